@@ -1,0 +1,1 @@
+"""gradus: train neural networks a whole experiment at a time."""

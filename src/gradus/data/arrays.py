@@ -1,0 +1,216 @@
+"""Arrays in: what a user may give as x and y, and what every model gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradus.errors import DataError
+
+_KEPT_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
+
+
+def as_array(values: Any, name: str = "x") -> np.ndarray:
+    """Return `values` as a contiguous NumPy array of a type that a network can use.
+
+    Floats become float32 (a float32 array is not copied); booleans and integers of up to 32 bits
+    stay as they are; wider integers become int32.
+
+    Args:
+        values: a NumPy, JAX, pandas or Polars array, series or frame of numbers, or a list.
+        name: what to call it in an error.
+
+    Raises:
+        DataError: if the values are text or objects, have missing entries, rows of unequal length
+            or no rows axis, or do not fit into 32 bits.
+    """
+    array = _as_numpy(values, name)
+    if array.ndim == 0:
+        raise DataError(f"{name} is one single value, not an array: its first axis must be rows.")
+    if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+        return np.ascontiguousarray(_as_float32(array, name))
+    if array.dtype.kind in "iu":
+        return np.ascontiguousarray(_as_small_integers(array, name))
+    if array.dtype.kind == "b":
+        return np.ascontiguousarray(array)
+    raise DataError(
+        f"{name} holds {_kind(array)}, not numbers. If it is a table, give it as a table (a path, "
+        "or gradus.data.TablePreprocessor), which encodes text, dates and missing values."
+    )
+
+
+def _as_numpy(values: Any, name: str) -> np.ndarray:
+    if hasattr(values, "toarray"):
+        raise DataError(f"{name} is a sparse matrix; give {name}.toarray().")
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError(f"{name} has masked entries; fill them first: {name}.filled(value).")
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} cannot be made one array: {error}. Rows must have equal length; "
+            "several inputs are given as a tuple or a dict of arrays."
+        ) from None
+
+
+def _kind(array: np.ndarray) -> str:
+    words = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "time spans"}
+    return words.get(array.dtype.kind, "Python objects (text, missing values or mixed types)")
+
+
+def _as_float32(array: np.ndarray, name: str) -> np.ndarray:
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(np.float32, copy=False)
+    except FloatingPointError:
+        raise DataError(
+            f"{name} has values beyond ±{np.finfo(np.float32).max:.2g}, the range of float32; "
+            "scale them first."
+        ) from None
+
+
+def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.name in _KEPT_INTEGERS:
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    bounds = np.iinfo(np.int32)
+    if array.size and (array.min() < bounds.min or array.max() > bounds.max):
+        raise DataError(
+            f"{name} has integers beyond the range of int32 ({array.min()} to {array.max()}); "
+            "give floats, or codes that count from 0."
+        )
+    return array.astype(np.int32)
+
+
+def as_tree(x: Any, name: str = "x") -> Any:
+    """Return one array, or the dict or tuple of arrays that are several inputs, by `as_array`.
+
+    A list is always one array; a tuple is several inputs if each member is an array itself.
+
+    Raises:
+        DataError: as `as_array`, naming the input; or for an empty dict or keys not strings.
+    """
+    if isinstance(x, dict):
+        if not x or not all(isinstance(key, str) for key in x):
+            raise DataError(f"{name} is a dict of inputs: it needs one or more names (strings).")
+        return {key: as_tree(value, f"{name}[{key!r}]") for key, value in x.items()}
+    if _is_inputs(x):
+        return tuple(as_tree(value, f"{name}[{index}]") for index, value in enumerate(x))
+    return as_array(x, name)
+
+
+def _is_inputs(x: Any) -> bool:
+    def is_input(member: Any) -> bool:
+        shape = getattr(member, "shape", ())
+        return isinstance(member, dict) or len(shape) > 0 or _is_inputs(member)
+
+    return isinstance(x, tuple) and len(x) > 0 and all(is_input(member) for member in x)
+
+
+def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each array of `tree` with its name in words: `x`, `x['image']`, `x[0]`."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from named_leaves(value, f"{name}[{key!r}]")
+    elif isinstance(tree, tuple):
+        for index, value in enumerate(tree):
+            yield from named_leaves(value, f"{name}[{index}]")
+    else:
+        yield name, tree
+
+
+def check_finite(tree: Any, name: str = "x") -> None:
+    """Check that no array of `tree` has NaN or infinity.
+
+    Raises:
+        DataError: saying how many there are, and the row and column of the first.
+    """
+    for leaf_name, array in named_leaves(tree, name):
+        if array.dtype.kind == "f":
+            _check_array_finite(array, leaf_name)
+
+
+def _check_array_finite(array: np.ndarray, name: str) -> None:
+    # One pass without a temporary: any NaN or infinity leaves the sum not finite. A sum that
+    # merely overflows goes on to the exact count, which then finds nothing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):
+            return
+    bad = ~np.isfinite(array)
+    count = int(np.count_nonzero(bad))
+    if count == 0:
+        return
+    nans = int(np.count_nonzero(np.isnan(array)))
+    row, *column = (int(index) for index in np.unravel_index(bad.argmax(), array.shape))
+    where = f"row {row}"
+    if column:
+        where += f", column {column[0]}" if len(column) == 1 else f", position {tuple(column)}"
+    values = "1 value that is" if count == 1 else f"{count} values that are"
+    raise DataError(
+        f"{name} has {values} not finite ({nans} NaN, {count - nans} infinite), the first at "
+        f"{where} (counted from 0). Remove those rows or fill the values in; a table's missing "
+        "values are filled in by gradus.data.TablePreprocessor."
+    )
+
+
+def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
+    """Check that inputs, targets and weights have equally many rows, and return how many.
+
+    Args:
+        x: an array or a tree of arrays; `y` and `weights` likewise, or None.
+
+    Raises:
+        DataError: if the numbers of rows differ, or there are no rows.
+    """
+    parts = {"x": x, "y": y, "sample_weight": weights}
+    rows = {
+        name: len(array)
+        for part, tree in parts.items()
+        if tree is not None
+        for name, array in named_leaves(tree, part)
+    }
+    if len(set(rows.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
+        raise DataError(f"The numbers of rows differ: {listed}.")
+    count = next(iter(rows.values()))
+    if count == 0:
+        raise DataError("There are no rows: the first axis of x has length 0.")
+    return count
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A shift and a scale for the last axis of an array: `(x - mean) / std`.
+
+    Attributes:
+        mean: one number, or one for each column (each channel of an image).
+        std: likewise; never 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, x: np.ndarray) -> Scaling:
+        """Measure the mean and deviation of each column over all other axes; std 0 counts as 1."""
+        axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
+        mean = np.mean(x, axis=axes, dtype=np.float64)
+        std = np.std(x, axis=axes, dtype=np.float64)
+        std = np.where(std > 1e-12 * np.maximum(np.abs(mean), 1e-30), std, 1.0)
+        return cls(tuple(np.ravel(mean).tolist()), tuple(np.ravel(std).tolist()))
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        """Return `(x - mean) / std` as float32, of x's shape."""
+        shifted = x - np.asarray(self.mean, np.float32)
+        return (shifted / np.asarray(self.std, np.float32)).astype(np.float32, copy=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able dict; `from_dict` gives back an equal object."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Scaling:
+        """Return the object that `to_dict` saved."""
+        return cls(tuple(saved["mean"]), tuple(saved["std"]))

@@ -1,0 +1,367 @@
+"""How each kind of table column becomes numbers: one class a kind, learnt once, saved as JSON.
+
+Each class learns from the training column in `fit`, and `encode` turns any column of that name
+into an array with one row for each row; missing and unseen values are provided for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradus.errors import DataError, SavedError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HEAVY_TAIL = 10.0  # a normal column's kurtosis is 3, an exponential one's 9
+KNOTS = 256
+LARGEST = 1e100  # so that no square overflows
+CLIP = 10.0  # no encoded number is further than this many deviations from the mean
+
+
+def to_numbers(column: pl.Series) -> np.ndarray:
+    """Return a column as float64, missing values as NaN.
+
+    Raises:
+        DataError: if a value is no number, or infinite; naming it and its row.
+    """
+    import polars as pl
+
+    if column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype == pl.Binary:
+        raise DataError(f"Column {column.name!r} must be numbers; here it is {column.dtype}.")
+    numbers = column.cast(pl.Float64, strict=False)
+    lost = numbers.is_null() & column.is_not_null()
+    if lost.any():
+        row = lost.arg_true()[0]
+        raise DataError(
+            f"Column {column.name!r} must be numbers, but is {column[row]!r} in row {row} (from 0)."
+        )
+    array = numbers.fill_null(np.nan).to_numpy()
+    if np.isinf(array).any():
+        row = int(np.isinf(array).argmax())
+        raise DataError(
+            f"Column {column.name!r} is infinite in row {row} (counted from 0); "
+            "remove the row, or leave the value empty to count it as missing."
+        )
+    return np.clip(array, -LARGEST, LARGEST)
+
+
+def to_keys(column: pl.Series) -> pl.Series:
+    """Return a column as category names: one name for one value, however it was typed.
+
+    A file may give the same category as text, integer or float, as its other rows demand:
+    "1", 1 and 1.0 are all "1"; "true" and True are "True".
+    """
+    import polars as pl
+
+    text = column.cast(pl.String).alias("key")
+    key, number = pl.col("key"), pl.col("key").cast(pl.Float64, strict=False) + 0.0
+    lowered = key.str.to_lowercase()
+    expression = (
+        pl.when(column.dtype.is_integer())
+        .then(key)
+        .when(number.is_finite())
+        .then(number.cast(pl.String).str.strip_suffix(".0"))
+        .when(lowered.is_in(["true", "false"]))
+        .then(lowered.str.to_titlecase())
+        .otherwise(key)
+    )
+    return text.to_frame().select(expression).to_series().rename(column.name)
+
+
+def to_dates(column: pl.Series) -> pl.Series:
+    """Return a column of dates, or dates with a time, as Datetime in microseconds.
+
+    Raises:
+        DataError: if it holds something else.
+    """
+    import polars as pl
+
+    if column.null_count() == len(column):
+        return pl.Series(column.name, [None] * len(column), pl.Datetime("us"))
+    if not isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Date:
+        raise DataError(
+            f"Column {column.name!r} must be dates such as 2024-03-31; here it is {column.dtype} "
+            f"({column.drop_nulls()[0]!r})."
+        )
+    return column.cast(pl.Datetime("us"))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, standardised: `(f(x) - mean) / std`, within ±10.
+
+    `f` is the identity; or, where the tails are heavy (kurtosis above 10), the map from quantiles
+    to the normal distribution's, linear between at most 256 knots and constant beyond them (a
+    rank-based inverse normal transform with mid-ranks). Missing values take the median's code.
+    """
+
+    kind: ClassVar[str] = "number"
+    name: str
+    fill: float
+    mean: float
+    std: float
+    knots: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
+    indicator: bool = False
+
+    @classmethod
+    def fit(cls, name: str, values: np.ndarray, indicator: bool = True) -> Number:
+        """Learn from float64 values (n,), NaN where missing, at least one present.
+
+        Args:
+            name: of the column.
+            values: the training values.
+            indicator: whether missing values, if there are any, get a column of their own.
+        """
+        present = values[~np.isnan(values)]
+        knots, scores = _normal_scores(present) if _kurtosis(present) > HEAVY_TAIL else ((), ())
+        mapped = np.interp(present, knots, scores) if knots else present
+        std = float(mapped.std())
+        missing = indicator and len(present) < len(values)
+        return cls(
+            name,
+            fill=float(np.median(present)),
+            mean=float(mapped.mean()),
+            std=std if std > 1 / LARGEST else 1.0,
+            knots=knots,
+            scores=scores,
+            indicator=missing,
+        )
+
+    def encode(self, column: pl.Series) -> np.ndarray:
+        """Return float32 (n, 1), or (n, 2) with a 0/1 column that says what is missing."""
+        return self.encode_values(to_numbers(column))
+
+    def encode_values(self, values: np.ndarray) -> np.ndarray:
+        """Do the same for float64 values (n,), NaN where missing."""
+        missing = np.isnan(values)
+        filled = np.where(missing, self.fill, values)
+        mapped = np.interp(filled, self.knots, self.scores) if self.knots else filled
+        scaled = np.clip((mapped - self.mean) / self.std, -CLIP, CLIP)
+        return _with_indicator(scaled, missing, self.indicator)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return (self.name, f"{self.name}=missing") if self.indicator else (self.name,)
+
+    def describe(self) -> str:
+        """Say what is done to the column."""
+        how = "quantiles mapped to normal (heavy tails), " if self.knots else ""
+        missing = f", missing: median {self.fill:.4g} + indicator" if self.indicator else ""
+        return f"{how}standardised{missing}"
+
+
+def _kurtosis(values: np.ndarray) -> float:
+    """Return the fourth standardised moment, E[(x - μ)⁴] / σ⁴ (0 for a constant)."""
+    deviation = values - values.mean()
+    largest = np.abs(deviation).max()
+    if largest <= 1 / LARGEST:
+        return 0.0
+    unit = deviation / largest
+    return float(np.mean(unit**4) / np.mean(unit**2) ** 2)
+
+
+def _normal_scores(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return at most `KNOTS` distinct values and the normal quantiles of their mid-ranks."""
+    distinct, counts = np.unique(values, return_counts=True)
+    share = (np.cumsum(counts) - counts / 2) / len(values)
+    # Evenly spaced in rank, so that the map is fine where the data are dense; the ends always.
+    chosen = np.searchsorted(share, np.linspace(0, 1, KNOTS)).clip(0, len(distinct) - 1)
+    chosen = np.unique(chosen)
+    normal = NormalDist()
+    scores = tuple(normal.inv_cdf(float(s)) for s in share[chosen])
+    return tuple(distinct[chosen].tolist()), scores
+
+
+def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) -> np.ndarray:
+    return np.stack([values, missing] if indicator else [values], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """A truth value, as -1 or 1; missing as 0, with an indicator if the training data has any."""
+
+    kind: ClassVar[str] = "boolean"
+    name: str
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Boolean:
+        """Learn from booleans, or the numbers 0 and 1."""
+        return cls(column.name, column.null_count() > 0)
+
+    def encode(self, column: pl.Series) -> np.ndarray:
+        """Return float32 (n, 1) or (n, 2)."""
+        values = to_numbers(column)
+        missing = np.isnan(values)
+        signs = np.where(missing, 0.0, np.where(values > 0.5, 1.0, -1.0))
+        return _with_indicator(signs, missing, self.indicator)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return (self.name, f"{self.name}=missing") if self.indicator else (self.name,)
+
+    def describe(self) -> str:
+        """Say what is done to the column."""
+        return "-1 or 1" + (", missing: 0 + indicator" if self.indicator else "")
+
+
+@dataclass(frozen=True)
+class Category:
+    """One of several names: a 0/1 column each, or an integer code for an embedding.
+
+    A category that the training data lacked has all zeros, or code 0; so has a missing value,
+    unless the training data had some: then missing is a category of its own, the last one.
+    """
+
+    kind: ClassVar[str] = "category"
+    name: str
+    levels: tuple[str, ...]
+    missing: bool
+    embedded: bool
+
+    @classmethod
+    def fit(cls, column: pl.Series, one_hot_limit: int) -> Category:
+        """Learn the levels; beyond `one_hot_limit` they are embedded, except those seen once."""
+        keys = to_keys(column)
+        counts = keys.drop_nulls().value_counts(name="count")
+        embedded = counts.height > one_hot_limit
+        if embedded:
+            frequent = counts.filter(counts["count"] > 1)
+            counts = frequent if frequent.height else counts
+        levels = sorted(counts[column.name].to_list())
+        return cls(column.name, tuple(levels), keys.null_count() > 0, embedded)
+
+    def encode(self, column: pl.Series) -> np.ndarray:
+        """Return float32 (n, levels) of zeros and ones; or, embedded, int32 codes (n,)."""
+        keys = to_keys(column)
+        names = [*self.levels, None] if self.missing else [*self.levels]
+        code_of = {name: code for code, name in enumerate(names, start=1)}
+        codes = np.array([code_of.get(key, 0) for key in keys.to_list()], np.int32)
+        if self.embedded:
+            return codes
+        return (codes[:, None] == np.arange(1, len(names) + 1)).astype(np.float32)
+
+    @property
+    def cardinality(self) -> int:
+        """The number of codes, code 0 (unseen) included."""
+        return 1 + len(self.levels) + self.missing
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        if self.embedded:
+            return (self.name,)
+        names = (*self.levels, "missing") if self.missing else self.levels
+        return tuple(f"{self.name}={name}" for name in names)
+
+    def describe(self) -> str:
+        """Say what is done to the column."""
+        how = "codes for an embedding" if self.embedded else "one-hot"
+        return f"{len(self.levels)} levels, {how}" + (", missing is a level" * self.missing)
+
+
+@dataclass(frozen=True)
+class Date:
+    """A date or time, as standardised numbers: days since 1970, year, month, day, weekday, hour.
+
+    Parts that are constant in the training data are left out.
+    """
+
+    kind: ClassVar[str] = "date"
+    name: str
+    parts: tuple[Number, ...]
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Date:
+        """Learn from a Date or Datetime column with at least two distinct values."""
+        values = _date_parts(to_dates(column))
+        parts = [
+            Number.fit(part, array, indicator=False)
+            for part, array in values.items()
+            if np.nanmax(array) > np.nanmin(array)
+        ]
+        return cls(column.name, tuple(parts), column.null_count() > 0)
+
+    def encode(self, column: pl.Series) -> np.ndarray:
+        """Return float32 (n, parts), and one 0/1 column more if missing values are indicated."""
+        values = _date_parts(to_dates(column))
+        blocks = [part.encode_values(values[part.name]) for part in self.parts]
+        if self.indicator:
+            blocks.append(np.isnan(values["days"])[:, None].astype(np.float32))
+        return np.concatenate(blocks, axis=1)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        names = [part.name for part in self.parts] + ["missing"] * self.indicator
+        return tuple(f"{self.name}.{name}" for name in names)
+
+    def describe(self) -> str:
+        """Say what is done to the column."""
+        missing = ", missing: median + indicator" if self.indicator else ""
+        return f"{', '.join(part.name for part in self.parts)}, standardised{missing}"
+
+
+def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
+    """Return the numbers that a Datetime column stands for, float64 (n,), NaN where missing."""
+    import polars as pl
+
+    date = column.dt
+    parts = {
+        "days": column.cast(pl.Int64).cast(pl.Float64) / 86_400e6,  # from microseconds
+        "year": date.year(),
+        "month": date.month(),
+        "day": date.day(),
+        "weekday": date.weekday(),
+        "hour": date.hour().cast(pl.Float64) + date.minute().cast(pl.Float64) / 60,
+    }
+    return {
+        name: part.cast(pl.Float64).fill_null(np.nan).to_numpy() for name, part in parts.items()
+    }
+
+
+Column = Number | Boolean | Category | Date
+
+_KINDS: dict[str, type[Number] | type[Boolean] | type[Category] | type[Date]] = {
+    column.kind: column for column in (Number, Boolean, Category, Date)
+}
+
+
+def column_to_dict(column: Column) -> dict[str, Any]:
+    """Return a JSON-able dict of a column's kind and what it learnt."""
+    return {"kind": column.kind, **_lists(asdict(column))}
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(entry) for key, entry in value.items()}
+    return [_lists(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def column_from_dict(saved: dict[str, Any]) -> Column:
+    """Return the column that `column_to_dict` saved.
+
+    Raises:
+        SavedError: if `saved` is no such dict.
+    """
+    try:
+        fields = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in saved.items()
+            if key != "kind"
+        }
+        if saved["kind"] == Date.kind:
+            parts = [{**part, "kind": Number.kind} for part in fields["parts"]]
+            fields["parts"] = tuple(column_from_dict(part) for part in parts)
+        return _KINDS[saved["kind"]](**fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SavedError(f"A saved table column cannot be read: {error!r}.") from None

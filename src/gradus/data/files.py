@@ -1,0 +1,59 @@
+"""Reading a file's bytes, and saying plainly why that does not work."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from gradus.errors import DataError, nearest
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def existing(path: str | Path) -> Path:
+    """Return `path`, which exists.
+
+    Raises:
+        DataError: with the nearest name in its folder, if it does not.
+    """
+    path = Path(path).expanduser()
+    if path.exists():
+        return path
+    folder = path.parent
+    if not folder.is_dir():
+        raise DataError(f"There is no file {str(path)!r}: its folder does not exist either.")
+    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    hint = f" Did you mean {str(folder / close)!r}?" if close else ""
+    raise DataError(f"There is no file {str(path)!r}.{hint}")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file, unpacked if it is gzip (whatever its name).
+
+    Raises:
+        DataError: if the file is absent, empty, unreadable, or its gzip stream is cut or damaged.
+    """
+    path = existing(path)
+    if path.is_dir():
+        raise DataError(f"{str(path)!r} is a folder, not a file.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    if content.startswith(_GZIP_MAGIC):
+        try:
+            content = gzip.decompress(content)
+        except EOFError:
+            raise DataError(
+                f"{str(path)!r} is cut short: its gzip stream has no end. Fetch it again."
+            ) from None
+        except (OSError, zlib.error) as error:
+            raise DataError(
+                f"{str(path)!r} is damaged, or not gzip: {error}. Fetch it again."
+            ) from None
+    elif path.suffix == ".gz" and content:
+        raise DataError(f"{str(path)!r} is named .gz but is not gzip (its first bytes say so).")
+    if not content:
+        raise DataError(f"{str(path)!r} is empty.")
+    return content

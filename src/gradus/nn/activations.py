@@ -1,0 +1,397 @@
+"""Activations: functions of a layer's weighted sum, each with its formula, derivative and range.
+
+All are elementwise except softmax and log-softmax. They take an array of any shape (integers and
+Python numbers count as float32) and return one of the same shape and dtype. In formulas, x is the
+input, y the output and σ the logistic sigmoid.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy.special import erf
+
+from gradus.errors import GradusError
+from gradus.nn import heads
+from gradus.registry import Registry
+
+Array = jax.Array
+Activation = Callable[[Array], Array]
+
+REGISTRY = Registry("activation")
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+_INF = math.inf
+_SATURATED = 5.0  # |x| from which an S-shaped activation counts as saturated
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about an activation beyond its values.
+
+    Attributes:
+        range: the smallest and largest output (limits included or approached).
+        derivative: dy/dx in closed form as a function of x, or None if it is not elementwise.
+        saturated: which outputs y lie where the derivative is (nearly) zero, as a function from
+            y to an array of bool; None where y alone does not tell, or nothing saturates.
+    """
+
+    range: tuple[float, float] = (-_INF, _INF)
+    derivative: Activation | None = None
+    saturated: Activation | None = None
+
+
+_FACTS: dict[Activation, Facts] = {}
+
+
+def _activation(
+    *names: str,
+    range: tuple[float, float] = (-_INF, _INF),  # noqa: A002 - the word of mathematics
+    derivative: Activation | None = None,
+    saturated: Activation | None = None,
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Register an activation under `names` together with its facts."""
+
+    def register(function: Callable[..., Array]) -> Callable[..., Array]:
+        _FACTS[function] = Facts(range, derivative, saturated)
+        return REGISTRY.add(*names)(function)
+
+    return register
+
+
+def get(activation: str | Activation | None) -> Activation:
+    """Return the activation of a name; a function is returned as it is, None is `linear`.
+
+    Raises:
+        GradusError: for an unknown name (with the nearest one) or anything else.
+    """
+    if activation is None:
+        return linear
+    if isinstance(activation, str):
+        return REGISTRY.find(activation)
+    if callable(activation):
+        return activation
+    raise GradusError(
+        f"activation={activation!r} is neither a name nor a function;"
+        ' write a name such as "relu" or a function such as gr.activations.relu.'
+    )
+
+
+def facts(activation: str | Activation | None) -> Facts:
+    """Return the facts of an activation; those of a function not registered here say nothing."""
+    return _FACTS.get(get(activation), Facts())
+
+
+def is_flat(activation: str | Activation | None) -> bool:
+    """Return whether the derivative is zero everywhere, so that no gradient can pass."""
+    return get(activation) in (step, sign)
+
+
+def _float(x: Any) -> Array:
+    """Return `x` as a floating-point array; arrays that are one already cost nothing."""
+    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating):
+        return x
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
+
+
+def _zero_where(condition: Array, x: Array) -> Array:
+    # lax.select rather than jnp.where, which is a jitted function and costs time in each trace.
+    return lax.select(condition, lax.full_like(x, 0), x)
+
+
+@_activation("linear", "identity", derivative=jnp.ones_like)
+def linear(x: Array) -> Array:
+    """Linear (identity): y = x; dy/dx = 1; range (-∞, ∞)."""
+    return x
+
+
+@_activation("step", "heaviside", range=(0, 1), derivative=jnp.zeros_like)
+def step(x: Array) -> Array:
+    """Step: y = 1 where x > 0, else 0; dy/dx = 0; range {0, 1}.
+
+    No gradient passes: see `straight_through`. Source: Rosenblatt, 1958 (the perceptron).
+    """
+    x = _float(x)
+    return (x > 0).astype(x.dtype)
+
+
+@_activation("sign", range=(-1, 1), derivative=jnp.zeros_like)
+def sign(x: Array) -> Array:
+    """Sign: y = 1 where x > 0, 0 at 0, -1 where x < 0; dy/dx = 0; range {-1, 0, 1}.
+
+    No gradient passes: see `straight_through`. Source: Widrow & Hoff, 1960 (Adaline).
+    """
+    return lax.sign(_float(x))
+
+
+@functools.cache
+def straight_through(activation: Activation) -> Activation:
+    """Return `activation` with the derivative of clip(x, -1, 1): 1 where |x| ≤ 1, else 0.
+
+    The values are those of `activation`, exactly; only its derivative is replaced, so that a
+    step can be trained by gradients. Registered as "step_ste" and "sign_ste".
+    Source: Bengio, Léonard & Courville, 2013; the clip: Hubara et al., 2016.
+    """
+
+    @functools.wraps(activation)
+    def passed(x: Array) -> Array:
+        x = _float(x)
+        clipped = _zero_where(lax.abs(x) > 1, x)
+        # The bracket is exactly zero: it has a derivative and no value.
+        return lax.stop_gradient(activation(x)) + (clipped - lax.stop_gradient(clipped))
+
+    return passed
+
+
+def _within_one(x: Array) -> Array:
+    return (jnp.abs(x) <= 1).astype(jnp.float32)
+
+
+step_ste = _activation("step_ste", range=(0, 1), derivative=_within_one)(straight_through(step))
+sign_ste = _activation("sign_ste", range=(-1, 1), derivative=_within_one)(straight_through(sign))
+
+
+_SIGMOID_END = 1 / (1 + math.exp(-_SATURATED))
+
+
+@_activation(
+    "sigmoid",
+    range=(0, 1),
+    derivative=lambda x: lax.logistic(x) * (1 - lax.logistic(x)),
+    saturated=lambda y: abs(y - 0.5) > _SIGMOID_END - 0.5,
+)
+def sigmoid(x: Array) -> Array:
+    """Logistic sigmoid: y = σ(x) = 1 / (1 + exp(-x)); dy/dx = y (1 - y) ≤ ¼; range (0, 1).
+
+    Saturated where |x| > 5. Source: Rumelhart, Hinton & Williams, 1986.
+    """
+    x = _float(x)
+    y = lax.logistic(x)
+    heads.note("sigmoid", x, y)
+    return y
+
+
+@_activation(
+    "hard_sigmoid",
+    range=(0, 1),
+    derivative=lambda x: (jnp.abs(x) < 3) / 6,
+    saturated=lambda y: (y <= 0) | (y >= 1),
+)
+def hard_sigmoid(x: Array) -> Array:
+    """Hard sigmoid: y = relu6(x + 3) / 6; dy/dx = 1/6 where |x| < 3, else 0; range [0, 1].
+
+    Saturated where it is 0 or 1. Source: Courbariaux et al., 2015; this slope: Howard et al.,
+    2019, and Keras 3.
+    """
+    return relu6(_float(x) + 3) * (1 / 6)
+
+
+@_activation(
+    "tanh",
+    range=(-1, 1),
+    derivative=lambda x: 1 - jnp.tanh(x) ** 2,
+    saturated=lambda y: abs(y) > math.tanh(_SATURATED),
+)
+def tanh(x: Array) -> Array:
+    """Hyperbolic tangent: y = (exp(2x) - 1) / (exp(2x) + 1); dy/dx = 1 - y² ≤ 1; range (-1, 1).
+
+    Saturated where |x| > 5. Source: LeCun et al., 1998 ("Efficient BackProp").
+    """
+    return lax.tanh(_float(x))
+
+
+@_activation(
+    "softsign",
+    range=(-1, 1),
+    derivative=lambda x: 1 / (1 + jnp.abs(x)) ** 2,
+    saturated=lambda y: abs(y) > 0.9,
+)
+def softsign(x: Array) -> Array:
+    """Softsign: y = x / (1 + |x|); dy/dx = 1 / (1 + |x|)²; range (-1, 1).
+
+    Saturated where |y| > 0.9, that is |x| > 9, dy/dx < 0.01. Source: Turian et al., 2009.
+    """
+    x = _float(x)
+    return x / (1 + lax.abs(x))
+
+
+@_activation(
+    "relu",
+    range=(0, _INF),
+    derivative=lambda x: jnp.where(x > 0, 1.0, 0.0),
+    saturated=lambda y: y == 0,
+)
+def relu(x: Array) -> Array:
+    """Rectified linear unit: y = max(x, 0); dy/dx = 1 where x > 0, else 0; range [0, ∞).
+
+    Saturated (silent) where y = 0. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
+    """
+    x = _float(x)
+    return _zero_where(x <= 0, x)  # a maximum would have derivative ½ at 0; a NaN stays a NaN
+
+
+@_activation(
+    "relu6",
+    range=(0, 6),
+    derivative=lambda x: jnp.where((x > 0) & (x < 6), 1.0, 0.0),
+    saturated=lambda y: (y <= 0) | (y >= 6),
+)
+def relu6(x: Array) -> Array:
+    """ReLU with a ceiling: y = min(max(x, 0), 6); dy/dx = 1 where 0 < x < 6, else 0; range [0, 6].
+
+    Saturated where it is 0 or 6. Source: Krizhevsky, 2010.
+    """
+    x = relu(x)
+    return lax.select(x >= 6, lax.full_like(x, 6), x)
+
+
+@_activation("leaky_relu", derivative=lambda x: jnp.where(x > 0, 1.0, 0.2))
+def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
+    """Leaky ReLU: y = x where x > 0, else a·x; dy/dx = 1 or a; range (-∞, ∞).
+
+    `negative_slope` is a, 0.2 as in Keras (the paper has 0.01). Source: Maas et al., 2013.
+    """
+    x = _float(x)
+    return lax.select(x > 0, x, x * negative_slope)
+
+
+@_activation(
+    "elu",
+    range=(-1, _INF),
+    derivative=lambda x: jnp.where(x > 0, 1.0, jnp.exp(x)),
+    saturated=lambda y: y < math.expm1(-_SATURATED),
+)
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    """Exponential linear unit: y = x where x > 0, else α (exp(x) - 1); range (-α, ∞).
+
+    dy/dx = 1 where x > 0, else α exp(x). Saturated where x < -5 (for α = 1).
+    Source: Clevert, Unterthiner & Hochreiter, 2016.
+    """
+    x = _float(x)
+    positive = x > 0
+    # Zero stands for the positive inputs, whose exponential may be infinite: its derivative,
+    # times the zero that select passes back, would be NaN.
+    return lax.select(positive, x, alpha * lax.expm1(_zero_where(positive, x)))
+
+
+@_activation(
+    "selu",
+    range=(-SELU_SCALE * SELU_ALPHA, _INF),
+    derivative=lambda x: SELU_SCALE * jnp.where(x > 0, 1.0, SELU_ALPHA * jnp.exp(x)),
+    saturated=lambda y: y < SELU_SCALE * SELU_ALPHA * math.expm1(-_SATURATED),
+)
+def selu(x: Array) -> Array:
+    """Scaled ELU: y = λ elu(x, α), λ ≈ 1.0507, α ≈ 1.6733; range (-λα, ∞), λα ≈ 1.7581.
+
+    dy/dx = λ where x > 0, else λα exp(x). Saturated where x < -5. Meant for LeCun-normal
+    weights. Source: Klambauer et al., 2017.
+    """
+    return SELU_SCALE * elu(x, SELU_ALPHA)
+
+
+def _gelu_derivative(x: Array) -> Array:
+    density = jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return (1 + erf(x / math.sqrt(2))) / 2 + x * density
+
+
+@_activation("gelu", range=(-0.16997121, _INF), derivative=_gelu_derivative)
+def gelu(x: Array, approximate: bool = False) -> Array:
+    """Gaussian error linear unit: y = x Φ(x), Φ the normal distribution; range (-0.17, ∞).
+
+    dy/dx = Φ(x) + x φ(x), φ the normal density. With `approximate`, Φ(x) is
+    ½ (1 + tanh(√(2/π) (x + 0.044715 x³))). Source: Hendrycks & Gimpel, 2016.
+    """
+    x = _float(x)
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+        return 0.5 * x * (1 + lax.tanh(inner))
+    return 0.5 * x * (1 + lax.erf(x * math.sqrt(0.5)))
+
+
+def _silu_derivative(x: Array) -> Array:
+    s = lax.logistic(x)
+    return s * (1 + x * (1 - s))
+
+
+@_activation("silu", "swish", range=(-0.27846455, _INF), derivative=_silu_derivative)
+def silu(x: Array) -> Array:
+    """SiLU (swish): y = x σ(x); dy/dx = σ(x) (1 + x (1 - σ(x))); range (-0.279, ∞).
+
+    Source: Elfwing, Uchibe & Doya, 2018; Ramachandran, Zoph & Le, 2017 (swish).
+    """
+    x = _float(x)
+    return x * lax.logistic(x)
+
+
+@_activation(
+    "softplus",
+    range=(0, _INF),
+    derivative=lax.logistic,
+    saturated=lambda y: y < math.log1p(math.exp(-_SATURATED)),
+)
+def softplus(x: Array) -> Array:
+    """Softplus: y = ln(1 + exp(x)); dy/dx = σ(x); range (0, ∞).
+
+    Saturated where x < -5. Source: Dugas et al., 2001.
+    """
+    x = _float(x)
+    size = lax.abs(x)
+    return 0.5 * (x + size) + lax.log1p(lax.exp(-size))  # max(x, 0) + …: no overflow
+
+
+def _mish_derivative(x: Array) -> Array:
+    t = jnp.tanh(softplus(x))
+    return t + x * (1 - t**2) * lax.logistic(x)
+
+
+@_activation("mish", range=(-0.30884013, _INF), derivative=_mish_derivative)
+def mish(x: Array) -> Array:
+    """Mish: y = x tanh(softplus(x)); range (-0.309, ∞).
+
+    dy/dx = t + x (1 - t²) σ(x), t = tanh(softplus(x)). Source: Misra, 2020.
+    """
+    x = _float(x)
+    return x * lax.tanh(softplus(x))
+
+
+@_activation("exponential", "exp", range=(0, _INF), derivative=jnp.exp)
+def exponential(x: Array) -> Array:
+    """Exponential: y = exp(x); dy/dx = y; range (0, ∞). The inverse link of Poisson regression."""
+    return lax.exp(_float(x))
+
+
+@_activation("softmax", range=(0, 1))
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Softmax: y_i = exp(x_i) / Σ_j exp(x_j) along `axis`; range (0, 1), summing to 1.
+
+    ∂y_i/∂x_j = y_i (δ_ij - y_j). Source: Bridle, 1990.
+    """
+    x = _float(x)
+    exponentials = lax.exp(x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True)))
+    y = exponentials / jnp.sum(exponentials, axis=axis, keepdims=True)
+    if axis in (-1, x.ndim - 1):
+        heads.note("softmax", x, y)
+    return y
+
+
+@_activation("log_softmax", range=(-_INF, 0))
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """Log-softmax: y_i = x_i - ln Σ_j exp(x_j) along `axis`; range (-∞, 0).
+
+    ∂y_i/∂x_j = δ_ij - exp(y_j). Source: Bridle, 1990.
+    """
+    x = _float(x)
+    shifted = x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
+    y = shifted - lax.log(jnp.sum(lax.exp(shifted), axis=axis, keepdims=True))
+    if axis in (-1, x.ndim - 1):
+        heads.note("log_softmax", x, y)
+    return y

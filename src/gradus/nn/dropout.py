@@ -1,0 +1,101 @@
+"""Dropout and other noise that is only there in training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradus.errors import GradusError
+from gradus.nn.dense import floating
+from gradus.nn.layer import Layer
+
+
+def check_share(layer: str, name: str, value: Any) -> None:
+    """Refuse a concrete number outside [0, 1); arrays, tracers and spaces pass.
+
+    Raises:
+        GradusError: naming the layer's class and the argument.
+    """
+    if isinstance(value, str | bool) or (
+        isinstance(value, int | float) and not 0.0 <= value < 1.0
+    ):
+        raise GradusError(f"{layer}({name}={value!r}): write a number from 0 up to below 1.")
+
+
+class Dropout(Layer):
+    """Set a share of the inputs to zero in training and scale the others by `1 / (1 - rate)`.
+
+    So that the expected output is the input and nothing changes at prediction (inverted dropout;
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting").
+
+    Args:
+        rate: the share of inputs set to zero, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate",)
+
+    def __init__(self, rate: float) -> None:
+        check_share("Dropout", "rate", rate)
+        self.rate = rate
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x · keep / (1 - rate)` with `keep` drawn anew, or `x` outside training."""
+        if not training:
+            return x
+        keep = jax.random.uniform(self.random(), x.shape) >= self.rate
+        return jnp.where(keep, floating(x) / (1.0 - self.rate), 0.0)
+
+
+class GaussianNoise(Layer):
+    """Add noise from N(0, stddev²) in training.
+
+    Args:
+        stddev: the standard deviation of the noise, in units of the input; a swept setting.
+
+    Raises:
+        GradusError: for a negative standard deviation.
+    """
+
+    hypers = ("stddev",)
+
+    def __init__(self, stddev: float) -> None:
+        if isinstance(stddev, str) or (isinstance(stddev, int | float) and stddev < 0):
+            raise GradusError(f"GaussianNoise(stddev={stddev!r}): write a number of at least 0.")
+        self.stddev = stddev
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` plus noise, or `x` outside training."""
+        x = floating(x)
+        return x + self.stddev * jax.random.normal(self.random(), x.shape) if training else x
+
+
+class MaskingNoise(Layer):
+    """Set a share of the inputs to zero in training, without scaling the others.
+
+    The corruption of a denoising autoencoder (Vincent et al. 2008, "Extracting and composing
+    robust features with denoising autoencoders").
+
+    Args:
+        rate: the share of inputs set to zero, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate",)
+
+    def __init__(self, rate: float) -> None:
+        check_share("MaskingNoise", "rate", rate)
+        self.rate = rate
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` with a share of zeros, or `x` outside training."""
+        if not training:
+            return x
+        keep = jax.random.uniform(self.random(), x.shape) >= self.rate
+        return jnp.where(keep, floating(x), 0.0)

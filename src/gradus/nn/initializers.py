@@ -1,0 +1,394 @@
+"""Initialisers: how a weight's first values are drawn, on the host, from a NumPy generator.
+
+An initialiser is any function `f(generator, shape)` that returns an array of that shape. Those
+here are frozen dataclasses, so that two with equal settings are equal.
+
+Every name that Keras has means what it means in Keras. So the normal forms of LeCun, Glorot and He
+are normal distributions cut at two standard deviations and widened so that the standard deviation
+is the one in the formula; `truncated=False` gives the plain normal of the papers, with the same
+standard deviation. In formulas, n_in and n_out are a weight's fans: see `fans`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.registry import Registry
+
+Shape = tuple[int, ...]
+Initializer = Callable[[np.random.Generator, Shape], np.ndarray]
+
+REGISTRY = Registry("initializer")
+
+MODES = ("fan_in", "fan_out", "fan_avg")
+DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
+# The standard deviation of a standard normal cut at ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1)).
+_CUT_STDDEV = 0.87962566103423978
+
+
+def get(initializer: str | Initializer) -> Initializer:
+    """Return the initialiser of a name, with its default settings; a function is returned as is.
+
+    Raises:
+        GradusError: for an unknown name (with the nearest one) or anything else.
+    """
+    if isinstance(initializer, str):
+        return REGISTRY.find(initializer)()
+    if isinstance(initializer, type):
+        return initializer()
+    if callable(initializer):
+        return initializer
+    raise GradusError(
+        f"initializer={initializer!r} is neither a name nor a function;"
+        ' write a name such as "glorot_uniform", an initializer such as'
+        " gr.initializers.Constant(0.1), or a function f(generator, shape)."
+    )
+
+
+def draw(
+    initializer: str | Initializer, generator: np.random.Generator, shape: Shape
+) -> np.ndarray:
+    """Return a weight of `shape`, float32, drawn by `initializer`, which may be a user's own.
+
+    Raises:
+        GradusError: if what it returns is not an array of numbers of that shape.
+    """
+    shape = tuple(shape)
+    value = np.asarray(get(initializer)(generator, shape))
+    if value.shape != shape:
+        raise GradusError(
+            f"The initializer {initializer!r} returned an array of shape {value.shape} for a"
+            f" weight of shape {shape}; write f(generator, shape) so that it returns that shape."
+        )
+    if not np.issubdtype(value.dtype, np.floating) and value.dtype.kind not in "iub":
+        raise GradusError(
+            f"The initializer {initializer!r} returned values of type {value.dtype};"
+            " it must return real numbers."
+        )
+    return value.astype(np.float32, copy=False)
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Return (n_in, n_out), how many inputs feed one output and how many outputs one input feeds.
+
+    A dense kernel is `(in, out)`. A convolution's is `(*window, in, out)`, and both fans are
+    multiplied by the window's size. A vector of length n has both fans n. Grouped convolutions
+    are not treated specially: `in` is the kernel's own.
+    """
+    if len(shape) < 2:
+        n = math.prod(shape)
+        return n, n
+    window = math.prod(shape[:-2])
+    return shape[-2] * window, shape[-1] * window
+
+
+@REGISTRY.add("zeros")
+@dataclass(frozen=True)
+class Zeros:
+    """All 0: right for biases, wrong for kernels, whose units would all stay equal."""
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Return zeros."""
+        return np.zeros(shape, np.float32)
+
+
+@REGISTRY.add("ones")
+@dataclass(frozen=True)
+class Ones:
+    """All 1."""
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Return ones."""
+        return np.ones(shape, np.float32)
+
+
+@REGISTRY.add("constant")
+@dataclass(frozen=True)
+class Constant:
+    """All `value`."""
+
+    value: float = 0.0
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Return an array filled with the value."""
+        return np.full(shape, self.value, np.float32)
+
+
+@REGISTRY.add("identity")
+@dataclass(frozen=True)
+class Identity:
+    """The identity matrix times `gain`; ones on the main diagonal if it is not square."""
+
+    gain: float = 1.0
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Return the matrix; GradusError unless `shape` has two axes."""
+        if len(shape) != 2:
+            raise GradusError(f"The identity initializer needs a matrix, not the shape {shape}.")
+        return self.gain * np.eye(*shape, dtype=np.float32)
+
+
+@REGISTRY.add("random_normal", "normal")
+@dataclass(frozen=True)
+class RandomNormal:
+    """Normal: N(mean, stddev²)."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __post_init__(self) -> None:
+        _not_negative(self, stddev=self.stddev)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _affine(generator.standard_normal(shape, np.float32), self.stddev, self.mean)
+
+
+@REGISTRY.add("truncated_normal")
+@dataclass(frozen=True)
+class TruncatedNormal:
+    """Normal cut at two standard deviations: N(mean, stddev²) given |x - mean| ≤ 2 stddev.
+
+    As in Keras, `stddev` is that of the normal before the cut; after it, 0.8796 times that.
+    """
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __post_init__(self) -> None:
+        _not_negative(self, stddev=self.stddev)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _affine(_cut_normal(generator, shape), self.stddev, self.mean)
+
+
+@REGISTRY.add("random_uniform", "uniform")
+@dataclass(frozen=True)
+class RandomUniform:
+    """Uniform: U(minval, maxval)."""
+
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    def __post_init__(self) -> None:
+        if _are_numbers(self.minval, self.maxval) and self.minval > self.maxval:
+            raise GradusError(
+                f"RandomUniform(minval={self.minval!r}, maxval={self.maxval!r}): minval must not"
+                " be greater than maxval."
+            )
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        width = self.maxval - self.minval
+        return _affine(generator.random(shape, np.float32), width, self.minval)
+
+
+@REGISTRY.add("variance_scaling")
+@dataclass(frozen=True)
+class VarianceScaling:
+    """Mean 0 and variance scale / n, where n is n_in, n_out or their mean, by `mode`.
+
+    Args:
+        scale: the variance times the fan.
+        mode: "fan_in", "fan_out" or "fan_avg".
+        distribution: "truncated_normal" (cut at 2σ, then widened to the variance), "normal", or
+            "uniform": U(-r, r) with r = √(3 scale / n).
+    """
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
+
+    def __post_init__(self) -> None:
+        _not_negative(self, scale=self.scale)
+        _one_of(self, "mode", self.mode, MODES)
+        _one_of(self, "distribution", self.distribution, DISTRIBUTIONS)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, self.scale, self.mode, self.distribution)
+
+
+@REGISTRY.add("lecun_normal")
+@dataclass(frozen=True)
+class LecunNormal:
+    """LeCun normal: σ = 1 / √n_in. Source: LeCun et al., 1998 ("Efficient BackProp").
+
+    With `truncated=False` this is also the fan-in form of Xavier's.
+    """
+
+    truncated: bool = True
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 1.0, "fan_in", _normal_name(self.truncated))
+
+
+@REGISTRY.add("lecun_uniform")
+@dataclass(frozen=True)
+class LecunUniform:
+    """LeCun uniform: U(-r, r), r = √(3 / n_in), σ = 1 / √n_in. Source: LeCun et al., 1998."""
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 1.0, "fan_in", "uniform")
+
+
+@REGISTRY.add("glorot_normal", "xavier_normal")
+@dataclass(frozen=True)
+class GlorotNormal:
+    """Glorot (Xavier) normal: σ = √(2 / (n_in + n_out)). Source: Glorot & Bengio, 2010.
+
+    `mode="fan_in"` is the fan-in form of the textbooks: σ = 1 / √n_in.
+    """
+
+    mode: str = "fan_avg"
+    truncated: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of(self, "mode", self.mode, MODES)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 1.0, self.mode, _normal_name(self.truncated))
+
+
+@REGISTRY.add("glorot_uniform", "xavier_uniform")
+@dataclass(frozen=True)
+class GlorotUniform:
+    """Glorot (Xavier) uniform: U(-r, r), r = √(6 / (n_in + n_out)). Source: Glorot & Bengio, 2010.
+
+    `mode="fan_in"` has r = √(3 / n_in), so that σ = 1 / √n_in.
+    """
+
+    mode: str = "fan_avg"
+
+    def __post_init__(self) -> None:
+        _one_of(self, "mode", self.mode, MODES)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 1.0, self.mode, "uniform")
+
+
+@REGISTRY.add("he_normal", "kaiming_normal")
+@dataclass(frozen=True)
+class HeNormal:
+    """He normal, for ReLU: σ = √(2 / n_in). Source: He et al., 2015.
+
+    `mode="fan_avg"` is √2 × Xavier: σ = 2 / √(n_in + n_out).
+    """
+
+    mode: str = "fan_in"
+    truncated: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of(self, "mode", self.mode, MODES)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 2.0, self.mode, _normal_name(self.truncated))
+
+
+@REGISTRY.add("he_uniform", "kaiming_uniform")
+@dataclass(frozen=True)
+class HeUniform:
+    """He uniform, for ReLU: U(-r, r), r = √(6 / n_in). Source: He et al., 2015.
+
+    `mode="fan_avg"` is √2 × Xavier: r = √(12 / (n_in + n_out)).
+    """
+
+    mode: str = "fan_in"
+
+    def __post_init__(self) -> None:
+        _one_of(self, "mode", self.mode, MODES)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw from the distribution."""
+        return _scaled(generator, shape, 2.0, self.mode, "uniform")
+
+
+@REGISTRY.add("orthogonal")
+@dataclass(frozen=True)
+class Orthogonal:
+    """A random matrix with orthonormal columns (or rows, if it is wide), times `gain`.
+
+    All axes but the last are taken together as the rows. Uniform over such matrices: the Q of a
+    normal matrix, its signs set by the diagonal of R. Source: Saxe, McClelland & Ganguli, 2014.
+    """
+
+    gain: float = 1.0
+
+    def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
+        """Draw the matrix; GradusError if `shape` has fewer than two axes."""
+        if len(shape) < 2:
+            raise GradusError(
+                f"The orthogonal initializer needs two axes or more, not the shape {shape}."
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        tall = generator.standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(tall)
+        q *= np.where(np.diag(r) < 0, -1, 1)
+        matrix = q if rows >= columns else q.T
+        return (self.gain * matrix).reshape(shape).astype(np.float32)
+
+
+def _scaled(
+    generator: np.random.Generator, shape: Shape, scale: float, mode: str, distribution: str
+) -> np.ndarray:
+    """Draw with mean 0 and variance scale / fan."""
+    fan_in, fan_out = fans(shape)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    stddev = math.sqrt(scale / max(1.0, fan))
+    if distribution == "uniform":
+        limit = math.sqrt(3) * stddev
+        return _affine(generator.random(shape, np.float32), 2 * limit, -limit)
+    if distribution == "normal":
+        return _affine(generator.standard_normal(shape, np.float32), stddev)
+    return _affine(_cut_normal(generator, shape), stddev / _CUT_STDDEV)
+
+
+def _cut_normal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Draw from the standard normal given |z| ≤ 2, drawing again what falls outside (4.6 %)."""
+    z = generator.standard_normal(math.prod(shape), np.float32)
+    outside = np.flatnonzero(np.abs(z) > 2)
+    while outside.size:
+        z[outside] = generator.standard_normal(outside.size, np.float32)
+        outside = outside[np.abs(z[outside]) > 2]
+    return z.reshape(shape)
+
+
+def _affine(z: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
+    return np.asarray(z * np.float32(factor) + np.float32(offset), np.float32)
+
+
+def _normal_name(truncated: bool) -> str:
+    return "truncated_normal" if truncated else "normal"
+
+
+def _are_numbers(*values: Any) -> bool:
+    # A set of values that stands for a number is replaced by one before anything is drawn.
+    return all(isinstance(value, int | float | np.number) for value in values)
+
+
+def _not_negative(initializer: Any, **settings: Any) -> None:
+    for name, value in settings.items():
+        if _are_numbers(value) and value < 0:
+            raise GradusError(
+                f"{type(initializer).__name__}({name}={value!r}): it must not be negative."
+            )
+
+
+def _one_of(initializer: Any, setting: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if isinstance(value, str) and value not in allowed:
+        raise GradusError(
+            f"{type(initializer).__name__}({setting}={value!r}): write one of"
+            f" {', '.join(map(repr, allowed))}."
+        )

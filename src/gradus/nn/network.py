@@ -1,0 +1,168 @@
+"""A whole network: built from a seed and an example, taken apart by path, called afresh."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.nn import initializers
+from gradus.nn.heads import Head, record_heads
+from gradus.nn.layer import Layer, Scope, attach, walk
+
+L = TypeVar("L", bound=Layer)
+
+
+def init(net: L, seed: int, example: Any) -> L:
+    """Return a built copy of `net`, its weights drawn for inputs like `example`.
+
+    Shapes are found by an abstract call, without arithmetic; each weight is then drawn on the
+    host by NumPy's counter-based Philox generator keyed by the seed and the weight's path, so
+    that a network has the same weights alone or in a sweep, on any device, and keeps them when
+    a layer without weights is put in.
+
+    Args:
+        net: the network; it is not changed.
+        seed: any integer.
+        example: an array, or a tuple or dict of arrays or `jax.ShapeDtypeStruct`, batch first.
+
+    Raises:
+        GradusError: if a layer stands in two places or cannot take its input.
+    """
+    net = copy_structure(net)
+    scope = Scope(building=True)
+    attach(net, "", scope)
+    jax.eval_shape(net, _abstract(example))
+    for path, layer in walk(net):
+        for name, spec in layer.__dict__.pop("_specs", {}).items():
+            where = join(path, name)
+            value = initializers.draw(spec.initializer, generator(seed, where), spec.shape)
+            setattr(layer, name, value)
+        layer.__dict__.pop("_scope", None)
+        layer.__dict__.setdefault("_weights", {})
+        for name in type(layer).build_only:
+            layer.__dict__.pop(name, None)
+    return net
+
+
+def fresh(
+    net: L, key: Any = None, *, training: bool = False, recording: bool = False
+) -> L:
+    """Return a copy of `net` that a trace may update: it takes randomness and assigns state.
+
+    Args:
+        net: a built network.
+        key: JAX key for dropout, noise and the like; None where nothing is random.
+        training: whether its calls are in training unless they say otherwise.
+        recording: whether it keeps the inputs and outputs of its layers, for `recorded`.
+    """
+    leaves, structure = jax.tree.flatten(net)
+    made: L = jax.tree.unflatten(structure, leaves)
+    attach(made, "", Scope(key, training, recording=recording))
+    return made
+
+
+def recorded(net: Layer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the inputs and outputs, by path, of the layers that a recording copy has called."""
+    scope: Scope = net.__dict__["_scope"]
+    return scope.inputs, scope.outputs
+
+
+def forward(net: Layer, x: Any) -> Head:
+    """Call a (fresh) network and say what its output is: its logits where they are known.
+
+    A softmax, log-softmax or sigmoid that ends the network, as an activation, as a layer or as
+    the last line of a user's `call`, is recognised. For several outputs the head's parts are
+    trees of the output's structure.
+    """
+    with record_heads() as recorder:
+        output = net(x)
+        return jax.tree.map(recorder.head_of, output)
+
+
+def weights(net: Layer, kind: str | None = None) -> dict[str, Any]:
+    """Return the weights of `net` by path, such as "dense_1/kernel".
+
+    Args:
+        net: a built network.
+        kind: "param" for those that are trained, "state" for all others (running statistics
+            and the weights of frozen layers), None for all.
+    """
+    found = {}
+    for path, layer, trained in _walk_trained(net):
+        for name, declared in layer.__dict__.get("_weights", {}).items():
+            actual = "param" if declared == "param" and trained else "state"
+            if kind in (None, actual):
+                found[join(path, name)] = getattr(layer, name)
+    return found
+
+
+def replace(net: L, values: Mapping[str, Any]) -> L:
+    """Return a copy of `net` with the weights at the given paths replaced."""
+    leaves, structure = jax.tree.flatten(net)
+    made: L = jax.tree.unflatten(structure, leaves)
+    left = dict(values)
+    for path, layer in walk(made):
+        for name in layer.__dict__.get("_weights", {}):
+            where = join(path, name)
+            if where in left:
+                setattr(layer, name, left.pop(where))
+    if left:
+        raise GradusError(f"The network has no weights named {', '.join(sorted(left))}.")
+    return made
+
+
+def copy_structure(net: L) -> L:
+    """Return a copy of a network whose layers are new objects, all else being shared."""
+    memo: dict[int, Any] = {}
+    return _copy(net, memo)
+
+
+def generator(seed: int, *path: str) -> np.random.Generator:
+    """Return NumPy's Philox generator for one seed and one purpose, the same on every machine."""
+    digest = hashlib.sha256("/".join((str(int(seed)), *path)).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+
+
+def join(path: str, name: str) -> str:
+    """Return the path of the weight `name` of the layer at `path`."""
+    return f"{path}/{name}" if path else name
+
+
+def _walk_trained(net: Layer) -> Iterable[tuple[str, Layer, bool]]:
+    frozen: list[str] = []
+    for path, layer in walk(net):
+        inherited = any(path == top or path.startswith(join(top, "")) for top in frozen)
+        if not layer.trainable and not inherited:
+            frozen.append(path)
+            inherited = True
+        yield path, layer, not inherited
+
+
+def _abstract(example: Any) -> Any:
+    def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf
+        return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+    return jax.tree.map(shape_of, example)
+
+
+def _copy(value: Any, memo: dict[int, Any]) -> Any:
+    if isinstance(value, Layer):
+        if id(value) not in memo:
+            made = copy.copy(value)
+            memo[id(value)] = made
+            for name, attribute in vars(value).items():
+                made.__dict__[name] = _copy(attribute, memo)
+        return memo[id(value)]
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(_copy(item, memo) for item in value)
+    if isinstance(value, dict):
+        return {key: _copy(item, memo) for key, item in value.items()}
+    return value

@@ -1,0 +1,41 @@
+"""Settings as pytrees: frozen dataclasses whose numbers are leaves, so that no value recompiles."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+T = TypeVar("T", bound=type)
+
+
+def static(default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field of a `pytree` class that belongs to the program's structure, not its values.
+
+    A static field must be hashable; a program is compiled anew for each of its values.
+    """
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(static,))
+def pytree(cls: T) -> T:
+    """Make a class a frozen dataclass and a JAX pytree; its fields, unless `static`, are leaves."""
+    cls = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+    cls.is_settings = True  # type: ignore[attr-defined]  # a layer that holds one has its leaves
+    return cls
+
+
+def canonical(tree: Any) -> Any:
+    """Return `tree` with every Python number as a float32 array, an integer array left as it is.
+
+    A Python float and an array of the same value would otherwise be two programs.
+    """
+
+    def convert(leaf: Any) -> Any:
+        if isinstance(leaf, bool | int | float | np.floating | np.integer):
+            return np.asarray(leaf, np.float32)
+        return leaf
+
+    return jax.tree.map(convert, tree)

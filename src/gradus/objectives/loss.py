@@ -1,0 +1,192 @@
+"""What a loss is, and the arithmetic that losses share."""
+
+# ruff: noqa: D102 (an overriding method is documented where it is declared)
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from gradus.errors import GradusError, ShapeError
+from gradus.nn.tree import pytree, static
+from gradus.objectives import targets
+from gradus.registry import Registry
+
+registry = Registry("loss")
+
+EPSILON = 1e-7  # Keras's: probabilities are clipped to [EPSILON, 1 - EPSILON]
+
+
+class Loss(abc.ABC):
+    """A loss; subclasses are decorated with `gradus.nn.tree.pytree`, so that numbers are leaves.
+
+    Attributes:
+        link: "softmax" or "sigmoid", what turns logits into this loss's predictions; or None.
+        kind: what the targets are: "values", "classes" (one of K) or "flags" (yes or no, each).
+        threshold: the prediction above which a flag means yes.
+    """
+
+    link: ClassVar[str | None] = None
+    kind: ClassVar[Literal["values", "classes", "flags"]] = "values"
+    threshold: ClassVar[float] = 0.5
+
+    @abc.abstractmethod
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        """Return the loss of each element, `(batch, ...)`; an axis of classes is consumed.
+
+        Raises:
+            ShapeError: if the two shapes do not fit.
+        """
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        """Return what `values` would for the predictions of `logits`, numerically stable.
+
+        Raises:
+            GradusError: if `link` is None.
+        """
+        raise GradusError(f"{self.name} is not a loss of logits; give it predictions.")
+
+    def finish(self, mean: Array) -> Array:
+        """Turn the weighted mean of the values into the loss: the identity, unless it says else."""
+        return mean
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        """Check all targets on the host, before training.
+
+        Args:
+            y_true: the targets, `(n, ...)`.
+            output_shape: the shape of a batch of outputs; its first entry is not looked at.
+            where: what the targets are called in an error: "y", "validation_data".
+
+        Raises:
+            DataError: if values cannot be targets of this loss.
+            ShapeError: if their shape does not fit the output's.
+        """
+        targets.same_shape(y_true, output_shape, where)
+
+    @property
+    def name(self) -> str:
+        """The name under which the loss is registered, else its class's."""
+        return registry.name_of(type(self)) or type(self).__name__
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        """Return the mean loss of each sample, `(batch,)`, before `finish`."""
+        return _per_sample(self.values(y_true, y_pred))
+
+    def per_sample_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        """Return the mean loss of each sample, `(batch,)`, before `finish`, from logits."""
+        return _per_sample(self.values_from_logits(y_true, logits))
+
+
+@pytree
+class FunctionLoss(Loss):
+    """A user's function as a loss.
+
+    Args:
+        function: `f(y_true, y_pred)`, which returns `(batch,)` or `(batch, ...)`.
+    """
+
+    function: Callable[..., Any] = static()
+
+    @property
+    def name(self) -> str:
+        """The function's own name."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        result = jnp.asarray(self.function(y_true, y_pred))
+        if result.shape[:1] != jnp.shape(y_pred)[:1]:
+            raise ShapeError(
+                f"The function {self.name} returned shape {result.shape}, but must return "
+                f"one value for each of the {jnp.shape(y_pred)[0]} samples: leave out the mean, "
+                "or take it over axis -1 only."
+            )
+        return floating(result)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.numeric(y_true, where)
+
+
+def _per_sample(values: Array) -> Array:
+    """(batch, ...) -> (batch,), the mean."""
+    return jnp.mean(values, axis=tuple(range(1, values.ndim)))
+
+
+def floating(array: ArrayLike) -> Array:
+    """Return `array` as float32, or in a wider type that it has already."""
+    array = jnp.asarray(array)
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+
+
+def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return both as floats of one type and one shape."""
+    p = floating(y_pred)
+    y = jnp.asarray(y_true).astype(p.dtype)
+    if y.shape != p.shape:
+        raise ShapeError(
+            f"y_true has shape {y.shape} and y_pred {p.shape}; this loss needs them equal."
+        )
+    return y, p
+
+
+def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return integer labels `(batch, ...)` as one-hot `(batch, ..., K)`, and `y_pred`.
+
+    A comparison costs less than a gather, whose gradient is a scatter, and XLA fuses it.
+    """
+    p = floating(y_pred)
+    labels = jnp.asarray(labels)
+    if labels.shape != p.shape[:-1]:
+        raise ShapeError(
+            f"y_true has shape {labels.shape} and y_pred {p.shape}; integer labels need the shape "
+            "of y_pred without its last axis, the classes."
+        )
+    kinds = jnp.arange(p.shape[-1], dtype=jnp.int32)
+    return (labels[..., None].astype(jnp.int32) == kinds).astype(p.dtype), p
+
+
+def pair_of_either(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return one-hot targets, or labels as one-hot, and `y_pred`."""
+    return (pair_of_labels if jnp.ndim(y_true) < jnp.ndim(y_pred) else pair)(y_true, y_pred)
+
+
+def smooth(y: Array, smoothing: ArrayLike, classes: int) -> Array:
+    """Return y (1 − s) + s / classes."""
+    smoothing = jnp.asarray(smoothing, y.dtype)
+    return y * (1 - smoothing) + smoothing / classes
+
+
+def clip(p: Array) -> Array:
+    """Return probabilities whose logarithm, and that of their complement, are finite."""
+    return jnp.clip(p, EPSILON, 1 - EPSILON)
+
+
+def normalised(p: Array) -> Array:
+    """Return outputs as probabilities that sum to 1 over the last axis, then clipped."""
+    return clip(p / jnp.maximum(jnp.sum(p, axis=-1, keepdims=True), EPSILON))
+
+
+def binary_entropy(y: Array, p: Array) -> Array:
+    """Return −y log p − (1 − y) log(1 − p) of each element, p clipped."""
+    p = clip(p)
+    return -y * jnp.log(p) - (1 - y) * jnp.log1p(-p)
+
+
+def cross_entropy(y: Array, log_p: Array, smoothing: ArrayLike) -> Array:
+    """(..., K), (..., K) -> (...): −Σ of the smoothed targets times the log-probabilities."""
+    return -jnp.sum(smooth(y, smoothing, y.shape[-1]) * log_p, axis=-1)
+
+
+def power(base: Array, exponent: ArrayLike) -> Array:
+    """Return base^exponent for a base in [0, 1], with a finite slope at zero."""
+    return jnp.maximum(base, EPSILON) ** jnp.asarray(exponent, base.dtype)
+
+
+def signs(y: Array) -> Array:
+    """Return labels 0 and 1 as -1 and 1; labels -1 and 1 stay."""
+    return jnp.where(y == 0, -1, y)

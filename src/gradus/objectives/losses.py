@@ -1,0 +1,403 @@
+"""Losses: elementwise formulas of targets and predictions; the caller takes the weighted mean.
+
+In every formula y is a target, ŷ a prediction, z a logit and K the number of classes, which are
+the last axis. All arithmetic is in float32 at least, whatever the dtype of the targets.
+"""
+
+# ruff: noqa: D102 (an overriding method is documented where it is declared)
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from gradus.errors import GradusError
+from gradus.nn.tree import pytree, static
+from gradus.objectives import targets
+from gradus.objectives.loss import (
+    EPSILON,
+    FunctionLoss,
+    Loss,
+    binary_entropy,
+    clip,
+    cross_entropy,
+    normalised,
+    pair,
+    pair_of_either,
+    pair_of_labels,
+    power,
+    registry,
+    signs,
+    smooth,
+)
+
+
+@registry.add("mean_squared_error", "mse", "MeanSquaredError")
+@pytree
+class MeanSquaredError(Loss):
+    """(y − ŷ)²."""
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jnp.square(y - p)
+
+
+@registry.add("root_mean_squared_error", "rmse", "RootMeanSquaredError")
+@pytree
+class RootMeanSquaredError(Loss):
+    """√(mean of (y − ŷ)²): the root of the whole batch's mean, not of each sample's.
+
+    Its gradient at a mean of exactly zero is taken as zero.
+    """
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jnp.square(y - p)
+
+    def finish(self, mean: Array) -> Array:
+        # The inner `where` keeps the root's infinite slope out of the gradient: 0 · ∞ is NaN.
+        return jnp.where(mean > 0, jnp.sqrt(jnp.where(mean > 0, mean, 1)), mean)
+
+
+@registry.add("mean_absolute_error", "mae", "MeanAbsoluteError")
+@pytree
+class MeanAbsoluteError(Loss):
+    """|y − ŷ|; its derivative where both are equal is zero."""
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jnp.abs(y - p)
+
+
+@registry.add("huber", "Huber")
+@pytree
+class Huber(Loss):
+    """e²/2 where |e| ≤ δ, else δ|e| − δ²/2, with e = y − ŷ (Huber 1964).
+
+    Args:
+        delta: δ, where squared turns into absolute error; in units of the target.
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "delta", 0.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        error = jnp.abs(y - p)
+        delta = jnp.asarray(self.delta, error.dtype)
+        return jnp.where(error <= delta, 0.5 * error**2, delta * error - 0.5 * delta**2)
+
+
+@registry.add("log_cosh", "logcosh", "LogCosh")
+@pytree
+class LogCosh(Loss):
+    """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one."""
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        error = p - y
+        return jnp.logaddexp(error, -error) - jnp.log(2.0).astype(error.dtype)
+
+
+@registry.add("poisson", "Poisson")
+@pytree
+class Poisson(Loss):
+    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, less a constant."""
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return p - y * jnp.log(p + EPSILON)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.counts(y_true, output_shape, where)
+
+
+@registry.add("binary_crossentropy", "bce", "BinaryCrossentropy")
+@pytree
+class BinaryCrossentropy(Loss):
+    """−y log ŷ − (1 − y) log(1 − ŷ), for each output; from logits softplus(z) − y z.
+
+    Args:
+        label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
+    """
+
+    link = "sigmoid"
+    kind = "flags"
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "label_smoothing", 0.0, 1.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return binary_entropy(smooth(y, self.label_smoothing, 2), p)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair(y_true, logits)
+        return jax.nn.softplus(z) - smooth(y, self.label_smoothing, 2) * z
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.flags(y_true, output_shape, where)
+
+
+@registry.add("binary_focal_crossentropy", "focal", "BinaryFocalCrossentropy")
+@pytree
+class BinaryFocalCrossentropy(Loss):
+    """(1 − p)^γ times the binary cross-entropy, p = yŷ + (1 − y)(1 − ŷ) (Lin et al. 2017).
+
+    Args:
+        apply_class_balancing: weight by α where y is 1 and by 1 − α where it is 0.
+        alpha: α in [0, 1].
+        gamma: γ, how much less an element counts that is right already.
+        label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
+    """
+
+    link = "sigmoid"
+    kind = "flags"
+
+    apply_class_balancing: bool = static(default=False)
+    alpha: float = 0.25
+    gamma: float = 2.0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "alpha", 0.0, 1.0)
+        targets.setting(self, "gamma", 0.0)
+        targets.setting(self, "label_smoothing", 0.0, 1.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        y, p = smooth(y, self.label_smoothing, 2), clip(p)
+        return self._focus(y, y * (1 - p) + (1 - y) * p) * binary_entropy(y, p)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair(y_true, logits)
+        y = smooth(y, self.label_smoothing, 2)
+        wrong = y * jax.nn.sigmoid(-z) + (1 - y) * jax.nn.sigmoid(z)
+        return self._focus(y, wrong) * (jax.nn.softplus(z) - y * z)
+
+    def _focus(self, y: Array, wrong: Array) -> Array:
+        """Return the weight of an element; `wrong` is 1 − p."""
+        weight = power(wrong, self.gamma)
+        alpha = jnp.asarray(self.alpha, y.dtype)
+        return (
+            weight * (y * alpha + (1 - y) * (1 - alpha)) if self.apply_class_balancing else weight
+        )
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.flags(y_true, output_shape, where)
+
+
+@registry.add("categorical_crossentropy", "CategoricalCrossentropy")
+@pytree
+class CategoricalCrossentropy(Loss):
+    """−Σ y log ŷ over the classes, for one-hot or soft targets; from logits by log-softmax.
+
+    Args:
+        label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
+    """
+
+    link = "softmax"
+    kind = "classes"
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "label_smoothing", 0.0, 1.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return cross_entropy(y, jnp.log(normalised(p)), self.label_smoothing)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair(y_true, logits)
+        return cross_entropy(y, jax.nn.log_softmax(z), self.label_smoothing)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.distribution(y_true, output_shape, where)
+
+
+@registry.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
+@pytree
+class SparseCategoricalCrossentropy(Loss):
+    """−log ŷ of the labelled class, for integer labels 0…K-1; from logits by log-softmax.
+
+    Args:
+        label_smoothing: s in [0, 1]; the one-hot target y becomes y (1 − s) + s/K.
+    """
+
+    link = "softmax"
+    kind = "classes"
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "label_smoothing", 0.0, 1.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair_of_labels(y_true, y_pred)
+        return cross_entropy(y, jnp.log(normalised(p)), self.label_smoothing)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair_of_labels(y_true, logits)
+        return cross_entropy(y, jax.nn.log_softmax(z), self.label_smoothing)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.labels(y_true, output_shape, where)
+
+
+@registry.add("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
+@pytree
+class CategoricalFocalCrossentropy(Loss):
+    """−Σ α (1 − ŷ)^γ y log ŷ over the classes (Lin et al. 2017), for one-hot targets or labels.
+
+    Args:
+        alpha: α, one number, or one for each class, `(K,)`.
+        gamma: γ, how much less a sample counts that is right already.
+        label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
+    """
+
+    link = "softmax"
+    kind = "classes"
+
+    alpha: float | tuple[float, ...] | Array = 0.25
+    gamma: float = 2.0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        targets.setting(self, "alpha", 0.0)
+        targets.setting(self, "gamma", 0.0)
+        targets.setting(self, "label_smoothing", 0.0, 1.0)
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair_of_either(y_true, y_pred)
+        p = normalised(p)
+        return cross_entropy(y, self._focus(1 - p) * jnp.log(p), self.label_smoothing)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair_of_either(y_true, logits)
+        log_p = jax.nn.log_softmax(z)
+        return cross_entropy(y, self._focus(-jnp.expm1(log_p)) * log_p, self.label_smoothing)
+
+    def _focus(self, wrong: Array) -> Array:
+        """Return the weight of a class; `wrong` is 1 − ŷ."""
+        return jnp.asarray(self.alpha, wrong.dtype) * power(wrong, self.gamma)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        sparse = jnp.ndim(targets.numeric(y_true, where)) < len(output_shape)
+        (targets.labels if sparse else targets.distribution)(y_true, output_shape, where)
+
+
+@registry.add("kl_divergence", "kld", "kullback_leibler_divergence", "KLDivergence")
+@pytree
+class KLDivergence(Loss):
+    """Σ y log(y/ŷ) over the classes, both clipped to [1e-7, 1] (Kullback & Leibler 1951)."""
+
+    link = "softmax"
+    kind = "classes"
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = (jnp.clip(array, EPSILON, 1) for array in pair(y_true, y_pred))
+        return jnp.sum(y * (jnp.log(y) - jnp.log(p)), axis=-1)
+
+    def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
+        y, z = pair(y_true, logits)
+        y = jnp.clip(y, EPSILON, 1)
+        return jnp.sum(y * (jnp.log(y) - jax.nn.log_softmax(z)), axis=-1)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.distribution(y_true, output_shape, where)
+
+
+@registry.add("hinge", "Hinge")
+@pytree
+class Hinge(Loss):
+    """max(0, 1 − yŷ), for labels -1 and 1; a label 0 stands for -1."""
+
+    kind = "flags"
+    threshold = 0.0
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jax.nn.relu(1 - signs(y) * p)
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.signs(y_true, output_shape, where)
+
+
+@registry.add("squared_hinge", "SquaredHinge")
+@pytree
+class SquaredHinge(Loss):
+    """max(0, 1 − yŷ)², for labels -1 and 1; a label 0 stands for -1."""
+
+    kind = "flags"
+    threshold = 0.0
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jnp.square(jax.nn.relu(1 - signs(y) * p))
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.signs(y_true, output_shape, where)
+
+
+@registry.add("categorical_hinge", "CategoricalHinge")
+@pytree
+class CategoricalHinge(Loss):
+    """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as Keras has it."""
+
+    kind = "classes"
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+        y, p = pair(y_true, y_pred)
+        return jax.nn.relu(1 + jnp.max((1 - y) * p, axis=-1) - jnp.sum(y * p, axis=-1))
+
+    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
+        targets.distribution(y_true, output_shape, where)
+
+
+def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
+    """Return the loss that `loss` names or is; a function `f(y_true, y_pred)` becomes one.
+
+    Raises:
+        GradusError: for an unknown name, or something that cannot be a loss.
+    """
+    if isinstance(loss, str):
+        return registry.find(loss)()
+    if inspect.isclass(loss) and issubclass(loss, Loss):
+        loss = loss()
+    if isinstance(loss, Loss):
+        if jax.tree_util.all_leaves([loss]):
+            raise GradusError(f"Decorate the class {type(loss).__name__} with @pytree.")
+        return loss
+    if callable(loss):
+        return FunctionLoss(loss)
+    raise GradusError(
+        f'A loss is a name such as "mse", a Loss or a function f(y_true, y_pred), not {loss!r}.'
+    )
+
+
+# Losses without settings as functions: `(y_true, y_pred) -> (batch,)`.
+mean_squared_error = MeanSquaredError()
+mean_absolute_error = MeanAbsoluteError()
+huber = Huber()
+log_cosh = LogCosh()
+poisson = Poisson()
+binary_crossentropy = BinaryCrossentropy()
+binary_focal_crossentropy = BinaryFocalCrossentropy()
+categorical_crossentropy = CategoricalCrossentropy()
+sparse_categorical_crossentropy = SparseCategoricalCrossentropy()
+categorical_focal_crossentropy = CategoricalFocalCrossentropy()
+kl_divergence = KLDivergence()
+hinge = Hinge()
+squared_hinge = SquaredHinge()
+categorical_hinge = CategoricalHinge()

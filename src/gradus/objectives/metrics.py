@@ -1,0 +1,381 @@
+"""Metrics, computed by sums: each batch gives sums, sums add up, and `finish` makes the number.
+
+The same functions run inside the compiled training program and in evaluation. Predictions are
+probabilities for a classification and values for a regression. Padding rows have weight zero. Sums
+are float32, so counts are exact up to 2²⁴ = 16,777,216 and then correct to seven digits.
+
+What a batch holds is told from its shapes: `y_pred` of shape `(batch, ..., K)` with integer labels
+`(batch, ...)` or with one-hot targets of its own shape is one of K classes; `(batch, 1)` or
+`(batch,)` with targets of the same shape is yes or no, a target above ½ and a prediction above
+`threshold` meaning yes. Only `flags=True` says that K outputs are K answers of yes or no: `get`
+sets it where the loss says so.
+"""
+
+# ruff: noqa: D102 (an overriding method is documented where it is declared)
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.tree import pytree, static
+from gradus.objectives import losses
+from gradus.objectives.loss import FunctionLoss, Loss
+from gradus.objectives.loss import registry as known_losses
+from gradus.objectives.metric import Metric, decide, mean_sums, ratio, registry
+from gradus.objectives.targets import numeric, setting
+
+
+@pytree
+class LossMetric(Metric):
+    """The weighted mean of any loss, finished as the loss says: MSE, MAE, RMSE, a cross-entropy.
+
+    Args:
+        loss: the loss, which is computed from predictions, not logits.
+        label: the metric's name; by default the loss's.
+    """
+
+    loss: Loss
+    label: str | None = static(default=None)
+
+    @property
+    def name(self) -> str:
+        """The label, else the loss's name."""
+        return self.label or self.loss.name
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        return mean_sums(self.loss(y_true, y_pred), weight)
+
+    def finish(self, sums: Any) -> Array:
+        return self.loss.finish(ratio(*sums))
+
+
+@registry.add("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "Accuracy")
+@pytree
+class Accuracy(Metric):
+    """The share of right answers; with `flags` the share of right flags.
+
+    Args:
+        threshold: the prediction above which an answer is yes.
+        flags: whether each of K outputs is a yes or no of its own.
+    """
+
+    threshold: float = 0.5
+    flags: bool = static(default=False)
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
+        agree = truth == guess
+        right = jnp.mean(agree, axis=-1, dtype=jnp.float32) if self.flags else agree.all(axis=-1)
+        return mean_sums(right.astype(jnp.float32), weight)
+
+    def finish(self, sums: Any) -> Array:
+        return ratio(*sums)
+
+    def suited(self, loss: Loss) -> Metric:
+        return _with_flags(self, loss)
+
+
+@registry.add("binary_accuracy", "BinaryAccuracy")
+def binary_accuracy(threshold: float = 0.5) -> Accuracy:
+    """Return the share of right flags, for any number of outputs."""
+    return Accuracy(threshold, flags=True)
+
+
+@registry.add("top_k_accuracy", "top_k_categorical_accuracy", "TopKAccuracy")
+@pytree
+class TopKAccuracy(Metric):
+    """The share of samples whose class is among the k with the highest predictions.
+
+    Of equal predictions the lower class comes first, so that k = 1 is the accuracy.
+
+    Args:
+        k: how many classes count, at least 1.
+    """
+
+    k: int = static(default=5)
+
+    def __post_init__(self) -> None:
+        setting(self, "k", 1)
+
+    @property
+    def name(self) -> str:
+        """top_5_accuracy, for k = 5."""
+        return f"top_{self.k}_accuracy"
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        truth, _, weight = decide(y_true, y_pred, weight, 0.5, flags=False)
+        if truth.shape[-1] == 1:
+            raise ShapeError(f"{self.name} needs several classes, but y_pred has one output.")
+        scores = jnp.asarray(y_pred).reshape(truth.shape)
+        picked = jnp.sum(jnp.where(truth, scores, 0), axis=-1, keepdims=True)
+        lower = jnp.arange(truth.shape[-1]) < jnp.argmax(truth, axis=-1, keepdims=True)
+        # Not `scores > picked`: a prediction of NaN must count as a wrong one.
+        ahead = ~(scores <= picked) | ((scores == picked) & lower)
+        return mean_sums((ahead.sum(axis=-1) < self.k).astype(jnp.float32), weight)
+
+    def finish(self, sums: Any) -> Array:
+        return ratio(*sums)
+
+
+@pytree
+class _Counted(Metric):
+    """A metric of true positives, false positives and false negatives, each `(K,)`."""
+
+    threshold: float = 0.5
+    flags: bool = static(default=False)
+    average: Literal["macro", "micro"] = static(default="macro")
+
+    def __post_init__(self) -> None:
+        if self.average not in ("macro", "micro"):
+            raise unknown("average", self.average, ("macro", "micro"))
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
+        weight = weight[:, None]
+        hits = jnp.sum(jnp.where(truth & guess, weight, 0), axis=0)
+        false_alarms = jnp.sum(jnp.where(~truth & guess, weight, 0), axis=0)
+        misses = jnp.sum(jnp.where(truth & ~guess, weight, 0), axis=0)
+        return hits, false_alarms, misses
+
+    def finish(self, sums: Any) -> Array:
+        if self.average == "micro":
+            return self.score(*(count.sum() for count in sums))
+        # As scikit-learn has it: a class that is neither in targets nor guesses has no part.
+        present = (sum(sums) > 0).astype(jnp.float32)
+        return ratio(jnp.sum(present * self.score(*sums)), jnp.sum(present))
+
+    def suited(self, loss: Loss) -> Metric:
+        return _with_flags(self, loss)
+
+    @abc.abstractmethod
+    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
+        """Return the score of each class from its counts."""
+
+
+@registry.add("precision", "Precision")
+@pytree
+class Precision(_Counted):
+    """TP / (TP + FP): the share of those called positive that are; 0 where none is called so.
+
+    Args:
+        threshold: the prediction above which an answer is yes.
+        flags: whether each of K outputs is a yes or no of its own.
+        average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
+            of their added counts. One yes or no has one score, that of yes.
+    """
+
+    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
+        return ratio(hits, hits + false_alarms)
+
+
+@registry.add("recall", "Recall")
+@pytree
+class Recall(_Counted):
+    """TP / (TP + FN): the share of the positives that are called so; 0 where there is none.
+
+    Args:
+        threshold: the prediction above which an answer is yes.
+        flags: whether each of K outputs is a yes or no of its own.
+        average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
+            of their added counts. One yes or no has one score, that of yes.
+    """
+
+    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
+        return ratio(hits, hits + misses)
+
+
+@registry.add("f1", "f1_score", "F1Score")
+@pytree
+class F1Score(_Counted):
+    """2 TP / (2 TP + FP + FN): the harmonic mean of precision and recall (van Rijsbergen 1979).
+
+    Args:
+        threshold: the prediction above which an answer is yes.
+        flags: whether each of K outputs is a yes or no of its own.
+        average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
+            of their added counts. One yes or no has one score, that of yes.
+    """
+
+    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
+        return ratio(2 * hits, 2 * hits + false_alarms + misses)
+
+
+@registry.add("confusion_matrix", "ConfusionMatrix")
+@pytree
+class ConfusionMatrix(Metric):
+    """The weight of samples of class i called class j, `(K, K)`; `(2, 2)` for one yes or no.
+
+    Args:
+        threshold: the prediction above which an answer is yes.
+    """
+
+    scalar: ClassVar[bool] = False
+
+    threshold: float = 0.5
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, flags=False)
+        if truth.shape[-1] == 1:
+            truth, guess = (jnp.concatenate([~array, array], axis=-1) for array in (truth, guess))
+        # (K, rows) @ (rows, K); full precision, since a GPU would round the weights to ten bits.
+        return jnp.matmul(
+            truth.T.astype(jnp.float32),
+            jnp.where(guess, weight[:, None], 0),
+            precision=jax.lax.Precision.HIGHEST,
+        )
+
+    def finish(self, sums: Any) -> Array:
+        return sums
+
+    def suited(self, loss: Loss) -> Metric:
+        return dataclasses.replace(self, threshold=loss.threshold)
+
+
+@registry.add("auc", "roc_auc", "AUC")
+@pytree
+class AUC(Metric):
+    """The area under the ROC curve: P(a positive scores higher than a negative) + ½ P(equal).
+
+    For several classes the mean over one against the rest; NaN where no class has both positives
+    and negatives. Predictions are counted in bins, half of them evenly spaced in the probability
+    and half in its logit, so that sure and unsure models are both resolved. Pairs within one bin
+    count as ties: the error is at most half their share, typically below 0.001.
+
+    Args:
+        bins: how many.
+        flags: whether each of K outputs is a yes or no of its own.
+        scores: whether predictions are scores of any size, as under the hinge loss.
+    """
+
+    bins: int = static(default=1024)
+    flags: bool = static(default=False)
+    scores: bool = static(default=False)
+
+    def __post_init__(self) -> None:
+        setting(self, "bins", 2)
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        truth, _, weight = decide(y_true, y_pred, weight, 0.5, self.flags)
+        classes = truth.shape[-1]
+        p = jnp.asarray(y_pred).astype(jnp.float32).reshape(truth.shape)
+        p = jnp.clip(jax.nn.sigmoid(p) if self.scores else p, 1e-7, 1 - 1e-7)
+        logit = jnp.log(p) - jnp.log1p(-p)
+        place = 0.5 * p + 0.5 * (logit / 32.5 + 0.5)  # in (0, 1): the logit is within ±16.2
+        bins = jnp.clip((place * self.bins).astype(jnp.int32), 0, self.bins - 1)
+        index = (truth * classes + jnp.arange(classes)) * self.bins + bins
+        weights = jnp.broadcast_to(weight[:, None], index.shape)
+        counts = jnp.zeros(2 * classes * self.bins, jnp.float32).at[index].add(weights)
+        return counts.reshape(2, classes, self.bins)
+
+    def finish(self, sums: Any) -> Array:
+        total = jnp.sum(sums, axis=-1)  # (2, K)
+        negative, positive = sums / jnp.where(total > 0, total, 1)[..., None]  # each (K, bins)
+        below = jnp.cumsum(negative, axis=-1) - 0.5 * negative
+        area = jnp.sum(positive * below, axis=-1)
+        defined = jnp.all(total > 0, axis=0)
+        return jnp.sum(jnp.where(defined, area, 0)) / jnp.sum(defined.astype(jnp.float32))
+
+    def suited(self, loss: Loss) -> Metric:
+        flags = loss.kind == "flags"
+        return dataclasses.replace(self, flags=flags, scores=flags and loss.threshold == 0)
+
+
+@registry.add("r2", "r2_score", "R2Score")
+@pytree
+class R2Score(Metric):
+    """R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², the mean over the outputs; 1 predicts all, 0 as the mean.
+
+    An output whose targets are all equal counts 1 if predicted exactly, else 0.
+
+    Args:
+        shift: a number near the mean of each output's targets, which `prepare` finds. Squares of
+            float32 targets far from it would drown their variance.
+    """
+
+    shift: float | Array = 0.0
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
+        y, p = (jnp.asarray(array).astype(jnp.float32) for array in (y_true, y_pred))
+        if y.shape != p.shape:
+            raise ShapeError(f"y_true has shape {y.shape} and y_pred {p.shape}; r2 needs one.")
+        weight = jnp.asarray(weight, jnp.float32)
+        shifted = y - self.shift
+
+        def total(values: Array) -> Array:
+            return jnp.tensordot(weight, values, axes=1, precision=jax.lax.Precision.HIGHEST)
+
+        return {
+            "weight": jnp.sum(weight),
+            "residual": total(jnp.square(y - p)),
+            "first": total(shifted),
+            "second": total(jnp.square(shifted)),
+        }
+
+    def finish(self, sums: Any) -> Array:
+        spread = sums["second"] - ratio(jnp.square(sums["first"]), sums["weight"])
+        constant = spread <= 0
+        explained = 1 - sums["residual"] / jnp.where(constant, 1, spread)
+        return jnp.mean(jnp.where(constant, sums["residual"] == 0, explained))
+
+    def prepare(self, y_true: Any) -> Metric:
+        mean = numeric(y_true, "y_true").mean(axis=0, dtype=np.float64)
+        return dataclasses.replace(self, shift=mean.astype(np.float32))
+
+
+def get(
+    metric: str | Metric | type[Metric] | Loss | Callable[..., Any], loss: Loss | None = None
+) -> Metric:
+    """Return the metric that `metric` names or is.
+
+    The name of a loss, a loss and a function `f(y_true, y_pred)` of samples become a mean.
+
+    Args:
+        metric: an object of `Metric` is returned as it is.
+        loss: what is trained, which tells a metric given by name what targets and predictions are:
+            flags or one class, probabilities or scores.
+
+    Raises:
+        GradusError: for an unknown name, or something that cannot be a metric.
+    """
+    if isinstance(metric, str):
+        return _named(metric, loss)
+    if inspect.isclass(metric) and issubclass(metric, Metric):
+        metric = metric()
+    if isinstance(metric, Metric):
+        if jax.tree_util.all_leaves([metric]):
+            raise GradusError(f"Decorate the class {type(metric).__name__} with @pytree.")
+        return metric
+    if isinstance(metric, Loss) or (inspect.isclass(metric) and issubclass(metric, Loss)):
+        return LossMetric(losses.get(metric))
+    if callable(metric):
+        return LossMetric(FunctionLoss(metric))
+    raise GradusError(
+        f'A metric is a name such as "accuracy", a Metric or a function f(y_true, y_pred), not '
+        f"{metric!r}."
+    )
+
+
+def _named(name: str, loss: Loss | None) -> Metric:
+    """Return the metric, or the mean of the loss, that is called `name`."""
+    if name in registry or name.lower() in registry:
+        metric: Metric = registry.find(name)()
+        return metric.suited(loss) if loss else metric
+    if name in known_losses or name.lower() in known_losses:
+        return LossMetric(losses.get(name), name)
+    raise unknown("metric", name, {*registry, *known_losses})
+
+
+def _with_flags(metric: Any, loss: Loss) -> Metric:
+    """Return a metric of yes and no as it should be for the targets of `loss`."""
+    return dataclasses.replace(metric, threshold=loss.threshold, flags=loss.kind == "flags")

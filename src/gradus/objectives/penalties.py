@@ -1,0 +1,206 @@
+"""Penalties on weights, added to the loss; and constraints, applied to weights after an update."""
+
+# ruff: noqa: D102 (an overriding method is documented where it is declared)
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from gradus.errors import GradusError
+from gradus.nn.tree import pytree, static
+from gradus.objectives.targets import setting
+from gradus.registry import Registry
+
+EPSILON = 1e-7  # keeps the division by a norm of zero finite
+
+penalties = Registry("penalty")
+constraints = Registry("constraint")
+
+
+class Penalty(abc.ABC):
+    """A number for a weight, added to the loss; subclasses are decorated with `pytree`."""
+
+    @abc.abstractmethod
+    def __call__(self, weight: Array) -> Array:
+        """Return the penalty of `weight`, a scalar."""
+
+
+@penalties.add("l1", "L1")
+@pytree
+class L1(Penalty):
+    """strength · Σ|w|: draws weights to exactly zero (Tibshirani 1996).
+
+    Args:
+        strength: the factor, at least 0.
+    """
+
+    strength: float = 0.01
+
+    def __post_init__(self) -> None:
+        setting(self, "strength", 0.0)
+
+    def __call__(self, weight: Array) -> Array:
+        return self.strength * jnp.sum(jnp.abs(weight))
+
+
+@penalties.add("l2", "L2")
+@pytree
+class L2(Penalty):
+    """strength · Σw², without the half that textbooks put before it, as Keras has it.
+
+    Args:
+        strength: the factor, at least 0; its gradient is 2 · strength · w.
+    """
+
+    strength: float = 0.01
+
+    def __post_init__(self) -> None:
+        setting(self, "strength", 0.0)
+
+    def __call__(self, weight: Array) -> Array:
+        return self.strength * jnp.sum(jnp.square(weight))
+
+
+@penalties.add("l1_l2", "l1l2", "L1L2")
+@pytree
+class L1L2(Penalty):
+    """l1 · Σ|w| + l2 · Σw² (the elastic net, Zou & Hastie 2005); no half, as Keras has it.
+
+    Args:
+        l1: the factor of the absolute values, at least 0.
+        l2: the factor of the squares, at least 0.
+    """
+
+    l1: float = 0.01
+    l2: float = 0.01
+
+    def __post_init__(self) -> None:
+        setting(self, "l1", 0.0)
+        setting(self, "l2", 0.0)
+
+    def __call__(self, weight: Array) -> Array:
+        return self.l1 * jnp.sum(jnp.abs(weight)) + self.l2 * jnp.sum(jnp.square(weight))
+
+
+@pytree
+class FunctionPenalty(Penalty):
+    """A user's function as a penalty.
+
+    Args:
+        function: `f(weight)`, which returns a scalar.
+    """
+
+    function: Callable[[Array], Any] = static()
+
+    def __call__(self, weight: Array) -> Array:
+        return jnp.asarray(self.function(weight))
+
+
+class Constraint(abc.ABC):
+    """A set of weights that an update may not leave; subclasses are decorated with `pytree`."""
+
+    @abc.abstractmethod
+    def project(self, weight: Array) -> Array:
+        """Return the weight moved into the set, of the same shape."""
+
+
+@constraints.add("max_norm", "MaxNorm")
+@pytree
+class MaxNorm(Constraint):
+    """w · min(1, max_value / ‖w‖), with norms over `axis` (Srivastava et al. 2014).
+
+    Args:
+        max_value: the largest norm, at least 0.
+        axis: the axis or axes of one norm: 0 is a Dense kernel's inputs, so that each unit has a
+            norm of its own; (0, 1, 2) is a Conv2D kernel's.
+    """
+
+    max_value: float = 2.0
+    axis: int | tuple[int, ...] = static(default=0)
+
+    def __post_init__(self) -> None:
+        setting(self, "max_value", 0.0)
+
+    def project(self, weight: Array) -> Array:
+        norm = jnp.sqrt(jnp.sum(jnp.square(weight), axis=self.axis, keepdims=True))
+        return weight * jnp.minimum(1, self.max_value / jnp.maximum(norm, EPSILON))
+
+
+@constraints.add("non_neg", "NonNeg")
+@pytree
+class NonNeg(Constraint):
+    """max(w, 0)."""
+
+    def project(self, weight: Array) -> Array:
+        return jnp.maximum(weight, 0)
+
+
+@constraints.add("unit_norm", "UnitNorm")
+@pytree
+class UnitNorm(Constraint):
+    """w / ‖w‖, with norms over `axis`; a weight of zero stays zero.
+
+    Args:
+        axis: the axis or axes of one norm, as in `MaxNorm`.
+    """
+
+    axis: int | tuple[int, ...] = static(default=0)
+
+    def project(self, weight: Array) -> Array:
+        norm = jnp.sqrt(jnp.sum(jnp.square(weight), axis=self.axis, keepdims=True))
+        return weight / jnp.maximum(norm, EPSILON)
+
+
+@pytree
+class FunctionConstraint(Constraint):
+    """A user's function as a constraint.
+
+    Args:
+        function: `f(weight)`, which returns the weight to go on with.
+    """
+
+    function: Callable[[Array], Any] = static()
+
+    def project(self, weight: Array) -> Array:
+        return jnp.asarray(self.function(weight))
+
+
+def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
+    """Return the penalty that `penalty` names or is; a function of a weight becomes one.
+
+    Raises:
+        GradusError: for an unknown name, or something that cannot be a penalty.
+    """
+    if isinstance(penalty, Penalty):
+        return penalty
+    return _get(penalty, penalties, FunctionPenalty, "L2(1e-4)")
+
+
+def get_constraint(constraint: str | Constraint | Callable[[Array], Any]) -> Constraint:
+    """Return the constraint that `constraint` names or is; a function of a weight becomes one.
+
+    Raises:
+        GradusError: for an unknown name, or something that cannot be a constraint.
+    """
+    if isinstance(constraint, Constraint):
+        return constraint
+    return _get(constraint, constraints, FunctionConstraint, "MaxNorm(2.0)")
+
+
+def _get(given: Any, registry: Registry, wrapper: Callable[..., Any], example: str) -> Any:
+    """Return what `given`, no instance yet, stands for."""
+    if isinstance(given, str):
+        return registry.find(given)()
+    if isinstance(given, type) and registry.name_of(given):
+        return given()
+    if callable(given) and not isinstance(given, type | Penalty):
+        return wrapper(given)
+    kind = registry.kind
+    raise GradusError(
+        f"A {kind} is a name, an object such as {example} or a function, not {given!r}."
+    )

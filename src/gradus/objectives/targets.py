@@ -1,0 +1,248 @@
+"""Checks of targets on the host, before anything is compiled: what was given, what to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.errors import DataError, GradusError, ShapeError
+
+Shape = tuple[int | None, ...]
+
+
+def setting(owner: object, name: str, low: float, high: float = np.inf) -> None:
+    """Raise GradusError unless the setting `name` of `owner` lies in [low, high].
+
+    Only a plain number is looked at: a traced value, an array or a space is taken as it is.
+    """
+    value = getattr(owner, name)
+    if isinstance(value, int | float) and not low <= value <= high:
+        span = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
+        raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")
+
+
+def numeric(y_true: Any, where: str) -> np.ndarray:
+    """Return `y_true` as an array of finite numbers, at least one of them.
+
+    Raises:
+        DataError: if it holds text or objects, is empty, or has a value that is not finite.
+    """
+    y = np.asarray(y_true)
+    if not (jnp.issubdtype(y.dtype, np.number) or y.dtype == bool) or y.dtype.kind == "c":
+        sample = ", ".join(repr(value) for value in y.reshape(-1)[:3].tolist())
+        raise DataError(
+            f"{where}: targets must be numbers, but these are {sample}, … ({y.dtype}). For names "
+            "of classes write classes, y = np.unique(y, return_inverse=True)."
+        )
+    if not y.size or not y.ndim:
+        raise DataError(
+            f"{where}: targets of shape {y.shape} hold no samples; the first axis counts samples."
+        )
+    # The extremes are finite only if all values are, and finding them needs no further memory.
+    if not (y.dtype == bool or np.isfinite(y.min()) & np.isfinite(y.max())):
+        rows = np.flatnonzero(~np.isfinite(y).reshape(len(y), -1).all(axis=1))
+        raise DataError(
+            f"{where}: {len(rows)} of {len(y)} targets are NaN or infinite, the first in row "
+            f"{rows[0]}. Drop those rows, or fill the values in."
+        )
+    return y
+
+
+def same_shape(y_true: Any, output_shape: Shape, where: str) -> np.ndarray:
+    """Return numeric targets whose shape is that of the output, the batch axis apart.
+
+    Raises:
+        DataError: if they are no finite numbers.
+        ShapeError: naming both shapes, and the indexing that would make them equal.
+    """
+    y = numeric(y_true, where)
+    given, wanted = y.shape[1:], tuple(output_shape[1:])
+    if given == wanted:
+        return y
+    said = f"{where}: targets have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
+    if (*given, 1) == wanted:
+        raise ShapeError(said + f"Write y[{'...' if given else ':'}, None].")
+    if given == (*wanted, 1):
+        raise ShapeError(said + f"Write y[{'...' if wanted else ':'}, 0].")
+    if given == wanted[:-1] and y.dtype.kind in "iub":
+        raise ShapeError(
+            said + "For one label among the classes use softmax with "
+            "sparse_categorical_crossentropy; for one number a sample end the network with "
+            "Dense(1)."
+        )
+    units = f" End the network with Dense({given[-1]})." if given[:-1] == wanted[:-1] else ""
+    raise ShapeError(said + "This loss needs one target for each output." + units)
+
+
+def classes(output_shape: Shape, where: str) -> int:
+    """Return how many classes the last axis of the output holds.
+
+    Raises:
+        ShapeError: if there is no such axis, or a single class, whose softmax is always 1.
+    """
+    if len(output_shape) < 2 or output_shape[-1] is None:
+        raise ShapeError(
+            f"{where}: outputs of shape {_shape(output_shape)} have no axis of classes. End the "
+            'network with Dense(K, "softmax") for K classes.'
+        )
+    if output_shape[-1] == 1:
+        raise ShapeError(
+            f"{where}: the output has one class only, and the softmax of one output is always 1. "
+            'For two classes write Dense(1, "sigmoid") with binary_crossentropy, or '
+            'Dense(2, "softmax").'
+        )
+    return output_shape[-1]
+
+
+def labels(y_true: Any, output_shape: Shape, where: str) -> None:
+    """Check that targets are whole numbers 0…K-1, of the output's shape without its last axis.
+
+    Raises:
+        DataError: if labels are no numbers, fractional, negative, or K or more.
+        ShapeError: if they are one-hot, or their shape does not fit.
+    """
+    count = classes(output_shape, where)
+    y = numeric(y_true, where)
+    wanted = tuple(output_shape[1:-1])
+    if y.shape[1:] != wanted:
+        said = f"{where}: labels have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
+        if y.shape[1:] == (*wanted, count):
+            raise ShapeError(
+                said + "These look like one-hot targets: use categorical_crossentropy, or write "
+                "y.argmax(-1)."
+            )
+        if y.shape[1:] == (*wanted, 1):
+            raise ShapeError(said + f"Write y[{'...' if wanted else ':'}, 0].")
+        raise ShapeError(
+            said + f"Labels must have shape {_shape((None, *wanted))}: one for each "
+            f"{count} outputs."
+        )
+    if y.dtype.kind not in "iub" and (y != np.floor(y)).any():
+        value = y[y != np.floor(y)].reshape(-1)[0]
+        raise DataError(
+            f"{where}: labels must be whole numbers 0…{count - 1}, but {value:g} is among them. "
+            "For a regression use mean_squared_error; for soft targets categorical_crossentropy."
+        )
+    low, high = int(y.min()), int(y.max())
+    if low >= 0 and high < count:
+        return
+    said = f"{where}: labels run from {low} to {high} but the output has {count} classes"
+    said += f" 0…{count - 1}. "
+    if low == 1 and high == count:
+        raise DataError(said + "Subtract 1: write y - 1.")
+    if low == -1 and high == 1 and not (y == 0).any():
+        raise DataError(said + "For labels -1 and 1 write (y + 1) // 2.")
+    if low < 0:
+        raise DataError(
+            said + "Negative labels stand for no class: drop those rows, or number the classes by "
+            "classes, y = np.unique(y, return_inverse=True)."
+        )
+    raise DataError(
+        said + f"End the network with Dense({high + 1}), or number the classes by "
+        "classes, y = np.unique(y, return_inverse=True)."
+    )
+
+
+def distribution(y_true: Any, output_shape: Shape, where: str) -> None:
+    """Check that targets are one-hot, or probabilities that sum to 1 over the last axis.
+
+    Raises:
+        DataError: if a value is negative, or a row's sum differs from 1 by more than 0.001.
+        ShapeError: if they are integer labels, or their shape is not the output's.
+    """
+    count = classes(output_shape, where)
+    y = numeric(y_true, where)
+    inner = tuple(output_shape[1:-1])
+    if y.shape[1:] in (inner, (*inner, 1)):
+        flat = "y" if y.shape[1:] == inner else "y[..., 0]"
+        raise ShapeError(
+            f"{where}: targets have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
+            "For integer labels use sparse_categorical_crossentropy, or make them one-hot: write "
+            f"np.eye({count}, dtype=np.float32)[{flat}]."
+        )
+    y = same_shape(y, output_shape, where)
+    if (low := y.min()) < 0:
+        raise DataError(
+            f"{where}: one-hot targets or probabilities cannot be negative, but {low:g} is among "
+            "them."
+        )
+    sums = y.sum(axis=-1, dtype=np.float64).reshape(len(y), -1)
+    wrong = np.argwhere(np.abs(sums - 1) > 1e-3)
+    if len(wrong):
+        total = sums[tuple(wrong[0])]
+        remedy = (
+            "For several labels a sample end with sigmoid and use binary_crossentropy; to make "
+            "them probabilities write y / y.sum(-1, keepdims=True)."
+            if total > 0
+            else "To leave samples out drop them, or give them a sample weight of zero."
+        )
+        raise DataError(
+            f"{where}: the targets of each sample must sum to 1 over the {count} classes, but in "
+            f"row {wrong[0][0]} they sum to {total:g}. {remedy}"
+        )
+
+
+def flags(y_true: Any, output_shape: Shape, where: str) -> None:
+    """Check that targets lie in [0, 1] and have the output's shape.
+
+    Raises:
+        DataError: if a value lies outside.
+        ShapeError: if the shape is not the output's.
+    """
+    y = same_shape(y_true, output_shape, where)
+    low, high = y.min(), y.max()
+    if low >= 0 and high <= 1:
+        return
+    said = f"{where}: targets run from {low:g} to {high:g}, but this loss needs them in [0, 1]. "
+    if y.dtype.kind in "iu" and low == 0 and 1 < high <= 255 and high > 128:
+        raise DataError(said + "Scale bytes: write y / 255.")
+    if low == -1 and high == 1 and np.isin(y, (-1, 1)).all():
+        raise DataError(said + "For labels -1 and 1 write (y + 1) / 2.")
+    if low == 1 and high == 2:
+        raise DataError(said + "For labels 1 and 2 write y - 1.")
+    raise DataError(
+        said + "For more than two classes use softmax with sparse_categorical_crossentropy; for "
+        "other numbers scale them, or use mean_squared_error."
+    )
+
+
+def signs(y_true: Any, output_shape: Shape, where: str) -> None:
+    """Check that targets are -1 and 1, or 0 and 1, and have the output's shape.
+
+    Raises:
+        DataError: if other values are among them, or both -1 and 0.
+        ShapeError: if the shape is not the output's.
+    """
+    y = same_shape(y_true, output_shape, where)
+    known = np.isin(y, (-1, 0, 1))
+    if not known.all():
+        value = y[~known].reshape(-1)[0]
+        raise DataError(f"{where}: the hinge loss needs labels -1 and 1 or 0 and 1, not {value:g}.")
+    if (y == -1).any() and (y == 0).any():
+        raise DataError(
+            f"{where}: the hinge loss needs labels -1 and 1 or 0 and 1, but -1, 0 and 1 are three "
+            "classes: use categorical_hinge with one-hot targets."
+        )
+
+
+def counts(y_true: Any, output_shape: Shape, where: str) -> None:
+    """Check that targets are not negative and have the output's shape.
+
+    Raises:
+        DataError: if a value is negative.
+        ShapeError: if the shape is not the output's.
+    """
+    y = same_shape(y_true, output_shape, where)
+    if (low := y.min()) < 0:
+        raise DataError(
+            f"{where}: the Poisson loss needs counts, none of them negative, but {low:g} is among "
+            "them. For values of either sign use mean_squared_error."
+        )
+
+
+def _shape(shape: Shape) -> str:
+    """Write a shape with n for its batch axis: (n, 10)."""
+    inner = ", ".join(str(size) for size in shape[1:])
+    return f"(n, {inner})" if inner else "(n,)"

@@ -1,0 +1,201 @@
+"""What every optimiser shares: the state, the step, clipping and decoupled weight decay."""
+
+from __future__ import annotations
+
+import abc
+import re
+from collections.abc import Callable
+from dataclasses import KW_ONLY, fields
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from gradus.errors import GradusError
+from gradus.nn.tree import pytree, static
+from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
+
+Tree = Any  # a pytree of arrays, such as a network's params
+Rate = Number | Schedule
+
+_AT_LEAST_ZERO = "0 or more", lambda value: value >= 0
+_POSITIVE = "greater than 0", lambda value: value > 0
+_FRACTION = "at least 0 and less than 1", lambda value: 0 <= value < 1
+# What a setting of this name may be, in every optimiser that has it.
+_LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("momentum", "rho", "beta_1", "beta_2"), _FRACTION),
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), _POSITIVE),
+    **dict.fromkeys(
+        ("learning_rate", "epsilon", "weight_decay", "initial_accumulator_value", "rms_rate"),
+        _AT_LEAST_ZERO,
+    ),
+}
+
+
+@pytree
+class Optimizer(abc.ABC):
+    """A rule that turns gradients into new weights; its hyperparameters are leaves of a pytree.
+
+    An optimiser holds no state of its own: `init` makes it, `update` returns the next one.
+
+        state = optimizer.init(params)
+        params, state = optimizer.update(gradients, state, params)
+
+    Both may be jitted with the optimiser as an argument: a new learning rate then compiles
+    nothing, and a vector of rates under `vmap` is a sweep. The options below are common to all.
+    None means absent, and is part of the program's structure; a number is a value.
+
+    Args:
+        learning_rate: η, a number, a schedule, or a function of the step.
+        clipnorm: largest Euclidean norm of the gradient of one weight array, as in Keras.
+        clipvalue: largest magnitude of one element of a gradient.
+        global_clipnorm: largest Euclidean norm of all gradients together. If several of the
+            three are given, they are applied in the order value, norm, global norm.
+        weight_decay: λ of decoupled decay: w ← w - η λ w beside the update, as in AdamW. It
+            applies to every weight, biases too, as in Keras, unless excluded.
+        exclude_from_weight_decay: names of weights that do not decay, the last part of their
+            path: ("bias", "gamma", "beta").
+
+    Raises:
+        GradusError: for a setting outside its range, or a learning rate that is no number.
+    """
+
+    full_batch: ClassVar[bool] = False  # whether the rule needs the loss itself, on all data
+
+    learning_rate: Rate = 0.001
+    _: KW_ONLY
+    clipnorm: Number | None = None
+    clipvalue: Number | None = None
+    global_clipnorm: Number | None = None
+    weight_decay: Number | None = None
+    exclude_from_weight_decay: tuple[str, ...] = static(())
+
+    def __post_init__(self) -> None:
+        """Check what can be checked.
+
+        JAX calls this too, whenever it rebuilds the tree with arrays, tracers or marks of its
+        own as leaves, so only plain numbers are judged and no leaf comes or goes.
+        """
+        rate = self.learning_rate
+        if isinstance(rate, str | list):
+            raise GradusError(
+                f"{type(self).__name__}(learning_rate={rate!r}): a learning rate is a number such"
+                " as 0.001 or a schedule such as gr.schedules.CosineDecay(0.1, 1000);"
+                " to try several write gr.choice(0.01, 0.1)."
+            )
+        if is_plain_function(rate):
+            object.__setattr__(self, "learning_rate", FromFunction(rate))
+        names = self.exclude_from_weight_decay
+        if not isinstance(names, tuple):
+            names = (names,) if isinstance(names, str) else tuple(names)
+            object.__setattr__(self, "exclude_from_weight_decay", names)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _LIMITS and isinstance(value, int | float | np.number):
+                words, holds = _LIMITS[field.name]
+                if not holds(value):
+                    raise GradusError(
+                        f"{type(self).__name__}({field.name}={value!r}): it must be {words}."
+                    )
+
+    @abc.abstractmethod
+    def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
+        """Return the Optax transformation from gradients to what is added to the weights.
+
+        Its `update` is also given `step`, the number of this update counted from 1; and `value`,
+        `grad` and `value_fn` if the rule is `full_batch`.
+        """
+
+    def rate(self, step: jax.Array | int) -> jax.Array:
+        """Return the learning rate at `step`, counted from 0, as a float32 scalar."""
+        rate = self.learning_rate
+        return jnp.asarray(rate(step) if isinstance(rate, Schedule) else rate, jnp.float32)
+
+    def init(self, params: Tree) -> Tree:
+        """Return the state before the first step, a tree with the dtypes that `update` returns."""
+        step = jnp.zeros((), jnp.int32)
+        inner = self.transformation(self.rate(step)).init(params)
+        return {"step": step, "inner": inner}
+
+    def update(
+        self,
+        gradients: Tree,
+        state: Tree,
+        params: Tree,
+        *,
+        learning_rate_scale: Number = 1.0,
+        scales: Tree | None = None,
+        value: jax.Array | None = None,
+        value_fn: Callable[[Tree], jax.Array] | None = None,
+    ) -> tuple[Tree, Tree]:
+        """Return the new params and the new state.
+
+        Args:
+            gradients: of the loss, a tree like `params`.
+            state: from `init` or the last `update`.
+            params: the weights.
+            learning_rate_scale: multiplies the learning rate, such as a plateau's factor.
+            scales: a tree like `params` of numbers that multiply the step of each weight, for
+                different learning rates in different layers; 0 leaves a weight as it is.
+            value: the loss at `params`; only full-batch rules need it.
+            value_fn: the loss as a function of params; only full-batch rules need it.
+
+        Raises:
+            GradusError: if a full-batch rule is not given `value` and `value_fn`.
+        """
+        extra: dict[str, Any] = {"step": state["step"] + 1}
+        if self.full_batch:
+            if value is None or value_fn is None:
+                raise GradusError(
+                    f"{type(self).__name__} searches along the loss, so it needs the loss itself:"
+                    " write update(gradients, state, params, value=…, value_fn=…)."
+                )
+            extra |= {"value": value, "grad": gradients, "value_fn": value_fn}
+        rate = self.rate(state["step"]) * learning_rate_scale
+        transformation = optax.with_extra_args_support(self.transformation(rate))
+        updates, inner = transformation.update(
+            self._clip(gradients), state["inner"], params, **extra
+        )
+        updates = self._decay(updates, params, rate)
+        if scales is not None:
+            updates = jax.tree.map(jnp.multiply, updates, scales)
+        params = jax.tree.map(lambda w, u: (w + u).astype(w.dtype), params, updates)
+        return params, {"step": extra["step"], "inner": inner}
+
+    def _clip(self, gradients: Tree) -> Tree:
+        """Clip the gradients by value, by the norm of each, and by the norm of all."""
+        if self.clipvalue is not None:
+            limit = self.clipvalue
+            gradients = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), gradients)
+        if self.clipnorm is not None:
+            gradients = jax.tree.map(
+                lambda g: _shorten(g, jnp.sqrt(jnp.sum(g * g)), self.clipnorm), gradients
+            )
+        if self.global_clipnorm is not None:
+            norm = optax.tree.norm(gradients)
+            gradients = jax.tree.map(lambda g: _shorten(g, norm, self.global_clipnorm), gradients)
+        return gradients
+
+    def _decay(self, updates: Tree, params: Tree, rate: jax.Array) -> Tree:
+        """Add decoupled weight decay, -η λ w, to the updates."""
+        if self.weight_decay is None:
+            return updates
+        factor = rate * self.weight_decay
+
+        def decay(path: Any, update: jax.Array, weight: jax.Array) -> jax.Array:
+            excluded = _last_name(path) in self.exclude_from_weight_decay
+            return update if excluded else update - factor * weight
+
+        return jax.tree_util.tree_map_with_path(decay, updates, params)
+
+
+def _shorten(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
+    """Scale `gradient` by limit / norm if the norm is longer; a zero norm divides nothing."""
+    return gradient * (limit / jnp.maximum(norm, limit))
+
+
+def _last_name(path: Any) -> str:
+    """Return the last part of a weight's path, whatever separates the parts."""
+    return re.split(r"[/.]", jax.tree_util.keystr(path, simple=True, separator="/"))[-1]

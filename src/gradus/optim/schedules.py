@@ -1,0 +1,323 @@
+"""Learning-rate schedules: small pytrees whose numbers are leaves, called with the step.
+
+`schedule(step)` gives the learning rate of the update number `step`, counted from 0, as a float32
+scalar. As every number is a leaf, another value compiles nothing and a vector of values under
+`vmap` is a sweep. In formulas t is the step and η₀ the initial learning rate.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.nn.tree import pytree, static
+from gradus.registry import Registry
+
+Number = float | jax.Array
+State = dict[str, jax.Array]
+
+REGISTRY = Registry("schedule")
+
+
+class Schedule(abc.ABC):
+    """A learning rate that depends on the step. Subclasses are `@pytree` classes."""
+
+    @abc.abstractmethod
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at `step`, float32."""
+
+
+def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) -> Schedule:
+    """Return the schedule of a name with its settings, of a number, or of a plain function.
+
+    Example: `get("cosine", initial_learning_rate=0.1, decay_steps=1000)`.
+
+    Raises:
+        GradusError: for an unknown name, or settings that do not fit.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, str):
+        made = REGISTRY.find(schedule)
+        try:
+            return made(**settings)
+        except TypeError as error:
+            raise GradusError(f"The schedule {schedule!r} cannot be made: {error}.") from None
+    if is_plain_function(schedule):
+        return FromFunction(schedule)
+    if isinstance(schedule, int | float | np.number | np.ndarray | jax.Array):
+        return Constant(schedule)
+    raise GradusError(
+        f"{schedule!r} is not a schedule; write a number, a name such as 'cosine' with its"
+        " settings, a schedule such as gr.schedules.CosineDecay(0.1, 1000), or a function of"
+        " the step."
+    )
+
+
+def is_plain_function(value: object) -> bool:
+    """Return whether `value` is a function that must be wrapped to stand in a pytree."""
+    return isinstance(value, types.FunctionType | types.MethodType | functools.partial)
+
+
+@REGISTRY.add("function")
+@pytree
+class FromFunction(Schedule):
+    """A user's own function of the step, written in jax.numpy, or an Optax schedule.
+
+    Its numbers are part of the program: a new function compiles anew and cannot be swept.
+    """
+
+    function: Callable[[jax.Array], Any] = static()
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return function(t)."""
+        return _float(self.function(step))
+
+
+@REGISTRY.add("constant")
+@pytree
+class Constant(Schedule):
+    """η(t) = η₀."""
+
+    learning_rate: Number
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate."""
+        return _float(self.learning_rate)
+
+
+@REGISTRY.add("step", "step_decay")
+@pytree
+class StepDecay(Schedule):
+    """η(t) = η₀ · factor^⌊t / every⌋: multiplied by `factor` after each `every` steps."""
+
+    initial_learning_rate: Number
+    every: Number
+    factor: Number = 0.5
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        periods = jnp.floor(_float(step) / self.every)
+        return _float(self.initial_learning_rate) * _float(self.factor) ** periods
+
+
+@REGISTRY.add("piecewise", "piecewise_constant")
+@pytree
+class PiecewiseConstant(Schedule):
+    """η(t) = values[k], where k is the number of `boundaries` that are ≤ t.
+
+    There is one value more than boundaries, which ascend. As in Optax, the value changes at the
+    step `boundaries[k]`; Keras's PiecewiseConstantDecay changes one step later.
+    """
+
+    boundaries: tuple[Number, ...]
+    values: tuple[Number, ...]
+
+    def __post_init__(self) -> None:
+        both = (self.boundaries, self.values)
+        if all(isinstance(x, list | tuple) for x in both) and len(both[1]) != len(both[0]) + 1:
+            raise GradusError(
+                f"PiecewiseConstant has {len(both[0])} boundaries and {len(both[1])} values;"
+                " give one value more than boundaries."
+            )
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        rate = _float(self.values[0])
+        for boundary, value in zip(self.boundaries, self.values[1:], strict=True):
+            rate = jnp.where(step >= jnp.asarray(boundary), value, rate)
+        return _float(rate)
+
+
+@REGISTRY.add("exponential", "exponential_decay")
+@pytree
+class ExponentialDecay(Schedule):
+    """η(t) = η₀ · decay_rate^(t / decay_steps); with `staircase` the exponent is rounded down.
+
+    With a `decay_rate` above 1 the rate grows, as a learning-rate finder wants it.
+    """
+
+    initial_learning_rate: Number
+    decay_steps: Number
+    decay_rate: Number
+    staircase: bool = static(False)
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        exponent = _float(step) / self.decay_steps
+        if self.staircase:
+            exponent = jnp.floor(exponent)
+        return _float(self.initial_learning_rate) * _float(self.decay_rate) ** exponent
+
+
+@REGISTRY.add("polynomial", "polynomial_decay")
+@pytree
+class PolynomialDecay(Schedule):
+    """η(t) = (η₀ - η₁) (1 - min(t / T, 1))^power + η₁, T = `decay_steps`; linear by default."""
+
+    initial_learning_rate: Number
+    decay_steps: Number
+    end_learning_rate: Number = 0.0001
+    power: Number = 1.0
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        left = 1 - _progress(step, self.decay_steps)
+        span = _float(self.initial_learning_rate) - self.end_learning_rate
+        return _float(span * left**self.power + self.end_learning_rate)
+
+
+@REGISTRY.add("cosine", "cosine_decay")
+@pytree
+class CosineDecay(Schedule):
+    """Half a cosine from η₀ down to α η₀ in T = `decay_steps` steps, then constant.
+
+    η(t) = η₀ ((1 - α) (1 + cos(π min(t / T, 1))) / 2 + α). Source: Loshchilov & Hutter, 2017.
+    """
+
+    initial_learning_rate: Number
+    decay_steps: Number
+    alpha: Number = 0.0
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        down = _half_cosine(_progress(step, self.decay_steps))
+        return _float(self.initial_learning_rate * (1 - (1 - self.alpha) * down))
+
+
+@REGISTRY.add("warmup", "warm_up")
+@pytree
+class WarmUp(Schedule):
+    """A line from `start` up to `target` in `steps` steps, then the schedule `then`, or `target`.
+
+    η(t) = start + (target - start) t / steps for t < steps, then(t - steps) after.
+    Source: Goyal et al., 2017.
+    """
+
+    steps: Number
+    target: Number
+    then: Schedule | None = None
+    start: Number = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.then, ReduceOnPlateau):
+            raise GradusError(
+                "WarmUp(then=ReduceOnPlateau(…)) would never be reduced: the training program"
+                " reads the plateau only where it is the optimizer's own learning rate."
+            )
+        if is_plain_function(self.then):
+            object.__setattr__(self, "then", FromFunction(self.then))
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        t, steps = _float(step), _float(self.steps)
+        rising = self.start + (_float(self.target) - self.start) * t / jnp.maximum(steps, 1)
+        later = self.target if self.then is None else self.then(jnp.maximum(t - steps, 0))
+        return _float(jnp.where(t < steps, rising, later))
+
+
+@REGISTRY.add("one_cycle", "onecycle")
+@pytree
+class OneCycle(Schedule):
+    """Half a cosine up to `maximum`, then half a cosine down to almost nothing.
+
+    From maximum / div_factor at 0 to `maximum` at ⌊pct_start · T⌋, then down to
+    maximum / (div_factor · final_div_factor) at T = `total_steps`. Source: Smith & Topin, 2018.
+    """
+
+    maximum: Number
+    total_steps: Number
+    pct_start: Number = 0.3
+    div_factor: Number = 25.0
+    final_div_factor: Number = 1e4
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        peak = _float(self.maximum)
+        first, total = peak / self.div_factor, _float(self.total_steps)
+        last = first / self.final_div_factor
+        turn = jnp.floor(self.pct_start * total)
+        up = first + (peak - first) * _half_cosine(_progress(step, turn))
+        after = _progress(step - turn, total - turn)
+        down = peak + (last - peak) * _half_cosine(after)
+        return _float(jnp.where(step < turn, up, down))
+
+
+@REGISTRY.add("reduce_on_plateau", "plateau")
+@pytree
+class ReduceOnPlateau(Schedule):
+    """A constant rate, multiplied by `factor` each time the loss has stopped falling.
+
+    The schedule itself is constant. The training program carries the state: it calls `observe`
+    with the watched loss once an epoch, and multiplies the rate by `state["scale"]`. The rules
+    are those of Keras's ReduceLROnPlateau with mode="min".
+
+    Args:
+        learning_rate: the rate at the start.
+        factor: what the rate is multiplied by.
+        patience: after how many observations without progress it is reduced.
+        min_delta: progress is a value below the best by more than this.
+        cooldown: how many observations after a reduction are not counted against it.
+        minimum: the rate is not reduced below this.
+    """
+
+    learning_rate: Number
+    factor: Number = 0.5
+    patience: Number = 5
+    min_delta: Number = 1e-4
+    cooldown: Number = 0
+    minimum: Number = 0.0
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the rate before any reduction."""
+        return _float(self.learning_rate)
+
+    def start(self) -> State:
+        """Return the state before the first observation: scalars, fit for a loop's carry."""
+        return {
+            "scale": jnp.ones((), jnp.float32),
+            "best": jnp.full((), jnp.inf, jnp.float32),
+            "wait": jnp.zeros((), jnp.int32),
+            "cooldown": jnp.zeros((), jnp.float32),
+        }
+
+    def observe(self, state: State, value: jax.Array) -> State:
+        """Return the state after one more `value` of the watched loss."""
+        cooldown = jnp.maximum(state["cooldown"] - 1, 0)
+        better = value < state["best"] - self.min_delta
+        # An observation that ends the cooldown already counts, as it does in Keras.
+        resting = better | (cooldown > 0)
+        waited = jnp.where(state["cooldown"] > 0, 0, state["wait"])
+        wait = jnp.where(resting, 0, waited + 1)
+        rate = self.learning_rate * state["scale"]
+        reduce = (wait >= self.patience) & ~resting & (rate > self.minimum)
+        smaller = jnp.maximum(state["scale"] * self.factor, self.minimum / self.learning_rate)
+        return {
+            "scale": _float(jnp.where(reduce, smaller, state["scale"])),
+            "best": _float(jnp.where(better, value, state["best"])),
+            "wait": jnp.where(reduce, 0, wait).astype(jnp.int32),
+            "cooldown": _float(jnp.where(reduce, self.cooldown, cooldown)),
+        }
+
+
+def _float(value: Any) -> jax.Array:
+    """Return `value` as a strongly typed float32 array: a loop's carry refuses weak types."""
+    return jnp.asarray(value, jnp.float32)
+
+
+def _progress(step: Any, steps: Any) -> jax.Array:
+    """Return how much of `steps` is done at `step`, in [0, 1]."""
+    return jnp.clip(_float(step) / jnp.maximum(_float(steps), 1), 0, 1)
+
+
+def _half_cosine(progress: jax.Array) -> jax.Array:
+    """Return (1 - cos(π p)) / 2: from 0 at p = 0, smoothly, to 1 at p = 1."""
+    return 0.5 * (1 - jnp.cos(jnp.pi * progress))

@@ -1,0 +1,57 @@
+"""Names for things: what a string such as "relu", "mse" or "adam" stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from gradus.errors import GradusError, unknown
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+class Registry:
+    """The named things of one kind, such as every activation.
+
+    Args:
+        kind: what the things are, in the words of an error: "activation".
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Callable[..., Any]] = {}
+        self._names: dict[Callable[..., Any], str] = {}
+
+    def add(self, *names: str) -> Callable[[T], T]:
+        """Register the decorated function or class under `names`, the first of them its own."""
+
+        def register(entry: T) -> T:
+            for name in names:
+                if name in self._entries:
+                    raise GradusError(f"The {self.kind} {name!r} is registered twice.")
+                self._entries[name] = entry
+            self._names.setdefault(entry, names[0])
+            return entry
+
+        return register
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """Return what `name` stands for, whatever its case.
+
+        Raises:
+            GradusError: with the nearest valid name, if there is no such name.
+        """
+        entry = self._entries.get(name) or self._entries.get(name.lower())
+        if entry is None:
+            raise unknown(self.kind, name, self)
+        return entry
+
+    def name_of(self, entry: Callable[..., Any]) -> str | None:
+        """Return the name under which `entry` was registered, or None."""
+        return self._names.get(entry)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
