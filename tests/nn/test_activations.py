@@ -70,10 +70,11 @@ def test_derivative_is_the_gradient(name):
     np.testing.assert_allclose(gradient, closed, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in ELEMENTWISE if not n.endswith("_ste")])
+# Not the straight-through ones, nor exp, whose finite difference is dominated by rounding.
+@pytest.mark.parametrize(
+    "name", [n for n in ELEMENTWISE if not n.endswith("_ste") and not n.startswith("exp")]
+)
 def test_derivative_is_the_finite_difference(name):
-    if name in ("exponential", "exp"):
-        pytest.skip("its finite difference is dominated by rounding; equal to Keras above")
     h = 2.0**-6
     activation = activations.get(name)
     above, below = (np.asarray(activation(SMOOTH + d), np.float64) for d in (h, -h))

@@ -1,1 +1,36 @@
-"""gradus.data"""
+"""Data in."""
+
+from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.datasets import Dataset, blobs, circles, spirals, two_moons, xor
+from gradus.data.images import read_idx, read_idx_folder, read_image_folder
+from gradus.data.preprocess import TablePreprocessor
+from gradus.data.scaling import ArrayPreprocessor, Scaling, preprocessor_from_dict
+from gradus.data.sources import load
+from gradus.data.splits import k_folds, split
+from gradus.data.tables import read_table
+from gradus.data.targets import Target
+
+__all__ = [
+    "ArrayPreprocessor",
+    "Dataset",
+    "Scaling",
+    "TablePreprocessor",
+    "Target",
+    "as_array",
+    "as_tree",
+    "blobs",
+    "check_finite",
+    "check_same_length",
+    "circles",
+    "k_folds",
+    "load",
+    "preprocessor_from_dict",
+    "read_idx",
+    "read_idx_folder",
+    "read_image_folder",
+    "read_table",
+    "spirals",
+    "split",
+    "two_moons",
+    "xor",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -159,7 +158,9 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
     """Check that inputs, targets and weights have equally many rows, and return how many.
 
     Args:
-        x: an array or a tree of arrays; `y` and `weights` likewise, or None.
+        x: an array or a tree of arrays.
+        y: likewise, or None.
+        weights: likewise, or None.
 
     Raises:
         DataError: if the numbers of rows differ, or there are no rows.
@@ -178,39 +179,3 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
     if count == 0:
         raise DataError("There are no rows: the first axis of x has length 0.")
     return count
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A shift and a scale for the last axis of an array: `(x - mean) / std`.
-
-    Attributes:
-        mean: one number, or one for each column (each channel of an image).
-        std: likewise; never 0.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def fit(cls, x: np.ndarray) -> Scaling:
-        """Measure the mean and deviation of each column over all other axes; std 0 counts as 1."""
-        axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
-        mean = np.mean(x, axis=axes, dtype=np.float64)
-        std = np.std(x, axis=axes, dtype=np.float64)
-        std = np.where(std > 1e-12 * np.maximum(np.abs(mean), 1e-30), std, 1.0)
-        return cls(tuple(np.ravel(mean).tolist()), tuple(np.ravel(std).tolist()))
-
-    def transform(self, x: np.ndarray) -> np.ndarray:
-        """Return `(x - mean) / std` as float32, of x's shape."""
-        shifted = x - np.asarray(self.mean, np.float32)
-        return (shifted / np.asarray(self.std, np.float32)).astype(np.float32, copy=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dict; `from_dict` gives back an equal object."""
-        return {"mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Scaling:
-        """Return the object that `to_dict` saved."""
-        return cls(tuple(saved["mean"]), tuple(saved["std"]))

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 HEAVY_TAIL = 10.0  # a normal column's kurtosis is 3, an exponential one's 9
+FAR_FROM_NORMAL = 0.15  # the distance of two distribution functions; a uniform one's is 0.06
 KNOTS = 256
+FEW_KNOTS = 30
 LARGEST = 1e100  # so that no square overflows
-CLIP = 10.0  # no encoded number is further than this many deviations from the mean
+CLIP = 5.0  # no encoded number is further than this many deviations from the mean
 
 
 def to_numbers(column: pl.Series) -> np.ndarray:
@@ -93,11 +95,13 @@ def to_dates(column: pl.Series) -> pl.Series:
 
 @dataclass(frozen=True)
 class Number:
-    """A number, standardised: `(f(x) - mean) / std`, within ±10.
+    """A number, standardised: `(f(x) - mean) / std`, within ±5.
 
-    `f` is the identity; or, where the tails are heavy (kurtosis above 10), the map from quantiles
-    to the normal distribution's, linear between at most 256 knots and constant beyond them (a
-    rank-based inverse normal transform with mid-ranks). Missing values take the median's code.
+    `f` is the identity; or, where the tails are heavy (kurtosis above 10) or the distribution
+    function is further than 0.15 from the normal one (two humps, strong skew), the map from
+    quantiles to the normal distribution's, linear between at most 256 knots and constant beyond
+    them (a rank-based inverse normal transform with mid-ranks). A missing value is encoded as the
+    median.
     """
 
     kind: ClassVar[str] = "number"
@@ -119,7 +123,9 @@ class Number:
             indicator: whether missing values, if there are any, get a column of their own.
         """
         present = values[~np.isnan(values)]
-        knots, scores = _normal_scores(present) if _kurtosis(present) > HEAVY_TAIL else ((), ())
+        knots, scores = _normal_scores(present)
+        if _is_near_normal(present, knots, scores):
+            knots, scores = (), ()
         mapped = np.interp(present, knots, scores) if knots else present
         std = float(mapped.std())
         missing = indicator and len(present) < len(values)
@@ -152,19 +158,33 @@ class Number:
 
     def describe(self) -> str:
         """Say what is done to the column."""
-        how = "quantiles mapped to normal (heavy tails), " if self.knots else ""
+        how = "quantiles mapped to normal, " if self.knots else ""
         missing = f", missing: median {self.fill:.4g} + indicator" if self.indicator else ""
         return f"{how}standardised{missing}"
 
 
-def _kurtosis(values: np.ndarray) -> float:
-    """Return the fourth standardised moment, E[(x - μ)⁴] / σ⁴ (0 for a constant)."""
+def _is_near_normal(
+    values: np.ndarray, knots: tuple[float, ...], scores: tuple[float, ...]
+) -> bool:
+    """Whether standardising is enough: no heavy tails, and a shape not far from normal.
+
+    The kurtosis E[(x - μ)⁴] / σ⁴ is small, and (where there are enough distinct values to speak
+    of a shape) |F(x) - Φ((x - μ) / σ)| too, at every knot.
+    """
     deviation = values - values.mean()
     largest = np.abs(deviation).max()
     if largest <= 1 / LARGEST:
-        return 0.0
-    unit = deviation / largest
-    return float(np.mean(unit**4) / np.mean(unit**2) ** 2)
+        return True
+    unit = deviation / largest  # so that the fourth power cannot overflow
+    variance = np.mean(unit**2)
+    if np.mean(unit**4) > HEAVY_TAIL * variance**2:
+        return False
+    if len(knots) < FEW_KNOTS:
+        return True
+    normal = NormalDist()
+    standard = (np.array(knots) - values.mean()) / largest / np.sqrt(variance)
+    pairs = zip(standard.tolist(), scores, strict=True)
+    return all(abs(normal.cdf(z) - normal.cdf(s)) <= FAR_FROM_NORMAL for z, s in pairs)
 
 
 def _normal_scores(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -354,7 +374,7 @@ def column_from_dict(saved: dict[str, Any]) -> Column:
         SavedError: if `saved` is no such dict.
     """
     try:
-        fields = {
+        fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in saved.items()
             if key != "kind"

@@ -1,14 +1,14 @@
-"""From a table, or from arrays, to what a network is trained on; learnt once, saved as JSON."""
+"""From a table to what a network is trained on: learnt once, saved as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.arrays import Scaling, as_array, as_tree, check_finite
 from gradus.data.columns import (
     Boolean,
     Category,
@@ -20,7 +20,7 @@ from gradus.data.columns import (
     to_numbers,
 )
 from gradus.data.tables import as_frame, no_column
-from gradus.data.targets import Target
+from gradus.data.targets import Target, optional_target
 from gradus.errors import DataError, SavedError
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class TablePreprocessor:
                 raise no_column(column.name, table.columns)
         if table.height == 0:
             raise DataError("The table has no rows.")
-        numbers, codes = [], []
+        numbers: list[np.ndarray] = []
+        codes: list[np.ndarray] = []
         for column in self.columns:
             (codes if _is_embedded(column) else numbers).append(column.encode(table[column.name]))
         matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((table.height, 0), "f4")
@@ -138,16 +139,15 @@ class TablePreprocessor:
             DataError: if a value is missing or an unknown class, or there is no such column.
         """
         target = self._needed_target()
-        if not isinstance(values, str) and not hasattr(values, "columns"):
-            if not isinstance(values, dict):
-                return target.transform(values)
+        if not isinstance(values, str | Path | dict) and not hasattr(values, "columns"):
+            return target.transform(values)
         table = as_frame(values)
         if target.name not in table.columns:
             raise no_column(target.name, table.columns, "target column")
         return target.transform(table[target.name])
 
     def inverse_target(self, outputs: Any) -> np.ndarray:
-        """Return predictions in the target's own units, or as names of classes (`Target.inverse`)."""
+        """Return predictions in the target's own units, or as class names (`Target.inverse`)."""
         return self._needed_target().inverse(outputs)
 
     def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
@@ -206,13 +206,9 @@ class TablePreprocessor:
         """
         try:
             columns = tuple(column_from_dict(column) for column in saved["columns"])
-            return cls(columns, _target_from(saved), tuple(saved["notes"]))
+            return cls(columns, optional_target(saved), tuple(saved["notes"]))
         except (KeyError, TypeError) as error:
             raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
-
-
-def _target_from(saved: dict[str, Any]) -> Target | None:
-    return None if saved["target"] is None else Target.from_dict(saved["target"])
 
 
 def _is_embedded(column: Column) -> bool:
@@ -234,7 +230,7 @@ def _check_no_leak(series: pl.Series, target: pl.Series, learnt: Target) -> None
     """Refuse a column that determines the target: predictions from it would prove nothing."""
     import polars as pl
 
-    if len(series) < FEW_ROWS or series.dtype.is_nested() or series.dtype == pl.Object:
+    if len(series) < FEW_ROWS or series.dtype.is_nested():
         return
     if learnt.task != "regression":
         distinct = series.n_unique()
@@ -268,8 +264,7 @@ def _fit_column(series: pl.Series, keep: bool, one_hot_limit: int) -> Column:
     import polars as pl
 
     present = series.drop_nulls()
-    distinct = 0
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+    if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise DataError(
             f"Column {series.name!r} is of type {series.dtype}, which a network cannot read: make "
             f"numbers or categories of it, or leave it out: drop={[series.name]!r}."
@@ -320,103 +315,3 @@ def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -
         )
     if distinct > 0.9 * rows:
         raise _Unusable("names nearly every row differently, like an identifier, and is left out")
-
-
-@dataclass(frozen=True)
-class ArrayPreprocessor:
-    """The same for arrays: a scaling of the inputs, and the target's kind and scale.
-
-    Attributes:
-        scaling: of float inputs and images; None leaves the inputs as they are.
-        target: the target's kind and scale, or None.
-    """
-
-    scaling: Scaling | None = None
-    target: Target | None = None
-
-    @classmethod
-    def fit(
-        cls,
-        x: Any,
-        y: Any = None,
-        task: str | None = None,
-        *,
-        classes: Sequence[str] = (),
-        scaling: Scaling | None = None,
-    ) -> ArrayPreprocessor:
-        """Learn from the training rows; float inputs are standardised by column or channel.
-
-        Args:
-            x: the inputs: one array, or a tree of several, which are not scaled.
-            y: the targets, shape (n,) or (n, k), or None.
-            task: as in `Target.fit`; so is `classes`.
-            classes: the classes' names, where `y` may lack some.
-            scaling: known constants, such as those of an image data set.
-
-        Raises:
-            DataError: as `as_array`, `check_finite` and `Target.fit`.
-        """
-        x = as_tree(x)
-        check_finite(x)
-        if scaling is None and isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim > 1:
-            scaling = Scaling.fit(x)
-        return cls(scaling, None if y is None else Target.fit(y, task, classes, "y"))
-
-    def transform(self, x: Any) -> Any:
-        """Return the inputs for a network: scaled float32, or integers as they are."""
-        x = as_tree(x)
-        check_finite(x)
-        return x if self.scaling is None else self.scaling.transform(as_array(x))
-
-    def transform_target(self, y: Any) -> np.ndarray:
-        """Return int32 labels (n,), or standardised targets, float32 (n, k)."""
-        return self._needed_target().transform(y)
-
-    def inverse_target(self, outputs: Any) -> np.ndarray:
-        """Return predictions in the target's own units, or as names of classes (`Target.inverse`)."""
-        return self._needed_target().inverse(outputs)
-
-    def _needed_target(self) -> Target:
-        if self.target is None:
-            raise DataError("This preprocessor was fitted without targets.")
-        return self.target
-
-    def describe(self) -> str:
-        """Say in a line or two what is done to inputs and target."""
-        inputs = "inputs as they are" if self.scaling is None else "inputs shifted and scaled"
-        return inputs if self.target is None else f"{inputs}\ntarget {self.target.describe()}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dict; `from_dict` gives back an equal object."""
-        return {
-            "preprocessor": "array",
-            "scaling": None if self.scaling is None else self.scaling.to_dict(),
-            "target": None if self.target is None else self.target.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> ArrayPreprocessor:
-        """Return the object that `to_dict` saved.
-
-        Raises:
-            SavedError: if `saved` is no such dict.
-        """
-        try:
-            scaling = None if saved["scaling"] is None else Scaling.from_dict(saved["scaling"])
-            return cls(scaling, _target_from(saved))
-        except (KeyError, TypeError) as error:
-            raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
-
-
-def preprocessor_from_dict(saved: dict[str, Any]) -> TablePreprocessor | ArrayPreprocessor:
-    """Return the preprocessor, of either kind, that `to_dict` saved.
-
-    Raises:
-        SavedError: if `saved` is no such dict.
-    """
-    kind = saved.get("preprocessor") if isinstance(saved, dict) else None
-    if kind == "table":
-        return TablePreprocessor.from_dict(saved)
-    if kind == "array":
-        return ArrayPreprocessor.from_dict(saved)
-    raise SavedError(f"The saved preprocessing is of unknown kind {kind!r}.")

@@ -72,11 +72,11 @@ def _parse_csv(content: bytes, name: str) -> pl.DataFrame:
             separator=separator,
             infer_schema=False,
             has_header=False,
-            skip_rows=0,
             new_columns=[f"column_{index}" for index in range(len(header))],
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{name} cannot be read as a table: {error}.") from None
+        reason = str(error).split("\n", 1)[0]
+        raise DataError(f"{name} cannot be read as a table: {reason}.") from None
     if blanks and frame.height > count + 1:
         kept = [row for row in range(count + 1 + len(blanks)) if row not in blanks]
         frame = frame[kept]
@@ -106,7 +106,7 @@ def _decode(content: bytes, name: str) -> str:
 
 def _check_rows(text: str, separator: str, name: str) -> tuple[list[str], set[int], int]:
     """Return the header, the positions of blank lines among the records, and the rows' number."""
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
+    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     blanks: set[int] = set()
     count = 0
     try:
@@ -122,7 +122,9 @@ def _check_rows(text: str, separator: str, name: str) -> tuple[list[str], set[in
                     f"has {len(header)} columns. Quote values that contain {separator!r}."
                 )
     except csv.Error as error:
-        raise DataError(f"{name} cannot be read at line {reader.line_num}: {error}.") from None
+        raise DataError(
+            f"{name} cannot be read at line {reader.line_num}: {error} (is a quotation mark open?)."
+        ) from None
     if count == 0:
         raise DataError(f"{name} has a header but no rows.")
     return header, blanks, count
@@ -227,6 +229,9 @@ def _typed(column: pl.Series) -> pl.Series:
     """Return a column as Int64, Float64, Boolean, Date, Datetime or String, if it is any."""
     import polars as pl
 
+    if column.dtype == pl.Object:  # mixed Python values
+        texts = [None if value is None else str(value) for value in column.to_list()]
+        column = pl.Series(column.name, texts)
     dtype = column.dtype
     if dtype in (pl.Categorical, pl.Enum):
         return clean_text(column.cast(pl.String))

@@ -65,7 +65,7 @@ class Target:
             return cls._fit_outputs(values, task, name)
         column = _column(values, name)
         if classes:
-            kind = "binary" if len(classes) == 2 else "multiclass"
+            kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
             target = cls(name, kind, tuple(str(label) for label in classes))
             target.transform(column)
             return target
@@ -76,7 +76,9 @@ class Target:
     @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
         if not (column.dtype.is_numeric() or column.dtype == bool):
-            raise DataError(f"The target {column.name!r} is not numbers: it cannot be a regression.")
+            raise DataError(
+                f"The target {column.name!r} is not numbers: it cannot be a regression."
+            )
         return cls._of_numbers(to_numbers(column)[:, None], column.name)
 
     @classmethod
@@ -95,7 +97,9 @@ class Target:
             raise DataError(f"The target {name!r} has missing or infinite values.")
         largest = np.abs(outputs).max()
         if largest > 1e100:
-            raise DataError(f"The target {name!r} has values as large as {largest:.3g}; rescale it.")
+            raise DataError(
+                f"The target {name!r} has values as large as {largest:.3g}; rescale it."
+            )
         mean, std = outputs.mean(axis=0), outputs.std(axis=0)
         if not (std > 1e-100).any():
             raise DataError(f"The target {name!r} is always {outputs[0, 0]:g}: nothing to learn.")
@@ -200,7 +204,9 @@ class Target:
     def describe(self) -> str:
         """Say in one line what is learnt."""
         if self.task == "regression":
-            parts = [f"mean {m:.4g}, deviation {s:.4g}" for m, s in zip(self.mean, self.std)]
+            parts = [
+                f"mean {m:.4g}, deviation {s:.4g}" for m, s in zip(self.mean, self.std, strict=True)
+            ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardised"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
@@ -217,11 +223,18 @@ class Target:
             SavedError: if `saved` is no such dict.
         """
         try:
-            return cls(
-                **{key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
-            )
+            fields: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in saved.items()
+            }
+            return cls(**fields)
         except (TypeError, AttributeError) as error:
             raise SavedError(f"The saved target cannot be read: {error}.") from None
+
+
+def optional_target(saved: dict[str, Any]) -> Target | None:
+    """Return the target that a saved preprocessor has, if it has one."""
+    return None if saved["target"] is None else Target.from_dict(saved["target"])
 
 
 def _axes(values: Any) -> int:
@@ -248,7 +261,8 @@ def _inferred(column: pl.Series) -> str:
         return "classification"
     distinct = present.n_unique()
     if column.dtype.is_float():
-        two_whole = distinct == 2 and bool((present == present.round()).all())
+        whole = present.is_finite() & (present == present.round())
+        two_whole = distinct == 2 and bool(whole.all())
         return "classification" if two_whole else "regression"
     few = distinct <= MOST_INTEGER_CLASSES and distinct <= max(2, len(present) / 2)
     return "classification" if few else "regression"

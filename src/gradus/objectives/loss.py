@@ -8,6 +8,7 @@ import abc
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -118,9 +119,14 @@ def _per_sample(values: Array) -> Array:
 
 
 def floating(array: ArrayLike) -> Array:
-    """Return `array` as float32, or in a wider type that it has already."""
+    """Return `array` as float32, unless it is float64 already."""
     array = jnp.asarray(array)
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return array if array.dtype == jnp.float64 else array.astype(jnp.float32)
+
+
+def absolute(x: Array) -> Array:
+    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1."""
+    return x * jnp.sign(x)
 
 
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
@@ -180,6 +186,17 @@ def binary_entropy(y: Array, p: Array) -> Array:
 def cross_entropy(y: Array, log_p: Array, smoothing: ArrayLike) -> Array:
     """(..., K), (..., K) -> (...): −Σ of the smoothed targets times the log-probabilities."""
     return -jnp.sum(smooth(y, smoothing, y.shape[-1]) * log_p, axis=-1)
+
+
+def logits_cross_entropy(y: Array, z: Array, smoothing: ArrayLike, mass: Array) -> Array:
+    """(..., K), (..., K) -> (...): `cross_entropy` of log-softmax(z), in half its passes over K.
+
+    −Σ w log softmax(z) = Σw · log Σ exp(z − max z) − Σ w (z − max z), for smoothed targets w; and
+    Σw is the smoothed `mass`, the sum of the targets before.
+    """
+    shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
+    total = smooth(mass, smoothing, 1) * jnp.log(jnp.sum(jnp.exp(shifted), axis=-1))
+    return total - jnp.sum(smooth(y, smoothing, y.shape[-1]) * shifted, axis=-1)
 
 
 def power(base: Array, exponent: ArrayLike) -> Array:

@@ -24,9 +24,11 @@ from gradus.objectives.loss import (
     EPSILON,
     FunctionLoss,
     Loss,
+    absolute,
     binary_entropy,
     clip,
     cross_entropy,
+    logits_cross_entropy,
     normalised,
     pair,
     pair_of_either,
@@ -72,7 +74,7 @@ class MeanAbsoluteError(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
-        return jnp.abs(y - p)
+        return absolute(y - p)
 
 
 @registry.add("huber", "Huber")
@@ -96,7 +98,7 @@ class Huber(Loss):
         return jnp.where(error <= delta, 0.5 * error**2, delta * error - 0.5 * delta**2)
 
 
-@registry.add("log_cosh", "logcosh", "LogCosh")
+@registry.add("log_cosh", "LogCosh")
 @pytree
 class LogCosh(Loss):
     """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one."""
@@ -220,7 +222,7 @@ class CategoricalCrossentropy(Loss):
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair(y_true, logits)
-        return cross_entropy(y, jax.nn.log_softmax(z), self.label_smoothing)
+        return logits_cross_entropy(y, z, self.label_smoothing, jnp.sum(y, axis=-1))
 
     def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
         targets.distribution(y_true, output_shape, where)
@@ -249,7 +251,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair_of_labels(y_true, logits)
-        return cross_entropy(y, jax.nn.log_softmax(z), self.label_smoothing)
+        return logits_cross_entropy(y, z, self.label_smoothing, jnp.ones_like(z[..., 0]))
 
     def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
         targets.labels(y_true, output_shape, where)
@@ -297,7 +299,7 @@ class CategoricalFocalCrossentropy(Loss):
         (targets.labels if sparse else targets.distribution)(y_true, output_shape, where)
 
 
-@registry.add("kl_divergence", "kld", "kullback_leibler_divergence", "KLDivergence")
+@registry.add("kl_divergence", "kld", "KLDivergence")
 @pytree
 class KLDivergence(Loss):
     """Σ y log(y/ŷ) over the classes, both clipped to [1e-7, 1] (Kullback & Leibler 1951)."""

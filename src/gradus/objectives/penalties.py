@@ -13,6 +13,7 @@ from jax import Array
 
 from gradus.errors import GradusError
 from gradus.nn.tree import pytree, static
+from gradus.objectives.loss import absolute
 from gradus.objectives.targets import setting
 from gradus.registry import Registry
 
@@ -45,7 +46,7 @@ class L1(Penalty):
         setting(self, "strength", 0.0)
 
     def __call__(self, weight: Array) -> Array:
-        return self.strength * jnp.sum(jnp.abs(weight))
+        return self.strength * jnp.sum(absolute(weight))
 
 
 @penalties.add("l2", "L2")
@@ -84,7 +85,7 @@ class L1L2(Penalty):
         setting(self, "l2", 0.0)
 
     def __call__(self, weight: Array) -> Array:
-        return self.l1 * jnp.sum(jnp.abs(weight)) + self.l2 * jnp.sum(jnp.square(weight))
+        return self.l1 * jnp.sum(absolute(weight)) + self.l2 * jnp.sum(jnp.square(weight))
 
 
 @pytree

@@ -72,7 +72,8 @@ def same_shape(y_true: Any, output_shape: Shape, where: str) -> np.ndarray:
             "sparse_categorical_crossentropy; for one number a sample end the network with "
             "Dense(1)."
         )
-    units = f" End the network with Dense({given[-1]})." if given[:-1] == wanted[:-1] else ""
+    fits = len(given) == len(wanted) and given[:-1] == wanted[:-1]
+    units = f" End the network with Dense({given[-1]})." if fits else ""
     raise ShapeError(said + "This loss needs one target for each output." + units)
 
 

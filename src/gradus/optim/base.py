@@ -70,7 +70,7 @@ class Optimizer(abc.ABC):
     clipvalue: Number | None = None
     global_clipnorm: Number | None = None
     weight_decay: Number | None = None
-    exclude_from_weight_decay: tuple[str, ...] = static(())
+    exclude_from_weight_decay: tuple[str, ...] = static(default=())
 
     def __post_init__(self) -> None:
         """Check what can be checked.
@@ -104,20 +104,20 @@ class Optimizer(abc.ABC):
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the Optax transformation from gradients to what is added to the weights.
 
-        Its `update` is also given `step`, the number of this update counted from 1; and `value`,
-        `grad` and `value_fn` if the rule is `full_batch`.
+        Its `update` is also given `step`, the number of this update counted from 1; or, if the
+        rule is `full_batch`, instead `value`, `grad` and `value_fn`.
         """
 
-    def rate(self, step: jax.Array | int) -> jax.Array:
+    def rate(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at `step`, counted from 0, as a float32 scalar."""
         rate = self.learning_rate
         return jnp.asarray(rate(step) if isinstance(rate, Schedule) else rate, jnp.float32)
 
     def init(self, params: Tree) -> Tree:
-        """Return the state before the first step, a tree with the dtypes that `update` returns."""
+        """Return the state before the first step, a tree with the very types of `update`'s."""
         step = jnp.zeros((), jnp.int32)
         inner = self.transformation(self.rate(step)).init(params)
-        return {"step": step, "inner": inner}
+        return {"step": step, "inner": jax.tree.map(lambda x: jnp.asarray(x, x.dtype), inner)}
 
     def update(
         self,
@@ -145,14 +145,15 @@ class Optimizer(abc.ABC):
         Raises:
             GradusError: if a full-batch rule is not given `value` and `value_fn`.
         """
-        extra: dict[str, Any] = {"step": state["step"] + 1}
+        step = state["step"] + 1
+        extra: dict[str, Any] = {"step": step}
         if self.full_batch:
             if value is None or value_fn is None:
                 raise GradusError(
                     f"{type(self).__name__} searches along the loss, so it needs the loss itself:"
                     " write update(gradients, state, params, value=…, value_fn=…)."
                 )
-            extra |= {"value": value, "grad": gradients, "value_fn": value_fn}
+            extra = {"value": value, "grad": gradients, "value_fn": value_fn}
         rate = self.rate(state["step"]) * learning_rate_scale
         transformation = optax.with_extra_args_support(self.transformation(rate))
         updates, inner = transformation.update(
@@ -162,7 +163,9 @@ class Optimizer(abc.ABC):
         if scales is not None:
             updates = jax.tree.map(jnp.multiply, updates, scales)
         params = jax.tree.map(lambda w, u: (w + u).astype(w.dtype), params, updates)
-        return params, {"step": extra["step"], "inner": inner}
+        # A float32 hyperparameter would widen the state of a half-precision weight.
+        inner = jax.tree.map(lambda new, old: new.astype(old.dtype), inner, state["inner"])
+        return params, {"step": step, "inner": inner}
 
     def _clip(self, gradients: Tree) -> Tree:
         """Clip the gradients by value, by the norm of each, and by the norm of all."""

@@ -11,7 +11,7 @@ import abc
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
     )
 
 
-def is_plain_function(value: object) -> bool:
+def is_plain_function(value: object) -> TypeGuard[Callable[[jax.Array], Any]]:
     """Return whether `value` is a function that must be wrapped to stand in a pytree."""
     return isinstance(value, types.FunctionType | types.MethodType | functools.partial)
 
@@ -148,7 +148,7 @@ class ExponentialDecay(Schedule):
     initial_learning_rate: Number
     decay_steps: Number
     decay_rate: Number
-    staircase: bool = static(False)
+    staircase: bool = static(default=False)
 
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""

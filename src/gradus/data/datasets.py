@@ -1,0 +1,276 @@
+"""Data sets: what one is, those of scikit-learn, and points in the plane made to order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradus.data.arrays import as_array, check_same_length
+from gradus.data.preprocess import TablePreprocessor
+from gradus.data.scaling import ArrayPreprocessor, Scaling
+from gradus.data.splits import generator
+from gradus.data.targets import Target
+from gradus.errors import DataError
+from gradus.registry import Registry
+
+BUILT_IN = Registry("built-in data set")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs, targets, and what is known of them.
+
+    Attributes:
+        x: the inputs: an array whose first axis is rows (images uint8 or float32, (n, h, w, c)),
+            or, for a table, the raw Polars frame with all its columns, the target's too.
+        y: int32 labels 0…K-1, shape (n,); or float32 in the target's own units, (n,) or (n, k);
+            None without a target.
+        task: "binary", "multiclass" or "regression"; None without a target.
+        class_names: in the order of the labels; empty for a regression.
+        feature_names: of the columns of x; empty for images.
+        name: of the data set, for titles.
+        notes: what was noticed in reading it, in words.
+        test: the part that the data set sets aside for testing, if it does.
+        target: for a table, the column of x that is the target.
+        scaling: known constants for x (images: 0 and 255), if there are any.
+    """
+
+    x: Any
+    y: np.ndarray | None = None
+    task: str | None = None
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    name: str = ""
+    notes: tuple[str, ...] = ()
+    test: Dataset | None = None
+    target: str | None = None
+    scaling: Scaling | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether x is a frame, which `preprocessor` makes arrays of."""
+        return hasattr(self.x, "columns")
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Return the data set of just those rows, given by number; without the test part."""
+        y = None if self.y is None else self.y[rows]
+        return replace(self, x=self.x[rows], y=y, test=None)
+
+    def flat(self) -> Dataset:
+        """Return the data set with each input as one row of numbers: x has shape (n, d)."""
+        if self.is_table:
+            return self
+        test = None if self.test is None else self.test.flat()
+        names = self.feature_names if self.x.ndim == 2 else ()
+        x = self.x.reshape(len(self.x), -1)
+        return replace(self, x=x, test=test, feature_names=names)
+
+    def preprocessor(
+        self, *, keep: Sequence[str] = (), drop: Sequence[str] = ()
+    ) -> TablePreprocessor | ArrayPreprocessor:
+        """Learn the preprocessing from these rows: call it on the training rows only.
+
+        Args:
+            keep: for a table, columns to use in spite of what they look like.
+            drop: for a table, columns not to use.
+
+        Raises:
+            DataError: as `TablePreprocessor.fit` and `ArrayPreprocessor.fit`.
+        """
+        if self.is_table:
+            return TablePreprocessor.fit(
+                self.x, self.target, self.task, classes=self.class_names, keep=keep, drop=drop
+            )
+        if keep or drop:
+            raise DataError("keep and drop name the columns of a table; this data set is arrays.")
+        target = None
+        if self.y is not None and self.task == "regression":
+            target = Target.fit(self.y, "regression", name="y")
+        elif self.task is not None:
+            target = Target("y", self.task, self.class_names)
+        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling)
+        return replace(fitted, target=target)
+
+    def xy(self, preprocessor: TablePreprocessor | ArrayPreprocessor) -> tuple[Any, Any]:
+        """Return what a network is trained or evaluated on: inputs and encoded targets.
+
+        Targets are int32 labels (n,), standardised float32 (n, k), or None without a target.
+        """
+        x = preprocessor.transform(self.x)
+        if self.y is None or preprocessor.target is None:
+            return x, None
+        if isinstance(preprocessor, TablePreprocessor):
+            return x, preprocessor.transform_target(self.x)
+        if self.task == "regression":
+            return x, preprocessor.transform_target(self.y)
+        return x, preprocessor.transform_target(np.asarray(self.class_names)[self.y])
+
+    def describe(self) -> str:
+        """Say in a few lines what the data set holds."""
+        shape = f"{self.x.width} columns" if self.is_table else f"shape {self.x.shape[1:]}"
+        lines = [f"{self.name or 'data'}: {len(self)} rows, {shape}"]
+        if self.task == "regression":
+            lines.append(f"target: regression{f' of {self.target}' if self.target else ''}")
+        elif self.task is not None and self.y is not None:
+            counts = np.bincount(self.y, minlength=len(self.class_names))
+            shown = [f"{n} ({c})" for n, c in zip(self.class_names, counts, strict=True)][:12]
+            named = f" {self.target}" if self.target else ""
+            lines.append(f"target{named}: {self.task}, {', '.join(shown)}")
+        if self.test is not None:
+            lines.append(f"test: {len(self.test)} rows")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def labelled(
+    x: Any,
+    values: Any,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+    **fields: Any,
+) -> Dataset:
+    """Return the data set of x and raw target values, whose task and classes are inferred.
+
+    Args:
+        x: the inputs, an array.
+        values: the targets, (n,) or (n, k).
+        task: as in `Target.fit`; so is `classes`.
+        classes: the classes' names, where `values` may lack some.
+        **fields: other fields of `Dataset`.
+
+    Raises:
+        DataError: if the numbers of rows differ, or `Target.fit` refuses the targets.
+    """
+    values = np.asarray(values)
+    check_same_length(x, values)
+    target = Target.fit(values, task, classes, "y")
+    y = as_array(values, "y") if target.task == "regression" else target.transform(values)
+    if target.task == "regression":
+        y = y.astype(np.float32)
+    return Dataset(x, y, target.task, target.class_names, **fields)
+
+
+def _from_sklearn(name: str, **fields: Any) -> Dataset:
+    import sklearn.datasets
+
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    names = [str(label) for label in getattr(bunch, "target_names", ())]
+    x = as_array(bunch.data)
+    features = tuple(str(feature) for feature in bunch.feature_names)
+    if not names:
+        y = bunch.target.astype(np.float32)
+        return Dataset(x, y, "regression", feature_names=features, name=name, **fields)
+    task = "binary" if len(names) == 2 else "multiclass"
+    return Dataset(x, bunch.target.astype(np.int32), task, tuple(names), features, name, **fields)
+
+
+@BUILT_IN.add("digits")
+def digits() -> Dataset:
+    """Return scikit-learn's 1,797 handwritten digits: uint8 images (8, 8, 1) of 0…16."""
+    data = _from_sklearn("digits", scaling=Scaling((0.0,), (16.0,)))
+    return replace(data, x=data.x.reshape(-1, 8, 8, 1).astype(np.uint8), feature_names=())
+
+
+@BUILT_IN.add("iris")
+def iris() -> Dataset:
+    """Return Fisher's iris: 150 flowers, 4 measures, 3 species."""
+    return _from_sklearn("iris")
+
+
+@BUILT_IN.add("wine")
+def wine() -> Dataset:
+    """Return 178 wines, 13 measures, 3 growers."""
+    return _from_sklearn("wine")
+
+
+@BUILT_IN.add("breast_cancer")
+def breast_cancer() -> Dataset:
+    """Return 569 tumours, 30 measures, malignant or benign."""
+    return _from_sklearn("breast_cancer")
+
+
+@BUILT_IN.add("diabetes")
+def diabetes() -> Dataset:
+    """Return 442 patients, 10 measures, and the disease's progress a year later (a number)."""
+    return _from_sklearn("diabetes")
+
+
+def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) -> Dataset:
+    """Add Gaussian noise of deviation `noise` and return the points of the plane as a data set."""
+    if not (np.isfinite(noise) and noise >= 0):
+        raise DataError(f"noise is a standard deviation, 0 or more, not {noise!r}.")
+    x = x + noise * generator(seed).standard_normal(x.shape)
+    classes = tuple(str(label) for label in range(int(y.max()) + 1))
+    task = "binary" if len(classes) == 2 else "multiclass"
+    features = tuple(f"x{index + 1}" for index in range(x.shape[1]))
+    return Dataset(x.astype(np.float32), y.astype(np.int32), task, classes, features, name)
+
+
+def _dealt(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class of each of n rows, dealt in turn, and its place in its class, in [0, 1]."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < classes:
+        raise DataError(f"n is a number of points, at least {classes}, not {n!r}.")
+    rows = np.arange(n)
+    y = rows % classes
+    last = np.maximum(np.bincount(y) - 1, 1)
+    return y, (rows // classes) / last[y]
+
+
+@BUILT_IN.add("two_moons")
+def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """Return two interleaving half circles: (cos t, sin t) and (1 - cos t, ½ - sin t)."""
+    y, place = _dealt(n, 2)
+    t = np.pi * place
+    lower = np.stack([1 - np.cos(t), 0.5 - np.sin(t)], axis=1)
+    x = np.where(y[:, None] == 1, lower, np.stack([np.cos(t), np.sin(t)], axis=1))
+    return _points("two_moons", x, y, noise, seed)
+
+
+@BUILT_IN.add("circles")
+def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.5) -> Dataset:
+    """Return a circle of radius 1 (class 0) around one of radius `factor` (class 1)."""
+    if not 0 < factor < 1:
+        raise DataError(f"factor is the inner radius, between 0 and 1, not {factor!r}.")
+    y, _ = _dealt(n, 2)
+    t = 2 * np.pi * (np.arange(n) // 2) / np.bincount(y)[y]
+    radius = np.where(y == 1, factor, 1.0)
+    x = radius[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
+    return _points("circles", x, y, noise, seed)
+
+
+@BUILT_IN.add("spirals")
+def spirals(
+    n: int = 500, noise: float = 0.02, seed: int = 0, classes: int = 2, turns: float = 1.5
+) -> Dataset:
+    """Return spiral arms from the origin to radius 1, each turned by 2π / `classes`."""
+    if classes < 2:
+        raise DataError(f"classes is at least 2, not {classes!r}.")
+    y, place = _dealt(n, classes)
+    t = 2 * np.pi * (turns * place + y / classes)
+    x = place[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
+    return _points("spirals", x, y, noise, seed)
+
+
+@BUILT_IN.add("xor")
+def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """Return the corners of the unit square in turn, y = x₁ xor x₂; n=4, noise=0 is the table."""
+    corner, _ = _dealt(n, 4)
+    bits = np.stack([corner // 2, corner % 2], axis=1)
+    return _points("xor", bits, bits[:, 0] ^ bits[:, 1], noise, seed)
+
+
+@BUILT_IN.add("blobs")
+def blobs(
+    n: int = 500, noise: float = 1.0, seed: int = 0, classes: int = 3, features: int = 2
+) -> Dataset:
+    """Return Gaussian clouds of deviation `noise` around centres drawn from U(-5, 5)."""
+    if classes < 2 or features < 1:
+        raise DataError("blobs needs at least 2 classes and 1 feature.")
+    y, _ = _dealt(n, classes)
+    centres = generator(seed + 1).uniform(-5, 5, (classes, features))
+    return _points("blobs", centres[y], y, noise, seed)

@@ -1,0 +1,211 @@
+"""Images in: IDX files (MNIST's format) and a folder of image files by class."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gradus.data.datasets import Dataset, labelled
+from gradus.data.files import existing, read_bytes
+from gradus.data.scaling import Scaling
+from gradus.errors import DataError
+
+EIGHT_BIT = Scaling((0.0,), (255.0,))
+
+_IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read an IDX file, plain or gzipped, as an array of the type and shape it states.
+
+    The format: two zero bytes, a byte for the type, a byte for the number of axes, each axis's
+    length as a big-endian 32-bit integer, then the values (http://yann.lecun.com/exdb/mnist).
+
+    Raises:
+        DataError: if the file is absent or cut, its magic number is wrong, or its size does not
+            fit the shape that it states.
+    """
+    content = read_bytes(path)
+    name = repr(str(path))
+    dtype = _IDX_TYPES.get(content[2]) if len(content) >= 4 else None
+    if content[:2] != b"\0\0" or dtype is None or content[3] == 0:
+        raise DataError(
+            f"{name} is not an IDX file: its magic number is 0x{content[:4].hex()}; MNIST's are "
+            "0x00000803 (images) and 0x00000801 (labels)."
+        )
+    axes = content[3]
+    start = 4 + 4 * axes
+    if len(content) < start:
+        raise DataError(f"{name} is cut short: it ends within its header.")
+    shape = struct.unpack(f">{axes}I", content[4:start])
+    values = np.prod([int(length) for length in shape], dtype=object)
+    size = values * np.dtype(dtype).itemsize
+    if len(content) - start != size:
+        problem = "is cut short" if len(content) - start < size else "is too long"
+        raise DataError(
+            f"{name} {problem}: its shape {shape} takes {size} bytes, "
+            f"but there are {len(content) - start}."
+        )
+    array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def idx_parts(folder: str | Path) -> dict[str, tuple[Path, Path]]:
+    """Return the pairs (images, labels) of IDX files in a folder, by part: "train", "t10k"."""
+    pairs = {}
+    for images in sorted(Path(folder).glob("*-images*idx*")):
+        part = images.name.split("-images")[0]
+        labels = sorted(Path(folder).glob(f"{part}-labels*idx*"))
+        if labels:
+            pairs[part] = (images, labels[0])
+    return pairs
+
+
+def read_idx_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
+    """Read MNIST or a data set in its form: `train-images…`, `train-labels…`, `t10k-…`.
+
+    Args:
+        folder: the folder.
+        classes: the classes' names, where the labels may lack some.
+
+    Returns:
+        uint8 images (n, h, w, 1) and labels, with the `t10k` (or `test`) pair as the test part.
+
+    Raises:
+        DataError: if there is no pair of files, or images and labels differ in number.
+    """
+    parts = idx_parts(existing(folder))
+    if not parts:
+        raise DataError(f"{str(folder)!r} has no pair of IDX files (train-images…, train-labels…).")
+    name = Path(folder).name
+    first = "train" if "train" in parts else next(iter(parts))
+    train = _read_pair(*parts[first], name, classes)
+    for part in ("t10k", "test"):
+        if part in parts and part != first:
+            test = _read_pair(*parts[part], name, train.class_names)
+            return replace(train, test=test)
+    return train
+
+
+def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] = ()) -> Dataset:
+    x, y = read_idx(images), read_idx(labels)
+    if len(x) != len(y):
+        raise DataError(
+            f"{str(images)!r} has {len(x)} images, but {labels.name!r} {len(y)} labels."
+        )
+    x = x[..., None] if x.ndim == 3 else x
+    return labelled(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
+
+
+def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
+    """Read a folder whose sub-folders are classes and hold image files.
+
+    All images get the commonest size among them; they are grey if every file is, else RGB. With
+    sub-folders `train` and `test` (or `val`) that hold the classes, the second is the test part.
+
+    Args:
+        folder: the folder.
+        classes: the classes' names, where the folder may lack some.
+
+    Returns:
+        uint8 images (n, h, w, 1 or 3) and labels; a note says how many were resized.
+
+    Raises:
+        DataError: if there are fewer than two classes, a class has no images, or a file cannot
+            be read as an image.
+    """
+    folder = existing(folder)
+    subfolders = {entry.name: entry for entry in sorted(folder.iterdir()) if _visible_dir(entry)}
+    for test_name in ("test", "val", "validation"):
+        if set(subfolders) == {"train", test_name}:
+            train = read_image_folder(subfolders["train"], classes)
+            test = _read_classes(
+                subfolders[test_name], train.class_names, train.x.shape[1:3], train.x.shape[3]
+            )
+            return replace(train, name=folder.name, test=test)
+    return _read_classes(folder, classes)
+
+
+def _visible_dir(entry: Path) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".")
+
+
+def _read_classes(
+    folder: Path,
+    classes: tuple[str, ...] = (),
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+) -> Dataset:
+    from PIL import Image
+
+    suffixes = Image.registered_extensions()
+    files: list[Path] = []
+    for subfolder in sorted(entry for entry in folder.iterdir() if _visible_dir(entry)):
+        found = [file for file in sorted(subfolder.iterdir()) if file.suffix.lower() in suffixes]
+        if not found:
+            raise DataError(f"The class folder {str(subfolder)!r} has no images.")
+        files += found
+    if not files:
+        raise DataError(
+            f"{str(folder)!r} has no folders of images; each class's images go into a sub-folder "
+            "that is named for the class."
+        )
+    commonest, grey = _commonest(files)
+    size = size or commonest
+    channels = channels or (1 if grey else 3)
+    x = np.empty((len(files), *size, channels), np.uint8)
+    resized = 0
+    for index, file in enumerate(files):
+        x[index], changed = _read_image(file, size, channels)
+        resized += changed
+    height, width = size
+    note = f"{resized} of {len(files)} images were resized to {height}×{width}"
+    return labelled(
+        x,
+        [file.parent.name for file in files],
+        "multiclass",
+        classes,
+        name=folder.name,
+        notes=(note,) if resized else (),
+        scaling=EIGHT_BIT,
+    )
+
+
+def _commonest(files: list[Path]) -> tuple[tuple[int, int], bool]:
+    """Return the commonest (height, width), and whether all images are grey; headers are read."""
+    from PIL import Image
+
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                sizes[image.height, image.width] += 1
+                grey = grey and image.mode in ("1", "L", "LA")
+                if image.mode[0] in "IF":
+                    raise DataError(
+                        f"{str(file)!r} has more than 8 bits a colour (mode {image.mode}); save "
+                        "it with 8, or give the images as an .npz of float arrays."
+                    )
+        except (OSError, Image.DecompressionBombError) as error:
+            raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
+    return sizes.most_common(1)[0][0], grey
+
+
+def _read_image(file: Path, size: tuple[int, int], channels: int) -> tuple[np.ndarray, bool]:
+    """Return uint8 (h, w, c), and whether the image had another size."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as opened:
+            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
+    changed = (image.height, image.width) != size
+    if changed:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(*size, channels), changed

@@ -1,0 +1,190 @@
+"""One function from what a user writes on the command line to a data set."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradus.data.arrays import as_array, check_finite
+from gradus.data.datasets import BUILT_IN, Dataset, labelled
+from gradus.data.files import existing, read_bytes
+from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
+from gradus.data.preprocess import drop_unlabelled
+from gradus.data.tables import TABLE_SUFFIXES, as_frame, no_column
+from gradus.data.targets import Target
+from gradus.errors import DataError, nearest
+
+IN_DATA_FOLDER = ("mnist", "fashion-mnist")
+"""Data sets by name that are looked for in the folder named by GRADUS_DATA."""
+
+_NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
+
+
+def load(
+    source: Any,
+    target: str | None = None,
+    *,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Return the data set that `source` names.
+
+    Args:
+        source: a built-in name; the path of a .csv, .tsv, .parquet or .npz file, of a folder of
+            IDX files, or of a folder of images by class; or a frame (Polars, pandas, dict).
+        target: for a table, the column to learn; without it the data set has no y. Rows without
+            a target are left out, with a note.
+        task: "binary", "multiclass", "classification" or "regression", to overrule what is
+            inferred from the target.
+        classes: the classes' names in the order of their labels, where this source may lack some:
+            those of a run that is to be evaluated on it.
+
+    Returns:
+        The data set; for a table x is the raw frame (see `Dataset.preprocessor`).
+
+    Raises:
+        DataError: if there is no such source, with the nearest name, or it cannot be read.
+    """
+    if not isinstance(source, str | Path):
+        return _table(source, "table", target, task, classes)
+    if str(source) in BUILT_IN:
+        _no_target(target, source)
+        return BUILT_IN.find(str(source))()
+    path = _locate(source)
+    if path.is_dir():
+        _no_target(target, source)
+        return _folder(path, tuple(classes))
+    if path.suffix == ".npz":
+        _no_target(target, source)
+        return _read_npz(path, task, classes)
+    return _table(path, path.name.split(".")[0], target, task, classes)
+
+
+def _no_target(target: str | None, source: Any) -> None:
+    if target is not None:
+        raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
+
+
+def _locate(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    looks_like_path = len(path.parts) > 1 or path.suffix != ""
+    if looks_like_path:
+        return existing(path)
+    if str(source) in IN_DATA_FOLDER:
+        folder = Path(os.environ.get("GRADUS_DATA", "."), str(source))
+        if folder.is_dir():
+            return folder
+        raise DataError(
+            f"{str(source)!r} is not here: give the path of the folder with its four IDX files, "
+            "or set GRADUS_DATA to the folder that holds it."
+        )
+    files = [entry.name for entry in Path.cwd().iterdir() if not entry.name.startswith(".")]
+    close = nearest(str(source), [*BUILT_IN, *files])
+    hint = f" Did you mean {close!r}?" if close else ""
+    raise DataError(
+        f"There is no data set and no file {str(source)!r}.{hint} Built in: {', '.join(BUILT_IN)}."
+    )
+
+
+def _folder(path: Path, classes: tuple[str, ...]) -> Dataset:
+    return (read_idx_folder if idx_parts(path) else read_image_folder)(path, classes)
+
+
+def _table(
+    source: Any, name: str, target: str | None, task: str | None, classes: Sequence[str]
+) -> Dataset:
+    if isinstance(source, Path) and not set(source.suffixes) & set(TABLE_SUFFIXES):
+        raise DataError(
+            f"{str(source)!r} is of no known kind; known are .csv, .tsv, .parquet, .npz, a folder "
+            "of IDX files and a folder of images."
+        )
+    frame = as_frame(source)
+    if target is None:
+        return Dataset(frame, feature_names=tuple(frame.columns), name=name)
+    if target not in frame.columns:
+        raise no_column(target, frame.columns, "target column")
+    frame, notes = drop_unlabelled(frame, target)
+    column = frame[target]
+    learnt = Target.fit(column, task, classes, target)
+    if learnt.task == "regression":
+        y = column.cast(float).to_numpy().astype(np.float32)
+    else:
+        y = learnt.transform(column)
+    return Dataset(
+        frame,
+        y,
+        learnt.task,
+        learnt.class_names,
+        tuple(column for column in frame.columns if column != target),
+        name,
+        tuple(notes),
+        target=target,
+    )
+
+
+def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
+    arrays = _npz_arrays(path)
+    name = path.stem
+    for keys in _NPZ_KEYS:
+        if keys[0] not in arrays:
+            continue
+        train = _part(arrays, keys, task, classes, name)
+        test_keys = (_test_key(keys[0]), _test_key(keys[1]))
+        if test_keys[0] not in arrays:
+            return train
+        return replace(train, test=_part(arrays, test_keys, train.task, train.class_names, name))
+    if len(arrays) == 1:
+        return _part(arrays, (next(iter(arrays)), "y"), task, classes, name)
+    raise DataError(
+        f"{str(path)!r} has the arrays {', '.join(arrays)}; name them x and y, or x_train, "
+        "y_train, x_test and y_test."
+    )
+
+
+def _test_key(key: str) -> str:
+    return key.replace("train", "test") if "train" in key else f"{key}_test"
+
+
+def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        raise DataError(f"{str(path)!r} is not an .npz file, or is damaged: {error}.") from None
+    except ValueError as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read: {error}. Arrays of Python objects are pickles, which "
+            "are never loaded; save arrays of numbers, or of fixed-width text."
+        ) from None
+
+
+def _part(
+    arrays: dict[str, np.ndarray],
+    keys: tuple[str, str],
+    task: str | None,
+    classes: Sequence[str],
+    name: str,
+) -> Dataset:
+    x_key, y_key = keys
+    x = as_array(arrays[x_key], x_key)
+    check_finite(x, x_key)
+    notes, scaling = [], None
+    if x.dtype == np.uint8:
+        scaling = EIGHT_BIT
+        if x.ndim == 3:
+            notes.append(f"{x_key} of shape {x.shape} is read as grey images: an axis is added")
+            x = x[..., None]
+    if y_key not in arrays:
+        return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
+    y = arrays[y_key]
+    return labelled(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)

@@ -1,0 +1,130 @@
+"""What people hand to `fit`, checked and made what training takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.errors import DataError, GradusError
+from gradus.train.task import Supervised, Task, paired
+
+DEFAULT_BATCH = 32
+
+
+def arrays(
+    x: Any, y: Any, sample_weight: Any, class_weight: Any, where: tuple[str, str] = ("x", "y")
+) -> tuple[Any, Any, np.ndarray | None]:
+    """Return inputs, targets and weights as NumPy arrays, all finite and of one length.
+
+    Raises:
+        DataError: saying which of them cannot be used, and why.
+    """
+    x = as_tree(x, where[0])
+    y = None if y is None else as_tree(y, where[1])
+    weight = None if sample_weight is None else as_array(sample_weight, "sample_weight")
+    check_same_length(x, y, weight)
+    check_finite(x, where[0])
+    if y is not None:
+        check_finite(y, where[1])
+    if weight is not None:
+        weight = weight.astype(np.float32)
+        if weight.ndim != 1 or weight.min() < 0 or not weight.sum() > 0:
+            raise DataError(
+                f"sample_weight has shape {weight.shape} and its smallest value is "
+                f"{weight.min():g}: write one number for each sample, none negative, not all zero."
+            )
+    if class_weight is not None:
+        by_class = _class_weights(y, class_weight)
+        weight = by_class if weight is None else weight * by_class
+    return x, y, weight
+
+
+def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
+    """Return the weight of each sample from those of the classes."""
+    if not isinstance(y, np.ndarray):
+        raise GradusError("class_weight needs one array of targets; use sample_weight for several.")
+    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y), -1)[:, 0]
+    if (labels != np.rint(labels)).any():
+        raise GradusError("class_weight needs class labels, but y has fractions.")
+    classes, counts = np.unique(labels.astype(int), return_counts=True)
+    if class_weight == "balanced":
+        class_weight = {
+            int(label): len(labels) / (len(classes) * count)
+            for label, count in zip(classes, counts, strict=True)
+        }
+    if not isinstance(class_weight, Mapping):
+        raise GradusError(
+            f"class_weight={class_weight!r}: write a dict such as {{0: 1.0, 1: 5.0}}, or "
+            "'balanced'."
+        )
+    missing = [int(label) for label in classes if label not in class_weight]
+    if missing:
+        raise GradusError(f"class_weight has no entry for the classes {missing}, which y has.")
+    weights = [float(class_weight[int(label)]) for label in classes]
+    return np.asarray(weights, np.float32)[np.searchsorted(classes, labels.astype(int))]
+
+
+def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
+    """Return the samples of a step, None for all of them.
+
+    Raises:
+        GradusError: for no whole number of at least 1, one larger than the data, or mini-batches
+            under an optimiser that needs the full batch.
+    """
+    if value is None or (full_batch and value == DEFAULT_BATCH):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise GradusError(
+            f"batch_size={value!r}: write a whole number of at least 1, or None for all samples."
+        )
+    if full_batch:
+        raise GradusError(f"This optimiser needs all samples at once: write batch_size=None, not {value}.")
+    if value > count and value != DEFAULT_BATCH:
+        raise GradusError(
+            f"batch_size={value} is more than the {count} samples to train on: write at most "
+            f"{count}, or None for all."
+        )
+    return min(int(value), count)
+
+
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """Return `value` as an int.
+
+    Raises:
+        GradusError: naming the argument, if it is no whole number of at least `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise GradusError(f"{name}={value!r}: write a whole number of at least {least}.")
+    return int(value)
+
+
+def shapes_of(x: Any) -> Any:
+    """Return what a network is built for: the shapes and types of two samples like those of `x`."""
+    return jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype)), x
+    )
+
+
+def names_of(task: Task) -> list[str]:
+    """Return the names of the numbers that a task reports of each epoch."""
+    if not isinstance(task, Supervised):
+        return ["loss"]
+    outputs = paired(task.targets)
+    found = ["loss"]
+    for name, target, _, _ in outputs:
+        prefix = f"{name}_" if len(outputs) > 1 else ""
+        found += [f"{prefix}loss"] if prefix else []
+        found += [f"{prefix}{metric.name}" for metric in target.metrics]
+    return found
+
+
+def classes_of(probabilities: np.ndarray, flags: bool) -> np.ndarray:
+    """Return the decisions that probabilities amount to: the largest, or those above ½."""
+    if not flags:
+        return probabilities.argmax(-1).astype(np.int32)
+    decided = (probabilities > 0.5).astype(np.int32)
+    return decided[..., 0] if decided.shape[-1] == 1 else decided

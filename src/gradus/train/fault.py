@@ -1,0 +1,2 @@
+"""placeholder"""
+def locate(*a): return "diverged"

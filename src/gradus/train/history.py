@@ -1,0 +1,85 @@
+"""What happened in a training: numbers by epoch, and the probes taken in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+
+class History(Mapping[str, np.ndarray]):
+    """The record of a training, a mapping from names to arrays with one entry for each epoch.
+
+    `history["val_loss"]` is an array of shape `(epochs,)`. The probes' values are in `probes`,
+    arrays of shape `(epochs, segments, layers)` or `(epochs, segments, weights)`, NaN where none
+    was taken; `layers` and `weights` say what their last axes run over.
+
+    Attributes:
+        layers: paths of the probed layers.
+        weights: paths of the trained weights.
+        probes: the probes by name.
+        seconds: wall time of each call of the training program, compilation included.
+        stopped: why training ended early: "patience", "target", "diverged", "interrupted"; or "".
+        best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
+        notes: what the user should know, in sentences.
+    """
+
+    def __init__(self, layers: list[str] | None = None, weights: list[str] | None = None) -> None:
+        self.layers = layers or []
+        self.weights = weights or []
+        self.probes: dict[str, np.ndarray] = {}
+        self.seconds: list[float] = []
+        self.stopped = ""
+        self.best_epoch = 0
+        self.notes: list[str] = []
+        self._values: dict[str, np.ndarray] = {}
+
+    def extend(self, logs: Mapping[str, Any], epochs: int) -> None:
+        """Add the first `epochs` entries of what a call of the training program returned."""
+        for name, values in logs.items():
+            into, key = (
+                (self.probes, name.removeprefix("probe/"))
+                if name.startswith("probe/")
+                else (self._values, name)
+            )
+            new = np.asarray(values)[:epochs]
+            into[key] = np.concatenate([into[key], new]) if key in into else new
+
+    def last(self) -> dict[str, float]:
+        """Return the numbers of the last epoch; arrays such as a confusion matrix are left out."""
+        return {name: float(values[-1]) for name, values in self.items() if values.ndim == 1}
+
+    def frame(self) -> Any:
+        """Return a Polars data frame with a row for each epoch."""
+        import polars
+
+        columns = {name: values for name, values in self.items() if values.ndim == 1}
+        return polars.DataFrame({"epoch": np.arange(1, self.epochs + 1), **columns})
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are recorded."""
+        return len(next(iter(self._values.values()))) if self._values else 0
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        from gradus.errors import unknown
+
+        if name not in self._values:
+            raise unknown("history entry", name, self._values) from None
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        if not self._values:
+            return "History(no epochs yet)"
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in self.last().items())
+        return f"History({self.epochs} epochs; last: {shown})"

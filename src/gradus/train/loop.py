@@ -1,0 +1,179 @@
+"""The host's side of training: draws the order of samples, calls the program, keeps the record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.nn.layer import Layer
+from gradus.nn.network import generator
+from gradus.nn.tree import canonical
+from gradus.optim.base import Optimizer
+from gradus.train import probes
+from gradus.train.history import History
+from gradus.train.program import Carry, Data, Feed, Plan, run, skeleton
+from gradus.train.stopping import Stopping
+from gradus.train.task import Task
+
+MOST_EPOCHS = 64  # of one call, whose history and order of samples have a fixed size
+MOST_ROWS = 1 << 22  # row numbers of one call: 16 MB
+PROBED_STEPS = 50  # at most one step in so many is probed
+PROBES_AN_EPOCH = 40
+CALL_SECONDS = 0.5  # how long a call should last, so that progress is seen and Ctrl-C heard
+VALIDATION_BATCH = 1024
+
+Watcher = Callable[[Carry, History], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    """How much is trained and in which order.
+
+    Attributes:
+        epochs: the number of the last epoch, counted from 1, over the network's whole life.
+        batch_size: samples of a step; None for all of them.
+        seed: of dropout and noise.
+        shuffle_seed: of the order of samples.
+        probes: whether the vital signs are recorded.
+        each: whether a call is one epoch long, for who wants to see every one.
+    """
+
+    epochs: int
+    batch_size: int | None
+    seed: int
+    shuffle_seed: int
+    probes: bool = True
+    each: bool = False
+
+
+def train(
+    carry: Carry,
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    stopping: Stopping,
+    data: Data,
+    rows: np.ndarray | None,
+    validation: Feed | None,
+    regime: Regime,
+    watchers: Sequence[Watcher],
+    history: History,
+) -> Carry:
+    """Train until the last epoch, or until stopping, divergence or a watcher ends it.
+
+    Args:
+        carry: where training stands.
+        net: the built network.
+        optimizer: the optimiser.
+        task: what is learnt.
+        stopping: when to stop.
+        data: the samples, on the device.
+        rows: which of them are for training; None for all.
+        validation: what is measured after each epoch, or None.
+        regime: how much is trained.
+        watchers: called after each call of the program with carry and history; one that returns
+            True ends the training.
+        history: the record, which grows.
+
+    Returns:
+        The carry after the last epoch. Ctrl-C ends training after the call that it interrupted.
+    """
+    count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
+    plan = make_plan(count, regime, carry.best is not None)
+    net, optimizer, task, stopping = canonical((skeleton(net), optimizer, task, stopping))
+    key = jax.random.key(regime.seed)
+    calls = Pace(1 if regime.each else plan.epochs)
+    numbers = np.arange(count) if rows is None else rows
+    while int(carry.epoch) < regime.epochs and not bool(carry.stopped):
+        first = int(carry.epoch)
+        epochs = min(calls.epochs, regime.epochs - first)
+        order = None
+        if regime.batch_size is not None:
+            order = draw_order(numbers, plan, regime, first, epochs)
+        began = time.perf_counter()
+        carry, logs = run(
+            carry,
+            net,
+            optimizer,
+            task,
+            stopping,
+            Feed(data, order, np.int32(count)),
+            validation,
+            np.int32(epochs),
+            np.int32(first),
+            key,
+            plan=plan,
+        )
+        jax.block_until_ready(carry)
+        took = time.perf_counter() - began
+        done = int(carry.epoch) - first + int(carry.failed)
+        history.extend(jax.device_get(logs), done)
+        history.seconds.append(took)
+        calls.note(done, took)
+        if any([watch(carry, history) for watch in watchers]):
+            break
+    return carry
+
+
+def make_plan(count: int, regime: Regime, keep_best: bool) -> Plan:
+    """Return the structure of the program for `count` training samples."""
+    steps = 1 if regime.batch_size is None else math.ceil(count / regime.batch_size)
+    segment = max(PROBED_STEPS, math.ceil(steps / PROBES_AN_EPOCH))
+    return Plan(
+        epochs=1 if regime.each else max(1, min(MOST_EPOCHS, MOST_ROWS // max(count, 1))),
+        steps=steps,
+        segment=min(segment, steps),
+        probe_every=math.ceil(PROBED_STEPS / steps) if regime.probes else 0,
+        keep_best=keep_best,
+    )
+
+
+def draw_order(
+    rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int
+) -> np.ndarray:
+    """Return the rows of every step of some epochs, `(plan.epochs, steps, batch)`, int32.
+
+    Each epoch's order depends on the shuffle seed and the epoch's number alone. The last batch is
+    filled up from the epoch's beginning; what fills has weight zero.
+    """
+    size = plan.steps * int(regime.batch_size or 1)
+    order = np.zeros((plan.epochs, size), np.int32)
+    for index in range(epochs):
+        draw = generator(regime.shuffle_seed, "order", str(first + index))
+        order[index] = np.resize(draw.permutation(rows), size)
+    return order.reshape(plan.epochs, plan.steps, -1)
+
+
+def validation_feed(data: Data, rows: np.ndarray | None) -> Feed:
+    """Return the samples of a validation in batches, the last of them filled up."""
+    count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
+    numbers = np.arange(count, dtype=np.int32) if rows is None else rows.astype(np.int32)
+    batch = min(VALIDATION_BATCH, count)
+    steps = math.ceil(count / batch)
+    return Feed(data, np.resize(numbers, (steps, batch)), np.int32(count))
+
+
+class Pace:
+    """How many epochs the next call should run, from how long the last ones took.
+
+    Args:
+        most: the most epochs of a call.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.epochs = most, 1
+        self._warm = False
+
+    def note(self, epochs: int, seconds: float) -> None:
+        """Take into account that a call of so many epochs took so long."""
+        if not self._warm:  # the first call compiles
+            self._warm = True
+            return
+        fit = CALL_SECONDS * epochs / max(seconds, 1e-6)
+        self.epochs = max(1, min(self.most, int(fit), self.epochs * 8))

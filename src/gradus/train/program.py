@@ -1,0 +1,350 @@
+"""Training as one compiled program: epochs, batches, validation, stopping and probes inside it.
+
+`run` is a pure function. The host calls it with the order of the samples for a few epochs at a
+time, shows progress and comes again; how the epochs are cut into calls changes no result and
+compiles nothing anew. Whatever differs between the members of a population is a leaf of the
+arguments, so that a sweep is `run` mapped over those leaves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gradus.nn.layer import Layer
+from gradus.nn.network import fresh, replace, weights
+from gradus.nn.tree import pytree
+from gradus.optim.base import Optimizer
+from gradus.optim.schedules import ReduceOnPlateau
+from gradus.train.probes import probe
+from gradus.train.stopping import Stopping
+from gradus.train.task import Batch, Task, constrain
+
+Params = dict[str, jax.Array]
+
+
+class Data(NamedTuple):
+    """Samples as they lie in memory: trees of arrays with one leading axis.
+
+    Attributes:
+        x: inputs.
+        y: targets.
+        weight: the weight of each sample, `(n,)`, or None for one each.
+    """
+
+    x: Any
+    y: Any
+    weight: Any = None
+
+
+class Feed(NamedTuple):
+    """Which rows of the data make which batch.
+
+    Attributes:
+        data: the samples.
+        rows: row numbers, `(epochs, steps, batch)` for training, `(steps, batch)` for validation;
+            None where every step is all of the data.
+        count: how many of an epoch's row numbers count, a scalar; those after it only fill.
+    """
+
+    data: Data
+    rows: Any
+    count: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What about a training is part of the program's structure: a new plan compiles anew.
+
+    Attributes:
+        epochs: the most epochs one call can run, the length of its history.
+        steps: batches in an epoch.
+        segment: steps between two probes.
+        probe_every: epochs between two probed epochs, 0 for no probes.
+        keep_best: whether the best weights are kept.
+    """
+
+    epochs: int
+    steps: int
+    segment: int
+    probe_every: int
+    keep_best: bool
+
+    @property
+    def segments(self) -> int:
+        """How many segments an epoch has."""
+        return -(-self.steps // self.segment)
+
+
+@pytree
+class Carry:
+    """All that training changes; a checkpoint is this and nothing else.
+
+    Attributes:
+        epoch: epochs done.
+        params: trained weights by path.
+        state: the other weights by path.
+        optimizer: the optimiser's state.
+        plateau: the state of a reduce-on-plateau, or None.
+        stopping: the state of early stopping.
+        best: params and state of the best epoch, or None.
+        stopped: whether training has ended before its last epoch.
+        failed: whether it ended because a loss or a weight was no longer finite.
+    """
+
+    epoch: jax.Array
+    params: Params
+    state: Params
+    optimizer: Any
+    plateau: Any
+    stopping: Any
+    best: Any
+    stopped: jax.Array
+    failed: jax.Array
+
+
+def start(net: Layer, optimizer: Optimizer, stopping: Stopping, keep_best: bool) -> Carry:
+    """Return the carry before the first epoch."""
+    params, state = weights(net, "param"), weights(net, "state")
+    params, state = jax.tree.map(jnp.array, (params, state))
+    plateau = optimizer.learning_rate
+    return Carry(
+        epoch=jnp.int32(0),
+        params=params,
+        state=state,
+        optimizer=optimizer.init(params),
+        plateau=plateau.start() if isinstance(plateau, ReduceOnPlateau) else None,
+        stopping=stopping.start(),
+        best=jax.tree.map(jnp.copy, (params, state)) if keep_best else None,
+        stopped=jnp.bool_(False),
+        failed=jnp.bool_(False),
+    )
+
+
+def skeleton(net: Layer) -> Layer:
+    """Return `net` without its weights, which the carry holds: structure and swept settings."""
+    return replace(net, dict.fromkeys(weights(net)))
+
+
+@functools.partial(jax.jit, static_argnames=("plan",))
+def run(
+    carry: Carry,
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    stopping: Stopping,
+    train: Feed,
+    validation: Feed | None,
+    epochs: jax.Array,
+    first: jax.Array,
+    key: jax.Array,
+    plan: Plan,
+) -> tuple[Carry, dict[str, Any]]:
+    """Train for some epochs.
+
+    Args:
+        carry: where training stands.
+        net: the network without its weights (`skeleton`).
+        optimizer: the optimiser; its numbers are leaves.
+        task: what is learnt.
+        stopping: when to stop; its numbers are leaves.
+        train: the training samples, in the order of each epoch to run.
+        validation: the samples that are measured after each epoch, or None.
+        epochs: how many epochs to run, at most `plan.epochs`.
+        first: the number of the first of them, counted from 0. It equals `carry.epoch` but has
+            no population axis, so that a condition on it stays a condition.
+        key: the key of all that is random but the order of samples and the weights.
+        plan: the structure.
+
+    Returns:
+        The carry, and the history: for each name an array with an entry for each epoch.
+    """
+
+    # A jitted inner function is traced once, though its logs' shapes are asked for first.
+    @jax.jit
+    def epoch(carry: Carry, index: jax.Array) -> tuple[Carry, dict[str, Any]]:
+        batches = functools.partial(_batch, train, index)
+        after, logs = train_epoch(
+            carry, net, optimizer, task, batches, first + index, key, plan
+        )
+        if validation is not None:
+            measured = measure_all(net, after, task, validation)
+            logs |= {f"val_{name}": value for name, value in measured.items()}
+        return conclude(carry, after, logs, optimizer, stopping), logs
+
+    def body(index: jax.Array, carried: tuple[Carry, dict[str, Any]]) -> Any:
+        def go_on(carry: Carry, history: dict[str, Any]) -> tuple[Carry, dict[str, Any]]:
+            carry, logs = epoch(carry, index)
+            return carry, jax.tree.map(lambda all_, log: all_.at[index].set(log), history, logs)
+
+        return lax.cond(carried[0].stopped, lambda *kept: kept, go_on, *carried)
+
+    logs = jax.eval_shape(epoch, carry, jnp.int32(0))[1]
+    history = jax.tree.map(lambda log: jnp.zeros((plan.epochs, *log.shape), log.dtype), logs)
+    return lax.fori_loop(0, epochs, body, (carry, history))
+
+
+def train_epoch(
+    carry: Carry,
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    batches: Callable[[jax.Array], Batch],
+    number: jax.Array,
+    key: jax.Array,
+    plan: Plan,
+) -> tuple[Carry, dict[str, Any]]:
+    """Take every step of one epoch: segments of plain steps, with a probe after each.
+
+    The probe stands beside the step, not in it, so that the step is what a training without
+    probes would be, and the program holds it once.
+    """
+    key = jax.random.fold_in(key, number)
+    scale = carry.plateau["scale"] if carry.plateau is not None else jnp.float32(1)
+    step = functools.partial(train_step, net, optimizer, task, batches, key, scale)
+    nothing = _zeros_like_sums(net, carry, task, batches)
+
+    def segment(index: jax.Array, carried: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        inner, total, probes = carried
+        end = jnp.minimum((index + 1) * plan.segment, plan.steps)
+        inner, sums = lax.fori_loop(index * plan.segment, end, step, (inner, nothing))
+        total = jax.tree.map(jnp.add, total, sums)
+        if plan.probe_every:
+            taken = lax.cond(
+                number % plan.probe_every == 0, look, lambda *_: unseen, inner, sums, end - 1
+            )
+            probes = jax.tree.map(lambda all_, one: all_.at[index].set(one), probes, taken)
+        return inner, total, probes
+
+    @jax.jit
+    def look(inner: Any, sums: Any, at: jax.Array) -> dict[str, jax.Array]:
+        params, state, memory = inner
+        found = probe(
+            net, params, state, optimizer, memory, task, batches(at), _key(key, at), scale
+        )
+        return {"loss": task.finish(sums)["loss"], **found}
+
+    inner = carry.params, carry.state, carry.optimizer
+    probes: dict[str, Any] = {}
+    if plan.probe_every:
+        shapes = jax.eval_shape(look, inner, nothing, jnp.int32(0))
+        unseen = jax.tree.map(lambda shape: jnp.full(shape.shape, jnp.nan, shape.dtype), shapes)
+        probes = jax.tree.map(
+            lambda shape: jnp.full((plan.segments, *shape.shape), jnp.nan, shape.dtype), shapes
+        )
+    inner, total, probes = lax.fori_loop(0, plan.segments, segment, (inner, nothing, probes))
+    params, state, memory = inner
+    after = dataclasses.replace(
+        carry, epoch=carry.epoch + 1, params=params, state=state, optimizer=memory
+    )
+    logs = task.finish(total)
+    logs["learning_rate"] = optimizer.rate(memory["step"] - 1) * scale
+    return after, logs | {f"probe/{name}": value for name, value in probes.items()}
+
+
+def train_step(
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    batches: Callable[[jax.Array], Batch],
+    key: jax.Array,
+    scale: jax.Array,
+    index: jax.Array,
+    carried: tuple[Any, Any],
+) -> tuple[Any, Any]:
+    """Take one step: forward, backward, update."""
+    (params, state, memory), total = carried
+    batch = batches(index)
+
+    def loss_of(params: Params) -> tuple[jax.Array, Any]:
+        copy = fresh(replace(net, params | state), _key(key, index), training=True)
+        value, sums = task.measure(copy, batch)
+        return value, (weights(copy, "state"), sums)
+
+    (value, (state, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+    params, memory = optimizer.update(
+        gradients,
+        memory,
+        params,
+        learning_rate_scale=scale,
+        value=value,
+        value_fn=lambda params: loss_of(params)[0],
+    )
+    params = constrain(net, params)
+    return (params, state, memory), jax.tree.map(jnp.add, total, sums)
+
+
+def measure_all(net: Layer, carry: Carry, task: Task, feed: Feed) -> dict[str, jax.Array]:
+    """Return the losses and metrics of a feed, without training."""
+    whole = replace(net, carry.params | carry.state)
+
+    def add(total: Any, index: jax.Array) -> tuple[Any, None]:
+        _, sums = task.measure(fresh(whole), _batch(feed, None, index))
+        return jax.tree.map(jnp.add, total, sums), None
+
+    batches = functools.partial(_batch, feed, None)
+    nothing = _zeros_like_sums(net, carry, task, batches)
+    steps = 1 if feed.rows is None else feed.rows.shape[0]
+    total, _ = lax.scan(add, nothing, jnp.arange(steps))
+    return task.finish(total)
+
+
+def conclude(
+    before: Carry, after: Carry, logs: dict[str, Any], optimizer: Optimizer, stopping: Stopping
+) -> Carry:
+    """Return the carry after an epoch: the plateau and the best seen, or the former if it broke."""
+    value = logs[stopping.monitor]
+    finite = jnp.isfinite(logs["loss"])
+    for weight in after.params.values():
+        finite &= jnp.all(jnp.isfinite(weight))
+    state, better, stop = stopping.observe(before.stopping, value, after.epoch)
+    best = after.best
+    if best is not None:
+        now = after.params, after.state
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
+    plateau = after.plateau
+    if plateau is not None:
+        assert isinstance(optimizer.learning_rate, ReduceOnPlateau)
+        plateau = optimizer.learning_rate.observe(plateau, stopping.sign * value)
+    after = dataclasses.replace(after, stopping=state, best=best, plateau=plateau, stopped=stop)
+    broken = dataclasses.replace(before, stopped=jnp.bool_(True), failed=jnp.bool_(True))
+    return jax.tree.map(lambda good, bad: jnp.where(finite, good, bad), after, broken)
+
+
+def _batch(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
+    """Gather one batch; a full batch is the data as they lie, in their own order."""
+    data = feed.data
+    if feed.rows is None:
+        present = jnp.ones(len(jax.tree.leaves(data.x)[0]), jnp.float32)
+        x, y, weight = data
+    else:
+        rows = feed.rows[step] if epoch is None else feed.rows[epoch, step]
+        size = rows.shape[0]
+        present = (step * size + jnp.arange(size) < feed.count).astype(jnp.float32)
+
+        def take(array: jax.Array) -> jax.Array:
+            return array.at[rows].get(mode="promise_in_bounds")
+
+        x, y, weight = jax.tree.map(take, data)
+    return Batch(x, y, present if weight is None else present * weight, present)
+
+
+def _key(key: jax.Array, step: jax.Array) -> jax.Array:
+    return jax.random.fold_in(key, step)
+
+
+def _zeros_like_sums(net: Layer, carry: Carry, task: Task, batches: Any) -> Any:
+    """Return zeros of the shapes of a batch's sums, found without arithmetic."""
+
+    def sums(params: Params, state: Params) -> Any:
+        copy = fresh(replace(net, params | state))
+        return task.measure(copy, batches(jnp.int32(0)))[1]
+
+    shapes = jax.eval_shape(sums, carry.params, carry.state)
+    return jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)

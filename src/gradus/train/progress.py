@@ -1,0 +1,126 @@
+"""What is shown while a network trains: a line that lives on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+from gradus.train.history import History
+from gradus.train.program import Carry
+
+LINE_SECONDS = 5.0  # between two plain lines
+
+
+class Progress:
+    """Shows each call of the training program, and hears Ctrl-C.
+
+    The first Ctrl-C lets the epochs under way finish and then ends training cleanly; a second one
+    is Python's own KeyboardInterrupt.
+
+    Args:
+        verbose: whether anything is shown.
+        samples: training samples in an epoch.
+        epochs: the number of the last epoch.
+    """
+
+    def __init__(self, verbose: bool, samples: int, epochs: int) -> None:
+        self.verbose, self.samples, self.epochs = verbose, samples, epochs
+        self.interrupted = False
+        self._began = self._shown = time.perf_counter()
+        self._first: int | None = None
+        self._bar: Any = None
+        self._task: Any = None
+        self._handler: Any = None
+
+    def __enter__(self) -> Progress:
+        try:
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        except ValueError:  # not the main thread: Ctrl-C is heard there
+            self._handler = None
+        if self.verbose and sys.stderr.isatty():
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self.epochs, numbers="compiling …", rate="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, carry: Carry, history: History) -> bool:
+        """Show where training stands; return whether Ctrl-C asked for its end."""
+        epoch = int(carry.epoch)
+        if self._first is None:
+            self._first = epoch - len(history["loss"][-1:])
+        if self.verbose:
+            self._show(epoch, history)
+        return self.interrupted
+
+    def conclude(self, history: History) -> None:
+        """Say how training ended, where that is not by its last epoch."""
+        if not self.verbose:
+            return
+        if history.stopped == "patience":
+            kept = f"; the weights of epoch {history.best_epoch} are kept" * bool(history.best_epoch)
+            self._print(f"Stopped early after epoch {history.epochs}{kept}.")
+        elif history.stopped == "interrupted":
+            self._print(f"Interrupted after epoch {history.epochs}; call fit again to go on.")
+        for note in history.notes:
+            self._print(f"Note: {note}")
+
+    def _show(self, epoch: int, history: History) -> None:
+        now = time.perf_counter()
+        last = history.last()
+        numbers = "  ".join(f"{n} {v:.4g}" for n, v in last.items() if n != "learning_rate")
+        rate = self._rate(history)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=epoch, numbers=numbers, rate=rate)
+        elif now - self._shown > LINE_SECONDS or epoch >= self.epochs or bool(history.stopped):
+            self._shown = now
+            left = ""
+            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}{left}")
+
+    def _rate(self, history: History) -> str:
+        seconds = sum(history.seconds[-3:])
+        calls = len(history.seconds[-3:])
+        done = history.epochs if len(history.seconds) <= calls else None
+        if not seconds:
+            return ""
+        return "" if done is None else f"{done * self.samples / seconds:,.0f} samples/s"
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line)
+        else:
+            sys.stderr.write(line + "\n")
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(20),
+        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

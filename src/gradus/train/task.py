@@ -1,0 +1,212 @@
+"""What is being learnt: how a network and a batch become a loss and metrics."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gradus.errors import GradusError
+from gradus.nn.activations import sigmoid, softmax
+from gradus.nn.heads import Head
+from gradus.nn.layer import Layer, walk
+from gradus.nn.network import forward
+from gradus.nn.tree import pytree
+from gradus.objectives import penalties
+from gradus.objectives.loss import Loss
+from gradus.objectives.metric import Metric
+
+Sums = dict[str, Any]
+
+
+class Batch(NamedTuple):
+    """Some samples.
+
+    Attributes:
+        x: inputs, a tree of arrays `(batch, ...)`.
+        y: targets, the same.
+        weight: the weight of each sample in the loss, `(batch,)`, zero for one that only fills.
+        present: 1 for a sample that counts, 0 for one that fills, `(batch,)`.
+    """
+
+    x: Any
+    y: Any
+    weight: jax.Array
+    present: jax.Array
+
+
+class Task(abc.ABC):
+    """Turns a network and a batch into what the training program needs.
+
+    A user's own task is a `gradus.nn.tree.pytree` class with `measure` and `finish`.
+    """
+
+    @abc.abstractmethod
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the batch's loss, a scalar to minimise, and sums that add up over batches.
+
+        Args:
+            net: a fresh copy of the network, in training or not.
+            batch: the samples.
+        """
+
+    @abc.abstractmethod
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return the numbers of an epoch from its added sums; "loss" is one of them."""
+
+
+@pytree
+class Target:
+    """What one output of a network is compared by.
+
+    Attributes:
+        loss: the loss of this output.
+        metrics: what else is measured of it.
+        weight: its share in the total loss.
+    """
+
+    loss: Loss
+    metrics: tuple[Metric, ...] = ()
+    weight: float = 1.0
+
+
+@pytree
+class Supervised(Task):
+    """Inputs with known targets.
+
+    The loss is `Σ_k weight_k · finish_k(Σ_i w_i l_ik / Σ_i w_i) + penalties` over the outputs k.
+
+    Attributes:
+        targets: a `Target`, or a dict or tuple of them as the network has outputs.
+        penalty: a penalty on every kernel of the network, or None.
+    """
+
+    targets: Any
+    penalty: Any = None
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the weighted loss with penalties, and the sums of losses and metrics."""
+        outputs = forward(net, batch.x)
+        total_weight = jnp.sum(batch.weight)
+        # A batch that only fills has weight zero: its loss is then zero, not NaN.
+        divisor = jnp.where(total_weight > 0, total_weight, 1.0)
+        penalty = penalise(net, self.penalty)
+        value, sums = penalty, {"weight": total_weight, "penalty": penalty * total_weight}
+        for name, target, head, y in paired(self.targets, outputs, batch.y):
+            losses = losses_of(target.loss, head, y)
+            total = jnp.sum(batch.weight * losses)
+            value = value + target.weight * target.loss.finish(total / divisor)
+            guessed = predictions(target.loss, head) if target.metrics else None
+            measured = [m.update(y, guessed, batch.present) for m in target.metrics]
+            sums[name] = {"loss": total, "metrics": measured}
+        return value, sums
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return "loss", each metric, and with several outputs those of each as "name_loss"."""
+        weight = jnp.where(sums["weight"] > 0, sums["weight"], 1.0)
+        found: dict[str, jax.Array] = {"loss": sums["penalty"] / weight}
+        named = [(name, target) for name, target, _, _ in paired(self.targets)]
+        for name, target in named:
+            loss = target.loss.finish(sums[name]["loss"] / weight)
+            found["loss"] = found["loss"] + target.weight * loss
+            if len(named) > 1:
+                found[f"{name}_loss"] = loss
+            for metric, measured in zip(target.metrics, sums[name]["metrics"], strict=True):
+                label = f"{name}_{metric.name}" if len(named) > 1 else metric.name
+                found[label] = metric.finish(measured)
+        return found
+
+
+def paired(targets: Any, outputs: Any = None, y: Any = None) -> list[tuple[str, Target, Any, Any]]:
+    """Return the outputs one by one: name, target, head and true values.
+
+    Raises:
+        GradusError: if the losses do not match the network's outputs, or the true values.
+    """
+    if isinstance(targets, Target):
+        if outputs is not None and not isinstance(outputs, Head):
+            raise GradusError(
+                f"The network has {len(outputs)} outputs but one loss was given: give a "
+                f"{type(outputs).__name__} of losses, one for each."
+            )
+        return [("output", targets, outputs, y)]
+    keys = list(targets) if isinstance(targets, dict) else list(range(len(targets)))
+    for what, given in (("outputs", outputs), ("targets y", y)):
+        if given is None:
+            continue
+        have = list(given) if isinstance(given, dict) else list(range(len(given)))
+        if isinstance(given, Head) or set(have) != set(keys):
+            raise GradusError(f"The losses are for {keys} but the {what} are {have}.")
+    return [
+        (
+            key if isinstance(key, str) else f"output_{key}",
+            targets[key],
+            None if outputs is None else outputs[key],
+            None if y is None else y[key],
+        )
+        for key in keys
+    ]
+
+
+def losses_of(loss: Loss, head: Head, y: Any) -> jax.Array:
+    """Return the loss of each sample, `(batch,)`, from the logits where those are meant."""
+    if fused(loss, head.kind):
+        return loss.per_sample_from_logits(y, head.logits)
+    return loss(y, predictions(loss, head))
+
+
+def predictions(loss: Loss | None, head: Head) -> jax.Array:
+    """Return what the network predicts under a loss: probabilities where it is about classes."""
+    if loss is not None and fused(loss, head.kind):
+        return _LINKS[loss.link](head.logits)
+    return _ENDS[head.kind](head.logits)
+
+
+def fused(loss: Loss, kind: str) -> bool:
+    """Return whether a head of this kind and the loss meet in the logits."""
+    return kind in _FUSED.get(loss.link, ())
+
+
+def penalise(net: Layer, penalty: Any = None) -> jax.Array:
+    """Return the sum of a network's penalties.
+
+    A layer's attribute `kernel_regularizer` penalises its weight `kernel`, and so for any name.
+
+    Args:
+        net: the network.
+        penalty: one more penalty, on every trained weight of two axes or more.
+    """
+    total = jnp.float32(0)
+    for _, layer in walk(net):
+        for name, kind in layer.__dict__.get("_weights", {}).items():
+            if kind != "param":
+                continue
+            value = getattr(layer, name)
+            for rule in (layer.__dict__.get(f"{name}_regularizer"), penalty):
+                if rule is not None and (rule is not penalty or value.ndim > 1):
+                    total = total + penalties.get(rule)(value)
+    return total
+
+
+def constrain(net: Layer, params: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Return the weights with each layer's `kernel_constraint` and the like applied."""
+    changed = dict(params)
+    for path, layer in walk(net):
+        for name in layer.__dict__.get("_weights", {}):
+            rule = layer.__dict__.get(f"{name}_constraint")
+            where = f"{path}/{name}" if path else name
+            if rule is not None and where in changed:
+                changed[where] = penalties.get_constraint(rule).project(changed[where])
+    return changed
+
+
+_FUSED = {"softmax": ("softmax", "log_softmax", "linear"), "sigmoid": ("sigmoid", "linear")}
+_LINKS = {"softmax": softmax, "sigmoid": sigmoid}
+_ENDS = {
+    "softmax": softmax,
+    "log_softmax": jax.nn.log_softmax,
+    "sigmoid": sigmoid,
+    "linear": lambda logits: logits,
+}

@@ -1,0 +1,120 @@
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+
+from gradus.data import as_array, as_tree, check_finite, check_same_length
+from gradus.errors import DataError
+
+
+def test_float32_is_not_copied_and_other_floats_become_float32():
+    x = np.ones((3, 2), np.float32)
+    assert as_array(x) is x
+    for dtype in (np.float64, np.float16, ">f4"):
+        array = as_array(np.full((2, 2), 1.5, dtype))
+        assert array.dtype == np.dtype(np.float32)
+        assert (array == 1.5).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [
+        (np.uint8, np.uint8),
+        (np.int16, np.int16),
+        (">i2", np.int16),
+        (np.int32, np.int32),
+        (np.int64, np.int32),
+        (np.uint32, np.int32),
+        (np.uint64, np.int32),
+        (bool, bool),
+    ],
+)
+def test_integers_and_booleans_stay_what_they_are_in_at_most_32_bits(dtype, kept):
+    array = as_array(np.array([0, 1, 1], dtype))
+    assert array.dtype == np.dtype(kept)
+    assert array.tolist() == [0, 1, 1]
+
+
+def test_lists_frames_and_jax_arrays_give_the_same_array():
+    rows = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    for values in (
+        rows,
+        pd.DataFrame(rows),
+        pl.DataFrame(rows, orient="row"),
+        jnp.array(rows),
+        np.asfortranarray(rows),
+    ):
+        array = as_array(values)
+        assert array.tolist() == rows
+        assert array.dtype == np.float32
+        assert array.flags.c_contiguous
+    assert as_array(jnp.ones(3, jnp.bfloat16)).dtype == np.float32
+    assert as_array(pd.Series([1, 2])).tolist() == [1, 2]
+    assert as_array(pl.Series([1, 2])).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        (np.array(["a", "b"]), "text"),
+        (pd.DataFrame({"a": ["x", "y"]}), "table"),
+        (np.array([1, None], object), "table"),
+        ([[1, 2], [3]], "equal length"),
+        (3.0, "single value"),
+        (np.array([1j]), "complex"),
+        (np.array(["2024-01-01"], "M8[D]"), "dates"),
+        (np.array([2**40]), "int32"),
+        (np.array([1e300]), "float32"),
+        (scipy.sparse.eye(3), "toarray"),
+        (np.ma.masked_array([1.0, 2.0], [True, False]), "masked"),
+    ],
+)
+def test_what_a_network_cannot_read_is_refused_in_words(values, word):
+    with pytest.raises(DataError, match=word) as caught:
+        as_array(values, "pixels")
+    assert "pixels" in str(caught.value)
+
+
+def test_infinity_is_not_mistaken_for_overflow():
+    assert np.isinf(as_array(np.array([np.inf]))).all()
+
+
+def test_dicts_and_tuples_of_arrays_are_several_inputs_and_a_list_is_one():
+    a, b = np.zeros((2, 3)), [[1], [2]]
+    tree = as_tree({"image": a, "more": (a, a)})
+    assert tree["image"].dtype == np.float32
+    assert isinstance(tree["more"], tuple)
+    assert as_tree((a, np.array(b)))[1].tolist() == b
+    assert as_tree([a, a]).shape == (2, 2, 3)
+    assert as_tree((0, 1, 1)).tolist() == [0, 1, 1]
+    with pytest.raises(DataError, match=r"x\['image'\]\[1\]"):
+        as_tree({"image": (a, np.array(["a"]))})
+    with pytest.raises(DataError, match="names"):
+        as_tree({})
+
+
+def test_the_first_value_that_is_not_finite_is_named():
+    x = np.zeros((5, 4))
+    x[2, 1], x[2, 3], x[4, 0] = np.nan, np.inf, -np.inf
+    with pytest.raises(DataError, match=r"3 values.*1 NaN, 2 infinite.*row 2, column 1"):
+        check_finite(as_array(x))
+    with pytest.raises(DataError, match=r"x\[0\] has 1 value that is .*row 1 "):
+        check_finite((np.array([0, np.nan], np.float32),))
+
+
+def test_a_sum_that_overflows_is_not_an_infinity():
+    check_finite(np.full(100, 3e38, np.float32))
+    check_finite({"codes": np.array([1, 2])})
+
+
+def test_lengths_must_agree_and_not_be_zero():
+    x = np.zeros((4, 2))
+    assert check_same_length({"a": x, "b": x}, np.zeros(4), np.ones(4)) == 4
+    with pytest.raises(DataError, match=r"x has 4, y has 3"):
+        check_same_length(x, np.zeros(3))
+    with pytest.raises(DataError, match="sample_weight has 5"):
+        check_same_length(x, np.zeros(4), np.zeros(5))
+    with pytest.raises(DataError, match="no rows"):
+        check_same_length(x[:0])

@@ -1,0 +1,153 @@
+import gzip
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gradus.data import load, read_idx, read_idx_folder, read_image_folder
+from gradus.errors import DataError
+
+REAL = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def idx_bytes(array, code=0x08):
+    return struct.pack(f">4B{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "code"), [("u1", 8), ("i1", 9), (">i2", 11), (">i4", 12), (">f4", 13), (">f8", 14)]
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_idx_files_of_every_type_are_read(tmp_path, dtype, code, pack):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    path = tmp_path / "images"
+    path.write_bytes(pack(idx_bytes(array, code)))
+    assert np.array_equal(read_idx(path), array)
+    assert read_idx(path).dtype == array.dtype.newbyteorder("=")
+
+
+GOOD = idx_bytes(np.zeros((3, 2, 2), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b"\0\0", "magic number is 0x0000"),
+        (b"\x89PNG" + GOOD, "magic number is 0x89504e47"),
+        (b"\0\0\x07\x03" + GOOD[4:], "magic"),
+        (GOOD[:9], "header"),
+        (GOOD[:-1], "cut short: .* takes 12 bytes, but there are 11"),
+        (GOOD + b"x", "too long"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "cut short"),
+        (gzip.compress(GOOD)[:-9], "cut short"),
+        (gzip.compress(GOOD)[:10] + b"\xff" * 20, "damaged"),
+    ],
+)
+def test_broken_idx_files_are_refused(tmp_path, content, word):
+    path = tmp_path / "file.gz" if content[:2] == b"\x1f\x8b" else tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=word):
+        read_idx(path)
+
+
+def test_a_missing_file_is_named_with_the_nearest(tmp_path):
+    (tmp_path / "train-images").write_bytes(GOOD)
+    with pytest.raises(DataError, match=r"Did you mean .*train-images"):
+        read_idx(tmp_path / "train-image")
+
+
+def write_pair(folder, part, images, labels):
+    (folder / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+    (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(labels)))
+
+
+def test_a_folder_of_idx_pairs_has_a_test_part_with_the_same_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 5, 4), np.uint8)
+    write_pair(tmp_path, "train", images, np.array([0, 1, 2, 0, 1, 2], np.uint8))
+    write_pair(tmp_path, "t10k", images[:2], np.array([2, 1], np.uint8))
+    data = load(tmp_path)
+    assert np.array_equal(data.x[..., 0], images)
+    assert data.class_names == data.test.class_names == ("0", "1", "2")
+    assert data.test.y.tolist() == [2, 1]
+    assert load(tmp_path, classes=("2", "1", "0")).y.tolist() == [2, 1, 0, 2, 1, 0]
+    x, y = data.xy(data.preprocessor())
+    np.testing.assert_allclose(x[..., 0], images / 255, rtol=1e-6)
+    assert y.dtype == np.int32
+
+    write_pair(tmp_path, "train", images, np.array([0, 1], np.uint8))
+    with pytest.raises(DataError, match=r"6 images, but .* 2 labels"):
+        read_idx_folder(tmp_path)
+
+
+def save(path, color, size=(4, 6), mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, color).save(path)
+
+
+def test_a_folder_of_images_has_a_class_for_each_subfolder(tmp_path):
+    save(tmp_path / "cat" / "a.png", 10)
+    save(tmp_path / "cat" / "b.png", 20, size=(8, 12))
+    save(tmp_path / "dog" / "c.png", 30)
+    (tmp_path / "dog" / "notes.txt").write_text("not an image")
+    (tmp_path / ".cache").mkdir()
+    data = load(tmp_path)
+    assert data.x.shape == (3, 6, 4, 1)
+    assert data.x.dtype == np.uint8
+    assert data.x[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert data.class_names == ("cat", "dog")
+    assert data.y.tolist() == [0, 0, 1]
+    assert data.notes == ("1 of 3 images were resized to 6×4",)
+
+    save(tmp_path / "dog" / "d.png", (1, 2, 3), mode="RGB")
+    data = read_image_folder(tmp_path)
+    assert data.x.shape == (4, 6, 4, 3)
+    assert data.x[3, 0, 0].tolist() == [1, 2, 3]
+    assert read_image_folder(tmp_path, ("bird", "cat", "dog")).y.tolist() == [1, 1, 2, 2]
+
+
+def test_train_and_test_folders_share_classes_and_size(tmp_path):
+    for name in ("a", "b", "c"):
+        save(tmp_path / "train" / name / "1.png", 1)
+    save(tmp_path / "test" / "b" / "1.png", 1, size=(3, 3))
+    data = read_image_folder(tmp_path)
+    assert data.test.x.shape == (1, 6, 4, 1)
+    assert data.test.y.tolist() == [1]
+
+
+def test_folders_without_images_and_broken_images_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no folders of images"):
+        load(tmp_path)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        load(tmp_path)
+    save(tmp_path / "dog" / "a.png", 1)
+    broken = tmp_path / "cat" / "b.png"
+    broken.write_bytes(b"rubbish")
+    with pytest.raises(DataError, match=r"b\.png.* cannot be read as an image"):
+        load(tmp_path)
+    whole = (tmp_path / "dog" / "a.png").read_bytes()
+    broken.write_bytes(whole[:-25])
+    with pytest.raises(DataError, match="cannot be read"):
+        load(tmp_path)
+    save(broken, 1, mode="I;16")
+    with pytest.raises(DataError, match="8 bits"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_real_mnist_files(name, monkeypatch):
+    if not (REAL / name).is_dir():
+        pytest.skip(f"{name} is not in GRADUS_DATA")
+    monkeypatch.setenv("GRADUS_DATA", str(REAL))
+    data = load(name)
+    assert data.x.shape == (60000, 28, 28, 1)
+    assert data.test.x.shape == (10000, 28, 28, 1)
+    assert len(data.class_names) == 10
+    assert np.bincount(data.test.y).sum() == 10000
+    if name == "mnist":
+        assert data.y[:5].tolist() == [5, 0, 4, 1, 9]

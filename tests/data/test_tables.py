@@ -1,0 +1,213 @@
+import gzip
+import os
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from gradus.data import load, read_table
+from gradus.data.tables import as_frame
+from gradus.errors import DataError
+
+REAL = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+CSV = (
+    "age, job ,income,when,ok,note\n"
+    " 39, clerk , <=50K,2024-03-01,true,x\n"
+    '?,"a, b",>50K, 2024-03-02 ,False,\n'
+    '50.5,NA,null,n/a,TRUE,"say ""hi"""\n'
+)
+
+
+def write(tmp_path, text, name="t.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+def test_a_csv_is_typed_stripped_and_its_null_words_are_missing(tmp_path):
+    frame = read_table(write(tmp_path, CSV))
+    assert frame.to_dict(as_series=False) == {
+        "age": [39.0, None, 50.5],
+        "job": ["clerk", "a, b", None],
+        "income": ["<=50K", ">50K", None],
+        "when": [date(2024, 3, 1), date(2024, 3, 2), None],
+        "ok": [True, False, True],
+        "note": ["x", None, 'say "hi"'],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv.gz", gzip.compress(CSV.encode())),
+        ("t.csv", CSV.replace("\n", "\r\n").encode("utf-8-sig")),
+        ("t.csv", CSV.replace("\n", "\r").encode()),
+        ("t.csv", CSV.rstrip("\n").encode()),
+        ("t.csv", ("\n\n" + CSV.replace("\n?", "\n\n\n?") + "\n\n").encode()),
+    ],
+)
+def test_packing_line_ends_marks_and_blank_lines_do_not_matter(tmp_path, name, content):
+    expected = read_table(write(tmp_path, CSV, "plain.csv"))
+    assert read_table(write(tmp_path, content, name)).equals(expected)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_are_found(tmp_path, separator):
+    text = separator.join("abc") + "\n" + separator.join(["1", "x,y", "2.5"]) + "\n"
+    name = "t.tsv" if separator == "\t" else "t.csv"
+    assert read_table(write(tmp_path, text, name)).rows() == [(1, "x,y", 2.5)]
+
+
+def test_one_column_keeps_its_rows(tmp_path):
+    assert read_table(write(tmp_path, "a\n1\n\n2\n"))["a"].to_list() == [1, 2]
+
+
+def test_parquet_is_read_with_its_own_types(tmp_path):
+    frame = pl.DataFrame({"a": [1, None], "b": ["x ", "?"], "c": [1.5, float("nan")]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").rows() == [(1, "x", 1.5), (None, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"a,b\n", "header but no rows"),
+        (b"a,b\n\n\n", "header but no rows"),
+        (b"a,b\n1,2\n3\n", "1 values in line 3, but its header has 2"),
+        (b"a,b\n1,2,3\n", "3 values in line 2"),
+        (b"a,a\n1,2\n", "more than one column named 'a'"),
+        (b"1,2\n3,4\n", "no header"),
+        (b"a,b\n1,caf\xe9\n", "UTF-8.* line 2"),
+        (bytes(range(256)), "binary"),
+        (b"\x89PNG\r\n\x1a\n\x00\x01", "binary"),
+        (b'a,b\n1,"2\n3,4\n', "header|quotation|line"),
+        (gzip.compress(CSV.encode())[:-9], "cut short"),
+        (gzip.compress(b""), "empty"),
+    ],
+)
+def test_broken_text_files_are_refused(tmp_path, content, word):
+    with pytest.raises(DataError, match=word):
+        read_table(write(tmp_path, content))
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"Did you mean .*train.csv"):
+        read_table(write(tmp_path, CSV, "train.csv").with_name("trian.csv"))
+    with pytest.raises(DataError, match="not a Parquet file"):
+        read_table(write(tmp_path, b"rubbish", "t.parquet"))
+    with pytest.raises(DataError, match="must end in"):
+        read_table(write(tmp_path, CSV, "t.xlsx"))
+    with pytest.raises(DataError, match=r"named \.gz but is not gzip"):
+        read_table(write(tmp_path, CSV, "t.csv.gz"))
+    with pytest.raises(DataError, match="folder"):
+        read_table(Path(tmp_path / "t.csv").mkdir() or tmp_path / "t.csv")
+    with pytest.raises(DataError, match="is given as list"):
+        as_frame([[1, 2]])
+    with pytest.raises(DataError, match="differ in length"):
+        as_frame({"a": [1, 2], "b": [1]})
+    with pytest.raises(DataError, match="single value"):
+        as_frame({"a": "text"})
+
+
+def test_pandas_polars_and_dicts_give_the_same_frame():
+    columns = {
+        "whole": [1, 2, 3],
+        "real": [1.5, None, 2.5],
+        "name": ["x", None, "y"],
+        "flag": [True, False, True],
+        "time": [datetime(2024, 1, 1, 12), None, datetime(2024, 1, 2)],
+    }
+    expected = as_frame(columns)
+    assert expected.dtypes == [pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Datetime("us")]
+    frame = pd.DataFrame(columns)
+    assert as_frame(pl.DataFrame(columns).lazy()).equals(expected)
+    assert as_frame(frame).equals(expected)
+    assert as_frame(frame.convert_dtypes()).equals(expected)
+    assert as_frame(frame.assign(name=frame["name"].astype("category"))).equals(expected)
+    zoned = frame.assign(time=frame["time"].dt.tz_localize("UTC"))
+    assert as_frame(zoned).equals(expected)
+    mixed = as_frame({"a": [1, "x", None, 2.5]})
+    assert mixed["a"].to_list() == ["1", "x", None, "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("titanic", ()), ("penguins", ()), ("diamonds", ()), ("california_housing", ()),
+     ("adult_test", ("?",))],
+)  # fmt: skip
+def test_real_tables_equal_what_pandas_reads(name, missing):
+    path = REAL / "tabular" / f"{name}.csv"
+    if not path.exists():
+        pytest.skip("the real tables are not in GRADUS_DATA")
+    ours, theirs = read_table(path), pd.read_csv(path, na_values=list(missing))
+    assert ours.columns == list(theirs.columns)
+    for column in ours.columns:
+        nulls = theirs[column].isna().to_numpy()
+        assert (ours[column].is_null().to_numpy() == nulls).all()
+        present = theirs[column][~nulls].tolist()
+        assert ours[column].drop_nulls().to_list() == present
+
+
+def test_load_tells_what_it_does_not_find(tmp_path, monkeypatch):
+    path = write(tmp_path, "age,survived\n1,0\n2,1\n3,\n", "titanic.csv")
+    data = load(path, "survived")
+    assert (len(data), data.task, data.target) == (2, "binary", "survived")
+    assert data.y.tolist() == [0, 1]
+    assert data.feature_names == ("age",)
+    assert data.notes == ("1 rows have no target 'survived' and are not used",)
+    assert load(path).y is None
+    with pytest.raises(DataError, match=r"no target column 'surived'. Did you mean 'survived'"):
+        load(path, "surived")
+    monkeypatch.chdir(tmp_path)
+    for given, meant in (("irsi", "iris"), ("titanic", "titanic.csv"), ("titanik.csv", "titanic")):
+        with pytest.raises(DataError, match=f"Did you mean '{meant}"):
+            load(given)
+    with pytest.raises(DataError, match="is for tables"):
+        load("iris", "species")
+    monkeypatch.setenv("GRADUS_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="four IDX files"):
+        load("mnist")
+    with pytest.raises(DataError, match="of no known kind"):
+        load(write(tmp_path, "x", "x.xlsx"))
+
+
+def test_npz_files_are_read_by_their_keys(tmp_path):
+    x, y = np.arange(24, dtype=np.uint8).reshape(6, 2, 2), np.array([3, 5, 3, 5, 3, 5])
+    path = tmp_path / "set.npz"
+    np.savez(path, x_train=x[:4], y_train=y[:4], x_test=x[4:], y_test=y[5:3:-1])
+    data = load(path)
+    assert data.x.shape == (4, 2, 2, 1)
+    assert data.class_names == ("3", "5")
+    assert data.test.y.tolist() == [1, 0]
+    assert "an axis is added" in data.notes[0]
+    assert load(path, classes=("1", "3", "5")).y.tolist() == [1, 2, 1, 2]
+
+    np.savez(path, X=x.reshape(6, 4) / 3, y=np.linspace(0, 1, 6))
+    data = load(path)
+    assert (data.task, data.x.dtype, data.y.dtype) == ("regression", np.float32, np.float32)
+    assert load(path, task="regression").xy(data.preprocessor())[1].shape == (6, 1)
+
+    np.savez(path, pictures=x)
+    assert load(path).y is None
+    np.savez(path, a=x, b=y)
+    with pytest.raises(DataError, match="a, b; name them x and y"):
+        load(path)
+    np.savez(path, x=np.array([{}], object), y=y)
+    with pytest.raises(DataError, match="pickles"):
+        load(path)
+    np.savez(path, x=x, y=y[:3])
+    with pytest.raises(DataError, match="differ"):
+        load(path)
+    np.savez(path, x=np.full((6, 1), np.nan), y=y)
+    with pytest.raises(DataError, match="6 NaN"):
+        load(path)
+    for rubbish in (b"rubbish", path.read_bytes()[:-30], b""):
+        path.write_bytes(rubbish)
+        with pytest.raises(DataError):
+            load(path)
