@@ -1,0 +1,52 @@
+# Every target sets itself up: a virtual environment with the pinned versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: demo test lint format bench docs clean
+
+demo: .venv/gradus  ## train on the handwritten digits and write report.html
+	$(BIN)/python examples/demo.py
+
+test: .venv/tests  ## run the test suite
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/lint  ## check style and types
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+
+format: .venv/lint
+	$(BIN)/ruff format src tests benchmarks examples
+	$(BIN)/ruff check --fix src tests benchmarks examples
+
+bench: .venv/bench  ## run every benchmark
+	$(BIN)/python benchmarks/run_all.py
+
+docs: .venv/gradus  ## write the pages of docs/site from the guide and the docstrings
+	$(BIN)/python docs/build.py
+
+clean:
+	rm -rf .venv build docs/site report.html
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradus needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/gradus: .venv/python $(SOURCES)
+	$(PIP) -e .
+	@touch $@
+
+.venv/tests: .venv/gradus
+	$(PIP) -e '.[test]'
+	@touch $@
+
+.venv/lint: .venv/gradus
+	$(PIP) -e '.[lint]'
+	@touch $@
+
+.venv/bench: .venv/gradus
+	$(PIP) -e '.[bench]'
+	@touch $@
