@@ -10,7 +10,6 @@ import numpy as np
 
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError
-from gradus.train.task import Supervised, Task, paired
 
 DEFAULT_BATCH = 32
 
@@ -107,19 +106,6 @@ def shapes_of(x: Any) -> Any:
     return jax.tree.map(
         lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype)), x
     )
-
-
-def names_of(task: Task) -> list[str]:
-    """Return the names of the numbers that a task reports of each epoch."""
-    if not isinstance(task, Supervised):
-        return ["loss"]
-    outputs = paired(task.targets)
-    found = ["loss"]
-    for name, target, _, _ in outputs:
-        prefix = f"{name}_" if len(outputs) > 1 else ""
-        found += [f"{prefix}loss"] if prefix else []
-        found += [f"{prefix}{metric.name}" for metric in target.metrics]
-    return found
 
 
 def classes_of(probabilities: np.ndarray, flags: bool) -> np.ndarray:

@@ -335,7 +335,7 @@ class Model:
         self, task: Task, x: Any, y: Any, validated: bool, patience: Any, monitor: Any,
         min_delta: float, target: Any,
     ) -> Stopping:
-        names = arguments.names_of(task)
+        names = task.names()
         known = names + [f"val_{name}" for name in names] if validated else names
         monitor = monitor or ("val_loss" if validated else "loss")
         if monitor not in known:

@@ -105,12 +105,14 @@ class Parallel(Layer):
         """Return the merged outputs, or all of them."""
         if isinstance(self.branches, dict):
             own = isinstance(x, dict) and set(x) == set(self.branches)
-            outputs = {n: layer(x[n] if own else x) for n, layer in self.branches.items()}
+            named = {n: layer(x[n] if own else x) for n, layer in self.branches.items()}
+            if self.merge is None:
+                return named
+            parts = list(named.values())
         else:
-            outputs = tuple(layer(x) for layer in self.branches)
-        if self.merge is None:
-            return outputs
-        parts = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
+            parts = [layer(x) for layer in self.branches]
+            if self.merge is None:
+                return tuple(parts)
         if self.merge == "concatenate":
             return jnp.concatenate(parts, axis=-1)
         total = parts[0]

@@ -155,6 +155,7 @@ class PReLU(Layer):
 
     def call(self, x: Any) -> Any:
         """Return `max(x, 0) + alpha · min(x, 0)`."""
+        x = floating(x)
         return jnp.maximum(x, 0) + self.alpha * jnp.minimum(x, 0)
 
 

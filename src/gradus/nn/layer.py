@@ -6,7 +6,8 @@ import functools
 import inspect
 import re
 import zlib
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -104,7 +105,8 @@ class Layer:
             return self._call_alone(inputs, training)
         before, scope.training = scope.training, scope.training if training is None else training
         try:
-            if scope.building and not self.built:
+            if not self.built:
+                self._require(scope.building)
                 self._build(scope, inputs)
             outputs = self._named_call(scope, inputs)
         finally:
@@ -163,7 +165,13 @@ class Layer:
         return scope.random(self.path)
 
     def named(self, name: str) -> Layer:
-        """Give the layer a name, which its weights are saved, loaded and frozen under."""
+        """Give the layer a name, which its weights are saved, loaded and frozen under.
+
+        Raises:
+            GradusError: for no word, or one with a slash, which separates names in a path.
+        """
+        if not isinstance(name, str) or not name or "/" in name:
+            raise GradusError(f"named({name!r}): a layer's name is a word without a slash.")
         self._name = name
         return self
 
@@ -183,6 +191,11 @@ class Layer:
         return "_weights" in self.__dict__
 
     @property
+    def frozen(self) -> bool:
+        """Whether the layer, or one that holds it in a fresh copy, is frozen."""
+        return not self.trainable or bool(self.__dict__.get("_frozen"))
+
+    @property
     def path(self) -> str:
         """Where the layer stands in its network: "dense_1", or "" for the network itself."""
         return str(self.__dict__.get("_path", ""))
@@ -198,12 +211,15 @@ class Layer:
                 "training=True updates statistics and needs randomness, so it works only on a "
                 "fresh copy: write net = fresh(net, key), then net(x, training=True)."
             )
-        if not self.built:
+        self._require(self.built)
+        return self.call(*inputs, **({"training": False} if _takes_training(type(self)) else {}))
+
+    def _require(self, built: bool) -> None:
+        if not built:
             raise GradusError(
                 f"{type(self).__name__} is not built yet: gr.Model builds its network from the "
                 "data, or write net = init(net, seed, x)."
             )
-        return self.call(*inputs, **({"training": False} if _takes_training(type(self)) else {}))
 
     def _named_call(self, scope: Scope, inputs: tuple[Any, ...]) -> Any:
         options = {"training": scope.training} if _takes_training(type(self)) else {}
@@ -256,22 +272,39 @@ def walk(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
         yield from walk(child, f"{path}/{name}" if path else name)
 
 
+def walk_trained(
+    layer: Layer, path: str = "", trained: bool = True
+) -> Iterator[tuple[str, Layer, bool]]:
+    """Yield as `walk` does, and whether the layer is trained: neither it nor a parent is frozen."""
+    trained = trained and layer.trainable
+    yield path, layer, trained
+    for name, child in children(layer):
+        yield from walk_trained(child, f"{path}/{name}" if path else name, trained)
+
+
 def attach(layer: Layer, path: str, scope: Scope | None) -> None:
     """Tell `layer` and all in it where they stand and what they share.
 
     Raises:
-        GradusError: if one layer object stands in two places.
+        GradusError: if one layer object stands in two places, or two have one path.
     """
     seen: dict[int, str] = {}
-    for where, part in walk(layer, path):
+    paths: set[str] = set()
+    for where, part, trained in walk_trained(layer, path, not path or not layer.frozen):
         if id(part) in seen:
             raise GradusError(
                 f"The same {type(part).__name__} object stands at {seen[id(part)]!r} and "
                 f"{where!r}. To share its weights call it twice in the `call` of one layer that "
                 "holds it; for two layers make two objects."
             )
+        if where in paths:
+            raise GradusError(
+                f"Two layers stand at {where!r}: give one of them a name of its own with "
+                ".named(...), or its attribute another name."
+            )
         seen[id(part)] = where
-        part.__dict__["_path"] = where
+        paths.add(where)
+        part.__dict__["_path"], part.__dict__["_frozen"] = where, not trained
         if scope is not None:
             part.__dict__["_scope"] = scope
 
@@ -292,13 +325,13 @@ def snake_case(name: str) -> str:
 
 
 @functools.cache
-def _takes_training(cls: type[Layer]) -> bool:
-    return "training" in inspect.signature(cls.call).parameters
+def _takes_training(cls: Hashable) -> bool:
+    return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
 
 
 # --- the pytree -------------------------------------------------------------------------------
 
-_TRANSIENT = frozenset({"_scope", "_specs", "_path"})
+_TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
 
 
 class _Fixed:
@@ -342,7 +375,8 @@ def _divide(layer: Layer) -> tuple[list[str], list[Any], tuple[Any, ...]]:
             continue
         if name in leaves or _is_tree(value):
             names.append(name)
-            values.append(value)
+            # JAX sorts the keys of a dict, but not of an OrderedDict.
+            values.append(OrderedDict(value) if type(value) is dict else value)
         elif isinstance(value, list | tuple | dict | set):
             static.append((name, _static(layer, name, value)))
         else:
@@ -391,5 +425,8 @@ def _unflatten(cls: type[Layer], structure: Any, values: Any) -> Layer:
     layer.__dict__.update(
         (name, value.value if isinstance(value, _Fixed) else value) for name, value in static
     )
-    layer.__dict__.update(zip(names, values, strict=True))
+    layer.__dict__.update(
+        (name, dict(value) if type(value) is OrderedDict else value)
+        for name, value in zip(names, values, strict=True)
+    )
     return layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.nn import initializers
 from gradus.nn.heads import Head, record_heads
-from gradus.nn.layer import Layer, Scope, attach, walk
+from gradus.nn.layer import Layer, Scope, attach, walk, walk_trained
 
 L = TypeVar("L", bound=Layer)
 
@@ -94,7 +94,7 @@ def weights(net: Layer, kind: str | None = None) -> dict[str, Any]:
             and the weights of frozen layers), None for all.
     """
     found = {}
-    for path, layer, trained in _walk_trained(net):
+    for path, layer, trained in walk_trained(net):
         for name, declared in layer.__dict__.get("_weights", {}).items():
             actual = "param" if declared == "param" and trained else "state"
             if kind in (None, actual):
@@ -114,6 +114,7 @@ def replace(net: L, values: Mapping[str, Any]) -> L:
                 setattr(layer, name, left.pop(where))
     if left:
         raise GradusError(f"The network has no weights named {', '.join(sorted(left))}.")
+    attach(made, "", None)
     return made
 
 
@@ -132,16 +133,6 @@ def generator(seed: int, *path: str) -> np.random.Generator:
 def join(path: str, name: str) -> str:
     """Return the path of the weight `name` of the layer at `path`."""
     return f"{path}/{name}" if path else name
-
-
-def _walk_trained(net: Layer) -> Iterable[tuple[str, Layer, bool]]:
-    frozen: list[str] = []
-    for path, layer in walk(net):
-        inherited = any(path == top or path.startswith(join(top, "")) for top in frozen)
-        if not layer.trainable and not inherited:
-            frozen.append(path)
-            inherited = True
-        yield path, layer, not inherited
 
 
 def _abstract(example: Any) -> Any:

@@ -68,7 +68,7 @@ class BatchNorm(Layer):
                 f"{self._where()} was built for {self.moving_mean.shape[0]} features but was "
                 f"given an input of shape {tuple(x.shape)}."
             )
-        if training and self.trainable:
+        if training and not self.frozen:
             axes = tuple(range(x.ndim - 1))
             mean = x.mean(axes)
             variance = jnp.square(x - mean).mean(axes)
@@ -86,8 +86,9 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """Standardise each sample over its last axis, then scale and shift: `γ (x − μ) / √(σ² + ε) + β`.
+    """Standardise each sample over its last axis, then scale and shift it.
 
+    `y = γ (x − μ) / √(σ² + ε) + β`, with the mean and the biased variance of that axis.
     `gamma` and `beta` have shape `(features,)` (Ba, Kiros & Hinton 2016, "Layer normalization").
 
     Args:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.dense import floating
 from gradus.nn.layer import Layer
@@ -39,7 +41,7 @@ class Reshape(Layer):
         size, target = math.prod(x.shape[1:]), tuple(self.target_shape)
         known = math.prod(n for n in target if n != -1)
         if target.count(-1) > 1:
-            raise GradusError(f"Reshape({target}) has more than one -1: leave at most one size open.")
+            raise GradusError(f"Reshape({target}) has more than one -1: leave one size open at most.")
         if (size % known if -1 in target else size - known) != 0:
             raise ShapeError(
                 f"{self._where()} makes samples of shape {target} but was given samples of shape "
@@ -65,7 +67,5 @@ class Rescaling(Layer):
         return floating(x) * _constant(self.scale) + _constant(self.offset)
 
 
-def _constant(value: Any) -> Any:
-    import numpy as np
-
+def _constant(value: Any) -> np.ndarray:
     return np.asarray(value, np.float32)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.train.probes import unpack
+
 
 class History(Mapping[str, np.ndarray]):
     """The record of a training, a mapping from names to arrays with one entry for each epoch.
@@ -37,14 +39,11 @@ class History(Mapping[str, np.ndarray]):
 
     def extend(self, logs: Mapping[str, Any], epochs: int) -> None:
         """Add the first `epochs` entries of what a call of the training program returned."""
-        for name, values in logs.items():
-            into, key = (
-                (self.probes, name.removeprefix("probe/"))
-                if name.startswith("probe/")
-                else (self._values, name)
-            )
-            new = np.asarray(values)[:epochs]
-            into[key] = np.concatenate([into[key], new]) if key in into else new
+        new = {name: np.asarray(values)[:epochs] for name, values in logs.items()}
+        if "probes" in new:
+            taken = unpack(new.pop("probes"), len(self.layers), len(self.weights))
+            _append(self.probes, {"loss": new.pop("probed_loss"), **taken})
+        _append(self._values, new)
 
     def last(self) -> dict[str, float]:
         """Return the numbers of the last epoch; arrays such as a confusion matrix are left out."""
@@ -83,3 +82,8 @@ class History(Mapping[str, np.ndarray]):
             return "History(no epochs yet)"
         shown = ", ".join(f"{name}={value:.4g}" for name, value in self.last().items())
         return f"History({self.epochs} epochs; last: {shown})"
+
+
+def _append(into: dict[str, np.ndarray], new: Mapping[str, np.ndarray]) -> None:
+    for name, values in new.items():
+        into[name] = np.concatenate([into[name], values]) if name in into else values

@@ -10,16 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.nn.heads import Head
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.tree import canonical
-from gradus.train.task import Batch, Supervised, Task, paired, predictions
+from gradus.train.task import Batch, Task, is_head
 
 ROWS = 1024  # of one batch
 
 
-def predict(net: Layer, task: Task | None, x: Any, logits: bool = False) -> Any:
+def predict(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
     """Return the network's predictions for all rows of `x`, a tree of NumPy arrays.
 
     Args:
@@ -28,10 +27,9 @@ def predict(net: Layer, task: Task | None, x: Any, logits: bool = False) -> Any:
         x: inputs, a tree of arrays `(n, ...)`.
         logits: whether the outputs are given before the softmax or sigmoid that ends them.
     """
-    targets = task.targets if isinstance(task, Supervised) else None
-    net, targets = canonical((net, targets))
+    net, task = canonical((net, task))
     parts = [
-        jax.tree.map(lambda a, n=present: np.asarray(a)[:n], _predict(net, targets, rows, logits))
+        jax.tree.map(lambda a, n=present: np.asarray(a)[:n], _predict(net, task, rows, logits))
         for rows, present in _batches(x)
     ]
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
@@ -50,20 +48,11 @@ def evaluate(net: Layer, task: Task, x: Any, y: Any, weight: np.ndarray | None) 
 
 
 @functools.partial(jax.jit, static_argnames="logits")
-def _predict(net: Layer, targets: Any, x: Any, logits: bool) -> Any:
+def _predict(net: Layer, task: Task, x: Any, logits: bool) -> Any:
     heads = forward(fresh(net), x)
-
-    def show(head: Head, loss: Any) -> Any:
-        return head.logits if logits else predictions(loss, head)
-
-    if targets is None:
-        return jax.tree.map(
-            lambda head: show(head, None), heads, is_leaf=lambda part: isinstance(part, Head)
-        )
-    shown = [show(head, target.loss) for _, target, head, _ in paired(targets, heads)]
-    if isinstance(heads, Head):
-        return shown[0]
-    return dict(zip(targets, shown, strict=True)) if isinstance(targets, dict) else tuple(shown)
+    if logits:
+        return jax.tree.map(lambda head: head.logits, heads, is_leaf=is_head)
+    return task.predict(heads)
 
 
 @jax.jit

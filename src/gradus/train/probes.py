@@ -6,12 +6,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradus.nn import activations
 from gradus.nn.layer import Layer, children, walk
 from gradus.nn.network import fresh, recorded, replace, weights
 
 Values = dict[str, jax.Array]
+
+OF_LAYERS = ("mean", "deviation", "saturated", "silent")
+OF_WEIGHTS = ("gradient", "weight", "update")
 
 
 def watched(net: Layer) -> list[str]:
@@ -37,22 +41,24 @@ def probe(
     batch: Any,
     key: jax.Array,
     scale: jax.Array,
-) -> Values:
+) -> jax.Array:
     """Look at the network as it stands, on one batch, without training it.
 
+    By layer, in the order of `watched`: the mean and the standard deviation of its outputs, the
+    saturated share of them (where the activation's derivative is nearly zero; NaN where the
+    activation does not saturate), and the share of silent units, whose output is zero on the
+    whole batch. By trained weight, in the order of their paths: the Euclidean norms of the
+    gradient, of the weight, and of the update that the optimiser would make of this gradient.
+
     Returns:
-        Vectors. By layer, in the order of `watched`: "mean" and "deviation" of its outputs, the
-        "saturated" share of them (where the activation's derivative is nearly zero; NaN where
-        the activation does not saturate), and the share of "silent" units, whose output is zero
-        on the whole batch. By weight, in the order of the params: the Euclidean norms of
-        "gradient", "weight" and "update", what the optimiser would do with this gradient next.
+        All of them in one vector, for `unpack`: one vector costs one kernel to write down.
     """
 
     def loss_of(params: Values) -> tuple[jax.Array, Any]:
         copy = fresh(replace(net, params | state), key, training=True, recording=True)
         value, _ = task.measure(copy, batch)
         outputs = recorded(copy)[1]
-        return value, [(path, outputs[path]) for path in watched(net) if path in outputs]
+        return value, {path: outputs.get(path) for path in watched(net)}
 
     (value, outputs), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
     moved, _ = optimizer.update(
@@ -63,28 +69,43 @@ def probe(
         value=value,
         value_fn=lambda params: loss_of(params)[0],
     )
-    updates = jax.tree.map(jnp.subtract, moved, params)
     layers = dict(walk(net))
-    by_layer = [_outputs(layers[path], output) for path, output in outputs]
-    found = {
-        name: jnp.stack([one[name] for one in by_layer]) for name in (by_layer[0] if by_layer else ())
-    }
-    for name, tree in (("gradient", gradients), ("weight", params), ("update", updates)):
-        found[name] = jnp.stack([jnp.sqrt(jnp.sum(jnp.square(tree[path]))) for path in params])
-    return found
+    found = [n for path in watched(net) for n in _of_layer(layers[path], outputs[path])]
+    for path in sorted(params):
+        update = moved[path] - params[path]
+        found += [_norm(gradients[path]), _norm(params[path]), _norm(update)]
+    return jnp.stack(found)
 
 
 def names(net: Layer) -> tuple[list[str], list[str]]:
-    """Return what the probes' vectors run over: the layers' paths and the trained weights'."""
+    """Return what the probes run over: the layers' paths and the trained weights'."""
     return watched(net), sorted(weights(net, "param"))
 
 
-def _outputs(layer: Layer, output: jax.Array) -> Values:
-    saturated = activations.facts(layer.__dict__.get("activation")).saturated
-    axes = tuple(range(output.ndim - 1))
-    return {
-        "mean": jnp.mean(output),
-        "deviation": jnp.std(output),
-        "saturated": jnp.float32(jnp.nan) if saturated is None else jnp.mean(saturated(output), dtype=jnp.float32),
-        "silent": jnp.mean(jnp.all(output == 0, axis=axes), dtype=jnp.float32),
-    }
+def unpack(taken: np.ndarray, layers: int, trained: int) -> dict[str, np.ndarray]:
+    """Return the probes by name, `(..., layers)` and `(..., weights)`, from vectors `(..., k)`."""
+    cut = layers * len(OF_LAYERS)
+    by_layer = taken[..., :cut].reshape(*taken.shape[:-1], layers, len(OF_LAYERS))
+    by_weight = taken[..., cut:].reshape(*taken.shape[:-1], trained, len(OF_WEIGHTS))
+    found = {name: by_layer[..., index] for index, name in enumerate(OF_LAYERS)}
+    return found | {name: by_weight[..., index] for index, name in enumerate(OF_WEIGHTS)}
+
+
+def _of_layer(layer: Layer, output: jax.Array | None) -> list[jax.Array]:
+    nothing = jnp.float32(jnp.nan)
+    if output is None:  # a layer that this task does not call
+        return [nothing] * len(OF_LAYERS)
+    mean = jnp.mean(output)
+    variance = jnp.mean(jnp.square(output - mean))
+    flat = activations.facts(layer.__dict__.get("activation")).saturated
+    silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
+    return [
+        mean,
+        jnp.sqrt(variance),
+        nothing if flat is None else jnp.mean(flat(output), dtype=jnp.float32),
+        jnp.mean(silent, dtype=jnp.float32),
+    ]
+
+
+def _norm(array: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(jnp.square(array)))

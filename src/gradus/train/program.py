@@ -181,7 +181,7 @@ def run(
     def body(index: jax.Array, carried: tuple[Carry, dict[str, Any]]) -> Any:
         def go_on(carry: Carry, history: dict[str, Any]) -> tuple[Carry, dict[str, Any]]:
             carry, logs = epoch(carry, index)
-            return carry, jax.tree.map(lambda all_, log: all_.at[index].set(log), history, logs)
+            return carry, _put(history, logs, index)
 
         return lax.cond(carried[0].stopped, lambda *kept: kept, go_on, *carried)
 
@@ -219,24 +219,22 @@ def train_epoch(
             taken = lax.cond(
                 number % plan.probe_every == 0, look, lambda *_: unseen, inner, sums, end - 1
             )
-            probes = jax.tree.map(lambda all_, one: all_.at[index].set(one), probes, taken)
+            probes = _put(probes, taken, index)
         return inner, total, probes
 
     @jax.jit
-    def look(inner: Any, sums: Any, at: jax.Array) -> dict[str, jax.Array]:
+    def look(inner: Any, sums: Any, at: jax.Array) -> tuple[jax.Array, jax.Array]:
         params, state, memory = inner
-        found = probe(
-            net, params, state, optimizer, memory, task, batches(at), _key(key, at), scale
-        )
-        return {"loss": task.finish(sums)["loss"], **found}
+        rest = optimizer, memory, task, batches(at), _key(key, at), scale
+        return task.finish(sums)["loss"], probe(net, params, state, *rest)
 
     inner = carry.params, carry.state, carry.optimizer
-    probes: dict[str, Any] = {}
+    probes: Any = ()
     if plan.probe_every:
         shapes = jax.eval_shape(look, inner, nothing, jnp.int32(0))
-        unseen = jax.tree.map(lambda shape: jnp.full(shape.shape, jnp.nan, shape.dtype), shapes)
+        unseen = jax.tree.map(lambda shape: jnp.full(shape.shape, jnp.nan), shapes)
         probes = jax.tree.map(
-            lambda shape: jnp.full((plan.segments, *shape.shape), jnp.nan, shape.dtype), shapes
+            lambda shape: jnp.full((plan.segments, *shape.shape), jnp.nan), shapes
         )
     inner, total, probes = lax.fori_loop(0, plan.segments, segment, (inner, nothing, probes))
     params, state, memory = inner
@@ -245,7 +243,9 @@ def train_epoch(
     )
     logs = task.finish(total)
     logs["learning_rate"] = optimizer.rate(memory["step"] - 1) * scale
-    return after, logs | {f"probe/{name}": value for name, value in probes.items()}
+    if plan.probe_every:
+        logs["probed_loss"], logs["probes"] = probes
+    return after, logs
 
 
 def train_step(
@@ -307,14 +307,15 @@ def conclude(
     best = after.best
     if best is not None:
         now = after.params, after.state
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
+        best = lax.cond(better, lambda: now, lambda: before.best)
     plateau = after.plateau
     if plateau is not None:
         assert isinstance(optimizer.learning_rate, ReduceOnPlateau)
         plateau = optimizer.learning_rate.observe(plateau, stopping.sign * value)
     after = dataclasses.replace(after, stopping=state, best=best, plateau=plateau, stopped=stop)
     broken = dataclasses.replace(before, stopped=jnp.bool_(True), failed=jnp.bool_(True))
-    return jax.tree.map(lambda good, bad: jnp.where(finite, good, bad), after, broken)
+    # A condition where a select would do: it compiles to copies instead of a kernel for each leaf.
+    return lax.cond(finite, lambda: after, lambda: broken)
 
 
 def _batch(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
@@ -324,7 +325,8 @@ def _batch(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
         present = jnp.ones(len(jax.tree.leaves(data.x)[0]), jnp.float32)
         x, y, weight = data
     else:
-        rows = feed.rows[step] if epoch is None else feed.rows[epoch, step]
+        rows = feed.rows if epoch is None else lax.dynamic_index_in_dim(feed.rows, epoch, 0, False)
+        rows = lax.dynamic_index_in_dim(rows, step, 0, False)
         size = rows.shape[0]
         present = (step * size + jnp.arange(size) < feed.count).astype(jnp.float32)
 
@@ -333,6 +335,15 @@ def _batch(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
 
         x, y, weight = jax.tree.map(take, data)
     return Batch(x, y, present if weight is None else present * weight, present)
+
+
+def _put(buffers: Any, values: Any, index: jax.Array) -> Any:
+    """Write one entry of each buffer; a slice update compiles faster than a scatter."""
+    return jax.tree.map(
+        lambda buffer, value: lax.dynamic_update_index_in_dim(buffer, value, index, 0),
+        buffers,
+        values,
+    )
 
 
 def _key(key: jax.Array, step: jax.Array) -> jax.Array:

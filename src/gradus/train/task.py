@@ -56,6 +56,18 @@ class Task(abc.ABC):
     def finish(self, sums: Sums) -> dict[str, jax.Array]:
         """Return the numbers of an epoch from its added sums; "loss" is one of them."""
 
+    @abc.abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of the numbers that `finish` returns."""
+
+    def predict(self, heads: Any) -> Any:
+        """Return what the network's outputs predict: the outputs themselves, unless it says else.
+
+        Args:
+            heads: what `gradus.nn.network.forward` returned.
+        """
+        return jax.tree.map(lambda head: predictions(None, head), heads, is_leaf=is_head)
+
 
 @pytree
 class Target:
@@ -103,6 +115,25 @@ class Supervised(Task):
             sums[name] = {"loss": total, "metrics": measured}
         return value, sums
 
+    def predict(self, heads: Any) -> Any:
+        """Return probabilities for outputs whose loss is about classes, else the outputs."""
+        shown = [predictions(target.loss, head) for _, target, head, _ in paired(self.targets, heads)]
+        if isinstance(self.targets, Target):
+            return shown[0]
+        if isinstance(self.targets, dict):
+            return dict(zip(self.targets, shown, strict=True))
+        return tuple(shown)
+
+    def names(self) -> list[str]:
+        """Return "loss" and the metrics, with several outputs each as "name_metric"."""
+        outputs = paired(self.targets)
+        found = ["loss"]
+        for name, target, _, _ in outputs:
+            prefix = f"{name}_" if len(outputs) > 1 else ""
+            found += [f"{prefix}loss"] if prefix else []
+            found += [f"{prefix}{metric.name}" for metric in target.metrics]
+        return found
+
     def finish(self, sums: Sums) -> dict[str, jax.Array]:
         """Return "loss", each metric, and with several outputs those of each as "name_loss"."""
         weight = jnp.where(sums["weight"] > 0, sums["weight"], 1.0)
@@ -117,6 +148,11 @@ class Supervised(Task):
                 label = f"{name}_{metric.name}" if len(named) > 1 else metric.name
                 found[label] = metric.finish(measured)
         return found
+
+
+def is_head(part: Any) -> bool:
+    """Return whether a part of a tree of heads is one."""
+    return isinstance(part, Head)
 
 
 def paired(targets: Any, outputs: Any = None, y: Any = None) -> list[tuple[str, Target, Any, Any]]:

@@ -1,0 +1,50 @@
+"""A multi-layer perceptron in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradus.errors import GradusError
+from gradus.nn.compose import Sequential
+from gradus.nn.dense import Activation, Dense
+from gradus.nn.dropout import Dropout
+from gradus.nn.layer import Layer
+from gradus.nn.norm import BatchNorm
+
+
+def mlp(
+    widths: Sequence[int],
+    activation: Any = "relu",
+    output_activation: Any = None,
+    dropout: Any = 0.0,
+    batch_norm: bool = False,
+    kernel_initializer: Any = "glorot_uniform",
+    kernel_regularizer: Any = None,
+) -> Sequential:
+    """Return a network of fully connected layers: `mlp([128, 64, 10])`.
+
+    Args:
+        widths: the units of each layer; the last are the outputs.
+        activation: of all layers but the last.
+        output_activation: of the last; None for logits or values.
+        dropout: the share dropped after each hidden layer; none at 0.
+        batch_norm: whether each hidden layer is normalised before its activation.
+        kernel_initializer: how the kernels are drawn.
+        kernel_regularizer: a penalty on the kernels.
+
+    Raises:
+        GradusError: for no widths at all.
+    """
+    if isinstance(widths, int) or not len(widths):
+        raise GradusError(f"mlp({widths!r}): write a list of widths, such as mlp([128, 64, 10]).")
+    common = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
+    layers: list[Layer] = []
+    for width in widths[:-1]:
+        if batch_norm:
+            layers += [Dense(width, use_bias=False, **common), BatchNorm(), Activation(activation)]
+        else:
+            layers.append(Dense(width, activation, **common))
+        if not isinstance(dropout, int | float) or dropout > 0:
+            layers.append(Dropout(dropout))
+    return Sequential([*layers, Dense(widths[-1], output_activation, **common)])

@@ -1,0 +1,126 @@
+"""Rosenblatt's perceptron and its own learning rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.data.arrays import as_array
+from gradus.errors import DataError
+from gradus.models.model import Model
+from gradus.nn.activations import step
+from gradus.nn.dense import Dense
+from gradus.nn.layer import Layer
+from gradus.nn.network import forward
+from gradus.nn.tree import pytree
+from gradus.optim.optimizers import SGD
+from gradus.train.history import History
+from gradus.train.task import Batch, Sums, Task
+
+
+@pytree
+class PerceptronRule(Task):
+    """The rule `w ← w + η (y − ŷ) x`, written as gradient descent.
+
+    It is the descent of `Σ (ŷ − y) z`, with `z = x·w + b` and the output `ŷ = step(z − θ)` held
+    fixed: the derivative with respect to w is `(ŷ − y) x` (Rosenblatt 1958).
+
+    Attributes:
+        threshold: θ, what the weighted sum must exceed.
+    """
+
+    threshold: float = 0.0
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the surrogate of the batch, and the sums of errors and of samples."""
+        z = forward(net, batch.x).logits  # (batch, units)
+        wrong = jax.lax.stop_gradient(step(z - self.threshold)) - batch.y
+        surrogate = jnp.sum(batch.weight * jnp.sum(wrong * z, axis=-1))
+        missed = batch.present * jnp.any(wrong != 0, axis=-1)
+        return surrogate, {"errors": jnp.sum(missed), "samples": jnp.sum(batch.present)}
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return the number of wrong samples and the share of right ones; "loss" is the wrong."""
+        share = sums["errors"] / jnp.maximum(sums["samples"], 1)
+        return {"loss": share, "errors": sums["errors"], "accuracy": 1 - share}
+
+    def names(self) -> list[str]:
+        """Return the names that `finish` gives."""
+        return ["loss", "errors", "accuracy"]
+
+    def predict(self, heads: Any) -> jax.Array:
+        """Return 0 or 1 for each unit."""
+        return step(heads.logits - self.threshold)
+
+
+class Perceptron(Model):
+    """One layer of threshold units: `ŷ = 1 if x·w + b > θ else 0`, trained by its own rule.
+
+    Each sample that it gets wrong moves the weights, `w ← w + η (y − ŷ) x`, until an epoch passes
+    without an error or the epochs are over. If the classes can be separated by a hyperplane it
+    gets there (Novikoff 1962); AND and OR can, XOR cannot. Weights start at zero.
+
+    Args:
+        units: the number of outputs.
+        learning_rate: η; from weights of zero and θ = 0 its value does not change the decisions.
+        threshold: θ.
+    """
+
+    def __init__(self, units: int = 1, learning_rate: float = 1.0, threshold: float = 0.0) -> None:
+        net = Dense(units, kernel_initializer="zeros")
+        super().__init__(net, PerceptronRule(threshold), SGD(learning_rate))
+        self.units = units
+
+    def fit(self, x: Any, y: Any, *, epochs: int = 100, shuffle_seed: int = 0, **options: Any) -> History:
+        """Train sample by sample until an epoch passes without an error.
+
+        Args:
+            x: inputs, `(n, d)`.
+            y: targets 0 or 1, `(n,)` for one unit or `(n, units)`.
+            epochs: the most epochs.
+            shuffle_seed: of the order of samples.
+            options: more of `Model.fit`'s, such as `verbose`.
+
+        Raises:
+            DataError: for targets other than 0 and 1 or of another shape.
+        """
+        targets = self._targets(y)
+        history = super().fit(
+            x, targets, epochs=epochs, batch_size=1, shuffle_seed=shuffle_seed,
+            monitor="errors", target=0, restore_best=False, **options,
+        )
+        if not self.separated:
+            history.notes.append(
+                f"After {history.epochs} epochs {int(history['errors'][-1])} of {len(targets)} "
+                "samples were still wrong in the last one: no hyperplane may separate these "
+                "classes, as none does for XOR. A network with a hidden layer can: gr.mlp."
+            )
+        return history
+
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Return the number of errors and the accuracy on some data."""
+        return super().evaluate(x, self._targets(y), sample_weight)
+
+    def predict_classes(self, x: Any) -> np.ndarray:
+        """Return the outputs 0 and 1, `(n,)` for one unit or `(n, units)`."""
+        outputs = self.predict(x).astype(np.int32)
+        return outputs[:, 0] if self.units == 1 else outputs
+
+    @property
+    def separated(self) -> bool:
+        """Whether the last epoch passed without an error."""
+        return bool(self.history.epochs) and self.history["errors"][-1] == 0
+
+    def _targets(self, y: Any) -> np.ndarray:
+        targets = as_array(y, "y")
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        if targets.ndim != 2 or targets.shape[1] != self.units:
+            raise DataError(
+                f"y has shape {np.shape(y)}: write (n,) for one unit or (n, {self.units})."
+            )
+        if not np.isin(targets, (0, 1)).all():
+            raise DataError(f"y has the values {np.unique(targets)[:5]}: write 0 and 1.")
+        return targets.astype(np.float32)
