@@ -24,8 +24,8 @@ format: .venv/lint
 bench: .venv/bench  ## run every benchmark
 	$(BIN)/python benchmarks/run_all.py
 
-docs: .venv/gradus  ## write the pages of docs/site from the guide and the docstrings
-	$(BIN)/python docs/build.py
+docs: .venv/docs  ## write the API's pages, from the docstrings, into docs/site
+	$(BIN)/pdoc --docformat google --math --output-directory docs/site gradus
 
 clean:
 	rm -rf .venv build docs/site report.html
@@ -45,6 +45,10 @@ clean:
 
 .venv/lint: .venv/gradus
 	$(PIP) -e '.[lint]'
+	@touch $@
+
+.venv/docs: .venv/gradus
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 .venv/bench: .venv/gradus

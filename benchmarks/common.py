@@ -155,8 +155,22 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
-def open_workers(jobs: Mapping[str, tuple[Mapping[str, Any], Path]], **tune: Any) -> dict[str, Any]:
-    """Start, set up and warm up the workers by name; those that cannot take part are named.
+def cache_in(folder: Path, *parts: object) -> Path:
+    """Return a folder for a worker's caches; compilers take no spaces in it."""
+    name = "-".join(str(part) for part in parts)
+    return folder / "caches" / "".join(c if c.isalnum() else "-" for c in name)
+
+
+def open_workers(
+    names: Sequence[str], job: Mapping[str, Any], *, epochs: int, most: int
+) -> dict[str, Any]:
+    """Start and warm up the peers by name: each tries its candidates and keeps the fastest.
+
+    Args:
+        names: of peers.
+        job: all of a job but the "peer".
+        epochs: of each timed trial of a candidate.
+        most: candidates that are tried.
 
     Returns:
         "workers" by name, what each "tuned" to, and the reasons of those "left_out".
@@ -164,22 +178,42 @@ def open_workers(jobs: Mapping[str, tuple[Mapping[str, Any], Path]], **tune: Any
     workers: dict[str, Worker] = {}
     tuned: dict[str, Any] = {}
     left_out: dict[str, str] = {}
-    for name, (job, cache) in jobs.items():
-        worker = Worker(job, cache)
+    for name in names:
+        folder = cache_in(Path(job["data"]), "tune", name, job["batch"])
+        worker = Worker({**job, "peer": name}, folder)
         try:
-            tuned[name] = worker.ask("tune", **tune)
+            tuned[name] = worker.ask("tune", epochs=epochs, most=most)
             workers[name] = worker
             say(f"{name}: ready, {tuned[name]['settings'] or 'nothing to choose'}")
-        except (LeftOutError, RuntimeError) as error:
+        except LeftOutError as error:
             worker.close()
-            left_out[name] = str(error)
-            say(f"{name}: {error}: left out")
+            left_out[name] = leave_out(name, error)
     return {"workers": workers, "tuned": tuned, "left_out": left_out}
 
 
-def interleave(
-    measure: Mapping[str, Callable[[], float]], repeats: int
-) -> dict[str, list[float]]:
+def best_settings(
+    names: Iterable[str], job: Mapping[str, Any], most: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return each peer's fastest settings, found in a process of its own, and those left out."""
+    settings, left_out = {}, {}
+    for name in names:
+        opened = open_workers([name], job, epochs=1, most=most)
+        for worker in opened["workers"].values():
+            worker.close()
+            settings[name] = opened["tuned"][name]["settings"]
+        left_out |= opened["left_out"]
+    return settings, left_out
+
+
+def leave_out(name: str, error: Exception) -> str:
+    """Say that a peer cannot take part and return why; without gradus there is no benchmark."""
+    if name.startswith("gradus"):
+        sys.exit(f"{name}: {error}")
+    say(f"{name}: {error}: left out")
+    return str(error)
+
+
+def interleave(measure: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Return each measurement's repeats, taken in turns; every second round runs backwards."""
     found: dict[str, list[float]] = {name: [] for name in measure}
     for repeat in range(repeats):

@@ -77,11 +77,11 @@ class Gradus:
 
     def until(self, accuracy: float, most: int) -> int:
         """Train until the test accuracy is reached, by `fit` itself; return the epochs."""
-        held = self.data.x_test, self.data.y_test
+        held, before = (self.data.x_test, self.data.y_test), self.model.history.epochs
         history = self.train(
             most, validation_data=held, monitor="val_accuracy", target=accuracy, restore_best=False
         )
-        return history.epochs
+        return history.epochs - before
 
 
 class GradusPlain(Gradus):
@@ -289,8 +289,7 @@ class Torch:
             layers += [nn.Linear(a, b), nn.ReLU()]
         self.model = nn.Sequential(*layers[:-1])
         self.x, self.y, self.x_test, self.y_test = (
-            torch.from_numpy(a) if a.dtype != np.int32 else torch.from_numpy(a).long()
-            for a in data
+            torch.from_numpy(a) if a.dtype != np.int32 else torch.from_numpy(a).long() for a in data
         )
         self.step = self.make_step()
 

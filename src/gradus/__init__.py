@@ -1,13 +1,125 @@
 """gradus: train neural networks a whole experiment at a time, and learn why one does not learn."""
 
-from gradus.nn.activations import sigmoid, softmax
-from gradus.nn.compose import Parallel, Residual, Sequential
-from gradus.nn.dense import Activation, Dense, Maxout, PReLU
-from gradus.nn.dropout import Dropout, GaussianNoise, MaskingNoise
-from gradus.nn.embed import ColumnEmbedding, Embedding
-from gradus.nn.layer import Layer
-from gradus.nn.network import fresh, init
-from gradus.nn.norm import BatchNorm, LayerNorm
-from gradus.nn.shape import Flatten, Rescaling, Reshape
-from gradus.models.model import Model
-from gradus.optim.optimizers import *
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradus import data as data
+    from gradus.errors import GradusError as GradusError
+    from gradus.models.mlp import mlp as mlp
+    from gradus.models.model import Model as Model
+    from gradus.models.perceptron import Perceptron as Perceptron
+    from gradus.nn import activations as activations
+    from gradus.nn import initializers as initializers
+    from gradus.nn.activations import sigmoid as sigmoid
+    from gradus.nn.activations import softmax as softmax
+    from gradus.nn.compose import Parallel as Parallel
+    from gradus.nn.compose import Residual as Residual
+    from gradus.nn.compose import Sequential as Sequential
+    from gradus.nn.dense import Activation as Activation
+    from gradus.nn.dense import Dense as Dense
+    from gradus.nn.dense import Maxout as Maxout
+    from gradus.nn.dense import PReLU as PReLU
+    from gradus.nn.dropout import Dropout as Dropout
+    from gradus.nn.dropout import GaussianNoise as GaussianNoise
+    from gradus.nn.dropout import MaskingNoise as MaskingNoise
+    from gradus.nn.embed import ColumnEmbedding as ColumnEmbedding
+    from gradus.nn.embed import Embedding as Embedding
+    from gradus.nn.layer import Layer as Layer
+    from gradus.nn.network import fresh as fresh
+    from gradus.nn.network import init as init
+    from gradus.nn.norm import BatchNorm as BatchNorm
+    from gradus.nn.norm import LayerNorm as LayerNorm
+    from gradus.nn.shape import Flatten as Flatten
+    from gradus.nn.shape import Rescaling as Rescaling
+    from gradus.nn.shape import Reshape as Reshape
+    from gradus.objectives import losses as losses
+    from gradus.objectives import metrics as metrics
+    from gradus.objectives import penalties as penalties
+    from gradus.objectives.penalties import L1 as L1
+    from gradus.objectives.penalties import L1L2 as L1L2
+    from gradus.objectives.penalties import L2 as L2
+    from gradus.objectives.penalties import MaxNorm as MaxNorm
+    from gradus.optim import schedules as schedules
+    from gradus.optim.optimizers import LBFGS as LBFGS
+    from gradus.optim.optimizers import SGD as SGD
+    from gradus.optim.optimizers import Adadelta as Adadelta
+    from gradus.optim.optimizers import Adagrad as Adagrad
+    from gradus.optim.optimizers import Adam as Adam
+    from gradus.optim.optimizers import Adamax as Adamax
+    from gradus.optim.optimizers import AdamW as AdamW
+    from gradus.optim.optimizers import Lion as Lion
+    from gradus.optim.optimizers import Muon as Muon
+    from gradus.optim.optimizers import Nadam as Nadam
+    from gradus.optim.optimizers import RAdam as RAdam
+    from gradus.optim.optimizers import RMSprop as RMSprop
+    from gradus.report import figures as figures
+
+    __version__: str
+
+# A name is imported when it is first used, so that `gradus --help` need not wait for JAX.
+_HOMES = {
+    "gradus.errors": ("GradusError",),
+    "gradus.models.mlp": ("mlp",),
+    "gradus.models.model": ("Model",),
+    "gradus.models.perceptron": ("Perceptron",),
+    "gradus.nn.activations": ("sigmoid", "softmax"),
+    "gradus.nn.compose": ("Parallel", "Residual", "Sequential"),
+    "gradus.nn.dense": ("Activation", "Dense", "Maxout", "PReLU"),
+    "gradus.nn.dropout": ("Dropout", "GaussianNoise", "MaskingNoise"),
+    "gradus.nn.embed": ("ColumnEmbedding", "Embedding"),
+    "gradus.nn.layer": ("Layer",),
+    "gradus.nn.network": ("fresh", "init"),
+    "gradus.nn.norm": ("BatchNorm", "LayerNorm"),
+    "gradus.nn.shape": ("Flatten", "Rescaling", "Reshape"),
+    "gradus.objectives.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
+    "gradus.optim.optimizers": (
+        *("SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam"),
+        *("Lion", "Muon", "LBFGS"),
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = {
+    "activations": "gradus.nn.activations",
+    "data": "gradus.data",
+    "figures": "gradus.report.figures",
+    "initializers": "gradus.nn.initializers",
+    "losses": "gradus.objectives.losses",
+    "metrics": "gradus.objectives.metrics",
+    "penalties": "gradus.objectives.penalties",
+    "schedules": "gradus.optim.schedules",
+}
+
+__all__ = ["__version__", *sorted([*_HOME, *_MODULES])]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name (PEP 562).
+
+    Raises:
+        AttributeError: with the nearest public name, if there is no such name.
+    """
+    found: Any
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found = version("gradus")
+    elif name in _MODULES:
+        found = importlib.import_module(_MODULES[name])
+    elif name in _HOME:
+        found = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        from gradus.errors import nearest
+
+        # Python's own machinery asks for names with underscores, and expects no advice.
+        close = None if name.startswith("_") else nearest(name, __all__)
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise AttributeError(f"module 'gradus' has no attribute {name!r}.{hint}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

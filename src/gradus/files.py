@@ -179,6 +179,8 @@ def _checksum(path: Path) -> dict[str, Any]:
 
 def _sync(path: Path) -> None:
     """Have the disk keep what was written, or the names in a folder."""
+    if os.name == "nt":  # it syncs no file that is open for reading, and no folder
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

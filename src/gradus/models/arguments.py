@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
-from gradus.errors import DataError, GradusError
+from gradus.data.splits import split
+from gradus.errors import DataError, GradusError, ShapeError, unknown
+from gradus.objectives.loss import Loss
+from gradus.train.program import Data
+from gradus.train.stopping import Stopping
 
 DEFAULT_BATCH = 32
+# Words in the names of numbers of which more is better; of all others less is.
+GROWING = ("accuracy", "precision", "recall", "f1", "auc", "r2", "top_k")
 
 
 def arrays(
@@ -67,6 +74,75 @@ def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
     return np.asarray(weights, np.float32)[np.searchsorted(classes, labels.astype(int))]
 
 
+def validation(
+    x: Any, y: Any, share: Any, given: Any, seed: int
+) -> tuple[np.ndarray | None, Data | np.ndarray | None]:
+    """Return the rows to train on (None: all) and what to measure: other data, rows, or None.
+
+    Raises:
+        DataError: if the data given cannot be used.
+        GradusError: for both data and a share, or a share outside (0, 1).
+    """
+    if given is not None:
+        if share:
+            raise GradusError("Give validation_split or validation_data, not both.")
+        if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
+            raise DataError("validation_data is (x, y) or (x, y, weight).")
+        held_x, held_y, weight = (*given, None, None)[:3]
+        where = "validation x", "validation y"
+        return None, Data(*arrays(held_x, held_y, weight, None, where))
+    if not share and not isinstance(share, str):
+        return None, None
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise GradusError(f"validation_split={share!r}: write a share between 0 and 1.")
+    labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
+    return split(y if labelled else len(jax.tree.leaves(x)[0]), share, seed)
+
+
+def stopping(
+    names: Sequence[str], validated: bool, patience: Any, monitor: Any, min_delta: Any, target: Any
+) -> Stopping:
+    """Return when training stops.
+
+    Args:
+        names: the numbers that the task reports.
+        validated: whether they are reported of validation data too.
+        patience: as in `Model.fit`, like the rest.
+        monitor: None for the validation's loss, or the training's if there is none.
+        min_delta: a number of at least 0.
+        target: a number, or None.
+
+    Raises:
+        GradusError: for a name that is not reported, or what is no number.
+    """
+    known = [*names, *(f"val_{name}" for name in names if validated)]
+    monitor = monitor or ("val_loss" if validated else "loss")
+    if monitor not in known:
+        raise unknown("monitor", monitor, known)
+    mode = "max" if any(word in monitor for word in GROWING) else "min"
+    worst = -math.inf if mode == "min" else math.inf
+    return Stopping(
+        monitor=monitor,
+        mode=mode,
+        patience=math.inf if patience is None else number("patience", patience, 1),
+        min_delta=number("min_delta", min_delta, 0),
+        target=worst if target is None else number("target", target),
+    )
+
+
+def number(name: str, value: Any, least: float = -math.inf) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        GradusError: naming the argument, if it is no number of at least `least`.
+    """
+    fits = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not fits or not value >= least:
+        words = "" if least == -math.inf else f" of at least {least:g}"
+        raise GradusError(f"{name}={value!r}: write a number{words}.")
+    return float(value)
+
+
 def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
     """Return the samples of a step, None for all of them.
 
@@ -81,7 +157,9 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
             f"batch_size={value!r}: write a whole number of at least 1, or None for all samples."
         )
     if full_batch:
-        raise GradusError(f"This optimiser needs all samples at once: write batch_size=None, not {value}.")
+        raise GradusError(
+            f"This optimiser needs all samples at once: write batch_size=None, not {value}."
+        )
     if value > count and value != DEFAULT_BATCH:
         raise GradusError(
             f"batch_size={value} is more than the {count} samples to train on: write at most "
@@ -108,9 +186,22 @@ def shapes_of(x: Any) -> Any:
     )
 
 
-def classes_of(probabilities: np.ndarray, flags: bool) -> np.ndarray:
-    """Return the decisions that probabilities amount to: the largest, or those above ½."""
-    if not flags:
-        return probabilities.argmax(-1).astype(np.int32)
-    decided = (probabilities > 0.5).astype(np.int32)
+def check_shapes(example: Any, x: Any) -> None:
+    """Check that samples have the shapes that the network was built for.
+
+    Raises:
+        ShapeError: naming both, if they have not.
+    """
+    have, given = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
+    if have != given:
+        raise ShapeError(
+            f"The network was built for samples of shape {have} but x has samples of shape {given}."
+        )
+
+
+def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:
+    """Return the decisions that predictions amount to: the largest, or those above a threshold."""
+    if loss.kind != "flags" and predicted.shape[-1] > 1:
+        return predicted.argmax(-1).astype(np.int32)
+    decided = (predicted > loss.threshold).astype(np.int32)
     return decided[..., 0] if decided.shape[-1] == 1 else decided

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import as_tree, check_finite, check_same_length
-from gradus.data.splits import split
 from gradus.errors import DataError, GradusError, ShapeError, unknown
 from gradus.models import arguments
 from gradus.models.arguments import DEFAULT_BATCH, whole
@@ -24,15 +22,14 @@ from gradus.optim import optimizers
 from gradus.train import checkpoint as checkpoints
 from gradus.train import inference, loop, probes
 from gradus.train.fault import locate
+from gradus.train.finder import RangeTest, range_test
 from gradus.train.history import History
 from gradus.train.program import Carry, Data, start
 from gradus.train.progress import Progress
 from gradus.train.stopping import Stopping
-from gradus.train.task import Task
+from gradus.train.task import Supervised, Target, Task
 
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
-# Numbers of which more is better; of all others less is.
-GROWING = ("accuracy", "precision", "recall", "f1", "auc", "r2", "top_k")
 
 
 class Model:
@@ -67,9 +64,7 @@ class Model:
         seed: int = 0,
     ) -> None:
         if not isinstance(net, Layer):
-            raise GradusError(
-                f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}."
-            )
+            raise GradusError(f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}.")
         self.settings = {
             "net": net,
             "loss": loss,
@@ -81,7 +76,9 @@ class Model:
         }
         self.net = net
         self.optimizer = optimizers.get(optimizer)
-        self.task = loss if isinstance(loss, Task) else supervised(loss, metrics, loss_weights, penalty)
+        self.task = loss
+        if not isinstance(loss, Task):
+            self.task = supervised(loss, metrics, loss_weights, penalty)
         self.seed = seed
         self.history = History()
         self._carry: Carry | None = None
@@ -94,8 +91,9 @@ class Model:
 
     def build(self, x: Any) -> Model:
         """Draw the weights for inputs like `x`, a batch of them; `fit` does it by itself."""
-        if not self.built:
+        if self._example is None:
             self._example = arguments.shapes_of(as_tree(x))
+        if not self.built:
             self.net = init(self.net, self.seed, self._example)
         return self
 
@@ -161,7 +159,7 @@ class Model:
         """
         x, y, weight = arguments.arrays(x, y, sample_weight, class_weight)
         self._check_input(x)
-        rows, measured = self._validation(x, y, weight, validation_split, validation_data, shuffle_seed)
+        rows, held = arguments.validation(x, y, validation_split, validation_data, shuffle_seed)
         count = len(rows) if rows is not None else len(jax.tree.leaves(x)[0])
         regime = loop.Regime(
             epochs=whole("epochs", epochs),
@@ -173,30 +171,57 @@ class Model:
         )
         self.build(jax.tree.map(lambda a: a[:2], x))
         task = self._ready(x, y)
-        stopping = self._stopping(
-            task, x, y, measured is not None, patience, monitor, min_delta, target
-        )
+        if isinstance(held, Data):
+            self._check_input(held.x)
+            self._ready(held.x, held.y, "validation y")
+        names = task.names()
+        stopping = arguments.stopping(names, held is not None, patience, monitor, min_delta, target)
         keep_best = restore_best and (patience is not None or target is not None)
-        carry, regime = self._begin(stopping, keep_best, regime, resume)
-        if regime.batch_size is None and rows is not None:
-            x, y, weight = jax.tree.map(lambda a: a[rows], (x, y, weight))
-            rows = None
-        data = jax.device_put(Data(x, y, weight))
-        feed = None
-        if measured is not None:
-            held, held_rows = measured
+        terms = checkpoints.terms(
+            regime,
+            x,
+            y,
+            weight,
+            rows,
+            held,
+            net=self.net,
+            optimizer=self.optimizer,
+            task=self.task,
+            stopping=stopping,
+        )
+        carry, regime = self._begin(stopping, keep_best, regime, resume, terms)
+        data, feed = jax.device_put(Data(x, y, weight)), None
+        if isinstance(held, Data):
+            feed = loop.validation_feed(jax.device_put(held), None)
+        elif held is not None:
             # A split shares the training's arrays, so that nothing is held in memory twice.
-            feed = loop.validation_feed(data if held is None else jax.device_put(held), held_rows)
+            feed = loop.validation_feed(data, held)
+        if regime.batch_size is None and rows is not None:
+            data = jax.device_put(jax.tree.map(lambda a: a[rows], Data(x, y, weight)))
+            rows = None
         watchers: list[loop.Watcher] = [self._callback(callback) for callback in callbacks]
+        writer = None
         if checkpoint is not None:
-            watchers.append(checkpoints.Writer(Path(checkpoint), self, checkpoint_every))
+            writer = checkpoints.Writer(Path(checkpoint), terms, checkpoint_every)
+            watchers.append(writer)
         with Progress(verbose, count, regime.epochs) as progress:
             watchers.insert(0, progress)
             carry = loop.train(
-                carry, self.net, self.optimizer, task, stopping, data, rows, feed, regime,
-                watchers, self.history,
+                carry,
+                self.net,
+                self.optimizer,
+                task,
+                stopping,
+                data,
+                rows,
+                feed,
+                regime,
+                watchers,
+                self.history,
             )
-        self._conclude(carry, task, data, rows, regime, keep_best, progress)
+        if writer is not None:
+            writer.close()
+        self._conclude(carry, task, stopping, data, rows, regime, progress)
         return self.history
 
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
@@ -228,7 +253,53 @@ class Model:
         With one sigmoid output that is 1 where its probability exceeds ½; with several, for
         several labels a sample, an array `(n, labels)` of 0 and 1.
         """
-        return jax.tree.map(arguments.classes_of, self.predict(x), self._flags())
+        if not isinstance(self.task, Supervised):
+            raise GradusError("predict_classes needs a loss; this model has a task of its own.")
+        predicted, targets = self.predict(x), self.task.targets
+        if isinstance(targets, Target):
+            return arguments.classes_of(predicted, targets.loss)
+        if isinstance(targets, dict):
+            return {n: arguments.classes_of(predicted[n], targets[n].loss) for n in targets}
+        pairs = zip(predicted, targets, strict=True)
+        return tuple(arguments.classes_of(each, target.loss) for each, target in pairs)
+
+    def find_learning_rate(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        lowest: float = 1e-6,
+        highest: float = 10.0,
+        steps: int = 100,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> RangeTest:
+        """Try growing learning rates on one short training, which leaves the model as it is.
+
+        Args:
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            lowest: the first rate.
+            highest: the last.
+            steps: how many steps, each at a higher rate.
+            batch_size: samples of a step.
+
+        Returns:
+            The loss at each rate and a rate to start with; `gr.figures.learning_rates` draws it.
+        """
+        if not 0 < lowest < highest:
+            raise GradusError(
+                f"lowest={lowest!r}, highest={highest!r}: write 0 < lowest < highest."
+            )
+        x, y, weight = arguments.arrays(x, y, None, None)
+        self.build(jax.tree.map(lambda a: a[:2], x))
+        self._check_input(x)
+        task = self._ready(x, y)
+        size = min(whole("batch_size", batch_size, 1), len(jax.tree.leaves(x)[0]))
+        count = whole("steps", steps, 2)
+        data = jax.device_put(Data(x, y, weight))
+        return range_test(
+            self.net, self.optimizer, task, data, lowest, highest, count, size, self.seed
+        )
 
     def save(self, path: str | Path) -> Path:
         """Save the model to the folder `path`: settings, weights and history, without pickle.
@@ -254,6 +325,24 @@ class Model:
         from gradus.models.saving import load
 
         return load(Path(path), custom)
+
+    def load_weights(self, path: str | Path, skip_missing: bool = False) -> list[str]:
+        """Put saved weights into the built network, by the names of their layers.
+
+        Args:
+            path: the folder of a saved model, or a safetensors file.
+            skip_missing: whether weights that only one side has are passed over.
+
+        Returns:
+            The paths of the weights that were loaded.
+
+        Raises:
+            SavedError: if a weight does not fit; it names the layer and both shapes.
+        """
+        from gradus.models.saving import load_weights
+
+        self._require_built("load_weights")
+        return load_weights(self, Path(path), skip_missing)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -295,79 +384,43 @@ class Model:
 
     # --- the steps of fit ----------------------------------------------------------------------
 
-    def _ready(self, x: Any, y: Any) -> Any:
+    def _ready(self, x: Any, y: Any, where: str = "y") -> Any:
         """Return the task fitted to the targets, after all checks of network, loss and data."""
-        from gradus.train.task import Supervised
-
         if not isinstance(self.task, Supervised):
             return self.task
         if y is None:
             raise DataError("fit and evaluate need targets: write fit(x, y).")
-        notes = check(self.net, self.task, jax.tree.map(lambda a: a[:64], x), y)
+        notes = check(self.net, self.task, jax.tree.map(lambda a: a[:64], x), y, where)
         for note in notes:
             if note not in self.history.notes:
                 self.history.notes.append(note)
         return prepared(self.task, y)
 
-    def _validation(
-        self, x: Any, y: Any, weight: Any, share: float, given: Any, seed: int
-    ) -> tuple[np.ndarray | None, tuple[Data | None, np.ndarray | None] | None]:
-        """Return the rows to train on (None: all) and what to measure: data and rows, or None."""
-        if given is not None:
-            if share:
-                raise GradusError("Give validation_split or validation_data, not both.")
-            parts = tuple(given)
-            if not 1 <= len(parts) <= 3:
-                raise DataError("validation_data is (x, y) or (x, y, weight).")
-            where = "validation x", "validation y"
-            held = arguments.arrays(*(*parts, None, None)[:3], None, where)
-            return None, (Data(*held), None)
-        if not share:
-            return None, None
-        if not isinstance(share, int | float) or not 0 < share < 1:
-            raise GradusError(f"validation_split={share!r}: write a share between 0 and 1.")
-        labels = y if isinstance(y, np.ndarray) and y.dtype.kind in "iub" else None
-        by = labels if labels is not None and labels.ndim == 1 else len(jax.tree.leaves(x)[0])
-        train_rows, held_rows = split(by, share, seed)
-        return train_rows, (None, held_rows)
-
-    def _stopping(
-        self, task: Task, x: Any, y: Any, validated: bool, patience: Any, monitor: Any,
-        min_delta: float, target: Any,
-    ) -> Stopping:
-        names = task.names()
-        known = names + [f"val_{name}" for name in names] if validated else names
-        monitor = monitor or ("val_loss" if validated else "loss")
-        if monitor not in known:
-            raise unknown("monitor", monitor, known)
-        if patience is not None and (not isinstance(patience, int | float) or patience < 1):
-            raise GradusError(f"patience={patience!r}: write a number of epochs of at least 1.")
-        mode = "max" if any(word in monitor for word in GROWING) else "min"
-        worst = -math.inf if mode == "min" else math.inf
-        return Stopping(
-            monitor=monitor,
-            mode=mode,
-            patience=math.inf if patience is None else patience,
-            min_delta=min_delta,
-            target=worst if target is None else target,
-        )
-
     def _begin(
-        self, stopping: Stopping, keep_best: bool, regime: loop.Regime, resume: Any
+        self,
+        stopping: Stopping,
+        keep_best: bool,
+        regime: loop.Regime,
+        resume: Any,
+        terms: Mapping[str, Any],
     ) -> tuple[Carry, loop.Regime]:
         """Return the carry to go on from, and the regime with its last epoch."""
-        if not self.history.epochs:
-            notes = self.history.notes
-            self.history = History(*probes.names(self.net))
-            self.history.notes = notes
-        carry = self._carry or start(self.net, self.optimizer, stopping, False)
+        history, (layers, trained) = self.history, probes.names(self.net)
+        if (history.layers, history.weights) != (layers, trained):
+            history.layers, history.weights, history.probes = layers, trained, {}
+        history.stopped, history.best_epoch = "", 0
+        carry = self._carry
+        if carry is None or sorted(carry.params) != trained:  # new, or frozen otherwise than before
+            epoch = 0 if carry is None else carry.epoch
+            carry = start(self.net, self.optimizer, stopping, False)
+            carry = dataclasses.replace(carry, epoch=jnp.int32(epoch))
         best = jax.tree.map(jnp.copy, (carry.params, carry.state)) if keep_best else None
         never = jnp.bool_(False)
         carry = dataclasses.replace(
             carry, best=best, stopping=stopping.start(), stopped=never, failed=never
         )
         if resume is not None:
-            carry, self.history = checkpoints.read(Path(resume), carry)
+            carry, self.history = checkpoints.read(Path(resume), carry, terms)
             return carry, regime
         return carry, dataclasses.replace(regime, epochs=int(carry.epoch) + regime.epochs)
 
@@ -379,8 +432,14 @@ class Model:
         return watch
 
     def _conclude(
-        self, carry: Carry, task: Any, data: Data, rows: Any, regime: loop.Regime,
-        keep_best: bool, progress: Progress,
+        self,
+        carry: Carry,
+        task: Task,
+        stopping: Stopping,
+        data: Data,
+        rows: np.ndarray | None,
+        regime: loop.Regime,
+        progress: Progress,
     ) -> None:
         """Take the weights over and say how training ended."""
         history = self.history
@@ -388,14 +447,13 @@ class Model:
             history.stopped = "interrupted"
         elif bool(carry.failed):
             history.stopped = "diverged"
-            history.notes.append(
-                locate(carry, self.net, self.optimizer, task, data, rows, regime)
-            )
+            history.notes.append(locate(carry, self.net, self.optimizer, task, data, rows, regime))
         elif bool(carry.stopped):
-            history.stopped = "patience"
+            waited = int(carry.stopping["wait"]) >= stopping.patience
+            history.stopped = "patience" if waited else "target"
         self._carry = carry
         params, state = carry.params, carry.state
-        if keep_best and int(carry.stopping["epoch"]):
+        if carry.best is not None and int(carry.stopping["epoch"]):
             history.best_epoch = int(carry.stopping["epoch"])
             params, state = carry.best
             self._carry = dataclasses.replace(carry, params=params, state=state)
@@ -404,27 +462,9 @@ class Model:
 
     def _check_input(self, x: Any) -> None:
         """Refuse inputs that the built network cannot take."""
-        if self._example is None:
-            return
-        have = jax.tree.map(lambda a: tuple(a.shape[1:]), self._example)
-        given = jax.tree.map(lambda a: tuple(a.shape[1:]), x)
-        if have != given:
-            raise ShapeError(
-                f"The network was built for samples of shape {have} but x has samples of shape "
-                f"{given}."
-            )
+        if self._example is not None:
+            arguments.check_shapes(self._example, x)
 
     def _require_built(self, verb: str) -> None:
         if not self.built:
-            raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x) first.")
-
-    def _flags(self) -> Any:
-        from gradus.train.task import Supervised
-
-        if not isinstance(self.task, Supervised):
-            return None
-        return jax.tree.map(
-            lambda target: target.loss.kind == "flags",
-            self.task.targets,
-            is_leaf=lambda part: hasattr(part, "loss"),
-        )
+            raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")

@@ -21,7 +21,9 @@ from gradus.train.task import Supervised, Target, paired, predictions
 SCALED = 1e3  # how far inputs are stretched to see whether an end is bounded
 
 
-def supervised(loss: Any, measured: Any = (), loss_weights: Any = None, penalty: Any = None) -> Supervised:
+def supervised(
+    loss: Any, measured: Any = (), loss_weights: Any = None, penalty: Any = None
+) -> Supervised:
     """Return the task of a loss and metrics, each given by name, object or function.
 
     Args:
@@ -35,7 +37,12 @@ def supervised(loss: Any, measured: Any = (), loss_weights: Any = None, penalty:
     """
     if isinstance(loss, dict):
         names: list[Any] = list(loss)
-        parts = {name: _target(loss[name], _of(measured, name, "metrics"), _of(loss_weights, name, "loss_weights")) for name in names}
+        parts = {
+            name: _target(
+                loss[name], _of(measured, name, "metrics"), _of(loss_weights, name, "loss_weights")
+            )
+            for name in names
+        }
         return Supervised(parts, penalty)
     if isinstance(loss, list | tuple):
         made = tuple(
@@ -153,9 +160,7 @@ def _refuse_flat(net: Layer) -> None:
                 )
 
 
-def _refuse_hidden_link(
-    net: Layer, task: Supervised, name: str, target: Target, x: Any
-) -> None:
+def _refuse_hidden_link(net: Layer, task: Supervised, name: str, target: Target, x: Any) -> None:
     """Refuse outputs that are probabilities already and would be squashed once more.
 
     They stay within [0, 1] however far the inputs are stretched, which logits do not.

@@ -74,7 +74,9 @@ class Perceptron(Model):
         super().__init__(net, PerceptronRule(threshold), SGD(learning_rate))
         self.units = units
 
-    def fit(self, x: Any, y: Any, *, epochs: int = 100, shuffle_seed: int = 0, **options: Any) -> History:
+    def fit(
+        self, x: Any, y: Any, *, epochs: int = 100, shuffle_seed: int = 0, **options: Any
+    ) -> History:
         """Train sample by sample until an epoch passes without an error.
 
         Args:
@@ -89,8 +91,15 @@ class Perceptron(Model):
         """
         targets = self._targets(y)
         history = super().fit(
-            x, targets, epochs=epochs, batch_size=1, shuffle_seed=shuffle_seed,
-            monitor="errors", target=0, restore_best=False, **options,
+            x,
+            targets,
+            epochs=epochs,
+            batch_size=1,
+            shuffle_seed=shuffle_seed,
+            monitor="errors",
+            target=0,
+            restore_best=False,
+            **options,
         )
         if not self.separated:
             history.notes.append(

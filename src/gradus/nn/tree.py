@@ -8,6 +8,12 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from gradus import cache
+
+# Every way into gradus that computes passes this module, and what does not, such as
+# `gradus --help`, never imports JAX: so the compilation cache is turned on here, once.
+cache.enable()
+
 T = TypeVar("T", bound=type)
 
 

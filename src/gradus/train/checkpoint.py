@@ -1,1 +1,234 @@
-"""placeholder"""
+"""Checkpoints: all that training changes, on the disk, so that it goes on as if never interrupted.
+
+A checkpoint is a folder of `checkpoint.json`, which says under which terms the training runs, and
+`checkpoint.safetensors`: the carry's leaves under "carry/", by their path in its tree, and the
+history's arrays under "history/" and "probes/".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus import files
+from gradus.describe import describe
+from gradus.errors import SavedError
+from gradus.train.history import History
+from gradus.train.loop import Regime
+from gradus.train.program import Carry, Data
+
+T = TypeVar("T")
+Arrays = dict[str, np.ndarray]
+
+MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
+SAMPLED_ROWS = 256  # of the data, spread evenly, by which they are known again
+# The facts of a history beside its arrays.
+FACTS = ("layers", "weights", "seconds", "stopped", "best_epoch", "notes")
+
+
+class Writer:
+    """Watches a training and writes a checkpoint every so often, and the last state at the end.
+
+    Args:
+        folder: where; the former checkpoint stays whole until the new one is.
+        terms: what must be the same to go on, from `terms`.
+        every: seconds from one checkpoint to the next; 0 for one after each call of the program.
+    """
+
+    def __init__(self, folder: Path, terms: Mapping[str, Any], every: float) -> None:
+        self.folder, self.terms, self.every = folder, terms, every
+        self._written = time.monotonic()
+        self._last: tuple[Carry, History] | None = None
+
+    def __call__(self, carry: Carry, history: History) -> bool:
+        """Write if it is time to; training goes on."""
+        self._last = carry, history
+        if time.monotonic() - self._written >= self.every:
+            self.close()
+        return False
+
+    def close(self) -> None:
+        """Write the last state seen, unless it is written already."""
+        if self._last is not None:
+            write(self.folder, *self._last, self.terms)
+            self._written, self._last = time.monotonic(), None
+
+
+def write(folder: Path, carry: Carry, history: History, terms: Mapping[str, Any]) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        SavedError: if the folder cannot be written; a former checkpoint stays whole.
+    """
+    arrays, facts = history_parts(history)
+    with files.replacing(folder) as new:
+        files.write_arrays(new / ARRAYS, leaves(carry, "carry") | arrays)
+        content = {"terms": dict(terms), "history": facts}
+        files.write_manifest(new, MANIFEST, KIND, content)
+
+
+def read(folder: Path, template: Carry, terms: Mapping[str, Any]) -> tuple[Carry, History]:
+    """Return the carry and the history of a checkpoint.
+
+    Args:
+        folder: where it was written.
+        template: a carry of the training that is to go on, whose leaves fit those written.
+        terms: those of the training that is to go on.
+
+    Raises:
+        SavedError: if the folder holds no whole checkpoint, or it is one of another network,
+            optimiser, data or settings; it says which.
+    """
+    manifest = files.read_manifest(folder, MANIFEST, KIND)
+    arrays = files.read_arrays(files.verified(folder, ARRAYS, manifest))
+    where = f"The checkpoint {str(folder)!r}"
+    carry = fill(template, arrays, "carry", where)
+    _compare(manifest["terms"], terms, where)
+    return carry, history_of(arrays, manifest["history"])
+
+
+def terms(
+    regime: Regime, x: Any, y: Any, weight: Any, rows: Any, validation: Any, **settings: Any
+) -> dict[str, Any]:
+    """Return what must be the same for a training to go on bit for bit, by name.
+
+    Args:
+        regime: how is trained; its last epoch may differ.
+        x: the inputs.
+        y: the targets.
+        weight: the samples' weights, or None.
+        rows: which samples are trained on, or None for all.
+        validation: what is measured, a tree of arrays, or None.
+        settings: whatever else matters: net, optimizer, task, ....
+    """
+    count = len(jax.tree.leaves(x)[0])
+    return {
+        "seed": regime.seed,
+        "shuffle_seed": regime.shuffle_seed,
+        "batch_size": regime.batch_size,
+        "probes": regime.probes,
+        "number of samples": count if rows is None else len(rows),
+        "x": _digest(x),
+        "y": _digest(y),
+        "sample weights": _digest(weight),
+        "validation": _digest(validation),
+        **{name: _described(value) for name, value in settings.items()},
+    }
+
+
+def leaves(tree: Any, prefix: str) -> Arrays:
+    """Return the leaves of a tree by their path: "carry/params/dense/kernel"."""
+    keyed = jax.tree_util.tree_leaves_with_path(tree)
+    return {_key(path, prefix): np.asarray(leaf) for path, leaf in keyed}
+
+
+def fill(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> T:
+    """Return `template` with its leaves replaced by the arrays that `leaves` made.
+
+    Raises:
+        SavedError: naming the first leaf that is absent or has another shape.
+    """
+    keyed, structure = jax.tree_util.tree_flatten_with_path(template)
+    names = [_key(path, prefix) for path, _ in keyed]
+    for name, (_, leaf) in zip(names, keyed, strict=True):
+        shown, wanted = name.removeprefix(f"{prefix}/"), np.asarray(leaf)
+        if name not in arrays:
+            raise SavedError(
+                f"{where} was written by another network or optimizer: it has no {shown!r}, of "
+                f"shape {wanted.shape}."
+            )
+        if (got := arrays[name]).shape != wanted.shape or got.dtype != wanted.dtype:
+            raise SavedError(
+                f"{where} was written by another network or optimizer: its {shown!r} has shape "
+                f"{got.shape} ({got.dtype}), but {wanted.shape} ({wanted.dtype}) is needed."
+            )
+    known = set(names)
+    extra = [name for name in arrays if name.startswith(f"{prefix}/") and name not in known]
+    if extra:
+        raise SavedError(
+            f"{where} was written by another network or optimizer: it has "
+            f"{extra[0].removeprefix(f'{prefix}/')!r}, which is not needed here."
+        )
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
+
+
+def history_parts(history: History) -> tuple[Arrays, dict[str, Any]]:
+    """Return a history as arrays by name and as what JSON can hold."""
+    arrays = {f"history/{name}": values for name, values in history.items()}
+    arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
+    return arrays, {name: getattr(history, name) for name in FACTS}
+
+
+def history_of(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
+    """Return the history that `history_parts` took apart."""
+    history = History()
+    for name in FACTS:
+        setattr(history, name, facts[name])
+    values = _under(arrays, "history/")
+    history.extend(values, max(map(len, values.values()), default=0))
+    history.probes = _under(arrays, "probes/")
+    return history
+
+
+def _described(value: Any) -> Any:
+    """Return settings as what JSON can hold; of those that cannot be described, the numbers."""
+    try:
+        return describe(value)
+    except SavedError:
+        return [describe(np.asarray(leaf).tolist()) for leaf in jax.tree.leaves(value)]
+
+
+def _compare(written: Any, given: Any, where: str) -> None:
+    """Refuse to go on under other terms."""
+    found = _difference(written, given, "")
+    if found is None:
+        return
+    name, before, now = found
+    hashed = name in ("x", "y", "sample weights", "validation")
+    what = f"other data ({name})" if hashed else f"{name} = {before!r}, not {now!r}"
+    raise SavedError(
+        f"{where} was written by a training with {what}: it can go on only as it began. Give the "
+        "same settings and data, or leave out resume and begin anew."
+    )
+
+
+def _difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any] | None:
+    """Return the first place where two values differ, and what stands there; None where equal."""
+    if before == now:
+        return None
+    parts: Any = ()
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [(f"{name}.{key}", before.get(key), now.get(key)) for key in {**now, **before}]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        parts = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, now, strict=True))]
+    found = (_difference(old, new, part.removeprefix(".")) for part, old, new in parts)
+    return next((one for one in found if one), (name, before, now))
+
+
+def _digest(tree: Any) -> str:
+    """Return a checksum of the shapes of arrays and of rows spread evenly over them."""
+    digest = hashlib.sha256()
+    for path, array in jax.tree_util.tree_leaves_with_path(tree):
+        rows = np.linspace(0, len(array) - 1, min(len(array), SAMPLED_ROWS)).astype(int)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(np.asarray(array)[rows]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
+    return {
+        name.removeprefix(prefix): values
+        for name, values in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _key(path: Any, prefix: str) -> str:
+    return "/".join([prefix, *(jax.tree_util.keystr((part,), simple=True) for part in path)])

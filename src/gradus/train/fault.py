@@ -1,2 +1,1 @@
-"""placeholder"""
-def locate(*a): return "diverged"
+def locate(*a): return "x"

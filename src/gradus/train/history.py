@@ -38,12 +38,18 @@ class History(Mapping[str, np.ndarray]):
         self._values: dict[str, np.ndarray] = {}
 
     def extend(self, logs: Mapping[str, Any], epochs: int) -> None:
-        """Add the first `epochs` entries of what a call of the training program returned."""
+        """Add the first `epochs` entries of what a call of the training program returned.
+
+        What one call has and another has not is NaN there.
+        """
+        before = self.epochs
         new = {name: np.asarray(values)[:epochs] for name, values in logs.items()}
+        taken: dict[str, np.ndarray] = {}
         if "probes" in new:
             taken = unpack(new.pop("probes"), len(self.layers), len(self.weights))
-            _append(self.probes, {"loss": new.pop("probed_loss"), **taken})
-        _append(self._values, new)
+            taken["loss"] = new.pop("probed_loss")
+        self.probes = _joined(self.probes, taken, before, epochs)
+        self._values = _joined(self._values, new, before, epochs)
 
     def last(self) -> dict[str, float]:
         """Return the numbers of the last epoch; arrays such as a confusion matrix are left out."""
@@ -84,6 +90,19 @@ class History(Mapping[str, np.ndarray]):
         return f"History({self.epochs} epochs; last: {shown})"
 
 
-def _append(into: dict[str, np.ndarray], new: Mapping[str, np.ndarray]) -> None:
-    for name, values in new.items():
-        into[name] = np.concatenate([into[name], values]) if name in into else values
+def _joined(
+    old: dict[str, np.ndarray], new: dict[str, np.ndarray], before: int, after: int
+) -> dict[str, np.ndarray]:
+    """Return entries of `before` and of `after` epochs as one, NaN where either has none."""
+    found = {}
+    for name in [*old, *(name for name in new if name not in old)]:
+        parts = [old.get(name), new.get(name)]
+        shapes = [part.shape[1:] for part in parts if part is not None]
+        shape = tuple(map(max, *shapes)) if len(shapes) > 1 else shapes[0]
+        joined = np.full((before + after, *shape), np.nan, np.float32)
+        for part, start in zip(parts, (0, before), strict=True):
+            if part is not None:
+                end = start + len(part)
+                joined[(slice(start, end), *(slice(size) for size in part.shape[1:]))] = part
+        found[name] = joined
+    return found

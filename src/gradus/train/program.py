@@ -169,7 +169,7 @@ def run(
     # A jitted inner function is traced once, though its logs' shapes are asked for first.
     @jax.jit
     def epoch(carry: Carry, index: jax.Array) -> tuple[Carry, dict[str, Any]]:
-        batches = functools.partial(_batch, train, index)
+        batches = functools.partial(gather, train, index)
         after, logs = train_epoch(
             carry, net, optimizer, task, batches, first + index, key, plan
         )
@@ -210,10 +210,15 @@ def train_epoch(
     step = functools.partial(train_step, net, optimizer, task, batches, key, scale)
     nothing = _zeros_like_sums(net, carry, task, batches)
 
+    def add_step(index: jax.Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
+        inner, total = carried
+        inner, sums = step(index, inner)
+        return inner, jax.tree.map(jnp.add, total, sums)
+
     def segment(index: jax.Array, carried: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         inner, total, probes = carried
         end = jnp.minimum((index + 1) * plan.segment, plan.steps)
-        inner, sums = lax.fori_loop(index * plan.segment, end, step, (inner, nothing))
+        inner, sums = lax.fori_loop(index * plan.segment, end, add_step, (inner, nothing))
         total = jax.tree.map(jnp.add, total, sums)
         if plan.probe_every:
             taken = lax.cond(
@@ -256,10 +261,24 @@ def train_step(
     key: jax.Array,
     scale: jax.Array,
     index: jax.Array,
-    carried: tuple[Any, Any],
-) -> tuple[Any, Any]:
-    """Take one step: forward, backward, update."""
-    (params, state, memory), total = carried
+    inner: tuple[Params, Params, Any],
+) -> tuple[tuple[Params, Params, Any], Any]:
+    """Take one step: forward, backward, update.
+
+    Args:
+        net: the network without its weights.
+        optimizer: the optimiser.
+        task: what is learnt.
+        batches: the batch of each step.
+        key: of all that is random in the epoch.
+        scale: what the learning rate is multiplied by.
+        index: the step's number in the epoch.
+        inner: trained weights, other weights and the optimiser's state.
+
+    Returns:
+        `inner` after the step, and the batch's sums.
+    """
+    params, state, memory = inner
     batch = batches(index)
 
     def loss_of(params: Params) -> tuple[jax.Array, Any]:
@@ -277,7 +296,7 @@ def train_step(
         value_fn=lambda params: loss_of(params)[0],
     )
     params = constrain(net, params)
-    return (params, state, memory), jax.tree.map(jnp.add, total, sums)
+    return (params, state, memory), sums
 
 
 def measure_all(net: Layer, carry: Carry, task: Task, feed: Feed) -> dict[str, jax.Array]:
@@ -285,10 +304,10 @@ def measure_all(net: Layer, carry: Carry, task: Task, feed: Feed) -> dict[str, j
     whole = replace(net, carry.params | carry.state)
 
     def add(total: Any, index: jax.Array) -> tuple[Any, None]:
-        _, sums = task.measure(fresh(whole), _batch(feed, None, index))
+        _, sums = task.measure(fresh(whole), gather(feed, None, index))
         return jax.tree.map(jnp.add, total, sums), None
 
-    batches = functools.partial(_batch, feed, None)
+    batches = functools.partial(gather, feed, None)
     nothing = _zeros_like_sums(net, carry, task, batches)
     steps = 1 if feed.rows is None else feed.rows.shape[0]
     total, _ = lax.scan(add, nothing, jnp.arange(steps))
@@ -318,7 +337,7 @@ def conclude(
     return lax.cond(finite, lambda: after, lambda: broken)
 
 
-def _batch(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
+def gather(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
     """Gather one batch; a full batch is the data as they lie, in their own order."""
     data = feed.data
     if feed.rows is None:

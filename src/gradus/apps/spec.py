@@ -1,0 +1,208 @@
+"""`experiment.toml`: all that is needed to repeat a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from gradus.errors import GradusError, nearest
+from gradus.files import replacing
+
+Share = Annotated[float, Meta(ge=0, lt=1)]
+Whole = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+AtLeastZero = Annotated[float, Meta(ge=0)]
+Named = dict[str, Any]
+
+FILE = "experiment.toml"
+
+
+class SpecError(GradusError):
+    """An experiment's settings cannot be; on the command line this is bad usage."""
+
+
+class Network(Struct, forbid_unknown_fields=True, frozen=True):
+    """The hidden layers.
+
+    Attributes:
+        layers: units of each hidden layer; none for a linear model.
+        activation: of the hidden layers.
+        dropout: the share of each hidden layer's outputs that is dropped in training.
+        batch_norm: whether each hidden layer is normalised before its activation.
+        initializer: how the kernels are drawn.
+    """
+
+    layers: list[Count] | None = None
+    activation: str | None = None
+    dropout: Share | None = None
+    batch_norm: bool | None = None
+    initializer: str | None = None
+
+
+class Penalty(Struct, forbid_unknown_fields=True, frozen=True):
+    """Penalties on every kernel: `l1 · Σ|w| + l2 · Σw²`."""
+
+    l1: AtLeastZero = 0.0
+    l2: AtLeastZero = 0.0
+
+
+class Training(Struct, forbid_unknown_fields=True, frozen=True):
+    """How long is trained, and in which steps.
+
+    Attributes:
+        epochs: how often each sample is seen at most.
+        batch_size: samples of a step, or "all".
+        patience: epochs without improvement that end training; 0 for never.
+        monitor: what is watched, such as "val_loss".
+        min_delta: what counts as an improvement is more than this.
+        class_weight: "balanced" to weigh rare classes more.
+    """
+
+    epochs: Count | None = None
+    batch_size: Count | Literal["all"] | None = None
+    patience: Whole | None = None
+    monitor: str | None = None
+    min_delta: AtLeastZero = 0.0
+    class_weight: Literal["balanced", "none"] = "none"
+
+
+class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
+    """A training; what is None is chosen by `defaults.complete` for the data at hand.
+
+    Attributes:
+        data: a built-in name or a path; in a file, relative to the file's folder.
+        target: for a table, the column to learn.
+        task: "binary", "multiclass", "classification" or "regression", to overrule the data.
+        test: a second file of the same kind, to be measured at the end.
+        drop_columns: of a table, not to use.
+        keep_columns: of a table, to use in spite of what they look like.
+        seed: of weights, dropout and noise.
+        shuffle_seed: of the order of samples and of the validation part.
+        validation: the share of samples that is held out, to stop early by and to measure.
+        metrics: what else is measured after each epoch.
+        network: the hidden layers.
+        optimizer: `name`, `learning_rate` and its other settings.
+        schedule: `name` and settings of the learning rate's schedule, or the name "none".
+        loss: `name` and settings.
+        penalty: on every kernel.
+        training: how long, and in which steps.
+    """
+
+    data: str
+    target: str | None = None
+    task: str | None = None
+    test: str | None = None
+    drop_columns: list[str] = []
+    keep_columns: list[str] = []
+    seed: Whole = 0
+    shuffle_seed: Whole = 0
+    validation: Share | None = None
+    metrics: list[str] | None = None
+    network: Network = Network()
+    optimizer: Named = {}
+    schedule: Named = {}
+    loss: Named = {}
+    penalty: Penalty = Penalty()
+    training: Training = Training()
+
+
+def read(path: str | Path) -> Named:
+    """Return the raw settings of a file, its relative paths made absolute.
+
+    Raises:
+        SpecError: if the file is absent or is not TOML.
+    """
+    path = Path(path)
+    try:
+        raw = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        raise SpecError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{str(path)!r} is not TOML: {error}.") from None
+    for key in ("data", "test"):
+        if isinstance(raw.get(key), str):
+            raw[key] = located(raw[key], path.parent)
+    return raw
+
+
+def located(source: str, folder: Path) -> str:
+    """Return a data source as an absolute path where it is one, a built-in name as it is."""
+    path = folder / Path(source).expanduser()
+    return str(path.resolve()) if path.exists() or len(path.parts) > 1 and path.suffix else source
+
+
+def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
+    """Return the experiment of raw settings.
+
+    Raises:
+        SpecError: for an unknown key, with the nearest, a value of the wrong type or range.
+    """
+    if "data" not in raw:
+        raise SpecError(f'{where} does not say what to train on: write data = "…".')
+    _check_keys(raw, Experiment, where)
+    try:
+        return msgspec.convert(raw, Experiment)
+    except msgspec.ValidationError as error:
+        raise SpecError(_said(error, raw, where)) from None
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Named:
+    """Return settings with those of `above` in place of those of `below`, section by section.
+
+    A section whose `name` changes begins anew: Adam's learning rate is not that of SGD.
+    """
+    result = dict(below)
+    for key, value in above.items():
+        former = result.get(key)
+        if isinstance(value, Mapping) and isinstance(former, Mapping):
+            same = "name" not in value or value["name"] == former.get("name")
+            result[key] = {**former, **value} if same else dict(value)
+        else:
+            result[key] = value
+    return result
+
+
+def write(path: Path, experiment: Experiment) -> None:
+    """Write an experiment as TOML.
+
+    Raises:
+        SavedError: if the folder cannot be written.
+    """
+    content = {k: v for k, v in _without_none(msgspec.to_builtins(experiment)).items() if v != {}}
+    with replacing(path.parent) as folder:
+        (folder / path.name).write_bytes(msgspec.toml.encode(content))
+
+
+def _without_none(content: Named) -> Named:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in content.items()
+        if value is not None
+    }
+
+
+def _check_keys(raw: Mapping[str, Any], struct: Any, where: str) -> None:
+    sections = {"network": Network, "penalty": Penalty, "training": Training}
+    known = [field.name for field in structs.fields(struct)]
+    for key, value in raw.items():
+        if key not in known:
+            close = nearest(key, known)
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise SpecError(f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}.")
+        if struct is Experiment and key in sections and isinstance(value, Mapping):
+            _check_keys(value, sections[key], f"{where} [{key}]")
+
+
+def _said(error: msgspec.ValidationError, raw: Mapping[str, Any], where: str) -> str:
+    """Say which setting is wrong, and what was given."""
+    reason, _, place = str(error).partition(" - at `$.")
+    place = place.rstrip("`")
+    value: Any = raw
+    for key in place.split("["):
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else value
+    return f"{where}: {place or 'settings'} = {value!r}: {reason.lower().replace('`', '')}."

@@ -1,0 +1,197 @@
+"""Models on the disk: a folder of settings, weights, history and where training stood.
+
+`model.json` says how the network and what it learns are made (`gradus.describe`) and holds the
+checksums; `weights.safetensors` the weights by path; `history.parquet` the numbers by epoch;
+`training.safetensors` the probes and the optimiser's state, so that `fit` goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus import files
+from gradus.describe import describe, restore
+from gradus.errors import GradusError, SavedError, nearest
+from gradus.nn.layer import walk
+from gradus.nn.network import replace, weights
+from gradus.train import checkpoint
+from gradus.train.program import start
+from gradus.train.stopping import Stopping
+
+if TYPE_CHECKING:
+    from gradus.models.model import Model
+
+MANIFEST, WEIGHTS, HISTORY, TRAINING = (
+    "model.json",
+    "weights.safetensors",
+    "history.parquet",
+    "training.safetensors",
+)
+KIND = "model"
+# What of the carry outlives a fit; the rest begins anew with the next.
+KEPT = ("epoch", "optimizer", "plateau")
+
+
+def save(model: Model, folder: Path) -> Path:
+    """Write a model to `folder` and return it; other files there stay.
+
+    Raises:
+        SavedError: if something in its settings cannot be described, such as a lambda, or the
+            folder cannot be written; a model saved there before stays whole.
+    """
+    example = model._example
+    if not model.built or example is None:
+        raise SavedError("The model has no weights to save yet: call fit or build(x) first.")
+    settings = {name: describe(value, name) for name, value in model.settings.items()}
+    settings["optimizer"] = describe(model.optimizer, "optimizer")
+    arrays, facts = checkpoint.history_parts(model.history)
+    content = {
+        "settings": settings,
+        "example": describe(jax.tree.map(_write_shape, example)),
+        "frozen": _frozen(model.net),
+        "history": facts,
+    }
+    carry = model._carry
+    if carry is not None and set(carry.params) == set(weights(model.net, "param")):
+        for name in KEPT:
+            arrays |= checkpoint.leaves(getattr(carry, name), name)
+    with files.replacing(folder) as new:
+        files.write_arrays(new / WEIGHTS, weights(model.net))
+        files.write_arrays(
+            new / TRAINING, {k: v for k, v in arrays.items() if not _is_column(k, v)}
+        )
+        model.history.frame().write_parquet(new / HISTORY)
+        files.write_manifest(new, MANIFEST, KIND, content)
+    return folder
+
+
+def load(folder: Path, custom: Sequence[type] = ()) -> Model:
+    """Return the model that was saved in `folder`.
+
+    Raises:
+        SavedError: if there is none, it was altered or written by a newer version, or needs a
+            class that is not given.
+    """
+    from gradus.models.model import Model
+
+    manifest = files.read_manifest(folder, MANIFEST, KIND)
+    try:
+        settings = {k: restore(v, custom) for k, v in manifest["settings"].items()}
+        model = Model(**settings)
+        model.build(jax.tree.map(_read_shape, restore(manifest["example"])))
+        frozen = set(manifest["frozen"])
+        for path, layer in walk(model.net):
+            if layer.trainable is (path in frozen):
+                layer.trainable = path not in frozen
+        facts = manifest["history"]
+    except SavedError:
+        raise
+    except (GradusError, AttributeError, KeyError, TypeError) as error:
+        raise SavedError(
+            f"{str(folder / MANIFEST)!r} does not describe a model: {error}"
+        ) from error
+    load_weights(model, folder)
+    arrays = files.read_arrays(files.verified(folder, TRAINING, manifest))
+    columns = _read_columns(files.verified(folder, HISTORY, manifest))
+    model.history = checkpoint.history_of(columns | arrays, facts)
+    if "epoch" in arrays:
+        carry = start(model.net, model.optimizer, Stopping(), False)
+        where = f"The model {str(folder)!r}"
+        kept = {k: checkpoint.fill(getattr(carry, k), arrays, k, where) for k in KEPT}
+        model._carry = dataclasses.replace(carry, **kept)
+    return model
+
+
+def load_weights(model: Model, path: Path, skip_missing: bool = False) -> list[str]:
+    """Put saved weights into a built model, by the names of their layers.
+
+    Args:
+        model: the model; its other weights stay.
+        path: the folder of a saved model, or a safetensors file.
+        skip_missing: whether weights that only one side has are passed over.
+
+    Returns:
+        The paths of the weights that were loaded.
+
+    Raises:
+        SavedError: if the file is not whole, or a weight does not fit: it names the layer and
+            both shapes.
+    """
+    arrays = _read_weights(path)
+    have = weights(model.net)
+    for where, value in have.items():
+        if where not in arrays:
+            if skip_missing:
+                continue
+            raise SavedError(_missing(where, path, arrays))
+        if arrays[where].shape != value.shape:
+            layer, _, name = where.rpartition("/")
+            raise SavedError(
+                f"The weights in {str(path)!r} do not fit layer {layer!r}: its {name} has shape "
+                f"{tuple(value.shape)}, but the saved one {arrays[where].shape}."
+            )
+    extra = sorted(set(arrays) - set(have))
+    if extra and not skip_missing:
+        raise SavedError(
+            f"{str(path)!r} has weights that the network has not: {', '.join(extra[:5])}. To load "
+            "only those that both have write load_weights(path, skip_missing=True)."
+        )
+    found = {name: jnp.asarray(value) for name, value in arrays.items() if name in have}
+    if not found:
+        raise SavedError(f"No weight in {str(path)!r} has the name of one of the network's.")
+    model.net = replace(model.net, found)
+    if model._carry is not None:
+        params, state = weights(model.net, "param"), weights(model.net, "state")
+        model._carry = dataclasses.replace(model._carry, params=params, state=state)
+    return sorted(found)
+
+
+def _read_weights(path: Path) -> dict[str, np.ndarray]:
+    if path.is_file():
+        return files.read_arrays(path)
+    manifest = files.read_manifest(path, MANIFEST, KIND)
+    return files.read_arrays(files.verified(path, WEIGHTS, manifest))
+
+
+def _missing(where: str, path: Path, arrays: Mapping[str, Any]) -> str:
+    layer, _, name = where.rpartition("/")
+    close = nearest(where, arrays)
+    hint = f" The nearest there is {close!r}." if close else ""
+    return (
+        f"{str(path)!r} has no weights for layer {layer!r} ({name}).{hint} Name the layers alike "
+        "with .named(…), or pass over what is missing: load_weights(path, skip_missing=True)."
+    )
+
+
+def _frozen(net: Any) -> list[str]:
+    """Return the paths of the layers that are frozen, by now, in the built network."""
+    return [path for path, layer in walk(net) if not layer.trainable]
+
+
+def _is_column(name: str, values: np.ndarray) -> bool:
+    """Whether an array is a column of the history's table."""
+    return name.startswith("history/") and values.ndim == 1
+
+
+def _read_columns(path: Path) -> dict[str, np.ndarray]:
+    import polars
+
+    frame = polars.read_parquet(path).drop("epoch")
+    return {f"history/{column.name}": column.to_numpy() for column in frame}
+
+
+def _write_shape(leaf: Any) -> str:
+    """Return "float32 2 784" for a shape of (2, 784)."""
+    return " ".join([np.dtype(leaf.dtype).name, *map(str, leaf.shape)])
+
+
+def _read_shape(text: str) -> np.ndarray:
+    dtype, *sizes = text.split()
+    return np.zeros(tuple(map(int, sizes)), dtype)

@@ -1,0 +1,220 @@
+"""From a trained model and data to the report of its run."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import inspect
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from gradus.nn.layer import Layer, children, walk
+from gradus.report import outcome
+from gradus.report.page import Panel, Report, duration
+from gradus.train.history import History
+from gradus.train.task import Supervised, Target
+
+if TYPE_CHECKING:
+    from gradus.models.model import Model
+
+MOST_CLASSES = 40  # up to which there are figures by class
+
+
+def build_report(
+    model: Model,
+    x: Any = None,
+    y: Any = None,
+    *,
+    title: str = "A training",
+    data: Sequence[str] = (),
+    class_names: Sequence[object] | None = None,
+    unit: str = "",
+    settings: Mapping[str, Any] | str | None = None,
+    notes: Sequence[str] = (),
+) -> Report:
+    """Return the report of a trained model, measured on test data.
+
+    Args:
+        model: a trained model.
+        x: test inputs, `(n, ...)`; None leaves the results on test data out.
+        y: test targets, `(n, ...)`.
+        title: the run's name.
+        data: lines on the data.
+        class_names: what the labels 0, 1, … stand for.
+        unit: of the values that a regression predicts.
+        settings: the experiment; by default the model's own settings.
+        notes: findings, in sentences.
+    """
+    measured = training_metrics(model.history)
+    figures: list[Panel] = []
+    inside: list[Panel] = []
+    if x is not None and y is not None:
+        found = model.evaluate(x, y)
+        measured["test"] = {name: value for name, value in found.items() if np.ndim(value) == 0}
+        figures = result_panels(_kind(model), y, model.predict(x), class_names, unit)
+        inside.append(
+            Panel(
+                "Outputs of each layer",
+                "How the outputs of each trained layer are spread on test samples, first layer on "
+                "top.",
+                outcome.activation_histograms(model, x),
+                wide=True,
+            )
+        )
+    return Report(
+        title=title,
+        data=data,
+        metrics=measured,
+        history=model.history,
+        figures=figures,
+        inside=inside,
+        settings=model_settings(model) if settings is None else settings,
+        environment=environment(model.history),
+        notes=notes,
+    )
+
+
+def result_panels(
+    kind: str, y_true: Any, y_pred: Any, class_names: Sequence[object] | None = None, unit: str = ""
+) -> list[Panel]:
+    """Return the figures of predictions against targets.
+
+    Args:
+        kind: what the targets are, as a loss says: "classes", "flags" or "values".
+        y_true: targets `(n,)`, or one-hot rows.
+        y_pred: predictions: probabilities, or values in the targets' own unit.
+        class_names: what the labels 0, 1, … stand for.
+        unit: of the values.
+
+    Returns:
+        Confusion matrix and scores by class for up to 40 classes, with the ROC curve for two;
+        predicted against true for one value a sample; nothing for several outputs or flags.
+    """
+    if isinstance(y_true, dict | tuple) or isinstance(y_pred, dict | tuple):
+        return []
+    true, guess = np.asarray(y_true), np.asarray(y_pred)
+    columns = guess.size // max(len(guess), 1)
+    if kind == "values":
+        return _value_panels(true, guess, unit) if columns == true.size // len(true) == 1 else []
+    if guess.ndim > 2 or (kind == "flags" and columns > 1) or columns > MOST_CLASSES:
+        return []
+    labels = guess.argmax(-1) if columns > 1 else (guess.reshape(-1) > 0.5).astype(int)
+    if class_names is None:
+        class_names = range(max(columns, 2))
+    panels = [
+        Panel(
+            "Confusion matrix",
+            "How often each true class (row) was taken for each class (column): blue is right, "
+            "orange is wrong.",
+            outcome.confusion_matrix(true, labels, class_names),
+        ),
+        Panel(
+            "Precision and recall",
+            "Precision: of all answers that named the class, the right ones; recall: of all "
+            "samples of the class, those found.",
+            outcome.scores_by_class(true, labels, class_names),
+        ),
+    ]
+    if columns <= 2 and len(np.unique(true)) == 2 and true.ndim == 1:
+        panels.append(
+            Panel(
+                f"{class_names[1]} or not",
+                "The share found against the share of false alarms, for all thresholds on the "
+                "probability.",
+                outcome.roc_curve(true, guess),
+            )
+        )
+    return panels
+
+
+def training_metrics(history: History) -> dict[str, dict[str, float]]:
+    """Return the numbers of training and validation at the epoch whose weights the model has."""
+    if not history.epochs:
+        return {}
+    failed = history.stopped == "diverged" and history.epochs > 1
+    row = (history.best_epoch or history.epochs - failed) - 1
+    splits: dict[str, dict[str, float]] = {}
+    for name, values in history.items():
+        if values.ndim == 1 and name != "learning_rate":
+            split = "validation" if name.startswith("val_") else "training"
+            splits.setdefault(split, {})[name.removeprefix("val_")] = float(values[row])
+    return {split: splits[split] for split in ("training", "validation") if split in splits}
+
+
+def model_settings(model: Model) -> dict[str, Any]:
+    """Return the network layer by layer, and how it was trained, as far as the model knows."""
+    layers = {
+        path or "network": f"{_brief(layer)}, {_count(layer)}"
+        for path, layer in walk(model.net)
+        if not any(children(layer))
+    }
+    rest = {
+        name: value if isinstance(value, str | int | float) else _plain(value)
+        for name, value in model.settings.items()
+        if name != "net" and value is not None and value != ()
+    }
+    return {"layer": layers, **rest}
+
+
+def environment(history: History | None = None) -> dict[str, str]:
+    """Return what the run ran on: versions, device, processor cores, time taken and date."""
+    devices = jax.devices()
+    found = {name: importlib.metadata.version(name) for name in ("gradus", "jax", "optax", "numpy")}
+    found["python"] = platform.python_version()
+    found["system"] = f"{platform.system()} {platform.machine()}"
+    found["device"] = f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})"
+    found["processor cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+                                   else os.cpu_count())
+    if history is not None and history.seconds:
+        found["training time"] = duration(sum(history.seconds))
+    found["date"] = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+    return found
+
+
+def _value_panels(true: np.ndarray, guess: np.ndarray, unit: str) -> list[Panel]:
+    return [
+        Panel(
+            "Predicted against true",
+            "Above: a perfect network lies on the line. Below: what was left over, which should "
+            "show no pattern.",
+            outcome.predicted_against_true(true, guess, unit),
+            wide=True,
+        )
+    ]
+
+
+def _kind(model: Model) -> str:
+    """Return the kind of the model's only target; "" for several, or a task of one's own."""
+    targets = model.task.targets if isinstance(model.task, Supervised) else None
+    return targets.loss.kind if isinstance(targets, Target) else ""
+
+
+def _brief(layer: Layer) -> str:
+    """Return a layer as one would write it, its defaults left out."""
+    shown = []
+    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
+        value = layer.__dict__.get(name, parameter.default)
+        if name == "self" or value is parameter.default:
+            continue
+        if not isinstance(value, str | bool) and np.ndim(value) == 0 and hasattr(value, "__float__"):
+            value = float(f"{float(value):.6g}")  # a float32 that was written as 0.2
+            value = int(value) if value.is_integer() else value
+        if value == parameter.default:
+            continue
+        alone = parameter.default is inspect.Parameter.empty
+        shown.append(f"{value!r}" if alone else f"{name}={_plain(value)}")
+    return f"{type(layer).__name__}({', '.join(shown)})"
+
+
+def _plain(value: Any) -> str:
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _count(layer: Layer) -> str:
+    names = layer.__dict__.get("_weights", {})
+    return f"{sum(np.size(getattr(layer, name)) for name in names):,} weights"

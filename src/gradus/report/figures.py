@@ -1,0 +1,35 @@
+"""Figures of trainings and trained networks, each a Plotly figure: `figure.show()` displays it."""
+
+from __future__ import annotations
+
+from gradus.report.outcome import (
+    activation_histograms,
+    confusion_matrix,
+    decision_boundary,
+    predicted_against_true,
+    roc_curve,
+    scores_by_class,
+)
+from gradus.report.training import (
+    activations_by_layer,
+    curves_of,
+    gradients_by_layer,
+    learning_curves,
+    learning_rate,
+    updates_by_layer,
+)
+
+__all__ = [
+    "activation_histograms",
+    "activations_by_layer",
+    "confusion_matrix",
+    "curves_of",
+    "decision_boundary",
+    "gradients_by_layer",
+    "learning_curves",
+    "learning_rate",
+    "predicted_against_true",
+    "roc_curve",
+    "scores_by_class",
+    "updates_by_layer",
+]

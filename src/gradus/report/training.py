@@ -1,0 +1,351 @@
+"""Figures of how a training went: curves by epoch, and the vital signs of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradus.errors import GradusError, unknown
+from gradus.report import style
+from gradus.train.history import History
+
+MOST_POINTS = 400  # of a curve over the probes
+NO_GRADIENT = 1e-12  # where a gradient of zero is drawn, as a logarithmic axis has no zero
+USUAL_UPDATES = (1e-4, 1e-2)  # of the weights' norm
+OFFSETS = ("bias", "beta")  # weights that start at zero, so that a share of them says nothing
+
+
+def curve_names(history: History) -> list[str]:
+    """Return what has a learning curve: "loss", then each metric that is one number an epoch."""
+    skipped = ("loss", "learning_rate")
+    found = [
+        name
+        for name in history
+        if history[name].ndim == 1 and not name.startswith("val_") and name not in skipped
+    ]
+    return [name for name in ("loss",) if name in history] + found
+
+
+def best_epoch(history: History) -> int:
+    """Return the epoch, from 1, whose weights were kept; else that of the lowest loss, or 0.
+
+    The loss is that of the validation where there was one.
+    """
+    watched = history.get("val_loss", history.get("loss", np.zeros(0)))
+    if history.best_epoch or not np.isfinite(watched).any():
+        return int(history.best_epoch)
+    return int(np.nanargmin(np.where(np.isfinite(watched), watched, np.nan))) + 1
+
+
+def learning_curves(history: History, names: Sequence[str] | None = None) -> Any:
+    """Return the loss and each metric by epoch, on training and validation data.
+
+    A dotted line marks the epoch whose weights were kept, or else the one of the lowest loss. A
+    loss that falls to less than a fiftieth is drawn on a logarithmic axis.
+
+    Args:
+        history: the record of a training.
+        names: which curves; by default all of `curve_names`.
+
+    Raises:
+        GradusError: if nothing is recorded, or there is no such curve.
+    """
+    _require_epochs(history)
+    known = curve_names(history)
+    names = known if names is None else list(names)
+    for name in names:
+        if name not in known:
+            raise unknown("learning curve", name, known)
+    several = len(names) > 1
+    shown = style.figure(
+        "Learning curves" if several else _label(names[0]).capitalize(),
+        len(names),
+        90 + 230 * len(names),
+        shared_xaxes=True,
+        vertical_spacing=0.12 / len(names),
+        subplot_titles=[style.text(_label(name)) for name in names] if several else None,
+    )
+    for row, name in enumerate(names, 1):
+        parts = (("training", name, style.BLUE), ("validation", f"val_{name}", style.VERMILION))
+        for part, key, colour in parts:
+            if key in history:
+                _curve(shown, history[key], part, colour, row=row, legend=row == 1)
+        if _falls_far(history[name]) and name == "loss":
+            shown.update_yaxes(type="log", row=row)
+        _mark(shown, history, row, len(names))
+    shown.update_layout(hovermode="x unified")
+    _epochs_axis(shown, history.epochs, len(names))
+    return shown
+
+
+def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
+    """Return one curve of several trainings in one figure.
+
+    Args:
+        histories: the trainings by name.
+        name: what is compared, such as "val_loss" or "accuracy".
+
+    Raises:
+        GradusError: if there are no trainings, or one has no such curve.
+    """
+    if not histories:
+        raise GradusError("curves_of needs at least one training: write {name: history}.")
+    shown = style.figure(f"{_label(name)} of {len(histories)} trainings".capitalize(), height=380)
+    for index, (title, history) in enumerate(histories.items()):
+        line = {
+            "color": style.pick(index),
+            "dash": style.pick(index // len(style.COLOURS), style.DASHES),
+        }
+        _curve(shown, history[name], style.text(title), line["color"], line=line)
+    shown.update_yaxes(title_text=style.text(_label(name)))
+    _epochs_axis(shown, max(history.epochs for history in histories.values()))
+    return shown
+
+
+def learning_rate(history: History) -> Any:
+    """Return the learning rate at the end of each epoch, on a logarithmic axis if it varies far.
+
+    Raises:
+        GradusError: if nothing is recorded.
+    """
+    _require_epochs(history)
+    shown = style.figure("Learning rate", height=320)
+    rates = history["learning_rate"]
+    _curve(shown, rates, "learning rate", style.BLUE, legend=False)
+    if rates.min() > 0 and rates.max() / rates.min() > 10:
+        shown.update_yaxes(type="log")
+    shown.update_yaxes(exponentformat="power", rangemode="tozero")
+    _epochs_axis(shown, history.epochs)
+    return shown
+
+
+def activations_by_layer(history: History) -> Any:
+    """Return the layers' outputs over training, as the probes saw them, layer by layer.
+
+    Panels: the mean with a band of one standard deviation; where a layer's activation can
+    saturate, the share of outputs that are; the share of units that were silent (zero) on a
+    whole batch. Healthy layers keep their width, seldom saturate and have few silent units
+    (after figure 2 of Glorot & Bengio 2010, "Understanding the difficulty of training deep
+    feedforward neural networks").
+
+    Raises:
+        GradusError: if no probes were taken.
+    """
+    epochs, values = _probed(history, ("mean", "deviation", "saturated", "silent"))
+    panels = [("mean", "mean ± standard deviation of outputs")]
+    if np.isfinite(values["saturated"]).any():
+        panels.append(("saturated", "saturated share of outputs"))
+    panels.append(("silent", "silent share of units"))
+    shown = style.figure(
+        "Activations by layer",
+        len(panels),
+        90 + 210 * len(panels),
+        shared_xaxes=True,
+        vertical_spacing=0.09,
+        subplot_titles=[title for _, title in panels],
+    )
+    colours = style.depth_colours(len(history.layers))
+    for row, (name, _) in enumerate(panels, 1):
+        for index, layer in enumerate(history.layers):
+            series = values[name][:, index]
+            if not np.isfinite(series).any():
+                continue
+            if name == "mean":
+                width = values["deviation"][:, index]
+                _band(shown, epochs, series - width, series + width, colours[index], layer)
+            _probe_line(shown, epochs, series, layer, colours[index], row=row, legend=row == 1)
+        if name != "mean":
+            top = max(0.1, float(np.nanmax(values[name])) * 1.08)
+            shown.update_yaxes(tickformat=".0%", range=[-0.02 * top, top], row=row)
+    _epochs_axis(shown, history.epochs, len(panels))
+    return shown
+
+
+def gradients_by_layer(history: History) -> Any:
+    """Return the Euclidean norm of each weight's gradient over training, on a logarithmic axis.
+
+    Biases are dotted. Norms that shrink from the last layer to the first by orders of magnitude
+    are vanishing gradients, ones that grow are exploding. A norm of zero is drawn at 1e-12.
+
+    Raises:
+        GradusError: if no probes were taken.
+    """
+    epochs, values = _probed(history, ("gradient",))
+    norms = values["gradient"]
+    shown = style.figure("Gradients by layer", height=400)
+    _by_weight(shown, history, epochs, np.where(norms == 0, NO_GRADIENT, norms), norms)
+    shown.update_yaxes(type="log", title_text="norm of the gradient", exponentformat="power")
+    _epochs_axis(shown, history.epochs)
+    return shown
+
+
+def updates_by_layer(history: History) -> Any:
+    """Return how far a step moves each weight: the update's norm over the weight's norm.
+
+    The band from 1e-4 to 1e-2 is where trainings that go well usually are: far below it, the
+    learning rate is too low; far above, too high. Biases, which start at zero, are left out.
+
+    Raises:
+        GradusError: if no probes were taken.
+    """
+    epochs, values = _probed(history, ("update", "weight"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = values["update"] / values["weight"]
+    ratio[~(np.isfinite(ratio) & (ratio > 0))] = np.nan
+    shown = style.figure("Updates by layer", height=400)
+    shown.add_hrect(
+        y0=USUAL_UPDATES[0], y1=USUAL_UPDATES[1], fillcolor=style.GREEN, opacity=0.09, line_width=0,
+        layer="below",
+    )
+    shown.add_annotation(
+        text="usual", x=1, xref="x domain", xanchor="right", y=np.log10(USUAL_UPDATES[1]),
+        yanchor="top", showarrow=False, font={"size": 11, "color": style.GREEN},
+    )
+    _by_weight(shown, history, epochs, ratio, ratio, skipped=OFFSETS)
+    # The band is always in sight, whatever the ratios are.
+    seen = np.append(ratio[np.isfinite(ratio)], USUAL_UPDATES)
+    shown.update_yaxes(
+        type="log", title_text="update ÷ weight", exponentformat="power",
+        range=[np.log10(seen.min()) - 0.2, np.log10(seen.max()) + 0.2],
+    )
+    _epochs_axis(shown, history.epochs)
+    return shown
+
+
+# --- the parts of a figure ---------------------------------------------------------------------
+
+
+def _require_epochs(history: History) -> None:
+    if not history.epochs:
+        raise GradusError("The history holds no epochs yet: call fit first.")
+
+
+def _probed(history: History, names: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return when probes were taken, in epochs, `(points,)`, and what they saw, `(points, n)`."""
+    if any(name not in history.probes for name in names):
+        raise GradusError("The history holds no probes: train with fit(..., probes=True).")
+    flat = {
+        name: np.asarray(history.probes[name], float).reshape(-1, history.probes[name].shape[-1])
+        for name in names
+    }
+    epochs, segments = history.probes[names[0]].shape[:2]
+    # The probe of a segment is taken at its end.
+    when = (np.arange(epochs * segments) + 1) / segments
+    taken = np.flatnonzero(np.isfinite(flat[names[0]]).any(axis=1))
+    if not len(taken):
+        raise GradusError("The history holds no probes: train with fit(..., probes=True).")
+    taken = taken[style.thin(len(taken), MOST_POINTS)]
+    return when[taken], {name: values[taken] for name, values in flat.items()}
+
+
+def _label(name: str) -> str:
+    side = "validation " if name.startswith("val_") else ""
+    return side + name.removeprefix("val_").replace("_", " ")
+
+
+def _falls_far(values: np.ndarray) -> bool:
+    seen = values[np.isfinite(values)]
+    return len(seen) > 1 and seen.min() > 0 and seen.max() / seen.min() > 50
+
+
+def _curve(
+    shown: Any, values: np.ndarray, name: str, colour: str, *, row: int = 1, legend: bool = True,
+    line: Mapping[str, str] | None = None,
+) -> None:
+    shown.add_scatter(
+        x=np.arange(1, len(values) + 1),
+        y=values,
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
+        mode="lines+markers" if len(values) < 15 else "lines",
+        line={"color": colour, "width": 2, **(line or {})},
+        hovertemplate="%{y:.4g}" if line is None else "epoch %{x}: %{y:.4g}",
+        row=row,
+        col=1,
+    )
+
+
+def _mark(shown: Any, history: History, row: int, rows: int) -> None:
+    """Mark the best epoch by a dotted line through a panel, with words in the first one."""
+    best = best_epoch(history)
+    if not best or history.epochs < 2:
+        return
+    shown.add_vline(x=best, line={"color": style.INK, "width": 1, "dash": "dot"}, row=row, col=1)
+    if row > 1 and rows > 1:
+        return
+    left = best > history.epochs / 2
+    words = "weights kept" if history.best_epoch else "lowest loss"
+    shown.add_annotation(
+        text=f"{words}: epoch {best}",
+        x=best, y=1, xref="x", yref="y domain", showarrow=False, yanchor="top",
+        xanchor="right" if left else "left", xshift=-4 if left else 4,
+        font={"size": 11, "color": style.MUTED}, bgcolor="rgba(255, 255, 255, 0.8)",
+    )
+
+
+def _epochs_axis(shown: Any, epochs: int, rows: int = 1) -> None:
+    shown.update_xaxes(title_text="epoch", row=rows, col=1)
+    if epochs <= 10:
+        shown.update_xaxes(dtick=1)
+
+
+def _band(
+    shown: Any, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, name: str
+) -> None:
+    shown.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself", fillcolor=style.faint(colour, 0.1), line={"width": 0}, mode="lines",
+        hoverinfo="skip", legendgroup=name, showlegend=False, row=1, col=1,
+    )
+
+
+def _probe_line(
+    shown: Any, x: np.ndarray, y: np.ndarray, name: str, colour: str, *, row: int = 1,
+    legend: bool = True, group: str | None = None, dash: str = "solid", true: Any = None,
+) -> None:
+    shown.add_scatter(
+        x=x,
+        y=y,
+        name=style.text(name),
+        legendgroup=group or name,
+        showlegend=legend,
+        mode="lines+markers" if len(x) < 15 else "lines",
+        line={"color": colour, "width": 1.2 if dash == "dot" else 2, "dash": dash},
+        marker={"size": 5},
+        customdata=y if true is None else true,
+        hovertemplate=f"{style.text(name)}, epoch %{{x:.3~g}}: %{{customdata:.3g}}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _by_weight(
+    shown: Any, history: History, x: np.ndarray, drawn: np.ndarray, true: np.ndarray,
+    skipped: Sequence[str] = (),
+) -> None:
+    """Draw one line for each weight; those of one layer share a colour and a legend entry."""
+    owners = [path.rpartition("/")[0] for path in history.weights]
+    known = [layer for layer in history.layers if layer in owners]
+    layers = known + sorted({owner for owner in owners if owner not in known})
+    colours = dict(zip(layers, style.depth_colours(len(layers)), strict=True))
+    named: set[str] = set()
+    # The first line of a layer stands for it in the legend: not a dotted one if there is another.
+    columns = sorted(
+        range(len(owners)),
+        key=lambda i: (layers.index(owners[i]), history.weights[i].endswith(OFFSETS)),
+    )
+    for column in columns:
+        path, owner = history.weights[column], owners[column]
+        offset = path.rpartition("/")[2] in OFFSETS
+        if (skipped and offset) or not np.isfinite(drawn[:, column]).any():
+            continue
+        _probe_line(
+            shown, x, drawn[:, column], path, colours[owner], legend=owner not in named,
+            group=owner, dash="dot" if offset else "solid", true=true[:, column],
+        )
+        shown.data[-1].name = style.text(owner or path)
+        named.add(owner)
