@@ -69,16 +69,16 @@ def once(case: Case, job: dict[str, Any], settings: Any, cache: Path, epochs: in
     }
 
 
-def command_seconds(command: list[str]) -> float:
-    """Return the seconds of a command; NaN if it fails or does not exist."""
+def command_seconds(command: list[str]) -> float | None:
+    """Return the seconds of a command; None if it fails or does not exist."""
     began = time.perf_counter()
     try:
         ended = subprocess.run(
             command, capture_output=True, check=False, env=common.environment(Path())
         )
     except FileNotFoundError:
-        return float("nan")
-    return time.perf_counter() - began if ended.returncode == 0 else float("nan")
+        return None
+    return time.perf_counter() - began if ended.returncode == 0 else None
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def main() -> None:
         for name in [name for name in runs if CASES[name].filled]:
             case, cache = CASES[name], common.cache_in(data, name)
             once(case, job, settings[case.peer], cache, epochs)
-        times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+        times: dict[str, list[Any]] = {name: [] for name in COMMANDS}
         for repeat in range(repeats):
             for name in list(runs)[:: -1 if repeat % 2 else 1]:
                 case = CASES[name]
@@ -130,8 +130,9 @@ def main() -> None:
     )
     for name, reason in left_out.items():
         print(f"{name}: {reason}: left out")
-    commands = {name: common.median(t for t in found if t == t) for name, found in times.items()}
-    commands = {name: seconds if seconds == seconds else None for name, seconds in commands.items()}
+    commands = {
+        name: None if None in found else common.median(found) for name, found in times.items()
+    }
     common.table("commands", [{"command": n, "seconds": s} for n, s in commands.items()])
     for name, seconds in commands.items():
         if seconds is None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.metadata
+import itertools
 import json
+import math
 import os
 import platform
 import statistics
@@ -93,7 +95,7 @@ class Worker:
     ) -> None:
         self.name = str(job["peer"])
         self.began = time.perf_counter()
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `close`
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "peers.py"), json.dumps(dict(job))],
             stdin=subprocess.PIPE,
@@ -105,8 +107,6 @@ class Worker:
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Send one command and return the answer to it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
@@ -124,7 +124,6 @@ class Worker:
 
     def close(self) -> float:
         """End the process and return the seconds from its start to its end."""
-        assert self._process.stdin is not None
         if not self._process.stdin.closed:
             self._process.stdin.close()
         try:
@@ -224,9 +223,8 @@ def interleave(measure: Mapping[str, Callable[[], float]], repeats: int) -> dict
 
 
 def median(values: Iterable[float]) -> float:
-    """Return the median; NaN of nothing."""
-    known = list(values)
-    return statistics.median(known) if known else float("nan")
+    """Return the median."""
+    return statistics.median(values)
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> float:
@@ -291,7 +289,7 @@ def network_flops(rows: int, sizes: Sequence[int]) -> int:
     The backward pass takes two products for the forward pass's one, but none for the gradient of
     the first layer's input. Biases, activations and the optimiser are not counted.
     """
-    products = [2 * a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    products = [2 * a * b for a, b in itertools.pairwise(sizes)]
     return rows * (3 * sum(products) - products[0])
 
 
@@ -317,7 +315,7 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.3g}" if isinstance(value, float) and value < 1000 else str(value)
 

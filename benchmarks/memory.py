@@ -64,14 +64,14 @@ def main() -> None:
                     left_out[name] = common.leave_out(name, error)
                     del runs[name]
             common.say(f"round {repeat + 1} of {repeats} done")
-    torch = common.median(run["peak_mb"] for run in runs.get("torch eager", []))
+    torch = runs.get("torch eager")
     peers = {}
     for name, these in runs.items():
         peak = common.median(run["peak_mb"] for run in these)
         peers[name] = {
             "peak_mb": peak,
             "imported_mb": common.median(run["imported_mb"] for run in these),
-            "times_torch": peak / torch if torch == torch else None,
+            "times_torch": peak / common.median(t["peak_mb"] for t in torch) if torch else None,
             "runs": these,
         }
     common.table(

@@ -9,10 +9,12 @@ weights are there, and `accuracy()` on the test part. `candidates` are settings 
 save time; "tune" tries all of them and keeps the fastest.
 """
 
+# ruff: noqa: D102 - the lines above say what each method of a trainer does
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import json
 import os
 import sys
@@ -39,7 +41,7 @@ class Arrays(NamedTuple):
 class Gradus:
     """gradus as a user calls it; loss and accuracy every epoch."""
 
-    needs = ("gradus",)
+    needs = ("gradus", "gradus.models.model")  # gradus itself imports the rest when it is asked for
     probes = True
 
     @staticmethod
@@ -111,7 +113,7 @@ class Scan:
         rng = np.random.default_rng(job["seed"])
         sizes = [data.x.shape[1], *job["widths"], CLASSES]
         params = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in itertools.pairwise(sizes):
             limit = np.sqrt(6 / (a + b))
             kernel = rng.uniform(-limit, limit, (a, b)).astype(np.float32)
             params.append((jnp.asarray(kernel), jnp.zeros(b, jnp.float32)))
@@ -285,7 +287,7 @@ class Torch:
         torch.set_num_threads(settings.get("threads", os.cpu_count() or 1))
         sizes = [data.x.shape[1], *job["widths"], CLASSES]
         layers: list[Any] = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in itertools.pairwise(sizes):
             layers += [nn.Linear(a, b), nn.ReLU()]
         self.model = nn.Sequential(*layers[:-1])
         self.x, self.y, self.x_test, self.y_test = (
@@ -515,7 +517,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     server = Server(json.loads(sys.argv[1]))
-    missing = [name for name in server.kind.needs if importlib.util.find_spec(name) is None]
+    needs = {name.partition(".")[0] for name in server.kind.needs}
+    missing = sorted(name for name in needs if importlib.util.find_spec(name) is None)
     for line in sys.stdin:
         command = json.loads(line)
         do = command.pop("do")

@@ -23,7 +23,7 @@ from gradus.errors import GradusError, SavedError, nearest
 from gradus.registry import Registry
 
 # Where gradus's own settings are, and the modules whose names a user writes before them.
-_PACKAGES = ("gradus.nn", "gradus.objectives", "gradus.optim", "gradus.train")
+_PACKAGES = ("gradus.nn", "gradus.objectives", "gradus.optim", "gradus.train", "gradus.models")
 _NAMESPACES = ("losses", "metrics", "penalties", "initializers", "activations", "schedules")
 _CUSTOM = "custom."
 
@@ -53,7 +53,7 @@ def describe(value: Any, where: str = "") -> Any:
         return {"tuple": describe(list(value), where)}
     if isinstance(value, Mapping):
         pairs = [[key, describe(item, f"{where}[{key!r}]")] for key, item in value.items()]
-        return {"dict": describe([list(pair) for pair in _checked(pairs, where)], where)}
+        return {"dict": _checked(pairs, where)}
     if isinstance(value, np.ndarray) or _is_array(value):
         return _array(np.asarray(value))
     if isinstance(value, type):
@@ -100,7 +100,7 @@ def _restore(data: Any, custom: Mapping[str, type]) -> Any:
             except (KeyError, TypeError, ValueError) as error:
                 if isinstance(error, GradusError):
                     raise
-                raise SavedError(f"{data!r} is no description of a {kind}: {error}.") from None
+                raise SavedError(f"{data!r} describes no {kind!r}: {error}.") from None
     raise SavedError(f"{data!r} describes nothing: it has no 'class'.")
 
 
@@ -193,7 +193,9 @@ def _refuse(value: Any, where: str) -> Any:
 def _checked(pairs: list[list[Any]], where: str) -> list[list[Any]]:
     for key, _ in pairs:
         if not isinstance(key, str | int):
-            raise SavedError(f"The dict at {where or 'the top'} has the key {key!r}: write a string.")
+            raise SavedError(
+                f"The dict at {where or 'the top'} has the key {key!r}: write a string."
+            )
     return pairs
 
 
@@ -257,9 +259,10 @@ def _classes() -> dict[str, type]:
     found: dict[str, type] = {}
     for module in _modules():
         for value in vars(module).values():
-            if inspect.isclass(value) and value.__module__ == module.__name__:
-                if _is_settings(value):
-                    found[_name(value)] = value
+            if not inspect.isclass(value) or value.__module__ != module.__name__:
+                continue
+            if _is_settings(value):
+                found[_name(value)] = value
     return found
 
 

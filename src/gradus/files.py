@@ -126,7 +126,7 @@ def verified(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     if actual["bytes"] < expected["bytes"]:
         raise SavedError(
-            f"{str(path)!r} was cut short: {actual['bytes']} of {expected['bytes']} bytes are there."
+            f"{str(path)!r} was cut short: it has {actual['bytes']} of {expected['bytes']} bytes."
         )
     if actual != expected:
         raise SavedError(

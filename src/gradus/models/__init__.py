@@ -1,1 +1,1 @@
-"""gradus.models"""
+"""The objects that people hold."""

@@ -219,9 +219,9 @@ class Model:
                 watchers,
                 self.history,
             )
+        self._conclude(carry, task, stopping, data, rows, regime, progress)
         if writer is not None:
             writer.close()
-        self._conclude(carry, task, stopping, data, rows, regime, progress)
         return self.history
 
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:

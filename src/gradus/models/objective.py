@@ -6,19 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError
 from gradus.nn import activations
-from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, walk
-from gradus.nn.network import forward, fresh
+from gradus.nn.network import forward, fresh, generator, replace, weights
 from gradus.objectives import losses, metrics
 from gradus.objectives.pairing import pairing
-from gradus.train.task import Supervised, Target, paired, predictions
+from gradus.train.task import Supervised, Target, is_head, paired
 
-SCALED = 1e3  # how far inputs are stretched to see whether an end is bounded
+DRAWS, SPREAD = 4, 10.0  # weights tried, and their deviation, to see whether an end is bounded
 
 
 def supervised(
@@ -105,11 +103,10 @@ def check(net: Layer, task: Supervised, x: Any, y: Any, where: str = "y") -> lis
             or an end that nobody recognises makes probabilities where logits are expected.
     """
     _refuse_flat(net)
-    heads = jax.eval_shape(lambda net, x: _plain(forward(fresh(net), x)), net, x)
-    kinds = _kinds(net, x)
+    kinds, shapes = _ends(net, x)
     notes = []
     for name, target, head, values in paired(task.targets, kinds, y):
-        shape = _pick(heads, task.targets, name).shape
+        shape = _pick(shapes, task.targets, name).shape
         target.loss.check(values, shape, where if name == "output" else f"{where}[{name!r}]")
         doubt = pairing(target.loss, head.kind, shape)
         if doubt:
@@ -120,24 +117,20 @@ def check(net: Layer, task: Supervised, x: Any, y: Any, where: str = "y") -> lis
 
 
 def _plain(heads: Any) -> Any:
-    return jax.tree.map(lambda head: head.logits, heads, is_leaf=lambda x: isinstance(x, Head))
+    return jax.tree.map(lambda head: head.logits, heads, is_leaf=is_head)
 
 
-def _kinds(net: Layer, x: Any) -> Any:
-    """Return the heads with their kinds alone."""
-    found: list[Any] = []
+def _ends(net: Layer, x: Any) -> tuple[Any, Any]:
+    """Return the heads with their kinds alone, and the shapes of the outputs."""
+    kinds: list[Any] = []
 
     def look(net: Layer, x: Any) -> Any:
         heads = forward(fresh(net), x)
-        found.append(
-            jax.tree.map(
-                lambda head: Head(head.kind, None), heads, is_leaf=lambda h: isinstance(h, Head)
-            )
-        )
+        kinds.append(jax.tree.map(lambda head: head._replace(logits=()), heads, is_leaf=is_head))
         return _plain(heads)
 
-    jax.eval_shape(look, net, x)
-    return found[0]
+    shapes = jax.eval_shape(look, net, x)
+    return kinds[0], shapes
 
 
 def _pick(tree: Any, targets: Any, name: str) -> Any:
@@ -149,29 +142,35 @@ def _pick(tree: Any, targets: Any, name: str) -> Any:
 def _refuse_flat(net: Layer) -> None:
     for path, layer in walk(net):
         activation = layer.__dict__.get("activation")
-        if activation is not None and not isinstance(activation, Layer):
-            if activations.is_flat(activation):
-                name = activation if isinstance(activation, str) else activation.__name__
-                raise GradusError(
-                    f"Layer {path!r} ({type(layer).__name__}) has the activation {name!r}, whose "
-                    "derivative is zero everywhere: no gradient passes it and nothing before it "
-                    "learns. Use 'sigmoid' or 'tanh', or the straight-through estimator "
-                    f"'{name}_ste', or gr.Perceptron, whose rule needs no gradient."
-                )
+        if isinstance(activation, Layer) or not activations.is_flat(activation):
+            continue
+        name = (
+            activation
+            if isinstance(activation, str)
+            else getattr(activation, "__name__", activation)
+        )
+        raise GradusError(
+            f"Layer {path!r} ({type(layer).__name__}) has the activation {name!r}, whose "
+            "derivative is zero everywhere: no gradient passes it and nothing before it learns. "
+            "Use 'sigmoid' or 'tanh', or the straight-through estimator "
+            f"'{name}_ste', or gr.Perceptron, whose rule needs no gradient."
+        )
 
 
 def _refuse_hidden_link(net: Layer, task: Supervised, name: str, target: Target, x: Any) -> None:
     """Refuse outputs that are probabilities already and would be squashed once more.
 
-    They stay within [0, 1] however far the inputs are stretched, which logits do not.
+    They stay within [0, 1] whatever the weights are, which logits do not.
     """
     outputs = jax.jit(lambda net, x: _plain(forward(fresh(net), x)))
-    for factor in (1.0, SCALED, -SCALED):
-        stretched = jax.tree.map(
-            lambda a, f=factor: a * np.float32(f) if jnp.issubdtype(a.dtype, jnp.floating) else a, x
-        )
-        values = np.asarray(_pick(outputs(net, stretched), task.targets, name))
-        within = (values >= 0).all() and (values <= 1).all() and values.std() > 0
+    draw = generator(0, "hidden link")
+    for count in range(1 + DRAWS):
+        if count:
+            shapes = {path: value.shape for path, value in weights(net, "param").items()}
+            drawn = {path: draw.normal(0, SPREAD, shape) for path, shape in shapes.items()}
+            net = replace(net, {path: value.astype(np.float32) for path, value in drawn.items()})
+        values = np.asarray(_pick(outputs(net, x), task.targets, name))
+        within = bool(((values >= 0) & (values <= 1)).all())
         if target.loss.link == "softmax":
             within = within and np.allclose(values.sum(-1), 1, atol=1e-3)
         if not within:

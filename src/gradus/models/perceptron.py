@@ -74,7 +74,7 @@ class Perceptron(Model):
         super().__init__(net, PerceptronRule(threshold), SGD(learning_rate))
         self.units = units
 
-    def fit(
+    def fit(  # type: ignore[override]  # the rule leaves no choice of batch and monitor
         self, x: Any, y: Any, *, epochs: int = 100, shuffle_seed: int = 0, **options: Any
     ) -> History:
         """Train sample by sample until an epoch passes without an error.
@@ -109,7 +109,7 @@ class Perceptron(Model):
             )
         return history
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
+    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Return the number of errors and the accuracy on some data."""
         return super().evaluate(x, self._targets(y), sample_weight)
 

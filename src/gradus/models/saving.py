@@ -8,6 +8,9 @@ checksums; `weights.safetensors` the weights by path; `history.parquet` the numb
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
+import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +53,11 @@ def save(model: Model, folder: Path) -> Path:
     if not model.built or example is None:
         raise SavedError("The model has no weights to save yet: call fit or build(x) first.")
     settings = {name: describe(value, name) for name, value in model.settings.items()}
-    settings["optimizer"] = describe(model.optimizer, "optimizer")
+    if "optimizer" in settings:
+        settings["optimizer"] = describe(model.optimizer, "optimizer")
     arrays, facts = checkpoint.history_parts(model.history)
     content = {
+        "class": _class_name(model),
         "settings": settings,
         "example": describe(jax.tree.map(_write_shape, example)),
         "frozen": _frozen(model.net),
@@ -79,12 +84,10 @@ def load(folder: Path, custom: Sequence[type] = ()) -> Model:
         SavedError: if there is none, it was altered or written by a newer version, or needs a
             class that is not given.
     """
-    from gradus.models.model import Model
-
     manifest = files.read_manifest(folder, MANIFEST, KIND)
     try:
         settings = {k: restore(v, custom) for k, v in manifest["settings"].items()}
-        model = Model(**settings)
+        model = _find_class(manifest["class"], custom)(**settings)
         model.build(jax.tree.map(_read_shape, restore(manifest["example"])))
         frozen = set(manifest["frozen"])
         for path, layer in walk(model.net):
@@ -102,7 +105,7 @@ def load(folder: Path, custom: Sequence[type] = ()) -> Model:
     columns = _read_columns(files.verified(folder, HISTORY, manifest))
     model.history = checkpoint.history_of(columns | arrays, facts)
     if "epoch" in arrays:
-        carry = start(model.net, model.optimizer, Stopping(), False)
+        carry = start(model.net, model.optimizer, Stopping("loss", "min"), False)
         where = f"The model {str(folder)!r}"
         kept = {k: checkpoint.fill(getattr(carry, k), arrays, k, where) for k in KEPT}
         model._carry = dataclasses.replace(carry, **kept)
@@ -151,6 +154,30 @@ def load_weights(model: Model, path: Path, skip_missing: bool = False) -> list[s
         params, state = weights(model.net, "param"), weights(model.net, "state")
         model._carry = dataclasses.replace(model._carry, params=params, state=state)
     return sorted(found)
+
+
+def _class_name(model: Model) -> str:
+    cls = type(model)
+    if set(model.settings) - set(inspect.signature(cls).parameters):
+        raise SavedError(
+            f"{cls.__name__} cannot be saved: end its __init__ with self.settings = {{...}}, a "
+            "dict of its own arguments, from which it is made again."
+        )
+    return cls.__name__
+
+
+def _find_class(name: str, custom: Sequence[type]) -> type[Model]:
+    """Return gradus's kind of model of that name, or the one given."""
+    from gradus import models
+
+    known: dict[str, Any] = {cls.__name__: cls for cls in custom}
+    for info in pkgutil.iter_modules(models.__path__):
+        known |= vars(importlib.import_module(f"{models.__name__}.{info.name}"))
+    cls = known.get(name)
+    if not inspect.isclass(cls) or not issubclass(cls, known["Model"]):
+        raise SavedError(f"The model is a {name!r}: write load(path, custom=[{name}]).")
+    found: type[Model] = cls
+    return found
 
 
 def _read_weights(path: Path) -> dict[str, np.ndarray]:

@@ -1,1 +1,1 @@
-"""gradus.nn"""
+"""What a network is: layers, activations, initialisers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -127,7 +128,7 @@ class Activation(Layer):
 
     def call(self, x: Any) -> Any:
         """Return `activation(x)`."""
-        function = activations.get(self.activation)
+        function: Callable[..., Any] = activations.get(self.activation)
         return function(x) if self.alpha is None else function(x, self.alpha)
 
 

@@ -18,9 +18,7 @@ def check_share(layer: str, name: str, value: Any) -> None:
     Raises:
         GradusError: naming the layer's class and the argument.
     """
-    if isinstance(value, str | bool) or (
-        isinstance(value, int | float) and not 0.0 <= value < 1.0
-    ):
+    if isinstance(value, str | bool) or (isinstance(value, int | float) and not 0.0 <= value < 1.0):
         raise GradusError(f"{layer}({name}={value!r}): write a number from 0 up to below 1.")
 
 
@@ -47,7 +45,7 @@ class Dropout(Layer):
         """Return `x · keep / (1 - rate)` with `keep` drawn anew, or `x` outside training."""
         if not training:
             return x
-        keep = jax.random.uniform(self.random(), x.shape) >= self.rate
+        keep = jax.random.uniform(self.random(), x.shape, jnp.float32) >= self.rate
         return jnp.where(keep, floating(x) / (1.0 - self.rate), 0.0)
 
 
@@ -71,7 +69,9 @@ class GaussianNoise(Layer):
     def call(self, x: Any, training: bool) -> Any:
         """Return `x` plus noise, or `x` outside training."""
         x = floating(x)
-        return x + self.stddev * jax.random.normal(self.random(), x.shape) if training else x
+        if not training:
+            return x
+        return x + self.stddev * jax.random.normal(self.random(), x.shape, x.dtype)
 
 
 class MaskingNoise(Layer):
@@ -97,5 +97,5 @@ class MaskingNoise(Layer):
         """Return `x` with a share of zeros, or `x` outside training."""
         if not training:
             return x
-        keep = jax.random.uniform(self.random(), x.shape) >= self.rate
+        keep = jax.random.uniform(self.random(), x.shape, jnp.float32) >= self.rate
         return jnp.where(keep, floating(x), 0.0)

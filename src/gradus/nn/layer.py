@@ -7,7 +7,7 @@ import inspect
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -212,7 +212,9 @@ class Layer:
                 "fresh copy: write net = fresh(net, key), then net(x, training=True)."
             )
         self._require(self.built)
-        return self.call(*inputs, **({"training": False} if _takes_training(type(self)) else {}))
+        return self.call(
+            *inputs, **({"training": False} if _takes_training(type(self).call) else {})
+        )
 
     def _require(self, built: bool) -> None:
         if not built:
@@ -222,7 +224,7 @@ class Layer:
             )
 
     def _named_call(self, scope: Scope, inputs: tuple[Any, ...]) -> Any:
-        options = {"training": scope.training} if _takes_training(type(self)) else {}
+        options = {"training": scope.training} if _takes_training(type(self).call) else {}
         try:
             return self.call(*inputs, **options)
         except GradusError:
@@ -325,8 +327,8 @@ def snake_case(name: str) -> str:
 
 
 @functools.cache
-def _takes_training(cls: Hashable) -> bool:
-    return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+def _takes_training(call: Callable[..., Any]) -> bool:
+    return "training" in inspect.signature(call).parameters
 
 
 # --- the pytree -------------------------------------------------------------------------------

@@ -50,9 +50,7 @@ def init(net: L, seed: int, example: Any) -> L:
     return net
 
 
-def fresh(
-    net: L, key: Any = None, *, training: bool = False, recording: bool = False
-) -> L:
+def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = False) -> L:
     """Return a copy of `net` that a trace may update: it takes randomness and assigns state.
 
     Args:

@@ -41,7 +41,9 @@ class Reshape(Layer):
         size, target = math.prod(x.shape[1:]), tuple(self.target_shape)
         known = math.prod(n for n in target if n != -1)
         if target.count(-1) > 1:
-            raise GradusError(f"Reshape({target}) has more than one -1: leave one size open at most.")
+            raise GradusError(
+                f"Reshape({target}) has more than one -1: leave one size open at most."
+            )
         if (size % known if -1 in target else size - known) != 0:
             raise ShapeError(
                 f"{self._where()} makes samples of shape {target} but was given samples of shape "

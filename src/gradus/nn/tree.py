@@ -28,9 +28,9 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(cls: T) -> T:
     """Make a class a frozen dataclass and a JAX pytree; its fields, unless `static`, are leaves."""
-    cls = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
-    cls.is_settings = True  # type: ignore[attr-defined]  # a layer that holds one has its leaves
-    return cls
+    made: Any = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+    made.is_settings = True  # a layer that holds one has its leaves
+    return made
 
 
 def canonical(tree: Any) -> Any:

@@ -1,1 +1,1 @@
-"""gradus.report"""
+"""What a training and a trained network look like: figures, and the page of a run."""

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from gradus.nn.layer import Layer, children, walk
-from gradus.report import outcome
+from gradus.report import outcome, portrait
 from gradus.report.page import Panel, Report, duration
 from gradus.train.history import History
 from gradus.train.task import Supervised, Target
@@ -62,7 +62,7 @@ def build_report(
                 "Outputs of each layer",
                 "How the outputs of each trained layer are spread on test samples, first layer on "
                 "top.",
-                outcome.activation_histograms(model, x),
+                portrait.activation_histograms(model, x),
                 wide=True,
             )
         )
@@ -149,12 +149,12 @@ def training_metrics(history: History) -> dict[str, dict[str, float]]:
 def model_settings(model: Model) -> dict[str, Any]:
     """Return the network layer by layer, and how it was trained, as far as the model knows."""
     layers = {
-        path or "network": f"{_brief(layer)}, {_count(layer)}"
+        path or "network": _brief(layer) + _count(layer)
         for path, layer in walk(model.net)
         if not any(children(layer))
     }
     rest = {
-        name: value if isinstance(value, str | int | float) else _plain(value)
+        name: _plain(value)
         for name, value in model.settings.items()
         if name != "net" and value is not None and value != ()
     }
@@ -167,9 +167,10 @@ def environment(history: History | None = None) -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in ("gradus", "jax", "optax", "numpy")}
     found["python"] = platform.python_version()
     found["system"] = f"{platform.system()} {platform.machine()}"
-    found["device"] = f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})"
-    found["processor cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-                                   else os.cpu_count())
+    found["device"] = f"{len(devices)} × {devices[0].device_kind}"
+    found["processor cores"] = str(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
     if history is not None and history.seconds:
         found["training time"] = duration(sum(history.seconds))
     found["date"] = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
@@ -194,27 +195,36 @@ def _kind(model: Model) -> str:
     return targets.loss.kind if isinstance(targets, Target) else ""
 
 
-def _brief(layer: Layer) -> str:
-    """Return a layer as one would write it, its defaults left out."""
+def _brief(thing: Any) -> str:
+    """Return a layer, optimiser or loss as one would write it, its defaults left out."""
     shown = []
-    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
-        value = layer.__dict__.get(name, parameter.default)
-        if name == "self" or value is parameter.default:
-            continue
-        if not isinstance(value, str | bool) and np.ndim(value) == 0 and hasattr(value, "__float__"):
-            value = float(f"{float(value):.6g}")  # a float32 that was written as 0.2
-            value = int(value) if value.is_integer() else value
-        if value == parameter.default:
+    for name, parameter in inspect.signature(type(thing)).parameters.items():
+        value = _number(getattr(thing, name, parameter.default))
+        if value is parameter.default or _plain(value) == _plain(_number(parameter.default)):
             continue
         alone = parameter.default is inspect.Parameter.empty
-        shown.append(f"{value!r}" if alone else f"{name}={_plain(value)}")
-    return f"{type(layer).__name__}({', '.join(shown)})"
+        shown.append(_plain(value) if alone else f"{name}={_plain(value)}")
+    return f"{type(thing).__name__}({', '.join(shown)})"
+
+
+def _number(value: Any) -> Any:
+    """Return a float32 as the number that was written: 0.2, not 0.20000000298."""
+    if isinstance(value, np.generic | np.ndarray | jax.Array) and np.ndim(value) == 0:
+        value = float(f"{float(value):.6g}")
+        return int(value) if value.is_integer() else value
+    return value
 
 
 def _plain(value: Any) -> str:
-    return getattr(value, "__name__", None) or repr(value)
+    if isinstance(value, Layer) or getattr(type(value), "is_settings", False):
+        return _brief(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(item)}" for name, item in value.items())
+    return getattr(value, "__name__", None) or (value if isinstance(value, str) else repr(value))
 
 
 def _count(layer: Layer) -> str:
-    names = layer.__dict__.get("_weights", {})
-    return f"{sum(np.size(getattr(layer, name)) for name in names):,} weights"
+    count = sum(np.size(getattr(layer, name)) for name in layer.__dict__.get("_weights", {}))
+    return f", {count:,} weights" if count else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from gradus.report.outcome import (
-    activation_histograms,
     confusion_matrix,
-    decision_boundary,
     predicted_against_true,
     roc_curve,
     scores_by_class,
 )
+from gradus.report.portrait import activation_histograms, decision_boundary
 from gradus.report.training import (
     activations_by_layer,
     curves_of,

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gradus.errors import DataError, GradusError
-from gradus.nn.network import fresh, recorded
+from gradus.errors import DataError
 from gradus.report import style
-from gradus.train.probes import watched
-
-if TYPE_CHECKING:
-    from gradus.models.model import Model
 
 MOST_POINTS = 3000  # of a cloud of samples
 MOST_WORDS = 25  # classes up to which a confusion matrix shows its counts
-GRID_STEPS = 140  # of a decision boundary, along each axis
-HISTOGRAM_ROWS = 512  # samples that the histograms look at
-HISTOGRAM_BINS = 48
 
 
 def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np.ndarray:
@@ -33,7 +25,7 @@ def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np
     Raises:
         DataError: if the two differ in length, or hold something else than labels.
     """
-    true, guess = _labels(y_true, "y_true"), _labels(y_pred, "y_pred")
+    true, guess = labels_of(y_true, "y_true"), labels_of(y_pred, "y_pred")
     if len(true) != len(guess):
         raise DataError(f"y_true has {len(true)} labels but y_pred has {len(guess)}.")
     count = int(max(true.max(), guess.max())) + 1
@@ -73,7 +65,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
         shown.add_heatmap(
             z=np.where(mask, shares, np.nan),
             name=part,
-            text=np.where(counts > 0, counts.astype(str), ""),
+            text=np.where(mask & (counts > 0), counts.astype(str), ""),
             texttemplate="%{text}" if size <= MOST_WORDS else None,
             textfont={"size": 15 if size <= 5 else 12 if size <= 12 else 9},
             customdata=[
@@ -83,10 +75,21 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
             hovertemplate="true %{customdata[1]}, predicted %{customdata[2]}: %{customdata[0]}"
             " (%{z:.1%} of the row)<extra></extra>",
             colorscale=[[0, "#F7F9FB"], [1, colour]],
-            zmin=0, zmax=most, showscale=False, xgap=1.5, ygap=1.5, hoverongaps=False,
+            zmin=0,
+            zmax=most,
+            showscale=False,
+            xgap=1.5,
+            ygap=1.5,
+            hoverongaps=False,
         )
-    marks = {"tickmode": "array", "tickvals": np.arange(size), "ticktext": _short(names),
-             "showgrid": False, "showline": False}
+    marks = {
+        "tickmode": "array",
+        "tickvals": np.arange(size),
+        "ticktext": _short(names),
+        "showgrid": False,
+        "showline": False,
+        "ticks": "",
+    }
     shown.update_xaxes(title_text="predicted", **marks)
     shown.update_yaxes(title_text="true", autorange="reversed", **marks)
     return shown
@@ -112,29 +115,47 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.diag(counts) / counts.sum(axis=0)
         recall = np.diag(counts) / counts.sum(axis=1)
-    shown = style.figure("Precision and recall by class",
-                         height=min(620, 300 + 34 * max(len(counts) - 2, 0)))
+    shown = style.figure(
+        "Precision and recall by class", height=min(620, 300 + 34 * max(len(counts) - 2, 0))
+    )
     for place in places:
         shown.add_scatter(
-            x=[precision[place], recall[place]], y=[place, place], mode="lines", showlegend=False,
-            line={"color": "#CBD2D9", "width": 2}, hoverinfo="skip",
+            x=[precision[place], recall[place]],
+            y=[place, place],
+            mode="lines",
+            showlegend=False,
+            line={"color": "#CBD2D9", "width": 2},
+            hoverinfo="skip",
         )
-    for name, values, colour, symbol in (
-        ("precision", precision, style.BLUE, "circle"),
-        ("recall", recall, style.VERMILION, "diamond"),
+    for name, values, colour, marker in (
+        ("precision", precision, style.BLUE, {"symbol": "circle", "size": 8}),
+        (
+            "recall",
+            recall,
+            style.VERMILION,
+            {"symbol": "diamond-open", "size": 13, "line": {"width": 2}},
+        ),
     ):
         shown.add_scatter(
-            x=values, y=places, name=name, mode="markers",
+            x=values,
+            y=places,
+            name=name,
+            mode="markers",
             customdata=[style.text(class_name) for class_name in names],
-            marker={"size": 10, "color": colour, "symbol": symbol,
-                    "line": {"width": 1, "color": "white"}},
+            marker={"color": colour, **marker},
+            cliponaxis=False,
             hovertemplate=f"%{{customdata}}: {name} %{{x:.1%}}<extra></extra>",
         )
     seen = np.concatenate([precision, recall])
     lowest = float(np.nanmin(seen)) if np.isfinite(seen).any() else 0.0
-    shown.update_xaxes(tickformat=".0%", showgrid=True, range=[max(-0.02, lowest - 0.05), 1.02])
-    shown.update_yaxes(tickmode="array", tickvals=places, ticktext=_short(names),
-                       autorange="reversed", showgrid=False)
+    shown.update_xaxes(tickformat=".0%", showgrid=True, range=[max(0, lowest - 0.02), 1])
+    shown.update_yaxes(
+        tickmode="array",
+        tickvals=places,
+        ticktext=_short(names),
+        autorange="reversed",
+        showgrid=False,
+    )
     return shown
 
 
@@ -151,9 +172,11 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
     Raises:
         DataError: if the lengths differ, or only one class occurs.
     """
-    true = _labels(y_true, "y_true")
+    true = labels_of(y_true, "y_true")
     score = np.asarray(probability, float)
-    score = score[:, 1] if score.ndim == 2 and score.shape[1] == 2 else score.reshape(len(score), -1)
+    score = (
+        score[:, 1] if score.ndim == 2 and score.shape[1] == 2 else score.reshape(len(score), -1)
+    )
     score = score.reshape(-1)
     if len(true) != len(score):
         raise DataError(f"y_true has {len(true)} labels but there are {len(score)} probabilities.")
@@ -162,30 +185,48 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
             f"roc_curve needs labels 0 and 1, both of them, but y_true has {np.unique(true)}."
         )
     order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # equal ones go together
+    ends = np.append(
+        np.flatnonzero(np.diff(score[order])), len(score) - 1
+    )  # equal ones go together
     hits = np.append(0, np.cumsum(true[order])[ends])
     alarms = np.append(0, ends + 1) - hits
     x, y = alarms / alarms[-1], hits / hits[-1]
     area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
     kept = style.thin(len(x), 1000)
     shown = style.figure("ROC curve", height=400)
-    shown.add_scatter(x=[0, 1], y=[0, 1], mode="lines", hoverinfo="skip", name="guessing",
-                      line={"color": "#9AA5B1", "width": 1, "dash": "dot"})
     shown.add_scatter(
-        x=x[kept], y=y[kept], name=f"network, area {area:.3f}", mode="lines",
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        hoverinfo="skip",
+        name="guessing",
+        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
+    )
+    shown.add_scatter(
+        x=x[kept],
+        y=y[kept],
+        name=f"network, area {area:.3f}",
+        mode="lines",
         customdata=np.append(np.inf, score[order][ends])[kept],
         line={"color": style.BLUE, "width": 2.5},
         hovertemplate="threshold %{customdata:.3f}: %{y:.1%} of positives found,"
         " %{x:.1%} of negatives alarmed<extra></extra>",
     )
     half = int(np.sum(score[order][ends] > 0.5))
-    shown.add_scatter(x=[x[half]], y=[y[half]], mode="markers", name="threshold ½",
-                      marker={"size": 10, "color": style.VERMILION},
-                      hovertemplate="threshold ½: %{y:.1%}, %{x:.1%}<extra></extra>")
-    shown.update_xaxes(title_text="false alarms, share of negatives", tickformat=".0%",
-                       range=[-0.02, 1.02])
-    shown.update_yaxes(title_text="found, share of positives", tickformat=".0%",
-                       range=[-0.02, 1.04])
+    shown.add_scatter(
+        x=[x[half]],
+        y=[y[half]],
+        mode="markers",
+        name="threshold ½",
+        marker={"size": 10, "color": style.VERMILION},
+        hovertemplate="threshold ½: %{y:.1%}, %{x:.1%}<extra></extra>",
+    )
+    shown.update_xaxes(
+        title_text="false alarms, share of negatives", tickformat=".0%", range=[-0.02, 1.02]
+    )
+    shown.update_yaxes(
+        title_text="found, share of positives", tickformat=".0%", range=[-0.02, 1.04]
+    )
     return shown
 
 
@@ -213,21 +254,44 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
     true, guess = true.reshape(-1), guess.reshape(-1)
     kept = style.thin(len(true), MOST_POINTS)
     unit = f" ({style.text(unit)})" if unit else ""
-    shown = style.figure("Predicted against true", 2, 640, row_heights=[0.62, 0.38],
-                         vertical_spacing=0.16)
+    shown = style.figure(
+        "Predicted against true", 2, 640, row_heights=[0.62, 0.38], vertical_spacing=0.16
+    )
     low = float(min(true.min(), guess.min()))
     high = float(max(true.max(), guess.max()))
     dot = {"size": 6, "color": style.faint(style.BLUE, 0.55 if len(kept) < 600 else 0.3)}
     line = {"color": style.VERMILION, "width": 1.5}
-    shown.add_scatter(x=[low, high], y=[low, high], mode="lines", line=line, name="perfect",
-                      hoverinfo="skip", row=1, col=1)
-    shown.add_scatter(x=true[kept], y=guess[kept], mode="markers", marker=dot, name="samples",
-                      hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra></extra>",
-                      row=1, col=1)
+    shown.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        line=line,
+        name="perfect",
+        hoverinfo="skip",
+        row=1,
+        col=1,
+    )
+    shown.add_scatter(
+        x=true[kept],
+        y=guess[kept],
+        mode="markers",
+        marker=dot,
+        name="samples",
+        hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra></extra>",
+        row=1,
+        col=1,
+    )
+    shown.add_scatter(
+        x=guess[kept],
+        y=(true - guess)[kept],
+        mode="markers",
+        marker=dot,
+        showlegend=False,
+        row=2,
+        col=1,
+        hovertemplate="predicted %{x:.4g}, residual %{y:.4g}<extra></extra>",
+    )
     shown.add_hline(y=0, line=line, row=2, col=1)
-    shown.add_scatter(x=guess[kept], y=(true - guess)[kept], mode="markers", marker=dot,
-                      showlegend=False, row=2, col=1,
-                      hovertemplate="predicted %{x:.4g}, residual %{y:.4g}<extra></extra>")
     shown.update_xaxes(title_text=f"true{unit}", row=1)
     shown.update_yaxes(title_text=f"predicted{unit}", row=1)
     shown.update_xaxes(title_text=f"predicted{unit}", row=2)
@@ -236,109 +300,10 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
     return shown
 
 
-def activation_histograms(model: Model, x: Any) -> Any:
-    """Return how the outputs of each layer are spread on some data, first layer on top.
-
-    Args:
-        model: a built model.
-        x: inputs, `(n, ...)`; the first 512 rows are looked at.
-
-    Raises:
-        GradusError: if the model is not built.
-    """
-    import jax
-
-    if not model.built:
-        raise GradusError("activation_histograms: the network has no weights yet; call fit first.")
-    copy = fresh(model.net, recording=True)
-    copy(jax.tree.map(lambda a: np.asarray(a)[:HISTOGRAM_ROWS], x))
-    outputs = recorded(copy)[1]
-    layers = [path for path in watched(model.net) if path in outputs]
-    shown = style.figure("Outputs by layer", len(layers), 80 + 120 * len(layers),
-                         vertical_spacing=min(0.1, 0.4 / max(len(layers), 1)),
-                         subplot_titles=[""] * len(layers))
-    for row, (path, colour) in enumerate(
-        zip(layers, style.depth_colours(len(layers)), strict=True), 1
-    ):
-        values = np.asarray(outputs[path], float).reshape(-1)
-        values = values[np.isfinite(values)]
-        counts, edges = np.histogram(values, bins=HISTOGRAM_BINS)
-        zero = float(np.mean(values == 0)) if len(values) else 0.0
-        shown.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2, y=counts / max(len(values), 1), width=np.diff(edges),
-            marker={"color": colour, "line": {"width": 0}}, name=style.text(path),
-            showlegend=False, row=row, col=1,
-            hovertemplate="around %{x:.3g}: %{y:.1%}<extra></extra>",
-        )
-        words = f"{style.text(path)}: mean {values.mean():.2g}, deviation {values.std():.2g}"
-        shown.layout.annotations[row - 1].text = words + (
-            f", {style.share(zero)} zero" if zero else ""
-        )
-    shown.update_annotations(x=0, xanchor="left", font={"size": 12, "color": style.INK})
-    shown.update_yaxes(tickformat=".0%", nticks=3)
-    shown.update_layout(bargap=0)
-    return shown
-
-
-def decision_boundary(
-    model: Model, x: Any, y: Any, class_names: Sequence[object] | None = None
-) -> Any:
-    """Return which class the network names anywhere in a plane, and the samples on it.
-
-    The stronger a region's colour, the surer is the network.
-
-    Args:
-        model: a trained model of two features.
-        x: inputs, `(n, 2)`.
-        y: labels `(n,)` or one-hot rows `(n, classes)`.
-        class_names: what the labels 0, 1, … stand for.
-
-    Raises:
-        DataError: if `x` has not exactly two features.
-    """
-    x = np.asarray(x, np.float32)
-    if x.ndim != 2 or x.shape[1] != 2:
-        raise DataError(f"decision_boundary draws two features, but x has shape {x.shape}.")
-    labels = _labels(y, "y")
-    margin = 0.08 * np.ptp(x, axis=0) + 1e-6
-    axes = [
-        np.linspace(low, high, GRID_STEPS, dtype=np.float32)
-        for low, high in zip(x.min(0) - margin, x.max(0) + margin, strict=True)
-    ]
-    plane = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    named = np.asarray(model.predict_classes(plane)).reshape(GRID_STEPS, GRID_STEPS)
-    sure = _certainty(model.predict(plane)).reshape(named.shape)
-    names = _names(class_names, int(max(labels.max(), named.max())) + 1)
-    names = [style.text(name) for name in names]
-    shown = style.figure("Decision boundary", height=460)
-    for index, name in enumerate(names):
-        if (named == index).any():
-            colour = style.pick(index)
-            shown.add_heatmap(
-                x=axes[0], y=axes[1], z=np.where(named == index, sure, np.nan).astype(np.float32),
-                zmin=0, zmax=1, showscale=False, hoverongaps=False, name=f"{name} predicted",
-                colorscale=[[0, style.faint(colour, 0.08)], [1, style.faint(colour, 0.4)]],
-                hovertemplate=f"{name}: %{{z:.1%}} sure<extra></extra>",
-            )
-    kept = style.thin(len(x), MOST_POINTS)
-    for index, name in enumerate(names):
-        rows = kept[labels[kept] == index]
-        shown.add_scatter(
-            x=x[rows, 0], y=x[rows, 1], mode="markers", name=name,
-            marker={"size": 7, "color": style.pick(index),
-                    "symbol": style.pick(index, style.SYMBOLS),
-                    "line": {"width": 1, "color": "white"}},
-            hovertemplate=f"true {name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
-        )
-    shown.update_yaxes(showgrid=False)
-    shown.update_layout(hovermode="closest")
-    return shown
-
-
 # --- what the figures share --------------------------------------------------------------------
 
 
-def _labels(y: Any, where: str) -> np.ndarray:
+def labels_of(y: Any, where: str) -> np.ndarray:
     """Return labels `(n,)` from labels, one-hot rows or probabilities."""
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
@@ -363,18 +328,3 @@ def _names(class_names: Sequence[object] | None, count: int) -> list[str]:
 def _short(names: Sequence[str]) -> list[str]:
     """Return names cut to what fits beside an axis."""
     return [style.text(name if len(name) <= 18 else f"{name[:17]}…") for name in names]
-
-
-def _certainty(output: Any) -> np.ndarray:
-    """Return how sure a prediction is, from 0 (all classes alike) to 1.
-
-    Outputs that are no probabilities (a margin, say) are taken as surely meant.
-    """
-    output = np.asarray(output, float)
-    output = output.reshape(len(output), -1)
-    if output.min() < 0 or output.max() > 1:
-        return np.ones(len(output))
-    if output.shape[1] == 1:
-        return np.abs(2 * output[:, 0] - 1)
-    least = 1 / output.shape[1]
-    return (output.max(axis=1) - least) / (1 - least)

@@ -17,7 +17,6 @@ from gradus.errors import SavedError
 from gradus.report import style, training
 from gradus.train.history import History
 
-SHARES = ("accuracy", "precision", "recall", "f1", "top_")  # metrics shown as percentages
 MOST_TILES = 4
 ENDINGS = {
     "patience": "Training ended early, as the watched number had stopped improving.",
@@ -106,11 +105,14 @@ def render(run: Report) -> str:
     from plotly.offline import get_plotlyjs
 
     pages = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     history = run.history if run.history is not None and run.history.epochs else None
-    pages.globals.update(number=number, chart=_chart, label=_label)
+    pages.globals.update(number=number, chart=_chart, label=style.label)
     return pages.get_template("report.html").render(
         run=run,
         style=_source("report.css"),
@@ -133,16 +135,18 @@ def render(run: Report) -> str:
 
 
 def number(name: str, value: float) -> str:
-    """Return a metric as people read it: "97.3 %" for an accuracy, else four digits."""
+    """Return a metric as people read it: "97.3%" for an accuracy, else four digits."""
     if not math.isfinite(value):
         return "not finite"
-    if name.removeprefix("val_").startswith(SHARES):
+    if style.is_share(name):
         return style.share(value)
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it: "3.1 s", "2 min 5 s", "1 h 4 min"."""
+    """Return a time as people read it: "17 ms", "3.1 s", "2 min 5 s", "1 h 4 min"."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -154,8 +158,8 @@ def duration(seconds: float) -> str:
 # --- what stands on the page -------------------------------------------------------------------
 
 
-def _tiles(run: Report, history: History | None) -> list[tuple[str, str, str]]:
-    """Return the header's key numbers: the label, the number, and a word on it."""
+def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[str]]]:
+    """Return the header's key numbers: the label, the number, and words on it."""
     tiles = []
     if run.metrics:
         split = "test" if "test" in run.metrics else list(run.metrics)[-1]
@@ -167,12 +171,12 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, str]]:
                 if other != split and name in numbers
             ]
             value = number(name, run.metrics[split][name])
-            tiles.append((f"{split} {_label(name)}", value, " · ".join(others)))
+            tiles.append((f"{split} {style.label(name)}", value, others))
     if history:
-        kept = f"weights of epoch {history.best_epoch} kept" if history.best_epoch else ""
+        kept = [f"weights of epoch {history.best_epoch} kept"] if history.best_epoch else []
         tiles.append(("epochs", str(history.epochs), kept))
         if history.seconds:
-            each = f"{duration(sum(history.seconds) / history.epochs)} an epoch"
+            each = [f"{duration(sum(history.seconds) / history.epochs)} an epoch"]
             tiles.append(("training time", duration(sum(history.seconds)), each))
     return tiles
 
@@ -187,7 +191,7 @@ def _notes(run: Report, history: History | None) -> list[str]:
 def _learning(history: History) -> list[Panel]:
     panels = [
         Panel(
-            _label(name).capitalize(),
+            style.heading(name),
             "On the samples trained on, measured while the weights still move"
             + (", and after each epoch on those held back." if f"val_{name}" in history else "."),
             training.learning_curves(history, [name]),
@@ -238,10 +242,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         key = f"{prefix}{name}"
         flat.update(_flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value})
     return flat
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _source(name: str) -> str:

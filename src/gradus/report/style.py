@@ -15,6 +15,18 @@ ORANGE, SKY, INK, MUTED, GRID = "#E69F00", "#56B4E9", "#1F2933", "#616E7C", "#E4
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#595959")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
+SHARES = ("accuracy", "binary_accuracy", "precision", "recall", "f1", "top_")
+ABBREVIATIONS = {
+    "auc": "AUC",
+    "f1": "F1",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "mse": "MSE",
+    "msle": "MSLE",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "roc": "ROC",
+}
 FONT = (
     "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, Helvetica, Arial, 'Liberation Sans', sans-serif"
 )
@@ -35,6 +47,8 @@ def figure(title: str, rows: int = 1, height: int = 320, **subplots: Any) -> Any
 
     made = make_subplots(rows=rows, cols=1, **subplots)
     made.update_layout(template=template(), title_text=title, height=height)
+    if subplots.get("subplot_titles"):  # which stand where the legend would
+        made.update_layout(legend_y=1 + 24 / (height - 120))
     # The titles of panels stand at their left, as all text does.
     made.update_annotations(x=0, xanchor="left", font={"size": 12, "color": MUTED})
     return made
@@ -108,6 +122,24 @@ def thin(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
+def is_share(name: str) -> bool:
+    """Return whether a metric is shown as a percentage, as an accuracy is."""
+    return name.removeprefix("val_").startswith(SHARES)
+
+
+def label(name: str) -> str:
+    """Return the name of a curve in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
+    side = ["validation"] if name.startswith("val_") else []
+    words = name.removeprefix("val_").split("_")
+    return " ".join(side + [ABBREVIATIONS.get(word, word) for word in words])
+
+
+def heading(name: str) -> str:
+    """Return `label(name)` with a capital at its beginning."""
+    words = label(name)
+    return words[:1].upper() + words[1:]
+
+
 def share(value: float) -> str:
-    """Return a share as a percentage: 0.9731 is "97.3 %"."""
-    return f"{100 * value:.1f} %"
+    """Return a share as a percentage: 0.9731 is "97.3%"."""
+    return f"{100 * value:.1f}%"

@@ -33,7 +33,8 @@ def best_epoch(history: History) -> int:
 
     The loss is that of the validation where there was one.
     """
-    watched = history.get("val_loss", history.get("loss", np.zeros(0)))
+    name = next((name for name in ("val_loss", "loss") if name in history), None)
+    watched = history[name] if name else np.zeros(0)
     if history.best_epoch or not np.isfinite(watched).any():
         return int(history.best_epoch)
     return int(np.nanargmin(np.where(np.isfinite(watched), watched, np.nan))) + 1
@@ -43,7 +44,7 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
     """Return the loss and each metric by epoch, on training and validation data.
 
     A dotted line marks the epoch whose weights were kept, or else the one of the lowest loss. A
-    loss that falls to less than a fiftieth is drawn on a logarithmic axis.
+    loss that falls to less than a tenth is drawn on a logarithmic axis.
 
     Args:
         history: the record of a training.
@@ -60,21 +61,23 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
             raise unknown("learning curve", name, known)
     several = len(names) > 1
     shown = style.figure(
-        "Learning curves" if several else _label(names[0]).capitalize(),
+        "Learning curves" if several else style.heading(names[0]),
         len(names),
         90 + 230 * len(names),
         shared_xaxes=True,
         vertical_spacing=0.12 / len(names),
-        subplot_titles=[style.text(_label(name)) for name in names] if several else None,
+        subplot_titles=[style.text(style.label(name)) for name in names] if several else None,
     )
     for row, name in enumerate(names, 1):
         parts = (("training", name, style.BLUE), ("validation", f"val_{name}", style.VERMILION))
         for part, key, colour in parts:
             if key in history:
                 _curve(shown, history[key], part, colour, row=row, legend=row == 1)
-        if _falls_far(history[name]) and name == "loss":
-            shown.update_yaxes(type="log", row=row)
-        _mark(shown, history, row, len(names))
+        if name == "loss" and _falls_far(history[name]):
+            shown.update_yaxes(type="log", dtick="D2", tickformat="~g", row=row)
+        if style.is_share(name):
+            shown.update_yaxes(tickformat=".0%", row=row)
+        _mark(shown, history, name, row)
     shown.update_layout(hovermode="x unified")
     _epochs_axis(shown, history.epochs, len(names))
     return shown
@@ -92,14 +95,14 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
     """
     if not histories:
         raise GradusError("curves_of needs at least one training: write {name: history}.")
-    shown = style.figure(f"{_label(name)} of {len(histories)} trainings".capitalize(), height=380)
+    shown = style.figure(f"{style.heading(name)} of {len(histories)} trainings", height=380)
     for index, (title, history) in enumerate(histories.items()):
         line = {
             "color": style.pick(index),
             "dash": style.pick(index // len(style.COLOURS), style.DASHES),
         }
         _curve(shown, history[name], style.text(title), line["color"], line=line)
-    shown.update_yaxes(title_text=style.text(_label(name)))
+    shown.update_yaxes(title_text=style.text(style.label(name)))
     _epochs_axis(shown, max(history.epochs for history in histories.values()))
     return shown
 
@@ -114,9 +117,10 @@ def learning_rate(history: History) -> Any:
     shown = style.figure("Learning rate", height=320)
     rates = history["learning_rate"]
     _curve(shown, rates, "learning rate", style.BLUE, legend=False)
-    if rates.min() > 0 and rates.max() / rates.min() > 10:
-        shown.update_yaxes(type="log")
-    shown.update_yaxes(exponentformat="power", rangemode="tozero")
+    if rates.min() > 0 and rates.max() / rates.min() >= 100:
+        _decades(shown, rates, "")
+    else:
+        shown.update_yaxes(rangemode="tozero")
     _epochs_axis(shown, history.epochs)
     return shown
 
@@ -175,8 +179,9 @@ def gradients_by_layer(history: History) -> Any:
     epochs, values = _probed(history, ("gradient",))
     norms = values["gradient"]
     shown = style.figure("Gradients by layer", height=400)
-    _by_weight(shown, history, epochs, np.where(norms == 0, NO_GRADIENT, norms), norms)
-    shown.update_yaxes(type="log", title_text="norm of the gradient", exponentformat="power")
+    drawn = np.where(norms == 0, NO_GRADIENT, norms)
+    _by_weight(shown, history, epochs, drawn, norms)
+    _decades(shown, drawn, "norm of the gradient")
     _epochs_axis(shown, history.epochs)
     return shown
 
@@ -195,21 +200,25 @@ def updates_by_layer(history: History) -> Any:
         ratio = values["update"] / values["weight"]
     ratio[~(np.isfinite(ratio) & (ratio > 0))] = np.nan
     shown = style.figure("Updates by layer", height=400)
-    shown.add_hrect(
-        y0=USUAL_UPDATES[0], y1=USUAL_UPDATES[1], fillcolor=style.GREEN, opacity=0.09, line_width=0,
-        layer="below",
-    )
-    shown.add_annotation(
-        text="usual", x=1, xref="x domain", xanchor="right", y=np.log10(USUAL_UPDATES[1]),
-        yanchor="top", showarrow=False, font={"size": 11, "color": style.GREEN},
-    )
     _by_weight(shown, history, epochs, ratio, ratio, skipped=OFFSETS)
-    # The band is always in sight, whatever the ratios are.
-    seen = np.append(ratio[np.isfinite(ratio)], USUAL_UPDATES)
-    shown.update_yaxes(
-        type="log", title_text="update ÷ weight", exponentformat="power",
-        range=[np.log10(seen.min()) - 0.2, np.log10(seen.max()) + 0.2],
+    shown.add_hrect(
+        y0=USUAL_UPDATES[0],
+        y1=USUAL_UPDATES[1],
+        fillcolor=style.GREEN,
+        opacity=0.12,
+        line_width=0,
+        layer="below",
+        annotation={
+            "text": "usual",
+            "font": {"size": 11, "color": style.GREEN},
+            "x": 1,
+            "xanchor": "right",
+            "y": np.log10(USUAL_UPDATES[1]),
+            "yanchor": "top",
+        },
     )
+    # The band is always in sight, whatever the ratios are.
+    _decades(shown, np.append(ratio, USUAL_UPDATES), "update ÷ weight")
     _epochs_axis(shown, history.epochs)
     return shown
 
@@ -240,18 +249,19 @@ def _probed(history: History, names: Sequence[str]) -> tuple[np.ndarray, dict[st
     return when[taken], {name: values[taken] for name, values in flat.items()}
 
 
-def _label(name: str) -> str:
-    side = "validation " if name.startswith("val_") else ""
-    return side + name.removeprefix("val_").replace("_", " ")
-
-
 def _falls_far(values: np.ndarray) -> bool:
     seen = values[np.isfinite(values)]
-    return len(seen) > 1 and seen.min() > 0 and seen.max() / seen.min() > 50
+    return len(seen) > 1 and seen.min() > 0 and seen.max() / seen.min() > 10
 
 
 def _curve(
-    shown: Any, values: np.ndarray, name: str, colour: str, *, row: int = 1, legend: bool = True,
+    shown: Any,
+    values: np.ndarray,
+    name: str,
+    colour: str,
+    *,
+    row: int = 1,
+    legend: bool = True,
     line: Mapping[str, str] | None = None,
 ) -> None:
     shown.add_scatter(
@@ -268,21 +278,25 @@ def _curve(
     )
 
 
-def _mark(shown: Any, history: History, row: int, rows: int) -> None:
-    """Mark the best epoch by a dotted line through a panel, with words in the first one."""
-    best = best_epoch(history)
+def _mark(shown: Any, history: History, name: str, row: int) -> None:
+    """Mark the best epoch by a dotted line through a panel, with words where the curve is not."""
+    best, values = best_epoch(history), history[name]
     if not best or history.epochs < 2:
         return
     shown.add_vline(x=best, line={"color": style.INK, "width": 1, "dash": "dot"}, row=row, col=1)
-    if row > 1 and rows > 1:
-        return
-    left = best > history.epochs / 2
+    left, rises = best > history.epochs / 2, values[best - 1] > values[0]
     words = "weights kept" if history.best_epoch else "lowest loss"
     shown.add_annotation(
         text=f"{words}: epoch {best}",
-        x=best, y=1, xref="x", yref="y domain", showarrow=False, yanchor="top",
-        xanchor="right" if left else "left", xshift=-4 if left else 4,
-        font={"size": 11, "color": style.MUTED}, bgcolor="rgba(255, 255, 255, 0.8)",
+        x=best,
+        y=0 if rises else 1,
+        yref="y domain" if row == 1 else f"y{row} domain",
+        xref="x" if row == 1 else f"x{row}",
+        showarrow=False,
+        yanchor="bottom" if rises else "top",
+        xanchor="right" if left else "left",
+        xshift=-4 if left else 4,
+        font={"size": 11, "color": style.MUTED},
     )
 
 
@@ -292,20 +306,49 @@ def _epochs_axis(shown: Any, epochs: int, rows: int = 1) -> None:
         shown.update_xaxes(dtick=1)
 
 
+def _decades(shown: Any, values: np.ndarray, title: str) -> None:
+    """Make the vertical axis logarithmic, over whole powers of ten around some values."""
+    seen = np.log10(values[np.isfinite(values) & (values > 0)])
+    low, high = (np.floor(seen.min()), np.ceil(seen.max())) if len(seen) else (0.0, 1.0)
+    shown.update_yaxes(
+        type="log",
+        title_text=title,
+        exponentformat="power",
+        range=[low - 0.05, high + 0.05],
+        dtick=1 if high - low <= 8 else 2,
+    )
+
+
 def _band(
     shown: Any, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, name: str
 ) -> None:
     shown.add_scatter(
         x=np.concatenate([x, x[::-1]]),
         y=np.concatenate([high, low[::-1]]),
-        fill="toself", fillcolor=style.faint(colour, 0.1), line={"width": 0}, mode="lines",
-        hoverinfo="skip", legendgroup=name, showlegend=False, row=1, col=1,
+        fill="toself",
+        fillcolor=style.faint(colour, 0.1),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        legendgroup=name,
+        showlegend=False,
+        row=1,
+        col=1,
     )
 
 
 def _probe_line(
-    shown: Any, x: np.ndarray, y: np.ndarray, name: str, colour: str, *, row: int = 1,
-    legend: bool = True, group: str | None = None, dash: str = "solid", true: Any = None,
+    shown: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    colour: str,
+    *,
+    row: int = 1,
+    legend: bool = True,
+    group: str | None = None,
+    dash: str = "solid",
+    true: Any = None,
 ) -> None:
     shown.add_scatter(
         x=x,
@@ -324,7 +367,11 @@ def _probe_line(
 
 
 def _by_weight(
-    shown: Any, history: History, x: np.ndarray, drawn: np.ndarray, true: np.ndarray,
+    shown: Any,
+    history: History,
+    x: np.ndarray,
+    drawn: np.ndarray,
+    true: np.ndarray,
     skipped: Sequence[str] = (),
 ) -> None:
     """Draw one line for each weight; those of one layer share a colour and a legend entry."""
@@ -344,8 +391,15 @@ def _by_weight(
         if (skipped and offset) or not np.isfinite(drawn[:, column]).any():
             continue
         _probe_line(
-            shown, x, drawn[:, column], path, colours[owner], legend=owner not in named,
-            group=owner, dash="dot" if offset else "solid", true=true[:, column],
+            shown,
+            x,
+            drawn[:, column],
+            path,
+            colours[owner],
+            legend=owner not in named,
+            group=owner,
+            dash="dot" if offset else "solid",
+            true=true[:, column],
         )
         shown.data[-1].name = style.text(owner or path)
         named.add(owner)

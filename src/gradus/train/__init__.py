@@ -1,1 +1,1 @@
-"""gradus.train"""
+"""How a network is trained: one compiled program, and its host."""

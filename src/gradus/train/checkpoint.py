@@ -22,7 +22,7 @@ from gradus.describe import describe
 from gradus.errors import SavedError
 from gradus.train.history import History
 from gradus.train.loop import Regime
-from gradus.train.program import Carry, Data
+from gradus.train.program import Carry
 
 T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
@@ -36,26 +36,44 @@ FACTS = ("layers", "weights", "seconds", "stopped", "best_epoch", "notes")
 class Writer:
     """Watches a training and writes a checkpoint every so often, and the last state at the end.
 
+    If one cannot be written it ends the training, and `close` raises the error, so that the
+    weights are not lost with it.
+
     Args:
         folder: where; the former checkpoint stays whole until the new one is.
         terms: what must be the same to go on, from `terms`.
         every: seconds from one checkpoint to the next; 0 for one after each call of the program.
+
+    Raises:
+        SavedError: if nothing can be written there.
     """
 
     def __init__(self, folder: Path, terms: Mapping[str, Any], every: float) -> None:
         self.folder, self.terms, self.every = folder, terms, every
         self._written = time.monotonic()
         self._last: tuple[Carry, History] | None = None
+        self._error: SavedError | None = None
+        with files.replacing(folder):  # a folder that cannot be written is found out now
+            pass
 
     def __call__(self, carry: Carry, history: History) -> bool:
-        """Write if it is time to; training goes on."""
+        """Write if it is time to; return whether that failed."""
         self._last = carry, history
         if time.monotonic() - self._written >= self.every:
-            self.close()
-        return False
+            try:
+                self.close()
+            except SavedError as error:
+                self._error = error
+        return self._error is not None
 
     def close(self) -> None:
-        """Write the last state seen, unless it is written already."""
+        """Write the last state seen, unless it is written already.
+
+        Raises:
+            SavedError: if it cannot be, or could not be before.
+        """
+        if self._error is not None:
+            raise self._error
         if self._last is not None:
             write(self.folder, *self._last, self.terms)
             self._written, self._last = time.monotonic(), None

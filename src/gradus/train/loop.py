@@ -6,7 +6,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +14,6 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import generator
 from gradus.nn.tree import canonical
 from gradus.optim.base import Optimizer
-from gradus.train import probes
 from gradus.train.history import History
 from gradus.train.program import Carry, Data, Feed, Plan, run, skeleton
 from gradus.train.stopping import Stopping
@@ -116,7 +114,8 @@ def train(
         history.extend(jax.device_get(logs), done)
         history.seconds.append(took)
         calls.note(done, took)
-        if any([watch(carry, history) for watch in watchers]):
+        ends = [watch(carry, history) for watch in watchers]  # all are called
+        if any(ends):
             break
     return carry
 
@@ -134,9 +133,7 @@ def make_plan(count: int, regime: Regime, keep_best: bool) -> Plan:
     )
 
 
-def draw_order(
-    rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int
-) -> np.ndarray:
+def draw_order(rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int) -> np.ndarray:
     """Return the rows of every step of some epochs, `(plan.epochs, steps, batch)`, int32.
 
     Each epoch's order depends on the shuffle seed and the epoch's number alone. The last batch is

@@ -91,9 +91,9 @@ def unpack(taken: np.ndarray, layers: int, trained: int) -> dict[str, np.ndarray
     return found | {name: by_weight[..., index] for index, name in enumerate(OF_WEIGHTS)}
 
 
-def _of_layer(layer: Layer, output: jax.Array | None) -> list[jax.Array]:
+def _of_layer(layer: Layer, output: Any) -> list[jax.Array]:
     nothing = jnp.float32(jnp.nan)
-    if output is None:  # a layer that this task does not call
+    if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
         return [nothing] * len(OF_LAYERS)
     mean = jnp.mean(output)
     variance = jnp.mean(jnp.square(output - mean))

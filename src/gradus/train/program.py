@@ -170,9 +170,7 @@ def run(
     @jax.jit
     def epoch(carry: Carry, index: jax.Array) -> tuple[Carry, dict[str, Any]]:
         batches = functools.partial(gather, train, index)
-        after, logs = train_epoch(
-            carry, net, optimizer, task, batches, first + index, key, plan
-        )
+        after, logs = train_epoch(carry, net, optimizer, task, batches, first + index, key, plan)
         if validation is not None:
             measured = measure_all(net, after, task, validation)
             logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -327,10 +325,9 @@ def conclude(
     if best is not None:
         now = after.params, after.state
         best = lax.cond(better, lambda: now, lambda: before.best)
-    plateau = after.plateau
-    if plateau is not None:
-        assert isinstance(optimizer.learning_rate, ReduceOnPlateau)
-        plateau = optimizer.learning_rate.observe(plateau, stopping.sign * value)
+    plateau, rate = after.plateau, optimizer.learning_rate
+    if isinstance(rate, ReduceOnPlateau):
+        plateau = rate.observe(plateau, stopping.sign * value)
     after = dataclasses.replace(after, stopping=state, best=best, plateau=plateau, stopped=stop)
     broken = dataclasses.replace(before, stopped=jnp.bool_(True), failed=jnp.bool_(True))
     # A condition where a select would do: it compiles to copies instead of a kernel for each leaf.

@@ -29,8 +29,8 @@ class Progress:
     def __init__(self, verbose: bool, samples: int, epochs: int) -> None:
         self.verbose, self.samples, self.epochs = verbose, samples, epochs
         self.interrupted = False
-        self._began = self._shown = time.perf_counter()
-        self._first: int | None = None
+        self._shown = time.perf_counter()
+        self._epochs = 0  # in the history before the call that is shown
         self._bar: Any = None
         self._task: Any = None
         self._handler: Any = None
@@ -60,18 +60,18 @@ class Progress:
     def __call__(self, carry: Carry, history: History) -> bool:
         """Show where training stands; return whether Ctrl-C asked for its end."""
         epoch = int(carry.epoch)
-        if self._first is None:
-            self._first = epoch - len(history["loss"][-1:])
         if self.verbose:
             self._show(epoch, history)
+        self._epochs = history.epochs
         return self.interrupted
 
     def conclude(self, history: History) -> None:
         """Say how training ended, where that is not by its last epoch."""
         if not self.verbose:
             return
-        if history.stopped == "patience":
-            kept = f"; the weights of epoch {history.best_epoch} are kept" * bool(history.best_epoch)
+        if history.stopped in ("patience", "target"):
+            best = history.best_epoch
+            kept = f"; the weights of epoch {best} are kept" if best else ""
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
         elif history.stopped == "interrupted":
             self._print(f"Interrupted after epoch {history.epochs}; call fit again to go on.")
@@ -82,21 +82,14 @@ class Progress:
         now = time.perf_counter()
         last = history.last()
         numbers = "  ".join(f"{n} {v:.4g}" for n, v in last.items() if n != "learning_rate")
-        rate = self._rate(history)
+        seconds = history.seconds[-1] / max(1, history.epochs - self._epochs)  # an epoch
+        rate = f"{self.samples / max(seconds, 1e-9):,.0f} samples/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, numbers=numbers, rate=rate)
-        elif now - self._shown > LINE_SECONDS or epoch >= self.epochs or bool(history.stopped):
+        elif now - self._shown > LINE_SECONDS or epoch >= self.epochs:
             self._shown = now
-            left = ""
-            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}{left}")
-
-    def _rate(self, history: History) -> str:
-        seconds = sum(history.seconds[-3:])
-        calls = len(history.seconds[-3:])
-        done = history.epochs if len(history.seconds) <= calls else None
-        if not seconds:
-            return ""
-        return "" if done is None else f"{done * self.samples / seconds:,.0f} samples/s"
+            left = (self.epochs - epoch) * seconds
+            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}  {left:.0f} s left")
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:

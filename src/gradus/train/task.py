@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -105,19 +106,22 @@ class Supervised(Task):
         # A batch that only fills has weight zero: its loss is then zero, not NaN.
         divisor = jnp.where(total_weight > 0, total_weight, 1.0)
         penalty = penalise(net, self.penalty)
-        value, sums = penalty, {"weight": total_weight, "penalty": penalty * total_weight}
+        value = penalty
+        sums: Sums = {"weight": total_weight, "penalty": penalty * total_weight}
         for name, target, head, y in paired(self.targets, outputs, batch.y):
             losses = losses_of(target.loss, head, y)
             total = jnp.sum(batch.weight * losses)
             value = value + target.weight * target.loss.finish(total / divisor)
-            guessed = predictions(target.loss, head) if target.metrics else None
+            guessed: Any = predictions(target.loss, head) if target.metrics else None
             measured = [m.update(y, guessed, batch.present) for m in target.metrics]
             sums[name] = {"loss": total, "metrics": measured}
         return value, sums
 
     def predict(self, heads: Any) -> Any:
         """Return probabilities for outputs whose loss is about classes, else the outputs."""
-        shown = [predictions(target.loss, head) for _, target, head, _ in paired(self.targets, heads)]
+        shown = [
+            predictions(target.loss, head) for _, target, head, _ in paired(self.targets, heads)
+        ]
         if isinstance(self.targets, Target):
             return shown[0]
         if isinstance(self.targets, dict):
@@ -238,8 +242,11 @@ def constrain(net: Layer, params: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return changed
 
 
-_FUSED = {"softmax": ("softmax", "log_softmax", "linear"), "sigmoid": ("sigmoid", "linear")}
-_LINKS = {"softmax": softmax, "sigmoid": sigmoid}
+_FUSED: dict[str | None, tuple[str, ...]] = {
+    "softmax": ("softmax", "log_softmax", "linear"),
+    "sigmoid": ("sigmoid", "linear"),
+}
+_LINKS: dict[str | None, Callable[..., jax.Array]] = {"softmax": softmax, "sigmoid": sigmoid}
 _ENDS = {
     "softmax": softmax,
     "log_softmax": jax.nn.log_softmax,

@@ -1,0 +1,293 @@
+"""How good `gradus train` is with its defaults, and scikit-learn's networks beside it.
+
+The mean over five seeds, on the standard or a fixed test part that plays no part in training, or
+over ten times five folds. gradus runs what `gradus train DATA` runs: the same choice of
+defaults, preprocessing, network and early stopping. MLPClassifier and MLPRegressor get the same
+preprocessed numbers (embedded categories as one-hot), and those rows too that gradus holds out
+for early stopping: once as they come, once with early_stopping=True. Targets: the numbers in
+`CASES`, and scikit-learn never better by two standard errors of the difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+
+QUICK_ROWS, QUICK_EPOCHS = 600, 2
+VARIANTS: dict[str, dict[str, Any]] = {
+    "scikit-learn": {},
+    "scikit-learn, early stopping": {"early_stopping": True},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A data set and what is asked for.
+
+    Attributes:
+        source: a built-in name, or a path in the data folder.
+        target: the mean of the metric that the defaults should reach.
+        column: of a table, what is to be learnt.
+        test: the file of the standard test part.
+        metric: "accuracy" or "r2".
+        folds: of a cross-validation, repeated twice for each seed; 0 for one fixed split, unless
+            the data set has its own.
+    """
+
+    source: str
+    target: float
+    column: str | None = None
+    test: str | None = None
+    metric: str = "accuracy"
+    folds: int = 0
+
+
+CASES = {
+    "mnist": Case("mnist", 0.982),
+    "fashion-mnist": Case("fashion-mnist", 0.895),
+    "adult": Case("tabular/adult_train.csv", 0.855, "income", "tabular/adult_test.csv"),
+    "california_housing": Case(
+        "tabular/california_housing.csv", 0.80, "median_house_value", metric="r2"
+    ),
+    "diamonds": Case("tabular/diamonds.csv", 0.97, "price", metric="r2"),
+    "penguins": Case("tabular/penguins.csv", 0.95, "species", folds=5),
+    "iris": Case("iris", 0.95, folds=5),
+    "digits": Case("digits", 0.97),
+}
+
+
+def load(case: Case) -> Any:
+    """Return the whole data set, with its own test part if it has one."""
+    from gradus import data
+
+    def located(name: str) -> Any:
+        path = common.DATA / name
+        return path if path.exists() else name
+
+    loaded = data.load(located(case.source), case.column)
+    if case.test is None:
+        return loaded
+    test = data.load(located(case.test), case.column, classes=loaded.class_names)
+    return dataclasses.replace(loaded, test=test)
+
+
+def parts(case: Case, loaded: Any, seed: int) -> list[Any]:
+    """Return the data sets of one run, each with its test part: one, or the folds'."""
+    from gradus import data
+
+    by = loaded.y if case.metric == "accuracy" else len(loaded)
+    if case.folds:
+        chosen = data.k_folds(by, case.folds, seed)
+    elif loaded.test is None:
+        chosen = [data.split(by, 0.2, 0)]
+    else:
+        return [loaded]
+    return [dataclasses.replace(loaded.take(a), test=loaded.take(b)) for a, b in chosen]
+
+
+def shortened(loaded: Any) -> Any:
+    """Return a few rows of a data set, for --quick."""
+    few = np.random.default_rng(0).permutation(len(loaded))[:QUICK_ROWS]
+    test = None if loaded.test is None else loaded.test.take(np.arange(QUICK_ROWS))
+    return dataclasses.replace(loaded.take(few), test=test)
+
+
+def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
+    """Train as `gradus train` does, without the report.
+
+    Returns:
+        What was prepared, the metrics of the test part, and the epochs.
+    """
+    from gradus.apps import build, measure, prepare, spec, training
+    from gradus.data.datasets import BUILT_IN
+
+    name = f"benchmark {len(list(BUILT_IN))}"  # the data set's place among the built-in ones
+    BUILT_IN.add(name)(lambda: dataset)
+    epochs = spec.Training(epochs=QUICK_EPOCHS if quick else None)
+    experiment = spec.Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
+    prepared = prepare.prepare(experiment)
+    model = build.build(prepared.experiment, prepared.target, prepared.entry, prepared.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        training.fit(model, prepared, Path(folder), None, verbose=False)
+    metrics = measure.measure(model, *prepared.parts["test"], prepared.target)
+    return prepared, metrics, model.history.epochs
+
+
+def plain(x: Any, dataset: Any, prepared: Any) -> np.ndarray:
+    """Return a network's inputs as the one float32 matrix that scikit-learn takes."""
+    if isinstance(x, dict):
+        columns = zip(x["categories"].T, prepared.preprocessor.cardinalities, strict=True)
+        one_hot = [np.eye(size, dtype=np.float32)[codes] for codes, size in columns]
+        return np.concatenate([x["numbers"], *one_hot], axis=1)
+    if x.dtype == np.uint8 and dataset.scaling is not None:
+        x = dataset.scaling.transform(x)
+    return np.asarray(x, np.float32).reshape(len(x), -1)
+
+
+def compare(dataset: Any, prepared: Any, metric: str, seed: int, quick: bool) -> list[float]:
+    """Return the test metric of scikit-learn's variants, which are fitted side by side."""
+    from joblib import Parallel, delayed
+
+    fitted = {
+        name: (plain(x, dataset, prepared), np.asarray(y).reshape(len(y)))
+        for name, (x, y) in prepared.parts.items()
+    }
+    held = [fitted["validation"]] if "validation" in fitted else []
+    x, y = (np.concatenate(part) for part in zip(fitted["training"], *held, strict=True))
+    jobs = [
+        delayed(score)(x, y, *fitted["test"], metric, seed, options, quick)
+        for options in VARIANTS.values()
+    ]
+    return Parallel(n_jobs=min(len(jobs), common.cores()))(jobs)
+
+
+def score(
+    x: np.ndarray,
+    y: np.ndarray,
+    x_test: np.ndarray,
+    y_test: np.ndarray,
+    metric: str,
+    seed: int,
+    options: dict[str, Any],
+    quick: bool,
+) -> float:
+    """Fit one of scikit-learn's networks and return its accuracy or R² on the test part."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from threadpoolctl import threadpool_limits
+
+    kind = MLPRegressor if metric == "r2" else MLPClassifier
+    model = kind(random_state=seed, **({"max_iter": QUICK_EPOCHS} if quick else {}), **options)
+    if metric == "accuracy":
+        y, y_test = y.astype(np.int32), y_test.astype(np.int32)
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        return float(model.fit(x, y).score(x_test, y_test))
+
+
+def run(name: str, case: Case, seeds: int, quick: bool, alone: bool) -> dict[str, Any]:
+    """Return what one data set gave: scores by seed, means, errors and the verdict."""
+    loaded = shortened(load(case)) if quick else load(case)
+    repeats = 2 * seeds if case.folds and not quick else seeds
+    scores: dict[str, list[float]] = {"gradus": []}
+    if not alone:
+        scores |= {variant: [] for variant in VARIANTS}
+    epochs, seconds = [], 0.0
+    for seed in range(repeats):
+        found: dict[str, list[float]] = {variant: [] for variant in scores}
+        for dataset in parts(case, loaded, seed):
+            began = time.perf_counter()
+            prepared, metrics, ran = train(dataset, seed, quick)
+            seconds += time.perf_counter() - began
+            epochs.append(ran)
+            found["gradus"].append(metrics[case.metric])
+            if not alone:
+                values = compare(dataset, prepared, case.metric, seed, quick)
+                for variant, value in zip(VARIANTS, values, strict=True):
+                    found[variant].append(value)
+        for variant, values in found.items():
+            scores[variant].append(statistics.fmean(values))
+        shown = ", ".join(f"{variant} {values[-1]:.4f}" for variant, values in scores.items())
+        common.say(f"{name}, {seed + 1} of {repeats}: {shown}")
+    mean = statistics.fmean(scores["gradus"])
+    return {
+        "metric": case.metric,
+        "target": case.target,
+        "mean": mean,
+        "reached": mean >= case.target,
+        "scores": scores,
+        "means": {variant: statistics.fmean(values) for variant, values in scores.items()},
+        "standard_errors": {variant: error(values) for variant, values in scores.items()},
+        "better_by_errors": {
+            variant: advantage(scores[variant], scores["gradus"])
+            for variant in scores
+            if variant != "gradus"
+        },
+        "epochs": statistics.median(epochs),
+        "seconds_a_run": seconds / len(epochs),
+    }
+
+
+def error(values: Sequence[float]) -> float | None:
+    """Return the standard error of a mean; None of a single value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+
+
+def advantage(other: Sequence[float], ours: Sequence[float]) -> float | None:
+    """Return by how many standard errors of the difference the other's mean is above ours."""
+    errors = error(other), error(ours)
+    if None in errors or not any(errors):
+        return None
+    return (statistics.fmean(other) - statistics.fmean(ours)) / math.hypot(*errors)
+
+
+def row(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of the table."""
+    line: dict[str, Any] = {
+        "data": f"{name} ({found['metric']})",
+        "target": f"{found['target']:.3f}",
+        "gradus": spelled(found, "gradus"),
+        "reached": "yes" if found["reached"] else "no",
+    }
+    for variant in VARIANTS:
+        if variant in found["means"]:
+            line[variant] = spelled(found, variant)
+            line[f"{'better by' if variant == 'scikit-learn' else 'by'} s.e."] = found[
+                "better_by_errors"
+            ][variant]
+    return line | {"epochs": found["epochs"], "s a run": found["seconds_a_run"]}
+
+
+def spelled(found: dict[str, Any], variant: str) -> str:
+    """Return a mean with its standard error."""
+    spread = found["standard_errors"][variant]
+    return f"{found['means'][variant]:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+
+
+def main() -> None:
+    parser = common.parser(__doc__, repeats=5)
+    parser.add_argument("--sets", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--alone", action="store_true", help="without scikit-learn")
+    options = parser.parse_args()
+    missing = [
+        name
+        for name in options.sets
+        if CASES[name].source not in ("iris", "digits")
+        and not (common.DATA / CASES[name].source).exists()
+    ]
+    chosen = [name for name in options.sets if name not in missing]
+    for name in missing:
+        print(f"{name} is not in {common.DATA} (set GRADUS_DATA): left out")
+    if not chosen:
+        sys.exit(1)
+    facts = common.machine()
+    seeds = 1 if options.quick else options.repeats
+    sets = {name: run(name, CASES[name], seeds, options.quick, options.alone) for name in chosen}
+    common.table(
+        "defaults, means on the test part ± standard errors",
+        [row(name, found) for name, found in sets.items()],
+    )
+    common.emit(
+        "defaults_quality",
+        {
+            "quick": options.quick,
+            "seeds": seeds,
+            "machine": facts,
+            "left_out": missing,
+            "sets": sets,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""The command line: `gradus train`, `evaluate`, `predict`, `report` and `runs`.
+
+Only the parsing of arguments is imported here; what computes is imported by the command that
+needs it, so that `gradus --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from gradus.apps.options import Options
+from gradus.apps.output import Output, number
+from gradus.errors import GradusError
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+TRACEBACK = "GRADUS_TRACEBACK"
+
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output.")]
+DataArgument = Annotated[
+    str,
+    Parameter(help="A .csv, .tsv, .parquet or .npz, a folder of images, or a built-in name."),
+]
+RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
+
+
+def _version() -> str:
+    from gradus import __version__
+
+    return __version__
+
+
+app = App(
+    name="gradus",
+    help="Train neural networks, and learn why one does not learn.",
+    version=_version,
+    suppress_keyboard_interrupt=False,
+    help_epilogue=f"Set {TRACEBACK}=1 to see where an error arose.",
+)
+
+
+@app.command
+def train(
+    data: Annotated[
+        str | None,
+        Parameter(help="A table, an .npz, a folder of images, a built-in name, or a .toml."),
+    ] = None,
+    /,
+    *,
+    options: Options = Options(),  # noqa: B008 - it is immutable
+    out: Annotated[str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")] = None,
+    resume: Annotated[str | None, Parameter(help="The run to go on with.")] = None,
+    quiet: Annotated[bool, Parameter(negative="", help="Show no progress.")] = False,
+    json: Json = False,
+) -> int:
+    """Train a network, with settings chosen for the data, and write a run.
+
+    gradus train titanic.csv --target survived
+
+    gradus train runs/titanic-1/experiment.toml --epochs 50
+    """
+    from gradus.apps import runs, spec, training
+
+    show = Output(json)
+    resumed = None if resume is None else runs.existing(resume)
+    if resumed is not None and out is not None:
+        raise spec.SpecError("--resume writes to its own run's folder: leave out --out.")
+    if data is None and resumed is None:
+        raise spec.SpecError("Say what to train on: gradus train DATA.")
+    if data is None or data.endswith(".toml"):
+        path = Path(data) if data is not None else Path(str(resumed), spec.FILE)
+        raw, where = spec.read(path), str(path)
+    else:
+        raw, where = {"data": spec.located(data, Path.cwd())}, "The command line"
+    given = options.settings()
+    if "test" in given:
+        given["test"] = spec.located(given["test"], Path.cwd())
+    experiment = spec.checked(spec.merged(raw, given), where)
+    record = training.train(experiment, out, resumed, show.say, not quiet)
+    _conclude(record, show)
+    show.result(record)
+    return DONE
+
+
+@app.command
+def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
+    """Measure a run on data that have targets.
+
+    gradus evaluate runs/titanic-1 later.csv
+    """
+    from gradus.apps import runs, using
+
+    show = Output(json)
+    opened = runs.open_run(run)
+    found = using.evaluate(opened, data)
+    show.say(f"{opened.folder} on {data} ({found['part']}, {found['rows']:,} rows)")
+    for note in found["notes"]:
+        show.say(f"note: {note}")
+    show.table(["", "value"], [[name, number(v)] for name, v in found["metrics"].items()])
+    show.result(runs.finite({"run": str(opened.folder), "data": data, **found}))
+    return DONE
+
+
+@app.command
+def predict(
+    run: RunArgument,
+    data: Annotated[str, Parameter(help='What `train` takes, or "-" for CSV on standard input.')],
+    /,
+    *,
+    out: Annotated[
+        str | None, Parameter(help="A .csv, .tsv or .parquet; standard output if not given.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Predict each row: its class with all probabilities, or its value. No target is needed.
+
+    gradus predict runs/titanic-1 new.csv --out predictions.csv
+    """
+    from gradus.apps import runs, using
+
+    if out not in (None, "-"):
+        using.checked_ending(str(out))
+    opened = runs.open_run(run)
+    columns = using.predict(opened, data)
+    rows = len(columns["prediction"] if "prediction" in columns else columns["prediction_1"])
+    found: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows}
+    if json and out in (None, "-"):
+        found["predictions"] = {name: values.tolist() for name, values in columns.items()}
+    else:
+        using.write_predictions(columns, out)
+        if out not in (None, "-"):
+            found["out"] = out
+            Output(json).say(f"{rows:,} predictions are in {out}")
+    Output(json).result({**found, "columns": list(columns)})
+    return DONE
+
+
+@app.command
+def report(run: RunArgument, /, *, json: Json = False) -> int:
+    """Write a run's report.html anew, from the run and the data that it was trained on."""
+    from gradus.apps import page, runs
+
+    show = Output(json)
+    opened = runs.open_run(run)
+    path, missing = page.rewrite_page(opened)
+    if missing:
+        show.say(missing)
+    show.say(f"The report is in {path}")
+    show.result({"run": str(opened.folder), "report": str(path)})
+    return DONE
+
+
+@app.command(name="runs")
+def list_runs(
+    folder: Annotated[str, Parameter(help="Where the runs are.")] = "runs", /, *, json: Json = False
+) -> int:
+    """List the runs: their data, metrics and size."""
+    from gradus.apps import runs
+
+    show = Output(json)
+    found = runs.list_runs(Path(folder))
+    if found:
+        header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
+        show.table(header, [_row(one) for one in found])
+    else:
+        show.say("No runs yet: gradus train digits")
+    show.result({"runs": found})
+    return DONE
+
+
+def _row(run: dict[str, Any]) -> list[str]:
+    metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
+    shown = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+    sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
+    seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
+    return [run["run"], str(run["status"])[:60], run.get("split", "-"), shown, *sizes, seconds]
+
+
+def _conclude(record: dict[str, Any], show: Output) -> None:
+    """Show what a training came to, and what to do next."""
+    run, parts = record["run"], record["parts"]
+    names = list(dict.fromkeys(name for metrics in parts.values() for name in metrics))
+    show.say()
+    rows = [[name, *(number(metrics.get(name)) for metrics in parts.values())] for name in names]
+    show.table(["", *parts], rows)
+    best = f", the weights of epoch {record['best_epoch']} kept" * bool(record["best_epoch"])
+    show.say()
+    show.say(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
+    show.say(f"The run is in {run}; open {run}/report.html to see it.")
+    if record["status"] == "interrupted":
+        show.say(f"Interrupted. To go on: gradus train {run}/experiment.toml --resume {run}")
+    else:
+        show.say(f"Next: gradus predict {run} DATA --out predictions.csv")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, 1 (failed) or 2 (bad usage).
+
+    Args:
+        argv: the arguments; those of the process if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        returned = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        return returned if isinstance(returned, int) else DONE
+    except CycloptsError as error:
+        return _fail(arguments, str(error), BAD_USAGE)
+    except GradusError as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        from gradus.apps.spec import SpecError
+
+        return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
+    except BrokenPipeError:  # who reads has seen enough, such as `head`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return FAILED
+    except KeyboardInterrupt:
+        return _fail(arguments, "Interrupted.", FAILED)
+    except MemoryError:
+        return _fail(arguments, "Out of memory.", FAILED)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        hint = f"This is a fault of gradus; {TRACEBACK}=1 shows where it arose."
+        return _fail(arguments, f"{said}\n{hint}", FAILED)
+
+
+def _fail(arguments: Sequence[str], message: str, status: int) -> int:
+    sys.stderr.write(f"gradus: {message}\n")
+    if status == BAD_USAGE:
+        command = arguments[0] if arguments and arguments[0] in app else ""
+        sys.stderr.write(f"See: gradus {command}{' ' * bool(command)}--help\n")
+    Output("--json" in arguments).result({"error": message})
+    return status

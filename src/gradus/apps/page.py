@@ -1,0 +1,76 @@
+"""The report of a run, in the target's own terms."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradus import files
+from gradus.apps import runs, spec
+from gradus.apps.measure import Metrics, headline, measure
+from gradus.apps.prepare import Pair, prepare
+from gradus.data import Target
+from gradus.models.model import Model
+from gradus.objectives import losses
+
+LAYERS_SHOWN_ON = 1000  # samples
+
+
+def write_page(
+    run: runs.Run, model: Model, parts: dict[str, Metrics], shown: Pair | None, found: list[str]
+) -> Path:
+    """Write `report.html` of a run and return where it is.
+
+    Args:
+        run: the run.
+        model: its model.
+        parts: the metrics of each part of the data.
+        shown: the inputs and targets whose predictions are drawn, or None.
+        found: lines on the data.
+    """
+    from gradus.report.building import build_report, result_panels
+    from gradus.report.page import write_report
+
+    settings = files.valid(run.folder, spec.FILE).read_text("utf-8")
+    notes = runs.read_findings(run.folder)
+    lines = [" ".join(line.split()) for line in found]
+    title = run.folder.resolve().name
+    report = build_report(model, title=title, data=lines, settings=settings, notes=notes)
+    figures: Any = ()
+    if shown is not None:
+        figures = result_panels(*_outcome(model, shown, run.target), run.target.class_names or None)
+    ordered = sorted(parts, key=("training", "validation", "test").index)
+    metrics = {name: parts[name] for name in ordered}
+    whole = dataclasses.replace(report, metrics=metrics, figures=figures)
+    return write_report(run.folder / runs.REPORT, whole)
+
+
+def rewrite_page(run: runs.Run) -> tuple[Path, str]:
+    """Write `report.html` anew, and return where it is and what is missing from it, if anything.
+
+    The figures of predictions need the data that the run was trained on.
+    """
+    try:
+        prepared = prepare(run.experiment, run.preprocessor)
+    except (ValueError, OSError) as error:
+        parts = run.record["parts"]
+        missing = f"The data are not to be read, so their figures are left out: {error}"
+        return write_page(run, run.model, parts, None, []), missing
+    parts = {n: measure(run.model, x, y, run.target) for n, (x, y) in prepared.parts.items()}
+    shown = prepared.parts[headline(parts)]
+    return write_page(run, run.model, parts, shown, prepared.found), ""
+
+
+def _outcome(model: Model, shown: Pair, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the kind of the target, true values and predictions, in the target's own terms."""
+    x, y = shown
+    outputs = np.asarray(model.predict(x))
+    if target.task == "regression":
+        return "values", target.inverse(y), target.inverse(outputs)
+    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y)).astype(int)
+    if losses.get(model.settings["loss"]).link is None and outputs.shape[1] == 1:
+        outputs = outputs + 0.5  # a hinge's scores decide at 0, the figures at ½
+    return "classes", labels, outputs

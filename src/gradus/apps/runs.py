@@ -1,0 +1,193 @@
+"""Run folders: where a training puts all that it made, and from where it is used again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gradus import files
+from gradus.apps import spec
+from gradus.apps.spec import Experiment
+from gradus.data import Target, preprocessor_from_dict
+from gradus.errors import SavedError, nearest
+from gradus.models.model import Model
+
+RUNS = "runs"
+RECORD, KIND = "run.json", "run"
+PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
+CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that a training has written.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the training came to: `metrics`, `split`, `parts`, `epochs`, …."""
+        return files.read_manifest(self.folder, RECORD, KIND)
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """All that is needed to repeat the training."""
+        return spec.checked(spec.read(self.folder / spec.FILE), str(self.folder / spec.FILE))
+
+    @cached_property
+    def preprocessor(self) -> Any:
+        """From data to the network's inputs."""
+        saved = files.read_manifest(self.folder, PREPROCESSING, "preprocessing")
+        return preprocessor_from_dict(saved)
+
+    @cached_property
+    def target(self) -> Target:
+        """What was learnt."""
+        from gradus.apps.prepare import target_of
+
+        return target_of(self.preprocessor)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model."""
+        return Model.load(self.folder)
+
+
+def open_run(name: str | Path) -> Run:
+    """Return the run at a path, or of a name in the folder `runs`.
+
+    Raises:
+        SavedError: if there is none (with the nearest name), or a newer version wrote it.
+    """
+    folder = existing(name)
+    run = Run(folder)
+    if not files.valid(folder, RECORD).exists() and files.valid(folder, spec.FILE).exists():
+        raise SavedError(
+            f"The training of {str(folder)!r} has not ended. To go on with it write: "
+            f"gradus train --resume {folder}"
+        )
+    run.record  # noqa: B018 - reading it is the check
+    return run
+
+
+def existing(name: str | Path) -> Path:
+    """Return the run folder of a path, or of a name in the folder `runs`.
+
+    Raises:
+        SavedError: if there is none, with the nearest name.
+    """
+    folder = Path(name).expanduser()
+    for candidate in (folder, Path(RUNS) / folder):
+        if candidate.is_dir():
+            return candidate
+    known = [entry.name for entry in Path(RUNS).glob("*/")] if Path(RUNS).is_dir() else []
+    close = nearest(folder.name, known)
+    hint = f" Did you mean {str(Path(RUNS) / close)!r}?" if close else ""
+    raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
+
+
+def new_folder(out: str | None, data: str) -> Path:
+    """Make and return an empty folder for a run: `out`, or the next free `runs/<data>-<n>`.
+
+    Raises:
+        SavedError: if `out` holds something already, or the folder cannot be made.
+    """
+    try:
+        if out is not None:
+            folder = Path(out).expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise SavedError(
+                    f"{str(folder)!r} is not empty, and a run overwrites nothing: choose another "
+                    f"--out, or go on with the run that is there: --resume {folder}"
+                )
+            return folder
+        stem = Path(data).name.split(".")[0] or "run"
+        Path(RUNS).mkdir(exist_ok=True)
+        numbers = (int(p.name.removeprefix(f"{stem}-")) for p in Path(RUNS).glob(f"{stem}-*")
+                   if p.name.removeprefix(f"{stem}-").isdecimal())
+        number = max(numbers, default=0) + 1
+        while True:  # another training may take the same number at the same time
+            folder = Path(RUNS) / f"{stem}-{number}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+    except OSError as error:
+        where = out or RUNS
+        raise SavedError(
+            f"The run's folder cannot be made in {where!r}: {error.strerror}. Choose another with "
+            "--out DIR."
+        ) from None
+
+
+def begin(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
+    """Write what is known before the first epoch, so that a killed training can go on."""
+    spec.write(folder / spec.FILE, experiment)
+    with files.replacing(folder) as new:
+        files.write_manifest(new, PREPROCESSING, "preprocessing", preprocessor.to_dict())
+
+
+def finish(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
+    """Write the model and what the training came to."""
+    model.save(folder)
+    findings = [{"kind": "note", "message": note} for note in notes]
+    with files.replacing(folder) as new:
+        files.write_manifest(new, FINDINGS, "findings", {"findings": findings})
+        files.write_manifest(new, RECORD, KIND, finite(record))
+
+
+def finite(value: Any) -> Any:
+    """Return `value` with None for numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def list_runs(folder: Path) -> list[dict[str, Any]]:
+    """Return a summary of each run in a folder, the oldest first.
+
+    Raises:
+        SavedError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        if folder == Path(RUNS):
+            return []
+        raise SavedError(f"There is no folder {str(folder)!r}.")
+    found = [entry for entry in folder.iterdir() if files.valid(entry, spec.FILE).exists()]
+    found.sort(key=lambda entry: files.valid(entry, spec.FILE).stat().st_mtime)
+    return [_summary(entry) for entry in found]
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """Return one run's line; one that cannot be read says so and hides no other."""
+    summary: dict[str, Any] = {"run": str(folder)}
+    try:
+        record = Run(folder).record
+    except SavedError as error:
+        ended = files.valid(folder, RECORD).exists()
+        return {**summary, "status": str(error) if ended else "unfinished"}
+    keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
+    return {**summary, **{key: record.get(key) for key in keys}}
+
+
+def read_findings(folder: Path) -> list[str]:
+    """Return the notes of a run, in sentences."""
+    try:
+        content = json.loads(files.valid(folder, FINDINGS).read_text("utf-8"))
+        return [finding["message"] for finding in content["findings"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,132 @@
+"""A network as a table: its layers' shapes, weights and floating-point operations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.nn.layer import Layer, children, walk
+from gradus.nn.network import fresh, recorded
+
+HEAD = ("layer", "class", "output", "trained", "fixed", "FLOPs")
+
+
+def summary(net: Layer, example: Any) -> str:
+    """Return a table of the layers: output shape, weights trained and not, FLOPs per sample.
+
+    FLOPs are those of a forward pass at prediction, in matrix products and convolutions alone:
+    2·m·n·k for (m, k) times (k, n), a multiplication and an addition for each term. Elementwise
+    operations are not counted. A layer that is called twice has the FLOPs of one call, the total
+    those of both; a loop whose length depends on the values counts as one pass.
+
+    Args:
+        net: a built network.
+        example: inputs, or their shapes and types, batch first.
+    """
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), example)
+    inputs, outputs = jax.eval_shape(_record, net, one)
+    frozen = _fixed_layers(net)
+    rows: list[tuple[str, ...]] = [HEAD]
+    for path, layer in walk(net):
+        own = layer.__dict__.get("_weights", {})
+        if path not in outputs or (any(children(layer)) and not own):
+            continue
+        sizes = {name: int(np.size(getattr(layer, name))) for name in own}
+        trained = sum(
+            size for name, size in sizes.items() if own[name] == "param" and path not in frozen
+        )
+        rows.append(
+            (
+                path or "(network)",
+                type(layer).__name__,
+                _shapes(outputs[path]),
+                f"{trained:,}",
+                f"{sum(sizes.values()) - trained:,}",
+                f"{flops(layer, *inputs[path]):,}",
+            )
+        )
+    totals = [sum(int(row[i].replace(",", "")) for row in rows[1:]) for i in (3, 4)]
+    rows.append(("total", "", "", *(f"{n:,}" for n in totals), f"{flops(net, one):,}"))
+    return _table(rows) + "\nFLOPs: of a sample's forward pass, matrix products and convolutions."
+
+
+def flops(layer: Layer, *inputs: Any) -> int:
+    """Return the FLOPs of calling a built layer at prediction, in products and convolutions.
+
+    Args:
+        layer: a layer or a whole network.
+        inputs: arrays, or their shapes and types; those of a batch of 1 for the FLOPs of a sample.
+    """
+    jaxpr = jax.make_jaxpr(lambda layer, inputs: fresh(layer)(*inputs))(layer, inputs)
+    return _count(jaxpr.jaxpr)
+
+
+def _count(jaxpr: Any) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        kind, parameters = equation.primitive.name, equation.params
+        if kind == "dot_general":
+            (contracted, _), _ = parameters["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            terms = math.prod(left[axis] for axis in contracted)
+            total += 2 * equation.outvars[0].aval.size * terms
+        elif kind == "conv_general_dilated":
+            kernel = equation.invars[1].aval.shape
+            layout = parameters["dimension_numbers"].rhs_spec  # (out, in, *window) axes
+            terms = math.prod(kernel[axis] for axis in layout[1:])
+            total += 2 * equation.outvars[0].aval.size * terms
+        else:
+            counts = [_count(inner) for inner in _inner(parameters)]
+            times = parameters["length"] if kind == "scan" else 1
+            total += times * (max(counts, default=0) if kind == "cond" else sum(counts))
+    return total
+
+
+def _inner(parameters: dict[str, Any]) -> list[Any]:
+    """Return the programs that an equation calls."""
+    found = []
+    for value in parameters.values():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            program = getattr(item, "jaxpr", item)
+            if hasattr(program, "eqns"):
+                found.append(program)
+    return found
+
+
+def _record(net: Layer, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    copy = fresh(net, recording=True)
+    copy(x)
+    return recorded(copy)
+
+
+def _fixed_layers(net: Layer) -> set[str]:
+    """Return the paths of the layers that are frozen, or lie in one that is."""
+    found: set[str] = set()
+    for path, layer in walk(net):
+        inside = any(not top or path.startswith(f"{top}/") for top in found)
+        if inside or not layer.trainable:
+            found.add(path)
+    return found
+
+
+def _shapes(outputs: Any) -> str:
+    """Return the shapes of a layer's outputs, the batch axis as n."""
+    shapes = (leaf.shape[1:] for leaf in jax.tree.leaves(outputs))
+    return " ".join("(" + ", ".join(["n", *map(str, shape)]) + ")" for shape in shapes)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as columns of text, the numbers to the right, rules around the body."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if i >= 3 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    rule = "─" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

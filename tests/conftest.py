@@ -1,0 +1,25 @@
+"""What all tests share: the platform, the compilation cache, hypothesis without a deadline."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["JAX_PLATFORMS"] = os.environ.get("GRADUS_TEST_PLATFORM", "cpu")
+os.environ.setdefault("KERAS_BACKEND", "jax")
+CACHE = Path(tempfile.gettempdir()) / f"gradus-tests-{os.getuid()}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))  # for subprocesses too
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("gradus", deadline=None, max_examples=50)
+settings.load_profile("gradus")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator that draws the same in every run."""
+    return np.random.default_rng(20240229)

@@ -1,0 +1,125 @@
+"""A folder's files are replaced all or none, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradus import files
+from gradus.errors import SavedError
+
+NAMES = ("a", "b", "c")
+
+
+def put(folder: Path, text: str) -> None:
+    with files.replacing(folder) as new:
+        for name in NAMES:
+            (new / name).write_text(text)
+
+
+def content(folder: Path) -> set[str]:
+    return {files.valid(folder, name).read_text() for name in NAMES}
+
+
+def test_new_files_replace_the_former_and_others_stay(tmp_path):
+    put(tmp_path, "one")
+    (tmp_path / "mine").write_text("kept")
+    put(tmp_path, "two")
+    assert content(tmp_path) == {"two"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c", "mine"]
+
+
+def test_a_block_that_fails_changes_nothing(tmp_path):
+    put(tmp_path, "one")
+    with pytest.raises(ZeroDivisionError), files.replacing(tmp_path) as new:
+        (new / "a").write_text("two")
+        raise ZeroDivisionError
+    assert content(tmp_path) == {"one"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == list(NAMES)
+
+
+class Killed(BaseException):
+    """Stands for the process's end: nothing of gradus runs after it."""
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_killed_after_any_call_the_content_is_whole(tmp_path, monkeypatch, after):
+    put(tmp_path, "one")
+    left = [after]
+
+    def dying(function):
+        def call(*arguments, **options):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return function(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((os, "replace"), (os, "fsync"), (Path, "rename"), (Path, "rmdir")):
+            patch.setattr(owner, name, dying(getattr(owner, name)))
+        patch.setattr(files, "_remove", lambda folder: None)  # a dead process tidies nothing up
+        try:
+            put(tmp_path, "two")
+            ended = True
+        except Killed:
+            ended = False
+    found = content(tmp_path)
+    assert found in ({"one"}, {"two"})
+    assert found == {"two"} or not ended
+    put(tmp_path, "three")  # and the next save works
+    assert content(tmp_path) == {"three"}
+
+
+def test_a_full_disk_leaves_the_former_whole(tmp_path):
+    put(tmp_path, "one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(SavedError, match="unchanged"), files.replacing(tmp_path) as new:
+            (new / "a").write_text("two")
+            files.write_arrays(new / "b", {"x": np.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert content(tmp_path) == {"one"}
+
+
+def test_a_folder_that_cannot_be_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SavedError, match="cannot be written"):
+        put(tmp_path / "file" / "folder", "one")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_leaves_the_former_whole(tmp_path):
+    put(tmp_path, "one")
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(SavedError, match="cannot be written"):
+            put(tmp_path, "two")
+    finally:
+        tmp_path.chmod(0o755)
+    assert content(tmp_path) == {"one"}
+
+
+def test_a_manifest_of_another_kind_or_version_is_refused(tmp_path, monkeypatch):
+    with files.replacing(tmp_path) as new:
+        files.write_manifest(new, "m.json", "model", {})
+    assert files.read_manifest(tmp_path, "m.json", "model")["format"] == files.FORMAT
+    with pytest.raises(SavedError, match="not the description of a checkpoint"):
+        files.read_manifest(tmp_path, "m.json", "checkpoint")
+    monkeypatch.setattr(files, "FORMAT", files.FORMAT - 1)
+    with pytest.raises(SavedError, match="newer gradus"):
+        files.read_manifest(tmp_path, "m.json", "model")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff"])
+def test_a_damaged_manifest_is_refused(tmp_path, text):
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(SavedError, match="damaged"):
+        files.read_manifest(tmp_path, "m.json", "model")
