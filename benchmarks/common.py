@@ -1,6 +1,6 @@
 """What the benchmarks share: data, workers, interleaved timing, the machine's facts, tables, JSON.
 
-Every measured library runs in a process of its own (`peers.py`), so that no library's threads,
+Every measured library runs in a process of its own (`worker.py`), so that no library's threads,
 memory or compiled code touch another's. The measurements of all are interleaved, one after the
 other and never side by side, and compared by the medians of their repeats.
 """
@@ -81,7 +81,7 @@ class Worker:
     """A library in a process of its own, which sleeps between measurements.
 
     Args:
-        job: what `peers.py` is told: "peer", "data" (a folder), "widths", "batch", "seed", ….
+        job: what `worker.py` is told: "peer", "data" (a folder), "widths", "batch", "seed", ….
         cache: the folder of everything that the process caches (compiled programs); it is
             empty for a cold start.
         env: further environment variables.
@@ -97,7 +97,7 @@ class Worker:
         self.began = time.perf_counter()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `close`
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "peers.py"), json.dumps(dict(job))],
+            [sys.executable, str(HERE / "worker.py"), json.dumps(dict(job))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -321,12 +321,18 @@ def _cell(value: Any) -> str:
 
 
 def emit(name: str, result: Mapping[str, Any]) -> None:
-    """Print the result as one JSON object, the last line on standard output."""
-    print(json.dumps({"benchmark": name, **result}, allow_nan=False, default=_plain), flush=True)
+    """Print the result as one JSON object, the last line on standard output; NaN becomes null."""
+    print(json.dumps(_plain({"benchmark": name, **result}), allow_nan=False), flush=True)
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:

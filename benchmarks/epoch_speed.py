@@ -119,10 +119,10 @@ def show(found: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = common.parser(__doc__, repeats=7)
+    parser = common.parser(__doc__, repeats=5)
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 128, 512])
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
-    parser.add_argument("--epochs", type=int, default=3, help="of one timed run; default 3")
+    parser.add_argument("--epochs", type=int, default=5, help="of one timed run; default 5")
     options = parser.parse_args()
     quick = options.quick
     repeats, epochs = (2, 1) if quick else (options.repeats, options.epochs)

@@ -114,7 +114,7 @@ def show(found: dict[str, Any], goal: float) -> None:
 
 
 def main() -> None:
-    parser = common.parser(__doc__, repeats=5)
+    parser = common.parser(__doc__, repeats=3)
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 128, 512])
     parser.add_argument("--peers", nargs="+", choices=list(NAMES), default=list(NAMES))
     parser.add_argument("--most-epochs", type=int, default=30)

@@ -11,9 +11,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))  # for subprocess
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
-import numpy as np
-import pytest
-from hypothesis import settings
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("gradus", deadline=None, max_examples=50)
 settings.load_profile("gradus")

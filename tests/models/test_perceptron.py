@@ -68,6 +68,15 @@ def test_a_threshold_stands_for_a_bias():
     assert model.separated
 
 
+def test_it_is_saved_and_loaded(tmp_path):
+    model = Perceptron(threshold=0.5)
+    model.fit(CORNERS, [0, 1, 1, 1], verbose=False)
+    again = Perceptron.load(model.save(tmp_path / "or"))
+    assert isinstance(again, Perceptron)
+    np.testing.assert_array_equal(again.predict_classes(CORNERS), [0, 1, 1, 1])
+    assert again.separated
+
+
 @pytest.mark.parametrize(
     ("targets", "said"),
     [([1, 2, 1, 2], "write 0 and 1"), ([[0, 1]] * 4, r"write \(n,\) for one unit")],

@@ -148,7 +148,8 @@ def test_gradients_in_training_equal_finite_differences():
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape"), [(gr.Maxout(3, 2), (4, 2)), (gr.PReLU("ones"), (4, 2)), (gr.Dense(2), (3, 2))]
+    ("layer", "shape"),
+    [(gr.Maxout(3, 2), (4, 2)), (gr.PReLU("ones"), (4, 2)), (gr.Dense(2), (3, 2))],
 )
 def test_gradients_of_layers_equal_finite_differences(layer, shape):
     x = draw(shape, 5)
@@ -164,7 +165,9 @@ def test_maxout_by_hand():
     net = gr.init(gr.Maxout(2, pieces=2), 0, np.zeros((1, 1), np.float32))
     # Units 0 and 1, two pieces each: max(x, -x) = |x| and max(2x, 1) with the biases 0, 0, 0, 1.
     net = replace(net, {"kernel": np.array([[1.0, -1, 2, 0]]), "bias": np.array([0.0, 0, 0, 1])})
-    np.testing.assert_array_equal(net(np.array([[-3.0], [0.25], [2.0]])), [[3, 1], [0.25, 1], [2, 4]])
+    np.testing.assert_array_equal(
+        net(np.array([[-3.0], [0.25], [2.0]])), [[3, 1], [0.25, 1], [2, 4]]
+    )
 
 
 def test_dropout_drops_its_share_scales_the_rest_and_is_off_at_prediction():

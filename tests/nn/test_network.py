@@ -235,7 +235,9 @@ def test_a_seed_and_a_path_make_the_weights():
     plain = gr.init(sequential(gr.Dense(4), gr.Dense(2)), 3, X)
     assert same(plain, gr.init(sequential(gr.Dense(4), gr.Dense(2)), 3, X))
     assert not same(plain, gr.init(sequential(gr.Dense(4), gr.Dense(2)), 4, X))
-    more = sequential(gr.Flatten(), gr.Dense(4), gr.Dropout(0.1), gr.Activation("relu"), gr.Dense(2))
+    more = sequential(
+        gr.Flatten(), gr.Dense(4), gr.Dropout(0.1), gr.Activation("relu"), gr.Dense(2)
+    )
     assert same(plain, gr.init(more, 3, X))
     kernels = [w for path, w in weights(plain).items() if "kernel" in path]
     assert not np.array_equal(kernels[0][:2, :2], kernels[1][:2, :2])
@@ -364,6 +366,10 @@ assert net(np.zeros((5, 3), "int32")).dtype == np.float32
 def test_every_layer_computes_in_float32_even_where_jax_may_use_float64():
     environment = os.environ | {"GRADUS_CACHE": "off"}
     done = subprocess.run(
-        [sys.executable, "-c", FLOAT32], capture_output=True, text=True, env=environment, check=False
+        [sys.executable, "-c", FLOAT32],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,1 +1,1 @@
-"""gradus.apps"""
+"""What people run: the command line and what stands behind it."""

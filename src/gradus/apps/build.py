@@ -52,7 +52,7 @@ def build(experiment: Experiment, target: Target, entry: list[Layer], steps: int
                 f"activation = {network.activation!r}: its derivative is zero everywhere, so "
                 'nothing before it learns; write "relu", "tanh" or "sigmoid".'
             )
-        initializers.get(network.initializer)
+        initializers.get(network.initializer or "glorot_uniform")
         body = mlp(
             [*(network.layers or []), units],
             activation=network.activation,

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from gradus.apps.options import Options
-from gradus.apps.output import Output, number
+from gradus.apps.output import Output, in_flags, number
 from gradus.errors import GradusError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -53,7 +53,9 @@ def train(
     /,
     *,
     options: Options = Options(),  # noqa: B008 - it is immutable
-    out: Annotated[str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")] = None,
+    out: Annotated[
+        str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
+    ] = None,
     resume: Annotated[str | None, Parameter(help="The run to go on with.")] = None,
     quiet: Annotated[bool, Parameter(negative="", help="Show no progress.")] = False,
     json: Json = False,
@@ -234,6 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(arguments: Sequence[str], message: str, status: int) -> int:
+    message = in_flags(message)
     sys.stderr.write(f"gradus: {message}\n")
     if status == BAD_USAGE:
         command = arguments[0] if arguments and arguments[0] in app else ""

@@ -67,8 +67,12 @@ class Options:
     layers: Annotated[
         list[int] | None,
         *_flag(
-            "network.layers", NETWORK, 'Units of the hidden layers: 128,64, or "none".',
-            converter=_widths, n_tokens=1, negative="",
+            "network.layers",
+            NETWORK,
+            'Units of the hidden layers: 128,64, or "none".',
+            converter=_widths,
+            n_tokens=1,
+            negative="",
         ),
     ] = None
     activation: Annotated[
@@ -123,7 +127,9 @@ class Options:
     ] = None
     patience: Annotated[
         int | None,
-        *_flag("training.patience", LEARNING, "Epochs without improvement to stop after; 0: never."),
+        *_flag(
+            "training.patience", LEARNING, "Epochs without improvement to stop after; 0: never."
+        ),
     ] = None
     monitor: Annotated[
         str | None, *_flag("training.monitor", LEARNING, "What is watched: val_loss, ….")

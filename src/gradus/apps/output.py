@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ class Output:
     def say(self, line: str = "") -> None:
         """Show a line to a person."""
         stream = sys.stderr if self.json else sys.stdout
-        stream.write(line + "\n")
+        stream.write(in_flags(line) + "\n")
         stream.flush()
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -42,10 +43,19 @@ class Output:
             sys.stdout.flush()
 
 
+def in_flags(message: str) -> str:
+    """Return a message of the library with its arguments written as the flags of `train`."""
+    return re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+
+
 def number(value: Any) -> str:
     """Return a number as people read it, with four or five digits."""
     if not isinstance(value, int | float):
         return "-" if value is None else str(value)
-    return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}" if abs(value) < 1e-3 else (
-        f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 1e5
+        else f"{value:.4g}"
+        if abs(value) < 1e-3
+        else (f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}")
     )

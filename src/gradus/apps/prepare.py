@@ -87,7 +87,8 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
     preprocessor = preprocessor or _preprocessor(training, experiment)
     target = target_of(preprocessor)
     made = {
-        name: pair(part, preprocessor, loss) for name, part in {"training": training, **parts}.items()
+        name: pair(part, preprocessor, loss)
+        for name, part in {"training": training, **parts}.items()
     }
     x = made["training"][0]
     entry = entrance(x, preprocessor, data.scaling if is_bytes(data.x) else None)
@@ -169,7 +170,9 @@ def _usable(experiment: Experiment) -> Loss:
 
 def _without_target(data: Dataset, experiment: Experiment) -> GradusError:
     if not data.is_table:
-        return DataError(f"{experiment.data!r} has inputs but no targets: there is nothing to learn.")
+        return DataError(
+            f"{experiment.data!r} has inputs but no targets: there is nothing to learn."
+        )
     columns = ", ".join(data.feature_names)
     return SpecError(
         f"{Path(experiment.data).name} is a table: say which column is to be learnt, with --target "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,8 +114,11 @@ def new_folder(out: str | None, data: str) -> Path:
             return folder
         stem = Path(data).name.split(".")[0] or "run"
         Path(RUNS).mkdir(exist_ok=True)
-        numbers = (int(p.name.removeprefix(f"{stem}-")) for p in Path(RUNS).glob(f"{stem}-*")
-                   if p.name.removeprefix(f"{stem}-").isdecimal())
+        numbers = (
+            int(p.name.removeprefix(f"{stem}-"))
+            for p in Path(RUNS).glob(f"{stem}-*")
+            if p.name.removeprefix(f"{stem}-").isdecimal()
+        )
         number = max(numbers, default=0) + 1
         while True:  # another training may take the same number at the same time
             folder = Path(RUNS) / f"{stem}-{number}"
@@ -137,6 +141,12 @@ def begin(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
     spec.write(folder / spec.FILE, experiment)
     with files.replacing(folder) as new:
         files.write_manifest(new, PREPROCESSING, "preprocessing", preprocessor.to_dict())
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a training that failed before there was anything to go on from."""
+    if not (folder / CHECKPOINT).exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def finish(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:

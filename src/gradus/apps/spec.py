@@ -132,7 +132,7 @@ def read(path: str | Path) -> Named:
 def located(source: str, folder: Path) -> str:
     """Return a data source as an absolute path where it is one, a built-in name as it is."""
     path = folder / Path(source).expanduser()
-    return str(path.resolve()) if path.exists() or len(path.parts) > 1 and path.suffix else source
+    return str(path.resolve()) if path.exists() or path.suffix else source
 
 
 def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
@@ -172,9 +172,12 @@ def write(path: Path, experiment: Experiment) -> None:
     Raises:
         SavedError: if the folder cannot be written.
     """
-    content = {k: v for k, v in _without_none(msgspec.to_builtins(experiment)).items() if v != {}}
+    given = _without_none(msgspec.to_builtins(experiment))
+    content = {key: value for key, value in given.items() if value not in ({}, [])}
+    text = msgspec.toml.encode(content).decode()
+    head = f"# To repeat this training: gradus train {path.name}\n"
     with replacing(path.parent) as folder:
-        (folder / path.name).write_bytes(msgspec.toml.encode(content))
+        (folder / path.name).write_text(head + text.rstrip() + "\n", "utf-8")
 
 
 def _without_none(content: Named) -> Named:

@@ -44,20 +44,27 @@ def train(
         GradusError: for data or settings that cannot be, or a folder that cannot be written.
     """
     began = time.perf_counter()
-    prepared = prepare(experiment)
-    model = build(prepared.experiment, prepared.target, prepared.entry, prepared.steps)
-    model.build(_few(prepared.parts["training"][0]))
-    for line in [*prepared.found, f"network   {outline(model)}", f"training  {regime(prepared)}"]:
-        say(line)
-    for note in prepared.notes:
-        say(f"note      {note}")
-    say("")
     folder = runs.new_folder(out, experiment.data) if resume is None else resume
-    runs.begin(folder, prepared.experiment, prepared.preprocessor)
-    fit(model, prepared, folder, resume, verbose)
-    parts = {
-        name: measure(model, x, y, prepared.target) for name, (x, y) in prepared.parts.items()
-    }
+    try:
+        prepared = prepare(experiment)
+        model = build(prepared.experiment, prepared.target, prepared.entry, prepared.steps)
+        model.build(_few(prepared.parts["training"][0]))
+        for line in [
+            *prepared.found,
+            f"network   {outline(model)}",
+            f"training  {regime(prepared)}",
+        ]:
+            say(line)
+        for note in prepared.notes:
+            say(f"note      {note}")
+        say("")
+        runs.begin(folder, prepared.experiment, prepared.preprocessor)
+        fit(model, prepared, folder, resume, verbose)
+    except BaseException:
+        if resume is None:
+            runs.discard(folder)
+        raise
+    parts = {name: measure(model, x, y, prepared.target) for name, (x, y) in prepared.parts.items()}
     history = model.history
     split = headline(parts)
     record = {
@@ -83,9 +90,7 @@ def train(
     return runs.finite(record)
 
 
-def fit(
-    model: Model, prepared: Prepared, folder: Path, resume: Path | None, verbose: bool
-) -> None:
+def fit(model: Model, prepared: Prepared, folder: Path, resume: Path | None, verbose: bool) -> None:
     """Train the model as the experiment says, with checkpoints in the run's folder.
 
     Raises:

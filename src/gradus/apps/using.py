@@ -13,6 +13,7 @@ from gradus.apps.build import decided
 from gradus.apps.measure import measure
 from gradus.apps.prepare import pair, read
 from gradus.apps.runs import Run
+from gradus.apps.spec import located
 from gradus.data import Dataset, TablePreprocessor, Target, load
 from gradus.errors import DataError, SavedError
 from gradus.objectives import losses
@@ -42,7 +43,10 @@ def evaluate(run: Run, source: str) -> dict[str, Any]:
         data, part = data.test, "its test part"
     loss = losses.get(run.model.settings["loss"])
     metrics = measure(run.model, *pair(data, preprocessor, loss), target)
-    return {"metrics": metrics, "rows": len(data), "part": part, "notes": list(data.notes)}
+    notes = list(data.notes)
+    if part == "all rows" and located(source, Path.cwd()) == run.experiment.data:
+        notes.append("most of these rows are those that the run was trained on")
+    return {"metrics": metrics, "rows": len(data), "part": part, "notes": notes}
 
 
 def predict(run: Run, source: str) -> Columns:

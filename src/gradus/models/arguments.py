@@ -120,13 +120,12 @@ def stopping(
     if monitor not in known:
         raise unknown("monitor", monitor, known)
     mode = "max" if any(word in monitor for word in GROWING) else "min"
-    worst = -math.inf if mode == "min" else math.inf
     return Stopping(
         monitor=monitor,
         mode=mode,
         patience=math.inf if patience is None else number("patience", patience, 1),
         min_delta=number("min_delta", min_delta, 0),
-        target=worst if target is None else number("target", target),
+        target=math.nan if target is None else number("target", target),
     )
 
 

@@ -190,15 +190,13 @@ class Model:
             stopping=stopping,
         )
         carry, regime = self._begin(stopping, keep_best, regime, resume, terms)
-        data, feed = jax.device_put(Data(x, y, weight)), None
-        if isinstance(held, Data):
-            feed = loop.validation_feed(jax.device_put(held), None)
-        elif held is not None:
+        data, feed = Data(x, y, weight), None
+        if held is not None:
             # A split shares the training's arrays, so that nothing is held in memory twice.
-            feed = loop.validation_feed(data, held)
+            whole_set, held_rows = (held, None) if isinstance(held, Data) else (data, held)
+            feed = loop.validation_feed(whole_set, held_rows)
         if regime.batch_size is None and rows is not None:
-            data = jax.device_put(jax.tree.map(lambda a: a[rows], Data(x, y, weight)))
-            rows = None
+            data, rows = jax.tree.map(lambda a: a[rows], data), None
         watchers: list[loop.Watcher] = [self._callback(callback) for callback in callbacks]
         writer = None
         if checkpoint is not None:

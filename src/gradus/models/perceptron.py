@@ -72,6 +72,7 @@ class Perceptron(Model):
     def __init__(self, units: int = 1, learning_rate: float = 1.0, threshold: float = 0.0) -> None:
         net = Dense(units, kernel_initializer="zeros")
         super().__init__(net, PerceptronRule(threshold), SGD(learning_rate))
+        self.settings = {"units": units, "learning_rate": learning_rate, "threshold": threshold}
         self.units = units
 
     def fit(  # type: ignore[override]  # the rule leaves no choice of batch and monitor

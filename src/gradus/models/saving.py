@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -176,8 +176,7 @@ def _find_class(name: str, custom: Sequence[type]) -> type[Model]:
     cls = known.get(name)
     if not inspect.isclass(cls) or not issubclass(cls, known["Model"]):
         raise SavedError(f"The model is a {name!r}: write load(path, custom=[{name}]).")
-    found: type[Model] = cls
-    return found
+    return cast("type[Model]", cls)
 
 
 def _read_weights(path: Path) -> dict[str, np.ndarray]:

@@ -120,7 +120,7 @@ def result_panels(
             outcome.scores_by_class(true, labels, class_names),
         ),
     ]
-    if columns <= 2 and len(np.unique(true)) == 2 and true.ndim == 1:
+    if columns <= 2 and true.size == len(true) and len(np.unique(true)) == 2:
         panels.append(
             Panel(
                 f"{class_names[1]} or not",

@@ -1,4 +1,4 @@
-"""Figures of what a trained network does: its right and wrong answers, and what its layers say."""
+"""Figures of predictions against the truth: right and wrong classes, and values near and far."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gradus.errors import DataError
 from gradus.report import style
 
 MOST_POINTS = 3000  # of a cloud of samples
+AXIS_LETTERS = 18  # of a class's name beside an axis
 MOST_WORDS = 25  # classes up to which a confusion matrix shows its counts
 
 
@@ -53,8 +54,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
     """
     counts = confusion_counts(y_true, y_pred, None if class_names is None else len(class_names))
     size = len(counts)
-    names = _names(class_names, size)
-    escaped = [style.text(name) for name in names]
+    names = class_texts(class_names, size)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(size, dtype=bool)
     shown = style.figure("Confusion matrix", height=min(620, 300 + 34 * max(size - 2, 0)))
@@ -69,8 +69,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
             texttemplate="%{text}" if size <= MOST_WORDS else None,
             textfont={"size": 15 if size <= 5 else 12 if size <= 12 else 9},
             customdata=[
-                [(int(counts[i, j]), escaped[i], escaped[j]) for j in range(size)]
-                for i in range(size)
+                [(int(counts[i, j]), names[i], names[j]) for j in range(size)] for i in range(size)
             ],
             hovertemplate="true %{customdata[1]}, predicted %{customdata[2]}: %{customdata[0]}"
             " (%{z:.1%} of the row)<extra></extra>",
@@ -85,7 +84,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
     marks = {
         "tickmode": "array",
         "tickvals": np.arange(size),
-        "ticktext": _short(names),
+        "ticktext": class_texts(class_names, len(counts), AXIS_LETTERS),
         "showgrid": False,
         "showline": False,
         "ticks": "",
@@ -110,7 +109,7 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
         DataError: if the two differ in length, or hold something else than labels.
     """
     counts = confusion_counts(y_true, y_pred, None if class_names is None else len(class_names))
-    names = _names(class_names, len(counts))
+    names = class_texts(class_names, len(counts))
     places = np.arange(len(counts))
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.diag(counts) / counts.sum(axis=0)
@@ -141,7 +140,7 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
             y=places,
             name=name,
             mode="markers",
-            customdata=[style.text(class_name) for class_name in names],
+            customdata=names,
             marker={"color": colour, **marker},
             cliponaxis=False,
             hovertemplate=f"%{{customdata}}: {name} %{{x:.1%}}<extra></extra>",
@@ -152,8 +151,8 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
     shown.update_yaxes(
         tickmode="array",
         tickvals=places,
-        ticktext=_short(names),
-        autorange="reversed",
+        ticktext=class_texts(class_names, len(counts), AXIS_LETTERS),
+        range=[len(counts) - 0.5, -0.5],
         showgrid=False,
     )
     return shown
@@ -300,31 +299,43 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
     return shown
 
 
-# --- what the figures share --------------------------------------------------------------------
+# --- what figures of classes share --------------------------------------------------------------
 
 
 def labels_of(y: Any, where: str) -> np.ndarray:
-    """Return labels `(n,)` from labels, one-hot rows or probabilities."""
+    """Return labels `(n,)` from labels, one-hot rows or probabilities of several classes.
+
+    Raises:
+        DataError: if `y`, called `where`, holds something else.
+    """
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(axis=1)
-    y = y.reshape(len(y), -1)
-    if y.shape[1] != 1 or not len(y):
+    if y.ndim not in (1, 2) or not y.size:
         raise DataError(f"{where} has shape {y.shape}: write one label for each sample.")
-    if y.dtype.kind not in "iub" and not (y == np.rint(y)).all():
-        raise DataError(f"{where} has fractions: write labels 0, 1, …, not values.")
-    if (y < 0).any():
-        raise DataError(f"{where} has the label {y.min()}: labels are 0, 1, …")
-    return y[:, 0].astype(int)
+    if y.dtype.kind not in "iubf" or not (y == np.rint(y)).all() or (y < 0).any():
+        raise DataError(
+            f"{where} holds more than labels: write the whole numbers 0, 1, …, one for each "
+            "sample, and for the class of a single probability (p > 0.5)."
+        )
+    return y.reshape(-1).astype(int)
 
 
-def _names(class_names: Sequence[object] | None, count: int) -> list[str]:
-    names = range(count) if class_names is None else class_names
+def class_texts(
+    class_names: Sequence[object] | None, count: int, most: int | None = None
+) -> list[str]:
+    """Return the names of `count` classes as Plotly shows them letter by letter.
+
+    Args:
+        class_names: the names; by default the labels.
+        count: how many there must be.
+        most: letters after which a name is cut off; None for all of it.
+
+    Raises:
+        DataError: if there are fewer names than classes.
+    """
+    names = [str(name) for name in (range(count) if class_names is None else class_names)]
     if len(names) < count:
         raise DataError(f"There are {count} classes but only {len(names)} class names.")
-    return [str(name) for name in names]
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    """Return names cut to what fits beside an axis."""
-    return [style.text(name if len(name) <= 18 else f"{name[:17]}…") for name in names]
+    cut = [n if most is None or len(n) <= most else f"{n[: most - 1]}…" for n in names]
+    return [style.text(name) for name in cut]

@@ -128,7 +128,8 @@ def decision_boundary(
             },
             hovertemplate=f"true {name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
         )
-    shown.update_yaxes(showgrid=False)
+    shown.update_xaxes(ticks="")
+    shown.update_yaxes(ticks="", showgrid=False)
     shown.update_layout(hovermode="closest")
     return shown
 

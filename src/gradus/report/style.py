@@ -63,6 +63,7 @@ def template() -> Any:
         "gridcolor": GRID,
         "zeroline": False,
         "automargin": True,
+        "ticks": "",
         "tickfont": {"color": MUTED, "size": 12},
         "title": {"font": {"color": MUTED, "size": 12}, "standoff": 10},
     }

@@ -11,6 +11,7 @@ from gradus.errors import GradusError, unknown
 from gradus.report import style
 from gradus.train.history import History
 
+MOST_BANDS = 6  # layers whose bands can be told apart
 MOST_POINTS = 400  # of a curve over the probes
 NO_GRADIENT = 1e-12  # where a gradient of zero is drawn, as a logarithmic axis has no zero
 USUAL_UPDATES = (1e-4, 1e-2)  # of the weights' norm
@@ -128,17 +129,20 @@ def learning_rate(history: History) -> Any:
 def activations_by_layer(history: History) -> Any:
     """Return the layers' outputs over training, as the probes saw them, layer by layer.
 
-    Panels: the mean with a band of one standard deviation; where a layer's activation can
-    saturate, the share of outputs that are; the share of units that were silent (zero) on a
-    whole batch. Healthy layers keep their width, seldom saturate and have few silent units
-    (after figure 2 of Glorot & Bengio 2010, "Understanding the difficulty of training deep
-    feedforward neural networks").
+    Panels: the mean with a band of one standard deviation (which of more than six layers has a
+    panel of its own); where a layer's activation can saturate, the share of outputs that are; the
+    share of units that were silent (zero) on a whole batch. Healthy layers keep their width, seldom
+    saturate and have few silent units (after figure 2 of Glorot & Bengio 2010, "Understanding the
+    difficulty of training deep feedforward neural networks").
 
     Raises:
         GradusError: if no probes were taken.
     """
     epochs, values = _probed(history, ("mean", "deviation", "saturated", "silent"))
+    banded = len(history.layers) <= MOST_BANDS
     panels = [("mean", "mean ± standard deviation of outputs")]
+    if not banded:
+        panels = [("mean", "mean of outputs"), ("deviation", "standard deviation of outputs")]
     if np.isfinite(values["saturated"]).any():
         panels.append(("saturated", "saturated share of outputs"))
     panels.append(("silent", "silent share of units"))
@@ -156,11 +160,11 @@ def activations_by_layer(history: History) -> Any:
             series = values[name][:, index]
             if not np.isfinite(series).any():
                 continue
-            if name == "mean":
+            if name == "mean" and banded:
                 width = values["deviation"][:, index]
                 _band(shown, epochs, series - width, series + width, colours[index], layer)
             _probe_line(shown, epochs, series, layer, colours[index], row=row, legend=row == 1)
-        if name != "mean":
+        if name in ("saturated", "silent"):
             top = max(0.1, float(np.nanmax(values[name])) * 1.08)
             shown.update_yaxes(tickformat=".0%", range=[-0.02 * top, top], row=row)
     _epochs_axis(shown, history.epochs, len(panels))
@@ -356,7 +360,7 @@ def _probe_line(
         name=style.text(name),
         legendgroup=group or name,
         showlegend=legend,
-        mode="lines+markers" if len(x) < 15 else "lines",
+        mode="lines+markers" if len(x) < 4 else "lines",
         line={"color": colour, "width": 1.2 if dash == "dot" else 2, "dash": dash},
         marker={"size": 5},
         customdata=y if true is None else true,

@@ -30,7 +30,7 @@ Arrays = dict[str, np.ndarray]
 MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
 SAMPLED_ROWS = 256  # of the data, spread evenly, by which they are known again
 # The facts of a history beside its arrays.
-FACTS = ("layers", "weights", "seconds", "stopped", "best_epoch", "notes")
+FACTS = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
 
 
 class Writer:

@@ -64,6 +64,7 @@ def locate(
         rows: which of them are trained on; None for all.
         regime: how was trained.
     """
+    data = jax.device_put(data)
     count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
     plan = dataclasses.replace(loop.make_plan(count, regime, False), epochs=1)
     number = int(carry.epoch)
@@ -71,7 +72,8 @@ def locate(
     if regime.batch_size is not None:
         rows = np.arange(count) if rows is None else rows
         order = loop.draw_order(rows, plan, regime, number, 1)
-    batches = functools.partial(gather, Feed(data, order, np.int32(count)), jnp.int32(0))
+    feed = Feed(jax.device_put(data), order, np.int32(count))
+    batches = functools.partial(gather, feed, jnp.int32(0))
     key = jax.random.fold_in(jax.random.key(regime.seed), number)
     net, optimizer, task = canonical((skeleton(net), optimizer, task))
     scale = carry.plateau["scale"] if carry.plateau is not None else jnp.float32(1)

@@ -1,4 +1,4 @@
-"""The learning-rate range test: one short training whose rate grows from far too small to too large."""
+"""The learning-rate range test: one short training at rates from far too small to too large."""
 
 from __future__ import annotations
 

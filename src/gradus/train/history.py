@@ -21,7 +21,8 @@ class History(Mapping[str, np.ndarray]):
         layers: paths of the probed layers.
         weights: paths of the trained weights.
         probes: the probes by name.
-        seconds: wall time of each call of the training program, compilation included.
+        seconds: wall time of each call of the training program.
+        compile_seconds: wall time of compiling it, or of reading it from the compilation cache.
         stopped: why training ended early: "patience", "target", "diverged", "interrupted"; or "".
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
         notes: what the user should know, in sentences.
@@ -32,6 +33,7 @@ class History(Mapping[str, np.ndarray]):
         self.weights = weights or []
         self.probes: dict[str, np.ndarray] = {}
         self.seconds: list[float] = []
+        self.compile_seconds = 0.0
         self.stopped = ""
         self.best_epoch = 0
         self.notes: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import math
 import time
@@ -71,7 +73,7 @@ def train(
         optimizer: the optimiser.
         task: what is learnt.
         stopping: when to stop.
-        data: the samples, on the device.
+        data: the samples, in the host's memory or on the device.
         rows: which of them are for training; None for all.
         validation: what is measured after each epoch, or None.
         regime: how much is trained.
@@ -88,26 +90,23 @@ def train(
     key = jax.random.key(regime.seed)
     calls = Pace(1 if regime.each else plan.epochs)
     numbers = np.arange(count) if rows is None else rows
+
+    def arguments(carry: Carry, first: int, epochs: int) -> tuple[Any, ...]:
+        order = draw_order(numbers, plan, regime, first, epochs)
+        feeds = Feed(data, order, np.int32(count)), validation
+        span = np.int32(epochs), np.int32(first)
+        return carry, net, optimizer, task, stopping, *feeds, *span, key
+
+    began = time.perf_counter()
+    run.lower(*arguments(carry, 0, 0), plan=plan).compile()
+    _give_back_memory()
+    data, validation = _placed((data, validation))
+    history.compile_seconds += time.perf_counter() - began
     while int(carry.epoch) < regime.epochs and not bool(carry.stopped):
+        began = time.perf_counter()
         first = int(carry.epoch)
         epochs = min(calls.epochs, regime.epochs - first)
-        order = None
-        if regime.batch_size is not None:
-            order = draw_order(numbers, plan, regime, first, epochs)
-        began = time.perf_counter()
-        carry, logs = run(
-            carry,
-            net,
-            optimizer,
-            task,
-            stopping,
-            Feed(data, order, np.int32(count)),
-            validation,
-            np.int32(epochs),
-            np.int32(first),
-            key,
-            plan=plan,
-        )
+        carry, logs = run(*arguments(carry, first, epochs), plan=plan)
         jax.block_until_ready(carry)
         took = time.perf_counter() - began
         done = int(carry.epoch) - first + int(carry.failed)
@@ -118,6 +117,27 @@ def train(
         if any(ends):
             break
     return carry
+
+
+def _give_back_memory() -> None:
+    """Return to the system what compiling has freed, some 200 MB, before the samples are copied.
+
+    The C library would keep it for small things to come; where it is not glibc, it may.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _placed(tree: Any) -> Any:
+    """Return the tree with its arrays on the device; an array that stands in it twice is one."""
+    placed: dict[int, Any] = {}
+
+    def place(array: Any) -> Any:
+        if id(array) not in placed:
+            placed[id(array)] = jax.device_put(array)
+        return placed[id(array)]
+
+    return jax.tree.map(place, tree)
 
 
 def make_plan(count: int, regime: Regime, keep_best: bool) -> Plan:
@@ -139,7 +159,9 @@ def draw_order(rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs:
     Each epoch's order depends on the shuffle seed and the epoch's number alone. The last batch is
     filled up from the epoch's beginning; what fills has weight zero.
     """
-    size = plan.steps * int(regime.batch_size or 1)
+    if regime.batch_size is None:
+        return None
+    size = plan.steps * regime.batch_size
     order = np.zeros((plan.epochs, size), np.int32)
     for index in range(epochs):
         draw = generator(regime.shuffle_seed, "order", str(first + index))
@@ -165,12 +187,8 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self.most, self.epochs = most, 1
-        self._warm = False
 
     def note(self, epochs: int, seconds: float) -> None:
         """Take into account that a call of so many epochs took so long."""
-        if not self._warm:  # the first call compiles
-            self._warm = True
-            return
         fit = CALL_SECONDS * epochs / max(seconds, 1e-6)
         self.epochs = max(1, min(self.most, int(fit), self.epochs * 8))

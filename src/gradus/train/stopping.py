@@ -21,14 +21,14 @@ class Stopping:
         mode: "min" if smaller is better, else "max".
         patience: how many epochs without improvement end the training; infinite for never.
         min_delta: what counts as improvement is more than this.
-        target: training ends when the number is at least as good as this.
+        target: training ends when the number is at least as good as this; NaN for never.
     """
 
     monitor: str = static("loss")
     mode: str = static("min")
     patience: float = float("inf")
     min_delta: float = 0.0
-    target: float = float("-inf")
+    target: float = float("nan")
 
     @property
     def sign(self) -> int:

@@ -1,0 +1,135 @@
+"""The host's side of training: plans, orders, pace, history and progress."""
+
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.train import loop
+from gradus.train.history import History
+from gradus.train.progress import Progress
+
+X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int32)
+
+
+def model():
+    net = gr.Sequential([gr.Dense(4, "relu"), gr.Dense(2, "softmax")])
+    return gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.01), ["accuracy"])
+
+
+@pytest.mark.parametrize(("count", "batch"), [(50, 16), (48, 16), (5, 5), (7, 1), (3, 2)])
+def test_an_order_is_a_permutation_of_the_rows_filled_up(count, batch):
+    rows = np.arange(count) * 3
+    regime = loop.Regime(4, batch, 0, 7)
+    plan = loop.make_plan(count, regime, False)
+    order = loop.draw_order(rows, plan, regime, 0, 4)
+    assert order.shape == (plan.epochs, -(-count // batch), batch)
+    assert order.dtype == np.int32
+    for epoch in order[:4].reshape(4, -1):
+        assert sorted(epoch[:count]) == list(rows)
+        assert set(epoch) <= set(rows)
+    # An epoch's order depends on its number, not on the call in which it is drawn.
+    later = loop.draw_order(rows, plan, regime, 2, 2)
+    np.testing.assert_array_equal(later[:2], order[2:4])
+    other = loop.draw_order(rows, plan, loop.Regime(4, batch, 0, 8), 0, 4)
+    assert not np.array_equal(other[:4], order[:4])
+
+
+def test_the_pace_grows_to_calls_of_half_a_second_and_no_further():
+    pace = loop.Pace(64)
+    assert pace.epochs == 1
+    pace.note(1, 30.0)  # compiled
+    assert pace.epochs == 1
+    pace.note(1, 0.001)
+    assert pace.epochs == 8
+    pace.note(8, 0.008)
+    assert pace.epochs == 64
+    pace.note(64, 64.0)
+    assert pace.epochs == 1
+
+
+def test_a_watcher_ends_training_and_all_watchers_are_called():
+    seen = []
+    history = model().fit(
+        X, Y, epochs=9, verbose=False,
+        callbacks=[
+            lambda m, epoch, logs: seen.append((epoch, logs["loss"], m.weights)),
+            lambda m, epoch, logs: epoch == 3,
+        ],
+    )  # fmt: skip
+    assert [epoch for epoch, _, _ in seen] == [1, 2, 3]
+    np.testing.assert_allclose([loss for _, loss, _ in seen], history["loss"])
+    assert not np.array_equal(seen[0][2]["dense/kernel"], seen[2][2]["dense/kernel"])
+
+
+def test_callbacks_change_no_bit():
+    plain, watched = model(), model()
+    one = plain.fit(X, Y, epochs=5, verbose=False)
+    two = watched.fit(X, Y, epochs=5, verbose=False, callbacks=[lambda *_: None])
+    np.testing.assert_array_equal(one["loss"], two["loss"])
+    jax.tree.map(np.testing.assert_array_equal, plain.weights, watched.weights)
+
+
+def test_a_history_is_a_mapping_with_a_frame():
+    history = History(["dense"], ["dense/kernel"])
+    history.extend({"loss": np.array([3.0, 2.0, 0.0]), "confusion": np.ones((3, 2, 2))}, 2)
+    history.extend({"loss": np.array([1.0]), "val_loss": np.array([5.0])}, 1)
+    assert list(history) == ["loss", "confusion", "val_loss"]
+    assert history.epochs == 3
+    np.testing.assert_array_equal(history["loss"], [3, 2, 1])
+    np.testing.assert_array_equal(history["val_loss"], [np.nan, np.nan, 5])
+    assert history["confusion"].shape == (3, 2, 2)
+    frame = history.frame()
+    assert frame.columns == ["epoch", "loss", "val_loss"]
+    assert frame["epoch"].to_list() == [1, 2, 3]
+    with pytest.raises(GradusError, match="val_loss"):
+        history["val_los"]
+    assert "3 epochs" in repr(history)
+    assert "no epochs" in repr(History())
+
+
+def test_trainings_of_different_kinds_join_in_one_history():
+    m = model()
+    m.fit(X, Y, epochs=2, batch_size=16, verbose=False)
+    m.fit(X, Y, epochs=2, batch_size=None, validation_split=0.2, probes=False, verbose=False)
+    history = m.fit(X, Y, epochs=2, batch_size=1, verbose=False)
+    assert history.epochs == 6
+    assert all(len(values) == 6 for values in history.values())
+    assert np.isfinite(history["val_loss"]).tolist() == [False, False, True, True, False, False]
+    assert {len(values) for values in history.probes.values()} == {6}
+    assert history.frame().height == 6
+
+
+def test_plain_lines_say_epoch_numbers_rate_and_what_is_left(capsys):
+    model().fit(X, Y, epochs=4)
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("epoch 4/4  ")
+    for word in ("loss ", "accuracy ", "samples/s", "0 s left"):
+        assert word in line
+    model().fit(X, Y, epochs=1, verbose=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learnt():
+    m = model()
+
+    def press(m, epoch, logs):
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    history = m.fit(X, Y, epochs=50, verbose=False, callbacks=[press])
+    assert history.stopped == "interrupted"
+    assert history.epochs in (2, 3)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert m.fit(X, Y, epochs=1, verbose=False).stopped == ""
+
+    with Progress(False, 1, 1):
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,385 @@
+"""The training program against loops written by hand, Keras and SciPy; its cuts and populations."""
+
+import dataclasses
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+from scipy import optimize
+
+import gradus as gr
+from gradus.models.objective import supervised
+from gradus.nn.network import weights
+from gradus.nn.tree import canonical
+from gradus.train import loop, probes
+from gradus.train.history import History
+from gradus.train.program import Data, Feed, run, skeleton, start
+from gradus.train.stopping import Stopping
+
+N, D, K = 50, 3, 3
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, D)).astype(np.float32)
+Y = (X @ RNG.normal(size=(D, K))).argmax(1).astype(np.int32)
+W = RNG.uniform(0, 3, N).astype(np.float32)
+LOSS = "sparse_categorical_crossentropy"
+
+
+def classifier(*between, **options):
+    return gr.Sequential([gr.Dense(4, "tanh", **options), *between, gr.Dense(K, "softmax")])
+
+
+def train(
+    net, optimizer, epochs, batch=16, loss=LOSS, x=X, y=Y, weight=None, held=None,
+    stopping=None, keep_best=False, probing=False, carry=None, each=False, metrics=(), **options,
+):  # fmt: skip
+    """Train from the weights of seed 0; return the carry and the history."""
+    net = gr.init(net, 0, x)
+    task = supervised(loss, metrics, **options)
+    stopping = stopping or Stopping()
+    carry = carry or start(net, optimizer, stopping, keep_best)
+    history = History(*probes.names(net))
+    feed = None if held is None else loop.validation_feed(Data(*held), None)
+    regime = loop.Regime(epochs, batch, 0, 0, probing, each)
+    data = jax.device_put(Data(x, y, weight))
+    return loop.train(
+        carry, net, optimizer, task, stopping, data, None, feed, regime, [], history
+    ), history
+
+
+def orders(epochs, batch):
+    """Return each epoch's order of samples, drawn as the library draws it."""
+    if batch is None:
+        return [np.arange(N)] * epochs
+    regime = loop.Regime(epochs, batch, 0, 0)
+    plan = loop.make_plan(N, regime, False)
+    return loop.draw_order(np.arange(N), plan, regime, 0, epochs).reshape(plan.epochs, -1)[:, :N]
+
+
+def by_hand(batch, epochs, optimizer, weight=None, penalty=0.0):
+    """Train the classifier in plain JAX and Optax over the exact batches, the last one short."""
+
+    def loss_of(p, x, y, w):
+        hidden = jnp.tanh(x @ p["dense/kernel"] + p["dense/bias"])
+        logits = hidden @ p["dense_1/kernel"] + p["dense_1/bias"]
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+        decay = sum(jnp.sum(p[path] ** 2) for path in ("dense/kernel", "dense_1/kernel"))
+        return jnp.sum(w * losses) / jnp.sum(w) + penalty * decay
+
+    params = jax.tree.map(jnp.asarray, weights(gr.init(classifier(), 0, X)))
+    state = optimizer.init(params)
+    step = jax.jit(jax.value_and_grad(loss_of))
+    weight = np.ones(N, np.float32) if weight is None else weight
+    history = []
+    for order in orders(epochs, batch)[:epochs]:
+        total = 0.0
+        for begin in range(0, N, batch or N):
+            rows = order[begin : begin + (batch or N)]
+            value, gradients = step(params, X[rows], Y[rows], weight[rows])
+            updates, state = optimizer.update(gradients, state, params)
+            params = optax.apply_updates(params, updates)
+            total += float(value) * weight[rows].sum()
+        history.append(total / weight.sum())
+    return params, history
+
+
+def close(a, b, tolerance=2e-5):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, tolerance, tolerance), a, b)
+
+
+def identical(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("batch", [1, 16, N, None])
+@pytest.mark.parametrize("weight", [None, W])
+def test_training_equals_a_loop_by_hand_over_the_exact_batches(batch, weight):
+    carry, history = train(classifier(), gr.Adam(0.01), 3, batch, weight=weight)
+    params, losses = by_hand(batch, 3, optax.adam(0.01, eps=1e-7), weight)
+    close(carry.params, params)
+    np.testing.assert_allclose(history["loss"], losses, rtol=2e-5)
+
+
+def test_every_epoch_sees_every_sample_once_and_in_another_order():
+    drawn = orders(4, 16)[:4]
+    assert all(sorted(order) == list(range(N)) for order in drawn)
+    assert len({tuple(order) for order in drawn}) == 4
+
+
+def test_a_penalty_is_in_loss_and_gradient():
+    expected, losses = by_hand(None, 3, optax.sgd(0.1), penalty=0.05)
+    carry, history = train(classifier(), gr.SGD(0.1), 3, None, penalty=gr.L2(0.05))
+    close(carry.params, expected)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
+    net = gr.Sequential(
+        [
+            gr.Dense(4, "tanh", kernel_regularizer=gr.L2(0.05)),
+            gr.Dense(K, "softmax", kernel_regularizer=gr.L2(0.05)),
+        ]
+    )
+    carry, history = train(net, gr.SGD(0.1), 3, None)
+    close(carry.params, expected)
+
+
+def test_training_equals_keras():
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dense(K, "softmax")]
+    model = keras.Sequential([keras.Input((D,)), *layers])
+    model.compile(keras.optimizers.Adam(0.02), LOSS, metrics=["accuracy"])
+    net = gr.Sequential([gr.Dense(4, "relu"), gr.Dense(K, "softmax")])
+    drawn = weights(gr.init(net, 0, X))
+    for layer, name in zip(layers, ("dense", "dense_1"), strict=True):
+        layer.set_weights([drawn[f"{name}/kernel"], drawn[f"{name}/bias"]])
+    losses, accuracies = [], []
+    for order in orders(4, 16)[:4]:
+        logs = model.fit(X[order], Y[order], 16, epochs=1, shuffle=False, verbose=0).history
+        losses += logs["loss"]
+        accuracies += logs["accuracy"]
+    carry, history = train(net, gr.Adam(0.02), 4, metrics=["accuracy"])
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-4)
+    np.testing.assert_allclose(history["accuracy"], accuracies, rtol=1e-5)
+    np.testing.assert_allclose(carry.params["dense/kernel"], layers[0].kernel, rtol=1e-3, atol=1e-4)
+
+
+def noisy(rate=0.2):
+    return classifier(gr.Dropout(rate), gr.BatchNorm())
+
+
+HELD = X[:20], Y[:20], None
+
+
+def pieces(rate=0.2, learning_rate=0.05, patience=np.inf, min_delta=0.0):
+    """Return what `run` takes of one member: carry, network, optimiser and stopping."""
+    net = gr.init(noisy(rate), 0, X)
+    optimizer = gr.Adam(learning_rate)
+    stopping = Stopping("val_loss", patience=patience, min_delta=min_delta)
+    carry = start(net, optimizer, stopping, True)
+    return carry, *canonical((skeleton(net), optimizer, stopping))
+
+
+def run_in(cuts, member):
+    """Run one member in calls of so many epochs; return the carry and the joined history."""
+    carry, net, optimizer, stopping = member
+    task = canonical(supervised(LOSS, ["accuracy"]))
+    regime = loop.Regime(sum(cuts), 16, 0, 0)
+    plan = dataclasses.replace(loop.make_plan(N, regime, True), epochs=8, segment=2, probe_every=2)
+    feed = loop.validation_feed(Data(*HELD), None)
+    parts, first = [], 0
+    for count in cuts:
+        order = loop.draw_order(np.arange(N), plan, regime, first, count)
+        carry, logs = run(
+            carry, net, optimizer, task, stopping,
+            Feed(Data(X, Y), order, np.int32(N)), feed,
+            np.int32(count), np.int32(first), jax.random.key(0), plan=plan,
+        )  # fmt: skip
+        parts.append({name: np.asarray(value)[:count] for name, value in logs.items()})
+        first += count
+    return carry, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def test_how_epochs_are_cut_into_calls_changes_no_bit_and_compiles_nothing():
+    whole = run_in([6], pieces())
+    compiled = run._cache_size()
+    for cuts in ([1, 2, 3], [1] * 6, [5, 1]):
+        identical(run_in(cuts, pieces()), whole)
+    # Nor does any new value of a rate, a dropout share, patience or a number of epochs.
+    other = run_in([4], pieces(0.5, 0.001, 3.0, 0.1))
+    assert not np.array_equal(other[1]["loss"], whole[1]["loss"][:4])
+    assert run._cache_size() == compiled
+
+
+def test_a_new_penalty_compiles_nothing():
+    losses, compiled = [], []
+    for strength in (0.1, 0.2):
+        net = gr.Sequential([gr.Dense(K, "softmax", kernel_regularizer=gr.L2(strength))])
+        _, history = train(net, gr.SGD(0.1), 1, penalty=gr.L1(strength))
+        losses.append(history["loss"][0])
+        compiled.append(run._cache_size())
+    assert compiled[0] == compiled[1]
+    assert losses[1] > losses[0]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_population_is_run_mapped_and_equals_single_runs(stop):
+    settings = {"patience": 2.0, "min_delta": 0.02} if stop else {}
+    members = [
+        pieces(rate, learning_rate, **settings)
+        for learning_rate in (0.002, 0.02, 0.3)
+        for rate in (0.1, 0.6)
+    ]
+    leaves = [jax.tree.leaves(member) for member in members]
+    structure = jax.tree.structure(members[0])
+    assert all(jax.tree.structure(member) == structure for member in members)
+    stacked = [np.stack(column) for column in zip(*leaves, strict=True)]
+    task = canonical(supervised(LOSS, ["accuracy"]))
+    regime = loop.Regime(8, 16, 0, 0)
+    plan = dataclasses.replace(loop.make_plan(N, regime, True), epochs=8, segment=2, probe_every=2)
+    order = loop.draw_order(np.arange(N), plan, regime, 0, 8)
+    feed = loop.validation_feed(Data(*HELD), None)
+
+    def one(leaves):
+        carry, net, optimizer, stopping = jax.tree.unflatten(structure, leaves)
+        return run(
+            carry, net, optimizer, task, stopping,
+            Feed(Data(X, Y), order, np.int32(N)), feed,
+            np.int32(8), np.int32(0), jax.random.key(0), plan=plan,
+        )  # fmt: skip
+
+    carries, logs = jax.jit(jax.vmap(one))(stacked)
+    ends = []
+    for index, member in enumerate(members):
+        carry, alone = run_in([8], member)
+        ends.append(int(carry.epoch))
+        at = jax.tree.map(lambda a, i=index: a[i], (carries, logs))
+        assert int(at[0].epoch) == int(carry.epoch)
+        assert bool(at[0].stopped) == bool(carry.stopped)
+        close(at[0].params, carry.params, 1e-4)
+        close(at[0].best, carry.best, 1e-4)
+        for name in ("loss", "val_loss", "accuracy", "val_accuracy", "probes"):
+            np.testing.assert_allclose(at[1][name], alone[name], rtol=2e-4, atol=2e-4)
+    assert (min(ends) < 8 <= max(ends)) == stop
+    assert stop or set(ends) == {8}
+
+
+def test_a_dropout_share_of_zero_trains_like_no_dropout():
+    carry, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
+    plain, _ = train(classifier(), gr.Adam(0.01), 2)
+    close(carry.params, plain.params)
+
+
+def test_patience_ends_training_and_the_best_weights_are_those_of_the_best_epoch():
+    stopping = Stopping("val_loss", patience=2.0)
+    held = X[:20], (Y[:20] + 1) % K, None  # wrong labels: validation soon gets worse
+    carry, history = train(noisy(), gr.Adam(0.05), 30, held=held, stopping=stopping, keep_best=True)
+    best = int(np.argmin(history["val_loss"]))
+    assert bool(carry.stopped)
+    assert not bool(carry.failed)
+    assert history.epochs == int(carry.epoch) == best + 3
+    assert int(carry.stopping["epoch"]) == best + 1
+    until, _ = train(noisy(), gr.Adam(0.05), best + 1, held=held, stopping=stopping, keep_best=True)
+    identical(carry.best, (until.params, until.state))
+
+
+def test_a_target_ends_training():
+    stopping = Stopping("accuracy", "max", target=0.5)
+    carry, history = train(classifier(), gr.Adam(0.05), 50, metrics=["accuracy"], stopping=stopping)
+    assert bool(carry.stopped)
+    assert history["accuracy"][-1] >= 0.5
+    assert (history["accuracy"][:-1] < 0.5).all()
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights():
+    net = gr.Sequential([gr.Dense(1)])
+    settings = {"loss": "mse", "y": X[:, :1], "batch": 16}
+    carry, history = train(net, gr.SGD(100.0), 20, **settings)
+    assert bool(carry.failed)
+    assert bool(carry.stopped)
+    good = int(carry.epoch)
+    assert 0 < good < 20
+    assert history.epochs == good + 1
+    assert not np.isfinite(history["loss"][-1])
+    assert np.isfinite(history["loss"][:-1]).all()
+    assert all(np.isfinite(value).all() for value in carry.params.values())
+    again, _ = train(net, gr.SGD(100.0), good, **settings)
+    identical(again.params, carry.params)
+
+
+def test_reduce_on_plateau_follows_its_rule():
+    rate = gr.schedules.ReduceOnPlateau(0.5, factor=0.1, patience=2, min_delta=0.01)
+    _, history = train(classifier(), gr.SGD(rate), 40, held=HELD, stopping=Stopping("val_loss"))
+    scale, best, wait, expected = 1.0, np.inf, 0, []
+    for value in history["val_loss"]:
+        expected.append(0.5 * scale)
+        best, wait = (value, 0) if value < best - 0.01 else (best, wait + 1)
+        if wait >= 2:
+            scale, wait = scale * 0.1, 0
+    np.testing.assert_allclose(history["learning_rate"], expected, rtol=1e-5)
+    assert len(set(expected)) > 1
+
+
+def test_a_schedule_counts_steps():
+    schedule = gr.schedules.ExponentialDecay(0.1, 1, 0.5)
+    _, history = train(classifier(), gr.SGD(schedule), 3)
+    np.testing.assert_allclose(history["learning_rate"], 0.1 * 0.5 ** np.array([3, 7, 11]), 1e-5)
+
+
+def test_a_constraint_holds_after_every_update():
+    free, _ = train(classifier(), gr.SGD(1.0), 5)
+    assert np.linalg.norm(free.params["dense/kernel"], axis=0).max() > 0.5
+    bound = classifier(kernel_constraint=gr.MaxNorm(0.5))
+    carry, _ = train(bound, gr.SGD(1.0), 5)
+    assert np.linalg.norm(carry.params["dense/kernel"], axis=0).max() <= 0.5 + 1e-5
+
+
+def test_several_inputs_and_outputs_add_their_weighted_losses():
+    x = {"left": X, "right": X[:, :2]}
+    y = {"b": Y, "a": X[:, :1]}
+    body = gr.Parallel({"left": gr.Dense(4, "tanh"), "right": gr.Dense(2)}, "concatenate")
+    net = gr.Sequential([body, gr.Parallel({"b": gr.Dense(K, "softmax"), "a": gr.Dense(1)})])
+    options = {
+        "loss": {"b": LOSS, "a": "mse"}, "loss_weights": {"a": 0.5, "b": 2.0},
+        "metrics": {"b": ["accuracy"]},
+    }  # fmt: skip
+    carry, history = train(net, gr.SGD(0.1), 2, None, x=x, y=y, **options)
+
+    def loss_of(p):
+        def dense(x, path):
+            return x @ p[f"{path}/kernel"] + p[f"{path}/bias"]
+
+        left = jnp.tanh(dense(X, "parallel/branches/left"))
+        right = dense(X[:, :2], "parallel/branches/right")
+        h = jnp.concatenate([left, right], 1)
+        out = {name: dense(h, f"parallel_1/branches/{name}") for name in "ab"}
+        ce = optax.softmax_cross_entropy_with_integer_labels(out["b"], Y).mean()
+        mse = jnp.mean((out["a"] - X[:, :1]) ** 2)
+        return 2 * ce + 0.5 * mse, (ce, mse)
+
+    params = jax.tree.map(jnp.asarray, weights(gr.init(net, 0, x)))
+    for epoch in range(2):
+        (loss, (ce, mse)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradients)
+        found = [history[name][epoch] for name in ("loss", "b_loss", "a_loss")]
+        np.testing.assert_allclose(found, [loss, ce, mse], rtol=1e-4)
+    close(carry.params, params, 1e-4)
+    assert "b_accuracy" in history
+
+
+def test_lbfgs_reaches_the_optimum_of_scipy():
+    y = (X @ [1.0, -2.0, 0.5] + 0.3 > 0).astype(np.float32)[:, None]
+    net, strength = gr.Dense(1, "sigmoid"), 0.01
+    carry, history = train(
+        net, gr.LBFGS(), 40, None, loss="binary_crossentropy", y=y, penalty=gr.L2(strength)
+    )
+
+    def objective(p):
+        z = X.astype(float) @ p[:3] + p[3]
+        return np.mean(np.logaddexp(0, z) - y[:, 0] * z) + strength * np.sum(p[:3] ** 2)
+
+    best = optimize.minimize(objective, np.zeros(4), tol=1e-10)
+    found = np.concatenate([carry.params["kernel"][:, 0], carry.params["bias"]])
+    np.testing.assert_allclose(found, best.x, rtol=2e-2, atol=1e-2)
+    assert history["loss"][-1] == pytest.approx(best.fun, abs=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are():
+    net = classifier()
+    net.layers[0].freeze()
+    before = weights(gr.init(net, 0, X))
+    carry, _ = train(net, gr.Adam(0.1), 2)
+    assert carry.params.keys() == {"dense_1/kernel", "dense_1/bias"}
+    np.testing.assert_array_equal(carry.state["dense/kernel"], before["dense/kernel"])
+    assert not np.array_equal(carry.params["dense_1/kernel"], before["dense_1/kernel"])
+
+
+def test_batches_of_weight_zero_change_no_weight():
+    weight = np.zeros(N, np.float32)
+    weight[orders(1, 16)[0][:5]] = 1  # only samples of the first batch count in the first epoch
+    carry, history = train(classifier(), gr.SGD(0.1), 1, weight=weight)
+    assert np.isfinite(history["loss"]).all()
+    rows = np.flatnonzero(weight)
+    once, _ = train(classifier(), gr.SGD(0.1), 1, None, x=X[rows], y=Y[rows])
+    close(carry.params, once.params)
