@@ -2,7 +2,8 @@
 
 import gradus as gr
 from gradus.data import load, split
-from gradus.report import build_report, write_report
+from gradus.report.building import build_report
+from gradus.report.page import write_report
 
 digits = load("digits")
 x, y = digits.x, digits.y  # (1797, 8, 8, 1) bytes from 0 to 16, and labels
@@ -24,5 +25,7 @@ model.fit(x[train], y[train], epochs=60, validation_split=0.15, patience=10)
 print(model.summary())
 result = model.evaluate(x[test], y[test])
 print(f"\n{result['accuracy']:.1%} of {len(test)} digits that it never saw are read right.")
-page = write_report("report.html", build_report(model, x[test], y[test], title="Handwritten digits"))
+page = write_report(
+    "report.html", build_report(model, x[test], y[test], title="Handwritten digits")
+)
 print(f"The report: {page}")

@@ -1,4 +1,4 @@
-"""What the README and the guide show is run: Python blocks top to bottom, command lines by the CLI."""
+"""What the README and the guide show is run: Python top to bottom, command lines by the CLI."""
 
 import os
 import re

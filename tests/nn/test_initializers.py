@@ -60,7 +60,9 @@ DISTRIBUTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("initializer", "distribution"), DISTRIBUTIONS, ids=str)
+@pytest.mark.parametrize(
+    ("initializer", "distribution"), DISTRIBUTIONS, ids=[str(made) for made, _ in DISTRIBUTIONS]
+)
 def test_distribution(initializer, distribution):
     w = initializer(rng(7), SHAPE)
     assert w.shape == SHAPE

@@ -15,7 +15,9 @@ def linear(optimizer):
 def test_losses_are_those_of_descent_by_hand():
     """One weight, x = 1, y = 0: loss w², gradient 2w, so w ← w (1 − 2η)."""
     x, y = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
-    found = linear(gr.SGD(0.1)).find_learning_rate(x, y, lowest=0.01, highest=0.4, steps=5, batch_size=4)
+    found = linear(gr.SGD(0.1)).find_learning_rate(
+        x, y, lowest=0.01, highest=0.4, steps=5, batch_size=4
+    )
     np.testing.assert_allclose(found.rates, 0.01 * 40 ** (np.arange(5) / 4), rtol=1e-6)
     w, expected = 1.0, []
     for rate in found.rates:

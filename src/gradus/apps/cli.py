@@ -111,7 +111,12 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 @app.command
 def predict(
     run: RunArgument,
-    data: Annotated[str, Parameter(help='What `train` takes, or "-" for CSV on standard input.')],
+    data: Annotated[
+        str,
+        Parameter(
+            help='What `train` takes, or "-" for CSV on standard input.', allow_leading_hyphen=True
+        ),
+    ],
     /,
     *,
     out: Annotated[

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,9 @@ def evaluate(run: Run, source: str) -> dict[str, Any]:
     """
     preprocessor, target = run.preprocessor, run.target
     is_table = isinstance(preprocessor, TablePreprocessor)
-    data = read(
-        _received(source), target.name if is_table else None, target.task, target.class_names
-    )
+    column = target.name if is_table else None
+    with _received(source) as path:
+        data = read(path, column, target.task, target.class_names)
     _check_kind(data, is_table, source)
     if data.y is None:
         raise DataError(f"{source!r} has no targets to compare predictions with.")
@@ -59,7 +61,8 @@ def predict(run: Run, source: str) -> Columns:
     Raises:
         DataError: as `evaluate`; a target column is not needed.
     """
-    data = load(_received(source))
+    with _received(source) as path:
+        data = load(path)
     data = data.test if data.test is not None else data
     _check_kind(data, isinstance(run.preprocessor, TablePreprocessor), source)
     x = data.x
@@ -125,13 +128,16 @@ def checked_ending(out: str) -> Path:
     return path
 
 
-def _received(source: str) -> str:
-    """Return a source as it is, and for "-" a file with the CSV of standard input."""
+@contextlib.contextmanager
+def _received(source: str) -> Iterator[str]:
+    """Yield a source as it is, and for "-" a file with the CSV of standard input."""
     if source != "-":
-        return source
-    with tempfile.NamedTemporaryFile("wb", suffix=".csv", delete=False) as file:
-        file.write(sys.stdin.buffer.read())
-    return file.name
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "standard_input.csv")
+        path.write_bytes(sys.stdin.buffer.read())
+        yield str(path)
 
 
 def _check_kind(data: Dataset, is_table: bool, source: str) -> None:

@@ -177,18 +177,11 @@ class Model:
         names = task.names()
         stopping = arguments.stopping(names, held is not None, patience, monitor, min_delta, target)
         keep_best = restore_best and (patience is not None or target is not None)
-        terms = checkpoints.terms(
-            regime,
-            x,
-            y,
-            weight,
-            rows,
-            held,
-            net=self.net,
-            optimizer=self.optimizer,
-            task=self.task,
-            stopping=stopping,
-        )
+        terms: dict[str, Any] = {}
+        if checkpoint is not None or resume is not None:
+            settings = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
+            data_terms = regime, x, y, weight, rows, held
+            terms = checkpoints.terms(*data_terms, stopping=stopping, **settings)
         carry, regime = self._begin(stopping, keep_best, regime, resume, terms)
         data, feed = Data(x, y, weight), None
         if held is not None:

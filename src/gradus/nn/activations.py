@@ -228,12 +228,12 @@ def softsign(x: Array) -> Array:
     "relu",
     range=(0, _INF),
     derivative=lambda x: jnp.where(x > 0, 1.0, 0.0),
-    saturated=lambda y: y == 0,
 )
 def relu(x: Array) -> Array:
     """Rectified linear unit: y = max(x, 0); dy/dx = 1 where x > 0, else 0; range [0, ∞).
 
-    Saturated (silent) where y = 0. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
+    Half of its outputs being zero is as it should be, so none counts as saturated; a unit that is
+    zero for every sample is silent. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
     """
     x = _float(x)
     return _zero_where(x <= 0, x)  # a maximum would have derivative ½ at 0; a NaN stays a NaN
@@ -243,12 +243,12 @@ def relu(x: Array) -> Array:
     "relu6",
     range=(0, 6),
     derivative=lambda x: jnp.where((x > 0) & (x < 6), 1.0, 0.0),
-    saturated=lambda y: (y <= 0) | (y >= 6),
+    saturated=lambda y: y >= 6,
 )
 def relu6(x: Array) -> Array:
     """ReLU with a ceiling: y = min(max(x, 0), 6); dy/dx = 1 where 0 < x < 6, else 0; range [0, 6].
 
-    Saturated where it is 0 or 6. Source: Krizhevsky, 2010.
+    Saturated where it is 6; silent at 0, as ReLU. Source: Krizhevsky, 2010.
     """
     x = relu(x)
     return lax.select(x >= 6, lax.full_like(x, 6), x)

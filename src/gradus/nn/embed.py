@@ -56,7 +56,8 @@ class Embedding(Layer):
                 f"{self._where()} takes whole numbers (codes) but was given {x.dtype}: "
                 "write x.astype('int32')."
             )
-        return jnp.take(self.embeddings, x, axis=0, mode="clip")
+        # A code without a vector gives NaN, which ends training and is named, not another's.
+        return jnp.take(self.embeddings, x, axis=0, mode="fill")
 
 
 class ColumnEmbedding(Layer):

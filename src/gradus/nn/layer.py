@@ -6,7 +6,6 @@ import functools
 import inspect
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
+from gradus.nn.structure import flatten, flatten_with_keys, unflatten
 
 KINDS = ("param", "state")
 
@@ -78,11 +78,12 @@ class Layer:
     hypers: ClassVar[tuple[str, ...]] = ()
     build_only: ClassVar[tuple[str, ...]] = ()
     trainable: bool = True
+    has_leaves: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         jax.tree_util.register_pytree_with_keys(
-            cls, _flatten_with_keys, functools.partial(_unflatten, cls), _flatten
+            cls, flatten_with_keys, functools.partial(unflatten, cls), flatten
         )
 
     def build(self, *shapes: Any) -> None:
@@ -329,106 +330,3 @@ def snake_case(name: str) -> str:
 @functools.cache
 def _takes_training(call: Callable[..., Any]) -> bool:
     return "training" in inspect.signature(call).parameters
-
-
-# --- the pytree -------------------------------------------------------------------------------
-
-_TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
-
-
-class _Fixed:
-    """A list, dict or set among the static attributes, hashable by its contents."""
-
-    def __init__(self, value: Any) -> None:
-        self.value, self.frozen = value, _freeze(value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Fixed) and self.frozen == other.frozen
-
-    def __hash__(self) -> int:
-        return hash(self.frozen)
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return (type(value).__name__, *(_freeze(item) for item in value))
-    if isinstance(value, dict):
-        return ("dict", *((_freeze(key), _freeze(item)) for key, item in value.items()))
-    if isinstance(value, set):
-        return ("set", frozenset(_freeze(item) for item in value))
-    hash(value)
-    return value
-
-
-def _is_tree(value: Any) -> bool:
-    """Whether a value holds leaves: a layer, a settings pytree, or a container with one."""
-    if isinstance(value, list | tuple):
-        return any(_is_tree(item) for item in value)
-    if isinstance(value, dict):
-        return any(_is_tree(item) for item in value.values())
-    return isinstance(value, Layer) or getattr(type(value), "is_settings", False)
-
-
-def _divide(layer: Layer) -> tuple[list[str], list[Any], tuple[Any, ...]]:
-    leaves = layer.hypers + tuple(layer.__dict__.get("_weights", ()))
-    names, values, static = [], [], []
-    for name, value in vars(layer).items():
-        if name in _TRANSIENT:
-            continue
-        if name in leaves or _is_tree(value):
-            names.append(name)
-            # JAX sorts the keys of a dict, but not of an OrderedDict.
-            values.append(OrderedDict(value) if type(value) is dict else value)
-        elif isinstance(value, list | tuple | dict | set):
-            static.append((name, _static(layer, name, value)))
-        else:
-            _require_hashable(layer, name, value)
-            static.append((name, value))
-    return names, values, tuple(static)
-
-
-def _static(layer: Layer, name: str, value: Any) -> _Fixed:
-    try:
-        return _Fixed(value)
-    except TypeError:
-        raise _unhashable(layer, name, value) from None
-
-
-def _require_hashable(layer: Layer, name: str, value: Any) -> None:
-    try:
-        hash(value)
-    except TypeError:
-        raise _unhashable(layer, name, value) from None
-
-
-def _unhashable(layer: Layer, name: str, value: Any) -> GradusError:
-    cls = type(layer).__name__
-    return GradusError(
-        f"{cls}.{name} is a {type(value).__name__}, which cannot be part of a network's fixed "
-        f"structure. For an array write self.{name} = self.add_weight({name!r}, shape, ...) in "
-        f'build (kind="state" if it is not trained), or name a swept number in {cls}.hypers.'
-    )
-
-
-def _flatten(layer: Layer) -> tuple[list[Any], Any]:
-    names, values, static = _divide(layer)
-    return values, (tuple(names), static)
-
-
-def _flatten_with_keys(layer: Layer) -> tuple[list[Any], Any]:
-    names, values, static = _divide(layer)
-    keyed = [(jax.tree_util.GetAttrKey(n), v) for n, v in zip(names, values, strict=True)]
-    return keyed, (tuple(names), static)
-
-
-def _unflatten(cls: type[Layer], structure: Any, values: Any) -> Layer:
-    names, static = structure
-    layer = object.__new__(cls)
-    layer.__dict__.update(
-        (name, value.value if isinstance(value, _Fixed) else value) for name, value in static
-    )
-    layer.__dict__.update(
-        (name, dict(value) if type(value) is OrderedDict else value)
-        for name, value in zip(names, values, strict=True)
-    )
-    return layer

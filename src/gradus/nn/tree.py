@@ -29,7 +29,7 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 def pytree(cls: T) -> T:
     """Make a class a frozen dataclass and a JAX pytree; its fields, unless `static`, are leaves."""
     made: Any = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
-    made.is_settings = True  # a layer that holds one has its leaves
+    made.has_leaves = True  # a layer that holds one has its leaves
     return made
 
 

@@ -1,1 +1,1 @@
-"""gradus.optim"""
+"""How weights move: optimisers and learning-rate schedules."""

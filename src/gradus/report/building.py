@@ -216,7 +216,7 @@ def _number(value: Any) -> Any:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, Layer) or getattr(type(value), "is_settings", False):
+    if getattr(type(value), "has_leaves", False):
         return _brief(value)
     if isinstance(value, list | tuple):
         return ", ".join(_plain(item) for item in value)

@@ -176,7 +176,10 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
         kept = [f"weights of epoch {history.best_epoch} kept"] if history.best_epoch else []
         tiles.append(("epochs", str(history.epochs), kept))
         if history.seconds:
-            each = [f"{duration(sum(history.seconds) / history.epochs)} an epoch"]
+            each = [
+                f"{duration(sum(history.seconds) / history.epochs)} an epoch",
+                f"and {duration(history.compile_seconds)} to compile",
+            ]
             tiles.append(("training time", duration(sum(history.seconds)), each))
     return tiles
 

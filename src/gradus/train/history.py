@@ -76,6 +76,10 @@ class History(Mapping[str, np.ndarray]):
             raise unknown("history entry", name, self._values) from None
         return self._values[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the entry of a name, or `default` where there is none."""
+        return self._values.get(name, default)
+
     def __contains__(self, name: object) -> bool:
         return name in self._values
 

@@ -8,6 +8,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -153,11 +154,13 @@ def make_plan(count: int, regime: Regime, keep_best: bool) -> Plan:
     )
 
 
-def draw_order(rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int) -> np.ndarray:
+def draw_order(
+    rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int
+) -> np.ndarray | None:
     """Return the rows of every step of some epochs, `(plan.epochs, steps, batch)`, int32.
 
     Each epoch's order depends on the shuffle seed and the epoch's number alone. The last batch is
-    filled up from the epoch's beginning; what fills has weight zero.
+    filled up from the epoch's beginning; what fills has weight zero. None for full batches.
     """
     if regime.batch_size is None:
         return None

@@ -1,0 +1,113 @@
+"""How a layer is a pytree: which of its attributes hold leaves, and what is its structure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import jax
+
+from gradus.errors import GradusError
+
+_TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
+
+
+class _Fixed:
+    """A list, dict or set among the static attributes, hashable by its contents."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self.frozen = value, _freeze(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Fixed) and self.frozen == other.frozen
+
+    def __hash__(self) -> int:
+        return hash(self.frozen)
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return (type(value).__name__, *(_freeze(item) for item in value))
+    if isinstance(value, dict):
+        return ("dict", *((_freeze(key), _freeze(item)) for key, item in value.items()))
+    if isinstance(value, set):
+        return ("set", frozenset(_freeze(item) for item in value))
+    hash(value)
+    return value
+
+
+def _is_tree(value: Any) -> bool:
+    """Whether a value holds leaves: a layer, a settings pytree, or a container with one."""
+    if isinstance(value, list | tuple):
+        return any(_is_tree(item) for item in value)
+    if isinstance(value, dict):
+        return any(_is_tree(item) for item in value.values())
+    return getattr(type(value), "has_leaves", False)
+
+
+def _divide(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
+    leaves = layer.hypers + tuple(layer.__dict__.get("_weights", ()))
+    names, values, static = [], [], []
+    for name, value in vars(layer).items():
+        if name in _TRANSIENT:
+            continue
+        if name in leaves or _is_tree(value):
+            names.append(name)
+            # JAX sorts the keys of a dict, but not of an OrderedDict.
+            values.append(OrderedDict(value) if type(value) is dict else value)
+        elif isinstance(value, list | tuple | dict | set):
+            static.append((name, _static(layer, name, value)))
+        else:
+            _require_hashable(layer, name, value)
+            static.append((name, value))
+    return names, values, tuple(static)
+
+
+def _static(layer: Any, name: str, value: Any) -> _Fixed:
+    try:
+        return _Fixed(value)
+    except TypeError:
+        raise _unhashable(layer, name, value) from None
+
+
+def _require_hashable(layer: Any, name: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError:
+        raise _unhashable(layer, name, value) from None
+
+
+def _unhashable(layer: Any, name: str, value: Any) -> GradusError:
+    cls = type(layer).__name__
+    return GradusError(
+        f"{cls}.{name} is a {type(value).__name__}, which cannot be part of a network's fixed "
+        f"structure. For an array write self.{name} = self.add_weight({name!r}, shape, ...) in "
+        f'build (kind="state" if it is not trained), or name a swept number in {cls}.hypers.'
+    )
+
+
+def flatten(layer: Any) -> tuple[list[Any], Any]:
+    """Return what a layer holds that has leaves, and its structure."""
+    names, values, static = _divide(layer)
+    return values, (tuple(names), static)
+
+
+def flatten_with_keys(layer: Any) -> tuple[list[Any], Any]:
+    """Return what `flatten` does, each part with the name of its attribute."""
+    names, values, static = _divide(layer)
+    keyed = [(jax.tree_util.GetAttrKey(n), v) for n, v in zip(names, values, strict=True)]
+    return keyed, (tuple(names), static)
+
+
+def unflatten(cls: type, structure: Any, values: Any) -> Any:
+    """Return the layer that `flatten` took apart, its `__init__` not called."""
+    names, static = structure
+    layer: Any = object.__new__(cls)
+    layer.__dict__.update(
+        (name, value.value if isinstance(value, _Fixed) else value) for name, value in static
+    )
+    layer.__dict__.update(
+        (name, dict(value) if type(value) is OrderedDict else value)
+        for name, value in zip(names, values, strict=True)
+    )
+    return layer

@@ -1,0 +1,67 @@
+"""What the tests of the command line share: a place to work in, and a way to run it."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradus.apps.cli import main
+
+DATA = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[2] / "../shared/data")).resolve()
+
+
+@pytest.fixture
+def tabular():
+    folder = DATA / "tabular"
+    if not folder.is_dir():
+        pytest.skip(f"the real tables are not here: set GRADUS_DATA (looked in {folder})")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GRADUS_TRACEBACK", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def gradus(capsys):
+    """Run a command; return its exit status, standard output and standard error."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def gradus_json(gradus):
+    """Run a command that succeeds with --json; return the object that it prints."""
+
+    def run(*arguments):
+        status, out, err = gradus(*arguments, "--json")
+        assert status == 0, err
+        assert out.count("\n") == 1
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def flowers(work):
+    """A small table: two classes told apart by one of two numbers, and a colour."""
+    rng = np.random.default_rng(0)
+    size, width = rng.normal(0, 1, (2, 80))
+    kind = np.where(size > 0, "rose", "lily")
+    colour = rng.choice(["red", "white"], 80)
+    rows = [
+        f"{s:.4f},{w:.4f},{c},{k}" for s, w, c, k in zip(size, width, colour, kind, strict=True)
+    ]
+    path = work / "flowers.csv"
+    path.write_text("\n".join(["size,width,colour,kind", *rows]) + "\n")
+    return path

@@ -1,0 +1,181 @@
+"""Bad input on the command line: the exit status, one clear message, nothing left behind."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gradus.apps import training
+
+QUICK = ("--epochs", 2, "--layers", "4")
+
+
+def check(gradus, status, words, *arguments):
+    found, out, err = gradus(*arguments)
+    assert found == status, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+    return out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--learning-rate", "fast"], ["--learning-rate", "fast"]),
+        (["--learning-rate", "-1"], ["learning_rate", "0 or more"]),
+        (["--epochs", "-3"], ["epochs", "-3"]),
+        (["--epochs", "0"], ["epochs"]),
+        (["--batch-size", "0"], ["batch_size"]),
+        (["--dropout", "1.5"], ["dropout", "1.5"]),
+        (["--validation", "1"], ["validation"]),
+        (["--layers", "8,x"], ["8,x", "128,64"]),
+        (["--layers", "8,-1"], ["layers", "-1"]),
+        (["--activation", "rleu"], ["'relu'"]),
+        (["--activation", "step"], ["derivative is zero"]),
+        (["--initializer", "he_norml"], ["'he_normal'"]),
+        (["--loss", "mean_square_error"], ["'mean_squared_error'"]),
+        (["--optimizer", "adm"], ["'adam'"]),
+        (["--optimizer", "adam", "--momentum", "0.9"], ["momentum"]),
+        (["--schedule", "cosin"], ["'cosine'"]),
+        (["--metrics", "acuracy"], ["'accuracy'"]),
+        (["--epoch", "3"], ["--epochs"]),
+        (["--task", "rank"], ["regression"]),
+        (["--resume", ".", "--out", "x"], ["--out"]),
+    ],
+)
+def test_bad_usage_is_2(gradus, work, flags, words):
+    check(gradus, 2, words, "train", "iris", *flags)
+    assert not list((work / "runs").glob("*")) if (work / "runs").exists() else True
+
+
+def test_other_bad_usage(gradus):
+    check(gradus, 2, ["train", "trian"], "trian")
+    check(gradus, 2, ["train on"], "train")
+    check(gradus, 2, [], "evaluate", "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["empty"]),
+        (b"a,b,kind\n", ["no rows"]),
+        (b"a,b,kind\n1,2,x\n3,4\n", ["line 3", "3 columns"]),
+        (b"\x00\x01\x02\xff" * 50, ["binary"]),
+        (b"a,b,kind\n1,2,x\n", ["one class"]),
+    ],
+)
+def test_tables_that_cannot_be_read(gradus, work, content, words):
+    (work / "bad.csv").write_bytes(content)
+    check(gradus, 1, words, "train", "bad.csv", "--target", "kind")
+    assert not list((work / "runs").glob("*"))
+
+
+def test_the_target_must_be_named_and_exist(gradus, flowers):
+    check(gradus, 2, ["--target", "size, width, colour, kind"], "train", flowers)
+    check(gradus, 1, ["'kid'", "'kind'"], "train", flowers, "--target", "kid")
+
+
+def test_a_truncated_gzip_and_a_wrong_magic_number(gradus, work):
+    import gzip
+
+    whole = gzip.compress(b"a,kind\n" + b"1,x\n2,y\n" * 500)
+    (work / "cut.csv.gz").write_bytes(whole[:-20])
+    check(gradus, 1, ["cut short"], "train", "cut.csv.gz", "--target", "kind")
+    (work / "idx").mkdir()
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                 "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):  # fmt: skip
+        (work / "idx" / name).write_bytes(b"\x12\x34\x56\x78" + b"\0" * 40)
+    check(gradus, 1, ["magic"], "train", "idx")
+
+
+def test_arrays_that_cannot_be_trained_on(gradus, work):
+    x, y = np.ones((20, 3)), np.arange(20) % 2
+    x[4, 1] = np.nan
+    np.savez("nan.npz", x=x, y=y)
+    check(gradus, 1, ["NaN"], "train", "nan.npz")
+    np.savez("lengths.npz", x=np.ones((20, 3)), y=y[:10])
+    check(gradus, 1, ["20", "10"], "train", "lengths.npz")
+    np.savez("alone.npz", x=np.ones((20, 3)))
+    check(gradus, 1, ["no targets"], "train", "alone.npz")
+
+
+def test_a_batch_larger_than_the_data_leaves_no_run_behind(gradus, work):
+    check(gradus, 1, ["5000", "135"], "train", "iris", "--batch-size", 5000)
+    check(gradus, 1, ["'val_accuracy'"], "train", "iris", "--monitor", "val_acc")
+    assert list((work / "runs").iterdir()) == []
+
+
+def test_a_run_is_never_overwritten(gradus, work):
+    (work / "mine").mkdir()
+    (work / "mine" / "precious.txt").write_text("x")
+    check(gradus, 1, ["not empty"], "train", "iris", *QUICK, "--out", "mine")
+    assert [entry.name for entry in (work / "mine").iterdir()] == ["precious.txt"]
+
+
+def test_runs_that_are_not_there_not_whole_or_too_new(gradus, gradus_json, flowers, work):
+    run = work / gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
+    check(gradus, 1, ["'runs/flowers-1'"], "evaluate", "flowers-7", flowers)
+    check(gradus, 1, [".csv"], "predict", run, flowers, "--out", "p.docx")
+    check(gradus, 1, ["table"], "evaluate", run, "iris")
+    (work / "fewer.csv").write_text("size,colour\n1,red\n")
+    check(gradus, 1, ["'width'"], "predict", run, "fewer.csv")
+    (work / "other.csv").write_text("size,width,colour,kind\n1,2,red,tulip\n1,2,red,rose\n")
+    check(gradus, 1, ["'tulip'", "lily, rose"], "evaluate", run, "other.csv")
+    weights = (run / "weights.safetensors").read_bytes()
+    (run / "weights.safetensors").write_bytes(weights[:-7])
+    check(gradus, 1, ["cut short"], "predict", run, flowers)
+    (run / "weights.safetensors").write_bytes(weights)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "format": 99}))
+    check(gradus, 1, ["newer"], "predict", run, flowers)
+    (run / "run.json").unlink()
+    check(gradus, 1, ["--resume"], "predict", run, flowers)
+
+
+def test_a_file_of_settings_with_faults(gradus, work):
+    path = work / "experiment.toml"
+    for text, words in {
+        "data = ": ["not TOML"],
+        "[training]\nepochs = 3": ["data"],
+        'data = "iris"\n[training]\nepoch = 3': ["'epoch'", "'epochs'", "[training]"],
+        'data = "iris"\ntarge = "x"': ["'targe'", "'target'"],
+        'data = "iris"\n[training]\nepochs = "many"': ["training.epochs", "'many'"],
+        'data = "iris"\n[optimizer]\nlearning_rate = "high"': ["learning_rate", "number"],
+        'data = "iris"\n[optimizer]\nname = "sgd"\nmomentun = 0.9': ["'momentum'"],
+        'data = "iris"\n[schedule]\nname = "cosine"\nsteps = 5': ["'steps'"],
+        'data = "iris"\n[network]\nlayers = "128"': ["network.layers"],
+    }.items():
+        path.write_text(text)
+        check(gradus, 2, words, "train", path)
+    check(gradus, 2, ["cannot be read"], "train", "nowhere.toml")
+
+
+def test_json_carries_the_error_too(gradus):
+    out = check(gradus, 1, ["digts"], "train", "digts", "--json")
+    assert "'digits'" in json.loads(out)["error"]
+
+
+def test_a_column_of_free_text_is_refused_in_the_words_of_the_command_line(gradus, work):
+    rows = [f'"the story of number {n} is a long one",{n % 2}' for n in range(40)]
+    (work / "text.csv").write_text("\n".join(["story,kind", *rows]))
+    check(gradus, 1, ["--drop-columns 'story'"], "train", "text.csv", "--target", "kind")
+
+
+def test_what_nobody_foresaw_shows_a_traceback_only_if_asked(gradus, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(training, "train", fail)
+    check(gradus, 1, ["RuntimeError: a bug", "GRADUS_TRACEBACK=1"], "train", "iris")
+    monkeypatch.setenv("GRADUS_TRACEBACK", "1")
+    with pytest.raises(RuntimeError, match="a bug"):
+        gradus("train", "iris")
+
+
+def test_ctrl_c_outside_of_training(gradus, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", stop)
+    check(gradus, 1, ["Interrupted"], "train", "iris")

@@ -1,0 +1,217 @@
+"""`gradus train`: what it prints, writes and repeats."""
+
+import json
+import signal
+import tomllib
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradus.models.model import Model
+from gradus.train.progress import Progress
+
+QUICK = ("--epochs", 8, "--layers", "16")
+
+
+def test_json_is_the_only_thing_on_standard_output(gradus):
+    status, out, err = gradus("train", "iris", *QUICK, "--json")
+    assert status == 0
+    record = json.loads(out)
+    assert out == out.strip() + "\n"
+    assert record["run"] == "runs/iris-1"
+    assert record["metrics"] == record["parts"]["validation"]
+    assert "150 rows, 4 features" in err
+    assert "3 classes (setosa, versicolor, virginica)" in err
+
+
+def test_a_run_folder_holds_all_that_is_promised(gradus_json, work):
+    record = gradus_json("train", "iris", *QUICK)
+    run = work / record["run"]
+    history = pl.read_parquet(run / "history.parquet")
+    assert history["epoch"].to_list() == list(range(1, 9))
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns)
+    assert (run / "weights.safetensors").stat().st_size > 4 * (4 * 16 + 16 + 16 * 3 + 3)
+    assert json.loads((run / "findings.json").read_text())["findings"] == []
+    page = (run / "report.html").read_text()
+    assert "iris-1" in page
+    assert "virginica" in page
+    experiment = tomllib.loads((run / "experiment.toml").read_text())
+    assert experiment["network"]["layers"] == [16]
+    assert experiment["training"]["epochs"] == 8
+
+
+def test_words_for_a_person_say_what_was_found_and_what_comes_next(gradus, flowers):
+    status, out, err = gradus("train", flowers, "--target", "kind", *QUICK)
+    assert status == 0, err
+    assert "80 rows, 3 columns as 4 features" in out
+    assert "kind: binary, 2 classes (lily, rose)" in out
+    assert "Dense 16 tanh" in out
+    assert "Dense 1 sigmoid" in out
+    assert "72 training, 8 validation" in out
+    assert "gradus predict runs/flowers-1" in out
+
+
+def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
+    record = gradus_json("train", "digits", *QUICK)
+    model = Model.load(work / record["run"])
+    from gradus.data import load, split
+
+    data = load("digits")
+    _, held = split(data.y, 0.1, 0)
+    agree = model.predict_classes(data.x[held]) == data.y[held]
+    assert record["metrics"]["accuracy"] == pytest.approx(agree.mean(), abs=1e-6)
+    assert record["rows"] == {"training": 1797 - len(held), "validation": len(held)}
+
+
+def test_digits_are_learnt_with_defaults(gradus_json):
+    record = gradus_json("train", "digits", "--epochs", 30)
+    assert record["metrics"]["accuracy"] > 0.93
+    assert record["split"] == "validation"
+
+
+def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
+    first = gradus_json("train", flowers, "--target", "kind", *QUICK, "--dropout", 0.3, "--seed", 5)
+    again = gradus_json("train", f"{first['run']}/experiment.toml")
+    other = gradus_json("train", f"{first['run']}/experiment.toml", "--seed", 6)
+    assert again["run"] == "runs/flowers-2"
+    assert again["parts"] == first["parts"]
+    assert other["parts"] != first["parts"]
+    one, two = ((work / r["run"] / "weights.safetensors").read_bytes() for r in (first, again))
+    assert one == two
+    texts = [(work / r["run"] / "experiment.toml").read_text() for r in (first, again)]
+    assert texts[0] == texts[1]
+
+
+def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, flowers, work):
+    (work / "sub").mkdir()
+    (work / "sub" / "mine.toml").write_text(
+        'data = "../flowers.csv"\ntarget = "kind"\n[training]\nepochs = 3\nbatch_size = 7\n'
+        '[optimizer]\nname = "sgd"\nlearning_rate = 0.3\nmomentum = 0.5\n'
+    )
+    record = gradus_json("train", "sub/mine.toml", "--epochs", 2, "--layers", "none")
+    assert record["epochs"] == 2
+    assert record["parameters"] == 4 + 1
+    written = tomllib.loads((work / record["run"] / "experiment.toml").read_text())
+    assert written["data"] == str(flowers)
+    assert written["optimizer"] == {"name": "sgd", "learning_rate": 0.3, "momentum": 0.5}
+    assert written["training"]["batch_size"] == 7
+    other = gradus_json("train", "sub/mine.toml", "--optimizer", "adam", "--epochs", 2)
+    written = tomllib.loads((work / other["run"] / "experiment.toml").read_text())
+    assert written["optimizer"] == {"name": "adam"}
+
+
+def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
+    gradus, gradus_json, monkeypatch, work
+):
+    settings = ("--epochs", 12, "--layers", "16", "--patience", 50, "--dropout", 0.2)
+    whole = gradus_json("train", "digits", *settings)
+    shown = Progress.__call__
+
+    def interrupt(self, carry, history):
+        if int(carry.epoch) >= 1:
+            signal.raise_signal(signal.SIGINT)
+        return shown(self, carry, history)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", interrupt)
+        status, out, _ = gradus("train", "digits", *settings, "--out", "mine")
+    assert status == 0
+    assert "gradus train mine/experiment.toml --resume mine" in out
+    broken = json.loads((work / "mine" / "run.json").read_text())
+    assert broken["status"] == "interrupted"
+    assert 1 <= broken["epochs"] < 12
+    rest = gradus_json("train", "mine/experiment.toml", "--resume", "mine")
+    assert rest["run"] == "mine"
+    assert rest["parts"] == whole["parts"]
+    assert rest["epochs"] == 12
+    weights = [(work / run / "weights.safetensors").read_bytes() for run in (whole["run"], "mine")]
+    assert weights[0] == weights[1]
+
+
+def test_a_regression_is_measured_in_its_own_units(gradus_json, work):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=200)
+    y = 1000 + 300 * x + 30 * rng.normal(size=200)
+    pl.DataFrame({"x": x, "noise": rng.normal(size=200), "price": y}).write_csv("houses.csv")
+    record = gradus_json(
+        "train",
+        "houses.csv",
+        "--target",
+        "price",
+        "--layers",
+        "none",
+        "--epochs",
+        200,
+        "--optimizer",
+        "adam",
+        "--learning-rate",
+        0.05,
+    )
+    assert record["task"] == "regression"
+    metrics = record["metrics"]
+    # The noise has deviation 30, the target 300: R² is about 1 - 30² / 300² = 0.99.
+    assert 15 < metrics["rmse"] < 45
+    assert 12 < metrics["mae"] < metrics["rmse"]
+    assert 0.97 < metrics["r2"] < 1
+
+
+def test_a_test_file_is_measured_apart_and_leads(gradus_json, flowers, work):
+    lines = flowers.read_text().splitlines()
+    (work / "train.csv").write_text("\n".join(lines[:61]))
+    (work / "test.csv").write_text("\n".join([lines[0], *lines[61:]]))
+    record = gradus_json("train", "train.csv", "--test", "test.csv", "--target", "kind", *QUICK)
+    assert record["split"] == "test"
+    assert record["rows"] == {"training": 54, "validation": 6, "test": 20}
+    assert record["metrics"] == record["parts"]["test"]
+
+
+def test_no_validation_trains_on_every_row(gradus_json):
+    record = gradus_json("train", "iris", "--validation", 0, *QUICK)
+    assert record["rows"] == {"training": 150}
+    assert record["split"] == "training"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--loss", "mse"),
+        ("--loss", "categorical_crossentropy"),
+        ("--loss", "focal"),
+        ("--loss", "hinge"),
+        ("--optimizer", "lbfgs"),
+        ("--batch-norm", "--activation", "tanh", "--l2", 1e-3),
+        ("--schedule", "cosine", "--clipnorm", 1, "--weight-decay", 0.01),
+        ("--schedule", "plateau", "--optimizer", "sgd", "--momentum", 0.9),
+        ("--class-weight", "balanced", "--metrics", "accuracy,f1"),
+    ],
+)
+def test_settings_of_every_kind_train(gradus_json, flags):
+    record = gradus_json("train", "iris", "--epochs", 40, "--layers", "16", *flags)
+    assert record["parts"]["training"]["accuracy"] > 0.6
+    assert all(value is not None for value in record["metrics"].values())
+
+
+def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, 120)
+    x = (rng.integers(0, 100, (120, 6, 6)) + 100 * y[:, None, None]).astype(np.uint8)
+    np.savez(work / "pictures.npz", x=x, y=y)
+    record = gradus_json("train", "pictures.npz", "--epochs", 40)
+    model = Model.load(work / record["run"])
+    assert model._example.dtype == np.uint8
+    assert record["metrics"]["accuracy"] > 0.9
+
+
+def test_titanic(gradus_json, tabular):
+    record = gradus_json("train", tabular / "titanic.csv", "--target", "survived")
+    assert 0.7 < record["metrics"]["accuracy"] < 0.95  # its leak, `alive`, would give 1
+    assert record["metrics"]["auc"] > 0.75
+
+
+def test_penguins(gradus_json, tabular):
+    record = gradus_json("train", tabular / "penguins.csv", "--target", "species")
+    assert record["metrics"]["accuracy"] > 0.93
+    found = gradus_json("evaluate", record["run"], tabular / "penguins.csv")
+    assert found["metrics"]["accuracy"] > 0.95
+    assert found["rows"] == 344
