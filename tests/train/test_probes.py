@@ -67,9 +67,9 @@ def test_probes_equal_numpy():
     silent = [(o == 0).all(0).mean() for o in outputs]
     np.testing.assert_allclose(found["silent"], silent)
     assert silent[1] >= 0.25
-    # Saturated: relu at zero; sigmoid beyond σ(±5); a linear layer never is.
+    # Saturated: sigmoid beyond σ(±5); a linear layer and a rectifier never are.
     edge = 1 / (1 + np.exp(5))
-    expected = [np.nan, (h == 0).mean(), ((s <= edge) | (s >= 1 - edge)).mean(), np.nan]
+    expected = [np.nan, np.nan, ((s <= edge) | (s >= 1 - edge)).mean(), np.nan]
     np.testing.assert_allclose(found["saturated"], expected, rtol=1e-5)
 
     error = 2 * (y - Y) / len(X)
