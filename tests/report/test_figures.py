@@ -9,6 +9,7 @@ from sklearn import metrics
 from gradus.errors import DataError, GradusError
 from gradus.report import figures, style
 from gradus.report.training import best_epoch, curve_names
+from gradus.train.finder import RangeTest
 from gradus.train.history import History
 
 EPOCHS, SEGMENTS, LAYERS = 20, 3, ["dense", "dense_1"]
@@ -260,3 +261,17 @@ def test_predicted_against_true_and_residuals():
     assert figure.layout.xaxis.title.text == "true (m²)"
     with pytest.raises(DataError, match="one value a sample"):
         figures.predicted_against_true(true, np.ones((3, 2)))
+
+
+def test_the_range_test_shows_what_it_found():
+    found = RangeTest(
+        rates=np.array([1e-3, 1e-2, 1e-1, 1.0]),
+        losses=np.array([2.0, 1.0, 3.0, np.inf]),
+        smoothed=np.array([2.0, 1.5, 9.0, np.inf]),
+        suggestion=1e-3,
+    )
+    shown = figures.range_test(found)
+    np.testing.assert_array_equal(shown.data[0].x, found.rates)
+    np.testing.assert_array_equal(shown.data[0].y, [2.0, 1.0, 3.0, np.nan])
+    np.testing.assert_array_equal(shown.data[1].y, [2.0, 1.5, np.nan, np.nan])  # 9 > 4 · 2: blown
+    assert shown.layout.shapes[0].x0 == found.suggestion

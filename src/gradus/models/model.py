@@ -275,7 +275,7 @@ class Model:
             batch_size: samples of a step.
 
         Returns:
-            The loss at each rate and a rate to start with; `gr.figures.learning_rates` draws it.
+            The loss at each rate and a rate to start with; `gr.figures.range_test` draws it.
         """
         if not 0 < lowest < highest:
             raise GradusError(

@@ -9,14 +9,8 @@ from gradus.report.outcome import (
     scores_by_class,
 )
 from gradus.report.portrait import activation_histograms, decision_boundary
-from gradus.report.training import (
-    activations_by_layer,
-    curves_of,
-    gradients_by_layer,
-    learning_curves,
-    learning_rate,
-    updates_by_layer,
-)
+from gradus.report.training import curves_of, learning_curves, learning_rate, range_test
+from gradus.report.vitals import activations_by_layer, gradients_by_layer, updates_by_layer
 
 __all__ = [
     "activation_histograms",
@@ -28,6 +22,7 @@ __all__ = [
     "learning_curves",
     "learning_rate",
     "predicted_against_true",
+    "range_test",
     "roc_curve",
     "scores_by_class",
     "updates_by_layer",

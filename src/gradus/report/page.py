@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradus.errors import SavedError
-from gradus.report import style, training
+from gradus.report import style, training, vitals
 from gradus.train.history import History
 
 MOST_TILES = 4
@@ -220,20 +220,20 @@ def _probes(history: History) -> list[Panel]:
             "Activations",
             "What comes out of each layer, from the first (dark) to the last (light): a healthy "
             "layer keeps its width and has few saturated or silent units.",
-            training.activations_by_layer(history),
+            vitals.activations_by_layer(history),
             wide=True,
         ),
         Panel(
             "Gradients",
             "The norm of each weight's gradient, biases dotted: lines that lie orders of magnitude "
             "apart mean gradients that vanish or explode.",
-            training.gradients_by_layer(history),
+            vitals.gradients_by_layer(history),
         ),
         Panel(
             "Updates",
             "How far a step moves each layer's weights, as a share of them: below the green band "
             "the learning rate is likely too low, above it too high.",
-            training.updates_by_layer(history),
+            vitals.updates_by_layer(history),
         ),
     ]
 
