@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse
 
 from gradus.data import as_array, as_tree, check_finite, check_same_length
+from gradus.data.arrays import aligned
 from gradus.errors import DataError
 
 
@@ -118,3 +119,16 @@ def test_lengths_must_agree_and_not_be_zero():
         check_same_length(x, np.zeros(4), np.zeros(5))
     with pytest.raises(DataError, match="no rows"):
         check_same_length(x[:0])
+
+
+@pytest.mark.parametrize("offset", [0, 4, 64])
+def test_an_aligned_array_is_equal_and_begins_at_a_multiple_of_64_bytes(offset):
+    memory = aligned(np.arange(1000, dtype=np.float32))
+    given = memory[offset // 4 : offset // 4 + 600].reshape(20, 30)
+    made = aligned(given)
+    np.testing.assert_array_equal(made, given)
+    assert made.ctypes.data % 64 == 0
+    assert np.shares_memory(made, given) == (offset % 64 == 0)
+    wide = aligned(given.astype(np.float64), np.float32)
+    assert wide.dtype == np.float32
+    np.testing.assert_array_equal(wide, given)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradus.errors import DataError
 
+ALIGNMENT = 64  # bytes, what XLA asks of an array on the CPU
 _KEPT_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
@@ -63,11 +64,9 @@ def _kind(array: np.ndarray) -> str:
 def _as_float32(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == np.float32:
         return array
-    made = aligned(array.shape, np.dtype(np.float32))
     try:
         with np.errstate(over="raise"):
-            made[...] = array
-        return made
+            return aligned(array, np.float32)
     except FloatingPointError:
         raise DataError(
             f"{name} has values beyond ±{np.finfo(np.float32).max:.2g}, the range of float32; "
@@ -75,16 +74,26 @@ def _as_float32(array: np.ndarray, name: str) -> np.ndarray:
         ) from None
 
 
-def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an empty array whose memory begins at a multiple of 64 bytes.
+def aligned(array: Any, dtype: Any = None) -> Any:
+    """Return an array whose memory begins at a multiple of 64 bytes, copied only if it does not.
 
-    Such an array becomes a device's on the CPU without being copied, which NumPy's own, aligned
-    to 16 bytes, does not.
+    Such an array becomes a device's on the CPU without being copied; NumPy's own, aligned to 16
+    bytes, does not. What is no NumPy array is returned as it is.
+
+    Args:
+        array: any array.
+        dtype: the type to convert to, or None.
     """
-    size = int(np.prod(shape)) * dtype.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
+    if not isinstance(array, np.ndarray):
+        return array
+    dtype = np.dtype(array.dtype if dtype is None else dtype)
+    if array.dtype == dtype and array.ctypes.data % ALIGNMENT == 0 and array.flags.c_contiguous:
+        return array
+    memory = np.empty(array.size * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    made = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
+    made[...] = array
+    return made
 
 
 def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:

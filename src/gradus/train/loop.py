@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.data.arrays import aligned
 from gradus.nn.layer import Layer
 from gradus.nn.network import generator
 from gradus.nn.tree import canonical
@@ -23,7 +24,7 @@ from gradus.train.stopping import Stopping
 from gradus.train.task import Task
 
 MOST_EPOCHS = 64  # of one call, whose history and order of samples have a fixed size
-MOST_ROWS = 1 << 22  # row numbers of one call: 16 MB
+MOST_ROWS = 1 << 20  # row numbers of one call, 4 MB, which each call copies
 PROBED_STEPS = 50  # at most one step in so many is probed
 PROBES_AN_EPOCH = 40
 CALL_SECONDS = 0.5  # how long a call should last, so that progress is seen and Ctrl-C heard
@@ -135,7 +136,9 @@ def _placed(tree: Any) -> Any:
 
     def place(array: Any) -> Any:
         if id(array) not in placed:
-            placed[id(array)] = jax.device_put(array)
+            # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
+            ours = aligned(array) if jax.default_backend() == "cpu" else array
+            placed[id(array)] = jax.device_put(ours)
         return placed[id(array)]
 
     return jax.tree.map(place, tree)
