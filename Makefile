@@ -27,7 +27,7 @@ bench: .venv/bench  ## run every benchmark
 	done
 
 docs: .venv/docs  ## write the API's pages, from the docstrings, into docs/site
-	$(BIN)/pdoc --docformat google --math --output-directory docs/site gradus
+	$(BIN)/pdoc --docformat google --output-directory docs/site gradus
 
 clean:
 	rm -rf .venv build docs/site report.html
