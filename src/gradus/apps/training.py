@@ -142,7 +142,9 @@ def regime(prepared: Prepared) -> str:
     experiment, training = prepared.experiment, prepared.experiment.training
     settings = {k: v for k, v in experiment.optimizer.items() if k != "name"}
     options = "".join(f", {key} {value}" for key, value in settings.items())
-    early = f", until {training.monitor} has not improved for {training.patience}"
+    early = f", the weights of the best {training.monitor} kept"
+    if (training.patience or 0) < (training.epochs or 0):
+        early = f", until {training.monitor} has not improved for {training.patience}"
     schedule = experiment.schedule["name"]
     return (
         f"{experiment.optimizer['name']}{options}"

@@ -121,12 +121,12 @@ def render(run: Report) -> str:
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
         notes=_notes(run, history),
         sections=[
-            ("Learning", False, _learning(history) if history else []),
-            ("Results", False, [Panel(*panel) for panel in run.figures]),
+            ("Learning", False, _laid_out(_learning(history) if history else [])),
+            ("Results", False, _laid_out(run.figures)),
             (
                 "Inside the network",
                 True,
-                [*(_probes(history) if history else []), *(Panel(*panel) for panel in run.inside)],
+                _laid_out([*(_probes(history) if history else []), *run.inside]),
             ),
         ],
         settings=run.settings if isinstance(run.settings, str) else _flat(run.settings),
@@ -236,6 +236,20 @@ def _probes(history: History) -> list[Panel]:
             vitals.updates_by_layer(history),
         ),
     ]
+
+
+def _laid_out(panels: Sequence[Any]) -> list[Panel]:
+    """Return the panels, two to a row, those that would stand alone in one over its whole width."""
+    laid: list[Panel] = []
+    alone = False
+    for panel in (Panel(*panel) for panel in panels):
+        if panel.wide and alone:
+            laid[-1] = laid[-1]._replace(wide=True)
+        alone = not panel.wide and not alone
+        laid.append(panel)
+    if alone:
+        laid[-1] = laid[-1]._replace(wide=True)
+    return laid
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
