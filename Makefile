@@ -27,7 +27,8 @@ bench: .venv/bench  ## run every benchmark
 	done
 
 docs: .venv/docs  ## write the API's pages, from the docstrings, into docs/site
-	$(BIN)/pdoc --docformat google --output-directory docs/site gradus
+	$(BIN)/pdoc --docformat google --output-directory docs/site gradus gradus.nn gradus.objectives gradus.optim \
+		gradus.data gradus.train gradus.models gradus.report gradus.apps
 
 clean:
 	rm -rf .venv build docs/site report.html
