@@ -81,3 +81,19 @@ def test_a_new_name_begins_a_section_anew():
 @pytest.mark.parametrize("source", ["digits", "mnist"])
 def test_a_built_in_name_is_no_path(tmp_path, source):
     assert spec.located(source, tmp_path) == source
+
+
+def test_many_rows_are_judged_by_accuracy_where_it_is_measured():
+    many, few = (Facts(rows, 784, 10, "multiclass", image=True) for rows in (60_000, 300))
+    monitor = {
+        "many": complete(Experiment("x"), many).training.monitor,
+        "few": complete(Experiment("x"), few).training.monitor,
+        "unmeasured": complete(Experiment("x", metrics=[]), many).training.monitor,
+        "unvalidated": complete(Experiment("x", validation=0.0), many).training.monitor,
+    }
+    assert monitor == {
+        "many": "val_accuracy",
+        "few": "val_loss",
+        "unmeasured": "val_loss",
+        "unvalidated": "loss",
+    }
