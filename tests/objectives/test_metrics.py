@@ -259,8 +259,10 @@ def test_get_suits_the_metric_to_the_loss(drawn):
     hinge = metrics.get(metrics.Accuracy, losses.Hinge())
     signs, scores = np.array([[1], [-1], [1]]), np.array([[0.2], [-3.0], [-0.1]])
     np.testing.assert_allclose(streamed(hinge, signs, scores, cuts=(0, 3)), 2 / 3, rtol=1e-6)
-    own = metrics.Accuracy(threshold=0.9)
-    assert metrics.get(own, losses.Hinge()) is own
+    own = metrics.get(metrics.Accuracy(threshold=0.9), losses.Hinge())
+    assert own.threshold == 0.9  # what its maker chose stays
+    assert metrics.get(metrics.Accuracy(), losses.Hinge()).threshold == 0
+    assert metrics.get(metrics.Precision(average="micro"), losses.BinaryCrossentropy()).flags
 
 
 def test_names():

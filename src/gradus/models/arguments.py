@@ -12,17 +12,18 @@ import numpy as np
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.splits import split
 from gradus.errors import DataError, GradusError, ShapeError, unknown
-from gradus.objectives.loss import Loss
+from gradus.objectives.loss import Loss, registry
 from gradus.train.program import Data
 from gradus.train.stopping import Stopping
 
 DEFAULT_BATCH = 32
-# Words in the names of numbers of which more is better; of all others less is.
-GROWING = ("accuracy", "precision", "recall", "f1", "auc", "r2", "top_k")
+MOST = 2**31 - 1  # of a whole number: the device counts in 32 bits
+# How the names of numbers end of which more is better. Of losses less is.
+GROWING = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
 
 
 def arrays(
-    x: Any, y: Any, sample_weight: Any, class_weight: Any, where: tuple[str, str] = ("x", "y")
+    x: Any, y: Any, sample_weight: Any, where: tuple[str, str] = ("x", "y")
 ) -> tuple[Any, Any, np.ndarray | None]:
     """Return inputs, targets and weights as NumPy arrays, all finite and of one length.
 
@@ -43,20 +44,45 @@ def arrays(
                 f"sample_weight has shape {weight.shape} and its smallest value is "
                 f"{weight.min():g}: write one number for each sample, none negative, not all zero."
             )
-    if class_weight is not None:
-        by_class = _class_weights(y, class_weight)
-        weight = by_class if weight is None else weight * by_class
     return x, y, weight
+
+
+def weighted(weight: np.ndarray | None, y: Any, class_weight: Any) -> np.ndarray | None:
+    """Return the samples' weights times those of their classes.
+
+    Args:
+        weight: of the samples, or None for one each.
+        y: their targets.
+        class_weight: as in `Model.fit`, or None.
+
+    Raises:
+        GradusError: for targets that are no classes, or weights that are none.
+    """
+    if class_weight is None:
+        return weight
+    by_class = _class_weights(y, class_weight)
+    return by_class if weight is None else weight * by_class
+
+
+def _labels(y: Any) -> np.ndarray:
+    """Return class labels, `(n,)`, from labels or from one-hot rows."""
+    if isinstance(y, np.ndarray):
+        if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+            labels = y.reshape(-1)
+            if (labels == np.rint(labels)).all():
+                return labels.astype(int)
+        elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(-1) == 1).all():
+            return y.argmax(-1)
+    raise GradusError(
+        "class_weight needs one class for each sample, as a label or a one-hot row; for other "
+        "targets use sample_weight."
+    )
 
 
 def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
     """Return the weight of each sample from those of the classes."""
-    if not isinstance(y, np.ndarray):
-        raise GradusError("class_weight needs one array of targets; use sample_weight for several.")
-    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y), -1)[:, 0]
-    if (labels != np.rint(labels)).any():
-        raise GradusError("class_weight needs class labels, but y has fractions.")
-    classes, counts = np.unique(labels.astype(int), return_counts=True)
+    labels = _labels(y)
+    classes, counts = np.unique(labels, return_counts=True)
     if class_weight == "balanced":
         class_weight = {
             int(label): len(labels) / (len(classes) * count)
@@ -70,8 +96,11 @@ def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
     missing = [int(label) for label in classes if label not in class_weight]
     if missing:
         raise GradusError(f"class_weight has no entry for the classes {missing}, which y has.")
-    weights = [float(class_weight[int(label)]) for label in classes]
-    return np.asarray(weights, np.float32)[np.searchsorted(classes, labels.astype(int))]
+    given = [class_weight[int(label)] for label in classes]
+    weights = [number(f"class_weight[{c}]", w, 0) for c, w in zip(classes, given, strict=True)]
+    if not 0 < sum(weights) < math.inf:
+        raise GradusError(f"class_weight={class_weight!r}: write finite weights, not all zero.")
+    return np.asarray(weights, np.float32)[np.searchsorted(classes, labels)]
 
 
 def validation(
@@ -90,7 +119,7 @@ def validation(
             raise DataError("validation_data is (x, y) or (x, y, weight).")
         held_x, held_y, weight = (*given, None, None)[:3]
         where = "validation x", "validation y"
-        return None, Data(*arrays(held_x, held_y, weight, None, where))
+        return None, Data(*arrays(held_x, held_y, weight, where))
     if not share and not isinstance(share, str):
         return None, None
     if not isinstance(share, int | float) or not 0 < share < 1:
@@ -100,7 +129,13 @@ def validation(
 
 
 def stopping(
-    names: Sequence[str], validated: bool, patience: Any, monitor: Any, min_delta: Any, target: Any
+    names: Sequence[str],
+    validated: bool,
+    patience: Any,
+    monitor: Any,
+    mode: Any,
+    min_delta: Any,
+    target: Any,
 ) -> Stopping:
     """Return when training stops.
 
@@ -109,23 +144,37 @@ def stopping(
         validated: whether they are reported of validation data too.
         patience: as in `Model.fit`, like the rest.
         monitor: None for the validation's loss, or the training's if there is none.
+        mode: "min", "max", or None to tell by the name.
         min_delta: a number of at least 0.
         target: a number, or None.
 
     Raises:
         GradusError: for a name that is not reported, or what is no number.
     """
+    if mode not in (None, "min", "max"):
+        raise GradusError(f"mode={mode!r}: write 'min', 'max', or leave it out.")
     known = [*names, *(f"val_{name}" for name in names if validated)]
     monitor = monitor or ("val_loss" if validated else "loss")
     if monitor not in known:
         raise unknown("monitor", monitor, known)
-    mode = "max" if any(word in monitor for word in GROWING) else "min"
     return Stopping(
         monitor=monitor,
-        mode=mode,
+        mode=_mode(monitor) if mode is None else mode,
         patience=math.inf if patience is None else number("patience", patience, 1),
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
+    )
+
+
+def _mode(monitor: str) -> str:
+    """Return whether of the number of this name less is better ("min") or more ("max")."""
+    name = monitor.removeprefix("val_")
+    if any(name == end or name.endswith(f"_{end}") for end in GROWING):
+        return "max"
+    if any(name == end or name.endswith(f"_{end}") for end in ("loss", *registry)):
+        return "min"
+    raise GradusError(
+        f"Is more or less of {monitor!r} better? Write mode='max' or mode='min' beside monitor."
     )
 
 
@@ -175,6 +224,8 @@ def whole(name: str, value: Any, least: int = 0) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise GradusError(f"{name}={value!r}: write a whole number of at least {least}.")
+    if value > MOST:
+        raise GradusError(f"{name}={value!r}: write a whole number of at most {MOST}.")
     return int(value)
 
 
@@ -200,7 +251,8 @@ def check_shapes(example: Any, x: Any) -> None:
 
 def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:
     """Return the decisions that predictions amount to: the largest, or those above a threshold."""
-    if loss.kind != "flags" and predicted.shape[-1] > 1:
+    several = predicted.ndim > 1 and predicted.shape[-1] > 1
+    if loss.kind != "flags" and several:
         return predicted.argmax(-1).astype(np.int32)
     decided = (predicted > loss.threshold).astype(np.int32)
-    return decided[..., 0] if decided.shape[-1] == 1 else decided
+    return decided if several or predicted.ndim == 1 else decided[..., 0]

@@ -19,6 +19,7 @@ from gradus.models.objective import check, prepared, supervised
 from gradus.nn.layer import Layer
 from gradus.nn.network import init, replace, weights
 from gradus.optim import optimizers
+from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train import checkpoint as checkpoints
 from gradus.train import inference, loop, probes
 from gradus.train.fault import locate
@@ -82,6 +83,7 @@ class Model:
         self.seed = seed
         self.history = History()
         self._carry: Carry | None = None
+        self._watched: tuple[str, str] | None = None
         self._example: Any = None
 
     @property
@@ -111,6 +113,7 @@ class Model:
         shuffle_seed: int = 0,
         patience: float | None = None,
         monitor: str | None = None,
+        mode: str | None = None,
         min_delta: float = 0.0,
         target: float | None = None,
         restore_best: bool = True,
@@ -132,12 +135,15 @@ class Model:
             validation_split: the share of samples, drawn at random and by class where y are
                 labels, that is not trained on but measured after each epoch.
             validation_data: `(x, y)` or `(x, y, weight)` to measure instead.
-            class_weight: a dict from label to weight, or "balanced".
-            sample_weight: the weight of each sample in the loss, `(n,)`.
+            class_weight: a dict from label to weight, or "balanced"; validation is without it.
+            sample_weight: the weight of each sample in the loss, `(n,)`: a batch's loss is
+                `Σ w l / n`, as in Keras, so that a weight of 2 is a sample seen twice.
             shuffle_seed: of the order of samples and of the validation split.
             patience: epochs without improvement after which training stops; None for never.
             monitor: what is watched, such as "val_loss" (the default with validation, else
                 "loss") or "val_accuracy".
+            mode: "min" or "max", whether less or more of it is better, where its name does not
+                tell.
             min_delta: what counts as an improvement is more than this.
             target: training stops when the watched number is at least as good.
             restore_best: whether, with `patience` or `target`, the best epoch's weights are kept.
@@ -157,7 +163,8 @@ class Model:
             DataError: for data that cannot be trained on.
             GradusError: for settings that cannot be.
         """
-        x, y, weight = arguments.arrays(x, y, sample_weight, class_weight)
+        x, y, given = arguments.arrays(x, y, sample_weight)
+        weight = arguments.weighted(given, y, class_weight)
         self._check_input(x)
         rows, held = arguments.validation(x, y, validation_split, validation_data, shuffle_seed)
         count = len(rows) if rows is not None else len(jax.tree.leaves(x)[0])
@@ -175,7 +182,9 @@ class Model:
             self._check_input(held.x)
             self._ready(held.x, held.y, "validation y")
         names = task.names()
-        stopping = arguments.stopping(names, held is not None, patience, monitor, min_delta, target)
+        stopping = arguments.stopping(
+            names, held is not None, patience, monitor, mode, min_delta, target
+        )
         keep_best = restore_best and (patience is not None or target is not None)
         terms: dict[str, Any] = {}
         if checkpoint is not None or resume is not None:
@@ -185,9 +194,10 @@ class Model:
         carry, regime = self._begin(stopping, keep_best, regime, resume, terms)
         data, feed = Data(x, y, weight), None
         if held is not None:
-            # A split shares the training's arrays, so that nothing is held in memory twice.
-            whole_set, held_rows = (held, None) if isinstance(held, Data) else (data, held)
-            feed = loop.validation_feed(whole_set, held_rows)
+            # A split shares the training's arrays, so that nothing is held in memory twice; the
+            # classes weigh alike in it.
+            split_off = Data(x, y, given), held
+            feed = loop.validation_feed(*((held, None) if isinstance(held, Data) else split_off))
         if regime.batch_size is None and rows is not None:
             data, rows = jax.tree.map(lambda a: a[rows], data), None
         watchers: list[loop.Watcher] = [self._callback(callback) for callback in callbacks]
@@ -218,7 +228,7 @@ class Model:
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss and the metrics on some data, exact for any number of rows."""
         self._require_built("evaluate")
-        x, y, weight = arguments.arrays(x, y, sample_weight, None)
+        x, y, weight = arguments.arrays(x, y, sample_weight)
         self._check_input(x)
         task = self._ready(x, y)
         found = inference.evaluate(self.net, task, x, y, weight)
@@ -281,7 +291,7 @@ class Model:
             raise GradusError(
                 f"lowest={lowest!r}, highest={highest!r}: write 0 < lowest < highest."
             )
-        x, y, weight = arguments.arrays(x, y, None, None)
+        x, y, weight = arguments.arrays(x, y, None)
         self.build(jax.tree.map(lambda a: a[:2], x))
         self._check_input(x)
         task = self._ready(x, y)
@@ -410,6 +420,12 @@ class Model:
         carry = dataclasses.replace(
             carry, best=best, stopping=stopping.start(), stopped=never, failed=never
         )
+        rate, watched = self.optimizer.learning_rate, (stopping.monitor, stopping.mode)
+        if isinstance(rate, ReduceOnPlateau) and watched != self._watched and carry.plateau:
+            # What was best of another number is no measure of this one.
+            anew = rate.start() | {"scale": carry.plateau["scale"]}
+            carry = dataclasses.replace(carry, plateau=anew)
+        self._watched = watched
         if resume is not None:
             carry, self.history = checkpoints.read(Path(resume), carry, terms)
             return carry, regime
@@ -417,6 +433,7 @@ class Model:
 
     def _callback(self, callback: Callback) -> loop.Watcher:
         def watch(carry: Carry, history: History) -> bool:
+            self._carry = carry
             self.net = replace(self.net, carry.params | carry.state)
             return bool(callback(self, int(carry.epoch), history.last()))
 
@@ -445,7 +462,9 @@ class Model:
         self._carry = carry
         params, state = carry.params, carry.state
         if carry.best is not None and int(carry.stopping["epoch"]):
-            history.best_epoch = int(carry.stopping["epoch"])
+            # A diverged epoch is in the history but not in the carry's count.
+            since = int(carry.epoch - carry.stopping["epoch"]) + int(carry.failed)
+            history.best_epoch = history.epochs - since
             params, state = carry.best
             self._carry = dataclasses.replace(carry, params=params, state=state)
         self.net = replace(self.net, params | state)

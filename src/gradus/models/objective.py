@@ -67,6 +67,13 @@ def _target(loss: Any, measured: Any, weight: Any) -> Target:
     if isinstance(measured, str) or not isinstance(measured, Iterable):
         measured = (measured,)
     found = tuple(metrics.get(metric, chosen) for metric in measured)
+    names = ["loss", *(metric.name for metric in found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise GradusError(
+                f"Two numbers would be called {name!r}: give each metric once, and a function of "
+                "your own another name."
+            )
     return Target(chosen, found, 1.0 if weight is None else weight)
 
 

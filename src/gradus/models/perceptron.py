@@ -98,6 +98,7 @@ class Perceptron(Model):
             batch_size=1,
             shuffle_seed=shuffle_seed,
             monitor="errors",
+            mode="min",
             target=0,
             restore_best=False,
             **options,

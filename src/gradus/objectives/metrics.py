@@ -343,7 +343,7 @@ def get(
     The name of a loss, a loss and a function `f(y_true, y_pred)` of samples become a mean.
 
     Args:
-        metric: an object of `Metric` is returned as it is.
+        metric: a name, a class or an object of `Metric`, a loss, or a function of the user's.
         loss: what is trained, which tells a metric given by name what targets and predictions are:
             flags or one class, probabilities or scores.
 
@@ -357,7 +357,7 @@ def get(
     if isinstance(metric, Metric):
         if jax.tree_util.all_leaves([metric]):
             raise GradusError(f"Decorate the class {type(metric).__name__} with @pytree.")
-        return metric
+        return _suited(metric, loss)
     if isinstance(metric, Loss) or (inspect.isclass(metric) and issubclass(metric, Loss)):
         return LossMetric(losses.get(metric))
     if callable(metric):
@@ -378,7 +378,17 @@ def _named(name: str, loss: Loss | None) -> Metric:
 
 
 def _suited(metric: Metric, loss: Loss | None) -> Metric:
-    return metric.suited(loss) if loss else metric
+    """Return the metric as the loss would have it, but for what its maker chose otherwise."""
+    if loss is None:
+        return metric
+    made: Any = metric
+    chosen = {
+        field.name: getattr(made, field.name)
+        for field in dataclasses.fields(made)
+        if getattr(made, field.name) is not field.default
+    }
+    suited: Any = metric.suited(loss)
+    return dataclasses.replace(suited, **chosen)
 
 
 def _with_flags(metric: Any, loss: Loss) -> Metric:

@@ -89,7 +89,8 @@ class Target:
 class Supervised(Task):
     """Inputs with known targets.
 
-    The loss is `Σ_k weight_k · finish_k(Σ_i w_i l_ik / Σ_i w_i) + penalties` over the outputs k.
+    The loss is `Σ_k weight_k · finish_k(Σ_i w_i l_ik / n) + penalties` over the outputs k and the
+    n samples i, as in Keras.
 
     Attributes:
         targets: a `Target`, or a dict or tuple of them as the network has outputs.
@@ -102,16 +103,14 @@ class Supervised(Task):
     def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
         """Return the weighted loss with penalties, and the sums of losses and metrics."""
         outputs = forward(net, batch.x)
-        total_weight = jnp.sum(batch.weight)
-        # A batch that only fills has weight zero: its loss is then zero, not NaN.
-        divisor = jnp.where(total_weight > 0, total_weight, 1.0)
+        samples = jnp.sum(batch.present)
         penalty = penalise(net, self.penalty)
         value = penalty
-        sums: Sums = {"weight": total_weight, "penalty": penalty * total_weight}
+        sums: Sums = {"samples": samples, "penalty": penalty * samples}
         for name, target, head, y in paired(self.targets, outputs, batch.y):
             losses = losses_of(target.loss, head, y)
             total = jnp.sum(batch.weight * losses)
-            value = value + target.weight * target.loss.finish(total / divisor)
+            value = value + target.weight * target.loss.finish(total / samples)
             guessed: Any = predictions(target.loss, head) if target.metrics else None
             measured = [m.update(y, guessed, batch.present) for m in target.metrics]
             sums[name] = {"loss": total, "metrics": measured}
@@ -129,22 +128,22 @@ class Supervised(Task):
         return tuple(shown)
 
     def names(self) -> list[str]:
-        """Return "loss" and the metrics, with several outputs each as "name_metric"."""
+        """Return "loss" and the metrics of one number, with several outputs as "name_metric"."""
         outputs = paired(self.targets)
         found = ["loss"]
         for name, target, _, _ in outputs:
             prefix = f"{name}_" if len(outputs) > 1 else ""
             found += [f"{prefix}loss"] if prefix else []
-            found += [f"{prefix}{metric.name}" for metric in target.metrics]
+            found += [f"{prefix}{metric.name}" for metric in target.metrics if metric.scalar]
         return found
 
     def finish(self, sums: Sums) -> dict[str, jax.Array]:
         """Return "loss", each metric, and with several outputs those of each as "name_loss"."""
-        weight = jnp.where(sums["weight"] > 0, sums["weight"], 1.0)
-        found: dict[str, jax.Array] = {"loss": sums["penalty"] / weight}
+        samples = sums["samples"]
+        found: dict[str, jax.Array] = {"loss": sums["penalty"] / samples}
         named = [(name, target) for name, target, _, _ in paired(self.targets)]
         for name, target in named:
-            loss = target.loss.finish(sums[name]["loss"] / weight)
+            loss = target.loss.finish(sums[name]["loss"] / samples)
             found["loss"] = found["loss"] + target.weight * loss
             if len(named) > 1:
                 found[f"{name}_loss"] = loss

@@ -1,0 +1,123 @@
+"""What `fit` is given, checked: weights of classes, what is watched, names of numbers."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.models import arguments
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3)).astype(np.float32)
+Y = (X.sum(1) > 0).astype(np.int32)
+
+
+def model(metrics=(), **settings):
+    net = gr.Dense(2, "softmax")
+    return gr.Model(net, "sparse_categorical_crossentropy", gr.SGD(0.1), metrics, **settings)
+
+
+def test_class_weights_are_those_of_each_sample():
+    labels = np.array([0, 2, 2, 5])
+    weights = {0: 1.0, 2: 3.0, 5: 0.5}
+    np.testing.assert_array_equal(arguments.weighted(None, labels, weights), [1, 3, 3, 0.5])
+    one_hot = np.eye(6)[labels]
+    np.testing.assert_array_equal(arguments.weighted(None, one_hot, weights), [1, 3, 3, 0.5])
+    given = np.array([2, 1, 0, 4], np.float32)
+    np.testing.assert_array_equal(arguments.weighted(given, labels, weights), [2, 3, 0, 2])
+    balanced = arguments.weighted(None, np.array([0, 0, 0, 1]), "balanced")
+    np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
+
+
+@pytest.mark.parametrize(
+    ("targets", "weights", "said"),
+    [
+        (np.array([[0, 1, 1], [0, 0, 0]]), {0: 1, 1: 5, 2: 9}, "one-hot row"),
+        (np.array([[0, 1], [1, 1]]), {0: 1, 1: 5}, "one-hot row"),
+        (np.array([0, 1]), {0: -1, 1: 1}, "of at least 0"),
+        (np.array([0, 1]), {0: 0, 1: 0}, "not all zero"),
+        (np.array([0, 1]), {0: "a", 1: 1}, "write a number"),
+        (np.array([0, 1]), {0: np.nan, 1: 1}, "write a number"),
+        (np.array([0, 1]), {0: 1}, "no entry for the classes"),
+    ],
+)
+def test_class_weights_that_mean_nothing_are_refused(targets, weights, said):
+    with pytest.raises(GradusError, match=said):
+        arguments.weighted(None, targets, weights)
+
+
+def test_class_weights_matter_online_and_leave_validation_alone():
+    trained = {}
+    for weights in (None, {0: 1.0, 1: 20.0}):
+        m = model()
+        history = m.fit(
+            X, Y, batch_size=1, epochs=2, validation_split=0.25, class_weight=weights, verbose=False
+        )
+        trained[weights is None] = m.predict(X)[:, 1].mean()
+        held = gr.data.split(Y, 0.25, 0)[1]
+        found = m.evaluate(X[held], Y[held])["loss"]
+        assert history["val_loss"][-1] == pytest.approx(found, rel=1e-5)
+    assert trained[False] > trained[True] + 0.1
+
+
+def test_what_is_watched_has_a_direction():
+    def gain(y_true, y_pred):
+        return y_pred[:, 0]
+
+    names = ["loss", "accuracy", "val_top_5_accuracy", "auction_price_loss", "price_r2", "mae"]
+    modes = [arguments.stopping(names, False, 3, name, None, 0, None).mode for name in names]
+    assert modes == ["min", "max", "max", "min", "max", "min"]
+    m = model(metrics=[gain])
+    with pytest.raises(GradusError, match="mode='max' or mode='min'"):
+        m.fit(X, Y, monitor="gain", patience=2, verbose=False)
+    m.fit(X, Y, monitor="gain", mode="max", patience=2, epochs=3, verbose=False)
+    with pytest.raises(GradusError, match="Unknown monitor 'confusion_matrix'"):
+        model(["confusion_matrix"]).fit(X, Y, monitor="confusion_matrix", verbose=False)
+
+
+def test_two_numbers_of_one_name_are_refused():
+    def loss(y_true, y_pred):
+        return y_pred[:, 0]
+
+    for metrics in ([gr.metrics.Precision(), gr.metrics.Precision(average="micro")], [loss]):
+        with pytest.raises(GradusError, match="Two numbers would be called"):
+            model(metrics)
+
+
+def test_a_callback_sees_and_saves_the_whole_state(tmp_path):
+    def save(m, epoch, logs):
+        m.save(tmp_path / "kept")
+
+    m = model()
+    m.fit(X, Y, epochs=3, callbacks=[save], verbose=False)
+    m.fit(X, Y, epochs=2, verbose=False)
+    again = gr.Model.load(tmp_path / "kept")
+    again.fit(X, Y, epochs=2, verbose=False)
+    np.testing.assert_array_equal(again.predict(X), m.predict(X))
+
+
+def test_a_plateau_forgets_what_was_best_of_another_number():
+    rate = gr.schedules.ReduceOnPlateau(0.05, patience=2)
+    net = gr.Dense(2, "softmax")
+    m = gr.Model(net, "sparse_categorical_crossentropy", gr.SGD(rate), ["accuracy"])
+    m.fit(X, Y, epochs=3, monitor="accuracy", verbose=False)
+    before = m.history["learning_rate"][-1]
+    history = m.fit(X, Y, epochs=6, verbose=False)
+    assert (np.diff(history["loss"]) < 0).all()
+    assert history["learning_rate"][-1] == before
+
+
+def test_decisions_have_one_entry_for_each_row():
+    from gradus.objectives import losses
+
+    flags, values = losses.get("bce"), losses.get("mse")
+    np.testing.assert_array_equal(arguments.classes_of(np.array([0.7]), flags), [1])
+    np.testing.assert_array_equal(
+        arguments.classes_of(np.array([0.7, 0.1, 0.9]), values), [1, 0, 1]
+    )
+    np.testing.assert_array_equal(arguments.classes_of(np.array([[0.7], [0.1]]), flags), [1, 0])
+
+
+def test_a_seed_beyond_the_device_is_refused():
+    with pytest.raises(GradusError, match="at most 2147483647"):
+        model(seed=2**64)
