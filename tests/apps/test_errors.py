@@ -179,3 +179,7 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
 
     monkeypatch.setattr(training, "train", stop)
     check(gradus, 1, ["Interrupted"], "train", "iris")
+
+
+def test_predictions_into_a_folder_that_is_not_there_are_refused_before_the_work(gradus):
+    check(gradus, 1, ["no folder 'nowhere'"], "predict", "runs/x", "iris", "--out", "nowhere/p.csv")

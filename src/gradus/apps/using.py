@@ -120,11 +120,13 @@ def checked_ending(out: str) -> Path:
     """Return the path of a file to write, whose ending says how.
 
     Raises:
-        SavedError: for another ending.
+        SavedError: for another ending, or a folder that does not exist.
     """
     path = Path(out).expanduser()
     if path.suffix not in ENDINGS:
         raise SavedError(f"--out {out}: its ending must be one of {', '.join(ENDINGS)}.")
+    if not path.parent.is_dir():
+        raise SavedError(f"--out {out}: there is no folder {str(path.parent)!r}; make it first.")
     return path
 
 
