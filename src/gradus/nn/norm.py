@@ -20,6 +20,8 @@ class BatchNorm(Layer):
     `momentum · running + (1 − momentum) · batch`. At prediction the running ones stand in
     (Ioffe & Szegedy 2015, "Batch normalization"; Keras's convention of momentum).
 
+    The samples that fill up an epoch's last batch count in the batch's statistics.
+
     `gamma`, `beta`, `moving_mean` and `moving_variance` have shape `(features,)`.
 
     Args:
