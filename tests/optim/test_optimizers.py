@@ -240,16 +240,21 @@ def test_weight_decay_by_hand():
     assert moved["layer/kernel"] < 2
 
 
-def test_scales_by_hand():
-    params = {"a": jnp.ones(1), "b": jnp.ones(1)}
-    gradients = {"a": jnp.ones(1), "b": jnp.ones(1)}
-    optimizer = opt.SGD(0.1)
+def test_layer_rates_by_hand():
+    params = {name: jnp.ones(1) for name in ("a/kernel", "a/b/kernel", "ab/kernel")}
+    rates = {"a": 2.0, "a/b": 0.0}
+    optimizer = opt.SGD(0.1, layer_rates=rates)
     moved, _ = optimizer.update(
-        gradients, optimizer.init(params), params,
-        learning_rate_scale=0.5, scales={"a": 2.0, "b": 0.0},
+        params, optimizer.init(params), params, learning_rate_scale=0.5
     )  # fmt: skip
-    assert moved["a"] == pytest.approx(1 - 0.1 * 0.5 * 2)
-    assert moved["b"] == 1
+    assert moved["a/kernel"] == pytest.approx(1 - 0.1 * 0.5 * 2)
+    assert moved["a/b/kernel"] == 1
+    assert moved["ab/kernel"] == pytest.approx(1 - 0.1 * 0.5)
+
+
+def test_layer_rates_must_be_a_dict():
+    with pytest.raises(GradusError, match="a dict from a layer's path"):
+        opt.SGD(0.1, layer_rates=0.1)
 
 
 def test_absent_params_and_other_dtypes():

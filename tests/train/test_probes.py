@@ -9,6 +9,7 @@ from gradus.models.objective import supervised
 from gradus.nn.network import replace, weights
 from gradus.train import loop, probes
 from gradus.train.task import Batch
+from gradus.train.update import begin
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 3)).astype(np.float32)
@@ -38,9 +39,10 @@ class Whole(gr.Layer):
 def look(net, optimizer, task=None):
     params = weights(net, "param")
     ones = jnp.ones(len(X), jnp.float32)
+    task = task or supervised("mse")
     vector = probes.probe(
-        net, params, weights(net, "state"), optimizer, optimizer.init(params),
-        task or supervised("mse"), Batch(X, Y, ones, ones), jax.random.key(0), jnp.float32(1),
+        net, optimizer, task, Batch(X, Y, ones, ones), jax.random.key(0), jnp.float32(1),
+        (params, weights(net, "state"), begin(optimizer, task, params)),
     )  # fmt: skip
     layers, trained = probes.names(net)
     return probes.unpack(np.asarray(vector), len(layers), len(trained)), layers, trained

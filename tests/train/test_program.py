@@ -42,7 +42,7 @@ def train(
     net = gr.init(net, 0, x)
     task = supervised(loss, metrics, **options)
     stopping = stopping or Stopping()
-    carry = carry or start(net, optimizer, stopping, keep_best)
+    carry = carry or start(net, optimizer, task, stopping, keep_best)
     history = History(*probes.names(net))
     feed = None if held is None else loop.validation_feed(Data(*held), None)
     regime = loop.Regime(epochs, batch, 0, 0, probing, each)
@@ -157,7 +157,7 @@ def pieces(rate=0.2, learning_rate=0.05, patience=np.inf, min_delta=0.0):
     net = gr.init(noisy(rate), 0, X)
     optimizer = gr.Adam(learning_rate)
     stopping = Stopping("val_loss", patience=patience, min_delta=min_delta)
-    carry = start(net, optimizer, stopping, True)
+    carry = start(net, optimizer, supervised(LOSS), stopping, True)
     return carry, *canonical((skeleton(net), optimizer, stopping))
 
 

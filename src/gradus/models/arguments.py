@@ -12,6 +12,8 @@ import numpy as np
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.splits import split
 from gradus.errors import DataError, GradusError, ShapeError, unknown
+from gradus.nn.layer import Layer, walk
+from gradus.nn.network import weights
 from gradus.objectives.loss import Loss, registry
 from gradus.train.program import Data
 from gradus.train.stopping import Stopping
@@ -214,6 +216,22 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
             f"{count}, or None for all."
         )
     return min(int(value), count)
+
+
+def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
+    """Refuse a built network in which nothing is left to train, or rates of layers it has not.
+
+    Raises:
+        GradusError: naming the frozen layers, or the layer that does not exist.
+    """
+    if not weights(net, "param"):
+        frozen = [path or "the whole network" for path, layer in walk(net) if not layer.trainable]
+        why = f"frozen: {', '.join(frozen)}; unfreeze() a layer" if frozen else "it has no weights"
+        raise GradusError(f"Nothing in the network is left to train ({why}).")
+    paths = [path for path, _ in walk(net) if path]
+    for name in layer_rates or {}:
+        if name not in paths:
+            raise unknown("layer in layer_rates", name, paths)
 
 
 def whole(name: str, value: Any, least: int = 0) -> int:

@@ -177,6 +177,7 @@ class Model:
             each=bool(callbacks),
         )
         self.build(jax.tree.map(lambda a: a[:2], x))
+        arguments.check_trainable(self.net, self.optimizer.layer_rates)
         task = self._ready(x, y)
         if isinstance(held, Data):
             self._check_input(held.x)
@@ -413,7 +414,7 @@ class Model:
         carry = self._carry
         if carry is None or sorted(carry.params) != trained:  # new, or frozen otherwise than before
             epoch = 0 if carry is None else carry.epoch
-            carry = start(self.net, self.optimizer, stopping, False)
+            carry = start(self.net, self.optimizer, self.task, stopping, False)
             carry = dataclasses.replace(carry, epoch=jnp.int32(epoch))
         best = jax.tree.map(jnp.copy, (carry.params, carry.state)) if keep_best else None
         never = jnp.bool_(False)

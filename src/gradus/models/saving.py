@@ -105,7 +105,7 @@ def load(folder: Path, custom: Sequence[type] = ()) -> Model:
     columns = _read_columns(files.verified(folder, HISTORY, manifest))
     model.history = checkpoint.history_of(columns | arrays, facts)
     if "epoch" in arrays:
-        carry = start(model.net, model.optimizer, Stopping("loss", "min"), False)
+        carry = start(model.net, model.optimizer, model.task, Stopping("loss", "min"), False)
         where = f"The model {str(folder)!r}"
         kept = {k: checkpoint.fill(getattr(carry, k), arrays, k, where) for k in KEPT}
         model._carry = dataclasses.replace(carry, **kept)

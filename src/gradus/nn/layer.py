@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
+from gradus.nn import masks
 from gradus.nn.structure import flatten, flatten_with_keys, unflatten
 
 KINDS = ("param", "state")
@@ -46,6 +47,7 @@ class Scope:
         self.building, self.recording = building, recording
         self.outputs: dict[str, Any] = {}
         self.inputs: dict[str, Any] = {}
+        self.losses: list[Any] = []
         self.draws: dict[str, int] = {}
 
     def random(self, path: str) -> Any:
@@ -64,7 +66,8 @@ class Layer:
     """A part of a network, and a JAX pytree of its weights and swept settings.
 
     A subclass stores its arguments in `__init__` under their own names, makes its weights and
-    sublayers in `build(shape)`, and computes in `call(x)` or `call(x, training)`:
+    sublayers in `build(shape)`, and computes in `call(x)`, or `call(x, training)`, or with an
+    argument `mask` for sequences of several lengths:
 
     - attributes made by `add_weight` are leaves, of kind "param" (trained) or "state" (carried);
     - attributes named in the class's `hypers` are leaves too: a new value never recompiles;
@@ -93,8 +96,13 @@ class Layer:
         """Compute the layer's output; a subclass writes it."""
         raise GradusError(f"{type(self).__name__} has no call(self, x): write one.")
 
-    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
-        """Apply the layer; `training` is inherited from the network's call unless it is given.
+    def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: what its `call` takes.
+            training: inherited from the network's call unless it is given.
+            mask: which steps are real, `(batch, steps)`; inherited from the inputs unless given.
 
         Raises:
             GradusError: if the layer is not built, or `training=True` on a network that is not
@@ -102,14 +110,24 @@ class Layer:
             ShapeError: if the inputs do not fit the layer; it names the layer and both shapes.
         """
         scope: Scope | None = self.__dict__.get("_scope")
-        if scope is None:
-            return self._call_alone(inputs, training)
+        with masks.following():
+            mask = masks.mask_of(*inputs) if mask is None else mask
+            if scope is None:
+                outputs = self._call_alone(inputs, training, mask)
+            else:
+                outputs = self._call_within(scope, inputs, training, mask)
+            masks.hand_on(mask, outputs)
+        return outputs
+
+    def _call_within(
+        self, scope: Scope, inputs: tuple[Any, ...], training: bool | None, mask: Any
+    ) -> Any:
         before, scope.training = scope.training, scope.training if training is None else training
         try:
             if not self.built:
                 self._require(scope.building)
                 self._build(scope, inputs)
-            outputs = self._named_call(scope, inputs)
+            outputs = self._named_call(scope, inputs, mask)
         finally:
             scope.training = before
         if scope.recording:
@@ -165,6 +183,15 @@ class Layer:
             )
         return scope.random(self.path)
 
+    def add_loss(self, value: Any) -> None:
+        """Add to what is minimised, in `call`: one number, or one for each sample, `(batch,)`.
+
+        Such as a penalty on the layer's outputs. Numbers of samples are averaged.
+        """
+        scope = self.__dict__.get("_scope")
+        if scope is not None:
+            scope.losses.append(value)
+
     def named(self, name: str) -> Layer:
         """Give the layer a name, which its weights are saved, loaded and frozen under.
 
@@ -206,16 +233,20 @@ class Layer:
         shown = [f"{n}={getattr(self, n)!r}" for n in names if n in self.__dict__]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def _call_alone(self, inputs: tuple[Any, ...], training: bool | None) -> Any:
+    def _call_alone(self, inputs: tuple[Any, ...], training: bool | None, mask: Any) -> Any:
         if training:
             raise GradusError(
                 "training=True updates statistics and needs randomness, so it works only on a "
                 "fresh copy: write net = fresh(net, key), then net(x, training=True)."
             )
         self._require(self.built)
-        return self.call(
-            *inputs, **({"training": False} if _takes_training(type(self).call) else {})
-        )
+        return self.call(*inputs, **self._options(False, mask))
+
+    def _options(self, training: bool, mask: Any) -> dict[str, Any]:
+        """Return those of the two arguments that the layer's `call` has."""
+        taken = _parameters(type(self).call)
+        options = {"training": training, "mask": mask}
+        return {name: value for name, value in options.items() if name in taken}
 
     def _require(self, built: bool) -> None:
         if not built:
@@ -224,10 +255,9 @@ class Layer:
                 "data, or write net = init(net, seed, x)."
             )
 
-    def _named_call(self, scope: Scope, inputs: tuple[Any, ...]) -> Any:
-        options = {"training": scope.training} if _takes_training(type(self).call) else {}
+    def _named_call(self, scope: Scope, inputs: tuple[Any, ...], mask: Any) -> Any:
         try:
-            return self.call(*inputs, **options)
+            return self.call(*inputs, **self._options(scope.training, mask))
         except GradusError:
             raise
         except (TypeError, ValueError) as error:
@@ -328,5 +358,5 @@ def snake_case(name: str) -> str:
 
 
 @functools.cache
-def _takes_training(call: Callable[..., Any]) -> bool:
-    return "training" in inspect.signature(call).parameters
+def _parameters(call: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(call).parameters)

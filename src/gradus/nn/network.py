@@ -71,6 +71,12 @@ def recorded(net: Layer) -> tuple[dict[str, Any], dict[str, Any]]:
     return scope.inputs, scope.outputs
 
 
+def added_losses(net: Layer) -> list[Any]:
+    """Return what the layers of a fresh copy have added to the loss: scalars, or `(batch,)`."""
+    scope: Scope = net.__dict__["_scope"]
+    return scope.losses
+
+
 def forward(net: Layer, x: Any) -> Head:
     """Call a (fresh) network and say what its output is: its logits where they are known.
 

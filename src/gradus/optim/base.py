@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, fields
 from typing import Any, ClassVar
 
@@ -57,6 +57,9 @@ class Optimizer(abc.ABC):
             applies to every weight, biases too, as in Keras, unless excluded.
         exclude_from_weight_decay: names of weights that do not decay, the last part of their
             path: ("bias", "gamma", "beta").
+        layer_rates: what the learning rate is multiplied by in some layers, such as
+            `{"encoder": 0.1, "encoder/dense_2": 1.0}`: each name stands for all weights under
+            that path, the longest counts, and 0 leaves them as they are.
 
     Raises:
         GradusError: for a setting outside its range, or a learning rate that is no number.
@@ -70,6 +73,7 @@ class Optimizer(abc.ABC):
     clipvalue: Number | None = None
     global_clipnorm: Number | None = None
     weight_decay: Number | None = None
+    layer_rates: Mapping[str, Number] | None = None
     exclude_from_weight_decay: tuple[str, ...] = static(default=())
 
     def __post_init__(self) -> None:
@@ -91,6 +95,14 @@ class Optimizer(abc.ABC):
         if not isinstance(names, tuple):
             names = (names,) if isinstance(names, str) else tuple(names)
             object.__setattr__(self, "exclude_from_weight_decay", names)
+        if (
+            not isinstance(self.layer_rates, Mapping | None)
+            and type(self.layer_rates) is not object
+        ):
+            raise GradusError(
+                f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
+                "layer's path to what the rate is multiplied by there, such as {'encoder': 0.1}."
+            )
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in _LIMITS and isinstance(value, int | float | np.number):
@@ -126,7 +138,6 @@ class Optimizer(abc.ABC):
         params: Tree,
         *,
         learning_rate_scale: Number = 1.0,
-        scales: Tree | None = None,
         value: jax.Array | None = None,
         value_fn: Callable[[Tree], jax.Array] | None = None,
     ) -> tuple[Tree, Tree]:
@@ -137,8 +148,6 @@ class Optimizer(abc.ABC):
             state: from `init` or the last `update`.
             params: the weights.
             learning_rate_scale: multiplies the learning rate, such as a plateau's factor.
-            scales: a tree like `params` of numbers that multiply the step of each weight, for
-                different learning rates in different layers; 0 leaves a weight as it is.
             value: the loss at `params`; only full-batch rules need it.
             value_fn: the loss as a function of params; only full-batch rules need it.
 
@@ -160,8 +169,8 @@ class Optimizer(abc.ABC):
             self._clip(gradients), state["inner"], params, **extra
         )
         updates = self._decay(updates, params, rate)
-        if scales is not None:
-            updates = jax.tree.map(jnp.multiply, updates, scales)
+        if self.layer_rates is not None:
+            updates = jax.tree_util.tree_map_with_path(self._in_layer, updates)
         params = jax.tree.map(lambda w, u: (w + u).astype(w.dtype), params, updates)
         # A float32 hyperparameter would widen the state of a half-precision weight.
         inner = jax.tree.map(lambda new, old: new.astype(old.dtype), inner, state["inner"])
@@ -193,6 +202,12 @@ class Optimizer(abc.ABC):
 
         return jax.tree_util.tree_map_with_path(decay, updates, params)
 
+    def _in_layer(self, path: Any, update: jax.Array) -> jax.Array:
+        """Multiply the update of a weight by the rate of its layer."""
+        where, rates = _path(path), self.layer_rates or {}
+        under = [name for name in rates if where.startswith(f"{name}/")]
+        return update * rates[max(under, key=len)] if under else update
+
 
 def _shorten(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
     """Scale `gradient` by limit / norm if the norm is longer; a zero norm divides nothing."""
@@ -201,4 +216,9 @@ def _shorten(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
 
 def _last_name(path: Any) -> str:
     """Return the last part of a weight's path, whatever separates the parts."""
-    return re.split(r"[/.]", jax.tree_util.keystr(path, simple=True, separator="/"))[-1]
+    return re.split(r"[/.]", _path(path))[-1]
+
+
+def _path(path: Any) -> str:
+    """Return a weight's path in words: "dense_1/kernel"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")

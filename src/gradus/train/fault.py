@@ -22,8 +22,9 @@ from gradus.nn.network import fresh, recorded, replace
 from gradus.nn.tree import canonical
 from gradus.optim.base import Optimizer
 from gradus.train import loop
-from gradus.train.program import Carry, Data, Feed, Params, gather, skeleton, train_step
+from gradus.train.program import Carry, Data, Feed, gather, skeleton, train_step
 from gradus.train.task import Batch, Task
+from gradus.train.update import Params
 
 LARGE = 1e6  # a magnitude that no network that learns passes on
 
@@ -86,7 +87,7 @@ def locate(
             "learning rate or clipnorm=1.0, and check the loss."
         )
     look = _look(net, task, batches(jnp.int32(broken)), jax.random.fold_in(key, broken), inner)
-    rate = float(optimizer.rate(inner[2]["step"]) * scale)
+    rate = float(optimizer.rate(inner[2][0]["step"]) * scale)
     said, remedy = _explain(look, dict(walk(net)), float(_largest(inner[0])), rate)
     return f"{where}, step {broken + 1} of {plan.steps}, {said}. {remedy}"
 

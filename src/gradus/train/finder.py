@@ -18,6 +18,7 @@ from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ExponentialDecay
 from gradus.train.program import Data, Feed, gather, skeleton, train_step
 from gradus.train.task import Task
+from gradus.train.update import begin
 
 SMOOTHING = 0.9  # share of the running mean that each loss leaves as it is
 BLOWN = 4.0  # a smoothed loss this many times the smallest one has diverged
@@ -98,7 +99,7 @@ def _losses(
         carry, sums = step(index, carry)
         return carry, task.finish(sums)["loss"]
 
-    start = params, state, optimizer.init(params)
+    start = params, state, begin(optimizer, task, params)
     return lax.scan(one, start, jnp.arange(feed.rows.shape[0]))[1]
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from gradus.nn import activations
 from gradus.nn.layer import Layer, children, walk
-from gradus.nn.network import fresh, recorded, replace, weights
-
-Values = dict[str, jax.Array]
+from gradus.nn.network import weights
+from gradus.optim.base import Optimizer
+from gradus.train.task import Batch, Task
+from gradus.train.update import Inner, update
 
 OF_LAYERS = ("mean", "deviation", "saturated", "silent")
 OF_WEIGHTS = ("gradient", "weight", "update")
@@ -34,14 +35,12 @@ def watched(net: Layer) -> list[str]:
 
 def probe(
     net: Layer,
-    params: Values,
-    state: Values,
-    optimizer: Any,
-    memory: Any,
-    task: Any,
-    batch: Any,
+    optimizer: Optimizer,
+    task: Task,
+    batch: Batch,
     key: jax.Array,
     scale: jax.Array,
+    inner: Inner,
 ) -> jax.Array:
     """Look at the network as it stands, on one batch, without training it.
 
@@ -54,27 +53,12 @@ def probe(
     Returns:
         All of them in one vector, for `unpack`: one vector costs one kernel to write down.
     """
-
-    def loss_of(params: Values) -> tuple[jax.Array, Any]:
-        copy = fresh(replace(net, params | state), key, training=True, recording=True)
-        value, _ = task.measure(copy, batch)
-        outputs = recorded(copy)[1]
-        return value, {path: outputs.get(path) for path in watched(net)}
-
-    (value, outputs), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-    moved, _ = optimizer.update(
-        gradients,
-        memory,
-        params,
-        learning_rate_scale=scale,
-        value=value,
-        value_fn=lambda params: loss_of(params)[0],
-    )
-    layers = dict(walk(net))
-    found = [n for path in watched(net) for n in _of_layer(layers[path], outputs[path])]
+    (moved, _, _), _, seen = update(net, optimizer, task, batch, key, scale, inner, recording=True)
+    layers, params = dict(walk(net)), inner[0]
+    found = [n for path in watched(net) for n in _of_layer(layers[path], seen.outputs.get(path))]
     for path in sorted(params):
-        update = moved[path] - params[path]
-        found += [_norm(gradients[path]), _norm(params[path]), _norm(update)]
+        change = moved[path] - params[path]
+        found += [_norm(seen.gradients[path]), _norm(params[path]), _norm(change)]
     return jnp.stack(found)
 
 

@@ -24,9 +24,8 @@ from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.probes import probe
 from gradus.train.stopping import Stopping
-from gradus.train.task import Batch, Task, constrain
-
-Params = dict[str, jax.Array]
+from gradus.train.task import Batch, Task
+from gradus.train.update import Inner, Params, begin, update
 
 
 class Data(NamedTuple):
@@ -90,7 +89,7 @@ class Carry:
         epoch: epochs done.
         params: trained weights by path.
         state: the other weights by path.
-        optimizer: the optimiser's state.
+        optimizer: the optimiser's memory, one of each turn of the task.
         plateau: the state of a reduce-on-plateau, or None.
         stopping: the state of early stopping.
         best: params and state of the best epoch, or None.
@@ -109,7 +108,9 @@ class Carry:
     failed: jax.Array
 
 
-def start(net: Layer, optimizer: Optimizer, stopping: Stopping, keep_best: bool) -> Carry:
+def start(
+    net: Layer, optimizer: Optimizer, task: Task, stopping: Stopping, keep_best: bool
+) -> Carry:
     """Return the carry before the first epoch."""
     params, state = weights(net, "param"), weights(net, "state")
     params, state = jax.tree.map(jnp.array, (params, state))
@@ -118,7 +119,7 @@ def start(net: Layer, optimizer: Optimizer, stopping: Stopping, keep_best: bool)
         epoch=jnp.int32(0),
         params=params,
         state=state,
-        optimizer=optimizer.init(params),
+        optimizer=begin(optimizer, task, params),
         plateau=plateau.start() if isinstance(plateau, ReduceOnPlateau) else None,
         stopping=stopping.start(),
         best=jax.tree.map(jnp.copy, (params, state)) if keep_best else None,
@@ -227,9 +228,8 @@ def train_epoch(
 
     @jax.jit
     def look(inner: Any, sums: Any, at: jax.Array) -> tuple[jax.Array, jax.Array]:
-        params, state, memory = inner
-        rest = optimizer, memory, task, batches(at), _key(key, at), scale
-        return task.finish(sums)["loss"], probe(net, params, state, *rest)
+        rest = task, batches(at), _key(key, at), scale
+        return task.finish(sums)["loss"], probe(net, optimizer, *rest, inner)
 
     inner = carry.params, carry.state, carry.optimizer
     probes: Any = ()
@@ -245,7 +245,7 @@ def train_epoch(
         carry, epoch=carry.epoch + 1, params=params, state=state, optimizer=memory
     )
     logs = task.finish(total)
-    logs["learning_rate"] = optimizer.rate(memory["step"] - 1) * scale
+    logs["learning_rate"] = optimizer.rate(memory[0]["step"] - 1) * scale
     if plan.probe_every:
         logs["probed_loss"], logs["probes"] = probes
     return after, logs
@@ -259,8 +259,8 @@ def train_step(
     key: jax.Array,
     scale: jax.Array,
     index: jax.Array,
-    inner: tuple[Params, Params, Any],
-) -> tuple[tuple[Params, Params, Any], Any]:
+    inner: Inner,
+) -> tuple[Inner, Any]:
     """Take one step: forward, backward, update.
 
     Args:
@@ -271,30 +271,14 @@ def train_step(
         key: of all that is random in the epoch.
         scale: what the learning rate is multiplied by.
         index: the step's number in the epoch.
-        inner: trained weights, other weights and the optimiser's state.
+        inner: trained weights, other weights and the optimiser's memory of each turn.
 
     Returns:
         `inner` after the step, and the batch's sums.
     """
-    params, state, memory = inner
-    batch = batches(index)
-
-    def loss_of(params: Params) -> tuple[jax.Array, Any]:
-        copy = fresh(replace(net, params | state), _key(key, index), training=True)
-        value, sums = task.measure(copy, batch)
-        return value, (weights(copy, "state"), sums)
-
-    (value, (state, sums)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-    params, memory = optimizer.update(
-        gradients,
-        memory,
-        params,
-        learning_rate_scale=scale,
-        value=value,
-        value_fn=lambda params: loss_of(params)[0],
-    )
-    params = constrain(net, params)
-    return (params, state, memory), sums
+    batch, key = batches(index), _key(key, index)
+    inner, sums, _ = update(net, optimizer, task, batch, key, scale, inner)
+    return inner, sums
 
 
 def measure_all(net: Layer, carry: Carry, task: Task, feed: Feed) -> dict[str, jax.Array]:

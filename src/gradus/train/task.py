@@ -13,7 +13,7 @@ from gradus.errors import GradusError
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, walk
-from gradus.nn.network import forward
+from gradus.nn.network import added_losses, forward
 from gradus.nn.tree import pytree
 from gradus.objectives import penalties
 from gradus.objectives.loss import Loss
@@ -61,6 +61,15 @@ class Task(abc.ABC):
     def names(self) -> list[str]:
         """Return the names of the numbers that `finish` returns."""
 
+    def turns(self) -> tuple[tuple[str, Task], ...]:
+        """Return who moves which weights in a step, one after the other.
+
+        Each turn is a layer's path, whose weights alone are moved in it ("" for the whole
+        network), and the task whose loss they go down. With more than one turn the sums of this
+        task's own `measure` and `finish` are a tuple with those of each turn.
+        """
+        return (("", self),)
+
     def predict(self, heads: Any) -> Any:
         """Return what the network's outputs predict: the outputs themselves, unless it says else.
 
@@ -104,7 +113,7 @@ class Supervised(Task):
         """Return the weighted loss with penalties, and the sums of losses and metrics."""
         outputs = forward(net, batch.x)
         samples = jnp.sum(batch.present)
-        penalty = penalise(net, self.penalty)
+        penalty = penalise(net, self.penalty) + added(net, batch)
         value = penalty
         sums: Sums = {"samples": samples, "penalty": penalty * samples}
         for name, target, head, y in paired(self.targets, outputs, batch.y):
@@ -226,6 +235,15 @@ def penalise(net: Layer, penalty: Any = None) -> jax.Array:
             for rule in (layer.__dict__.get(f"{name}_regularizer"), penalty):
                 if rule is not None and (rule is not penalty or value.ndim > 1):
                     total = total + penalties.get(rule)(value)
+    return total
+
+
+def added(net: Layer, batch: Batch) -> jax.Array:
+    """Return what the layers of a fresh copy, having been called, add to the loss of a batch."""
+    total = jnp.float32(0)
+    for value in added_losses(net):
+        each = jnp.ndim(value) == 1
+        total = total + (jnp.vdot(value, batch.weight) / jnp.sum(batch.present) if each else value)
     return total
 
 

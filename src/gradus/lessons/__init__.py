@@ -1,0 +1,1 @@
+"""Lessons: one idea of deep learning each, shown by an experiment that is run."""

@@ -1,0 +1,248 @@
+"""A generative adversarial network: two networks that learn from each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import softplus
+
+from gradus.errors import GradusError, ShapeError, unknown
+from gradus.models.arguments import whole
+from gradus.models.model import Model
+from gradus.nn.layer import Layer
+from gradus.nn.network import forward, generator
+from gradus.nn.tree import pytree, static
+from gradus.optim.optimizers import Adam
+from gradus.train import inference
+from gradus.train.task import Batch, Sums, Task, predictions
+
+LOSSES = ("non_saturating", "least_squares")
+
+
+class Adversaries(Layer):
+    """A generator `G` and a discriminator `D` as one layer: `x → D(x), D(G(z))`.
+
+    The codes `z` are drawn from N(0, 1) anew at each call in training; outside it they are the
+    same at every call, so that what is measured does not waver.
+
+    Args:
+        generator: from codes `(batch, code)` to samples like `x`.
+        discriminator: from samples to one number each, `(batch, 1)`.
+        code: the length of a code.
+    """
+
+    def __init__(self, generator: Layer, discriminator: Layer, code: int) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.code = code
+
+    def call(self, x: Any, training: bool) -> tuple[Any, Any]:
+        """Return the discriminator's outputs for samples and for what is generated, (batch, 1)."""
+        key = self.random() if training else jax.random.key(0)
+        fake = self.generator(jax.random.normal(key, (x.shape[0], self.code)))
+        if fake.shape != x.shape:
+            raise ShapeError(
+                f"The generator makes samples of shape {fake.shape[1:]}, but the data's have "
+                f"{x.shape[1:]}: end it with a layer of that shape."
+            )
+        real_score, fake_score = self.discriminator(x), self.discriminator(fake)
+        if real_score.shape != (x.shape[0], 1):
+            raise ShapeError(
+                f"The discriminator's output has shape {tuple(real_score.shape)}, but must be one "
+                "number for each sample, (batch, 1): end it with Dense(1)."
+            )
+        return real_score, fake_score
+
+
+@pytree
+class DiscriminatorTask(Task):
+    """What the discriminator learns: samples are real, what is generated is not.
+
+    Non-saturating: `−(1 − s) log D(x) − s log(1 − D(x)) − log(1 − D(G(z)))`, with s the label
+    smoothing (Goodfellow et al. 2014; one-sided smoothing: Salimans et al. 2016). Least squares:
+    `½ (D(x) − (1 − s))² + ½ D(G(z))²` (Mao et al. 2017).
+
+    Attributes:
+        label_smoothing: s, by how much the label of real samples falls short of 1.
+        loss: "non_saturating" or "least_squares".
+    """
+
+    label_smoothing: float = 0.0
+    loss: str = static(default="non_saturating")
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the loss, and the sums of it and of the samples told apart."""
+        real, fake = _scores(forward(net, batch.x), self.loss)
+        label, square = 1 - self.label_smoothing, self.loss == "least_squares"
+        if square:
+            losses = 0.5 * (real - label) ** 2 + 0.5 * fake**2
+        else:
+            losses = label * softplus(-real) + (1 - label) * softplus(real) + softplus(fake)
+        middle = 0.5 if square else 0.0
+        told = 0.5 * ((real > middle).astype(jnp.float32) + (fake <= middle))
+        samples, total = jnp.sum(batch.present), jnp.sum(batch.weight * losses)
+        sums = {"loss": total, "right": jnp.sum(batch.present * told), "samples": samples}
+        return total / samples, sums
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return the discriminator's loss, and the share of real and generated it tells right."""
+        return {
+            "discriminator_loss": sums["loss"] / sums["samples"],
+            "discriminator_accuracy": sums["right"] / sums["samples"],
+        }
+
+    def names(self) -> list[str]:
+        """Return the names that `finish` gives."""
+        return ["discriminator_loss", "discriminator_accuracy"]
+
+
+@pytree
+class GeneratorTask(Task):
+    """What the generator learns: that the discriminator takes its samples for real.
+
+    Non-saturating: `−log D(G(z))` (Goodfellow et al. 2014), whose gradient does not vanish while
+    the discriminator is sure; least squares: `½ (D(G(z)) − 1)²` (Mao et al. 2017).
+
+    Attributes:
+        loss: "non_saturating" or "least_squares".
+    """
+
+    loss: str = static(default="non_saturating")
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the loss, and its sum."""
+        _, fake = _scores(forward(net, batch.x), self.loss)
+        square = self.loss == "least_squares"
+        losses = 0.5 * (fake - 1) ** 2 if square else softplus(-fake)
+        samples, total = jnp.sum(batch.present), jnp.sum(batch.weight * losses)
+        return total / samples, {"loss": total, "samples": samples}
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return the generator's loss."""
+        return {"generator_loss": sums["loss"] / sums["samples"]}
+
+    def names(self) -> list[str]:
+        """Return the name that `finish` gives."""
+        return ["generator_loss"]
+
+
+@pytree
+class Adversarial(Task):
+    """A discriminator and a generator that take turns: in each step one update of each.
+
+    Attributes:
+        discriminator: what the one learns.
+        generator: what the other learns.
+    """
+
+    discriminator: DiscriminatorTask
+    generator: GeneratorTask
+
+    def turns(self) -> tuple[tuple[str, Task], ...]:
+        """Return the discriminator's turn, then the generator's."""
+        return ("discriminator", self.discriminator), ("generator", self.generator)
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Any]:
+        """Return the sum of both losses, and the sums of both."""
+        one, its = self.discriminator.measure(net, batch)
+        other, sums = self.generator.measure(net, batch)
+        return one + other, (its, sums)
+
+    def finish(self, sums: Any) -> dict[str, jax.Array]:
+        """Return the numbers of both; "loss" is the sum of their losses."""
+        its, other = sums
+        found = self.discriminator.finish(its) | self.generator.finish(other)
+        return {"loss": found["discriminator_loss"] + found["generator_loss"]} | found
+
+    def names(self) -> list[str]:
+        """Return the names that `finish` gives."""
+        return ["loss", *self.discriminator.names(), *self.generator.names()]
+
+    def predict(self, heads: Any) -> jax.Array:
+        """Return the discriminator's score of the samples that were given, (batch, 1)."""
+        loss = self.discriminator.loss
+        score = _scores(heads, loss)[0][:, None]
+        return score if loss == "least_squares" else jax.nn.sigmoid(score)
+
+
+class GAN(Model):
+    """A generative adversarial network (Goodfellow et al. 2014).
+
+    A generator turns random codes into samples; a discriminator tells them from real ones; each
+    step is one update of the discriminator and then one of the generator, within the compiled
+    program. `layer_rates={"generator": 0.5}` of the optimiser gives them different rates.
+
+    Args:
+        generator: any network from codes, `(batch, code)`, to samples.
+        discriminator: any network from samples to one number each, with or without a sigmoid.
+        code: the length of a code.
+        loss: "non_saturating" or "least_squares".
+        label_smoothing: by how much the label of real samples falls short of 1.
+        optimizer: a name or an optimiser, of both; by default Adam with a rate of 2e-4 and β₁ = ½
+            (Radford et al. 2016).
+        seed: of the weights, the codes, dropout and noise.
+
+    Raises:
+        GradusError: for an unknown loss, with the nearest name.
+    """
+
+    def __init__(
+        self,
+        generator: Layer,
+        discriminator: Layer,
+        code: int = 64,
+        loss: str = "non_saturating",
+        label_smoothing: float = 0.0,
+        optimizer: Any = None,
+        seed: int = 0,
+    ) -> None:
+        if loss not in LOSSES:
+            raise unknown("GAN loss", loss, LOSSES)
+        for name, part in (("generator", generator), ("discriminator", discriminator)):
+            if not isinstance(part, Layer):
+                raise GradusError(f"GAN({name}=…) takes a layer such as Sequential([...]).")
+        task = Adversarial(DiscriminatorTask(label_smoothing, loss), GeneratorTask(loss))
+        optimizer = Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer
+        net = Adversaries(generator, discriminator, whole("code", code, 1))
+        super().__init__(net, task, optimizer, seed=seed)
+        self.settings = {
+            "generator": generator,
+            "discriminator": discriminator,
+            "code": code,
+            "loss": loss,
+            "label_smoothing": label_smoothing,
+            "optimizer": optimizer,
+            "seed": seed,
+        }
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """Return `n` samples of the generator, `(n, ...)`, from codes drawn by `seed`."""
+        codes = generator(whole("seed", seed), "codes").normal(size=(whole("n", n, 1), self.code))
+        return self.generate(codes)
+
+    def generate(self, codes: Any) -> np.ndarray:
+        """Return the generator's samples, `(n, ...)`, for codes `(n, code)`.
+
+        Raises:
+            ShapeError: for codes of another length.
+        """
+        self._require_built("generate")
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.code:
+            raise ShapeError(f"codes has shape {codes.shape}: write (n, {self.code}).")
+        generating: Any = self.net
+        return np.asarray(inference.predict(generating.generator, self.task.generator, codes))
+
+    @property
+    def code(self) -> int:
+        """The length of a code."""
+        return int(self.settings["code"])
+
+
+def _scores(heads: Any, loss: str) -> list[jax.Array]:
+    """Return of each head `(batch,)`: the logits, or for least squares the outputs themselves."""
+    square = loss == "least_squares"
+    return [(predictions(None, head) if square else head.logits)[:, 0] for head in heads]

@@ -1,0 +1,1 @@
+"""Sweeps: many trainings as one compiled program."""
