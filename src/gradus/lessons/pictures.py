@@ -52,5 +52,4 @@ def pictures(data: str = "digits", seed: int = 0) -> Pictures:
     )
     if x.ndim == 3:
         x, x_test = x[..., None], x_test[..., None]
-    assert found.y is not None and test.y is not None
     return Pictures(x, np.asarray(found.y), x_test, np.asarray(test.y))

@@ -118,7 +118,8 @@ def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, Any]:
         GradusError: if their structures differ.
     """
     structures = {jax.tree.structure(tree) for tree in trees}
-    if len(structures) != 1:
+    shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
+    if len(structures) != 1 or len(shapes) != 1:
         raise GradusError(
             "These models differ in structure (layers, widths, activations, the kind of optimiser "
             "or loss), so that they are not one program: train each with fit."
