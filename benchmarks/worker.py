@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import networks
 import numpy as np
-from peers import PEERS, Arrays
+import peers
+from peers import Arrays
 
 
 class Server:
@@ -24,7 +26,7 @@ class Server:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
-        self.kind = PEERS[job["peer"]]
+        self.kind = (networks if "network" in job else peers).PEERS[job["peer"]]
         self.trainer: Any = None
         self._data: Arrays | None = None
 
