@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradus import data as data
     from gradus.errors import GradusError as GradusError
+    from gradus.models.inspection import check_gradients as check_gradients
+    from gradus.models.inspection import inside as inside
     from gradus.models.mlp import mlp as mlp
     from gradus.models.model import Model as Model
     from gradus.models.perceptron import Perceptron as Perceptron
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from gradus.objectives.penalties import L2 as L2
     from gradus.objectives.penalties import MaxNorm as MaxNorm
     from gradus.optim import schedules as schedules
+    from gradus.optim.descent import descend as descend
     from gradus.optim.optimizers import LBFGS as LBFGS
     from gradus.optim.optimizers import SGD as SGD
     from gradus.optim.optimizers import Adadelta as Adadelta
@@ -56,12 +59,14 @@ if TYPE_CHECKING:
     from gradus.optim.optimizers import RAdam as RAdam
     from gradus.optim.optimizers import RMSprop as RMSprop
     from gradus.report import figures as figures
+    from gradus.train.custom import FunctionTask as FunctionTask
 
     __version__: str
 
 # A name is imported when it is first used, so that `gradus --help` need not wait for JAX.
 _HOMES = {
     "gradus.errors": ("GradusError",),
+    "gradus.models.inspection": ("check_gradients", "inside"),
     "gradus.models.mlp": ("mlp",),
     "gradus.models.model": ("Model",),
     "gradus.models.perceptron": ("Perceptron",),
@@ -75,10 +80,12 @@ _HOMES = {
     "gradus.nn.norm": ("BatchNorm", "LayerNorm"),
     "gradus.nn.shape": ("Flatten", "Rescaling", "Reshape"),
     "gradus.objectives.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
+    "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (
         *("SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam"),
         *("Lion", "Muon", "LBFGS"),
     ),
+    "gradus.train.custom": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = {
