@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test lint format bench lessons docs clean
 
 demo: .venv/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
@@ -25,6 +25,9 @@ bench: .venv/bench  ## run every benchmark
 	for claim in cold_start memory epoch_speed time_to_accuracy defaults_quality; do \
 		$(BIN)/python benchmarks/$$claim.py || exit 1; \
 	done
+
+lessons: .venv/gradus  ## run every lesson at full size and write the course into docs/site/lessons
+	$(BIN)/gradus lessons --build docs/site/lessons
 
 docs: .venv/docs  ## write the API's pages, from the docstrings, into docs/site
 	$(BIN)/pdoc --docformat google --output-directory docs/site gradus gradus.nn gradus.objectives gradus.optim \

@@ -1,8 +1,9 @@
 """The accuracy of a small CNN on MNIST (at most 10 epochs) and Fashion-MNIST (at most 20).
 
-Two blocks of two 3 × 3 convolutions with batch normalisation, 32 and 64 filters, a pool and dropout
-after each, a dense layer of 128; Adam with a cosine from 2e-3 to zero, batch 64; the clothes are
-also mirrored at random. No test data are looked at before the last epoch.
+Three 3 × 3 convolutions with batch normalisation, 32, 64 and 128 filters, a pool after the first
+two, a dense layer of 128 between dropouts; Adam with a cosine from 2e-3 to zero, batch 64. Digits
+are shifted by up to two pixels at random, clothes mirrored. The test part is looked at once, at the
+end.
 """
 
 from __future__ import annotations
@@ -24,18 +25,13 @@ def network(mirrored: bool) -> Any:
     import gradus as gr
 
     def block(filters: int) -> list[Any]:
-        convolutions = [
-            [gr.Conv2D(filters, 3, padding="same", use_bias=False), gr.BatchNorm(), relu()]
-            for _ in range(2)
-        ]
-        return [*convolutions[0], *convolutions[1], gr.MaxPool2D(2), gr.Dropout(0.25)]
+        convolution = gr.Conv2D(filters, 3, padding="same", use_bias=False)
+        return [convolution, gr.BatchNorm(), gr.Activation("relu")]
 
-    def relu() -> Any:
-        return gr.Activation("relu")
-
-    first = [gr.RandomFlip("horizontal")] if mirrored else []
-    last = [gr.Flatten(), gr.Dense(128, "relu"), gr.Dropout(0.5), gr.Dense(10, "softmax")]
-    return gr.Sequential([*first, *block(32), *block(64), *last])
+    first = [gr.RandomFlip("horizontal")] if mirrored else [gr.RandomTranslation(0.08, 0.08)]
+    blocks = [*block(32), gr.MaxPool2D(2), *block(64), gr.MaxPool2D(2), *block(128)]
+    last = [gr.Dropout(0.4), gr.Flatten(), gr.Dense(128, "relu"), gr.Dropout(0.4)]
+    return gr.Sequential([*first, *blocks, *last, gr.Dense(10, "softmax")])
 
 
 def measure(name: str, seeds: int, rows: int | None, most: int) -> dict[str, Any]:

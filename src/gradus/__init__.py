@@ -8,18 +8,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradus import data as data
     from gradus.errors import GradusError as GradusError
+    from gradus.models.autoencoder import Autoencoder as Autoencoder
+    from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
+    from gradus.models.gan import GAN as GAN
     from gradus.models.inspection import check_gradients as check_gradients
     from gradus.models.inspection import inside as inside
     from gradus.models.mlp import mlp as mlp
     from gradus.models.model import Model as Model
     from gradus.models.perceptron import Perceptron as Perceptron
+    from gradus.models.stacked import StackedAutoencoder as StackedAutoencoder
+    from gradus.models.variational import VariationalAutoencoder as VariationalAutoencoder
     from gradus.nn import activations as activations
     from gradus.nn import initializers as initializers
     from gradus.nn.activations import sigmoid as sigmoid
     from gradus.nn.activations import softmax as softmax
+    from gradus.nn.attention import MultiHeadAttention as MultiHeadAttention
+    from gradus.nn.attention import PositionalEmbedding as PositionalEmbedding
+    from gradus.nn.attention import PositionalEncoding as PositionalEncoding
+    from gradus.nn.attention import TransformerEncoder as TransformerEncoder
+    from gradus.nn.attention import attention_weights as attention_weights
+    from gradus.nn.augment import RandomCrop as RandomCrop
+    from gradus.nn.augment import RandomFlip as RandomFlip
+    from gradus.nn.augment import RandomRotation as RandomRotation
+    from gradus.nn.augment import RandomTranslation as RandomTranslation
+    from gradus.nn.bidirectional import Bidirectional as Bidirectional
     from gradus.nn.compose import Parallel as Parallel
     from gradus.nn.compose import Residual as Residual
     from gradus.nn.compose import Sequential as Sequential
+    from gradus.nn.conv import Conv1D as Conv1D
+    from gradus.nn.conv import Conv2D as Conv2D
+    from gradus.nn.conv import DepthwiseConv2D as DepthwiseConv2D
+    from gradus.nn.conv_transpose import Conv1DTranspose as Conv1DTranspose
+    from gradus.nn.conv_transpose import Conv2DTranspose as Conv2DTranspose
     from gradus.nn.dense import Activation as Activation
     from gradus.nn.dense import Dense as Dense
     from gradus.nn.dense import Maxout as Maxout
@@ -27,16 +47,32 @@ if TYPE_CHECKING:
     from gradus.nn.dropout import Dropout as Dropout
     from gradus.nn.dropout import GaussianNoise as GaussianNoise
     from gradus.nn.dropout import MaskingNoise as MaskingNoise
+    from gradus.nn.dropout import SaltAndPepperNoise as SaltAndPepperNoise
     from gradus.nn.embed import ColumnEmbedding as ColumnEmbedding
     from gradus.nn.embed import Embedding as Embedding
     from gradus.nn.layer import Layer as Layer
+    from gradus.nn.masking import Masking as Masking
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
     from gradus.nn.norm import BatchNorm as BatchNorm
     from gradus.nn.norm import LayerNorm as LayerNorm
+    from gradus.nn.pool import AvgPool1D as AvgPool1D
+    from gradus.nn.pool import AvgPool2D as AvgPool2D
+    from gradus.nn.pool import GlobalAvgPool1D as GlobalAvgPool1D
+    from gradus.nn.pool import GlobalAvgPool2D as GlobalAvgPool2D
+    from gradus.nn.pool import GlobalMaxPool1D as GlobalMaxPool1D
+    from gradus.nn.pool import GlobalMaxPool2D as GlobalMaxPool2D
+    from gradus.nn.pool import MaxPool1D as MaxPool1D
+    from gradus.nn.pool import MaxPool2D as MaxPool2D
+    from gradus.nn.pool import UpSampling2D as UpSampling2D
+    from gradus.nn.pool import ZeroPadding2D as ZeroPadding2D
+    from gradus.nn.recurrent import GRU as GRU
+    from gradus.nn.recurrent import LSTM as LSTM
+    from gradus.nn.recurrent import SimpleRNN as SimpleRNN
     from gradus.nn.shape import Flatten as Flatten
     from gradus.nn.shape import Rescaling as Rescaling
     from gradus.nn.shape import Reshape as Reshape
+    from gradus.nn.sparsity import Sparsity as Sparsity
     from gradus.objectives import losses as losses
     from gradus.objectives import metrics as metrics
     from gradus.objectives import penalties as penalties
@@ -59,6 +95,7 @@ if TYPE_CHECKING:
     from gradus.optim.optimizers import RAdam as RAdam
     from gradus.optim.optimizers import RMSprop as RMSprop
     from gradus.report import figures as figures
+    from gradus.sweep.population import fit_all as fit_all
     from gradus.train.custom import FunctionTask as FunctionTask
 
     __version__: str
@@ -66,25 +103,45 @@ if TYPE_CHECKING:
 # A name is imported when it is first used, so that `gradus --help` need not wait for JAX.
 _HOMES = {
     "gradus.errors": ("GradusError",),
+    "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
+    "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),
     "gradus.models.mlp": ("mlp",),
     "gradus.models.model": ("Model",),
     "gradus.models.perceptron": ("Perceptron",),
+    "gradus.models.stacked": ("StackedAutoencoder",),
+    "gradus.models.variational": ("VariationalAutoencoder",),
     "gradus.nn.activations": ("sigmoid", "softmax"),
+    "gradus.nn.attention": (
+        *("MultiHeadAttention", "PositionalEmbedding", "PositionalEncoding"),
+        *("TransformerEncoder", "attention_weights"),
+    ),
+    "gradus.nn.augment": ("RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation"),
+    "gradus.nn.bidirectional": ("Bidirectional",),
     "gradus.nn.compose": ("Parallel", "Residual", "Sequential"),
+    "gradus.nn.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
+    "gradus.nn.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
     "gradus.nn.dense": ("Activation", "Dense", "Maxout", "PReLU"),
-    "gradus.nn.dropout": ("Dropout", "GaussianNoise", "MaskingNoise"),
+    "gradus.nn.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
     "gradus.nn.embed": ("ColumnEmbedding", "Embedding"),
     "gradus.nn.layer": ("Layer",),
+    "gradus.nn.masking": ("Masking",),
     "gradus.nn.network": ("fresh", "init"),
     "gradus.nn.norm": ("BatchNorm", "LayerNorm"),
+    "gradus.nn.pool": (
+        *("AvgPool1D", "AvgPool2D", "MaxPool1D", "MaxPool2D", "UpSampling2D", "ZeroPadding2D"),
+        *("GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D"),
+    ),
+    "gradus.nn.recurrent": ("GRU", "LSTM", "SimpleRNN"),
     "gradus.nn.shape": ("Flatten", "Rescaling", "Reshape"),
+    "gradus.nn.sparsity": ("Sparsity",),
     "gradus.objectives.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (
         *("SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam"),
         *("Lion", "Muon", "LBFGS"),
     ),
+    "gradus.sweep.population": ("fit_all",),
     "gradus.train.custom": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -113,3 +113,44 @@ def test_several_inputs_and_outputs():
     net = gr.Parallel({"a": gr.Dense(2), "b": gr.Dense(3)})
     found = table(net, {"a": np.zeros((2, 4), np.float32), "b": np.zeros((2, 5), np.float32)})
     assert found["total"] == ["28", "0", str(2 * (4 * 2 + 5 * 3))]
+
+
+def test_convolutions_by_hand():
+    net = gr.Sequential(
+        [
+            gr.Conv2D(6, (3, 2), strides=2, groups=2),
+            gr.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
+            gr.Conv2DTranspose(5, 3, strides=2, padding="same"),
+            gr.MaxPool2D(),
+            gr.Reshape((8, 10)),
+            gr.Conv1D(3, 4, padding="causal"),
+            gr.Conv1DTranspose(2, 3),
+        ]
+    )
+    found = table(net, np.zeros((2, 9, 8, 4), np.float32))
+    expected = {
+        # 4 · 4 places of 6 filters with 3 · 2 pixels of 4 / 2 channels
+        "conv2d": ("(n, 4, 4, 6)", 2 * (4 * 4 * 6) * (3 * 2 * 2)),
+        # 12 filters with 3 · 3 pixels of one channel
+        "depthwise_conv2d": ("(n, 4, 4, 12)", 2 * (4 * 4 * 12) * (3 * 3)),
+        # each of 4 · 4 · 12 inputs meets 5 filters of 3 · 3 pixels
+        "conv2d_transpose": ("(n, 8, 8, 5)", 2 * (4 * 4 * 12) * (3 * 3 * 5)),
+        "conv1d": ("(n, 8, 3)", 2 * (8 * 3) * (4 * 10)),
+        "conv1d_transpose": ("(n, 10, 2)", 2 * (8 * 3) * (3 * 2)),
+    }
+    for name, (shape, count) in expected.items():
+        assert found[name][1:] == [shape, *found[name][2:4], f"{count:,}"]
+    total = sum(count for _, count in expected.values())
+    assert found["total"][-1] == f"{total:,}"
+
+
+def test_a_transposed_convolution_of_jax_counts_no_zeros():
+    class Spread(gr.Layer):
+        def __init__(self):
+            pass
+
+        def call(self, x):
+            return jax.lax.conv_transpose(x, jnp.ones((3, 2, 4), jnp.float32), (2,), "SAME")
+
+    net = init(Spread(), 0, np.zeros((1, 5, 2), np.float32))
+    assert flops(net, np.zeros((1, 5, 2), np.float32)) == 2 * (5 * 2) * (3 * 4)

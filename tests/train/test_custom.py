@@ -30,9 +30,9 @@ def test_it_trains_as_the_loss_of_that_name_does():
 
 
 def test_a_mean_over_the_samples_is_refused():
+    def squares_mean(net, x, y):
+        return squares(net, x, y).mean()
+
+    model = made(gr.FunctionTask(squares_mean))
     with pytest.raises(ShapeError, match=r"squares_mean returned shape \(\) for 8 samples"):
-
-        def squares_mean(net, x, y):
-            return squares(net, x, y).mean()
-
-        made(gr.FunctionTask(squares_mean)).fit(X, Y, batch_size=8, verbose=False)
+        model.fit(X, Y, batch_size=8, verbose=False)

@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `evaluate`, `predict`, `report` and `runs`.
+"""The command line: `gradus train`, `evaluate`, `predict`, `report`, `runs` and `lesson`.
 
 Only the parsing of arguments is imported here; what computes is imported by the command that
 needs it, so that `gradus --help` answers at once.
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import Options
 from gradus.apps.output import Output, in_flags, number
 from gradus.errors import GradusError
@@ -42,6 +43,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue=f"Set {TRACEBACK}=1 to see where an error arose.",
 )
+app.command(lesson)
+app.command(lessons)
 
 
 @app.command

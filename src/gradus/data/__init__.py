@@ -5,6 +5,7 @@ from gradus.data.datasets import Dataset, blobs, circles, spirals, two_moons, xo
 from gradus.data.images import read_idx, read_idx_folder, read_image_folder
 from gradus.data.preprocess import TablePreprocessor
 from gradus.data.scaling import ArrayPreprocessor, Scaling, preprocessor_from_dict
+from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load
 from gradus.data.splits import k_folds, split
 from gradus.data.tables import read_table
@@ -16,6 +17,7 @@ __all__ = [
     "Scaling",
     "TablePreprocessor",
     "Target",
+    "TextVectorizer",
     "as_array",
     "as_tree",
     "blobs",
@@ -24,6 +26,7 @@ __all__ = [
     "circles",
     "k_folds",
     "load",
+    "pad_sequences",
     "preprocessor_from_dict",
     "read_idx",
     "read_idx_folder",
@@ -32,5 +35,6 @@ __all__ = [
     "spirals",
     "split",
     "two_moons",
+    "windows",
     "xor",
 ]

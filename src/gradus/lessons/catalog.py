@@ -8,9 +8,11 @@ arguments have defaults, the full size; tests give smaller ones.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradus.errors import unknown
@@ -70,14 +72,39 @@ def find(name: str) -> Lesson:
     Raises:
         GradusError: with the nearest name, if there is none.
     """
-    if name not in NAMES:
-        raise unknown("lesson", name, NAMES)
+    order(name)
     module: Any = importlib.import_module(f"gradus.lessons.{name.replace('-', '_')}")
-    title, _, text = str(inspect.getdoc(module)).partition("\n")
-    return Lesson(name, title.rstrip("."), text.strip(), module.lesson, inspect.getsource(module))
+    text = str(inspect.getdoc(module)).partition("\n")[2].strip()
+    return Lesson(name, title(name), text, module.lesson, inspect.getsource(module))
 
 
 def take(name: str, quiet: bool = False, **sizes: Any) -> tuple[Lesson, Page, dict[str, float]]:
     """Run a lesson and return it, its page and its numbers."""
     lesson, page = find(name), Page(quiet)
     return lesson, page, lesson.run(page, **sizes)
+
+
+def written() -> list[str]:
+    """Return the names of the lessons whose module is there, in their order."""
+    return [name for name in NAMES if _file(name).is_file()]
+
+
+def order(name: str) -> int:
+    """Return a lesson's place among all.
+
+    Raises:
+        GradusError: with the nearest name, if there is no such lesson.
+    """
+    if name not in NAMES:
+        raise unknown("lesson", name, NAMES)
+    return NAMES.index(name)
+
+
+def title(name: str) -> str:
+    """Return a lesson's title, read from its file without importing what it imports."""
+    text = str(ast.get_docstring(ast.parse(_file(name).read_text("utf-8"))))
+    return text.partition("\n")[0].rstrip(".")
+
+
+def _file(name: str) -> Path:
+    return Path(__file__).parent / f"{name.replace('-', '_')}.py"

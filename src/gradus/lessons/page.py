@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +49,14 @@ class Page:
 
     Args:
         quiet: whether nothing is printed.
+        stream: where it is printed; standard output if None.
 
     Attributes:
         blocks: what was shown so far.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.quiet, self.stream = quiet, stream
         self.blocks: list[Words | Table | Figure] = []
 
     def text(self, markdown: str) -> None:
@@ -75,4 +76,4 @@ class Page:
         if not self.quiet:
             from gradus.lessons.terminal import print_block
 
-            print_block(block)
+            print_block(block, self.stream)

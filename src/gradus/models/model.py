@@ -27,6 +27,7 @@ from gradus.train.finder import RangeTest, range_test
 from gradus.train.history import History
 from gradus.train.program import Carry, Data, start
 from gradus.train.progress import Progress
+from gradus.train.reconstruction import Reconstruction
 from gradus.train.stopping import Stopping
 from gradus.train.task import Supervised, Target, Task
 
@@ -388,15 +389,24 @@ class Model:
 
     def _ready(self, x: Any, y: Any, where: str = "y") -> Any:
         """Return the task fitted to the targets, after all checks of network, loss and data."""
+        if isinstance(self.task, Reconstruction):
+            if y is not None:
+                raise DataError("An autoencoder's target is its input: write fit(x), without y.")
+            objective = self._checked(self.task.objective, x, x, where.replace("y", "x"))
+            return dataclasses.replace(self.task, objective=objective)
         if not isinstance(self.task, Supervised):
             return self.task
         if y is None:
             raise DataError("fit and evaluate need targets: write fit(x, y).")
-        notes = check(self.net, self.task, jax.tree.map(lambda a: a[:64], x), y, where)
+        return self._checked(self.task, x, y, where)
+
+    def _checked(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:
+        """Return what is supervised fitted to the targets, and note what is doubtful."""
+        notes = check(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         for note in notes:
             if note not in self.history.notes:
                 self.history.notes.append(note)
-        return prepared(self.task, y)
+        return prepared(task, y)
 
     def _begin(
         self,

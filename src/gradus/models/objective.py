@@ -133,7 +133,9 @@ def _ends(net: Layer, x: Any) -> tuple[Any, Any]:
 
     def look(net: Layer, x: Any) -> Any:
         heads = forward(fresh(net), x)
-        kinds.append(jax.tree.map(lambda head: head._replace(logits=()), heads, is_leaf=is_head))
+        kinds.append(
+            jax.tree.map(lambda head: head._replace(logits=(), mask=None), heads, is_leaf=is_head)
+        )
         return _plain(heads)
 
     shapes = jax.eval_shape(look, net, x)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.nn.convolution import counting
 from gradus.nn.layer import Layer, children, walk
 from gradus.nn.network import fresh, recorded
 
@@ -60,7 +61,8 @@ def flops(layer: Layer, *inputs: Any) -> int:
         layer: a layer or a whole network.
         inputs: arrays, or their shapes and types; those of a batch of 1 for the FLOPs of a sample.
     """
-    jaxpr = jax.make_jaxpr(lambda layer, inputs: fresh(layer)(*inputs))(layer, inputs)
+    with counting():
+        jaxpr = jax.make_jaxpr(lambda layer, inputs: fresh(layer)(*inputs))(layer, inputs)
     return _count(jaxpr.jaxpr)
 
 
@@ -74,15 +76,23 @@ def _count(jaxpr: Any) -> int:
             terms = math.prod(left[axis] for axis in contracted)
             total += 2 * equation.outvars[0].aval.size * terms
         elif kind == "conv_general_dilated":
-            kernel = equation.invars[1].aval.shape
-            layout = parameters["dimension_numbers"].rhs_spec  # (out, in, *window) axes
-            terms = math.prod(kernel[axis] for axis in layout[1:])
-            total += 2 * equation.outvars[0].aval.size * terms
+            total += _of_convolution(equation)
         else:
             counts = [_count(inner) for inner in _inner(parameters)]
             times = parameters["length"] if kind == "scan" else 1
             total += times * (max(counts, default=0) if kind == "cond" else sum(counts))
     return total
+
+
+def _of_convolution(equation: Any) -> int:
+    """Return the operations of a convolution, those with the zeros of its padding included."""
+    x, kernel = (operand.aval for operand in equation.invars)
+    outputs, inputs, *_ = equation.params["dimension_numbers"].rhs_spec  # axes of the kernel
+    if max(equation.params["lhs_dilation"], default=1) == 1:
+        return 2 * equation.outvars[0].aval.size * (kernel.size // kernel.shape[outputs])
+    # A transposed one: each input meets the elements of all its filters, and no zeros between.
+    filters = kernel.size // kernel.shape[inputs] // equation.params["feature_group_count"]
+    return 2 * x.size * filters
 
 
 def _inner(parameters: dict[str, Any]) -> list[Any]:

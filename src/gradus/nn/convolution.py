@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -19,6 +21,18 @@ from jax import lax
 
 Pads = tuple[tuple[int, int], ...]
 Sizes = tuple[int, ...]
+
+counted: ContextVar[bool] = ContextVar("gradus_convolutions_counted", default=False)
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Trace convolutions, on all devices, in the way in which their operations can be counted."""
+    token = counted.set(True)
+    try:
+        yield
+    finally:
+        counted.reset(token)
 
 
 def convolve(
@@ -43,7 +57,8 @@ def convolve(
     Returns:
         `(batch, *space, filters)`.
     """
-    if jax.default_backend() != "cpu" or groups not in (1, x.shape[-1]):
+    whole = jax.default_backend() != "cpu" or counted.get()
+    if whole or groups not in (1, x.shape[-1]):
         return _by_xla(x, kernel, strides, pads, dilation, groups)
     if groups == 1:
         return _by_patches(x, kernel, strides, pads, dilation)
@@ -121,24 +136,44 @@ def _backward(
     turned round would do as well, and takes a third longer.)
     """
     patches, kernel, empty = kept
-    *sizes, channels, filters = kernel.shape
+    *sizes, _, filters = kernel.shape
     flat = patches.reshape(-1, patches.shape[-1]).T @ dy.reshape(-1, filters)
     back = dy @ kernel.reshape(-1, filters).T  # (batch, *space, product of sizes · channels)
-    parts = []
+    dx = overlapped(back, empty.shape[1:-1], tuple(sizes), strides, pads, dilation)
+    return dx, flat.reshape(kernel.shape)
+
+
+_by_patches.defvjp(_forward, _backward)
+
+
+def overlapped(
+    parts: jax.Array, space: Sizes, sizes: Sizes, strides: Sizes, pads: Pads, dilation: Sizes
+) -> jax.Array:
+    """Put patches back to where they would be cut from, and add them up where they overlap.
+
+    Args:
+        parts: `(batch, *places, product of sizes · channels)`.
+        space: how large the array was that patches are cut from, along each axis of space.
+        sizes: of the window along each axis.
+        strides: from one place to the next.
+        pads: how much was put before and after each axis.
+        dilation: the distance between the window's elements.
+
+    Returns:
+        `(batch, *space, channels)`.
+    """
+    channels = parts.shape[-1] // math.prod(sizes)
+    found = []
     for number, offset in enumerate(itertools.product(*map(range, sizes))):
         spread = []
         for axis, q in enumerate(offset):
             before = dilation[axis] * q - pads[axis][0]
-            covered = (dy.shape[1 + axis] - 1) * strides[axis] + 1
-            after = empty.shape[1 + axis] - covered - before
-            spread.append((before, after, strides[axis] - 1))
-        part = back[..., number * channels : (number + 1) * channels]
-        zero = jnp.zeros((), dy.dtype)
-        parts.append(lax.pad(part, zero, [(0, 0, 0), *spread, (0, 0, 0)]))
-    return functools.reduce(jnp.add, parts), flat.reshape(kernel.shape)
-
-
-_by_patches.defvjp(_forward, _backward)
+            covered = (parts.shape[1 + axis] - 1) * strides[axis] + 1
+            spread.append((before, space[axis] - covered - before, strides[axis] - 1))
+        part = parts[..., number * channels : (number + 1) * channels]
+        zero = jnp.zeros((), parts.dtype)
+        found.append(lax.pad(part, zero, [(0, 0, 0), *spread, (0, 0, 0)]))
+    return functools.reduce(jnp.add, found)
 
 
 def _patches(

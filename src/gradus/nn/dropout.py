@@ -99,3 +99,35 @@ class MaskingNoise(Layer):
             return x
         keep = jax.random.uniform(self.random(), x.shape, jnp.float32) >= self.rate
         return jnp.where(keep, floating(x), 0.0)
+
+
+class SaltAndPepperNoise(Layer):
+    """Set a share of the inputs to the lowest or the highest value in training, by a fair coin.
+
+    As dust and dead cells do to a picture; a corruption of denoising autoencoders (Vincent et al.
+    2010, "Stacked denoising autoencoders").
+
+    Args:
+        rate: the share of inputs that are set, in [0, 1); a swept setting.
+        low: the lowest value, pepper; a swept setting.
+        high: the highest value, salt; a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate", "low", "high")
+
+    def __init__(self, rate: float, low: float = 0.0, high: float = 1.0) -> None:
+        check_share("SaltAndPepperNoise", "rate", rate)
+        self.rate = rate
+        self.low = low
+        self.high = high
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` with a share of it low or high, or `x` outside training."""
+        if not training:
+            return x
+        drawn = jax.random.uniform(self.random(), x.shape, jnp.float32)
+        speck = jnp.where(drawn < self.rate / 2, self.low, self.high)
+        return jnp.where(drawn < self.rate, speck, floating(x))

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
+from gradus.nn import masks
 from gradus.nn.dense import floating, positive
 from gradus.nn.layer import Layer
 
@@ -22,8 +23,10 @@ class Embedding(Layer):
         output_dim: the length of a vector.
         embeddings_initializer: how the vectors are drawn.
         embeddings_regularizer: a penalty on them.
+        mask_zero: whether code 0 only fills sequences up, so that what follows leaves it out.
 
     Raises:
+        ShapeError: for `mask_zero` with codes that are no sequences, `(batch, steps)`.
         GradusError: for sizes that are no positive whole numbers, or inputs that are not integers.
     """
 
@@ -35,11 +38,13 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
+        mask_zero: bool = False,
     ) -> None:
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = embeddings_initializer
         self.embeddings_regularizer = embeddings_regularizer
+        self.mask_zero = mask_zero
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Make `embeddings`."""
@@ -57,7 +62,15 @@ class Embedding(Layer):
                 "write x.astype('int32')."
             )
         # A code without a vector gives NaN, which ends training and is named, not another's.
-        return jnp.take(self.embeddings, x, axis=0, mode="fill")
+        vectors = jnp.take(self.embeddings, x, axis=0, mode="fill")
+        if self.mask_zero:
+            if x.ndim != 2:
+                raise ShapeError(
+                    f"{self._where()} masks sequences of codes, shape (batch, steps), but was "
+                    f"given shape {tuple(x.shape)}: leave out mask_zero."
+                )
+            masks.note(vectors, x != 0)
+        return vectors
 
 
 class ColumnEmbedding(Layer):

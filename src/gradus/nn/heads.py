@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -27,10 +27,12 @@ class Head(NamedTuple):
     Attributes:
         kind: "softmax", "log_softmax", "sigmoid", or "linear" for anything else.
         logits: what the activation was given; the output itself when `kind` is "linear".
+        mask: which steps of the output are real, `(batch, steps)`; None for all.
     """
 
     kind: str
     logits: jax.Array
+    mask: Any = None
 
 
 class HeadRecorder:

@@ -111,7 +111,10 @@ class Layer:
         """
         scope: Scope | None = self.__dict__.get("_scope")
         with masks.following():
-            mask = masks.mask_of(*inputs) if mask is None else mask
+            if mask is None:
+                mask = masks.mask_of(*inputs)
+            else:
+                masks.note(inputs[0], mask)  # for the layers within
             if scope is None:
                 outputs = self._call_alone(inputs, training, mask)
             else:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn import initializers
+from gradus.nn import initializers, masks
 from gradus.nn.heads import Head, record_heads
 from gradus.nn.layer import Layer, Scope, attach, walk, walk_trained
 
@@ -81,12 +81,17 @@ def forward(net: Layer, x: Any) -> Head:
     """Call a (fresh) network and say what its output is: its logits where they are known.
 
     A softmax, log-softmax or sigmoid that ends the network, as an activation, as a layer or as
-    the last line of a user's `call`, is recognised. For several outputs the head's parts are
-    trees of the output's structure.
+    the last line of a user's `call`, is recognised; so is the mask of an output that still has
+    the steps of a masked sequence. For several outputs the head's parts are trees of the output's
+    structure.
     """
-    with record_heads() as recorder:
+    with record_heads() as recorder, masks.following():
         output = net(x)
-        return jax.tree.map(recorder.head_of, output)
+
+        def head(part: Any) -> Head:
+            return recorder.head_of(part)._replace(mask=masks.mask_of(part))
+
+        return jax.tree.map(head, output)
 
 
 def weights(net: Layer, kind: str | None = None) -> dict[str, Any]:

@@ -75,13 +75,24 @@ class Loss(abc.ABC):
         """The name under which the loss is registered, else its class's."""
         return registry.name_of(type(self)) or type(self).__name__
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        """Return the mean loss of each sample, `(batch,)`, before `finish`."""
-        return _per_sample(self.values(y_true, y_pred))
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, mask: ArrayLike | None = None
+    ) -> Array:
+        """Return the mean loss of each sample, `(batch,)`, before `finish`.
 
-    def per_sample_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
-        """Return the mean loss of each sample, `(batch,)`, before `finish`, from logits."""
-        return _per_sample(self.values_from_logits(y_true, logits))
+        Args:
+            y_true: targets.
+            y_pred: predictions.
+            mask: which steps are real, `(batch, steps)`: the mean is over those, and 0 if there
+                is none, so that a short sequence counts as much as a long one.
+        """
+        return _per_sample(self.values(y_true, y_pred), mask)
+
+    def per_sample_from_logits(
+        self, y_true: ArrayLike, logits: ArrayLike, mask: ArrayLike | None = None
+    ) -> Array:
+        """Return what calling the loss does, from logits."""
+        return _per_sample(self.values_from_logits(y_true, logits), mask)
 
 
 @pytree
@@ -113,9 +124,18 @@ class FunctionLoss(Loss):
         targets.numeric(y_true, where)
 
 
-def _per_sample(values: Array) -> Array:
-    """(batch, ...) -> (batch,), the mean."""
-    return jnp.mean(values, axis=tuple(range(1, values.ndim)))
+def _per_sample(values: Array, mask: ArrayLike | None = None) -> Array:
+    """(batch, ...) -> (batch,), the mean; with a mask that over the real steps of (batch, steps).
+
+    Values that are no longer by step, such as those of a user's function, are taken as they are.
+    """
+    axes = tuple(range(1, values.ndim))
+    if mask is None or values.shape[:2] != jnp.shape(mask):
+        return jnp.mean(values, axis=axes)
+    steps = jnp.mean(values, axis=axes[1:])  # (batch, steps)
+    real = jnp.asarray(mask, bool)
+    total = jnp.sum(jnp.where(real, steps, 0), axis=1)
+    return total / jnp.maximum(jnp.sum(real, axis=1, dtype=values.dtype), 1)
 
 
 def floating(array: ArrayLike) -> Array:

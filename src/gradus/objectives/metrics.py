@@ -316,7 +316,10 @@ class R2Score(Metric):
         def total(values: Array) -> Array:
             return jnp.sum(jnp.where(column != 0, column * values, 0), axis=0)
 
-        shifted = y - self.shift
+        shift = jnp.asarray(self.shift)
+        while shift.ndim >= y.ndim:  # each step of a sequence has become a row of its own
+            shift = shift.mean(0)
+        shifted = y - shift
         return {
             "weight": jnp.sum(weight),
             "residual": total(jnp.square(y - p)),

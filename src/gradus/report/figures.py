@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from gradus.report.attention import attention_map
+from gradus.report.charts import bars, lines
+from gradus.report.codes import codes
+from gradus.report.images import feature_maps, filters, images, reconstructions
+from gradus.report.inside import forward_values, gradient_flow
 from gradus.report.outcome import (
     confusion_matrix,
     predicted_against_true,
@@ -9,21 +14,34 @@ from gradus.report.outcome import (
     scores_by_class,
 )
 from gradus.report.portrait import activation_histograms, decision_boundary
+from gradus.report.surfaces import paths, surface
 from gradus.report.training import curves_of, learning_curves, learning_rate, range_test
 from gradus.report.vitals import activations_by_layer, gradients_by_layer, updates_by_layer
 
 __all__ = [
     "activation_histograms",
     "activations_by_layer",
+    "attention_map",
+    "bars",
+    "codes",
     "confusion_matrix",
     "curves_of",
     "decision_boundary",
+    "feature_maps",
+    "filters",
+    "forward_values",
+    "gradient_flow",
     "gradients_by_layer",
+    "images",
     "learning_curves",
     "learning_rate",
+    "lines",
+    "paths",
     "predicted_against_true",
     "range_test",
+    "reconstructions",
     "roc_curve",
     "scores_by_class",
+    "surface",
     "updates_by_layer",
 ]

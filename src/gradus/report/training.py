@@ -9,6 +9,7 @@ import numpy as np
 
 from gradus.errors import GradusError, unknown
 from gradus.report import style
+from gradus.report.charts import legend_below
 from gradus.train.finder import RangeTest
 from gradus.train.history import History
 
@@ -100,6 +101,7 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
         _curve(shown, history[name], style.text(title), line["color"], line=line)
     shown.update_yaxes(title_text=style.text(style.label(name)))
     epochs_axis(shown, max(history.epochs for history in histories.values()))
+    legend_below(shown)
     return shown
 
 

@@ -99,7 +99,9 @@ class Supervised(Task):
     """Inputs with known targets.
 
     The loss is `Σ_k weight_k · finish_k(Σ_i w_i l_ik / n) + penalties` over the outputs k and the
-    n samples i, as in Keras.
+    n samples i, as in Keras. Of an output by step, `(batch, steps, ...)`, of masked sequences l_ik
+    is the mean over the sample's real steps, so that each sequence counts the same; metrics count
+    each real step as a sample of its own.
 
     Attributes:
         targets: a `Target`, or a dict or tuple of them as the network has outputs.
@@ -120,9 +122,10 @@ class Supervised(Task):
             losses = losses_of(target.loss, head, y)
             total = jnp.sum(batch.weight * losses)
             value = value + target.weight * target.loss.finish(total / samples)
-            guessed: Any = predictions(target.loss, head) if target.metrics else None
-            measured = [m.update(y, guessed, batch.present) for m in target.metrics]
-            sums[name] = {"loss": total, "metrics": measured}
+            sums[name] = {"loss": total, "metrics": []}
+            if target.metrics:
+                rows = _rows(y, predictions(target.loss, head), batch.present, head.mask)
+                sums[name]["metrics"] = [metric.update(*rows) for metric in target.metrics]
         return value, sums
 
     def predict(self, heads: Any) -> Any:
@@ -199,10 +202,22 @@ def paired(targets: Any, outputs: Any = None, y: Any = None) -> list[tuple[str, 
 
 
 def losses_of(loss: Loss, head: Head, y: Any) -> jax.Array:
-    """Return the loss of each sample, `(batch,)`, from the logits where those are meant."""
+    """Return the loss of each sample, `(batch,)`, from the logits where those are meant.
+
+    With a mask it is the mean over the sample's real steps.
+    """
     if fused(loss, head.kind):
-        return loss.per_sample_from_logits(y, head.logits)
-    return loss(y, predictions(loss, head))
+        return loss.per_sample_from_logits(y, head.logits, head.mask)
+    return loss(y, predictions(loss, head), head.mask)
+
+
+def _rows(y: Any, guessed: jax.Array, present: jax.Array, mask: Any) -> tuple[Any, Any, Any]:
+    """Return what metrics count: targets, predictions and weights, by sample or by masked step."""
+    if mask is None or not jnp.shape(y)[:2] == guessed.shape[:2] == mask.shape:
+        return y, guessed, present
+    rows = mask.size
+    y, guessed = (jnp.reshape(a, (rows, *jnp.shape(a)[2:])) for a in (y, guessed))
+    return y, guessed, (present[:, None] * mask).reshape(rows)
 
 
 def predictions(loss: Loss | None, head: Head) -> jax.Array:

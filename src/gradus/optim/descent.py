@@ -1,0 +1,61 @@
+"""An optimiser on a plain function, step by step."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gradus.errors import GradusError, ShapeError
+from gradus.nn.tree import canonical
+from gradus.optim import optimizers
+from gradus.optim.base import Optimizer
+
+
+def descend(
+    function: Callable[[Any], Any], start: Any, optimizer: str | Optimizer, steps: int
+) -> np.ndarray:
+    """Return the path of an optimiser down a function.
+
+    The whole path is one compiled program; with other numbers in the optimiser, or another start,
+    it is the same one.
+
+    Args:
+        function: of an array like `start`, written with `jax.numpy`, to a number.
+        start: where the path begins, an array of any shape.
+        optimizer: a name or an optimiser.
+        steps: how many.
+
+    Returns:
+        The points `(steps + 1, *shape of start)`, the start first.
+
+    Raises:
+        GradusError: for an unknown optimiser, or steps that are no whole number.
+        ShapeError: if the function's value is no number.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise GradusError(f"descend(steps={steps!r}): write a whole number, 0 or more.")
+    first = jnp.asarray(start, jnp.float32)
+    shape = jax.eval_shape(function, first).shape
+    if shape:
+        raise ShapeError(f"descend goes down one number, but the function's has shape {shape}.")
+    return np.asarray(_path(function, canonical(optimizers.get(optimizer)), first, steps))
+
+
+@functools.partial(jax.jit, static_argnames=("function", "steps"))
+def _path(
+    function: Callable[[Any], Any], optimizer: Optimizer, first: jax.Array, steps: int
+) -> jax.Array:
+    def step(standing: Any, _: None) -> tuple[Any, jax.Array]:
+        point, state = standing
+        value, gradient = jax.value_and_grad(function)(point)
+        point, state = optimizer.update(gradient, state, point, value=value, value_fn=function)
+        return (point, state), point
+
+    _, points = lax.scan(step, (first, optimizer.init(first)), None, steps)
+    return jnp.concatenate([first[None], points])

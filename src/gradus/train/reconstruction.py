@@ -1,0 +1,42 @@
+"""What an autoencoder learns: to give back its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from gradus.nn.layer import Layer
+from gradus.nn.tree import pytree, static
+from gradus.train.task import Batch, Sums, Supervised, Task
+
+
+@pytree
+class Reconstruction(Task):
+    """Inputs that are their own targets; they lie in memory once, and are gathered once.
+
+    Attributes:
+        objective: how outputs are compared with inputs.
+        added: what the mean of what the layers add to the loss is called in the history, such as
+            "sparsity"; "" where it is not told apart.
+    """
+
+    objective: Supervised
+    added: str = static(default="")
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return the loss of the outputs against the inputs, and the sums."""
+        return self.objective.measure(net, batch._replace(y=batch.x))
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return "loss", each metric, and what the layers have added."""
+        found = self.objective.finish(sums)
+        return found | ({self.added: sums["penalty"] / sums["samples"]} if self.added else {})
+
+    def names(self) -> list[str]:
+        """Return the names that `finish` gives."""
+        return self.objective.names() + ([self.added] if self.added else [])
+
+    def predict(self, heads: Any) -> Any:
+        """Return the reconstruction: with "binary_crossentropy" probabilities, else the outputs."""
+        return self.objective.predict(heads)

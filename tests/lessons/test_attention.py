@@ -1,0 +1,13 @@
+"""The lesson's point: with attention the step that matters is found, without it it is not."""
+
+from gradus.lessons.catalog import take
+
+
+def test_attention_finds_the_answer_where_it_stands():
+    for seed in range(2):
+        numbers = take("attention", quiet=True, seed=seed)[2]
+        assert numbers["accuracy_with_attention"] > 0.95
+        assert numbers["accuracy_without"] < 0.6
+        # Of 12 steps, so that attention given evenly would be below a fifth.
+        assert numbers["share_on_the_previous_step"] > 0.35
+        assert numbers["share_on_the_answer"] > 0.8

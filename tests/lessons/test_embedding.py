@@ -1,0 +1,30 @@
+"""The lesson's point: words after which the same may follow end up side by side."""
+
+import itertools
+
+import numpy as np
+
+from gradus.lessons import embedding
+from gradus.lessons.catalog import take
+
+
+def test_words_lie_beside_words_of_their_kind():
+    for seed in range(4):
+        numbers = take("embedding", quiet=True, words=2000, epochs=30, seed=seed)[2]
+        assert numbers["share_beside_their_kind_before"] < 0.35
+        assert numbers["share_beside_their_kind_after"] > 0.95
+
+
+def test_the_text_keeps_the_grammar():
+    text, kinds = embedding.babble(3000, seed=0), list(embedding.KINDS)
+    for now, after in itertools.pairwise(text):
+        allowed = embedding.FOLLOWS[kinds[embedding.KIND_OF[now]]]
+        assert embedding.WORDS[after] in allowed or kinds[embedding.KIND_OF[after]] in allowed
+    followers = np.array([kinds[embedding.KIND_OF[code]] for code in text[1:]])
+    people = followers[embedding.KIND_OF[text[:-1]] == kinds.index("people")]
+    assert abs((people == "talking").mean() - 0.6) < 0.1
+
+
+def test_the_nearest_is_the_nearest():
+    places = np.array([[0.0, 0.0], [3.0, 0.0], [3.5, 0.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(embedding.neighbours(places), [3, 2, 1, 0])

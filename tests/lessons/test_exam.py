@@ -1,0 +1,18 @@
+"""The lesson's point: training turns a random opinion into a sensible probability."""
+
+import pytest
+
+from gradus.lessons.catalog import take
+
+
+def test_it_learns_who_passes():
+    runs = [take("exam", quiet=True, seed=seed)[2] for seed in range(4)]
+    for numbers in runs:
+        assert numbers["accuracy_after"] > numbers["accuracy_of_who_knows_the_odds"] - 0.03
+        assert numbers["probability_after"] > 0.95
+        # The truth of which the students were drawn: e^0.8 and e^0.5.
+        assert numbers["odds_for_an_hour_of_study"] == pytest.approx(2.226, rel=0.25)
+        assert numbers["odds_for_an_hour_of_sleep"] == pytest.approx(1.649, rel=0.25)
+    before = [numbers["accuracy_before"] for numbers in runs]
+    assert min(before) < 0.5  # an opinion by chance is sometimes worse than a coin
+    assert sum(before) / len(before) < 0.7

@@ -1,0 +1,41 @@
+"""Numbers as people read them."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gradus.lessons import formats
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "cells"),
+    [
+        ("epochs", [1000, 2.0], ["1,000", "2"]),
+        ("test accuracy", [0.5, 0.97312], ["50.0%", "97.3%"]),
+        ("accuracy", [97.3], ["97.30"]),  # not in [0, 1]
+        ("loss", [1.2345, 22.1, -3], ["1.23", "22.10", "−3.00"]),
+        ("rate", [1e-5, 0.1, 3], ["1e−5", "0.1", "3"]),
+        ("size", [157338.6, 1.185], ["157,339", "1.185"]),
+        ("loss", [float("nan"), 1.5], ["not finite", "1.500"]),
+        ("who", ["a", None, True, np.bool_(False)], ["a", "", "yes", "no"]),
+        ("w", [np.float32(0.25), jnp.float32(-1)], ["0.250", "−1.000"]),
+        ("w", [-0.0, 0.0], ["0", "0"]),
+        ("tiny", [1e-12, 0], ["1e−12", "0"]),
+    ],
+)
+def test_a_column(name, values, cells):
+    assert formats.column(name, values) == cells
+
+
+def test_a_table_has_all_columns_and_leaves_empty_what_a_row_lacks():
+    rows = [{"": "raw", "κ": 3}, {"": "scaled", "κ": 2, "note": "ok"}]
+    assert formats.table(rows) == {"": ["raw", "scaled"], "κ": ["3", "2"], "note": ["", "ok"]}
+    assert formats.numeric(rows, "κ")
+    assert formats.numeric([{"κ": jnp.float32(1)}], "κ")
+    assert not formats.numeric(rows, "")
+    assert not formats.numeric(rows, "note")
+
+
+def test_names_are_words():
+    assert formats.label("wrong_on_AND") == "wrong on AND"
+    assert formats.number("test_accuracy", 0.5) == "50.0%"

@@ -1,0 +1,37 @@
+"""The lesson's point: gradient descent comes to where least squares is."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import linregress
+
+from gradus.lessons.catalog import take
+from gradus.lessons.page import Figure, Table
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_equals_least_squares(seed):
+    _, page, numbers = take("linear-regression", quiet=True, samples=30, epochs=400, seed=seed)
+    shown = [b.figure for b in page.blocks if isinstance(b, Figure)][-1]
+    points = next(trace for trace in shown.data if trace.mode == "markers")
+    theirs = linregress(points.x, points.y)
+    assert numbers["weight"] == pytest.approx(theirs.slope, abs=1e-3)
+    assert numbers["bias"] == pytest.approx(theirs.intercept, abs=1e-3)
+    assert numbers["difference"] < 1e-3
+    table = next(b for b in page.blocks if isinstance(b, Table))
+    losses = [float(row["loss"]) for row in table.rows]
+    assert all(after < before + 1e-6 for before, after in itertools.pairwise(losses))
+
+
+def test_the_path_drawn_ends_in_the_lowest_point():
+    _, page, numbers = take("linear-regression", quiet=True, samples=30, epochs=400)
+    surface, lines = (b.figure for b in page.blocks if isinstance(b, Figure))
+    contour, path = surface.data
+    points = next(trace for trace in lines.data if trace.mode == "markers")
+    x, y = np.array(points.x), np.array(points.y)
+    heights = np.array(contour.customdata)
+    by_hand = np.mean((np.outer(contour.x, x)[:, None] + contour.y[:, None] - y) ** 2, axis=-1)
+    np.testing.assert_allclose(heights, by_hand.T, rtol=1e-4)
+    assert (path.x[-1], path.y[-1]) == pytest.approx((numbers["weight"], numbers["bias"]))
+    assert np.mean((path.x[-1] * x + path.y[-1] - y) ** 2) <= heights.min()

@@ -1,0 +1,27 @@
+"""On a ravine momentum beats plain descent by far; on pictures all of them learn."""
+
+import numpy as np
+import pytest
+
+from gradus.lessons import optimizers
+from gradus.lessons.catalog import take
+from gradus.optim import optimizers as known
+
+NAMES = ("SGD", "momentum")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_few_of_them(seed):
+    _, _, numbers = take("optimizers", quiet=True, names=NAMES, samples=320, epochs=10, seed=seed)
+    # Plain descent on a parabola, by hand: a step takes x to (1 − 0.036) x and y to −0.8 y.
+    left = 32 * (1 - 0.036) ** 200 + 25 * 0.8**200
+    assert numbers["height_SGD"] == pytest.approx(left, rel=1e-3)
+    assert numbers["height_momentum"] < 1e-3 * numbers["height_SGD"]
+    for name in NAMES:
+        assert numbers[f"accuracy_{name}"] > 0.8
+
+
+def test_the_ravine_and_that_no_optimizer_is_left_out():
+    assert optimizers.ravine(np.array([2.0, 1.0])) == 27
+    used = {type(rule) for rule in optimizers.RULES.values()}
+    assert used == {type(known.get(name)) for name in known.REGISTRY}

@@ -1,0 +1,109 @@
+"""Pooling layers and their kin against Keras on its JAX back end, and by hand."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+
+KERAS = {
+    **{f"{kind}Pool{rank}D": f"{name}Pooling{rank}D"
+       for kind, name in (("Max", "Max"), ("Avg", "Average")) for rank in (1, 2)},
+    **{f"Global{kind}Pool{rank}D": f"Global{name}Pooling{rank}D"
+       for kind, name in (("Max", "Max"), ("Avg", "Average")) for rank in (1, 2)},
+    "UpSampling2D": "UpSampling2D",
+    "ZeroPadding2D": "ZeroPadding2D",
+}  # fmt: skip
+
+
+def draw(shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "settings"),
+    [
+        ("MaxPool1D", (2, 7, 3), {}),
+        ("MaxPool1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ("AvgPool1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ("MaxPool2D", (2, 5, 7, 3), {}),
+        ("MaxPool2D", (2, 6, 4, 2), {"pool_size": (3, 2)}),
+        ("MaxPool2D", (2, 5, 4, 2), {"pool_size": 2, "strides": 3}),
+        ("MaxPool2D", (1, 5, 4, 2), {"pool_size": (3, 2), "strides": (1, 2), "padding": "same"}),
+        ("MaxPool2D", (2, 1, 1, 2), {"pool_size": 1}),
+        ("AvgPool2D", (2, 5, 7, 3), {"pool_size": 2}),
+        ("AvgPool2D", (1, 5, 4, 2), {"pool_size": (3, 2), "strides": (1, 3), "padding": "same"}),
+        ("GlobalMaxPool1D", (2, 4, 3), {}),
+        ("GlobalAvgPool1D", (2, 4, 3), {"keepdims": True}),
+        ("GlobalMaxPool2D", (2, 4, 3, 2), {"keepdims": True}),
+        ("GlobalAvgPool2D", (2, 4, 3, 2), {}),
+        ("UpSampling2D", (2, 3, 2, 2), {"size": (2, 3)}),
+        ("ZeroPadding2D", (1, 3, 2, 2), {"padding": 2}),
+        ("ZeroPadding2D", (1, 3, 2, 2), {"padding": (1, 2)}),
+        ("ZeroPadding2D", (1, 3, 2, 2), {"padding": ((1, 0), (2, 3))}),
+    ],
+)
+def test_values_and_gradients_equal_keras(name, shape, settings):
+    x = draw(shape)
+    ours = gr.init(getattr(gr, name)(**settings), 0, x)
+    theirs = getattr(keras.layers, KERAS[name])(**settings)
+
+    @jax.jit
+    def differentiated(x):
+        with jax.numpy_dtype_promotion("strict"):
+            y, back = jax.vjp(ours, x)
+        expected, theirs_back = jax.vjp(theirs, x)
+        dy = draw(expected.shape, 1)
+        return y, expected, back(dy)[0], theirs_back(dy)[0]
+
+    y, expected, dx, expected_dx = differentiated(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dx, expected_dx, rtol=1e-5, atol=1e-6)
+
+
+def test_of_masked_sequences_only_the_real_steps_count():
+    x = np.array([[[1.0], [-5], [9]], [[-2.0], [-4], [9]], [[7.0], [7], [7]]], np.float32)
+    mask = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], bool)
+    means, largest = (gr.init(layer(), 0, x) for layer in (gr.GlobalAvgPool1D, gr.GlobalMaxPool1D))
+    np.testing.assert_array_equal(means(x, mask=mask), [[-2], [-3], [0]])
+    np.testing.assert_array_equal(largest(x, mask=mask), [[1], [-2], [0]])
+    for layer in (means, largest):
+        slope = jax.grad(lambda x, layer=layer: layer(x, mask=mask).sum())(x)
+        assert np.isfinite(slope).all()
+        assert not np.any(np.asarray(slope)[~mask])
+    kept = gr.init(gr.GlobalAvgPool1D(keepdims=True), 0, x)(x, mask=mask)
+    assert kept.shape == gr.init(gr.GlobalMaxPool1D(True), 0, x)(x, mask=mask).shape == (3, 1, 1)
+
+
+def test_whole_numbers_are_pooled_as_numbers():
+    x = np.array([[[1], [4], [2], [5]]], np.uint8)
+    assert gr.init(gr.AvgPool1D(), 0, x)(x).ravel().tolist() == [2.5, 3.5]
+    assert gr.init(gr.MaxPool1D(3, 1, "same"), 0, x)(x).ravel().tolist() == [4, 4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (gr.MaxPool2D(3), (1, 2, 5, 1), r"'max_pool2d' .* 3 × 3 .*\(1, 2, 5, 1\).*pool_size"),
+        (gr.AvgPool1D(3), (1, 2, 1), r"window of 3 .*\(1, 2, 1\)"),
+        (gr.MaxPool2D(), (1, 4, 4), r"\(1, 4, 4\): for grey images write x\[\.\.\., None\]"),
+        (gr.GlobalAvgPool2D(), (1, 4, 4), r"grey images"),
+        (gr.GlobalMaxPool1D(), (1, 4), r"sequences"),
+        (gr.MaxPool2D(0), (1, 4, 4, 1), r"pool_size=0"),
+        (gr.MaxPool2D(2, "same"), (1, 4, 4, 1), r"strides='same'"),
+        (gr.MaxPool2D(2, padding="causal"), (1, 4, 4, 1), r"Known: same, valid"),
+        (gr.UpSampling2D(0), (1, 4, 4, 1), r"size=0"),
+        (gr.ZeroPadding2D((1, 2, 3)), (1, 4, 4, 1), r"padding=\(1, 2, 3\)"),
+        (gr.ZeroPadding2D(-1), (1, 4, 4, 1), r"padding=-1"),
+    ],
+)
+def test_what_does_not_fit_gets_a_clear_error(layer, shape, message):
+    with pytest.raises(GradusError, match=message):
+        gr.init(gr.Sequential([layer]), 0, np.zeros(shape, np.float32))
