@@ -52,6 +52,17 @@ EXAMPLES = {
     "function": activations.tanh,
     "monitor": "loss",
     "mode": "min",
+    "code": 2,
+    "factor": 0.1,
+    "height": 3,
+    "height_factor": 0.1,
+    "hidden": 8,
+    "length": 6,
+    "strength": 0.5,
+    "width": 3,
+    "width_factor": 0.2,
+    "widths": (4, 3),
+    "activations": ("relu", None),
 }
 
 
@@ -81,7 +92,9 @@ def an_example(cls):
             continue
         if name in ("layers", "branches"):
             arguments[name] = [gr.Dense(2).named("first"), gr.Dropout(0.5)]
-        elif name in ("layer", "net"):
+        elif cls is gr.Bidirectional:
+            arguments[name] = gr.LSTM(2)
+        elif name in ("layer", "net", "codec", "encoder", "decoder", "generator", "discriminator"):
             arguments[name] = gr.Dense(2)
         elif name in EXAMPLES:
             arguments[name] = EXAMPLES[name]

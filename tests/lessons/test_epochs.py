@@ -9,7 +9,7 @@ from gradus.lessons.page import Page
 @pytest.mark.parametrize("seed", range(3))
 def test_wrong_answers_on_unseen_pictures_fall_and_rise_again(seed):
     found = lesson(Page(quiet=True), samples=400, epochs=120, seeds=2, seed=seed)
-    assert found["unseen_at_best"] < 0.5 * found["unseen_after_one_epoch"]
+    assert found["wrong_unseen_at_best"] < 0.5 * found["wrong_unseen_after_one_epoch"]
     assert 3 < found["best_epoch"] < 90
-    assert found["unseen_at_the_end"] > found["unseen_at_best"] + 3
-    assert found["training_at_the_end"] < found["unseen_at_best"]
+    assert found["wrong_unseen_at_the_end"] > found["wrong_unseen_at_best"] + 3
+    assert found["wrong_in_training_at_the_end"] < found["wrong_unseen_at_best"]

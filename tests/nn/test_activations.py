@@ -192,7 +192,7 @@ def test_linear_head_and_other_axis():
     x = jnp.ones((2, 3))
     with record_heads() as recorder:
         relu = activations.relu(x)
-        assert recorder.head_of(relu) == ("linear", relu)
+        assert recorder.head_of(relu) == ("linear", relu, None)
         assert recorder.head_of(activations.softmax(x, axis=0)).kind == "linear"
         assert recorder.head_of(activations.softmax(x, axis=1)).kind == "softmax"
         assert recorder.head_of(activations.linear(activations.softmax(x))).kind == "softmax"

@@ -28,7 +28,6 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import pictures
-from gradus.sweep.population import fit_all
 
 GOOD = 0.75  # of an accuracy: the network has learnt
 FAST = 0.9
@@ -63,7 +62,7 @@ def lesson(
     accuracy, histories, numbers = {}, {}, dict[str, float]()
     for name, batch_norm in (("without", False), ("with", True)):
         # Initial weights are numbers, so that all scales are one program.
-        models = fit_all(
+        models = gr.fit_all(
             [network(batch_norm, deviation, depth, width, seed) for deviation in deviations],
             *(flat.x[:3000], flat.y[:3000]),
             batch_size=64,

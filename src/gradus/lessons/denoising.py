@@ -28,7 +28,6 @@ import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import Pictures, pictures
 from gradus.lessons.stacked_autoencoder import labelled
-from gradus.sweep.population import fit_all
 
 
 def lesson(
@@ -75,7 +74,7 @@ def lesson(
         for kind, noise in kinds.items()
         for each in range(seed, seed + seeds)
     }
-    fit_all(list(models.values()), x, epochs=epochs, vital_signs=False)
+    gr.fit_all(list(models.values()), x, epochs=epochs, vital_signs=False)
     shown = models["denoising", seed]
     noisy = shown.add_noise(found.x_test, seed=1)
     errors = {"noisy": distance(noisy, found.x_test)}

@@ -22,7 +22,6 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import pictures
-from gradus.sweep.population import fit_all
 
 
 def lesson(
@@ -56,7 +55,7 @@ def lesson(
     spoilt = rng.random(samples) < wrong
     labels[spoilt] = rng.integers(10, size=spoilt.sum())
 
-    models = fit_all(
+    models = gr.fit_all(
         [
             gr.Model(
                 gr.mlp([128, 10], output_activation="softmax"),
@@ -95,9 +94,9 @@ def lesson(
         "The same in numbers: fast, then slowly, then up again on unseen pictures.",
     )
     return {
-        "training_at_the_end": float(training[-1]),
-        "unseen_after_one_epoch": float(unseen[0]),
-        "unseen_at_best": float(unseen[best]),
-        "unseen_at_the_end": float(unseen[-1]),
+        "wrong_in_training_at_the_end": float(training[-1]),
+        "wrong_unseen_after_one_epoch": float(unseen[0]),
+        "wrong_unseen_at_best": float(unseen[best]),
+        "wrong_unseen_at_the_end": float(unseen[-1]),
         "best_epoch": best + 1,
     }

@@ -37,6 +37,7 @@ from gradus.lessons.page import Page
 
 X = np.array([[1, 2], [-1, 0.5], [0.5, -1.5]], np.float32)
 Y = np.array([0, 1, 1])
+SAMPLES = ("sample 1", "sample 2", "sample 3")
 
 
 def lesson(page: Page, seed: int = 0) -> dict[str, float]:
@@ -82,7 +83,7 @@ def lesson(page: Page, seed: int = 0) -> dict[str, float]:
     page.table(
         [
             {
-                "sample": i + 1,
+                "": SAMPLES[i],
                 **{f"exp(z) of class {k + 1}": powers[i, k] for k in range(2)},
                 "sum": powers[i].sum(),
                 **{f"p of class {k + 1}": p[i, k] for k in range(2)},
@@ -95,7 +96,7 @@ def lesson(page: Page, seed: int = 0) -> dict[str, float]:
     loss = losses.mean()
     page.table(
         [
-            {"sample": i + 1, "right class": Y[i] + 1, "its p": p[i, Y[i]], "−ln p": losses[i]}
+            {"": SAMPLES[i], "right class": Y[i] + 1, "its p": p[i, Y[i]], "−ln p": losses[i]}
             for i in range(3)
         ],
         f"Cross-entropy. The loss is the mean of the last column, {loss:.4f}.",
@@ -131,7 +132,7 @@ def one_decimal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.nd
     return generator.normal(size=shape).round(1)
 
 
-def matrix(values: Any, column: str, rows: Any = (1, 2, 3)) -> list[dict[str, Any]]:
+def matrix(values: Any, column: str, rows: Any = SAMPLES) -> list[dict[str, Any]]:
     """Return a matrix as a table, its columns numbered from 1."""
     return [
         {"": name, **{f"{column}{k + 1}": value for k, value in enumerate(row)}}

@@ -27,7 +27,6 @@ import numpy as np
 
 import gradus as gr
 from gradus.lessons.page import Page
-from gradus.models.gan import GAN
 from gradus.report import style
 
 MODES = 8
@@ -92,9 +91,9 @@ def lesson(
     }
 
 
-def network(seed: int) -> GAN:
+def network(seed: int) -> gr.GAN:
     """Return a generator and a discriminator, each with two hidden layers."""
-    return GAN(
+    return gr.GAN(
         generator=gr.mlp([32, 32, 2]),
         discriminator=gr.mlp([32, 32, 1], "leaky_relu"),
         code=4,
@@ -103,7 +102,7 @@ def network(seed: int) -> GAN:
     )
 
 
-def train(model: GAN, x: np.ndarray, epochs: int) -> None:
+def train(model: gr.GAN, x: np.ndarray, epochs: int) -> None:
     """Train for some more epochs."""
     model.fit(x, batch_size=128, epochs=epochs, probes=False, verbose=False)
 

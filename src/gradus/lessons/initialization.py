@@ -65,8 +65,8 @@ def lesson(
         }
         page.table(
             [
-                {"weights": name, **{f"layer {i + 1}": h.std() for i, h in enumerate(layers)}}
-                for name, layers in outputs.items()
+                {"layer": i + 1} | {name: layers[i].std() for name, layers in outputs.items()}
+                for i in range(depth)
             ],
             f"The standard deviation of each layer's outputs with {activation}.",
         )
@@ -88,7 +88,11 @@ def lesson(
         "as wide, keeps tanh alive, and He keeps ReLU. Sigmoid fades with all of these: its slope "
         "is nowhere above ¼."
     )
-    return {f"{a}_{name}": row[a] for name, row in left.items() for a in ACTIVATIONS}
+    return {
+        f"{activation}_with_{name}": row[activation]
+        for name, row in reversed(left.items())
+        for activation in ACTIVATIONS
+    }
 
 
 def by_layer(

@@ -25,7 +25,6 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import pictures
-from gradus.sweep.population import fit_all
 
 
 def lesson(
@@ -53,7 +52,7 @@ def lesson(
     flat = pictures(data, seed).flat
     x, y = flat.x[:samples], flat.y[:samples]
     rates = np.geomspace(1e-5, 1e4, trials)
-    models = fit_all(
+    models = gr.fit_all(
         [network(rate, seed) for rate in rates],
         *(x, y),
         epochs=epochs,

@@ -34,7 +34,6 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import pictures
-from gradus.sweep.population import fit_all
 
 SLOPE, INTERCEPT = 2.0, 1.0  # of the line that is to be found
 VALUES = {
@@ -137,7 +136,7 @@ def classifiers(page: Page, data: str, samples: int, epochs: int, seed: int) -> 
     classes = np.eye(10, dtype=np.float32)
     rates, histories, rows = (0.01, 0.1, 1.0, 10.0), {}, []
     for name, loss in (("cross-entropy", "categorical_crossentropy"), ("MSE", "mse")):
-        models = fit_all(
+        models = gr.fit_all(
             [network(loss, rate, seed) for rate in rates],
             *(x, classes[labels]),
             epochs=epochs,

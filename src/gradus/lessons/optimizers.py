@@ -33,7 +33,6 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 from gradus.lessons.pictures import pictures
-from gradus.sweep.population import fit_all
 
 STEEP = 50.0  # times as steep across the ravine as along it
 START = (-8.0, 1.0)
@@ -133,7 +132,7 @@ def best_on_pictures(name: str, data: str, samples: int, epochs: int, seed: int)
     flat = pictures(data, seed).flat
     rule = type(RULES[name])
     options = {"momentum": {"momentum": 0.9}, "Nesterov": {"momentum": 0.9, "nesterov": True}}
-    models = fit_all(
+    models = gr.fit_all(
         [network(rule(rate, **options.get(name, {})), seed) for rate in RATES],
         *(flat.x[:samples], flat.y[:samples]),
         batch_size=None if rule.full_batch else 32,

@@ -29,7 +29,6 @@ import numpy as np
 import gradus as gr
 from gradus.data import two_moons
 from gradus.lessons.page import Page
-from gradus.sweep.population import fit_all
 
 SETTINGS = {"nothing": (0.0, 0.0), "dropout": (0.7, 0.0), "L2": (0.0, 3e-3)}
 MORE = 8  # times as many samples are more data
@@ -65,7 +64,7 @@ def lesson(
     trained: dict[str, Sequence[gr.Model]] = {}
 
     # The settings and the seeds are numbers, so that all these networks are one program.
-    models = fit_all(
+    models = gr.fit_all(
         [
             network(width, *setting, seed + index)
             for setting in SETTINGS.values()
@@ -85,7 +84,7 @@ def lesson(
         model.fit(
             *few, epochs=epochs, validation_data=held, patience=20, probes=False, verbose=False
         )
-    fit_all(
+    gr.fit_all(
         trained["more data"],
         *many,
         epochs=max(1, epochs // MORE),  # as many steps as with few

@@ -25,7 +25,6 @@ import numpy as np
 
 import gradus as gr
 from gradus.lessons.page import Page
-from gradus.sweep.population import fit_all
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 Y = np.array([[0], [1], [1], [0]])
@@ -53,7 +52,7 @@ def lesson(
     )
     curves, rows, numbers = {}, [], {}
     for name in ("tanh", "relu", "linear"):
-        models = fit_all(
+        models = gr.fit_all(
             [network(name, hidden, seed + index) for index in range(seeds)],
             *(X, Y),
             batch_size=None,

@@ -39,9 +39,10 @@ class MultiHeadAttention(Layer):
     `(num_heads · key_dim, width)`, head after head. (Keras draws its kernels, of three axes, with
     other fans.)
 
-    A `mask` that is handed on or given says which steps of `value` are real, `(batch, others)`, or
-    what each step may attend to, `(batch, steps, others)`. The rest has weight zero; where nothing
-    is left, so has everything, and the heads' result is zero.
+    Steps that only fill, by the mask of the sequence that is looked at, have weight zero. So has
+    what an attention mask, `attend(query, value, attention_mask)`, leaves out: it is true for the
+    steps that may be looked at, `(batch, others)`, or for each step for those that it may look at,
+    `(batch, steps, others)`. Where nothing is left, all weights and the heads' result are zero.
 
     Args:
         num_heads: how many heads.
@@ -81,7 +82,7 @@ class MultiHeadAttention(Layer):
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
 
-    def build(self, shape: tuple[int, ...], others: tuple[int, ...] | None = None) -> None:
+    def build(self, shape: tuple[int, ...], *others: Any) -> None:
         """Make the four maps and what turns scores into weights."""
         require_sequence(self, shape)
         size = positive("MultiHeadAttention", "num_heads", self.num_heads) * self._key_dim(shape)
@@ -96,24 +97,22 @@ class MultiHeadAttention(Layer):
         self.drop = Dropout(self.dropout) if self.dropout != 0 else None
         self.output = dense(shape[-1])
 
-    def call(self, query: Any, value: Any = None, mask: Any = None) -> Any:
+    def call(self, query: Any, value: Any = None, attention_mask: Any = None) -> Any:
         """Return what each step of `query` took from those of `value`, or of `query` itself."""
         of = query if value is None else value
         self._check(query, of)
         q, k, v = map(self._heads, (self.query(query), self.key(of), self.value(of)))
         # The scale is on q, of which there are fewer numbers than of scores.
         scores = (q / math.sqrt(q.shape[-1])) @ k.swapaxes(-1, -2)  # (batch, heads, steps, others)
-        weights = self.weights(scores, self._allowed(query, of, mask))
+        weights = self.weights(scores, self._allowed(query, of, attention_mask))
         if self.drop is not None:
             weights = self.drop(weights)
         taken = (weights @ v).swapaxes(1, 2)  # (batch, steps, heads, key_dim)
         y = self.output(taken.reshape(*query.shape[:2], -1))
-        # The output has the steps of the query, of which a mask of the values says nothing.
-        own = masks.mask_of(query)
-        if own is None and value is not None:
-            own = jnp.ones(y.shape[:2], bool)
-        if own is not None:
-            masks.note(y, own)
+        if value is not None:
+            # The output has the steps of the query, of which the values' mask says nothing.
+            own = masks.mask_of(query)
+            masks.note(y, jnp.ones(y.shape[:2], bool) if own is None else own)
         return y
 
     def _key_dim(self, shape: tuple[int, ...]) -> int:
@@ -140,26 +139,24 @@ class MultiHeadAttention(Layer):
                 f"shape {tuple(value.shape)}: both must have the same number of samples."
             )
 
-    def _allowed(self, query: Any, value: Any, mask: Any) -> Any:
-        """Return which steps may be attended to, `(batch or 1, 1, steps or 1, others)`, or None."""
-        if mask is masks.mask_of(
-            query
-        ):  # handed on, not given: the steps to look at have their own
-            mask = masks.mask_of(value)
+    def _allowed(self, query: Any, value: Any, attention_mask: Any) -> Any:
+        """Return which steps may be looked at, `(batch or 1, 1, steps or 1, others)`, or None."""
         (batch, steps), others = query.shape[:2], value.shape[1]
-        allowed = None
-        if mask is not None:
-            if mask.shape not in ((batch, others), (batch, steps, others)):
+        shapes = (batch, others), (batch, steps, others)
+        rules = []
+        for mask, fitting in ((masks.mask_of(value), shapes[:1]), (attention_mask, shapes)):
+            if mask is None:
+                continue
+            if mask.shape not in fitting:
                 raise ShapeError(
                     f"{self._where()} was given a mask of shape {tuple(mask.shape)} for values of "
-                    f"shape {tuple(value.shape)}: write one of shape {(batch, others)}, true where "
-                    f"a step is real, or {(batch, steps, others)}, true for what a step may see."
+                    f"shape {tuple(value.shape)}: write one of shape "
+                    f"{' or '.join(map(str, fitting))}, true where something may be looked at."
                 )
-            allowed = jnp.asarray(mask, bool).reshape(batch, 1, -1, others)
+            rules.append(jnp.asarray(mask, bool).reshape(batch, 1, -1, others))
         if self.causal:
-            before = jnp.tri(steps, others, dtype=bool)[None, None]
-            allowed = before if allowed is None else allowed & before
-        return allowed
+            rules.append(jnp.tri(steps, others, dtype=bool)[None, None])
+        return functools.reduce(jnp.logical_and, rules) if rules else None
 
 
 class AttentionWeights(Layer):

@@ -17,7 +17,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.recurrence import Cell, recurrence
 
 
-class Recurrent(Layer):
+class Recurrent(Layer, abc.ABC):
     """What `SimpleRNN`, `LSTM` and `GRU` share: `(batch, steps, features)` in, states out.
 
     `kernel` has shape `(features, gates · units)`, `recurrent_kernel` `(units, gates · units)`,

@@ -82,12 +82,13 @@ def fit_all(
         for model, task in zip(models, tasks, strict=True)
     ]
     carry, _ = stacked(carries, share=False)
-    (net, optimizer, task, stopping), axes = stacked(settings)
+    together, axes = stacked(settings)
+    net, optimizer, task, stopping = together
     keys = jnp.stack([jax.random.key(model.seed) for model in models])
     data, feed = jax.device_put(Data(x, y, weight)), None
     if isinstance(held, Data):
         feed = jax.device_put(loop.validation_feed(held, None))
-    mapped = _mapped(plan, axes)
+    mapped = _mapped(plan, jax.tree.structure(together), axes)
     for model in models:
         model.history = History(*probes.names(model.net))
     for first in range(0, epochs, plan.epochs):
@@ -107,8 +108,8 @@ def fit_all(
     return list(models)
 
 
-def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, Any]:
-    """Return trees of one structure as one, and the population axis of each leaf.
+def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, tuple[int | None, ...]]:
+    """Return trees of one structure as one, and the population axis of each leaf in turn.
 
     Args:
         trees: the members.
@@ -132,9 +133,8 @@ def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, Any]:
         column[0] if same else jnp.stack(column)
         for column, same in zip(columns, alike, strict=True)
     ]
-    axes = [None if same else 0 for same in alike]
     (structure,) = structures
-    return jax.tree.unflatten(structure, leaves), jax.tree.unflatten(structure, axes)
+    return jax.tree.unflatten(structure, leaves), tuple(None if same else 0 for same in alike)
 
 
 def member(tree: T, index: int) -> T:
@@ -143,6 +143,9 @@ def member(tree: T, index: int) -> T:
     return made
 
 
-def _mapped(plan: Plan, axes: Any) -> Any:
+@functools.cache
+def _mapped(plan: Plan, structure: Any, axes: tuple[int | None, ...]) -> Any:
+    """Return the program mapped over a population, the same object for the same structure."""
     shared = (None,) * 4
-    return jax.jit(jax.vmap(functools.partial(run, plan=plan), in_axes=(0, *axes, *shared, 0)))
+    own = jax.tree.unflatten(structure, axes)
+    return jax.jit(jax.vmap(functools.partial(run, plan=plan), in_axes=(0, *own, *shared, 0)))
