@@ -51,10 +51,9 @@ class GradusNetwork:
             self.model: Any = gr.GAN(generator, discriminator, CODE, optimizer=adam)
             return
         if self.network == "autoencoder":
-            widths = [(128, "relu"), (32, None), (128, "relu"), (784, "sigmoid")]
-            net = gr.Sequential([gr.Dense(*width) for width in widths])
-            self.model = gr.Model(net, "mse", adam, seed=self.seed)
-            self.y = self.x
+            encoder = gr.Sequential([gr.Dense(128, "relu"), gr.Dense(32)])
+            decoder = gr.Sequential([gr.Dense(128, "relu"), gr.Dense(784, "sigmoid")])
+            self.model = gr.Autoencoder(encoder, decoder, optimizer=adam, seed=self.seed)
             return
         end = gr.Dense(CLASSES, "softmax")
         if self.network == "cnn":
@@ -74,7 +73,7 @@ class GradusNetwork:
         )
 
     def train(self, epochs: int) -> None:
-        y = None if self.network == "gan" else self.y
+        y = self.y if self.network in ("cnn", "lstm") else None
         self.model.fit(self.x, y, batch_size=self.batch, epochs=epochs, verbose=False)
 
     def accuracy(self) -> float:
