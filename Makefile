@@ -10,7 +10,7 @@ demo: .venv/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
 
 test: .venv/tests  ## run the test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/lint  ## check style and types
 	$(BIN)/ruff check src tests benchmarks examples
