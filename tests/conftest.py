@@ -1,5 +1,6 @@
 """What all tests share: the platform, the compilation cache, hypothesis without a deadline."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -14,6 +15,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+# Programs that were traced are kept, millions of objects, which the collector need not walk often.
+gc.set_threshold(200_000, 50, 1000)
 
 # What lands is judged by the same examples each time; a developer's runs look for new ones.
 settings.register_profile(
