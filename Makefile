@@ -22,7 +22,8 @@ format: .venv/lint
 	$(BIN)/ruff check --fix src tests benchmarks examples
 
 bench: .venv/bench  ## run every benchmark
-	for claim in cold_start memory epoch_speed time_to_accuracy defaults_quality; do \
+	for claim in cold_start memory epoch_speed time_to_accuracy network_speed \
+		cnn_quality defaults_quality; do \
 		$(BIN)/python benchmarks/$$claim.py || exit 1; \
 	done
 
