@@ -41,7 +41,9 @@ def measure(name: str, seeds: int, rows: int | None, most: int) -> dict[str, Any
     case: dict[str, Any] = CASES[name]
     epochs = min(case["epochs"], most)
     data = gr.data.load(str(common.DATA / name))
-    x, x_test = (part.x[:rows, ..., None].astype(np.float32) / 255 for part in (data, data.test))
+    x, x_test = (
+        part.x[:rows].reshape(-1, 28, 28, 1).astype(np.float32) / 255 for part in (data, data.test)
+    )
     y, y_test = data.y[:rows], data.test.y[:rows]
     found, seconds = [], []
     for seed in range(seeds):
