@@ -1,6 +1,8 @@
-"""What all tests share: the platform, the compilation cache, hypothesis without a deadline."""
+"""What all tests share: the platform, the compilation cache, hypothesis, how pages are read."""
 
 import gc
+import html.parser
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -35,3 +37,58 @@ settings.load_profile("gradus")
 def rng() -> np.random.Generator:
     """A generator that draws the same in every run."""
     return np.random.default_rng(20240229)
+
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+INLINE = {"a", "code", "em", "span", "strong"}  # these part no words
+
+
+class Reader(html.parser.HTMLParser):
+    """Checks that a page's tags are balanced; collects its tags, words and what scripts hold."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.open, self.tags, self.words, self.scripts = [], [], [], []
+        self.feed(source)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag not in INLINE:
+            self.words.append(" ")
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["script"]:
+            self.scripts[-1] += data
+        elif self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.words).split())
+
+    def links(self, rel=None):
+        return [a["href"] for tag, a in self.tags if tag == "a" and rel in (None, a.get("rel"))]
+
+    @property
+    def charts(self):
+        kinds = [a.get("type") for tag, a in self.tags if tag == "script"]
+        return [
+            json.loads(text)
+            for text, kind in zip(self.scripts, kinds, strict=True)
+            if kind == "application/json"
+        ]
+
+
+@pytest.fixture(scope="session")
+def read() -> type[Reader]:
+    """What reads the HTML of a page."""
+    return Reader

@@ -1,7 +1,5 @@
 """A lesson's page opens off line, shows what the lesson showed, and leads to its neighbours."""
 
-import html.parser
-import json
 import re
 
 import numpy as np
@@ -15,50 +13,6 @@ from gradus.report import style
 
 EVIL = '<script>alert("x")</script>'
 SOURCE = f'"""Evil.\n\nText.\n"""\n\nx = 1 < 2 and "{EVIL[:8]}"\n'
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-
-
-class Reader(html.parser.HTMLParser):
-    """Checks that tags are balanced; collects tags, words and what scripts hold."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.open, self.tags, self.words, self.scripts = [], [], [], []
-        self.feed(source)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] == ["script"]:
-            self.scripts[-1] += data
-        elif self.open[-1:] != ["style"]:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join("".join(self.words).split())
-
-    def links(self, rel=None):
-        return [a["href"] for tag, a in self.tags if tag == "a" and rel in (None, a.get("rel"))]
-
-    @property
-    def charts(self):
-        kinds = [a.get("type") for tag, a in self.tags if tag == "script"]
-        return [
-            json.loads(text)
-            for text, kind in zip(self.scripts, kinds, strict=True)
-            if kind == "application/json"
-        ]
 
 
 def experiment(page, data="digits"):
@@ -95,8 +49,8 @@ def loads_nothing(reader, allowed=()):
     assert "http" not in policy
 
 
-def test_the_page_has_all_inside(alone):
-    reader = Reader(alone)
+def test_the_page_has_all_inside(alone, read):
+    reader = read(alone)
     loads_nothing(reader)
     assert reader.links() == []
     assert sum(len(script) > 1_000_000 for script in reader.scripts) == 1  # Plotly, once
@@ -105,8 +59,8 @@ def test_the_page_has_all_inside(alone):
     assert "@import" not in css
 
 
-def test_the_page_shows_text_blocks_numbers_and_code_in_order(alone):
-    reader = Reader(alone)
+def test_the_page_shows_text_blocks_numbers_and_code_in_order(alone, read):
+    reader = read(alone)
     parts = [
         *("One & only", "See the lesson xor.", "The experiment", "It is seen on digits."),
         *("Two losses.", "A < B. A line.", "The point, in numbers", "number 0", "number 5"),
@@ -124,8 +78,8 @@ def test_the_page_shows_text_blocks_numbers_and_code_in_order(alone):
     assert "300px" in drawn["style"]
 
 
-def test_foreign_text_is_only_text(alone):
-    reader = Reader(alone)
+def test_foreign_text_is_only_text(alone, read):
+    reader = read(alone)
     assert not any("alert" in script for script in reader.scripts if len(script) < 1e5
                    and not script.startswith("{"))  # fmt: skip
     assert not any(name.startswith("on") for _, attrs in reader.tags for name in attrs)
@@ -165,21 +119,21 @@ def stubs(monkeypatch):
     return broken
 
 
-def test_a_course_has_an_index_and_neighbours(tmp_path, stubs):
+def test_a_course_has_an_index_and_neighbours(tmp_path, stubs, read):
     said = []
     asked = ["gan", "perceptron", "xor"]
     index = site.build_site(tmp_path / "course", asked, "mnist", said.append)
     files = {path.name: path for path in index.parent.iterdir()}
     assert set(files) == {"index.html", "plotly.js", *(f"{name}.html" for name in asked)}
     assert [line.split()[0] for line in said] == ["perceptron", "xor", "gan"]
-    reader = Reader(index.read_text("utf-8"))
+    reader = read(index.read_text("utf-8"))
     loads_nothing(reader)
     assert reader.links() == ["perceptron.html", "xor.html", "gan.html"]
     for words in ("One unit", "Networks", "Beyond", "PERCEPTRON", "Do what xor does."):
         assert words in reader.text
     assert "Depth" not in reader.text
     assert "More." not in reader.text
-    page = Reader(files["xor.html"].read_text("utf-8"))
+    page = read(files["xor.html"].read_text("utf-8"))
     loads_nothing(page, allowed=["plotly.js"])
     assert page.links("prev") == ["perceptron.html"]
     assert page.links("next") == ["gan.html"]
@@ -188,15 +142,15 @@ def test_a_course_has_an_index_and_neighbours(tmp_path, stubs):
     assert "xor.html" in page.links()  # "the lesson `xor`" in the text
     assert files["xor.html"].stat().st_size < 200_000  # Plotly stands beside it
     assert all((index.parent / link).is_file() for link in page.links())
-    assert Reader(files["perceptron.html"].read_text("utf-8")).links("prev") == []
-    assert Reader(files["gan.html"].read_text("utf-8")).links("next") == []
+    assert read(files["perceptron.html"].read_text("utf-8")).links("prev") == []
+    assert read(files["gan.html"].read_text("utf-8")).links("next") == []
 
 
-def test_a_lesson_that_fails_is_named_after_the_others_ran(tmp_path, stubs):
+def test_a_lesson_that_fails_is_named_after_the_others_ran(tmp_path, stubs, read):
     stubs.add("perceptron")
     said = []
     with pytest.raises(GradusError, match="1 of 2 lessons failed: perceptron"):
         site.build_site(tmp_path, ["perceptron", "xor"], say=said.append)
     assert (tmp_path / "xor.html").is_file()
     assert "ZeroDivisionError: by hand" in said[0]
-    assert Reader((tmp_path / "index.html").read_text()).links() == ["xor.html"]
+    assert read((tmp_path / "index.html").read_text()).links() == ["xor.html"]

@@ -13,6 +13,7 @@ from gradus.models.arguments import whole
 from gradus.models.codec import Codec, Half, encoder_of, fully_connected, mirror
 from gradus.models.model import Model
 from gradus.models.objective import supervised
+from gradus.nn import randomness
 from gradus.nn.dropout import GaussianNoise, MaskingNoise, SaltAndPepperNoise
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, init
@@ -244,7 +245,7 @@ class DenoisingAutoencoder(Coder):
         x = as_tree(x)
         net: Any = self.net
         noise = init(net.noise, 0, x[:1])
-        key = jax.random.key(whole("seed", seed))
+        key = randomness.key(whole("seed", seed))
         return np.asarray(fresh(noise, key)(x, training=True))
 
 

@@ -12,6 +12,7 @@ from jax.nn import softplus
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.models.arguments import whole
 from gradus.models.model import Model
+from gradus.nn import randomness
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, generator
 from gradus.nn.tree import pytree, static
@@ -41,7 +42,7 @@ class Adversaries(Layer):
 
     def call(self, x: Any, training: bool) -> tuple[Any, Any]:
         """Return the discriminator's outputs for samples and for what is generated, (batch, 1)."""
-        key = self.random() if training else jax.random.key(0)
+        key = self.random() if training else randomness.key(0)
         fake = self.generator(jax.random.normal(key, (x.shape[0], self.code)))
         if fake.shape != x.shape:
             raise ShapeError(

@@ -13,7 +13,7 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
-from gradus.nn import heads, masks
+from gradus.nn import heads, masks, randomness
 from gradus.nn.layer import Layer, walk
 from gradus.nn.network import fresh, generator, join, recorded, replace, weights
 from gradus.nn.tree import canonical
@@ -155,7 +155,7 @@ def _prepared(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Bat
 
 def _called(net: Layer, training: bool, seed: int) -> Layer:
     """Return a copy of the network to be called, which keeps what passes its layers."""
-    return fresh(net, jax.random.key(seed), training=training, recording=True)
+    return fresh(net, randomness.key(seed), training=training, recording=True)
 
 
 def _zeros(net: Layer, x: Any, training: bool, seed: int) -> tuple[dict[str, Any], list[str]]:
@@ -210,7 +210,7 @@ def _compared(
         for path, weight in params.items():
             moved[path] = flat[start : start + weight.size].reshape(weight.shape)
             start += weight.size
-        copy = fresh(replace(net, moved), jax.random.key(seed), training=training)
+        copy = fresh(replace(net, moved), randomness.key(seed), training=training)
         return task.measure(copy, batch)[0]
 
     def difference(row: jax.Array) -> jax.Array:

@@ -96,7 +96,28 @@ class AvgPool2D(Pool):
     pool = staticmethod(average_pool)
 
 
-class GlobalAvgPool1D(Layer):
+class GlobalPool(Layer):
+    """What the layers that pool all places have in common; a base that is never used itself.
+
+    Attributes:
+        rank: the number of axes of space, 1 or 2, which a subclass gives.
+        pool: what is made of the values of a channel, `jnp.mean` or `jnp.max`.
+    """
+
+    rank: ClassVar[int]
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init__(self, keepdims: bool = False) -> None:
+        self.keepdims = keepdims
+
+    def call(self, x: Any) -> Any:
+        """Return what is made of all places."""
+        check_axes(self, x.shape, self.rank)
+        axes = tuple(range(1, self.rank + 1))
+        return type(self).pool(floating(x), axes, keepdims=self.keepdims)
+
+
+class GlobalAvgPool1D(GlobalPool):
     """The mean over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
     Of a sequence with a mask only the real steps count; without any it becomes zeros.
@@ -108,48 +129,41 @@ class GlobalAvgPool1D(Layer):
         ShapeError: for an input that is no batch of sequences.
     """
 
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
+    rank = 1
+    pool = staticmethod(jnp.mean)
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return the mean over the real steps."""
+        if mask is None:
+            return super().call(x)
         check_axes(self, x.shape, 1)
         x = floating(x)
-        if mask is None:
-            return x.mean(1, keepdims=self.keepdims)
         total = jnp.where(mask[..., None], x, 0.0).sum(1, keepdims=True)
         count = mask.sum(1, dtype=x.dtype)[:, None, None]
         mean = total / jnp.maximum(count, 1.0)
         return mean if self.keepdims else mean[:, 0]
 
 
-class GlobalMaxPool1D(Layer):
+class GlobalMaxPool1D(GlobalPool):
     """The largest value over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
-    Of a sequence with a mask only the real steps count; without any it becomes zeros.
-
-    Args:
-        keepdims: whether the axis of steps is kept, with length 1.
-
-    Raises:
-        ShapeError: for an input that is no batch of sequences.
+    Mask, arguments and errors are those of `GlobalAvgPool1D`.
     """
 
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
+    rank = 1
+    pool = staticmethod(jnp.max)
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return the largest value over the real steps."""
-        check_axes(self, x.shape, 1)
-        x = floating(x)
         if mask is None:
-            return x.max(1, keepdims=self.keepdims)
-        largest = jnp.where(mask[..., None], x, -jnp.inf).max(1, keepdims=True)
+            return super().call(x)
+        check_axes(self, x.shape, 1)
+        largest = jnp.where(mask[..., None], floating(x), -jnp.inf).max(1, keepdims=True)
         largest = jnp.where(mask.any(1)[:, None, None], largest, 0.0)
         return largest if self.keepdims else largest[:, 0]
 
 
-class GlobalAvgPool2D(Layer):
+class GlobalAvgPool2D(GlobalPool):
     """The mean of each channel: `(batch, height, width, channels)` becomes `(batch, channels)`.
 
     Args:
@@ -159,32 +173,18 @@ class GlobalAvgPool2D(Layer):
         ShapeError: for an input that is no batch of images.
     """
 
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
-
-    def call(self, x: Any) -> Any:
-        """Return the mean over height and width."""
-        check_axes(self, x.shape, 2)
-        return floating(x).mean((1, 2), keepdims=self.keepdims)
+    rank = 2
+    pool = staticmethod(jnp.mean)
 
 
-class GlobalMaxPool2D(Layer):
+class GlobalMaxPool2D(GlobalPool):
     """The largest value of each channel: `(batch, height, width, channels)` to `(batch, channels)`.
 
-    Args:
-        keepdims: whether height and width are kept, with length 1.
-
-    Raises:
-        ShapeError: for an input that is no batch of images.
+    Arguments and errors are those of `GlobalAvgPool2D`.
     """
 
-    def __init__(self, keepdims: bool = False) -> None:
-        self.keepdims = keepdims
-
-    def call(self, x: Any) -> Any:
-        """Return the largest value over height and width."""
-        check_axes(self, x.shape, 2)
-        return floating(x).max((1, 2), keepdims=self.keepdims)
+    rank = 2
+    pool = staticmethod(jnp.max)
 
 
 class UpSampling2D(Layer):

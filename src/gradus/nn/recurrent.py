@@ -39,28 +39,6 @@ class SimpleRNN(Recurrent):
             layer was built for, and for a mask that does not fit; the message names both shapes.
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        dropout: float | None = None,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-    ) -> None:
-        super().__init__(
-            units, activation, use_bias,
-            kernel_initializer, recurrent_initializer, bias_initializer,
-            kernel_regularizer, recurrent_regularizer, bias_regularizer,
-            dropout, return_sequences, go_backwards,
-        )  # fmt: skip
-
     def outputs(self, x: Any, start: tuple[Any, ...], mask: Any) -> Any:
         """Return the last h, or all."""
         cell = simple_cell(self._function("activation"))

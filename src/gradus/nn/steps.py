@@ -37,17 +37,17 @@ class Recurrent(Layer, abc.ABC):
     def __init__(
         self,
         units: int,
-        activation: Any,
-        use_bias: bool,
-        kernel_initializer: Any,
-        recurrent_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        recurrent_regularizer: Any,
-        bias_regularizer: Any,
-        dropout: float | None,
-        return_sequences: bool,
-        go_backwards: bool,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        dropout: float | None = None,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
     ) -> None:
         check_share(type(self).__name__, "dropout", dropout)
         self.units = units

@@ -114,12 +114,11 @@ class LogCosh(Loss):
 class Poisson(Loss):
     """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, less a constant."""
 
+    check = staticmethod(targets.counts)
+
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         return p - y * jnp.log(p + EPSILON)
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.counts(y_true, output_shape, where)
 
 
 @registry.add("binary_crossentropy", "bce", "BinaryCrossentropy")
@@ -133,6 +132,7 @@ class BinaryCrossentropy(Loss):
 
     link = "sigmoid"
     kind = "flags"
+    check = staticmethod(targets.flags)
 
     label_smoothing: float = 0.0
 
@@ -146,9 +146,6 @@ class BinaryCrossentropy(Loss):
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair(y_true, logits)
         return jax.nn.softplus(z) - smooth(y, self.label_smoothing, 2) * z
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.flags(y_true, output_shape, where)
 
 
 @registry.add("binary_focal_crossentropy", "focal", "BinaryFocalCrossentropy")
@@ -165,6 +162,7 @@ class BinaryFocalCrossentropy(Loss):
 
     link = "sigmoid"
     kind = "flags"
+    check = staticmethod(targets.flags)
 
     apply_class_balancing: bool = static(default=False)
     alpha: float = 0.25
@@ -195,9 +193,6 @@ class BinaryFocalCrossentropy(Loss):
             weight * (y * alpha + (1 - y) * (1 - alpha)) if self.apply_class_balancing else weight
         )
 
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.flags(y_true, output_shape, where)
-
 
 @registry.add("categorical_crossentropy", "CategoricalCrossentropy")
 @pytree
@@ -210,6 +205,7 @@ class CategoricalCrossentropy(Loss):
 
     link = "softmax"
     kind = "classes"
+    check = staticmethod(targets.distribution)
 
     label_smoothing: float = 0.0
 
@@ -224,9 +220,6 @@ class CategoricalCrossentropy(Loss):
         y, z = pair(y_true, logits)
         return logits_cross_entropy(y, z, self.label_smoothing, jnp.sum(y, axis=-1))
 
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.distribution(y_true, output_shape, where)
-
 
 @registry.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
 @pytree
@@ -239,6 +232,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     link = "softmax"
     kind = "classes"
+    check = staticmethod(targets.labels)
 
     label_smoothing: float = 0.0
 
@@ -252,9 +246,6 @@ class SparseCategoricalCrossentropy(Loss):
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair_of_labels(y_true, logits)
         return logits_cross_entropy(y, z, self.label_smoothing, jnp.ones_like(z[..., 0]))
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.labels(y_true, output_shape, where)
 
 
 @registry.add("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
@@ -306,6 +297,7 @@ class KLDivergence(Loss):
 
     link = "softmax"
     kind = "classes"
+    check = staticmethod(targets.distribution)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = (jnp.clip(array, EPSILON, 1) for array in pair(y_true, y_pred))
@@ -316,9 +308,6 @@ class KLDivergence(Loss):
         y = jnp.clip(y, EPSILON, 1)
         return jnp.sum(y * (jnp.log(y) - jax.nn.log_softmax(z)), axis=-1)
 
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.distribution(y_true, output_shape, where)
-
 
 @registry.add("hinge", "Hinge")
 @pytree
@@ -327,13 +316,11 @@ class Hinge(Loss):
 
     kind = "flags"
     threshold = 0.0
+    check = staticmethod(targets.signs)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         return jax.nn.relu(1 - signs(y) * p)
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.signs(y_true, output_shape, where)
 
 
 @registry.add("squared_hinge", "SquaredHinge")
@@ -343,13 +330,11 @@ class SquaredHinge(Loss):
 
     kind = "flags"
     threshold = 0.0
+    check = staticmethod(targets.signs)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         return jnp.square(jax.nn.relu(1 - signs(y) * p))
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.signs(y_true, output_shape, where)
 
 
 @registry.add("categorical_hinge", "CategoricalHinge")
@@ -358,13 +343,11 @@ class CategoricalHinge(Loss):
     """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as Keras has it."""
 
     kind = "classes"
+    check = staticmethod(targets.distribution)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         return jax.nn.relu(1 + jnp.max((1 - y) * p, axis=-1) - jnp.sum(y * p, axis=-1))
-
-    def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
-        targets.distribution(y_true, output_shape, where)
 
 
 def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:

@@ -17,6 +17,7 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
+from gradus.nn import randomness
 from gradus.nn.network import replace
 from gradus.nn.tree import canonical
 from gradus.train import loop, probes
@@ -84,7 +85,7 @@ def fit_all(
     carry, _ = stacked(carries, share=False)
     together, axes = stacked(settings)
     net, optimizer, task, stopping = together
-    keys = jnp.stack([jax.random.key(model.seed) for model in models])
+    keys = jnp.stack([randomness.key(model.seed) for model in models])
     data, feed = jax.device_put(Data(x, y, weight)), None
     if isinstance(held, Data):
         feed = jax.device_put(loop.validation_feed(held, None))

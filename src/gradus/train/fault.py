@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gradus.nn import randomness
 from gradus.nn.layer import Layer, children, walk
 from gradus.nn.network import fresh, recorded, replace
 from gradus.nn.tree import canonical
@@ -75,7 +76,7 @@ def locate(
         order = loop.draw_order(rows, plan, regime, number, 1)
     feed = Feed(jax.device_put(data), order, np.int32(count))
     batches = functools.partial(gather, feed, jnp.int32(0))
-    key = jax.random.fold_in(jax.random.key(regime.seed), number)
+    key = jax.random.fold_in(randomness.key(regime.seed), number)
     net, optimizer, task = canonical((skeleton(net), optimizer, task))
     scale = carry.plateau["scale"] if carry.plateau is not None else jnp.float32(1)
     step = functools.partial(train_step, net, optimizer, task, batches, key, scale)

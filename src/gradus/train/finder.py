@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gradus.nn import randomness
 from gradus.nn.layer import Layer
 from gradus.nn.network import generator, weights
 from gradus.nn.tree import canonical
@@ -79,7 +80,7 @@ def range_test(
     feed = Feed(data, rows, np.int32(steps * batch_size))
     bare, optimizer, task = canonical((skeleton(net), optimizer, task))
     params, state = weights(net, "param"), weights(net, "state")
-    found = _losses(bare, optimizer, task, params, state, feed, jax.random.key(seed))
+    found = _losses(bare, optimizer, task, params, state, feed, randomness.key(seed))
     losses = np.asarray(found)
     rates = lowest * (highest / lowest) ** (np.arange(steps) / max(steps - 1, 1))
     smoothed = _smooth(losses)

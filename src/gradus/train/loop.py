@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from gradus.data.arrays import aligned
+from gradus.nn import randomness
 from gradus.nn.layer import Layer
 from gradus.nn.network import generator
 from gradus.nn.tree import canonical
@@ -89,7 +90,7 @@ def train(
     count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
     plan = make_plan(count, regime, carry.best is not None)
     net, optimizer, task, stopping = canonical((skeleton(net), optimizer, task, stopping))
-    key = jax.random.key(regime.seed)
+    key = randomness.key(regime.seed)
     calls = Pace(1 if regime.each else plan.epochs)
     numbers = np.arange(count) if rows is None else rows
 

@@ -1,0 +1,49 @@
+"""Threefry is what JAX's own is, bit for bit, and its keys behave as keys must."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend.random import threefry_2x32
+from scipy import stats
+
+from gradus.nn.randomness import key, threefry
+
+
+# The second is from Random123's table of known answers, for 20 rounds of threefry2x32.
+@pytest.mark.parametrize("words", [(1, 2), (0, 0), (0x13198A2E, 0x03707344)])
+def test_it_is_threefry(words):
+    counter = jnp.array([0, 0, 0x243F6A88, 7, 0, 0, 0x85A308D3, 0xFFFFFFFF], jnp.uint32)
+    high, low = threefry(tuple(map(jnp.uint32, words)), (counter[:4], counter[4:]))
+    theirs = threefry_2x32(jnp.array(words, jnp.uint32), counter)
+    np.testing.assert_array_equal(jnp.concatenate([high, low]), theirs)
+    if words == (0, 0):
+        assert (int(high[0]), int(low[0])) == (0x6B200159, 0x99BA4EFE)
+
+
+def test_draws_are_uniform_and_normal():
+    uniform = jax.random.uniform(key(5), (100, 200))
+    assert stats.kstest(np.ravel(uniform), "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(uniform[:-1].ravel(), uniform[1:].ravel())[0, 1]) < 0.03
+    assert stats.kstest(np.ravel(jax.random.normal(key(6), (100, 200))), "norm").pvalue > 0.01
+
+
+def test_every_key_draws_its_own():
+    one = key(3)
+    keys = [one, key(4), *jax.random.split(one, 4), *(jax.random.fold_in(one, i) for i in range(4))]
+    drawn = np.array([jax.random.bits(each, (8,)) for each in keys])
+    assert len(np.unique(drawn)) == drawn.size
+
+
+def test_members_under_vmap_draw_what_they_draw_alone():
+    seeds = np.arange(5)
+    together = jax.vmap(lambda one: jax.random.normal(one, (3, 2)))(jax.vmap(key)(seeds))
+    alone = [jax.random.normal(key(seed), (3, 2)) for seed in seeds]
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)
+
+
+@pytest.mark.parametrize("width", [8, 16, 32])
+def test_bits_of_every_width(width):
+    bits = jax.random.bits(key(0), (4096,), dtype=f"uint{width}")
+    shares = [(np.asarray(bits) >> place & 1).mean() for place in range(width)]
+    assert np.abs(np.array(shares) - 0.5).max() < 0.04
