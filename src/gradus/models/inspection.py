@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.models import arguments
 from gradus.models.model import Model
+from gradus.models.samples import arrays
 from gradus.nn import heads, masks, randomness
 from gradus.nn.layer import Layer, walk
 from gradus.nn.network import fresh, generator, join, recorded, replace, weights
@@ -145,7 +145,7 @@ def _prepared(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Bat
     """Return the network, the task and one batch of all samples, after all checks."""
     if not model.built:
         raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
-    x, y, _ = arguments.arrays(x, y, None)
+    x, y, _ = arrays(x, y, None)
     model._check_input(x)
     task = model.task if y is None else model._ready(x, y)
     ones = jnp.ones(len(jax.tree.leaves(x)[0]), jnp.float32)

@@ -15,20 +15,20 @@ from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError, ShapeError, unknown
 from gradus.models import arguments
 from gradus.models.arguments import DEFAULT_BATCH, whole
+from gradus.models.course import begin, conclude
 from gradus.models.objective import check, prepared, supervised
+from gradus.models.samples import Samples, arrays, samples
 from gradus.nn.layer import Layer
 from gradus.nn.network import init, replace, weights
 from gradus.optim import optimizers
-from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train import checkpoint as checkpoints
-from gradus.train import inference, loop, probes
+from gradus.train import inference, loop
 from gradus.train.fault import locate
 from gradus.train.finder import RangeTest, range_test
 from gradus.train.history import History
-from gradus.train.program import Carry, Data, start
+from gradus.train.program import Carry, Data
 from gradus.train.progress import Progress
 from gradus.train.reconstruction import Reconstruction
-from gradus.train.stopping import Stopping
 from gradus.train.task import Supervised, Target, Task
 
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
@@ -164,50 +164,40 @@ class Model:
             DataError: for data that cannot be trained on.
             GradusError: for settings that cannot be.
         """
-        x, y, given = arguments.arrays(x, y, sample_weight)
-        weight = arguments.weighted(given, y, class_weight)
-        self._check_input(x)
-        rows, held = arguments.validation(x, y, validation_split, validation_data, shuffle_seed)
-        count = len(rows) if rows is not None else len(jax.tree.leaves(x)[0])
+        shuffle_seed = whole("shuffle_seed", shuffle_seed)
+        split = validation_split, validation_data, shuffle_seed
+        given = samples(x, y, sample_weight, class_weight, *split)
+        self._check_input(given.data.x)
         regime = loop.Regime(
             epochs=whole("epochs", epochs),
-            batch_size=arguments.batch_size(batch_size, count, self.optimizer.full_batch),
+            batch_size=arguments.batch_size(batch_size, given.count, self.optimizer.full_batch),
             seed=self.seed,
-            shuffle_seed=whole("shuffle_seed", shuffle_seed),
+            shuffle_seed=shuffle_seed,
             probes=probes,
             each=bool(callbacks),
         )
-        self.build(jax.tree.map(lambda a: a[:2], x))
-        arguments.check_trainable(self.net, self.optimizer.layer_rates)
-        task = self._ready(x, y)
-        if isinstance(held, Data):
-            self._check_input(held.x)
-            self._ready(held.x, held.y, "validation y")
-        names = task.names()
+        task = self._prepared(given)
         stopping = arguments.stopping(
-            names, held is not None, patience, monitor, mode, min_delta, target
+            task.names(), given.held is not None, patience, monitor, mode, min_delta, target
         )
         keep_best = restore_best and (patience is not None or target is not None)
         terms: dict[str, Any] = {}
         if checkpoint is not None or resume is not None:
             settings = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
-            data_terms = regime, x, y, weight, rows, held
+            data_terms = regime, *given.data, given.rows, given.held
             terms = checkpoints.terms(*data_terms, stopping=stopping, **settings)
-        carry, regime = self._begin(stopping, keep_best, regime, resume, terms)
-        data, feed = Data(x, y, weight), None
-        if held is not None:
-            # A split shares the training's arrays, so that nothing is held in memory twice; the
-            # classes weigh alike in it.
-            split_off = Data(x, y, given), held
-            feed = loop.validation_feed(*((held, None) if isinstance(held, Data) else split_off))
-        if regime.batch_size is None and rows is not None:
-            data, rows = jax.tree.map(lambda a: a[rows], data), None
+        carry = begin(self, stopping, keep_best)
+        if resume is None:
+            regime = dataclasses.replace(regime, epochs=int(carry.epoch) + regime.epochs)
+        else:
+            carry, self.history = checkpoints.read(Path(resume), carry, terms)
+        data, rows = given.whole() if regime.batch_size is None else (given.data, given.rows)
         watchers: list[loop.Watcher] = [self._callback(callback) for callback in callbacks]
         writer = None
         if checkpoint is not None:
             writer = checkpoints.Writer(Path(checkpoint), terms, checkpoint_every)
             watchers.append(writer)
-        with Progress(verbose, count, regime.epochs) as progress:
+        with Progress(verbose, given.count, regime.epochs) as progress:
             watchers.insert(0, progress)
             carry = loop.train(
                 carry,
@@ -217,12 +207,16 @@ class Model:
                 stopping,
                 data,
                 rows,
-                feed,
+                given.feed(),
                 regime,
                 watchers,
                 self.history,
             )
-        self._conclude(carry, task, stopping, data, rows, regime, progress)
+        conclude(self, carry, stopping, progress.interrupted)
+        if bool(carry.failed) and not progress.interrupted:
+            place = locate(carry, self.net, self.optimizer, task, data, rows, regime)
+            self.history.notes.append(place)
+        progress.conclude(self.history)
         if writer is not None:
             writer.close()
         return self.history
@@ -230,7 +224,7 @@ class Model:
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss and the metrics on some data, exact for any number of rows."""
         self._require_built("evaluate")
-        x, y, weight = arguments.arrays(x, y, sample_weight)
+        x, y, weight = arrays(x, y, sample_weight)
         self._check_input(x)
         task = self._ready(x, y)
         found = inference.evaluate(self.net, task, x, y, weight)
@@ -293,7 +287,7 @@ class Model:
             raise GradusError(
                 f"lowest={lowest!r}, highest={highest!r}: write 0 < lowest < highest."
             )
-        x, y, weight = arguments.arrays(x, y, None)
+        x, y, weight = arrays(x, y, None)
         self.build(jax.tree.map(lambda a: a[:2], x))
         self._check_input(x)
         task = self._ready(x, y)
@@ -387,6 +381,16 @@ class Model:
 
     # --- the steps of fit ----------------------------------------------------------------------
 
+    def _prepared(self, given: Samples) -> Task:
+        """Build the network for the samples, and return the task fitted to them."""
+        self.build(given.example)
+        arguments.check_trainable(self.net, self.optimizer.layer_rates)
+        task: Task = self._ready(given.data.x, given.data.y)
+        if isinstance(given.held, Data):
+            self._check_input(given.held.x)
+            self._ready(given.held.x, given.held.y, "validation y")
+        return task
+
     def _ready(self, x: Any, y: Any, where: str = "y") -> Any:
         """Return the task fitted to the targets, after all checks of network, loss and data."""
         if isinstance(self.task, Reconstruction):
@@ -408,40 +412,6 @@ class Model:
                 self.history.notes.append(note)
         return prepared(task, y)
 
-    def _begin(
-        self,
-        stopping: Stopping,
-        keep_best: bool,
-        regime: loop.Regime,
-        resume: Any,
-        terms: Mapping[str, Any],
-    ) -> tuple[Carry, loop.Regime]:
-        """Return the carry to go on from, and the regime with its last epoch."""
-        history, (layers, trained) = self.history, probes.names(self.net)
-        if (history.layers, history.weights) != (layers, trained):
-            history.layers, history.weights, history.probes = layers, trained, {}
-        history.stopped, history.best_epoch = "", 0
-        carry = self._carry
-        if carry is None or sorted(carry.params) != trained:  # new, or frozen otherwise than before
-            epoch = 0 if carry is None else carry.epoch
-            carry = start(self.net, self.optimizer, self.task, stopping, False)
-            carry = dataclasses.replace(carry, epoch=jnp.int32(epoch))
-        best = jax.tree.map(jnp.copy, (carry.params, carry.state)) if keep_best else None
-        never = jnp.bool_(False)
-        carry = dataclasses.replace(
-            carry, best=best, stopping=stopping.start(), stopped=never, failed=never
-        )
-        rate, watched = self.optimizer.learning_rate, (stopping.monitor, stopping.mode)
-        if isinstance(rate, ReduceOnPlateau) and watched != self._watched and carry.plateau:
-            # What was best of another number is no measure of this one.
-            anew = rate.start() | {"scale": carry.plateau["scale"]}
-            carry = dataclasses.replace(carry, plateau=anew)
-        self._watched = watched
-        if resume is not None:
-            carry, self.history = checkpoints.read(Path(resume), carry, terms)
-            return carry, regime
-        return carry, dataclasses.replace(regime, epochs=int(carry.epoch) + regime.epochs)
-
     def _callback(self, callback: Callback) -> loop.Watcher:
         def watch(carry: Carry, history: History) -> bool:
             self._carry = carry
@@ -449,37 +419,6 @@ class Model:
             return bool(callback(self, int(carry.epoch), history.last()))
 
         return watch
-
-    def _conclude(
-        self,
-        carry: Carry,
-        task: Task,
-        stopping: Stopping,
-        data: Data,
-        rows: np.ndarray | None,
-        regime: loop.Regime,
-        progress: Progress,
-    ) -> None:
-        """Take the weights over and say how training ended."""
-        history = self.history
-        if progress.interrupted:
-            history.stopped = "interrupted"
-        elif bool(carry.failed):
-            history.stopped = "diverged"
-            history.notes.append(locate(carry, self.net, self.optimizer, task, data, rows, regime))
-        elif bool(carry.stopped):
-            waited = int(carry.stopping["wait"]) >= stopping.patience
-            history.stopped = "patience" if waited else "target"
-        self._carry = carry
-        params, state = carry.params, carry.state
-        if carry.best is not None and int(carry.stopping["epoch"]):
-            # A diverged epoch is in the history but not in the carry's count.
-            since = int(carry.epoch - carry.stopping["epoch"]) + int(carry.failed)
-            history.best_epoch = history.epochs - since
-            params, state = carry.best
-            self._carry = dataclasses.replace(carry, params=params, state=state)
-        self.net = replace(self.net, params | state)
-        progress.conclude(history)
 
     def _check_input(self, x: Any) -> None:
         """Refuse inputs that the built network cannot take."""

@@ -17,6 +17,7 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
+from gradus.models.samples import samples
 from gradus.nn import randomness
 from gradus.nn.network import replace
 from gradus.nn.tree import canonical
@@ -59,9 +60,8 @@ def fit_all(
     Raises:
         GradusError: if the models differ in structure.
     """
-    x, y, weight = arguments.arrays(x, y, None)
-    _, held = arguments.validation(x, y, 0.0, validation_data, shuffle_seed)
-    example = jax.tree.map(lambda a: a[:2], x)
+    given = samples(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
+    (x, y, weight), held, example = given.data, given.held, given.example
     tasks = [model.build(example)._ready(x, y) for model in models]
     count = len(jax.tree.leaves(x)[0])
     full = models[0].optimizer.full_batch
