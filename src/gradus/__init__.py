@@ -95,7 +95,14 @@ if TYPE_CHECKING:
     from gradus.optim.optimizers import RAdam as RAdam
     from gradus.optim.optimizers import RMSprop as RMSprop
     from gradus.report import figures as figures
+    from gradus.space import choice as choice
+    from gradus.space import int_uniform as int_uniform
+    from gradus.space import linspace as linspace
+    from gradus.space import log_uniform as log_uniform
+    from gradus.space import logspace as logspace
+    from gradus.space import uniform as uniform
     from gradus.sweep.population import fit_all as fit_all
+    from gradus.sweep.sweep import Sweep as Sweep
     from gradus.train.custom import FunctionTask as FunctionTask
 
     __version__: str
@@ -141,7 +148,9 @@ _HOMES = {
         *("SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam"),
         *("Lion", "Muon", "LBFGS"),
     ),
+    "gradus.space": ("choice", "int_uniform", "linspace", "log_uniform", "logspace", "uniform"),
     "gradus.sweep.population": ("fit_all",),
+    "gradus.sweep.sweep": ("Sweep",),
     "gradus.train.custom": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -8,6 +8,7 @@ the spaces in a model (`find`), draws a value of each, and puts the values in th
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gradus.errors import GradusError
 
+SILENT = ("net", "layers")  # the names of places that tell a reader nothing
 # A whole number of a range is never confused with the place of an option.
 Value = int | float
 
@@ -275,7 +277,8 @@ def _spaces(
                 yield from _spaces(one, where, id(value), index)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _spaces(item, (*place, str(key)), parent, option)
+            where = place if key in SILENT else (*place, str(key))
+            yield from _spaces(item, where, parent, option)
     elif isinstance(value, list | tuple):
         counts: dict[str, int] = {}
         for index, item in enumerate(value):
@@ -285,7 +288,7 @@ def _spaces(
             yield from _spaces(item, (*place, f"{word}_{count}" if count else word), parent, option)
     elif _is_settings(value):
         for name, part in _parts(value):
-            where = place if name == "layers" else (*place, name)
+            where = place if name in SILENT else (*place, name)
             yield from _spaces(part, where, parent, option)
 
 
@@ -299,8 +302,13 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
     """Return the arguments that settings were made of, by name."""
     if dataclasses.is_dataclass(type(value)):
         return [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.init]
-    names = inspect.signature(type(value)).parameters
+    names = _parameters(value.__class__)
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+
+
+@functools.cache
+def _parameters(cls: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(cls).parameters)
 
 
 def _made_again(value: Any, arguments: dict[str, Any]) -> Any:

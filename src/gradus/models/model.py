@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus import space
 from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError, ShapeError, unknown
 from gradus.models import arguments
@@ -49,6 +50,8 @@ class Model:
 
     Attributes:
         net: the network; built after the first `fit`, `build` or `load`.
+        spaces: the hyperparameters that are sets of values, by name; a model with any is for
+            `Sweep`.
         history: the record of all training so far.
 
     Raises:
@@ -65,7 +68,7 @@ class Model:
         penalty: Any = None,
         seed: int = 0,
     ) -> None:
-        if not isinstance(net, Layer):
+        if not isinstance(net, Layer | space.Space):
             raise GradusError(f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}.")
         self.settings = {
             "net": net,
@@ -74,14 +77,15 @@ class Model:
             "metrics": metrics,
             "loss_weights": loss_weights,
             "penalty": penalty,
-            "seed": whole("seed", seed),
+            "seed": seed,
         }
-        self.net = net
-        self.optimizer = optimizers.get(optimizer)
-        self.task = loss
-        if not isinstance(loss, Task):
-            self.task = supervised(loss, metrics, loss_weights, penalty)
-        self.seed = seed
+        self.net, self.optimizer, self.task, self.seed = net, optimizer, loss, seed
+        self.spaces = space.find(self.settings)
+        if not self.spaces:
+            self.seed = whole("seed", seed)
+            self.optimizer = optimizers.get(optimizer)
+            if not isinstance(loss, Task):
+                self.task = supervised(loss, metrics, loss_weights, penalty)
         self.history = History()
         self._carry: Carry | None = None
         self._watched: tuple[str, str] | None = None
@@ -94,6 +98,7 @@ class Model:
 
     def build(self, x: Any) -> Model:
         """Draw the weights for inputs like `x`, a batch of them; `fit` does it by itself."""
+        self._require_values()
         if self._example is None:
             self._example = arguments.shapes_of(as_tree(x))
         if not self.built:
@@ -164,6 +169,7 @@ class Model:
             DataError: for data that cannot be trained on.
             GradusError: for settings that cannot be.
         """
+        self._require_values()
         shuffle_seed = whole("shuffle_seed", shuffle_seed)
         split = validation_split, validation_data, shuffle_seed
         given = samples(x, y, sample_weight, class_weight, *split)
@@ -424,6 +430,13 @@ class Model:
         """Refuse inputs that the built network cannot take."""
         if self._example is not None:
             arguments.check_shapes(self._example, x)
+
+    def _require_values(self) -> None:
+        for name, hyper in self.spaces.items():
+            raise GradusError(
+                f"{name} is {hyper.space!r}, a set of values: to try them write "
+                "gr.Sweep(model, trials=…).fit(x, y), or give it one value."
+            )
 
     def _require_built(self, verb: str) -> None:
         if not self.built:

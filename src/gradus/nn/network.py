@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.nn import initializers, masks
 from gradus.nn.heads import Head, record_heads
-from gradus.nn.layer import Layer, Scope, attach, walk, walk_trained
+from gradus.nn.layer import Layer, Scope, Weight, attach, walk, walk_trained
 
 L = TypeVar("L", bound=Layer)
 
@@ -34,20 +34,60 @@ def init(net: L, seed: int, example: Any) -> L:
     Raises:
         GradusError: if a layer stands in two places or cannot take its input.
     """
+    made: L = outline(net, example).draw(seed)
+    return made
+
+
+class Outline(NamedTuple):
+    """A network whose shapes are known and whose weights are not drawn yet.
+
+    Attributes:
+        net: the network, its weights zero.
+        specs: how each weight is drawn, by path.
+    """
+
+    net: Any
+    specs: dict[str, Weight]
+
+    def draw(self, seed: int) -> Any:
+        """Return the network with its weights, each drawn by the seed and its path."""
+        return replace(
+            self.net,
+            {
+                where: initializers.draw(spec.initializer, generator(seed, where), spec.shape)
+                for where, spec in self.specs.items()
+            },
+        )
+
+    def like(self, net: Layer) -> Outline | None:
+        """Return the outline of an unbuilt network of the same structure, without a trace.
+
+        None where `build` made swept settings of its own from those of the layers, which only a
+        trace can make anew.
+        """
+        given = dict(jax.tree_util.tree_flatten_with_path(net)[0])
+        leaves, structure = jax.tree_util.tree_flatten_with_path(self.net)
+        if len(leaves) != len(given) + len(self.specs):
+            return None
+        made = jax.tree.unflatten(structure, [given.get(path, leaf) for path, leaf in leaves])
+        return Outline(made, self.specs)
+
+
+def outline(net: Layer, example: Any) -> Outline:
+    """Return the outline of a network for inputs like `example`; see `init`."""
     net = copy_structure(net)
     scope = Scope(building=True)
     attach(net, "", scope)
     jax.eval_shape(net, _abstract(example))
+    specs = {}
     for path, layer in walk(net):
         for name, spec in layer.__dict__.pop("_specs", {}).items():
-            where = join(path, name)
-            value = initializers.draw(spec.initializer, generator(seed, where), spec.shape)
-            setattr(layer, name, value)
+            specs[join(path, name)] = spec
         layer.__dict__.pop("_scope", None)
         layer.__dict__.setdefault("_weights", {})
         for name in type(layer).build_only:
             layer.__dict__.pop(name, None)
-    return net
+    return Outline(net, specs)
 
 
 def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = False) -> L:

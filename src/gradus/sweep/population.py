@@ -1,12 +1,15 @@
-"""A population: models of one structure, trained side by side as one compiled program.
+"""A population: members of one structure, trained by one compiled program.
 
-The members' networks, optimisers and tasks are trees with the same structure; the leaves that
-differ are stacked, those that do not are shared, and the training program is mapped over them.
+The members' networks, optimisers and tasks are trees with the same structure. One after another
+they are arguments of the same program, as no number in them is part of it; side by side the leaves
+that differ are stacked, those that do not are shared, and the program is mapped over them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -18,15 +21,74 @@ from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.samples import samples
-from gradus.nn import randomness
-from gradus.nn.network import replace
-from gradus.nn.tree import canonical
-from gradus.train import loop, probes
-from gradus.train.history import History
-from gradus.train.program import Data, Feed, Plan, run, skeleton, start
-from gradus.train.stopping import Stopping
+from gradus.sweep.member import Builder, Fold, Member
+from gradus.train import loop
+from gradus.train.program import Plan, run
 
 T = TypeVar("T")
+
+
+class Population:
+    """Members of one structure, and the program that they share.
+
+    Args:
+        first: one of them.
+        width: how many are trained side by side, by mapping the program; 1 for one at a time.
+    """
+
+    def __init__(self, first: Member, width: int = 1) -> None:
+        self.first, self.width = first, width
+        self._compiled = threading.Event()
+        self._orders: dict[tuple[int, int], Any] = {}
+        self._draw = first.course.order
+
+    def compile(self) -> None:
+        """Compile the program, once, so that threads that train its members need not."""
+        if not self._compiled.is_set():
+            course, carry = self._course([self.first] * self.width)
+            course.compile(carry)
+            self._compiled.set()
+
+    def advance(self, members: Sequence[Member], until: int | None = None) -> None:
+        """Train members to the end of the epoch `until`, or to their last.
+
+        Args:
+            members: at most `width` of them, which stand at the same epoch.
+            until: an epoch, counted from 1.
+        """
+        last = min(member.regime.epochs for member in members)
+        until = last if until is None else min(until, last)
+        live = list(members)
+        while live := [m for m in live if not m.done and int(m.carry.epoch) < until]:
+            course, carry = self._course(live)
+            first = int(live[0].carry.epoch)
+            epochs = min(course.plan.epochs, until - first)
+            carry, logs = course.run(carry, first, epochs)
+            carry, logs = jax.device_get((carry, logs))
+            if self.width == 1:
+                live[0].extend(carry, logs)
+                continue
+            for index, member in enumerate(live):
+                member.extend(member_of(carry, index), member_of(logs, index))
+
+    def _course(self, members: Sequence[Member]) -> tuple[loop.Course, Any]:
+        """Return the program with some members' settings in place, and where they stand."""
+        course = dataclasses.replace(members[0].course, order=self._order)
+        if self.width == 1:
+            return course, members[0].carry
+        # What is left over is a copy of the last, computed and thrown away.
+        filled = [*members, *[members[-1]] * (self.width - len(members))]
+        together, axes = stacked([member.course.settings for member in filled])
+        carry, _ = stacked([member.carry for member in filled], share=False)
+        keys = jnp.stack([member.course.key for member in filled])
+        program = _mapped(jax.tree.structure(together), axes)
+        return dataclasses.replace(course, settings=together, key=keys, program=program), carry
+
+    def _order(self, first: int, epochs: int) -> Any:
+        """Return the order of samples, drawn once for all members."""
+        if (first, epochs) not in self._orders:
+            self._orders[first, epochs] = jax.device_put(self._draw(first, epochs))
+        return self._orders[first, epochs]
 
 
 def fit_all(
@@ -61,52 +123,21 @@ def fit_all(
         GradusError: if the models differ in structure.
     """
     given = samples(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
-    (x, y, weight), held, example = given.data, given.held, given.example
-    tasks = [model.build(example)._ready(x, y) for model in models]
-    count = len(jax.tree.leaves(x)[0])
-    full = models[0].optimizer.full_batch
-    regime = loop.Regime(
-        epochs=arguments.whole("epochs", epochs),
-        batch_size=arguments.batch_size(batch_size, count, full),
-        seed=0,
-        shuffle_seed=shuffle_seed,
-        probes=vital_signs,
-    )
-    plan = loop.make_plan(count, regime, keep_best=False)
-    stopping = Stopping("loss", "min")
-    settings = [
-        canonical((skeleton(model.net), model.optimizer, task, stopping))
-        for model, task in zip(models, tasks, strict=True)
-    ]
-    carries = [
-        start(model.net, model.optimizer, task, stopping, False)
-        for model, task in zip(models, tasks, strict=True)
-    ]
-    carry, _ = stacked(carries, share=False)
-    together, axes = stacked(settings)
-    net, optimizer, task, stopping = together
-    keys = jnp.stack([randomness.key(model.seed) for model in models])
-    data, feed = jax.device_put(Data(x, y, weight)), None
-    if isinstance(held, Data):
-        feed = jax.device_put(loop.validation_feed(held, None))
-    mapped = _mapped(plan, jax.tree.structure(together), axes)
-    for model in models:
-        model.history = History(*probes.names(model.net))
-    for first in range(0, epochs, plan.epochs):
-        span = min(plan.epochs, epochs - first)
-        order = loop.draw_order(np.arange(count), plan, regime, first, span)
-        carry, logs = mapped(
-            carry, net, optimizer, task, stopping, Feed(data, order, np.int32(count)), feed,
-            np.int32(span), np.int32(first), keys,
-        )  # fmt: skip
-        for index, model in enumerate(models):
-            done = int(carry.epoch[index]) - first + int(carry.failed[index])
-            model.history.extend(member(jax.device_get(logs), index), done)
-    for index, model in enumerate(models):
-        model._carry = member(carry, index)
-        model.net = replace(model.net, model._carry.params | model._carry.state)
-        model.history.stopped = "diverged" if bool(model._carry.failed) else ""
-    return list(models)
+    fitting = {
+        "batch_size": batch_size, "epochs": epochs, "patience": None, "min_delta": 0.0,
+        "shuffle_seed": shuffle_seed,
+    }  # fmt: skip
+    options = {
+        "monitor": None, "mode": None, "target": None, "restore_best": False,
+        "probes": vital_signs,
+    }  # fmt: skip
+    builder = Builder([Fold.of(given)], options)
+    members = [builder.ready(index, model, fitting) for index, model in enumerate(models)]
+    if len({member.structure for member in members}) != 1:
+        raise _differ()
+    population = Population(members[0], len(members))
+    population.advance(members)
+    return [member.conclude() for member in members]
 
 
 def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, tuple[int | None, ...]]:
@@ -122,31 +153,39 @@ def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, tuple[int | None
     structures = {jax.tree.structure(tree) for tree in trees}
     shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
     if len(structures) != 1 or len(shapes) != 1:
-        raise GradusError(
-            "These models differ in structure (layers, widths, activations, the kind of optimiser "
-            "or loss), so that they are not one program: train each with fit."
-        )
+        raise _differ()
     columns = list(zip(*(jax.tree.leaves(tree) for tree in trees), strict=True))
     alike = [
         share and all(np.array_equal(leaf, column[0]) for leaf in column) for column in columns
     ]
     leaves = [
-        column[0] if same else jnp.stack(column)
-        for column, same in zip(columns, alike, strict=True)
+        column[0] if same else np.stack(column) for column, same in zip(columns, alike, strict=True)
     ]
     (structure,) = structures
     return jax.tree.unflatten(structure, leaves), tuple(None if same else 0 for same in alike)
 
 
-def member(tree: T, index: int) -> T:
+def member_of(tree: T, index: int) -> T:
     """Return one member of a stacked tree."""
     made: T = jax.tree.map(lambda leaf: leaf[index], tree)
     return made
 
 
+def _differ() -> GradusError:
+    return GradusError(
+        "These models differ in structure (layers, widths, activations, the kind of optimiser "
+        "or loss), so that they are not one program: train each with fit."
+    )
+
+
 @functools.cache
-def _mapped(plan: Plan, structure: Any, axes: tuple[int | None, ...]) -> Any:
+def _mapped(structure: Any, axes: tuple[int | None, ...]) -> Any:
     """Return the program mapped over a population, the same object for the same structure."""
-    shared = (None,) * 4
-    own = jax.tree.unflatten(structure, axes)
-    return jax.jit(jax.vmap(functools.partial(run, plan=plan), in_axes=(0, *own, *shared, 0)))
+    own, shared = jax.tree.unflatten(structure, axes), (None,) * 4
+
+    @functools.partial(jax.jit, static_argnames="plan")
+    def program(*arguments: Any, plan: Plan) -> Any:
+        one = functools.partial(run, plan=plan)
+        return jax.vmap(one, in_axes=(0, *own, *shared, 0))(*arguments)
+
+    return program

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -87,29 +88,18 @@ def train(
     Returns:
         The carry after the last epoch. Ctrl-C ends training after the call that it interrupted.
     """
-    count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
-    plan = make_plan(count, regime, carry.best is not None)
-    net, optimizer, task, stopping = canonical((skeleton(net), optimizer, task, stopping))
-    key = randomness.key(regime.seed)
-    calls = Pace(1 if regime.each else plan.epochs)
-    numbers = np.arange(count) if rows is None else rows
-
-    def arguments(carry: Carry, first: int, epochs: int) -> tuple[Any, ...]:
-        order = draw_order(numbers, plan, regime, first, epochs)
-        feeds = Feed(data, order, np.int32(count)), validation
-        span = np.int32(epochs), np.int32(first)
-        return carry, net, optimizer, task, stopping, *feeds, *span, key
-
+    course = Course.of(net, optimizer, task, stopping, data, rows, validation, regime, carry)
+    calls = Pace(1 if regime.each else course.plan.epochs)
     began = time.perf_counter()
-    run.lower(*arguments(carry, 0, 0), plan=plan).compile()
+    course.compile(carry)
     _give_back_memory()
-    data, validation = _placed((data, validation))
+    course.place()
     history.compile_seconds += time.perf_counter() - began
     while int(carry.epoch) < regime.epochs and not bool(carry.stopped):
         began = time.perf_counter()
         first = int(carry.epoch)
         epochs = min(calls.epochs, regime.epochs - first)
-        carry, logs = run(*arguments(carry, first, epochs), plan=plan)
+        carry, logs = course.run(carry, first, epochs)
         jax.block_until_ready(carry)
         took = time.perf_counter() - began
         done = int(carry.epoch) - first + int(carry.failed)
@@ -122,6 +112,75 @@ def train(
     return carry
 
 
+@dataclasses.dataclass
+class Course:
+    """The training program with everything in place but where training stands.
+
+    Attributes:
+        settings: network without weights, optimiser, task and stopping, their numbers arrays.
+        key: of all that is random but weights and order.
+        data: the samples, in the host's memory or on the device.
+        rows: which of them are trained on.
+        validation: what is measured after each epoch, or None.
+        regime: how much is trained, and in which order.
+        plan: the structure.
+        program: `run`, or `run` mapped over a population.
+        order: the rows of every step of some epochs, given their first number and their count.
+    """
+
+    settings: tuple[Any, ...]
+    key: Any
+    data: Data
+    rows: np.ndarray
+    validation: Feed | None
+    regime: Regime
+    plan: Plan
+    program: Any
+    order: Callable[[int, int], Any]
+
+    @classmethod
+    def of(
+        cls,
+        net: Layer,
+        optimizer: Optimizer,
+        task: Task,
+        stopping: Stopping,
+        data: Data,
+        rows: np.ndarray | None,
+        validation: Feed | None,
+        regime: Regime,
+        carry: Carry,
+    ) -> Course:
+        """Return the course of one network's training."""
+        numbers = np.arange(len(jax.tree.leaves(data.x)[0])) if rows is None else rows
+        plan = make_plan(len(numbers), regime, carry.best is not None)
+        settings = canonical((skeleton(net), optimizer, task, stopping))
+        key, order = (
+            randomness.key(regime.seed),
+            functools.partial(draw_order, numbers, plan, regime),
+        )
+        return cls(settings, key, data, numbers, validation, regime, plan, run, order)
+
+    def compile(self, carry: Carry) -> None:
+        """Compile the program, or read it from the compilation cache, without running it."""
+        self.program.lower(*self._arguments(carry, 0, 0), plan=self.plan).compile()
+
+    def place(self) -> None:
+        """Put the samples on the device."""
+        self.data, self.validation = placed((self.data, self.validation))
+
+    def run(self, carry: Carry, first: int, epochs: int) -> tuple[Carry, dict[str, Any]]:
+        """Train for some epochs, at most `plan.epochs`, the first of them number `first`."""
+        done: tuple[Carry, dict[str, Any]]
+        done = self.program(*self._arguments(carry, first, epochs), plan=self.plan)
+        return done
+
+    def _arguments(self, carry: Carry, first: int, epochs: int) -> tuple[Any, ...]:
+        order, count = self.order(first, epochs), np.int32(len(self.rows))
+        feeds = Feed(self.data, order, count), self.validation
+        return carry, *self.settings, *feeds, np.int32(epochs), np.int32(first), self.key
+
+
 def _give_back_memory() -> None:
     """Return to the system what compiling has freed, some 200 MB, before the samples are copied.
 
@@ -131,16 +190,16 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _placed(tree: Any) -> Any:
+def placed(tree: Any) -> Any:
     """Return the tree with its arrays on the device; an array that stands in it twice is one."""
-    placed: dict[int, Any] = {}
+    there: dict[int, Any] = {}
 
     def place(array: Any) -> Any:
-        if id(array) not in placed:
+        if id(array) not in there:
             # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
             ours = aligned(array) if jax.default_backend() == "cpu" else array
-            placed[id(array)] = jax.device_put(ours)
-        return placed[id(array)]
+            there[id(array)] = jax.device_put(ours)
+        return there[id(array)]
 
     return jax.tree.map(place, tree)
 

@@ -1,0 +1,186 @@
+"""A member of a population: one model, what it is trained on, and where its training stands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.models import arguments
+from gradus.models.course import begin, conclude
+from gradus.models.model import Model
+from gradus.models.objective import prepared
+from gradus.models.samples import Samples
+from gradus.nn.network import Outline, outline
+from gradus.train import loop
+from gradus.train.program import Carry, Data, Feed
+from gradus.train.stopping import Stopping
+from gradus.train.task import Supervised, Task
+
+# What of `fit`'s arguments may hold a space: numbers that need no other samples.
+SWEPT = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """Samples on the device: what is trained on, and what is measured.
+
+    Attributes:
+        samples: as they were given, in the host's memory.
+        data: all of them, on the device.
+        feed: what is measured, on the device.
+        number: which of several folds this is.
+    """
+
+    samples: Samples
+    data: Data
+    feed: Feed | None
+    number: int = 0
+
+    @classmethod
+    def of(cls, samples: Samples, number: int = 0) -> Fold:
+        """Return samples put on the device."""
+        data, feed = loop.placed((samples.data, samples.feed()))
+        return cls(samples, data, feed, number)
+
+    def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
+        """Return the same samples, on the device once, with other rows held out."""
+        split = dataclasses.replace(self.samples, rows=rows, held=held)
+        data = self.data if split.given is None else self.data._replace(weight=split.given)
+        feed = loop.validation_feed(data, held)
+        return Fold(split, self.data, jax.device_put(feed), number)
+
+
+@dataclasses.dataclass
+class Member:
+    """One training of a sweep.
+
+    Attributes:
+        trial: the number of the trial it belongs to.
+        model: the built model; its history grows with the training.
+        task: what is learnt, fitted to the targets.
+        stopping: when to stop.
+        fold: what it is trained on.
+        regime: how much is trained, and in which order.
+        fitting: its own arguments of `fit`, from which it can be built again.
+        carry: where training stands.
+    """
+
+    trial: int
+    model: Model
+    task: Task
+    stopping: Stopping
+    fold: Fold
+    regime: loop.Regime
+    fitting: Mapping[str, Any]
+    carry: Carry
+
+    @property
+    def course(self) -> loop.Course:
+        """The training program with the member's settings in place."""
+        samples, data = self.fold.samples, self.fold.data
+        rows = samples.rows
+        if self.regime.batch_size is None:
+            data, rows = samples.whole()
+        model = self.model
+        return loop.Course.of(
+            model.net, model.optimizer, self.task, self.stopping,
+            data, rows, self.fold.feed, self.regime, self.carry,
+        )  # fmt: skip
+
+    @property
+    def structure(self) -> Hashable:
+        """What members must have in common to be one program."""
+        course = self.course
+        trees = jax.tree.structure((course.settings, self.carry))
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves((course.settings, self.carry)))
+        order = course.regime.batch_size, course.regime.shuffle_seed, self.fold.number
+        return trees, shapes, course.plan, order
+
+    @property
+    def done(self) -> bool:
+        """Whether the training has ended."""
+        return int(self.carry.epoch) >= self.regime.epochs or bool(self.carry.stopped)
+
+    def extend(self, carry: Carry, logs: Mapping[str, Any]) -> None:
+        """Take over what a call of the program gave, of this member alone."""
+        done = int(carry.epoch) - int(self.carry.epoch) + int(carry.failed)
+        self.model.history.extend(logs, done)
+        self.carry = carry
+
+    def conclude(self) -> Model:
+        """Return the model with its weights, the best where they were kept."""
+        conclude(self.model, self.carry, self.stopping)
+        return self.model
+
+
+class Builder:
+    """Makes members of a sweep of models.
+
+    What depends on a network's structure alone, its shapes and the checks of network, loss and
+    targets against each other, is done once for each structure.
+
+    Args:
+        folds: what is trained on.
+        options: of `fit`, the same for all: `monitor`, `mode`, `target`, `restore_best`, `probes`.
+    """
+
+    def __init__(self, folds: list[Fold], options: Mapping[str, Any]) -> None:
+        self.folds, self.options = folds, options
+        self._outlines: dict[Any, Outline] = {}
+        self._checked: dict[Any, list[str]] = {}
+
+    def ready(self, trial: int, model: Model, fitting: Mapping[str, Any], fold: int = 0) -> Member:
+        """Return a member ready to train, its weights drawn.
+
+        Args:
+            trial: the number of its trial.
+            model: a model that was not built yet; its history grows with the training.
+            fitting: arguments of `fit` of its own, all of `SWEPT`.
+            fold: the number of the fold that it is trained on.
+        """
+        chosen, options = self.folds[fold], self.options
+        given = chosen.samples
+        self._draw(model, given)
+        task = self._task(model, given)
+        full = model.optimizer.full_batch
+        regime = loop.Regime(
+            epochs=arguments.whole("epochs", fitting["epochs"], 1),
+            batch_size=arguments.batch_size(fitting["batch_size"], given.count, full),
+            seed=model.seed,
+            shuffle_seed=arguments.whole("shuffle_seed", fitting["shuffle_seed"]),
+            probes=options["probes"],
+        )
+        patience, target = fitting["patience"], options["target"]
+        stopping = arguments.stopping(
+            task.names(), given.held is not None, patience, options["monitor"],
+            options["mode"], fitting["min_delta"], target,
+        )  # fmt: skip
+        keep_best = options["restore_best"] and (patience is not None or target is not None)
+        carry = begin(model, stopping, keep_best)
+        return Member(trial, model, task, stopping, chosen, regime, fitting, carry)
+
+    def _draw(self, model: Model, given: Samples) -> None:
+        """Build the model's network, tracing each structure once."""
+        if model.built:
+            return
+        model._example = arguments.shapes_of(given.example)
+        kind = jax.tree.structure(model.net)
+        known = self._outlines.get(kind)
+        made = known.like(model.net) if known is not None else None
+        if made is None:
+            made = self._outlines[kind] = outline(model.net, model._example)
+        model.net = made.draw(model.seed)
+
+    def _task(self, model: Model, given: Samples) -> Task:
+        """Return the model's task fitted to the targets, each structure checked once."""
+        kind = jax.tree.structure((model.net, model.optimizer, model.task))
+        if kind not in self._checked or not isinstance(model.task, Supervised):
+            task = model._prepared(given)
+            self._checked[kind] = model.history.notes
+            return task
+        model.history.notes = list(self._checked[kind])
+        return prepared(model.task, given.data.y)

@@ -1,0 +1,94 @@
+"""A trial of a sweep: what was drawn, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradus.space import Hyper, Value, active
+from gradus.train.history import History
+
+WAITING, FINISHED, STOPPED, DIVERGED, FAILED = (
+    "waiting",
+    "finished",
+    "stopped",
+    "diverged",
+    "failed",
+)
+
+
+@dataclasses.dataclass
+class Trial:
+    """What was drawn for a trial, and what came of it.
+
+    Attributes:
+        number: counted from 0.
+        values: the number drawn of each hyperparameter that counts.
+        status: "waiting", "finished", "stopped" (it left the race early), "diverged", or "failed"
+            (it could not be built).
+        score: the watched number at the epoch whose weights are kept, the mean over its members;
+            NaN until it is known, and if the training diverged.
+        scores: of each member: each seed and fold.
+        epochs: how many were trained, by the member that trained the longest.
+        metrics: the numbers of the epoch that is kept, the mean over the members.
+        histories: the record of each member.
+        error: why it failed.
+    """
+
+    number: int
+    values: dict[str, Value]
+    status: str = WAITING
+    score: float = math.nan
+    scores: list[float] = dataclasses.field(default_factory=list)
+    epochs: int = 0
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    histories: list[History] = dataclasses.field(default_factory=list)
+    error: str = ""
+
+    def settings(self, hypers: Mapping[str, Hyper]) -> dict[str, Any]:
+        """Return what was drawn in a reader's words; None where a hyperparameter does not count."""
+        return {
+            name: hyper.space.label(self.values[name]) if name in self.values else None
+            for name, hyper in hypers.items()
+        }
+
+    def conclude(self, histories: list[History], monitor: str, status: str = FINISHED) -> None:
+        """Take over what its members' trainings came to."""
+        self.histories = histories
+        kept = [_kept(history) for history in histories]
+        self.epochs = max((history.epochs for history in histories), default=0)
+        self.scores = [one.get(monitor, math.nan) for one in kept]
+        self.metrics = {
+            name: float(np.mean([one[name] for one in kept])) for name in (kept[0] if kept else {})
+        }
+        broken = any(history.stopped == "diverged" for history in histories)
+        self.status = DIVERGED if broken else status
+        self.score = math.nan if broken else float(np.mean(self.scores))
+
+
+def drawn(hypers: Mapping[str, Hyper], shares: Mapping[str, float]) -> dict[str, Value]:
+    """Return the values at some shares of the spaces, of those hyperparameters that count."""
+    values: dict[str, Value] = {}
+    for name, hyper in hypers.items():
+        if active(hypers, values, name):
+            values[name] = hyper.space.draw(shares[name])
+    return values
+
+
+def ranked(trials: list[Trial], mode: str) -> list[Trial]:
+    """Return the trials from the best to the worst, those without a score at the end."""
+    sign = 1 if mode == "min" else -1
+    return sorted(trials, key=lambda t: (math.isnan(t.score), sign * t.score, t.number))
+
+
+def _kept(history: History) -> dict[str, float]:
+    """Return the numbers of the epoch whose weights are kept."""
+    if not history.epochs:
+        return {}
+    place = history.best_epoch - 1 if history.best_epoch else -1
+    rate = "learning_rate"  # a setting, not a result
+    return {n: float(v[place]) for n, v in history.items() if v.ndim == 1 and n != rate}

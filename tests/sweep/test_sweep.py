@@ -1,0 +1,133 @@
+"""A sweep's trials are what their models are alone, and the best of them is kept."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.space import settle
+from gradus.sweep.executors import Local
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 5)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
+LOSS = "sparse_categorical_crossentropy"
+
+
+def space(units=6, **settings):
+    rate = gr.uniform(0, 0.4)
+    net = gr.Sequential([gr.Dense(units, "tanh"), gr.Dropout(rate), gr.Dense(2, "softmax")])
+    optimizer = gr.Adam(gr.log_uniform(1e-3, 0.3))
+    return gr.Model(net, LOSS, optimizer, metrics=["accuracy"], **settings)
+
+
+def alone(sweep, trial, x, y, seed=0, **options):
+    settled = dict(settle(sweep.model.settings, sweep.hypers, trial.values))
+    model = gr.Model(**(settled | {"seed": settled["seed"] + seed}))
+    model.fit(x, y, verbose=False, **options)
+    return model
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_trial_is_its_model_trained_alone(width):
+    model = space(gr.choice(4, 6), seed=gr.int_uniform(0, 50))
+    sweep = gr.Sweep(model, 5, executor=Local(width=width), seed=3)
+    options = {"batch_size": 16, "epochs": 3, "validation_data": (X[:20], Y[:20])}
+    sweep.fit(X, Y, verbose=False, **options)
+    assert {trial.status for trial in sweep.trials} == {"finished"}
+    for trial in sweep.trials:
+        one, found = alone(sweep, trial, X, Y, **options), sweep.member_models(trial)[0]
+        for name in ("loss", "val_loss", "val_accuracy"):
+            np.testing.assert_allclose(found.history[name], one.history[name], rtol=1e-4)
+        np.testing.assert_allclose(found.predict(X), one.predict(X), rtol=1e-3, atol=1e-5)
+        assert trial.score == pytest.approx(one.history["val_accuracy"][-1])
+    best = max(trial.score for trial in sweep.trials)
+    assert sweep.best.history["val_accuracy"][-1] == pytest.approx(best)
+    assert sweep.best.evaluate(X[:20], Y[:20])["accuracy"] == pytest.approx(best)
+
+
+def test_the_table_has_a_row_for_each_trial():
+    table = gr.Sweep(space(), 4).fit(X, Y, epochs=2, verbose=False).table()
+    assert table["trial"].to_list() == [0, 1, 2, 3]
+    assert {"dropout.rate", "optimizer.learning_rate", "val_loss", "score"} <= set(table.columns)
+    np.testing.assert_allclose(table["score"], table["val_accuracy"])
+
+
+def test_seeds_and_folds_are_members_and_the_score_is_their_mean():
+    sweep = gr.Sweep(space(), 2, seeds=2, cv=3).fit(X, Y, epochs=2, batch_size=16, verbose=False)
+    trial = sweep.ranking[0]
+    assert len(trial.scores) == 6
+    assert trial.score == pytest.approx(np.mean(trial.scores))
+    assert len({tuple(one.weights["dense/bias"]) for one in sweep.member_models(trial)}) == 6
+    held = [rows.samples.held for rows in sweep._contest.builder.folds]
+    assert sorted(np.concatenate(held)) == list(range(60))
+
+
+def test_a_trial_that_diverges_is_marked_and_harms_no_other():
+    net = gr.Sequential([gr.Dense(4), gr.Dense(1)])
+    model = gr.Model(net, "mse", gr.SGD(gr.choice(1e-3, 1e12)))
+    sweep = gr.Sweep(model, search="grid").fit(X, X[:, :1], epochs=4, verbose=False)
+    assert [trial.status for trial in sweep.trials] == ["finished", "diverged"]
+    assert np.isnan(sweep.trials[1].score)
+    assert sweep.ranking[0].number == 0
+
+
+def test_a_trial_that_cannot_be_is_marked_failed_and_others_go_on():
+    net = gr.Sequential([gr.Dense(gr.choice(4, 0)), gr.Dense(2, "softmax")])
+    sweep = gr.Sweep(gr.Model(net, LOSS), search="grid").fit(X, Y, epochs=1, verbose=False)
+    assert [trial.status for trial in sweep.trials] == ["finished", "failed"]
+    assert "units=0" in sweep.trials[1].error
+    net = gr.Sequential([gr.Dense(gr.choice(-1, 0)), gr.Dense(2, "softmax")])
+    with pytest.raises(GradusError, match=r"No trial could be built: .*units=-1"):
+        gr.Sweep(gr.Model(net, LOSS), search="grid").fit(X, Y, verbose=False)
+
+
+def test_what_fit_takes_may_be_a_space():
+    sweep = gr.Sweep(space(), 8)
+    sweep.fit(X, Y, epochs=gr.choice(1, 2), batch_size=gr.choice(8, 16), verbose=False)
+    shown = [trial.settings(sweep.hypers) for trial in sweep.trials]
+    assert [one["epochs"] for one in shown] == [trial.epochs for trial in sweep.trials]
+    assert {one["epochs"] for one in shown} == {1, 2}
+    assert {one["batch_size"] for one in shown} == {8, 16}
+
+
+@pytest.mark.parametrize("search", ["random", "sobol"])
+def test_the_seed_decides_what_is_drawn_and_each_draw_is_in_its_space(search):
+    def values(seed, trials=16):
+        sweep = gr.Sweep(space(), trials, search, seed=seed).fit(X, Y, epochs=1, verbose=False)
+        return [trial.values for trial in sweep.trials]
+
+    first = values(1)
+    assert first == values(1) != values(2)
+    assert first[:8] == values(1, 8)
+    rates = np.array([one["dropout.rate"] for one in first])
+    assert rates.min() >= 0
+    assert rates.max() <= 0.4
+    assert np.histogram(rates, 4, (0, 0.4))[0].min() >= (4 if search == "sobol" else 1)
+
+
+def test_a_grid_is_every_combination_and_conditions_are_no_extra_rows():
+    sgd = gr.SGD(0.1, momentum=gr.choice(0.0, 0.5, 0.9))
+    net = gr.Sequential([gr.Dense(gr.choice(3, 4)), gr.Dense(2, "softmax")])
+    sweep = gr.Sweep(gr.Model(net, LOSS, gr.choice(sgd, gr.Adam(0.1))), search="grid")
+    assert len(sweep.fit(X, Y, epochs=1, verbose=False).trials) == 2 * (3 + 1)
+
+
+def test_mistakes_say_what_to_write():
+    plain = gr.Model(gr.Dense(2, "softmax"), LOSS)
+    with pytest.raises(GradusError, match="no hyperparameter to try"):
+        gr.Sweep(plain).fit(X, Y)
+    with pytest.raises(GradusError, match=r"'grid' needs a finite set for dropout\.rate"):
+        gr.Sweep(space(), search="grid").fit(X, Y)
+    with pytest.raises(GradusError, match=r"nearest|Did you mean.*'sobol'"):
+        gr.Sweep(space(), search="sobl").fit(X, Y)
+    with pytest.raises(GradusError, match="Sweep takes a model"):
+        gr.Sweep(plain.net)
+    with pytest.raises(GradusError, match="call fit"):
+        gr.Sweep(space()).ranking  # noqa: B018
+    with pytest.raises(GradusError, match="val_acuracy"):
+        gr.Sweep(space(), 2).fit(X, Y, monitor="val_acuracy")
+    many = [gr.Dense(gr.int_uniform(1, 100)) for _ in range(4)]
+    huge = gr.Model(gr.Sequential([*many, gr.Dense(2, "softmax")]), LOSS)
+    with pytest.raises(GradusError, match="100,000,000 combinations"):
+        gr.Sweep(huge, search="grid").fit(X, Y)

@@ -1,0 +1,108 @@
+"""Spaces: what they draw, where they may stand, and what they refuse."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.space import find, settle
+from gradus.sweep.trial import drawn
+
+SHARES = np.linspace(0, 1 - 1e-12, 1001)
+
+
+def test_ranges_draw_by_their_quantiles():
+    # By hand: half-way of uniform(2, 4) is 3, of log_uniform(1, 100) is 10.
+    assert gr.uniform(2, 4).draw(0.5) == 3
+    assert gr.log_uniform(1, 100).draw(0.5) == pytest.approx(10)
+    whole = [gr.int_uniform(3, 6).draw(share) for share in SHARES]
+    assert sorted(set(whole)) == [3, 4, 5, 6]
+    assert np.ptp(np.unique(whole, return_counts=True)[1]) <= 1
+    options = [gr.choice("a", "b", "c").draw(share) for share in SHARES]
+    assert np.ptp(np.unique(options, return_counts=True)[1]) <= 1
+
+
+def test_spaced_sets_are_numpys():
+    np.testing.assert_allclose(gr.linspace(1, 3, 5).options, np.linspace(1, 3, 5))
+    np.testing.assert_allclose(gr.logspace(1e-4, 1, 5).options, np.geomspace(1e-4, 1, 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (gr.choice, "no options"),
+        (lambda: gr.uniform(2, 1), r"more than the highest; write \(1, 2\)"),
+        (lambda: gr.log_uniform(0, 1), "needs numbers above 0"),
+        (lambda: gr.log_uniform(-1, 1), "needs numbers above 0"),
+        (lambda: gr.int_uniform(1.5, 3), "two whole numbers"),
+        (lambda: gr.uniform("1", 3), "two numbers"),
+        (lambda: gr.uniform(0, float("inf")), "two numbers"),
+        (lambda: gr.linspace(0, 1, 1), "a count of at least 2"),
+        (lambda: gr.logspace(-4, -1, 4), "above 0"),
+        (lambda: gr.uniform(0, 1, name=""), "write a word"),
+    ],
+)
+def test_impossible_spaces_say_what_to_write(make, words):
+    with pytest.raises(GradusError, match=words):
+        make()
+
+
+def network(dropout):
+    layers = [
+        gr.Dense(gr.choice(4, 8), gr.choice("relu", "tanh")),
+        gr.Dropout(dropout),
+        gr.Dense(gr.int_uniform(2, 5)).named("end"),
+        gr.Dropout(dropout),
+    ]
+    return gr.Sequential(layers)
+
+
+def test_names_tell_where_a_space_stands_and_one_space_is_one_hyperparameter():
+    dropout = gr.uniform(0, 0.5)
+    assert list(find({"net": network(dropout), "seed": gr.int_uniform(0, 9, name="start")})) == [
+        "dense.units", "dense.activation", "dropout.rate", "end.units", "start",
+    ]  # fmt: skip
+
+
+def test_values_stand_in_the_places_of_spaces_and_the_rest_is_as_it_was():
+    dropout = gr.uniform(0, 0.5)
+    net = network(dropout)
+    net.layers[2].freeze()
+    hypers = find(net)
+    made = settle(net, hypers, drawn(hypers, dict.fromkeys(hypers, 0.6)))
+    assert [layer.__class__ for layer in made.layers] == [gr.Dense, gr.Dropout] * 2
+    assert (made.layers[0].units, made.layers[0].activation) == (8, "tanh")
+    assert made.layers[1].rate == made.layers[3].rate == pytest.approx(0.3)
+    assert made.layers[2].units == 4
+    assert not made.layers[2].trainable
+    assert find(made) == {}
+    assert len(find(net)) == 4
+
+
+def test_what_a_choice_has_counts_only_where_it_is_chosen():
+    sgd = gr.SGD(gr.log_uniform(0.01, 1), momentum=gr.uniform(0, 0.9))
+    settings = {"optimizer": gr.choice(sgd, gr.Adam(gr.log_uniform(1e-4, 1e-2)))}
+    hypers = find(settings)
+    assert list(hypers) == [
+        "optimizer", "optimizer.sgd.learning_rate", "optimizer.sgd.momentum",
+        "optimizer.adam.learning_rate",
+    ]  # fmt: skip
+    shares = dict.fromkeys(hypers, 0.5)
+    first = drawn(hypers, shares | {"optimizer": 0.0})
+    assert list(first) == ["optimizer", "optimizer.sgd.learning_rate", "optimizer.sgd.momentum"]
+    made = settle(settings, hypers, first)["optimizer"]
+    assert isinstance(made, gr.SGD)
+    assert made.learning_rate == pytest.approx(0.1)
+    second = drawn(hypers, shares | {"optimizer": 0.9})
+    assert settle(settings, hypers, second)["optimizer"] == gr.Adam(pytest.approx(1e-3))
+
+
+def test_two_spaces_of_one_name_are_refused():
+    with pytest.raises(GradusError, match="Two spaces have the name 'p'"):
+        find([gr.uniform(0, 1, name="p"), gr.uniform(0, 1, name="p")])
+
+
+def test_a_space_left_in_a_plain_fit_is_named():
+    model = gr.Model(network(0.1), "mse", gr.Adam(gr.log_uniform(1e-3, 1)))
+    with pytest.raises(GradusError, match=r"dense\.units is choice\(4, 8\).*gr\.Sweep"):
+        model.fit(np.zeros((4, 2)), np.zeros((4, 2)), verbose=False)
