@@ -79,6 +79,7 @@ def outline(net: Layer, example: Any) -> Outline:
     scope = Scope(building=True)
     attach(net, "", scope)
     jax.eval_shape(net, _abstract(example))
+    net = copy_structure(net)  # an initialiser may be a method of the layer as it was in build
     specs = {}
     for path, layer in walk(net):
         for name, spec in layer.__dict__.pop("_specs", {}).items():
