@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
 from gradus.nn.network import replace
 from gradus.optim.schedules import ReduceOnPlateau
@@ -32,9 +31,9 @@ def begin(model: Model, stopping: Stopping, keep_best: bool) -> Carry:
     if carry is None or sorted(carry.params) != trained:  # new, or frozen otherwise than before
         epoch = 0 if carry is None else carry.epoch
         carry = start(model.net, model.optimizer, model.task, stopping, False)
-        carry = dataclasses.replace(carry, epoch=jnp.int32(epoch))
-    best = jax.tree.map(jnp.copy, (carry.params, carry.state)) if keep_best else None
-    never = jnp.bool_(False)
+        carry = dataclasses.replace(carry, epoch=np.int32(epoch))
+    best = (carry.params, carry.state) if keep_best else None
+    never = np.bool_(False)
     carry = dataclasses.replace(
         carry, best=best, stopping=stopping.start(), stopped=never, failed=never
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -78,7 +79,7 @@ class Member:
     fitting: Mapping[str, Any]
     carry: Carry
 
-    @property
+    @functools.cached_property
     def course(self) -> loop.Course:
         """The training program with the member's settings in place."""
         samples, data = self.fold.samples, self.fold.data

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from gradus.nn.layer import Layer
@@ -97,15 +98,15 @@ class Carry:
         failed: whether it ended because a loss or a weight was no longer finite.
     """
 
-    epoch: jax.Array
+    epoch: Any
     params: Params
     state: Params
     optimizer: Any
     plateau: Any
     stopping: Any
     best: Any
-    stopped: jax.Array
-    failed: jax.Array
+    stopped: Any
+    failed: Any
 
 
 def start(
@@ -113,18 +114,17 @@ def start(
 ) -> Carry:
     """Return the carry before the first epoch."""
     params, state = weights(net, "param"), weights(net, "state")
-    params, state = jax.tree.map(jnp.array, (params, state))
     plateau = optimizer.learning_rate
     return Carry(
-        epoch=jnp.int32(0),
+        epoch=np.int32(0),
         params=params,
         state=state,
         optimizer=begin(optimizer, task, params),
         plateau=plateau.start() if isinstance(plateau, ReduceOnPlateau) else None,
         stopping=stopping.start(),
-        best=jax.tree.map(jnp.copy, (params, state)) if keep_best else None,
-        stopped=jnp.bool_(False),
-        failed=jnp.bool_(False),
+        best=(params, state) if keep_best else None,
+        stopped=np.bool_(False),
+        failed=np.bool_(False),
     )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradus.nn.tree import pytree, static
 
-State = dict[str, jax.Array]
+State = dict[str, Any]  # scalars
 
 
 @pytree
@@ -37,7 +38,7 @@ class Stopping:
 
     def start(self) -> State:
         """Return the state before the first epoch: scalars, fit for a loop's carry."""
-        return {"best": jnp.float32(jnp.inf), "epoch": jnp.int32(0), "wait": jnp.int32(0)}
+        return {"best": np.float32(np.inf), "epoch": np.int32(0), "wait": np.int32(0)}
 
     def observe(
         self, state: State, value: Any, epoch: jax.Array
