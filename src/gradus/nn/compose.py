@@ -8,10 +8,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.dense import whole_number
 from gradus.nn.layer import Layer
+from gradus.nn.network import copy_structure
+from gradus.space import Space
 
 
-def _check_layers(owner: str, layers: Any) -> list[Layer]:
+def _check_layers(owner: str, layers: Any) -> Any:
+    if isinstance(layers, Space):
+        return layers
     if isinstance(layers, Layer) or not isinstance(layers, Sequence):
         raise GradusError(f"{owner} takes a list of layers: write {owner}([Dense(10), ...]).")
     for index, layer in enumerate(layers):
@@ -20,7 +25,7 @@ def _check_layers(owner: str, layers: Any) -> list[Layer]:
                 f"{owner}: item {index} is the class {layer.__name__}, not a layer: "
                 f"write {layer.__name__}(...)."
             )
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, Layer | Space):
             raise GradusError(
                 f"{owner}: item {index} is {layer!r} ({type(layer).__name__}), not a layer; "
                 'for an activation write Activation("relu").'
@@ -45,6 +50,38 @@ class Sequential(Layer):
 
     def call(self, x: Any) -> Any:
         """Return the output of the last layer."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Repeat(Layer):
+    """Copies of a layer, one after another, each with weights of its own.
+
+    So that the number of layers can be a hyperparameter: `Repeat(Dense(64, "relu"),
+    int_uniform(1, 4))`.
+
+    Args:
+        layer: what is copied.
+        times: how many copies; with none the output is the input.
+
+    Raises:
+        GradusError: for what is no layer, or a count that is no whole number from 0 up.
+    """
+
+    build_only = ("layer",)
+
+    def __init__(self, layer: Layer, times: int) -> None:
+        (self.layer,) = _check_layers("Repeat", [layer])
+        self.times = times
+
+    def build(self, shape: Any) -> None:
+        """Make the copies."""
+        times = whole_number("Repeat", "times", self.times, 0)
+        self.layers = [copy_structure(self.layer) for _ in range(times)]
+
+    def call(self, x: Any) -> Any:
+        """Return the output of the last copy."""
         for layer in self.layers:
             x = layer(x)
         return x

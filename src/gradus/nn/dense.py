@@ -26,8 +26,17 @@ def positive(layer: str, name: str, value: Any) -> int:
     Raises:
         GradusError: naming the layer's class and the argument otherwise.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
-        raise GradusError(f"{layer}({name}={value!r}): write a whole number of at least 1.")
+    return whole_number(layer, name, value, 1)
+
+
+def whole_number(layer: str, name: str, value: Any, least: int) -> int:
+    """Return `value` as a whole number of at least `least`.
+
+    Raises:
+        GradusError: naming the layer's class and the argument otherwise.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
+        raise GradusError(f"{layer}({name}={value!r}): write a whole number of at least {least}.")
     return int(value.__index__())
 
 
