@@ -23,7 +23,7 @@ format: .venv/lint
 
 bench: .venv/bench  ## run every benchmark
 	for claim in cold_start memory epoch_speed time_to_accuracy network_speed \
-		cnn_quality defaults_quality; do \
+		cnn_quality defaults_quality sweep_speed sweep_size sweep_quality; do \
 		$(BIN)/python benchmarks/$$claim.py || exit 1; \
 	done
 

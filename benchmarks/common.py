@@ -28,7 +28,10 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("GRADUS_DATA", HERE.parent.parent / "shared" / "data"))
-LIBRARIES = ("gradus", "jax", "jaxlib", "optax", "numpy", "scikit-learn", "keras", "torch")
+LIBRARIES = (
+    *("gradus", "jax", "jaxlib", "optax", "numpy"),
+    *("scikit-learn", "keras", "torch", "optuna"),
+)
 MATMUL = 2048  # rows and columns of the matrix product that measures the machine
 
 

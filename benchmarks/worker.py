@@ -1,4 +1,4 @@
-"""The process that a library is measured in: a trainer of `peers.py` and the commands to it.
+"""The process that a library is measured in: a trainer or a sweeper and the commands to it.
 
 Run by `common.Worker` with a job as JSON; then every line on standard input is a command and
 every line on standard output the answer to it.
@@ -18,6 +18,7 @@ from typing import Any
 import networks
 import numpy as np
 import peers
+import sweep_peers
 from peers import Arrays
 
 
@@ -26,7 +27,8 @@ class Server:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
-        self.kind = (networks if "network" in job else peers).PEERS[job["peer"]]
+        home = networks if "network" in job else sweep_peers if "sweep" in job else peers
+        self.kind = home.PEERS[job["peer"]]
         self.trainer: Any = None
         self._data: Arrays | None = None
 
@@ -82,6 +84,16 @@ class Server:
         began = time.perf_counter()
         self.trainer.train(epochs)
         return {"seconds": time.perf_counter() - began}
+
+    def sweep(self, trials: int, seed: int) -> dict[str, Any]:
+        """Try so many settings, drawn by a seed; report the seconds and what was found."""
+        began = time.perf_counter()
+        found = self.trainer.sweep(trials, seed)
+        return {"seconds": time.perf_counter() - began, **found}
+
+    def search(self, seconds: float, seed: int) -> dict[str, Any]:
+        """Look for the best settings for so long; report what was found."""
+        return dict(self.trainer.search(seconds, seed))
 
     def accuracy(self) -> dict[str, Any]:
         """Report the accuracy on the test part."""

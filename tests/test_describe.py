@@ -24,6 +24,8 @@ from gradus.train.task import Supervised, Target
 # Arguments for what has no defaults, by the argument's name.
 EXAMPLES = {
     "units": 4,
+    "times": 2,
+    "shares": (0.25, 0.75),
     "activation": "tanh",
     "rate": 0.25,
     "stddev": 0.5,

@@ -97,6 +97,18 @@ def test_what_a_choice_has_counts_only_where_it_is_chosen():
     assert settle(settings, hypers, second)["optimizer"] == gr.Adam(pytest.approx(1e-3))
 
 
+def test_a_space_that_several_options_share_always_counts():
+    rate = gr.log_uniform(1e-4, 1e-2)
+    settings = {"optimizer": gr.choice(gr.SGD(rate), gr.Adam(rate))}
+    hypers = find(settings)
+    assert list(hypers) == ["optimizer", "optimizer.sgd.learning_rate"]
+    for share, kind in ((0.0, gr.SGD), (0.9, gr.Adam)):
+        values = drawn(hypers, {"optimizer": share, "optimizer.sgd.learning_rate": 0.5})
+        made = settle(settings, hypers, values)["optimizer"]
+        assert isinstance(made, kind)
+        assert made.learning_rate == pytest.approx(1e-3)
+
+
 def test_two_spaces_of_one_name_are_refused():
     with pytest.raises(GradusError, match="Two spaces have the name 'p'"):
         find([gr.uniform(0, 1, name="p"), gr.uniform(0, 1, name="p")])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gradus.nn.augment import RandomTranslation as RandomTranslation
     from gradus.nn.bidirectional import Bidirectional as Bidirectional
     from gradus.nn.compose import Parallel as Parallel
+    from gradus.nn.compose import Repeat as Repeat
     from gradus.nn.compose import Residual as Residual
     from gradus.nn.compose import Sequential as Sequential
     from gradus.nn.conv import Conv1D as Conv1D
@@ -101,8 +102,12 @@ if TYPE_CHECKING:
     from gradus.space import log_uniform as log_uniform
     from gradus.space import logspace as logspace
     from gradus.space import uniform as uniform
+    from gradus.sweep.evolution import PopulationBased as PopulationBased
+    from gradus.sweep.halving import Hyperband as Hyperband
+    from gradus.sweep.halving import SuccessiveHalving as SuccessiveHalving
     from gradus.sweep.population import fit_all as fit_all
     from gradus.sweep.sweep import Sweep as Sweep
+    from gradus.train import distributed as distributed
     from gradus.train.custom import FunctionTask as FunctionTask
 
     __version__: str
@@ -125,7 +130,7 @@ _HOMES = {
     ),
     "gradus.nn.augment": ("RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation"),
     "gradus.nn.bidirectional": ("Bidirectional",),
-    "gradus.nn.compose": ("Parallel", "Residual", "Sequential"),
+    "gradus.nn.compose": ("Parallel", "Repeat", "Residual", "Sequential"),
     "gradus.nn.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
     "gradus.nn.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
     "gradus.nn.dense": ("Activation", "Dense", "Maxout", "PReLU"),
@@ -149,6 +154,8 @@ _HOMES = {
         *("Lion", "Muon", "LBFGS"),
     ),
     "gradus.space": ("choice", "int_uniform", "linspace", "log_uniform", "logspace", "uniform"),
+    "gradus.sweep.evolution": ("PopulationBased",),
+    "gradus.sweep.halving": ("Hyperband", "SuccessiveHalving"),
     "gradus.sweep.population": ("fit_all",),
     "gradus.sweep.sweep": ("Sweep",),
     "gradus.train.custom": ("FunctionTask",),
@@ -157,6 +164,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = {
     "activations": "gradus.nn.activations",
     "data": "gradus.data",
+    "distributed": "gradus.train.distributed",
     "figures": "gradus.report.figures",
     "initializers": "gradus.nn.initializers",
     "losses": "gradus.objectives.losses",

@@ -221,6 +221,9 @@ def find(settings: Any) -> dict[str, Hyper]:
     seen: dict[int, str] = {}
     for place, space, parent, option in _spaces(settings, ()):
         if id(space) in seen:
+            former = found[seen[id(space)]]
+            if (seen.get(parent, ""), option) != (former.parent, former.option):
+                found[former.name] = Hyper(former.name, space)  # it counts in several places
             continue
         name = space.name or ".".join(place) or "value"
         if name in found:

@@ -14,7 +14,7 @@ from gradus.errors import DataError, GradusError, SavedError
 from gradus.models.model import Model
 from gradus.report import figures
 from gradus.report.building import build_report, model_settings, result_panels, training_metrics
-from gradus.report.page import Panel, Report, _laid_out, duration, number, render, write_report
+from gradus.report.page import Panel, Report, duration, laid_out, number, render, write_report
 from gradus.train.history import History
 
 EVIL = '<script>alert("x")</script>'
@@ -258,4 +258,4 @@ def test_no_panel_stands_alone_in_half_a_row():
     panels = [
         Panel(str(i), "", None, wide) for i, wide in enumerate([True, False, True, *[False] * 3])
     ]
-    assert [panel.wide for panel in _laid_out(panels)] == [True, True, True, False, False, True]
+    assert [panel.wide for panel in laid_out(panels)] == [True, True, True, False, False, True]

@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `evaluate`, `predict`, `report`, `runs` and `lesson`.
+"""The command line: `gradus train`, `sweep`, `evaluate`, `predict`, `report`, `runs` and `lesson`.
 
 Only the parsing of arguments is imported here; what computes is imported by the command that
 needs it, so that `gradus --help` answers at once.
@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from gradus.apps import shown
 from gradus.apps.lessons import lesson, lessons
-from gradus.apps.options import Options
+from gradus.apps.options import Options, Trying
 from gradus.apps.output import Output, in_flags, number
 from gradus.errors import GradusError
 
@@ -69,25 +70,62 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import runs, spec, training
+    from gradus.apps import spec, training
 
     show = Output(json)
-    resumed = None if resume is None else runs.existing(resume)
-    if resumed is not None and out is not None:
-        raise spec.SpecError("--resume writes to its own run's folder: leave out --out.")
+    resumed = _resumed(resume, out)
     if data is None and resumed is None:
         raise spec.SpecError("Say what to train on: gradus train DATA.")
-    if data is None or data.endswith(".toml"):
-        path = Path(data) if data is not None else Path(str(resumed), spec.FILE)
-        raw, where = spec.read(path), str(path)
-    else:
-        raw, where = {"data": spec.located(data, Path.cwd())}, "The command line"
-    given = options.settings()
-    if "test" in given:
-        given["test"] = spec.located(given["test"], Path.cwd())
+    source = str(Path(str(resumed), spec.FILE)) if data is None else data
+    raw, where, given = _experiment(source, options)
     experiment = spec.checked(spec.merged(raw, given), where)
     record = training.train(experiment, out, resumed, show.say, not quiet)
-    _conclude(record, show)
+    shown.conclude(record, show)
+    show.result(record)
+    return DONE
+
+
+@app.command
+def sweep(
+    data: Annotated[
+        str | None,
+        Parameter(help="What `train` takes; a .toml may have spaces in the places of values."),
+    ] = None,
+    /,
+    *,
+    trying: Trying = Trying(),  # noqa: B008 - it is immutable
+    options: Options = Options(),  # noqa: B008
+    out: Annotated[
+        str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
+    ] = None,
+    resume: Annotated[
+        str | None, Parameter(help="The sweep to go on with, also with more --trials.")
+    ] = None,
+    quiet: Annotated[bool, Parameter(negative="", help="Show no progress.")] = False,
+    json: Json = False,
+) -> int:
+    """Train with many settings side by side, and write the best as a run.
+
+    Without spaces in an experiment, the learning rate, widths, dropout and L2 are tried.
+
+    gradus sweep digits --trials 256
+
+    gradus sweep experiment.toml --search sobol --seeds 3
+    """
+    from gradus.apps import runs, spec, sweeping
+
+    show = Output(json)
+    resumed = _resumed(resume, out)
+    if resumed is None and data is None:
+        raise spec.SpecError("Say what to try settings on: gradus sweep DATA.")
+    if resumed is not None and data is not None:
+        raise spec.SpecError("--resume goes on with its run's own data: leave out DATA.")
+    source = str(data) if resumed is None else str(resumed / runs.SWEEP)
+    raw, where, given = _experiment(source, options)
+    if how := trying.settings():
+        given["sweep"] = how
+    record = sweeping.sweep(raw, given, where, out, resumed, show.say, not quiet)
+    shown.conclude_sweep(record, show)
     show.result(record)
     return DONE
 
@@ -176,36 +214,32 @@ def list_runs(
     found = runs.list_runs(Path(folder))
     if found:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
-        show.table(header, [_row(one) for one in found])
+        show.table(header, [shown.row(one) for one in found])
     else:
         show.say("No runs yet: gradus train digits")
     show.result({"runs": found})
     return DONE
 
 
-def _row(run: dict[str, Any]) -> list[str]:
-    metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
-    shown = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
-    sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
-    seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
-    return [run["run"], str(run["status"])[:60], run.get("split", "-"), shown, *sizes, seconds]
+def _resumed(resume: str | None, out: str | None) -> Path | None:
+    """Return the folder of the run that is to go on, or None."""
+    from gradus.apps import runs, spec
+
+    if resume is not None and out is not None:
+        raise spec.SpecError("--resume writes to its own run's folder: leave out --out.")
+    return None if resume is None else runs.existing(resume)
 
 
-def _conclude(record: dict[str, Any], show: Output) -> None:
-    """Show what a training came to, and what to do next."""
-    run, parts = record["run"], record["parts"]
-    names = list(dict.fromkeys(name for metrics in parts.values() for name in metrics))
-    show.say()
-    rows = [[name, *(number(metrics.get(name)) for metrics in parts.values())] for name in names]
-    show.table(["", *parts], rows)
-    best = f", the weights of epoch {record['best_epoch']} kept" * bool(record["best_epoch"])
-    show.say()
-    show.say(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
-    show.say(f"The run is in {run}; open {run}/report.html to see it.")
-    if record["status"] == "interrupted":
-        show.say(f"Interrupted. To go on: gradus train {run}/experiment.toml --resume {run}")
-    else:
-        show.say(f"Next: gradus predict {run} DATA --out predictions.csv")
+def _experiment(data: str, options: Options) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return raw settings, where they are from, and those that flags give."""
+    from gradus.apps import spec
+
+    given = options.settings()
+    if "test" in given:
+        given["test"] = spec.located(given["test"], Path.cwd())
+    if data.endswith(".toml"):
+        return spec.read(Path(data)), data, given
+    return {"data": spec.located(data, Path.cwd())}, "The command line", given
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from gradus.apps.spec import Experiment, Network, Training
+from gradus.optim import optimizers
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,24 @@ def complete(experiment: Experiment, facts: Facts) -> Experiment:
         metrics=metrics,
         training=_training(experiment.training, optimizer["name"], monitor, validation, facts),
     )
+
+
+def spaces(chosen: Experiment) -> dict[str, Any]:
+    """Return the spaces that nearly always matter, around a complete experiment's settings.
+
+    Only widths make programs of their own, so there are few of them.
+    """
+    given = chosen.optimizer
+    rate: Any = given.get("learning_rate", optimizers.get(given["name"]).learning_rate)
+    around = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
+    found: dict[str, Any] = {
+        "optimizer": {"learning_rate": {"log_uniform": around}},
+        "penalty": {"l2": {"log_uniform": [1e-6, 1e-2]}},
+    }
+    if layers := chosen.network.layers:
+        widths = [[max(width // 2, 1) for width in layers], layers, [2 * w for w in layers]]
+        found["network"] = {"dropout": {"uniform": [0.0, 0.5]}, "layers": {"choice": widths}}
+    return found
 
 
 _LOSSES = {

@@ -1,4 +1,4 @@
-"""The flags of `gradus train`, and where in an experiment each belongs."""
+"""The flags of `gradus train` and `sweep`, and where in an experiment each belongs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 DATA = Group.create_ordered("Data")
 NETWORK = Group.create_ordered("Network")
 LEARNING = Group.create_ordered("Learning")
+SWEEP = Group.create_ordered("Sweep")
 
 
 def _widths(_: Any, tokens: Any) -> list[int]:
@@ -149,6 +150,37 @@ class Options:
                 inner = found.setdefault(section[0], {}) if section else found
                 inner[key] = value
         return found
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Trying:
+    """How a sweep tries settings."""
+
+    trials: Annotated[int | None, Parameter(group=SWEEP, help="How many settings are tried.")] = (
+        None
+    )
+    search: Annotated[
+        str | None, Parameter(group=SWEEP, help="How they are chosen: random, sobol, grid, ….")
+    ] = None
+    seeds: Annotated[
+        int | None, Parameter(group=SWEEP, help="With how many seeds each is trained.")
+    ] = None
+    cv: Annotated[
+        int | None, Parameter(group=SWEEP, help="On how many folds each is validated in turn.")
+    ] = None
+    strategy: Annotated[
+        str | None, Parameter(group=SWEEP, help="How far each is trained: full, halving, ….")
+    ] = None
+    storage: Annotated[
+        str | None,
+        Parameter(group=SWEEP, help="Where trials are kept: a file, or a database's URL."),
+    ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the given flags as those of the section `[sweep]`."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def _place_of(name: str) -> str:

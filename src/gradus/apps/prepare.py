@@ -29,6 +29,7 @@ class Prepared:
 
     Attributes:
         experiment: with every setting chosen.
+        facts: what the choice depended on.
         preprocessor: learnt from the training rows.
         loss: what is trained.
         entry: the layers before the first hidden one.
@@ -38,6 +39,7 @@ class Prepared:
     """
 
     experiment: Experiment
+    facts: Facts
     preprocessor: Preprocessor
     loss: Loss
     entry: list[Layer]
@@ -72,7 +74,8 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
     data = read(experiment.data, experiment.target, experiment.task)
     if data.y is None or data.task is None:
         raise _without_target(data, experiment)
-    experiment = defaults.complete(experiment, facts_of(data))
+    facts = facts_of(data)
+    experiment = defaults.complete(experiment, facts)
     loss = _usable(experiment)
     training, parts = data, {}
     if experiment.validation:
@@ -100,7 +103,7 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]
-    return Prepared(experiment, preprocessor, loss, entry, made, found, notes)
+    return Prepared(experiment, facts, preprocessor, loss, entry, made, found, notes)
 
 
 def read(

@@ -22,6 +22,7 @@ RUNS = "runs"
 RECORD, KIND = "run.json", "run"
 PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
+SWEEP = "sweep.toml"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,13 @@ def open_run(name: str | Path) -> Run:
     """
     folder = existing(name)
     run = Run(folder)
-    if not files.valid(folder, RECORD).exists() and files.valid(folder, spec.FILE).exists():
+    ended = files.valid(folder, RECORD).exists()
+    if not ended and files.valid(folder, SWEEP).exists():
+        raise SavedError(
+            f"The sweep of {str(folder)!r} has not ended. To go on with it write: gradus sweep "
+            f"--resume {folder}"
+        )
+    if not ended and files.valid(folder, spec.FILE).exists():
         raise SavedError(
             f"The training of {str(folder)!r} has not ended. To go on with it write: "
             f"gradus train --resume {folder}"
@@ -177,9 +184,15 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         if folder == Path(RUNS):
             return []
         raise SavedError(f"There is no folder {str(folder)!r}.")
-    found = [entry for entry in folder.iterdir() if files.valid(entry, spec.FILE).exists()]
-    found.sort(key=lambda entry: files.valid(entry, spec.FILE).stat().st_mtime)
-    return [_summary(entry) for entry in found]
+    began = {entry: _began(entry) for entry in folder.iterdir()}
+    found = sorted((time, entry) for entry, time in began.items() if time is not None)
+    return [_summary(entry) for _, entry in found]
+
+
+def _began(folder: Path) -> float | None:
+    """Return when a run's experiment was written; None if the folder is no run."""
+    paths = [files.valid(folder, name) for name in (spec.FILE, SWEEP)]
+    return next((path.stat().st_mtime for path in paths if path.exists()), None)
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ AtLeastZero = Annotated[float, Meta(ge=0)]
 Named = dict[str, Any]
 
 FILE = "experiment.toml"
+SPACES = ("choice", "uniform", "log_uniform", "int_uniform", "linspace", "logspace")
 
 
 class SpecError(GradusError):
@@ -110,6 +111,29 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     training: Training = Training()
 
 
+class Sweeping(Struct, forbid_unknown_fields=True, frozen=True):
+    """The section `[sweep]`: how an experiment with spaces is tried.
+
+    Attributes:
+        trials: how many settings are tried; for a grid None for all of it.
+        search: how they are chosen: "random", "sobol", "grid", ….
+        seeds: how many seeds each is trained with.
+        cv: how many folds of the training rows each is validated on, or None.
+        strategy: how far each is trained: "full", "halving", ….
+        storage: where the trials are kept as they end: a file, or the URL of a database; a file
+            in the run's folder if not given.
+        seed: of the draws.
+    """
+
+    trials: Count | None = None
+    search: str = "random"
+    seeds: Count = 1
+    cv: Annotated[int, Meta(ge=2)] | None = None
+    strategy: str | None = None
+    storage: str | None = None
+    seed: Whole = 0
+
+
 def read(path: str | Path) -> Named:
     """Return the raw settings of a file, its relative paths made absolute.
 
@@ -143,11 +167,43 @@ def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
     """
     if "data" not in raw:
         raise SpecError(f'{where} does not say what to train on: write data = "…".')
+    _refuse_spaces(raw, where)
     _check_keys(raw, Experiment, where)
     try:
         return msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
         raise SpecError(_said(error, raw, where)) from None
+
+
+def sweeping(raw: Mapping[str, Any], where: str = FILE) -> Sweeping:
+    """Return the settings of the section `[sweep]`.
+
+    Raises:
+        SpecError: as `checked`.
+    """
+    _check_keys(raw, Sweeping, f"{where} [sweep]")
+    try:
+        return msgspec.convert(raw, Sweeping)
+    except msgspec.ValidationError as error:
+        raise SpecError(_said(error, raw, f"{where} [sweep]")) from None
+
+
+def as_space(value: Any) -> str | None:
+    """Return the kind of space that a raw value stands for: {uniform = [0, 1]}; None for others."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        return next((kind for kind in value if kind in SPACES), None)
+    return None
+
+
+def _refuse_spaces(raw: Mapping[str, Any], where: str, place: str = "") -> None:
+    """Refuse what is for a sweep, not for one training."""
+    for key, value in raw.items():
+        kind = as_space(value)
+        if kind or (key == "sweep" and not place):
+            what = f"{place}{key} is a space, {kind} = {value[kind]}" if kind else "[sweep]"
+            raise SpecError(f"{where}: {what}: to try many settings write gradus sweep {where}")
+        if isinstance(value, Mapping):
+            _refuse_spaces(value, where, f"{place}{key}.")
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Named:

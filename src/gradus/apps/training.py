@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from gradus.errors import SavedError
 from gradus.models.model import Model
 
 Say = Callable[[str], None]
+_NONE: Mapping[str, Any] = {}
 
 
 def train(
@@ -64,6 +65,21 @@ def train(
         if resume is None:
             runs.discard(folder)
         raise
+    return conclude(folder, model, prepared, began)
+
+
+def conclude(
+    folder: Path, model: Model, prepared: Prepared, began: float, more: Mapping[str, Any] = _NONE
+) -> dict[str, Any]:
+    """Measure a trained model, write all of its run but the experiment, and return the record.
+
+    Args:
+        folder: the run's folder.
+        model: trained.
+        prepared: what on.
+        began: when, by `time.perf_counter`.
+        more: further entries of the record.
+    """
     parts = {name: measure(model, x, y, prepared.target) for name, (x, y) in prepared.parts.items()}
     history = model.history
     split = headline(parts)
@@ -83,6 +99,7 @@ def train(
         "training_seconds": round(sum(history.seconds), 3),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
+        **more,
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish(folder, model, record, notes)

@@ -38,7 +38,7 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = {
     "Depth": ("initialization", "vanishing", "batch-norm"),
     "Codes": ("autoencoder", "stacked-autoencoder", "denoising", "embedding"),
     "Images and sequences": ("cnn", "rnn", "attention"),
-    "Beyond": ("fine-tuning", "gan"),
+    "Beyond": ("fine-tuning", "gan", "tuning"),
 }
 NAMES = tuple(name for names in CHAPTERS.values() for name in names)
 

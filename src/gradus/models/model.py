@@ -23,7 +23,8 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import init, replace, weights
 from gradus.optim import optimizers
 from gradus.train import checkpoint as checkpoints
-from gradus.train import inference, loop
+from gradus.train import distributed, inference, loop
+from gradus.train.devices import mesh_of
 from gradus.train.fault import locate
 from gradus.train.finder import RangeTest, range_test
 from gradus.train.history import History
@@ -128,6 +129,7 @@ class Model:
         checkpoint_every: float = 30.0,
         resume: str | Path | None = None,
         probes: bool = True,
+        devices: Any = None,
         verbose: bool = True,
     ) -> History:
         """Train for `epochs` more epochs; a second call goes on where the first one ended.
@@ -160,6 +162,8 @@ class Model:
             resume: a checkpoint's folder to go on from, to `epochs` in all, bit for bit as if
                 training had never been interrupted.
             probes: whether the layers' vital signs are recorded, at a few percent of the time.
+            devices: how many devices share each batch, or "all" of them; None for one. The result
+                is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
 
         Returns:
@@ -181,6 +185,7 @@ class Model:
             shuffle_seed=shuffle_seed,
             probes=probes,
             each=bool(callbacks),
+            mesh=mesh_of(devices),
         )
         task = self._prepared(given)
         stopping = arguments.stopping(
@@ -188,7 +193,8 @@ class Model:
         )
         keep_best = restore_best and (patience is not None or target is not None)
         terms: dict[str, Any] = {}
-        if checkpoint is not None or resume is not None:
+        leads = distributed.leads(regime.mesh)
+        if checkpoint is not None or resume is not None or distributed.several(regime.mesh):
             settings = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
             data_terms = regime, *given.data, given.rows, given.held
             terms = checkpoints.terms(*data_terms, stopping=stopping, **settings)
@@ -197,13 +203,15 @@ class Model:
             regime = dataclasses.replace(regime, epochs=int(carry.epoch) + regime.epochs)
         else:
             carry, self.history = checkpoints.read(Path(resume), carry, terms)
+        terms_of_all = {"epochs": regime.epochs, "callbacks": regime.each, **terms}
+        distributed.check_same(regime.mesh, terms_of_all, carry)
         data, rows = given.whole() if regime.batch_size is None else (given.data, given.rows)
         watchers: list[loop.Watcher] = [self._callback(callback) for callback in callbacks]
         writer = None
-        if checkpoint is not None:
+        if checkpoint is not None and leads:
             writer = checkpoints.Writer(Path(checkpoint), terms, checkpoint_every)
             watchers.append(writer)
-        with Progress(verbose, given.count, regime.epochs) as progress:
+        with Progress(verbose and leads, given.count, regime.epochs) as progress:
             watchers.insert(0, progress)
             carry = loop.train(
                 carry,

@@ -53,10 +53,11 @@ def _forward(x: jax.Array, sizes: Sizes) -> tuple[jax.Array, Any]:
     """Return the largest values, and which element of its tile each was, the first of equals."""
     none = tuple((0, 0) for _ in sizes)
     found = [view for _, view in views(x, sizes, sizes, none)]
-    largest = functools.reduce(jnp.maximum, found)
-    which = jnp.full(largest.shape, len(found) - 1, jnp.int16)
-    for number in range(len(found) - 2, -1, -1):
-        which = jnp.where(found[number] == largest, jnp.int16(number), which)
+    largest, which = found[0], jnp.zeros(found[0].shape, jnp.int16)
+    for number, view in enumerate(found[1:], 1):
+        # Never "equal to the largest": XLA may compute a value twice and round it differently.
+        which = jnp.where(view > largest, jnp.int16(number), which)
+        largest = jnp.maximum(largest, view)
     return largest, (which, x[:0])
 
 

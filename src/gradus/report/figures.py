@@ -6,6 +6,7 @@ from gradus.report.attention import attention_map
 from gradus.report.charts import bars, lines
 from gradus.report.codes import codes
 from gradus.report.images import feature_maps, filters, images, reconstructions
+from gradus.report.importance import importance
 from gradus.report.inside import forward_values, gradient_flow
 from gradus.report.outcome import (
     confusion_matrix,
@@ -15,6 +16,7 @@ from gradus.report.outcome import (
 )
 from gradus.report.portrait import activation_histograms, decision_boundary
 from gradus.report.surfaces import paths, surface
+from gradus.report.sweeps import metric_by, parallel, trial_curves
 from gradus.report.training import curves_of, learning_curves, learning_rate, range_test
 from gradus.report.vitals import activations_by_layer, gradients_by_layer, updates_by_layer
 
@@ -33,9 +35,12 @@ __all__ = [
     "gradient_flow",
     "gradients_by_layer",
     "images",
+    "importance",
     "learning_curves",
     "learning_rate",
     "lines",
+    "metric_by",
+    "parallel",
     "paths",
     "predicted_against_true",
     "range_test",
@@ -43,5 +48,6 @@ __all__ = [
     "roc_curve",
     "scores_by_class",
     "surface",
+    "trial_curves",
     "updates_by_layer",
 ]

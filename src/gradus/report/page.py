@@ -34,12 +34,14 @@ class Panel(NamedTuple):
         caption: a sentence on how to read it.
         figure: a Plotly figure; its own title is left out.
         wide: whether it takes the page's whole width.
+        least: the width in pixels below which it is scrolled.
     """
 
     title: str
     caption: str
     figure: Any
     wide: bool = False
+    least: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +81,12 @@ def write_report(path: str | Path, run: Report) -> Path:
     Raises:
         SavedError: if it cannot be written; what stood there before stays whole.
     """
+    return write_html(path, render(run))
+
+
+def write_html(path: str | Path, page: str) -> Path:
+    """Write a page as `write_report` does."""
     path, temporary = Path(path), None
-    page = render(run)
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=path.name, suffix=".part", delete=False
@@ -101,6 +107,29 @@ def write_report(path: str | Path, run: Report) -> Path:
 
 def render(run: Report) -> str:
     """Return the page of a run as HTML that loads nothing from anywhere."""
+    history = run.history if run.history is not None and run.history.epochs else None
+    return fill(
+        "report.html",
+        run=run,
+        tiles=_tiles(run, history),
+        metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
+        notes=_notes(run, history),
+        sections=[
+            ("Learning", False, laid_out(_learning(history) if history else [])),
+            ("Results", False, laid_out(run.figures)),
+            (
+                "Inside the network",
+                True,
+                laid_out([*(_probes(history) if history else []), *run.inside]),
+            ),
+        ],
+        settings=run.settings if isinstance(run.settings, str) else _flat(run.settings),
+        environment=run.environment,
+    )
+
+
+def fill(template: str, **content: Any) -> str:
+    """Return a template of this package as a page that loads nothing from anywhere."""
     import jinja2
     from plotly.offline import get_plotlyjs
 
@@ -111,27 +140,9 @@ def render(run: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    history = run.history if run.history is not None and run.history.epochs else None
     pages.globals.update(number=number, chart=_chart, label=style.label)
-    return pages.get_template("report.html").render(
-        run=run,
-        style=_source("report.css"),
-        plotly=get_plotlyjs(),
-        tiles=_tiles(run, history),
-        metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
-        notes=_notes(run, history),
-        sections=[
-            ("Learning", False, _laid_out(_learning(history) if history else [])),
-            ("Results", False, _laid_out(run.figures)),
-            (
-                "Inside the network",
-                True,
-                _laid_out([*(_probes(history) if history else []), *run.inside]),
-            ),
-        ],
-        settings=run.settings if isinstance(run.settings, str) else _flat(run.settings),
-        environment=run.environment,
-    )
+    style_sheet, plotly = _source("report.css"), get_plotlyjs()
+    return pages.get_template(template).render(style=style_sheet, plotly=plotly, **content)
 
 
 def number(name: str, value: float) -> str:
@@ -238,7 +249,7 @@ def _probes(history: History) -> list[Panel]:
     ]
 
 
-def _laid_out(panels: Sequence[Any]) -> list[Panel]:
+def laid_out(panels: Sequence[Any]) -> list[Panel]:
     """Return the panels, two to a row, those that would stand alone in one over its whole width."""
     laid: list[Panel] = []
     alone = False
@@ -277,4 +288,4 @@ def _chart(panel: Panel) -> Any:
 
 
 def _has_legend(figure: Any) -> bool:
-    return sum(trace.showlegend is not False for trace in figure.data) > 1
+    return sum(getattr(trace, "showlegend", False) is not False for trace in figure.data) > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from gradus.models.model import Model
 from gradus.models.objective import prepared
 from gradus.models.samples import Samples
 from gradus.nn.network import Outline, outline
+from gradus.space import Hyper, Value, settle
 from gradus.train import loop
 from gradus.train.program import Carry, Data, Feed
 from gradus.train.stopping import Stopping
@@ -47,6 +48,17 @@ class Fold:
         data, feed = loop.placed((samples.data, samples.feed()))
         return cls(samples, data, feed, number)
 
+    @classmethod
+    def several(cls, folds: Sequence[Samples]) -> list[Fold]:
+        """Return folds of the same samples, which are put on the device once."""
+        first, *others = folds
+        made = [cls.of(first)]
+        for number, one in enumerate(others, 1):
+            assert one.rows is not None  # noqa: S101
+            assert isinstance(one.held, np.ndarray)  # noqa: S101
+            made.append(made[0].with_rows(one.rows, one.held, number))
+        return made
+
     def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
         """Return the same samples, on the device once, with other rows held out."""
         split = dataclasses.replace(self.samples, rows=rows, held=held)
@@ -68,6 +80,7 @@ class Member:
         regime: how much is trained, and in which order.
         fitting: its own arguments of `fit`, from which it can be built again.
         carry: where training stands.
+        recipe: what it can be made of again, on another machine; None if of no sweep's spaces.
     """
 
     trial: int
@@ -78,6 +91,7 @@ class Member:
     regime: loop.Regime
     fitting: Mapping[str, Any]
     carry: Carry
+    recipe: Recipe | None = None
 
     @functools.cached_property
     def course(self) -> loop.Course:
@@ -92,7 +106,7 @@ class Member:
             data, rows, self.fold.feed, self.regime, self.carry,
         )  # fmt: skip
 
-    @property
+    @functools.cached_property
     def structure(self) -> Hashable:
         """What members must have in common to be one program."""
         course = self.course
@@ -185,3 +199,59 @@ class Builder:
             return task
         model.history.notes = list(self._checked[kind])
         return prepared(model.task, given.data.y)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """What all members of a sweep are made of: the same members, wherever they are made.
+
+    Attributes:
+        kind: the class of the model.
+        settings: its arguments, with spaces, and those of `fit` in `SWEPT`.
+        hypers: the spaces in them.
+        builder: makes the members.
+    """
+
+    kind: type[Model]
+    settings: Mapping[str, Any]
+    hypers: Mapping[str, Hyper]
+    builder: Builder
+
+    def member(
+        self, trial: int, values: Mapping[str, Value], seed: int = 0, fold: int = 0
+    ) -> Member:
+        """Return a member ready to train.
+
+        Args:
+            trial: the number of its trial.
+            values: the number drawn of each hyperparameter that counts.
+            seed: which of the trial's seeds, added to the model's own.
+            fold: the number of the fold that it is trained on.
+        """
+        model, fitting = self.settled(values, seed)
+        member = self.builder.ready(trial, model, fitting, fold)
+        member.recipe = Recipe(self, dict(values), seed)
+        return member
+
+    def settled(self, values: Mapping[str, Value], seed: int = 0) -> tuple[Model, dict[str, Any]]:
+        """Return the unbuilt model of some values, and its own arguments of `fit`."""
+        settled = dict(settle(self.settings, self.hypers, values))
+        fitting = {name: settled.pop(name) for name in SWEPT}
+        if "seed" in settled:
+            settled["seed"] += seed
+        return self.kind(**settled), fitting
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What one member is made of, but for the numbers of its trial and its fold.
+
+    Attributes:
+        source: what all members are made of.
+        values: the number drawn of each hyperparameter that counts.
+        seed: which of the trial's seeds.
+    """
+
+    source: Source
+    values: Mapping[str, Value]
+    seed: int

@@ -1,8 +1,8 @@
 """A population: members of one structure, trained by one compiled program.
 
 The members' networks, optimisers and tasks are trees with the same structure. One after another
-they are arguments of the same program, as no number in them is part of it; side by side the leaves
-that differ are stacked, those that do not are shared, and the program is mapped over them.
+they are arguments of the same program, as no number in them is part of it; side by side their
+leaves are stacked, and the program is mapped over them. Only the samples are shared.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class Population:
             return course, members[0].carry
         # What is left over is a copy of the last, computed and thrown away.
         filled = [*members, *[members[-1]] * (self.width - len(members))]
-        together, axes = stacked([member.course.settings for member in filled])
-        carry, _ = stacked([member.carry for member in filled], share=False)
+        together = stacked([(member.course.settings, member.carry) for member in filled])
         keys = jnp.stack([member.course.key for member in filled])
-        program = _mapped(jax.tree.structure(together), axes)
-        return dataclasses.replace(course, settings=together, key=keys, program=program), carry
+        return dataclasses.replace(
+            course, settings=together[0], key=keys, program=_mapped
+        ), together[1]
 
     def _order(self, first: int, epochs: int) -> Any:
         """Return the order of samples, drawn once for all members."""
@@ -140,12 +140,11 @@ def fit_all(
     return [member.conclude() for member in members]
 
 
-def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, tuple[int | None, ...]]:
-    """Return trees of one structure as one, and the population axis of each leaf in turn.
+def stacked(trees: Sequence[T]) -> T:
+    """Return trees of one structure as one, whose leaves have a population axis in front.
 
-    Args:
-        trees: the members.
-        share: whether a leaf that is the same in all is kept once, with the axis None.
+    Leaves that are the same in all are no exception: which ones are would be part of the program,
+    and with the next members it would be another.
 
     Raises:
         GradusError: if their structures differ.
@@ -154,15 +153,8 @@ def stacked(trees: Sequence[T], share: bool = True) -> tuple[T, tuple[int | None
     shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
     if len(structures) != 1 or len(shapes) != 1:
         raise _differ()
-    columns = list(zip(*(jax.tree.leaves(tree) for tree in trees), strict=True))
-    alike = [
-        share and all(np.array_equal(leaf, column[0]) for leaf in column) for column in columns
-    ]
-    leaves = [
-        column[0] if same else np.stack(column) for column, same in zip(columns, alike, strict=True)
-    ]
-    (structure,) = structures
-    return jax.tree.unflatten(structure, leaves), tuple(None if same else 0 for same in alike)
+    made: T = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+    return made
 
 
 def member_of(tree: T, index: int) -> T:
@@ -178,14 +170,8 @@ def _differ() -> GradusError:
     )
 
 
-@functools.cache
-def _mapped(structure: Any, axes: tuple[int | None, ...]) -> Any:
-    """Return the program mapped over a population, the same object for the same structure."""
-    own, shared = jax.tree.unflatten(structure, axes), (None,) * 4
-
-    @functools.partial(jax.jit, static_argnames="plan")
-    def program(*arguments: Any, plan: Plan) -> Any:
-        one = functools.partial(run, plan=plan)
-        return jax.vmap(one, in_axes=(0, *own, *shared, 0))(*arguments)
-
-    return program
+@functools.partial(jax.jit, static_argnames="plan")
+def _mapped(*arguments: Any, plan: Plan) -> Any:
+    """Run the program mapped over a population: settings, carry and key, not the samples."""
+    axes = (0, 0, 0, 0, 0, None, None, None, None, 0)
+    return jax.vmap(functools.partial(run, plan=plan), in_axes=axes)(*arguments)

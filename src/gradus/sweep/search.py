@@ -34,8 +34,13 @@ class Search(abc.ABC):
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
         """Return the values of `count` trials, the first of them number `first`."""
 
-    def tell(self, trials: Sequence[Trial]) -> None:  # noqa: B027 - most need not hear
-        """Hear what came of trials."""
+    def tell(self, trials: Sequence[Trial], mode: str) -> None:  # noqa: B027 - most need not hear
+        """Hear what came of trials, in the order of their numbers.
+
+        Args:
+            trials: all that were asked for, each ended.
+            mode: "min" or "max", whether less or more of their score is better.
+        """
 
 
 class Random(Search):
@@ -121,8 +126,11 @@ def get(search: str, hypers: Mapping[str, Hyper], trials: int, seed: int) -> Sea
     """Return the search of a name.
 
     Raises:
-        GradusError: for an unknown name, with the nearest.
+        GradusError: for an unknown name, with the nearest; or for a package that is missing.
     """
-    if search not in SEARCHES:
-        raise unknown("search", search, SEARCHES)
-    return SEARCHES[search](hypers, trials, seed)
+    from gradus.sweep import bayes  # which is made of what is above
+
+    known = SEARCHES | bayes.SEARCHES
+    if search not in known:
+        raise unknown("search", search, known)
+    return known[search](hypers, trials, seed)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,12 +16,21 @@ from gradus.models.arguments import DEFAULT_BATCH, GROWING, whole
 from gradus.models.model import Model
 from gradus.models.samples import Samples, samples
 from gradus.space import find
+from gradus.sweep import ensemble as ensembles
+from gradus.sweep import executors
 from gradus.sweep import search as searches
-from gradus.sweep.contest import Contest, Executor
-from gradus.sweep.executors import Local
+from gradus.sweep import storage as storages
+from gradus.sweep import strategy as strategies
+from gradus.sweep.contest import Executor
+from gradus.sweep.identity import identity
+from gradus.sweep.importance import Importance, importance
 from gradus.sweep.member import Builder, Fold
-from gradus.sweep.strategy import Full, Strategy
+from gradus.sweep.progress import Progress
+from gradus.sweep.resume import Resumed
+from gradus.sweep.storage import Storage
+from gradus.sweep.strategy import Strategy
 from gradus.sweep.trial import FAILED, WAITING, Trial, ranked
+from gradus.train.stopping import Stopping
 
 KEPT = 32  # trials whose weights are kept; those of others are trained again when asked for
 
@@ -41,17 +51,23 @@ class Sweep:
     Args:
         model: a model with spaces in the places of hyperparameters.
         trials: how many settings are tried; for a grid None for all of it, else 32.
-        search: "random", "sobol" or "grid".
+        search: "random", "sobol" (evenly), "grid", "tpe" or "cmaes" (both learn from what was
+            tried, 16 trials at a time).
         seeds: how many seeds each is trained with, `seed`, `seed + 1`, …
         cv: how many folds each is validated on in turn; None for one part held out.
-        strategy: how far each is trained; all to the end by default.
-        executor: where they are trained; on this machine's cores by default.
+        strategy: how far each is trained: "full" (the default: to its end), "halving",
+            "hyperband", "population", or one such as `SuccessiveHalving(factor=4)`.
+        executor: where they are trained: "local" (the default: this machine's cores), "ray",
+            "ray://head:10001" for a Ray cluster, or one such as `Cluster(cpus=4)`.
+        storage: where the sweep is kept as it goes, so that it can be stopped and gone on with:
+            the path of an SQLite file, a URL, or a `Storage`.
         seed: of the draws.
 
     Attributes:
         hypers: the hyperparameters by name.
         trials: what was tried, in the order of their numbers.
         seconds: the wall time of the last `fit`.
+        interrupted: whether Ctrl-C ended it; what had ended by then counts.
 
     Raises:
         GradusError: for settings that cannot be.
@@ -65,8 +81,9 @@ class Sweep:
         *,
         seeds: int = 1,
         cv: int | None = None,
-        strategy: Strategy | None = None,
-        executor: Executor | None = None,
+        strategy: str | Strategy | None = None,
+        executor: str | Executor | None = None,
+        storage: str | Path | Storage | None = None,
         seed: int = 0,
     ) -> None:
         if not isinstance(model, Model):
@@ -75,11 +92,14 @@ class Sweep:
         self.count = None if trials is None else whole("trials", trials, 1)
         self.seeds, self.seed = whole("seeds", seeds, 1), whole("seed", seed)
         self.cv = None if cv is None else whole("cv", cv, 2)
-        self.strategy, self.executor = strategy or Full(), executor or Local()
+        self.strategy, self.executor = strategies.get(strategy), executors.get(executor)
+        self.storage = storages.get(storage)
         self.hypers = find(model.settings)
         self.trials: list[Trial] = []
         self.seconds = 0.0
-        self._contest: Contest | None = None
+        self.interrupted = False
+        self._contest: Resumed | None = None
+        self._progress: Progress | None = None
 
     def fit(
         self,
@@ -158,26 +178,76 @@ class Sweep:
         count = self.count or (0 if self.search == "grid" else 32)
         search = searches.get(self.search, self.hypers, count, self.seed)
         self.trials = []
-        self._contest = Contest(
-            type(self.model), settings, self.hypers, builder, self.seeds, self.executor, self._hear
+        contest = self._contest = Resumed(
+            type(self.model),
+            settings,
+            self.hypers,
+            builder,
+            self.seeds,
+            self.executor,
+            self._hear,
+            self.seed,
         )
-        while len(self.trials) < search.trials:
-            left = search.trials - len(self.trials)
-            size = left if search.batch is None else min(left, search.batch)
-            drawn = search.ask(len(self.trials), size)
-            batch = [Trial(len(self.trials) + k, values) for k, values in enumerate(drawn)]
-            self.trials += batch
-            self.strategy.race(self._contest, batch)
-            search.tell(batch)
+        self.interrupted = False
+        if self.storage is not None:
+            contest.prepare(search)
+            contest.past = self.storage.open(
+                self._identity(settings, given, options), self.hypers, self.mode
+            )
+        try:
+            self._recall(search, contest)
+            with Progress(self, search.trials, verbose) as self._progress:
+                try:
+                    self._race(search, contest)
+                except KeyboardInterrupt:
+                    self.interrupted = True
+                if self.interrupted and not contest.gather(self.trials):
+                    raise KeyboardInterrupt
+        finally:
+            if self.storage is not None:
+                self.storage.close()
         self.seconds = time.perf_counter() - began
         if all(trial.status == FAILED for trial in self.trials):
             raise GradusError(f"No trial could be built: {self.trials[0].error}")
         return self
 
+    def _recall(self, search: searches.Search, contest: Resumed) -> None:
+        """Take over the batches of which a storage knows all."""
+        while len(self.trials) < search.trials:
+            batch = contest.recorded(search, len(self.trials))
+            if not batch:
+                return
+            self.trials += batch
+            search.tell(batch, self.mode)
+
+    def _race(self, search: searches.Search, contest: Resumed) -> None:
+        """Try what the search asks for, batch after batch."""
+        while len(self.trials) < search.trials:
+            batch = contest.ask(search, len(self.trials), self.strategy.mixes)
+            self.trials += batch
+            self.strategy.race(contest, batch)
+            search.tell(batch, contest.stopping.mode if contest.stopping else "min")
+
+    def _identity(
+        self, settings: Mapping[str, Any], given: Samples, options: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """Return what decides the results, by which a storage knows the sweep again."""
+        own = {name: getattr(self, name) for name in ("search", "seed", "seeds", "cv", "mode")}
+        judged = {"monitor": self.monitor, "target": options["target"]}
+        return identity(
+            settings,
+            given,
+            model=type(self.model).__name__,
+            strategy=[type(self.strategy).__name__, vars(self.strategy)],
+            restore_best=options["restore_best"],
+            **own,
+            **judged,
+        )
+
     @property
     def ranking(self) -> list[Trial]:
         """The trials from the best to the worst, those without a score at the end."""
-        return ranked(self.trials, self._mode)
+        return ranked(self.trials, self.mode)
 
     @property
     def best(self) -> Model:
@@ -186,13 +256,43 @@ class Sweep:
 
     def member_models(self, trial: Trial) -> list[Model]:
         """Return a trial's models, one of each seed and fold, from the best to the worst."""
-        contest = self._fitted()
-        members = contest.build(trial)
-        if not all(member.done for member in members):
-            contest.advance([trial], trial.epochs or None)
-        sign = 1 if self._mode == "min" else -1
+        members = self._fitted().recall(trial)
+        trial.histories = trial.histories or [member.model.history for member in members]
+        sign = 1 if self.mode == "min" else -1
         order = sorted(range(len(members)), key=lambda k: sign * trial.scores[k])
         return [members[k].model for k in order]
+
+    def ensemble(self, k: int = 5, method: str = "best") -> Model:
+        """Return the best trials' models as one, which predicts the mean of what they predict.
+
+        It is a model like any other: it predicts as one program, and is measured and saved as one.
+
+        Args:
+            k: how many trials at most, with all their seeds and folds; of a greedy selection how
+                many rounds.
+            method: "best" for the k best trials, each counting the same; "greedy" for a selection
+                with replacement of what does best together on the samples held out (Caruana et
+                al. 2004, "Ensemble selection from libraries of models").
+
+        Raises:
+            GradusError: for another method, no trial with a score, or a selection without one part
+                held out.
+        """
+        return ensembles.ensemble(self._fitted(), self.ranking, k, method)
+
+    def importance(self, seed: int = 0) -> Importance:
+        """Return which hyperparameter mattered, and the score to expect at its values.
+
+        A random forest learns the score from the settings, and its variance is divided among the
+        hyperparameters (functional ANOVA). Trials that diverged count as the worst.
+
+        Args:
+            seed: of the forest.
+
+        Raises:
+            GradusError: for fewer than 8 trials with a score.
+        """
+        return importance(self.trials, self.hypers, self.monitor, self.mode, seed)
 
     def table(self) -> Any:
         """Return a Polars data frame: a row for each trial, its settings, numbers and status."""
@@ -209,22 +309,36 @@ class Sweep:
         return f"Sweep({len(self.trials)} trials of {', '.join(self.hypers) or 'nothing'})"
 
     @property
-    def _mode(self) -> str:
+    def monitor(self) -> str:
+        """The number that the trials are judged by."""
+        return self._stopping.monitor
+
+    @property
+    def mode(self) -> str:
+        """Whether less ("min") or more ("max") of it is better."""
+        return self._stopping.mode
+
+    @property
+    def _stopping(self) -> Stopping:
         stopping = self._fitted().stopping
         if stopping is None:
             raise GradusError("No trial of this sweep could be built.")
-        return stopping.mode
+        return stopping
 
-    def _fitted(self) -> Contest:
+    def _fitted(self) -> Resumed:
         if self._contest is None:
             raise GradusError("This sweep has tried nothing yet: call fit(x, y).")
         return self._contest
 
     def _hear(self, trial: Trial) -> None:
         """Note that a trial has ended, and let go of the weights of all but the best."""
+        if self._progress is not None:
+            self._progress(trial)
+        if self.storage is not None:
+            self.storage.write(self._fitted().record(trial))
         if trial.status == FAILED:
             return
-        ended = ranked([one for one in self.trials if one.status != WAITING], self._mode)
+        ended = ranked([one for one in self.trials if one.status != WAITING], self.mode)
         for one in ended[KEPT:]:
             self._fitted().members.pop(one.number, None)
 

@@ -37,6 +37,8 @@ class Trial:
         metrics: the numbers of the epoch that is kept, the mean over the members.
         histories: the record of each member.
         error: why it failed.
+        lineage: where its weights came from other trials, the values that they were trained with,
+            each with the number of epochs after which they began to count; else empty.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Trial:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     histories: list[History] = dataclasses.field(default_factory=list)
     error: str = ""
+    lineage: list[tuple[int, dict[str, Value]]] = dataclasses.field(default_factory=list)
 
     def settings(self, hypers: Mapping[str, Hyper]) -> dict[str, Any]:
         """Return what was drawn in a reader's words; None where a hyperparameter does not count."""

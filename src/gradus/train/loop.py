@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from gradus.data.arrays import aligned
 from gradus.nn import randomness
@@ -20,6 +21,8 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import generator
 from gradus.nn.tree import canonical
 from gradus.optim.base import Optimizer
+from gradus.train.devices import everywhere, here
+from gradus.train.distributed import agree
 from gradus.train.history import History
 from gradus.train.program import Carry, Data, Feed, Plan, run, skeleton
 from gradus.train.stopping import Stopping
@@ -46,6 +49,7 @@ class Regime:
         shuffle_seed: of the order of samples.
         probes: whether the vital signs are recorded.
         each: whether a call is one epoch long, for who wants to see every one.
+        mesh: the devices that share each batch, or None for one.
     """
 
     epochs: int
@@ -54,6 +58,7 @@ class Regime:
     shuffle_seed: int
     probes: bool = True
     each: bool = False
+    mesh: Mesh | None = None
 
 
 def train(
@@ -90,6 +95,7 @@ def train(
     """
     course = Course.of(net, optimizer, task, stopping, data, rows, validation, regime, carry)
     calls = Pace(1 if regime.each else course.plan.epochs)
+    carry = everywhere(carry, regime.mesh)
     began = time.perf_counter()
     course.compile(carry)
     _give_back_memory()
@@ -105,11 +111,13 @@ def train(
         done = int(carry.epoch) - first + int(carry.failed)
         history.extend(jax.device_get(logs), done)
         history.seconds.append(took)
-        calls.note(done, took)
-        ends = [watch(carry, history) for watch in watchers]  # all are called
-        if any(ends):
+        seen = here(carry, regime.mesh)
+        ends = [watch(seen, history) for watch in watchers]  # all are called
+        took, ended = agree(regime.mesh, took, any(ends))
+        if ended:
             break
-    return carry
+        calls.note(done, took)
+    return here(carry, regime.mesh)
 
 
 @dataclasses.dataclass
@@ -155,10 +163,12 @@ class Course:
         numbers = np.arange(len(jax.tree.leaves(data.x)[0])) if rows is None else rows
         plan = make_plan(len(numbers), regime, carry.best is not None)
         settings = canonical((skeleton(net), optimizer, task, stopping))
-        key, order = (
-            randomness.key(regime.seed),
-            functools.partial(draw_order, numbers, plan, regime),
-        )
+        order = functools.partial(draw_order, numbers, plan, regime)
+        key = _key(regime.seed)
+        if regime.mesh is not None:  # a program over several devices is compiled for arrays there
+            settings, key = everywhere((settings, key), regime.mesh)
+            data, validation = placed((data, validation), regime.mesh)
+            validation = validation and dataclasses.replace(validation, mesh=regime.mesh)
         return cls(settings, key, data, numbers, validation, regime, plan, run, order)
 
     def compile(self, carry: Carry) -> None:
@@ -167,7 +177,8 @@ class Course:
 
     def place(self) -> None:
         """Put the samples on the device."""
-        self.data, self.validation = placed((self.data, self.validation))
+        if self.regime.mesh is None:
+            self.data, self.validation = placed((self.data, self.validation))
 
     def run(self, carry: Carry, first: int, epochs: int) -> tuple[Carry, dict[str, Any]]:
         """Train for some epochs, at most `plan.epochs`, the first of them number `first`."""
@@ -176,9 +187,18 @@ class Course:
         return done
 
     def _arguments(self, carry: Carry, first: int, epochs: int) -> tuple[Any, ...]:
+        mesh = self.regime.mesh
         order, count = self.order(first, epochs), np.int32(len(self.rows))
-        feeds = Feed(self.data, order, count), self.validation
-        return carry, *self.settings, *feeds, np.int32(epochs), np.int32(first), self.key
+        numbers = order, count, np.int32(epochs), np.int32(first)
+        order, count, last, begin = everywhere(numbers, mesh)
+        feeds = Feed(self.data, order, count, mesh), self.validation
+        return carry, *self.settings, *feeds, last, begin, self.key
+
+
+@functools.lru_cache(64)
+def _key(seed: int) -> Any:
+    """Return the key of a seed; members of a sweep often have the same."""
+    return randomness.key(seed)
 
 
 def _give_back_memory() -> None:
@@ -190,15 +210,18 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def placed(tree: Any) -> Any:
-    """Return the tree with its arrays on the device; an array that stands in it twice is one."""
+def placed(tree: Any, mesh: Mesh | None = None) -> Any:
+    """Return the tree with its arrays on the device, or on all of a mesh.
+
+    An array that stands in it twice is one.
+    """
     there: dict[int, Any] = {}
 
     def place(array: Any) -> Any:
         if id(array) not in there:
             # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
             ours = aligned(array) if jax.default_backend() == "cpu" else array
-            there[id(array)] = jax.device_put(ours)
+            there[id(array)] = everywhere(ours, mesh) if mesh else jax.device_put(ours)
         return there[id(array)]
 
     return jax.tree.map(place, tree)

@@ -17,12 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
 
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, replace, weights
-from gradus.nn.tree import pytree
+from gradus.nn.tree import pytree, static
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
+from gradus.train.devices import cut, joined
 from gradus.train.probes import probe
 from gradus.train.stopping import Stopping
 from gradus.train.task import Batch, Task
@@ -43,7 +45,8 @@ class Data(NamedTuple):
     weight: Any = None
 
 
-class Feed(NamedTuple):
+@pytree
+class Feed:
     """Which rows of the data make which batch.
 
     Attributes:
@@ -51,11 +54,13 @@ class Feed(NamedTuple):
         rows: row numbers, `(epochs, steps, batch)` for training, `(steps, batch)` for validation;
             None where every step is all of the data.
         count: how many of an epoch's row numbers count, a scalar; those after it only fill.
+        mesh: the devices that share each batch, or None for one.
     """
 
     data: Data
     rows: Any
     count: Any
+    mesh: Mesh | None = static(default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +191,7 @@ def run(
 
     logs = jax.eval_shape(epoch, carry, jnp.int32(0))[1]
     history = jax.tree.map(lambda log: jnp.zeros((plan.epochs, *log.shape), log.dtype), logs)
-    return lax.fori_loop(0, epochs, body, (carry, history))
+    return joined(lax.fori_loop(jnp.int32(0), epochs, body, (carry, history)), train.mesh)
 
 
 def train_epoch(
@@ -334,7 +339,8 @@ def gather(feed: Feed, epoch: jax.Array | None, step: jax.Array) -> Batch:
             return array.at[rows].get(mode="promise_in_bounds")
 
         x, y, weight = jax.tree.map(take, data)
-    return Batch(x, y, present if weight is None else present * weight, present)
+    batch = Batch(x, y, present if weight is None else present * weight, present)
+    return cut(batch, feed.mesh)
 
 
 def _put(buffers: Any, values: Any, index: jax.Array) -> Any:

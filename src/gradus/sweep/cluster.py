@@ -1,0 +1,251 @@
+"""The trainings of a sweep on a Ray cluster: chunks of members are tasks, each sized to a node.
+
+The members of a chunk whose machine dies are trained again elsewhere, from where they stood when
+they were sent. As only whole chunks are taken over, nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import itertools
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gradus.errors import GradusError
+from gradus.models.arguments import whole
+from gradus.sweep import remote
+from gradus.sweep.executors import CHUNK
+from gradus.sweep.member import Member, Source
+from gradus.sweep.packages import package
+
+MOST_CPUS = 16  # of one task, whose threads share one Python
+AHEAD = 2  # tasks submitted for each that can run, so that no node waits for the next
+RETRIES = 3  # by Ray, and as often again by ourselves
+TICK = 5.0  # seconds without a result, after which it is asked whether the tasks still fit a node
+GRACE = 60.0  # seconds in which a cluster without a fitting node may get one
+
+
+class Crew(NamedTuple):
+    """How the nodes are used: the cores of each task, and how many tasks run at a time."""
+
+    cpus: int
+    places: int
+
+
+@dataclasses.dataclass
+class Chunk:
+    """Members that are one task.
+
+    Attributes:
+        members: at most one sweep's.
+        cpus: of the task, once it is submitted.
+        losses: how often it was lost though Ray had tried it several times.
+    """
+
+    members: list[Member]
+    cpus: int = 0
+    losses: int = 0
+
+
+class Cluster:
+    """A Ray cluster: each task trains a chunk of members on the cores of one node.
+
+    Args:
+        address: "auto" for the cluster that this machine is a node of, or that `ray.init` was
+            called for; else its head's, "ray://host:10001".
+        cpus: of each task, a thread for each; None for what fills the nodes.
+        gpus: of each task; without any it trains on the CPU.
+        width: how many members are trained side by side, by mapping the program.
+
+    Raises:
+        GradusError: for numbers that cannot be; and when members are trained, if Ray, its cluster
+            or a fitting node is missing.
+    """
+
+    def __init__(
+        self, address: str = "auto", *, cpus: int | None = None, gpus: int = 0, width: int = 1
+    ) -> None:
+        self.address, self.gpus, self.width = address, whole("gpus", gpus), whole("width", width, 1)
+        self.cpus = None if cpus is None else whole("cpus", cpus, 1)
+        self._known: tuple[Source | None, str] | None = None
+        self._sent: tuple[Any, Any] = (None, None)
+
+    def run(self, members: Iterable[Member], until: int | None = None) -> Iterator[list[Member]]:
+        """Train members, built one after another, and yield them as they are done.
+
+        What is under way when the caller leaves, by Ctrl-C too, is cancelled.
+        """
+        ray = self._connect()
+        stream = iter(members)
+        todo: deque[Chunk] = deque()
+        jobs: dict[Any, Chunk] = {}
+        try:
+            while True:
+                crew = self._crew(ray, wait=not jobs)
+                most = AHEAD * crew.places
+                if not todo and len(jobs) < most:
+                    size = crew.places * crew.cpus * CHUNK
+                    todo.extend(cut(list(itertools.islice(stream, size)), crew))
+                while todo and len(jobs) < most:
+                    chunk = todo.popleft()
+                    jobs[self._submit(ray, chunk, crew.cpus, until)] = chunk
+                if not jobs:
+                    return
+                for chunk in self._arrived(ray, jobs, todo):
+                    yield chunk.members
+        finally:
+            _cancel(ray, jobs)
+
+    def _submit(self, ray: Any, chunk: Chunk, cpus: int, until: int | None) -> Any:
+        """Return a reference to what the training of a chunk will give."""
+        orders = [remote.Order.of(member) for member in chunk.members]
+        train, parcel = self._ready(ray, chunk.members[0])
+        chunk.cpus = cpus
+        sizes = {"num_cpus": cpus, "num_gpus": self.gpus, "max_retries": RETRIES}
+        return train.options(**sizes).remote(parcel, orders, until, cpus, self.width)
+
+    def _ready(self, ray: Any, member: Member) -> tuple[Any, Any]:
+        """Return the task, and what all members are made of, put into the store once."""
+        source = member.recipe.source if member.recipe else None
+        known = source, ray.get_runtime_context().get_job_id()
+        if source is not None and known != self._known:
+            parcel = ray.put(remote.Parcel.of(source))
+            self._known, self._sent = known, (ray.remote(remote.train), parcel)
+        return self._sent
+
+    def _arrived(self, ray: Any, jobs: dict[Any, Chunk], todo: deque[Chunk]) -> Iterator[Chunk]:
+        """Yield what has come back; what was lost, or fits no node any more, is to do again."""
+        ready, _ = ray.wait(list(jobs), timeout=TICK)
+        if not ready:
+            nodes = _nodes(ray)
+            stuck = [
+                ref
+                for ref, chunk in jobs.items()
+                if not any(_room(node, chunk.cpus, self.gpus) for node in nodes)
+            ]
+            _cancel(ray, stuck)
+            todo.extend(jobs.pop(ref) for ref in stuck)
+        for ref in ready:
+            chunk = jobs.pop(ref)
+            if _took_over(ray, ref, chunk):
+                yield chunk
+            else:
+                todo.append(chunk)
+
+    def _crew(self, ray: Any, wait: bool) -> Crew:
+        """Return how the nodes are used; where none can be, wait for one if there is nothing else.
+
+        Raises:
+            GradusError: if it waited in vain.
+        """
+        began = time.monotonic()
+        while True:
+            crew = plan(_nodes(ray), self.cpus, self.gpus)
+            if crew is not None or not wait:
+                return crew or Crew(0, 0)
+            if time.monotonic() - began > GRACE:
+                raise GradusError(
+                    f"No node of the Ray cluster has {self.cpus or 1} CPUs and {self.gpus} GPUs: "
+                    "start one with ray start --address=HEAD:6379, or ask for less in "
+                    "Cluster(cpus=…, gpus=…). The trials that have ended are kept."
+                )
+            time.sleep(0.2)
+
+    def _connect(self) -> Any:
+        """Return Ray, connected to the cluster."""
+        ray = package("ray", "A sweep on a Ray cluster", "ray")
+        client = self.address.startswith("ray://")
+        if client:
+            package("grpc", "A sweep on a Ray cluster by ray://", "ray")
+        if not ray.is_initialized():
+            try:
+                ray.init(self.address, logging_level=logging.WARNING, log_to_driver=False)
+            except ConnectionError:
+                where = f"at {self.address}" if client else "that this machine is a node of"
+                raise GradusError(
+                    f"There is no Ray cluster {where}: run ray start --head on one machine and "
+                    "ray start --address=HEAD:6379 on each of the others, then write "
+                    "executor='ray' on one of them, or executor='ray://HEAD:10001' elsewhere."
+                ) from None
+        elif client and not ray.util.client.ray.is_connected():
+            raise GradusError(
+                f"Ray is connected to another cluster than {self.address}: write executor='ray' "
+                "for that one, or call ray.shutdown() first."
+            )
+        return ray
+
+
+def plan(nodes: Sequence[Mapping[str, float]], cpus: int | None, gpus: int) -> Crew | None:
+    """Return how nodes are used: tasks as large as leaves at most a tenth of the cores idle.
+
+    Args:
+        nodes: how many "CPU" and "GPU" each has.
+        cpus: of each task; None for what suits.
+        gpus: of each task.
+
+    Returns:
+        The cores of a task, and how many tasks run at a time; None if no node can run one.
+    """
+    sizes = {cpus} if cpus else {_share(node, gpus) for node in nodes} - {0}
+    crews = [Crew(size, sum(_room(node, size, gpus) for node in nodes)) for size in sizes]
+    most = max((crew.cpus * crew.places for crew in crews), default=0)
+    return max((c for c in crews if c.places and c.cpus * c.places >= 0.9 * most), default=None)
+
+
+def cut(members: Sequence[Member], crew: Crew) -> list[Chunk]:
+    """Return members in chunks; those of one structure, one program, are side by side."""
+    kinds: dict[Hashable, list[Member]] = {}
+    for member in members:
+        kinds.setdefault(member.structure, []).append(member)
+    ordered = [member for kind in kinds.values() for member in kind]
+    # All nodes have something to do before all cores of one; several tasks each, to end evenly.
+    least = min(crew.cpus, math.ceil(len(ordered) / crew.places))
+    even = math.ceil(len(ordered) / (AHEAD * crew.places))
+    size = max(1, least, min(even, crew.cpus * CHUNK))
+    return [Chunk(ordered[at : at + size]) for at in range(0, len(ordered), size)]
+
+
+def _share(node: Mapping[str, float], gpus: int) -> int:
+    """Return the cores of a task that fills a node, with as many others as its GPUs are for."""
+    tasks = int(node.get("GPU", 0) // gpus) if gpus else 1
+    return min(MOST_CPUS, int(node.get("CPU", 0) // tasks)) if tasks else 0
+
+
+def _room(node: Mapping[str, float], cpus: int, gpus: int) -> int:
+    """Return how many tasks a node can run at a time."""
+    tasks = int(node.get("CPU", 0) // cpus)
+    return min(tasks, int(node.get("GPU", 0) // gpus)) if gpus else tasks
+
+
+def _nodes(ray: Any) -> list[dict[str, float]]:
+    """Return what each node that is alive has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _took_over(ray: Any, ref: Any, chunk: Chunk) -> bool:
+    """Put what came back into a chunk's members; return whether it came back."""
+    try:
+        # Copies: what Ray gives lies in its store, which many trials would fill.
+        found = copy.deepcopy(ray.get(ref))
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, GradusError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.RayError:
+        chunk.losses += 1
+        if chunk.losses > RETRIES:
+            raise
+        return False
+    for member, (carry, history) in zip(chunk.members, found, strict=True):
+        member.carry, member.model.history = carry, history
+    return True
+
+
+def _cancel(ray: Any, refs: Iterable[Any]) -> None:
+    for ref in refs:
+        ray.cancel(ref, force=True)

@@ -1,0 +1,197 @@
+"""The best models of a sweep as one: the mean of what they predict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.errors import GradusError, unknown
+from gradus.models.arguments import whole
+from gradus.models.average import Blend, Members
+from gradus.models.model import Model
+from gradus.nn import masks
+from gradus.nn.compose import Sequential
+from gradus.nn.layer import Layer, walk
+from gradus.nn.network import fresh
+from gradus.nn.tree import pytree
+from gradus.sweep.contest import Contest
+from gradus.sweep.member import Member
+from gradus.sweep.trial import Trial
+from gradus.train import inference
+from gradus.train.reconstruction import Reconstruction
+from gradus.train.task import Batch, Sums, Supervised, Target, Task
+
+METHODS = ("best", "greedy")
+CANDIDATES = 32  # trials that a greedy selection chooses among
+
+
+def ensemble(contest: Contest, ranking: Sequence[Trial], k: int, method: str) -> Model:
+    """Return a model that predicts the mean of the best trials' models; see `Sweep.ensemble`.
+
+    Args:
+        contest: where the trials were trained.
+        ranking: the trials, the best first.
+        k: how many trials at most; of a greedy selection how many rounds.
+        method: "best" or "greedy".
+
+    Raises:
+        GradusError: for another method, or if there is nothing to average.
+    """
+    whole("k", k, 1)
+    if method not in METHODS:
+        raise unknown("method of an ensemble", method, METHODS)
+    greedy = method == "greedy"
+    if greedy and len(contest.builder.folds) > 1:
+        raise GradusError(
+            "method='greedy' selects by one part held out, and with cv each was trained on by "
+            "others: write method='best', or a sweep with validation_split."
+        )
+    members = _candidates(contest, ranking, CANDIDATES if greedy else k)
+    shares = _selected(members, k) if greedy else np.ones(len(members))
+    kept = np.flatnonzero(shares)
+    return _joined([members[index] for index in kept], shares[kept])
+
+
+def _candidates(contest: Contest, ranking: Sequence[Trial], count: int) -> list[Member]:
+    """Return the trained members of the best trials."""
+    best = [trial for trial in ranking if not np.isnan(trial.score)][:count]
+    if not best:
+        raise GradusError("No trial of this sweep has a score, so that none is the best.")
+    found = [member for trial in best for member in contest.recall(trial)]
+    if len({_hashable(_links(_objective(one.task))) for one in found}) > 1:
+        raise GradusError(
+            "The best trials have losses that make other predictions of the same outputs, as "
+            "cross-entropy and a squared error do: their mean means nothing. Sweep over losses of "
+            "one kind."
+        )
+    return found
+
+
+def _joined(members: Sequence[Member], shares: np.ndarray) -> Model:
+    """Return one model of trained members and their shares in its predictions."""
+    first = members[0]
+    objective = dataclasses.replace(_objective(first.model.task), penalty=None)
+    task = Reconstruction(objective) if isinstance(first.task, Reconstruction) else objective
+    links = _links(objective)
+    nets = [_unpenalised(fresh(one.model.net)).named(f"trial_{one.trial}") for one in members]
+    net = Sequential([Members(nets, links), Blend(tuple(map(float, shares)), links)])
+    model = Model(net, task, first.model.optimizer, seed=first.model.seed)
+    model._example = first.model._example
+    return model.build(None)
+
+
+def _unpenalised(net: Layer) -> Layer:
+    """Return a network without the penalties of its layers, which are no loss of an ensemble."""
+    for _, layer in walk(net):
+        for name in vars(layer):
+            if name.endswith("_regularizer"):
+                layer.__dict__[name] = None
+    return net
+
+
+# --- greedy selection -------------------------------------------------------------------------
+
+
+def _selected(members: Sequence[Member], rounds: int) -> np.ndarray:
+    """Return how often each member is chosen, by greedy selection with replacement.
+
+    Each round adds the member with which the mean of all chosen so far does best on what was held
+    out; the best round counts, of equal ones the last. What does as well is told apart by the loss.
+
+    Source: Caruana et al. 2004, "Ensemble selection from libraries of models".
+    """
+    judged = members[0]
+    objective = _objective(judged.task)
+    net = _joined(members, np.ones(len(members))).net
+    measured = judged.stopping.monitor.removeprefix("val_")
+    sign = 1 if judged.stopping.mode == "min" else -1
+    chosen, best = np.zeros(len(members)), (np.inf, np.inf)
+    kept = chosen
+    for _ in range(rounds):
+        bags = chosen + np.eye(len(members))
+        found = inference.evaluate(net, Bags(objective, bags), *_held(judged))
+        numbers = np.nan_to_num(np.stack([sign * found[measured], found["loss"]], 1), nan=np.inf)
+        standing = list(map(tuple, numbers))
+        index = min(range(len(members)), key=standing.__getitem__)
+        chosen = bags[index]
+        if standing[index] <= best:
+            best, kept = standing[index], chosen
+    return kept
+
+
+@pytree
+class Bags(Task):
+    """How several mixtures of the same networks do.
+
+    Attributes:
+        objective: what each is measured by.
+        bags: the networks' shares in each, `(mixtures, networks)`.
+    """
+
+    objective: Supervised
+    bags: Any
+
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+        """Return no loss, and the sums of each mixture of an ensemble's networks."""
+        members, blend = cast("Sequential", net).layers
+
+        def one(shares: jax.Array) -> Sums:
+            mixture: Any = fresh(blend)
+            mixture.shares = shares
+            return self.objective.measure(mixture, batch._replace(x=logs))[1]
+
+        with masks.following():
+            logs = members(batch.x)
+            return jnp.float32(0), jax.lax.map(one, self.bags)
+
+    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+        """Return the numbers of each mixture, each `(mixtures,)`."""
+        return jax.vmap(self.objective.finish)(sums)
+
+    def names(self) -> list[str]:
+        """Return the names of the numbers."""
+        return self.objective.names()
+
+
+def _held(member: Member) -> tuple[Any, Any, np.ndarray | None]:
+    """Return the inputs, targets and weights that a member was judged by."""
+    given = member.fold.samples
+    if given.held is None:
+        raise GradusError("method='greedy' selects by what was held out, and nothing was.")
+    data = given.held
+    if isinstance(data, np.ndarray):
+        everything = given.data._replace(weight=given.given)
+        data = jax.tree.map(lambda a: a[given.held], everything)
+    x, y, weight = data
+    return x, (x if isinstance(member.task, Reconstruction) else y), weight
+
+
+# --- what is learnt ---------------------------------------------------------------------------
+
+
+def _objective(task: Task) -> Supervised:
+    objective = task.objective if isinstance(task, Reconstruction) else task
+    if not isinstance(objective, Supervised):
+        raise GradusError(
+            f"An ensemble averages predictions of targets, which {type(task).__name__} has not."
+        )
+    return objective
+
+
+def _links(objective: Supervised) -> Any:
+    """Return what makes probabilities of each output, as `Members` takes it."""
+    targets = objective.targets
+    if isinstance(targets, Target):
+        return targets.loss.link
+    if isinstance(targets, dict):
+        return {name: target.loss.link for name, target in targets.items()}
+    return tuple(target.loss.link for target in targets)
+
+
+def _hashable(links: Any) -> Any:
+    return tuple(links.items()) if isinstance(links, dict) else links

@@ -1,0 +1,21 @@
+"""A search finds better settings than plain ones, mostly the rate, in less time than one by one."""
+
+import pytest
+
+from gradus.lessons.catalog import take
+
+SMALL = {"trials": 32, "samples": 400, "epochs": 8, "alone": 4}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_search_pays_and_the_rate_matters_most(seed):
+    _, page, numbers = take("tuning", quiet=True, seed=seed, **SMALL)
+    assert numbers["accuracy_best"] > numbers["accuracy_plain"] + 0.2
+    assert numbers["accuracy_best"] > 0.85
+    assert numbers["accuracy_five_best"] > numbers["accuracy_best"] - 0.02
+    shares = {name: value for name, value in numbers.items() if name.startswith("share_of_")}
+    assert max(shares, key=shares.get) == "share_of_learning rate"
+    assert sum(shares.values()) <= 1 + 1e-9
+    assert numbers["score_one_after_another"] <= numbers["score"]
+    assert 1 <= numbers["trials_one_after_another"] <= SMALL["trials"]
+    assert "extrapolated from 3 trials" in page.blocks[0].caption

@@ -1,0 +1,217 @@
+"""A trial is its model trained alone, for every layer, optimiser and schedule, mapped or not.
+
+No activation here has a kink: rounding puts what is exactly zero on either side of it.
+"""
+
+import dataclasses
+import inspect
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.nn.layer import walk
+from gradus.optim import optimizers, schedules
+from gradus.space import find, settle
+from gradus.sweep.executors import Local
+
+RNG = np.random.default_rng(0)
+ROWS, BATCH, EPOCHS = 24, 16, 2
+Y = RNG.integers(0, 2, ROWS).astype(np.int32)
+LOSS = "sparse_categorical_crossentropy"
+
+
+def some(*shape):
+    return RNG.normal(size=(ROWS, *shape)).astype(np.float32)
+
+
+# --- a few networks that hold all layers ------------------------------------------------------
+
+
+def table():
+    noises = [
+        gr.GaussianNoise(gr.uniform(0.1, 0.5)),
+        gr.MaskingNoise(gr.uniform(0.1, 0.5)),
+        gr.SaltAndPepperNoise(gr.uniform(0.1, 0.5)),
+    ]
+    hidden = [
+        gr.Dense(6, gr.Activation("leaky_relu", 0.1), kernel_regularizer=gr.L2(gr.uniform(0, 0.1))),
+        gr.BatchNorm(gr.uniform(0.5, 0.9)),
+        gr.Dropout(gr.uniform(0.1, 0.5)),
+        gr.Maxout(6),
+        gr.PReLU(),
+        gr.Residual([gr.LayerNorm(), gr.Dense(6, "tanh", kernel_constraint=gr.MaxNorm(1.0))]),
+        gr.Repeat(gr.Dense(6, "elu"), 2),
+        gr.Sparsity(gr.uniform(0.01, 0.1)),
+        gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
+    ]
+    return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, gr.Dense(2, "softmax")])
+
+
+def pictures():
+    drawn = [gr.RandomFlip(), gr.RandomTranslation(0.2, 0.2), gr.RandomRotation(0.1)]
+    layers = [
+        gr.Rescaling(0.5),
+        gr.RandomCrop(8, 8),
+        gr.ZeroPadding2D(1),
+        gr.Conv2D(3, 3, activation="tanh"),
+        gr.DepthwiseConv2D(3, padding="same"),
+        gr.MaxPool2D(),
+        gr.BatchNorm(),
+        gr.Conv2DTranspose(2, 2, strides=2),
+        gr.AvgPool2D(),
+        gr.UpSampling2D(),
+    ]
+    ends = [gr.GlobalAvgPool2D(), gr.GlobalMaxPool2D(), gr.Flatten()]
+    return gr.Sequential([*drawn, *layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
+
+
+def series():
+    layers = [
+        gr.Conv1D(4, 3, padding="same", activation="tanh"),
+        gr.MaxPool1D(),
+        gr.Conv1DTranspose(4, 2, strides=2),
+        gr.AvgPool1D(2, 1),
+        gr.Reshape((7, 4)),
+    ]
+    ends = [gr.GlobalAvgPool1D(), gr.GlobalMaxPool1D()]
+    return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
+
+
+def recurrent():
+    layers = [
+        gr.Masking(),
+        gr.SimpleRNN(3, dropout=gr.uniform(0.1, 0.5), return_sequences=True),
+        gr.Bidirectional(gr.GRU(2, dropout=gr.uniform(0.1, 0.5), return_sequences=True)),
+        gr.LSTM(3, dropout=gr.uniform(0.1, 0.5)),
+    ]
+    return gr.Sequential([*layers, gr.Dense(2, "softmax")])
+
+
+def words():
+    layers = [
+        gr.Embedding(6, 4, mask_zero=True),
+        gr.PositionalEncoding(),
+        gr.PositionalEmbedding(5),
+        gr.TransformerEncoder(2, 4, dropout=gr.uniform(0.1, 0.5)),
+        gr.GlobalAvgPool1D(),
+    ]
+    return gr.Sequential([*layers, gr.Dense(2, "softmax")])
+
+
+def padded(*shape):
+    values = some(*shape)
+    values[: ROWS // 2, shape[0] // 2 :] = 0
+    return values
+
+
+NETS = {table: {"numbers": some(3), "categories": RNG.integers(0, 3, (ROWS, 2))},
+        pictures: some(9, 9, 2), series: some(8, 2), recurrent: padded(5, 2),
+        words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
+
+
+@pytest.mark.parametrize("net", NETS, ids=lambda net: net.__name__)
+def test_every_layer(net):
+    # Plain steps: Adam makes a step of whatever is left by rounding where a gradient is zero.
+    optimizer = gr.SGD(gr.log_uniform(1e-2, 1e-1), momentum=0.9)
+    penalty, seed = gr.L1(gr.uniform(0, 0.01)), gr.int_uniform(0, 99)
+    model = gr.Model(net(), LOSS, optimizer, penalty=penalty, seed=seed)
+    held = jax.tree.map(lambda a: a[:8], NETS[net]), Y[:8]
+    assert_trials_are_solo_runs(model, NETS[net], validation_data=held)
+
+
+def test_no_layer_is_left_out():
+    every = {name for name in gr.__all__ if is_layer(getattr(gr, name))} - {"Layer"}
+    built = [gr.init(settled(net), 0, x) for net, x in NETS.items()]
+    held = {type(layer).__name__ for net in built for _, layer in walk(net)}
+    assert every - held == set()
+
+
+def settled(net):
+    """A network with a value of each of its spaces."""
+    made = {"net": net()}
+    hypers = find(made)
+    values = {name: hyper.space.draw(0.5) for name, hyper in hypers.items()}
+    return settle(made, hypers, values)["net"]
+
+
+def is_layer(value):
+    return inspect.isclass(value) and issubclass(value, gr.Layer)
+
+
+# --- one network under each optimiser, most with one of the schedules ------------------------
+
+
+def function(step):
+    return 0.1 / (1 + jnp.asarray(step, jnp.float32))
+
+
+PARTS = {  # of each schedule, by its first name
+    "function": (function,),
+    "constant": (gr.choice(0.1, 0.3),),
+    "step": (gr.choice(0.1, 0.3), 2, gr.uniform(0.1, 0.9)),
+    "piecewise": ((2, 4), (gr.choice(0.1, 0.3), 0.2, 0.1)),
+    "exponential": (gr.choice(0.1, 0.3), 3, 0.5),
+    "polynomial": (gr.choice(0.1, 0.3), gr.int_uniform(2, 6)),
+    "cosine": (gr.choice(0.1, 0.3), 4),
+    "warmup": (2, gr.choice(0.1, 0.3), schedules.CosineDecay(0.2, 4)),
+    "one_cycle": (gr.choice(0.1, 0.3), 4),
+    "reduce_on_plateau": (gr.choice(0.1, 0.3), 0.5, 0, 10.0),  # reduced after each epoch
+}
+
+
+def firsts(registry):
+    """The names of a registry but for the second names of what has one."""
+    return [name for name in registry if registry.name_of(registry.find(name)) == name]
+
+
+def kinds():
+    names = itertools.zip_longest(firsts(schedules.REGISTRY), firsts(optimizers.REGISTRY))
+    for schedule, name in names:
+        rate = gr.uniform(0.01, 0.1)
+        if schedule is not None:
+            rate = schedules.get(schedules.REGISTRY.find(schedule)(*PARTS[schedule]))
+        made = dataclasses.replace(optimizers.get(name or "sgd"), learning_rate=rate)
+        yield f"{name or 'sgd'} {schedule or 'rate'}", made
+
+
+KINDS = dict(kinds())
+FLAT = some(3)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_optimiser_and_schedule(name):
+    net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(2, "softmax")])
+    model = gr.Model(net, LOSS, KINDS[name], seed=gr.int_uniform(0, 99))
+    assert_trials_are_solo_runs(model, FLAT, validation_split=0.0)
+
+
+# --- trained side by side and alone -----------------------------------------------------------
+
+
+def assert_trials_are_solo_runs(model, x, **options):
+    full = getattr(model.optimizer, "full_batch", False)
+    options |= {"epochs": EPOCHS, "verbose": False}
+    options["batch_size"] = None if full else BATCH  # the last one is filled up
+    apart, mapped = (
+        gr.Sweep(model, 2, executor=Local(width=width)).fit(x, Y, **options) for width in (1, 2)
+    )
+    for trial, other in zip(apart.trials, mapped.trials, strict=True):
+        assert trial.status == other.status == "finished"
+        assert trial.values == other.values
+        alone = gr.Model(**settle(model.settings, apart.hypers, trial.values))
+        alone.fit(x, Y, probes=False, **options)
+        for found in (*apart.member_models(trial), *mapped.member_models(other)):
+            assert_same(found, alone, x)
+
+
+def assert_same(found, alone, x):
+    assert set(found.history) == set(alone.history)
+    for name in alone.history:
+        np.testing.assert_allclose(found.history[name], alone.history[name], rtol=1e-5)
+    for path, weight in alone.weights.items():
+        np.testing.assert_allclose(found.weights[path], weight, rtol=1e-4, atol=1e-6, err_msg=path)
+    np.testing.assert_allclose(found.predict(x), alone.predict(x), rtol=1e-4, atol=1e-6)

@@ -1,0 +1,68 @@
+"""What a sweep shows while it runs: plain lines, a live table, and Ctrl-C."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import gradus as gr
+from gradus.sweep.progress import Progress
+
+X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+
+
+def model():
+    return gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1, name="[rate]")))
+
+
+def test_plain_lines_say_how_far_it_is_and_which_is_best(capsys):
+    sweep = gr.Sweep(model(), 4).fit(X, X[:, :1], epochs=2)
+    *_, last = capsys.readouterr().err.splitlines()
+    best = sweep.ranking[0]
+    rate = best.settings(sweep.hypers)["[rate]"]
+    assert last.startswith("4/4 trials")
+    assert f"best val_loss {best.score:.4g} ([rate] {rate:.4g})" in last
+    sweep.fit(X, X[:, :1], epochs=2, verbose=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_shows_the_leaders():
+    sweep = gr.Sweep(model(), 8).fit(X, X[:, :1], epochs=2, verbose=False)
+    shown = Progress(sweep, 16, True)
+    screen = io.StringIO()
+    Console(file=screen, width=100).print(shown._page())
+    _, header, _, *rows = (line.split() for line in screen.getvalue().splitlines())
+    assert header == ["trial", "val_loss", "[rate]"]
+    assert [int(row[0]) for row in rows[:5]] == [trial.number for trial in sweep.ranking[:5]]
+    assert rows[-1][:2] == ["8/16", "trials"]
+
+
+def test_ctrl_c_keeps_what_has_ended(monkeypatch, capsys):
+    heard = Progress.__call__
+
+    def interrupt(self, trial):
+        heard(self, trial)
+        if self._ended == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", interrupt)
+        sweep = gr.Sweep(model(), 64).fit(X, X[:, :1], epochs=2)
+    ended = [trial for trial in sweep.trials if trial.status == "finished"]
+    assert sweep.interrupted
+    assert 1 <= len(ended) < 64
+    assert f"Interrupted after {len(ended)} of 64 trials." in capsys.readouterr().err
+    assert sweep.best.history["val_loss"][-1] == pytest.approx(min(t.score for t in ended))
+
+
+def test_a_live_table_is_drawn_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    gr.Sweep(model(), 3).fit(X, X[:, :1], epochs=2)
+    assert "3/3 trials" in screen.getvalue()
