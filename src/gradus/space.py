@@ -7,6 +7,7 @@ the spaces in a model (`find`), draws a value of each, and puts the values in th
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 import inspect
@@ -22,7 +23,7 @@ SILENT = ("net", "layers")  # the names of places that tell a reader nothing
 Value = int | float
 
 
-class Space:
+class Space(abc.ABC):
     """What a hyperparameter may be; its value is drawn by its place, a share of the whole.
 
     Args:
@@ -34,9 +35,9 @@ class Space:
             raise GradusError(f"{type(self).__name__}(name={name!r}): write a word.")
         self.name = name
 
+    @abc.abstractmethod
     def draw(self, share: float) -> Value:
         """Return the number at `share` of the space, in [0, 1): of a choice, the option's place."""
-        raise NotImplementedError
 
     def option(self, value: Value) -> Any:
         """Return what stands in the model for a number that was drawn."""
