@@ -47,9 +47,8 @@ def train(
     feed = None if held is None else loop.validation_feed(Data(*held), None)
     regime = loop.Regime(epochs, batch, 0, 0, probing, each)
     data = jax.device_put(Data(x, y, weight))
-    return loop.train(
-        carry, net, optimizer, task, stopping, data, None, feed, regime, [], history
-    ), history
+    course = loop.Course.of(net, optimizer, task, stopping, data, None, feed, regime, carry)
+    return loop.train(course, carry, [], history), history
 
 
 def orders(epochs, batch):

@@ -213,19 +213,10 @@ class Model:
             watchers.append(writer)
         with Progress(verbose and leads, given.count, regime.epochs) as progress:
             watchers.insert(0, progress)
-            carry = loop.train(
-                carry,
-                self.net,
-                self.optimizer,
-                task,
-                stopping,
-                data,
-                rows,
-                given.feed(),
-                regime,
-                watchers,
-                self.history,
+            course = loop.Course.of(
+                self.net, self.optimizer, task, stopping, data, rows, given.feed(), regime, carry
             )
+            carry = loop.train(course, carry, watchers, self.history)
         conclude(self, carry, stopping, progress.interrupted)
         if bool(carry.failed) and not progress.interrupted:
             place = locate(carry, self.net, self.optimizer, task, data, rows, regime)

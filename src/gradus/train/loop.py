@@ -61,31 +61,12 @@ class Regime:
     mesh: Mesh | None = None
 
 
-def train(
-    carry: Carry,
-    net: Layer,
-    optimizer: Optimizer,
-    task: Task,
-    stopping: Stopping,
-    data: Data,
-    rows: np.ndarray | None,
-    validation: Feed | None,
-    regime: Regime,
-    watchers: Sequence[Watcher],
-    history: History,
-) -> Carry:
+def train(course: Course, carry: Carry, watchers: Sequence[Watcher], history: History) -> Carry:
     """Train until the last epoch, or until stopping, divergence or a watcher ends it.
 
     Args:
+        course: the program with everything in place.
         carry: where training stands.
-        net: the built network.
-        optimizer: the optimiser.
-        task: what is learnt.
-        stopping: when to stop.
-        data: the samples, in the host's memory or on the device.
-        rows: which of them are for training; None for all.
-        validation: what is measured after each epoch, or None.
-        regime: how much is trained.
         watchers: called after each call of the program with carry and history; one that returns
             True ends the training.
         history: the record, which grows.
@@ -93,7 +74,7 @@ def train(
     Returns:
         The carry after the last epoch. Ctrl-C ends training after the call that it interrupted.
     """
-    course = Course.of(net, optimizer, task, stopping, data, rows, validation, regime, carry)
+    regime = course.regime
     calls = Pace(1 if regime.each else course.plan.epochs)
     carry = everywhere(carry, regime.mesh)
     began = time.perf_counter()
