@@ -134,7 +134,11 @@ def nodes():
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     sizes = {"object_store_memory": 100 << 20}
     head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port, **sizes}
-    head["_system_config"] = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
+    head["_system_config"] = {
+        "health_check_period_ms": 500,
+        "health_check_failure_threshold": 4,
+        "worker_niceness": 0,  # else what tests beside this one starves the nodes
+    }
     made = Nodes(initialize_head=True, head_node_args=head)
     for _ in range(2):
         made.add_node(num_cpus=2, **sizes)
@@ -283,6 +287,9 @@ def test_mistakes_say_what_to_write(monkeypatch):
     with pytest.raises(GradusError, match="cpus=0"):
         Cluster(cpus=0)
     assert isinstance(executors.get("local"), executors.Local)
+    for address in ("ray://127.0.0.1:1", "ray://127.0.0.1:none"):
+        with pytest.raises(GradusError, match=f"no Ray cluster at {address}.*ray start --head"):
+            swept(address)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(GradusError, match=r"pip install 'gradus\[ray\]'"):
         swept("ray")

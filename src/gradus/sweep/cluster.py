@@ -11,10 +11,12 @@ import dataclasses
 import itertools
 import logging
 import math
+import socket
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from gradus.errors import GradusError
 from gradus.models.arguments import whole
@@ -27,6 +29,8 @@ MOST_CPUS = 16  # of one task, whose threads share one Python
 AHEAD = 2  # tasks submitted for each that can run, so that no node waits for the next
 RETRIES = 3  # by Ray, and as often again by ourselves
 TICK = 5.0  # seconds without a result, after which it is asked whether the tasks still fit a node
+CALLS = 3  # to a head that listens, until it is taken for another server
+KNOCK = 10.0  # seconds in which a head accepts a connection
 GRACE = 60.0  # seconds in which a cluster without a fitting node may get one
 
 
@@ -163,16 +167,20 @@ class Cluster:
         if client:
             package("grpc", "A sweep on a Ray cluster by ray://", "ray")
         if not ray.is_initialized():
-            try:
-                ray.init(self.address, logging_level=logging.WARNING, log_to_driver=False)
-            except ConnectionError:
-                where = f"at {self.address}" if client else "that this machine is a node of"
-                raise GradusError(
-                    f"There is no Ray cluster {where}: run ray start --head on one machine and "
-                    "ray start --address=HEAD:6379 on each of the others, then write "
-                    "executor='ray' on one of them, or executor='ray://HEAD:10001' elsewhere."
-                ) from None
-        elif client and not ray.util.client.ray.is_connected():
+            tries = _listens(self.address) * CALLS if client else 1
+            while tries:
+                try:
+                    ray.init(self.address, logging_level=logging.WARNING, log_to_driver=False)
+                    return ray
+                except ConnectionError:  # of a busy head too, which has 30 s to answer
+                    tries -= 1
+            where = f"at {self.address}" if client else "that this machine is a node of"
+            raise GradusError(
+                f"There is no Ray cluster {where}: run ray start --head on one machine and "
+                "ray start --address=HEAD:6379 on each of the others, then write "
+                "executor='ray' on one of them, or executor='ray://HEAD:10001' elsewhere."
+            )
+        if client and not ray.util.client.ray.is_connected():
             raise GradusError(
                 f"Ray is connected to another cluster than {self.address}: write executor='ray' "
                 "for that one, or call ray.shutdown() first."
@@ -208,6 +216,16 @@ def cut(members: Sequence[Member], crew: Crew) -> list[Chunk]:
     even = math.ceil(len(ordered) / (AHEAD * crew.places))
     size = max(1, least, min(even, crew.cpus * CHUNK))
     return [Chunk(ordered[at : at + size]) for at in range(0, len(ordered), size)]
+
+
+def _listens(address: str) -> bool:
+    """Return whether anything listens at an address of the form ray://host:port."""
+    try:
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname, parts.port or 10001), timeout=KNOCK).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _share(node: Mapping[str, float], gpus: int) -> int:
