@@ -25,6 +25,16 @@ def test_ranges_draw_by_their_quantiles():
 def test_spaced_sets_are_numpys():
     np.testing.assert_allclose(gr.linspace(1, 3, 5).options, np.linspace(1, 3, 5))
     np.testing.assert_allclose(gr.logspace(1e-4, 1, 5).options, np.geomspace(1e-4, 1, 5))
+    np.testing.assert_allclose(gr.logspace(3, 0.1 + 7, 9).options, np.geomspace(3, 7.1, 9))
+
+
+def test_spaced_numbers_are_what_a_person_would_write():
+    assert repr(gr.logspace(1e-6, 1e-2, 5)) == "choice(1e-06, 1e-05, 0.0001, 0.001, 0.01)"
+    assert repr(gr.logspace(1, 1024, 3)) == "choice(1.0, 32.0, 1024.0)"
+    assert repr(gr.linspace(0, 0.5, 6)) == "choice(0.0, 0.1, 0.2, 0.3, 0.4, 0.5)"
+    assert repr(gr.linspace(-0.1, 0.2, 4)) == "choice(-0.1, 0.0, 0.1, 0.2)"
+    assert repr(gr.linspace(0, 0, 2)) == "choice(0.0, 0.0)"
+    assert gr.linspace(1 / 3, 2 / 3, 3).options == (1 / 3, 0.5, 2 / 3)  # the ends are exact
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from gradus.sweep.evolution import PopulationBased as PopulationBased
     from gradus.sweep.halving import Hyperband as Hyperband
     from gradus.sweep.halving import SuccessiveHalving as SuccessiveHalving
+    from gradus.sweep.inputs import prepared as prepared
     from gradus.sweep.population import fit_all as fit_all
     from gradus.sweep.sweep import Sweep as Sweep
     from gradus.train import distributed as distributed
@@ -156,6 +157,7 @@ _HOMES = {
     "gradus.space": ("choice", "int_uniform", "linspace", "log_uniform", "logspace", "uniform"),
     "gradus.sweep.evolution": ("PopulationBased",),
     "gradus.sweep.halving": ("Hyperband", "SuccessiveHalving"),
+    "gradus.sweep.inputs": ("prepared",),
     "gradus.sweep.population": ("fit_all",),
     "gradus.sweep.sweep": ("Sweep",),
     "gradus.train.custom": ("FunctionTask",),

@@ -1,4 +1,4 @@
-"""Compiled programs kept between processes, so that the second start of a training is fast."""
+"""What is kept between processes: compiled programs, so that a second start is fast."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 import jax
 
 
-def folder() -> Path:
-    """Return where compiled programs are kept: `gradus/xla` in the user's cache folder."""
+def folder(kind: str = "xla") -> Path:
+    """Return where something is kept: in the user's cache folder `gradus/xla`, for programs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gradus" / "xla"
+    return Path(base) / "gradus" / kind
+
+
+def wanted() -> bool:
+    """Return whether anything is to be kept: unless `GRADUS_CACHE=off`."""
+    return os.environ.get("GRADUS_CACHE", "").lower() not in ("off", "0", "no", "false")
 
 
 def enable() -> bool:
@@ -25,7 +30,7 @@ def enable() -> bool:
     Returns:
         Whether gradus turned it on.
     """
-    if os.environ.get("GRADUS_CACHE", "").lower() in ("off", "0", "no", "false"):
+    if not wanted():
         return False
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return False

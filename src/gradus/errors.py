@@ -22,6 +22,10 @@ class SavedError(GradusError):
     """A saved run or weights file cannot be read, does not fit, or cannot be written."""
 
 
+class TooLargeError(GradusError):
+    """A network takes more memory than there is."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the valid name closest to `name`, or None when none is close."""
     lowered = {candidate.lower(): candidate for candidate in names}

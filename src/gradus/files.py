@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -158,6 +159,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except SafetensorError as error:
         raise SavedError(f"{str(path)!r} is no whole safetensors file: {error}.") from None
+
+
+def write_table(path: Path, frame: Any) -> None:
+    """Write a Polars data frame as Parquet.
+
+    Raises:
+        OSError: if the disk is full, or the folder is forbidden; Polars raises errors of its own.
+    """
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    path.write_bytes(content.getvalue())
 
 
 def _settle(folder: Path) -> None:

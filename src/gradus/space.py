@@ -11,14 +11,17 @@ import abc
 import dataclasses
 import functools
 import inspect
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from gradus.errors import GradusError
 
-SILENT = ("net", "layers")  # the names of places that tell a reader nothing
+SILENT = ("net", "layers", "settings")  # the names of places that tell a reader nothing
+LONGEST = 200  # characters of an option in a table
 # A whole number of a range is never confused with the place of an option.
 Value = int | float
 
@@ -28,7 +31,12 @@ class Space(abc.ABC):
 
     Args:
         name: what tables call it; by default where it stands, such as "dense_1.units".
+
+    Attributes:
+        log: whether its numbers lie evenly by their logarithm.
     """
+
+    log = False
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and (not isinstance(name, str) or not name):
@@ -54,13 +62,28 @@ class Space(abc.ABC):
 
 
 class Choice(Space):
-    """One of several options, each as likely as the others."""
+    """One of several options, each as likely as the others.
 
-    def __init__(self, options: tuple[Any, ...], ordered: bool = False, name: Any = None) -> None:
+    Args:
+        options: what may stand in the place.
+        ordered: whether each is nearer to its neighbours than to others.
+        log: whether they are numbers that lie evenly by their logarithm.
+        name: as in `Space`.
+        words: what tables call the options, where that is given.
+    """
+
+    def __init__(
+        self,
+        options: tuple[Any, ...],
+        ordered: bool = False,
+        log: bool = False,
+        name: Any = None,
+        words: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(name)
         if not options:
             raise GradusError("choice() has no options: write at least one, choice(64, 128).")
-        self.options, self.ordered = options, ordered
+        self.options, self.ordered, self.log, self.words = options, ordered, log, words
 
     def draw(self, share: float) -> int:
         """Return the place of the option at `share`."""
@@ -77,7 +100,9 @@ class Choice(Space):
     @property
     def labels(self) -> list[Any]:
         """What tables call the options: numbers and words as they are, settings by class."""
-        labels = [_label(option) for option in self.options]
+        if self.words:
+            return list(self.words)
+        labels = [_label(option, place) for place, option in enumerate(self.options)]
         if len(set(map(str, labels))) < len(labels):
             labels = [o if _plain(o) else repr(o) for o in self.options]
         return labels
@@ -88,7 +113,7 @@ class Choice(Space):
         return len(self.options)
 
     def __repr__(self) -> str:
-        return f"choice({', '.join(map(repr, self.options))})"
+        return f"choice({', '.join(self.words or map(repr, self.options))})"
 
 
 class Range(Space):
@@ -99,7 +124,7 @@ class Range(Space):
     ) -> None:
         super().__init__(name)
         self.low, self.high, self.log, self.whole = low, high, log, whole
-        _check_range(repr(self), low, high, log, whole)
+        self.low, self.high = _ends(repr(self), low, high, log, whole)
 
     def draw(self, share: float) -> Value:
         """Return the number at `share` of the way."""
@@ -124,15 +149,20 @@ def choice(*options: Any, name: str | None = None) -> Any:
     """Return the space of some options: `choice(64, 128)`, `choice("relu", "tanh")`.
 
     An option may be anything that may stand in the place, with spaces of its own, which count
-    only where it is chosen: `choice(SGD(momentum=uniform(0, 0.9)), Adam())`. A single list is
-    taken for its items.
+    only where it is chosen: `choice(SGD(momentum=uniform(0, 0.9)), Adam())`. A single list or
+    range is taken for its items, a single dict too, whose keys are what tables call them. Two
+    choices of one name and as many options are one hyperparameter: both take the option of the
+    same place.
 
     Raises:
         GradusError: for no options.
     """
-    if len(options) == 1 and isinstance(options[0], list | tuple):
+    words: tuple[str, ...] = ()
+    if len(options) == 1 and isinstance(options[0], Mapping):
+        words, options = tuple(map(str, options[0])), tuple(options[0].values())
+    elif len(options) == 1 and isinstance(options[0], list | tuple | range):
         options = tuple(options[0])
-    return Choice(options, name=name)
+    return Choice(options, name=name, words=words)
 
 
 def uniform(low: float, high: float, name: str | None = None) -> Any:
@@ -168,7 +198,7 @@ def linspace(low: float, high: float, count: int, name: str | None = None) -> An
     Raises:
         GradusError: as `uniform`, or for a count below 2.
     """
-    return _spaced(Range(low, high), f"linspace({low!r}, {high!r}, {count!r})", count, name)
+    return _spaced("linspace", low, high, count, name)
 
 
 def logspace(low: float, high: float, count: int, name: str | None = None) -> Any:
@@ -179,15 +209,26 @@ def logspace(low: float, high: float, count: int, name: str | None = None) -> An
     Raises:
         GradusError: as `log_uniform`, or for a count below 2.
     """
-    words = f"logspace({low!r}, {high!r}, {count!r})"
-    return _spaced(Range(low, high, log=True), words, count, name)
+    return _spaced("logspace", low, high, count, name)
 
 
-def _spaced(within: Range, words: str, count: Any, name: str | None) -> Choice:
+def _spaced(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:
+    words, log = f"{kind}({low!r}, {high!r}, {count!r})", kind == "logspace"
+    within = Range(*_ends(words, low, high, log), log=log)
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
         raise GradusError(f"{words}: write a count of at least 2.")
+    first, last = float(within.low), float(within.high)
     inner = [within.draw(place / (count - 1)) for place in range(1, count - 1)]
-    return Choice((float(within.low), *inner, float(within.high)), ordered=True, name=name)
+    # As a person would write them: 1e-05, where arithmetic comes to 1.0000000000000016e-05.
+    largest = max(abs(first), abs(last))
+    inner = [_rounded(value, value if log else largest) for value in inner]
+    return Choice((first, *inner, last), ordered=True, log=log, name=name)
+
+
+def _rounded(value: float, size: float) -> float:
+    """Return a number to the twelfth digit of another one."""
+    # Zero is added as -0.0 + 0.0 is 0.0.
+    return round(value, 11 - math.floor(math.log10(size))) + 0.0 if size else value
 
 
 # --- spaces in settings -----------------------------------------------------------------------
@@ -209,22 +250,40 @@ class Hyper(NamedTuple):
     option: int = -1
 
 
-def find(settings: Any) -> dict[str, Hyper]:
+class Place(NamedTuple):
+    """Where a space stands.
+
+    Attributes:
+        words: the names of what it stands in, from the outermost.
+        space: itself.
+        parent: the `id` of the choice that it depends on, or 0.
+        option: the place of the parent's option that it is in.
+        owner: the settings, dict or list that it is an argument or item of.
+    """
+
+    words: tuple[str, ...]
+    space: Space
+    parent: int
+    option: int
+    owner: Any
+
+
+def find(*settings: Any) -> dict[str, Hyper]:
     """Return the hyperparameters in some settings by name, parents before what depends on them.
 
     Args:
         settings: layers, settings classes, or lists, tuples and dicts of them.
 
     Raises:
-        GradusError: if two spaces have one name.
+        GradusError: if two spaces have one name, and are not choices among as many options.
     """
     found: dict[str, Hyper] = {}
     seen: dict[int, str] = {}
-    for place, space, parent, option in _spaces(settings, ()):
-        if id(space) in seen:
-            former = found[seen[id(space)]]
+    for place, space, parent, option, _ in itertools.chain(*map(places, settings)):
+        if id(space) in seen or _goes_with(space, found):
+            former = found[seen.setdefault(id(space), space.name or "")]
             if (seen.get(parent, ""), option) != (former.parent, former.option):
-                found[former.name] = Hyper(former.name, space)  # it counts in several places
+                found[former.name] = Hyper(*former[:2])  # it counts in several places
             continue
         name = space.name or ".".join(place) or "value"
         if name in found:
@@ -236,21 +295,28 @@ def find(settings: Any) -> dict[str, Hyper]:
     return found
 
 
-def settle(settings: Any, hypers: Mapping[str, Hyper], values: Mapping[str, Value]) -> Any:
+def settle(
+    settings: Any,
+    hypers: Mapping[str, Hyper],
+    values: Mapping[str, Value],
+    instead: Mapping[str, Any] | None = None,
+) -> Any:
     """Return settings with a value in the place of each space; what has none is shared.
 
     Args:
         settings: as in `find`.
         hypers: from `find`.
         values: the number drawn of each hyperparameter that counts.
+        instead: what stands in the place of some of them whatever was drawn.
     """
+    others = instead or {}
     names = {id(hyper.space): name for name, hyper in hypers.items()}
 
     def put(value: Any) -> Any:
         if isinstance(value, Space):
-            name = names[id(value)]
-            return put(value.option(values[name]))
-        if not any(_spaces(value, ())):
+            name = names.get(id(value), value.name or "")
+            return others[name] if name in others else put(value.option(values[name]))
+        if not any(places(value)):
             return value
         if isinstance(value, Mapping):
             return {key: put(item) for key, item in value.items()}
@@ -269,31 +335,41 @@ def active(hypers: Mapping[str, Hyper], values: Mapping[str, Value], name: str) 
     )
 
 
-def _spaces(
-    value: Any, place: tuple[str, ...], parent: int = 0, option: int = -1
-) -> Iterator[tuple[tuple[str, ...], Space, int, int]]:
-    """Yield every space in settings: its place, itself, the choice it depends on and its option."""
+def places(
+    value: Any, place: tuple[str, ...] = (), parent: int = 0, option: int = -1, owner: Any = None
+) -> Iterator[Place]:
+    """Yield the place of every space in settings; the other arguments are where these stand."""
     if isinstance(value, Space):
-        yield place, value, parent, option
+        yield Place(place, value, parent, option, owner)
         if isinstance(value, Choice):
             for index, one in enumerate(value.options):
                 where = (*place, _word(one)) if _is_settings(one) else place
-                yield from _spaces(one, where, id(value), index)
+                yield from places(one, where, id(value), index, owner)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             where = place if key in SILENT else (*place, str(key))
-            yield from _spaces(item, where, parent, option)
+            yield from places(item, where, parent, option, value)
     elif isinstance(value, list | tuple):
         counts: dict[str, int] = {}
         for index, item in enumerate(value):
             word = _word(item) if _is_settings(item) else str(index)
             count = counts.get(word, 0)
             counts[word] = count + 1
-            yield from _spaces(item, (*place, f"{word}_{count}" if count else word), parent, option)
+            where = (*place, f"{word}_{count}" if count else word)
+            yield from places(item, where, parent, option, value)
     elif _is_settings(value):
         for name, part in _parts(value):
             where = place if name in SILENT else (*place, name)
-            yield from _spaces(part, where, parent, option)
+            yield from places(part, where, parent, option, value)
+
+
+def _goes_with(space: Space, found: Mapping[str, Hyper]) -> bool:
+    """Whether a space is the choice of another place again, by its name."""
+    if not space.name or space.name not in found:
+        return False
+    former = found[space.name].space
+    alike = isinstance(former, Choice) and isinstance(space, Choice) and former.size == space.size
+    return alike and former.name == space.name
 
 
 def _is_settings(value: Any) -> bool:
@@ -330,12 +406,13 @@ def _word(value: Any) -> str:
     return own or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
 
 
-def _label(option: Any) -> Any:
+def _label(option: Any, place: int) -> Any:
     if _plain(option):
         return option
     if _is_settings(option):
         return type(option).__name__
-    return getattr(option, "__name__", None) or repr(option)
+    words = str(getattr(option, "__name__", None) or repr(option))
+    return words if len(words) <= LONGEST and "\n" not in words else f"option {place}"
 
 
 def _plain(option: Any) -> bool:
@@ -349,17 +426,19 @@ def _numbered(name: str, taken: Mapping[str, Any]) -> str:
     return f"{name}_{count}"
 
 
-def _check_range(words: str, low: Any, high: Any, log: bool, whole: bool) -> None:
-    kinds = int if whole else int | float
+def _ends(words: str, low: Any, high: Any, log: bool, whole: bool = False) -> tuple[Any, Any]:
+    """Return the ends of a range as Python's numbers, which NumPy's become."""
     for bound in (low, high):
-        wrong = isinstance(bound, bool) or not isinstance(bound, kinds)
+        wrong = isinstance(bound, bool) or not isinstance(bound, Integral if whole else Real)
         if wrong or not math.isfinite(bound):
             kind = "whole numbers" if whole else "numbers"
             raise GradusError(f"{words}: write two {kind}, the lowest and the highest.")
     if log and low <= 0:
         raise GradusError(
-            f"{words}: a logarithm needs numbers above 0; write a small one such as 1e-6 for the "
-            "lowest, or uniform for a range with 0."
+            f"{words}: a logarithm needs numbers above 0, the numbers and not their exponents; "
+            "write a small one such as 1e-6 for the lowest, or uniform for a range with 0."
         )
     if low > high:
         raise GradusError(f"{words}: the lowest is more than the highest; write ({high}, {low}).")
+    plain = [int(one) if isinstance(one, Integral) else float(one) for one in (low, high)]
+    return plain[0], plain[1]

@@ -97,6 +97,12 @@ def test_the_settings_of_one_name_count_only_under_it():
         ("network.activation = {choice = []}", "at least one value"),
         ("validation = {uniform = [0, 1]}", "same for all trials"),
         ('training.monitor = {choice = ["loss", "val_loss"]}', "same for all trials"),
+        ('data = {choice = ["iris", "wine"]}', "data is the same for all trials"),
+        ('target = {choice = ["a", "b"]}', "target is the same for all trials"),
+        ('task = {choice = ["binary", "regression"]}', "task is the same for all trials"),
+        ("validation_seed = {int_uniform = [0, 3]}", "validation_seed is the same for all"),
+        ("epochs = {choice = [1, 2]}", "epochs is the same for all trials"),
+        ('preprocessing.scaling = {chioce = ["minmax"]}', "Did you mean 'choice'"),
         ('training.batch_size = {choice = [8, "all"]}', "number of rows"),
         (
             'optimizer = {name = {choice = ["sgd", "adam"]}, sgdd = {momentum = 0.5}}',
@@ -257,6 +263,13 @@ def test_settings_that_cannot_be_are_said_before_any_training(gradus, file, work
     file.write_text(SPACES.replace('["relu", "tanh"]', '["relu", "tnah"]'))
     status, _, err = gradus("sweep", file)
     assert (status, "'tanh'" in err) == (2, True)
+    for line, words in (
+        ('scaling = {choice = ["minmax", "min-max"]}', "min-max"),
+        ("one_hot_limit = {uniform = [0, 3]}", "one_hot_limit"),
+    ):
+        file.write_text(SPACES.replace("[network]", f"[preprocessing]\n{line}\n[network]"))
+        status, _, err = gradus("sweep", file)
+        assert (status, words in err) == (2, True)
     file.write_text(SPACES + "trial = 3\n")
     status, _, err = gradus("sweep", file)
     assert (status, "'trials'" in err) == (2, True)

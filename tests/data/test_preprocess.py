@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from gradus.data import TablePreprocessor, load, preprocessor_from_dict, split
+from gradus.data import TablePreprocessor, Treatment, load, preprocessor_from_dict, split
 from gradus.errors import DataError, GradusError, SavedError
 
 REAL = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -91,7 +91,7 @@ def test_many_categories_become_codes_with_zero_for_the_unseen():
     assert x["numbers"].shape == (4, 1)
     assert preprocessor.cardinalities == (42,)
     assert preprocessor.category_names == ("town",)
-    alone = TablePreprocessor.fit({"town": values}, one_hot_limit=2)
+    alone = TablePreprocessor.fit({"town": values}, treatment=Treatment(one_hot_limit=2))
     assert alone.transform({"town": values})["numbers"].shape == (122, 0)
 
 
@@ -316,7 +316,7 @@ def frames(draw):
 def test_any_table_is_encoded_finitely_or_refused_in_words(frame, supervised, one_hot_limit):
     try:
         preprocessor = TablePreprocessor.fit(
-            frame, "c0" if supervised else None, one_hot_limit=one_hot_limit
+            frame, "c0" if supervised else None, treatment=Treatment(one_hot_limit=one_hot_limit)
         )
     except GradusError:
         return

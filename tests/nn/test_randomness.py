@@ -47,3 +47,9 @@ def test_bits_of_every_width(width):
     bits = jax.random.bits(key(0), (4096,), dtype=f"uint{width}")
     shares = [(np.asarray(bits) >> place & 1).mean() for place in range(width)]
     assert np.abs(np.array(shares) - 0.5).max() < 0.04
+
+
+@pytest.mark.parametrize("seed", [0, 5, 2**32 - 1, -1, 2**40 + 3])
+def test_a_seed_has_one_key_wherever_it_is_made(seed):
+    made = jax.random.key(seed, impl=jax.random.key_impl(key(0)))
+    assert (jax.random.key_data(key(seed)) == jax.random.key_data(made)).all()

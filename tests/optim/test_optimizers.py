@@ -88,7 +88,7 @@ def loss(params):
 def kinds(tree):
     """The structure of a tree with what else a loop's carry must keep."""
     leaves, structure = jax.tree.flatten(tree)
-    return structure, [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves]
+    return structure, [(leaf.shape, leaf.dtype, jnp.asarray(leaf).weak_type) for leaf in leaves]
 
 
 def one_step(optimizer, params, state):
@@ -126,6 +126,15 @@ def test_ten_steps_as_keras_with_its_defaults(ours, theirs):
         theirs.apply([gradients[k] for k in sorted(params)], variables)
     for k, variable in zip(sorted(params), variables, strict=True):
         np.testing.assert_allclose(params[k], np.asarray(variable.value), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("optimizer", EVERY, ids=name)
+def test_state_begins_as_the_rule_begins(optimizer):
+    params = tree(0)
+    state, wanted = optimizer.init(params), optimizer.transformation(jnp.float32(0.1)).init(params)
+    assert (state["step"], state["step"].dtype) == (0, jnp.int32)
+    assert kinds(state["inner"]) == kinds(jax.tree.map(lambda x: jnp.asarray(x, x.dtype), wanted))
+    jax.tree.map(np.testing.assert_array_equal, state["inner"], wanted)
 
 
 @pytest.mark.parametrize("optimizer", EVERY, ids=name)

@@ -48,6 +48,13 @@ def test_parallel_axes_are_the_settings_and_the_score(sweep):
         assert place == pytest.approx(lowest if value is None else np.log10(value))
 
 
+def test_few_options_are_all_written_beside_their_axis(sweep):
+    (trace,) = gr.figures.parallel(sweep).data
+    axis = next(one for one in trace.dimensions if one.label == "optimizer.adam.learning_rate")
+    assert axis.ticktext == ("–", "0.001", "0.01", "0.1")
+    np.testing.assert_allclose(axis.tickvals[1:], [-3, -2, -1])
+
+
 def test_curves_are_those_of_all_trials_and_the_best_is_apart(sweep):
     others, best = gr.figures.trial_curves(sweep, "val_accuracy").data
     first = sweep.ranking[0]

@@ -99,7 +99,7 @@ def test_a_greedy_selection_is_that_made_by_hand(monitor):
 
 
 def test_a_validation_split_is_what_greedy_selects_by(sweep):
-    rows = sweep._contest.builder.folds[0].samples.held
+    rows = sweep._contest.source.inputs.folds({})[0].samples.held
     found = sweep.ensemble(3, "greedy").evaluate(X[rows], Y[rows])
     assert found["accuracy"] >= sweep.ranking[0].score - 1e-6
 
@@ -188,7 +188,8 @@ def test_mistakes_say_what_to_write(sweep):
     broken.fit(X, X[:, :1], epochs=4, verbose=False)
     with pytest.raises(GradusError, match="No trial of this sweep has a score"):
         broken.ensemble()
-    mixed = gr.Sweep(gr.Model(gr.Dense(1, "sigmoid"), gr.choice("mse", "bce")), search="grid")
+    model = gr.Model(gr.Dense(1, "sigmoid"), gr.choice("mse", "bce"), metrics=["accuracy"])
+    mixed = gr.Sweep(model, search="grid")
     mixed.fit(X, Y[:, None] > 0, epochs=1, verbose=False)
     with pytest.raises(GradusError, match="losses of one kind"):
         mixed.ensemble()

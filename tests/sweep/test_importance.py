@@ -171,6 +171,17 @@ def test_a_figure_has_the_curves():
     np.testing.assert_array_equal(lines["rate"].x, found.curves["rate"].values)
     axes = [axis for axis in shown.select_xaxes() if axis.type == "log"]
     assert len(axes) == 1
+    spaced = {"decay": gr.logspace(1e-6, 1e-2, 5), "share": gr.linspace(0, 0.4, 5)}
+    trials, hypers = tried(spaced, lambda v: v["decay"], 64)
+    found = importance(trials, hypers, "val_loss", "min")
+    assert found.curves["decay"].values == [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]
+    shown = gr.figures.importance(found)
+    kinds = {
+        trace.name: shown.layout[f"xaxis{trace.xaxis[1:]}"].type
+        for trace in shown.data
+        if trace.type == "scatter" and not trace.fill
+    }
+    assert kinds == {"decay": "log", "share": None}
     with pytest.raises(GradusError, match="importance takes a sweep"):
         gr.figures.importance(trials)
 

@@ -5,7 +5,10 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.sweep.population import fit_all
+from gradus.models.samples import samples
+from gradus.sweep.executors import Local
+from gradus.sweep.member import Builder, Fold
+from gradus.sweep.population import Population, fit_all
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
@@ -15,6 +18,15 @@ def made(seed, rate, dropout, width=6):
     net = gr.Sequential([gr.Dense(width, "tanh"), gr.Dropout(dropout), gr.Dense(2, "softmax")])
     loss = "sparse_categorical_crossentropy"
     return gr.Model(net, loss, gr.Adam(rate), metrics=["accuracy"], seed=seed)
+
+
+def members(settings, epochs=4):
+    options = {"monitor": None, "mode": None, "target": None, "restore_best": True, "probes": False}
+    fitting = {
+        "batch_size": 16, "epochs": epochs, "patience": None, "min_delta": 0.0, "shuffle_seed": 0,
+    }  # fmt: skip
+    builder, fold = Builder(options), Fold.of(samples(X, Y))
+    return [builder.ready(k, made(*one), fitting, fold) for k, one in enumerate(settings)]
 
 
 def test_members_equal_their_solo_runs():
@@ -34,3 +46,32 @@ def test_members_equal_their_solo_runs():
 def test_other_structures_are_refused():
     with pytest.raises(GradusError, match="differ in structure"):
         fit_all([made(0, 0.1, 0.1), made(0, 0.1, 0.1, width=7)], X, Y)
+
+
+def test_members_may_end_at_different_epochs():
+    space = gr.Model(
+        gr.Sequential([gr.Dense(6, "tanh"), gr.Dense(2, "softmax")]),
+        "sparse_categorical_crossentropy",
+        gr.Adam(gr.uniform(0.01, 0.1)),
+    )
+    options = {"batch_size": 16, "epochs": gr.choice(1, 3, 4), "verbose": False}
+    mapped, alone = (
+        gr.Sweep(space, 6, "sobol", executor=Local(1, width)).fit(X, Y, **options)
+        for width in (3, 1)
+    )
+    assert [trial.epochs for trial in mapped.trials] == [trial.epochs for trial in alone.trials]
+    assert {trial.epochs for trial in mapped.trials} == {1, 3, 4}
+    np.testing.assert_allclose(mapped.table()["loss"], alone.table()["loss"], rtol=1e-5)
+
+
+def test_those_ahead_wait_for_those_behind():
+    settings = [(0, 0.01, 0.1), (1, 0.02, 0.1), (2, 0.03, 0.1)]
+    together, alone = members(settings), members(settings)
+    for member in together[1:]:
+        Population(member).advance([member], until=2)
+    Population(together[0], 3).advance(together)
+    for member, one in zip(together, alone, strict=True):
+        Population(one).advance([one])
+        assert member.done
+        found, wanted = member.model.history["loss"], one.model.history["loss"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)

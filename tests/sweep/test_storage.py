@@ -102,7 +102,9 @@ def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(tmp_path, searc
     assert results(again) == results(whole)
     assert not ended & set(counting.numbers)  # none twice
     study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{place}")
-    assert sorted(one.user_attrs["trial"]["number"] for one in study.trials) == list(range(20))
+    assert sorted(one.user_attrs["gradus"]["trial"]["number"] for one in study.trials) == list(
+        range(20)
+    )
     np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
     assert again.ranking[0].histories
 
@@ -125,6 +127,7 @@ def test_a_killed_process_loses_nothing_but_what_was_under_way(tmp_path):
     again = fit(sweep(24, executor=counting, storage=place))
     assert 0 < len(counting.numbers) <= 24 - 9
     assert results(again) == results(undisturbed(24))
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])
@@ -163,15 +166,19 @@ def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path):
     done = gr.Sweep(model, search="grid", storage=place).fit(X, X[:, :1], epochs=3, verbose=False)
     study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{place}")
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
-    rows = {one.user_attrs["trial"]["number"]: one for one in study.trials}
+    assert study.metric_names == ["val_loss"]
+    rows = {one.user_attrs["gradus"]["trial"]["number"]: one for one in study.trials}
     states = [rows[number].state.name for number in range(4)]
     assert states == ["COMPLETE", "FAIL", "FAIL", "FAIL"]
     assert [t.status for t in done.trials] == ["finished", "diverged", "failed", "failed"]
     assert rows[0].params == {"dense.units": 4, "optimizer.learning_rate": 1e-3}
     assert rows[0].value == done.trials[0].score
-    assert rows[0].user_attrs["metrics"]["val_loss"] == done.trials[0].metrics["val_loss"]
-    assert rows[0].user_attrs["trial"]["epochs"] == 3
-    assert "units=0" in rows[2].user_attrs["trial"]["error"]
+    assert (
+        rows[0].user_attrs["gradus"]["trial"]["metrics"]["val_loss"]
+        == done.trials[0].metrics["val_loss"]
+    )
+    assert rows[0].user_attrs["gradus"]["trial"]["epochs"] == 3
+    assert "units=0" in rows[2].user_attrs["gradus"]["trial"]["error"]
     again = gr.Sweep(model, search="grid", storage=place)
     assert results(again.fit(X, X[:, :1], epochs=3, verbose=False)) == results(done)
     assert math.isnan(again.trials[1].score)
@@ -211,7 +218,7 @@ def test_a_place_that_cannot_be_is_told_before_training(tmp_path):
     refused(tmp_path / "words.txt", "not a database")
     refused("nosuch://host/base", "storage='nosuch://host/base'.*nosuch")
     place = "mssql+pyodbc://me:secret@localhost:1/base"
-    assert "secret" not in refused(place, "needs a package for this kind of database")
+    assert "secret" not in refused(place, r"package pyodbc, .* pip install pyodbc\.")
     sqlite3.connect(tmp_path / "empty.db").close()
     refused(f"sqlite:///file:{tmp_path}/empty.db?mode=ro&uri=true", "readonly|read-only")
     for wrong in (7, ""):
@@ -243,6 +250,9 @@ def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
 
 
 def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(GradusError, match=r"base' needs .* pip install 'psycopg\[binary\]'"):
+        fit(sweep(2, storage="postgresql://me:secret@localhost/base"))
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(GradusError, match=r"optuna.*pip install 'gradus\[search\]'"):
         fit(sweep(2, storage=tmp_path / "sweep.db"))

@@ -1,12 +1,16 @@
 """A sweep's trials are what their models are alone, and the best of them is kept."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import settle
+from gradus.space import find, settle
 from gradus.sweep.executors import Local
+from gradus.sweep.search import Grid
+from gradus.sweep.trial import drawn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5)).astype(np.float32)
@@ -59,7 +63,7 @@ def test_seeds_and_folds_are_members_and_the_score_is_their_mean():
     assert len(trial.scores) == 6
     assert trial.score == pytest.approx(np.mean(trial.scores))
     assert len({tuple(one.weights["dense/bias"]) for one in sweep.member_models(trial)}) == 6
-    held = [rows.samples.held for rows in sweep._contest.builder.folds]
+    held = [rows.samples.held for rows in sweep._contest.source.inputs.folds({})]
     assert sorted(np.concatenate(held)) == list(range(60))
 
 
@@ -113,6 +117,23 @@ def test_a_grid_is_every_combination_and_conditions_are_no_extra_rows():
     assert len(sweep.fit(X, Y, epochs=1, verbose=False).trials) == 2 * (3 + 1)
 
 
+def test_what_depends_on_an_option_counts_once_in_a_grid():
+    def nested(size):
+        inner = gr.choice({"deep": [gr.int_uniform(1, size), gr.choice(*"ab")], "flat": 0})
+        return find({"one": gr.choice(inner, gr.int_uniform(1, size), 7), "two": gr.choice(1, 2)})
+
+    hypers = nested(3)
+    sizes = [range(hyper.space.size) for hyper in hypers.values()]
+    every = {}
+    for places in itertools.product(*sizes):
+        shares = [(place + 0.5) / len(size) for place, size in zip(places, sizes, strict=True)]
+        every[tuple(drawn(hypers, dict(zip(hypers, shares, strict=True))).items())] = None
+    assert [tuple(point.items()) for point in Grid(hypers, 0, 0).points] == list(every)
+    assert Grid(nested(10_000), 0, 0).trials == 2 * ((2 * 10_000 + 1) + 10_000 + 1)
+    with pytest.raises(GradusError, match="6,000,004 combinations"):
+        Grid(nested(1_000_000), 0, 0)
+
+
 def test_mistakes_say_what_to_write():
     plain = gr.Model(gr.Dense(2, "softmax"), LOSS)
     with pytest.raises(GradusError, match="no hyperparameter to try"):
@@ -131,3 +152,24 @@ def test_mistakes_say_what_to_write():
     huge = gr.Model(gr.Sequential([*many, gr.Dense(2, "softmax")]), LOSS)
     with pytest.raises(GradusError, match="100,000,000 combinations"):
         gr.Sweep(huge, search="grid").fit(X, Y)
+
+
+@pytest.mark.parametrize("strategy", [None, "population"])
+def test_vital_signs_of_a_trial_are_recorded_afterwards_at_the_same_weights(strategy):
+    sweep = gr.Sweep(space(gr.choice(4, 6)), 8, strategy=strategy, seed=1)
+    options = {"batch_size": 16, "epochs": 4, "validation_data": (X[:20], Y[:20])}
+    sweep.fit(X, Y, verbose=False, **options)
+    trial = next((one for one in sweep.ranking if one.lineage), sweep.ranking[0])
+    plain = sweep.member_models(trial)[0]
+    probed = sweep.member_models(trial, probes=True)[0]
+    assert not plain.history.probes
+    for name, value in plain.weights.items():
+        np.testing.assert_array_equal(probed.weights[name], value)
+    if strategy is None:
+        signs = alone(sweep, trial, X, Y, **options).history.probes
+        assert signs.keys() == probed.history.probes.keys()
+        for name, value in signs.items():
+            np.testing.assert_allclose(probed.history.probes[name], value, rtol=1e-3, atol=1e-6)
+    else:
+        assert trial.lineage
+        assert probed.history.probes

@@ -4,55 +4,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from gradus import space
 from gradus.apps import defaults
 from gradus.apps.build import build
-from gradus.apps.defaults import Facts
+from gradus.apps.prepare import Prepared, Rows, treated
 from gradus.apps.spaces import flat
-from gradus.apps.spec import Experiment, Named, checked
-from gradus.data import Target
+from gradus.apps.spec import Named, checked
 from gradus.models.model import Model
-from gradus.nn.layer import Layer
 from gradus.space import Choice, Hyper
+from gradus.sweep.trial import reached
 
 
-@dataclass(frozen=True)
 class Plan:
     """What all trials of a sweep share, and how one's settings become an experiment.
 
-    Attributes:
-        facts: of the data, by which open settings are chosen.
-        target: what is learnt.
-        entry: the layers before the first hidden one.
-        rows: that a trial is trained on.
+    Args:
+        rows: the data.
+        count: how many rows a trial is trained on.
     """
 
-    facts: Facts
-    target: Target
-    entry: list[Layer]
-    rows: int
+    def __init__(self, rows: Rows, count: int) -> None:
+        self.rows, self.count = rows, count
+        self._prepared: dict[Any, Prepared] = {}
 
-    def experiment(self, settled: Mapping[str, Any], where: str = "The experiment") -> Experiment:
-        """Return the complete experiment of settings without spaces.
+    def prepared(self, settled: Mapping[str, Any], where: str = "The experiment") -> Prepared:
+        """Return what is trained with settings without spaces, each preprocessing learnt once.
 
         Args:
             settled: the settings.
             where: their file, for messages.
 
         Raises:
+            DataError: for a preprocessing that the data cannot have.
             SpecError: for settings that cannot be.
         """
-        return defaults.complete(checked(flat(settled), where), self.facts)
+        chosen = defaults.complete(checked(flat(settled), where), self.rows.facts)
+        columns = tuple(chosen.drop_columns), tuple(chosen.keep_columns)
+        key = chosen.preprocessing, columns, chosen.loss.get("name")
+        if key not in self._prepared:
+            self._prepared[key] = treated(self.rows, chosen)
+        return replace(self._prepared[key], experiment=chosen)
 
-    def model(self, settled: Mapping[str, Any], where: str = "The experiment") -> Model:
-        """Return the model that is trained with settings, as `gradus train` would make it."""
-        chosen = self.experiment(settled, where)
-        batch = chosen.training.batch_size
-        steps = 1 if batch in ("all", None) else math.ceil(self.rows / int(str(batch)))
-        return build(chosen, self.target, self.entry, steps)
+    def model(
+        self, settled: Mapping[str, Any], where: str = "The experiment", count: int | None = None
+    ) -> Model:
+        """Return the model that is trained with settings, as `gradus train` would make it.
+
+        Args:
+            settled: the settings.
+            where: their file, for messages.
+            count: how many rows it is trained on; those of a trial if None.
+        """
+        made = self.prepared(settled, where)
+        batch = made.experiment.training.batch_size
+        rows = self.count if count is None else count
+        steps = 1 if batch in ("all", None) else math.ceil(rows / int(str(batch)))
+        return build(made.experiment, made.target, made.entry, steps)
 
 
 class Draft(Model):
@@ -85,26 +95,8 @@ def check(plan: Plan, settings: Named, where: str) -> None:
     hypers = space.find(settings)
     for name, hyper in hypers.items():
         for share in _ends(hyper):
-            settled = at(settings, hypers, {**dict.fromkeys(hypers, 0.0), name: share})
-            plan.model(settled, where)
-
-
-def at(settings: Named, hypers: Mapping[str, Hyper], shares: Mapping[str, float]) -> Named:
-    """Return settings with the values at some shares of their spaces.
-
-    A hyperparameter counts in this, with what it depends on, if its share is above 0.
-    """
-    from gradus.sweep.trial import drawn
-
-    wanted = dict(shares)
-    for name in [name for name, share in shares.items() if share > 0]:
-        hyper = hypers[name]
-        while hyper.parent:
-            parent = hypers[hyper.parent]
-            wanted[parent.name] = (hyper.option + 0.5) / (parent.space.size or 1)
-            hyper = parent
-    settled: Named = space.settle(settings, hypers, drawn(hypers, wanted))
-    return settled
+            values = reached(hypers, {name: share})
+            plan.model(space.settle(settings, hypers, values), where)
 
 
 def _ends(hyper: Hyper) -> list[float]:

@@ -65,6 +65,10 @@ class Options:
         list[str] | None,
         *_flag("keep_columns", DATA, "Columns to use in spite of their looks.", **_LIST),
     ] = None
+    scaling: Annotated[
+        Literal["auto", "standard", "normal", "minmax", "none"] | None,
+        *_flag("preprocessing.scaling", DATA, "How numbers are scaled."),
+    ] = None
     layers: Annotated[
         list[int] | None,
         *_flag(

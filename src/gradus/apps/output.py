@@ -45,7 +45,8 @@ class Output:
 
 def in_flags(message: str) -> str:
     """Return a message of the library with its arguments written as the flags of `train`."""
-    return re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+    flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+    return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 
 def number(value: Any) -> str:

@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from gradus.apps import defaults
 from gradus.apps.build import encode, entrance, make_loss
 from gradus.apps.defaults import Facts
 from gradus.apps.spec import Experiment, SpecError
-from gradus.data import ArrayPreprocessor, Dataset, TablePreprocessor, Target, load, split
+from gradus.data import (
+    ArrayPreprocessor,
+    Dataset,
+    TablePreprocessor,
+    Target,
+    Treatment,
+    load,
+    split,
+)
 from gradus.errors import DataError, GradusError
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
@@ -24,12 +33,24 @@ Pair = tuple[Any, np.ndarray]
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What was read, split into parts, before anything is learnt from it.
+
+    Attributes:
+        facts: what the choice of open settings depends on.
+        parts: "training", and "validation" and "test" where there are such.
+    """
+
+    facts: Facts
+    parts: dict[str, Dataset]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What is trained and measured, and how it came to be.
 
     Attributes:
         experiment: with every setting chosen.
-        facts: what the choice depended on.
         preprocessor: learnt from the training rows.
         loss: what is trained.
         entry: the layers before the first hidden one.
@@ -39,7 +60,6 @@ class Prepared:
     """
 
     experiment: Experiment
-    facts: Facts
     preprocessor: Preprocessor
     loss: Loss
     entry: list[Layer]
@@ -71,39 +91,67 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
         DataError: if the data cannot be read or trained on.
         SpecError: for settings that cannot be.
     """
+    return treated(rows_of(experiment), experiment, preprocessor)
+
+
+def rows_of(experiment: Experiment) -> Rows:
+    """Read the data and split them.
+
+    Raises:
+        DataError: if the data cannot be read.
+        SpecError: for settings that cannot be.
+    """
     data = read(experiment.data, experiment.target, experiment.task)
     if data.y is None or data.task is None:
         raise _without_target(data, experiment)
     facts = facts_of(data)
-    experiment = defaults.complete(experiment, facts)
-    loss = _usable(experiment)
-    training, parts = data, {}
-    if experiment.validation:
+    share, seed = defaults.complete(experiment, facts).validation, experiment.validation_seed
+    parts = {"training": data}
+    if share:
         by = data.y if data.task != "regression" else len(data)
-        rows, held = split(by, experiment.validation, experiment.shuffle_seed)
-        training, parts = data.take(rows), {"validation": data.take(held)}
+        rows, held = split(by, share, experiment.shuffle_seed if seed is None else seed)
+        parts = {"training": data.take(rows), "validation": data.take(held)}
     if experiment.test is not None:
         names = data.class_names
         parts["test"] = read(experiment.test, experiment.target, data.task, classes=names)
     elif data.test is not None:
         parts["test"] = data.test
-    preprocessor = preprocessor or _preprocessor(training, experiment)
-    target = target_of(preprocessor)
-    made = {
-        name: pair(part, preprocessor, loss)
-        for name, part in {"training": training, **parts}.items()
-    }
-    x = made["training"][0]
-    entry = entrance(x, preprocessor, data.scaling if is_bytes(data.x) else None)
+    return Rows(facts, parts)
+
+
+def treated(
+    rows: Rows, experiment: Experiment, preprocessor: Preprocessor | None = None
+) -> Prepared:
+    """Choose what the experiment leaves open, and learn the preprocessing from the training rows.
+
+    Args:
+        rows: the data.
+        experiment: what to train.
+        preprocessor: what was learnt in a former training, to be used instead.
+
+    Raises:
+        DataError: if the data cannot be trained on.
+        SpecError: for settings that cannot be.
+    """
+    experiment, training = defaults.complete(experiment, rows.facts), rows.parts["training"]
+    loss = _usable(experiment)
+    learnt = preprocessor or _preprocessor(training, experiment)
+    inside = None
+    if is_bytes(training.x) and isinstance(learnt, ArrayPreprocessor):
+        inside, learnt = learnt.scaling, replace(learnt, scaling=None)  # the network scales bytes
+    made = {name: pair(part, learnt, loss) for name, part in rows.parts.items()}
+    x, target = made["training"][0], target_of(learnt)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in made.items())
-    notes = [*data.notes, *getattr(preprocessor, "notes", ())]
-    shape = _width(x) if isinstance(preprocessor, TablePreprocessor) else data.x.shape[1:]
+    notes = [*training.notes, *getattr(learnt, "notes", ())]
+    shape = _width(x) if isinstance(learnt, TablePreprocessor) else x.shape[1:]
+    name = training.name or experiment.data
     found = [
-        f"data      {data.name or experiment.data}: {len(data):,} rows, {_shape(data, shape)}",
+        f"data      {name}: {rows.facts.rows:,} rows, {_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]
-    return Prepared(experiment, facts, preprocessor, loss, entry, made, found, notes)
+    entry = entrance(x, learnt, inside)
+    return Prepared(experiment, learnt, loss, entry, made, found, notes)
 
 
 def read(
@@ -157,11 +205,9 @@ def facts_of(data: Dataset) -> Facts:
 
 
 def _preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
+    treatment = Treatment(**structs.asdict(experiment.preprocessing))
     keep, drop = experiment.keep_columns, experiment.drop_columns
-    fitted = training.preprocessor(keep=keep, drop=drop)
-    if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):
-        return replace(fitted, scaling=None)
-    return fitted
+    return training.preprocessor(treatment, keep=keep, drop=drop)
 
 
 def _usable(experiment: Experiment) -> Loss:

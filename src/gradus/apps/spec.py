@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from gradus.data.treatment import ONE_HOT_LIMIT
 from gradus.errors import GradusError, nearest
 from gradus.files import replacing
 
@@ -42,6 +43,24 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     dropout: Share | None = None
     batch_norm: bool | None = None
     initializer: str | None = None
+
+
+class Preprocessing(Struct, forbid_unknown_fields=True, frozen=True):
+    """How the data become numbers for the network; what is learnt is learnt from training rows.
+
+    Attributes:
+        scaling: of numbers: "auto", "standard", "normal", "minmax" or "none".
+        missing: what stands for a missing number of a table: the column's "median" or "mean".
+        indicator: whether a column with missing values gets one more that says which they are.
+        one_hot_limit: a category with more levels is embedded, others are one-hot.
+        image_size: height and width that images are resized to.
+    """
+
+    scaling: Literal["auto", "standard", "normal", "minmax", "none"] = "auto"
+    missing: Literal["median", "mean"] = "median"
+    indicator: bool = True
+    one_hot_limit: Whole = ONE_HOT_LIMIT
+    image_size: tuple[Count, Count] | None = None
 
 
 class Penalty(Struct, forbid_unknown_fields=True, frozen=True):
@@ -82,9 +101,11 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         drop_columns: of a table, not to use.
         keep_columns: of a table, to use in spite of what they look like.
         seed: of weights, dropout and noise.
-        shuffle_seed: of the order of samples and of the validation part.
+        shuffle_seed: of the order of samples, and of the validation part unless that has a seed.
+        validation_seed: of the validation part.
         validation: the share of samples that is held out, to stop early by and to measure.
         metrics: what else is measured after each epoch.
+        preprocessing: how the data become numbers for the network.
         network: the hidden layers.
         optimizer: `name`, `learning_rate` and its other settings.
         schedule: `name` and settings of the learning rate's schedule, or the name "none".
@@ -101,8 +122,10 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     keep_columns: list[str] = []
     seed: Whole = 0
     shuffle_seed: Whole = 0
+    validation_seed: Whole | None = None
     validation: Share | None = None
     metrics: list[str] | None = None
+    preprocessing: Preprocessing = Preprocessing()
     network: Network = Network()
     optimizer: Named = {}
     schedule: Named = {}
@@ -168,7 +191,7 @@ def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
     if "data" not in raw:
         raise SpecError(f'{where} does not say what to train on: write data = "…".')
     _refuse_spaces(raw, where)
-    _check_keys(raw, Experiment, where)
+    check_keys(raw, where)
     try:
         return msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
@@ -181,7 +204,7 @@ def sweeping(raw: Mapping[str, Any], where: str = FILE) -> Sweeping:
     Raises:
         SpecError: as `checked`.
     """
-    _check_keys(raw, Sweeping, f"{where} [sweep]")
+    check_keys(raw, f"{where} [sweep]", Sweeping)
     try:
         return msgspec.convert(raw, Sweeping)
     except msgspec.ValidationError as error:
@@ -244,8 +267,16 @@ def _without_none(content: Named) -> Named:
     }
 
 
-def _check_keys(raw: Mapping[str, Any], struct: Any, where: str) -> None:
-    sections = {"network": Network, "penalty": Penalty, "training": Training}
+def check_keys(raw: Mapping[str, Any], where: str, struct: Any = Experiment) -> None:
+    """Check that there are no settings but those of an experiment, or of another struct.
+
+    Raises:
+        SpecError: naming one that is unknown, and the nearest.
+    """
+    sections = {
+        "preprocessing": Preprocessing, "network": Network, "penalty": Penalty,
+        "training": Training,
+    }  # fmt: skip
     known = [field.name for field in structs.fields(struct)]
     for key, value in raw.items():
         if key not in known:
@@ -253,7 +284,7 @@ def _check_keys(raw: Mapping[str, Any], struct: Any, where: str) -> None:
             hint = f" Did you mean {close!r}?" if close else ""
             raise SpecError(f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}.")
         if struct is Experiment and key in sections and isinstance(value, Mapping):
-            _check_keys(value, sections[key], f"{where} [{key}]")
+            check_keys(value, f"{where} [{key}]", sections[key])
 
 
 def _said(error: msgspec.ValidationError, raw: Mapping[str, Any], where: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
+import sys
 import time
+import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +18,35 @@ import jax
 from msgspec import structs
 
 from gradus import files
-from gradus.apps import draft, runs, spec
+from gradus.apps import defaults, draft, runs, spec
 from gradus.apps.defaults import spaces
 from gradus.apps.draft import Draft, Plan
-from gradus.apps.prepare import Prepared, prepare
+from gradus.apps.prepare import Prepared, Rows, rows_of
 from gradus.apps.spaces import flat, parse, to_toml
-from gradus.apps.spec import Named, SpecError, Sweeping, checked, sweeping
+from gradus.apps.spec import Named, SpecError, Sweeping, as_space, checked, sweeping
 from gradus.apps.training import Say, conclude, fit
-from gradus.errors import GradusError
+from gradus.errors import GradusError, SavedError
 from gradus.models.model import Model
 from gradus.report.sweep_page import write_sweep
 from gradus.report.sweeps import setting
 from gradus.space import Choice, Space, find, settle
-from gradus.sweep import search, strategy
+from gradus.sweep import inputs, search, strategy
+from gradus.sweep.judging import watched
 from gradus.sweep.storage import Storage
 from gradus.sweep.sweep import Sweep
-from gradus.sweep.trial import WAITING, Trial
+from gradus.sweep.trial import WAITING, Trial, reached
 
 FILE = runs.SWEEP
 TABLE, PAGE, STORAGE = "trials.parquet", "sweep.html", "trials.db"
 TRIALS = 32
+INPUTS = ("preprocessing", "drop_columns", "keep_columns")  # what decides the samples
+SWEPT = ("epochs", "batch_size", "min_delta", "class_weight")
 VALIDATION = 0.2  # share of rows; trials that differ by little are told apart by many
 CHANGED = "The settings changed while it was trained; the experiment has the last of them."
+UNSIGNED = (
+    "The sweep was interrupted, so that the layers' vital signs were not recorded; they are when "
+    "it has ended."
+)
 NEVER = 10**6  # epochs of patience
 
 
@@ -76,12 +87,18 @@ def sweep(
     raw.setdefault("validation", VALIDATION)
     if how.cv is None and not raw["validation"]:
         raise SpecError("Trials are judged on rows held out: write --validation 0.2, or --cv 5.")
-    prepared = prepare(_first(parse(raw, where), where))
+    if as_space(raw.get("shuffle_seed")):  # all trials are judged on the same rows
+        raw.setdefault("validation_seed", 0)
+    spec.check_keys(raw, where)
+    first = checked(flat(_first(parse(raw, where))), where)
+    rows = rows_of(first)
     if not find(parse(raw, where)):
-        raw = spec.merged(spec.merged(raw, spaces(prepared.experiment)), fixed)
+        raw = spec.merged(spec.merged(raw, spaces(defaults.complete(first, rows.facts))), fixed)
     settings = parse(raw, where)
+    plan = _plan(rows, how)
+    prepared = plan.prepared(_first(settings), where)
     _settle_batches(settings, prepared)
-    plan = _plan(prepared, how)
+    _settle_monitor(settings, prepared)
     draft.check(plan, {key: value for key, value in settings.items() if key != "seed"}, where)
     made = _sweep(plan, settings, how)
     for line in [*prepared.found, *_outline(made, settings, how)]:
@@ -92,27 +109,29 @@ def sweep(
     folder = resume or runs.new_folder(out, prepared.experiment.data)
     try:
         if resume is None:
-            _write(folder, raw, how, prepared)
+            _write(folder, raw, how)
         made.storage = _storage(folder, how)
-        _try(made, prepared, settings, verbose)
+        with _plainly():
+            _try(made, plan, settings, verbose)
         if math.isnan(made.ranking[0].score):
             raise GradusError("Every trial diverged: lower the learning rates, or try more.")
     except BaseException:
         if resume is None and all(trial.status == WAITING for trial in made.trials):
             runs.discard(folder)
         raise
-    _write(folder, raw, how, prepared)
-    return _conclude(made, plan, prepared, folder, began)
+    with _resumable(folder, made):
+        _write(folder, raw, how)
+        return _conclude(made, plan, folder, began, say)
 
 
 # --- before the first trial --------------------------------------------------------------------
 
 
-def _first(settings: Named, where: str) -> spec.Experiment:
-    """Return the experiment of the first value of every space."""
+def _first(settings: Named) -> Named:
+    """Return the settings with the first value of every space."""
     hypers = find(settings)
-    first: Named = draft.at(settings, hypers, dict.fromkeys(hypers, 0.0))
-    return checked(flat(first), where)
+    first: Named = settle(settings, hypers, reached(hypers, {}))
+    return first
 
 
 def _settle_batches(settings: Named, prepared: Prepared) -> None:
@@ -122,10 +141,26 @@ def _settle_batches(settings: Named, prepared: Prepared) -> None:
         settings["training"] = {"batch_size": size, **settings.get("training", {})}
 
 
-def _plan(prepared: Prepared, how: Sweeping) -> Plan:
-    rows = len(prepared.parts["training"][1])
-    rows -= rows // how.cv if how.cv else 0
-    return Plan(prepared.facts, prepared.target, prepared.entry, rows)
+def _settle_monitor(settings: Named, prepared: Prepared) -> None:
+    """Write down what trials are judged by where their losses cannot be compared.
+
+    Raises:
+        SpecError: if they are to be judged by the loss all the same.
+    """
+    if not find(settings.get("loss")):
+        return
+    training = settings.get("training", {})
+    judged = {"loss": settings["loss"], "metrics": prepared.experiment.metrics}
+    try:
+        monitor = watched(judged, training.get("monitor"))
+    except GradusError as error:
+        raise SpecError(str(error)) from None
+    settings["training"] = {**training, "monitor": monitor}
+
+
+def _plan(rows: Rows, how: Sweeping) -> Plan:
+    count = len(rows.parts["training"])
+    return Plan(rows, count - count // how.cv if how.cv else count)
 
 
 def _sweep(plan: Plan, settings: Named, how: Sweeping) -> Sweep:
@@ -172,14 +207,12 @@ def _brief(space: Space) -> str:
     return f"choice({', '.join(setting(label) for label in space.labels)})"
 
 
-def _write(folder: Path, raw: Named, how: Sweeping, prepared: Prepared) -> None:
+def _write(folder: Path, raw: Named, how: Sweeping) -> None:
     """Write what is known before the first trial."""
     settings = {key: value for key, value in structs.asdict(how).items() if value is not None}
     head = f"# To repeat this sweep: gradus sweep {FILE}\n"
     with files.replacing(folder) as new:
         (new / FILE).write_text(head + to_toml({**raw, "sweep": settings}), "utf-8")
-        content = prepared.preprocessor.to_dict()
-        files.write_manifest(new, runs.PREPROCESSING, "preprocessing", content)
 
 
 def _storage(folder: Path, how: Sweeping) -> Storage | None:
@@ -192,24 +225,34 @@ def _storage(folder: Path, how: Sweeping) -> Storage | None:
 # --- the trials, and what came of them ---------------------------------------------------------
 
 
-def _try(made: Sweep, prepared: Prepared, settings: Named, verbose: bool) -> None:
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Show warnings, such as of a storage that is full, as words without a place in the code."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        sys.stderr.write(f"gradus: {message}\n")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _try(made: Sweep, plan: Plan, settings: Named, verbose: bool) -> None:
     """Train all trials as `training.fit` would each."""
-    chosen = prepared.experiment.training
-    given = {name: getattr(chosen, name) for name in ("epochs", "batch_size", "min_delta")}
+    experiment = plan.prepared(_first(settings)).experiment
+    chosen = experiment.training
+    given = {name: getattr(chosen, name) for name in SWEPT}
     given |= {"patience": chosen.patience, **settings.get("training", {})}
     if "patience" not in settings.get("training", {}) and (chosen.patience or 0) >= (
         chosen.epochs or 0
     ):
         given["patience"] = NEVER  # the best epoch is kept, however many there are
-    x, y = prepared.parts["training"]
     made.fit(
-        x,
-        y,
+        _inputs(plan, settings, bool(made.cv)),
         batch_size=None if given["batch_size"] == "all" else given["batch_size"],
         epochs=given["epochs"],
-        validation_data=None if made.cv else prepared.parts["validation"],
-        class_weight=None if chosen.class_weight == "none" else chosen.class_weight,
-        shuffle_seed=prepared.experiment.shuffle_seed,
+        class_weight=_class_weight(given["class_weight"]),
+        shuffle_seed=settings.get("shuffle_seed", experiment.shuffle_seed),
         patience=given["patience"] or None,
         monitor=chosen.monitor,
         min_delta=given["min_delta"],
@@ -217,18 +260,55 @@ def _try(made: Sweep, prepared: Prepared, settings: Named, verbose: bool) -> Non
     )
 
 
-def _conclude(
-    made: Sweep, plan: Plan, prepared: Prepared, folder: Path, began: float
-) -> dict[str, Any]:
+def _inputs(plan: Plan, settings: Named, folds: bool) -> Any:
+    """Return what the trials are trained and judged on, by those settings that decide it."""
+
+    def data(**varied: Any) -> dict[str, Any]:
+        parts = plan.prepared({**first, **varied}).parts
+        x, y = parts["training"]
+        return {"x": x, "y": y, **({} if folds else {"validation_data": parts["validation"]})}
+
+    first = _first(settings)
+    varied = {name: settings[name] for name in INPUTS if find(settings.get(name))}
+    loss = settings.get("loss", {}).get("name")
+    if isinstance(loss, Choice) and len({_encoded(plan, first, name) for name in loss.labels}) > 1:
+        names = tuple({"name": name} for name in loss.labels)
+        varied["loss"] = Choice(names, name=loss.name)  # goes with the model's, by its name
+    return inputs.prepared(data, **varied)
+
+
+def _encoded(plan: Plan, first: Named, loss: str) -> tuple[int, ...]:
+    """Return the shape of the targets that a loss wants, beside their number."""
+    _, y = plan.prepared({**first, "loss": {"name": loss}}).parts["training"]
+    return y.shape[1:]
+
+
+def _class_weight(given: Any) -> Any:
+    """Return the weights of classes as `fit` takes them: None for "none"."""
+    if isinstance(given, Choice):
+        return Choice(tuple(map(_class_weight, given.options)), name=given.name)
+    return None if given == "none" else given
+
+
+@contextlib.contextmanager
+def _resumable(folder: Path, made: Sweep) -> Iterator[None]:
+    """Say, where the run cannot be written, that its trials are not lost."""
+    try:
+        yield
+    except SavedError as error:
+        again = f" Then write: gradus sweep --resume {folder}, which trains no stored trial again."
+        raise SavedError(f"{error}{again if made.storage else ''}") from None
+
+
+def _conclude(made: Sweep, plan: Plan, folder: Path, began: float, say: Say) -> dict[str, Any]:
     """Write the best trial as a run, and the table and the page of all beside it."""
     best = made.ranking[0]
-    model, prepared = _winner(made, best, plan, prepared)
+    model, prepared = _winner(made, best, plan, say)
     runs.begin(folder, prepared.experiment, prepared.preprocessor)
     if made.cv:  # each of the trial's members has left out a fold
         fit(model, prepared, folder, None, False)
-    settings = {k: v for k, v in best.settings(made.hypers).items() if v is not None}
     more = {
-        "best": settings,
+        "best": made.best_settings,
         "score": best.score,
         "monitor": made.monitor,
         "trials": sum(trial.status != WAITING for trial in made.trials),
@@ -237,7 +317,8 @@ def _conclude(
         "resumable": made.storage is not None,
     }
     table = made.table()
-    table.filter(table["status"] != WAITING).write_parquet(folder / TABLE)
+    with files.replacing(folder) as new:
+        files.write_table(new / TABLE, table.filter(table["status"] != WAITING))
     record = conclude(folder, model, prepared, began, more)
     write_sweep(
         folder / PAGE,
@@ -260,21 +341,33 @@ def _commands(folder: Path) -> list[str]:
     ]
 
 
-def _winner(made: Sweep, best: Trial, plan: Plan, prepared: Prepared) -> tuple[Model, Prepared]:
-    """Return the best trial's model, and its experiment in the place of the first.
+def _winner(made: Sweep, best: Trial, plan: Plan, say: Say) -> tuple[Model, Prepared]:
+    """Return the best trial's model, and what it was trained on.
 
     Of several folds' models none has seen all training rows: the model is then a new one.
     """
-    draft_model = made.member_models(best)[0]
+    draft_model = _trained(made, best, say)
     settled = settle(made.model.settings["settings"], made.hypers, best.values)
     seed = draft_model.seed
-    experiment = structs.replace(plan.experiment(settled), seed=seed)
-    notes = [*prepared.notes, *[CHANGED] * bool(best.lineage)]
-    chosen = dataclasses.replace(prepared, experiment=experiment, notes=notes)
-    whole = dataclasses.replace(plan, rows=len(prepared.parts["training"][1]))
-    model = whole.model({**settled, "seed": seed})
+    found = plan.prepared(settled)
+    experiment = structs.replace(found.experiment, seed=seed)
+    notes = [*found.notes, *[CHANGED] * bool(best.lineage), *[UNSIGNED] * made.interrupted]
+    chosen = dataclasses.replace(found, experiment=experiment, notes=notes)
+    x, y = found.parts["training"]
+    model = plan.model({**settled, "seed": seed}, count=len(y))
     if not made.cv:
-        model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
+        model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(draft_model.weights)
         model.history = draft_model.history
     return model, chosen
+
+
+def _trained(made: Sweep, best: Trial, say: Say) -> Model:
+    """Return the best trial's model, with vital signs, which none of the trials has recorded."""
+    if made.cv or made.interrupted:
+        return made.member_models(best)[0]
+    say("The best trial is trained once more, to the same weights, for its layers' vital signs.")
+    try:
+        return made.member_models(best, probes=True)[0]
+    except KeyboardInterrupt:
+        return made.member_models(best)[0]

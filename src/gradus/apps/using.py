@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus import files
 from gradus.apps.build import decided
 from gradus.apps.measure import measure
 from gradus.apps.prepare import pair, read
@@ -109,7 +110,7 @@ def write_predictions(columns: Columns, out: str | None) -> None:
     path = checked_ending(out)
     try:
         if path.suffix == ".parquet":
-            frame.write_parquet(path)
+            files.write_table(path, frame)
         else:
             frame.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
     except OSError as error:

@@ -10,6 +10,7 @@ from gradus.data.sources import load
 from gradus.data.splits import k_folds, split
 from gradus.data.tables import read_table
 from gradus.data.targets import Target
+from gradus.data.treatment import Treatment
 
 __all__ = [
     "ArrayPreprocessor",
@@ -18,6 +19,7 @@ __all__ = [
     "TablePreprocessor",
     "Target",
     "TextVectorizer",
+    "Treatment",
     "as_array",
     "as_tree",
     "blobs",

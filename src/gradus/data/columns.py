@@ -6,12 +6,13 @@ into an array with one row for each row; missing and unseen values are provided 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradus.data.treatment import AUTOMATIC, Treatment
 from gradus.errors import DataError, SavedError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ FAR_FROM_NORMAL = 0.15  # the distance of two distribution functions; a uniform 
 KNOTS = 256
 FEW_KNOTS = 30
 LARGEST = 1e100  # so that no square overflows
+LARGEST_FLOAT = 3e38  # of 32 bits
 CLIP = 5.0  # no encoded number is further than this many deviations from the mean
 
 
@@ -95,13 +97,14 @@ def to_dates(column: pl.Series) -> pl.Series:
 
 @dataclass(frozen=True)
 class Number:
-    """A number, standardised: `(f(x) - mean) / std`, within ±5.
+    """A number, scaled: `(f(x) - mean) / std`, within ±5 unless the scaling is "none".
 
-    `f` is the identity; or, where the tails are heavy (kurtosis above 10) or the distribution
-    function is further than 0.15 from the normal one (two humps, strong skew), the map from
-    quantiles to the normal distribution's, linear between at most 256 knots and constant beyond
-    them (a rank-based inverse normal transform with mid-ranks). A missing value is encoded as the
-    median.
+    `f` is the identity; or, if the scaling is "normal", or "auto" and the tails are heavy (kurtosis
+    above 10) or the distribution function is further than 0.15 from the normal one (two humps,
+    strong skew), the map from quantiles to the normal distribution's, linear between at most 256
+    knots and constant beyond them (a rank-based inverse normal transform with mid-ranks). With
+    "minmax" `mean` and `std` are the smallest value and the span of all. A missing value is encoded
+    as the median or the mean.
     """
 
     kind: ClassVar[str] = "number"
@@ -112,31 +115,34 @@ class Number:
     knots: tuple[float, ...] = ()
     scores: tuple[float, ...] = ()
     indicator: bool = False
+    scaling: str = "standard"
 
     @classmethod
-    def fit(cls, name: str, values: np.ndarray, indicator: bool = True) -> Number:
+    def fit(cls, name: str, values: np.ndarray, treatment: Treatment = AUTOMATIC) -> Number:
         """Learn from float64 values (n,), NaN where missing, at least one present.
 
         Args:
             name: of the column.
             values: the training values.
-            indicator: whether missing values, if there are any, get a column of their own.
+            treatment: how they are scaled, and what is done where they are missing.
         """
         present = values[~np.isnan(values)]
+        how = treatment.scaling
         knots, scores = _normal_scores(present)
-        if _is_near_normal(present, knots, scores):
+        if how != "normal" and (how != "auto" or _is_near_normal(present, knots, scores)):
             knots, scores = (), ()
         mapped = np.interp(present, knots, scores) if knots else present
-        std = float(mapped.std())
-        missing = indicator and len(present) < len(values)
+        scaling = how if how in ("minmax", "none") else "standard"
+        mean, std = _span(mapped, scaling)
         return cls(
             name,
-            fill=float(np.median(present)),
-            mean=float(mapped.mean()),
+            fill=float(np.median(present) if treatment.missing == "median" else present.mean()),
+            mean=mean,
             std=std if std > 1 / LARGEST else 1.0,
             knots=knots,
             scores=scores,
-            indicator=missing,
+            indicator=bool(treatment.indicator) and len(present) < len(values),
+            scaling=scaling,
         )
 
     def encode(self, column: pl.Series) -> np.ndarray:
@@ -148,7 +154,8 @@ class Number:
         missing = np.isnan(values)
         filled = np.where(missing, self.fill, values)
         mapped = np.interp(filled, self.knots, self.scores) if self.knots else filled
-        scaled = np.clip((mapped - self.mean) / self.std, -CLIP, CLIP)
+        limit = LARGEST_FLOAT if self.scaling == "none" else CLIP
+        scaled = np.clip((mapped - self.mean) / self.std, -limit, limit)
         return _with_indicator(scaled, missing, self.indicator)
 
     @property
@@ -159,8 +166,20 @@ class Number:
     def describe(self) -> str:
         """Say what is done to the column."""
         how = "quantiles mapped to normal, " if self.knots else ""
-        missing = f", missing: median {self.fill:.4g} + indicator" if self.indicator else ""
-        return f"{how}standardised{missing}"
+        missing = f", missing: {self.fill:.4g} + indicator" if self.indicator else ""
+        return f"{how}{_SCALED[self.scaling]}{missing}"
+
+
+_SCALED = {"standard": "standardised", "minmax": "scaled to [0, 1]", "none": "as it is"}
+
+
+def _span(values: np.ndarray, scaling: str) -> tuple[float, float]:
+    """Return what is subtracted from values, and what the rest is divided by."""
+    if scaling == "none":
+        return 0.0, 1.0
+    if scaling == "minmax":
+        return float(values.min()), float(np.ptp(values))
+    return float(values.mean()), float(values.std())
 
 
 def _is_near_normal(
@@ -205,16 +224,16 @@ def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) ->
 
 @dataclass(frozen=True)
 class Boolean:
-    """A truth value, as -1 or 1; missing as 0, with an indicator if the training data has any."""
+    """A truth value, as -1 or 1; missing as 0, with an indicator where there is to be one."""
 
     kind: ClassVar[str] = "boolean"
     name: str
     indicator: bool
 
     @classmethod
-    def fit(cls, column: pl.Series) -> Boolean:
+    def fit(cls, column: pl.Series, treatment: Treatment = AUTOMATIC) -> Boolean:
         """Learn from booleans, or the numbers 0 and 1."""
-        return cls(column.name, column.null_count() > 0)
+        return cls(column.name, bool(treatment.indicator) and column.null_count() > 0)
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, 1) or (n, 2)."""
@@ -290,7 +309,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Date:
-    """A date or time, as standardised numbers: days since 1970, year, month, day, weekday, hour.
+    """A date or time, as scaled numbers: days since 1970, year, month, day, weekday, hour.
 
     Parts that are constant in the training data are left out.
     """
@@ -301,15 +320,15 @@ class Date:
     indicator: bool
 
     @classmethod
-    def fit(cls, column: pl.Series) -> Date:
+    def fit(cls, column: pl.Series, treatment: Treatment = AUTOMATIC) -> Date:
         """Learn from a Date or Datetime column with at least two distinct values."""
         values = _date_parts(to_dates(column))
         parts = [
-            Number.fit(part, array, indicator=False)
+            Number.fit(part, array, replace(treatment, indicator=False))
             for part, array in values.items()
             if np.nanmax(array) > np.nanmin(array)
         ]
-        return cls(column.name, tuple(parts), column.null_count() > 0)
+        return cls(column.name, tuple(parts), bool(treatment.indicator) and column.null_count() > 0)
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, parts), and one 0/1 column more if missing values are indicated."""
@@ -327,8 +346,9 @@ class Date:
 
     def describe(self) -> str:
         """Say what is done to the column."""
-        missing = ", missing: median + indicator" if self.indicator else ""
-        return f"{', '.join(part.name for part in self.parts)}, standardised{missing}"
+        missing = f", missing: {self.parts[0].fill:.4g} + indicator" if self.indicator else ""
+        how = _SCALED[self.parts[0].scaling]
+        return f"{', '.join(part.name for part in self.parts)}, {how}{missing}"
 
 
 def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:

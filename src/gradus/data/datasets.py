@@ -13,6 +13,7 @@ from gradus.data.preprocess import TablePreprocessor
 from gradus.data.scaling import ArrayPreprocessor, Scaling
 from gradus.data.splits import generator
 from gradus.data.targets import Target
+from gradus.data.treatment import AUTOMATIC, Treatment
 from gradus.errors import DataError
 from gradus.registry import Registry
 
@@ -72,11 +73,16 @@ class Dataset:
         return replace(self, x=x, test=test, feature_names=names)
 
     def preprocessor(
-        self, *, keep: Sequence[str] = (), drop: Sequence[str] = ()
+        self,
+        treatment: Treatment = AUTOMATIC,
+        *,
+        keep: Sequence[str] = (),
+        drop: Sequence[str] = (),
     ) -> TablePreprocessor | ArrayPreprocessor:
         """Learn the preprocessing from these rows: call it on the training rows only.
 
         Args:
+            treatment: how values are scaled, filled in and encoded.
             keep: for a table, columns to use in spite of what they look like.
             drop: for a table, columns not to use.
 
@@ -85,7 +91,13 @@ class Dataset:
         """
         if self.is_table:
             return TablePreprocessor.fit(
-                self.x, self.target, self.task, classes=self.class_names, keep=keep, drop=drop
+                self.x,
+                self.target,
+                self.task,
+                classes=self.class_names,
+                keep=keep,
+                drop=drop,
+                treatment=treatment,
             )
         if keep or drop:
             raise DataError("keep and drop name the columns of a table; this data set is arrays.")
@@ -94,7 +106,7 @@ class Dataset:
             target = Target.fit(self.y, "regression", name="y")
         elif self.task is not None:
             target = Target("y", self.task, self.class_names)
-        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling)
+        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling, treatment=treatment)
         return replace(fitted, target=target)
 
     def xy(self, preprocessor: TablePreprocessor | ArrayPreprocessor) -> tuple[Any, Any]:

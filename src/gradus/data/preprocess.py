@@ -21,12 +21,12 @@ from gradus.data.columns import (
 )
 from gradus.data.tables import as_frame, no_column
 from gradus.data.targets import Target, optional_target
+from gradus.data.treatment import AUTOMATIC, Treatment
 from gradus.errors import DataError, SavedError
 
 if TYPE_CHECKING:
     import polars as pl
 
-ONE_HOT_LIMIT = 24
 FEW_ROWS = 20  # below this many rows, nothing is concluded from values being all distinct or equal
 
 
@@ -58,7 +58,7 @@ class TablePreprocessor:
         classes: Sequence[str] = (),
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
-        one_hot_limit: int = ONE_HOT_LIMIT,
+        treatment: Treatment = AUTOMATIC,
     ) -> TablePreprocessor:
         """Learn from the training rows.
 
@@ -73,12 +73,13 @@ class TablePreprocessor:
             classes: the target's classes, where the training rows may lack some.
             keep: columns to use in spite of what they look like.
             drop: columns not to use.
-            one_hot_limit: with more levels than this a category is embedded.
+            treatment: how numbers are scaled, missing values filled in, categories encoded.
 
         Raises:
             DataError: if a named column does not exist, a column is free text or of a type that
                 cannot be used, or no column is left.
         """
+        treatment.check_for("a table", ("scaling", "missing", "indicator", "one_hot_limit"))
         table = as_frame(frame)
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.columns:
@@ -98,7 +99,7 @@ class TablePreprocessor:
             try:
                 if series.name not in keep and learnt is not None:
                     _check_no_leak(series, table[learnt.name], learnt)
-                columns.append(_fit_column(series, series.name in keep, one_hot_limit))
+                columns.append(_fit_column(series, series.name in keep, treatment))
             except _Unusable as reason:
                 notes.append(f"column {series.name!r} {reason}")
         if not columns:
@@ -254,7 +255,7 @@ def _check_no_leak(series: pl.Series, target: pl.Series, learnt: Target) -> None
         )
 
 
-def _fit_column(series: pl.Series, keep: bool, one_hot_limit: int) -> Column:
+def _fit_column(series: pl.Series, keep: bool, treatment: Treatment) -> Column:
     """Infer what kind of column it is and learn its treatment.
 
     Raises:
@@ -277,15 +278,15 @@ def _fit_column(series: pl.Series, keep: bool, one_hot_limit: int) -> Column:
     if not keep:
         _check_no_identifier(series, present, distinct)
     if series.dtype == pl.Boolean:
-        return Boolean.fit(series)
+        return Boolean.fit(series, treatment)
     if series.dtype.is_temporal() and distinct > 1:
-        return Date.fit(series)
+        return Date.fit(series, treatment)
     if not series.dtype.is_numeric():
-        return Category.fit(series, one_hot_limit)
+        return Category.fit(series, treatment.one_hot_limit)
     values = to_numbers(series)
     if distinct == 2 and set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
-        return Boolean.fit(series)
-    return Number.fit(series.name, values)
+        return Boolean.fit(series, treatment)
+    return Number.fit(series.name, values, treatment)
 
 
 def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -> None:

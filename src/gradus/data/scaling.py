@@ -10,7 +10,9 @@ import numpy as np
 
 from gradus.data.arrays import as_array, as_tree, check_finite
 from gradus.data.preprocess import TablePreprocessor
+from gradus.data.resize import resized
 from gradus.data.targets import Target, optional_target
+from gradus.data.treatment import AUTOMATIC, Treatment
 from gradus.errors import DataError, SavedError
 
 
@@ -32,6 +34,17 @@ class Scaling:
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         mean = np.mean(x, axis=axes, dtype=np.float64)
         std = np.std(x, axis=axes, dtype=np.float64)
+        return cls._of(mean, std)
+
+    @classmethod
+    def between(cls, x: np.ndarray) -> Scaling:
+        """Measure the smallest and the largest number of each column, which become 0 and 1."""
+        axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
+        low, high = np.min(x, axis=axes), np.max(x, axis=axes)
+        return cls._of(low.astype(np.float64), high.astype(np.float64) - low)
+
+    @classmethod
+    def _of(cls, mean: Any, std: Any) -> Scaling:
         std = np.where(std > 1e-12 * np.maximum(np.abs(mean), 1e-30), std, 1.0)
         return cls(tuple(np.ravel(mean).tolist()), tuple(np.ravel(std).tolist()))
 
@@ -65,10 +78,12 @@ class ArrayPreprocessor:
     Attributes:
         scaling: of float inputs and images; None leaves the inputs as they are.
         target: the target's kind and scale, or None.
+        size: (height, width) that images are resized to; None leaves them as they are.
     """
 
     scaling: Scaling | None = None
     target: Target | None = None
+    size: tuple[int, int] | None = None
 
     @classmethod
     def fit(
@@ -79,6 +94,7 @@ class ArrayPreprocessor:
         *,
         classes: Sequence[str] = (),
         scaling: Scaling | None = None,
+        treatment: Treatment = AUTOMATIC,
     ) -> ArrayPreprocessor:
         """Learn from the training rows; float inputs are standardised by column or channel.
 
@@ -88,20 +104,27 @@ class ArrayPreprocessor:
             task: as in `Target.fit`; so is `classes`.
             classes: the classes' names, where `y` may lack some.
             scaling: known constants, such as those of an image data set.
+            treatment: which scaling, if another one; and the size of images.
 
         Raises:
-            DataError: as `as_array`, `check_finite` and `Target.fit`.
+            DataError: as `as_array`, `check_finite` and `Target.fit`; and for a treatment that
+                arrays cannot have.
         """
+        treatment.check_for("arrays", ("scaling", "image_size"))
+        size = None if treatment.image_size is None else tuple(treatment.image_size)
         x = as_tree(x)
         check_finite(x)
-        if scaling is None and isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim > 1:
-            scaling = Scaling.fit(x)
-        return cls(scaling, None if y is None else Target.fit(y, task, classes, "y"))
+        if size is not None:
+            x = resized(x, size)
+        learnt = _scaling(x, treatment.scaling, scaling)
+        return cls(learnt, None if y is None else Target.fit(y, task, classes, "y"), size)
 
     def transform(self, x: Any) -> Any:
         """Return the inputs for a network: scaled float32, or integers as they are."""
         x = as_tree(x)
         check_finite(x)
+        if self.size is not None:
+            x = resized(x, self.size)
         return x if self.scaling is None else self.scaling.transform(as_array(x))
 
     def transform_target(self, y: Any) -> np.ndarray:
@@ -120,6 +143,8 @@ class ArrayPreprocessor:
     def describe(self) -> str:
         """Say in a line or two what is done to inputs and target."""
         inputs = "inputs as they are" if self.scaling is None else "inputs shifted and scaled"
+        if self.size is not None:
+            inputs = f"images of {' × '.join(map(str, self.size))}, {inputs}"
         return inputs if self.target is None else f"{inputs}\ntarget {self.target.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,6 +153,7 @@ class ArrayPreprocessor:
             "preprocessor": "array",
             "scaling": None if self.scaling is None else self.scaling.to_dict(),
             "target": None if self.target is None else self.target.to_dict(),
+            "size": None if self.size is None else list(self.size),
         }
 
     @classmethod
@@ -139,9 +165,30 @@ class ArrayPreprocessor:
         """
         try:
             scaling = None if saved["scaling"] is None else Scaling.from_dict(saved["scaling"])
-            return cls(scaling, optional_target(saved))
+            size = saved.get("size")
+            return cls(scaling, optional_target(saved), None if size is None else tuple(size))
         except (KeyError, TypeError) as error:
             raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
+
+
+def _scaling(x: Any, how: str, known: Scaling | None) -> Scaling | None:
+    """Return the scaling of arrays that a treatment's word stands for.
+
+    Args:
+        x: the inputs.
+        how: the word.
+        known: constants for "auto", or None.
+    """
+    array = isinstance(x, np.ndarray)
+    if how == "auto":
+        floats = array and x.dtype.kind == "f" and x.ndim > 1
+        return Scaling.fit(x) if known is None and floats else known
+    if how == "none":
+        return None
+    if how == "normal" or not array:
+        what = "several inputs" if how != "normal" else "arrays"
+        raise DataError(f'scaling = "{how}" means nothing for {what}: write "auto" or "none".')
+    return Scaling.fit(x) if how == "standard" else Scaling.between(x)
 
 
 def preprocessor_from_dict(saved: dict[str, Any]) -> TablePreprocessor | ArrayPreprocessor:

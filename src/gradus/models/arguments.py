@@ -52,23 +52,33 @@ def stopping(
         raise unknown("monitor", monitor, known)
     return Stopping(
         monitor=monitor,
-        mode=_mode(monitor) if mode is None else mode,
+        mode=mode or _mode(monitor),
         patience=math.inf if patience is None else number("patience", patience, 1),
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
     )
 
 
+def direction(name: str) -> str | None:
+    """Return whether of the number of this name less is better ("min") or more ("max"), if known.
+
+    Args:
+        name: as in a history, such as "val_accuracy" or "loss".
+    """
+    word = name.removeprefix("val_")
+    for mode, ends in (("max", GROWING), ("min", ("loss", *registry))):
+        if any(word == end or word.endswith(f"_{end}") for end in ends):
+            return mode
+    return None
+
+
 def _mode(monitor: str) -> str:
-    """Return whether of the number of this name less is better ("min") or more ("max")."""
-    name = monitor.removeprefix("val_")
-    if any(name == end or name.endswith(f"_{end}") for end in GROWING):
-        return "max"
-    if any(name == end or name.endswith(f"_{end}") for end in ("loss", *registry)):
-        return "min"
-    raise GradusError(
-        f"Is more or less of {monitor!r} better? Write mode='max' or mode='min' beside monitor."
-    )
+    found = direction(monitor)
+    if found is None:
+        raise GradusError(
+            f"Is more or less of {monitor!r} better? Write mode='max' or mode='min' beside monitor."
+        )
+    return found
 
 
 def number(name: str, value: Any, least: float = -math.inf) -> float:

@@ -20,10 +20,10 @@ from gradus.models.course import begin, conclude
 from gradus.models.objective import check, prepared, supervised
 from gradus.models.samples import Samples, arrays, samples
 from gradus.nn.layer import Layer
-from gradus.nn.network import init, replace, weights
+from gradus.nn.network import outline, replace, weights
 from gradus.optim import optimizers
 from gradus.train import checkpoint as checkpoints
-from gradus.train import distributed, inference, loop
+from gradus.train import distributed, inference, loop, memory
 from gradus.train.devices import mesh_of
 from gradus.train.fault import locate
 from gradus.train.finder import RangeTest, range_test
@@ -103,7 +103,9 @@ class Model:
         if self._example is None:
             self._example = arguments.shapes_of(as_tree(x))
         if not self.built:
-            self.net = init(self.net, self.seed, self._example)
+            made = outline(self.net, self._example)
+            memory.check_weights(made, memory.host_free())
+            self.net = made.draw(self.seed)
         return self
 
     def fit(

@@ -110,7 +110,7 @@ def check(net: Layer, task: Supervised, x: Any, y: Any, where: str = "y") -> lis
             or an end that nobody recognises makes probabilities where logits are expected.
     """
     _refuse_flat(net)
-    kinds, shapes = _ends(net, x)
+    kinds, shapes = ends(net, x)
     notes = []
     for name, target, head, values in paired(task.targets, kinds, y):
         shape = _pick(shapes, task.targets, name).shape
@@ -127,7 +127,7 @@ def _plain(heads: Any) -> Any:
     return jax.tree.map(lambda head: head.logits, heads, is_leaf=is_head)
 
 
-def _ends(net: Layer, x: Any) -> tuple[Any, Any]:
+def ends(net: Layer, x: Any) -> tuple[Any, Any]:
     """Return the heads with their kinds alone, and the shapes of the outputs."""
     kinds: list[Any] = []
 

@@ -72,7 +72,7 @@ def save(model: Model, folder: Path) -> Path:
         files.write_arrays(
             new / TRAINING, {k: v for k, v in arrays.items() if not _is_column(k, v)}
         )
-        model.history.frame().write_parquet(new / HISTORY)
+        files.write_table(new / HISTORY, model.history.frame())
         files.write_manifest(new, MANIFEST, KIND, content)
     return folder
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.random import define_prng_impl
 
 ROUNDS = 20
@@ -23,8 +24,12 @@ _PARITY = 0x1BD11BDA
 
 
 def key(seed: Any) -> jax.Array:
-    """Return the key of a seed, a whole number."""
-    return jax.random.key(seed, impl=_threefry)
+    """Return the key of a seed, a whole number of which the last 32 bits count."""
+    if not isinstance(seed, int | np.integer):
+        return jax.random.key(seed, impl=_threefry)
+    # The same, made on the host: a device's arithmetic costs ten times as much.
+    words: Any = np.array([0, seed & 0xFFFFFFFF], np.uint32)
+    return jax.random.wrap_key_data(words, impl=_threefry)
 
 
 def threefry(words: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, fields
@@ -66,6 +67,8 @@ class Optimizer(abc.ABC):
     """
 
     full_batch: ClassVar[bool] = False  # whether the rule needs the loss itself, on all data
+    # Whether all of a new state is zero, which then costs no arithmetic; each class says its own.
+    starts_at_zero: ClassVar[bool] = False
 
     learning_rate: Rate = 0.001
     _: KW_ONLY
@@ -127,6 +130,17 @@ class Optimizer(abc.ABC):
 
     def init(self, params: Tree) -> Tree:
         """Return the state before the first step, a tree with the very types of `update`'s."""
+        if not vars(type(self)).get("starts_at_zero"):  # a subclass may begin otherwise
+            return self._start(params)
+        return jax.tree.map(lambda part: np.zeros(part.shape, part.dtype), self.shapes(params))
+
+    def shapes(self, params: Tree) -> Tree:
+        """Return the shapes and types of the state before the first step, without making it."""
+        leaves, structure = jax.tree.flatten((self, params))
+        kinds = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        return _shapes(structure, kinds)
+
+    def _start(self, params: Tree) -> Tree:
         step = jnp.zeros((), jnp.int32)
         inner = self.transformation(self.rate(step)).init(params)
         return {"step": step, "inner": jax.tree.map(lambda x: jnp.asarray(x, x.dtype), inner)}
@@ -207,6 +221,13 @@ class Optimizer(abc.ABC):
         where, rates = _path(path), self.layer_rates or {}
         under = [name for name in rates if where.startswith(f"{name}/")]
         return update * rates[max(under, key=len)] if under else update
+
+
+@functools.lru_cache(256)
+def _shapes(structure: Any, kinds: tuple[tuple[tuple[int, ...], Any], ...]) -> Tree:
+    """Return the shapes of a new state for an optimiser and weights of such structure and kinds."""
+    given = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
+    return jax.eval_shape(lambda optimizer, params: optimizer._start(params), *given)
 
 
 def _shorten(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:

@@ -53,6 +53,8 @@ class SGD(Optimizer):
     velocity; `momentum=0.0` computes the same with one, so that it may be swept from 0 upwards.
     """
 
+    starts_at_zero: ClassVar[bool] = True
+
     learning_rate: Rate = 0.01
     momentum: Number | None = None
     nesterov: bool = static(default=False)
@@ -105,6 +107,8 @@ class Adadelta(Optimizer):
     The paper has no η, that is η = 1; the default is Keras's. Source: Zeiler, 2012.
     """
 
+    starts_at_zero: ClassVar[bool] = True
+
     rho: Number = 0.95
     epsilon: Number = 1e-7
 
@@ -124,6 +128,8 @@ class RMSprop(Optimizer):
     v ← μ v + η g / √(s + ε), w ← w - v. ε is inside the root, as in Keras; no bias correction.
     Source: Tieleman & Hinton, 2012; centred: Graves, 2013.
     """
+
+    starts_at_zero: ClassVar[bool] = True
 
     rho: Number = 0.9
     momentum: Number | None = None
@@ -149,6 +155,8 @@ class Adam(Optimizer):
     Source: Kingma & Ba, 2015.
     """
 
+    starts_at_zero: ClassVar[bool] = True
+
     beta_1: Number = 0.9
     beta_2: Number = 0.999
     epsilon: Number = 1e-7
@@ -166,6 +174,8 @@ class AdamW(Optimizer):
     The decay is multiplied by η, as in Keras, PyTorch and Optax; in the paper it is not.
     Source: Loshchilov & Hutter, 2019.
     """
+
+    starts_at_zero: ClassVar[bool] = True
 
     beta_1: Number = 0.9
     beta_2: Number = 0.999
@@ -186,6 +196,8 @@ class Adamax(Optimizer):
     2015.
     """
 
+    starts_at_zero: ClassVar[bool] = True
+
     beta_1: Number = 0.9
     beta_2: Number = 0.999
     epsilon: Number = 1e-7
@@ -205,6 +217,8 @@ class Nadam(Optimizer):
 
     β₁ is constant, as in Optax; Keras and PyTorch let it grow from β₁ / 2. Source: Dozat, 2016.
     """
+
+    starts_at_zero: ClassVar[bool] = True
 
     beta_1: Number = 0.9
     beta_2: Number = 0.999
@@ -227,6 +241,8 @@ class RAdam(Optimizer):
     r² = (ρ-4) (ρ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρ). Source: Liu et al., 2020.
     """
 
+    starts_at_zero: ClassVar[bool] = True
+
     beta_1: Number = 0.9
     beta_2: Number = 0.999
     epsilon: Number = 1e-7
@@ -246,6 +262,8 @@ class Lion(Optimizer):
 
     Every weight moves by η, so η is 3 to 10 times smaller than Adam's. Source: Chen et al., 2023.
     """
+
+    starts_at_zero: ClassVar[bool] = True
 
     beta_1: Number = 0.9
     beta_2: Number = 0.99

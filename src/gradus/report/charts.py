@@ -55,9 +55,12 @@ def lines(
             },
             hovertemplate=f"{style.text(name)} at %{{x:.4~g}}: %{{y:.4~g}}<extra></extra>",
         )
-    drawn = [np.concatenate([np.asarray(t[axis], float) for t in shown.data]) for axis in "xy"]
-    shown.update_xaxes(title_text=style.text(x), **_scale("x" in log, drawn[0]))
-    shown.update_yaxes(title_text=style.text(y), **_scale("y" in log, drawn[1]))
+    shown.update_xaxes(title_text=style.text(x))
+    shown.update_yaxes(title_text=style.text(y))
+    for axis, update in (("x", shown.update_xaxes), ("y", shown.update_yaxes)):
+        if axis in log:
+            drawn = [np.asarray(trace[axis], float) for trace in shown.data]
+            update(**style.log_axis(np.concatenate(drawn)))
     legend_below(shown)
     return shown
 
@@ -97,13 +100,15 @@ def bars(
         hovertemplate="%{customdata}: %{x:.4~g}<extra></extra>",
     )
     shown.update_xaxes(title_text=style.text(x), showgrid=True, showline=False)
-    shown.update_xaxes(**_scale(log, np.array(list(values.values()), float)))
+    if log:
+        shown.update_xaxes(**style.log_axis(np.array(list(values.values()), float)))
     shown.update_yaxes(
         tickmode="array",
         tickvals=places,
         ticktext=[style.text(name) for name in names],
         autorange="reversed",
         showgrid=False,
+        ticklabelstandoff=4,
     )
     shown.update_layout(bargap=0.3)
     return shown
@@ -136,13 +141,3 @@ def legend_below(shown: Any) -> None:
             height=shown.layout.height + 10 * entries,
             legend={"y": -70 / (shown.layout.height - 120), "yanchor": "top"},
         )
-
-
-def _scale(logarithmic: bool, values: np.ndarray) -> dict[str, Any]:
-    """Return the ticks of an axis: of a logarithmic one powers of ten, or finer if it is short."""
-    if not logarithmic:
-        return {}
-    seen = values[np.isfinite(values) & (values > 0)]
-    if len(seen) and seen.max() < 50 * seen.min():
-        return {"type": "log", "dtick": "D2", "tickformat": "~g"}
-    return {"type": "log", "exponentformat": "power", "dtick": 1}

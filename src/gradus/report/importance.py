@@ -66,7 +66,7 @@ def _bars(shown: Any, found: Importance) -> None:
     shown.update_xaxes(tickformat=".0%", rangemode="tozero", showgrid=True, row=1, col=1)
     shown.update_yaxes(
         tickmode="array", tickvals=places, ticktext=names, autorange="reversed", showgrid=False,
-        row=1, col=1,
+        ticklabelstandoff=4, row=1, col=1,
     )  # fmt: skip
 
 
@@ -99,6 +99,6 @@ def _curve(shown: Any, row: int, name: str, curve: Curve) -> None:
         col=1,
     )
     if curve.log:
-        shown.update_xaxes(type="log", exponentformat="power", dtick=1, row=row, col=1)
+        shown.update_xaxes(**style.log_axis(np.array(x, float)), row=row, col=1)
     elif not numbers:
         shown.update_xaxes(type="category", row=row, col=1)

@@ -123,6 +123,14 @@ def thin(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
+def log_axis(values: np.ndarray) -> dict[str, Any]:
+    """Return what makes an axis of some numbers logarithmic, with ticks also if it is short."""
+    seen = values[np.isfinite(values) & (values > 0)]
+    if len(seen) and seen.max() < 50 * seen.min():
+        return {"type": "log", "dtick": "D2", "tickformat": "~g"}
+    return {"type": "log", "exponentformat": "power", "dtick": 1}
+
+
 def is_share(name: str) -> bool:
     """Return whether a metric is shown as a percentage, as an accuracy is."""
     return name.removeprefix("val_").startswith(SHARES)

@@ -142,7 +142,7 @@ def _mattered(sweep: Sweep) -> list[Panel]:
     found = sweep.importance()
     words = (
         "Of what the scores vary by, how much each setting explains by itself, as a random forest "
-        "has learnt it from the trials; beside it the score to expect at each value."
+        "has learnt it from the trials; below, the score to expect at each value."
     )
     if found.explained < UNSURE:
         words += f" Here it explains little (R² {found.explained:.2f}): do not build on it."

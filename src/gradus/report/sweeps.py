@@ -17,6 +17,7 @@ from gradus.sweep.trial import Trial
 
 MOST_CURVES = 200
 MOST_POINTS = 100  # of a curve
+MOST_TICKS = 8  # options of which each is written beside an axis
 ABSENT = "–"  # where a hyperparameter does not count
 # From the worst to the best, by rank: pale, so that what is good stands out, and the best alone.
 SCALE = ((0.0, "#DDE4EA"), (0.6, "#9CCBE8"), (0.9, style.BLUE), (1 - 1e-6, style.BLUE),
@@ -177,18 +178,6 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1e-9 + 0.01 * abs(low))
 
 
-def _is_log(hyper: Hyper) -> bool:
-    """Whether a hyperparameter's values are spaced by their ratios."""
-    space = hyper.space
-    if isinstance(space, Choice):
-        options = space.options
-        if not space.ordered or len(options) < 3 or options[0] <= 0:
-            return False
-        ratios = np.diff(np.log(np.asarray(options, float)))
-        return bool(np.ptp(ratios) < 1e-3 * abs(ratios[0]))
-    return bool(getattr(space, "log", False))
-
-
 def _is_listed(hyper: Hyper) -> bool:
     """Whether its options stand side by side, rather than on an axis of numbers."""
     return isinstance(hyper.space, Choice) and not hyper.space.ordered
@@ -211,8 +200,9 @@ def _axis(hyper: Hyper, trials: Sequence[Trial]) -> dict[str, Any]:
     drawn = [math.nan if v is None else float(space.label(v)) for v in given]
     seen = [value for value in drawn if not math.isnan(value)]
     low, high = _ends(space)
-    ticks = _ticks(low, high, _is_log(hyper))
-    if _is_log(hyper):
+    few = isinstance(space, Choice) and len(space.options) <= MOST_TICKS
+    ticks = list(space.options) if few else _ticks(low, high, space.log)
+    if space.log:
         drawn, low, high = [math.log10(v) for v in drawn], math.log10(low), math.log10(high)
         places = [math.log10(tick) for tick in ticks]
     else:
@@ -278,8 +268,8 @@ def _across(shown: Any, hyper: Hyper, trials: Sequence[Trial]) -> np.ndarray:
     space: Any = hyper.space
     if not _is_listed(hyper):
         values = np.array([float(space.label(trial.values[hyper.name])) for trial in trials])
-        if _is_log(hyper):
-            shown.update_xaxes(type="log", exponentformat="power", dtick=1)
+        if space.log:
+            shown.update_xaxes(**style.log_axis(values))
         return values
     names = [*map(setting, space.labels)]
     places = np.array([float(trial.values[hyper.name]) for trial in trials])

@@ -64,7 +64,8 @@ class Cluster:
             called for; else its head's, "ray://host:10001".
         cpus: of each task, a thread for each; None for what fills the nodes.
         gpus: of each task; without any it trains on the CPU.
-        width: how many members are trained side by side, by mapping the program.
+        width: how many members are trained side by side, by mapping the program; None for 1 on a
+            CPU and 16 on a GPU, without measuring what is faster there.
 
     Raises:
         GradusError: for numbers that cannot be; and when members are trained, if Ray, its cluster
@@ -72,9 +73,15 @@ class Cluster:
     """
 
     def __init__(
-        self, address: str = "auto", *, cpus: int | None = None, gpus: int = 0, width: int = 1
+        self,
+        address: str = "auto",
+        *,
+        cpus: int | None = None,
+        gpus: int = 0,
+        width: int | None = None,
     ) -> None:
-        self.address, self.gpus, self.width = address, whole("gpus", gpus), whole("width", width, 1)
+        self.address, self.gpus = address, whole("gpus", gpus)
+        self.width = None if width is None else whole("width", width, 1)
         self.cpus = None if cpus is None else whole("cpus", cpus, 1)
         self._known: tuple[Source | None, str] | None = None
         self._sent: tuple[Any, Any] = (None, None)
@@ -209,7 +216,7 @@ def cut(members: Sequence[Member], crew: Crew) -> list[Chunk]:
     """Return members in chunks; those of one structure, one program, are side by side."""
     kinds: dict[Hashable, list[Member]] = {}
     for member in members:
-        kinds.setdefault(member.structure, []).append(member)
+        kinds.setdefault(member.program, []).append(member)
     ordered = [member for kind in kinds.values() for member in kind]
     # All nodes have something to do before all cores of one; several tasks each, to end evenly.
     least = min(crew.cpus, math.ceil(len(ordered) / crew.places))
@@ -259,8 +266,11 @@ def _took_over(ray: Any, ref: Any, chunk: Chunk) -> bool:
         if chunk.losses > RETRIES:
             raise
         return False
-    for member, (carry, history) in zip(chunk.members, found, strict=True):
-        member.carry, member.model.history = carry, history
+    for member, one in zip(chunk.members, found, strict=True):
+        if isinstance(one, str):
+            member.error = one
+        else:
+            member.carry, member.model.history = one
     return True
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gradus.errors import GradusError
 from gradus.models.model import Model
-from gradus.space import Hyper, Value, settle
+from gradus.space import Value, settle
 from gradus.sweep.member import Builder, Member, Source
 from gradus.sweep.trial import FAILED, FINISHED, STOPPED, WAITING, Trial
 from gradus.train.stopping import Stopping
@@ -24,15 +25,30 @@ class Executor(Protocol):
         """Train members, built one after another, to an epoch; yield them as they are done."""
 
 
+class Coming:
+    """Members that are built as they are asked for.
+
+    Args:
+        members: makes them.
+        count: how many there will be at most.
+    """
+
+    def __init__(self, members: Iterator[Member], count: int) -> None:
+        self.members, self.count = members, count
+
+    def __iter__(self) -> Iterator[Member]:
+        return self.members
+
+    def __length_hint__(self) -> int:
+        return self.count
+
+
 class Contest:
     """The trials of a sweep that are under way.
 
     Args:
-        kind: the class of the model.
-        settings: its arguments, with spaces, and those of `fit` in `SWEPT`.
-        hypers: the spaces in them.
-        builder: makes the members.
-        seeds: how many seeds each trial is trained with, on each of the builder's folds.
+        source: what their members are made of.
+        seeds: how many seeds each trial is trained with, on each fold.
         executor: where they are trained.
         watch: called with each trial that has ended.
         seed: of what a strategy draws.
@@ -45,19 +61,14 @@ class Contest:
 
     def __init__(
         self,
-        kind: type[Model],
-        settings: Mapping[str, Any],
-        hypers: Mapping[str, Hyper],
-        builder: Builder,
+        source: Source,
         seeds: int,
         executor: Executor,
         watch: Callable[[Trial], None],
         seed: int = 0,
     ) -> None:
-        self.kind, self.settings, self.hypers = kind, settings, hypers
-        self.source = Source(kind, settings, hypers, builder)
-        self.builder, self.seeds, self.executor, self.watch = builder, seeds, executor, watch
-        self.seed = seed
+        self.source, self.seeds, self.executor = source, seeds, executor
+        self.watch, self.seed = watch, seed
         self.members: dict[int, list[Member]] = {}
         self.stopping: Stopping | None = None
         self.spare = False
@@ -65,17 +76,18 @@ class Contest:
     @property
     def size(self) -> int:
         """How many members each trial has."""
-        return self.seeds * len(self.builder.folds)
+        return self.seeds * self.source.inputs.count
 
     def advance(self, trials: Sequence[Trial], until: int | None = None) -> None:
         """Train trials to the end of the epoch `until`, or to their last.
 
         A trial that has come to its end or has diverged is concluded, and so is one that cannot be
-        built.
+        built or trained.
         """
         by_number = {trial.number: trial for trial in trials}
         arrived: dict[int, int] = {}
-        for done in self.executor.run(self._ready(trials), until):
+        coming = Coming(self._ready(trials), self.size * len(trials))
+        for done in self.executor.run(coming, until):
             for member in done:
                 arrived[member.trial] = arrived.get(member.trial, 0) + 1
                 if arrived[member.trial] == self.size:
@@ -93,8 +105,8 @@ class Contest:
 
     def last(self, trials: Sequence[Trial]) -> int:
         """Return the number of the last epoch of the trial that is to train the longest."""
-        given = self.settings["epochs"]
-        drawn = [settle(given, self.hypers, trial.values) for trial in trials]
+        given = self.source.settings["epochs"]
+        drawn = [settle(given, self.source.hypers, trial.values) for trial in trials]
         return max((epochs for epochs in drawn if isinstance(epochs, int)), default=1)
 
     def drop(self, trials: Iterable[Trial]) -> None:
@@ -146,6 +158,12 @@ class Contest:
         self.members[trial.number] = members
         return members
 
+    def probed(self) -> Contest:
+        """Return a contest of the same trials, in which the layers' vital signs are recorded."""
+        builder = Builder({**self.source.builder.options, "probes": True})
+        source = dataclasses.replace(self.source, builder=builder)
+        return Contest(source, self.seeds, self.executor, lambda trial: None, self.seed)
+
     def model(self, values: Mapping[str, Value]) -> Model:
         """Return an unbuilt model with some values in the places of its hyperparameters."""
         return self.source.settled(values)[0]
@@ -156,18 +174,19 @@ class Contest:
             try:
                 yield from self.build(trial)
             except GradusError as error:
-                trial.status, trial.error = FAILED, str(error)
-                self.watch(trial)
+                self._fail(trial, str(error))
 
     def _train(self, members: list[Member], until: int) -> None:
-        for _ in self.executor.run(members, until):
-            pass
+        for done in self.executor.run(members, until):
+            for member in done:
+                if member.error:
+                    raise GradusError(member.error)
 
     def _built(self, number: int, values: Mapping[str, Value]) -> list[Member]:
         """Return new members of a trial: each seed on each fold."""
         made = []
         for seed in range(self.seeds):
-            for fold in range(len(self.builder.folds)):
+            for fold in range(self.source.inputs.count):
                 made.append(self.source.member(number, values, seed, fold))
         self.stopping = self.stopping or made[0].stopping
         return made
@@ -184,11 +203,20 @@ class Contest:
         return made
 
     def _judge(self, trial: Trial) -> None:
+        errors = [member.error for member in self.members[trial.number] if member.error]
+        if errors:
+            self._fail(trial, errors[0])
+            return
         broken = self.diverged(trial)  # without one of its members it has no score any more
         if broken and self.spare:
             return
         if broken or all(member.done for member in self.members[trial.number]):
             self._conclude(trial, FINISHED)
+
+    def _fail(self, trial: Trial, error: str) -> None:
+        self.members.pop(trial.number, None)
+        trial.status, trial.error = FAILED, error
+        self.watch(trial)
 
     def _conclude(self, trial: Trial, status: str) -> None:
         members = self.members[trial.number]

@@ -46,7 +46,7 @@ def ensemble(contest: Contest, ranking: Sequence[Trial], k: int, method: str) ->
     if method not in METHODS:
         raise unknown("method of an ensemble", method, METHODS)
     greedy = method == "greedy"
-    if greedy and len(contest.builder.folds) > 1:
+    if greedy and contest.source.inputs.count > 1:
         raise GradusError(
             "method='greedy' selects by one part held out, and with cv each was trained on by "
             "others: write method='best', or a sweep with validation_split."
@@ -58,10 +58,12 @@ def ensemble(contest: Contest, ranking: Sequence[Trial], k: int, method: str) ->
 
 
 def _candidates(contest: Contest, ranking: Sequence[Trial], count: int) -> list[Member]:
-    """Return the trained members of the best trials."""
-    best = [trial for trial in ranking if not np.isnan(trial.score)][:count]
-    if not best:
+    """Return the trained members of the best trials, of those with the inputs of the first."""
+    ended = [trial for trial in ranking if not np.isnan(trial.score)]
+    if not ended:
         raise GradusError("No trial of this sweep has a score, so that none is the best.")
+    key = contest.source.inputs.key
+    best = [trial for trial in ended if key(trial.values) == key(ended[0].values)][:count]
     found = [member for trial in best for member in contest.recall(trial)]
     if len({_hashable(_links(_objective(one.task))) for one in found}) > 1:
         raise GradusError(

@@ -91,9 +91,9 @@ def _copy(contest: Contest, trials: Sequence[Trial], epoch: int, movable: dict[s
 
 def _own(contest: Contest) -> set[str]:
     """Return the names of what each trial keeps: its seed and its arguments of `fit`."""
-    kept = find({name: contest.settings.get(name) for name in (*SWEPT, "seed")}).values()
+    kept = find({name: contest.source.settings.get(name) for name in (*SWEPT, "seed")}).values()
     spaces = {id(hyper.space) for hyper in kept}
-    return {name for name, hyper in contest.hypers.items() if id(hyper.space) in spaces}
+    return {name for name, hyper in contest.source.hypers.items() if id(hyper.space) in spaces}
 
 
 def _moved(
@@ -115,7 +115,7 @@ def _moved(
         if name not in movable:
             movable[name] = _is_leaf(contest, values, name)
         if movable[name]:
-            moved[name] = _neighbour(contest.hypers[name].space, value, draw)
+            moved[name] = _neighbour(contest.source.hypers[name].space, value, draw)
     return moved
 
 
@@ -134,7 +134,7 @@ def _neighbour(space: Space, value: Value, draw: np.random.Generator) -> Value:
 
 def _is_leaf(contest: Contest, values: Mapping[str, Value], name: str) -> bool:
     """Whether a hyperparameter is a number of the program, which no value of it changes."""
-    hypers = contest.hypers
+    hypers = contest.source.hypers
     if any(hyper.parent == name for hyper in hypers.values()):
         return False  # with another option other hyperparameters would count
     space = hypers[name].space

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Hashable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gradus.errors import GradusError, unknown
+from gradus.models.arguments import whole
 from gradus.sweep.contest import Executor
 from gradus.sweep.member import Member
-from gradus.sweep.population import Population
+from gradus.sweep.round import Crew, Round
 
 CHUNK = 8  # members that one thread trains before it hands them over
 
@@ -20,44 +22,30 @@ class Local:
 
     Args:
         workers: threads; one for each core if None.
-        width: how many members are trained side by side, by mapping the program.
+        width: how many members are trained side by side, by mapping the program. None for 1 on a
+            CPU and 16 elsewhere, or, where many train for long, for what is measured to be the
+            fastest and kept for the next time. It is less where memory is short.
         chunk: how many members, one after another, a thread trains before it hands them over.
+
+    Raises:
+        GradusError: for numbers that cannot be.
     """
 
-    def __init__(self, workers: int | None = None, width: int = 1, chunk: int = CHUNK) -> None:
-        self.workers = workers or _cores()
-        self.width, self.chunk = width, chunk
+    def __init__(
+        self, workers: int | None = None, width: int | None = None, chunk: int = CHUNK
+    ) -> None:
+        workers = _cores() if workers is None else whole("workers", workers, 1)
+        self.width = None if width is None else whole("width", width, 1)
+        self.crew = Crew(workers, self.width, whole("chunk", chunk, 1))
 
     def run(self, members: Iterable[Member], until: int | None = None) -> Iterator[list[Member]]:
-        """Train members, built one after another, and yield them as they are done."""
-        populations: dict[Hashable, Population] = {}
-        compiled: dict[Hashable, Future[None]] = {}
-        waiting: dict[Hashable, list[Member]] = {}
-        jobs: set[Future[list[Member]]] = set()
-        size = self.chunk if self.width == 1 else self.width
-        pool = ThreadPoolExecutor(self.workers)
+        """Train members, built one after another, and yield them as they are done.
 
-        def submit(kind: Hashable, parts: int = 1) -> None:
-            chunk = waiting.pop(kind)
-            for part in filter(None, (chunk[place::parts] for place in range(parts))):
-                jobs.add(pool.submit(_train, populations[kind], part, compiled[kind], until))
-
+        One that needs more memory than there is comes back untrained, with its `error`.
+        """
+        pool, count = ThreadPoolExecutor(self.crew.workers), operator.length_hint(members)
         try:
-            for member in members:
-                kind = member.structure
-                if kind not in populations:
-                    populations[kind] = Population(member, self.width)
-                    compiled[kind] = pool.submit(populations[kind].compile)
-                waiting.setdefault(kind, []).append(member)
-                if len(waiting[kind]) == size:
-                    submit(kind)
-                for job in [job for job in jobs if job.done()]:
-                    jobs.remove(job)
-                    yield job.result()
-            for kind in list(waiting):  # few members too are for all cores
-                submit(kind, self.workers if self.width == 1 else 1)
-            for job in as_completed(jobs):
-                yield job.result()
+            yield from Round(self.crew, pool, count, until).results(members)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -96,15 +84,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _train(
-    population: Population, members: list[Member], compiled: Future[None], until: int | None
-) -> list[Member]:
-    compiled.result()
-    if population.width == 1:
-        for member in members:
-            population.advance([member], until)
-    else:
-        population.advance(members, until)
-    return members

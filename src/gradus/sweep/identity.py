@@ -17,20 +17,29 @@ SHOWN = 3  # differences that an error names
 LONGEST = 60  # characters of a value in an error
 
 
-def identity(settings: Mapping[str, Any], given: Samples, **others: Any) -> dict[str, str]:
+def identity(
+    settings: Mapping[str, Any], given: Mapping[str, Samples | str], **others: Any
+) -> dict[str, str]:
     """Return what decides a sweep's results: place by place, what stands there.
 
     Args:
         settings: of the model and of `fit`, with spaces.
-        given: the samples, of which shapes and digests are kept.
+        given: the samples, of which shapes and digests are kept, by words that tell them from
+            others, or the reason why there are none.
         others: settings of the sweep.
     """
-    data = {"x": given.data.x, "y": given.data.y, "sample_weight": given.data.weight}
-    held = {"validation": given.held, "rows": given.rows}
-    found: dict[str, str] = {}
-    for part in (settings, data | held, others):
-        found |= dict(_flat("", part))
-    return found
+    found = dict(_flat("", settings))
+    for words, one in given.items():
+        parts = {"x": one} if isinstance(one, str) else _parts_of(one)
+        found |= dict(_flat("", {f"{name}{words}": part for name, part in parts.items()}))
+    return found | dict(_flat("", others))
+
+
+def _parts_of(given: Samples) -> dict[str, Any]:
+    x, y, weight = given.data
+    return {
+        "x": x, "y": y, "sample_weight": weight, "validation": given.held, "rows": given.rows,
+    }  # fmt: skip
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

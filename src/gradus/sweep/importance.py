@@ -36,7 +36,7 @@ class Curve:
         values: numbers, or words for options.
         mean: the score expected at each, `(values,)`.
         spread: how unsure it is: its deviation over the trees of the forest, `(values,)`.
-        log: whether they are of a logarithmic range.
+        log: whether they lie evenly by their logarithm.
     """
 
     values: list[Any]
@@ -143,8 +143,7 @@ def _marginal(
 
 def _curve(space: Space, points: np.ndarray, marginal: np.ndarray) -> Curve:
     values = [space.label(space.draw(float(point))) for point in points]
-    log = isinstance(space, Range) and space.log
-    return Curve(values, marginal.mean(0), marginal.std(0), log)
+    return Curve(values, marginal.mean(0), marginal.std(0), space.log)
 
 
 def _expected(forest: Any, places: np.ndarray) -> np.ndarray:

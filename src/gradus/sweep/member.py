@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -15,12 +15,17 @@ from gradus.models.course import begin, conclude
 from gradus.models.model import Model
 from gradus.models.objective import prepared
 from gradus.models.samples import Samples
+from gradus.nn.layer import Layer
 from gradus.nn.network import Outline, outline
 from gradus.space import Hyper, Value, settle
-from gradus.train import loop
+from gradus.sweep.fusion import Fused, Fusion
+from gradus.train import loop, memory
 from gradus.train.program import Carry, Data, Feed
 from gradus.train.stopping import Stopping
 from gradus.train.task import Supervised, Task
+
+if TYPE_CHECKING:
+    from gradus.sweep.inputs import Inputs
 
 # What of `fit`'s arguments may hold a space: numbers that need no other samples.
 SWEPT = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
@@ -48,17 +53,6 @@ class Fold:
         data, feed = loop.placed((samples.data, samples.feed()))
         return cls(samples, data, feed, number)
 
-    @classmethod
-    def several(cls, folds: Sequence[Samples]) -> list[Fold]:
-        """Return folds of the same samples, which are put on the device once."""
-        first, *others = folds
-        made = [cls.of(first)]
-        for number, one in enumerate(others, 1):
-            assert one.rows is not None  # noqa: S101
-            assert isinstance(one.held, np.ndarray)  # noqa: S101
-            made.append(made[0].with_rows(one.rows, one.held, number))
-        return made
-
     def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
         """Return the same samples, on the device once, with other rows held out."""
         split = dataclasses.replace(self.samples, rows=rows, held=held)
@@ -81,6 +75,7 @@ class Member:
         fitting: its own arguments of `fit`, from which it can be built again.
         carry: where training stands.
         recipe: what it can be made of again, on another machine; None if of no sweep's spaces.
+        error: why it could not be trained.
     """
 
     trial: int
@@ -92,6 +87,7 @@ class Member:
     fitting: Mapping[str, Any]
     carry: Carry
     recipe: Recipe | None = None
+    error: str = ""
 
     @functools.cached_property
     def course(self) -> loop.Course:
@@ -107,13 +103,35 @@ class Member:
         )  # fmt: skip
 
     @functools.cached_property
+    def fused(self) -> Fused | None:
+        """The form in which it shares a program with members of other structures, or None."""
+        return self.recipe.source.fusion.of(self) if self.recipe is not None else None
+
+    @property
+    def settings(self) -> tuple[Any, ...]:
+        """What the program takes besides where training stands."""
+        return self.course.settings if self.fused is None else self.fused.settings
+
+    @property
+    def standing(self) -> Carry:
+        """Where training stands, as the program takes it."""
+        return self.carry if self.fused is None else self.fused.enter(self.carry)
+
+    @functools.cached_property
     def structure(self) -> Hashable:
+        """What members must have in common to go on from each other's weights."""
+        return self._common(self.course.settings, self.carry)
+
+    @functools.cached_property
+    def program(self) -> Hashable:
         """What members must have in common to be one program."""
-        course = self.course
-        trees = jax.tree.structure((course.settings, self.carry))
-        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves((course.settings, self.carry)))
-        order = course.regime.batch_size, course.regime.shuffle_seed, self.fold.number
-        return trees, shapes, course.plan, order
+        return self._common(self.settings, self.standing)
+
+    def _common(self, settings: Any, carry: Carry) -> Hashable:
+        leaves, trees = jax.tree.flatten((settings, carry))
+        regime = self.regime
+        order = regime.batch_size, regime.shuffle_seed, id(self.fold)
+        return trees, tuple(map(np.shape, leaves)), self.course.plan, order
 
     @property
     def done(self) -> bool:
@@ -124,7 +142,7 @@ class Member:
         """Take over what a call of the program gave, of this member alone."""
         done = int(carry.epoch) - int(self.carry.epoch) + int(carry.failed)
         self.model.history.extend(logs, done)
-        self.carry = carry
+        self.carry = carry if self.fused is None else self.fused.leave(carry)
 
     def conclude(self) -> Model:
         """Return the model with its weights, the best where they were kept."""
@@ -139,26 +157,24 @@ class Builder:
     targets against each other, is done once for each structure.
 
     Args:
-        folds: what is trained on.
         options: of `fit`, the same for all: `monitor`, `mode`, `target`, `restore_best`, `probes`.
     """
 
-    def __init__(self, folds: list[Fold], options: Mapping[str, Any]) -> None:
-        self.folds, self.options = folds, options
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options, self.room = options, memory.free()
         self._outlines: dict[Any, Outline] = {}
         self._checked: dict[Any, list[str]] = {}
 
-    def ready(self, trial: int, model: Model, fitting: Mapping[str, Any], fold: int = 0) -> Member:
+    def ready(self, trial: int, model: Model, fitting: Mapping[str, Any], fold: Fold) -> Member:
         """Return a member ready to train, its weights drawn.
 
         Args:
             trial: the number of its trial.
             model: a model that was not built yet; its history grows with the training.
             fitting: arguments of `fit` of its own, all of `SWEPT`.
-            fold: the number of the fold that it is trained on.
+            fold: what it is trained on.
         """
-        chosen, options = self.folds[fold], self.options
-        given = chosen.samples
+        options, given = self.options, fold.samples
         self._draw(model, given)
         task = self._task(model, given)
         full = model.optimizer.full_batch
@@ -176,23 +192,30 @@ class Builder:
         )  # fmt: skip
         keep_best = options["restore_best"] and (patience is not None or target is not None)
         carry = begin(model, stopping, keep_best)
-        return Member(trial, model, task, stopping, chosen, regime, fitting, carry)
+        return Member(trial, model, task, stopping, fold, regime, fitting, carry)
+
+    def outlined(self, net: Layer, example: Any) -> Outline:
+        """Return the outline of an unbuilt network, tracing each structure once."""
+        shapes = tuple((one.shape, one.dtype) for one in jax.tree.leaves(example))
+        kind = jax.tree.structure((net, example)), shapes
+        known = self._outlines.get(kind)
+        made = known.like(net) if known is not None else None
+        if made is None:
+            made = self._outlines[kind] = outline(net, example)
+        return made
 
     def _draw(self, model: Model, given: Samples) -> None:
-        """Build the model's network, tracing each structure once."""
+        """Build the model's network."""
         if model.built:
             return
         model._example = arguments.shapes_of(given.example)
-        kind = jax.tree.structure(model.net)
-        known = self._outlines.get(kind)
-        made = known.like(model.net) if known is not None else None
-        if made is None:
-            made = self._outlines[kind] = outline(model.net, model._example)
+        made = self.outlined(model.net, model._example)
+        memory.check_training(made, model.optimizer, self.room)
         model.net = made.draw(model.seed)
 
     def _task(self, model: Model, given: Samples) -> Task:
         """Return the model's task fitted to the targets, each structure checked once."""
-        kind = jax.tree.structure((model.net, model.optimizer, model.task))
+        kind = jax.tree.structure((model.net, model.optimizer, model.task)), id(given.data)
         if kind not in self._checked or not isinstance(model.task, Supervised):
             task = model._prepared(given)
             self._checked[kind] = model.history.notes
@@ -209,13 +232,22 @@ class Source:
         kind: the class of the model.
         settings: its arguments, with spaces, and those of `fit` in `SWEPT`.
         hypers: the spaces in them.
+        inputs: what they are trained on.
         builder: makes the members.
+        fused: the names of choices that members of one program may differ in.
     """
 
     kind: type[Model]
     settings: Mapping[str, Any]
     hypers: Mapping[str, Hyper]
+    inputs: Inputs
     builder: Builder
+    fused: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def fusion(self) -> Fusion:
+        """How members of several structures are one program."""
+        return Fusion(self)
 
     def member(
         self, trial: int, values: Mapping[str, Value], seed: int = 0, fold: int = 0
@@ -229,13 +261,24 @@ class Source:
             fold: the number of the fold that it is trained on.
         """
         model, fitting = self.settled(values, seed)
-        member = self.builder.ready(trial, model, fitting, fold)
+        member = self.builder.ready(trial, model, fitting, self.inputs.folds(values)[fold])
         member.recipe = Recipe(self, dict(values), seed)
         return member
 
-    def settled(self, values: Mapping[str, Value], seed: int = 0) -> tuple[Model, dict[str, Any]]:
-        """Return the unbuilt model of some values, and its own arguments of `fit`."""
-        settled = dict(settle(self.settings, self.hypers, values))
+    def settled(
+        self,
+        values: Mapping[str, Value],
+        seed: int = 0,
+        instead: Mapping[str, Any] | None = None,
+    ) -> tuple[Model, dict[str, Any]]:
+        """Return the unbuilt model of some values, and its own arguments of `fit`.
+
+        Args:
+            values: the number drawn of each hyperparameter that counts.
+            seed: which of the trial's seeds, added to the model's own.
+            instead: what stands in the places of some of them whatever was drawn.
+        """
+        settled = dict(settle(self.settings, self.hypers, values, instead))
         fitting = {name: settled.pop(name) for name in SWEPT}
         if "seed" in settled:
             settled["seed"] += seed

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.samples import samples
 from gradus.sweep.member import Builder, Fold, Member
-from gradus.train import loop
+from gradus.train import loop, memory
 from gradus.train.program import Plan, run
 
 T = TypeVar("T")
@@ -34,35 +33,57 @@ class Population:
     Args:
         first: one of them.
         width: how many are trained side by side, by mapping the program; 1 for one at a time.
+
+    Attributes:
+        need: the bytes that a call of the compiled program takes, the samples not counted.
+        flops: the floating-point operations of a step, with a share of the measuring.
     """
 
     def __init__(self, first: Member, width: int = 1) -> None:
         self.first, self.width = first, width
-        self._compiled = threading.Event()
+        self.need, self.flops = 0, 0.0
         self._orders: dict[tuple[int, int], Any] = {}
         self._draw = first.course.order
 
-    def compile(self) -> None:
-        """Compile the program, once, so that threads that train its members need not."""
-        if not self._compiled.is_set():
-            course, carry = self._course([self.first] * self.width)
-            course.compile(carry)
-            self._compiled.set()
+    def compile(self) -> Any:
+        """Compile the program, so that threads that train its members need not; return it lowered.
+
+        What it takes is known then.
+        """
+        course, carry = self.course([self.first] * self.width)
+        lowered = course.lower(carry)
+        compiled = lowered.compile()
+        self.need = memory.size(carry) + memory.working(compiled)
+        self.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
+        return lowered
+
+    def widen(self, width: int) -> None:
+        """Have another number of members side by side."""
+        if width != self.width:
+            self.width = width
+            self.compile()
+
+    def narrow(self, room: int) -> None:
+        """Have fewer members side by side until a call takes no more bytes than there are."""
+        while self.width > 1 and self.need > room:
+            self.widen(max(1, min(self.width - 1, self.width * room // self.need)))
 
     def advance(self, members: Sequence[Member], until: int | None = None) -> None:
         """Train members to the end of the epoch `until`, or to their last.
 
         Args:
-            members: at most `width` of them, which stand at the same epoch.
+            members: at most `width` of them; those behind catch up first.
             until: an epoch, counted from 1.
         """
-        last = min(member.regime.epochs for member in members)
-        until = last if until is None else min(until, last)
-        live = list(members)
-        while live := [m for m in live if not m.done and int(m.carry.epoch) < until]:
-            course, carry = self._course(live)
-            first = int(live[0].carry.epoch)
-            epochs = min(course.plan.epochs, until - first)
+
+        def end(member: Member) -> int:
+            return member.regime.epochs if until is None else min(until, member.regime.epochs)
+
+        while left := [m for m in members if not m.done and int(m.carry.epoch) < end(m)]:
+            first = min(int(member.carry.epoch) for member in left)
+            live = [member for member in left if int(member.carry.epoch) == first]
+            course, carry = self.course(live)
+            epochs = min(course.plan.epochs, *(end(member) - first for member in live))
             carry, logs = course.run(carry, first, epochs)
             carry, logs = jax.device_get((carry, logs))
             if self.width == 1:
@@ -71,14 +92,15 @@ class Population:
             for index, member in enumerate(live):
                 member.extend(member_of(carry, index), member_of(logs, index))
 
-    def _course(self, members: Sequence[Member]) -> tuple[loop.Course, Any]:
+    def course(self, members: Sequence[Member]) -> tuple[loop.Course, Any]:
         """Return the program with some members' settings in place, and where they stand."""
-        course = dataclasses.replace(members[0].course, order=self._order)
+        first = members[0]
+        course = dataclasses.replace(first.course, settings=first.settings, order=self._order)
         if self.width == 1:
-            return course, members[0].carry
+            return course, first.standing
         # What is left over is a copy of the last, computed and thrown away.
         filled = [*members, *[members[-1]] * (self.width - len(members))]
-        together = stacked([(member.course.settings, member.carry) for member in filled])
+        together = stacked([(member.settings, member.standing) for member in filled])
         keys = jnp.stack([member.course.key for member in filled])
         return dataclasses.replace(
             course, settings=together[0], key=keys, program=_mapped
@@ -131,8 +153,8 @@ def fit_all(
         "monitor": None, "mode": None, "target": None, "restore_best": False,
         "probes": vital_signs,
     }  # fmt: skip
-    builder = Builder([Fold.of(given)], options)
-    members = [builder.ready(index, model, fitting) for index, model in enumerate(models)]
+    builder, fold = Builder(options), Fold.of(given)
+    members = [builder.ready(index, model, fitting, fold) for index, model in enumerate(models)]
     if len({member.structure for member in members}) != 1:
         raise _differ()
     population = Population(members[0], len(members))

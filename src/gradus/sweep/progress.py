@@ -34,6 +34,8 @@ class Progress:
         self._live: Any = None
 
     def __enter__(self) -> Progress:
+        if self.verbose and self.sweep.fused:
+            sys.stderr.write(f"Chosen inside the programs: {', '.join(self.sweep.fused)}.\n")
         if self.verbose and sys.stderr.isatty():
             self._live = _live(self._page)
             self._live.start()

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gradus.errors import GradusError
-from gradus.models.samples import Samples
+from gradus.errors import GradusError, TooLargeError
 from gradus.space import Hyper, Value
 from gradus.sweep.executors import CHUNK, Local
-from gradus.sweep.member import Builder, Fold, Member, Source
+from gradus.sweep.inputs import Inputs
+from gradus.sweep.member import Builder, Member, Source
+from gradus.sweep.width import usual
 from gradus.train.history import History
 from gradus.train.program import Carry
 
@@ -29,16 +30,15 @@ class Parcel(NamedTuple):
     kind: type[Any]
     settings: Mapping[str, Any]
     hypers: Mapping[str, Hyper]
-    samples: list[Samples]
+    inputs: Inputs
     options: Mapping[str, Any]
+    fused: tuple[str, ...]
 
     @classmethod
     def of(cls, source: Source) -> Parcel:
         """Return the parcel of a sweep."""
-        builder = source.builder
-        samples = [fold.samples for fold in builder.folds]
         key, made_of = uuid.uuid4().hex, (source.kind, source.settings, source.hypers)
-        return cls(key, *made_of, samples, builder.options)
+        return cls(key, *made_of, source.inputs, source.builder.options, source.fused)
 
 
 class Order(NamedTuple):
@@ -77,23 +77,32 @@ def standing(member: Member) -> tuple[Carry, History]:
 
 
 def train(
-    parcel: Parcel, orders: Sequence[Order], until: int | None, workers: int, width: int
-) -> list[tuple[Carry, History]]:
-    """Train members on this machine; return where each stands then.
+    parcel: Parcel, orders: Sequence[Order], until: int | None, workers: int, width: int | None
+) -> list[tuple[Carry, History] | str]:
+    """Train members on this machine; return where each stands then, or why it could not be.
 
     Args:
         parcel: what all members are made of.
         orders: the members.
         until: the epoch to train to; None for each one's last.
         workers: threads.
-        width: how many are trained side by side, by mapping the program.
+        width: how many are trained side by side, by mapping the program; None for what is usual.
     """
     source = _source(parcel)
-    members = [order.member(source) for order in orders]
+    made = [_made(order, source) for order in orders]
+    members = [member for member in made if isinstance(member, Member)]
     chunk = max(1, min(CHUNK, len(members) // workers))  # all threads have some
-    for _ in Local(workers, width, chunk).run(members, until):
+    for _ in Local(workers, width or usual(), chunk).run(members, until):
         pass
-    return [standing(member) for member in members]
+    return [one if isinstance(one, str) else one.error or standing(one) for one in made]
+
+
+def _made(order: Order, source: Source) -> Member | str:
+    """Return the member of an order, or why it is too large for this machine."""
+    try:
+        return order.member(source)
+    except TooLargeError as error:
+        return str(error)
 
 
 _sources: dict[str, Source] = {}
@@ -106,6 +115,6 @@ def _source(parcel: Parcel) -> Source:
     """
     if parcel.key not in _sources:
         _sources.clear()  # a process trains one sweep after another
-        builder = Builder(Fold.several(parcel.samples), parcel.options)
-        _sources[parcel.key] = Source(parcel.kind, parcel.settings, parcel.hypers, builder)
+        made_of = parcel.kind, parcel.settings, parcel.hypers, parcel.inputs
+        _sources[parcel.key] = Source(*made_of, Builder(parcel.options), parcel.fused)
     return _sources[parcel.key]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import abc
-import itertools
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gradus.errors import GradusError, unknown
 from gradus.nn.network import generator
-from gradus.space import Hyper, Value
+from gradus.space import Hyper, Value, active
 from gradus.sweep.trial import Trial, drawn
 
 MOST_GRID = 100_000  # trials; a larger grid is surely a mistake
@@ -73,7 +70,7 @@ class Sobol(Search):
         sequence = qmc.Sobol(len(self.hypers), seed=self.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the count is no power of two
-            points = sequence.random(first + count)[first:]
+            points = sequence.random(first + count)[first:].tolist()
         return [drawn(self.hypers, dict(zip(self.hypers, p, strict=True))) for p in points]
 
 
@@ -93,7 +90,7 @@ class Grid(Search):
                     f"search='grid' needs a finite set for {name}, not {hyper.space!r}: write "
                     f"linspace({low}, {high}, 5), or logspace, or another search."
                 )
-        most = math.prod(int(hyper.space.size or 1) for hyper in hypers.values())
+        most = self._count()
         if most > MOST_GRID:
             raise GradusError(
                 f"The grid has {most:,} combinations: give fewer options, or write "
@@ -106,17 +103,29 @@ class Grid(Search):
         """Return the next combinations."""
         return self.points[first : first + count]
 
+    def _count(self, parent: str = "", option: int = -1) -> int:
+        """Return how many combinations there are of what depends on an option, or on none."""
+        count = 1
+        for name, hyper in self.hypers.items():
+            if (hyper.parent, hyper.option) == (parent, option):
+                with_more = {one.option for one in self.hypers.values() if one.parent == name}
+                below = sum(self._count(name, place) for place in with_more)
+                count *= int(hyper.space.size or 1) - len(with_more) + below
+        return count
+
     def _points(self) -> list[dict[str, Value]]:
-        sizes = [range(int(hyper.space.size or 1)) for hyper in self.hypers.values()]
-        found: dict[tuple[Any, ...], dict[str, Value]] = {}
-        for places in itertools.product(*sizes):
-            shares = {
-                name: (place + 0.5) / len(size)
-                for name, place, size in zip(self.hypers, places, sizes, strict=True)
-            }
-            values = drawn(self.hypers, shares)
-            found.setdefault(tuple(values.items()), values)
-        return list(found.values())
+        """Return the combinations, the last hyperparameter's values in turn."""
+        found: list[dict[str, Value]] = [{}]
+        for name, hyper in self.hypers.items():
+            size = int(hyper.space.size or 1)
+            values = [hyper.space.draw((place + 0.5) / size) for place in range(size)]
+            found = [
+                {**point, name: value} if counts else point
+                for point in found
+                for counts in [active(self.hypers, point, name)]
+                for value in (values if counts else values[:1])
+            ]
+        return found
 
 
 SEARCHES: dict[str, type[Search]] = {"random": Random, "sobol": Sobol, "grid": Grid}

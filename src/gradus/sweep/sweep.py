@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from gradus.data.splits import k_folds
 from gradus.errors import GradusError
-from gradus.models.arguments import DEFAULT_BATCH, GROWING, whole
+from gradus.models.arguments import DEFAULT_BATCH, whole
 from gradus.models.model import Model
-from gradus.models.samples import Samples, samples
 from gradus.space import find
 from gradus.sweep import ensemble as ensembles
-from gradus.sweep import executors
+from gradus.sweep import executors, fusion
 from gradus.sweep import search as searches
 from gradus.sweep import storage as storages
 from gradus.sweep import strategy as strategies
 from gradus.sweep.contest import Executor
 from gradus.sweep.identity import identity
 from gradus.sweep.importance import Importance, importance
-from gradus.sweep.member import Builder, Fold
+from gradus.sweep.inputs import Inputs
+from gradus.sweep.judging import watched
+from gradus.sweep.member import Builder, Source
 from gradus.sweep.progress import Progress
 from gradus.sweep.resume import Resumed
 from gradus.sweep.storage import Storage
 from gradus.sweep.strategy import Strategy
 from gradus.sweep.trial import FAILED, WAITING, Trial, ranked
+from gradus.train import memory
 from gradus.train.stopping import Stopping
 
 KEPT = 32  # trials whose weights are kept; those of others are trained again when asked for
+KEPT_SHARE = 8  # they take a part of the memory that was free, one in so many
 
 
 class Sweep:
@@ -44,9 +44,10 @@ class Sweep:
         sweep = gr.Sweep(model, trials=64).fit(x, y, epochs=10)
         sweep.best.predict(x_new)
 
-    Trials that differ in numbers alone share one compiled program; widths, activations, kinds of
-    optimiser and batch sizes make programs of their own, which compile beside the training of
-    others. A trial is what `Model.fit` with its settings would be, its seeds included.
+    Trials that differ in numbers alone share one compiled program, and those that differ in
+    activations or the kind of optimiser too where it pays (`fuse`); widths and batch sizes make
+    programs of their own, which compile beside the training of others. A trial is what `Model.fit`
+    with its settings would be, its seeds included.
 
     Args:
         model: a model with spaces in the places of hyperparameters.
@@ -61,6 +62,8 @@ class Sweep:
             "ray://head:10001" for a Ray cluster, or one such as `Cluster(cpus=4)`.
         storage: where the sweep is kept as it goes, so that it can be stopped and gone on with:
             the path of an SQLite file, a URL, or a `Storage`.
+        fuse: whether activations and kinds of optimiser are chosen inside a program, which
+            compiles fewer of them and slows each a little; None for where it is expected to pay.
         seed: of the draws.
 
     Attributes:
@@ -84,6 +87,7 @@ class Sweep:
         strategy: str | Strategy | None = None,
         executor: str | Executor | None = None,
         storage: str | Path | Storage | None = None,
+        fuse: bool | None = None,
         seed: int = 0,
     ) -> None:
         if not isinstance(model, Model):
@@ -93,7 +97,7 @@ class Sweep:
         self.seeds, self.seed = whole("seeds", seeds, 1), whole("seed", seed)
         self.cv = None if cv is None else whole("cv", cv, 2)
         self.strategy, self.executor = strategies.get(strategy), executors.get(executor)
-        self.storage = storages.get(storage)
+        self.storage, self.fuse = storages.get(storage), fuse
         self.hypers = find(model.settings)
         self.trials: list[Trial] = []
         self.seconds = 0.0
@@ -124,10 +128,13 @@ class Sweep:
     ) -> Sweep:
         """Train all trials; the arguments are those of `Model.fit` but for what is said here.
 
-        `batch_size`, `epochs`, `patience`, `min_delta` and `shuffle_seed` may be spaces too.
+        `batch_size`, `epochs`, `patience`, `min_delta` and `shuffle_seed` may be spaces too; so may
+        what is trained on, `x` or a part of `validation_data`, be a choice of arrays. Two choices
+        of one name go together: `x=gr.choice({"raw": a, "scaled": b}, name="inputs")` and
+        `validation_data=(gr.choice(a_held, b_held, name="inputs"), y_held)`.
 
         Args:
-            x: inputs, `(n, ...)`.
+            x: inputs, `(n, ...)`, or what a function makes of settings, `gr.prepared(…)`.
             y: targets, `(n, ...)`.
             batch_size: samples of a step.
             epochs: how often each sample is seen at most.
@@ -151,48 +158,44 @@ class Sweep:
 
         Raises:
             DataError: for data that cannot be trained on.
-            GradusError: for settings that cannot be, or if no trial could be built.
+            GradusError: for settings that cannot be, losses that cannot be compared, or if no trial
+                could be built.
         """
         fitting = {
             "batch_size": batch_size, "epochs": epochs, "patience": patience,
             "min_delta": min_delta, "shuffle_seed": shuffle_seed,
         }  # fmt: skip
         settings = self.model.settings | fitting
-        self.hypers = find(settings)
+        data = {
+            "x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight,
+            "validation_data": validation_data,
+        }  # fmt: skip
+        self.hypers = find(settings, data)
         if not self.hypers:
             raise GradusError(
                 "The model has no hyperparameter to try: write a space in the place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
-        given = samples(
-            x, y, sample_weight, class_weight,
-            0.0 if validation_data is not None or self.cv else validation_split,
-            validation_data, self.seed,
-        )  # fmt: skip
+        inputs = Inputs(data, self.hypers, validation_split, self.cv, self.seed)
+        if not inputs.names:
+            inputs.folds({})  # so that what is wrong with them is no matter of the trials
+        validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
-            "monitor": monitor or _watched(self.model), "mode": mode, "target": target,
+            "monitor": watched(settings, monitor, validated), "mode": mode, "target": target,
             "restore_best": restore_best, "probes": probes,
         }  # fmt: skip
         began = time.perf_counter()
-        builder = Builder(self._folds(given), options)
         count = self.count or (0 if self.search == "grid" else 32)
         search = searches.get(self.search, self.hypers, count, self.seed)
         self.trials = []
-        contest = self._contest = Resumed(
-            type(self.model),
-            settings,
-            self.hypers,
-            builder,
-            self.seeds,
-            self.executor,
-            self._hear,
-            self.seed,
-        )
+        made_of = type(self.model), settings, self.hypers, inputs, Builder(options)
+        source = self._fused(Source(*made_of), search)
+        contest = self._contest = Resumed(source, self.seeds, self.executor, self._hear, self.seed)
         self.interrupted = False
         if self.storage is not None:
             contest.prepare(search)
             contest.past = self.storage.open(
-                self._identity(settings, given, options), self.hypers, self.mode
+                self._identity(settings, inputs, options), self.hypers, self.monitor, self.mode
             )
         try:
             self._recall(search, contest)
@@ -210,6 +213,13 @@ class Sweep:
         if all(trial.status == FAILED for trial in self.trials):
             raise GradusError(f"No trial could be built: {self.trials[0].error}")
         return self
+
+    def _fused(self, source: Source, search: searches.Search) -> Source:
+        """Return the source with the choices that members of one program may differ in."""
+        names = fusion.candidates(source.settings, source.hypers)
+        members = search.trials * self.seeds * source.inputs.count
+        wanted = fusion.pays(source, names, members) if self.fuse is None else self.fuse
+        return dataclasses.replace(source, fused=names) if wanted else source
 
     def _recall(self, search: searches.Search, contest: Resumed) -> None:
         """Take over the batches of which a storage knows all."""
@@ -229,14 +239,14 @@ class Sweep:
             search.tell(batch, contest.stopping.mode if contest.stopping else "min")
 
     def _identity(
-        self, settings: Mapping[str, Any], given: Samples, options: Mapping[str, Any]
+        self, settings: Mapping[str, Any], inputs: Inputs, options: Mapping[str, Any]
     ) -> dict[str, str]:
         """Return what decides the results, by which a storage knows the sweep again."""
         own = {name: getattr(self, name) for name in ("search", "seed", "seeds", "cv", "mode")}
         judged = {"monitor": self.monitor, "target": options["target"]}
         return identity(
             settings,
-            given,
+            inputs.variants(),
             model=type(self.model).__name__,
             strategy=[type(self.strategy).__name__, vars(self.strategy)],
             restore_best=options["restore_best"],
@@ -251,12 +261,28 @@ class Sweep:
 
     @property
     def best(self) -> Model:
-        """The best trial's model, trained; with several seeds or folds the best of its members."""
+        """The best trial's model, trained; with several seeds or folds the best of its members.
+
+        Its inputs are to be prepared as `best_settings` says, where that was tried too.
+        """
         return self.member_models(self.ranking[0])[0]
 
-    def member_models(self, trial: Trial) -> list[Model]:
-        """Return a trial's models, one of each seed and fold, from the best to the worst."""
-        members = self._fitted().recall(trial)
+    @property
+    def best_settings(self) -> dict[str, Any]:
+        """What was drawn for the best trial, as tables call it, of the hyperparameters it has."""
+        drawn = self.ranking[0].settings(self.hypers)
+        return {name: value for name, value in drawn.items() if name in self.ranking[0].values}
+
+    def member_models(self, trial: Trial, probes: bool = False) -> list[Model]:
+        """Return a trial's models, one of each seed and fold, from the best to the worst.
+
+        Args:
+            trial: one of this sweep that has ended.
+            probes: whether it is trained once more, to the same weights, with the layers' vital
+                signs recorded.
+        """
+        contest = self._fitted()
+        members = (contest.probed() if probes else contest).recall(trial)
         trial.histories = trial.histories or [member.model.history for member in members]
         sign = 1 if self.mode == "min" else -1
         order = sorted(range(len(members)), key=lambda k: sign * trial.scores[k])
@@ -266,6 +292,8 @@ class Sweep:
         """Return the best trials' models as one, which predicts the mean of what they predict.
 
         It is a model like any other: it predicts as one program, and is measured and saved as one.
+        Where inputs were tried that are prepared in several ways, it is of trials that had those of
+        the best one, `best_settings`.
 
         Args:
             k: how many trials at most, with all their seeds and folds; of a greedy selection how
@@ -319,6 +347,11 @@ class Sweep:
         return self._stopping.mode
 
     @property
+    def fused(self) -> tuple[str, ...]:
+        """The choices that trials of one program differ in; see `fuse`."""
+        return self._fitted().source.fused
+
+    @property
     def _stopping(self) -> Stopping:
         stopping = self._fitted().stopping
         if stopping is None:
@@ -339,28 +372,12 @@ class Sweep:
         if trial.status == FAILED:
             return
         ended = ranked([one for one in self.trials if one.status != WAITING], self.mode)
-        for one in ended[KEPT:]:
+        for one in ended[self._room(trial) :]:
             self._fitted().members.pop(one.number, None)
 
-    def _folds(self, given: Samples) -> list[Fold]:
-        if self.cv is None:
-            return [Fold.of(given)]
-        if given.held is not None:
-            raise GradusError("cv validates on each fold in turn: leave out validation_data.")
-        y = given.data.y
-        labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
-        count = len(jax.tree.leaves(given.data.x)[0])
-        pairs = k_folds(y if labelled else count, self.cv, self.seed)
-        first = Fold.of(given)
-        made: Sequence[tuple[np.ndarray, np.ndarray]] = pairs
-        return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(made)]
-
-
-def _watched(model: Model) -> str | None:
-    """Return the validation's first metric of which the direction is known, else None."""
-    metrics = model.settings.get("metrics") or ()
-    names = [metrics] if isinstance(metrics, str) else metrics
-    for name in names:
-        if isinstance(name, str) and name in GROWING:
-            return f"val_{name}"
-    return None
+    def _room(self, trial: Trial) -> int:
+        """Return how many trials like this one are kept with their weights."""
+        contest = self._fitted()
+        size = memory.size([member.carry for member in contest.members.get(trial.number, [])])
+        room = contest.source.builder.room // KEPT_SHARE
+        return min(KEPT, max(1, room // max(1, size)))

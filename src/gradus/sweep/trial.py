@@ -82,6 +82,21 @@ def drawn(hypers: Mapping[str, Hyper], shares: Mapping[str, float]) -> dict[str,
     return values
 
 
+def reached(hypers: Mapping[str, Hyper], shares: Mapping[str, float]) -> dict[str, Value]:
+    """Return the values at some shares, and of the other hyperparameters the first.
+
+    A hyperparameter counts in this, with what it depends on, if its share is above 0.
+    """
+    wanted = {**dict.fromkeys(hypers, 0.0), **shares}
+    for name in [name for name, share in shares.items() if share > 0]:
+        hyper = hypers[name]
+        while hyper.parent:
+            parent = hypers[hyper.parent]
+            wanted[parent.name] = (hyper.option + 0.5) / (parent.space.size or 1)
+            hyper = parent
+    return drawn(hypers, wanted)
+
+
 def ranked(trials: list[Trial], mode: str) -> list[Trial]:
     """Return the trials from the best to the worst, those without a score at the end."""
     sign = 1 if mode == "min" else -1

@@ -21,6 +21,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import generator
 from gradus.nn.tree import canonical
 from gradus.optim.base import Optimizer
+from gradus.train import memory
 from gradus.train.devices import everywhere, here
 from gradus.train.distributed import agree
 from gradus.train.history import History
@@ -78,7 +79,7 @@ def train(course: Course, carry: Carry, watchers: Sequence[Watcher], history: Hi
     calls = Pace(1 if regime.each else course.plan.epochs)
     carry = everywhere(carry, regime.mesh)
     began = time.perf_counter()
-    course.compile(carry)
+    memory.check_program(memory.working(course.lower(carry).compile()), memory.free())
     _give_back_memory()
     course.place()
     history.compile_seconds += time.perf_counter() - began
@@ -152,9 +153,9 @@ class Course:
             validation = validation and dataclasses.replace(validation, mesh=regime.mesh)
         return cls(settings, key, data, numbers, validation, regime, plan, run, order)
 
-    def compile(self, carry: Carry) -> None:
-        """Compile the program, or read it from the compilation cache, without running it."""
-        self.program.lower(*self._arguments(carry, 0, 0), plan=self.plan).compile()
+    def lower(self, carry: Carry) -> Any:
+        """Return the program as XLA takes it, to be compiled or read from the compilation cache."""
+        return self.program.lower(*self._arguments(carry, 0, 0), plan=self.plan)
 
     def place(self) -> None:
         """Put the samples on the device."""

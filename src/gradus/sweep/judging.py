@@ -1,0 +1,47 @@
+"""What the trials of a sweep are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradus.errors import GradusError
+from gradus.models.arguments import direction
+from gradus.space import find
+
+
+def watched(settings: Mapping[str, Any], monitor: str | None, validated: bool = True) -> str | None:
+    """Return the number that trials are judged by; None for their loss.
+
+    Args:
+        settings: the model's, of which `loss`, `loss_weights` and `metrics` are looked at.
+        monitor: which number; None for the first metric of which is known whether more or less is
+            better, else the loss.
+        validated: whether there are samples held out to judge by.
+
+    Raises:
+        GradusError: if it is the loss, and trials have others.
+    """
+    metrics = _names(settings.get("metrics"))
+    known = [name for name in metrics if direction(name)]
+    chosen = monitor or (f"{'val_' * validated}{known[0]}" if known else None)
+    judge = (chosen or "loss").removeprefix("val_")
+    varied = find({name: settings.get(name) for name in ("loss", "loss_weights")})
+    if varied and judge not in metrics and f"_{judge}".endswith("_loss"):
+        hint = (
+            f"write monitor='val_{known[0]}'."
+            if known
+            else "write metrics=['accuracy'], or metrics=['mae'] for a regression."
+        )
+        raise GradusError(
+            f"Trials that differ in {', '.join(varied)} have losses that cannot be compared. Judge "
+            f"them by a metric, the same for all: {hint}"
+        )
+    return chosen
+
+
+def _names(metrics: Any) -> list[str]:
+    """Return the names of a model's metrics, if it has one output."""
+    given = metrics if isinstance(metrics, list | tuple) else [metrics]
+    names = [one if isinstance(one, str) else getattr(one, "name", None) for one in given]
+    return [name for name in names if isinstance(name, str)]

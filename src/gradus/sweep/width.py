@@ -1,0 +1,194 @@
+"""How many members a program trains side by side: what was measured to be fast on this machine.
+
+Mapped over several members, a program does its small steps' work in larger pieces, which fills a
+GPU but gains a CPU little. Which width is best is measured with the program itself where its
+training is long enough, and kept for the next time: results of other widths differ by rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus import cache
+from gradus.sweep.fusion import SPEED, STEP
+from gradus.sweep.population import Population
+from gradus.train import loop
+
+PAYS = 60.0  # seconds of expected training from which a width is measured
+SECONDS = 0.5  # for which each width is measured
+TRIES = 3  # of which the fastest counts
+GAIN = 1.2  # times as fast must a width be as the next narrower one
+STEPS = 32  # of an epoch that is measured
+WIDEST = 64
+
+clock = time.perf_counter
+
+
+def usual() -> int:
+    """Return the width where none was measured: 1 on a CPU, else 16."""
+    return 1 if jax.default_backend() == "cpu" else 16
+
+
+def widths() -> tuple[int, ...]:
+    """Return the widths that are measured, in their order."""
+    return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 4, 16, WIDEST)
+
+
+def seconds(population: Population) -> float:
+    """Return about how many seconds an epoch of one member of a compiled population takes."""
+    return population.first.course.plan.steps * _step(population)
+
+
+def measure(population: Population, workers: int, room: int) -> int | None:
+    """Return the width at which members are trained the fastest; None if they train no further.
+
+    Each width is tried in as many threads as are used, on copies of the first member that are
+    thrown away, as long as it is faster than the one before and there is memory for it.
+
+    Args:
+        population: a compiled population.
+        workers: threads.
+        room: the bytes that are free.
+    """
+    each = population.need / population.width
+    among = [width for width in widths() if width == 1 or width * each * workers <= room]
+    steps = max(1, min(STEPS, int(SECONDS / _step(population))))
+    return climb(lambda width: _rate(Population(population.first, width), workers, steps), among)
+
+
+def climb(rate: Callable[[int], float], among: Sequence[int]) -> int | None:
+    """Return the widest of some widths up to which each is faster than the one before.
+
+    Args:
+        rate: how fast a width is; NaN if nobody knows, and then nothing is known of any.
+        among: the widths.
+    """
+    best, found = None, 0.0
+    for width in among:
+        now = rate(width)
+        if math.isnan(now):
+            return None
+        if now < GAIN * found:
+            break
+        best, found = width, now
+    return best
+
+
+def key(program: str, workers: int) -> str:
+    """Return what a verdict holds for: a program on a device, in so many threads."""
+    device = jax.local_devices()[0].device_kind, str(os.cpu_count()), str(workers)
+    return hashlib.sha256("\n".join([*device, *_versions(), program]).encode()).hexdigest()
+
+
+def kept(key: str) -> int | None:
+    """Return the width that was found best before; None if none was or it cannot be read."""
+    if not cache.wanted():
+        return None
+    try:
+        width = json.loads(_path(key).read_text())["width"]
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return None
+    return width if type(width) is int and 1 <= width <= WIDEST else None
+
+
+def keep(key: str, width: int) -> None:
+    """Keep a width for the next time; where nothing can be written, nothing is said."""
+    if not cache.wanted():
+        return
+    with contextlib.suppress(OSError, RuntimeError):
+        path = _path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, written = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump({"width": width, "device": jax.local_devices()[0].device_kind}, file)
+        os.replace(written, path)  # others may read it at this moment
+
+
+@functools.cache
+def _versions() -> list[str]:
+    return [version(name) for name in ("gradus", "jax", "jaxlib")]
+
+
+def _path(key: str) -> Path:
+    return cache.folder("widths") / f"{key}.json"
+
+
+def _step(population: Population) -> float:
+    """Return about how many seconds a training step of one member takes.
+
+    The program's operations are those of a step, which are about three times the forward pass of
+    its samples, and of the forward pass of a batch of the validation.
+    """
+    course = population.first.course
+    trained = 3 * (course.regime.batch_size or len(course.rows))
+    measured = 0
+    if course.validation is not None:
+        measured = min(loop.VALIDATION_BATCH, int(course.validation.count))
+    flops = population.flops / population.width * trained / (trained + measured)
+    return STEP + flops / SPEED
+
+
+def _rate(population: Population, workers: int, steps: int) -> float:
+    """Return how many short epochs of members all threads do in a second; NaN if they broke off."""
+    course, carry = population.course([population.first] * population.width)
+    course = _short(course, steps)
+
+    def train(epochs: int, calls: int = 1) -> float:
+        began = clock()
+        for _ in range(calls):
+            after, _ = jax.block_until_ready(course.run(carry, 0, epochs))
+        whole = bool(np.all(after.epoch - carry.epoch == epochs))
+        return epochs * calls / (clock() - began) if whole else math.nan
+
+    train(1)  # compiles
+    rate = train(1)
+    if math.isnan(rate):
+        return rate
+    wanted = max(1, int(rate * SECONDS / TRIES))
+    epochs = min(wanted, course.plan.epochs)
+    calls = math.ceil(wanted / epochs)
+    with ThreadPoolExecutor(workers) as pool:
+        tries = [sum(pool.map(train, [epochs] * workers, [calls] * workers)) for _ in range(TRIES)]
+    return population.width * float(np.max(tries))
+
+
+def _short(course: loop.Course, steps: int) -> loop.Course:
+    """Return a course of shorter epochs, that nothing but divergence ends."""
+    plan = course.plan
+    steps = min(steps, plan.steps)
+    plan = dataclasses.replace(plan, steps=steps, segment=min(plan.segment, steps))
+    *others, stopping = course.settings
+    never = dataclasses.replace(
+        stopping,
+        patience=np.full_like(stopping.patience, np.inf),
+        target=np.full_like(stopping.target, np.nan),
+    )
+    rows, validation = course.order(0, 1), course.validation
+    if rows is not None:  # each epoch the same
+        epoch = np.asarray(rows)[0, :steps]
+        rows = jax.device_put(np.broadcast_to(epoch, (plan.epochs, *epoch.shape)))
+    if validation is not None and validation.rows is not None:
+        validation = dataclasses.replace(validation, rows=validation.rows[:1])
+
+    def order(first: int, epochs: int) -> Any:
+        return rows
+
+    return dataclasses.replace(
+        course, plan=plan, settings=(*others, never), validation=validation, order=order
+    )

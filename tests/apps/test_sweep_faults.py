@@ -1,0 +1,199 @@
+"""What may go wrong around `gradus sweep`: it is said in words, and no trial is lost."""
+
+import errno
+import os
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradus.models.model import Model
+from gradus.sweep.executors import Local
+from gradus.sweep.lock import held
+from gradus.sweep.progress import Progress
+
+SPACES = """
+data = "iris"
+validation = 0.3
+[network]
+layers = [6]
+dropout = {linspace = [0, 0.4, 5]}
+[training]
+epochs = 3
+[sweep]
+trials = 4
+"""
+NO_ROOM = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def file(work):
+    path = work / "mine.toml"
+    path.write_text(SPACES)
+    return path
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The numbers of the trials that are trained."""
+    numbers, run = [], Local.run
+
+    def counting(self, members, until=None):
+        for done in run(self, members, until):
+            numbers.extend(member.trial for member in done)
+            yield done
+
+    monkeypatch.setattr(Local, "run", counting)
+    return numbers
+
+
+def table(run):
+    return pl.read_parquet(f"{run}/trials.parquet")
+
+
+# --- the best run ------------------------------------------------------------------------------
+
+
+def test_the_best_run_has_vital_signs_and_the_weights_of_its_trial(gradus, file, work, trained):
+    status, out, _ = gradus("sweep", file, "--out", "mine")
+    assert status == 0
+    assert out.count("trained once more") == 1
+    assert len(trained) == 5  # four trials, and the best of them again
+    assert trained[-1] == table("mine").sort("score")["trial"][0]
+    best = Model.load("mine")
+    assert np.isfinite(best.history.probes["gradient"][0]).all()  # short epochs are not all probed
+    assert ">Activations<" in (work / "mine" / "report.html").read_text()
+    # The trial's score is of weights without vital signs.
+    score = table("mine")["score"].min()
+    assert best.history["val_loss"].min() == pytest.approx(score, rel=1e-6)
+
+
+def test_an_interrupted_sweep_says_why_there_are_no_vital_signs(gradus, file, work, monkeypatch):
+    heard = Progress.__call__
+
+    def interrupt(self, trial):
+        heard(self, trial)
+        if self._ended == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", interrupt)
+        _, out, _ = gradus("sweep", file, "--out", "mine", "--quiet")
+    assert "once more" not in out
+    assert "vital signs were not recorded" in (work / "mine" / "report.html").read_text()
+    _, out, _ = gradus("sweep", "--resume", "mine", "--quiet")
+    assert "once more" in out
+    assert "not recorded" not in (work / "mine" / "report.html").read_text()
+
+
+# --- a full disk -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", ["trials.parquet", "weights.safetensors", "sweep.html"])
+def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch, last):
+    gradus("sweep", file, "--out", "whole", "--quiet")
+    trained.clear()
+    replace = os.replace
+
+    def full(source, target, **options):
+        if os.path.basename(target) == last:
+            raise NO_ROOM
+        return replace(source, target, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        status, _, err = gradus("sweep", file, "--out", "mine", "--quiet")
+    assert status == 1
+    assert "No space left on device" in err
+    assert "gradus sweep --resume mine" in err
+    trained.clear()
+    status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
+    assert status == 0, err
+    assert len(trained) == 1  # the best, for its vital signs
+    assert table("mine").equals(table("whole"))
+
+
+def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeypatch):
+    def full(*_, **__):
+        raise NO_ROOM
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_text", full)
+        status, _, err = gradus("sweep", file, "--quiet")
+    assert (status, "No space left" in err) == (1, True)
+    assert not list((work / "runs").iterdir())
+
+
+# --- storages ----------------------------------------------------------------------------------
+
+
+def test_a_second_process_is_told_that_the_sweep_is_being_trained(gradus, file, work):
+    gradus("sweep", file, "--out", "mine", "--quiet")
+    with held(f"sqlite:///{work}/mine/trials.db", "sweep"):
+        status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
+        assert (status, "trials.db' is in use: another process" in err) == (1, True)
+        assert (work / "mine" / "sweep.html").exists()
+    assert gradus("sweep", "--resume", "mine", "--quiet")[0] == 0
+
+
+def test_a_storage_that_cannot_be_reached_is_told_before_training(gradus, file, work, trained):
+    for place, words in (
+        ("absent/sweep.db", "there is no folder"),
+        ("mine.toml", "not a database"),
+        ("nosuch://me:secret@host/base", "nosuch"),
+    ):
+        status, _, err = gradus("sweep", file, "--storage", place)
+        assert status == 1
+        assert words in err
+        assert "secret" not in err
+    assert not trained
+    assert not list((work / "runs").iterdir())
+
+
+# --- what trials are judged by -----------------------------------------------------------------
+
+
+def test_trials_of_several_losses_are_judged_by_a_metric(gradus_json, gradus, file):
+    file.write_text(SPACES + '[loss]\nname = {choice = ["mse", "mae"]}\n')
+    record = gradus_json("sweep", file, "--search", "grid", "--dropout", 0, "--quiet")
+    assert record["monitor"] == "val_accuracy"
+    again = gradus_json("train", "runs/iris-1/experiment.toml", "--quiet")
+    assert again["metrics"]["accuracy"] == table("runs/iris-1")["score"].max()
+    status, _, err = gradus("sweep", file, "--monitor", "val_loss")
+    assert status == 2
+    assert "cannot be compared" in err
+    assert "--monitor val_accuracy" in err
+    status, _, err = gradus("sweep", file, "--monitor", "val_loss", "--loss", "mse", "--quiet")
+    assert status == 0, err
+
+
+# --- spaces ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("network.dropout = {uniform = [0.5, 0]}", "write (0, 0.5)"),
+        ("penalty.l2 = {log_uniform = [0, 1]}", "numbers above 0"),
+        ("penalty.l2 = {logspace = [-4, -1, 4]}", "logspace(-4, -1, 4): a logarithm needs"),
+        ("network.activation = {choice = []}", "at least one value"),
+        ("network.dropout = {uniform = [0, 1], choice = [1]}", "{uniform = …} and nothing beside"),
+        ("optimiser.learning_rate = {uniform = [0, 1]}", "Did you mean 'optimizer'"),
+        (
+            "penalty.l2 = {linspace = [0, 1, 999]}\nnetwork.dropout = {linspace = [0, 0.5, 999]}",
+            "998,001 combinations",
+        ),
+    ],
+)
+def test_an_impossible_space_is_bad_usage(gradus, file, work, line, words):
+    file.write_text(f'data = "iris"\n{line}\n')
+    status, _, err = gradus("sweep", file, "--search", "grid")
+    assert status == 2
+    assert words in err
+    assert not (work / "runs").exists()
+
+
+def test_points_of_a_sobol_sequence_are_settings(gradus_json, file):
+    file.write_text(SPACES.replace("{linspace = [0, 0.4, 5]}", "{uniform = [0, 0.4]}"))
+    record = gradus_json("sweep", file, "--search", "sobol", "--quiet")
+    assert record["statuses"] == {"finished": 4}

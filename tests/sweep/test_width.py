@@ -1,0 +1,245 @@
+"""How many members are trained side by side is measured where it pays, and kept."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.space import settle
+from gradus.sweep import remote, width
+from gradus.sweep.executors import Local
+from gradus.sweep.population import Population
+
+X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
+LOSS = "sparse_categorical_crossentropy"
+OPTIONS = {"epochs": 3, "batch_size": 16, "validation_data": (X[:20], Y[:20]), "verbose": False}
+
+
+def model(units=6, rate=None):
+    dropout = gr.Dropout(gr.uniform(0, 0.4))
+    net = gr.Sequential([gr.Dense(units, "tanh"), dropout, gr.Dense(2, "softmax")])
+    return gr.Model(net, LOSS, gr.Adam(rate or gr.log_uniform(1e-3, 0.3)), metrics=["accuracy"])
+
+
+def swept(trials=4, executor=None, **options):
+    sweep = gr.Sweep(model(), trials, executor=executor or Local(2))
+    return sweep.fit(X, Y, **(OPTIONS | options))
+
+
+def population(rate=None, **options):
+    sweep = gr.Sweep(model(rate=rate), 1).fit(X, Y, **(OPTIONS | {"epochs": 1} | options))
+    made = Population(sweep._contest.source.member(0, sweep.trials[0].values))
+    made.compile()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """Where this machine's verdicts are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("GRADUS_CACHE", raising=False)
+    return tmp_path / "gradus" / "widths"
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Every group is worth measuring, and 4 is found best; the measured ones are listed."""
+    found = []
+
+    def measure(population, workers, room):
+        found.append((population.first.course.plan, workers))
+        return 4
+
+    monkeypatch.setattr(width, "PAYS", 0.0)
+    monkeypatch.setattr(width, "measure", measure)
+    return found
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """The widths at which members are trained."""
+    found, advance = set(), Population.advance
+
+    def noted(population, members, until=None):
+        found.add(population.width)
+        advance(population, members, until)
+
+    monkeypatch.setattr(Population, "advance", noted)
+    return found
+
+
+def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used, folder):
+    monkeypatch.setattr(width, "measure", None)
+    swept()
+    assert used == {1}
+    assert not folder.exists()
+
+
+def test_a_long_one_measures_once_and_the_next_run_is_the_same(measured, used, folder):
+    first = swept()
+    assert used == {4}
+    assert [workers for _, workers in measured] == [2]
+    (file,) = folder.iterdir()
+    assert json.loads(file.read_text())["width"] == 4
+    second = swept()
+    assert len(measured) == 1
+    assert second.table().equals(first.table())
+    assert used == {4}
+
+
+def test_trials_are_what_they_are_alone(measured):
+    sweep = swept(6)
+    assert measured
+    for trial in sweep.trials:
+        one = gr.Model(**dict(settle(sweep.model.settings, sweep.hypers, trial.values)))
+        one.fit(X, Y, **OPTIONS)
+        found = sweep.member_models(trial)[0]
+        np.testing.assert_allclose(found.history["loss"], one.history["loss"], rtol=1e-4)
+        np.testing.assert_allclose(found.predict(X), one.predict(X), rtol=1e-3, atol=1e-5)
+
+
+def test_each_program_and_number_of_threads_has_its_own_verdict(measured):
+    sweep = gr.Sweep(model(gr.choice(4, 6)), 8, executor=Local(2)).fit(X, Y, **OPTIONS)
+    assert {trial.values["dense.units"] for trial in sweep.trials} == {0, 1}
+    assert len(measured) == 2
+    swept(batch_size=8)
+    assert len(measured) == 3
+    swept(executor=Local(3))
+    assert len(measured) == 4
+    swept()
+    assert len(measured) == 4
+
+
+def test_a_given_width_is_neither_measured_nor_looked_up(measured, used, folder):
+    swept()
+    used.clear()
+    folder.joinpath("other").write_text("")
+    swept(executor=Local(2, width=3))
+    assert used == {3}
+    assert len(measured) == 1
+    for wrong in (0, 1.5, "wide"):
+        with pytest.raises(GradusError, match="width"):
+            Local(width=wrong)
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"width": "4"}', '{"width": 0}', '{"width": 1e9}', "\x00", None]
+)
+def test_a_damaged_file_is_ignored_and_written_again(measured, folder, damage):
+    swept()
+    (file,) = folder.iterdir()
+    if damage is None:
+        file.write_bytes(b"\xff\xfe")
+    else:
+        file.write_text(damage)
+    swept()
+    assert len(measured) == 2
+    assert [json.loads(one.read_text())["width"] for one in folder.iterdir()] == [4]
+
+
+def test_what_cannot_be_kept_is_measured_again(measured, folder, monkeypatch):
+    folder.parent.mkdir()
+    folder.write_text("a file stands where the folder should")
+    swept()
+    swept()
+    assert len(measured) == 2
+    folder.unlink()
+    monkeypatch.setenv("GRADUS_CACHE", "off")
+    swept()
+    assert len(measured) == 3
+    assert not folder.exists()
+
+
+def test_a_race_measures_once(measured):
+    halving = gr.Sweep(model(), 8, strategy="halving", executor=Local(2))
+    halving.fit(X, Y, **(OPTIONS | {"epochs": 9}))
+    assert len(measured) == 1
+
+
+def test_another_machine_measures_nothing(measured, used):
+    source = swept()._contest.source
+    used.clear()
+    values = {name: hyper.space.draw(0.5) for name, hyper in source.hypers.items()}
+    order = remote.Order.of(source.member(0, values))
+    remote.train(remote.Parcel.of(source), [order], None, workers=2, width=None)
+    assert used == {1}
+    assert len(measured) == 1
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({1: 10, 4: 9}, 1),
+        ({1: 10, 4: 11, 16: 99}, 1),  # a little faster is no reason
+        ({1: 10, 4: 20, 16: 21}, 4),
+        ({1: 10, 4: 20, 16: 40}, 16),
+        ({1: math.nan}, None),
+        ({1: 10, 4: math.nan}, None),
+    ],
+)
+def test_wider_is_tried_as_long_as_it_is_faster(rates, best):
+    assert width.climb(rates.__getitem__, (1, 4, 16)) == best
+
+
+def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
+    monkeypatch.setattr(width, "widths", lambda: (1, 3))
+    made, ticks = population(), itertools.count(step=0.25)
+    monkeypatch.setattr(width, "clock", lambda: next(ticks))
+    # Calls take a quarter of a second by this clock, however many members and epochs they are of.
+    assert width._rate(made, 1, steps=5) == 4
+    assert width._rate(Population(made.first, 3), 1, steps=5) == 12
+    monkeypatch.setattr(width, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
+    assert width._rate(made, 1, steps=5) == 8 / 0.25
+    assert width.measure(made, 1, room=1 << 60) == 3
+    assert width.measure(made, 1, room=2 * made.need) == 1  # there is no memory for 3
+
+
+def test_a_real_measurement_leaves_no_trace(monkeypatch):
+    monkeypatch.setattr(width, "SECONDS", 0.03)
+    monkeypatch.setattr(width, "widths", lambda: (1, 3))
+    made = population(patience=1, epochs=2)
+    before = made.first.carry
+    assert width.measure(made, 2, room=1 << 60) in {1, 3}
+    assert made.first.carry is before
+    assert int(before.epoch) == made.first.model.history.epochs == 0
+
+
+def test_of_a_member_that_diverges_nothing_is_learnt():
+    made = population(rate=gr.choice(1e38, 2e38))
+    assert width.measure(made, 2, room=1 << 60) is None
+
+
+def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
+    monkeypatch.setattr(width, "PAYS", 0.0)
+    monkeypatch.setattr(width, "measure", lambda *_: None)
+    swept()
+    assert used == {1}
+    assert not folder.exists()
+
+
+def test_training_is_expected_to_last_as_long_as_its_arithmetic():
+    made = population(batch_size=16)
+    # Forward and backward 3 · 2 · 16 · (10·6 + 6·2) operations a step and 5 steps an epoch; the
+    # rest (tanh, dropout, Adam) is small change of the order of the weights.
+    products = 5 * 3 * 2 * 16 * 72 / width.SPEED
+    assert 5 * width.STEP + products < width.seconds(made) < 5 * width.STEP + 12 * products
+
+
+def test_which_sweeps_are_long(monkeypatch):
+    asked = []
+
+    def measure(population, workers, room):
+        asked.append(population.first.regime.epochs)
+
+    monkeypatch.setattr(width, "measure", measure)
+    monkeypatch.setattr(width, "seconds", lambda population: 2.0)  # each epoch of a member
+    monkeypatch.setattr(width, "PAYS", 40.0)
+    swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
+    assert not asked
+    swept(14)
+    assert asked == [3]
