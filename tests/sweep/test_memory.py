@@ -103,9 +103,9 @@ def test_what_is_too_large_for_another_machine_fails_alone_there(free):
 def test_the_chunk_is_made_to_fit(free, monkeypatch):
     widths, advance = [], Population.advance
 
-    def noted(population, members, until=None):
+    def noted(population, members, until=None, ended=None):
         widths.append((population.width, len(members)))
-        advance(population, members, until)
+        advance(population, members, until, ended)
 
     monkeypatch.setattr(Population, "advance", noted)
     wide = gr.Sweep(model(), 12, executor=Local(2, width=12)).fit(X, Y, **OPTIONS)
@@ -157,11 +157,11 @@ def test_few_members_are_for_all_threads(monkeypatch):
     threads, advance = set(), Population.advance
     both = threading.Barrier(2, timeout=20)
 
-    def noted(population, members, until=None):
+    def noted(population, members, until=None, ended=None):
         if threading.get_ident() not in threads:
             threads.add(threading.get_ident())
             both.wait()
-        advance(population, members, until)
+        advance(population, members, until, ended)
 
     monkeypatch.setattr(Population, "advance", noted)
     assert most_lying(Local(2, width=1), members_of(sweep, 2))[1] == 2

@@ -1,11 +1,13 @@
 """A population trained side by side is its members trained alone."""
 
+import jax
 import numpy as np
 import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.models.samples import samples
+from gradus.sweep import population
 from gradus.sweep.executors import Local
 from gradus.sweep.member import Builder, Fold
 from gradus.sweep.population import Population, fit_all
@@ -75,3 +77,25 @@ def test_those_ahead_wait_for_those_behind():
         assert member.done
         found, wanted = member.model.history["loss"], one.model.history["loss"]
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_how_training_is_cut_into_calls_changes_nothing(monkeypatch):
+    cut = members([(0, 0.01, 0.1)])
+    Population(cut[0]).advance(cut)
+    monkeypatch.setattr(population, "CALL", 0.0)  # an epoch each
+    again = members([(0, 0.01, 0.1)])
+    Population(again[0]).advance(again)
+    for one, other in zip(
+        jax.tree.leaves(cut[0].carry), jax.tree.leaves(again[0].carry), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_nobody_waits_for_ends_after_its_call(monkeypatch):
+    monkeypatch.setattr(population, "CALL", 0.0)
+    short, long = members([(0, 0.01, 0.1)], 1) + members([(1, 0.01, 0.1)], 10**6)
+    done = Local(2, width=1, chunk=1).run([long, short])
+    assert next(done) == [short]
+    done.close()
+    assert int(long.carry.epoch) < 10**6
+    assert not long.done

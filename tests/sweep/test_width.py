@@ -12,6 +12,7 @@ from gradus.errors import GradusError
 from gradus.space import settle
 from gradus.sweep import remote, width
 from gradus.sweep.executors import Local
+from gradus.sweep.fusion import SPEED, STEP
 from gradus.sweep.population import Population
 
 X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
@@ -65,9 +66,9 @@ def used(monkeypatch):
     """The widths at which members are trained."""
     found, advance = set(), Population.advance
 
-    def noted(population, members, until=None):
+    def noted(population, members, until=None, ended=None):
         found.add(population.width)
-        advance(population, members, until)
+        advance(population, members, until, ended)
 
     monkeypatch.setattr(Population, "advance", noted)
     return found
@@ -226,8 +227,8 @@ def test_training_is_expected_to_last_as_long_as_its_arithmetic():
     made = population(batch_size=16)
     # Forward and backward 3 · 2 · 16 · (10·6 + 6·2) operations a step and 5 steps an epoch; the
     # rest (tanh, dropout, Adam) is small change of the order of the weights.
-    products = 5 * 3 * 2 * 16 * 72 / width.SPEED
-    assert 5 * width.STEP + products < width.seconds(made) < 5 * width.STEP + 12 * products
+    products = 5 * 3 * 2 * 16 * 72 / SPEED
+    assert 5 * STEP + products < 5 * made.step < 5 * STEP + 12 * products
 
 
 def test_which_sweeps_are_long(monkeypatch):
@@ -237,7 +238,7 @@ def test_which_sweeps_are_long(monkeypatch):
         asked.append(population.first.regime.epochs)
 
     monkeypatch.setattr(width, "measure", measure)
-    monkeypatch.setattr(width, "seconds", lambda population: 2.0)  # each epoch of a member
+    monkeypatch.setattr(Population, "step", 0.4)  # two seconds for an epoch of a member
     monkeypatch.setattr(width, "PAYS", 40.0)
     swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
     assert not asked

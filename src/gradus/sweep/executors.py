@@ -44,9 +44,11 @@ class Local:
         One that needs more memory than there is comes back untrained, with its `error`.
         """
         pool, count = ThreadPoolExecutor(self.crew.workers), operator.length_hint(members)
+        made = Round(self.crew, pool, count, until)
         try:
-            yield from Round(self.crew, pool, count, until).results(members)
+            yield from made.results(members)
         finally:
+            made.ended.set()
             pool.shutdown(cancel_futures=True)
 
 

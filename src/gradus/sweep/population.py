@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -20,9 +21,12 @@ from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.samples import samples
+from gradus.sweep.fusion import SPEED, STEP
 from gradus.sweep.member import Builder, Fold, Member
 from gradus.train import loop, memory
 from gradus.train.program import Plan, run
+
+CALL = 2.0  # expected seconds of a call of the program at most, as Ctrl-C waits for its end
 
 T = TypeVar("T")
 
@@ -68,29 +72,55 @@ class Population:
         while self.width > 1 and self.need > room:
             self.widen(max(1, min(self.width - 1, self.width * room // self.need)))
 
-    def advance(self, members: Sequence[Member], until: int | None = None) -> None:
+    def advance(
+        self,
+        members: Sequence[Member],
+        until: int | None = None,
+        ended: threading.Event | None = None,
+    ) -> None:
         """Train members to the end of the epoch `until`, or to their last.
 
         Args:
             members: at most `width` of them; those behind catch up first.
             until: an epoch, counted from 1.
+            ended: where it is set, members stay where the last call of the program left them.
         """
 
         def end(member: Member) -> int:
             return member.regime.epochs if until is None else min(until, member.regime.epochs)
 
         while left := [m for m in members if not m.done and int(m.carry.epoch) < end(m)]:
+            if ended is not None and ended.is_set():
+                return
             first = min(int(member.carry.epoch) for member in left)
             live = [member for member in left if int(member.carry.epoch) == first]
             course, carry = self.course(live)
-            epochs = min(course.plan.epochs, *(end(member) - first for member in live))
-            carry, logs = course.run(carry, first, epochs)
-            carry, logs = jax.device_get((carry, logs))
+            epochs = min(self._most(), *(end(member) - first for member in live))
+            carry, logs = jax.device_get(course.run(carry, first, epochs))
             if self.width == 1:
                 live[0].extend(carry, logs)
                 continue
             for index, member in enumerate(live):
                 member.extend(member_of(carry, index), member_of(logs, index))
+
+    @property
+    def step(self) -> float:
+        """About how many seconds a training step of one member takes.
+
+        The program's operations are those of a step, which are about three times the forward pass
+        of its samples, and of the forward pass of a batch of the validation.
+        """
+        course = self.first.course
+        trained = 3 * (course.regime.batch_size or len(course.rows))
+        measured = 0
+        if course.validation is not None:
+            measured = min(loop.VALIDATION_BATCH, int(course.validation.count))
+        return STEP + self.flops / self.width * trained / (trained + measured) / SPEED
+
+    def _most(self) -> int:
+        """Return how many epochs a call may take, so that it ends before long."""
+        plan = self.first.course.plan
+        return max(1, min(plan.epochs, int(CALL / (self.step * plan.steps * self.width))))
 
     def course(self, members: Sequence[Member]) -> tuple[loop.Course, Any]:
         """Return the program with some members' settings in place, and where they stand."""

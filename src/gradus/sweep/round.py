@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -30,13 +31,13 @@ class Crew:
         workers: threads.
         width: how many members are trained side by side; None for what is best.
         chunk: how many, one after another, a thread trains before it hands them over.
-        known: the width and the need of each program that was compiled before.
+        known: the width, need and operations of each program that was compiled before.
     """
 
     workers: int
     width: int | None
     chunk: int
-    known: dict[Hashable, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    known: dict[Hashable, tuple[int, int, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -64,11 +65,14 @@ class Round:
         pool: its threads.
         count: how many members there will be; 0 if nobody knows.
         until: the epoch to train to.
+
+    Attributes:
+        ended: set when nobody waits for what is under way, which then stops after its call.
     """
 
     def __init__(self, crew: Crew, pool: ThreadPoolExecutor, count: int, until: int | None) -> None:
         self.crew, self.pool, self.count, self.until = crew, pool, count, until
-        self.room = Room(memory.free())
+        self.room, self.ended = Room(memory.free()), threading.Event()
         self.groups: dict[Hashable, Group] = {}
         self.jobs: set[Future[list[Member]]] = set()
         self.held: dict[int, int] = {}  # bytes of the members that are built and not done
@@ -118,7 +122,7 @@ class Round:
         population = Population(first, self.crew.width or widths.usual())
         group = self.groups[kind] = Group(population)
         if kind in self.crew.known:
-            population.width, population.need = self.crew.known[kind]
+            population.width, population.need, population.flops = self.crew.known[kind]
             group.ready.set_result(None)
         else:
             group.ready = self.pool.submit(self._prepare, kind, group)
@@ -169,7 +173,7 @@ class Round:
             population.widen(self._width(group, program.as_text()))
         population.narrow(self.room.size // workers)
         memory.check_program(population.need, self.room.size)
-        self.crew.known[kind] = population.width, population.need
+        self.crew.known[kind] = population.width, population.need, population.flops
 
     def _width(self, group: Group, program: str) -> int:
         """Return the width that was found best, now if its training is expected to be long."""
@@ -188,12 +192,12 @@ class Round:
         first, share = group.population.first, group.seen / self.seen
         last = min(first.regime.epochs, self.until or first.regime.epochs)
         epochs = self.count * share * (last - int(first.carry.epoch))
-        return epochs * widths.seconds(group.population) / self.crew.workers
+        return epochs * group.population.step * first.course.plan.steps / self.crew.workers
 
     def _train(self, population: Population, members: list[Member]) -> list[Member]:
         for at in range(0, len(members), population.width):
             with self.room.work(population.need):
-                population.advance(members[at : at + population.width], self.until)
+                population.advance(members[at : at + population.width], self.until, self.ended)
         return members
 
 

@@ -26,9 +26,8 @@ import jax
 import numpy as np
 
 from gradus import cache
-from gradus.sweep.fusion import SPEED, STEP
 from gradus.sweep.population import Population
-from gradus.train import loop
+from gradus.train.loop import Course
 
 PAYS = 60.0  # seconds of expected training from which a width is measured
 SECONDS = 0.5  # for which each width is measured
@@ -50,11 +49,6 @@ def widths() -> tuple[int, ...]:
     return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 4, 16, WIDEST)
 
 
-def seconds(population: Population) -> float:
-    """Return about how many seconds an epoch of one member of a compiled population takes."""
-    return population.first.course.plan.steps * _step(population)
-
-
 def measure(population: Population, workers: int, room: int) -> int | None:
     """Return the width at which members are trained the fastest; None if they train no further.
 
@@ -68,7 +62,7 @@ def measure(population: Population, workers: int, room: int) -> int | None:
     """
     each = population.need / population.width
     among = [width for width in widths() if width == 1 or width * each * workers <= room]
-    steps = max(1, min(STEPS, int(SECONDS / _step(population))))
+    steps = max(1, min(STEPS, int(SECONDS / population.step)))
     return climb(lambda width: _rate(Population(population.first, width), workers, steps), among)
 
 
@@ -129,21 +123,6 @@ def _path(key: str) -> Path:
     return cache.folder("widths") / f"{key}.json"
 
 
-def _step(population: Population) -> float:
-    """Return about how many seconds a training step of one member takes.
-
-    The program's operations are those of a step, which are about three times the forward pass of
-    its samples, and of the forward pass of a batch of the validation.
-    """
-    course = population.first.course
-    trained = 3 * (course.regime.batch_size or len(course.rows))
-    measured = 0
-    if course.validation is not None:
-        measured = min(loop.VALIDATION_BATCH, int(course.validation.count))
-    flops = population.flops / population.width * trained / (trained + measured)
-    return STEP + flops / SPEED
-
-
 def _rate(population: Population, workers: int, steps: int) -> float:
     """Return how many short epochs of members all threads do in a second; NaN if they broke off."""
     course, carry = population.course([population.first] * population.width)
@@ -168,7 +147,7 @@ def _rate(population: Population, workers: int, steps: int) -> float:
     return population.width * float(np.max(tries))
 
 
-def _short(course: loop.Course, steps: int) -> loop.Course:
+def _short(course: Course, steps: int) -> Course:
     """Return a course of shorter epochs, that nothing but divergence ends."""
     plan = course.plan
     steps = min(steps, plan.steps)
