@@ -19,6 +19,7 @@ os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
 )
 
+import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -31,6 +32,19 @@ settings.register_profile(
     "gradus", deadline=None, max_examples=50, derandomize=os.environ.get("CI") == "true"
 )
 settings.load_profile("gradus")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_mappings():
+    """Let go of compiled programs before the system's limit of 65,530 mappings is reached.
+
+    Each program has several, the tests make thousands, and beyond the limit XLA crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")  # where this is not Linux, the limit is another
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

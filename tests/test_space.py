@@ -18,6 +18,7 @@ def test_ranges_draw_by_their_quantiles():
     whole = [gr.int_uniform(3, 6).draw(share) for share in SHARES]
     assert sorted(set(whole)) == [3, 4, 5, 6]
     assert np.ptp(np.unique(whole, return_counts=True)[1]) <= 1
+    assert [gr.int_uniform(-1, 1).draw(share) for share in (0, 0.3, 0.4, 0.9)] == [-1, -1, 0, 1]
     options = [gr.choice("a", "b", "c").draw(share) for share in SHARES]
     assert np.ptp(np.unique(options, return_counts=True)[1]) <= 1
 

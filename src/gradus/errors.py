@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHORT = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}  # as others write them
+
 
 class GradusError(ValueError):
     """Something the user gave cannot be used; the message says what, where and what to write."""
@@ -29,7 +31,10 @@ class TooLargeError(GradusError):
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the valid name closest to `name`, or None when none is close."""
     lowered = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    given = str(name).lower()
+    if SHORT.get(given) in lowered:
+        return lowered[SHORT[given]]
+    found = difflib.get_close_matches(given, lowered, n=1, cutoff=0.5)
     return lowered[found[0]] if found else None
 
 

@@ -130,7 +130,8 @@ class Range(Space):
         """Return the number at `share` of the way."""
         low, high = float(self.low), float(self.high)
         if self.whole:
-            return min(int(self.low + share * (self.high - self.low + 1)), int(self.high))
+            # Rounded down, where `int` would round a negative number up.
+            return min(math.floor(self.low + share * (self.high - self.low + 1)), int(self.high))
         if self.log:
             return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
         return low + share * (high - low)

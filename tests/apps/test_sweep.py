@@ -163,7 +163,7 @@ def test_words_for_a_person_and_default_spaces(gradus, work):
                   "random, 3 trials", "3 finished", "runs/iris-1/sweep.html"):  # fmt: skip
         assert words in out
     assert "3/3 trials" in err
-    assert "best val_loss" in err
+    assert "best val_sparse_categorical_crossentropy" in err
     written = tomllib.loads((work / "runs" / "iris-1" / "sweep.toml").read_text())
     assert written["sweep"]["trials"] == 3
     assert written["network"]["layers"] == {"choice": [[16], [32], [64]]}
@@ -210,8 +210,8 @@ def test_interrupted_it_keeps_what_has_ended_and_goes_on(gradus, gradus_json, fi
     more = gradus_json("sweep", "--resume", "mine", "--trials", 8, "--quiet")
     assert more["trials"] == 8
     status, _, err = gradus("sweep", "--resume", "mine", "--epochs", 2)
-    assert status == 1
-    assert "holds another sweep" in err
+    assert status == 2
+    assert "training.epochs = 2 instead of 3" in err
 
 
 def test_an_interrupted_sweep_without_any_result_leaves_nothing(gradus, work, monkeypatch):
@@ -220,7 +220,7 @@ def test_an_interrupted_sweep_without_any_result_leaves_nothing(gradus, work, mo
 
     monkeypatch.setattr(Progress, "__enter__", stop)
     status, _, err = gradus("sweep", "iris", *QUICK)
-    assert (status, "Interrupted" in err) == (1, True)
+    assert (status, "Interrupted before the first trial had ended: nothing" in err) == (1, True)
     assert not list((work / "runs").glob("*"))
 
 

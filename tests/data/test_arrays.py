@@ -78,6 +78,14 @@ def test_what_a_network_cannot_read_is_refused_in_words(values, word):
     assert "pixels" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [str, object])
+@pytest.mark.parametrize("name", ["y", "y['kind']", "validation y"])
+def test_names_of_classes_are_to_be_numbered(name, kind):
+    with pytest.raises(DataError, match="return_inverse=True") as caught:
+        as_array(np.array(["cat", "dog"], kind), name)
+    assert str(caught.value).startswith(f"{name} holds ")
+
+
 def test_infinity_is_not_mistaken_for_overflow():
     assert np.isinf(as_array(np.array([np.inf]))).all()
 

@@ -122,3 +122,11 @@ def test_decisions_have_one_entry_for_each_row():
 def test_a_seed_beyond_the_device_is_refused():
     with pytest.raises(GradusError, match="at most 2147483647"):
         model(seed=2**64)
+
+
+@pytest.mark.parametrize(
+    "name", ["batch_size", "epochs", "patience", "validation_split", "monitor"]
+)
+def test_a_set_of_values_is_for_a_sweep(name):
+    with pytest.raises(GradusError, match=rf"^{name}=choice\(1, 2\) is a set .*gr\.Sweep"):
+        model().fit(X, Y, **{name: gr.choice(1, 2)})

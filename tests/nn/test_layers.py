@@ -283,6 +283,11 @@ def test_bad_arguments_get_clear_errors(make, message):
         make()
 
 
+def test_a_fraction_of_a_unit_is_told_of_spaces_of_whole_numbers():
+    with pytest.raises(GradusError, match=r"units=17\.5\): .* at least 1 \(as a space: gr.int_un"):
+        gr.init(gr.Dense(17.5), 0, draw((2, 3)))
+
+
 def test_a_wrong_input_names_the_layer_and_both_shapes():
     net = gr.init(gr.Sequential([gr.Dense(4), gr.Dense(2)]), 0, draw((5, 3)))
     for copy in (net, gr.fresh(net)):

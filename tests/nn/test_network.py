@@ -373,3 +373,40 @@ def test_every_layer_computes_in_float32_even_where_jax_may_use_float64():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+class Scaled(gr.Layer):
+    """Multiplies by one swept number and adds another one of several."""
+
+    hypers = ("factor", "shifts")
+
+    def __init__(self, factor: float, shifts=(0.0, 1.0)) -> None:
+        self.factor = factor
+        self.shifts = shifts
+
+    def call(self, x):
+        return x * self.factor + self.shifts[1]
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (gr.Dropout([0.1, 0.2]), r"Dropout\(rate=\[0.1, 0.2\]\).*gr.choice\(0.1, 0.2\)"),
+        (gr.GaussianNoise((0.1, 0.2)), r"GaussianNoise\(stddev=\(0.1, 0.2\)\).*gr.choice"),
+        (Scaled("2"), r"Scaled\(factor='2'\): write one number\."),
+    ],
+)
+def test_a_swept_setting_is_one_number(layer, words):
+    x = np.ones((8, 3), np.float32)
+    loss, net = "mse", gr.Sequential([layer, gr.Dense(1)])
+    with pytest.raises(GradusError, match=words):
+        gr.Model(net, loss).fit(x, x[:, :1], verbose=False)
+    rate = gr.Adam(gr.choice(0.1))
+    with pytest.raises(GradusError, match=words):
+        gr.Sweep(gr.Model(net, loss, rate)).fit(x, x[:, :1], verbose=False)
+
+
+@pytest.mark.parametrize("factor", [2, np.float32(2), np.full(3, 2.0, np.float32)])
+def test_a_swept_setting_may_be_an_array(factor):
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(gr.init(Scaled(factor), 0, x)(x), 2 * x + 1)

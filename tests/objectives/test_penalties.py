@@ -92,6 +92,8 @@ def test_get_takes_objects_and_functions():
         (lambda: penalties.get_constraint("l2"), "Unknown constraint 'l2'"),
         (lambda: penalties.get_constraint(penalties.L2(1.0)), "A constraint is a name"),
         (lambda: penalties.L1(-1.0), r"L1\(strength=-1\): strength must be at least 0"),
+        (lambda: penalties.L2([0.1, 0.9]), r"L2\(strength=\[0.1, 0.9\]\).*gr.choice\(0.1, 0.9\)"),
+        (lambda: penalties.L1L2(l2=(0.1, 0.9)), r"L1L2\(l2=\(0.1, 0.9\)\).*gr.choice"),
         (lambda: penalties.MaxNorm(-1.0), "max_value must be at least 0"),
     ],
 )

@@ -370,6 +370,12 @@ def test_get():
         (lambda: opt.get(0.1), "neither a name nor an optimizer"),
         (lambda: opt.Adam("0.1"), "a learning rate is a number"),
         (lambda: opt.Adam([0.1, 0.2]), "gr.choice"),
+        (lambda: opt.Adam((1e-3, 1e-2)), r"Adam\(learning_rate=.*gr.choice"),
+        (lambda: opt.SGD(momentum=[0.1, 0.9]), r"SGD\(momentum=\[.*gr.choice\(0.1, 0.9\).*uniform"),
+        (
+            lambda: opt.AdamW(weight_decay="0.1"),
+            r"AdamW\(weight_decay='0.1'\): write one number\.$",
+        ),
         (lambda: opt.Adam(-0.1), "learning_rate=-0.1.*0 or more"),
         (lambda: opt.Adam(np.float32(-0.1)), "0 or more"),
         (lambda: opt.Adam(beta_1=1.0), "beta_1=1.0.*less than 1"),

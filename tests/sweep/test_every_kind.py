@@ -118,7 +118,7 @@ def test_every_layer(net):
     # Plain steps: Adam makes a step of whatever is left by rounding where a gradient is zero.
     optimizer = gr.SGD(gr.log_uniform(1e-2, 1e-1), momentum=0.9)
     penalty, seed = gr.L1(gr.uniform(0, 0.01)), gr.int_uniform(0, 99)
-    model = gr.Model(net(), LOSS, optimizer, penalty=penalty, seed=seed)
+    model = gr.Model(net(), LOSS, optimizer, [LOSS], penalty=penalty, seed=seed)
     held = jax.tree.map(lambda a: a[:8], NETS[net]), Y[:8]
     assert_trials_are_solo_runs(model, NETS[net], validation_data=held)
 

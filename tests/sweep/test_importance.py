@@ -8,7 +8,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.space import find
-from gradus.sweep.importance import importance
+from gradus.sweep.importance import Importance, importance
 from gradus.sweep.search import Random
 from gradus.sweep.trial import Trial
 
@@ -184,6 +184,12 @@ def test_a_figure_has_the_curves():
     assert kinds == {"decay": "log", "share": None}
     with pytest.raises(GradusError, match="importance takes a sweep"):
         gr.figures.importance(trials)
+
+
+def test_it_says_in_words_what_mattered_and_whether_that_is_sure():
+    words = str(Importance({"rate": 0.75, "units": 0.2}, {}, 0.9, "val_loss"))
+    assert words == "rate 75%, units 20% of what the settings change in val_loss"
+    assert "R² -1.00" in str(Importance({"rate": 0.75}, {}, -1.0, "val_loss"))
 
 
 def test_too_few_trials_say_so():

@@ -279,6 +279,8 @@ def test_inputs_that_cannot_be_fail_alone_or_say_so():
     short = gr.choice(RAW[:50], RAW[:40])
     with pytest.raises(GradusError, match=r"No trial could be built: .*numbers of rows differ"):
         gr.Sweep(model(), search="grid").fit(short, Y, verbose=False)
+    with pytest.raises(DataError, match=r"cv=61 is more folds than the 60 rows.*from 2 to 60"):
+        gr.Sweep(model(rate=gr.choice(0.1)), cv=61).fit(RAW, Y, verbose=False)
     with pytest.raises(DataError, match="not finite"):
         gr.Sweep(model(rate=gr.choice(0.1))).fit(np.full_like(RAW, np.nan), Y, verbose=False)
 

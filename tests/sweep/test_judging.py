@@ -75,3 +75,29 @@ def test_a_metric_of_the_users_own_judges_though_it_is_called_a_loss():
 def test_the_sweep_refuses_before_it_trains():
     with pytest.raises(GradusError, match="losses that cannot be compared"):
         gr.Sweep(gr.Model(gr.Dense(1), LOSSES), search="grid").fit(X, Y, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"penalty": gr.L2(gr.log_uniform(1e-6, 1e-2))},
+        {"net": gr.Sequential([gr.Dense(3, kernel_regularizer=gr.L1(gr.uniform(0, 0.1)))])},
+    ],
+    ids=["penalty", "regularizer"],
+)
+def test_a_loss_with_penalties_of_other_weight_judges_nothing(settings):
+    for monitor in (None, "val_loss"):
+        with pytest.raises(GradusError, match=r"cannot be compared.*write metrics=\['mse'\]"):
+            watched({"loss": "mse", **settings}, monitor)
+    assert watched({"loss": "mse", "metrics": ["mse"], **settings}, None) == "val_mse"
+
+
+def test_the_metric_of_a_loss_is_without_penalties():
+    net = gr.Sequential([gr.Dense(1)])
+    penalty = gr.L2(gr.choice(0.0, 10.0))
+    model = gr.Model(net, "mse", gr.SGD(0.0), metrics=["mse"], penalty=penalty)
+    sweep = gr.Sweep(model, search="grid").fit(X, Y, epochs=1, verbose=False)
+    scores = [trial.score for trial in sweep.trials]
+    losses = [trial.metrics["val_loss"] for trial in sweep.trials]
+    assert scores[0] == scores[1] == pytest.approx(losses[0])  # nothing was learnt
+    assert losses[1] > losses[0]

@@ -82,7 +82,7 @@ def test_a_program_too_large_fails_alone_before_it_runs(free):
 
 def test_a_sweep_of_which_nothing_fits_says_so(free):
     free(1000)
-    with pytest.raises(GradusError, match=r"No trial could be built: .* are free here"):
+    with pytest.raises(GradusError, match=r".* are free here"):
         gr.Sweep(model(), 3).fit(X, Y, **OPTIONS)
 
 

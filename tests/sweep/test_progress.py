@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 import gradus as gr
+from gradus.errors import GradusError
 from gradus.sweep.progress import Progress
 
 X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
@@ -66,3 +67,22 @@ def test_a_live_table_is_drawn_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
     gr.Sweep(model(), 3).fit(X, X[:, :1], epochs=2)
     assert "3/3 trials" in screen.getvalue()
+
+
+def test_trials_that_came_to_nothing_are_told_with_the_reason(capsys):
+    net = gr.Sequential([gr.Dense(gr.choice(3, 0)), gr.Dense(1)])
+    sweep = gr.Sweep(gr.Model(net, "mse"), search="grid").fit(X, X[:, :1], epochs=1)
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("1 of 2 trials failed: trial 1, ")
+    assert "units=0" in last
+    assert sweep.table()["error"].to_list()[0] == ""
+    assert "units=0" in sweep.table()["error"].to_list()[1]
+    assert "error" not in gr.Sweep(model(), 1).fit(X, X[:, :1], epochs=1).table().columns
+
+
+def test_a_sweep_of_which_all_diverged_has_no_best(capsys):
+    diverging = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(1e20, 1e25)))
+    sweep = gr.Sweep(diverging, 2).fit(X, X[:, :1], epochs=3)
+    assert "2 of 2 trials diverged." in capsys.readouterr().err
+    with pytest.raises(GradusError, match=r"every one diverged.*lower the learning rates"):
+        assert sweep.best

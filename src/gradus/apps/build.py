@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradus.apps.spec import Experiment, SpecError
+from gradus.apps.spec import Experiment, SpecError, instead
 from gradus.data import TablePreprocessor, Target
 from gradus.data.scaling import Scaling
 from gradus.errors import GradusError, unknown
@@ -123,7 +123,7 @@ def _schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: int) ->
     parameters = inspect.signature(schedules.REGISTRY.find(name)).parameters
     for key in given:
         if key not in parameters:
-            raise unknown(f"setting of the schedule {name!r}", key, [*parameters, "warmup_epochs"])
+            raise _unknown("schedule", settings, key, [*parameters, "warmup_epochs"])
     warmup = int(settings.get("warmup_epochs", 0) * steps)
     chosen = {key: rate for key in _RATES if key in parameters}
     chosen |= {key: max(total - warmup, 1) for key in _STEPS if key in parameters}
@@ -189,9 +189,21 @@ def _with_settings(made: Any, settings: Mapping[str, Any], kind: str) -> Any:
     given = {key: value for key, value in settings.items() if key != "name"}
     for key, value in given.items():
         if key not in known:
-            raise unknown(f"setting of the {kind} {settings['name']!r}", key, known)
+            raise _unknown(kind, settings, key, known)
         default = getattr(made, key)
         numeric = isinstance(default, int | float) or default is None
         if numeric and not isinstance(value, int | float):
-            raise SpecError(f"{kind}: {key} = {value!r}: write a number.")
+            tried = instead(key, value) if isinstance(value, list) else ""
+            raise SpecError(f"{kind}: {key} = {value!r}: write a number.{tried}")
     return dataclasses.replace(made, **given)
+
+
+def _unknown(kind: str, settings: Mapping[str, Any], key: str, known: Iterable[str]) -> GradusError:
+    """Return the error for a setting that a name does not have, or for a table of another name."""
+    name = settings["name"]
+    if isinstance(settings[key], Mapping):
+        return SpecError(
+            f'[{kind}.{key}] counts only where the name is a choice with "{key}": write '
+            f'name = {{choice = ["{name}", "{key}"]}} in [{kind}], or leave the table out.'
+        )
+    return unknown(f"setting of the {kind} {name!r}:", key, known)

@@ -79,7 +79,8 @@ def train(
     source = str(Path(str(resumed), spec.FILE)) if data is None else data
     raw, where, given = _experiment(source, options)
     experiment = spec.checked(spec.merged(raw, given), where)
-    record = training.train(experiment, out, resumed, show.say, not quiet)
+    with spec.naming(where):
+        record = training.train(experiment, out, resumed, show.say, not quiet)
     shown.conclude(record, show)
     show.result(record)
     return DONE
@@ -124,7 +125,10 @@ def sweep(
     raw, where, given = _experiment(source, options)
     if how := trying.settings():
         given["sweep"] = how
-    record = sweeping.sweep(raw, given, where, out, resumed, show.say, not quiet)
+    if resumed is not None:
+        sweeping.check_same(raw, given, where)
+    with spec.naming(where):
+        record = sweeping.sweep(raw, given, where, out, resumed, show.say, not quiet)
     shown.conclude_sweep(record, show)
     show.result(record)
     return DONE
@@ -265,8 +269,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads has seen enough, such as `head`
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return FAILED
-    except KeyboardInterrupt:
-        return _fail(arguments, "Interrupted.", FAILED)
+    except KeyboardInterrupt as error:
+        return _fail(arguments, str(error) or "Interrupted.", FAILED)
     except MemoryError:
         return _fail(arguments, "Out of memory.", FAILED)
     except Exception as error:

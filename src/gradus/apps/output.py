@@ -46,6 +46,8 @@ class Output:
 def in_flags(message: str) -> str:
     """Return a message of the library with its arguments written as the flags of `train`."""
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+    flags = re.sub(r"Give this one another file, or, .*", "Begin a new one with --out.", flags)
+    flags = flags.replace(", or None for all", ', or "all"')
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gradus import space
-from gradus.apps.spec import SPACES, Named, SpecError, as_space
+from gradus.apps.spec import NAMED, SPACES, VARIED, Named, SpecError, as_space, may_vary
 from gradus.errors import GradusError, nearest
 from gradus.space import Choice, Space
 
@@ -19,12 +19,6 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "linspace": space.linspace,
     "logspace": space.logspace,
 }
-# The sections whose `name` says which settings they have, and so may be a choice of several.
-NAMED = ("optimizer", "schedule", "loss")
-# Where a space may stand: anywhere in these sections, and in these settings.
-SECTIONS = ("preprocessing", "network", "penalty", *NAMED)
-TRAINING = ("epochs", "batch_size", "patience", "min_delta", "class_weight")
-ALONE = ("seed", "shuffle_seed", "drop_columns", "keep_columns")
 
 
 class Alternatives(Choice):
@@ -89,7 +83,7 @@ def _parsed(value: Any, place: tuple[str, ...], where: str, taken: set[str]) -> 
         _check_word(value, place, where)
         return {name: _parsed(one, (*place, name), where, taken) for name, one in value.items()}
     words = f"{where}: {'.'.join(place)} = {inline(value)}"
-    if not _may_vary(place):
+    if not may_vary(place):
         raise SpecError(f"{words}: {place[-1]} is the same for all trials; write one value.")
     given = value[kind]
     if not isinstance(given, list):
@@ -110,13 +104,6 @@ def _parsed(value: Any, place: tuple[str, ...], where: str, taken: set[str]) -> 
         raise SpecError(f"{words}: write {count}." if short else f"{words}: {error}") from None
 
 
-def _may_vary(place: tuple[str, ...]) -> bool:
-    """Whether a space may stand in a place; all else is the same, so that trials are comparable."""
-    if place[0] == "training":
-        return place[1:] in [(name,) for name in TRAINING]
-    return place[0] in SECTIONS or place in [(name,) for name in ALONE]
-
-
 def _check_word(value: Mapping[str, Any], place: tuple[str, ...], where: str) -> None:
     """Refuse a table that looks like a space of a misspelt kind, or of several."""
     if len(value) > 1 and (kinds := [key for key in value if key in SPACES]):
@@ -126,7 +113,7 @@ def _check_word(value: Mapping[str, Any], place: tuple[str, ...], where: str) ->
         )
     for key, given in value.items():
         close = nearest(key, SPACES)
-        if len(value) == 1 and isinstance(given, list) and place[0] in (*SECTIONS, "training"):
+        if len(value) == 1 and isinstance(given, list) and place[0] in (*VARIED, "training"):
             hint = f" Did you mean {close!r}?" if close else ""
             raise SpecError(
                 f"{where}: {'.'.join(place)} = {inline(value)} is no space.{hint} Known: "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -21,6 +23,12 @@ Named = dict[str, Any]
 
 FILE = "experiment.toml"
 SPACES = ("choice", "uniform", "log_uniform", "int_uniform", "linspace", "logspace")
+# The sections whose `name` says which settings they have, and so may be a choice of several.
+NAMED = ("optimizer", "schedule", "loss")
+# Where a space may stand: anywhere in these sections, and in these settings.
+VARIED = ("preprocessing", "network", "penalty", *NAMED)
+TRAINING = ("epochs", "batch_size", "patience", "min_delta", "class_weight")
+ALONE = ("seed", "shuffle_seed", "drop_columns", "keep_columns")
 
 
 class SpecError(GradusError):
@@ -134,6 +142,11 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     training: Training = Training()
 
 
+SECTIONS = {
+    "preprocessing": Preprocessing, "network": Network, "penalty": Penalty, "training": Training,
+}  # fmt: skip
+
+
 class Sweeping(Struct, forbid_unknown_fields=True, frozen=True):
     """The section `[sweep]`: how an experiment with spaces is tried.
 
@@ -193,9 +206,17 @@ def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
     _refuse_spaces(raw, where)
     check_keys(raw, where)
     try:
-        return msgspec.convert(raw, Experiment)
+        experiment = msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
         raise SpecError(_said(error, raw, where)) from None
+    for section in NAMED:
+        for key in ("name", "learning_rate"):  # what the defaults depend on
+            value = getattr(experiment, section).get(key)
+            if isinstance(value, list):
+                raise SpecError(
+                    f"{where}: {section}.{key} = {value!r}: write one value.{instead(key, value)}"
+                )
+    return experiment
 
 
 def sweeping(raw: Mapping[str, Any], where: str = FILE) -> Sweeping:
@@ -211,11 +232,34 @@ def sweeping(raw: Mapping[str, Any], where: str = FILE) -> Sweeping:
         raise SpecError(_said(error, raw, f"{where} [sweep]")) from None
 
 
+@contextlib.contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Name the file in errors of its settings that do not."""
+    try:
+        yield
+    except SpecError as error:
+        if file in str(error) or not file.endswith(".toml"):
+            raise
+        raise SpecError(f"{file}: {error}") from None
+
+
 def as_space(value: Any) -> str | None:
     """Return the kind of space that a raw value stands for: {uniform = [0, 1]}; None for others."""
     if isinstance(value, Mapping) and len(value) == 1:
         return next((kind for kind in value if kind in SPACES), None)
     return None
+
+
+def may_vary(place: tuple[str, ...]) -> bool:
+    """Whether a space may stand in a place; all else is the same, so that trials are comparable."""
+    if place[0] == "training":
+        return place[1:] in [(name,) for name in TRAINING]
+    return place[0] in VARIED or place in [(name,) for name in ALONE]
+
+
+def instead(key: str, value: Any) -> str:
+    """Return what to write instead of a bare list of values that are to be tried."""
+    return f" To try each, write {key} = {{choice = {json.dumps(value)}}} for gradus sweep."
 
 
 def _refuse_spaces(raw: Mapping[str, Any], where: str, place: str = "") -> None:
@@ -273,26 +317,37 @@ def check_keys(raw: Mapping[str, Any], where: str, struct: Any = Experiment) -> 
     Raises:
         SpecError: naming one that is unknown, and the nearest.
     """
-    sections = {
-        "preprocessing": Preprocessing, "network": Network, "penalty": Penalty,
-        "training": Training,
-    }  # fmt: skip
-    known = [field.name for field in structs.fields(struct)]
+    known = [field.name for field in structs.fields(struct)] + ["sweep"] * (struct is Experiment)
     for key, value in raw.items():
         if key not in known:
             close = nearest(key, known)
             hint = f" Did you mean {close!r}?" if close else ""
             raise SpecError(f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}.")
-        if struct is Experiment and key in sections and isinstance(value, Mapping):
-            check_keys(value, f"{where} [{key}]", sections[key])
+        if struct is Experiment and key in SECTIONS and isinstance(value, Mapping):
+            check_keys(value, f"{where} [{key}]", SECTIONS[key])
 
 
 def _said(error: msgspec.ValidationError, raw: Mapping[str, Any], where: str) -> str:
     """Say which setting is wrong, and what was given."""
     reason, _, place = str(error).partition(" - at `$.")
     place = place.rstrip("`")
+    keys = tuple(place.partition("[")[0].split("."))
     value: Any = raw
-    for key in place.split("["):
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else value
-    return f"{where}: {place or 'settings'} = {value!r}: {reason.lower().replace('`', '')}."
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else value
+    said = f"{where}: {place or 'settings'} = {value!r}"
+    words = _words(keys)
+    if words and "enum" in reason:
+        close = nearest(str(value), words)
+        hint = f" Did you mean {close!r}?" if close else ""
+        return f"{said} is not known.{hint} Known: {', '.join(words)}."
+    hint = instead(keys[-1], value) if "got `array`" in reason and may_vary(keys) else ""
+    return f"{said}: {reason.lower().replace('`', '')}.{hint}"
+
+
+def _words(keys: tuple[str, ...]) -> list[str]:
+    """Return the words that a setting may have; none if it has others than a few."""
+    *section, key = keys
+    hint = get_type_hints(SECTIONS.get("".join(section), Experiment)).get(key)
+    literals = [one for one in (hint, *get_args(hint)) if get_origin(one) is Literal]
+    return [word for one in literals for word in get_args(one)]

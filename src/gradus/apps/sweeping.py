@@ -22,7 +22,7 @@ from gradus.apps import defaults, draft, runs, spec
 from gradus.apps.defaults import spaces
 from gradus.apps.draft import Draft, Plan
 from gradus.apps.prepare import Prepared, Rows, rows_of
-from gradus.apps.spaces import flat, parse, to_toml
+from gradus.apps.spaces import flat, inline, parse, to_toml
 from gradus.apps.spec import Named, SpecError, Sweeping, as_space, checked, sweeping
 from gradus.apps.training import Say, conclude, fit
 from gradus.errors import GradusError, SavedError
@@ -43,11 +43,18 @@ INPUTS = ("preprocessing", "drop_columns", "keep_columns")  # what decides the s
 SWEPT = ("epochs", "batch_size", "min_delta", "class_weight")
 VALIDATION = 0.2  # share of rows; trials that differ by little are told apart by many
 CHANGED = "The settings changed while it was trained; the experiment has the last of them."
+UNBORN = "Interrupted before the first trial had ended: nothing is kept."
 UNSIGNED = (
     "The sweep was interrupted, so that the layers' vital signs were not recorded; they are when "
     "it has ended."
 )
+GROWING = ("sweep.trials", "sweep.storage")  # what a sweep that goes on may have otherwise
 NEVER = 10**6  # epochs of patience
+NOTHING = (
+    "Nothing is left to try, as every setting has one value: leave out a flag such as "
+    "--learning-rate, or write a space in the place of a value in an experiment.toml, such as "
+    "learning_rate = {log_uniform = [1e-4, 1e-1]} in [optimizer]."
+)
 
 
 def sweep(
@@ -95,19 +102,21 @@ def sweep(
     if not find(parse(raw, where)):
         raw = spec.merged(spec.merged(raw, spaces(defaults.complete(first, rows.facts))), fixed)
     settings = parse(raw, where)
+    if not find(settings):
+        raise SpecError(NOTHING)
     plan = _plan(rows, how)
     prepared = plan.prepared(_first(settings), where)
     _settle_batches(settings, prepared)
     _settle_monitor(settings, prepared)
     draft.check(plan, {key: value for key, value in settings.items() if key != "seed"}, where)
     made = _sweep(plan, settings, how)
-    for line in [*prepared.found, *_outline(made, settings, how)]:
+    for line in [*prepared.found, *_folds(prepared, how), *_outline(made, settings, how)]:
         say(line)
     for note in prepared.notes:
         say(f"note      {note}")
     say("")
     folder = resume or runs.new_folder(out, prepared.experiment.data)
-    try:
+    with contextlib.nullcontext() if resume else _cleared(folder, made):
         if resume is None:
             _write(folder, raw, how)
         made.storage = _storage(folder, how)
@@ -115,16 +124,42 @@ def sweep(
             _try(made, plan, settings, verbose)
         if math.isnan(made.ranking[0].score):
             raise GradusError("Every trial diverged: lower the learning rates, or try more.")
-    except BaseException:
-        if resume is None and all(trial.status == WAITING for trial in made.trials):
-            runs.discard(folder)
-        raise
     with _resumable(folder, made):
         _write(folder, raw, how)
         return _conclude(made, plan, folder, began, say)
 
 
 # --- before the first trial --------------------------------------------------------------------
+
+
+def check_same(raw: Named, fixed: Named, where: str) -> None:
+    """Check that flags change nothing of a sweep that goes on but `trials` and `storage`.
+
+    Args:
+        raw: its settings.
+        fixed: those that flags give.
+        where: the file of its settings.
+
+    Raises:
+        SpecError: naming what they change.
+    """
+    changed = []
+    for key, value in fixed.items():
+        section = isinstance(value, dict)
+        before, now = (raw.get(key, {}), value) if section else (raw, {key: value})
+        place = f"{key}." if section else ""
+        changed += [
+            f"{place}{name} = {inline(one)}"
+            + (f" instead of {inline(before[name])}" if name in before else "")
+            for name, one in now.items()
+            if before.get(name) != one and f"{place}{name}" not in GROWING
+        ]
+    if changed:
+        raise SpecError(
+            f"--resume goes on with the settings of {where}, and cannot take "
+            f"{', '.join(changed)}: leave these flags out, or begin a new sweep: gradus sweep "
+            f"{where} with the flags."
+        )
 
 
 def _first(settings: Named) -> Named:
@@ -147,10 +182,18 @@ def _settle_monitor(settings: Named, prepared: Prepared) -> None:
     Raises:
         SpecError: if they are to be judged by the loss all the same.
     """
-    if not find(settings.get("loss")):
+    varied = {name: settings[name] for name in ("loss", "penalty") if find(settings.get(name))}
+    if not varied:
         return
-    training = settings.get("training", {})
-    judged = {"loss": settings["loss"], "metrics": prepared.experiment.metrics}
+    training, experiment = settings.get("training", {}), prepared.experiment
+    if "loss" not in varied and list(experiment.loss) == ["name"] and not training.get("monitor"):
+        bare = experiment.loss["name"]  # as a metric it is without penalties
+        monitor = experiment.training.monitor
+        if monitor in ("loss", "val_loss"):
+            settings["metrics"] = [*(experiment.metrics or ()), bare]
+            settings["training"] = {**training, "monitor": monitor.replace("loss", bare)}
+        return
+    judged = {"loss": experiment.loss["name"], "metrics": experiment.metrics, **varied}
     try:
         monitor = watched(judged, training.get("monitor"))
     except GradusError as error:
@@ -186,6 +229,21 @@ def _sweep(plan: Plan, settings: Named, how: Sweeping) -> Sweep:
     except GradusError as error:
         raise SpecError(str(error)) from None
     return made
+
+
+def _folds(prepared: Prepared, how: Sweeping) -> list[str]:
+    """Return which rows are folds, in a line, where there are folds."""
+    if not how.cv:
+        return []
+    sizes = {name: len(y) for name, (_, y) in prepared.parts.items()}
+    each = -(-sizes["training"] // how.cv)
+    last = ""
+    if "validation" in sizes:
+        last = f"; the {sizes['validation']:,} validation rows are for the best trial alone"
+    return [
+        f"folds     the {sizes['training']:,} training rows in {how.cv} folds of at most "
+        f"{each:,}, on which trials are judged{last}"
+    ]
 
 
 def _outline(made: Sweep, settings: Named, how: Sweeping) -> list[str]:
@@ -288,6 +346,20 @@ def _class_weight(given: Any) -> Any:
     if isinstance(given, Choice):
         return Choice(tuple(map(_class_weight, given.options)), name=given.name)
     return None if given == "none" else given
+
+
+@contextlib.contextmanager
+def _cleared(folder: Path, made: Sweep) -> Iterator[None]:
+    """Leave no new folder behind where no trial has ended."""
+    try:
+        yield
+    except BaseException as error:
+        if any(trial.status != WAITING for trial in made.trials):
+            raise
+        runs.discard(folder)
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(UNBORN) from None
+        raise
 
 
 @contextlib.contextmanager

@@ -36,6 +36,12 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         return np.ascontiguousarray(_as_small_integers(array, name))
     if array.dtype.kind == "b":
         return np.ascontiguousarray(array)
+    if array.dtype.kind in "USO" and name.removeprefix("validation ").startswith("y"):
+        raise DataError(
+            f"{name} holds {_kind(array)}, not numbers. For names of classes write "
+            "classes, y = np.unique(y, return_inverse=True), and of validation data "
+            "np.searchsorted(classes, y)."
+        )
     raise DataError(
         f"{name} holds {_kind(array)}, not numbers. If it is a table, give it as a table (a path, "
         "or gradus.data.TablePreprocessor), which encodes text, dates and missing values."

@@ -13,12 +13,28 @@ from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, walk
 from gradus.nn.network import weights
 from gradus.objectives.loss import Loss, registry
+from gradus.space import Space
 from gradus.train.stopping import Stopping
 
 DEFAULT_BATCH = 32
 MOST = 2**31 - 1  # of a whole number: the device counts in 32 bits
 # How the names of numbers end of which more is better. Of losses less is.
 GROWING = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
+
+
+def refuse_spaces(given: Mapping[str, Any]) -> None:
+    """Refuse arguments of `Model.fit` that are sets of values.
+
+    Raises:
+        GradusError: naming the argument.
+    """
+    for name, value in given.items():
+        if isinstance(value, Space):
+            raise GradusError(
+                f"{name}={value!r} is a set of values: give fit one of them. "
+                "gr.Sweep(model, trials=…).fit tries sets of batch_size, epochs, patience, "
+                "min_delta, shuffle_seed and the data."
+            )
 
 
 def stopping(

@@ -176,6 +176,7 @@ class Model:
             GradusError: for settings that cannot be.
         """
         self._require_values()
+        arguments.refuse_spaces(locals())
         shuffle_seed = whole("shuffle_seed", shuffle_seed)
         split = validation_split, validation_data, shuffle_seed
         given = samples(x, y, sample_weight, class_weight, *split)

@@ -11,7 +11,7 @@ from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.dense import whole_number
 from gradus.nn.layer import Layer
 from gradus.nn.network import copy_structure
-from gradus.space import Space
+from gradus.space import Range, Space
 
 
 def _check_layers(owner: str, layers: Any) -> Any:
@@ -74,11 +74,12 @@ class Repeat(Layer):
     def __init__(self, layer: Layer, times: int) -> None:
         (self.layer,) = _check_layers("Repeat", [layer])
         self.times = times
+        if not isinstance(times, Space) or isinstance(times, Range):
+            whole_number("Repeat", "times", getattr(times, "low", times), 0)
 
     def build(self, shape: Any) -> None:
         """Make the copies."""
-        times = whole_number("Repeat", "times", self.times, 0)
-        self.layers = [copy_structure(self.layer) for _ in range(times)]
+        self.layers = [copy_structure(self.layer) for _ in range(int(self.times))]
 
     def call(self, x: Any) -> Any:
         """Return the output of the last copy."""

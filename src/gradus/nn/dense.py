@@ -36,7 +36,10 @@ def whole_number(layer: str, name: str, value: Any, least: int) -> int:
         GradusError: naming the layer's class and the argument otherwise.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise GradusError(f"{layer}({name}={value!r}): write a whole number of at least {least}.")
+        space = " (as a space: gr.int_uniform or gr.choice)" * isinstance(value, float)
+        raise GradusError(
+            f"{layer}({name}={value!r}): write a whole number of at least {least}{space}."
+        )
     return int(value.__index__())
 
 

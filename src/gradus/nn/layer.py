@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import masks
 from gradus.nn.structure import flatten, flatten_with_keys, unflatten
+from gradus.nn.tree import one_number
 
 KINDS = ("param", "state")
 
@@ -70,7 +71,8 @@ class Layer:
     argument `mask` for sequences of several lengths:
 
     - attributes made by `add_weight` are leaves, of kind "param" (trained) or "state" (carried);
-    - attributes named in the class's `hypers` are leaves too: a new value never recompiles;
+    - attributes named in the class's `hypers` are leaves too: a new value never recompiles; one
+      that `__init__` declares a `float` may be no list;
     - attributes that are layers, or lists, tuples and dicts of layers, are parts of the tree;
     - attributes named in `build_only` serve `build` alone and leave the structure after it;
     - every other attribute is static and must be hashable, a list or a dict of such included.
@@ -273,6 +275,9 @@ class Layer:
         return f"Layer {self.path!r} ({kind})" if self.path else f"The network ({kind})"
 
     def _build(self, scope: Scope, inputs: tuple[Any, ...]) -> None:
+        kind: Any = type(self)
+        for name in _numbers(kind):
+            one_number(self, name, getattr(self, name, None))
         self._specs: dict[str, Weight] = {}
         self.build(*(jax.tree.map(lambda a: tuple(a.shape), x) for x in inputs))
         for attribute, value in self.__dict__.items():
@@ -363,3 +368,11 @@ def snake_case(name: str) -> str:
 @functools.cache
 def _parameters(call: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(call).parameters)
+
+
+@functools.cache
+def _numbers(cls: Any) -> tuple[str, ...]:
+    """Return the swept settings that `__init__` declares to be one number, or None."""
+    declared = inspect.signature(cls).parameters
+    kinds = {n: inspect.formatannotation(p.annotation).strip("'") for n, p in declared.items()}
+    return tuple(name for name in cls.hypers if kinds.get(name) in ("float", "float | None"))

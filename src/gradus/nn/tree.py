@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from gradus import cache
+from gradus.errors import GradusError
 
 # Every way into gradus that computes passes this module, and what does not, such as
 # `gradus --help`, never imports JAX: so the compilation cache is turned on here, once.
@@ -31,6 +32,23 @@ def pytree(cls: T) -> T:
     made: Any = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
     made.has_leaves = True  # a layer that holds one has its leaves
     return made
+
+
+def one_number(owner: object, name: str, value: Any) -> None:
+    """Refuse a list, a tuple or a word where a setting is one number, or an array in a sweep.
+
+    All else passes, as JAX rebuilds settings with tracers and marks of its own for leaves.
+
+    Raises:
+        GradusError: naming the class of `owner` and the setting.
+    """
+    if not isinstance(value, list | tuple | str):
+        return
+    words = "write one number"
+    if not isinstance(value, str):
+        options = ", ".join(map(repr, value))
+        words += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
+    raise GradusError(f"{type(owner).__name__}({name}={value!r}): {words}.")
 
 
 def canonical(tree: Any) -> Any:

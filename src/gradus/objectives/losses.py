@@ -267,7 +267,7 @@ class CategoricalFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "alpha", 0.0)
+        targets.setting(self, "alpha", 0.0, several=True)
         targets.setting(self, "gamma", 0.0)
         targets.setting(self, "label_smoothing", 0.0, 1.0)
 

@@ -8,16 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import DataError, GradusError, ShapeError
+from gradus.nn.tree import one_number
 
 Shape = tuple[int | None, ...]
 
 
-def setting(owner: object, name: str, low: float, high: float = np.inf) -> None:
+def setting(
+    owner: object, name: str, low: float, high: float = np.inf, several: bool = False
+) -> None:
     """Raise GradusError unless the setting `name` of `owner` lies in [low, high].
 
-    Only a plain number is looked at: a traced value, an array or a space is taken as it is.
+    A traced value, an array or a space is taken as it is; a list or tuple only where the setting
+    may be `several` numbers.
     """
     value = getattr(owner, name)
+    if not several:
+        one_number(owner, name, value)
     if isinstance(value, int | float) and not low <= value <= high:
         span = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
         raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")

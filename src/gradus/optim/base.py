@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from gradus.errors import GradusError
-from gradus.nn.tree import pytree, static
+from gradus.nn.tree import one_number, pytree, static
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
 
 Tree = Any  # a pytree of arrays, such as a network's params
@@ -63,7 +63,7 @@ class Optimizer(abc.ABC):
             that path, the longest counts, and 0 leaves them as they are.
 
     Raises:
-        GradusError: for a setting outside its range, or a learning rate that is no number.
+        GradusError: for a setting outside its range, or several numbers where one belongs.
     """
 
     full_batch: ClassVar[bool] = False  # whether the rule needs the loss itself, on all data
@@ -86,7 +86,7 @@ class Optimizer(abc.ABC):
         own as leaves, so only plain numbers are judged and no leaf comes or goes.
         """
         rate = self.learning_rate
-        if isinstance(rate, str | list):
+        if isinstance(rate, str | list | tuple):
             raise GradusError(
                 f"{type(self).__name__}(learning_rate={rate!r}): a learning rate is a number such"
                 " as 0.001 or a schedule such as gr.schedules.CosineDecay(0.1, 1000);"
@@ -108,7 +108,10 @@ class Optimizer(abc.ABC):
             )
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in _LIMITS and isinstance(value, int | float | np.number):
+            if field.name not in _LIMITS:
+                continue
+            one_number(self, field.name, value)
+            if isinstance(value, int | float | np.number):
                 words, holds = _LIMITS[field.name]
                 if not holds(value):
                     raise GradusError(

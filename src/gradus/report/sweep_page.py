@@ -16,7 +16,6 @@ from gradus.sweep.trial import DIVERGED, FAILED, FINISHED, STOPPED, WAITING, Tri
 
 LEADERS = 10
 TOLD = 16  # trials, from which on what mattered can be told
-UNSURE = 0.3  # R², below which it cannot
 ENDS = {
     FINISHED: "finished",
     STOPPED: "left early",
@@ -144,7 +143,7 @@ def _mattered(sweep: Sweep) -> list[Panel]:
         "Of what the scores vary by, how much each setting explains by itself, as a random forest "
         "has learnt it from the trials; below, the score to expect at each value."
     )
-    if found.explained < UNSURE:
+    if found.unsure:
         words += f" Here it explains little (R² {found.explained:.2f}): do not build on it."
     return [Panel("Importance", words, importance(found), wide=True)]
 

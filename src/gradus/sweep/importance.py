@@ -23,6 +23,7 @@ from gradus.space import Hyper, Range, Space, Value
 from gradus.sweep.trial import FAILED, WAITING, Trial
 
 LEAST = 8  # trials, from which on something can be said
+UNSURE = 0.3  # R², below which the shares mean little
 TREES, SETTINGS, POINTS = 64, 512, 33
 ABSENT = -1.0  # the place of what does not count, apart from those of its values
 FAR = 3.0  # distances of the best from the third quartile, beyond which a score is no worse
@@ -62,6 +63,18 @@ class Importance:
     curves: dict[str, Curve] = dataclasses.field(repr=False)
     explained: float
     score: str
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the forest explains so little that the shares mean little."""
+        return self.explained < UNSURE
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
+        words = f"{shares} of what the settings change in {self.score}"
+        if self.unsure:
+            words += f"; but they explain little of it (R² {self.explained:.2f}): try more trials"
+        return words
 
 
 def importance(

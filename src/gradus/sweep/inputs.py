@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from gradus.data.splits import k_folds
-from gradus.errors import GradusError, unknown
+from gradus.errors import DataError, GradusError, unknown
 from gradus.models.samples import Samples, samples
 from gradus.space import Choice, Hyper, Space, Value, active, places, settle
 from gradus.sweep.member import Fold
@@ -179,6 +179,11 @@ class Inputs:
         y = given.data.y
         labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
         count = len(jax.tree.leaves(given.data.x)[0])
+        if self.cv > count:
+            raise DataError(
+                f"cv={self.cv} is more folds than the {count} rows of x: write a "
+                f"whole number from 2 to {count}."
+            )
         pairs = k_folds(y if labelled else count, self.cv, self.seed)
         return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(pairs)]
 

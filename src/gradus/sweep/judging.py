@@ -7,14 +7,14 @@ from typing import Any
 
 from gradus.errors import GradusError
 from gradus.models.arguments import direction
-from gradus.space import find
+from gradus.space import Space, find, places
 
 
 def watched(settings: Mapping[str, Any], monitor: str | None, validated: bool = True) -> str | None:
     """Return the number that trials are judged by; None for their loss.
 
     Args:
-        settings: the model's, of which `loss`, `loss_weights` and `metrics` are looked at.
+        settings: the model's.
         monitor: which number; None for the first metric of which is known whether more or less is
             better, else the loss.
         validated: whether there are samples held out to judge by.
@@ -26,18 +26,28 @@ def watched(settings: Mapping[str, Any], monitor: str | None, validated: bool = 
     known = [name for name in metrics if direction(name)]
     chosen = monitor or (f"{'val_' * validated}{known[0]}" if known else None)
     judge = (chosen or "loss").removeprefix("val_")
-    varied = find({name: settings.get(name) for name in ("loss", "loss_weights")})
+    varied = [name for name, hyper in find(settings).items() if hyper.space in _losses(settings)]
     if varied and judge not in metrics and f"_{judge}".endswith("_loss"):
-        hint = (
-            f"write monitor='val_{known[0]}'."
-            if known
-            else "write metrics=['accuracy'], or metrics=['mae'] for a regression."
-        )
+        own = settings.get("loss")
+        hint = "write metrics=['accuracy'], or metrics=['mae'] for a regression."
+        if known:
+            hint = f"write monitor='val_{known[0]}'."
+        elif isinstance(own, str):  # what differs are penalties
+            hint = f"write metrics=[{own!r}], the loss without penalties."
         raise GradusError(
             f"Trials that differ in {', '.join(varied)} have losses that cannot be compared. Judge "
             f"them by a metric, the same for all: {hint}"
         )
     return chosen
+
+
+def _losses(settings: Mapping[str, Any]) -> list[Space]:
+    """Return the spaces that decide what a loss is made of: itself, weights and penalties."""
+
+    def part(word: str) -> bool:
+        return word in ("loss", "loss_weights", "penalty") or word.endswith("regularizer")
+
+    return [place.space for place in places(settings) if any(map(part, place.words))]
 
 
 def _names(metrics: Any) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gradus.sweep.trial import FAILED, WAITING, Trial
+from gradus.sweep.trial import DIVERGED, FAILED, WAITING, Trial
 
 if TYPE_CHECKING:
     from gradus.sweep.sweep import Sweep
@@ -39,6 +39,8 @@ class Progress:
         if self.verbose and sys.stderr.isatty():
             self._live = _live(self._page)
             self._live.start()
+        elif self.verbose and self._ended < self.total:
+            self._print()
         return self
 
     def __exit__(
@@ -51,6 +53,8 @@ class Progress:
             self._live.stop()
         elif self.verbose and self._ended > self._before:
             self._print()
+        if self.verbose:
+            self._print_lost()
         if self.verbose and kind is None and self.sweep.interrupted:
             sys.stderr.write(f"Interrupted after {self._ended} of {self.total} trials.\n")
 
@@ -90,6 +94,16 @@ class Progress:
             shown = ", ".join(f"{name} {_word(v)}" for name, v in settings if v is not None)
             best = f"  best {self.sweep.monitor} {trial.score:.4g} ({shown})"
         sys.stderr.write(f"{self.headline()}{best}\n")
+
+    def _print_lost(self) -> None:
+        """Say how many trials came to nothing, and why the first of them."""
+        lost = {status: [] for status in (FAILED, DIVERGED)}  # type: dict[str, list[Trial]]
+        for trial in self.sweep.trials:
+            lost.get(trial.status, []).append(trial)
+        for status, trials in lost.items():
+            if trials:
+                why = f": trial {trials[0].number}, {trials[0].error}" if trials[0].error else "."
+                sys.stderr.write(f"{len(trials)} of {self.total} trials {status}{why}\n")
 
     def _page(self) -> Any:
         """Return what stands on the terminal: the leaders, and below them how far the sweep is."""

@@ -53,14 +53,16 @@ class Resumed(Contest):
         Raises:
             GradusError: if none can.
         """
-        reason = ""
+        found: list[GradusError] = []
         for number in range(min(search.trials, PROBED)):
             try:
                 self._built(number, search.ask(number, 1)[0])
                 return
             except GradusError as error:
-                reason = reason or str(error)
-        raise GradusError(f"No trial could be built: {reason}")
+                found.append(error)
+        if len(set(map(str, found))) == 1:  # of the data or of `fit`, not of what trials differ in
+            raise found[0]
+        raise GradusError(f"No trial could be built: {found[0]}")
 
     def recorded(self, search: Search, first: int) -> list[Trial]:
         """Return the batch that begins with a number if a record of each trial is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -211,7 +212,9 @@ class Sweep:
                 self.storage.close()
         self.seconds = time.perf_counter() - began
         if all(trial.status == FAILED for trial in self.trials):
-            raise GradusError(f"No trial could be built: {self.trials[0].error}")
+            reason = self.trials[0].error
+            alone = all(trial.error == reason for trial in self.trials)
+            raise GradusError(reason if alone else f"No trial could be built: {reason}")
         return self
 
     def _fused(self, source: Source, search: searches.Search) -> Source:
@@ -264,7 +267,15 @@ class Sweep:
         """The best trial's model, trained; with several seeds or folds the best of its members.
 
         Its inputs are to be prepared as `best_settings` says, where that was tried too.
+
+        Raises:
+            GradusError: if no trial has a score.
         """
+        if math.isnan(self.ranking[0].score):
+            raise GradusError(
+                "No trial has a score, as every one diverged or failed (see sweep.table()): lower "
+                "the learning rates, or try more trials."
+            )
         return self.member_models(self.ranking[0])[0]
 
     @property
@@ -328,9 +339,11 @@ class Sweep:
 
         rows = [
             {"trial": one.number, **one.settings(self.hypers), **one.metrics,
-             "epochs": one.epochs, "score": one.score, "status": one.status}
+             "epochs": one.epochs, "score": one.score, "status": one.status, "error": one.error}
             for one in self.trials
         ]  # fmt: skip
+        if not any(one.error for one in self.trials):
+            rows = [{name: row[name] for name in row if name != "error"} for row in rows]
         return polars.DataFrame(rows, infer_schema_length=None)
 
     def __repr__(self) -> str:
