@@ -6,7 +6,7 @@ import pytest
 from gradus.lessons.catalog import take
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_momentum_rolls_through(seed):
     _, _, numbers = take("local-minimum", quiet=True, starts=100, seed=seed)
     lowest, _, local = np.sort(np.roots([1, 0, -2, 0.25]).real)  # where the slope is zero

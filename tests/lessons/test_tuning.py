@@ -7,7 +7,7 @@ from gradus.lessons.catalog import take
 SMALL = {"trials": 32, "samples": 400, "epochs": 8, "alone": 4}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_search_pays_and_the_rate_matters_most(seed):
     _, page, numbers = take("tuning", quiet=True, seed=seed, **SMALL)
     assert numbers["accuracy_best"] > numbers["accuracy_plain"] + 0.2
