@@ -36,9 +36,9 @@ settings.load_profile("gradus")
 
 @pytest.fixture(autouse=True, scope="module")
 def few_mappings():
-    """Let go of compiled programs before the system's limit of 65,530 mappings is reached.
+    """Let go of compiled programs now and then: the tests make thousands in one process.
 
-    Each program has several, the tests make thousands, and beyond the limit XLA crashes.
+    Each has several memory mappings, of which Linux allows a process 65,530.
     """
     yield
     maps = Path("/proc/self/maps")  # where this is not Linux, the limit is another
