@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gradus.errors import GradusError
 from gradus.nn.tree import pytree
 from gradus.optim.base import Optimizer, Tree
 
@@ -28,8 +29,10 @@ class Switch(Optimizer):
     options: tuple[Optimizer, ...] = ()
 
     def transformation(self, learning_rate: jax.Array) -> Any:
-        """Raise: the rule is that of the chosen optimiser, which `update` asks."""
-        raise NotImplementedError
+        """Raise a `GradusError`: the rule is that of the chosen optimiser, which `update` asks."""
+        raise GradusError(
+            "A Switch has no rule of its own: call update, which asks the chosen one."
+        )
 
     def rate(self, step: jax.Array) -> jax.Array:
         """Return the learning rate of the chosen optimiser."""
