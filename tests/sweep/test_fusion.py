@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.errors import GradusError
 from gradus.nn.switch import Switch
 from gradus.optim import switch
 from gradus.sweep import fusion, remote
@@ -211,3 +212,5 @@ def test_switches_compute_the_chosen_alone():
     moved, state = rule.update(gradients, rule.init(weights), weights)
     assert float(moved["w"]) == pytest.approx(0.9)
     assert [int(one["step"]) for one in state["options"]] == [0, 1]
+    with pytest.raises(GradusError, match="call its update"):
+        rule.transformation(np.float32(0.1))
