@@ -30,9 +30,7 @@ class Switch(Optimizer):
 
     def transformation(self, learning_rate: jax.Array) -> Any:
         """Raise a `GradusError`: the rule is that of the chosen optimiser, which `update` asks."""
-        raise GradusError(
-            "A Switch has no rule of its own: call update, which asks the chosen one."
-        )
+        raise GradusError("A Switch has no rule of its own: call its update.")
 
     def rate(self, step: jax.Array) -> jax.Array:
         """Return the learning rate of the chosen optimiser."""

@@ -17,6 +17,7 @@ from gradus.sweep.trial import Trial
 
 MOST_CURVES = 200
 MOST_POINTS = 100  # of a curve
+SHORT = 24  # characters of a score's name that fit beside the others
 MOST_TICKS = 8  # options of which each is written beside an axis
 ABSENT = "–"  # where a hyperparameter does not count
 # From the worst to the best, by rank: pale, so that what is good stands out, and the best alone.
@@ -43,9 +44,10 @@ def parallel(sweep: Sweep) -> Any:
     ranks = np.linspace(0, 1, len(trials)) if len(trials) > 1 else np.ones(1)
     axes = [_axis(hyper, trials) for hyper in sweep.hypers.values()]
     low, high = _limits(scores)
+    name = style.label(sweep.monitor)
     axes.append(
         {
-            "label": style.text(style.label(sweep.monitor)),
+            "label": style.text(name if len(name) <= SHORT else "score"),
             "values": np.clip(scores, low, high),
             "range": [low, high],
             **({"tickformat": ".1%"} if style.is_share(sweep.monitor) else {}),
