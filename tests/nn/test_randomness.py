@@ -7,7 +7,7 @@ import pytest
 from jax.extend.random import threefry_2x32
 from scipy import stats
 
-from gradus.nn.randomness import key, threefry
+from gradus.nn.randomness import kept, key, threefry
 
 
 # The second is from Random123's table of known answers, for 20 rounds of threefry2x32.
@@ -53,3 +53,28 @@ def test_bits_of_every_width(width):
 def test_a_seed_has_one_key_wherever_it_is_made(seed):
     made = jax.random.key(seed, impl=jax.random.key_impl(key(0)))
     assert (jax.random.key_data(key(seed)) == jax.random.key_data(made)).all()
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (4, 0)])
+@pytest.mark.parametrize("width", [8, 16, 32])
+def test_bits_of_every_shape(shape, width):
+    """Bits that belong together are of one counter: their number need not divide the shape's."""
+    bits = jax.random.bits(key(0), shape, dtype=f"uint{width}")
+    assert bits.shape == shape
+    assert bits.dtype.itemsize * 8 == width
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.93])
+def test_a_share_is_kept(rate):
+    rates = np.array([kept(key(seed), rate, (300, 100)).mean() for seed in range(20)])
+    assert abs(rates.mean() - (1 - rate)) <= 4 * np.sqrt(rate * (1 - rate) / 600_000)
+    if rate:  # and draws differ as binomial ones do, one standard deviation by a sixth or so
+        spread = rates.std(ddof=1) / np.sqrt(rate * (1 - rate) / 30_000)
+        assert 0.5 < spread < 1.6
+
+
+def test_neighbours_are_kept_independently():
+    """Halves of one word, the two words of one counter, and neighbouring counters."""
+    mask = np.ravel(kept(key(1), 0.5, (400, 100))).astype(float)
+    for lag in (1, 2, 10_000, 20_000):
+        assert abs(np.corrcoef(mask[:-lag], mask[lag:])[0, 1]) < 4 / np.sqrt(len(mask) - lag)

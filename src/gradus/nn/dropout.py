@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from gradus.errors import GradusError
 from gradus.nn.dense import floating
 from gradus.nn.layer import Layer
+from gradus.nn.randomness import kept
 
 
 def check_share(layer: str, name: str, value: Any) -> None:
@@ -45,7 +46,7 @@ class Dropout(Layer):
         """Return `x · keep / (1 - rate)` with `keep` drawn anew, or `x` outside training."""
         if not training:
             return x
-        keep = jax.random.uniform(self.random(), x.shape, jnp.float32) >= self.rate
+        keep = kept(self.random(), self.rate, x.shape)
         return jnp.where(keep, floating(x) / (1.0 - self.rate), 0.0)
 
 
@@ -97,7 +98,7 @@ class MaskingNoise(Layer):
         """Return `x` with a share of zeros, or `x` outside training."""
         if not training:
             return x
-        keep = jax.random.uniform(self.random(), x.shape, jnp.float32) >= self.rate
+        keep = kept(self.random(), self.rate, x.shape)
         return jnp.where(keep, floating(x), 0.0)
 
 

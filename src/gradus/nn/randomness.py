@@ -1,8 +1,8 @@
 """Random numbers inside a training program: Threefry, in one kernel.
 
 JAX's own Threefry is compiled for a CPU as a loop of many small kernels, which costs a small
-network more than all its arithmetic. This one is the same function written out, so that XLA
-computes a mask where it is used, ten times as fast. Keys are JAX's typed keys: all of `jax.random`
+network more than all its arithmetic. This one is the same function written out, and no bit that it
+gives is thrown away: a mask costs a small part. Keys are JAX's typed keys: all of `jax.random`
 works with them, and under `vmap` every member draws what it would draw alone.
 
 Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
@@ -53,6 +53,22 @@ def threefry(words: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[jax.Arra
     return x, y
 
 
+def kept(key: jax.Array, rate: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Return an array that is False in a share of `rate` of its places, and True elsewhere.
+
+    Of each place 16 bits are drawn, so that the share is a whole number of 65,536ths, the next one
+    from `rate` up.
+
+    Args:
+        key: of what is drawn.
+        rate: a number in [0, 1).
+        shape: of the array.
+    """
+    drawn = jax.random.bits(key, shape, jnp.uint16).astype(jnp.float32)
+    # Drawn once, for going forward and for going back.
+    return jax.lax.optimization_barrier(drawn >= rate * 2.0**16)
+
+
 def _seed(seed: Any) -> jax.Array:
     low = seed.astype(jnp.uint32)
     wide = seed.dtype.itemsize > 4
@@ -70,11 +86,15 @@ def _split(key: Any, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _bits(key: Any, width: int, shape: tuple[int, ...]) -> jax.Array:
-    counter = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    high, low = threefry((key[0], key[1]), (jnp.uint32(0), counter))
+    count = math.prod(shape)
+    pairs = -(-count * width // 64)
+    drawn = threefry((key[0], key[1]), (jnp.uint32(0), jax.lax.iota(jnp.uint32, pairs)))
+    # Both words are used, and XLA must not compute them again wherever their bits are read.
+    words = jax.lax.optimization_barrier(jnp.concatenate(drawn))
     if width == 64:
-        return (high.astype(jnp.uint64) << 32) | low.astype(jnp.uint64)
-    return low.astype({8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32}[width])
+        words = words.reshape(-1, 2)
+    bits = jax.lax.bitcast_convert_type(words, jnp.dtype(f"uint{width}"))
+    return bits.reshape(-1)[:count].reshape(shape)
 
 
 _threefry = define_prng_impl(
