@@ -90,7 +90,7 @@ def test_each_trial_is_its_model_alone_on_its_inputs(executor):
         for seed in range(2):
             one = alone(sweep, trial, x, seed=seed, validation_data=(x[:20], Y[:20]))
             found = next(m for m in sweep.member_models(trial) if m.seed == seed)
-            if isinstance(executor, Local) and executor.width == 1:
+            if isinstance(executor, Local) and executor.crew.way is None:
                 same(found, one)
             np.testing.assert_allclose(found.predict(x), one.predict(x), rtol=1e-3, atol=1e-5)
     best = max(sweep.trials, key=lambda trial: trial.score)

@@ -11,7 +11,7 @@ from gradus.errors import GradusError
 from gradus.space import settle
 from gradus.sweep import remote
 from gradus.sweep.executors import Local
-from gradus.sweep.population import Population
+from gradus.sweep.population import Population, Way
 from gradus.sweep.room import Room
 from gradus.sweep.round import AHEAD
 from gradus.train import memory
@@ -104,13 +104,13 @@ def test_the_chunk_is_made_to_fit(free, monkeypatch):
     widths, advance = [], Population.advance
 
     def noted(population, members, until=None, ended=None):
-        widths.append((population.width, len(members)))
+        widths.append((population.way.width, len(members)))
         advance(population, members, until, ended)
 
     monkeypatch.setattr(Population, "advance", noted)
     wide = gr.Sweep(model(), 12, executor=Local(2, width=12)).fit(X, Y, **OPTIONS)
     assert widths == [(12, 12)]
-    population = Population(next(members_of(wide, 1)), 12)
+    population = Population(next(members_of(wide, 1)), Way(12))
     population.compile()
     widths.clear()
     free(population.need)  # for two threads

@@ -10,7 +10,7 @@ from gradus.models.samples import samples
 from gradus.sweep import population
 from gradus.sweep.executors import Local
 from gradus.sweep.member import Builder, Fold
-from gradus.sweep.population import Population, fit_all
+from gradus.sweep.population import Population, Way, fit_all
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
@@ -71,7 +71,7 @@ def test_those_ahead_wait_for_those_behind():
     together, alone = members(settings), members(settings)
     for member in together[1:]:
         Population(member).advance([member], until=2)
-    Population(together[0], 3).advance(together)
+    Population(together[0], Way(3)).advance(together)
     for member, one in zip(together, alone, strict=True):
         Population(one).advance([one])
         assert member.done
@@ -99,3 +99,41 @@ def test_what_nobody_waits_for_ends_after_its_call(monkeypatch):
     done.close()
     assert int(long.carry.epoch) < 10**6
     assert not long.done
+
+
+def test_only_what_differs_has_a_population_axis():
+    """Rates and dropout differ: two numbers of some twenty; with the seed the key does too."""
+    three = members([(0, 0.01, 0.1), (0, 0.02, 0.2), (0, 0.03, 0.3)])
+    made = Population(three[0], Way(3))
+    made.advance(three)
+    varied = made.learn(three)
+    assert sum(varied) == 2
+    assert len(varied) > 10
+    course, _ = made.course(three)
+    net, optimizer, *_ = course.settings
+    assert np.shape(optimizer.learning_rate) == (3,)
+    assert np.shape(optimizer.beta_1) == ()
+    assert [np.shape(layer.rate) for layer in net.layers if isinstance(layer, gr.Dropout)] == [(3,)]
+    assert np.shape(course.key) == ()
+    assert sum(made.learn(members([(7, 0.01, 0.1)]) + three)) == 3
+    assert np.shape(made.course(three)[0].key) == (3,)
+
+
+def test_a_number_that_differs_later_is_its_own():
+    """The program is compiled again for it, and no member trains with another's number."""
+    settings = [(0, 0.01, 0.2), (0, 0.05, 0.2), (0, 0.05, 0.4), (3, 0.01, 0.4)]
+    together, alone = members(settings), members(settings)
+    made = Population(together[0], Way(2))
+    for at in (0, 2):
+        made.advance(together[at : at + 2])
+    for member, one in zip(together, alone, strict=True):
+        Population(one).advance([one])
+        np.testing.assert_allclose(
+            member.model.history["loss"], one.model.history["loss"], rtol=1e-5
+        )
+    assert len({tuple(member.model.history["loss"]) for member in together}) == 4
+
+
+def test_numbers_that_are_none_are_the_same_in_all():
+    one, other = members([(0, 0.01, 0.1), (0, 0.01, 0.1)])  # no target: NaN
+    assert not any(Population(one, Way(2)).learn([one, other]))

@@ -8,11 +8,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jax
+
 from gradus.errors import GradusError, unknown
 from gradus.models.arguments import whole
 from gradus.sweep.contest import Executor
 from gradus.sweep.member import Member
+from gradus.sweep.population import Way
 from gradus.sweep.round import Crew, Round
+from gradus.sweep.ways import usual
+from gradus.train.devices import check_devices
 
 CHUNK = 8  # members that one thread trains before it hands them over
 
@@ -22,21 +27,28 @@ class Local:
 
     Args:
         workers: threads; one for each core if None.
-        width: how many members are trained side by side, by mapping the program. None for 1 on a
-            CPU and 16 elsewhere, or, where many train for long, for what is measured to be the
-            fastest and kept for the next time. It is less where memory is short.
+        width: how many members are trained side by side on a device, by mapping the program; less
+            where memory is short.
+        devices: over how many devices of this machine they are spread.
         chunk: how many members, one after another, a thread trains before it hands them over.
+
+    With neither `width` nor `devices` members are trained one at a time on a CPU, elsewhere 16 on
+    each device; or, where many train for long, in the way that is measured to be the fastest and
+    kept for the next time.
 
     Raises:
         GradusError: for numbers that cannot be.
     """
 
     def __init__(
-        self, workers: int | None = None, width: int | None = None, chunk: int = CHUNK
+        self,
+        workers: int | None = None,
+        width: int | None = None,
+        chunk: int = CHUNK,
+        devices: int | None = None,
     ) -> None:
         workers = _cores() if workers is None else whole("workers", workers, 1)
-        self.width = None if width is None else whole("width", width, 1)
-        self.crew = Crew(workers, self.width, whole("chunk", chunk, 1))
+        self.crew = Crew(workers, _way(width, devices), whole("chunk", chunk, 1))
 
     def run(self, members: Iterable[Member], until: int | None = None) -> Iterator[list[Member]]:
         """Train members, built one after another, and yield them as they are done.
@@ -79,6 +91,17 @@ def get(executor: Any) -> Executor:
         )
     made: Executor = executor
     return made
+
+
+def _way(width: int | None, devices: int | None) -> Way | None:
+    """Return the way that some of its numbers ask for; None where neither is given."""
+    if width is None and devices is None:
+        return None
+    other = usual()
+    wide = other.width if width is None else whole("width", width, 1)
+    spread = other.devices if devices is None else whole("devices", devices, 1)
+    check_devices(spread, jax.local_devices())
+    return Way(wide, spread)
 
 
 def _cores() -> int:

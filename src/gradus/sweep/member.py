@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from gradus.models import arguments
 from gradus.models.course import begin, conclude
@@ -40,12 +41,14 @@ class Fold:
         data: all of them, on the device.
         feed: what is measured, on the device.
         number: which of several folds this is.
+        spread: the same, whole on each of several devices, where they were asked for.
     """
 
     samples: Samples
     data: Data
     feed: Feed | None
     number: int = 0
+    spread: dict[Mesh, tuple[Data, Feed | None]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, samples: Samples, number: int = 0) -> Fold:
@@ -59,6 +62,12 @@ class Fold:
         data = self.data if split.given is None else self.data._replace(weight=split.given)
         feed = loop.validation_feed(data, held)
         return Fold(split, self.data, jax.device_put(feed), number)
+
+    def on(self, devices: Mesh) -> tuple[Data, Feed | None]:
+        """Return data and feed, put whole on each of some devices once."""
+        if devices not in self.spread:
+            self.spread[devices] = loop.placed((self.data, self.feed), devices)
+        return self.spread[devices]
 
 
 @dataclasses.dataclass

@@ -1,14 +1,17 @@
 """A population: members of one structure, trained by one compiled program.
 
 The members' networks, optimisers and tasks are trees with the same structure. One after another
-they are arguments of the same program, as no number in them is part of it; side by side their
-leaves are stacked, and the program is mapped over them. Only the samples are shared.
+they are arguments of the same program, as no number in them is part of it. Side by side, what
+training changes is stacked, and so are the numbers in which members differ, and the program is
+mapped over them; the other numbers and the samples are shared. Spread over devices, each of them
+trains its share of the members.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -16,6 +19,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from gradus.errors import GradusError
 from gradus.models import arguments
@@ -24,11 +28,31 @@ from gradus.models.samples import samples
 from gradus.sweep.fusion import SPEED, STEP
 from gradus.sweep.member import Builder, Fold, Member
 from gradus.train import loop, memory
-from gradus.train.program import Plan, run
+from gradus.train.program import Data, Feed, Plan, run
 
 CALL = 2.0  # expected seconds of a call of the program at most, as Ctrl-C waits for its end
 
+AXIS = "members"
+
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How one call of a program trains members of a population.
+
+    Attributes:
+        width: how many are trained side by side on a device, by mapping the program.
+        devices: how many devices they are spread over.
+    """
+
+    width: int = 1
+    devices: int = 1
+
+    @property
+    def members(self) -> int:
+        """How many members there are in all."""
+        return self.width * self.devices
 
 
 class Population:
@@ -36,16 +60,19 @@ class Population:
 
     Args:
         first: one of them.
-        width: how many are trained side by side, by mapping the program; 1 for one at a time.
+        way: how they are trained.
 
     Attributes:
-        need: the bytes that a call of the compiled program takes, the samples not counted.
+        need: the bytes that a call of the compiled program takes on a device (on a CPU on all of
+            them, as they share its memory), the samples not counted.
         flops: the floating-point operations of a step, with a share of the measuring.
     """
 
-    def __init__(self, first: Member, width: int = 1) -> None:
-        self.first, self.width = first, width
+    def __init__(self, first: Member, way: Way | None = None) -> None:
+        self.first, self.way = first, way or Way()
         self.need, self.flops = 0, 0.0
+        self._varied: tuple[bool, ...] = ()
+        self._learns = threading.Lock()
         self._orders: dict[tuple[int, int], Any] = {}
         self._draw = first.course.order
 
@@ -54,23 +81,48 @@ class Population:
 
         What it takes is known then.
         """
-        course, carry = self.course([self.first] * self.width)
+        course, carry = self.course([self.first])
         lowered = course.lower(carry)
         compiled = lowered.compile()
-        self.need = memory.size(carry) + memory.working(compiled)
+        shared = jax.default_backend() == "cpu"
+        there = memory.size(carry) // (1 if shared else self.way.devices)
+        self.need = there + memory.working(compiled) * (self.way.devices if shared else 1)
         self.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
         return lowered
 
-    def widen(self, width: int) -> None:
-        """Have another number of members side by side."""
-        if width != self.width:
-            self.width = width
+    def at(self, way: Way) -> Population:
+        """Return the same population, trained in another way."""
+        other = Population(self.first, way)
+        other._varied = self._varied
+        return other
+
+    def learn(self, members: Sequence[Member]) -> tuple[bool, ...]:
+        """Note in which numbers of settings and key members differ; return which ever did.
+
+        Those have a population axis. Which ones are is part of the program, so that a number that
+        differs only later has it compiled once more.
+        """
+        differ = [_differ(column) for column in _columns(members)]
+        with self._learns:
+            known = self._varied or (False,) * len(differ)
+            self._varied = tuple(map(operator.or_, known, differ))
+            return self._varied
+
+    def change(self, way: Way) -> None:
+        """Have members trained in another way."""
+        if way != self.way:
+            self.way = way
+            self._orders.clear()
             self.compile()
 
     def narrow(self, room: int) -> None:
         """Have fewer members side by side until a call takes no more bytes than there are."""
-        while self.width > 1 and self.need > room:
-            self.widen(max(1, min(self.width - 1, self.width * room // self.need)))
+        while self.way.members > 1 and self.need > room:
+            width, devices = self.way.width, self.way.devices
+            if width > 1:
+                self.change(Way(max(1, min(width - 1, width * room // self.need)), devices))
+            else:
+                self.change(Way())
 
     def advance(
         self,
@@ -81,7 +133,7 @@ class Population:
         """Train members to the end of the epoch `until`, or to their last.
 
         Args:
-            members: at most `width` of them; those behind catch up first.
+            members: at most `way.members` of them; those behind catch up first.
             until: an epoch, counted from 1.
             ended: where it is set, members stay where the last call of the program left them.
         """
@@ -97,7 +149,7 @@ class Population:
             course, carry = self.course(live)
             epochs = min(self._most(), *(end(member) - first for member in live))
             carry, logs = jax.device_get(course.run(carry, first, epochs))
-            if self.width == 1:
+            if self.way.members == 1:
                 live[0].extend(carry, logs)
                 continue
             for index, member in enumerate(live):
@@ -115,31 +167,46 @@ class Population:
         measured = 0
         if course.validation is not None:
             measured = min(loop.VALIDATION_BATCH, int(course.validation.count))
-        return STEP + self.flops / self.width * trained / (trained + measured) / SPEED
+        return STEP + self.flops / self.way.width * trained / (trained + measured) / SPEED
 
     def _most(self) -> int:
         """Return how many epochs a call may take, so that it ends before long."""
         plan = self.first.course.plan
-        return max(1, min(plan.epochs, int(CALL / (self.step * plan.steps * self.width))))
+        return max(1, min(plan.epochs, int(CALL / (self.step * plan.steps * self.way.width))))
 
     def course(self, members: Sequence[Member]) -> tuple[loop.Course, Any]:
         """Return the program with some members' settings in place, and where they stand."""
-        first = members[0]
+        first, way = members[0], self.way
         course = dataclasses.replace(first.course, settings=first.settings, order=self._order)
-        if self.width == 1:
+        if way.members == 1:
             return course, first.standing
         # What is left over is a copy of the last, computed and thrown away.
-        filled = [*members, *[members[-1]] * (self.width - len(members))]
-        together = stacked([(member.settings, member.standing) for member in filled])
-        keys = jnp.stack([member.course.key for member in filled])
-        return dataclasses.replace(
-            course, settings=together[0], key=keys, program=_mapped
-        ), together[1]
+        filled = [*members, *[members[-1]] * way.members][: way.members]
+        varied = self.learn(filled)
+        leaves = [
+            _stack(column) if vary else column[0]
+            for column, vary in zip(_columns(filled), varied, strict=True)
+        ]
+        settings, key = jax.tree.unflatten(jax.tree.structure(_numbers(first)), leaves)
+        standing = stacked([member.standing for member in filled])
+        program = mapped(way, varied)
+        course = dataclasses.replace(course, settings=settings, key=key, program=program)
+        if way.devices > 1:
+            course.data, course.validation = self._samples(mesh(way.devices))
+        return course, standing
+
+    def _samples(self, devices: Mesh) -> tuple[Data, Feed | None]:
+        """Return the samples, whole on each of some devices."""
+        data, validation = self.first.fold.on(devices)
+        if self.first.regime.batch_size is None:  # a batch is the rows that are trained on
+            data = loop.placed(self.first.course.data, devices)
+        return data, validation
 
     def _order(self, first: int, epochs: int) -> Any:
         """Return the order of samples, drawn once for all members."""
         if (first, epochs) not in self._orders:
-            self._orders[first, epochs] = jax.device_put(self._draw(first, epochs))
+            order, devices = self._draw(first, epochs), self.way.devices
+            self._orders[first, epochs] = loop.placed(order, mesh(devices) if devices > 1 else None)
         return self._orders[first, epochs]
 
 
@@ -186,8 +253,8 @@ def fit_all(
     builder, fold = Builder(options), Fold.of(given)
     members = [builder.ready(index, model, fitting, fold) for index, model in enumerate(models)]
     if len({member.structure for member in members}) != 1:
-        raise _differ()
-    population = Population(members[0], len(members))
+        raise _unlike()
+    population = Population(members[0], Way(len(members)))
     population.advance(members)
     return [member.conclude() for member in members]
 
@@ -195,16 +262,13 @@ def fit_all(
 def stacked(trees: Sequence[T]) -> T:
     """Return trees of one structure as one, whose leaves have a population axis in front.
 
-    Leaves that are the same in all are no exception: which ones are would be part of the program,
-    and with the next members it would be another.
-
     Raises:
         GradusError: if their structures differ.
     """
     structures = {jax.tree.structure(tree) for tree in trees}
     shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
     if len(structures) != 1 or len(shapes) != 1:
-        raise _differ()
+        raise _unlike()
     made: T = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
     return made
 
@@ -215,15 +279,79 @@ def member_of(tree: T, index: int) -> T:
     return made
 
 
-def _differ() -> GradusError:
+def _unlike() -> GradusError:
     return GradusError(
         "These models differ in structure (layers, widths, activations, the kind of optimiser "
         "or loss), so that they are not one program: train each with fit."
     )
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def _mapped(*arguments: Any, plan: Plan) -> Any:
-    """Run the program mapped over a population: settings, carry and key, not the samples."""
-    axes = (0, 0, 0, 0, 0, None, None, None, None, 0)
-    return jax.vmap(functools.partial(run, plan=plan), in_axes=axes)(*arguments)
+def _numbers(member: Member) -> tuple[Any, Any]:
+    """Return what a program takes of a member that training does not change."""
+    return member.settings, member.course.key
+
+
+def _columns(members: Sequence[Member]) -> list[tuple[Any, ...]]:
+    """Return each of these numbers of all members."""
+    return list(zip(*(jax.tree.leaves(_numbers(member)) for member in members), strict=True))
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _differ(leaves: Sequence[Any]) -> bool:
+    """Return whether a leaf of several members is not the same in all."""
+    first, *others = map(jax.random.key_data, leaves) if _is_key(leaves[0]) else leaves
+    return not all(
+        other is first or np.array_equal(first, other, equal_nan=True) for other in others
+    )
+
+
+def _stack(leaves: Sequence[Any]) -> Any:
+    return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack(leaves)
+
+
+@functools.lru_cache(8)
+def mesh(devices: int) -> Mesh:
+    """Return the first devices of this process, over which members are spread."""
+    chosen = jax.local_devices()[:devices]
+    return jax.make_mesh((devices,), (AXIS,), (AxisType.Auto,), devices=chosen)
+
+
+@functools.lru_cache(256)
+def mapped(way: Way, varied: tuple[bool, ...]) -> Any:
+    """Return the program of several members, compiled where it is first called.
+
+    Args:
+        way: how they are trained.
+        varied: which leaves of settings and key have a population axis; the carry's all have.
+    """
+
+    def _mapped(carry: Any, *arguments: Any, plan: Plan) -> Any:
+        *settings, train, validation, epochs, first, key = arguments
+        leaves, tree = jax.tree.flatten((settings, key))
+
+        def one(carry: Any, leaves: Any, shared: Any) -> Any:
+            settings, key = jax.tree.unflatten(tree, leaves)
+            return run(carry, *settings, *shared, key, plan=plan)
+
+        def alone(carry: Any, leaves: Any, shared: Any) -> Any:
+            own = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varied, strict=True)]
+            return jax.tree.map(lambda leaf: leaf[None], one(member_of(carry, 0), own, shared))
+
+        # A single member is not mapped, by which all of its conditions would take both branches.
+        axes = 0, [0 if vary else None for vary in varied], None
+        program = jax.vmap(one, axes) if way.width > 1 else alone
+        if way.devices > 1:
+            cut, whole = PartitionSpec(AXIS), PartitionSpec()
+            program = jax.shard_map(
+                program,
+                mesh=mesh(way.devices),
+                in_specs=(cut, [cut if vary else whole for vary in varied], whole),
+                out_specs=cut,
+                check_vma=False,
+            )
+        return program(carry, leaves, (train, validation, epochs, first))
+
+    return jax.jit(_mapped, static_argnames="plan")

@@ -18,7 +18,7 @@ from gradus.space import Hyper, Value
 from gradus.sweep.executors import CHUNK, Local
 from gradus.sweep.inputs import Inputs
 from gradus.sweep.member import Builder, Member, Source
-from gradus.sweep.width import usual
+from gradus.sweep.ways import usual
 from gradus.train.history import History
 from gradus.train.program import Carry
 
@@ -92,7 +92,7 @@ def train(
     made = [_made(order, source) for order in orders]
     members = [member for member in made if isinstance(member, Member)]
     chunk = max(1, min(CHUNK, len(members) // workers))  # all threads have some
-    for _ in Local(workers, width or usual(), chunk).run(members, until):
+    for _ in Local(workers, width or usual().width, chunk).run(members, until):
         pass
     return [one if isinstance(one, str) else one.error or standing(one) for one in made]
 

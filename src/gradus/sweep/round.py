@@ -13,9 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from gradus.errors import TooLargeError
-from gradus.sweep import width as widths
+from gradus.sweep import ways
 from gradus.sweep.member import Member
-from gradus.sweep.population import Population
+from gradus.sweep.population import Population, Way
 from gradus.sweep.room import Room
 from gradus.train import memory
 
@@ -29,15 +29,15 @@ class Crew:
 
     Attributes:
         workers: threads.
-        width: how many members are trained side by side; None for what is best.
+        way: how members are trained; None for what is best.
         chunk: how many, one after another, a thread trains before it hands them over.
-        known: the width, need and operations of each program that was compiled before.
+        known: the way, need and operations of each program that was compiled before.
     """
 
     workers: int
-    width: int | None
+    way: Way | None
     chunk: int
-    known: dict[Hashable, tuple[int, int, float]] = dataclasses.field(default_factory=dict)
+    known: dict[Hashable, tuple[Way, int, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -48,12 +48,14 @@ class Group:
         population: the program.
         seen: how many members were built.
         waiting: those that are not under way yet.
-        ready: done when the program is compiled.
+        begun: whether the program is being compiled, or is.
+        ready: done when it is.
     """
 
     population: Population
     seen: int = 0
     waiting: list[Member] = dataclasses.field(default_factory=list)
+    begun: bool = False
     ready: Future[None] = dataclasses.field(default_factory=Future)
 
 
@@ -98,7 +100,7 @@ class Round:
 
     def _new(self) -> Iterator[Group]:
         """Yield the groups whose program is not compiled yet."""
-        return (group for group in self.groups.values() if not group.ready.done())
+        return (one for one in self.groups.values() if one.begun and not one.ready.done())
 
     def _full(self) -> bool:
         """Whether as many members lie built as the threads need, or as there is memory for."""
@@ -108,10 +110,12 @@ class Round:
         return bool(self.held) and self.room.free < TAKES * self.largest
 
     def _enrol(self, member: Member) -> None:
-        """Have a member wait for its program, which is compiled for the first of each."""
+        """Have a member wait for its program, which is compiled when enough wait for one call."""
         kind = member.program
         group = self.groups.get(kind) or self._group(kind, member)
         group.waiting.append(member)
+        if len(group.waiting) >= group.population.way.members:
+            self._begin(kind, group)
         group.seen += 1
         self.seen += 1
         size = self.held[id(member)] = memory.size(member.carry)
@@ -119,14 +123,19 @@ class Round:
         self.room.hold(size)
 
     def _group(self, kind: Hashable, first: Member) -> Group:
-        population = Population(first, self.crew.width or widths.usual())
-        group = self.groups[kind] = Group(population)
+        group = self.groups[kind] = Group(Population(first, self.crew.way or ways.usual()))
+        return group
+
+    def _begin(self, kind: Hashable, group: Group) -> None:
+        """Compile a group's program, unless that was begun."""
+        if group.begun:
+            return
+        group.begun, population = True, group.population
         if kind in self.crew.known:
-            population.width, population.need, population.flops = self.crew.known[kind]
+            population.way, population.need, population.flops = self.crew.known[kind]
             group.ready.set_result(None)
         else:
             group.ready = self.pool.submit(self._prepare, kind, group)
-        return group
 
     def _submit(self, idle: bool) -> list[list[Member]]:
         """Hand full chunks to the threads; return members for which there is no memory.
@@ -134,6 +143,9 @@ class Round:
         Args:
             idle: whether no more members are built now, so that others too are handed over.
         """
+        if idle:
+            for kind, group in self.groups.items():
+                self._begin(kind, group)
         ready = [one for one in self.groups.values() if one.waiting and one.ready.done()]
         refused = []
         for group in ready:
@@ -145,7 +157,7 @@ class Round:
         most = AHEAD * self.crew.workers
         while idle and len(self.jobs) < most and any(one.waiting for one in ready):
             fullest = max(ready, key=lambda one: len(one.waiting))
-            alone = fullest.population.width == 1  # few members too are for all cores
+            alone = fullest.population.way.members == 1  # few members too are for all cores
             left = len(fullest.waiting)
             self._start(fullest, math.ceil(left / most) if alone else left)
         return refused
@@ -156,36 +168,38 @@ class Round:
 
     def _size(self, group: Group) -> int:
         """Return how many members are a chunk."""
-        width = group.population.width
-        return self.crew.chunk if width == 1 else width
+        members = group.population.way.members
+        return self.crew.chunk if members == 1 else members
 
     def _prepare(self, kind: Hashable, group: Group) -> None:
-        """Compile a group's program, as wide as suits the machine and its memory.
+        """Compile a group's program, in the way that suits the machine and its memory.
 
         Raises:
             TooLargeError: if there is no memory for one member.
         """
         population, workers = group.population, self.crew.workers
         with self.room.work(0):
+            population.learn(list(group.waiting))
             program = population.compile()
-        memory.check_program(population.need // population.width, self.room.size)
-        if self.crew.width is None:
-            population.widen(self._width(group, program.as_text()))
+        memory.check_program(population.need // population.way.members, self.room.size)
+        if self.crew.way is None:
+            population.change(self._way(group, program.as_text()))
         population.narrow(self.room.size // workers)
         memory.check_program(population.need, self.room.size)
-        self.crew.known[kind] = population.width, population.need, population.flops
+        self.crew.known[kind] = population.way, population.need, population.flops
 
-    def _width(self, group: Group, program: str) -> int:
-        """Return the width that was found best, now if its training is expected to be long."""
+    def _way(self, group: Group, program: str) -> Way:
+        """Return the way that was found best, now if its training is expected to be long."""
         population, workers = group.population, self.crew.workers
-        key = widths.key(program, workers)
-        width = widths.kept(key)
-        if width is None and self._seconds(group) >= widths.PAYS:
+        key = ways.key(program, workers)
+        way = ways.kept(key)
+        population.learn(list(group.waiting))
+        if way is None and self._seconds(group) >= ways.PAYS:
             with self.room.alone():
-                width = widths.measure(population, workers, self.room.size)
-            if width is not None:
-                widths.keep(key, width)
-        return width or population.width
+                way = ways.measure(population, workers, self.room.size)
+            if way is not None:
+                ways.keep(key, way)
+        return way or population.way
 
     def _seconds(self, group: Group) -> float:
         """Return about how long all threads will train the members of a group."""
@@ -195,9 +209,10 @@ class Round:
         return epochs * group.population.step * first.course.plan.steps / self.crew.workers
 
     def _train(self, population: Population, members: list[Member]) -> list[Member]:
-        for at in range(0, len(members), population.width):
+        count = population.way.members
+        for at in range(0, len(members), count):
             with self.room.work(population.need):
-                population.advance(members[at : at + population.width], self.until, self.ended)
+                population.advance(members[at : at + count], self.until, self.ended)
         return members
 
 

@@ -7,6 +7,7 @@ sums over devices (in the gradients, in batch statistics, in losses) wherever a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -37,12 +38,7 @@ def mesh_of(devices: Any) -> Mesh | None:
     count = len(found) if devices == "all" else devices
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
         raise GradusError(f"devices={devices!r}: write how many, 'all', or None for one.")
-    if count > len(found):
-        raise GradusError(
-            f"devices={count}: there are {len(found)} ({found[0].platform}); write at most that, "
-            "or 'all'. A CPU is one device unless JAX is told otherwise before its first "
-            f'computation: jax.config.update("jax_num_cpu_devices", {count}).'
-        )
+    check_devices(int(count), found, ", or 'all'")
     if jax.process_count() > 1 and count < len(found):
         raise GradusError(
             f"devices={count}: {jax.process_count()} processes have {len(found)} devices, and "
@@ -52,6 +48,25 @@ def mesh_of(devices: Any) -> Mesh | None:
         return None
     chosen = found[: int(count)]
     return jax.make_mesh((len(chosen),), (AXIS,), (AxisType.Auto,), devices=chosen)
+
+
+def check_devices(count: int, found: Sequence[jax.Device], or_else: str = "") -> None:
+    """Refuse more devices than were found.
+
+    Args:
+        count: how many are wanted.
+        found: those that there are.
+        or_else: what may be written besides a lower number.
+
+    Raises:
+        GradusError: if there are fewer.
+    """
+    if count > len(found):
+        raise GradusError(
+            f"devices={count}: there are {len(found)} ({found[0].platform}); write at most that"
+            f"{or_else}. A CPU is one device unless JAX is told otherwise before its first "
+            f'computation: jax.config.update("jax_num_cpu_devices", {count}).'
+        )
 
 
 def everywhere(tree: T, mesh: Mesh | None) -> T:

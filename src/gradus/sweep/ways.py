@@ -1,8 +1,9 @@
-"""How many members a program trains side by side: what was measured to be fast on this machine.
+"""In which way a program trains members: what was measured to be fast on this machine.
 
 Mapped over several members, a program does its small steps' work in larger pieces, which fills a
-GPU but gains a CPU little. Which width is best is measured with the program itself where its
-training is long enough, and kept for the next time: results of other widths differ by rounding.
+GPU but gains a CPU little; spread over devices, it trains some on each. Which way is best is
+measured with the program itself where its training is long enough, and kept for the next time:
+results of different ways differ by rounding.
 """
 
 from __future__ import annotations
@@ -26,22 +27,24 @@ import jax
 import numpy as np
 
 from gradus import cache
-from gradus.sweep.population import Population
+from gradus.sweep.population import Population, Way
 from gradus.train.loop import Course
 
-PAYS = 60.0  # seconds of expected training from which a width is measured
-SECONDS = 0.5  # for which each width is measured
+PAYS = 60.0  # seconds of expected training from which ways are measured
+SECONDS = 0.5  # for which each way is measured
 TRIES = 3  # of which the fastest counts
-GAIN = 1.2  # times as fast must a width be as the next narrower one
+GAIN = 1.2  # times as fast must a way be as the one before it
 STEPS = 32  # of an epoch that is measured
 WIDEST = 64
 
 clock = time.perf_counter
 
 
-def usual() -> int:
-    """Return the width where none was measured: 1 on a CPU, else 16."""
-    return 1 if jax.default_backend() == "cpu" else 16
+def usual() -> Way:
+    """Return the way where none was measured: one at a time on a CPU, else 16 on each device."""
+    if jax.default_backend() == "cpu":
+        return Way()
+    return Way(16, len(jax.local_devices()))
 
 
 def widths() -> tuple[int, ...]:
@@ -49,60 +52,77 @@ def widths() -> tuple[int, ...]:
     return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 4, 16, WIDEST)
 
 
-def measure(population: Population, workers: int, room: int) -> int | None:
-    """Return the width at which members are trained the fastest; None if they train no further.
+def measure(population: Population, workers: int, room: int) -> Way | None:
+    """Return the way in which members are trained the fastest; None if they train no further.
 
-    Each width is tried in as many threads as are used, on copies of the first member that are
-    thrown away, as long as it is faster than the one before and there is memory for it.
+    Each is tried in as many threads as are used, on copies of the first member that are thrown
+    away, if there is memory for it.
 
     Args:
         population: a compiled population.
         workers: threads.
         room: the bytes that are free.
     """
-    each = population.need / population.width
-    among = [width for width in widths() if width == 1 or width * each * workers <= room]
+    each = population.need / population.way.members
     steps = max(1, min(STEPS, int(SECONDS / population.step)))
-    return climb(lambda width: _rate(Population(population.first, width), workers, steps), among)
+
+    def rate(way: Way) -> float:
+        if way.members > 1 and way.members * each * workers > room:
+            return 0.0
+        return _rate(population.at(way), workers, steps)
+
+    return climb(rate, widths(), sorted({1, len(jax.local_devices())}))
 
 
-def climb(rate: Callable[[int], float], among: Sequence[int]) -> int | None:
-    """Return the widest of some widths up to which each is faster than the one before.
+def climb(
+    rate: Callable[[Way], float], widths: Sequence[int], devices: Sequence[int] = (1,)
+) -> Way | None:
+    """Return the widest way up to which each is faster than the one before.
+
+    First on a single device; from what is best there it goes on, on all of them.
 
     Args:
-        rate: how fast a width is; NaN if nobody knows, and then nothing is known of any.
-        among: the widths.
+        rate: how fast a way is; NaN if nobody knows, and then nothing is known of any.
+        widths: of the ways, in their order.
+        devices: of the ways, in their order.
     """
     best, found = None, 0.0
-    for width in among:
-        now = rate(width)
-        if math.isnan(now):
-            return None
-        if now < GAIN * found:
-            break
-        best, found = width, now
+    for count in devices:
+        for width in widths:
+            if best is not None and width < best.width:
+                continue
+            now = rate(Way(width, count))
+            if math.isnan(now):
+                return None
+            if now < GAIN * found:
+                break
+            best, found = Way(width, count), now
     return best
 
 
 def key(program: str, workers: int) -> str:
     """Return what a verdict holds for: a program on a device, in so many threads."""
-    device = jax.local_devices()[0].device_kind, str(os.cpu_count()), str(workers)
-    return hashlib.sha256("\n".join([*device, *_versions(), program]).encode()).hexdigest()
+    devices = jax.local_devices()
+    kind = devices[0].device_kind, str(len(devices)), str(os.cpu_count()), str(workers)
+    return hashlib.sha256("\n".join([*kind, *_versions(), program]).encode()).hexdigest()
 
 
-def kept(key: str) -> int | None:
-    """Return the width that was found best before; None if none was or it cannot be read."""
+def kept(key: str) -> Way | None:
+    """Return the way that was found best before; None if none was or it cannot be read."""
     if not cache.wanted():
         return None
     try:
-        width = json.loads(_path(key).read_text())["width"]
+        found = json.loads(_path(key).read_text())
+        width, devices = found["width"], found["devices"]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         return None
-    return width if type(width) is int and 1 <= width <= WIDEST else None
+    most = (width, WIDEST), (devices, len(jax.local_devices()))
+    fits = all(type(one) is int and 1 <= one <= limit for one, limit in most)
+    return Way(width, devices) if fits else None
 
 
-def keep(key: str, width: int) -> None:
-    """Keep a width for the next time; where nothing can be written, nothing is said."""
+def keep(key: str, way: Way) -> None:
+    """Keep a way for the next time; where nothing can be written, nothing is said."""
     if not cache.wanted():
         return
     with contextlib.suppress(OSError, RuntimeError):
@@ -110,7 +130,8 @@ def keep(key: str, width: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, written = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w") as file:
-            json.dump({"width": width, "device": jax.local_devices()[0].device_kind}, file)
+            kind = jax.local_devices()[0].device_kind
+            json.dump({**dataclasses.asdict(way), "device": kind}, file)
         os.replace(written, path)  # others may read it at this moment
 
 
@@ -120,12 +141,12 @@ def _versions() -> list[str]:
 
 
 def _path(key: str) -> Path:
-    return cache.folder("widths") / f"{key}.json"
+    return cache.folder("ways") / f"{key}.json"
 
 
 def _rate(population: Population, workers: int, steps: int) -> float:
     """Return how many short epochs of members all threads do in a second; NaN if they broke off."""
-    course, carry = population.course([population.first] * population.width)
+    course, carry = population.course([population.first])
     course = _short(course, steps)
 
     def train(epochs: int, calls: int = 1) -> float:
@@ -144,7 +165,7 @@ def _rate(population: Population, workers: int, steps: int) -> float:
     calls = math.ceil(wanted / epochs)
     with ThreadPoolExecutor(workers) as pool:
         tries = [sum(pool.map(train, [epochs] * workers, [calls] * workers)) for _ in range(TRIES)]
-    return population.width * float(np.max(tries))
+    return population.way.members * float(np.max(tries))
 
 
 def _short(course: Course, steps: int) -> Course:

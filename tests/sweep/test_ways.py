@@ -1,4 +1,4 @@
-"""How many members are trained side by side is measured where it pays, and kept."""
+"""In which way members are trained is measured where it pays, and kept."""
 
 import itertools
 import json
@@ -10,10 +10,10 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.space import settle
-from gradus.sweep import remote, width
+from gradus.sweep import remote, ways
 from gradus.sweep.executors import Local
 from gradus.sweep.fusion import SPEED, STEP
-from gradus.sweep.population import Population
+from gradus.sweep.population import Population, Way
 
 X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
@@ -44,7 +44,7 @@ def folder(monkeypatch, tmp_path):
     """Where this machine's verdicts are kept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("GRADUS_CACHE", raising=False)
-    return tmp_path / "gradus" / "widths"
+    return tmp_path / "gradus" / "ways"
 
 
 @pytest.fixture
@@ -54,20 +54,20 @@ def measured(monkeypatch):
 
     def measure(population, workers, room):
         found.append((population.first.course.plan, workers))
-        return 4
+        return Way(4)
 
-    monkeypatch.setattr(width, "PAYS", 0.0)
-    monkeypatch.setattr(width, "measure", measure)
+    monkeypatch.setattr(ways, "PAYS", 0.0)
+    monkeypatch.setattr(ways, "measure", measure)
     return found
 
 
 @pytest.fixture
 def used(monkeypatch):
-    """The widths at which members are trained."""
+    """The widths in which members are trained."""
     found, advance = set(), Population.advance
 
     def noted(population, members, until=None, ended=None):
-        found.add(population.width)
+        found.add(population.way.width)
         advance(population, members, until, ended)
 
     monkeypatch.setattr(Population, "advance", noted)
@@ -75,7 +75,7 @@ def used(monkeypatch):
 
 
 def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used, folder):
-    monkeypatch.setattr(width, "measure", None)
+    monkeypatch.setattr(ways, "measure", None)
     swept()
     assert used == {1}
     assert not folder.exists()
@@ -129,7 +129,19 @@ def test_a_given_width_is_neither_measured_nor_looked_up(measured, used, folder)
 
 
 @pytest.mark.parametrize(
-    "damage", ["", "{", "[]", '{"width": "4"}', '{"width": 0}', '{"width": 1e9}', "\x00", None]
+    "damage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"width": 4}',
+        '{"width": "4", "devices": 1}',
+        '{"width": 0, "devices": 1}',
+        '{"width": 1e9, "devices": 1}',
+        '{"width": 4, "devices": 2}',
+        "\x00",
+        None,
+    ],
 )
 def test_a_damaged_file_is_ignored_and_written_again(measured, folder, damage):
     swept()
@@ -184,40 +196,58 @@ def test_another_machine_measures_nothing(measured, used):
     ],
 )
 def test_wider_is_tried_as_long_as_it_is_faster(rates, best):
-    assert width.climb(rates.__getitem__, (1, 4, 16)) == best
+    found = ways.climb(lambda way: rates[way.width], (1, 4, 16))
+    assert found == (best and Way(best))
+
+
+@pytest.mark.parametrize(
+    ("alone", "spread", "best"),
+    [
+        ({1: 10, 4: 9}, {1: 11}, Way(1, 1)),
+        ({1: 10, 4: 9}, {1: 19, 4: 18}, Way(1, 2)),
+        # On two devices it goes on from the width that was best on one.
+        ({1: 10, 4: 40, 16: 41}, {4: 79, 16: 80}, Way(4, 2)),
+        ({1: 10, 4: 40, 16: 41}, {4: 79, 16: 100}, Way(16, 2)),
+        ({1: 10, 4: 9}, {1: math.nan}, None),
+    ],
+)
+def test_more_devices_are_tried_with_the_best_width(alone, spread, best):
+    rates = {1: alone, 2: spread}
+    found = ways.climb(lambda way: rates[way.devices][way.width], (1, 4, 16), (1, 2))
+    assert found == best
 
 
 def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
-    monkeypatch.setattr(width, "widths", lambda: (1, 3))
+    monkeypatch.setattr(ways, "widths", lambda: (1, 3))
     made, ticks = population(), itertools.count(step=0.25)
-    monkeypatch.setattr(width, "clock", lambda: next(ticks))
+    monkeypatch.setattr(ways, "clock", lambda: next(ticks))
     # Calls take a quarter of a second by this clock, however many members and epochs they are of.
-    assert width._rate(made, 1, steps=5) == 4
-    assert width._rate(Population(made.first, 3), 1, steps=5) == 12
-    monkeypatch.setattr(width, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
-    assert width._rate(made, 1, steps=5) == 8 / 0.25
-    assert width.measure(made, 1, room=1 << 60) == 3
-    assert width.measure(made, 1, room=2 * made.need) == 1  # there is no memory for 3
+    assert ways._rate(made, 1, steps=5) == 4
+    assert ways._rate(Population(made.first, Way(3)), 1, steps=5) == 12
+    monkeypatch.setattr(ways, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
+    assert ways._rate(made, 1, steps=5) == 8 / 0.25
+    assert ways.measure(made, 1, room=1 << 60) == Way(3)
+    assert ways.measure(made, 1, room=2 * made.need) == Way()  # there is no memory for 3
 
 
 def test_a_real_measurement_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(width, "SECONDS", 0.03)
-    monkeypatch.setattr(width, "widths", lambda: (1, 3))
+    monkeypatch.setattr(ways, "SECONDS", 0.03)
+    monkeypatch.setattr(ways, "widths", lambda: (1, 3))
     made = population(patience=1, epochs=2)
     before = made.first.carry
-    assert width.measure(made, 2, room=1 << 60) in {1, 3}
+    assert ways.measure(made, 2, room=1 << 60) in {Way(1), Way(3)}
     assert made.first.carry is before
     assert int(before.epoch) == made.first.model.history.epochs == 0
 
 
 def test_of_a_member_that_diverges_nothing_is_learnt():
     made = population(rate=gr.choice(1e38, 2e38))
-    assert width.measure(made, 2, room=1 << 60) is None
+    assert ways.measure(made, 2, room=1 << 60) is None
 
 
 def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
-    monkeypatch.setattr(width, "PAYS", 0.0)
-    monkeypatch.setattr(width, "measure", lambda *_: None)
+    monkeypatch.setattr(ways, "PAYS", 0.0)
+    monkeypatch.setattr(ways, "measure", lambda *_: None)
     swept()
     assert used == {1}
     assert not folder.exists()
@@ -237,9 +267,9 @@ def test_which_sweeps_are_long(monkeypatch):
     def measure(population, workers, room):
         asked.append(population.first.regime.epochs)
 
-    monkeypatch.setattr(width, "measure", measure)
+    monkeypatch.setattr(ways, "measure", measure)
     monkeypatch.setattr(Population, "step", 0.4)  # two seconds for an epoch of a member
-    monkeypatch.setattr(width, "PAYS", 40.0)
+    monkeypatch.setattr(ways, "PAYS", 40.0)
     swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
     assert not asked
     swept(14)
