@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import gradus as gr
 from gradus.apps.spaces import to_toml
 from gradus.models.model import Model
 
@@ -125,6 +126,32 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
     assert gradus("predict", run, "images.npz", "--out", "out.csv")[0] == 0
     assert gradus("report", run)[0] == 0
+
+
+def test_images_that_are_changed_at_random(gradus, gradus_json, work):
+    (work / "mine.toml").write_text(
+        'data = "digits"\n[augmentation]\nflip = {choice = ["none", "vertical"]}\n'
+        "shift = {uniform = [0.1, 0.3]}\nrotation = 0.05\n"
+        "[network]\nlayers = [8]\n[training]\nepochs = 2\n"
+    )
+    record = gradus_json("sweep", "mine.toml", "--trials", 3, "--quiet")
+    table = pl.read_parquet(f"{record['run']}/trials.parquet")
+    assert {"flip", "shift"} < set(table.columns)
+    assert table["shift"].n_unique() == 3
+    best, run = record["best"], work / record["run"]
+    layers = list(Model.load(run).net.layers)
+    turned = [layer for layer in layers if isinstance(layer, gr.RandomFlip)]
+    assert [layer.mode for layer in turned] == [best["flip"]] * (best["flip"] != "none")
+    shifted, rotated = layers[len(turned)], layers[len(turned) + 1]
+    assert shifted.height_factor == shifted.width_factor == pytest.approx(best["shift"])
+    assert rotated.factor == pytest.approx(0.05)
+    assert isinstance(layers[len(turned) + 2], gr.Rescaling)  # black comes in: bytes are changed
+    again = gradus_json("train", run / "experiment.toml", "--quiet")
+    assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
+    # The same rows are measured as they are: nothing is changed outside of training.
+    told = [gradus("predict", run, "digits", "--out", f"{k}.csv")[0] for k in range(2)]
+    assert told == [0, 0]
+    assert (work / "0.csv").read_bytes() == (work / "1.csv").read_bytes()
 
 
 def test_losses_that_want_other_targets(gradus, gradus_json, work):

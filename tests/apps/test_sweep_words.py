@@ -33,6 +33,9 @@ QUICK = ("--trials", 2, "--epochs", 1, "--layers", "4")
             '[schedule]\nname = "cosine"\n[schedule.exponential]\ndecay_rate = 0.9',
             ["[schedule.exponential] counts only"],
         ),
+        ("[augmentation]\nshift = 2", ["augmentation.shift = 2", "<= 1"]),
+        ('[augmentation]\nflip = "horizontl"', ["flip = 'horizontl'", "'horizontal'?"]),
+        ("[augmentation]\nzoom = 0.1", ["[augmentation]", "'zoom'", "flip, shift, rotation"]),
         ("[sweeep]\ntrials = 3", ["Did you mean 'sweep'?", "training, sweep."]),
     ],
 )
@@ -48,6 +51,26 @@ def test_a_list_where_no_space_may_stand_is_not_told_to_be_one(gradus, work):
     (work / "mine.toml").write_text('data = "iris"\nvalidation = [0.1, 0.2]\n')
     status, _, err = gradus("sweep", "mine.toml")
     assert (status, "validation = [0.1, 0.2]" in err, "choice" in err) == (2, True, False)
+
+
+def test_a_sweep_that_is_no_section(gradus, work):
+    (work / "mine.toml").write_text('sweep = 3\ndata = "iris"\n')
+    status, _, err = gradus("sweep", "mine.toml")
+    assert (status, "sweep = 3: write a section, [sweep]" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(("iris",), "numbers of shape"), (("flowers.csv", "--target", "kind"), "a table")],
+)
+def test_augmentation_is_for_images(gradus, work, data, what):
+    rows = "".join(f"{k},{'ab'[k % 2]}\n" for k in range(20))
+    (work / "flowers.csv").write_text("size,kind\n" + rows)
+    for command in ("train", "sweep"):
+        status, _, err = gradus(command, *data, "--rotation", 0.1)
+        assert status == 1
+        assert "[augmentation] is for images" in err
+        assert f"is {what}" in err
 
 
 def test_flags_that_leave_nothing_to_try(gradus, work):

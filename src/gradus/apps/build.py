@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradus.apps.spec import Experiment, SpecError, instead
+from gradus.apps.spec import Augmentation, Experiment, SpecError, instead
 from gradus.data import TablePreprocessor, Target
 from gradus.data.scaling import Scaling
 from gradus.errors import GradusError, unknown
 from gradus.models.mlp import mlp
 from gradus.models.model import Model
 from gradus.nn import activations, initializers
+from gradus.nn.augment import RandomFlip, RandomRotation, RandomTranslation
 from gradus.nn.compose import Sequential
 from gradus.nn.embed import ColumnEmbedding
 from gradus.nn.layer import Layer
@@ -62,7 +63,7 @@ def build(experiment: Experiment, target: Target, entry: list[Layer], steps: int
             kernel_initializer=network.initializer,
         )
         return Model(
-            Sequential([*entry, *body.layers]),
+            Sequential([*changing(experiment.augmentation), *entry, *body.layers]),
             loss=loss,
             optimizer=make_optimizer(experiment, steps),
             metrics=experiment.metrics or (),
@@ -93,6 +94,18 @@ def entrance(x: Any, preprocessor: Any, scaling: Scaling | None) -> list[Layer]:
         mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
         layers.append(Rescaling(_plain(1 / std), _plain(-mean / std)))
     return [*layers, Flatten()] if x.ndim > 2 else layers
+
+
+def changing(given: Augmentation) -> list[Layer]:
+    """Return the layers that change images at random, before they are scaled: black comes in."""
+    layers: list[Layer] = []
+    if given.flip != "none":
+        layers.append(RandomFlip(given.flip))
+    if given.shift:
+        layers.append(RandomTranslation(given.shift, given.shift))
+    if given.rotation:
+        layers.append(RandomRotation(given.rotation))
+    return layers
 
 
 def _plain(values: np.ndarray) -> Any:

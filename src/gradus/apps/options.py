@@ -69,6 +69,17 @@ class Options:
         Literal["auto", "standard", "normal", "minmax", "none"] | None,
         *_flag("preprocessing.scaling", DATA, "How numbers are scaled."),
     ] = None
+    flip: Annotated[
+        Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] | None,
+        *_flag("augmentation.flip", DATA, "Mirror images at random in training."),
+    ] = None
+    shift: Annotated[
+        float | None, *_flag("augmentation.shift", DATA, "Shift images by at most this share.")
+    ] = None
+    rotation: Annotated[
+        float | None,
+        *_flag("augmentation.rotation", DATA, "Turn images by at most this share of a full turn."),
+    ] = None
     layers: Annotated[
         list[int] | None,
         *_flag(

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 from gradus.apps import defaults
-from gradus.apps.build import encode, entrance, make_loss
+from gradus.apps.build import changing, encode, entrance, make_loss
 from gradus.apps.defaults import Facts
 from gradus.apps.spec import Experiment, SpecError
 from gradus.data import (
@@ -134,6 +134,7 @@ def treated(
         SpecError: for settings that cannot be.
     """
     experiment, training = defaults.complete(experiment, rows.facts), rows.parts["training"]
+    _check_images(training, experiment)
     loss = _usable(experiment)
     learnt = preprocessor or _preprocessor(training, experiment)
     inside = None
@@ -215,6 +216,17 @@ def _usable(experiment: Experiment) -> Loss:
         return make_loss(experiment.loss)
     except GradusError as error:
         raise SpecError(str(error)) from None
+
+
+def _check_images(training: Dataset, experiment: Experiment) -> None:
+    """Refuse an augmentation of what are no images."""
+    if not changing(experiment.augmentation) or (not training.is_table and training.x.ndim == 4):
+        return
+    kind = "a table" if training.is_table else f"numbers of shape {training.x.shape}"
+    raise DataError(
+        f"[augmentation] is for images, of shape (count, height, width, channels), but "
+        f"{training.name or experiment.data} is {kind}: leave it out."
+    )
 
 
 def _without_target(data: Dataset, experiment: Experiment) -> GradusError:

@@ -16,6 +16,7 @@ from gradus.errors import GradusError, nearest
 from gradus.files import replacing
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
+Part = Annotated[float, Meta(ge=0, le=1)]
 Whole = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 AtLeastZero = Annotated[float, Meta(ge=0)]
@@ -26,7 +27,7 @@ SPACES = ("choice", "uniform", "log_uniform", "int_uniform", "linspace", "logspa
 # The sections whose `name` says which settings they have, and so may be a choice of several.
 NAMED = ("optimizer", "schedule", "loss")
 # Where a space may stand: anywhere in these sections, and in these settings.
-VARIED = ("preprocessing", "network", "penalty", *NAMED)
+VARIED = ("preprocessing", "augmentation", "network", "penalty", *NAMED)
 TRAINING = ("epochs", "batch_size", "patience", "min_delta", "class_weight")
 ALONE = ("seed", "shuffle_seed", "drop_columns", "keep_columns")
 
@@ -69,6 +70,20 @@ class Preprocessing(Struct, forbid_unknown_fields=True, frozen=True):
     indicator: bool = True
     one_hot_limit: Whole = ONE_HOT_LIMIT
     image_size: tuple[Count, Count] | None = None
+
+
+class Augmentation(Struct, forbid_unknown_fields=True, frozen=True):
+    """How images are changed at random in training, each sample anew in each step.
+
+    Attributes:
+        flip: which mirror images are as good: "horizontal", "vertical", both or "none".
+        shift: the largest shift, as a share of the height and of the width.
+        rotation: the largest turn, as a share of a full one.
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
+    shift: Part = 0.0
+    rotation: Part = 0.0
 
 
 class Penalty(Struct, forbid_unknown_fields=True, frozen=True):
@@ -114,6 +129,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         validation: the share of samples that is held out, to stop early by and to measure.
         metrics: what else is measured after each epoch.
         preprocessing: how the data become numbers for the network.
+        augmentation: how images are changed at random in training.
         network: the hidden layers.
         optimizer: `name`, `learning_rate` and its other settings.
         schedule: `name` and settings of the learning rate's schedule, or the name "none".
@@ -134,6 +150,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     validation: Share | None = None
     metrics: list[str] | None = None
     preprocessing: Preprocessing = Preprocessing()
+    augmentation: Augmentation = Augmentation()
     network: Network = Network()
     optimizer: Named = {}
     schedule: Named = {}
@@ -143,7 +160,8 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 SECTIONS = {
-    "preprocessing": Preprocessing, "network": Network, "penalty": Penalty, "training": Training,
+    "preprocessing": Preprocessing, "augmentation": Augmentation, "network": Network,
+    "penalty": Penalty, "training": Training,
 }  # fmt: skip
 
 
@@ -219,12 +237,14 @@ def checked(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
     return experiment
 
 
-def sweeping(raw: Mapping[str, Any], where: str = FILE) -> Sweeping:
+def sweeping(raw: Any, where: str = FILE) -> Sweeping:
     """Return the settings of the section `[sweep]`.
 
     Raises:
         SpecError: as `checked`.
     """
+    if not isinstance(raw, Mapping):
+        raise SpecError(f"{where}: sweep = {raw!r}: write a section, [sweep], with trials = 100.")
     check_keys(raw, f"{where} [sweep]", Sweeping)
     try:
         return msgspec.convert(raw, Sweeping)
