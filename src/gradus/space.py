@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from gradus.errors import GradusError
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # hold nothing
 SILENT = ("net", "layers", "settings")  # the names of places that tell a reader nothing
 LONGEST = 200  # characters of an option in a table
 # A whole number of a range is never confused with the place of an option.
@@ -279,6 +280,8 @@ def find(*settings: Any) -> dict[str, Hyper]:
         GradusError: if two spaces have one name, and are not choices among as many options.
     """
     found: dict[str, Hyper] = {}
+    if not holds(settings):
+        return found
     seen: dict[int, str] = {}
     for place, space, parent, option, _ in itertools.chain(*map(places, settings)):
         if id(space) in seen or _goes_with(space, found):
@@ -294,6 +297,11 @@ def find(*settings: Any) -> dict[str, Hyper]:
         seen[id(space)] = name
         found[name] = Hyper(name, space, seen.get(parent, ""), option)
     return found
+
+
+def holds(value: Any) -> bool:
+    """Return whether there is a space in settings."""
+    return isinstance(value, Space) or any(holds(part) for _, part in _inside(value))
 
 
 def settle(
@@ -317,13 +325,15 @@ def settle(
         if isinstance(value, Space):
             name = names.get(id(value), value.name or "")
             return others[name] if name in others else put(value.option(values[name]))
-        if not any(places(value)):
+        parts = _inside(value)
+        made = [(name, put(part)) for name, part in parts]
+        if all(new is old for (_, new), (_, old) in zip(made, parts, strict=True)):
             return value
         if isinstance(value, Mapping):
-            return {key: put(item) for key, item in value.items()}
+            return dict(made)
         if isinstance(value, list | tuple):
-            return type(value)(put(item) for item in value)
-        return _made_again(value, {name: put(part) for name, part in _parts(value)})
+            return type(value)(item for _, item in made)
+        return _made_again(value, dict(made))
 
     return put(settings)
 
@@ -373,23 +383,39 @@ def _goes_with(space: Space, found: Mapping[str, Hyper]) -> bool:
     return alike and former.name == space.name
 
 
+def _inside(value: Any) -> list[tuple[Any, Any]]:
+    """Return what settings hold, by key, place or name; nothing if they are no settings."""
+    cls = type(value)
+    if cls in _PLAIN:
+        return []
+    if _is_settings(value):
+        return _parts(value)
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    return []
+
+
 def _is_settings(value: Any) -> bool:
     """Whether a value is a layer or a dataclass, so that its arguments are its attributes."""
-    cls = type(value)
-    return hasattr(cls, "build_only") or dataclasses.is_dataclass(cls)
+    cls: Any = type(value)
+    return _parameters(cls) is not None
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
     """Return the arguments that settings were made of, by name."""
-    if dataclasses.is_dataclass(type(value)):
-        return [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.init]
-    names = _parameters(value.__class__)
+    cls: Any = type(value)
+    names = _parameters(cls) or ()
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
 
 
 @functools.cache
-def _parameters(cls: Any) -> tuple[str, ...]:
-    return tuple(inspect.signature(cls).parameters)
+def _parameters(cls: Any) -> tuple[str, ...] | None:
+    """Return the names of the arguments of a layer's class or a dataclass; None for others."""
+    if dataclasses.is_dataclass(cls):
+        return tuple(field.name for field in dataclasses.fields(cls) if field.init)
+    return tuple(inspect.signature(cls).parameters) if hasattr(cls, "build_only") else None
 
 
 def _made_again(value: Any, arguments: dict[str, Any]) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -38,43 +39,59 @@ def init(net: L, seed: int, example: Any) -> L:
     return made
 
 
-class Outline(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Outline:
     """A network whose shapes are known and whose weights are not drawn yet.
 
     Attributes:
-        net: the network, its weights zero.
+        structure: of the network.
+        leaves: of the network, weights and swept settings; the weights are zero.
         specs: how each weight is drawn, by path.
+        weights: where among the leaves each weight is, by path.
+        settings: where among them those of the unbuilt network are, in its order; None where
+            `build` made swept settings of its own from them.
     """
 
-    net: Any
+    structure: Any
+    leaves: list[Any]
     specs: dict[str, Weight]
+    weights: dict[str, int]
+    settings: list[int] | None
+
+    @property
+    def net(self) -> Any:
+        """The network, its weights zero."""
+        return self._made(self.leaves)
 
     def draw(self, seed: int) -> Any:
         """Return the network with its weights, each drawn by the seed and its path."""
-        return replace(
-            self.net,
-            {
-                where: initializers.draw(spec.initializer, generator(seed, where), spec.shape)
-                for where, spec in self.specs.items()
-            },
-        )
+        leaves = list(self.leaves)
+        for where, spec in self.specs.items():
+            drawn = initializers.draw(spec.initializer, generator(seed, where), spec.shape)
+            leaves[self.weights[where]] = drawn
+        return self._made(leaves)
 
     def like(self, net: Layer) -> Outline | None:
         """Return the outline of an unbuilt network of the same structure, without a trace.
 
-        None where `build` made swept settings of its own from those of the layers, which only a
-        trace can make anew.
+        None where only a trace can tell.
         """
-        given = dict(jax.tree_util.tree_flatten_with_path(net)[0])
-        leaves, structure = jax.tree_util.tree_flatten_with_path(self.net)
-        if len(leaves) != len(given) + len(self.specs):
+        if self.settings is None:
             return None
-        made = jax.tree.unflatten(structure, [given.get(path, leaf) for path, leaf in leaves])
-        return Outline(made, self.specs)
+        leaves = list(self.leaves)
+        for place, leaf in zip(self.settings, jax.tree.leaves(net), strict=True):
+            leaves[place] = leaf
+        return dataclasses.replace(self, leaves=leaves)
+
+    def _made(self, leaves: list[Any]) -> Any:
+        net = jax.tree.unflatten(self.structure, leaves)
+        attach(net, "", None)
+        return net
 
 
 def outline(net: Layer, example: Any) -> Outline:
     """Return the outline of a network for inputs like `example`; see `init`."""
+    given = [path for path, _ in jax.tree_util.tree_flatten_with_path(net)[0]]
     net = copy_structure(net)
     scope = Scope(building=True)
     attach(net, "", scope)
@@ -88,7 +105,18 @@ def outline(net: Layer, example: Any) -> Outline:
         layer.__dict__.setdefault("_weights", {})
         for name in type(layer).build_only:
             layer.__dict__.pop(name, None)
-    return Outline(net, specs)
+    marks = {where: object() for where in specs}
+    marked, structure = jax.tree_util.tree_flatten_with_path(replace(net, marks))
+    places = {id(leaf): place for place, (_, leaf) in enumerate(marked)}
+    by_path = {path: place for place, (path, _) in enumerate(marked)}
+    whole = len(marked) == len(given) + len(specs) and all(path in by_path for path in given)
+    return Outline(
+        structure,
+        jax.tree.leaves(net),
+        specs,
+        weights={where: places[id(mark)] for where, mark in marks.items()},
+        settings=[by_path[path] for path in given] if whole else None,
+    )
 
 
 def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = False) -> L:

@@ -10,6 +10,7 @@ import jax
 from gradus.errors import GradusError
 
 _TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # no leaves, and hashable
 
 
 class _Fixed:
@@ -51,7 +52,9 @@ def _divide(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
     for name, value in vars(layer).items():
         if name in _TRANSIENT:
             continue
-        if name in leaves or _is_tree(value):
+        if type(value) in _PLAIN and name not in leaves:
+            static.append((name, value))
+        elif name in leaves or _is_tree(value):
             names.append(name)
             # JAX sorts the keys of a dict, but not of an OrderedDict.
             values.append(OrderedDict(value) if type(value) is dict else value)
