@@ -92,8 +92,8 @@ def gradus_model(case: Case, values: dict[str, Any] | None = None) -> Any:
 class Gradus:
     """gradus as a user calls it; losses and metrics of both parts every epoch.
 
-    Settings: "width", of members that are mapped side by side; "strategy" and "search", as
-    `gr.Sweep` takes them. None is needed.
+    Settings: "width", of members that are mapped side by side; "factor", of successive halving;
+    "strategy" and "search", as `gr.Sweep` takes them. None is needed.
     """
 
     needs = ("gradus", "gradus.models.model", "gradus.sweep.sweep")
@@ -136,6 +136,8 @@ class Gradus:
             from gradus.sweep.executors import Local
 
             options["executor"] = Local(width=options.pop("width"))
+        if "factor" in options:
+            options["strategy"] = gr.SuccessiveHalving(options.pop("factor"))
         sweep = gr.Sweep(gradus_model(self.case), trials, seed=seed, **options)
         return sweep.fit(
             self.data.x,

@@ -107,9 +107,9 @@ def halve(contest: Contest, trials: Sequence[Trial], factor: float, start: float
 
 def _survivors(contest: Contest, trials: Sequence[Trial], places: int) -> list[Trial]:
     """Return those of the best trials that can train on, and end the others."""
-    best = by_standing(contest, trials)[:places]
-    contest.drop(trial for trial in trials if trial.status == WAITING and trial not in best)
-    return [trial for trial in best if trial.status == WAITING]
+    ordered = by_standing(contest, trials)
+    contest.drop(trial for trial in ordered[places:] if trial.status == WAITING)
+    return [trial for trial in ordered[:places] if trial.status == WAITING]
 
 
 def _powers(factor: float, number: float) -> int:

@@ -384,9 +384,10 @@ class Sweep:
             self.storage.write(self._fitted().record(trial))
         if trial.status == FAILED:
             return
-        ended = ranked([one for one in self.trials if one.status != WAITING], self.mode)
-        for one in ended[self._room(trial) :]:
-            self._fitted().members.pop(one.number, None)
+        held = self._fitted().members
+        ended = [one for one in self.trials if one.number in held and one.status != WAITING]
+        for one in ranked(ended, self.mode)[self._room(trial) :]:
+            held.pop(one.number)
 
     def _room(self, trial: Trial) -> int:
         """Return how many trials like this one are kept with their weights."""
