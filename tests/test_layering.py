@@ -11,7 +11,7 @@ import gradus
 
 ROOT = Path(gradus.__file__).parent
 GROUPS = [
-    ("errors", "registry", "describe", "files", "space", "cache"),
+    ("errors", "registry", "parts", "describe", "files", "space", "settings", "cache"),
     ("nn",),
     ("objectives",),
     ("optim",),

@@ -5,7 +5,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import find, settle
+from gradus.settings import find, settle
 from gradus.sweep.trial import drawn
 
 SHARES = np.linspace(0, 1 - 1e-12, 1001)

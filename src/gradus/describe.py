@@ -8,7 +8,6 @@ The keys beside arguments are words that no argument of Python can be called by.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import inspect
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradus.errors import GradusError, SavedError, nearest
+from gradus.parts import arguments_of, is_settings
 from gradus.registry import Registry
 
 # Where gradus's own settings are, and the modules whose names a user writes before them.
@@ -57,8 +57,8 @@ def describe(value: Any, where: str = "") -> Any:
     if isinstance(value, np.ndarray) or _is_array(value):
         return _array(np.asarray(value))
     if isinstance(value, type):
-        return {"type": _name(value)} if _is_settings(value) else _refuse(value, where)
-    if _is_settings(type(value)):
+        return {"type": _name(value)} if arguments_of(value) is not None else _refuse(value, where)
+    if is_settings(value):
         return {"class": _name(type(value)), **_marks(value), **_arguments(value, where)}
     return _function(value, where)
 
@@ -206,11 +206,6 @@ def _is_array(value: Any) -> bool:
     return all(hasattr(value, name) for name in ("__array__", "dtype", "shape"))
 
 
-def _is_settings(cls: type) -> bool:
-    """Whether a class is a layer or a dataclass, so that its arguments are its attributes."""
-    return dataclasses.is_dataclass(cls) or hasattr(cls, "build_only")
-
-
 def _name(cls: type) -> str:
     """Return a class's name as a user writes it: "Dense", "losses.Huber", or "custom.Mine"."""
     if not cls.__module__.startswith("gradus."):
@@ -261,7 +256,7 @@ def _classes() -> dict[str, type]:
         for value in vars(module).values():
             if not inspect.isclass(value) or value.__module__ != module.__name__:
                 continue
-            if _is_settings(value):
+            if arguments_of(value) is not None:
                 found[_name(value)] = value
     return found
 

@@ -1,27 +1,21 @@
 """Sets and ranges of values that stand where a hyperparameter's value will stand.
 
 `Dense(choice(64, 128))` is a layer like any other, except that it cannot be built: `Sweep` finds
-the spaces in a model (`find`), draws a value of each, and puts the values in their places
-(`settle`) before anything is traced. A space used in two places is one hyperparameter.
+the spaces in a model, draws a value of each, and puts the values in their places before anything is
+traced (`settings.py`).
 """
 
 from __future__ import annotations
 
 import abc
-import dataclasses
-import functools
-import inspect
-import itertools
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradus.errors import GradusError
+from gradus.parts import is_settings
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})  # hold nothing
-SILENT = ("net", "layers", "settings")  # the names of places that tell a reader nothing
 LONGEST = 200  # characters of an option in a table
 # A whole number of a range is never confused with the place of an option.
 Value = int | float
@@ -236,207 +230,10 @@ def _rounded(value: float, size: float) -> float:
 # --- spaces in settings -----------------------------------------------------------------------
 
 
-class Hyper(NamedTuple):
-    """A hyperparameter of a model: a space in its place.
-
-    Attributes:
-        name: what it is called.
-        space: what it may be.
-        parent: the name of the choice that it depends on, or "".
-        option: the place of the parent's option that has it.
-    """
-
-    name: str
-    space: Space
-    parent: str = ""
-    option: int = -1
-
-
-class Place(NamedTuple):
-    """Where a space stands.
-
-    Attributes:
-        words: the names of what it stands in, from the outermost.
-        space: itself.
-        parent: the `id` of the choice that it depends on, or 0.
-        option: the place of the parent's option that it is in.
-        owner: the settings, dict or list that it is an argument or item of.
-    """
-
-    words: tuple[str, ...]
-    space: Space
-    parent: int
-    option: int
-    owner: Any
-
-
-def find(*settings: Any) -> dict[str, Hyper]:
-    """Return the hyperparameters in some settings by name, parents before what depends on them.
-
-    Args:
-        settings: layers, settings classes, or lists, tuples and dicts of them.
-
-    Raises:
-        GradusError: if two spaces have one name, and are not choices among as many options.
-    """
-    found: dict[str, Hyper] = {}
-    if not holds(settings):
-        return found
-    seen: dict[int, str] = {}
-    for place, space, parent, option, _ in itertools.chain(*map(places, settings)):
-        if id(space) in seen or _goes_with(space, found):
-            former = found[seen.setdefault(id(space), space.name or "")]
-            if (seen.get(parent, ""), option) != (former.parent, former.option):
-                found[former.name] = Hyper(*former[:2])  # it counts in several places
-            continue
-        name = space.name or ".".join(place) or "value"
-        if name in found:
-            if space.name:
-                raise GradusError(f"Two spaces have the name {name!r}: give one of them another.")
-            name = _numbered(name, found)
-        seen[id(space)] = name
-        found[name] = Hyper(name, space, seen.get(parent, ""), option)
-    return found
-
-
-def holds(value: Any) -> bool:
-    """Return whether there is a space in settings."""
-    return isinstance(value, Space) or any(holds(part) for _, part in _inside(value))
-
-
-def settle(
-    settings: Any,
-    hypers: Mapping[str, Hyper],
-    values: Mapping[str, Value],
-    instead: Mapping[str, Any] | None = None,
-) -> Any:
-    """Return settings with a value in the place of each space; what has none is shared.
-
-    Args:
-        settings: as in `find`.
-        hypers: from `find`.
-        values: the number drawn of each hyperparameter that counts.
-        instead: what stands in the place of some of them whatever was drawn.
-    """
-    others = instead or {}
-    names = {id(hyper.space): name for name, hyper in hypers.items()}
-
-    def put(value: Any) -> Any:
-        if isinstance(value, Space):
-            name = names.get(id(value), value.name or "")
-            return others[name] if name in others else put(value.option(values[name]))
-        parts = _inside(value)
-        made = [(name, put(part)) for name, part in parts]
-        if all(new is old for (_, new), (_, old) in zip(made, parts, strict=True)):
-            return value
-        if isinstance(value, Mapping):
-            return dict(made)
-        if isinstance(value, list | tuple):
-            return type(value)(item for _, item in made)
-        return _made_again(value, dict(made))
-
-    return put(settings)
-
-
-def active(hypers: Mapping[str, Hyper], values: Mapping[str, Value], name: str) -> bool:
-    """Return whether a hyperparameter counts: what it depends on was chosen."""
-    hyper = hypers[name]
-    return not hyper.parent or (
-        values.get(hyper.parent) == hyper.option and active(hypers, values, hyper.parent)
-    )
-
-
-def places(
-    value: Any, place: tuple[str, ...] = (), parent: int = 0, option: int = -1, owner: Any = None
-) -> Iterator[Place]:
-    """Yield the place of every space in settings; the other arguments are where these stand."""
-    if isinstance(value, Space):
-        yield Place(place, value, parent, option, owner)
-        if isinstance(value, Choice):
-            for index, one in enumerate(value.options):
-                where = (*place, _word(one)) if _is_settings(one) else place
-                yield from places(one, where, id(value), index, owner)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            where = place if key in SILENT else (*place, str(key))
-            yield from places(item, where, parent, option, value)
-    elif isinstance(value, list | tuple):
-        counts: dict[str, int] = {}
-        for index, item in enumerate(value):
-            word = _word(item) if _is_settings(item) else str(index)
-            count = counts.get(word, 0)
-            counts[word] = count + 1
-            where = (*place, f"{word}_{count}" if count else word)
-            yield from places(item, where, parent, option, value)
-    elif _is_settings(value):
-        for name, part in _parts(value):
-            where = place if name in SILENT else (*place, name)
-            yield from places(part, where, parent, option, value)
-
-
-def _goes_with(space: Space, found: Mapping[str, Hyper]) -> bool:
-    """Whether a space is the choice of another place again, by its name."""
-    if not space.name or space.name not in found:
-        return False
-    former = found[space.name].space
-    alike = isinstance(former, Choice) and isinstance(space, Choice) and former.size == space.size
-    return alike and former.name == space.name
-
-
-def _inside(value: Any) -> list[tuple[Any, Any]]:
-    """Return what settings hold, by key, place or name; nothing if they are no settings."""
-    cls = type(value)
-    if cls in _PLAIN:
-        return []
-    if _is_settings(value):
-        return _parts(value)
-    if isinstance(value, Mapping):
-        return list(value.items())
-    if isinstance(value, list | tuple):
-        return list(enumerate(value))
-    return []
-
-
-def _is_settings(value: Any) -> bool:
-    """Whether a value is a layer or a dataclass, so that its arguments are its attributes."""
-    cls: Any = type(value)
-    return _parameters(cls) is not None
-
-
-def _parts(value: Any) -> list[tuple[str, Any]]:
-    """Return the arguments that settings were made of, by name."""
-    cls: Any = type(value)
-    names = _parameters(cls) or ()
-    return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
-
-
-@functools.cache
-def _parameters(cls: Any) -> tuple[str, ...] | None:
-    """Return the names of the arguments of a layer's class or a dataclass; None for others."""
-    if dataclasses.is_dataclass(cls):
-        return tuple(field.name for field in dataclasses.fields(cls) if field.init)
-    return tuple(inspect.signature(cls).parameters) if hasattr(cls, "build_only") else None
-
-
-def _made_again(value: Any, arguments: dict[str, Any]) -> Any:
-    """Return settings like `value`, of other arguments, checked by their own `__init__`."""
-    made = type(value)(**arguments)
-    for mark in ("_name", "trainable"):
-        if mark in vars(value):
-            setattr(made, mark, vars(value)[mark])
-    return made
-
-
-def _word(value: Any) -> str:
-    """Return what a place calls settings: their own name, or that of the class, "max_pool2d"."""
-    own = vars(value).get("_name")
-    return own or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
-
-
 def _label(option: Any, place: int) -> Any:
     if _plain(option):
         return option
-    if _is_settings(option):
+    if is_settings(option):
         return type(option).__name__
     words = str(getattr(option, "__name__", None) or repr(option))
     return words if len(words) <= LONGEST and "\n" not in words else f"option {place}"
@@ -444,13 +241,6 @@ def _label(option: Any, place: int) -> Any:
 
 def _plain(option: Any) -> bool:
     return option is None or isinstance(option, bool | int | float | str)
-
-
-def _numbered(name: str, taken: Mapping[str, Any]) -> str:
-    count = 1
-    while f"{name}_{count}" in taken:
-        count += 1
-    return f"{name}_{count}"
 
 
 def _ends(words: str, low: Any, high: Any, log: bool, whole: bool = False) -> tuple[Any, Any]:

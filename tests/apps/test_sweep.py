@@ -9,7 +9,7 @@ import pytest
 from gradus.apps.spaces import flat, parse, to_toml
 from gradus.apps.spec import SpecError
 from gradus.models.model import Model
-from gradus.space import find, settle
+from gradus.settings import find, settle
 from gradus.sweep.progress import Progress
 from gradus.sweep.trial import drawn
 

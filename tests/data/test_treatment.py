@@ -18,7 +18,8 @@ from gradus.data import (
     preprocessor_from_dict,
 )
 from gradus.errors import DataError, GradusError
-from gradus.space import choice, find, settle
+from gradus.settings import find, settle
+from gradus.space import choice
 
 RNG = np.random.default_rng(0)
 HEAVY = RNG.lognormal(0, 2, 200)  # "auto" maps it by its ranks

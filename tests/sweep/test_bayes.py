@@ -9,7 +9,8 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import Range, find
+from gradus.settings import find
+from gradus.space import Range
 from gradus.sweep import search as searches
 from gradus.sweep.bayes import CMAES, TPE
 from gradus.sweep.trial import Trial

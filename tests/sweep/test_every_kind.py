@@ -15,7 +15,7 @@ import pytest
 import gradus as gr
 from gradus.nn.layer import walk
 from gradus.optim import optimizers, schedules
-from gradus.space import find, settle
+from gradus.settings import find, settle
 from gradus.sweep.executors import Local
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import settle
+from gradus.settings import settle
 from gradus.sweep import sweep
 from gradus.sweep.executors import Local
 

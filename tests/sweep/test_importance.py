@@ -7,7 +7,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import find
+from gradus.settings import find
 from gradus.sweep.importance import Importance, importance
 from gradus.sweep.search import Random
 from gradus.sweep.trial import Trial

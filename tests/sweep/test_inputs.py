@@ -8,7 +8,7 @@ import pytest
 import gradus as gr
 from gradus.data import Dataset, Treatment
 from gradus.errors import DataError, GradusError
-from gradus.space import find, settle
+from gradus.settings import find, settle
 from gradus.sweep import remote
 from gradus.sweep.executors import Local
 from gradus.sweep.member import Fold

@@ -7,7 +7,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import find, settle
+from gradus.settings import find, settle
 from gradus.sweep.executors import Local
 from gradus.sweep.search import Grid
 from gradus.sweep.trial import drawn

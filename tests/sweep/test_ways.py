@@ -9,7 +9,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.space import settle
+from gradus.settings import settle
 from gradus.sweep import remote, ways
 from gradus.sweep.executors import Local
 from gradus.sweep.fusion import SPEED, STEP

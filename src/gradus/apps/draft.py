@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradus import space
 from gradus.apps import defaults
 from gradus.apps.build import build
 from gradus.apps.prepare import Prepared, Rows, treated
 from gradus.apps.spaces import flat
 from gradus.apps.spec import Named, checked
 from gradus.models.model import Model
-from gradus.space import Choice, Hyper
+from gradus.settings import Hyper, find, settle
+from gradus.space import Choice, choice
 from gradus.sweep.trial import reached
 
 
@@ -79,9 +79,9 @@ class Draft(Model):
 
     def __init__(self, plan: Plan, settings: Named, seed: Any = 0) -> None:
         given = {"plan": plan, "settings": settings, "seed": seed}
-        if space.find(given):
-            super().__init__(space.choice(None), "mse")  # the network and the loss are still open
-            self.settings, self.spaces = given, space.find(given)
+        if find(given):
+            super().__init__(choice(None), "mse")  # the network and the loss are still open
+            self.settings, self.spaces = given, find(given)
         else:
             super().__init__(**{**plan.model(settings).settings, "seed": seed})
 
@@ -92,11 +92,11 @@ def check(plan: Plan, settings: Named, where: str) -> None:
     Raises:
         SpecError: for settings that cannot be.
     """
-    hypers = space.find(settings)
+    hypers = find(settings)
     for name, hyper in hypers.items():
         for share in _ends(hyper):
             values = reached(hypers, {name: share})
-            plan.model(space.settle(settings, hypers, values), where)
+            plan.model(settle(settings, hypers, values), where)
 
 
 def _ends(hyper: Hyper) -> list[float]:

@@ -29,7 +29,8 @@ from gradus.errors import GradusError, SavedError
 from gradus.models.model import Model
 from gradus.report.sweep_page import write_sweep
 from gradus.report.sweeps import setting
-from gradus.space import Choice, Space, find, settle
+from gradus.settings import find, settle
+from gradus.space import Choice, Space
 from gradus.sweep import inputs, search, strategy
 from gradus.sweep.judging import watched
 from gradus.sweep.storage import Storage

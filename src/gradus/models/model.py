@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus import space
 from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError, ShapeError, unknown
 from gradus.models import arguments
@@ -22,6 +21,8 @@ from gradus.models.samples import Samples, arrays, samples
 from gradus.nn.layer import Layer
 from gradus.nn.network import outline, replace, weights
 from gradus.optim import optimizers
+from gradus.settings import find
+from gradus.space import Space
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed, inference, loop, memory
 from gradus.train.devices import mesh_of
@@ -69,7 +70,7 @@ class Model:
         penalty: Any = None,
         seed: int = 0,
     ) -> None:
-        if not isinstance(net, Layer | space.Space):
+        if not isinstance(net, Layer | Space):
             raise GradusError(f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}.")
         self.settings = {
             "net": net,
@@ -81,7 +82,7 @@ class Model:
             "seed": seed,
         }
         self.net, self.optimizer, self.task, self.seed = net, optimizer, loss, seed
-        self.spaces = space.find(self.settings)
+        self.spaces = find(self.settings)
         if not self.spaces:
             self.seed = whole("seed", seed)
             self.optimizer = optimizers.get(optimizer)

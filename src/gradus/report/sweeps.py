@@ -11,7 +11,8 @@ import numpy as np
 from gradus.errors import GradusError, unknown
 from gradus.report import style
 from gradus.report.training import decades, epochs_axis
-from gradus.space import Choice, Hyper
+from gradus.settings import Hyper
+from gradus.space import Choice
 from gradus.sweep.sweep import Sweep
 from gradus.sweep.trial import Trial
 

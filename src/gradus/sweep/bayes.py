@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from gradus.nn.network import generator
-from gradus.space import Choice, Hyper, Range, Value, active
+from gradus.settings import Hyper, active
+from gradus.space import Choice, Range, Value
 from gradus.sweep.packages import package, quiet
 from gradus.sweep.search import Search
 from gradus.sweep.trial import FINISHED, STOPPED, Trial, drawn

@@ -12,7 +12,8 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.models.model import Model
-from gradus.space import Value, settle
+from gradus.settings import settle
+from gradus.space import Value
 from gradus.sweep.member import Builder, Member, Source
 from gradus.sweep.trial import FAILED, FINISHED, STOPPED, WAITING, Trial
 from gradus.train.stopping import Stopping

@@ -10,7 +10,8 @@ import numpy as np
 from gradus.errors import GradusError
 from gradus.models.arguments import whole
 from gradus.nn.network import generator
-from gradus.space import Choice, Range, Space, Value, find
+from gradus.settings import find
+from gradus.space import Choice, Range, Space, Value
 from gradus.sweep.contest import Contest
 from gradus.sweep.member import SWEPT
 from gradus.sweep.strategy import Strategy, by_standing

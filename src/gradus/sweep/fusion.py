@@ -30,7 +30,8 @@ from gradus.optim import optimizers
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.optim.switch import Switch as OptimizerSwitch
-from gradus.space import Choice, Hyper, Value, places, settle
+from gradus.settings import Hyper, places, settle
+from gradus.space import Choice, Value
 from gradus.train.program import Carry, skeleton
 from gradus.train.update import begin
 

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from gradus.models.samples import Samples
-from gradus.space import Choice, Space, _is_settings, _parts
+from gradus.parts import is_settings, parts
+from gradus.space import Choice, Space
 
 SHOWN = 3  # differences that an error names
 LONGEST = 60  # characters of a value in an error
@@ -30,8 +31,8 @@ def identity(
     """
     found = dict(_flat("", settings))
     for words, one in given.items():
-        parts = {"x": one} if isinstance(one, str) else _parts_of(one)
-        found |= dict(_flat("", {f"{name}{words}": part for name, part in parts.items()}))
+        named = {"x": one} if isinstance(one, str) else _parts_of(one)
+        found |= dict(_flat("", {f"{name}{words}": part for name, part in named.items()}))
     return found | dict(_flat("", others))
 
 
@@ -67,10 +68,10 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _flat(f"{place}[{index}]", item)
-    elif _is_settings(type(value)) or _is_settings(value):
+    elif is_settings(value):
         own = {k: v for k, v in vars(value).items() if k in ("_name", "trainable")}
         yield place, " ".join([type(value).__name__, *(f"{k}={v!r}" for k, v in own.items())])
-        yield from _flat(place, dict(_parts(value)))
+        yield from _flat(place, dict(parts(value)))
     elif isinstance(value, np.ndarray | jax.Array):
         yield place, _digest(np.asarray(value))
     elif callable(value):

@@ -19,7 +19,8 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.nn.network import generator
-from gradus.space import Hyper, Range, Space, Value
+from gradus.settings import Hyper
+from gradus.space import Range, Space, Value
 from gradus.sweep.trial import FAILED, WAITING, Trial
 
 LEAST = 8  # trials, from which on something can be said

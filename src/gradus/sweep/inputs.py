@@ -12,7 +12,8 @@ import numpy as np
 from gradus.data.splits import k_folds
 from gradus.errors import DataError, GradusError, unknown
 from gradus.models.samples import Samples, samples
-from gradus.space import Choice, Hyper, Space, Value, active, places, settle
+from gradus.settings import Hyper, active, places, settle
+from gradus.space import Choice, Space, Value
 from gradus.sweep.member import Fold
 from gradus.sweep.trial import reached
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gradus.errors import GradusError
 from gradus.models.arguments import direction
-from gradus.space import Space, find, places
+from gradus.settings import find, places
+from gradus.space import Space
 
 
 def watched(settings: Mapping[str, Any], monitor: str | None, validated: bool = True) -> str | None:

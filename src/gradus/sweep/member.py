@@ -18,7 +18,8 @@ from gradus.models.objective import prepared
 from gradus.models.samples import Samples
 from gradus.nn.layer import Layer
 from gradus.nn.network import Outline, outline
-from gradus.space import Hyper, Value, settle
+from gradus.settings import Hyper, settle
+from gradus.space import Value
 from gradus.sweep.fusion import Fused, Fusion
 from gradus.train import loop, memory
 from gradus.train.program import Carry, Data, Feed

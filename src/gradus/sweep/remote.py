@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 
 from gradus.errors import GradusError, TooLargeError
-from gradus.space import Hyper, Value
+from gradus.settings import Hyper
+from gradus.space import Value
 from gradus.sweep.executors import CHUNK, Local
 from gradus.sweep.inputs import Inputs
 from gradus.sweep.member import Builder, Member, Source

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from gradus.errors import GradusError, unknown
 from gradus.nn.network import generator
-from gradus.space import Hyper, Value, active
+from gradus.settings import Hyper, active
+from gradus.space import Value
 from gradus.sweep.trial import Trial, drawn
 
 MOST_GRID = 100_000  # trials; a larger grid is surely a mistake

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import GradusError
-from gradus.space import Choice, Hyper, Value
+from gradus.settings import Hyper
+from gradus.space import Choice, Value
 from gradus.sweep.identity import differences
 from gradus.sweep.lock import held
 from gradus.sweep.packages import package, quiet

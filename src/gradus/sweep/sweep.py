@@ -12,7 +12,7 @@ from typing import Any
 from gradus.errors import GradusError
 from gradus.models.arguments import DEFAULT_BATCH, whole
 from gradus.models.model import Model
-from gradus.space import find
+from gradus.settings import find
 from gradus.sweep import ensemble as ensembles
 from gradus.sweep import executors, fusion
 from gradus.sweep import search as searches

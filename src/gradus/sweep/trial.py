@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.space import Hyper, Value, active
+from gradus.settings import Hyper, active
+from gradus.space import Value
 from gradus.train.history import History
 
 WAITING, FINISHED, STOPPED, DIVERGED, FAILED = (
