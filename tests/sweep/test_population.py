@@ -137,3 +137,27 @@ def test_a_number_that_differs_later_is_its_own():
 def test_numbers_that_are_none_are_the_same_in_all():
     one, other = members([(0, 0.01, 0.1), (0, 0.01, 0.1)])  # no target: NaN
     assert not any(Population(one, Way(2)).learn([one, other]))
+
+
+def test_what_differs_is_remembered_from_rung_to_rung(monkeypatch):
+    """Survivors with the same dropout are not a new program: what once differed is stacked."""
+    seen, mapped = [], population.mapped
+
+    def noted(way, varied):
+        seen.append(varied)
+        return mapped(way, varied)
+
+    monkeypatch.setattr(population, "mapped", noted)
+    space = gr.Model(
+        gr.Sequential(
+            [gr.Dense(6, "tanh"), gr.Dropout(gr.choice(0.1, 0.3)), gr.Dense(2, "softmax")]
+        ),
+        "sparse_categorical_crossentropy",
+        gr.Adam(gr.uniform(0.01, 0.1)),
+    )
+    race = gr.Sweep(space, 9, strategy="halving", executor=Local(1, 2))
+    race.fit(X, Y, batch_size=16, epochs=9, verbose=False)
+    assert len(seen) > 4
+    grown = [tuple(map(max, zip(*seen[: k + 1], strict=True))) for k in range(len(seen))]
+    assert seen == grown
+    assert sum(seen[-1]) == 2

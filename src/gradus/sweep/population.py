@@ -55,6 +55,24 @@ class Way:
         return self.width * self.devices
 
 
+@dataclasses.dataclass
+class Facts:
+    """What is known of a program, beside its members.
+
+    Attributes:
+        way: how members are trained.
+        need: the bytes that a call of the compiled program takes on a device (on a CPU on all of
+            them, as they share its memory), the samples not counted.
+        flops: the floating-point operations of a step, with a share of the measuring.
+        varied: in which numbers of settings and key members were ever seen to differ.
+    """
+
+    way: Way
+    need: int = 0
+    flops: float = 0.0
+    varied: tuple[bool, ...] = ()
+
+
 class Population:
     """Members of one structure, and the program that they share.
 
@@ -63,18 +81,24 @@ class Population:
         way: how they are trained.
 
     Attributes:
-        need: the bytes that a call of the compiled program takes on a device (on a CPU on all of
-            them, as they share its memory), the samples not counted.
-        flops: the floating-point operations of a step, with a share of the measuring.
+        facts: what is known of the program.
     """
 
     def __init__(self, first: Member, way: Way | None = None) -> None:
-        self.first, self.way = first, way or Way()
-        self.need, self.flops = 0, 0.0
-        self._varied: tuple[bool, ...] = ()
+        self.first, self.facts = first, Facts(way or Way())
         self._learns = threading.Lock()
         self._orders: dict[tuple[int, int], Any] = {}
         self._draw = first.course.order
+
+    @property
+    def way(self) -> Way:
+        """How members are trained."""
+        return self.facts.way
+
+    @property
+    def need(self) -> int:
+        """The bytes that a call takes."""
+        return self.facts.need
 
     def compile(self) -> Any:
         """Compile the program, so that threads that train its members need not; return it lowered.
@@ -86,14 +110,14 @@ class Population:
         compiled = lowered.compile()
         shared = jax.default_backend() == "cpu"
         there = memory.size(carry) // (1 if shared else self.way.devices)
-        self.need = there + memory.working(compiled) * (self.way.devices if shared else 1)
-        self.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
+        self.facts.need = there + memory.working(compiled) * (self.way.devices if shared else 1)
+        self.facts.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
         return lowered
 
     def at(self, way: Way) -> Population:
         """Return the same population, trained in another way."""
         other = Population(self.first, way)
-        other._varied = self._varied
+        other.facts.varied = self.facts.varied
         return other
 
     def learn(self, members: Sequence[Member]) -> tuple[bool, ...]:
@@ -104,14 +128,14 @@ class Population:
         """
         differ = [_differ(column) for column in _columns(members)]
         with self._learns:
-            known = self._varied or (False,) * len(differ)
-            self._varied = tuple(map(operator.or_, known, differ))
-            return self._varied
+            known = self.facts.varied or (False,) * len(differ)
+            self.facts.varied = tuple(map(operator.or_, known, differ))
+            return self.facts.varied
 
     def change(self, way: Way) -> None:
         """Have members trained in another way."""
         if way != self.way:
-            self.way = way
+            self.facts.way = way
             self._orders.clear()
             self.compile()
 
@@ -168,7 +192,7 @@ class Population:
         measured = 0
         if course.validation is not None:
             measured = min(loop.VALIDATION_BATCH, int(course.validation.count))
-        return STEP + self.flops / self.way.width * trained / (trained + measured) / SPEED
+        return STEP + self.facts.flops / self.way.width * trained / (trained + measured) / SPEED
 
     def _most(self) -> int:
         """Return how many epochs a call may take, so that it ends before long."""

@@ -15,7 +15,7 @@ from typing import Any
 from gradus.errors import TooLargeError
 from gradus.sweep import ways
 from gradus.sweep.member import Member
-from gradus.sweep.population import Population, Way
+from gradus.sweep.population import Facts, Population, Way
 from gradus.sweep.room import Room
 from gradus.train import memory
 
@@ -31,13 +31,13 @@ class Crew:
         workers: threads.
         way: how members are trained; None for what is best.
         chunk: how many, one after another, a thread trains before it hands them over.
-        known: the way, need and operations of each program that was compiled before.
+        known: what earlier rounds found out of each program.
     """
 
     workers: int
     way: Way | None
     chunk: int
-    known: dict[Hashable, tuple[Way, int, float]] = dataclasses.field(default_factory=dict)
+    known: dict[Hashable, Facts] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -132,7 +132,7 @@ class Round:
             return
         group.begun, population = True, group.population
         if kind in self.crew.known:
-            population.way, population.need, population.flops = self.crew.known[kind]
+            population.facts = self.crew.known[kind]
             group.ready.set_result(None)
         else:
             group.ready = self.pool.submit(self._prepare, kind, group)
@@ -186,7 +186,7 @@ class Round:
             population.change(self._way(group, program.as_text()))
         population.narrow(self.room.size // workers)
         memory.check_program(population.need, self.room.size)
-        self.crew.known[kind] = population.way, population.need, population.flops
+        self.crew.known[kind] = population.facts
 
     def _way(self, group: Group, program: str) -> Way:
         """Return the way that was found best, now if its training is expected to be long."""
