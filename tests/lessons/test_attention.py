@@ -5,7 +5,7 @@ from gradus.lessons.catalog import take
 
 def test_attention_finds_the_answer_where_it_stands():
     for seed in range(1):
-        numbers = take("attention", quiet=True, seed=seed)[2]
+        numbers = take("attention", quiet=True, seed=seed, epochs=7)[2]
         assert numbers["accuracy_with_attention"] > 0.95
         assert numbers["accuracy_without"] < 0.6
         # Of 12 steps, so that attention given evenly would be below a fifth.

@@ -10,7 +10,7 @@ from gradus.optim import optimizers as known
 NAMES = ("SGD", "momentum")
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_a_few_of_them(seed):
     _, _, numbers = take("optimizers", quiet=True, names=NAMES, samples=320, epochs=10, seed=seed)
     # Plain descent on a parabola, by hand: a step takes x to (1 − 0.036) x and y to −0.8 y.

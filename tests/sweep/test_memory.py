@@ -10,8 +10,9 @@ import gradus as gr
 from gradus.errors import GradusError
 from gradus.settings import settle
 from gradus.sweep import remote
+from gradus.sweep.abreast import Way
 from gradus.sweep.executors import Local
-from gradus.sweep.population import Population, Way
+from gradus.sweep.population import Population
 from gradus.sweep.room import Room
 from gradus.sweep.round import AHEAD
 from gradus.train import memory
@@ -150,6 +151,19 @@ def test_members_are_not_built_far_ahead(free):
     assert done == 40
     assert tight * memory.size(population.first.carry) < 2 * population.need
     assert tight < most
+
+
+def test_members_that_train_for_long_are_handed_over_each(monkeypatch):
+    """So that `kill -9` loses none that has ended, and the leaders are those of now."""
+    sweep = gr.Sweep(model(), 1).fit(X, Y, **OPTIONS)
+    executor = Local(1, width=1, chunk=4)
+
+    def sizes():
+        return [len(chunk) for chunk in executor.run(members_of(sweep, 9))]
+
+    assert max(sizes()) == 4
+    monkeypatch.setattr(Population, "step", 1.0)
+    assert sizes() == [1] * 9
 
 
 def test_few_members_are_for_all_threads(monkeypatch):

@@ -8,9 +8,10 @@ import gradus as gr
 from gradus.errors import GradusError
 from gradus.models.samples import samples
 from gradus.sweep import population
+from gradus.sweep.abreast import Way
 from gradus.sweep.executors import Local
 from gradus.sweep.member import Builder, Fold
-from gradus.sweep.population import Population, Way, fit_all
+from gradus.sweep.population import Population, fit_all
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)

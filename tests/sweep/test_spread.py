@@ -14,8 +14,9 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.sweep import ways
+from gradus.sweep.abreast import Way
 from gradus.sweep.executors import Local
-from gradus.sweep.population import Population, Way
+from gradus.sweep.population import Population
 
 X = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)

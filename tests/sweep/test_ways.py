@@ -11,9 +11,10 @@ import gradus as gr
 from gradus.errors import GradusError
 from gradus.settings import settle
 from gradus.sweep import remote, ways
+from gradus.sweep.abreast import Way
 from gradus.sweep.executors import Local
 from gradus.sweep.fusion import SPEED, STEP
-from gradus.sweep.population import Population, Way
+from gradus.sweep.population import Population
 
 X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)

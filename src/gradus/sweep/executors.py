@@ -12,9 +12,9 @@ import jax
 
 from gradus.errors import GradusError, unknown
 from gradus.models.arguments import whole
+from gradus.sweep.abreast import Way
 from gradus.sweep.contest import Executor
 from gradus.sweep.member import Member
-from gradus.sweep.population import Way
 from gradus.sweep.round import Crew, Round
 from gradus.sweep.ways import usual
 from gradus.train.devices import check_devices
@@ -30,7 +30,8 @@ class Local:
         width: how many members are trained side by side on a device, by mapping the program; less
             where memory is short.
         devices: over how many devices of this machine they are spread.
-        chunk: how many members, one after another, a thread trains before it hands them over.
+        chunk: how many members, one after another, a thread trains at most before it hands them
+            over; fewer where that would take longer than a quarter of a second.
 
     With neither `width` nor `devices` members are trained one at a time on a CPU, elsewhere 16 on
     each device; or, where many train for long, in the way that is measured to be the fastest and

@@ -10,49 +10,25 @@ trains its share of the members.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import operator
 import threading
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import Mesh
 
-from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.samples import samples
+from gradus.sweep.abreast import Way, differ, joined, mapped, member_of, mesh, stacked, unlike
 from gradus.sweep.fusion import SPEED, STEP
 from gradus.sweep.member import Builder, Fold, Member
 from gradus.train import loop, memory
-from gradus.train.program import Data, Feed, Plan, run
+from gradus.train.program import Data, Feed
 
 CALL = 2.0  # expected seconds of a call of the program at most, as Ctrl-C waits for its end
-
-AXIS = "members"
-
-T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """How one call of a program trains members of a population.
-
-    Attributes:
-        width: how many are trained side by side on a device, by mapping the program.
-        devices: how many devices they are spread over.
-    """
-
-    width: int = 1
-    devices: int = 1
-
-    @property
-    def members(self) -> int:
-        """How many members there are in all."""
-        return self.width * self.devices
 
 
 @dataclasses.dataclass
@@ -126,10 +102,10 @@ class Population:
         Those have a population axis. Which ones are is part of the program, so that a number that
         differs only later has it compiled once more.
         """
-        differ = [_differ(column) for column in _columns(members)]
+        now = [differ(column) for column in _columns(members)]
         with self._learns:
-            known = self.facts.varied or (False,) * len(differ)
-            self.facts.varied = tuple(map(operator.or_, known, differ))
+            known = self.facts.varied or (False,) * len(now)
+            self.facts.varied = tuple(map(operator.or_, known, now))
             return self.facts.varied
 
     def change(self, way: Way) -> None:
@@ -209,7 +185,7 @@ class Population:
         filled = [*members, *[members[-1]] * way.members][: way.members]
         varied = self.learn(filled)
         leaves = [
-            _stack(column) if vary else column[0]
+            joined(column) if vary else column[0]
             for column, vary in zip(_columns(filled), varied, strict=True)
         ]
         settings, key = jax.tree.unflatten(jax.tree.structure(_numbers(first)), leaves)
@@ -278,37 +254,10 @@ def fit_all(
     builder, fold = Builder(options), Fold.of(given)
     members = [builder.ready(index, model, fitting, fold) for index, model in enumerate(models)]
     if len({member.structure for member in members}) != 1:
-        raise _unlike()
+        raise unlike()
     population = Population(members[0], Way(len(members)))
     population.advance(members)
     return [member.conclude() for member in members]
-
-
-def stacked(trees: Sequence[T]) -> T:
-    """Return trees of one structure as one, whose leaves have a population axis in front.
-
-    Raises:
-        GradusError: if their structures differ.
-    """
-    structures = {jax.tree.structure(tree) for tree in trees}
-    shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
-    if len(structures) != 1 or len(shapes) != 1:
-        raise _unlike()
-    made: T = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-    return made
-
-
-def member_of(tree: T, index: int) -> T:
-    """Return one member of a stacked tree."""
-    made: T = jax.tree.map(lambda leaf: leaf[index], tree)
-    return made
-
-
-def _unlike() -> GradusError:
-    return GradusError(
-        "These models differ in structure (layers, widths, activations, the kind of optimiser "
-        "or loss), so that they are not one program: train each with fit."
-    )
 
 
 def _numbers(member: Member) -> tuple[Any, Any]:
@@ -319,64 +268,3 @@ def _numbers(member: Member) -> tuple[Any, Any]:
 def _columns(members: Sequence[Member]) -> list[tuple[Any, ...]]:
     """Return each of these numbers of all members."""
     return list(zip(*(jax.tree.leaves(_numbers(member)) for member in members), strict=True))
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _differ(leaves: Sequence[Any]) -> bool:
-    """Return whether a leaf of several members is not the same in all."""
-    first, *others = map(jax.random.key_data, leaves) if _is_key(leaves[0]) else leaves
-    return not all(
-        other is first or np.array_equal(first, other, equal_nan=True) for other in others
-    )
-
-
-def _stack(leaves: Sequence[Any]) -> Any:
-    return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack(leaves)
-
-
-@functools.lru_cache(8)
-def mesh(devices: int) -> Mesh:
-    """Return the first devices of this process, over which members are spread."""
-    chosen = jax.local_devices()[:devices]
-    return jax.make_mesh((devices,), (AXIS,), (AxisType.Auto,), devices=chosen)
-
-
-@functools.lru_cache(256)
-def mapped(way: Way, varied: tuple[bool, ...]) -> Any:
-    """Return the program of several members, compiled where it is first called.
-
-    Args:
-        way: how they are trained.
-        varied: which leaves of settings and key have a population axis; the carry's all have.
-    """
-
-    def _mapped(carry: Any, *arguments: Any, plan: Plan) -> Any:
-        *settings, train, validation, epochs, first, key = arguments
-        leaves, tree = jax.tree.flatten((settings, key))
-
-        def one(carry: Any, leaves: Any, shared: Any) -> Any:
-            settings, key = jax.tree.unflatten(tree, leaves)
-            return run(carry, *settings, *shared, key, plan=plan)
-
-        def alone(carry: Any, leaves: Any, shared: Any) -> Any:
-            own = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varied, strict=True)]
-            return jax.tree.map(lambda leaf: leaf[None], one(member_of(carry, 0), own, shared))
-
-        # A single member is not mapped, by which all of its conditions would take both branches.
-        axes = 0, [0 if vary else None for vary in varied], None
-        program = jax.vmap(one, axes) if way.width > 1 else alone
-        if way.devices > 1:
-            cut, whole = PartitionSpec(AXIS), PartitionSpec()
-            program = jax.shard_map(
-                program,
-                mesh=mesh(way.devices),
-                in_specs=(cut, [cut if vary else whole for vary in varied], whole),
-                out_specs=cut,
-                check_vma=False,
-            )
-        return program(carry, leaves, (train, validation, epochs, first))
-
-    return jax.jit(_mapped, static_argnames="plan")

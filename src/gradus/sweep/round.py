@@ -14,12 +14,14 @@ from typing import Any
 
 from gradus.errors import TooLargeError
 from gradus.sweep import ways
+from gradus.sweep.abreast import Way
 from gradus.sweep.member import Member
-from gradus.sweep.population import Facts, Population, Way
+from gradus.sweep.population import Facts, Population
 from gradus.sweep.room import Room
 from gradus.train import memory
 
 AHEAD = 2  # chunks for each thread that lie built or are under way
+HAND_OVER = 0.25  # seconds of training at most before what has ended is handed over and stored
 TAKES = 4  # times the bytes that it begins with is about what a training takes
 
 
@@ -167,9 +169,11 @@ class Round:
         self.jobs.add(self.pool.submit(self._train, group.population, chunk))
 
     def _size(self, group: Group) -> int:
-        """Return how many members are a chunk."""
+        """Return how many members are a chunk: few if each trains for long."""
         members = group.population.way.members
-        return self.crew.chunk if members == 1 else members
+        if members > 1:
+            return members
+        return max(1, min(self.crew.chunk, int(HAND_OVER / self._each(group))))
 
     def _prepare(self, kind: Hashable, group: Group) -> None:
         """Compile a group's program, in the way that suits the machine and its memory.
@@ -203,10 +207,15 @@ class Round:
 
     def _seconds(self, group: Group) -> float:
         """Return about how long all threads will train the members of a group."""
-        first, share = group.population.first, group.seen / self.seen
+        members = self.count * group.seen / self.seen
+        return members * self._each(group) / self.crew.workers
+
+    def _each(self, group: Group) -> float:
+        """Return about how long one member of a group is trained."""
+        first = group.population.first
         last = min(first.regime.epochs, self.until or first.regime.epochs)
-        epochs = self.count * share * (last - int(first.carry.epoch))
-        return epochs * group.population.step * first.course.plan.steps / self.crew.workers
+        epochs = max(1, last - int(first.carry.epoch))
+        return epochs * group.population.step * first.course.plan.steps
 
     def _train(self, population: Population, members: list[Member]) -> list[Member]:
         count = population.way.members

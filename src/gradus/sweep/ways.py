@@ -27,7 +27,8 @@ import jax
 import numpy as np
 
 from gradus import cache
-from gradus.sweep.population import Population, Way
+from gradus.sweep.abreast import Way
+from gradus.sweep.population import Population
 from gradus.train.loop import Course
 
 PAYS = 60.0  # seconds of expected training from which ways are measured
