@@ -77,7 +77,7 @@ class Augmentation(Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         flip: which mirror images are as good: "horizontal", "vertical", both or "none".
-        shift: the largest shift, as a share of the height and of the width.
+        shift: the largest shift, as a share of the height and of the width, in whole pixels.
         rotation: the largest turn, as a share of a full one.
     """
 
