@@ -74,7 +74,7 @@ class Options:
         *_flag("augmentation.flip", DATA, "Mirror images at random in training."),
     ] = None
     shift: Annotated[
-        float | None, *_flag("augmentation.shift", DATA, "Shift images by at most this share, in pixels.")
+        float | None, *_flag("augmentation.shift", DATA, "Shift images by this share at most.")
     ] = None
     rotation: Annotated[
         float | None,
