@@ -1,5 +1,6 @@
 """A sweep that was stopped goes on from its storage as if it never had been."""
 
+import contextlib
 import functools
 import itertools
 import math
@@ -24,6 +25,20 @@ X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int32)
 LOSS = "sparse_categorical_crossentropy"
 EPOCHS = 4
+
+
+@pytest.fixture
+def by_optuna():
+    """What Optuna reads and writes at a place: a function of it, as gradus is not asked."""
+    with contextlib.ExitStack() as held:
+
+        def storage(place):
+            made = optuna.storages.RDBStorage(f"sqlite:///{place}")
+            held.callback(made.engine.dispose)
+            held.callback(made.remove_session)
+            return made
+
+        yield storage
 
 
 class Stopped(Local):
@@ -88,7 +103,9 @@ WHOLE = [("sobol", None), ("tpe", None), ("cmaes", None), ("random", "halving")]
 
 
 @pytest.mark.parametrize(("search", "strategy"), WHOLE, ids=str)
-def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(tmp_path, search, strategy):
+def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(
+    tmp_path, search, strategy, by_optuna
+):
     options = {"search": search, "strategy": strategy, "seed": 3}
     whole = undisturbed(20, **options)
     place = tmp_path / "sweep.db"
@@ -101,7 +118,7 @@ def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(tmp_path, searc
     again = fit(sweep(executor=counting, storage=str(place), **options))
     assert results(again) == results(whole)
     assert not ended & set(counting.numbers)  # none twice
-    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{place}")
+    study = optuna.load_study(study_name="sweep", storage=by_optuna(place))
     assert sorted(one.user_attrs["gradus"]["trial"]["number"] for one in study.trials) == list(
         range(20)
     )
@@ -158,13 +175,13 @@ def test_a_population_that_copies_weights_is_gone_on_with(tmp_path):
     np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
 
 
-def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path):
+def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     model = gr.Model(
         gr.Sequential([gr.Dense(gr.choice(4, 0)), gr.Dense(1)]), "mse", gr.SGD(gr.choice(1e-3, 1e9))
     )
     done = gr.Sweep(model, search="grid", storage=place).fit(X, X[:, :1], epochs=3, verbose=False)
-    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{place}")
+    study = optuna.load_study(study_name="sweep", storage=by_optuna(place))
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
     assert study.metric_names == ["val_loss"]
     rows = {one.user_attrs["gradus"]["trial"]["number"]: one for one in study.trials}
@@ -185,7 +202,7 @@ def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path):
     assert again.trials[2].error == done.trials[2].error
 
 
-def test_another_sweep_is_refused_and_told_what_differs(tmp_path):
+def test_another_sweep_is_refused_and_told_what_differs(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     fit(sweep(2, storage=place))
     with pytest.raises(GradusError, match=r"holds another sweep: epochs was 4 and is 5\. Give"):
@@ -198,7 +215,7 @@ def test_another_sweep_is_refused_and_told_what_differs(tmp_path):
         fit(sweep(2, storage=place, search="tpe"))
     other = fit(sweep(2, storage=Storage(place, "other"), seed=1))
     assert results(fit(sweep(2, storage=Storage(place, "other"), seed=1))) == results(other)
-    study = optuna.create_study(storage=f"sqlite:///{place}", study_name="own")
+    study = optuna.create_study(storage=by_optuna(place), study_name="own")
     study.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(GradusError, match="holds another sweep"):
         fit(sweep(2, storage=Storage(place, "own")))
