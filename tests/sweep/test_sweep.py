@@ -57,6 +57,16 @@ def test_the_table_has_a_row_for_each_trial():
     np.testing.assert_allclose(table["score"], table["val_accuracy"])
 
 
+def test_a_setting_named_as_a_number_has_its_own_column():
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), gr.choice("mse", "mae"), "sgd", metrics=["mae"])
+    sweep = gr.Sweep(model, search="grid")
+    table = sweep.fit(X, X[:, :1], epochs=gr.choice(1, 2), monitor="mae", verbose=False).table()
+    assert table["setting_loss"].to_list() == ["mse", "mse", "mae", "mae"]
+    assert table["setting_epochs"].to_list() == table["epochs"].to_list() == [1, 2, 1, 2]
+    for trial, kind, loss, mae in table["trial", "setting_loss", "loss", "mae"].rows():
+        assert (loss == pytest.approx(mae)) == (kind == "mae"), trial
+
+
 def test_seeds_and_folds_are_members_and_the_score_is_their_mean():
     sweep = gr.Sweep(space(), 2, seeds=2, cv=3).fit(X, Y, epochs=2, batch_size=16, verbose=False)
     trial = sweep.ranking[0]

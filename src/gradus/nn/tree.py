@@ -29,7 +29,29 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(cls: T) -> T:
     """Make a class a frozen dataclass and a JAX pytree; its fields, unless `static`, are leaves."""
-    made: Any = jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    fields = dataclasses.fields(made)
+    fixed = tuple(field.name for field in fields if field.metadata.get("static"))
+    leaves = tuple(field.name for field in fields if field.name not in fixed)
+    keys = tuple(map(jax.tree_util.GetAttrKey, leaves))
+
+    def flatten(owner: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        held = vars(owner)
+        return [held[name] for name in leaves], tuple([held[name] for name in fixed])
+
+    def flatten_with_keys(owner: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        values, structure = flatten(owner)
+        return list(zip(keys, values, strict=True)), structure
+
+    def unflatten(structure: tuple[Any, ...], values: Any) -> Any:
+        owner: Any = object.__new__(made)
+        vars(owner).update(zip(fixed, structure, strict=True))
+        vars(owner).update(zip(leaves, values, strict=True))
+        return owner
+
+    # Not `register_dataclass`: to JAX 0.10 two classes so registered are one structure if their
+    # fields are alike, and now and then a program compiled for one loss was run for another.
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     made.has_leaves = True  # a layer that holds one has its leaves
     return made
 
@@ -37,7 +59,7 @@ def pytree(cls: T) -> T:
 def one_number(owner: object, name: str, value: Any) -> None:
     """Refuse a list, a tuple or a word where a setting is one number, or an array in a sweep.
 
-    All else passes, as JAX rebuilds settings with tracers and marks of its own for leaves.
+    All else passes: within a program a setting is a tracer, in a sweep it may be a space.
 
     Raises:
         GradusError: naming the class of `owner` and the setting.

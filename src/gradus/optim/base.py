@@ -80,11 +80,7 @@ class Optimizer(abc.ABC):
     exclude_from_weight_decay: tuple[str, ...] = static(default=())
 
     def __post_init__(self) -> None:
-        """Check what can be checked.
-
-        JAX calls this too, whenever it rebuilds the tree with arrays, tracers or marks of its
-        own as leaves, so only plain numbers are judged and no leaf comes or goes.
-        """
+        """Check what can be checked: within a program numbers are tracers, in a sweep spaces."""
         rate = self.learning_rate
         if isinstance(rate, str | list | tuple):
             raise GradusError(
@@ -98,10 +94,7 @@ class Optimizer(abc.ABC):
         if not isinstance(names, tuple):
             names = (names,) if isinstance(names, str) else tuple(names)
             object.__setattr__(self, "exclude_from_weight_decay", names)
-        if (
-            not isinstance(self.layer_rates, Mapping | None)
-            and type(self.layer_rates) is not object
-        ):
+        if not isinstance(self.layer_rates, Mapping | None):
             raise GradusError(
                 f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
                 "layer's path to what the rate is multiplied by there, such as {'encoder': 0.1}."

@@ -116,13 +116,14 @@ class Round:
         kind = member.program
         group = self.groups.get(kind) or self._group(kind, member)
         group.waiting.append(member)
-        if len(group.waiting) >= group.population.way.members:
-            self._begin(kind, group)
         group.seen += 1
         self.seen += 1
         size = self.held[id(member)] = memory.size(member.carry)
         self.largest = max(self.largest, size)
         self.room.hold(size)
+        # Last, as the thread that compiles asks how many were seen.
+        if len(group.waiting) >= group.population.way.members:
+            self._begin(kind, group)
 
     def _group(self, kind: Hashable, first: Member) -> Group:
         group = self.groups[kind] = Group(Population(first, self.crew.way or ways.usual()))

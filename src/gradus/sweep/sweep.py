@@ -334,16 +334,29 @@ class Sweep:
         return importance(self.trials, self.hypers, self.monitor, self.mode, seed)
 
     def table(self) -> Any:
-        """Return a Polars data frame: a row for each trial, its settings, numbers and status."""
+        """Return a Polars data frame: a row for each trial, its settings, numbers and status.
+
+        A setting that has the name of a number, such as a choice of losses beside the loss that
+        was reached, is in a column of its own, `setting_loss`.
+        """
         import polars
 
-        rows = [
-            {"trial": one.number, **one.settings(self.hypers), **one.metrics,
-             "epochs": one.epochs, "score": one.score, "status": one.status, "error": one.error}
+        results = [
+            {**one.metrics, "epochs": one.epochs, "score": one.score, "status": one.status,
+             "error": one.error}
             for one in self.trials
         ]  # fmt: skip
         if not any(one.error for one in self.trials):
-            rows = [{name: row[name] for name in row if name != "error"} for row in rows]
+            for result in results:
+                result.pop("error")
+        taken = {"trial"}.union(*results)
+        rows = []
+        for one, result in zip(self.trials, results, strict=True):
+            settings = {
+                f"setting_{name}" if name in taken else name: value
+                for name, value in one.settings(self.hypers).items()
+            }
+            rows.append({"trial": one.number, **settings, **result})
         return polars.DataFrame(rows, infer_schema_length=None)
 
     def __repr__(self) -> str:
