@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.settings import settle
-from gradus.sweep import remote, ways
+from gradus.sweep import executors, remote, ways
 from gradus.sweep.abreast import Way
 from gradus.sweep.executors import Local
 from gradus.sweep.fusion import SPEED, STEP
@@ -80,6 +81,19 @@ def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used,
     swept()
     assert used == {1}
     assert not folder.exists()
+
+
+def test_a_program_may_be_compiled_before_the_next_member_is_built(monkeypatch, used, folder):
+    class Prompt(ThreadPoolExecutor):
+        """Threads that have done a job before who gave it goes on."""
+
+        def submit(self, *job):
+            future = super().submit(*job)
+            wait([future])
+            return future
+
+    monkeypatch.setattr(executors, "ThreadPoolExecutor", Prompt)
+    assert {trial.status for trial in swept(trials=3).trials} == {"finished"}
 
 
 def test_a_long_one_measures_once_and_the_next_run_is_the_same(measured, used, folder):
