@@ -13,9 +13,11 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
+from gradus.models.samples import samples
 from gradus.sweep import ways
-from gradus.sweep.abreast import Way
+from gradus.sweep.abreast import Way, mesh
 from gradus.sweep.executors import Local
+from gradus.sweep.member import Fold
 from gradus.sweep.population import Population
 
 X = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
@@ -124,3 +126,14 @@ def test_more_devices_than_there_are():
 
 if __name__ == "__main__":
     main()
+
+
+def test_folds_share_their_samples_on_several_devices():
+    whole = Fold.of(samples(X, Y))
+    parts = [whole.with_rows(np.arange(k, 40 + k), np.arange(40 + k, 80), k) for k in (0, 5)]
+    (one, first), (other, second) = (fold.on(mesh(1)) for fold in parts)
+    assert one.x is other.x is first.data.x is second.data.x
+    assert np.array_equal(first.rows, [np.arange(40, 80)])
+    assert np.array_equal(second.rows, [np.arange(45, 80)])
+    again = parts[0].on(mesh(1))
+    assert again[1].rows is first.rows

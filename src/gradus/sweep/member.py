@@ -42,14 +42,15 @@ class Fold:
         data: all of them, on the device.
         feed: what is measured, on the device.
         number: which of several folds this is.
-        spread: the same, whole on each of several devices, where they were asked for.
+        spread: arrays, of this fold and the others of the same samples, that are whole on each of
+            several devices, where they were asked for.
     """
 
     samples: Samples
     data: Data
     feed: Feed | None
     number: int = 0
-    spread: dict[Mesh, tuple[Data, Feed | None]] = dataclasses.field(default_factory=dict)
+    spread: dict[Mesh, loop.Places] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, samples: Samples, number: int = 0) -> Fold:
@@ -62,13 +63,13 @@ class Fold:
         split = dataclasses.replace(self.samples, rows=rows, held=held)
         data = self.data if split.given is None else self.data._replace(weight=split.given)
         feed = loop.validation_feed(data, held)
-        return Fold(split, self.data, jax.device_put(feed), number)
+        return Fold(split, self.data, jax.device_put(feed), number, self.spread)
 
     def on(self, devices: Mesh) -> tuple[Data, Feed | None]:
         """Return data and feed, put whole on each of some devices once."""
-        if devices not in self.spread:
-            self.spread[devices] = loop.placed((self.data, self.feed), devices)
-        return self.spread[devices]
+        known = self.spread.setdefault(devices, {})
+        placed: tuple[Data, Feed | None] = loop.placed((self.data, self.feed), devices, known)
+        return placed
 
 
 @dataclasses.dataclass

@@ -37,6 +37,8 @@ CALL_SECONDS = 0.5  # how long a call should last, so that progress is seen and 
 VALIDATION_BATCH = 1024
 
 Watcher = Callable[[Carry, History], bool]
+# Arrays and what they are on the device, by identity; the array is held, so that its `id` stays.
+Places = dict[int, tuple[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,19 +194,24 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def placed(tree: Any, mesh: Mesh | None = None) -> Any:
+def placed(tree: Any, mesh: Mesh | None = None, known: Places | None = None) -> Any:
     """Return the tree with its arrays on the device, or on all of a mesh.
 
     An array that stands in it twice is one.
+
+    Args:
+        tree: of arrays.
+        mesh: the devices, or None for one.
+        known: what earlier calls for these devices have placed; it grows.
     """
-    there: dict[int, Any] = {}
+    there: Places = {} if known is None else known
 
     def place(array: Any) -> Any:
         if id(array) not in there:
             # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
             ours = aligned(array) if jax.default_backend() == "cpu" else array
-            there[id(array)] = everywhere(ours, mesh) if mesh else jax.device_put(ours)
-        return there[id(array)]
+            there[id(array)] = array, everywhere(ours, mesh) if mesh else jax.device_put(ours)
+        return there[id(array)][1]
 
     return jax.tree.map(place, tree)
 
