@@ -13,10 +13,13 @@ CACHE = Path(tempfile.gettempdir()) / f"gradus-tests-{os.getuid()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))  # for subprocesses too
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# Hundreds of small programs: compiled three times as fast, though a few then run more slowly.
+# Hundreds of small programs: compiled three times as fast, though a few then run more slowly, and
+# each by one thread, as another worker of pytest has the other core.
 # `XLA_FLAGS= make test` tests what users run.
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+    "XLA_FLAGS",
+    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+    " --xla_cpu_parallel_codegen_split_count=1",
 )
 
 import jax  # noqa: E402
