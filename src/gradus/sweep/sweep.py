@@ -28,7 +28,7 @@ from gradus.sweep.progress import Progress
 from gradus.sweep.resume import Resumed
 from gradus.sweep.storage import Storage
 from gradus.sweep.strategy import Strategy
-from gradus.sweep.trial import FAILED, WAITING, Trial, ranked
+from gradus.sweep.trial import FAILED, WAITING, Trial, ranked, rows
 from gradus.train import memory
 from gradus.train.stopping import Stopping
 
@@ -341,23 +341,7 @@ class Sweep:
         """
         import polars
 
-        results = [
-            {**one.metrics, "epochs": one.epochs, "score": one.score, "status": one.status,
-             "error": one.error}
-            for one in self.trials
-        ]  # fmt: skip
-        if not any(one.error for one in self.trials):
-            for result in results:
-                result.pop("error")
-        taken = {"trial"}.union(*results)
-        rows = []
-        for one, result in zip(self.trials, results, strict=True):
-            settings = {
-                f"setting_{name}" if name in taken else name: value
-                for name, value in one.settings(self.hypers).items()
-            }
-            rows.append({"trial": one.number, **settings, **result})
-        return polars.DataFrame(rows, infer_schema_length=None)
+        return polars.DataFrame(rows(self.trials, self.hypers), infer_schema_length=None)
 
     def __repr__(self) -> str:
         return f"Sweep({len(self.trials)} trials of {', '.join(self.hypers) or 'nothing'})"

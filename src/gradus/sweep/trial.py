@@ -104,6 +104,24 @@ def ranked(trials: list[Trial], mode: str) -> list[Trial]:
     return sorted(trials, key=lambda t: (math.isnan(t.score), sign * t.score, t.number))
 
 
+def rows(trials: list[Trial], hypers: Mapping[str, Hyper]) -> list[dict[str, Any]]:
+    """Return what a table says of each trial; a setting named as a number is `setting_…` there."""
+    results = [
+        {**one.metrics, "epochs": one.epochs, "score": one.score, "status": one.status}
+        for one in trials
+    ]
+    if any(one.error for one in trials):
+        results = [
+            result | {"error": one.error} for one, result in zip(trials, results, strict=True)
+        ]
+    taken = {"trial"}.union(*results)
+    names = {name: f"setting_{name}" if name in taken else name for name in hypers}
+    return [
+        {"trial": one.number, **{names[n]: v for n, v in one.settings(hypers).items()}, **result}
+        for one, result in zip(trials, results, strict=True)
+    ]
+
+
 def _kept(history: History) -> dict[str, float]:
     """Return the numbers of the epoch whose weights are kept."""
     if not history.epochs:
