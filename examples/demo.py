@@ -2,8 +2,8 @@
 
 import gradus as gr
 from gradus.data import load, split
-from gradus.report.building import build_report
 from gradus.report.page import write_report
+from gradus.report.report_builder import build_report
 
 digits = load("digits")
 x, y = digits.x, digits.y  # (1797, 8, 8, 1) bytes from 0 to 16, and labels

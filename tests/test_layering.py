@@ -1,4 +1,4 @@
-"""Each group of the package imports only groups above it."""
+"""The layout of the package: arrows between packages point one way, and no files form a cycle."""
 
 import ast
 import subprocess
@@ -10,8 +10,10 @@ import pytest
 import gradus
 
 ROOT = Path(gradus.__file__).parent
-GROUPS = [
-    ("errors", "registry", "parts", "describe", "files", "space", "settings", "cache"),
+# Each layer imports only layers above it, and its own modules.
+LAYERS = [
+    ("errors", "registry", "checks", "rng", "optional", "cache", "init_args", "space"),
+    ("hyperparameters", "files", "serialization"),
     ("nn",),
     ("objectives",),
     ("optim",),
@@ -25,13 +27,26 @@ GROUPS = [
     ("lessons",),
     ("apps",),
 ]
-RANK = {name: rank for rank, names in enumerate(GROUPS) for name in names}
-# `gradus/__init__` gathers the public names and `__main__` is the command: they see all groups.
-TOPMOST = len(GROUPS)
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# `gradus/__init__` gathers the public names and `__main__` is the command: they see all layers.
+TOPMOST = len(LAYERS)
 FILES = sorted(ROOT.rglob("*.py"))
+# Rooms within a package: each imports only rooms above it.
+ROOMS = {
+    "nn": ["", "ops", "layers"],
+    "sweep": ["search", "members", "execution", "strategies", "results", ""],
+}
 
 
-def group_of(path):
+def module_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def layer_of(path):
     first = path.relative_to(ROOT).parts[0].removesuffix(".py")
     return TOPMOST if first in ("__init__", "__main__") else RANK[first]
 
@@ -47,17 +62,86 @@ def imports(tree):
             yield from ((f"{node.module}.{alias.name}", id(node) in top) for alias in node.names)
 
 
+def imported_modules(path):
+    """The modules of gradus that a file imports: in functions and for types too."""
+    found = set()
+    for name, _ in imports(ast.parse(path.read_text())):
+        module = name
+        while module and module not in MODULES:
+            module = module.rpartition(".")[0]
+        found.add(module)
+    return found - {"", "gradus", module_of(path)}
+
+
+def cycles(graph):
+    """The groups of modules of which each can be reached from each (Tarjan 1972)."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        order[node] = low[node] = len(order)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                low[node] = min(low[node], low[other])
+        if low[node] == order[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in order:
+            visit(node)
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_arrow_points_the_wrong_way(path):
-    mine, group = group_of(path), path.parent.name
+    mine, package = layer_of(path), path.relative_to(ROOT).parts[0]
     for name, _ in imports(ast.parse(path.read_text())):
         parts = name.split(".")
         if parts[0] != "gradus" or mine == TOPMOST:
             continue
-        if (group, name) == ("lessons", "gradus"):  # a lesson is an example of the public names
+        if (package, name) == ("lessons", "gradus"):  # a lesson is an example of the public names
             continue
         assert parts[1] in RANK or parts == ["gradus", "__version__"], f"{path.name} imports {name}"
-        assert RANK.get(parts[1], 0) <= mine, f"{path.name} imports {name}, a later group"
+        assert RANK.get(parts[1], 0) <= mine, f"{path.name} imports {name}, a later layer"
+
+
+def test_no_cycle_of_imports():
+    graph = {module: imported_modules(path) for module, path in MODULES.items()}
+    assert cycles(graph) == []
+
+
+def test_cycles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+    assert cycles(graph) == [["d", "e"], ["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_of_a_package_import_one_way(package):
+    rooms = ROOMS[package]
+
+    def room_of(module):
+        parts = module.split(".")[2:]
+        return parts[0] if parts and parts[0] in rooms else ""
+
+    for module, path in MODULES.items():
+        if not module.startswith(f"gradus.{package}."):
+            continue
+        for other in imported_modules(path):
+            if other.startswith(f"gradus.{package}."):
+                mine, theirs = rooms.index(room_of(module)), rooms.index(room_of(other))
+                assert theirs <= mine, f"{module} imports {other}, in a later room"
+
+
+def test_every_package_is_small_enough_to_overlook():
+    for folder in {path.parent for path in FILES}:
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        limit = 40 if folder.name == "lessons" else 20
+        assert len(modules) <= limit, f"{folder.name}/ has {len(modules)} modules: divide it"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "data").glob("*.py")), ids=lambda path: path.name)

@@ -5,21 +5,21 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.settings import find, settle
-from gradus.sweep.trial import drawn
+from gradus.hyperparameters import find_hyperparameters, resolve
+from gradus.sweep.search.trial import values_at
 
 SHARES = np.linspace(0, 1 - 1e-12, 1001)
 
 
 def test_ranges_draw_by_their_quantiles():
     # By hand: half-way of uniform(2, 4) is 3, of log_uniform(1, 100) is 10.
-    assert gr.uniform(2, 4).draw(0.5) == 3
-    assert gr.log_uniform(1, 100).draw(0.5) == pytest.approx(10)
-    whole = [gr.int_uniform(3, 6).draw(share) for share in SHARES]
+    assert gr.uniform(2, 4).value_at(0.5) == 3
+    assert gr.log_uniform(1, 100).value_at(0.5) == pytest.approx(10)
+    whole = [gr.int_uniform(3, 6).value_at(share) for share in SHARES]
     assert sorted(set(whole)) == [3, 4, 5, 6]
     assert np.ptp(np.unique(whole, return_counts=True)[1]) <= 1
-    assert [gr.int_uniform(-1, 1).draw(share) for share in (0, 0.3, 0.4, 0.9)] == [-1, -1, 0, 1]
-    options = [gr.choice("a", "b", "c").draw(share) for share in SHARES]
+    assert [gr.int_uniform(-1, 1).value_at(share) for share in (0, 0.3, 0.4, 0.9)] == [-1, -1, 0, 1]
+    options = [gr.choice("a", "b", "c").value_at(share) for share in SHARES]
     assert np.ptp(np.unique(options, return_counts=True)[1]) <= 1
 
 
@@ -70,7 +70,8 @@ def network(dropout):
 
 def test_names_tell_where_a_space_stands_and_one_space_is_one_hyperparameter():
     dropout = gr.uniform(0, 0.5)
-    assert list(find({"net": network(dropout), "seed": gr.int_uniform(0, 9, name="start")})) == [
+    settings = {"net": network(dropout), "seed": gr.int_uniform(0, 9, name="start")}
+    assert list(find_hyperparameters(settings)) == [
         "dense.units", "dense.activation", "dropout.rate", "end.units", "start",
     ]  # fmt: skip
 
@@ -79,50 +80,50 @@ def test_values_stand_in_the_places_of_spaces_and_the_rest_is_as_it_was():
     dropout = gr.uniform(0, 0.5)
     net = network(dropout)
     net.layers[2].freeze()
-    hypers = find(net)
-    made = settle(net, hypers, drawn(hypers, dict.fromkeys(hypers, 0.6)))
+    hypers = find_hyperparameters(net)
+    made = resolve(net, hypers, values_at(hypers, dict.fromkeys(hypers, 0.6)))
     assert [layer.__class__ for layer in made.layers] == [gr.Dense, gr.Dropout] * 2
     assert (made.layers[0].units, made.layers[0].activation) == (8, "tanh")
     assert made.layers[1].rate == made.layers[3].rate == pytest.approx(0.3)
     assert made.layers[2].units == 4
     assert not made.layers[2].trainable
-    assert find(made) == {}
-    assert len(find(net)) == 4
+    assert find_hyperparameters(made) == {}
+    assert len(find_hyperparameters(net)) == 4
 
 
 def test_what_a_choice_has_counts_only_where_it_is_chosen():
     sgd = gr.SGD(gr.log_uniform(0.01, 1), momentum=gr.uniform(0, 0.9))
     settings = {"optimizer": gr.choice(sgd, gr.Adam(gr.log_uniform(1e-4, 1e-2)))}
-    hypers = find(settings)
+    hypers = find_hyperparameters(settings)
     assert list(hypers) == [
         "optimizer", "optimizer.sgd.learning_rate", "optimizer.sgd.momentum",
         "optimizer.adam.learning_rate",
     ]  # fmt: skip
     shares = dict.fromkeys(hypers, 0.5)
-    first = drawn(hypers, shares | {"optimizer": 0.0})
+    first = values_at(hypers, shares | {"optimizer": 0.0})
     assert list(first) == ["optimizer", "optimizer.sgd.learning_rate", "optimizer.sgd.momentum"]
-    made = settle(settings, hypers, first)["optimizer"]
+    made = resolve(settings, hypers, first)["optimizer"]
     assert isinstance(made, gr.SGD)
     assert made.learning_rate == pytest.approx(0.1)
-    second = drawn(hypers, shares | {"optimizer": 0.9})
-    assert settle(settings, hypers, second)["optimizer"] == gr.Adam(pytest.approx(1e-3))
+    second = values_at(hypers, shares | {"optimizer": 0.9})
+    assert resolve(settings, hypers, second)["optimizer"] == gr.Adam(pytest.approx(1e-3))
 
 
 def test_a_space_that_several_options_share_always_counts():
     rate = gr.log_uniform(1e-4, 1e-2)
     settings = {"optimizer": gr.choice(gr.SGD(rate), gr.Adam(rate))}
-    hypers = find(settings)
+    hypers = find_hyperparameters(settings)
     assert list(hypers) == ["optimizer", "optimizer.sgd.learning_rate"]
     for share, kind in ((0.0, gr.SGD), (0.9, gr.Adam)):
-        values = drawn(hypers, {"optimizer": share, "optimizer.sgd.learning_rate": 0.5})
-        made = settle(settings, hypers, values)["optimizer"]
+        values = values_at(hypers, {"optimizer": share, "optimizer.sgd.learning_rate": 0.5})
+        made = resolve(settings, hypers, values)["optimizer"]
         assert isinstance(made, kind)
         assert made.learning_rate == pytest.approx(1e-3)
 
 
 def test_two_spaces_of_one_name_are_refused():
     with pytest.raises(GradusError, match="Two spaces have the name 'p'"):
-        find([gr.uniform(0, 1, name="p"), gr.uniform(0, 1, name="p")])
+        find_hyperparameters([gr.uniform(0, 1, name="p"), gr.uniform(0, 1, name="p")])
 
 
 def test_a_space_left_in_a_plain_fit_is_named():

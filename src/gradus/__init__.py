@@ -22,58 +22,58 @@ if TYPE_CHECKING:
     from gradus.nn import initializers as initializers
     from gradus.nn.activations import sigmoid as sigmoid
     from gradus.nn.activations import softmax as softmax
-    from gradus.nn.attention import MultiHeadAttention as MultiHeadAttention
-    from gradus.nn.attention import PositionalEmbedding as PositionalEmbedding
-    from gradus.nn.attention import PositionalEncoding as PositionalEncoding
-    from gradus.nn.attention import TransformerEncoder as TransformerEncoder
-    from gradus.nn.attention import attention_weights as attention_weights
-    from gradus.nn.augment import RandomCrop as RandomCrop
-    from gradus.nn.augment import RandomFlip as RandomFlip
-    from gradus.nn.augment import RandomRotation as RandomRotation
-    from gradus.nn.augment import RandomTranslation as RandomTranslation
-    from gradus.nn.bidirectional import Bidirectional as Bidirectional
-    from gradus.nn.compose import Parallel as Parallel
-    from gradus.nn.compose import Repeat as Repeat
-    from gradus.nn.compose import Residual as Residual
-    from gradus.nn.compose import Sequential as Sequential
-    from gradus.nn.conv import Conv1D as Conv1D
-    from gradus.nn.conv import Conv2D as Conv2D
-    from gradus.nn.conv import DepthwiseConv2D as DepthwiseConv2D
-    from gradus.nn.conv_transpose import Conv1DTranspose as Conv1DTranspose
-    from gradus.nn.conv_transpose import Conv2DTranspose as Conv2DTranspose
-    from gradus.nn.dense import Activation as Activation
-    from gradus.nn.dense import Dense as Dense
-    from gradus.nn.dense import Maxout as Maxout
-    from gradus.nn.dense import PReLU as PReLU
-    from gradus.nn.dropout import Dropout as Dropout
-    from gradus.nn.dropout import GaussianNoise as GaussianNoise
-    from gradus.nn.dropout import MaskingNoise as MaskingNoise
-    from gradus.nn.dropout import SaltAndPepperNoise as SaltAndPepperNoise
-    from gradus.nn.embed import ColumnEmbedding as ColumnEmbedding
-    from gradus.nn.embed import Embedding as Embedding
     from gradus.nn.layer import Layer as Layer
-    from gradus.nn.masking import Masking as Masking
+    from gradus.nn.layers.attention import MultiHeadAttention as MultiHeadAttention
+    from gradus.nn.layers.attention import PositionalEmbedding as PositionalEmbedding
+    from gradus.nn.layers.attention import PositionalEncoding as PositionalEncoding
+    from gradus.nn.layers.attention import TransformerEncoder as TransformerEncoder
+    from gradus.nn.layers.attention import attention_weights as attention_weights
+    from gradus.nn.layers.augmentation import RandomCrop as RandomCrop
+    from gradus.nn.layers.augmentation import RandomFlip as RandomFlip
+    from gradus.nn.layers.augmentation import RandomRotation as RandomRotation
+    from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
+    from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
+    from gradus.nn.layers.containers import Parallel as Parallel
+    from gradus.nn.layers.containers import Repeat as Repeat
+    from gradus.nn.layers.containers import Residual as Residual
+    from gradus.nn.layers.containers import Sequential as Sequential
+    from gradus.nn.layers.conv import Conv1D as Conv1D
+    from gradus.nn.layers.conv import Conv2D as Conv2D
+    from gradus.nn.layers.conv import DepthwiseConv2D as DepthwiseConv2D
+    from gradus.nn.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
+    from gradus.nn.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
+    from gradus.nn.layers.dense import Activation as Activation
+    from gradus.nn.layers.dense import Dense as Dense
+    from gradus.nn.layers.dense import Maxout as Maxout
+    from gradus.nn.layers.dense import PReLU as PReLU
+    from gradus.nn.layers.dropout import Dropout as Dropout
+    from gradus.nn.layers.dropout import GaussianNoise as GaussianNoise
+    from gradus.nn.layers.dropout import MaskingNoise as MaskingNoise
+    from gradus.nn.layers.dropout import SaltAndPepperNoise as SaltAndPepperNoise
+    from gradus.nn.layers.embedding import ColumnEmbedding as ColumnEmbedding
+    from gradus.nn.layers.embedding import Embedding as Embedding
+    from gradus.nn.layers.masking import Masking as Masking
+    from gradus.nn.layers.normalization import BatchNorm as BatchNorm
+    from gradus.nn.layers.normalization import LayerNorm as LayerNorm
+    from gradus.nn.layers.pooling import AvgPool1D as AvgPool1D
+    from gradus.nn.layers.pooling import AvgPool2D as AvgPool2D
+    from gradus.nn.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
+    from gradus.nn.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
+    from gradus.nn.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
+    from gradus.nn.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
+    from gradus.nn.layers.pooling import MaxPool1D as MaxPool1D
+    from gradus.nn.layers.pooling import MaxPool2D as MaxPool2D
+    from gradus.nn.layers.pooling import UpSampling2D as UpSampling2D
+    from gradus.nn.layers.pooling import ZeroPadding2D as ZeroPadding2D
+    from gradus.nn.layers.reshaping import Flatten as Flatten
+    from gradus.nn.layers.reshaping import Rescaling as Rescaling
+    from gradus.nn.layers.reshaping import Reshape as Reshape
+    from gradus.nn.layers.rnn import GRU as GRU
+    from gradus.nn.layers.rnn import LSTM as LSTM
+    from gradus.nn.layers.rnn import SimpleRNN as SimpleRNN
+    from gradus.nn.layers.sparsity import Sparsity as Sparsity
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
-    from gradus.nn.norm import BatchNorm as BatchNorm
-    from gradus.nn.norm import LayerNorm as LayerNorm
-    from gradus.nn.pool import AvgPool1D as AvgPool1D
-    from gradus.nn.pool import AvgPool2D as AvgPool2D
-    from gradus.nn.pool import GlobalAvgPool1D as GlobalAvgPool1D
-    from gradus.nn.pool import GlobalAvgPool2D as GlobalAvgPool2D
-    from gradus.nn.pool import GlobalMaxPool1D as GlobalMaxPool1D
-    from gradus.nn.pool import GlobalMaxPool2D as GlobalMaxPool2D
-    from gradus.nn.pool import MaxPool1D as MaxPool1D
-    from gradus.nn.pool import MaxPool2D as MaxPool2D
-    from gradus.nn.pool import UpSampling2D as UpSampling2D
-    from gradus.nn.pool import ZeroPadding2D as ZeroPadding2D
-    from gradus.nn.recurrent import GRU as GRU
-    from gradus.nn.recurrent import LSTM as LSTM
-    from gradus.nn.recurrent import SimpleRNN as SimpleRNN
-    from gradus.nn.shape import Flatten as Flatten
-    from gradus.nn.shape import Rescaling as Rescaling
-    from gradus.nn.shape import Reshape as Reshape
-    from gradus.nn.sparsity import Sparsity as Sparsity
     from gradus.objectives import losses as losses
     from gradus.objectives import metrics as metrics
     from gradus.objectives import penalties as penalties
@@ -102,14 +102,14 @@ if TYPE_CHECKING:
     from gradus.space import log_uniform as log_uniform
     from gradus.space import logspace as logspace
     from gradus.space import uniform as uniform
-    from gradus.sweep.evolution import PopulationBased as PopulationBased
-    from gradus.sweep.halving import Hyperband as Hyperband
-    from gradus.sweep.halving import SuccessiveHalving as SuccessiveHalving
-    from gradus.sweep.inputs import prepared as prepared
-    from gradus.sweep.population import fit_all as fit_all
+    from gradus.sweep.execution.fit_all import fit_all as fit_all
+    from gradus.sweep.members.data import prepared as prepared
+    from gradus.sweep.strategies.halving import Hyperband as Hyperband
+    from gradus.sweep.strategies.halving import SuccessiveHalving as SuccessiveHalving
+    from gradus.sweep.strategies.population_based import PopulationBased as PopulationBased
     from gradus.sweep.sweep import Sweep as Sweep
     from gradus.train import distributed as distributed
-    from gradus.train.custom import FunctionTask as FunctionTask
+    from gradus.train.function_task import FunctionTask as FunctionTask
 
     __version__: str
 
@@ -125,29 +125,34 @@ _HOMES = {
     "gradus.models.stacked": ("StackedAutoencoder",),
     "gradus.models.variational": ("VariationalAutoencoder",),
     "gradus.nn.activations": ("sigmoid", "softmax"),
-    "gradus.nn.attention": (
+    "gradus.nn.layers.attention": (
         *("MultiHeadAttention", "PositionalEmbedding", "PositionalEncoding"),
         *("TransformerEncoder", "attention_weights"),
     ),
-    "gradus.nn.augment": ("RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation"),
-    "gradus.nn.bidirectional": ("Bidirectional",),
-    "gradus.nn.compose": ("Parallel", "Repeat", "Residual", "Sequential"),
-    "gradus.nn.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
-    "gradus.nn.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
-    "gradus.nn.dense": ("Activation", "Dense", "Maxout", "PReLU"),
-    "gradus.nn.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
-    "gradus.nn.embed": ("ColumnEmbedding", "Embedding"),
+    "gradus.nn.layers.augmentation": (
+        "RandomCrop",
+        "RandomFlip",
+        "RandomRotation",
+        "RandomTranslation",
+    ),
+    "gradus.nn.layers.bidirectional": ("Bidirectional",),
+    "gradus.nn.layers.containers": ("Parallel", "Repeat", "Residual", "Sequential"),
+    "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
+    "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
+    "gradus.nn.layers.dense": ("Activation", "Dense", "Maxout", "PReLU"),
+    "gradus.nn.layers.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
+    "gradus.nn.layers.embedding": ("ColumnEmbedding", "Embedding"),
     "gradus.nn.layer": ("Layer",),
-    "gradus.nn.masking": ("Masking",),
+    "gradus.nn.layers.masking": ("Masking",),
     "gradus.nn.network": ("fresh", "init"),
-    "gradus.nn.norm": ("BatchNorm", "LayerNorm"),
-    "gradus.nn.pool": (
+    "gradus.nn.layers.normalization": ("BatchNorm", "LayerNorm"),
+    "gradus.nn.layers.pooling": (
         *("AvgPool1D", "AvgPool2D", "MaxPool1D", "MaxPool2D", "UpSampling2D", "ZeroPadding2D"),
         *("GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D"),
     ),
-    "gradus.nn.recurrent": ("GRU", "LSTM", "SimpleRNN"),
-    "gradus.nn.shape": ("Flatten", "Rescaling", "Reshape"),
-    "gradus.nn.sparsity": ("Sparsity",),
+    "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
+    "gradus.nn.layers.reshaping": ("Flatten", "Rescaling", "Reshape"),
+    "gradus.nn.layers.sparsity": ("Sparsity",),
     "gradus.objectives.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (
@@ -155,12 +160,12 @@ _HOMES = {
         *("Lion", "Muon", "LBFGS"),
     ),
     "gradus.space": ("choice", "int_uniform", "linspace", "log_uniform", "logspace", "uniform"),
-    "gradus.sweep.evolution": ("PopulationBased",),
-    "gradus.sweep.halving": ("Hyperband", "SuccessiveHalving"),
-    "gradus.sweep.inputs": ("prepared",),
-    "gradus.sweep.population": ("fit_all",),
+    "gradus.sweep.strategies.population_based": ("PopulationBased",),
+    "gradus.sweep.strategies.halving": ("Hyperband", "SuccessiveHalving"),
+    "gradus.sweep.members.data": ("prepared",),
+    "gradus.sweep.execution.fit_all": ("fit_all",),
     "gradus.sweep.sweep": ("Sweep",),
-    "gradus.train.custom": ("FunctionTask",),
+    "gradus.train.function_task": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = {

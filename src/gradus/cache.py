@@ -9,13 +9,13 @@ from pathlib import Path
 import jax
 
 
-def folder(kind: str = "xla") -> Path:
+def cache_dir(kind: str = "xla") -> Path:
     """Return where something is kept: in the user's cache folder `gradus/xla`, for programs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "gradus" / kind
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     """Return whether anything is to be kept: unless `GRADUS_CACHE=off`."""
     return os.environ.get("GRADUS_CACHE", "").lower() not in ("off", "0", "no", "false")
 
@@ -30,12 +30,12 @@ def enable() -> bool:
     Returns:
         Whether gradus turned it on.
     """
-    if not wanted():
+    if not is_enabled():
         return False
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return False
     try:
-        where = folder()
+        where = cache_dir()
         where.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # no home folder is a RuntimeError
         return False

@@ -111,7 +111,7 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
     return content
 
 
-def verified(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:
+def verified_path(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:
     """Return where the file `name` lies, after a look at its checksum.
 
     Raises:

@@ -2,7 +2,7 @@
 
 `Dense(choice(64, 128))` is a layer like any other, except that it cannot be built: `Sweep` finds
 the spaces in a model, draws a value of each, and puts the values in their places before anything is
-traced (`settings.py`).
+traced (`hyperparameters.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from gradus.errors import GradusError
-from gradus.parts import is_settings
+from gradus.init_args import is_configurable
 
 LONGEST = 200  # characters of an option in a table
 # A whole number of a range is never confused with the place of an option.
@@ -39,7 +39,7 @@ class Space(abc.ABC):
         self.name = name
 
     @abc.abstractmethod
-    def draw(self, share: float) -> Value:
+    def value_at(self, share: float) -> Value:
         """Return the number at `share` of the space, in [0, 1): of a choice, the option's place."""
 
     def option(self, value: Value) -> Any:
@@ -80,7 +80,7 @@ class Choice(Space):
             raise GradusError("choice() has no options: write at least one, choice(64, 128).")
         self.options, self.ordered, self.log, self.words = options, ordered, log, words
 
-    def draw(self, share: float) -> int:
+    def value_at(self, share: float) -> int:
         """Return the place of the option at `share`."""
         return min(int(share * len(self.options)), len(self.options) - 1)
 
@@ -121,7 +121,7 @@ class Range(Space):
         self.low, self.high, self.log, self.whole = low, high, log, whole
         self.low, self.high = _ends(repr(self), low, high, log, whole)
 
-    def draw(self, share: float) -> Value:
+    def value_at(self, share: float) -> Value:
         """Return the number at `share` of the way."""
         low, high = float(self.low), float(self.high)
         if self.whole:
@@ -214,7 +214,7 @@ def _spaced(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Cho
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
         raise GradusError(f"{words}: write a count of at least 2.")
     first, last = float(within.low), float(within.high)
-    inner = [within.draw(place / (count - 1)) for place in range(1, count - 1)]
+    inner = [within.value_at(place / (count - 1)) for place in range(1, count - 1)]
     # As a person would write them: 1e-05, where arithmetic comes to 1.0000000000000016e-05.
     largest = max(abs(first), abs(last))
     inner = [_rounded(value, value if log else largest) for value in inner]
@@ -233,7 +233,7 @@ def _rounded(value: float, size: float) -> float:
 def _label(option: Any, place: int) -> Any:
     if _plain(option):
         return option
-    if is_settings(option):
+    if is_configurable(option):
         return type(option).__name__
     words = str(getattr(option, "__name__", None) or repr(option))
     return words if len(words) <= LONGEST and "\n" not in words else f"option {place}"

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gradus.apps import spec
-from gradus.apps.defaults import Facts, complete
-from gradus.apps.spec import Experiment, Network, Training
+from gradus.apps import experiment_file
+from gradus.apps.defaults import DataSummary, fill_defaults
+from gradus.apps.experiment_file import Experiment, NetworkSection, TrainingSection
 
 facts = st.builds(
-    Facts,
+    DataSummary,
     rows=st.integers(2, 10**7),
     features=st.integers(1, 10_000),
     outputs=st.integers(1, 1000),
@@ -21,7 +21,7 @@ facts = st.builds(
 
 @given(facts)
 def test_nothing_is_left_open(facts):
-    done = complete(Experiment("x"), facts)
+    done = fill_defaults(Experiment("x"), facts)
     parts = [done.network, done.training]
     assert all(value is not None for part in parts for value in structs.asdict(part).values())
     assert done.optimizer["learning_rate"] > 0
@@ -33,20 +33,20 @@ def test_nothing_is_left_open(facts):
 
 @given(facts)
 def test_what_is_complete_stays_as_it_is(facts):
-    once = complete(Experiment("x"), facts)
-    assert complete(once, facts) == once
+    once = fill_defaults(Experiment("x"), facts)
+    assert fill_defaults(once, facts) == once
 
 
 def test_what_is_set_stays():
     given_ = Experiment(
         "x",
         validation=0.3,
-        network=Network(layers=[], activation="tanh", dropout=0.0),
+        network=NetworkSection(layers=[], activation="tanh", dropout=0.0),
         optimizer={"name": "sgd"},
         loss={"name": "huber"},
-        training=Training(epochs=1, batch_size="all", patience=0),
+        training=TrainingSection(epochs=1, batch_size="all", patience=0),
     )
-    done = complete(given_, Facts(60_000, 784, 10, "multiclass", image=True))
+    done = fill_defaults(given_, DataSummary(60_000, 784, 10, "multiclass", image=True))
     assert done.validation == 0.3
     assert done.network.layers == []
     assert (done.network.activation, done.network.dropout) == ("tanh", 0.0)
@@ -58,38 +58,45 @@ def test_what_is_set_stays():
 
 
 def test_more_rows_make_larger_batches_and_fewer_epochs():
-    few, many = (complete(Experiment("x"), Facts(n, 9, 1, "regression", False)).training
+    few, many = (fill_defaults(Experiment("x"), DataSummary(n, 9, 1, "regression", False)).training
                  for n in (100, 100_000))  # fmt: skip
     assert few.batch_size < many.batch_size
     assert few.epochs > many.epochs
 
 
 def test_an_experiment_survives_the_file(tmp_path):
-    done = complete(Experiment("digits"), Facts(1797, 64, 10, "multiclass", image=True))
-    spec.write(tmp_path / "experiment.toml", done)
-    assert spec.checked(spec.read(tmp_path / "experiment.toml")) == done
+    done = fill_defaults(Experiment("digits"), DataSummary(1797, 64, 10, "multiclass", image=True))
+    experiment_file.write_experiment(tmp_path / "experiment.toml", done)
+    assert (
+        experiment_file.check_experiment(
+            experiment_file.read_settings(tmp_path / "experiment.toml")
+        )
+        == done
+    )
 
 
 def test_a_new_name_begins_a_section_anew():
     below = {"optimizer": {"name": "adam", "learning_rate": 0.1}, "training": {"epochs": 3}}
-    merged = spec.merged(below, {"optimizer": {"name": "sgd"}, "training": {"patience": 2}})
+    merged = experiment_file.merge_settings(
+        below, {"optimizer": {"name": "sgd"}, "training": {"patience": 2}}
+    )
     assert merged == {"optimizer": {"name": "sgd"}, "training": {"epochs": 3, "patience": 2}}
-    same = spec.merged(below, {"optimizer": {"name": "adam", "beta_1": 0.8}})
+    same = experiment_file.merge_settings(below, {"optimizer": {"name": "adam", "beta_1": 0.8}})
     assert same["optimizer"] == {"name": "adam", "learning_rate": 0.1, "beta_1": 0.8}
 
 
 @pytest.mark.parametrize("source", ["digits", "mnist"])
 def test_a_built_in_name_is_no_path(tmp_path, source):
-    assert spec.located(source, tmp_path) == source
+    assert experiment_file.absolute_source(source, tmp_path) == source
 
 
 def test_many_rows_are_judged_by_accuracy_where_it_is_measured():
-    many, few = (Facts(rows, 784, 10, "multiclass", image=True) for rows in (60_000, 300))
+    many, few = (DataSummary(rows, 784, 10, "multiclass", image=True) for rows in (60_000, 300))
     monitor = {
-        "many": complete(Experiment("x"), many).training.monitor,
-        "few": complete(Experiment("x"), few).training.monitor,
-        "unmeasured": complete(Experiment("x", metrics=[]), many).training.monitor,
-        "unvalidated": complete(Experiment("x", validation=0.0), many).training.monitor,
+        "many": fill_defaults(Experiment("x"), many).training.monitor,
+        "few": fill_defaults(Experiment("x"), few).training.monitor,
+        "unmeasured": fill_defaults(Experiment("x", metrics=[]), many).training.monitor,
+        "unvalidated": fill_defaults(Experiment("x", validation=0.0), many).training.monitor,
     }
     assert monitor == {
         "many": "val_accuracy",

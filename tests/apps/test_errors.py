@@ -166,7 +166,7 @@ def test_what_nobody_foresaw_shows_a_traceback_only_if_asked(gradus, monkeypatch
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(training, "train", fail)
+    monkeypatch.setattr(training, "train_run", fail)
     check(gradus, 1, ["RuntimeError: a bug", "GRADUS_TRACEBACK=1"], "train", "iris")
     monkeypatch.setenv("GRADUS_TRACEBACK", "1")
     with pytest.raises(RuntimeError, match="a bug"):
@@ -177,7 +177,7 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", stop)
+    monkeypatch.setattr(training, "train_run", stop)
     check(gradus, 1, ["Interrupted"], "train", "iris")
 
 

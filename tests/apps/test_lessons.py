@@ -10,7 +10,7 @@ from gradus.lessons import catalog
 def test_a_lesson_is_printed_and_written(gradus, work):
     status, out, err = gradus("lesson", "perceptron", "--out", "pages")
     assert (status, err) == (0, "")
-    lesson = catalog.find("perceptron")
+    lesson = catalog.find_lesson("perceptron")
     assert out.startswith(lesson.title + "\n")
     for words in ("Rosenblatt", "Figure: ", "wrong on XOR", "pages/perceptron.html"):
         assert words in out
@@ -47,8 +47,8 @@ def test_data_reaches_a_lesson_on_images(gradus_json, monkeypatch):
         """Do nothing."""
         return {"mnist": float(data == "mnist"), "ratio": float("nan")}
 
-    lesson = catalog.find("perceptron")._replace(run=run)
-    monkeypatch.setattr(catalog, "find", lambda name: lesson)
+    lesson = catalog.find_lesson("perceptron")._replace(run=run)
+    monkeypatch.setattr(catalog, "find_lesson", lambda name: lesson)
     found = gradus_json("lesson", "perceptron", "--data", "mnist")
     assert found["numbers"] == {"mnist": 1.0, "ratio": None}
 
@@ -60,7 +60,7 @@ def test_the_list(gradus, gradus_json):
     assert lines[0] == "One unit"
     assert f"  {'perceptron':<21} {catalog.title('perceptron')}" in lines
     listed = gradus_json("lessons")["lessons"]
-    assert [each["lesson"] for each in listed] == catalog.written()
+    assert [each["lesson"] for each in listed] == catalog.lesson_files()
     (one,) = gradus_json("lessons", "--only", "perceptron")["lessons"]
     assert one == {
         "chapter": "One unit",

@@ -6,12 +6,12 @@ import tomllib
 import polars as pl
 import pytest
 
-from gradus.apps.spaces import flat, parse, to_toml
-from gradus.apps.spec import SpecError
+from gradus.apps.experiment_file import SpecError
+from gradus.apps.spaces import flatten_spaces, parse_spaces, to_toml
+from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
-from gradus.settings import find, settle
-from gradus.sweep.progress import Progress
-from gradus.sweep.trial import drawn
+from gradus.sweep.progress import SweepProgress
+from gradus.sweep.search.trial import values_at
 
 SPACES = """
 data = "iris"
@@ -52,12 +52,12 @@ def test_spaces_stand_in_the_places_of_values():
         'schedule = {name = "cosine", warmup_epochs = {linspace = [0, 2, 3]}}\n'
         "training.batch_size = {choice = [8, 16]}\n"
     )
-    settings = parse(raw, "x.toml")
-    hypers = find(settings)
+    settings = parse_spaces(raw, "x.toml")
+    hypers = find_hyperparameters(settings)
     assert list(hypers) == [
         "seed", "layers", "dropout", "l2", "schedule.warmup_epochs", "batch_size",
     ]  # fmt: skip
-    made = settle(settings, hypers, drawn(hypers, dict.fromkeys(hypers, 0.5)))
+    made = resolve(settings, hypers, values_at(hypers, dict.fromkeys(hypers, 0.5)))
     assert made["seed"] == 5
     assert made["network"] == {"layers": [128, 64], "dropout": 0.25}
     assert made["penalty"]["l2"] == pytest.approx(1e-4)
@@ -71,16 +71,16 @@ def test_the_settings_of_one_name_count_only_under_it():
     raw = tomllib.loads(SPACES)
     assert tomllib.loads(to_toml(raw)) == raw
     del raw["sweep"]
-    settings = parse(raw, "x.toml")
-    hypers = find(settings)
+    settings = parse_spaces(raw, "x.toml")
+    hypers = find_hyperparameters(settings)
     assert list(hypers) == ["activation", "optimizer", "sgd.momentum", "learning_rate"]
     half = dict.fromkeys(hypers, 0.5)
-    first = drawn(hypers, {**half, "optimizer": 0.0})
-    optimizer = flat(settle(settings, hypers, first))["optimizer"]
+    first = values_at(hypers, {**half, "optimizer": 0.0})
+    optimizer = flatten_spaces(resolve(settings, hypers, first))["optimizer"]
     assert optimizer == {"name": "sgd", "momentum": 0.45, "learning_rate": pytest.approx(0.01)}
-    second = drawn(hypers, {**half, "optimizer": 0.9})
+    second = values_at(hypers, {**half, "optimizer": 0.9})
     assert "sgd.momentum" not in second
-    assert flat(settle(settings, hypers, second))["optimizer"] == {
+    assert flatten_spaces(resolve(settings, hypers, second))["optimizer"] == {
         "name": "adam", "learning_rate": pytest.approx(0.01),
     }  # fmt: skip
     assert hypers["optimizer"].space.labels == ["sgd", "adam"]
@@ -117,7 +117,7 @@ def test_the_settings_of_one_name_count_only_under_it():
 )
 def test_spaces_that_cannot_be(line, words):
     with pytest.raises(SpecError, match=words):
-        parse(tomllib.loads(line), "x.toml")
+        parse_spaces(tomllib.loads(line), "x.toml")
 
 
 # --- a sweep -----------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
 def test_interrupted_it_keeps_what_has_ended_and_goes_on(gradus, gradus_json, file, monkeypatch):
     pytest.importorskip("optuna")
     whole = gradus_json("sweep", file, "--quiet")
-    heard = Progress.__call__
+    heard = SweepProgress.__call__
 
     def interrupt(self, trial):
         heard(self, trial)
@@ -198,7 +198,7 @@ def test_interrupted_it_keeps_what_has_ended_and_goes_on(gradus, gradus_json, fi
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "__call__", interrupt)
+        patch.setattr(SweepProgress, "__call__", interrupt)
         status, out, err = gradus("sweep", file, "--out", "mine")
     assert status == 0, err
     assert "gradus sweep --resume mine" in out
@@ -218,7 +218,7 @@ def test_an_interrupted_sweep_without_any_result_leaves_nothing(gradus, work, mo
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Progress, "__enter__", stop)
+    monkeypatch.setattr(SweepProgress, "__enter__", stop)
     status, _, err = gradus("sweep", "iris", *QUICK)
     assert (status, "Interrupted before the first trial had ended: nothing" in err) == (1, True)
     assert not list((work / "runs").glob("*"))

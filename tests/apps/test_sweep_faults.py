@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from gradus.models.model import Model
-from gradus.sweep.executors import Local
-from gradus.sweep.lock import held
-from gradus.sweep.progress import Progress
+from gradus.sweep.execution.local import Local
+from gradus.sweep.progress import SweepProgress
+from gradus.sweep.results.storage_lock import hold_lock
 
 SPACES = """
 data = "iris"
@@ -69,7 +69,7 @@ def test_the_best_run_has_vital_signs_and_the_weights_of_its_trial(gradus, file,
 
 
 def test_an_interrupted_sweep_says_why_there_are_no_vital_signs(gradus, file, work, monkeypatch):
-    heard = Progress.__call__
+    heard = SweepProgress.__call__
 
     def interrupt(self, trial):
         heard(self, trial)
@@ -77,7 +77,7 @@ def test_an_interrupted_sweep_says_why_there_are_no_vital_signs(gradus, file, wo
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "__call__", interrupt)
+        patch.setattr(SweepProgress, "__call__", interrupt)
         _, out, _ = gradus("sweep", file, "--out", "mine", "--quiet")
     assert "once more" not in out
     assert "vital signs were not recorded" in (work / "mine" / "report.html").read_text()
@@ -129,7 +129,7 @@ def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeyp
 
 def test_a_second_process_is_told_that_the_sweep_is_being_trained(gradus, file, work):
     gradus("sweep", file, "--out", "mine", "--quiet")
-    with held(f"sqlite:///{work}/mine/trials.db", "sweep"):
+    with hold_lock(f"sqlite:///{work}/mine/trials.db", "sweep"):
         status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
         assert (status, "trials.db' is in use: another process" in err) == (1, True)
         assert (work / "mine" / "sweep.html").exists()

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from gradus.models.model import Model
-from gradus.train.progress import Progress
+from gradus.train.progress import TrainingProgress
 
 QUICK = ("--epochs", 8, "--layers", "16")
 
@@ -106,7 +106,7 @@ def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
 ):
     settings = ("--epochs", 12, "--layers", "16", "--patience", 50, "--dropout", 0.2)
     whole = gradus_json("train", "digits", *settings)
-    shown = Progress.__call__
+    shown = TrainingProgress.__call__
 
     def interrupt(self, carry, history):
         if int(carry.epoch) >= 1:
@@ -114,7 +114,7 @@ def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
         return shown(self, carry, history)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "__call__", interrupt)
+        patch.setattr(TrainingProgress, "__call__", interrupt)
         status, out, _ = gradus("train", "digits", *settings, "--out", "mine")
     assert status == 0
     assert "gradus train mine/experiment.toml --resume mine" in out
@@ -199,7 +199,7 @@ def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
     np.savez(work / "pictures.npz", x=x, y=y)
     record = gradus_json("train", "pictures.npz", "--epochs", 40)
     model = Model.load(work / record["run"])
-    assert model._example.dtype == np.uint8
+    assert model.example.dtype == np.uint8
     assert record["metrics"]["accuracy"] > 0.9
 
 

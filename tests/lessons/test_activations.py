@@ -5,18 +5,18 @@ import pytest
 
 import gradus as gr
 from gradus.lessons import activations
-from gradus.lessons.catalog import take
-from gradus.lessons.page import Figure, Table
+from gradus.lessons.catalog import run_lesson
+from gradus.lessons.page import FigureBlock, TableBlock
 
 
 def test_every_activation_and_its_slope():
-    _, page, numbers = take("activations", quiet=True)
+    _, page, numbers = run_lesson("activations", quiet=True)
     assert numbers["steepest_sigmoid"] == pytest.approx(0.25, abs=1e-6)
     assert numbers["left_after_ten_sigmoids"] == pytest.approx(0.25**10, rel=1e-4)
     assert numbers["steepest_tanh"] == numbers["steepest_relu"] == 1
     assert numbers["steepest_step"] == 0
     assert numbers["softmax_of_two_from_sigmoid"] < 1e-6
-    (table,) = (block for block in page.blocks if isinstance(block, Table))
+    (table,) = (block for block in page.blocks if isinstance(block, TableBlock))
     drawn = {row["activation"] for row in table.rows}
     every = {
         gr.activations.REGISTRY.name_of(gr.activations.get(name))
@@ -27,7 +27,7 @@ def test_every_activation_and_its_slope():
     sigmoid, slope = (
         next(t for t in block.figure.data if t.name == "sigmoid")
         for block in page.blocks[:2]
-        if isinstance(block, Figure)
+        if isinstance(block, FigureBlock)
     )
     np.testing.assert_allclose(sigmoid.y, 1 / (1 + np.exp(-sigmoid.x)), atol=1e-6)
     np.testing.assert_allclose(slope.y, sigmoid.y * (1 - sigmoid.y), atol=1e-6)

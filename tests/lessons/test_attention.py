@@ -1,11 +1,11 @@
 """The lesson's point: with attention the step that matters is found, without it it is not."""
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 def test_attention_finds_the_answer_where_it_stands():
     for seed in range(1):
-        numbers = take("attention", quiet=True, seed=seed, epochs=7)[2]
+        numbers = run_lesson("attention", quiet=True, seed=seed, epochs=7)[2]
         assert numbers["accuracy_with_attention"] > 0.95
         assert numbers["accuracy_without"] < 0.6
         # Of 12 steps, so that attention given evenly would be below a fifth.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 from gradus.lessons.pictures import pictures
 
 SIZES = {"quiet": True, "codes": [2], "hidden": [64], "epochs": 150}
@@ -12,7 +12,7 @@ SIZES = {"quiet": True, "codes": [2], "hidden": [64], "epochs": 150}
 
 @pytest.mark.parametrize("seed", [0])
 def test_two_numbers_of_an_autoencoder_say_more_than_two_components(seed):
-    _, page, found = take("autoencoder", seed=seed, **SIZES)
+    _, page, found = run_lesson("autoencoder", seed=seed, **SIZES)
     assert found["autoencoder_error_2"] < 0.85 * found["components_error_2"]
     better = found["autoencoder_neighbours_accuracy"] - found["components_neighbours_accuracy"]
     assert better > 0.03

@@ -3,7 +3,7 @@
 import pytest
 
 from gradus.lessons.backprop import lesson
-from gradus.lessons.page import Page, Table
+from gradus.lessons.page import Page, TableBlock
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -13,6 +13,6 @@ def test_three_ways_lead_to_one_gradient(seed):
     assert found["library_against_hand"] < 1e-6
     assert found["differences_against_hand"] < 1e-8
     assert found["check_gradients"] < 1e-7
-    rows = [block for block in page.blocks if isinstance(block, Table)][1].rows
+    rows = [block for block in page.blocks if isinstance(block, TableBlock)][1].rows
     assert len(rows) == 2 * 3 + 3 + 3 * 2 + 2  # every weight of the network
     assert max(abs(row["chain rule"]) for row in rows) > 0.01

@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_more_and_noisier_steps(seed):
-    _, page, numbers = take("batch-size", quiet=True, samples=320, epochs=4, seed=seed)
+    _, page, numbers = run_lesson("batch-size", quiet=True, samples=320, epochs=4, seed=seed)
     steps = [numbers[f"steps_{name}"] for name in ("online", "mini-batch", "full batch")]
     assert steps == [4 * 320, 4 * 10, 4]
     assert 2.5 < numbers["noise_of_1_over_16"] < 6

@@ -12,9 +12,9 @@ from gradus.lessons import catalog
 FRAME = {"__init__", "catalog", "formats", "page", "pictures", "site", "terminal"}
 
 
-@pytest.mark.parametrize("name", catalog.written())
+@pytest.mark.parametrize("name", catalog.lesson_files())
 def test_a_lesson_has_a_title_a_text_and_an_experiment(name):
-    lesson = catalog.find(name)
+    lesson = catalog.find_lesson(name)
     assert lesson.title == catalog.title(name)
     assert 5 < len(lesson.title) < 90
     assert not lesson.title.endswith(".")
@@ -41,12 +41,12 @@ def test_every_module_is_a_lesson_or_part_of_the_frame():
 
 def test_an_unknown_lesson_comes_with_the_nearest():
     with pytest.raises(GradusError, match="Did you mean 'perceptron'"):
-        catalog.find("perceptorn")
+        catalog.find_lesson("perceptorn")
     with pytest.raises(GradusError, match="Unknown lesson 'nothing'"):
         catalog.order("nothing")
 
 
 def test_only_lessons_on_images_take_data():
-    assert not catalog.find("perceptron").on_images
-    lesson = catalog.find("perceptron")._replace(run=lambda page, data="digits": {})
+    assert not catalog.find_lesson("perceptron").on_images
+    lesson = catalog.find_lesson("perceptron")._replace(run=lambda page, data="digits": {})
     assert lesson.on_images

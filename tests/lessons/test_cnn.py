@@ -2,12 +2,12 @@
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_a_cnn_beats_an_mlp_with_as_many_weights(seed):
-    _, page, found = take("cnn", quiet=True, samples=1000, epochs=12, seed=seed)
+    _, page, found = run_lesson("cnn", quiet=True, samples=1000, epochs=12, seed=seed)
     assert abs(found["cnn_weights"] - found["mlp_weights"]) < 100
     assert found["cnn_accuracy"] > found["mlp_accuracy"] + 0.15
     assert found["cnn_accuracy"] > 0.7

@@ -2,12 +2,12 @@
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 def test_noisy_digits_are_restored_and_codes_are_better():
     sizes = {"units": 200, "seeds": 3, "draws": 4, "epochs": 40}
-    _, page, found = take("denoising", quiet=True, **sizes)
+    _, page, found = run_lesson("denoising", quiet=True, **sizes)
     assert found["error_noisy"] == pytest.approx(0.25, rel=0.05)  # σ = ½
     assert found["error_denoising"] < 0.25 * found["error_noisy"]
     assert found["error_denoising"] < 0.5 * found["error_plain"]

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 
 from gradus.lessons import embedding
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 def test_words_lie_beside_words_of_their_kind():
     for seed in range(2):
-        numbers = take("embedding", quiet=True, words=2000, epochs=30, seed=seed)[2]
+        numbers = run_lesson("embedding", quiet=True, words=2000, epochs=30, seed=seed)[2]
         assert numbers["share_beside_their_kind_before"] < 0.35
         assert numbers["share_beside_their_kind_after"] > 0.95
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 def test_it_learns_who_passes():
-    runs = [take("exam", quiet=True, seed=seed)[2] for seed in range(2)]
+    runs = [run_lesson("exam", quiet=True, seed=seed)[2] for seed in range(2)]
     for numbers in runs:
         assert numbers["accuracy_after"] > numbers["accuracy_of_who_knows_the_odds"] - 0.03
         assert numbers["probability_after"] > 0.95

@@ -1,13 +1,13 @@
 """The lesson's point: with few samples, what another task has taught is worth having."""
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 SMALL = {"samples": 5000, "few": (5,), "epochs": 40, "members": 3}
 
 
 def test_an_old_body_beats_a_new_one_where_samples_are_few():
     for seed in range(2):
-        numbers = take("fine-tuning", quiet=True, seed=seed, **SMALL)[2]
+        numbers = run_lesson("fine-tuning", quiet=True, seed=seed, **SMALL)[2]
         from_scratch = numbers["accuracy_from_scratch_few"]
         assert numbers["accuracy_frozen_few"] > from_scratch + 0.05
         assert numbers["accuracy_fine_tuned_few"] > from_scratch + 0.05

@@ -24,12 +24,16 @@ from gradus.lessons import formats
     ],
 )
 def test_a_column(name, values, cells):
-    assert formats.column(name, values) == cells
+    assert formats.format_column(name, values) == cells
 
 
 def test_a_table_has_all_columns_and_leaves_empty_what_a_row_lacks():
     rows = [{"": "raw", "κ": 3}, {"": "scaled", "κ": 2, "note": "ok"}]
-    assert formats.table(rows) == {"": ["raw", "scaled"], "κ": ["3", "2"], "note": ["", "ok"]}
+    assert formats.format_table(rows) == {
+        "": ["raw", "scaled"],
+        "κ": ["3", "2"],
+        "note": ["", "ok"],
+    }
     assert formats.numeric(rows, "κ")
     assert formats.numeric([{"κ": jnp.float32(1)}], "κ")
     assert not formats.numeric(rows, "")
@@ -37,5 +41,5 @@ def test_a_table_has_all_columns_and_leaves_empty_what_a_row_lacks():
 
 
 def test_names_are_words():
-    assert formats.label("wrong_on_AND") == "wrong on AND"
-    assert formats.number("test_accuracy", 0.5) == "50.0%"
+    assert formats.format_label("wrong_on_AND") == "wrong on AND"
+    assert formats.format_lesson_number("test_accuracy", 0.5) == "50.0%"

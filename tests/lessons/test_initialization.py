@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradus.lessons.initialization import lesson, outline
-from gradus.lessons.page import Page, Table
+from gradus.lessons.page import Page, TableBlock
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -20,7 +20,7 @@ def test_the_signal_fades_explodes_or_lives(seed):
     assert 0.1 < left["relu_with_He"] < 3
     assert left["relu_with_He"] > 5 * left["relu_with_LeCun"]
     assert left["sigmoid_with_Xavier"] < 1e-3
-    tables = [block for block in page.blocks if isinstance(block, Table)]
+    tables = [block for block in page.blocks if isinstance(block, TableBlock)]
     assert [len(table.rows) for table in tables] == [10, 10, 10, 6]
     # By He's rule the mean square stays: E[h²] = 1 of inputs with E[x²] = 1, or σ² = 1 − 1/π.
     assert tables[2].rows[0]["He"] == pytest.approx((1 - 1 / np.pi) ** 0.5, rel=0.1)

@@ -6,27 +6,29 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from gradus.lessons.catalog import take
-from gradus.lessons.page import Figure, Table
+from gradus.lessons.catalog import run_lesson
+from gradus.lessons.page import FigureBlock, TableBlock
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_it_equals_least_squares(seed):
-    _, page, numbers = take("linear-regression", quiet=True, samples=30, epochs=400, seed=seed)
-    shown = [b.figure for b in page.blocks if isinstance(b, Figure)][-1]
+    _, page, numbers = run_lesson(
+        "linear-regression", quiet=True, samples=30, epochs=400, seed=seed
+    )
+    shown = [b.figure for b in page.blocks if isinstance(b, FigureBlock)][-1]
     points = next(trace for trace in shown.data if trace.mode == "markers")
     theirs = linregress(points.x, points.y)
     assert numbers["weight"] == pytest.approx(theirs.slope, abs=1e-3)
     assert numbers["bias"] == pytest.approx(theirs.intercept, abs=1e-3)
     assert numbers["difference"] < 1e-3
-    table = next(b for b in page.blocks if isinstance(b, Table))
+    table = next(b for b in page.blocks if isinstance(b, TableBlock))
     losses = [float(row["loss"]) for row in table.rows]
     assert all(after < before + 1e-6 for before, after in itertools.pairwise(losses))
 
 
 def test_the_path_drawn_ends_in_the_lowest_point():
-    _, page, numbers = take("linear-regression", quiet=True, samples=30, epochs=400)
-    surface, lines = (b.figure for b in page.blocks if isinstance(b, Figure))
+    _, page, numbers = run_lesson("linear-regression", quiet=True, samples=30, epochs=400)
+    surface, lines = (b.figure for b in page.blocks if isinstance(b, FigureBlock))
     contour, path = surface.data
     points = next(trace for trace in lines.data if trace.mode == "markers")
     x, y = np.array(points.x), np.array(points.y)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_the_loss_decides_what_is_learnt(seed):
-    _, _, numbers = take("losses", quiet=True, samples=400, epochs=20, seed=seed)
+    _, _, numbers = run_lesson("losses", quiet=True, samples=400, epochs=20, seed=seed)
     assert numbers["slope_off_MAE"] < 0.1
     assert numbers["slope_off_MSE"] > 1
     assert numbers["slope_off_MAE"] < numbers["slope_off_Huber"] < numbers["slope_off_MSE"] / 3

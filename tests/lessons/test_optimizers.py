@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradus.lessons import optimizers
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 from gradus.optim import optimizers as known
 
 NAMES = ("SGD", "momentum")
@@ -12,7 +12,9 @@ NAMES = ("SGD", "momentum")
 
 @pytest.mark.parametrize("seed", [0])
 def test_a_few_of_them(seed):
-    _, _, numbers = take("optimizers", quiet=True, names=NAMES, samples=320, epochs=10, seed=seed)
+    _, _, numbers = run_lesson(
+        "optimizers", quiet=True, names=NAMES, samples=320, epochs=10, seed=seed
+    )
     # Plain descent on a parabola, by hand: a step takes x to (1 − 0.036) x and y to −0.8 y.
     left = 32 * (1 - 0.036) ** 200 + 25 * 0.8**200
     assert numbers["height_SGD"] == pytest.approx(left, rel=1e-3)

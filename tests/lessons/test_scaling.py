@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 from gradus.lessons.scaling import curvature
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_only_standardised_inputs_are_learnt_from(seed):
-    _, _, numbers = take("scaling", quiet=True, epochs=150, seed=seed)
+    _, _, numbers = run_lesson("scaling", quiet=True, epochs=150, seed=seed)
     assert numbers["standardised_accuracy"] > 0.9
     assert numbers["raw_accuracy"] < numbers["always_no_accuracy"] + 0.05
     assert numbers["raw_condition_number"] > 1e5 * numbers["standardised_condition_number"]

@@ -90,7 +90,7 @@ def test_foreign_text_is_only_text(alone, read):
 def test_code_is_the_module_without_its_docstring():
     assert site.code_of('"""Title.\n\nText.\n"""\n\nimport numpy\n') == "import numpy\n"
     assert site.code_of("x = 1\n") == "x = 1\n"
-    assert site.code_of(catalog.find("perceptron").source).startswith("from __future__")
+    assert site.code_of(catalog.find_lesson("perceptron").source).startswith("from __future__")
 
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
@@ -115,7 +115,7 @@ def stubs(monkeypatch):
         run.__doc__ = f"Do what {name} does.\n\nMore."
         return LESSON._replace(name=name, title=name.upper(), run=run)
 
-    monkeypatch.setattr(catalog, "find", find)
+    monkeypatch.setattr(catalog, "find_lesson", find)
     return broken
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 from gradus.lessons.pictures import pictures
 from gradus.lessons.stacked_autoencoder import labelled
 
@@ -12,7 +12,7 @@ SIZES = {"quiet": True, "widths": [60, 60, 60], "seeds": 2, "rounds": 20, "epoch
 
 @pytest.mark.parametrize("seed", [0])
 def test_pre_training_beats_training_from_scratch(seed):
-    _, page, found = take("stacked-autoencoder", seed=seed, **SIZES)
+    _, page, found = run_lesson("stacked-autoencoder", seed=seed, **SIZES)
     assert found["mean_gain"] > 0.02
     assert found["least_gain"] > 0
     assert found["pretrained_accuracy"] > 0.78

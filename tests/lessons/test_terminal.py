@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from gradus.lessons.page import Figure, Page, Table, Words
+from gradus.lessons.page import FigureBlock, Page, TableBlock, TextBlock
 from gradus.lessons.terminal import print_block, print_lesson, print_numbers
 
 
@@ -20,7 +20,7 @@ def printed(block, stream=None):
 
 
 def test_words_are_wrapped_and_lose_their_markup():
-    text = printed(Words("A **bold** claim, `w ← w + 1`, " + "and so on " * 20))
+    text = printed(TextBlock("A **bold** claim, `w ← w + 1`, " + "and so on " * 20))
     assert text.startswith("A bold claim, w ← w + 1, and so on")
     assert max(map(len, text.splitlines())) <= 80
     assert text.endswith("\n\n")
@@ -28,13 +28,13 @@ def test_words_are_wrapped_and_lose_their_markup():
 
 
 def test_a_formula_stands_on_a_line_of_its_own():
-    lines = printed(Words("It is\n\n    ŷ = w x + b\n\nfor all x.")).splitlines()
+    lines = printed(TextBlock("It is\n\n    ŷ = w x + b\n\nfor all x.")).splitlines()
     assert [line.strip() for line in lines if line] == ["It is", "ŷ = w x + b", "for all x."]
 
 
 def test_a_tables_numbers_stand_below_one_another():
     rows = [{"": "raw", "loss": 12.5}, {"": "[b]scaled[/b]", "loss": 0.25}]
-    lines = [line for line in printed(Table(rows, "What was lost.")).splitlines() if line]
+    lines = [line for line in printed(TableBlock(rows, "What was lost.")).splitlines() if line]
     assert lines[0] == "What was lost."
     assert lines[-2].split() == ["raw", "12.50"]
     assert lines[-1].split() == ["[b]scaled[/b]", "0.25"]
@@ -44,18 +44,18 @@ def test_a_tables_numbers_stand_below_one_another():
 
 def test_a_wide_table_is_not_broken_in_a_file():
     row = {f"a long column {i}": 1.5 for i in range(10)}
-    lines = [line for line in printed(Table([row], "Wide.")).splitlines() if line]
+    lines = [line for line in printed(TableBlock([row], "Wide.")).splitlines() if line]
     assert len(lines) == 4
 
 
 def test_of_a_figure_only_the_caption_is_printed():
-    assert printed(Figure(object(), "Look.")) == "Figure: Look.\n\n"
+    assert printed(FigureBlock(object(), "Look.")) == "Figure: Look.\n\n"
 
 
 def test_colours_only_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[" in printed(Figure(object(), "Look."), Terminal())
+    assert "\x1b[" in printed(FigureBlock(object(), "Look."), Terminal())
 
 
 def test_title_and_numbers():
@@ -71,5 +71,5 @@ def test_a_page_prints_as_it_goes_unless_it_is_quiet(quiet, capsys):
     page = Page(quiet)
     page.text("Words.")
     page.table([{"a": 1}], "Numbers.")
-    assert [type(block) for block in page.blocks] == [Words, Table]
+    assert [type(block) for block in page.blocks] == [TextBlock, TableBlock]
     assert (capsys.readouterr().out == "") == quiet

@@ -2,14 +2,14 @@
 
 import pytest
 
-from gradus.lessons.catalog import take
+from gradus.lessons.catalog import run_lesson
 
 SMALL = {"trials": 32, "samples": 400, "epochs": 8, "alone": 4}
 
 
 @pytest.mark.parametrize("seed", [0])
 def test_a_search_pays_and_the_rate_matters_most(seed):
-    _, page, numbers = take("tuning", quiet=True, seed=seed, **SMALL)
+    _, page, numbers = run_lesson("tuning", quiet=True, seed=seed, **SMALL)
     assert numbers["accuracy_best"] > numbers["accuracy_plain"] + 0.2
     assert numbers["accuracy_best"] > 0.8
     assert numbers["accuracy_five_best"] > numbers["accuracy_best"] - 0.02

@@ -6,7 +6,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.models import arguments
-from gradus.models.samples import weighted
+from gradus.models.training_data import apply_class_weight
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -21,12 +21,12 @@ def model(metrics=(), **settings):
 def test_class_weights_are_those_of_each_sample():
     labels = np.array([0, 2, 2, 5])
     weights = {0: 1.0, 2: 3.0, 5: 0.5}
-    np.testing.assert_array_equal(weighted(None, labels, weights), [1, 3, 3, 0.5])
+    np.testing.assert_array_equal(apply_class_weight(None, labels, weights), [1, 3, 3, 0.5])
     one_hot = np.eye(6)[labels]
-    np.testing.assert_array_equal(weighted(None, one_hot, weights), [1, 3, 3, 0.5])
+    np.testing.assert_array_equal(apply_class_weight(None, one_hot, weights), [1, 3, 3, 0.5])
     given = np.array([2, 1, 0, 4], np.float32)
-    np.testing.assert_array_equal(weighted(given, labels, weights), [2, 3, 0, 2])
-    balanced = weighted(None, np.array([0, 0, 0, 1]), "balanced")
+    np.testing.assert_array_equal(apply_class_weight(given, labels, weights), [2, 3, 0, 2])
+    balanced = apply_class_weight(None, np.array([0, 0, 0, 1]), "balanced")
     np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
 
 
@@ -44,7 +44,7 @@ def test_class_weights_are_those_of_each_sample():
 )
 def test_class_weights_that_mean_nothing_are_refused(targets, weights, said):
     with pytest.raises(GradusError, match=said):
-        weighted(None, targets, weights)
+        apply_class_weight(None, targets, weights)
 
 
 def test_class_weights_matter_online_and_leave_validation_alone():
@@ -66,7 +66,7 @@ def test_what_is_watched_has_a_direction():
         return y_pred[:, 0]
 
     names = ["loss", "accuracy", "val_top_5_accuracy", "auction_price_loss", "price_r2", "mae"]
-    modes = [arguments.stopping(names, False, 3, name, None, 0, None).mode for name in names]
+    modes = [arguments.early_stopping(names, False, 3, name, None, 0, None).mode for name in names]
     assert modes == ["min", "max", "max", "min", "max", "min"]
     m = model(metrics=[gain])
     with pytest.raises(GradusError, match="mode='max' or mode='min'"):

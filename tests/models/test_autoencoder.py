@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 import gradus as gr
 from gradus.errors import DataError, GradusError, ShapeError
 from gradus.nn.network import fresh
-from gradus.train.task import Batch
+from gradus.train.batches import Batch
 
 RNG = np.random.default_rng(0)
 # Three directions and a little of everything else, between 0 and 1.

@@ -7,9 +7,9 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError, ShapeError
 from gradus.models.gan import GAN
-from gradus.nn import randomness
+from gradus.nn import prng
 from gradus.nn.network import fresh
-from gradus.train.task import Batch
+from gradus.train.batches import Batch
 
 X = np.random.default_rng(0).normal(2, 0.5, size=(64, 2)).astype(np.float32)
 ONES = np.ones(len(X), np.float32)
@@ -66,7 +66,7 @@ def test_each_turn_moves_its_own_weights():
 def test_a_step_is_the_discriminators_and_then_the_generators():
     model = made(optimizer=gr.SGD(0.1)).build(X)
     task, net = model.task, model.net
-    key = jax.random.fold_in(jax.random.fold_in(randomness.key(0), 0), 0)
+    key = jax.random.fold_in(jax.random.fold_in(prng.make_key(0), 0), 0)
 
     def descend(net, part, key):
         def loss(net):

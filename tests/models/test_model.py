@@ -348,7 +348,7 @@ def test_a_layer_that_does_not_fit_is_named_with_both_shapes():
 
 
 def test_a_task_of_ones_own_trains():
-    from gradus.nn.tree import pytree
+    from gradus.nn.pytree import pytree
     from gradus.train.task import Task
 
     @pytree
@@ -363,10 +363,10 @@ def test_a_task_of_ones_own_trains():
             count = batch.present.sum()
             return total / count, {"total": total, "count": count}
 
-        def finish(self, sums):
+        def compute(self, sums):
             return {"loss": sums["total"] / sums["count"]}
 
-        def names(self):
+        def metric_names(self):
             return ["loss"]
 
     m = gr.Model(gr.Dense(2), Half(), gr.Adam(0.05))

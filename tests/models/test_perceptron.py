@@ -5,7 +5,7 @@ import pytest
 
 from gradus.errors import DataError
 from gradus.models.perceptron import Perceptron
-from gradus.nn.network import generator
+from gradus.rng import host_rng
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 
@@ -15,7 +15,7 @@ def by_hand(x, y, rate, epochs, shuffle_seed):
     w, b, errors = np.zeros(x.shape[1]), 0.0, []
     for epoch in range(epochs):
         wrong = 0
-        for row in generator(shuffle_seed, "order", str(epoch)).permutation(len(x)):
+        for row in host_rng(shuffle_seed, "order", str(epoch)).permutation(len(x)):
             guess = float(x[row] @ w + b > 0)
             w, b = w + rate * (y[row] - guess) * x[row], b + rate * (y[row] - guess)
             wrong += guess != y[row]

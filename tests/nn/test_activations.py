@@ -24,7 +24,7 @@ IN_KERAS = [
     "selu", "gelu", "silu", "swish", "softplus", "mish", "exponential", "softmax", "log_softmax",
 ]  # fmt: skip
 ELEMENTWISE = [
-    name for name in activations.REGISTRY if activations.facts(name).derivative is not None
+    name for name in activations.REGISTRY if activations.info(name).derivative is not None
 ]
 SATURATING = {  # name -> an x which is saturated and one which is not, by the docstring
     "sigmoid": ([-5.1, 5.1, 30.0], [-4.9, 0.0, 4.9]),
@@ -65,7 +65,7 @@ def test_settings_are_those_of_keras(name):
 def test_derivative_is_the_gradient(name):
     activation = activations.get(name)
     gradient = jax.vmap(jax.grad(activation))(jnp.asarray(X))
-    closed = activations.facts(name).derivative(jnp.asarray(X))
+    closed = activations.info(name).derivative(jnp.asarray(X))
     np.testing.assert_allclose(gradient, closed, rtol=1e-5, atol=1e-6)
 
 
@@ -79,13 +79,13 @@ def test_derivative_is_the_finite_difference(name):
     above, below = (np.asarray(activation(SMOOTH + d), np.float64) for d in (h, -h))
     difference = (above - below) / (2 * h)
     corner = np.minimum.reduce([np.abs(SMOOTH - c) for c in (-3, 0, 3, 6)]) < 2 * h
-    closed = activations.facts(name).derivative(jnp.asarray(SMOOTH))
+    closed = activations.info(name).derivative(jnp.asarray(SMOOTH))
     np.testing.assert_allclose(closed[~corner], difference[~corner], atol=2e-4)
 
 
 @pytest.mark.parametrize("name", list(activations.REGISTRY))
 def test_range_and_dtype(name):
-    low, high = activations.facts(name).range
+    low, high = activations.info(name).range
     y = activations.get(name)(jnp.asarray(X).reshape(6, 17))
     assert y.dtype == jnp.float32
     assert y.shape == (6, 17)
@@ -97,7 +97,7 @@ def test_range_and_dtype(name):
 @pytest.mark.parametrize("name", list(activations.REGISTRY))
 def test_not_a_number_and_extremes(name):
     activation = activations.get(name)
-    if not activations.is_flat(name) and not name.endswith("_ste"):
+    if not activations.has_zero_gradient(name) and not name.endswith("_ste"):
         assert jnp.isnan(activation(jnp.array([jnp.nan, 1.0]))[0])
     gradient = jax.grad(lambda x: jnp.sum(activation(x)))(jnp.array([-1e4, 0.0, 80.0]))
     assert jnp.all(jnp.isfinite(gradient))
@@ -118,14 +118,14 @@ def test_shifted_logits(name):
 
 @pytest.mark.parametrize("name", SATURATING)
 def test_saturation_is_told_from_the_output(name):
-    activation, told = activations.get(name), activations.facts(name).saturated
+    activation, told = activations.get(name), activations.info(name).saturated
     saturated, lively = SATURATING[name]
     assert told(activation(jnp.array(saturated))).all()
     assert not told(activation(jnp.array(lively))).any()
 
 
 def test_only_those_saturate():
-    names = {n for n in activations.REGISTRY if activations.facts(n).saturated is not None}
+    names = {n for n in activations.REGISTRY if activations.info(n).saturated is not None}
     assert names == set(SATURATING)
 
 
@@ -133,10 +133,10 @@ def test_step_and_sign():
     x = jnp.array([-2.0, 0.0, 3.0])
     assert activations.step(x).tolist() == [0, 0, 1]
     assert activations.sign(x).tolist() == [-1, 0, 1]
-    assert activations.is_flat("step")
-    assert activations.is_flat(activations.sign)
-    assert not activations.is_flat("step_ste")
-    assert not activations.is_flat(None)
+    assert activations.has_zero_gradient("step")
+    assert activations.has_zero_gradient(activations.sign)
+    assert not activations.has_zero_gradient("step_ste")
+    assert not activations.has_zero_gradient(None)
 
 
 @pytest.mark.parametrize("name", ["step", "sign"])
@@ -157,7 +157,7 @@ def test_get():
     assert activations.get("ReLU") is activations.relu
     assert activations.get(None) is activations.linear
     assert activations.get(jnp.sin) is jnp.sin
-    assert activations.facts(jnp.sin) == activations.Facts()
+    assert activations.info(jnp.sin) == activations.ActivationInfo()
     with pytest.raises(GradusError, match="Did you mean 'sigmoid'"):
         activations.get("sigmoyd")
     with pytest.raises(GradusError, match="neither a name nor a function"):
@@ -178,7 +178,7 @@ def test_head_is_recognised(kind, how):
             activations.sigmoid(logits)  # one that does not end the network
             output = activations.get(kind)(logits)
             head = recorder.head_of(output)
-            seen.append((head.kind, head.logits is logits))
+            seen.append((head.activation, head.logits is logits))
             seen.append(recorder.head_of(output + 0).kind)
         return jnp.sum(head.logits)
 

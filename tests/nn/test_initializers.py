@@ -125,7 +125,7 @@ def test_orthogonal_is_uniform_over_rotations():
 def test_every_name_is_drawn_float32_and_repeats(name, shape):
     if name == "orthogonal" and 0 in shape:
         shape = (3, 2)
-    first, again = (init.draw(name, rng(1), shape) for _ in range(2))
+    first, again = (init.draw_weight(name, rng(1), shape) for _ in range(2))
     assert first.dtype == np.float32
     assert first.shape == shape
     np.testing.assert_array_equal(first, again)
@@ -135,17 +135,19 @@ def test_every_name_is_drawn_float32_and_repeats(name, shape):
 
 @pytest.mark.parametrize("name", ["normal", "uniform", "truncated_normal", "glorot_normal"])
 def test_scalar_weight(name):
-    assert init.draw(name, rng(), ()).shape == ()
+    assert init.draw_weight(name, rng(), ()).shape == ()
 
 
 def test_users_function():
-    drawn = init.draw(lambda generator, shape: generator.integers(0, 9, shape), rng(), (2, 3))
+    drawn = init.draw_weight(
+        lambda generator, shape: generator.integers(0, 9, shape), rng(), (2, 3)
+    )
     assert drawn.dtype == np.float32
     assert isinstance(init.get(init.HeNormal), init.HeNormal)
     with pytest.raises(GradusError, match=r"shape \(3,\) for a weight of shape \(2, 3\)"):
-        init.draw(lambda generator, shape: np.zeros(3), rng(), (2, 3))
+        init.draw_weight(lambda generator, shape: np.zeros(3), rng(), (2, 3))
     with pytest.raises(GradusError, match="real numbers"):
-        init.draw(lambda generator, shape: np.zeros(shape, complex), rng(), (2, 3))
+        init.draw_weight(lambda generator, shape: np.zeros(shape, complex), rng(), (2, 3))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import initializers
-from gradus.nn.network import recorded, replace, weights
+from gradus.nn.network import recorded, weights, with_weights
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 KEY = jax.random.key(0)
@@ -80,7 +80,7 @@ def test_a_users_layer_works_wherever_a_built_in_one_does():
     assert y.shape == (6, 2)
     np.testing.assert_array_equal(weights(copy)["residual/counter/seen"], [1, 6])
     np.testing.assert_array_equal(weights(net)["residual/counter/seen"], [0, 0])
-    gradient = jax.jit(jax.grad(lambda p: replace(net, p)(X).sum()))(weights(net, "param"))
+    gradient = jax.jit(jax.grad(lambda p: with_weights(net, p)(X).sum()))(weights(net, "param"))
     assert all(np.abs(gradient[path]).max() > 0 for path in gradient)
     assert gradient.keys() == w.keys() - {"residual/counter/seen"}
 
@@ -104,7 +104,7 @@ def test_names_are_attributes_class_names_or_given():
     ]  # fmt: skip
     assert net.heads[1].path == "heads/dense_1"
     assert list(weights(gr.fresh(net))) == list(weights(net))
-    moved = replace(net, {})
+    moved = with_weights(net, {})
     assert moved.heads[1].path == "heads/dense_1"
     for bad in ("a/b", "", None):
         with pytest.raises(GradusError, match="name"):
@@ -135,7 +135,7 @@ def test_a_layer_called_twice_shares_its_weights():
     assert list(weights(net)) == ["inner/kernel", "inner/bias"]
     w = weights(net)["inner/kernel"]
     np.testing.assert_allclose(net(X), np.tanh(np.tanh(X @ w) @ w) @ w.T, rtol=1e-5, atol=1e-6)
-    gradient = jax.grad(lambda p: replace(net, p)(X).sum())(weights(net, "param"))
+    gradient = jax.grad(lambda p: with_weights(net, p)(X).sum())(weights(net, "param"))
 
     def by_hand(w):
         return jnp.sum(jnp.tanh(jnp.tanh(X @ w) @ w) @ w.T)
@@ -242,9 +242,9 @@ def test_a_seed_and_a_path_make_the_weights():
     kernels = [w for path, w in weights(plain).items() if "kernel" in path]
     assert not np.array_equal(kernels[0][:2, :2], kernels[1][:2, :2])
     # What the weight's own generator draws, whatever else the network holds.
-    from gradus.nn.network import generator
+    from gradus.rng import host_rng
 
-    expected = initializers.draw("glorot_uniform", generator(3, "dense/kernel"), (3, 4))
+    expected = initializers.draw_weight("glorot_uniform", host_rng(3, "dense/kernel"), (3, 4))
     np.testing.assert_array_equal(kernels[0], expected)
 
 
@@ -323,7 +323,7 @@ def test_recording_keeps_every_layers_inputs_and_outputs():
 def test_replacing_an_unknown_weight_is_an_error():
     net = gr.init(gr.Dense(2), 0, X)
     with pytest.raises(GradusError, match="no weights named weight"):
-        replace(net, {"weight": 1})
+        with_weights(net, {"weight": 1})
 
 
 FLOAT32 = """
@@ -331,7 +331,7 @@ import jax, numpy as np, jax.numpy as jnp
 jax.config.update("jax_enable_x64", True)
 import gradus as gr
 from gradus.nn.network import weights, replace
-from gradus.nn.tree import canonical
+from gradus.nn.pytree import canonical
 
 def types(jaxpr):
     for equation in jaxpr.eqns:

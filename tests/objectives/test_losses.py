@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.tree import canonical, pytree
+from gradus.nn.pytree import canonicalize, pytree
 from gradus.objectives import losses
 
 SHAPES = [(5, 1), (4, 3), (2, 3, 4), (3,)]
@@ -88,7 +88,7 @@ def draw(kind, shape, seed=0):
 @pytest.mark.parametrize(("loss", "theirs", "kwargs", "kind"), PAIRS)
 def test_mean_and_gradient_are_those_of_keras(loss, theirs, kwargs, kind):
     y, p = draw(kind, (2, 3, 4))
-    value, grad = jax.jit(jax.value_and_grad(lambda p: loss.finish(loss(y, p).mean())))(p)
+    value, grad = jax.jit(jax.value_and_grad(lambda p: loss.finalize(loss(y, p).mean())))(p)
     expected, expected_grad = jax.jit(jax.value_and_grad(lambda p: theirs(**kwargs)(y, p)))(p)
     np.testing.assert_allclose(value, expected, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(grad, expected_grad, rtol=2e-4, atol=1e-6)
@@ -220,8 +220,8 @@ def test_hinge_takes_zeros_for_minus_one_whatever_else_is_in_the_batch():
 def test_rmse_is_the_root_of_the_whole_mean_and_safe_at_zero():
     loss = losses.get("rmse")
     y, p = np.zeros((2, 2), np.float32), np.array([[1.0, 1.0], [3.0, 5.0]], np.float32)
-    assert loss.finish(loss(y, p).mean()) == 3.0  # √((1 + 1 + 9 + 25) / 4)
-    grad = jax.grad(lambda p: loss.finish(loss(y, p).mean()))
+    assert loss.finalize(loss(y, p).mean()) == 3.0  # √((1 + 1 + 9 + 25) / 4)
+    grad = jax.grad(lambda p: loss.finalize(loss(y, p).mean()))
     np.testing.assert_allclose(grad(p), p / (4 * 3))
     np.testing.assert_array_equal(grad(y), np.zeros((2, 2)))
 
@@ -246,7 +246,7 @@ def test_elementwise_losses_keep_the_shape_and_are_float32(name, shape):
 
 @pytest.mark.parametrize("name", sorted({losses.get(name).name for name in losses.registry}))
 def test_no_type_is_promoted_by_accident_and_float16_is_summed_in_float32(name):
-    loss = canonical(losses.get(name))
+    loss = canonicalize(losses.get(name))
     sparse = loss.name.startswith("sparse")
     y = jnp.array([1, 0], jnp.uint8) if sparse else jnp.eye(2, dtype=jnp.int8)
     p = jnp.full((2, 2), 0.5, jnp.bfloat16)

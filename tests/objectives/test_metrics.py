@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.tree import pytree
+from gradus.nn.pytree import pytree
 from gradus.objectives import losses, metrics
 
 ROWS = 300
@@ -37,7 +37,7 @@ def streamed(metric, y_true, y_pred, weight=None, cuts=CUTS):
         sums = update(metric, y, p, w)
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(sums))
         total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-    return np.asarray(metric.finish(total))
+    return np.asarray(metric.compute(total))
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_r2_far_from_zero_stays_exact_over_many_batches(ordered):
     y = rng.normal(1e3, 1, 100_000).astype(np.float32)
     y = np.sort(y) if ordered else y
     p = (y + 0.5 * rng.normal(size=y.shape)).astype(np.float32)
-    metric = metrics.R2Score().prepare(y)
+    metric = metrics.R2Score().fit_targets(y)
 
     @jax.jit
     def run(metric, batches):
@@ -186,7 +186,7 @@ def test_r2_far_from_zero_stays_exact_over_many_batches(ordered):
             return jax.tree.map(jnp.add, total, metric.update(*batch, jnp.ones(32))), None
 
         zero = jax.tree.map(jnp.zeros_like, metric.update(*(a[0] for a in batches), jnp.ones(32)))
-        return metric.finish(jax.lax.scan(step, zero, batches)[0])
+        return metric.compute(jax.lax.scan(step, zero, batches)[0])
 
     ours = run(metric, (y.reshape(-1, 32), p.reshape(-1, 32)))
     expected = reference.r2_score(y.astype(float), p.astype(float))
@@ -195,7 +195,7 @@ def test_r2_far_from_zero_stays_exact_over_many_batches(ordered):
 
 def test_r2_of_constant_targets_and_of_the_mean():
     y = np.array([[1.0, 5.0], [3.0, 5.0]], np.float32)
-    metric = metrics.R2Score().prepare(y)
+    metric = metrics.R2Score().fit_targets(y)
     cuts = (0, 2)
     assert streamed(metric, y, y, cuts=cuts) == 1
     assert streamed(metric, y, np.full_like(y, [2, 5]), cuts=cuts) == 0.5  # 0 and 1
@@ -218,9 +218,11 @@ def test_top_k_breaks_ties_as_argmax_does_and_counts_nan_as_wrong():
     one = jnp.ones(3)
     for k, expected in [(1, 1 / 3), (2, 2 / 3), (3, 1)]:
         metric = metrics.TopKAccuracy(k)
-        np.testing.assert_allclose(metric.finish(update(metric, labels, flat, one)), expected, 1e-6)
+        np.testing.assert_allclose(
+            metric.compute(update(metric, labels, flat, one)), expected, 1e-6
+        )
     metric = metrics.TopKAccuracy(2)
-    assert metric.finish(metric.update(labels, np.full_like(flat, np.nan), one)) == 0
+    assert metric.compute(metric.update(labels, np.full_like(flat, np.nan), one)) == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -241,7 +243,7 @@ def test_metrics_work_under_jit_and_vmap(name):
     metric, weight = metrics.get(name), np.ones(8, np.float32)
 
     together = jax.jit(
-        jax.vmap(lambda metric, p: metric.finish(metric.update(y, p, weight)), in_axes=(None, 0))
+        jax.vmap(lambda metric, p: metric.compute(metric.update(y, p, weight)), in_axes=(None, 0))
     )(metric, p)
     for ours, alone in zip(together, p, strict=True):
         np.testing.assert_allclose(ours, streamed(metric, y, alone, cuts=(0, 8)), rtol=1e-5)
@@ -301,7 +303,7 @@ def test_errors_say_what_is_wrong():
         def update(self, y_true, y_pred, weight):
             return weight
 
-        def finish(self, sums):
+        def compute(self, sums):
             return sums
 
     for call, message in [

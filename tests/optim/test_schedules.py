@@ -132,10 +132,10 @@ def keras_rates(losses, rate, **settings):
 
 def our_rates(plateau, losses):
     def observe(state, loss):
-        state = plateau.observe(state, loss)
+        state = plateau.update(state, loss)
         return state, plateau(0) * state["scale"]
 
-    return jax.lax.scan(observe, plateau.start(), jnp.asarray(losses, jnp.float32))[1]
+    return jax.lax.scan(observe, plateau.init_state(), jnp.asarray(losses, jnp.float32))[1]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # inside Keras
@@ -171,8 +171,8 @@ def test_plateau_under_vmap_and_in_a_loop():
     axes = s.ReduceOnPlateau(None, None, 0, None, None, None)
 
     def final(plateau):
-        body = lambda i, state: plateau.observe(state, losses[i])  # noqa: E731
-        return jax.lax.fori_loop(0, len(losses), body, plateau.start())["scale"]
+        body = lambda i, state: plateau.update(state, losses[i])  # noqa: E731
+        return jax.lax.fori_loop(0, len(losses), body, plateau.init_state())["scale"]
 
     assert jax.vmap(final, in_axes=(axes,))(plateaus).tolist() == [0.125, 0.5, 1.0]
 

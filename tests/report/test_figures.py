@@ -9,8 +9,8 @@ from sklearn import metrics
 from gradus.errors import DataError, GradusError
 from gradus.report import figures, style
 from gradus.report.training import best_epoch, curve_names
-from gradus.train.finder import RangeTest
 from gradus.train.history import History
+from gradus.train.lr_range_test import RangeTest
 
 EPOCHS, SEGMENTS, LAYERS = 20, 3, ["dense", "dense_1"]
 WEIGHTS = ["dense/bias", "dense/kernel", "dense_1/bias", "dense_1/kernel"]

@@ -5,7 +5,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import DataError, GradusError
-from gradus.nn.conv import Conv2D
+from gradus.nn.layers.conv import Conv2D
 
 
 def cut(figure, rows, columns):

@@ -13,8 +13,21 @@ import gradus as gr
 from gradus.errors import DataError, GradusError, SavedError
 from gradus.models.model import Model
 from gradus.report import figures
-from gradus.report.building import build_report, model_settings, result_panels, training_metrics
-from gradus.report.page import Panel, Report, duration, laid_out, number, render, write_report
+from gradus.report.page import (
+    Panel,
+    Report,
+    format_duration,
+    format_number,
+    laid_out,
+    render,
+    write_report,
+)
+from gradus.report.report_builder import (
+    build_report,
+    model_settings,
+    result_panels,
+    training_metrics,
+)
 from gradus.train.history import History
 
 EVIL = '<script>alert("x")</script>'
@@ -237,15 +250,15 @@ def test_settings_are_written_without_defaults(moons):
     [(0.017, "17 ms"), (3.14, "3.1 s"), (125, "2 min 5 s"), (3840, "1 h 4 min")],
 )
 def test_duration(seconds, words):
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_number():
-    assert number("accuracy", 0.9731) == "97.3%"
-    assert number("val_top_5_accuracy", 1.0) == "100.0%"
-    assert number("loss", 0.034567) == "0.03457"
-    assert number("loss", 1234567.8) == "1,234,568"
-    assert number("loss", float("nan")) == "not finite"
+    assert format_number("accuracy", 0.9731) == "97.3%"
+    assert format_number("val_top_5_accuracy", 1.0) == "100.0%"
+    assert format_number("loss", 0.034567) == "0.03457"
+    assert format_number("loss", 1234567.8) == "1,234,568"
+    assert format_number("loss", float("nan")) == "not finite"
 
 
 def test_date_of_the_environment(digits):

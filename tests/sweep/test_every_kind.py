@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.nn.layer import walk
+from gradus.hyperparameters import find_hyperparameters, resolve
+from gradus.nn.layer import named_layers
 from gradus.optim import optimizers, schedules
-from gradus.settings import find, settle
-from gradus.sweep.executors import Local
+from gradus.sweep.execution.local import Local
 
 RNG = np.random.default_rng(0)
 ROWS, BATCH, EPOCHS = 24, 16, 2
@@ -126,16 +126,16 @@ def test_every_layer(net):
 def test_no_layer_is_left_out():
     every = {name for name in gr.__all__ if is_layer(getattr(gr, name))} - {"Layer"}
     built = [gr.init(settled(net), 0, x) for net, x in NETS.items()]
-    held = {type(layer).__name__ for net in built for _, layer in walk(net)}
+    held = {type(layer).__name__ for net in built for _, layer in named_layers(net)}
     assert every - held == set()
 
 
 def settled(net):
     """A network with a value of each of its spaces."""
     made = {"net": net()}
-    hypers = find(made)
+    hypers = find_hyperparameters(made)
     values = {name: hyper.space.draw(0.5) for name, hyper in hypers.items()}
-    return settle(made, hypers, values)["net"]
+    return resolve(made, hypers, values)["net"]
 
 
 def is_layer(value):
@@ -202,7 +202,7 @@ def assert_trials_are_solo_runs(model, x, **options):
     for trial, other in zip(apart.trials, mapped.trials, strict=True):
         assert trial.status == other.status == "finished"
         assert trial.values == other.values
-        alone = gr.Model(**settle(model.settings, apart.hypers, trial.values))
+        alone = gr.Model(**resolve(model.settings, apart.hypers, trial.values))
         alone.fit(x, Y, probes=False, **options)
         for found in (*apart.member_models(trial), *mapped.member_models(other)):
             assert_same(found, alone, x)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.sweep.progress import Progress
+from gradus.sweep.progress import SweepProgress
 
 X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
 
@@ -31,7 +31,7 @@ def test_plain_lines_say_how_far_it_is_and_which_is_best(capsys):
 
 def test_a_terminal_shows_the_leaders():
     sweep = gr.Sweep(model(), 8).fit(X, X[:, :1], epochs=2, verbose=False)
-    shown = Progress(sweep, 16, True)
+    shown = SweepProgress(sweep, 16, True)
     screen = io.StringIO()
     Console(file=screen, width=100).print(shown._page())
     _, header, _, *rows = (line.split() for line in screen.getvalue().splitlines())
@@ -41,7 +41,7 @@ def test_a_terminal_shows_the_leaders():
 
 
 def test_ctrl_c_keeps_what_has_ended(monkeypatch, capsys):
-    heard = Progress.__call__
+    heard = SweepProgress.__call__
 
     def interrupt(self, trial):
         heard(self, trial)
@@ -49,7 +49,7 @@ def test_ctrl_c_keeps_what_has_ended(monkeypatch, capsys):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "__call__", interrupt)
+        patch.setattr(SweepProgress, "__call__", interrupt)
         sweep = gr.Sweep(model(), 64).fit(X, X[:, :1], epochs=2)
     ended = [trial for trial in sweep.trials if trial.status == "finished"]
     assert sweep.interrupted

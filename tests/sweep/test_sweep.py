@@ -7,10 +7,10 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.settings import find, settle
-from gradus.sweep.executors import Local
-from gradus.sweep.search import Grid
-from gradus.sweep.trial import drawn
+from gradus.hyperparameters import find_hyperparameters, resolve
+from gradus.sweep.execution.local import Local
+from gradus.sweep.search.grid import Grid
+from gradus.sweep.search.trial import values_at
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5)).astype(np.float32)
@@ -26,7 +26,7 @@ def space(units=6, **settings):
 
 
 def alone(sweep, trial, x, y, seed=0, **options):
-    settled = dict(settle(sweep.model.settings, sweep.hypers, trial.values))
+    settled = dict(resolve(sweep.model.settings, sweep.hypers, trial.values))
     model = gr.Model(**(settled | {"seed": settled["seed"] + seed}))
     model.fit(x, y, verbose=False, **options)
     return model
@@ -73,7 +73,7 @@ def test_seeds_and_folds_are_members_and_the_score_is_their_mean():
     assert len(trial.scores) == 6
     assert trial.score == pytest.approx(np.mean(trial.scores))
     assert len({tuple(one.weights["dense/bias"]) for one in sweep.member_models(trial)}) == 6
-    held = [rows.samples.held for rows in sweep._contest.source.inputs.folds({})]
+    held = [fold.data.validation for fold in sweep._runner.factory.data.folds({})]
     assert sorted(np.concatenate(held)) == list(range(60))
 
 
@@ -130,14 +130,16 @@ def test_a_grid_is_every_combination_and_conditions_are_no_extra_rows():
 def test_what_depends_on_an_option_counts_once_in_a_grid():
     def nested(size):
         inner = gr.choice({"deep": [gr.int_uniform(1, size), gr.choice(*"ab")], "flat": 0})
-        return find({"one": gr.choice(inner, gr.int_uniform(1, size), 7), "two": gr.choice(1, 2)})
+        return find_hyperparameters(
+            {"one": gr.choice(inner, gr.int_uniform(1, size), 7), "two": gr.choice(1, 2)}
+        )
 
     hypers = nested(3)
     sizes = [range(hyper.space.size) for hyper in hypers.values()]
     every = {}
     for places in itertools.product(*sizes):
         shares = [(place + 0.5) / len(size) for place, size in zip(places, sizes, strict=True)]
-        every[tuple(drawn(hypers, dict(zip(hypers, shares, strict=True))).items())] = None
+        every[tuple(values_at(hypers, dict(zip(hypers, shares, strict=True))).items())] = None
     assert [tuple(point.items()) for point in Grid(hypers, 0, 0).points] == list(every)
     assert Grid(nested(10_000), 0, 0).trials == 2 * ((2 * 10_000 + 1) + 10_000 + 1)
     with pytest.raises(GradusError, match="6,000,004 combinations"):

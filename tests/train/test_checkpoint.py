@@ -111,8 +111,8 @@ test.fit(test.make(), 100_000, checkpoint={path!r}, checkpoint_every=0, callback
 
 def epochs_in(folder):
     manifest = files.read_manifest(folder, "checkpoint.json", "checkpoint")
-    arrays = files.read_arrays(files.verified(folder, "checkpoint.safetensors", manifest))
-    return int(arrays["carry/epoch"])
+    arrays = files.read_arrays(files.verified_path(folder, "checkpoint.safetensors", manifest))
+    return int(arrays["train_state/epoch"])
 
 
 def test_killed_by_force_it_goes_on(tmp_path):
@@ -178,7 +178,7 @@ def test_other_seed_data_and_model_are_refused(saved):
         fit(make(units=12), 9, resume=saved)
     model = make()
     model.optimizer = gr.SGD(0.01)
-    with pytest.raises(SavedError, match="another network or optimizer: it has 'optimizer/"):
+    with pytest.raises(SavedError, match="another network or optimizer: it has 'opt_states/"):
         fit(model, 9, resume=saved)
     model = make()
     model.net.layers[0].activation = "relu"
@@ -220,9 +220,11 @@ def test_checkpoints_are_written_by_the_clock(tmp_path, monkeypatch):
     from gradus.train import checkpoint
 
     written, now = [], [0.0]
-    monkeypatch.setattr(checkpoint, "write", lambda folder, carry, *_: written.append(carry))
+    monkeypatch.setattr(
+        checkpoint, "write_checkpoint", lambda folder, train_state, *_: written.append(train_state)
+    )
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
-    writer = checkpoint.Writer(tmp_path, {}, 10)
+    writer = checkpoint.CheckpointWriter(tmp_path, {}, 10)
     for second in (4, 9, 12, 15, 23, 24):
         now[0] = second
         assert writer(second, None) is False
@@ -248,10 +250,10 @@ def test_a_write_that_fails_ends_training_and_loses_nothing(saved, monkeypatch):
     assert_same(fit(make(), model.history.epochs), model)
 
 
-def test_every_leaf_of_the_carry_is_written(saved):
+def test_every_leaf_of_the_train_state_is_written(saved):
     manifest = files.read_manifest(saved, "checkpoint.json", "checkpoint")
-    arrays = files.read_arrays(files.verified(saved, "checkpoint.safetensors", manifest))
-    fields = {field.name for field in dataclasses.fields(gr.train.program.Carry)}
-    assert {name.split("/")[1] for name in arrays if name.startswith("carry/")} == (
-        fields - {"plateau"}  # it is None
+    arrays = files.read_arrays(files.verified_path(saved, "checkpoint.safetensors", manifest))
+    fields = {field.name for field in dataclasses.fields(gr.train.state.TrainState)}
+    assert {name.split("/")[1] for name in arrays if name.startswith("train_state/")} == (
+        fields - {"plateau_state"}  # it is None
     )

@@ -19,8 +19,8 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.train import distributed, loop
-from gradus.train.devices import mesh_of
-from gradus.train.program import run
+from gradus.train.devices import make_mesh
+from gradus.train.program import run_epochs
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(100, 6)).astype(np.float32)
@@ -68,22 +68,22 @@ def close(name, got, wanted):
 def several_devices(folder):
     """Train each case on the two devices of this process."""
     texts = []
-    lower = loop.Course.lower
+    lower = loop.CompiledTraining.lower
 
-    def lower_and_note(course, carry):
-        lowered = lower(course, carry)
+    def lower_and_note(training, train_state):
+        lowered = lower(training, train_state)
         texts.append(lowered.compile().as_text())
         return lowered
 
-    loop.Course.lower = lower_and_note
+    loop.CompiledTraining.lower = lower_and_note
     for case in CASES:
         model = train(case, devices=2 if case == "even" else "all")
-        before = run._cache_size()
+        before = run_epochs._cache_size()
         np.savez(folder / f"{case}.npz", **result(model))
         if case == "even":
             assert before == 1
             model.fit(X, Y, epochs=1, validation_split=0.2, devices=2, verbose=False, patience=9)
-            assert run._cache_size() == before  # where training ended it goes on
+            assert run_epochs._cache_size() == before  # where training ended it goes on
     products = re.findall(r"f32\[(\d+),\d+\]\S* dot\(", texts[0])
     (folder / "facts.json").write_text(json.dumps({"rows": sorted(set(map(int, products)))}))
 
@@ -94,7 +94,7 @@ def several_processes(folder, address, index):
     with pytest.raises(GradusError, match="once"):
         gr.distributed.start(address, 2, index)
     with pytest.raises(GradusError, match="2 processes have 2 devices"):
-        mesh_of(1)
+        make_mesh(1)
     seen = []
 
     def watch(model, epoch, logs):
@@ -179,26 +179,26 @@ def test_the_first_process_writes_checkpoints_that_one_device_goes_on_from(folde
 
 
 def test_on_one_device_nothing_is_changed_nor_compiled_anew(alone):
-    before = run._cache_size()
+    before = run_epochs._cache_size()
     everything = "all" if jax.device_count() == 1 else None
     for devices in (None, 1, everything):
-        assert mesh_of(devices) is None
+        assert make_mesh(devices) is None
         for name, values in result(train("even", devices=devices)).items():
             np.testing.assert_array_equal(values, alone[name], err_msg=name)
-    assert run._cache_size() == before
+    assert run_epochs._cache_size() == before
 
 
 def test_the_program_of_one_device_knows_of_no_others(monkeypatch):
     texts = []
 
-    lower = loop.Course.lower
+    lower = loop.CompiledTraining.lower
 
-    def note(course, carry):
-        lowered = lower(course, carry)
+    def note(training, train_state):
+        lowered = lower(training, train_state)
         texts.append(lowered.as_text())
         return lowered
 
-    monkeypatch.setattr(loop.Course, "lower", note)
+    monkeypatch.setattr(loop.CompiledTraining, "lower", note)
     train("even")
     assert "dot_general" in texts[0]
     assert "num_partitions = 1" in texts[0]
@@ -238,9 +238,9 @@ def test_a_start_that_is_too_late_or_alone_says_so():
 
 
 def test_without_other_processes_all_is_agreed():
-    assert distributed.leads(None)
-    assert distributed.agree(None, 2.0, True) == (2.0, True)
-    distributed.check_same(None, {}, ())
+    assert distributed.is_main_process(None)
+    assert distributed.max_over_processes(None, 2.0, True) == (2.0, True)
+    distributed.check_processes_agree(None, {}, ())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import gradus as gr
 from gradus.errors import GradusError
 from gradus.train import loop
 from gradus.train.history import History
-from gradus.train.progress import Progress
+from gradus.train.progress import TrainingProgress
 
 X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int32)
@@ -25,31 +25,31 @@ def model():
 @pytest.mark.parametrize(("count", "batch"), [(50, 16), (48, 16), (5, 5), (7, 1), (3, 2)])
 def test_an_order_is_a_permutation_of_the_rows_filled_up(count, batch):
     rows = np.arange(count) * 3
-    regime = loop.Regime(4, batch, 0, 7)
-    plan = loop.make_plan(count, regime, False)
-    order = loop.draw_order(rows, plan, regime, 0, 4)
-    assert order.shape == (plan.epochs, -(-count // batch), batch)
+    config = loop.FitConfig(4, batch, 0, 7)
+    shape = loop.program_shape(count, config, False)
+    order = loop.draw_sample_order(rows, shape, config, 0, 4)
+    assert order.shape == (shape.max_epochs, -(-count // batch), batch)
     assert order.dtype == np.int32
     for epoch in order[:4].reshape(4, -1):
         assert sorted(epoch[:count]) == list(rows)
         assert set(epoch) <= set(rows)
     # An epoch's order depends on its number, not on the call in which it is drawn.
-    later = loop.draw_order(rows, plan, regime, 2, 2)
+    later = loop.draw_sample_order(rows, shape, config, 2, 2)
     np.testing.assert_array_equal(later[:2], order[2:4])
-    other = loop.draw_order(rows, plan, loop.Regime(4, batch, 0, 8), 0, 4)
+    other = loop.draw_sample_order(rows, shape, loop.FitConfig(4, batch, 0, 8), 0, 4)
     assert not np.array_equal(other[:4], order[:4])
 
 
 def test_the_pace_grows_to_calls_of_half_a_second_and_no_further():
-    pace = loop.Pace(64)
+    pace = loop.EpochsPerCall(64)
     assert pace.epochs == 1
-    pace.note(1, 30.0)  # compiled
+    pace.observe(1, 30.0)  # compiled
     assert pace.epochs == 1
-    pace.note(1, 0.001)
+    pace.observe(1, 0.001)
     assert pace.epochs == 8
-    pace.note(8, 0.008)
+    pace.observe(8, 0.008)
     assert pace.epochs == 64
-    pace.note(64, 64.0)
+    pace.observe(64, 64.0)
     assert pace.epochs == 1
 
 
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learnt():
     assert signal.getsignal(signal.SIGINT) is before
     assert m.fit(X, Y, epochs=1, verbose=False).stopped == ""
 
-    with Progress(False, 1, 1):
+    with TrainingProgress(False, 1, 1):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)

@@ -7,7 +7,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError, TooLargeError
-from gradus.nn.network import outline
+from gradus.nn.network import abstract_init
 from gradus.train import memory
 
 X = np.zeros((8, 10), np.float32)
@@ -33,14 +33,14 @@ MEMINFO = "MemTotal:       8000000 kB\nMemFree:  1000 kB\nMemAvailable:   300000
 
 
 def test_nothing_is_said_of_an_unknown_system(system):
-    assert memory.host_free() == memory.UNKNOWN
+    assert memory.host_free_bytes() == memory.UNKNOWN
     system({"proc/meminfo": "MemTotal: 8000000 kB\n", "proc/self/cgroup": "0::/\n"})
-    assert memory.host_free() == memory.UNKNOWN
+    assert memory.host_free_bytes() == memory.UNKNOWN
 
 
 def test_the_kernel_says_what_is_available(system):
     system({"proc/meminfo": MEMINFO})
-    assert memory.host_free() == memory.free() == 3_000_000 * 1024
+    assert memory.host_free_bytes() == memory.free_bytes() == 3_000_000 * 1024
 
 
 def test_the_strictest_control_group_counts_and_cached_files_are_free(system):
@@ -57,7 +57,7 @@ def test_the_strictest_control_group_counts_and_cached_files_are_free(system):
             f"{inner}.stat": "",
         }
     )
-    assert memory.host_free() == 1_300_000_000
+    assert memory.host_free_bytes() == 1_300_000_000
 
 
 def test_in_a_container_with_old_control_groups_the_outermost_is_seen(system):
@@ -71,11 +71,11 @@ def test_in_a_container_with_old_control_groups_the_outermost_is_seen(system):
             f"{own}.stat": "total_inactive_file 0\n",
         }
     )
-    assert memory.host_free() == 750_000_000
+    assert memory.host_free_bytes() == 750_000_000
 
 
 def made(units):
-    return outline(gr.Sequential([gr.Dense(units), gr.Dense(1)]), X)
+    return abstract_init(gr.Sequential([gr.Dense(units), gr.Dense(1)]), X)
 
 
 def test_a_network_that_cannot_be_trained_names_its_largest_weight():
@@ -96,15 +96,17 @@ def test_a_network_that_cannot_be_trained_names_its_largest_weight():
 def test_frozen_layers_have_no_gradients_and_no_memory():
     net = gr.Sequential([gr.Dense(10**6).freeze(), gr.Dense(1)])
     # 44 MB are frozen and 4 MB trained: 2 · 44 + 7 · 4.
-    memory.check_training(outline(net, X), gr.Adam(), 117 * 10**6)
+    memory.check_training(abstract_init(net, X), gr.Adam(), 117 * 10**6)
     with pytest.raises(TooLargeError, match="116 MB"):
-        memory.check_training(outline(net, X), gr.Adam(), 115 * 10**6)
+        memory.check_training(abstract_init(net, X), gr.Adam(), 115 * 10**6)
 
 
 def test_a_model_is_refused_before_its_weights_are_drawn(monkeypatch):
-    monkeypatch.setattr(memory, "host_free", lambda: 21 * GB)
+    monkeypatch.setattr(memory, "host_free_bytes", lambda: 21 * GB)
     drawn = []
-    monkeypatch.setattr("gradus.nn.network.Outline.draw", lambda *_: drawn.append(1))
+    monkeypatch.setattr(
+        "gradus.nn.network.AbstractNetwork.init_weights", lambda *_: drawn.append(1)
+    )
     net = gr.Sequential([gr.Dense(2 * 10**10), gr.Dense(1)])
     with pytest.raises(GradusError, match=r"weights are 960 GB.* 10 × 20,000,000,000\. 21 GB are"):
         gr.Model(net, "mse").fit(X, Y, verbose=False)
@@ -113,7 +115,7 @@ def test_a_model_is_refused_before_its_weights_are_drawn(monkeypatch):
 
 def test_a_training_is_refused_before_its_first_step(monkeypatch):
     model = gr.Model(gr.Sequential([gr.Dense(64), gr.Dense(1)]), "mse")
-    monkeypatch.setattr(memory, "free", lambda: 5000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 5000)
     with pytest.raises(GradusError, match=r"training takes about .* batch.* a smaller batch_size"):
         model.fit(X, Y, verbose=False)
     assert model.history.epochs == 0
@@ -125,9 +127,9 @@ def test_a_program_says_what_it_takes():
     n = 1000
     program = jax.jit(lambda a: jnp.sin(a @ a) @ a)  # one matrix in between, one as the result
     compiled = program.lower(jnp.ones((n, n))).compile()
-    assert 2 * 4 * n**2 <= memory.working(compiled) < 3 * 4 * n**2
+    assert 2 * 4 * n**2 <= memory.program_bytes(compiled) < 3 * 4 * n**2
     tree = {"a": np.zeros((3, 5), np.float32), "b": (jnp.zeros(2, jnp.int8), np.float32(1))}
-    assert memory.size(tree) == 60 + 2 + 4
+    assert memory.tree_bytes(tree) == 60 + 2 + 4
 
 
 @pytest.mark.parametrize(

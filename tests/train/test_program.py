@@ -14,13 +14,15 @@ import pytest
 from scipy import optimize
 
 import gradus as gr
-from gradus.models.objective import supervised
+from gradus.models.supervised import make_supervised
 from gradus.nn.network import weights
-from gradus.nn.tree import canonical
-from gradus.train import loop, probes
+from gradus.nn.pytree import canonicalize
+from gradus.train import layer_statistics, loop
+from gradus.train.batches import BatchSource, Samples
+from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
-from gradus.train.program import Data, Feed, run, skeleton, start
-from gradus.train.stopping import Stopping
+from gradus.train.program import run_epochs
+from gradus.train.state import init_train_state, without_weights
 
 N, D, K = 50, 3, 3
 RNG = np.random.default_rng(0)
@@ -36,28 +38,33 @@ def classifier(*between, **options):
 
 def train(
     net, optimizer, epochs, batch=16, loss=LOSS, x=X, y=Y, weight=None, held=None,
-    stopping=None, keep_best=False, probing=False, carry=None, each=False, metrics=(), **options,
+    stopping=None, keep_best=False, probing=False, train_state=None, each=False,
+    metrics=(), **options,
 ):  # fmt: skip
-    """Train from the weights of seed 0; return the carry and the history."""
+    """Train from the weights of seed 0; return the train state and the history."""
     net = gr.init(net, 0, x)
-    task = supervised(loss, metrics, **options)
-    stopping = stopping or Stopping()
-    carry = carry or start(net, optimizer, task, stopping, keep_best)
-    history = History(*probes.names(net))
-    feed = None if held is None else loop.validation_feed(Data(*held), None)
-    regime = loop.Regime(epochs, batch, 0, 0, probing, each)
-    data = jax.device_put(Data(x, y, weight))
-    course = loop.Course.of(net, optimizer, task, stopping, data, None, feed, regime, carry)
-    return loop.train(course, carry, [], history), history
+    task = make_supervised(loss, metrics, **options)
+    stopping = stopping or EarlyStopping()
+    train_state = train_state or init_train_state(net, optimizer, task, stopping, keep_best)
+    history = History(*layer_statistics.recorded_paths(net))
+    feed = None if held is None else loop.validation_source(Samples(*held), None)
+    config = loop.FitConfig(epochs, batch, 0, 0, probing, each)
+    data = jax.device_put(Samples(x, y, weight))
+    training = loop.CompiledTraining.create(
+        net, optimizer, task, stopping, data, None, feed, config, train_state
+    )
+    return loop.run_training(training, train_state, [], history), history
 
 
 def orders(epochs, batch):
     """Return each epoch's order of samples, drawn as the library draws it."""
     if batch is None:
         return [np.arange(N)] * epochs
-    regime = loop.Regime(epochs, batch, 0, 0)
-    plan = loop.make_plan(N, regime, False)
-    return loop.draw_order(np.arange(N), plan, regime, 0, epochs).reshape(plan.epochs, -1)[:, :N]
+    config = loop.FitConfig(epochs, batch, 0, 0)
+    shape = loop.program_shape(N, config, False)
+    return loop.draw_sample_order(np.arange(N), shape, config, 0, epochs).reshape(
+        shape.max_epochs, -1
+    )[:, :N]
 
 
 def by_hand(batch, epochs, optimizer, weight=None, penalty=0.0):
@@ -98,9 +105,9 @@ def identical(a, b):
 @pytest.mark.parametrize("batch", [1, 16, N, None])
 @pytest.mark.parametrize("weight", [None, W])
 def test_training_equals_a_loop_by_hand_over_the_exact_batches(batch, weight):
-    carry, history = train(classifier(), gr.Adam(0.01), 3, batch, weight=weight)
+    train_state, history = train(classifier(), gr.Adam(0.01), 3, batch, weight=weight)
     params, losses = by_hand(batch, 3, optax.adam(0.01, eps=1e-7), weight)
-    close(carry.params, params)
+    close(train_state.params, params)
     np.testing.assert_allclose(history["loss"], losses, rtol=2e-5)
 
 
@@ -112,8 +119,8 @@ def test_every_epoch_sees_every_sample_once_and_in_another_order():
 
 def test_a_penalty_is_in_loss_and_gradient():
     expected, losses = by_hand(None, 3, optax.sgd(0.1), penalty=0.05)
-    carry, history = train(classifier(), gr.SGD(0.1), 3, None, penalty=gr.L2(0.05))
-    close(carry.params, expected)
+    train_state, history = train(classifier(), gr.SGD(0.1), 3, None, penalty=gr.L2(0.05))
+    close(train_state.params, expected)
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
     net = gr.Sequential(
         [
@@ -121,8 +128,8 @@ def test_a_penalty_is_in_loss_and_gradient():
             gr.Dense(K, "softmax", kernel_regularizer=gr.L2(0.05)),
         ]
     )
-    carry, history = train(net, gr.SGD(0.1), 3, None)
-    close(carry.params, expected)
+    train_state, history = train(net, gr.SGD(0.1), 3, None)
+    close(train_state.params, expected)
 
 
 def test_training_equals_keras():
@@ -138,10 +145,12 @@ def test_training_equals_keras():
         logs = model.fit(X[order], Y[order], 16, epochs=1, shuffle=False, verbose=0).history
         losses += logs["loss"]
         accuracies += logs["accuracy"]
-    carry, history = train(net, gr.Adam(0.02), 4, metrics=["accuracy"])
+    train_state, history = train(net, gr.Adam(0.02), 4, metrics=["accuracy"])
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-4)
     np.testing.assert_allclose(history["accuracy"], accuracies, rtol=1e-5)
-    np.testing.assert_allclose(carry.params["dense/kernel"], layers[0].kernel, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        train_state.params["dense/kernel"], layers[0].kernel, rtol=1e-3, atol=1e-4
+    )
 
 
 def noisy(rate=0.2):
@@ -152,44 +161,46 @@ HELD = X[:20], Y[:20], None
 
 
 def pieces(rate=0.2, learning_rate=0.05, patience=np.inf, min_delta=0.0):
-    """Return what `run` takes of one member: carry, network, optimiser and stopping."""
+    """Return what `run_epochs` takes of one member: carry, network, optimiser and stopping."""
     net = gr.init(noisy(rate), 0, X)
     optimizer = gr.Adam(learning_rate)
-    stopping = Stopping("val_loss", patience=patience, min_delta=min_delta)
-    carry = start(net, optimizer, supervised(LOSS), stopping, True)
-    return carry, *canonical((skeleton(net), optimizer, stopping))
+    stopping = EarlyStopping("val_loss", patience=patience, min_delta=min_delta)
+    train_state = init_train_state(net, optimizer, make_supervised(LOSS), stopping, True)
+    return train_state, *canonicalize((without_weights(net), optimizer, stopping))
 
 
 def run_in(cuts, member):
-    """Run one member in calls of so many epochs; return the carry and the joined history."""
-    carry, net, optimizer, stopping = member
-    task = canonical(supervised(LOSS, ["accuracy"]))
-    regime = loop.Regime(sum(cuts), 16, 0, 0)
-    plan = dataclasses.replace(loop.make_plan(N, regime, True), epochs=8, segment=2, probe_every=2)
-    feed = loop.validation_feed(Data(*HELD), None)
+    """Run one member in calls of so many epochs; return the train state and the joined history."""
+    train_state, net, optimizer, stopping = member
+    task = canonicalize(make_supervised(LOSS, ["accuracy"]))
+    config = loop.FitConfig(sum(cuts), 16, 0, 0)
+    shape = dataclasses.replace(
+        loop.program_shape(N, config, True), max_epochs=8, steps_per_segment=2, statistics_every=2
+    )
+    feed = loop.validation_source(Samples(*HELD), None)
     parts, first = [], 0
     for count in cuts:
-        order = loop.draw_order(np.arange(N), plan, regime, first, count)
-        carry, logs = run(
-            carry, net, optimizer, task, stopping,
-            Feed(Data(X, Y), order, np.int32(N)), feed,
-            np.int32(count), np.int32(first), jax.random.key(0), plan=plan,
+        order = loop.draw_sample_order(np.arange(N), shape, config, first, count)
+        train_state, logs = run_epochs(
+            train_state, net, optimizer, task, stopping,
+            BatchSource(Samples(X, Y), order, np.int32(N)), feed,
+            np.int32(count), np.int32(first), jax.random.key(0), shape=shape,
         )  # fmt: skip
         parts.append({name: np.asarray(value)[:count] for name, value in logs.items()})
         first += count
-    return carry, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return train_state, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 def test_how_epochs_are_cut_into_calls_changes_no_bit_and_compiles_nothing():
     whole = run_in([6], pieces())
     run_in([1, 1], pieces())  # the first call takes what NumPy drew, the others what it gave
-    compiled = run._cache_size()
+    compiled = run_epochs._cache_size()
     for cuts in ([1, 2, 3], [1] * 6, [5, 1]):
         identical(run_in(cuts, pieces()), whole)
     # Nor does any new value of a rate, a dropout share, patience or a number of epochs.
     other = run_in([4], pieces(0.5, 0.001, 3.0, 0.1))
     assert not np.array_equal(other[1]["loss"], whole[1]["loss"][:4])
-    assert run._cache_size() == compiled
+    assert run_epochs._cache_size() == compiled
 
 
 def test_a_new_penalty_compiles_nothing():
@@ -198,7 +209,7 @@ def test_a_new_penalty_compiles_nothing():
         net = gr.Sequential([gr.Dense(K, "softmax", kernel_regularizer=gr.L2(strength))])
         _, history = train(net, gr.SGD(0.1), 1, penalty=gr.L1(strength))
         losses.append(history["loss"][0])
-        compiled.append(run._cache_size())
+        compiled.append(run_epochs._cache_size())
     assert compiled[0] == compiled[1]
     assert losses[1] > losses[0]
 
@@ -215,30 +226,32 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
     structure = jax.tree.structure(members[0])
     assert all(jax.tree.structure(member) == structure for member in members)
     stacked = [np.stack(column) for column in zip(*leaves, strict=True)]
-    task = canonical(supervised(LOSS, ["accuracy"]))
-    regime = loop.Regime(8, 16, 0, 0)
-    plan = dataclasses.replace(loop.make_plan(N, regime, True), epochs=8, segment=2, probe_every=2)
-    order = loop.draw_order(np.arange(N), plan, regime, 0, 8)
-    feed = loop.validation_feed(Data(*HELD), None)
+    task = canonicalize(make_supervised(LOSS, ["accuracy"]))
+    config = loop.FitConfig(8, 16, 0, 0)
+    shape = dataclasses.replace(
+        loop.program_shape(N, config, True), max_epochs=8, steps_per_segment=2, statistics_every=2
+    )
+    order = loop.draw_sample_order(np.arange(N), shape, config, 0, 8)
+    feed = loop.validation_source(Samples(*HELD), None)
 
     def one(leaves):
-        carry, net, optimizer, stopping = jax.tree.unflatten(structure, leaves)
-        return run(
-            carry, net, optimizer, task, stopping,
-            Feed(Data(X, Y), order, np.int32(N)), feed,
-            np.int32(8), np.int32(0), jax.random.key(0), plan=plan,
+        train_state, net, optimizer, stopping = jax.tree.unflatten(structure, leaves)
+        return run_epochs(
+            train_state, net, optimizer, task, stopping,
+            BatchSource(Samples(X, Y), order, np.int32(N)), feed,
+            np.int32(8), np.int32(0), jax.random.key(0), shape=shape,
         )  # fmt: skip
 
     carries, logs = jax.jit(jax.vmap(one))(stacked)
     ends = []
     for index, member in enumerate(members):
-        carry, alone = run_in([8], member)
-        ends.append(int(carry.epoch))
+        train_state, alone = run_in([8], member)
+        ends.append(int(train_state.epoch))
         at = jax.tree.map(lambda a, i=index: a[i], (carries, logs))
-        assert int(at[0].epoch) == int(carry.epoch)
-        assert bool(at[0].stopped) == bool(carry.stopped)
-        close(at[0].params, carry.params, 1e-4)
-        close(at[0].best, carry.best, 1e-4)
+        assert int(at[0].epoch) == int(train_state.epoch)
+        assert bool(at[0].stopped) == bool(train_state.stopped)
+        close(at[0].params, train_state.params, 1e-4)
+        close(at[0].best, train_state.best, 1e-4)
         for name in ("loss", "val_loss", "accuracy", "val_accuracy", "probes"):
             np.testing.assert_allclose(at[1][name], alone[name], rtol=2e-4, atol=2e-4)
     assert (min(ends) < 8 <= max(ends)) == stop
@@ -246,28 +259,32 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
 
 
 def test_a_dropout_share_of_zero_trains_like_no_dropout():
-    carry, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
+    train_state, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
     plain, _ = train(classifier(), gr.Adam(0.01), 2)
-    close(carry.params, plain.params)
+    close(train_state.params, plain.params)
 
 
 def test_patience_ends_training_and_the_best_weights_are_those_of_the_best_epoch():
-    stopping = Stopping("val_loss", patience=2.0)
+    stopping = EarlyStopping("val_loss", patience=2.0)
     held = X[:20], (Y[:20] + 1) % K, None  # wrong labels: validation soon gets worse
-    carry, history = train(noisy(), gr.Adam(0.05), 30, held=held, stopping=stopping, keep_best=True)
+    train_state, history = train(
+        noisy(), gr.Adam(0.05), 30, held=held, stopping=stopping, keep_best=True
+    )
     best = int(np.argmin(history["val_loss"]))
-    assert bool(carry.stopped)
-    assert not bool(carry.failed)
-    assert history.epochs == int(carry.epoch) == best + 3
-    assert int(carry.stopping["epoch"]) == best + 1
+    assert bool(train_state.stopped)
+    assert not bool(train_state.diverged)
+    assert history.epochs == int(train_state.epoch) == best + 3
+    assert int(train_state.stopping_state["epoch"]) == best + 1
     until, _ = train(noisy(), gr.Adam(0.05), best + 1, held=held, stopping=stopping, keep_best=True)
-    identical(carry.best, (until.params, until.state))
+    identical(train_state.best, (until.params, until.model_state))
 
 
 def test_a_target_ends_training():
-    stopping = Stopping("accuracy", "max", target=0.5)
-    carry, history = train(classifier(), gr.Adam(0.05), 50, metrics=["accuracy"], stopping=stopping)
-    assert bool(carry.stopped)
+    stopping = EarlyStopping("accuracy", "max", target=0.5)
+    train_state, history = train(
+        classifier(), gr.Adam(0.05), 50, metrics=["accuracy"], stopping=stopping
+    )
+    assert bool(train_state.stopped)
     assert history["accuracy"][-1] >= 0.5
     assert (history["accuracy"][:-1] < 0.5).all()
 
@@ -275,22 +292,24 @@ def test_a_target_ends_training():
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights():
     net = gr.Sequential([gr.Dense(1)])
     settings = {"loss": "mse", "y": X[:, :1], "batch": 16}
-    carry, history = train(net, gr.SGD(100.0), 20, **settings)
-    assert bool(carry.failed)
-    assert bool(carry.stopped)
-    good = int(carry.epoch)
+    train_state, history = train(net, gr.SGD(100.0), 20, **settings)
+    assert bool(train_state.diverged)
+    assert bool(train_state.stopped)
+    good = int(train_state.epoch)
     assert 0 < good < 20
     assert history.epochs == good + 1
     assert not np.isfinite(history["loss"][-1])
     assert np.isfinite(history["loss"][:-1]).all()
-    assert all(np.isfinite(value).all() for value in carry.params.values())
+    assert all(np.isfinite(value).all() for value in train_state.params.values())
     again, _ = train(net, gr.SGD(100.0), good, **settings)
-    identical(again.params, carry.params)
+    identical(again.params, train_state.params)
 
 
 def test_reduce_on_plateau_follows_its_rule():
     rate = gr.schedules.ReduceOnPlateau(0.5, factor=0.1, patience=2, min_delta=0.01)
-    _, history = train(classifier(), gr.SGD(rate), 40, held=HELD, stopping=Stopping("val_loss"))
+    _, history = train(
+        classifier(), gr.SGD(rate), 40, held=HELD, stopping=EarlyStopping("val_loss")
+    )
     scale, best, wait, expected = 1.0, np.inf, 0, []
     for value in history["val_loss"]:
         expected.append(0.5 * scale)
@@ -311,8 +330,8 @@ def test_a_constraint_holds_after_every_update():
     free, _ = train(classifier(), gr.SGD(1.0), 5)
     assert np.linalg.norm(free.params["dense/kernel"], axis=0).max() > 0.5
     bound = classifier(kernel_constraint=gr.MaxNorm(0.5))
-    carry, _ = train(bound, gr.SGD(1.0), 5)
-    assert np.linalg.norm(carry.params["dense/kernel"], axis=0).max() <= 0.5 + 1e-5
+    train_state, _ = train(bound, gr.SGD(1.0), 5)
+    assert np.linalg.norm(train_state.params["dense/kernel"], axis=0).max() <= 0.5 + 1e-5
 
 
 def test_several_inputs_and_outputs_add_their_weighted_losses():
@@ -324,7 +343,7 @@ def test_several_inputs_and_outputs_add_their_weighted_losses():
         "loss": {"b": LOSS, "a": "mse"}, "loss_weights": {"a": 0.5, "b": 2.0},
         "metrics": {"b": ["accuracy"]},
     }  # fmt: skip
-    carry, history = train(net, gr.SGD(0.1), 2, None, x=x, y=y, **options)
+    train_state, history = train(net, gr.SGD(0.1), 2, None, x=x, y=y, **options)
 
     def loss_of(p):
         def dense(x, path):
@@ -344,14 +363,14 @@ def test_several_inputs_and_outputs_add_their_weighted_losses():
         params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradients)
         found = [history[name][epoch] for name in ("loss", "b_loss", "a_loss")]
         np.testing.assert_allclose(found, [loss, ce, mse], rtol=1e-4)
-    close(carry.params, params, 1e-4)
+    close(train_state.params, params, 1e-4)
     assert "b_accuracy" in history
 
 
 def test_lbfgs_reaches_the_optimum_of_scipy():
     y = (X @ [1.0, -2.0, 0.5] + 0.3 > 0).astype(np.float32)[:, None]
     net, strength = gr.Dense(1, "sigmoid"), 0.01
-    carry, history = train(
+    train_state, history = train(
         net, gr.LBFGS(), 40, None, loss="binary_crossentropy", y=y, penalty=gr.L2(strength)
     )
 
@@ -360,7 +379,7 @@ def test_lbfgs_reaches_the_optimum_of_scipy():
         return np.mean(np.logaddexp(0, z) - y[:, 0] * z) + strength * np.sum(p[:3] ** 2)
 
     best = optimize.minimize(objective, np.zeros(4), tol=1e-10)
-    found = np.concatenate([carry.params["kernel"][:, 0], carry.params["bias"]])
+    found = np.concatenate([train_state.params["kernel"][:, 0], train_state.params["bias"]])
     np.testing.assert_allclose(found, best.x, rtol=2e-2, atol=1e-2)
     assert history["loss"][-1] == pytest.approx(best.fun, abs=1e-5)
 
@@ -369,18 +388,18 @@ def test_frozen_layers_stay_as_they_are():
     net = classifier()
     net.layers[0].freeze()
     before = weights(gr.init(net, 0, X))
-    carry, _ = train(net, gr.Adam(0.1), 2)
-    assert carry.params.keys() == {"dense_1/kernel", "dense_1/bias"}
-    np.testing.assert_array_equal(carry.state["dense/kernel"], before["dense/kernel"])
-    assert not np.array_equal(carry.params["dense_1/kernel"], before["dense_1/kernel"])
+    train_state, _ = train(net, gr.Adam(0.1), 2)
+    assert train_state.params.keys() == {"dense_1/kernel", "dense_1/bias"}
+    np.testing.assert_array_equal(train_state.model_state["dense/kernel"], before["dense/kernel"])
+    assert not np.array_equal(train_state.params["dense_1/kernel"], before["dense_1/kernel"])
 
 
 def test_batches_of_weight_zero_change_no_weight():
     weight = np.zeros(N, np.float32)
     weight[orders(1, 16)[0][:5]] = 1  # only samples of the first batch count in the first epoch
-    carry, history = train(classifier(), gr.SGD(0.1), 1, weight=weight)
+    train_state, history = train(classifier(), gr.SGD(0.1), 1, weight=weight)
     assert np.isfinite(history["loss"]).all()
     rows = np.flatnonzero(weight)
     # The five count among the sixteen of their batch.
     once, _ = train(classifier(), gr.SGD(0.1 * 5 / 16), 1, None, x=X[rows], y=Y[rows])
-    close(carry.params, once.params)
+    close(train_state.params, once.params)

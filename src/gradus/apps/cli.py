@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from gradus.apps import shown
+from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
-from gradus.apps.options import Options, Trying
-from gradus.apps.output import Output, in_flags, number
+from gradus.apps.options import SweepOptions, TrainOptions
+from gradus.apps.output import Output, format_value, in_flags
 from gradus.errors import GradusError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -56,7 +56,7 @@ def train(
     ] = None,
     /,
     *,
-    options: Options = Options(),  # noqa: B008 - it is immutable
+    options: TrainOptions = TrainOptions(),  # noqa: B008 - it is immutable
     out: Annotated[
         str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
     ] = None,
@@ -70,18 +70,18 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import spec, training
+    from gradus.apps import experiment_file, training
 
     show = Output(json)
     resumed = _resumed(resume, out)
     if data is None and resumed is None:
-        raise spec.SpecError("Say what to train on: gradus train DATA.")
-    source = str(Path(str(resumed), spec.FILE)) if data is None else data
+        raise experiment_file.SpecError("Say what to train on: gradus train DATA.")
+    source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
     raw, where, given = _experiment(source, options)
-    experiment = spec.checked(spec.merged(raw, given), where)
-    with spec.naming(where):
-        record = training.train(experiment, out, resumed, show.say, not quiet)
-    shown.conclude(record, show)
+    experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, given), where)
+    with experiment_file.naming_file(where):
+        record = training.train_run(experiment, out, resumed, show.say, not quiet)
+    summaries.print_training_summary(record, show)
     show.result(record)
     return DONE
 
@@ -94,8 +94,8 @@ def sweep(
     ] = None,
     /,
     *,
-    trying: Trying = Trying(),  # noqa: B008 - it is immutable
-    options: Options = Options(),  # noqa: B008
+    trying: SweepOptions = SweepOptions(),  # noqa: B008 - it is immutable
+    options: TrainOptions = TrainOptions(),  # noqa: B008
     out: Annotated[
         str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
     ] = None,
@@ -113,23 +113,23 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import runs, spec, sweeping
+    from gradus.apps import experiment_file, runs, sweep_setup, sweeping
 
     show = Output(json)
     resumed = _resumed(resume, out)
     if resumed is None and data is None:
-        raise spec.SpecError("Say what to try settings on: gradus sweep DATA.")
+        raise experiment_file.SpecError("Say what to try settings on: gradus sweep DATA.")
     if resumed is not None and data is not None:
-        raise spec.SpecError("--resume goes on with its run's own data: leave out DATA.")
+        raise experiment_file.SpecError("--resume goes on with its run's own data: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
     raw, where, given = _experiment(source, options)
     if how := trying.settings():
         given["sweep"] = how
     if resumed is not None:
-        sweeping.check_same(raw, given, where)
-    with spec.naming(where):
-        record = sweeping.sweep(raw, given, where, out, resumed, show.say, not quiet)
-    shown.conclude_sweep(record, show)
+        sweep_setup.check_resume_flags(raw, given, where)
+    with experiment_file.naming_file(where):
+        record = sweeping.sweep_run(raw, given, where, out, resumed, show.say, not quiet)
+    summaries.print_sweep_summary(record, show)
     show.result(record)
     return DONE
 
@@ -140,16 +140,16 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     gradus evaluate runs/titanic-1 later.csv
     """
-    from gradus.apps import runs, using
+    from gradus.apps import inference, runs
 
     show = Output(json)
     opened = runs.open_run(run)
-    found = using.evaluate(opened, data)
+    found = inference.evaluate_run(opened, data)
     show.say(f"{opened.folder} on {data} ({found['part']}, {found['rows']:,} rows)")
     for note in found["notes"]:
         show.say(f"note: {note}")
-    show.table(["", "value"], [[name, number(v)] for name, v in found["metrics"].items()])
-    show.result(runs.finite({"run": str(opened.folder), "data": data, **found}))
+    show.table(["", "value"], [[name, format_value(v)] for name, v in found["metrics"].items()])
+    show.result(runs.finite_or_none({"run": str(opened.folder), "data": data, **found}))
     return DONE
 
 
@@ -173,18 +173,18 @@ def predict(
 
     gradus predict runs/titanic-1 new.csv --out predictions.csv
     """
-    from gradus.apps import runs, using
+    from gradus.apps import inference, runs
 
     if out not in (None, "-"):
-        using.checked_ending(str(out))
+        inference.checked_ending(str(out))
     opened = runs.open_run(run)
-    columns = using.predict(opened, data)
+    columns = inference.predict_with_run(opened, data)
     rows = len(columns["prediction"] if "prediction" in columns else columns["prediction_1"])
     found: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows}
     if json and out in (None, "-"):
         found["predictions"] = {name: values.tolist() for name, values in columns.items()}
     else:
-        using.write_predictions(columns, out)
+        inference.write_predictions(columns, out)
         if out not in (None, "-"):
             found["out"] = out
             Output(json).say(f"{rows:,} predictions are in {out}")
@@ -208,7 +208,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
 
 
 @app.command(name="runs")
-def list_runs(
+def show_runs(
     folder: Annotated[str, Parameter(help="Where the runs are.")] = "runs", /, *, json: Json = False
 ) -> int:
     """List the runs: their data, metrics and size."""
@@ -218,7 +218,7 @@ def list_runs(
     found = runs.list_runs(Path(folder))
     if found:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
-        show.table(header, [shown.row(one) for one in found])
+        show.table(header, [summaries.run_row(one) for one in found])
     else:
         show.say("No runs yet: gradus train digits")
     show.result({"runs": found})
@@ -227,23 +227,23 @@ def list_runs(
 
 def _resumed(resume: str | None, out: str | None) -> Path | None:
     """Return the folder of the run that is to go on, or None."""
-    from gradus.apps import runs, spec
+    from gradus.apps import experiment_file, runs
 
     if resume is not None and out is not None:
-        raise spec.SpecError("--resume writes to its own run's folder: leave out --out.")
-    return None if resume is None else runs.existing(resume)
+        raise experiment_file.SpecError("--resume writes to its own run's folder: leave out --out.")
+    return None if resume is None else runs.existing_run(resume)
 
 
-def _experiment(data: str, options: Options) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def _experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return raw settings, where they are from, and those that flags give."""
-    from gradus.apps import spec
+    from gradus.apps import experiment_file
 
     given = options.settings()
     if "test" in given:
-        given["test"] = spec.located(given["test"], Path.cwd())
+        given["test"] = experiment_file.absolute_source(given["test"], Path.cwd())
     if data.endswith(".toml"):
-        return spec.read(Path(data)), data, given
-    return {"data": spec.located(data, Path.cwd())}, "The command line", given
+        return experiment_file.read_settings(Path(data)), data, given
+    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", given
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -263,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.spec import SpecError
+        from gradus.apps.experiment_file import SpecError
 
         return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
     except BrokenPipeError:  # who reads has seen enough, such as `head`

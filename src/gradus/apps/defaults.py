@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec import structs
 
-from gradus.apps.spec import Experiment, Network, Training
+from gradus.apps.experiment_file import Experiment, NetworkSection, TrainingSection
 from gradus.optim import optimizers
 
 
 @dataclass(frozen=True)
-class Facts:
+class DataSummary:
     """What the choice depends on.
 
     Attributes:
@@ -34,7 +34,7 @@ MANY = 5000  # rows from which a training is a fixed number of epochs under one 
 FEW = 500
 
 
-def complete(experiment: Experiment, facts: Facts) -> Experiment:
+def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     """Return the experiment with every open setting chosen; what is set stays as it is.
 
     Many rows are trained on under the one-cycle schedule (Smith & Topin 2018), few at a constant
@@ -48,29 +48,29 @@ def complete(experiment: Experiment, facts: Facts) -> Experiment:
         validation = 0.1
     optimizer, schedule = experiment.optimizer, experiment.schedule
     if "name" not in optimizer:
-        cycle = facts.rows >= MANY
+        cycle = summary.rows >= MANY
         schedule = schedule or {"name": "one_cycle" if cycle else "none"}
-        rate = _peak(facts) if schedule["name"] == "one_cycle" else 1e-3
+        rate = _peak(summary) if schedule["name"] == "one_cycle" else 1e-3
         optimizer = {"name": "adam", "learning_rate": rate, **optimizer}
-    metrics = _METRICS[facts.task] if experiment.metrics is None else experiment.metrics
+    metrics = _METRICS[summary.task] if experiment.metrics is None else experiment.metrics
     monitor = "loss"
-    if facts.rows >= MANY and "accuracy" in metrics:
+    if summary.rows >= MANY and "accuracy" in metrics:
         # A cycle ends surer of itself, wrong answers included, than it is when the loss of unseen
         # rows is lowest, but with fewer of them wrong. On few rows the accuracy is too coarse.
         monitor = "accuracy"
     return structs.replace(
         experiment,
         validation=validation,
-        network=_network(experiment.network, facts),
+        network=_network(experiment.network, summary),
         optimizer=optimizer,
         schedule=schedule or {"name": "none"},
-        loss=experiment.loss or {"name": _LOSSES[facts.task]},
+        loss=experiment.loss or {"name": _LOSSES[summary.task]},
         metrics=metrics,
-        training=_training(experiment.training, optimizer["name"], monitor, validation, facts),
+        training=_training(experiment.training, optimizer["name"], monitor, validation, summary),
     )
 
 
-def spaces(chosen: Experiment) -> dict[str, Any]:
+def default_spaces(chosen: Experiment) -> dict[str, Any]:
     """Return the spaces that nearly always matter, around a complete experiment's settings.
 
     Only widths make programs of their own, so there are few of them.
@@ -97,49 +97,49 @@ _METRICS = {"binary": ["accuracy", "auc"], "multiclass": ["accuracy"], "regressi
 _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
 
 
-def _peak(facts: Facts) -> float:
+def _peak(summary: DataSummary) -> float:
     """The highest rate of the cycle."""
-    return 5e-3 if facts.task == "regression" else 3e-3
+    return 5e-3 if summary.task == "regression" else 3e-3
 
 
-def _network(given: Network, facts: Facts) -> Network:
+def _network(given: NetworkSection, summary: DataSummary) -> NetworkSection:
     # On few rows a smooth function of the inputs guesses better between them.
-    activation = given.activation or ("tanh" if facts.rows < FEW else "relu")
+    activation = given.activation or ("tanh" if summary.rows < FEW else "relu")
     initializer = "he_normal" if activation in _RECTIFIERS else "glorot_uniform"
     if activation == "selu":
         initializer = "lecun_normal"
-    return Network(
-        layers=_layers(facts) if given.layers is None else given.layers,
+    return NetworkSection(
+        layers=_layers(summary) if given.layers is None else given.layers,
         activation=activation,
-        dropout=_dropout(facts) if given.dropout is None else given.dropout,
+        dropout=_dropout(summary) if given.dropout is None else given.dropout,
         batch_norm=bool(given.batch_norm),
         initializer=given.initializer or initializer,
     )
 
 
-def _layers(facts: Facts) -> list[int]:
+def _layers(summary: DataSummary) -> list[int]:
     """Wider with more rows: early stopping and dropout, not narrow layers, prevent overfitting."""
-    if facts.rows >= MANY:
-        return [512, 256] if facts.image else [256, 128]
-    return [128, 64] if facts.rows >= FEW else [32]
+    if summary.rows >= MANY:
+        return [512, 256] if summary.image else [256, 128]
+    return [128, 64] if summary.rows >= FEW else [32]
 
 
-def _dropout(facts: Facts) -> float:
-    if facts.image:
+def _dropout(summary: DataSummary) -> float:
+    if summary.image:
         return 0.25
-    return 0.0 if facts.task == "regression" else 0.1
+    return 0.0 if summary.task == "regression" else 0.1
 
 
 def _training(
-    given: Training, optimizer: str, monitor: str, validation: float, facts: Facts
-) -> Training:
+    given: TrainingSection, optimizer: str, monitor: str, validation: float, summary: DataSummary
+) -> TrainingSection:
     batch: Any = given.batch_size
     if batch is None:
-        batch = "all" if optimizer in ("lbfgs", "l-bfgs") else _batch_size(facts.rows)
-    epochs = given.epochs or _epochs(facts)
+        batch = "all" if optimizer in ("lbfgs", "l-bfgs") else _batch_size(summary.rows)
+    epochs = given.epochs or _epochs(summary)
     patience = given.patience
     if patience is None:
-        patience = _patience(facts.rows, epochs) if validation > 0 else 0
+        patience = _patience(summary.rows, epochs) if validation > 0 else 0
     return structs.replace(
         given,
         batch_size=batch,
@@ -154,13 +154,13 @@ def _batch_size(rows: int) -> int:
     return 16 if rows < FEW else 32 if rows < MANY else 128
 
 
-def _epochs(facts: Facts) -> int:
+def _epochs(summary: DataSummary) -> int:
     """Few rows make short epochs, so there are more of them, and early stopping cuts them off."""
-    if facts.rows < MANY:
+    if summary.rows < MANY:
         return 300
-    if facts.image:
+    if summary.image:
         return 25
-    return 40 if facts.task == "regression" else 10
+    return 40 if summary.task == "regression" else 10
 
 
 def _patience(rows: int, epochs: int) -> int:

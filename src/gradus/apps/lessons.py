@@ -32,7 +32,7 @@ def lesson(
 
     gradus lesson xor
     """
-    from gradus.apps.runs import finite
+    from gradus.apps.runs import finite_or_none
     from gradus.lessons import site, terminal
     from gradus.lessons.page import Page
 
@@ -48,7 +48,7 @@ def lesson(
     show.say(f"{seconds:.1f} s. The page with the figures is {path}")
     plain = {key: float(value) for key, value in numbers.items()}
     about = {"lesson": name, "title": found.title, "page": str(path), "seconds": seconds}
-    show.result(finite({**about, "numbers": plain}))
+    show.result(finite_or_none({**about, "numbers": plain}))
     return 0
 
 
@@ -67,7 +67,7 @@ def lessons(
     """
     from gradus.lessons import catalog
 
-    show, names = Output(json), catalog.written()
+    show, names = Output(json), catalog.lesson_files()
     if only is not None:
         asked = [_known(name.strip()) for name in only.split(",")]
         names = [name for name in names if name in asked]
@@ -93,17 +93,17 @@ def lessons(
 
 
 def _found(name: str, data: str | None) -> Lesson:
-    from gradus.apps.spec import SpecError
+    from gradus.apps.experiment_file import SpecError
     from gradus.lessons import catalog
 
-    found = catalog.find(_known(name))
+    found = catalog.find_lesson(_known(name))
     if data is not None and not found.on_images:
         raise SpecError(f"The lesson {name!r} is not about images: leave out --data.")
     return found
 
 
 def _known(name: str) -> str:
-    from gradus.apps.spec import SpecError
+    from gradus.apps.experiment_file import SpecError
     from gradus.errors import unknown
     from gradus.lessons import catalog
 

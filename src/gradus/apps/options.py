@@ -44,7 +44,7 @@ _LIST = {"converter": _names, "n_tokens": 1, "negative": ""}
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Options:
+class TrainOptions:
     """Whatever is not given is taken from the experiment, or chosen for the data."""
 
     target: Annotated[str | None, *_flag("target", DATA, "The column of a table to learn.")] = None
@@ -169,7 +169,7 @@ class Options:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Trying:
+class SweepOptions:
     """How a sweep tries settings."""
 
     trials: Annotated[int | None, Parameter(group=SWEEP, help="How many settings are tried.")] = (
@@ -201,5 +201,5 @@ class Trying:
 def _place_of(name: str) -> str:
     from typing import get_type_hints
 
-    hints = get_type_hints(Options, include_extras=True)
+    hints = get_type_hints(TrainOptions, include_extras=True)
     return next(part.name for part in hints[name].__metadata__ if isinstance(part, _Place))

@@ -51,7 +51,7 @@ def in_flags(message: str) -> str:
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 
-def number(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a number as people read it, with four or five digits."""
     if not isinstance(value, int | float):
         return "-" if value is None else str(value)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradus import files
-from gradus.apps import runs, spec
-from gradus.apps.measure import Metrics, headline, measure
+from gradus.apps import experiment_file, runs
+from gradus.apps.evaluation import Metrics, evaluate_in_units, headline_part
 from gradus.apps.prepare import Pair, prepare
 from gradus.data import Target
 from gradus.models.model import Model
@@ -31,10 +31,10 @@ def write_page(
         shown: the inputs and targets whose predictions are drawn, or None.
         found: lines on the data.
     """
-    from gradus.report.building import build_report, result_panels
     from gradus.report.page import write_report
+    from gradus.report.report_builder import build_report, result_panels
 
-    settings = files.valid(run.folder, spec.FILE).read_text("utf-8")
+    settings = files.valid(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
     lines = [" ".join(line.split()) for line in found]
     title = run.folder.resolve().name
@@ -59,9 +59,11 @@ def rewrite_page(run: runs.Run) -> tuple[Path, str]:
         parts = run.record["parts"]
         missing = f"The data are not to be read, so their figures are left out: {error}"
         return write_page(run, run.model, parts, None, []), missing
-    parts = {n: measure(run.model, x, y, run.target) for n, (x, y) in prepared.parts.items()}
-    shown = prepared.parts[headline(parts)]
-    return write_page(run, run.model, parts, shown, prepared.found), ""
+    parts = {
+        n: evaluate_in_units(run.model, x, y, run.target) for n, (x, y) in prepared.parts.items()
+    }
+    shown = prepared.parts[headline_part(parts)]
+    return write_page(run, run.model, parts, shown, prepared.summary_lines), ""
 
 
 def _outcome(model: Model, shown: Pair, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

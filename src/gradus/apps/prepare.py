@@ -12,15 +12,15 @@ import numpy as np
 from msgspec import structs
 
 from gradus.apps import defaults
-from gradus.apps.build import changing, encode, entrance, make_loss
-from gradus.apps.defaults import Facts
-from gradus.apps.spec import Experiment, SpecError
+from gradus.apps.defaults import DataSummary
+from gradus.apps.experiment_file import Experiment, SpecError
+from gradus.apps.model_builder import augmentation_layers, encode_targets, input_layers, make_loss
 from gradus.data import (
     ArrayPreprocessor,
     Dataset,
+    Preprocessing,
     TablePreprocessor,
     Target,
-    Treatment,
     load,
     split,
 )
@@ -33,44 +33,44 @@ Pair = tuple[Any, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Rows:
+class SplitData:
     """What was read, split into parts, before anything is learnt from it.
 
     Attributes:
-        facts: what the choice of open settings depends on.
+        summary: what the choice of open settings depends on.
         parts: "training", and "validation" and "test" where there are such.
     """
 
-    facts: Facts
+    summary: DataSummary
     parts: dict[str, Dataset]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """What is trained and measured, and how it came to be.
 
     Attributes:
         experiment: with every setting chosen.
         preprocessor: learnt from the training rows.
         loss: what is trained.
-        entry: the layers before the first hidden one.
+        input_layers: the layers before the first hidden one.
         parts: "training", and "validation" and "test" where there are such: inputs and targets.
-        found: lines that say what was found in the data, and what is done to it.
+        summary_lines: lines that say what was found in the data, and what is done to it.
         notes: what is worth a look, in sentences.
     """
 
     experiment: Experiment
     preprocessor: Preprocessor
     loss: Loss
-    entry: list[Layer]
+    input_layers: list[Layer]
     parts: dict[str, Pair]
-    found: list[str]
+    summary_lines: list[str]
     notes: list[str]
 
     @property
     def target(self) -> Target:
         """What is learnt."""
-        return target_of(self.preprocessor)
+        return fitted_target(self.preprocessor)
 
     @property
     def steps(self) -> int:
@@ -80,7 +80,7 @@ class Prepared:
         return 1 if batch == "all" or batch is None else math.ceil(rows / int(batch))
 
 
-def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) -> Prepared:
+def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) -> PreparedData:
     """Read the data, choose what the experiment leaves open, split, and learn the preprocessing.
 
     Args:
@@ -91,21 +91,21 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
         DataError: if the data cannot be read or trained on.
         SpecError: for settings that cannot be.
     """
-    return treated(rows_of(experiment), experiment, preprocessor)
+    return prepare_split(load_and_split(experiment), experiment, preprocessor)
 
 
-def rows_of(experiment: Experiment) -> Rows:
+def load_and_split(experiment: Experiment) -> SplitData:
     """Read the data and split them.
 
     Raises:
         DataError: if the data cannot be read.
         SpecError: for settings that cannot be.
     """
-    data = read(experiment.data, experiment.target, experiment.task)
+    data = load_data(experiment.data, experiment.target, experiment.task)
     if data.y is None or data.task is None:
         raise _without_target(data, experiment)
-    facts = facts_of(data)
-    share, seed = defaults.complete(experiment, facts).validation, experiment.validation_seed
+    summary = summarize_data(data)
+    share, seed = defaults.fill_defaults(experiment, summary).validation, experiment.validation_seed
     parts = {"training": data}
     if share:
         by = data.y if data.task != "regression" else len(data)
@@ -113,15 +113,15 @@ def rows_of(experiment: Experiment) -> Rows:
         parts = {"training": data.take(rows), "validation": data.take(held)}
     if experiment.test is not None:
         names = data.class_names
-        parts["test"] = read(experiment.test, experiment.target, data.task, classes=names)
+        parts["test"] = load_data(experiment.test, experiment.target, data.task, classes=names)
     elif data.test is not None:
         parts["test"] = data.test
-    return Rows(facts, parts)
+    return SplitData(summary, parts)
 
 
-def treated(
-    rows: Rows, experiment: Experiment, preprocessor: Preprocessor | None = None
-) -> Prepared:
+def prepare_split(
+    rows: SplitData, experiment: Experiment, preprocessor: Preprocessor | None = None
+) -> PreparedData:
     """Choose what the experiment leaves open, and learn the preprocessing from the training rows.
 
     Args:
@@ -133,29 +133,29 @@ def treated(
         DataError: if the data cannot be trained on.
         SpecError: for settings that cannot be.
     """
-    experiment, training = defaults.complete(experiment, rows.facts), rows.parts["training"]
+    experiment, training = defaults.fill_defaults(experiment, rows.summary), rows.parts["training"]
     _check_images(training, experiment)
     loss = _usable(experiment)
     learnt = preprocessor or _preprocessor(training, experiment)
     inside = None
     if is_bytes(training.x) and isinstance(learnt, ArrayPreprocessor):
         inside, learnt = learnt.scaling, replace(learnt, scaling=None)  # the network scales bytes
-    made = {name: pair(part, learnt, loss) for name, part in rows.parts.items()}
-    x, target = made["training"][0], target_of(learnt)
+    made = {name: encode_pair(part, learnt, loss) for name, part in rows.parts.items()}
+    x, target = made["training"][0], fitted_target(learnt)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in made.items())
     notes = [*training.notes, *getattr(learnt, "notes", ())]
     shape = _width(x) if isinstance(learnt, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
     found = [
-        f"data      {name}: {rows.facts.rows:,} rows, {_shape(training, shape)}",
+        f"data      {name}: {rows.summary.rows:,} rows, {_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]
-    entry = entrance(x, learnt, inside)
-    return Prepared(experiment, learnt, loss, entry, made, found, notes)
+    entry = input_layers(x, learnt, inside)
+    return PreparedData(experiment, learnt, loss, entry, made, found, notes)
 
 
-def read(
+def load_data(
     source: str, target: str | None = None, task: str | None = None, classes: Sequence[str] = ()
 ) -> Dataset:
     """Return the data set of a source; whole numbers that are no bytes are read as numbers.
@@ -179,13 +179,13 @@ def is_bytes(x: Any) -> bool:
     return getattr(x, "dtype", None) == np.uint8
 
 
-def pair(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> Pair:
+def encode_pair(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> Pair:
     """Return the inputs and targets of a data set, as the network and the loss want them."""
     x, y = data.xy(preprocessor)
-    return x, encode(y, loss, target_of(preprocessor))
+    return x, encode_targets(y, loss, fitted_target(preprocessor))
 
 
-def target_of(preprocessor: Preprocessor) -> Target:
+def fitted_target(preprocessor: Preprocessor) -> Target:
     """Return the target that a preprocessor has learnt.
 
     Raises:
@@ -196,17 +196,17 @@ def target_of(preprocessor: Preprocessor) -> Target:
     return preprocessor.target
 
 
-def facts_of(data: Dataset) -> Facts:
+def summarize_data(data: Dataset) -> DataSummary:
     """Return what the defaults depend on."""
     y = np.asarray(data.y)
     outputs = len(data.class_names) or (y.shape[1] if y.ndim == 2 else 1)
     features = data.x.width - 1 if data.is_table else math.prod(data.x.shape[1:])
     image = not data.is_table and data.x.ndim > 2
-    return Facts(len(data), features, outputs, str(data.task), image)
+    return DataSummary(len(data), features, outputs, str(data.task), image)
 
 
 def _preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
-    treatment = Treatment(**structs.asdict(experiment.preprocessing))
+    treatment = Preprocessing(**structs.asdict(experiment.preprocessing))
     keep, drop = experiment.keep_columns, experiment.drop_columns
     return training.preprocessor(treatment, keep=keep, drop=drop)
 
@@ -220,7 +220,9 @@ def _usable(experiment: Experiment) -> Loss:
 
 def _check_images(training: Dataset, experiment: Experiment) -> None:
     """Refuse an augmentation of what are no images."""
-    if not changing(experiment.augmentation) or (not training.is_table and training.x.ndim == 4):
+    if not augmentation_layers(experiment.augmentation) or (
+        not training.is_table and training.x.ndim == 4
+    ):
         return
     kind = "a table" if training.is_table else f"numbers of shape {training.x.shape}"
     raise DataError(

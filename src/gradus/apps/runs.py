@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gradus import files
-from gradus.apps import spec
-from gradus.apps.spec import Experiment
+from gradus.apps import experiment_file
+from gradus.apps.experiment_file import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.errors import SavedError, nearest
 from gradus.models.model import Model
@@ -43,7 +43,10 @@ class Run:
     @cached_property
     def experiment(self) -> Experiment:
         """All that is needed to repeat the training."""
-        return spec.checked(spec.read(self.folder / spec.FILE), str(self.folder / spec.FILE))
+        return experiment_file.check_experiment(
+            experiment_file.read_settings(self.folder / experiment_file.FILE),
+            str(self.folder / experiment_file.FILE),
+        )
 
     @cached_property
     def preprocessor(self) -> Any:
@@ -54,9 +57,9 @@ class Run:
     @cached_property
     def target(self) -> Target:
         """What was learnt."""
-        from gradus.apps.prepare import target_of
+        from gradus.apps.prepare import fitted_target
 
-        return target_of(self.preprocessor)
+        return fitted_target(self.preprocessor)
 
     @cached_property
     def model(self) -> Model:
@@ -70,7 +73,7 @@ def open_run(name: str | Path) -> Run:
     Raises:
         SavedError: if there is none (with the nearest name), or a newer version wrote it.
     """
-    folder = existing(name)
+    folder = existing_run(name)
     run = Run(folder)
     ended = files.valid(folder, RECORD).exists()
     if not ended and files.valid(folder, SWEEP).exists():
@@ -78,7 +81,7 @@ def open_run(name: str | Path) -> Run:
             f"The sweep of {str(folder)!r} has not ended. To go on with it write: gradus sweep "
             f"--resume {folder}"
         )
-    if not ended and files.valid(folder, spec.FILE).exists():
+    if not ended and files.valid(folder, experiment_file.FILE).exists():
         raise SavedError(
             f"The training of {str(folder)!r} has not ended. To go on with it write: "
             f"gradus train --resume {folder}"
@@ -87,7 +90,7 @@ def open_run(name: str | Path) -> Run:
     return run
 
 
-def existing(name: str | Path) -> Path:
+def existing_run(name: str | Path) -> Path:
     """Return the run folder of a path, or of a name in the folder `runs`.
 
     Raises:
@@ -143,34 +146,34 @@ def new_folder(out: str | None, data: str) -> Path:
         ) from None
 
 
-def begin(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
+def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
     """Write what is known before the first epoch, so that a killed training can go on."""
-    spec.write(folder / spec.FILE, experiment)
+    experiment_file.write_experiment(folder / experiment_file.FILE, experiment)
     with files.replacing(folder) as new:
         files.write_manifest(new, PREPROCESSING, "preprocessing", preprocessor.to_dict())
 
 
-def discard(folder: Path) -> None:
+def discard_run(folder: Path) -> None:
     """Remove the folder of a training that failed before there was anything to go on from."""
     if not (folder / CHECKPOINT).exists():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def finish(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
+def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
     """Write the model and what the training came to."""
     model.save(folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
         files.write_manifest(new, FINDINGS, "findings", {"findings": findings})
-        files.write_manifest(new, RECORD, KIND, finite(record))
+        files.write_manifest(new, RECORD, KIND, finite_or_none(record))
 
 
-def finite(value: Any) -> Any:
+def finite_or_none(value: Any) -> Any:
     """Return `value` with None for numbers that JSON does not know."""
     if isinstance(value, Mapping):
-        return {key: finite(part) for key, part in value.items()}
+        return {key: finite_or_none(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(part) for part in value]
+        return [finite_or_none(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -191,7 +194,7 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def _began(folder: Path) -> float | None:
     """Return when a run's experiment was written; None if the folder is no run."""
-    paths = [files.valid(folder, name) for name in (spec.FILE, SWEEP)]
+    paths = [files.valid(folder, name) for name in (experiment_file.FILE, SWEEP)]
     return next((path.stat().st_mtime for path in paths if path.exists()), None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gradus import space
-from gradus.apps.spec import NAMED, SPACES, VARIED, Named, SpecError, as_space, may_vary
+from gradus.apps.experiment_file import NAMED, SPACES, VARIED, Named, SpecError, as_space, may_vary
 from gradus.errors import GradusError, nearest
 from gradus.space import Choice, Space
 
@@ -30,7 +30,7 @@ class Alternatives(Choice):
         return [option["name"] for option in self.options]
 
 
-def parse(raw: Mapping[str, Any], where: str) -> Named:
+def parse_spaces(raw: Mapping[str, Any], where: str) -> Named:
     """Return raw settings with `Space`s in the places of inline tables that stand for them.
 
     Args:
@@ -51,7 +51,7 @@ def parse(raw: Mapping[str, Any], where: str) -> Named:
     return parsed
 
 
-def flat(settled: Mapping[str, Any]) -> Named:
+def flatten_spaces(settled: Mapping[str, Any]) -> Named:
     """Return settings in which each section has its name's own settings beside its others."""
     made = dict(settled)
     for key in NAMED:

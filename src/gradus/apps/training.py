@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from gradus.apps import runs
-from gradus.apps.build import build
-from gradus.apps.measure import headline, measure
+from gradus.apps.evaluation import evaluate_in_units, headline_part
+from gradus.apps.experiment_file import Experiment
+from gradus.apps.model_builder import build_model
 from gradus.apps.page import write_page
-from gradus.apps.prepare import Prepared, prepare
-from gradus.apps.spec import Experiment
+from gradus.apps.prepare import PreparedData, prepare
 from gradus.errors import SavedError
 from gradus.models.model import Model
 
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 _NONE: Mapping[str, Any] = {}
 
 
-def train(
+def train_run(
     experiment: Experiment,
     out: str | None,
     resume: Path | None,
@@ -48,28 +48,34 @@ def train(
     folder = runs.new_folder(out, experiment.data) if resume is None else resume
     try:
         prepared = prepare(experiment)
-        model = build(prepared.experiment, prepared.target, prepared.entry, prepared.steps)
+        model = build_model(
+            prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
+        )
         model.build(_few(prepared.parts["training"][0]))
         for line in [
-            *prepared.found,
-            f"network   {outline(model)}",
-            f"training  {regime(prepared)}",
+            *prepared.summary_lines,
+            f"network   {describe_network(model)}",
+            f"training  {describe_training(prepared)}",
         ]:
             say(line)
         for note in prepared.notes:
             say(f"note      {note}")
         say("")
-        runs.begin(folder, prepared.experiment, prepared.preprocessor)
-        fit(model, prepared, folder, resume, verbose)
+        runs.start_run(folder, prepared.experiment, prepared.preprocessor)
+        fit_model(model, prepared, folder, resume, verbose)
     except BaseException:
         if resume is None:
-            runs.discard(folder)
+            runs.discard_run(folder)
         raise
-    return conclude(folder, model, prepared, began)
+    return write_run(folder, model, prepared, began)
 
 
-def conclude(
-    folder: Path, model: Model, prepared: Prepared, began: float, more: Mapping[str, Any] = _NONE
+def write_run(
+    folder: Path,
+    model: Model,
+    prepared: PreparedData,
+    began: float,
+    more: Mapping[str, Any] = _NONE,
 ) -> dict[str, Any]:
     """Measure a trained model, write all of its run but the experiment, and return the record.
 
@@ -80,9 +86,12 @@ def conclude(
         began: when, by `time.perf_counter`.
         more: further entries of the record.
     """
-    parts = {name: measure(model, x, y, prepared.target) for name, (x, y) in prepared.parts.items()}
+    parts = {
+        name: evaluate_in_units(model, x, y, prepared.target)
+        for name, (x, y) in prepared.parts.items()
+    }
     history = model.history
-    split = headline(parts)
+    split = headline_part(parts)
     record = {
         "run": str(folder),
         "status": history.stopped or "finished",
@@ -102,12 +111,14 @@ def conclude(
         **more,
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
-    runs.finish(folder, model, record, notes)
-    write_page(runs.Run(folder), model, parts, prepared.parts[split], prepared.found)
-    return runs.finite(record)
+    runs.finish_run(folder, model, record, notes)
+    write_page(runs.Run(folder), model, parts, prepared.parts[split], prepared.summary_lines)
+    return runs.finite_or_none(record)
 
 
-def fit(model: Model, prepared: Prepared, folder: Path, resume: Path | None, verbose: bool) -> None:
+def fit_model(
+    model: Model, prepared: PreparedData, folder: Path, resume: Path | None, verbose: bool
+) -> None:
     """Train the model as the experiment says, with checkpoints in the run's folder.
 
     Raises:
@@ -138,7 +149,7 @@ def fit(model: Model, prepared: Prepared, folder: Path, resume: Path | None, ver
     )
 
 
-def outline(model: Model) -> str:
+def describe_network(model: Model) -> str:
     """Return the network in one line: "Flatten → Dense(128, 'relu') → Dense(10, 'softmax')"."""
     layers = [_brief(layer) for layer in getattr(model.net, "layers", [model.net])]
     return f"{' → '.join(layers)}, {count_weights(model):,} weights"
@@ -154,7 +165,7 @@ def _brief(layer: Any) -> str:
     return f"{kind} {layer.activation}" if kind == "Activation" else kind
 
 
-def regime(prepared: Prepared) -> str:
+def describe_training(prepared: PreparedData) -> str:
     """Return how is trained, in one line."""
     experiment, training = prepared.experiment, prepared.experiment.training
     settings = {k: v for k, v in experiment.optimizer.items() if k != "name"}

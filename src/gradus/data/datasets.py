@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling
 from gradus.data.arrays import as_array, check_same_length
-from gradus.data.preprocess import TablePreprocessor
-from gradus.data.scaling import ArrayPreprocessor, Scaling
-from gradus.data.splits import generator
+from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target
-from gradus.data.treatment import AUTOMATIC, Treatment
 from gradus.errors import DataError
 from gradus.registry import Registry
+from gradus.rng import seeded_rng
 
 BUILT_IN = Registry("built-in data set")
 
@@ -74,7 +74,7 @@ class Dataset:
 
     def preprocessor(
         self,
-        treatment: Treatment = AUTOMATIC,
+        treatment: Preprocessing = AUTOMATIC,
         *,
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
@@ -139,7 +139,7 @@ class Dataset:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def labelled(
+def labeled_dataset(
     x: Any,
     values: Any,
     task: str | None = None,
@@ -216,7 +216,7 @@ def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) ->
     """Add Gaussian noise of deviation `noise` and return the points of the plane as a data set."""
     if not (np.isfinite(noise) and noise >= 0):
         raise DataError(f"noise is a standard deviation, 0 or more, not {noise!r}.")
-    x = x + noise * generator(seed).standard_normal(x.shape)
+    x = x + noise * seeded_rng(seed).standard_normal(x.shape)
     classes = tuple(str(label) for label in range(int(y.max()) + 1))
     task = "binary" if len(classes) == 2 else "multiclass"
     features = tuple(f"x{index + 1}" for index in range(x.shape[1]))
@@ -284,5 +284,5 @@ def blobs(
     if classes < 2 or features < 1:
         raise DataError("blobs needs at least 2 classes and 1 feature.")
     y, _ = _dealt(n, classes)
-    centres = generator(seed + 1).uniform(-5, 5, (classes, features))
+    centres = seeded_rng(seed + 1).uniform(-5, 5, (classes, features))
     return _points("blobs", centres[y], y, noise, seed)

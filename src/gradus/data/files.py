@@ -11,7 +11,7 @@ from gradus.errors import DataError, nearest
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def existing(path: str | Path) -> Path:
+def existing_file(path: str | Path) -> Path:
     """Return `path`, which exists.
 
     Raises:
@@ -34,7 +34,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         DataError: if the file is absent, empty, unreadable, or its gzip stream is cut or damaged.
     """
-    path = existing(path)
+    path = existing_file(path)
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder, not a file.")
     try:

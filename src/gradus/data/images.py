@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gradus.data.datasets import Dataset, labelled
-from gradus.data.files import existing, read_bytes
-from gradus.data.scaling import Scaling
+from gradus.data.array_preprocessor import Scaling
+from gradus.data.datasets import Dataset, labeled_dataset
+from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
 
 EIGHT_BIT = Scaling((0.0,), (255.0,))
@@ -78,7 +78,7 @@ def read_idx_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Datase
     Raises:
         DataError: if there is no pair of files, or images and labels differ in number.
     """
-    parts = idx_parts(existing(folder))
+    parts = idx_parts(existing_file(folder))
     if not parts:
         raise DataError(f"{str(folder)!r} has no pair of IDX files (train-images…, train-labels…).")
     name = Path(folder).name
@@ -98,7 +98,7 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
             f"{str(images)!r} has {len(x)} images, but {labels.name!r} {len(y)} labels."
         )
     x = x[..., None] if x.ndim == 3 else x
-    return labelled(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
+    return labeled_dataset(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
 
 
 def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
@@ -118,7 +118,7 @@ def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Data
         DataError: if there are fewer than two classes, a class has no images, or a file cannot
             be read as an image.
     """
-    folder = existing(folder)
+    folder = existing_file(folder)
     subfolders = {entry.name: entry for entry in sorted(folder.iterdir()) if _visible_dir(entry)}
     for test_name in ("test", "val", "validation"):
         if set(subfolders) == {"train", test_name}:
@@ -164,7 +164,7 @@ def _read_classes(
         resized += changed
     height, width = size
     note = f"{resized} of {len(files)} images were resized to {height}×{width}"
-    return labelled(
+    return labeled_dataset(
         x,
         [file.parent.name for file in files],
         "multiclass",

@@ -9,7 +9,7 @@ import numpy as np
 from gradus.errors import DataError
 
 
-def resized(x: Any, size: tuple[int, int]) -> np.ndarray:
+def resize_images(x: Any, size: tuple[int, int]) -> np.ndarray:
     """Return images of another size, by Pillow's bilinear filter, which averages where it shrinks.
 
     Args:

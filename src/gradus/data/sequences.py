@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.data.arrays import as_array
 from gradus.errors import DataError, SavedError, unknown
 
@@ -47,7 +48,11 @@ def pad_sequences(
         if side not in _SIDES:
             raise unknown(name, side, _SIDES)
     rows = _rows(sequences)
-    steps = max(map(len, rows)) if maxlen is None else _whole("pad_sequences", "maxlen", maxlen)
+    steps = (
+        max(map(len, rows))
+        if maxlen is None
+        else whole_number("maxlen", maxlen, 1, "pad_sequences")
+    )
     if steps == 0:
         raise DataError("pad_sequences: all sequences are empty; write maxlen=… for rows of value.")
     kind = rows[0].dtype if float(value).is_integer() else np.float32
@@ -84,7 +89,7 @@ def windows(
     """
     given = {"length": length, "horizon": horizon, "stride": stride}
     for name, number in given.items():
-        _whole("windows", name, number)
+        whole_number(name, number, 1, "windows")
     values = as_array(series, "series")
     if values.ndim > 2:
         raise DataError(
@@ -128,9 +133,9 @@ class TextVectorizer:
         if mode not in _MODES:
             raise unknown("mode", mode, _MODES)
         if vocabulary_size is not None:
-            _whole("TextVectorizer", "vocabulary_size", vocabulary_size, 3)
+            whole_number("vocabulary_size", vocabulary_size, 3, "TextVectorizer")
         if length is not None:
-            _whole("TextVectorizer", "length", length)
+            whole_number("length", length, 1, "TextVectorizer")
         self.mode = mode
         self.vocabulary_size = vocabulary_size
         self.length = length
@@ -249,9 +254,3 @@ def _texts(texts: Any) -> list[str]:
             f"{str(texts)[:60]!r}: write a list of strings."
         )
     return found
-
-
-def _whole(where: str, name: str, value: Any, least: int = 1) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise DataError(f"{where}({name}={value!r}): write a whole number of at least {least}.")
-    return int(value)

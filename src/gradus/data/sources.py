@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradus.data.arrays import as_array, check_finite
-from gradus.data.datasets import BUILT_IN, Dataset, labelled
-from gradus.data.files import existing, read_bytes
+from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
+from gradus.data.files import existing_file, read_bytes
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
-from gradus.data.preprocess import drop_unlabelled
+from gradus.data.table_preprocessor import drop_unlabelled
 from gradus.data.tables import TABLE_SUFFIXES, as_frame, no_column
 from gradus.data.targets import Target
 from gradus.errors import DataError, nearest
@@ -79,7 +79,7 @@ def _locate(source: str | Path) -> Path:
         return path
     looks_like_path = len(path.parts) > 1 or path.suffix != ""
     if looks_like_path:
-        return existing(path)
+        return existing_file(path)
     if str(source) in IN_DATA_FOLDER:
         folder = Path(os.environ.get("GRADUS_DATA", "."), str(source))
         if folder.is_dir():
@@ -187,4 +187,4 @@ def _part(
     if y_key not in arrays:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
     y = arrays[y_key]
-    return labelled(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)
+    return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)

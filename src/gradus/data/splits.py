@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradus.errors import DataError
-
-
-def generator(seed: int) -> np.random.Generator:
-    """Return NumPy's counter-based generator (Philox), the same on every platform.
-
-    Raises:
-        DataError: if `seed` is not a whole number from 0 up.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise DataError(f"seed is a whole number from 0 up, not {seed!r}.")
-    return np.random.Generator(np.random.Philox(int(seed)))
+from gradus.rng import seeded_rng
 
 
 def split(
@@ -42,7 +32,7 @@ def split(
         raise DataError(f"share is the part held out, between 0 and 1, not {share!r}.")
     n, labels = _rows(n_or_y, stratify)
     held = min(max(round(n * share), 1), n - 1)
-    rng = generator(seed)
+    rng = seeded_rng(seed)
     order = rng.permutation(n)
     if labels is not None:
         counts = np.bincount(labels)
@@ -76,7 +66,7 @@ def k_folds(
     n, labels = _rows(n_or_y, stratify)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= n:
         raise DataError(f"k is a whole number from 2 to the number of rows ({n}), not {k!r}.")
-    order = generator(seed).permutation(n)
+    order = seeded_rng(seed).permutation(n)
     if labels is not None:
         # Class after class, dealt like cards: counts of a class differ by at most one.
         order = order[np.argsort(labels[order], kind="stable")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.files import existing, read_bytes
+from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
         DataError: if the file is absent, empty, not text, cut short, or has no header, no rows,
             a column name twice, or rows of unequal length.
     """
-    path = existing(path)
+    path = existing_file(path)
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
     if suffix not in TABLE_SUFFIXES:
         raise DataError(f"{str(path)!r} is not a table: its name must end in .csv, .tsv, .parquet.")

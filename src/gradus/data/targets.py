@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.columns import to_keys, to_numbers
+from gradus.data.column_values import to_keys, to_numbers
 from gradus.data.tables import as_frame
 from gradus.errors import DataError, SavedError, nearest, unknown
 

@@ -67,7 +67,7 @@ def lesson(
             *(flat.x[:3000], flat.y[:3000]),
             batch_size=64,
             epochs=epochs,
-            vital_signs=False,
+            probes=False,
         )
         accuracy[name] = np.array(
             [model.evaluate(flat.x_test, flat.y_test)["accuracy"] for model in models]

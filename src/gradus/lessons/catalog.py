@@ -66,7 +66,7 @@ class Lesson(NamedTuple):
         return "data" in inspect.signature(self.run).parameters
 
 
-def find(name: str) -> Lesson:
+def find_lesson(name: str) -> Lesson:
     """Return the lesson of that name.
 
     Raises:
@@ -78,13 +78,15 @@ def find(name: str) -> Lesson:
     return Lesson(name, title(name), text, module.lesson, inspect.getsource(module))
 
 
-def take(name: str, quiet: bool = False, **sizes: Any) -> tuple[Lesson, Page, dict[str, float]]:
+def run_lesson(
+    name: str, quiet: bool = False, **sizes: Any
+) -> tuple[Lesson, Page, dict[str, float]]:
     """Run a lesson and return it, its page and its numbers."""
-    lesson, page = find(name), Page(quiet)
+    lesson, page = find_lesson(name), Page(quiet)
     return lesson, page, lesson.run(page, **sizes)
 
 
-def written() -> list[str]:
+def lesson_files() -> list[str]:
     """Return the names of the lessons whose module is there, in their order."""
     return [name for name in NAMES if _file(name).is_file()]
 

@@ -74,7 +74,7 @@ def lesson(
         for kind, noise in kinds.items()
         for each in range(seed, seed + seeds)
     }
-    gr.fit_all(list(models.values()), x, epochs=epochs, vital_signs=False)
+    gr.fit_all(list(models.values()), x, epochs=epochs, probes=False)
     shown = models["denoising", seed]
     noisy = shown.add_noise(found.x_test, seed=1)
     errors = {"noisy": distance(noisy, found.x_test)}

@@ -69,7 +69,7 @@ def lesson(
         *(x, labels),
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
-        vital_signs=False,
+        probes=False,
     )
     training, unseen = (
         100 - 100 * np.mean([model.history[name] for model in models], axis=0)

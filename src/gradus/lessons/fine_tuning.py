@@ -86,9 +86,7 @@ def lesson(
                 models = {
                     (way, each): begun(way, x, folder, each) for way in ways for each in seeds
                 }
-                gr.fit_all(
-                    [*models.values()], x, y, epochs=epochs, batch_size=25, vital_signs=False
-                )
+                gr.fit_all([*models.values()], x, y, epochs=epochs, batch_size=25, probes=False)
                 for way in ways:
                     own = [models[way, each].evaluate(x_test, y_test) for each in seeds]
                     accuracy[way].append(float(np.mean([scores["accuracy"] for scores in own])))

@@ -13,17 +13,17 @@ from gradus.report import style
 MINUS = str.maketrans("-", "−")
 
 
-def label(name: str) -> str:
+def format_label(name: str) -> str:
     """Return a name in words: "test_accuracy" is "test accuracy"."""
     return name.replace("_", " ")
 
 
-def number(name: str, value: Any) -> str:
+def format_lesson_number(name: str, value: Any) -> str:
     """Return one number as people read it: a share as a percentage, others with four digits."""
-    return column(name, [value])[0]
+    return format_column(name, [value])[0]
 
 
-def column(name: str, values: Sequence[Any]) -> list[str]:
+def format_column(name: str, values: Sequence[Any]) -> list[str]:
     """Return the cells of a table's column, its numbers with as many digits after the point.
 
     Numbers that lie more than a factor of a hundred apart get four digits each instead.
@@ -38,10 +38,10 @@ def column(name: str, values: Sequence[Any]) -> list[str]:
     return [_written(value, spec) for value in plain]
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+def format_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the columns of a table, each a list of cells; what a row lacks stays empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: column(name, [row.get(name) for row in rows]) for name in names}
+    return {name: format_column(name, [row.get(name) for row in rows]) for name in names}
 
 
 def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
@@ -51,7 +51,7 @@ def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 def _spec(name: str, values: Sequence[Any]) -> str:
     sizes = [abs(float(value)) for value in values if _is_number(value) and math.isfinite(value)]
-    words = style.label(name).lower().split()
+    words = style.axis_label(name).lower().split()
     if {"accuracy", "share", "probability"} & set(words) and all(size <= 1 for size in sizes):
         return ".1%"
     if all(size.is_integer() and size < 1e9 for size in sizes):

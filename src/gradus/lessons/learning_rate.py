@@ -57,7 +57,7 @@ def lesson(
         *(x, y),
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
-        vital_signs=False,
+        probes=False,
     )
     losses = np.array([model.history["val_loss"][-1] for model in models])
     right = np.array([model.history["val_accuracy"][-1] for model in models])

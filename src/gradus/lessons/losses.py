@@ -141,7 +141,7 @@ def classifiers(page: Page, data: str, samples: int, epochs: int, seed: int) -> 
             *(x, classes[labels]),
             epochs=epochs,
             validation_data=(flat.x_test, classes[flat.y_test]),
-            vital_signs=False,
+            probes=False,
         )
         for rate, model in zip(rates, models, strict=True):
             right = model.history["val_accuracy"]

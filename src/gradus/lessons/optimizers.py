@@ -138,7 +138,7 @@ def best_on_pictures(name: str, data: str, samples: int, epochs: int, seed: int)
         batch_size=None if rule.full_batch else 32,
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
-        vital_signs=False,
+        probes=False,
     )
     losses = [model.history["val_loss"][-1] for model in models]
     best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))

@@ -73,7 +73,7 @@ def lesson(
         *few,
         epochs=epochs,
         validation_data=unseen,
-        vital_signs=False,
+        probes=False,
     )
     for index, name in enumerate(SETTINGS):
         trained[name] = models[index * seeds : (index + 1) * seeds]
@@ -88,7 +88,7 @@ def lesson(
         trained["more data"],
         *many,
         epochs=max(1, epochs // MORE),  # as many steps as with few
-        vital_signs=False,
+        probes=False,
     )
     return report(page, trained, few, unseen)
 

@@ -1,47 +1,11 @@
-"""What a lesson shows while it runs: words, tables and figures, one after another."""
+"""The page that a lesson writes while it runs: text, tables, and figures, one after another."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-
-@dataclasses.dataclass(frozen=True)
-class Words:
-    """A paragraph or more.
-
-    Attributes:
-        markdown: the text; formulas in plain Unicode.
-    """
-
-    markdown: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Numbers that make the point.
-
-    Attributes:
-        rows: one mapping from column to value for each row.
-        caption: what they show, in a sentence.
-    """
-
-    rows: Sequence[Mapping[str, Any]]
-    caption: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """A picture.
-
-    Attributes:
-        figure: a Plotly figure.
-        caption: how to read it, in a sentence.
-    """
-
-    figure: Any
-    caption: str
+from gradus.lessons.blocks import Block, FigureBlock, TableBlock, TextBlock
 
 
 class Page:
@@ -57,23 +21,23 @@ class Page:
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet, self.stream = quiet, stream
-        self.blocks: list[Words | Table | Figure] = []
+        self.blocks: list[Block] = []
 
     def text(self, markdown: str) -> None:
         """Show a paragraph, such as what the next numbers will show or have shown."""
-        self._show(Words(markdown))
+        self._show(TextBlock(markdown))
 
     def table(self, rows: Sequence[Mapping[str, Any]], caption: str) -> None:
         """Show numbers: one mapping from column to value for each row."""
-        self._show(Table(list(rows), caption))
+        self._show(TableBlock(list(rows), caption))
 
     def figure(self, figure: Any, caption: str) -> None:
         """Show a Plotly figure; on the terminal only its caption is named."""
-        self._show(Figure(figure, caption))
+        self._show(FigureBlock(figure, caption))
 
-    def _show(self, block: Words | Table | Figure) -> None:
+    def _show(self, block: Block) -> None:
         self.blocks.append(block)
         if not self.quiet:
-            from gradus.lessons.terminal import print_block
+            from gradus.lessons.terminal import print_block  # Rich is imported when it is needed
 
             print_block(block, self.stream)

@@ -15,15 +15,16 @@ from typing import Any, NamedTuple
 
 from gradus.errors import GradusError, SavedError
 from gradus.lessons import catalog, formats
+from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 from gradus.lessons.catalog import CHAPTERS, Lesson
-from gradus.lessons.page import Figure, Page, Table, Words
+from gradus.lessons.page import Page
 
 MOST_TILES = 4
 PLOTLY = "plotly.js"  # of a course, beside its pages
 STYLE = "default"  # of source code
 
 
-class Place(NamedTuple):
+class SitePage(NamedTuple):
     """Where a lesson stands in a course.
 
     Attributes:
@@ -44,7 +45,7 @@ def write_lesson(
     lesson: Lesson,
     page: Page,
     numbers: Mapping[str, float],
-    place: Place | None = None,
+    place: SitePage | None = None,
 ) -> Path:
     """Write a lesson's page: what it teaches, what its experiment showed, and the source code.
 
@@ -107,16 +108,16 @@ def build_site(
     from plotly.offline import get_plotlyjs
 
     folder = made(Path(folder))
-    wanted = catalog.written() if names is None else sorted(set(names), key=catalog.order)
-    lessons, done, failed = [catalog.find(name) for name in wanted], [], {}
+    wanted = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.order)
+    lessons, done, failed = [catalog.find_lesson(name) for name in wanted], [], {}
     _write(folder / PLOTLY, get_plotlyjs())
     for index, lesson in enumerate(lessons):
         neighbours = [None, *lessons, None]
-        place = Place(index + 1, len(lessons), neighbours[index], neighbours[index + 2])
+        place = SitePage(index + 1, len(lessons), neighbours[index], neighbours[index + 2])
         sizes = {"data": data} if data is not None and lesson.on_images else {}
         begun = time.perf_counter()
         try:
-            _, page, numbers = catalog.take(lesson.name, quiet=True, **sizes)
+            _, page, numbers = catalog.run_lesson(lesson.name, quiet=True, **sizes)
         except Exception as error:
             failed[lesson.name] = f"{type(error).__name__}: {error}"
         else:
@@ -184,16 +185,19 @@ def _index(lessons: Sequence[Lesson]) -> str:
 
 def _tiles(numbers: Mapping[str, float], first: int = 0) -> list[tuple[str, str]]:
     """Return the label and the words of the key numbers, or of those that follow them."""
-    words = [(formats.label(name), formats.number(name, v)) for name, v in numbers.items()]
+    words = [
+        (formats.format_label(name), formats.format_lesson_number(name, v))
+        for name, v in numbers.items()
+    ]
     return words[first:] if first else words[:MOST_TILES]
 
 
-def _block(block: Words | Table | Figure) -> dict[str, Any]:
+def _block(block: TextBlock | TableBlock | FigureBlock) -> dict[str, Any]:
     """Return what the template needs of a part of the page."""
-    if isinstance(block, Words):
+    if isinstance(block, TextBlock):
         return {"kind": "words", "html": _markdown(block.markdown)}
-    if isinstance(block, Table):
-        columns = formats.table(block.rows)
+    if isinstance(block, TableBlock):
+        columns = formats.format_table(block.rows)
         return {
             "kind": "table",
             "caption": block.caption,
@@ -236,7 +240,7 @@ def _linked(text: str) -> Any:
     """Return a text with "the lesson `xor`" as a link to that lesson's page."""
     from markupsafe import Markup
 
-    names = "|".join(sorted(catalog.written(), key=len, reverse=True))
+    names = "|".join(sorted(catalog.lesson_files(), key=len, reverse=True))
     link = r'\1<a href="\2.html"><code>\2</code></a>'
     return Markup(re.sub(rf"(\blesson\s)<code>({names})</code>", link, str(text)))  # noqa: S704
 

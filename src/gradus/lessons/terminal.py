@@ -17,23 +17,23 @@ from rich.text import Text
 from rich.theme import Theme
 
 from gradus.lessons import formats
-from gradus.lessons.page import Figure, Table, Words
+from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 
 MEASURE = 80  # letters in a line of text
 THEME = Theme({"markdown.code": "bold"})  # whatever the terminal's ground
 WIDEST = 240  # of a table in a file, which has no edge to break at
 
 
-def print_block(block: Words | Table | Figure, stream: TextIO | None = None) -> None:
+def print_block(block: TextBlock | TableBlock | FigureBlock, stream: TextIO | None = None) -> None:
     """Print a part of a lesson's page.
 
     Args:
         block: words, a table, or a figure, of which only the caption is printed.
         stream: where to; standard output if None.
     """
-    if isinstance(block, Words):
+    if isinstance(block, TextBlock):
         _print(stream, _prose(block.markdown))
-    elif isinstance(block, Table):
+    elif isinstance(block, TableBlock):
         _print(stream, Text(block.caption, style="italic"), _grid(block))
     else:
         _print(stream, Text.assemble(("Figure: ", "bold"), block.caption))
@@ -48,12 +48,15 @@ def print_numbers(numbers: Mapping[str, float], stream: TextIO | None = None) ->
     """Print the numbers that make a lesson's point."""
     grid = Grid.grid(Column(), Column(justify="right"), padding=(0, 2))
     for name, value in numbers.items():
-        grid.add_row(Text(formats.label(name)), Text(formats.number(name, value), style="bold"))
+        grid.add_row(
+            Text(formats.format_label(name)),
+            Text(formats.format_lesson_number(name, value), style="bold"),
+        )
     _print(stream, grid)
 
 
-def _grid(block: Table) -> Grid:
-    columns = formats.table(block.rows)
+def _grid(block: TableBlock) -> Grid:
+    columns = formats.format_table(block.rows)
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         numeric = formats.numeric(block.rows, name)

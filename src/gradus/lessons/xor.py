@@ -57,7 +57,7 @@ def lesson(
             *(X, Y),
             batch_size=None,
             epochs=epochs,
-            vital_signs=False,
+            probes=False,
         )
         right = [(model.predict_classes(X) == Y[:, 0]).all() for model in models]
         solved = numbers[f"share_solved_{name}"] = float(np.mean(right))

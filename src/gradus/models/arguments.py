@@ -9,15 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.checks import number
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.nn.layer import Layer, walk
+from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import weights
 from gradus.objectives.loss import Loss, registry
 from gradus.space import Space
-from gradus.train.stopping import Stopping
+from gradus.train.early_stopping import EarlyStopping
 
 DEFAULT_BATCH = 32
-MOST = 2**31 - 1  # of a whole number: the device counts in 32 bits
 # How the names of numbers end of which more is better. Of losses less is.
 GROWING = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
 
@@ -37,7 +37,7 @@ def refuse_spaces(given: Mapping[str, Any]) -> None:
             )
 
 
-def stopping(
+def early_stopping(
     names: Sequence[str],
     validated: bool,
     patience: Any,
@@ -45,7 +45,7 @@ def stopping(
     mode: Any,
     min_delta: Any,
     target: Any,
-) -> Stopping:
+) -> EarlyStopping:
     """Return when training stops.
 
     Args:
@@ -66,7 +66,7 @@ def stopping(
     monitor = monitor or ("val_loss" if validated else "loss")
     if monitor not in known:
         raise unknown("monitor", monitor, known)
-    return Stopping(
+    return EarlyStopping(
         monitor=monitor,
         mode=mode or _mode(monitor),
         patience=math.inf if patience is None else number("patience", patience, 1),
@@ -95,19 +95,6 @@ def _mode(monitor: str) -> str:
             f"Is more or less of {monitor!r} better? Write mode='max' or mode='min' beside monitor."
         )
     return found
-
-
-def number(name: str, value: Any, least: float = -math.inf) -> float:
-    """Return `value` as a float.
-
-    Raises:
-        GradusError: naming the argument, if it is no number of at least `least`.
-    """
-    fits = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not fits or not value >= least:
-        words = "" if least == -math.inf else f" of at least {least:g}"
-        raise GradusError(f"{name}={value!r}: write a number{words}.")
-    return float(value)
 
 
 def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
@@ -142,26 +129,15 @@ def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
         GradusError: naming the frozen layers, or the layer that does not exist.
     """
     if not weights(net, "param"):
-        frozen = [path or "the whole network" for path, layer in walk(net) if not layer.trainable]
+        frozen = [
+            path or "the whole network" for path, layer in named_layers(net) if not layer.trainable
+        ]
         why = f"frozen: {', '.join(frozen)}; unfreeze() a layer" if frozen else "it has no weights"
         raise GradusError(f"Nothing in the network is left to train ({why}).")
-    paths = [path for path, _ in walk(net) if path]
+    paths = [path for path, _ in named_layers(net) if path]
     for name in layer_rates or {}:
         if name not in paths:
             raise unknown("layer in layer_rates", name, paths)
-
-
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """Return `value` as an int.
-
-    Raises:
-        GradusError: naming the argument, if it is no whole number of at least `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise GradusError(f"{name}={value!r}: write a whole number of at least {least}.")
-    if value > MOST:
-        raise GradusError(f"{name}={value!r}: write a whole number of at most {MOST}.")
-    return int(value)
 
 
 def shapes_of(x: Any) -> Any:

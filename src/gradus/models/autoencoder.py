@@ -7,17 +7,23 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.data.arrays import as_tree, check_finite
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.models.arguments import whole
-from gradus.models.codec import Codec, Half, encoder_of, fully_connected, mirror
+from gradus.models.encoder_decoder import (
+    EncoderDecoder,
+    EncoderOrDecoder,
+    dense_layers,
+    make_encoder,
+    mirrored_decoder,
+)
 from gradus.models.model import Model
-from gradus.models.objective import supervised
-from gradus.nn import randomness
-from gradus.nn.dropout import GaussianNoise, MaskingNoise, SaltAndPepperNoise
+from gradus.models.supervised import make_supervised
+from gradus.nn import prng
 from gradus.nn.layer import Layer
+from gradus.nn.layers.dropout import GaussianNoise, MaskingNoise, SaltAndPepperNoise
+from gradus.nn.layers.sparsity import Sparsity
 from gradus.nn.network import fresh, init
-from gradus.nn.sparsity import Sparsity
 from gradus.train import inference
 from gradus.train.history import History
 from gradus.train.reconstruction import Reconstruction
@@ -28,10 +34,10 @@ NOISES = {
     "salt_and_pepper": SaltAndPepperNoise,
 }
 # Predicts a network's outputs as they are: a code is no probability, whatever the loss.
-AS_IT_IS = supervised("mse")
+AS_IT_IS = make_supervised("mse")
 
 
-class Coder(Model):
+class BaseAutoencoder(Model):
     """What all autoencoders have in common; a base that is never used itself.
 
     Args:
@@ -46,7 +52,7 @@ class Coder(Model):
 
     def __init__(
         self,
-        net: Codec,
+        net: EncoderDecoder,
         loss: Any,
         optimizer: Any,
         metrics: Any = (),
@@ -54,7 +60,7 @@ class Coder(Model):
         added: str = "",
         seed: int = 0,
     ) -> None:
-        task = Reconstruction(supervised(loss, metrics, None, penalty), added)
+        task = Reconstruction(make_supervised(loss, metrics, None, penalty), added)
         super().__init__(net, task, optimizer, seed=seed)
 
     def fit(self, x: Any, y: Any = None, *, validation_data: Any = None, **options: Any) -> History:
@@ -76,11 +82,11 @@ class Coder(Model):
 
     def encode(self, x: Any) -> np.ndarray:
         """Return the codes of samples `(n, ...)`, `(n, *code_shape)`."""
-        self._require_built("encode")
+        self.require_built("encode")
         x = as_tree(x)
         check_finite(x)
-        self._check_input(x)
-        return np.asarray(inference.predict(self._half(x[:1]), AS_IT_IS, x))
+        self.check_input(x)
+        return np.asarray(inference.predict_batches(self._half(x[:1]), AS_IT_IS, x))
 
     def decode(self, codes: Any) -> np.ndarray:
         """Return the samples, `(n, ...)`, that codes `(n, *code_shape)` stand for.
@@ -88,13 +94,13 @@ class Coder(Model):
         Raises:
             ShapeError: for codes of another shape.
         """
-        self._require_built("decode")
+        self.require_built("decode")
         codes = np.asarray(codes, np.float32)
         if codes.shape[1:] != self.code_shape or codes.ndim == 0:
             wanted = ", ".join(["n", *map(str, self.code_shape)])
             raise ShapeError(f"codes has shape {codes.shape}: write ({wanted}).")
         check_finite(codes, "codes")
-        return np.asarray(inference.predict(self._half(codes[:1], True), self.task, codes))
+        return np.asarray(inference.predict_batches(self._half(codes[:1], True), self.task, codes))
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Return samples `(n, ...)` after encoding and decoding; it is `predict`."""
@@ -103,15 +109,15 @@ class Coder(Model):
     @property
     def code_shape(self) -> tuple[int, ...]:
         """The shape of one sample's code."""
-        self._require_built("code_shape")
-        return tuple(jax.eval_shape(self._half(self._example), self._example).shape[1:])
+        self.require_built("code_shape")
+        return tuple(jax.eval_shape(self._half(self.example), self.example).shape[1:])
 
     def _half(self, example: Any, decoding: bool = False) -> Layer:
         net: Any = self.net
-        return init(Half(net, decoding), self.seed, example)
+        return init(EncoderOrDecoder(net, decoding), self.seed, example)
 
 
-class Autoencoder(Coder):
+class Autoencoder(BaseAutoencoder):
     """An autoencoder: it learns to give back its input through a code.
 
     With a code smaller than the input it must keep what matters most; a linear one keeps what the
@@ -156,9 +162,9 @@ class Autoencoder(Coder):
         penalty: Any = None,
         seed: int = 0,
     ) -> None:
-        first = encoder_of(encoder, activation, code_activation, "Autoencoder")
+        first = make_encoder(encoder, activation, code_activation, "Autoencoder")
         code = Sparsity(sparsity) if isinstance(sparsity, int | float) else sparsity
-        net = codec(first, decoder, output_activation, tied, code=code)
+        net = make_encoder_decoder(first, decoder, output_activation, tied, code=code)
         _check_code(net)
         added = "" if code is None else "sparsity"
         super().__init__(net, loss, optimizer, metrics, penalty, added, seed)
@@ -178,7 +184,7 @@ class Autoencoder(Coder):
         }
 
 
-class DenoisingAutoencoder(Coder):
+class DenoisingAutoencoder(BaseAutoencoder):
     """An autoencoder that is given noisy input and learns to give back the clean one.
 
     So that it cannot merely copy, and its code must hold how values hang together (Vincent et al.
@@ -221,8 +227,10 @@ class DenoisingAutoencoder(Coder):
         penalty: Any = None,
         seed: int = 0,
     ) -> None:
-        first = encoder_of(encoder, activation, code_activation, "DenoisingAutoencoder")
-        net = codec(first, decoder, output_activation, tied, noise=noise_of(noise, level))
+        first = make_encoder(encoder, activation, code_activation, "DenoisingAutoencoder")
+        net = make_encoder_decoder(
+            first, decoder, output_activation, tied, noise=noise_layer(noise, level)
+        )
         super().__init__(net, loss, optimizer, metrics, penalty, seed=seed)
         self.settings = {
             "encoder": encoder,
@@ -245,11 +253,11 @@ class DenoisingAutoencoder(Coder):
         x = as_tree(x)
         net: Any = self.net
         noise = init(net.noise, 0, x[:1])
-        key = randomness.key(whole("seed", seed))
+        key = prng.make_key(whole_number("seed", seed))
         return np.asarray(fresh(noise, key)(x, training=True))
 
 
-def noise_of(noise: Any, level: float) -> Layer:
+def noise_layer(noise: Any, level: float) -> Layer:
     """Return the layer that a name and a level stand for, or the layer that was given.
 
     Raises:
@@ -262,21 +270,21 @@ def noise_of(noise: Any, level: float) -> Layer:
     return NOISES[noise](level)
 
 
-def codec(
+def make_encoder_decoder(
     encoder: Layer,
     decoder: Any,
     output_activation: Any,
     tied: bool,
     noise: Layer | None = None,
     code: Any = None,
-) -> Codec:
+) -> EncoderDecoder:
     """Return the network of an encoder with its decoder, or its mirror image if that is None.
 
     Raises:
         GradusError: if it has no mirror image, or parts do not go together.
     """
     if decoder is None:
-        decoder = mirror(fully_connected(encoder)[:-1], output_activation)
+        decoder = mirrored_decoder(dense_layers(encoder)[:-1], output_activation)
     elif not isinstance(decoder, Layer):
         raise GradusError(f"decoder={decoder!r}: write a layer such as Sequential([...]), or None.")
     elif tied:
@@ -287,10 +295,10 @@ def codec(
         )
     if code is not None and not isinstance(code, Layer):
         raise GradusError(f"sparsity={code!r}: write a number, or Sparsity(0.1, target=0.05).")
-    return Codec(encoder, decoder, noise, code, tied)
+    return EncoderDecoder(encoder, decoder, noise, code, tied)
 
 
-def _check_code(net: Codec) -> None:
+def _check_code(net: EncoderDecoder) -> None:
     """Refuse a share of active samples as target for a code that is no share."""
     if getattr(net.code, "target", None) is None:
         return

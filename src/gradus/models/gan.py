@@ -9,21 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import softplus
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.models.arguments import whole
 from gradus.models.model import Model
-from gradus.nn import randomness
+from gradus.nn import prng
 from gradus.nn.layer import Layer
-from gradus.nn.network import forward, generator
-from gradus.nn.tree import pytree, static
+from gradus.nn.network import forward
+from gradus.nn.pytree import pytree, static
 from gradus.optim.optimizers import Adam
+from gradus.rng import host_rng
 from gradus.train import inference
-from gradus.train.task import Batch, Sums, Task, predictions
+from gradus.train.batches import Batch
+from gradus.train.task import Accumulators, Task, predictions
 
 LOSSES = ("non_saturating", "least_squares")
 
 
-class Adversaries(Layer):
+class GeneratorAndDiscriminator(Layer):
     """A generator `G` and a discriminator `D` as one layer: `x → D(x), D(G(z))`.
 
     The codes `z` are drawn from N(0, 1) anew at each call in training; outside it they are the
@@ -42,7 +44,7 @@ class Adversaries(Layer):
 
     def call(self, x: Any, training: bool) -> tuple[Any, Any]:
         """Return the discriminator's outputs for samples and for what is generated, (batch, 1)."""
-        key = self.random() if training else randomness.key(0)
+        key = self.random() if training else prng.make_key(0)
         fake = self.generator(jax.random.normal(key, (x.shape[0], self.code)))
         if fake.shape != x.shape:
             raise ShapeError(
@@ -74,7 +76,7 @@ class DiscriminatorTask(Task):
     label_smoothing: float = 0.0
     loss: str = static(default="non_saturating")
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
         """Return the loss, and the sums of it and of the samples told apart."""
         real, fake = _scores(forward(net, batch.x), self.loss)
         label, square = 1 - self.label_smoothing, self.loss == "least_squares"
@@ -88,15 +90,15 @@ class DiscriminatorTask(Task):
         sums = {"loss": total, "right": jnp.sum(batch.present * told), "samples": samples}
         return total / samples, sums
 
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
         """Return the discriminator's loss, and the share of real and generated it tells right."""
         return {
             "discriminator_loss": sums["loss"] / sums["samples"],
             "discriminator_accuracy": sums["right"] / sums["samples"],
         }
 
-    def names(self) -> list[str]:
-        """Return the names that `finish` gives."""
+    def metric_names(self) -> list[str]:
+        """Return the names that `compute` gives."""
         return ["discriminator_loss", "discriminator_accuracy"]
 
 
@@ -113,7 +115,7 @@ class GeneratorTask(Task):
 
     loss: str = static(default="non_saturating")
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
         """Return the loss, and its sum."""
         _, fake = _scores(forward(net, batch.x), self.loss)
         square = self.loss == "least_squares"
@@ -121,17 +123,17 @@ class GeneratorTask(Task):
         samples, total = jnp.sum(batch.present), jnp.sum(batch.weight * losses)
         return total / samples, {"loss": total, "samples": samples}
 
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
         """Return the generator's loss."""
         return {"generator_loss": sums["loss"] / sums["samples"]}
 
-    def names(self) -> list[str]:
-        """Return the name that `finish` gives."""
+    def metric_names(self) -> list[str]:
+        """Return the name that `compute` gives."""
         return ["generator_loss"]
 
 
 @pytree
-class Adversarial(Task):
+class AdversarialTask(Task):
     """A discriminator and a generator that take turns: in each step one update of each.
 
     Attributes:
@@ -142,7 +144,7 @@ class Adversarial(Task):
     discriminator: DiscriminatorTask
     generator: GeneratorTask
 
-    def turns(self) -> tuple[tuple[str, Task], ...]:
+    def updates(self) -> tuple[tuple[str, Task], ...]:
         """Return the discriminator's turn, then the generator's."""
         return ("discriminator", self.discriminator), ("generator", self.generator)
 
@@ -152,15 +154,15 @@ class Adversarial(Task):
         other, sums = self.generator.measure(net, batch)
         return one + other, (its, sums)
 
-    def finish(self, sums: Any) -> dict[str, jax.Array]:
+    def compute(self, sums: Any) -> dict[str, jax.Array]:
         """Return the numbers of both; "loss" is the sum of their losses."""
         its, other = sums
-        found = self.discriminator.finish(its) | self.generator.finish(other)
+        found = self.discriminator.compute(its) | self.generator.compute(other)
         return {"loss": found["discriminator_loss"] + found["generator_loss"]} | found
 
-    def names(self) -> list[str]:
-        """Return the names that `finish` gives."""
-        return ["loss", *self.discriminator.names(), *self.generator.names()]
+    def metric_names(self) -> list[str]:
+        """Return the names that `compute` gives."""
+        return ["loss", *self.discriminator.metric_names(), *self.generator.metric_names()]
 
     def predict(self, heads: Any) -> jax.Array:
         """Return the discriminator's score of the samples that were given, (batch, 1)."""
@@ -205,9 +207,9 @@ class GAN(Model):
         for name, part in (("generator", generator), ("discriminator", discriminator)):
             if not isinstance(part, Layer):
                 raise GradusError(f"GAN({name}=…) takes a layer such as Sequential([...]).")
-        task = Adversarial(DiscriminatorTask(label_smoothing, loss), GeneratorTask(loss))
+        task = AdversarialTask(DiscriminatorTask(label_smoothing, loss), GeneratorTask(loss))
         optimizer = Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer
-        net = Adversaries(generator, discriminator, whole("code", code, 1))
+        net = GeneratorAndDiscriminator(generator, discriminator, whole_number("code", code, 1))
         super().__init__(net, task, optimizer, seed=seed)
         self.settings = {
             "generator": generator,
@@ -221,7 +223,9 @@ class GAN(Model):
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """Return `n` samples of the generator, `(n, ...)`, from codes drawn by `seed`."""
-        codes = generator(whole("seed", seed), "codes").normal(size=(whole("n", n, 1), self.code))
+        codes = host_rng(whole_number("seed", seed), "codes").normal(
+            size=(whole_number("n", n, 1), self.code)
+        )
         return self.generate(codes)
 
     def generate(self, codes: Any) -> np.ndarray:
@@ -230,12 +234,14 @@ class GAN(Model):
         Raises:
             ShapeError: for codes of another length.
         """
-        self._require_built("generate")
+        self.require_built("generate")
         codes = np.asarray(codes, np.float32)
         if codes.ndim != 2 or codes.shape[1] != self.code:
             raise ShapeError(f"codes has shape {codes.shape}: write (n, {self.code}).")
         generating: Any = self.net
-        return np.asarray(inference.predict(generating.generator, self.task.generator, codes))
+        return np.asarray(
+            inference.predict_batches(generating.generator, self.task.generator, codes)
+        )
 
     @property
     def code(self) -> int:

@@ -12,19 +12,21 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.models.model import Model
-from gradus.models.samples import arrays
-from gradus.nn import heads, masks, randomness
-from gradus.nn.layer import Layer, walk
-from gradus.nn.network import fresh, generator, join, recorded, replace, weights
-from gradus.nn.tree import canonical
-from gradus.train.task import Batch, Supervised, Task
+from gradus.models.training_data import check_arrays
+from gradus.nn import heads, mask_tracking, prng
+from gradus.nn.layer import Layer, named_layers
+from gradus.nn.network import fresh, join_path, recorded, weights, with_weights
+from gradus.nn.pytree import canonicalize
+from gradus.rng import host_rng
+from gradus.train.batches import Batch
+from gradus.train.task import Supervised, Task
 
 STEP = 1e-5  # of a finite difference, in units of the weight or of 1
 NOTHING = 1e-6  # a gradient below which differences are only rounding
 
 
 @dataclasses.dataclass(frozen=True)
-class Inside:
+class LayerValues:
     """What one layer did with a batch.
 
     Attributes:
@@ -43,7 +45,7 @@ class Inside:
     gradients: dict[str, np.ndarray]
 
 
-def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[str, Inside]:
+def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[str, LayerValues]:
     """Return what passes each layer of a network, forward and back, for one batch.
 
     Of a layer that is called several times it is the first input and the last output, and the
@@ -74,7 +76,7 @@ def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[
             params, zeros, net, task, batch, training, model.seed
         )
     seen = _arrays((weights(net), by_weight, by_output, inputs, outputs))
-    layers = dict(walk(net))
+    layers = dict(named_layers(net))
     return {path: _of_layer(layers[path], path, *seen) for path in order}
 
 
@@ -106,7 +108,7 @@ def check_gradients(
     if y is None and isinstance(task, Supervised):
         raise GradusError("check_gradients needs targets: write check_gradients(model, x, y).")
     params = weights(net, "param")
-    draw = generator(model.seed, "finite differences")
+    draw = host_rng(model.seed, "finite differences")
     rows, ends = [], np.cumsum([0, *(weight.size for weight in params.values())])
     for start, weight in zip(ends, params.values(), strict=False):
         rows.append(start + draw.choice(weight.size, min(most, weight.size), replace=False))
@@ -125,11 +127,11 @@ def check_gradients(
 
 def _of_layer(
     layer: Layer, path: str, shown: Any, by_weight: Any, by_output: Any, inputs: Any, outputs: Any
-) -> Inside:
+) -> LayerValues:
     """Return what concerns one layer, from what was seen of all."""
-    own = {name: join(path, name) for name in layer.__dict__.get("_weights", {})}
+    own = {name: join_path(path, name) for name in layer.__dict__.get("_weights", {})}
     given = inputs[path]
-    return Inside(
+    return LayerValues(
         inputs=given[0] if len(given) == 1 else given,
         outputs=outputs[path],
         gradient=by_output.get(path),
@@ -145,17 +147,17 @@ def _prepared(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Bat
     """Return the network, the task and one batch of all samples, after all checks."""
     if not model.built:
         raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
-    x, y, _ = arrays(x, y, None)
-    model._check_input(x)
-    task = model.task if y is None else model._ready(x, y)
+    x, y, _ = check_arrays(x, y, None)
+    model.check_input(x)
+    task = model.task if y is None else model.task_for(x, y)
     ones = jnp.ones(len(jax.tree.leaves(x)[0]), jnp.float32)
-    net, task = canonical((model.net, task))
+    net, task = canonicalize((model.net, task))
     return net, task, Batch(x, y, ones, ones)
 
 
 def _called(net: Layer, training: bool, seed: int) -> Layer:
     """Return a copy of the network to be called, which keeps what passes its layers."""
-    return fresh(net, randomness.key(seed), training=training, recording=True)
+    return fresh(net, prng.make_key(seed), training=training, recording=True)
 
 
 def _zeros(net: Layer, x: Any, training: bool, seed: int) -> tuple[dict[str, Any], list[str]]:
@@ -188,8 +190,8 @@ def _back(
     """
 
     def loss_of(params: Any, zeros: dict[str, Any]) -> Any:
-        copy = _called(replace(net, params), training, seed)
-        for path, layer in walk(copy):
+        copy = _called(with_weights(net, params), training, seed)
+        for path, layer in named_layers(copy):
             if path in zeros:
                 _add_to_outputs(layer, zeros[path])
         value, _ = task.measure(copy, batch)
@@ -210,7 +212,7 @@ def _compared(
         for path, weight in params.items():
             moved[path] = flat[start : start + weight.size].reshape(weight.shape)
             start += weight.size
-        copy = fresh(replace(net, moved), randomness.key(seed), training=training)
+        copy = fresh(with_weights(net, moved), prng.make_key(seed), training=training)
         return task.measure(copy, batch)[0]
 
     def difference(row: jax.Array) -> jax.Array:
@@ -230,11 +232,11 @@ def _add_to_outputs(layer: Layer, zeros: Any) -> None:
     def add(head: heads.Head, y: Any, zero: jax.Array) -> Any:
         if not _is_float(y):
             return y
-        moved, mask = y + zero, masks.mask_of(y)
+        moved, mask = y + zero, mask_tracking.get_mask(y)
         if mask is not None:
-            masks.note(moved, mask)
-        if head.kind != "linear":
-            heads.note(head.kind, head.logits + zero, moved)
+            mask_tracking.set_mask(moved, mask)
+        if head.activation != "linear":
+            heads.record_activation(head.activation, head.logits + zero, moved)
         return moved
 
     def call_with_zeros(*inputs: Any, **options: Any) -> Any:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradus.errors import GradusError
-from gradus.nn.compose import Sequential
-from gradus.nn.dense import Activation, Dense
-from gradus.nn.dropout import Dropout
 from gradus.nn.layer import Layer
-from gradus.nn.norm import BatchNorm
+from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.dense import Activation, Dense
+from gradus.nn.layers.dropout import Dropout
+from gradus.nn.layers.normalization import BatchNorm
 
 
 def mlp(

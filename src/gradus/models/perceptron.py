@@ -12,13 +12,14 @@ from gradus.data.arrays import as_array
 from gradus.errors import DataError
 from gradus.models.model import Model
 from gradus.nn.activations import step
-from gradus.nn.dense import Dense
 from gradus.nn.layer import Layer
+from gradus.nn.layers.dense import Dense
 from gradus.nn.network import forward
-from gradus.nn.tree import pytree
+from gradus.nn.pytree import pytree
 from gradus.optim.optimizers import SGD
+from gradus.train.batches import Batch
 from gradus.train.history import History
-from gradus.train.task import Batch, Sums, Task
+from gradus.train.task import Accumulators, Task
 
 
 @pytree
@@ -34,7 +35,7 @@ class PerceptronRule(Task):
 
     threshold: float = 0.0
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
         """Return the surrogate of the batch, and the sums of errors and of samples."""
         z = forward(net, batch.x).logits  # (batch, units)
         wrong = jax.lax.stop_gradient(step(z - self.threshold)) - batch.y
@@ -42,13 +43,13 @@ class PerceptronRule(Task):
         missed = batch.present * jnp.any(wrong != 0, axis=-1)
         return surrogate, {"errors": jnp.sum(missed), "samples": jnp.sum(batch.present)}
 
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
         """Return the number of wrong samples and the share of right ones; "loss" is the wrong."""
         share = sums["errors"] / jnp.maximum(sums["samples"], 1)
         return {"loss": share, "errors": sums["errors"], "accuracy": 1 - share}
 
-    def names(self) -> list[str]:
-        """Return the names that `finish` gives."""
+    def metric_names(self) -> list[str]:
+        """Return the names that `compute` gives."""
         return ["loss", "errors", "accuracy"]
 
     def predict(self, heads: Any) -> jax.Array:

@@ -1,6 +1,6 @@
 """Models on the disk: a folder of settings, weights, history and where training stood.
 
-`model.json` says how the network and what it learns are made (`gradus.describe`) and holds the
+`model.json` says how the network and what it learns are made (`gradus.serialization`) and holds the
 checksums; `weights.safetensors` the weights by path; `history.parquet` the numbers by epoch;
 `training.safetensors` the probes and the optimiser's state, so that `fit` goes on where it ended.
 """
@@ -13,23 +13,21 @@ import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gradus import files
-from gradus.describe import describe, restore
 from gradus.errors import GradusError, SavedError, nearest
-from gradus.nn.layer import walk
-from gradus.nn.network import replace, weights
+from gradus.models.base import BaseModel
+from gradus.nn.layer import named_layers
+from gradus.nn.network import weights
+from gradus.serialization import deserialize, serialize
 from gradus.train import checkpoint
-from gradus.train.program import start
-from gradus.train.stopping import Stopping
-
-if TYPE_CHECKING:
-    from gradus.models.model import Model
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.state import init_train_state
 
 MANIFEST, WEIGHTS, HISTORY, TRAINING = (
     "model.json",
@@ -39,34 +37,34 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
 )
 KIND = "model"
 # What of the carry outlives a fit; the rest begins anew with the next.
-KEPT = ("epoch", "optimizer", "plateau")
+KEPT = ("epoch", "opt_states", "plateau_state")
 
 
-def save(model: Model, folder: Path) -> Path:
+def save_model(model: BaseModel, folder: Path) -> Path:
     """Write a model to `folder` and return it; other files there stay.
 
     Raises:
         SavedError: if something in its settings cannot be described, such as a lambda, or the
             folder cannot be written; a model saved there before stays whole.
     """
-    example = model._example
+    example = model.example
     if not model.built or example is None:
         raise SavedError("The model has no weights to save yet: call fit or build(x) first.")
-    settings = {name: describe(value, name) for name, value in model.settings.items()}
+    settings = {name: serialize(value, name) for name, value in model.settings.items()}
     if "optimizer" in settings:
-        settings["optimizer"] = describe(model.optimizer, "optimizer")
-    arrays, facts = checkpoint.history_parts(model.history)
+        settings["optimizer"] = serialize(model.optimizer, "optimizer")
+    arrays, facts = checkpoint.history_to_arrays(model.history)
     content = {
         "class": _class_name(model),
         "settings": settings,
-        "example": describe(jax.tree.map(_write_shape, example)),
+        "example": serialize(jax.tree.map(_write_shape, example)),
         "frozen": _frozen(model.net),
         "history": facts,
     }
-    carry = model._carry
-    if carry is not None and set(carry.params) == set(weights(model.net, "param")):
+    train_state = model.train_state
+    if train_state is not None and set(train_state.params) == set(weights(model.net, "param")):
         for name in KEPT:
-            arrays |= checkpoint.leaves(getattr(carry, name), name)
+            arrays |= checkpoint.leaves_by_path(getattr(train_state, name), name)
     with files.replacing(folder) as new:
         files.write_arrays(new / WEIGHTS, weights(model.net))
         files.write_arrays(
@@ -77,7 +75,7 @@ def save(model: Model, folder: Path) -> Path:
     return folder
 
 
-def load(folder: Path, custom: Sequence[type] = ()) -> Model:
+def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     """Return the model that was saved in `folder`.
 
     Raises:
@@ -86,11 +84,11 @@ def load(folder: Path, custom: Sequence[type] = ()) -> Model:
     """
     manifest = files.read_manifest(folder, MANIFEST, KIND)
     try:
-        settings = {k: restore(v, custom) for k, v in manifest["settings"].items()}
+        settings = {k: deserialize(v, custom) for k, v in manifest["settings"].items()}
         model = _find_class(manifest["class"], custom)(**settings)
-        model.build(jax.tree.map(_read_shape, restore(manifest["example"])))
+        model.build(jax.tree.map(_read_shape, deserialize(manifest["example"])))
         frozen = set(manifest["frozen"])
-        for path, layer in walk(model.net):
+        for path, layer in named_layers(model.net):
             if layer.trainable is (path in frozen):
                 layer.trainable = path not in frozen
         facts = manifest["history"]
@@ -101,18 +99,20 @@ def load(folder: Path, custom: Sequence[type] = ()) -> Model:
             f"{str(folder / MANIFEST)!r} does not describe a model: {error}"
         ) from error
     load_weights(model, folder)
-    arrays = files.read_arrays(files.verified(folder, TRAINING, manifest))
-    columns = _read_columns(files.verified(folder, HISTORY, manifest))
-    model.history = checkpoint.history_of(columns | arrays, facts)
+    arrays = files.read_arrays(files.verified_path(folder, TRAINING, manifest))
+    columns = _read_columns(files.verified_path(folder, HISTORY, manifest))
+    model.history = checkpoint.history_from_arrays(columns | arrays, facts)
     if "epoch" in arrays:
-        carry = start(model.net, model.optimizer, model.task, Stopping("loss", "min"), False)
+        train_state = init_train_state(
+            model.net, model.optimizer, model.task, EarlyStopping("loss", "min"), False
+        )
         where = f"The model {str(folder)!r}"
-        kept = {k: checkpoint.fill(getattr(carry, k), arrays, k, where) for k in KEPT}
-        model._carry = dataclasses.replace(carry, **kept)
+        kept = {k: checkpoint.fill_leaves(getattr(train_state, k), arrays, k, where) for k in KEPT}
+        model.train_state = dataclasses.replace(train_state, **kept)
     return model
 
 
-def load_weights(model: Model, path: Path, skip_missing: bool = False) -> list[str]:
+def load_weights(model: BaseModel, path: Path, skip_missing: bool = False) -> list[str]:
     """Put saved weights into a built model, by the names of their layers.
 
     Args:
@@ -149,14 +149,11 @@ def load_weights(model: Model, path: Path, skip_missing: bool = False) -> list[s
     found = {name: jnp.asarray(value) for name, value in arrays.items() if name in have}
     if not found:
         raise SavedError(f"No weight in {str(path)!r} has the name of one of the network's.")
-    model.net = replace(model.net, found)
-    if model._carry is not None:
-        params, state = weights(model.net, "param"), weights(model.net, "state")
-        model._carry = dataclasses.replace(model._carry, params=params, state=state)
+    model.replace_weights(found)
     return sorted(found)
 
 
-def _class_name(model: Model) -> str:
+def _class_name(model: BaseModel) -> str:
     cls = type(model)
     if set(model.settings) - set(inspect.signature(cls).parameters):
         raise SavedError(
@@ -166,7 +163,7 @@ def _class_name(model: Model) -> str:
     return cls.__name__
 
 
-def _find_class(name: str, custom: Sequence[type]) -> type[Model]:
+def _find_class(name: str, custom: Sequence[type]) -> type[BaseModel]:
     """Return gradus's kind of model of that name, or the one given."""
     from gradus import models
 
@@ -174,16 +171,16 @@ def _find_class(name: str, custom: Sequence[type]) -> type[Model]:
     for info in pkgutil.iter_modules(models.__path__):
         known |= vars(importlib.import_module(f"{models.__name__}.{info.name}"))
     cls = known.get(name)
-    if not inspect.isclass(cls) or not issubclass(cls, known["Model"]):
+    if not isinstance(cls, type) or not issubclass(cls, BaseModel):
         raise SavedError(f"The model is a {name!r}: write load(path, custom=[{name}]).")
-    return cast("type[Model]", cls)
+    return cls
 
 
 def _read_weights(path: Path) -> dict[str, np.ndarray]:
     if path.is_file():
         return files.read_arrays(path)
     manifest = files.read_manifest(path, MANIFEST, KIND)
-    return files.read_arrays(files.verified(path, WEIGHTS, manifest))
+    return files.read_arrays(files.verified_path(path, WEIGHTS, manifest))
 
 
 def _missing(where: str, path: Path, arrays: Mapping[str, Any]) -> str:
@@ -198,7 +195,7 @@ def _missing(where: str, path: Path, arrays: Mapping[str, Any]) -> str:
 
 def _frozen(net: Any) -> list[str]:
     """Return the paths of the layers that are frozen, by now, in the built network."""
-    return [path for path, layer in walk(net) if not layer.trainable]
+    return [path for path, layer in named_layers(net) if not layer.trainable]
 
 
 def _is_column(name: str, values: np.ndarray) -> bool:

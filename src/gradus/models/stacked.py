@@ -7,19 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.data.arrays import as_tree
 from gradus.errors import GradusError
-from gradus.models.arguments import DEFAULT_BATCH, whole
-from gradus.models.autoencoder import Autoencoder, Coder, DenoisingAutoencoder, codec, noise_of
-from gradus.models.codec import encoder_of, fully_connected
+from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models.autoencoder import (
+    Autoencoder,
+    BaseAutoencoder,
+    DenoisingAutoencoder,
+    make_encoder_decoder,
+    noise_layer,
+)
+from gradus.models.encoder_decoder import dense_layers, make_encoder
 from gradus.models.model import Model
-from gradus.nn.compose import Sequential
-from gradus.nn.dense import Dense
+from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.dense import Dense
 from gradus.nn.network import copy_structure
 from gradus.train.history import History
 
 
-class StackedAutoencoder(Coder):
+class StackedAutoencoder(BaseAutoencoder):
     """An autoencoder of several layers that is pre-trained greedily, one layer at a time.
 
     `pretrain` trains an autoencoder of the first width on x, one of the second on the first one's
@@ -69,9 +76,9 @@ class StackedAutoencoder(Coder):
                 f"StackedAutoencoder({widths!r}): write a list of widths, the code's last: "
                 "StackedAutoencoder([256, 64, 16])."
             )
-        encoder = encoder_of(widths, activation, activation, "StackedAutoencoder")
-        corruption = None if noise is None else noise_of(noise, level)
-        net = codec(encoder, None, output_activation, tied, noise=corruption)
+        encoder = make_encoder(widths, activation, activation, "StackedAutoencoder")
+        corruption = None if noise is None else noise_layer(noise, level)
+        net = make_encoder_decoder(encoder, None, output_activation, tied, noise=corruption)
         super().__init__(net, loss, optimizer, metrics, seed=seed)
         self.settings = {
             "widths": widths,
@@ -123,7 +130,7 @@ class StackedAutoencoder(Coder):
         """
         x = as_tree(x)
         self.build(x[:2])
-        self._check_input(x)
+        self.check_input(x)
         widths, codes, done = self.settings["widths"], x.reshape(len(x), -1), {}
         for index, rounds in enumerate(_each(epochs, len(widths))):
             phase = self._phase(index, codes)
@@ -206,7 +213,7 @@ class StackedAutoencoder(Coder):
         self.phases["classifier"] = model.history
         return model
 
-    def _phase(self, index: int, codes: np.ndarray) -> Coder:
+    def _phase(self, index: int, codes: np.ndarray) -> BaseAutoencoder:
         """Return the autoencoder of one layer, with the weights that it has by now."""
         settings = self.settings
         options = {
@@ -218,7 +225,7 @@ class StackedAutoencoder(Coder):
             "seed": settings["seed"],
         }
         width, noise = [settings["widths"][index]], settings["noise"]
-        phase: Coder = (
+        phase: BaseAutoencoder = (
             Autoencoder(width, **options)
             if noise is None
             else DenoisingAutoencoder(width, noise=noise, level=settings["level"], **options)
@@ -231,7 +238,7 @@ class StackedAutoencoder(Coder):
     def _places(self, index: int) -> dict[str, str]:
         """Return where the layers of one phase stand in the whole, by their paths."""
         net: Any = self.net
-        first, last = index, len(fully_connected(net.encoder)) - 1 - index
+        first, last = index, len(dense_layers(net.encoder)) - 1 - index
         down = "dense_transposed" if self.settings["tied"] else "dense"
         return {
             "encoder/dense": f"encoder/{_numbered('dense', first)}",
@@ -273,4 +280,4 @@ def _each(epochs: Any, count: int) -> list[int]:
         raise GradusError(
             f"epochs={epochs!r}: write one number, or a list of {count}, one for each layer."
         )
-    return [whole("epochs", number) for number in listed]
+    return [whole_number("epochs", number) for number in listed]

@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.nn.convolution import counting
-from gradus.nn.layer import Layer, children, walk
+from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.network import fresh, recorded
+from gradus.nn.ops.conv import countable_flops
 
 HEAD = ("layer", "class", "output", "trained", "fixed", "FLOPs")
 
 
-def summary(net: Layer, example: Any) -> str:
+def summarize(net: Layer, example: Any) -> str:
     """Return a table of the layers: output shape, weights trained and not, FLOPs per sample.
 
     FLOPs are those of a forward pass at prediction, in matrix products and convolutions alone:
@@ -31,9 +31,9 @@ def summary(net: Layer, example: Any) -> str:
     inputs, outputs = jax.eval_shape(_record, net, one)
     frozen = _fixed_layers(net)
     rows: list[tuple[str, ...]] = [HEAD]
-    for path, layer in walk(net):
+    for path, layer in named_layers(net):
         own = layer.__dict__.get("_weights", {})
-        if path not in outputs or (any(children(layer)) and not own):
+        if path not in outputs or (any(named_children(layer)) and not own):
             continue
         sizes = {name: int(np.size(getattr(layer, name))) for name in own}
         trained = sum(
@@ -61,7 +61,7 @@ def flops(layer: Layer, *inputs: Any) -> int:
         layer: a layer or a whole network.
         inputs: arrays, or their shapes and types; those of a batch of 1 for the FLOPs of a sample.
     """
-    with counting():
+    with countable_flops():
         jaxpr = jax.make_jaxpr(lambda layer, inputs: fresh(layer)(*inputs))(layer, inputs)
     return _count(jaxpr.jaxpr)
 
@@ -115,7 +115,7 @@ def _record(net: Layer, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def _fixed_layers(net: Layer) -> set[str]:
     """Return the paths of the layers that are frozen, or lie in one that is."""
     found: set[str] = set()
-    for path, layer in walk(net):
+    for path, layer in named_layers(net):
         inside = any(not top or path.startswith(f"{top}/") for top in found)
         if inside or not layer.trainable:
             found.add(path)

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.data.arrays import as_tree
-from gradus.models.arguments import whole
-from gradus.models.autoencoder import Coder, codec
-from gradus.models.codec import encoder_of, fully_connected, mirror
-from gradus.nn.dense import Dense, positive
+from gradus.models.autoencoder import BaseAutoencoder, make_encoder_decoder
+from gradus.models.encoder_decoder import dense_layers, make_encoder, mirrored_decoder
 from gradus.nn.layer import Layer
-from gradus.nn.network import generator
-from gradus.nn.shape import Flatten
+from gradus.nn.layers.dense import Dense
+from gradus.nn.layers.reshaping import Flatten
 from gradus.objectives.losses import MeanSquaredError
+from gradus.rng import host_rng
 from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import Supervised
 
@@ -59,7 +59,7 @@ class GaussianCode(Layer):
         return mean + jnp.sqrt(variance) * jax.random.normal(self.random(), mean.shape)
 
 
-class VariationalAutoencoder(Coder):
+class VariationalAutoencoder(BaseAutoencoder):
     """A variational autoencoder (Kingma & Welling 2014): samples are drawn by decoding noise.
 
     Its loss is the negative evidence lower bound of a sample, in nats:
@@ -100,11 +100,16 @@ class VariationalAutoencoder(Coder):
         output_activation: Any = None,
         seed: int = 0,
     ) -> None:
-        first = encoder_of(encoder, activation, activation, "VariationalAutoencoder")
-        units = positive("VariationalAutoencoder", "code", code)
+        first = make_encoder(encoder, activation, activation, "VariationalAutoencoder")
+        units = whole_number("code", code, 1, "VariationalAutoencoder")
         if decoder is None:
-            decoder, output_activation = mirror(fully_connected(first), output_activation), None
-        net = codec(first, decoder, output_activation, False, code=GaussianCode(units, beta))
+            decoder, output_activation = (
+                mirrored_decoder(dense_layers(first), output_activation),
+                None,
+            )
+        net = make_encoder_decoder(
+            first, decoder, output_activation, False, code=GaussianCode(units, beta)
+        )
         super().__init__(net, loss, optimizer, metrics, added="divergence", seed=seed)
         self.settings = {
             "encoder": encoder,
@@ -122,15 +127,15 @@ class VariationalAutoencoder(Coder):
     def build(self, x: Any) -> VariationalAutoencoder:
         """Draw the weights for samples like `x`, and take the loss's sum over a sample's values."""
         task: Any = self.task
-        target = task.objective.targets
+        target = task.supervised.objectives
         share = 0.5 if isinstance(target.loss, MeanSquaredError) else 1.0
         values = math.prod(np.shape(jax.tree.leaves(as_tree(x))[0])[1:])
         summed = type(target)(target.loss, target.metrics, share * values)
-        self.task = Reconstruction(Supervised(summed, task.objective.penalty), task.added)
+        self.task = Reconstruction(Supervised(summed, task.supervised.penalty), task.added)
         super().build(x)
         return self
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """Return `n` new samples, `(n, ...)`, decoded from codes drawn from N(0, 1) by `seed`."""
-        size = whole("n", n, 1), int(self.settings["code"])
-        return self.decode(generator(whole("seed", seed), "codes").normal(size=size))
+        size = whole_number("n", n, 1), int(self.settings["code"])
+        return self.decode(host_rng(whole_number("seed", seed), "codes").normal(size=size))

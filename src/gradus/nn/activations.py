@@ -34,7 +34,7 @@ _SATURATED = 5.0  # |x| from which an S-shaped activation counts as saturated
 
 
 @dataclass(frozen=True)
-class Facts:
+class ActivationInfo:
     """What is known about an activation beyond its values.
 
     Attributes:
@@ -49,7 +49,7 @@ class Facts:
     saturated: Activation | None = None
 
 
-_FACTS: dict[Activation, Facts] = {}
+_FACTS: dict[Activation, ActivationInfo] = {}
 
 
 def _activation(
@@ -61,7 +61,7 @@ def _activation(
     """Register an activation under `names` together with its facts."""
 
     def register(function: Callable[..., Array]) -> Callable[..., Array]:
-        _FACTS[function] = Facts(range, derivative, saturated)
+        _FACTS[function] = ActivationInfo(range, derivative, saturated)
         return REGISTRY.add(*names)(function)
 
     return register
@@ -85,12 +85,12 @@ def get(activation: str | Activation | None) -> Activation:
     )
 
 
-def facts(activation: str | Activation | None) -> Facts:
+def info(activation: str | Activation | None) -> ActivationInfo:
     """Return the facts of an activation; those of a function not registered here say nothing."""
-    return _FACTS.get(get(activation), Facts())
+    return _FACTS.get(get(activation), ActivationInfo())
 
 
-def is_flat(activation: str | Activation | None) -> bool:
+def has_zero_gradient(activation: str | Activation | None) -> bool:
     """Return whether the derivative is zero everywhere, so that no gradient can pass."""
     return get(activation) in (step, sign)
 
@@ -176,7 +176,7 @@ def sigmoid(x: Array) -> Array:
     """
     x = _float(x)
     y = lax.logistic(x)
-    heads.note("sigmoid", x, y)
+    heads.record_activation("sigmoid", x, y)
     return y
 
 
@@ -379,7 +379,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
     exponentials = lax.exp(x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True)))
     y = exponentials / jnp.sum(exponentials, axis=axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
-        heads.note("softmax", x, y)
+        heads.record_activation("softmax", x, y)
     return y
 
 
@@ -393,5 +393,5 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     shifted = x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
     y = shifted - lax.log(jnp.sum(lax.exp(shifted), axis=axis, keepdims=True))
     if axis in (-1, x.ndim - 1):
-        heads.note("log_softmax", x, y)
+        heads.record_activation("log_softmax", x, y)
     return y

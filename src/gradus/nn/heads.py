@@ -25,12 +25,12 @@ class Head(NamedTuple):
     """What ends a network.
 
     Attributes:
-        kind: "softmax", "log_softmax", "sigmoid", or "linear" for anything else.
-        logits: what the activation was given; the output itself when `kind` is "linear".
+        activation: "softmax", "log_softmax", "sigmoid", or "linear" for anything else.
+        logits: what the activation was given; the output itself when `activation` is "linear".
         mask: which steps of the output are real, `(batch, steps)`; None for all.
     """
 
-    kind: str
+    activation: str
     logits: jax.Array
     mask: Any = None
 
@@ -42,10 +42,10 @@ class HeadRecorder:
         # The output is held too: while it lives, no other object can have its `id`.
         self._heads: dict[int, tuple[Head, jax.Array]] | None = {}
 
-    def note(self, kind: str, logits: jax.Array, output: jax.Array) -> None:
-        """Remember that `output` is the activation `kind` of `logits`."""
+    def record(self, activation: str, logits: jax.Array, output: jax.Array) -> None:
+        """Remember that `output` is the activation `activation` of `logits`."""
         if self._heads is not None:
-            self._heads[id(output)] = (Head(kind, logits), output)
+            self._heads[id(output)] = (Head(activation, logits), output)
 
     def head_of(self, output: jax.Array) -> Head:
         """Return what made `output`; anything unknown is a linear head.
@@ -85,8 +85,8 @@ def record_heads() -> Iterator[HeadRecorder]:
         recorder.close()
 
 
-def note(kind: str, logits: jax.Array, output: jax.Array) -> None:
-    """Tell the active recorder, if there is one, that `output` is `kind` of `logits`."""
+def record_activation(activation: str, logits: jax.Array, output: jax.Array) -> None:
+    """Tell the active recorder, if there is one, that `output` is `activation` of `logits`."""
     recorder = _active.get()
     if recorder is not None:
-        recorder.note(kind, logits, output)
+        recorder.record(activation, logits, output)

@@ -51,7 +51,7 @@ def get(initializer: str | Initializer) -> Initializer:
     )
 
 
-def draw(
+def draw_weight(
     initializer: str | Initializer, generator: np.random.Generator, shape: Shape
 ) -> np.ndarray:
     """Return a weight of `shape`, float32, drawn by `initializer`, which may be a user's own.

@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import masks
-from gradus.nn.structure import flatten, flatten_with_keys, unflatten
-from gradus.nn.tree import one_number
+from gradus.nn import mask_tracking
+from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
+from gradus.nn.pytree import check_scalar
 
 KINDS = ("param", "state")
 
 
-class Weight:
+class WeightSpec:
     """What `add_weight` was told: the shape, how to draw it, and whether it is trained."""
 
     def __init__(self, shape: tuple[int, ...], initializer: Any, kind: str) -> None:
@@ -112,16 +112,16 @@ class Layer:
             ShapeError: if the inputs do not fit the layer; it names the layer and both shapes.
         """
         scope: Scope | None = self.__dict__.get("_scope")
-        with masks.following():
+        with mask_tracking.tracking():
             if mask is None:
-                mask = masks.mask_of(*inputs)
+                mask = mask_tracking.get_mask(*inputs)
             else:
-                masks.note(inputs[0], mask)  # for the layers within
+                mask_tracking.set_mask(inputs[0], mask)  # for the layers within
             if scope is None:
                 outputs = self._call_alone(inputs, training, mask)
             else:
                 outputs = self._call_within(scope, inputs, training, mask)
-            masks.hand_on(mask, outputs)
+            mask_tracking.propagate(mask, outputs)
         return outputs
 
     def _call_within(
@@ -169,7 +169,7 @@ class Layer:
         if name in specs:
             raise GradusError(f"{type(self).__name__} adds the weight {name!r} twice.")
         shape = tuple(int(size) for size in shape)
-        specs[name] = Weight(shape, initializer, kind)
+        specs[name] = WeightSpec(shape, initializer, kind)
         value = jnp.zeros(shape, jnp.float32)
         setattr(self, name, value)
         return value
@@ -277,8 +277,8 @@ class Layer:
     def _build(self, scope: Scope, inputs: tuple[Any, ...]) -> None:
         kind: Any = type(self)
         for name in _numbers(kind):
-            one_number(self, name, getattr(self, name, None))
-        self._specs: dict[str, Weight] = {}
+            check_scalar(self, name, getattr(self, name, None))
+        self._specs: dict[str, WeightSpec] = {}
         self.build(*(jax.tree.map(lambda a: tuple(a.shape), x) for x in inputs))
         for attribute, value in self.__dict__.items():
             for name in self._specs:
@@ -288,10 +288,10 @@ class Layer:
                         f"add_weight the attribute's own name, {attribute!r}."
                     )
         self._weights = {name: spec.kind for name, spec in self._specs.items()}
-        attach(self, self.path, scope)
+        assign_paths(self, self.path, scope)
 
 
-def children(layer: Layer) -> Iterator[tuple[str, Layer]]:
+def named_children(layer: Layer) -> Iterator[tuple[str, Layer]]:
     """Yield the sublayers of `layer` with their names in it, in order.
 
     A sublayer is called by its own name if it has one, else by its attribute; in a list by its
@@ -306,24 +306,24 @@ def children(layer: Layer) -> Iterator[tuple[str, Layer]]:
                 yield prefix + name, child
 
 
-def walk(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+def named_layers(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
     """Yield `layer` and every layer inside it with their paths, parents first."""
     yield path, layer
-    for name, child in children(layer):
-        yield from walk(child, f"{path}/{name}" if path else name)
+    for name, child in named_children(layer):
+        yield from named_layers(child, f"{path}/{name}" if path else name)
 
 
-def walk_trained(
+def named_layers_trained(
     layer: Layer, path: str = "", trained: bool = True
 ) -> Iterator[tuple[str, Layer, bool]]:
-    """Yield as `walk` does, and whether the layer is trained: neither it nor a parent is frozen."""
+    """Yield as `named_layers` does, and whether neither the layer nor a parent is frozen."""
     trained = trained and layer.trainable
     yield path, layer, trained
-    for name, child in children(layer):
-        yield from walk_trained(child, f"{path}/{name}" if path else name, trained)
+    for name, child in named_children(layer):
+        yield from named_layers_trained(child, f"{path}/{name}" if path else name, trained)
 
 
-def attach(layer: Layer, path: str, scope: Scope | None) -> None:
+def assign_paths(layer: Layer, path: str, scope: Scope | None) -> None:
     """Tell `layer` and all in it where they stand and what they share.
 
     Raises:
@@ -331,7 +331,7 @@ def attach(layer: Layer, path: str, scope: Scope | None) -> None:
     """
     seen: dict[int, str] = {}
     paths: set[str] = set()
-    for where, part, trained in walk_trained(layer, path, not path or not layer.frozen):
+    for where, part, trained in named_layers_trained(layer, path, not path or not layer.frozen):
         if id(part) in seen:
             raise GradusError(
                 f"The same {type(part).__name__} object stands at {seen[id(part)]!r} and "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,9 +11,17 @@ import jax
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn import initializers, masks
+from gradus.nn import initializers, mask_tracking
 from gradus.nn.heads import Head, record_heads
-from gradus.nn.layer import Layer, Scope, Weight, attach, walk, walk_trained
+from gradus.nn.layer import (
+    Layer,
+    Scope,
+    WeightSpec,
+    assign_paths,
+    named_layers,
+    named_layers_trained,
+)
+from gradus.rng import host_rng
 
 L = TypeVar("L", bound=Layer)
 
@@ -35,12 +42,12 @@ def init(net: L, seed: int, example: Any) -> L:
     Raises:
         GradusError: if a layer stands in two places or cannot take its input.
     """
-    made: L = outline(net, example).draw(seed)
+    made: L = abstract_init(net, example).init_weights(seed)
     return made
 
 
 @dataclasses.dataclass(frozen=True)
-class Outline:
+class AbstractNetwork:
     """A network whose shapes are known and whose weights are not drawn yet.
 
     Attributes:
@@ -54,7 +61,7 @@ class Outline:
 
     structure: Any
     leaves: list[Any]
-    specs: dict[str, Weight]
+    specs: dict[str, WeightSpec]
     weights: dict[str, int]
     settings: list[int] | None
 
@@ -63,15 +70,15 @@ class Outline:
         """The network, its weights zero."""
         return self._made(self.leaves)
 
-    def draw(self, seed: int) -> Any:
+    def init_weights(self, seed: int) -> Any:
         """Return the network with its weights, each drawn by the seed and its path."""
         leaves = list(self.leaves)
         for where, spec in self.specs.items():
-            drawn = initializers.draw(spec.initializer, generator(seed, where), spec.shape)
+            drawn = initializers.draw_weight(spec.initializer, host_rng(seed, where), spec.shape)
             leaves[self.weights[where]] = drawn
         return self._made(leaves)
 
-    def like(self, net: Layer) -> Outline | None:
+    def with_settings_of(self, net: Layer) -> AbstractNetwork | None:
         """Return the outline of an unbuilt network of the same structure, without a trace.
 
         None where only a trace can tell.
@@ -85,32 +92,32 @@ class Outline:
 
     def _made(self, leaves: list[Any]) -> Any:
         net = jax.tree.unflatten(self.structure, leaves)
-        attach(net, "", None)
+        assign_paths(net, "", None)
         return net
 
 
-def outline(net: Layer, example: Any) -> Outline:
+def abstract_init(net: Layer, example: Any) -> AbstractNetwork:
     """Return the outline of a network for inputs like `example`; see `init`."""
     given = [path for path, _ in jax.tree_util.tree_flatten_with_path(net)[0]]
     net = copy_structure(net)
     scope = Scope(building=True)
-    attach(net, "", scope)
+    assign_paths(net, "", scope)
     jax.eval_shape(net, _abstract(example))
     net = copy_structure(net)  # an initialiser may be a method of the layer as it was in build
     specs = {}
-    for path, layer in walk(net):
+    for path, layer in named_layers(net):
         for name, spec in layer.__dict__.pop("_specs", {}).items():
-            specs[join(path, name)] = spec
+            specs[join_path(path, name)] = spec
         layer.__dict__.pop("_scope", None)
         layer.__dict__.setdefault("_weights", {})
         for name in type(layer).build_only:
             layer.__dict__.pop(name, None)
     marks = {where: object() for where in specs}
-    marked, structure = jax.tree_util.tree_flatten_with_path(replace(net, marks))
+    marked, structure = jax.tree_util.tree_flatten_with_path(with_weights(net, marks))
     places = {id(leaf): place for place, (_, leaf) in enumerate(marked)}
     by_path = {path: place for place, (path, _) in enumerate(marked)}
     whole = len(marked) == len(given) + len(specs) and all(path in by_path for path in given)
-    return Outline(
+    return AbstractNetwork(
         structure,
         jax.tree.leaves(net),
         specs,
@@ -130,7 +137,7 @@ def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = 
     """
     leaves, structure = jax.tree.flatten(net)
     made: L = jax.tree.unflatten(structure, leaves)
-    attach(made, "", Scope(key, training, recording=recording))
+    assign_paths(made, "", Scope(key, training, recording=recording))
     return made
 
 
@@ -154,11 +161,11 @@ def forward(net: Layer, x: Any) -> Head:
     the steps of a masked sequence. For several outputs the head's parts are trees of the output's
     structure.
     """
-    with record_heads() as recorder, masks.following():
+    with record_heads() as recorder, mask_tracking.tracking():
         output = net(x)
 
         def head(part: Any) -> Head:
-            return recorder.head_of(part)._replace(mask=masks.mask_of(part))
+            return recorder.head_of(part)._replace(mask=mask_tracking.get_mask(part))
 
         return jax.tree.map(head, output)
 
@@ -172,27 +179,27 @@ def weights(net: Layer, kind: str | None = None) -> dict[str, Any]:
             and the weights of frozen layers), None for all.
     """
     found = {}
-    for path, layer, trained in walk_trained(net):
+    for path, layer, trained in named_layers_trained(net):
         for name, declared in layer.__dict__.get("_weights", {}).items():
             actual = "param" if declared == "param" and trained else "state"
             if kind in (None, actual):
-                found[join(path, name)] = getattr(layer, name)
+                found[join_path(path, name)] = getattr(layer, name)
     return found
 
 
-def replace(net: L, values: Mapping[str, Any]) -> L:
+def with_weights(net: L, values: Mapping[str, Any]) -> L:
     """Return a copy of `net` with the weights at the given paths replaced."""
     leaves, structure = jax.tree.flatten(net)
     made: L = jax.tree.unflatten(structure, leaves)
     left = dict(values)
-    for path, layer in walk(made):
+    for path, layer in named_layers(made):
         for name in layer.__dict__.get("_weights", {}):
-            where = join(path, name)
+            where = join_path(path, name)
             if where in left:
                 setattr(layer, name, left.pop(where))
     if left:
         raise GradusError(f"The network has no weights named {', '.join(sorted(left))}.")
-    attach(made, "", None)
+    assign_paths(made, "", None)
     return made
 
 
@@ -202,13 +209,7 @@ def copy_structure(net: L) -> L:
     return _copy(net, memo)
 
 
-def generator(seed: int, *path: str) -> np.random.Generator:
-    """Return NumPy's Philox generator for one seed and one purpose, the same on every machine."""
-    digest = hashlib.sha256("/".join((str(int(seed)), *path)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
-
-
-def join(path: str, name: str) -> str:
+def join_path(path: str, name: str) -> str:
     """Return the path of the weight `name` of the layer at `path`."""
     return f"{path}/{name}" if path else name
 

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.objectives import targets
 from gradus.registry import Registry
 
@@ -52,7 +52,7 @@ class Loss(abc.ABC):
         """
         raise GradusError(f"{self.name} is not a loss of logits; give it predictions.")
 
-    def finish(self, mean: Array) -> Array:
+    def finalize(self, mean: Array) -> Array:
         """Turn the weighted mean of the values into the loss: the identity, unless it says else."""
         return mean
 
@@ -78,7 +78,7 @@ class Loss(abc.ABC):
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, mask: ArrayLike | None = None
     ) -> Array:
-        """Return the mean loss of each sample, `(batch,)`, before `finish`.
+        """Return the mean loss of each sample, `(batch,)`, before `finalize`.
 
         Args:
             y_true: targets.
@@ -118,7 +118,7 @@ class FunctionLoss(Loss):
                 f"one value for each of the {jnp.shape(y_pred)[0]} samples: leave out the mean, "
                 "or take it over axis -1 only."
             )
-        return floating(result)
+        return as_float32(result)
 
     def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
         targets.numeric(y_true, where)
@@ -138,7 +138,7 @@ def _per_sample(values: Array, mask: ArrayLike | None = None) -> Array:
     return total / jnp.maximum(jnp.sum(real, axis=1, dtype=values.dtype), 1)
 
 
-def floating(array: ArrayLike) -> Array:
+def as_float32(array: ArrayLike) -> Array:
     """Return `array` as float32, unless it is float64 already."""
     array = jnp.asarray(array)
     return array if array.dtype == jnp.float64 else array.astype(jnp.float32)
@@ -151,7 +151,7 @@ def absolute(x: Array) -> Array:
 
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     """Return both as floats of one type and one shape."""
-    p = floating(y_pred)
+    p = as_float32(y_pred)
     y = jnp.asarray(y_true).astype(p.dtype)
     if y.shape != p.shape:
         raise ShapeError(
@@ -165,7 +165,7 @@ def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
 
     A comparison costs less than a gather, whose gradient is a scatter, and XLA fuses it.
     """
-    p = floating(y_pred)
+    p = as_float32(y_pred)
     labels = jnp.asarray(labels)
     if labels.shape != p.shape[:-1]:
         raise ShapeError(
@@ -224,6 +224,6 @@ def power(base: Array, exponent: ArrayLike) -> Array:
     return jnp.maximum(base, EPSILON) ** jnp.asarray(exponent, base.dtype)
 
 
-def signs(y: Array) -> Array:
+def to_signs(y: Array) -> Array:
     """Return labels 0 and 1 as -1 and 1; labels -1 and 1 stay."""
     return jnp.where(y == 0, -1, y)

@@ -18,7 +18,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
     EPSILON,
@@ -35,8 +35,8 @@ from gradus.objectives.loss import (
     pair_of_labels,
     power,
     registry,
-    signs,
     smooth,
+    to_signs,
 )
 
 
@@ -62,7 +62,7 @@ class RootMeanSquaredError(Loss):
         y, p = pair(y_true, y_pred)
         return jnp.square(y - p)
 
-    def finish(self, mean: Array) -> Array:
+    def finalize(self, mean: Array) -> Array:
         # The inner `where` keeps the root's infinite slope out of the gradient: 0 · ∞ is NaN.
         return jnp.where(mean > 0, jnp.sqrt(jnp.where(mean > 0, mean, 1)), mean)
 
@@ -89,7 +89,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "delta", 0.0)
+        targets.check_setting(self, "delta", 0.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -137,7 +137,7 @@ class BinaryCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "label_smoothing", 0.0, 1.0)
+        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -170,9 +170,9 @@ class BinaryFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "alpha", 0.0, 1.0)
-        targets.setting(self, "gamma", 0.0)
-        targets.setting(self, "label_smoothing", 0.0, 1.0)
+        targets.check_setting(self, "alpha", 0.0, 1.0)
+        targets.check_setting(self, "gamma", 0.0)
+        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -210,7 +210,7 @@ class CategoricalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "label_smoothing", 0.0, 1.0)
+        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -237,7 +237,7 @@ class SparseCategoricalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "label_smoothing", 0.0, 1.0)
+        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_labels(y_true, y_pred)
@@ -267,9 +267,9 @@ class CategoricalFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.setting(self, "alpha", 0.0, several=True)
-        targets.setting(self, "gamma", 0.0)
-        targets.setting(self, "label_smoothing", 0.0, 1.0)
+        targets.check_setting(self, "alpha", 0.0, several=True)
+        targets.check_setting(self, "gamma", 0.0)
+        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_either(y_true, y_pred)
@@ -320,7 +320,7 @@ class Hinge(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
-        return jax.nn.relu(1 - signs(y) * p)
+        return jax.nn.relu(1 - to_signs(y) * p)
 
 
 @registry.add("squared_hinge", "SquaredHinge")
@@ -334,7 +334,7 @@ class SquaredHinge(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
-        return jnp.square(jax.nn.relu(1 - signs(y) * p))
+        return jnp.square(jax.nn.relu(1 - to_signs(y) * p))
 
 
 @registry.add("categorical_hinge", "CategoricalHinge")

@@ -20,7 +20,7 @@ class Metric(abc.ABC):
     """A metric; subclasses are decorated with `gradus.nn.tree.pytree`.
 
     Attributes:
-        scalar: whether `finish` returns one number.
+        scalar: whether `compute` returns one number.
     """
 
     scalar: ClassVar[bool] = True
@@ -39,14 +39,14 @@ class Metric(abc.ABC):
         """
 
     @abc.abstractmethod
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         """Return the metric for the added sums."""
 
-    def prepare(self, y_true: Any) -> Metric:
+    def fit_targets(self, y_true: Any) -> Metric:
         """Return the metric fitted to targets on the host, before anything is compiled."""
         return self
 
-    def suited(self, loss: Loss) -> Metric:
+    def for_loss(self, loss: Loss) -> Metric:
         """Return the metric as it should be for the targets and predictions of `loss`."""
         return self
 

@@ -1,4 +1,4 @@
-"""Metrics, computed by sums: each batch gives sums, sums add up, and `finish` makes the number.
+"""Metrics, computed by sums: each batch gives sums, sums add up, and `compute` makes the number.
 
 The same functions run inside the compiled training program and in evaluation. Predictions are
 probabilities for a classification and values for a regression. Padding rows have weight zero. Sums
@@ -28,12 +28,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.objectives import losses
 from gradus.objectives.loss import FunctionLoss, Loss
 from gradus.objectives.loss import registry as known_losses
 from gradus.objectives.metric import Metric, decide, mean_sums, ratio, registry
-from gradus.objectives.targets import numeric, setting
+from gradus.objectives.targets import check_setting, numeric
 
 
 @pytree
@@ -56,8 +56,8 @@ class LossMetric(Metric):
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
         return mean_sums(self.loss(y_true, y_pred), weight)
 
-    def finish(self, sums: Any) -> Array:
-        return self.loss.finish(ratio(*sums))
+    def compute(self, sums: Any) -> Array:
+        return self.loss.finalize(ratio(*sums))
 
 
 @registry.add("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "Accuracy")
@@ -79,10 +79,10 @@ class Accuracy(Metric):
         right = jnp.mean(agree, axis=-1, dtype=jnp.float32) if self.flags else agree.all(axis=-1)
         return mean_sums(right.astype(jnp.float32), weight)
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         return ratio(*sums)
 
-    def suited(self, loss: Loss) -> Metric:
+    def for_loss(self, loss: Loss) -> Metric:
         return _with_flags(self, loss)
 
 
@@ -106,7 +106,7 @@ class TopKAccuracy(Metric):
     k: int = static(default=5)
 
     def __post_init__(self) -> None:
-        setting(self, "k", 1)
+        check_setting(self, "k", 1)
 
     @property
     def name(self) -> str:
@@ -124,7 +124,7 @@ class TopKAccuracy(Metric):
         ahead = ~(scores <= picked) | ((scores == picked) & lower)
         return mean_sums((ahead.sum(axis=-1) < self.k).astype(jnp.float32), weight)
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         return ratio(*sums)
 
 
@@ -148,14 +148,14 @@ class _Counted(Metric):
         misses = jnp.sum(jnp.where(truth & ~guess, weight, 0), axis=0)
         return hits, false_alarms, misses
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         if self.average == "micro":
             return self.score(*(count.sum() for count in sums))
         # As scikit-learn has it: a class that is neither in targets nor guesses has no part.
         present = (sum(sums) > 0).astype(jnp.float32)
         return ratio(jnp.sum(present * self.score(*sums)), jnp.sum(present))
 
-    def suited(self, loss: Loss) -> Metric:
+    def for_loss(self, loss: Loss) -> Metric:
         return _with_flags(self, loss)
 
     @abc.abstractmethod
@@ -235,10 +235,10 @@ class ConfusionMatrix(Metric):
             precision=jax.lax.Precision.HIGHEST,
         )
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         return sums
 
-    def suited(self, loss: Loss) -> Metric:
+    def for_loss(self, loss: Loss) -> Metric:
         return dataclasses.replace(self, threshold=loss.threshold)
 
 
@@ -264,7 +264,7 @@ class AUC(Metric):
     scores: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        setting(self, "bins", 2)
+        check_setting(self, "bins", 2)
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
         truth, _, weight = decide(y_true, y_pred, weight, 0.5, self.flags)
@@ -279,7 +279,7 @@ class AUC(Metric):
         counts = jnp.zeros(2 * classes * self.bins, jnp.float32).at[index].add(weights)
         return counts.reshape(2, classes, self.bins)
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         total = jnp.sum(sums, axis=-1)  # (2, K)
         negative, positive = sums / jnp.where(total > 0, total, 1)[..., None]  # each (K, bins)
         below = jnp.cumsum(negative, axis=-1) - 0.5 * negative
@@ -287,7 +287,7 @@ class AUC(Metric):
         defined = jnp.all(total > 0, axis=0)
         return jnp.sum(jnp.where(defined, area, 0)) / jnp.sum(defined.astype(jnp.float32))
 
-    def suited(self, loss: Loss) -> Metric:
+    def for_loss(self, loss: Loss) -> Metric:
         flags = loss.kind == "flags"
         return dataclasses.replace(self, flags=flags, scores=loss.threshold == 0)
 
@@ -300,8 +300,8 @@ class R2Score(Metric):
     An output whose targets are all equal counts 1 if predicted exactly, else 0.
 
     Args:
-        shift: a number near the mean of each output's targets, which `prepare` finds. Squares of
-            float32 targets far from it would drown their variance.
+        shift: a number near the mean of each output's targets, which `fit_targets` finds. Squares
+            of float32 targets far from it would drown their variance.
     """
 
     shift: float | Array = 0.0
@@ -327,13 +327,13 @@ class R2Score(Metric):
             "second": total(jnp.square(shifted)),
         }
 
-    def finish(self, sums: Any) -> Array:
+    def compute(self, sums: Any) -> Array:
         spread = sums["second"] - ratio(jnp.square(sums["first"]), sums["weight"])
         constant = spread <= 0
         explained = 1 - sums["residual"] / jnp.where(constant, 1, spread)
         return jnp.mean(jnp.where(constant, sums["residual"] == 0, explained))
 
-    def prepare(self, y_true: Any) -> Metric:
+    def fit_targets(self, y_true: Any) -> Metric:
         mean = numeric(y_true, "y_true").mean(axis=0, dtype=np.float64)
         return dataclasses.replace(self, shift=mean.astype(np.float32))
 
@@ -390,7 +390,7 @@ def _suited(metric: Metric, loss: Loss | None) -> Metric:
         for field in dataclasses.fields(made)
         if getattr(made, field.name) is not field.default
     }
-    suited: Any = metric.suited(loss)
+    suited: Any = metric.for_loss(loss)
     return dataclasses.replace(suited, **chosen)
 
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradus.errors import GradusError
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.objectives.loss import absolute
-from gradus.objectives.targets import setting
+from gradus.objectives.targets import check_setting
 from gradus.registry import Registry
 
 EPSILON = 1e-7  # keeps the division by a norm of zero finite
@@ -43,7 +43,7 @@ class L1(Penalty):
     strength: float = 0.01
 
     def __post_init__(self) -> None:
-        setting(self, "strength", 0.0)
+        check_setting(self, "strength", 0.0)
 
     def __call__(self, weight: Array) -> Array:
         return self.strength * jnp.sum(absolute(weight))
@@ -61,7 +61,7 @@ class L2(Penalty):
     strength: float = 0.01
 
     def __post_init__(self) -> None:
-        setting(self, "strength", 0.0)
+        check_setting(self, "strength", 0.0)
 
     def __call__(self, weight: Array) -> Array:
         return self.strength * jnp.sum(jnp.square(weight))
@@ -81,8 +81,8 @@ class L1L2(Penalty):
     l2: float = 0.01
 
     def __post_init__(self) -> None:
-        setting(self, "l1", 0.0)
-        setting(self, "l2", 0.0)
+        check_setting(self, "l1", 0.0)
+        check_setting(self, "l2", 0.0)
 
     def __call__(self, weight: Array) -> Array:
         return self.l1 * jnp.sum(absolute(weight)) + self.l2 * jnp.sum(jnp.square(weight))
@@ -125,7 +125,7 @@ class MaxNorm(Constraint):
     axis: int | tuple[int, ...] = static(default=0)
 
     def __post_init__(self) -> None:
-        setting(self, "max_value", 0.0)
+        check_setting(self, "max_value", 0.0)
 
     def project(self, weight: Array) -> Array:
         norm = jnp.sqrt(jnp.sum(jnp.square(weight), axis=self.axis, keepdims=True))

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import DataError, GradusError, ShapeError
-from gradus.nn.tree import one_number
+from gradus.nn.pytree import check_scalar
 
 Shape = tuple[int | None, ...]
 
 
-def setting(
+def check_setting(
     owner: object, name: str, low: float, high: float = np.inf, several: bool = False
 ) -> None:
     """Raise GradusError unless the setting `name` of `owner` lies in [low, high].
@@ -23,7 +23,7 @@ def setting(
     """
     value = getattr(owner, name)
     if not several:
-        one_number(owner, name, value)
+        check_scalar(owner, name, value)
     if isinstance(value, int | float) and not low <= value <= high:
         span = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
         raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")

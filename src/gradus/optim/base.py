@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from gradus.errors import GradusError
-from gradus.nn.tree import one_number, pytree, static
+from gradus.nn.pytree import check_scalar, pytree, static
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
 
 Tree = Any  # a pytree of arrays, such as a network's params
@@ -103,7 +103,7 @@ class Optimizer(abc.ABC):
             value = getattr(self, field.name)
             if field.name not in _LIMITS:
                 continue
-            one_number(self, field.name, value)
+            check_scalar(self, field.name, value)
             if isinstance(value, int | float | np.number):
                 words, holds = _LIMITS[field.name]
                 if not holds(value):

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.tree import canonical
+from gradus.nn.pytree import canonicalize
 from gradus.optim import optimizers
 from gradus.optim.base import Optimizer
 
@@ -44,7 +44,7 @@ def descend(
     shape = jax.eval_shape(function, first).shape
     if shape:
         raise ShapeError(f"descend goes down one number, but the function's has shape {shape}.")
-    return np.asarray(_path(function, canonical(optimizers.get(optimizer)), first, steps))
+    return np.asarray(_path(function, canonicalize(optimizers.get(optimizer)), first, steps))
 
 
 @functools.partial(jax.jit, static_argnames=("function", "steps"))

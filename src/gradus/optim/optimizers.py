@@ -14,7 +14,7 @@ import optax
 import optax.contrib
 
 from gradus.errors import GradusError
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.optim.base import Optimizer, Rate
 from gradus.optim.schedules import Number
 from gradus.registry import Registry

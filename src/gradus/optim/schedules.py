@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn.tree import pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.registry import Registry
 
 Number = float | jax.Array
@@ -256,7 +256,7 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """A constant rate, multiplied by `factor` each time the loss has stopped falling.
 
-    The schedule itself is constant. The training program carries the state: it calls `observe`
+    The schedule itself is constant. The training program carries the state: it calls `update`
     with the watched loss once an epoch, and multiplies the rate by `state["scale"]`. The rules
     are those of Keras's ReduceLROnPlateau with mode="min".
 
@@ -280,7 +280,7 @@ class ReduceOnPlateau(Schedule):
         """Return the rate before any reduction."""
         return _float(self.learning_rate)
 
-    def start(self) -> State:
+    def init_state(self) -> State:
         """Return the state before the first observation: scalars, fit for a loop's carry."""
         return {
             "scale": jnp.ones((), jnp.float32),
@@ -289,7 +289,7 @@ class ReduceOnPlateau(Schedule):
             "cooldown": jnp.zeros((), jnp.float32),
         }
 
-    def observe(self, state: State, value: jax.Array) -> State:
+    def update(self, state: State, value: jax.Array) -> State:
         """Return the state after one more `value` of the watched loss."""
         cooldown = jnp.maximum(state["cooldown"] - 1, 0)
         better = value < state["best"] - self.min_delta

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from gradus.report.attention import attention_map
 from gradus.report.charts import bars, lines
-from gradus.report.codes import codes
 from gradus.report.images import feature_maps, filters, images, reconstructions
 from gradus.report.importance import importance
-from gradus.report.inside import forward_values, gradient_flow
-from gradus.report.outcome import (
+from gradus.report.latent_codes import codes
+from gradus.report.layer_statistics import (
+    activations_by_layer,
+    gradients_by_layer,
+    updates_by_layer,
+)
+from gradus.report.layer_values import forward_values, gradient_flow
+from gradus.report.loss_surfaces import paths, surface
+from gradus.report.predictions import (
     confusion_matrix,
     predicted_against_true,
     roc_curve,
     scores_by_class,
 )
-from gradus.report.portrait import activation_histograms, decision_boundary
-from gradus.report.surfaces import paths, surface
 from gradus.report.sweeps import metric_by, parallel, trial_curves
+from gradus.report.trained_network import activation_histograms, decision_boundary
 from gradus.report.training import curves_of, learning_curves, learning_rate, range_test
-from gradus.report.vitals import activations_by_layer, gradients_by_layer, updates_by_layer
 
 __all__ = [
     "activation_histograms",

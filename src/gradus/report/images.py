@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.errors import DataError, GradusError, unknown
-from gradus.nn.layer import walk
+from gradus.nn.layer import named_layers
 from gradus.nn.network import fresh, recorded
 from gradus.report import style
 
@@ -137,7 +137,7 @@ def filters(model: Model, layer: str | None = None) -> Any:
         DataError: if its kernel is no picture.
     """
     _require_built(model, "filters")
-    layers = dict(walk(model.net))
+    layers = dict(named_layers(model.net))
     kernels = {p: np.asarray(part.kernel) for p, part in layers.items() if hasattr(part, "kernel")}
     path = _chosen(layer, kernels)
     kernel, title = kernels[path], f"Filters of {path}" if path else "Filters"

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.report import style
-from gradus.sweep.importance import Curve, Importance
+from gradus.sweep.results.importance import Curve, Importance
 from gradus.sweep.sweep import Sweep
 
 MOST_CURVES = 6  # hyperparameters, those that mattered most, whose curves are drawn

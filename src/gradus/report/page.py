@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradus.errors import SavedError
-from gradus.report import style, training, vitals
+from gradus.report import layer_statistics, style, training
 from gradus.train.history import History
 
 MOST_TILES = 4
@@ -108,7 +108,7 @@ def write_html(path: str | Path, page: str) -> Path:
 def render(run: Report) -> str:
     """Return the page of a run as HTML that loads nothing from anywhere."""
     history = run.history if run.history is not None and run.history.epochs else None
-    return fill(
+    return fill_template(
         "report.html",
         run=run,
         tiles=_tiles(run, history),
@@ -128,7 +128,7 @@ def render(run: Report) -> str:
     )
 
 
-def fill(template: str, **content: Any) -> str:
+def fill_template(template: str, **content: Any) -> str:
     """Return a template of this package as a page that loads nothing from anywhere."""
     import jinja2
     from plotly.offline import get_plotlyjs
@@ -140,12 +140,12 @@ def fill(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals.update(number=number, chart=_chart, label=style.label)
+    pages.globals.update(number=format_number, chart=_chart, label=style.axis_label)
     style_sheet, plotly = _source("report.css"), get_plotlyjs()
     return pages.get_template(template).render(style=style_sheet, plotly=plotly, **content)
 
 
-def number(name: str, value: float) -> str:
+def format_number(name: str, value: float) -> str:
     """Return a metric as people read it: "97.3%" for an accuracy, else four digits."""
     if not math.isfinite(value):
         return "not finite"
@@ -154,7 +154,7 @@ def number(name: str, value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time as people read it: "17 ms", "3.1 s", "2 min 5 s", "1 h 4 min"."""
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
@@ -177,21 +177,21 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
         names = sorted(run.metrics[split], key=lambda name: name == "loss")
         for name in names[:MOST_TILES]:
             others = [
-                f"{other} {number(name, numbers[name])}"
+                f"{other} {format_number(name, numbers[name])}"
                 for other, numbers in run.metrics.items()
                 if other != split and name in numbers
             ]
-            value = number(name, run.metrics[split][name])
-            tiles.append((f"{split} {style.label(name)}", value, others))
+            value = format_number(name, run.metrics[split][name])
+            tiles.append((f"{split} {style.axis_label(name)}", value, others))
     if history:
         kept = [f"weights of epoch {history.best_epoch} kept"] if history.best_epoch else []
         tiles.append(("epochs", str(history.epochs), kept))
         if history.seconds:
             each = [
-                f"{duration(sum(history.seconds) / history.epochs)} an epoch",
-                f"and {duration(history.compile_seconds)} to compile",
+                f"{format_duration(sum(history.seconds) / history.epochs)} an epoch",
+                f"and {format_duration(history.compile_seconds)} to compile",
             ]
-            tiles.append(("training time", duration(sum(history.seconds)), each))
+            tiles.append(("training time", format_duration(sum(history.seconds)), each))
     return tiles
 
 
@@ -231,20 +231,20 @@ def _probes(history: History) -> list[Panel]:
             "Activations",
             "What comes out of each layer, from the first (dark) to the last (light): a healthy "
             "layer keeps its width and has few saturated or silent units.",
-            vitals.activations_by_layer(history),
+            layer_statistics.activations_by_layer(history),
             wide=True,
         ),
         Panel(
             "Gradients",
             "The norm of each weight's gradient, biases dotted: lines that lie orders of magnitude "
             "apart mean gradients that vanish or explode.",
-            vitals.gradients_by_layer(history),
+            layer_statistics.gradients_by_layer(history),
         ),
         Panel(
             "Updates",
             "How far a step moves each layer's weights, as a share of them: below the green band "
             "the learning rate is likely too low, above it too high.",
-            vitals.updates_by_layer(history),
+            layer_statistics.updates_by_layer(history),
         ),
     ]
 

@@ -136,7 +136,7 @@ def is_share(name: str) -> bool:
     return name.removeprefix("val_").startswith(SHARES)
 
 
-def label(name: str) -> str:
+def axis_label(name: str) -> str:
     """Return the name of a curve in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
     side = ["validation"] if name.startswith("val_") else []
     words = name.removeprefix("val_").split("_")
@@ -145,7 +145,7 @@ def label(name: str) -> str:
 
 def heading(name: str) -> str:
     """Return `label(name)` with a capital at its beginning."""
-    words = label(name)
+    words = axis_label(name)
     return words[:1].upper() + words[1:]
 
 

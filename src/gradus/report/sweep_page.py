@@ -9,10 +9,17 @@ from typing import Any
 
 from gradus.report import style, sweeps
 from gradus.report.importance import importance
-from gradus.report.page import Panel, duration, fill, laid_out, number, write_html
+from gradus.report.page import (
+    Panel,
+    fill_template,
+    format_duration,
+    format_number,
+    laid_out,
+    write_html,
+)
 from gradus.space import Choice
+from gradus.sweep.search.trial import DIVERGED, FAILED, FINISHED, STOPPED, WAITING, Trial
 from gradus.sweep.sweep import Sweep
-from gradus.sweep.trial import DIVERGED, FAILED, FINISHED, STOPPED, WAITING, Trial
 
 LEADERS = 10
 TOLD = 16  # trials, from which on what mattered can be told
@@ -54,13 +61,13 @@ def write_sweep(
     trials = sweeps.scored(sweep)
     columns = [name for name in trials[0].metrics if name != sweep.monitor]
     columns = [sweep.monitor, *(name for name in columns if name.startswith("val_"))]
-    page = fill(
+    page = fill_template(
         "sweep.html",
         run={"title": title, "data": data},
         tiles=_tiles(sweep, trials),
         notes=_notes(sweep),
         count=sum(trial.status != WAITING for trial in sweep.trials),
-        header=["trial", *map(style.label, columns), *sweep.hypers, "epochs"],
+        header=["trial", *map(style.axis_label, columns), *sweep.hypers, "epochs"],
         leaders=[_row(trial, columns, sweep) for trial in trials[:LEADERS]],
         sections=_sections(sweep),
         commands=commands,
@@ -70,8 +77,8 @@ def write_sweep(
 
 
 def _row(trial: Trial, columns: Sequence[str], sweep: Sweep) -> list[str]:
-    numbers = [number(name, trial.metrics.get(name, float("nan"))) for name in columns]
-    settings = map(sweeps.setting, trial.settings(sweep.hypers).values())
+    numbers = [format_number(name, trial.metrics.get(name, float("nan"))) for name in columns]
+    settings = map(sweeps.format_setting, trial.settings(sweep.hypers).values())
     return [str(trial.number), *numbers, *settings, str(trial.epochs)]
 
 
@@ -82,18 +89,18 @@ def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[s
     ended = len(sweep.trials) - ends[WAITING]
     words = [f"{ends[status]} {ENDS[status]}" for status in ENDS if ends[status]]
     others: list[tuple[str, str, list[str]]] = [
-        (f"best {style.label(name)}", number(name, value), [])
+        (f"best {style.axis_label(name)}", format_number(name, value), [])
         for name, value in best.metrics.items()
         if name.startswith("val_") and name != sweep.monitor
     ]
-    pace = [f"{duration(sweep.seconds / ended)} a trial"]
-    middle = number(sweep.monitor, trials[len(trials) // 2].score)
-    score = number(sweep.monitor, best.score), [f"trial {best.number}", f"median {middle}"]
+    pace = [f"{format_duration(sweep.seconds / ended)} a trial"]
+    middle = format_number(sweep.monitor, trials[len(trials) // 2].score)
+    score = format_number(sweep.monitor, best.score), [f"trial {best.number}", f"median {middle}"]
     return [
-        (f"best {style.label(sweep.monitor)}", *score),
+        (f"best {style.axis_label(sweep.monitor)}", *score),
         *others[:1],
         ("trials", f"{ended:,}", words),
-        ("time", duration(sweep.seconds), pace),
+        ("time", format_duration(sweep.seconds), pace),
     ]
 
 
@@ -105,7 +112,7 @@ def _notes(sweep: Sweep) -> list[str]:
         notes.append(f"The sweep was interrupted after {count} of {len(sweep.trials)} trials.")
     if count >= 10:
         notes.append(
-            f"The best of {count} trials was chosen by {style.label(sweep.monitor)}, which "
+            f"The best of {count} trials was chosen by {style.axis_label(sweep.monitor)}, which "
             "therefore flatters it; judge it by data that it has not seen."
         )
     for name in _at_an_end(sweep):

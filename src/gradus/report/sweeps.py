@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from gradus.errors import GradusError, unknown
+from gradus.hyperparameters import Hyperparameter
 from gradus.report import style
 from gradus.report.training import decades, epochs_axis
-from gradus.settings import Hyper
 from gradus.space import Choice
+from gradus.sweep.search.trial import Trial
 from gradus.sweep.sweep import Sweep
-from gradus.sweep.trial import Trial
 
 MOST_CURVES = 200
 MOST_POINTS = 100  # of a curve
@@ -45,7 +45,7 @@ def parallel(sweep: Sweep) -> Any:
     ranks = np.linspace(0, 1, len(trials)) if len(trials) > 1 else np.ones(1)
     axes = [_axis(hyper, trials) for hyper in sweep.hypers.values()]
     low, high = _limits(scores)
-    name = style.label(sweep.monitor)
+    name = style.axis_label(sweep.monitor)
     axes.append(
         {
             "label": style.text(name if len(name) <= SHORT else "score"),
@@ -162,7 +162,7 @@ def scored(sweep: Sweep) -> list[Trial]:
     return trials
 
 
-def setting(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return the value of a hyperparameter as people read it."""
     if value is None:
         return ABSENT
@@ -181,12 +181,12 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1e-9 + 0.01 * abs(low))
 
 
-def _is_listed(hyper: Hyper) -> bool:
+def _is_listed(hyper: Hyperparameter) -> bool:
     """Whether its options stand side by side, rather than on an axis of numbers."""
     return isinstance(hyper.space, Choice) and not hyper.space.ordered
 
 
-def _axis(hyper: Hyper, trials: Sequence[Trial]) -> dict[str, Any]:
+def _axis(hyper: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return a hyperparameter's axis among parallel ones."""
     name, given = hyper.name, [trial.values.get(hyper.name) for trial in trials]
     absent = any(value is None for value in given)
@@ -194,7 +194,7 @@ def _axis(hyper: Hyper, trials: Sequence[Trial]) -> dict[str, Any]:
     label = {"label": style.text(name)}
     places: list[float]
     if _is_listed(hyper):
-        names = [*map(setting, space.labels), *[ABSENT] * absent]
+        names = [*map(format_setting, space.labels), *[ABSENT] * absent]
         places = [len(names) - 1 if value is None else int(value) for value in given]
         margin = 0.0 if len(names) > 1 else 1.0
         return {**label, "values": places, "range": [-margin, len(names) - 1 + margin],
@@ -210,7 +210,7 @@ def _axis(hyper: Hyper, trials: Sequence[Trial]) -> dict[str, Any]:
         places = [math.log10(tick) for tick in ticks]
     else:
         places = ticks
-    words = [setting(float(f"{tick:.3g}")) for tick in ticks]
+    words = [format_setting(float(f"{tick:.3g}")) for tick in ticks]
     if absent or not seen:
         below = low - 0.12 * (high - low)
         drawn = [below if math.isnan(v) else v for v in drawn]
@@ -266,7 +266,7 @@ def _bundle(shown: Any, curves: Sequence[tuple[Trial, np.ndarray, np.ndarray]]) 
     )
 
 
-def _across(shown: Any, hyper: Hyper, trials: Sequence[Trial]) -> np.ndarray:
+def _across(shown: Any, hyper: Hyperparameter, trials: Sequence[Trial]) -> np.ndarray:
     """Make the horizontal axis that of a hyperparameter; return the trials' places on it."""
     space: Any = hyper.space
     if not _is_listed(hyper):
@@ -274,7 +274,7 @@ def _across(shown: Any, hyper: Hyper, trials: Sequence[Trial]) -> np.ndarray:
         if space.log:
             shown.update_xaxes(**style.log_axis(values))
         return values
-    names = [*map(setting, space.labels)]
+    names = [*map(format_setting, space.labels)]
     places = np.array([float(trial.values[hyper.name]) for trial in trials])
     # Beside one another within a strip, so that no trial hides another; the same in every drawing.
     spread = np.random.default_rng(0).uniform(-0.22, 0.22, len(places))
@@ -290,17 +290,21 @@ def _across(shown: Any, hyper: Hyper, trials: Sequence[Trial]) -> np.ndarray:
 def _vertical(shown: Any, name: str, values: np.ndarray) -> None:
     """Make the vertical axis one of a metric, logarithmic for losses that lie far apart."""
     seen = values[np.isfinite(values)]
-    shown.update_yaxes(title_text=style.text(style.label(name)))
+    shown.update_yaxes(title_text=style.text(style.axis_label(name)))
     if style.is_share(name):
         shown.update_yaxes(tickformat=".0%")
     elif len(seen) and seen.min() > 0 and seen.max() > 10 * seen.min():
         if seen.max() > 1000 * seen.min():
-            decades(shown, seen, style.text(style.label(name)))
+            decades(shown, seen, style.text(style.axis_label(name)))
         else:
             shown.update_yaxes(type="log", dtick="D2", tickformat="~g")
 
 
 def _words(trial: Trial, sweep: Sweep) -> str:
     settings = trial.settings(sweep.hypers).items()
-    rest = [f"{style.text(name)} {style.text(setting(v))}" for name, v in settings if v is not None]
+    rest = [
+        f"{style.text(name)} {style.text(format_setting(v))}"
+        for name, v in settings
+        if v is not None
+    ]
     return "<br>".join([f"trial {trial.number}", *rest])

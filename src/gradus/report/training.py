@@ -10,8 +10,8 @@ import numpy as np
 from gradus.errors import GradusError, unknown
 from gradus.report import style
 from gradus.report.charts import legend_below
-from gradus.train.finder import RangeTest
 from gradus.train.history import History
+from gradus.train.lr_range_test import RangeTest
 
 
 def curve_names(history: History) -> list[str]:
@@ -63,7 +63,7 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
         90 + 230 * len(names),
         shared_xaxes=True,
         vertical_spacing=0.12 / len(names),
-        subplot_titles=[style.text(style.label(name)) for name in names] if several else None,
+        subplot_titles=[style.text(style.axis_label(name)) for name in names] if several else None,
     )
     for row, name in enumerate(names, 1):
         parts = (("training", name, style.BLUE), ("validation", f"val_{name}", style.VERMILION))
@@ -99,7 +99,7 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
             "dash": style.pick(index // len(style.COLOURS), style.DASHES),
         }
         _curve(shown, history[name], style.text(title), line["color"], line=line)
-    shown.update_yaxes(title_text=style.text(style.label(name)))
+    shown.update_yaxes(title_text=style.text(style.axis_label(name)))
     epochs_axis(shown, max(history.epochs for history in histories.values()))
     legend_below(shown)
     return shown

@@ -5,19 +5,37 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from gradus.sweep.trial import DIVERGED, FAILED, WAITING, Trial
-
-if TYPE_CHECKING:
-    from gradus.sweep.sweep import Sweep
+from gradus.hyperparameters import Hyperparameter
+from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial
 
 LINE_SECONDS = 5.0  # between two plain lines
 LEADERS = 5
 NARROW = 30  # columns that a setting or a number takes at most
 
 
-class Progress:
+class SweepStatus(Protocol):
+    """What is shown of a sweep; the attributes are those of `Sweep`."""
+
+    trials: list[Trial]
+    hypers: dict[str, Hyperparameter]
+    interrupted: bool
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """The choices that trials of one program differ in."""
+
+    @property
+    def monitor(self) -> str:
+        """The number that the trials are judged by."""
+
+    @property
+    def ranking(self) -> list[Trial]:
+        """The trials from the best to the worst."""
+
+
+class SweepProgress:
     """Shows how far a sweep is, and which trials lead.
 
     Args:
@@ -26,14 +44,14 @@ class Progress:
         verbose: whether anything is shown.
     """
 
-    def __init__(self, sweep: Sweep, total: int, verbose: bool) -> None:
+    def __init__(self, sweep: SweepStatus, total: int, verbose: bool) -> None:
         self.sweep, self.total, self.verbose = sweep, total, verbose
         self._ended = sum(trial.status != WAITING for trial in sweep.trials)
         self._before = self._ended  # of an earlier fit that this one goes on with
         self._began = self._shown = time.perf_counter()
         self._live: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> SweepProgress:
         if self.verbose and self.sweep.fused:
             sys.stderr.write(f"Chosen inside the programs: {', '.join(self.sweep.fused)}.\n")
         if self.verbose and sys.stderr.isatty():

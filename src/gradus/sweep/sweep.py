@@ -9,31 +9,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError
-from gradus.models.arguments import DEFAULT_BATCH, whole
+from gradus.hyperparameters import find_hyperparameters
+from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
-from gradus.settings import find
-from gradus.sweep import ensemble as ensembles
-from gradus.sweep import executors, fusion
-from gradus.sweep import search as searches
-from gradus.sweep import storage as storages
-from gradus.sweep import strategy as strategies
-from gradus.sweep.contest import Executor
-from gradus.sweep.identity import identity
-from gradus.sweep.importance import Importance, importance
-from gradus.sweep.inputs import Inputs
-from gradus.sweep.judging import watched
-from gradus.sweep.member import Builder, Source
-from gradus.sweep.progress import Progress
-from gradus.sweep.resume import Resumed
-from gradus.sweep.storage import Storage
-from gradus.sweep.strategy import Strategy
-from gradus.sweep.trial import FAILED, WAITING, Trial, ranked, rows
+from gradus.sweep.execution import get_executor
+from gradus.sweep.execution.executor import Executor
+from gradus.sweep.execution.resume import ResumableRunner
+from gradus.sweep.members.branch_fusion import fusible_choices
+from gradus.sweep.members.cost_model import fusion_pays
+from gradus.sweep.members.data import SweepData
+from gradus.sweep.members.factory import MemberBuilder, MemberFactory
+from gradus.sweep.monitor import choose_monitor
+from gradus.sweep.progress import SweepProgress
+from gradus.sweep.results.ensemble import build_ensemble
+from gradus.sweep.results.fingerprint import sweep_fingerprint
+from gradus.sweep.results.importance import Importance, hyperparameter_importance
+from gradus.sweep.results.storage import Storage, get_storage
+from gradus.sweep.search import get_search
+from gradus.sweep.search.base import Search
+from gradus.sweep.search.trial import FAILED, WAITING, Trial, rank_trials, table_rows
+from gradus.sweep.strategies import get_strategy
+from gradus.sweep.strategies.base import Strategy
 from gradus.train import memory
-from gradus.train.stopping import Stopping
+from gradus.train.early_stopping import EarlyStopping
 
-KEPT = 32  # trials whose weights are kept; those of others are trained again when asked for
-KEPT_SHARE = 8  # they take a part of the memory that was free, one in so many
+DEFAULT_TRIALS = 32
+MAX_KEPT = 32  # trials whose weights are kept; the others are trained again when asked for
+KEPT_SHARE = 8  # the weights that are kept take at most one part in so many of the free memory
 
 
 class Sweep:
@@ -94,17 +98,20 @@ class Sweep:
         if not isinstance(model, Model):
             raise GradusError(f"Sweep takes a model such as gr.Model(net, …), not {model!r}.")
         self.model, self.search = model, search
-        self.count = None if trials is None else whole("trials", trials, 1)
-        self.seeds, self.seed = whole("seeds", seeds, 1), whole("seed", seed)
-        self.cv = None if cv is None else whole("cv", cv, 2)
-        self.strategy, self.executor = strategies.get(strategy), executors.get(executor)
-        self.storage, self.fuse = storages.get(storage), fuse
-        self.hypers = find(model.settings)
+        self.count = None if trials is None else whole_number("trials", trials, 1)
+        self.seeds, self.seed = whole_number("seeds", seeds, 1), whole_number("seed", seed)
+        self.cv = None if cv is None else whole_number("cv", cv, 2)
+        self.strategy, self.executor = (
+            get_strategy(strategy),
+            get_executor(executor),
+        )
+        self.storage, self.fuse = get_storage(storage), fuse
+        self.hypers = find_hyperparameters(model.settings)
         self.trials: list[Trial] = []
         self.seconds = 0.0
         self.interrupted = False
-        self._contest: Resumed | None = None
-        self._progress: Progress | None = None
+        self._runner: ResumableRunner | None = None
+        self._progress: SweepProgress | None = None
 
     def fit(
         self,
@@ -162,94 +169,118 @@ class Sweep:
             GradusError: for settings that cannot be, losses that cannot be compared, or if no trial
                 could be built.
         """
-        fitting = {
+        started = time.perf_counter()
+        fit_settings = {
             "batch_size": batch_size, "epochs": epochs, "patience": patience,
             "min_delta": min_delta, "shuffle_seed": shuffle_seed,
         }  # fmt: skip
-        settings = self.model.settings | fitting
-        data = {
+        settings = self.model.settings | fit_settings
+        arrays = {
             "x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight,
             "validation_data": validation_data,
         }  # fmt: skip
-        self.hypers = find(settings, data)
+        self.hypers = find_hyperparameters(settings, arrays)
         if not self.hypers:
             raise GradusError(
                 "The model has no hyperparameter to try: write a space in the place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
-        inputs = Inputs(data, self.hypers, validation_split, self.cv, self.seed)
-        if not inputs.names:
-            inputs.folds({})  # so that what is wrong with them is no matter of the trials
+        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed)
+        if not data.names:
+            data.folds({})  # what is wrong with data that all trials share is no trial's fault
         validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
-            "monitor": watched(settings, monitor, validated), "mode": mode, "target": target,
+            "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,
             "restore_best": restore_best, "probes": probes,
         }  # fmt: skip
-        began = time.perf_counter()
-        count = self.count or (0 if self.search == "grid" else 32)
-        search = searches.get(self.search, self.hypers, count, self.seed)
-        self.trials = []
-        made_of = type(self.model), settings, self.hypers, inputs, Builder(options)
-        source = self._fused(Source(*made_of), search)
-        contest = self._contest = Resumed(source, self.seeds, self.executor, self._hear, self.seed)
-        self.interrupted = False
-        if self.storage is not None:
-            contest.prepare(search)
-            contest.past = self.storage.open(
-                self._identity(settings, inputs, options), self.hypers, self.monitor, self.mode
-            )
+        search = get_search(self.search, self.hypers, self._trial_count(), self.seed)
+        builder = MemberBuilder(options)
+        factory = MemberFactory(type(self.model), settings, self.hypers, data, builder)
+        factory = self._with_fused_choices(factory, search)
+        self.trials, self.interrupted = [], False
+        self._runner = ResumableRunner(
+            factory, self.seeds, self.executor, self._on_trial_end, self.seed
+        )
         try:
-            self._recall(search, contest)
-            with Progress(self, search.trials, verbose) as self._progress:
-                try:
-                    self._race(search, contest)
-                except KeyboardInterrupt:
-                    self.interrupted = True
-                if self.interrupted and not contest.gather(self.trials):
-                    raise KeyboardInterrupt
+            self._open_storage(search, settings, data, options)
+            self._restore_batches(search)
+            self._run_batches(search, verbose)
         finally:
             if self.storage is not None:
                 self.storage.close()
-        self.seconds = time.perf_counter() - began
-        if all(trial.status == FAILED for trial in self.trials):
-            reason = self.trials[0].error
-            alone = all(trial.error == reason for trial in self.trials)
-            raise GradusError(reason if alone else f"No trial could be built: {reason}")
+        self.seconds = time.perf_counter() - started
+        self._require_a_trial()
         return self
 
-    def _fused(self, source: Source, search: searches.Search) -> Source:
-        """Return the source with the choices that members of one program may differ in."""
-        names = fusion.candidates(source.settings, source.hypers)
-        members = search.trials * self.seeds * source.inputs.count
-        wanted = fusion.pays(source, names, members) if self.fuse is None else self.fuse
-        return dataclasses.replace(source, fused=names) if wanted else source
+    def _trial_count(self) -> int:
+        """Return how many trials a search is asked for; 0 for all of a grid."""
+        return self.count or (0 if self.search == "grid" else DEFAULT_TRIALS)
 
-    def _recall(self, search: searches.Search, contest: Resumed) -> None:
-        """Take over the batches of which a storage knows all."""
+    def _with_fused_choices(self, factory: MemberFactory, search: Search) -> MemberFactory:
+        """Return the factory with the choices that members of one program may differ in."""
+        names = fusible_choices(factory.settings, factory.hypers)
+        members = search.trials * self.seeds * factory.data.fold_count
+        fuse = fusion_pays(factory, names, members) if self.fuse is None else self.fuse
+        return dataclasses.replace(factory, fused=names) if fuse else factory
+
+    def _open_storage(
+        self,
+        search: Search,
+        settings: Mapping[str, Any],
+        data: SweepData,
+        options: Mapping[str, Any],
+    ) -> None:
+        """Read what a storage knows of the sweep."""
+        if self.storage is None:
+            return
+        runner = self._fitted()
+        runner.find_early_stopping(search)
+        fingerprint = self._fingerprint(settings, data, options)
+        runner.records = self.storage.open(fingerprint, self.hypers, self.monitor, self.mode)
+
+    def _restore_batches(self, search: Search) -> None:
+        """Take over the batches of which a storage knows all trials."""
         while len(self.trials) < search.trials:
-            batch = contest.recorded(search, len(self.trials))
+            batch = self._fitted().recorded_batch(search, len(self.trials))
             if not batch:
                 return
             self.trials += batch
             search.tell(batch, self.mode)
 
-    def _race(self, search: searches.Search, contest: Resumed) -> None:
-        """Try what the search asks for, batch after batch."""
-        while len(self.trials) < search.trials:
-            batch = contest.ask(search, len(self.trials), self.strategy.mixes)
-            self.trials += batch
-            self.strategy.race(contest, batch)
-            search.tell(batch, contest.stopping.mode if contest.stopping else "min")
+    def _run_batches(self, search: Search, verbose: bool) -> None:
+        """Train what the search asks for, batch after batch, until the last or Ctrl-C."""
+        runner = self._fitted()
+        with SweepProgress(self, search.trials, verbose) as self._progress:
+            try:
+                while len(self.trials) < search.trials:
+                    first, anew = len(self.trials), self.strategy.shares_weights
+                    batch = runner.next_batch(search, first, anew)
+                    self.trials += batch
+                    self.strategy.run(runner, batch)
+                    search.tell(
+                        batch, runner.early_stopping.mode if runner.early_stopping else "min"
+                    )
+            except KeyboardInterrupt:
+                self.interrupted = True
+            if self.interrupted and not runner.end_finished(self.trials):
+                raise KeyboardInterrupt
 
-    def _identity(
-        self, settings: Mapping[str, Any], inputs: Inputs, options: Mapping[str, Any]
+    def _require_a_trial(self) -> None:
+        """Raise the reason if no trial could be built."""
+        if all(trial.status == FAILED for trial in self.trials):
+            reason = self.trials[0].error
+            same = all(trial.error == reason for trial in self.trials)
+            raise GradusError(reason if same else f"No trial could be built: {reason}")
+
+    def _fingerprint(
+        self, settings: Mapping[str, Any], data: SweepData, options: Mapping[str, Any]
     ) -> dict[str, str]:
-        """Return what decides the results, by which a storage knows the sweep again."""
+        """Return what decides the results, by which a storage recognizes the sweep."""
         own = {name: getattr(self, name) for name in ("search", "seed", "seeds", "cv", "mode")}
         judged = {"monitor": self.monitor, "target": options["target"]}
-        return identity(
+        return sweep_fingerprint(
             settings,
-            inputs.variants(),
+            data.variants(),
             model=type(self.model).__name__,
             strategy=[type(self.strategy).__name__, vars(self.strategy)],
             restore_best=options["restore_best"],
@@ -260,7 +291,7 @@ class Sweep:
     @property
     def ranking(self) -> list[Trial]:
         """The trials from the best to the worst, those without a score at the end."""
-        return ranked(self.trials, self.mode)
+        return rank_trials(self.trials, self.mode)
 
     @property
     def best(self) -> Model:
@@ -292,8 +323,8 @@ class Sweep:
             probes: whether it is trained once more, to the same weights, with the layers' vital
                 signs recorded.
         """
-        contest = self._fitted()
-        members = (contest.probed() if probes else contest).recall(trial)
+        runner = self._fitted()
+        members = (runner.with_probes() if probes else runner).trained_members(trial)
         trial.histories = trial.histories or [member.model.history for member in members]
         sign = 1 if self.mode == "min" else -1
         order = sorted(range(len(members)), key=lambda k: sign * trial.scores[k])
@@ -317,7 +348,7 @@ class Sweep:
             GradusError: for another method, no trial with a score, or a selection without one part
                 held out.
         """
-        return ensembles.ensemble(self._fitted(), self.ranking, k, method)
+        return build_ensemble(self._fitted(), self.ranking, k, method)
 
     def importance(self, seed: int = 0) -> Importance:
         """Return which hyperparameter mattered, and the score to expect at its values.
@@ -331,7 +362,7 @@ class Sweep:
         Raises:
             GradusError: for fewer than 8 trials with a score.
         """
-        return importance(self.trials, self.hypers, self.monitor, self.mode, seed)
+        return hyperparameter_importance(self.trials, self.hypers, self.monitor, self.mode, seed)
 
     def table(self) -> Any:
         """Return a Polars data frame: a row for each trial, its settings, numbers and status.
@@ -341,7 +372,7 @@ class Sweep:
         """
         import polars
 
-        return polars.DataFrame(rows(self.trials, self.hypers), infer_schema_length=None)
+        return polars.DataFrame(table_rows(self.trials, self.hypers), infer_schema_length=None)
 
     def __repr__(self) -> str:
         return f"Sweep({len(self.trials)} trials of {', '.join(self.hypers) or 'nothing'})"
@@ -349,31 +380,31 @@ class Sweep:
     @property
     def monitor(self) -> str:
         """The number that the trials are judged by."""
-        return self._stopping.monitor
+        return self._early_stopping.monitor
 
     @property
     def mode(self) -> str:
         """Whether less ("min") or more ("max") of it is better."""
-        return self._stopping.mode
+        return self._early_stopping.mode
 
     @property
     def fused(self) -> tuple[str, ...]:
         """The choices that trials of one program differ in; see `fuse`."""
-        return self._fitted().source.fused
+        return self._fitted().factory.fused
 
     @property
-    def _stopping(self) -> Stopping:
-        stopping = self._fitted().stopping
-        if stopping is None:
+    def _early_stopping(self) -> EarlyStopping:
+        early_stopping = self._fitted().early_stopping
+        if early_stopping is None:
             raise GradusError("No trial of this sweep could be built.")
-        return stopping
+        return early_stopping
 
-    def _fitted(self) -> Resumed:
-        if self._contest is None:
+    def _fitted(self) -> ResumableRunner:
+        if self._runner is None:
             raise GradusError("This sweep has tried nothing yet: call fit(x, y).")
-        return self._contest
+        return self._runner
 
-    def _hear(self, trial: Trial) -> None:
+    def _on_trial_end(self, trial: Trial) -> None:
         """Note that a trial has ended, and let go of the weights of all but the best."""
         if self._progress is not None:
             self._progress(trial)
@@ -383,12 +414,14 @@ class Sweep:
             return
         held = self._fitted().members
         ended = [one for one in self.trials if one.number in held and one.status != WAITING]
-        for one in ranked(ended, self.mode)[self._room(trial) :]:
+        for one in rank_trials(ended, self.mode)[self._max_kept(trial) :]:
             held.pop(one.number)
 
-    def _room(self, trial: Trial) -> int:
+    def _max_kept(self, trial: Trial) -> int:
         """Return how many trials like this one are kept with their weights."""
-        contest = self._fitted()
-        size = memory.size([member.carry for member in contest.members.get(trial.number, [])])
-        room = contest.source.builder.room // KEPT_SHARE
-        return min(KEPT, max(1, room // max(1, size)))
+        runner = self._fitted()
+        size = memory.tree_bytes(
+            [member.train_state for member in runner.members.get(trial.number, [])]
+        )
+        room = runner.factory.builder.free_bytes // KEPT_SHARE
+        return min(MAX_KEPT, max(1, room // max(1, size)))

@@ -1,8 +1,8 @@
 """Checkpoints: all that training changes, on the disk, so that it goes on as if never interrupted.
 
-A checkpoint is a folder of `checkpoint.json`, which says under which terms the training runs, and
-`checkpoint.safetensors`: the carry's leaves under "carry/", by their path in its tree, and the
-history's arrays under "history/" and "probes/".
+A checkpoint is a folder of `checkpoint.json`, which holds the fingerprint of the training, and
+`checkpoint.safetensors`: the train state's leaves under "train_state/", by their path in its tree,
+and the history's arrays under "history/" and "probes/".
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus import files
-from gradus.describe import describe
 from gradus.errors import SavedError
+from gradus.serialization import serialize
 from gradus.train.history import History
-from gradus.train.loop import Regime
-from gradus.train.program import Carry
+from gradus.train.loop import FitConfig
+from gradus.train.state import TrainState
 
 T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
@@ -30,10 +30,10 @@ Arrays = dict[str, np.ndarray]
 MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
 SAMPLED_ROWS = 256  # of the data, spread evenly, by which they are known again
 # The facts of a history beside its arrays.
-FACTS = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
+METADATA = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
 
 
-class Writer:
+class CheckpointWriter:
     """Watches a training and writes a checkpoint every so often, and the last state at the end.
 
     If one cannot be written it ends the training, and `close` raises the error, so that the
@@ -41,7 +41,7 @@ class Writer:
 
     Args:
         folder: where; the former checkpoint stays whole until the new one is.
-        terms: what must be the same to go on, from `terms`.
+        terms: what must be the same to go on, from `fingerprint`.
         every: seconds from one checkpoint to the next; 0 for one after each call of the program.
 
     Raises:
@@ -51,14 +51,14 @@ class Writer:
     def __init__(self, folder: Path, terms: Mapping[str, Any], every: float) -> None:
         self.folder, self.terms, self.every = folder, terms, every
         self._written = time.monotonic()
-        self._last: tuple[Carry, History] | None = None
+        self._last: tuple[TrainState, History] | None = None
         self._error: SavedError | None = None
         with files.replacing(folder):  # a folder that cannot be written is found out now
             pass
 
-    def __call__(self, carry: Carry, history: History) -> bool:
+    def __call__(self, train_state: TrainState, history: History) -> bool:
         """Write if it is time to; return whether that failed."""
-        self._last = carry, history
+        self._last = train_state, history
         if time.monotonic() - self._written >= self.every:
             try:
                 self.close()
@@ -75,29 +75,33 @@ class Writer:
         if self._error is not None:
             raise self._error
         if self._last is not None:
-            write(self.folder, *self._last, self.terms)
+            write_checkpoint(self.folder, *self._last, self.terms)
             self._written, self._last = time.monotonic(), None
 
 
-def write(folder: Path, carry: Carry, history: History, terms: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    folder: Path, train_state: TrainState, history: History, terms: Mapping[str, Any]
+) -> None:
     """Write a checkpoint.
 
     Raises:
         SavedError: if the folder cannot be written; a former checkpoint stays whole.
     """
-    arrays, facts = history_parts(history)
+    arrays, facts = history_to_arrays(history)
     with files.replacing(folder) as new:
-        files.write_arrays(new / ARRAYS, leaves(carry, "carry") | arrays)
+        files.write_arrays(new / ARRAYS, leaves_by_path(train_state, "train_state") | arrays)
         content = {"terms": dict(terms), "history": facts}
         files.write_manifest(new, MANIFEST, KIND, content)
 
 
-def read(folder: Path, template: Carry, terms: Mapping[str, Any]) -> tuple[Carry, History]:
-    """Return the carry and the history of a checkpoint.
+def read_checkpoint(
+    folder: Path, template: TrainState, terms: Mapping[str, Any]
+) -> tuple[TrainState, History]:
+    """Return the train state and the history of a checkpoint.
 
     Args:
         folder: where it was written.
-        template: a carry of the training that is to go on, whose leaves fit those written.
+        template: a train state of the training that is to go on, whose leaves fit those written.
         terms: those of the training that is to go on.
 
     Raises:
@@ -105,20 +109,20 @@ def read(folder: Path, template: Carry, terms: Mapping[str, Any]) -> tuple[Carry
             optimiser, data or settings; it says which.
     """
     manifest = files.read_manifest(folder, MANIFEST, KIND)
-    arrays = files.read_arrays(files.verified(folder, ARRAYS, manifest))
+    arrays = files.read_arrays(files.verified_path(folder, ARRAYS, manifest))
     where = f"The checkpoint {str(folder)!r}"
-    carry = fill(template, arrays, "carry", where)
+    train_state = fill_leaves(template, arrays, "train_state", where)
     _compare(manifest["terms"], terms, where)
-    return carry, history_of(arrays, manifest["history"])
+    return train_state, history_from_arrays(arrays, manifest["history"])
 
 
-def terms(
-    regime: Regime, x: Any, y: Any, weight: Any, rows: Any, validation: Any, **settings: Any
+def fingerprint(
+    config: FitConfig, x: Any, y: Any, weight: Any, rows: Any, validation: Any, **settings: Any
 ) -> dict[str, Any]:
     """Return what must be the same for a training to go on bit for bit, by name.
 
     Args:
-        regime: how is trained; its last epoch may differ.
+        config: how is trained; its last epoch may differ.
         x: the inputs.
         y: the targets.
         weight: the samples' weights, or None.
@@ -128,10 +132,10 @@ def terms(
     """
     count = len(jax.tree.leaves(x)[0])
     return {
-        "seed": regime.seed,
-        "shuffle_seed": regime.shuffle_seed,
-        "batch_size": regime.batch_size,
-        "probes": regime.probes,
+        "seed": config.seed,
+        "shuffle_seed": config.shuffle_seed,
+        "batch_size": config.batch_size,
+        "probes": config.probes,
         "number of samples": count if rows is None else len(rows),
         "x": _digest(x),
         "y": _digest(y),
@@ -141,14 +145,14 @@ def terms(
     }
 
 
-def leaves(tree: Any, prefix: str) -> Arrays:
-    """Return the leaves of a tree by their path: "carry/params/dense/kernel"."""
+def leaves_by_path(tree: Any, prefix: str) -> Arrays:
+    """Return the leaves of a tree by their path: "train_state/params/dense/kernel"."""
     keyed = jax.tree_util.tree_leaves_with_path(tree)
     return {_key(path, prefix): np.asarray(leaf) for path, leaf in keyed}
 
 
-def fill(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> T:
-    """Return `template` with its leaves replaced by the arrays that `leaves` made.
+def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> T:
+    """Return `template` with its leaves replaced by the arrays that `leaves_by_path` made.
 
     Raises:
         SavedError: naming the first leaf that is absent or has another shape.
@@ -177,17 +181,17 @@ def fill(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str)
     return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
 
 
-def history_parts(history: History) -> tuple[Arrays, dict[str, Any]]:
+def history_to_arrays(history: History) -> tuple[Arrays, dict[str, Any]]:
     """Return a history as arrays by name and as what JSON can hold."""
     arrays = {f"history/{name}": values for name, values in history.items()}
     arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
-    return arrays, {name: getattr(history, name) for name in FACTS}
+    return arrays, {name: getattr(history, name) for name in METADATA}
 
 
-def history_of(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
-    """Return the history that `history_parts` took apart."""
+def history_from_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
+    """Return the history that `history_to_arrays` took apart."""
     history = History()
-    for name in FACTS:
+    for name in METADATA:
         setattr(history, name, facts[name])
     values = _under(arrays, "history/")
     history.extend(values, max(map(len, values.values()), default=0))
@@ -198,9 +202,9 @@ def history_of(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Hi
 def _described(value: Any) -> Any:
     """Return settings as what JSON can hold; of those that cannot be described, the numbers."""
     try:
-        return describe(value)
+        return serialize(value)
     except SavedError:
-        return [describe(np.asarray(leaf).tolist()) for leaf in jax.tree.leaves(value)]
+        return [serialize(np.asarray(leaf).tolist()) for leaf in jax.tree.leaves(value)]
 
 
 def _compare(written: Any, given: Any, where: str) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 AXIS = "batch"
 
 
-def mesh_of(devices: Any) -> Mesh | None:
+def make_mesh(devices: Any) -> Mesh | None:
     """Return the devices that `fit(devices=…)` names, or None for the one that JAX takes itself.
 
     Args:
@@ -69,7 +69,7 @@ def check_devices(count: int, found: Sequence[jax.Device], or_else: str = "") ->
         )
 
 
-def everywhere(tree: T, mesh: Mesh | None) -> T:
+def replicate(tree: T, mesh: Mesh | None) -> T:
     """Return a tree of arrays with each of them whole on every device; as it is without a mesh.
 
     Every process gives arrays of the same values.
@@ -91,15 +91,15 @@ def everywhere(tree: T, mesh: Mesh | None) -> T:
     return placed
 
 
-def here(tree: T, mesh: Mesh | None) -> T:
-    """Return what `everywhere` made on this process's first device alone, without copying it."""
+def unreplicate(tree: T, mesh: Mesh | None) -> T:
+    """Return what `replicate` made on this process's first device alone, without copying it."""
     if mesh is None:
         return tree
     taken: T = jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
     return taken
 
 
-def cut(tree: T, mesh: Mesh | None) -> T:
+def shard_batch(tree: T, mesh: Mesh | None) -> T:
     """Have a program compute the rows of some arrays in parts, one on each device.
 
     Their number need not be a multiple of that of the devices.
@@ -107,7 +107,7 @@ def cut(tree: T, mesh: Mesh | None) -> T:
     return _constrained(tree, mesh, PartitionSpec(AXIS))
 
 
-def joined(tree: T, mesh: Mesh | None) -> T:
+def gather_shards(tree: T, mesh: Mesh | None) -> T:
     """Have a program return some arrays whole on every device."""
     return _constrained(tree, mesh, PartitionSpec())
 

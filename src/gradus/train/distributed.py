@@ -85,40 +85,40 @@ def _await(host: str, port: int, timeout: float) -> None:
             time.sleep(0.1)
 
 
-def several(mesh: Mesh | None) -> bool:
+def is_multi_process(mesh: Mesh | None) -> bool:
     """Return whether a training's devices are those of several processes."""
     return mesh is not None and mesh.is_multi_process
 
 
-def leads(mesh: Mesh | None) -> bool:
+def is_main_process(mesh: Mesh | None) -> bool:
     """Return whether this process writes and shows what all of a training's processes know."""
-    return not several(mesh) or jax.process_index() == 0
+    return not is_multi_process(mesh) or jax.process_index() == 0
 
 
-def agree(mesh: Mesh | None, *numbers: float) -> tuple[float, ...]:
+def max_over_processes(mesh: Mesh | None, *numbers: float) -> tuple[float, ...]:
     """Return the largest of each number over a training's processes, the same in all of them."""
-    if not several(mesh):
+    if not is_multi_process(mesh):
         return numbers
     gathered = multihost_utils.process_allgather(np.asarray(numbers, np.float32))
     return tuple(float(number) for number in np.max(gathered, axis=0))
 
 
-def check_same(mesh: Mesh | None, terms: Mapping[str, Any], carry: Any) -> None:
+def check_processes_agree(mesh: Mesh | None, terms: Mapping[str, Any], train_state: Any) -> None:
     """Check that a training's processes were given the same.
 
     Args:
         mesh: the devices of the training.
         terms: what must be the same, by name, as JSON can hold it.
-        carry: where training stands, a tree of arrays.
+        train_state: where training stands, a tree of arrays.
 
     Raises:
         GradusError: in all processes, naming what differs and in which.
     """
-    if not several(mesh):
+    if not is_multi_process(mesh):
         return
     sums = {name: zlib.crc32(json.dumps(value).encode()) for name, value in terms.items()}
     sums["weights"] = 0
-    for leaf in jax.tree.leaves(carry):
+    for leaf in jax.tree.leaves(train_state):
         sums["weights"] = zlib.crc32(np.asarray(leaf).tobytes(), sums["weights"])
     mine = np.array(list(sums.values()), np.uint32)
     differ = np.argwhere(np.diff(multihost_utils.process_allgather(mine), axis=0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.train.probes import unpack
+from gradus.train.layer_statistics import unpack
 
 
 class History(Mapping[str, np.ndarray]):

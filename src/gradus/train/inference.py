@@ -12,13 +12,14 @@ import numpy as np
 
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
-from gradus.nn.tree import canonical
-from gradus.train.task import Batch, Task, is_head
+from gradus.nn.pytree import canonicalize
+from gradus.train.batches import Batch
+from gradus.train.task import Task, is_head
 
 ROWS = 1024  # of one batch
 
 
-def predict(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
+def predict_batches(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
     """Return the network's predictions for all rows of `x`, a tree of NumPy arrays.
 
     Args:
@@ -27,7 +28,7 @@ def predict(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
         x: inputs, a tree of arrays `(n, ...)`.
         logits: whether the outputs are given before the softmax or sigmoid that ends them.
     """
-    net, task = canonical((net, task))
+    net, task = canonicalize((net, task))
     parts = [
         jax.tree.map(lambda a, n=present: np.asarray(a)[:n], _predict(net, task, rows, logits))
         for rows, present in _batches(x)
@@ -35,9 +36,11 @@ def predict(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
-def evaluate(net: Layer, task: Task, x: Any, y: Any, weight: np.ndarray | None) -> dict[str, Any]:
+def evaluate_batches(
+    net: Layer, task: Task, x: Any, y: Any, weight: np.ndarray | None
+) -> dict[str, Any]:
     """Return the loss and the metrics over all rows, exact for any number of them."""
-    net, task = canonical((net, task))
+    net, task = canonicalize((net, task))
     weight = np.ones(len(jax.tree.leaves(x)[0]), np.float32) if weight is None else weight
     total = None
     for (rows, targets, weights), present in _batches((x, y, weight)):
@@ -62,7 +65,7 @@ def _measure(net: Layer, task: Task, batch: Batch) -> Any:
 
 @jax.jit
 def _finish(task: Task, sums: Any) -> Any:
-    return task.finish(sums)
+    return task.compute(sums)
 
 
 def _batches(tree: Any) -> Any:

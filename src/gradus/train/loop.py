@@ -9,50 +9,56 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from gradus.data.arrays import aligned
-from gradus.nn import randomness
+from gradus.nn import prng
 from gradus.nn.layer import Layer
-from gradus.nn.network import generator
-from gradus.nn.tree import canonical
+from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
+from gradus.rng import host_rng
 from gradus.train import memory
-from gradus.train.devices import everywhere, here
-from gradus.train.distributed import agree
+from gradus.train.batches import BatchSource, Samples
+from gradus.train.devices import replicate, unreplicate
+from gradus.train.distributed import max_over_processes
+from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
-from gradus.train.program import Carry, Data, Feed, Plan, run, skeleton
-from gradus.train.stopping import Stopping
+from gradus.train.program import Logs, ProgramShape, run_epochs
+from gradus.train.state import TrainState, without_weights
 from gradus.train.task import Task
 
-MOST_EPOCHS = 64  # of one call, whose history and order of samples have a fixed size
-MOST_ROWS = 1 << 20  # row numbers of one call, 4 MB, which each call copies
-PROBED_STEPS = 50  # at most one step in so many is probed
-PROBES_AN_EPOCH = 40
-CALL_SECONDS = 0.5  # how long a call should last, so that progress is seen and Ctrl-C heard
+if TYPE_CHECKING:
+    from jaxtyping import Array, Int, Key, Shaped
+
+MAX_EPOCHS_PER_CALL = 64  # the history and the order of samples of a call have a fixed size
+MAX_ROWS_PER_CALL = 1 << 20  # row numbers, 4 MB, which each call copies
+STEPS_PER_SEGMENT = 50  # layer statistics are recorded at most once in so many steps
+SEGMENTS_PER_EPOCH = 40
+CALL_SECONDS = 0.5  # how long a call should last, so progress is shown and Ctrl-C heard
 VALIDATION_BATCH = 1024
 
-Watcher = Callable[[Carry, History], bool]
-# Arrays and what they are on the device, by identity; the array is held, so that its `id` stays.
-Places = dict[int, tuple[Any, Any]]
+# Called after each call of the program; returns True to end the training.
+Listener = Callable[[TrainState, History], bool]
+# Arrays and their copies on the device, by identity; the array is held, so its `id` stays.
+DeviceArrays = dict[int, tuple[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Regime:
-    """How much is trained and in which order.
+class FitConfig:
+    """How much is trained, and in which order.
 
     Attributes:
         epochs: the number of the last epoch, counted from 1, over the network's whole life.
         batch_size: samples of a step; None for all of them.
         seed: of dropout and noise.
         shuffle_seed: of the order of samples.
-        probes: whether the vital signs are recorded.
-        each: whether a call is one epoch long, for who wants to see every one.
-        mesh: the devices that share each batch, or None for one.
+        probes: whether layer statistics are recorded.
+        one_epoch_per_call: whether every call is one epoch long, for callbacks.
+        mesh: the devices that share each batch, or None for one device.
     """
 
     epochs: int
@@ -60,203 +66,256 @@ class Regime:
     seed: int
     shuffle_seed: int
     probes: bool = True
-    each: bool = False
+    one_epoch_per_call: bool = False
     mesh: Mesh | None = None
 
 
-def train(course: Course, carry: Carry, watchers: Sequence[Watcher], history: History) -> Carry:
-    """Train until the last epoch, or until stopping, divergence or a watcher ends it.
-
-    Args:
-        course: the program with everything in place.
-        carry: where training stands.
-        watchers: called after each call of the program with carry and history; one that returns
-            True ends the training.
-        history: the record, which grows.
-
-    Returns:
-        The carry after the last epoch. Ctrl-C ends training after the call that it interrupted.
-    """
-    regime = course.regime
-    calls = Pace(1 if regime.each else course.plan.epochs)
-    carry = everywhere(carry, regime.mesh)
-    began = time.perf_counter()
-    memory.check_program(memory.working(course.lower(carry).compile()), memory.free())
-    _give_back_memory()
-    course.place()
-    history.compile_seconds += time.perf_counter() - began
-    while int(carry.epoch) < regime.epochs and not bool(carry.stopped):
-        began = time.perf_counter()
-        first = int(carry.epoch)
-        epochs = min(calls.epochs, regime.epochs - first)
-        carry, logs = course.run(carry, first, epochs)
-        jax.block_until_ready(carry)
-        took = time.perf_counter() - began
-        done = int(carry.epoch) - first + int(carry.failed)
-        history.extend(jax.device_get(logs), done)
-        history.seconds.append(took)
-        seen = here(carry, regime.mesh)
-        ends = [watch(seen, history) for watch in watchers]  # all are called
-        took, ended = agree(regime.mesh, took, any(ends))
-        if ended:
-            break
-        calls.note(done, took)
-    return here(carry, regime.mesh)
-
-
 @dataclasses.dataclass
-class Course:
-    """The training program with everything in place but where training stands.
+class CompiledTraining:
+    """The training program with all of its arguments but the train state.
 
     Attributes:
-        settings: network without weights, optimiser, task and stopping, their numbers arrays.
-        key: of all that is random but weights and order.
-        data: the samples, in the host's memory or on the device.
+        settings: network without weights, optimizer, task, and early stopping; numbers are arrays.
+        key: of everything random except the weights and the order of samples.
+        samples: in the host's memory or on the device.
         rows: which of them are trained on.
-        validation: what is measured after each epoch, or None.
-        regime: how much is trained, and in which order.
-        plan: the structure.
-        program: `run`, or `run` mapped over a population.
-        order: the rows of every step of some epochs, given their first number and their count.
+        validation: what is evaluated after each epoch, or None.
+        config: how much is trained, and in which order.
+        shape: the structure of the program.
+        program: `run_epochs`, or `run_epochs` mapped over a population.
+        sample_order: returns the rows of every step of some epochs, given the number of the first
+            and their count.
     """
 
     settings: tuple[Any, ...]
-    key: Any
-    data: Data
-    rows: np.ndarray
-    validation: Feed | None
-    regime: Regime
-    plan: Plan
+    key: Key[Array, "..."]
+    samples: Samples
+    rows: Int[np.ndarray, "train"]
+    validation: BatchSource | None
+    config: FitConfig
+    shape: ProgramShape
     program: Any
-    order: Callable[[int, int], Any]
+    sample_order: Callable[[int, int], Any]
 
     @classmethod
-    def of(
+    def create(
         cls,
         net: Layer,
         optimizer: Optimizer,
         task: Task,
-        stopping: Stopping,
-        data: Data,
-        rows: np.ndarray | None,
-        validation: Feed | None,
-        regime: Regime,
-        carry: Carry,
-    ) -> Course:
-        """Return the course of one network's training."""
-        numbers = np.arange(len(jax.tree.leaves(data.x)[0])) if rows is None else rows
-        plan = make_plan(len(numbers), regime, carry.best is not None)
-        settings = canonical((skeleton(net), optimizer, task, stopping))
-        order = functools.partial(draw_order, numbers, plan, regime)
-        key = _key(regime.seed)
-        if regime.mesh is not None:  # a program over several devices is compiled for arrays there
-            settings, key = everywhere((settings, key), regime.mesh)
-            data, validation = placed((data, validation), regime.mesh)
-            validation = validation and dataclasses.replace(validation, mesh=regime.mesh)
-        return cls(settings, key, data, numbers, validation, regime, plan, run, order)
+        early_stopping: EarlyStopping,
+        samples: Samples,
+        rows: Int[np.ndarray, "train"] | None,
+        validation: BatchSource | None,
+        config: FitConfig,
+        train_state: TrainState,
+    ) -> CompiledTraining:
+        """Return the training of one network.
 
-    def lower(self, carry: Carry) -> Any:
-        """Return the program as XLA takes it, to be compiled or read from the compilation cache."""
-        return self.program.lower(*self._arguments(carry, 0, 0), plan=self.plan)
+        Args:
+            net: the built network.
+            optimizer: the optimizer.
+            task: what is learned.
+            early_stopping: when to stop.
+            samples: all samples.
+            rows: which of them are trained on; None for all.
+            validation: what is evaluated after each epoch, or None.
+            config: how much is trained, and in which order.
+            train_state: where training stands.
+        """
+        all_rows = np.arange(len(jax.tree.leaves(samples.x)[0])) if rows is None else rows
+        shape = program_shape(len(all_rows), config, train_state.best is not None)
+        settings = canonicalize((without_weights(net), optimizer, task, early_stopping))
+        sample_order = functools.partial(draw_sample_order, all_rows, shape, config)
+        key = _make_key(config.seed)
+        if config.mesh is not None:  # a program over several devices is compiled for arrays there
+            settings, key = replicate((settings, key), config.mesh)
+            samples, validation = put_on_device((samples, validation), config.mesh)
+            validation = validation and dataclasses.replace(validation, mesh=config.mesh)
+        return cls(
+            settings,
+            key,
+            samples,
+            all_rows,
+            validation,
+            config,
+            shape,
+            run_epochs,
+            sample_order,
+        )
 
-    def place(self) -> None:
+    def lower(self, train_state: TrainState) -> Any:
+        """Return the program as XLA takes it, to be compiled or read from the cache."""
+        return self.program.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
+
+    def put_on_device(self) -> None:
         """Put the samples on the device."""
-        if self.regime.mesh is None:
-            self.data, self.validation = placed((self.data, self.validation))
+        if self.config.mesh is None:
+            self.samples, self.validation = put_on_device((self.samples, self.validation))
 
-    def run(self, carry: Carry, first: int, epochs: int) -> tuple[Carry, dict[str, Any]]:
-        """Train for some epochs, at most `plan.epochs`, the first of them number `first`."""
-        done: tuple[Carry, dict[str, Any]]
-        done = self.program(*self._arguments(carry, first, epochs), plan=self.plan)
+    def run(
+        self, train_state: TrainState, first_epoch: int, epochs: int
+    ) -> tuple[TrainState, Logs]:
+        """Train for some epochs, at most `shape.max_epochs`, the first of them `first_epoch`."""
+        done: tuple[TrainState, Logs]
+        done = self.program(*self._arguments(train_state, first_epoch, epochs), shape=self.shape)
         return done
 
-    def _arguments(self, carry: Carry, first: int, epochs: int) -> tuple[Any, ...]:
-        mesh = self.regime.mesh
-        order, count = self.order(first, epochs), np.int32(len(self.rows))
-        numbers = order, count, np.int32(epochs), np.int32(first)
-        order, count, last, begin = everywhere(numbers, mesh)
-        feeds = Feed(self.data, order, count, mesh), self.validation
-        return carry, *self.settings, *feeds, last, begin, self.key
+    def _arguments(self, train_state: TrainState, first_epoch: int, epochs: int) -> tuple[Any, ...]:
+        """Return the arguments of `run_epochs`, in its order."""
+        mesh = self.config.mesh
+        order, count = self.sample_order(first_epoch, epochs), np.int32(len(self.rows))
+        numbers = order, count, np.int32(epochs), np.int32(first_epoch)
+        order, count, epochs_here, first_here = replicate(numbers, mesh)
+        train = BatchSource(self.samples, order, count, mesh)
+        return (
+            train_state,
+            *self.settings,
+            train,
+            self.validation,
+            epochs_here,
+            first_here,
+            self.key,
+        )
+
+
+def run_training(
+    training: CompiledTraining,
+    train_state: TrainState,
+    listeners: Sequence[Listener],
+    history: History,
+) -> TrainState:
+    """Train until the last epoch, or until early stopping, divergence, or a listener ends it.
+
+    Args:
+        training: the program with all of its arguments.
+        train_state: where training stands.
+        listeners: called after each call of the program; one that returns True ends the training.
+        history: the record, which grows.
+
+    Returns:
+        The state after the last epoch. Ctrl-C ends training after the call that it interrupted.
+    """
+    config = training.config
+    pace = EpochsPerCall(1 if config.one_epoch_per_call else training.shape.max_epochs)
+    train_state = replicate(train_state, config.mesh)
+    history.compile_seconds += _compile(training, train_state)
+    while int(train_state.epoch) < config.epochs and not bool(train_state.stopped):
+        started = time.perf_counter()
+        first_epoch = int(train_state.epoch)
+        epochs = min(pace.epochs, config.epochs - first_epoch)
+        train_state, logs = training.run(train_state, first_epoch, epochs)
+        jax.block_until_ready(train_state)
+        seconds = time.perf_counter() - started
+        done = int(train_state.epoch) - first_epoch + int(train_state.diverged)
+        history.extend(jax.device_get(logs), done)
+        history.seconds.append(seconds)
+        local_state = unreplicate(train_state, config.mesh)
+        ends = [listener(local_state, history) for listener in listeners]  # all are called
+        seconds, ended = max_over_processes(config.mesh, seconds, any(ends))
+        if ended:
+            break
+        pace.observe(done, seconds)
+    return unreplicate(train_state, config.mesh)
+
+
+def _compile(training: CompiledTraining, train_state: TrainState) -> float:
+    """Compile the program, check its memory, and put the samples on the device; return seconds.
+
+    The program is compiled before the samples are copied, so their memory does not add up.
+    """
+    started = time.perf_counter()
+    compiled = training.lower(train_state).compile()
+    memory.check_program(memory.program_bytes(compiled), memory.free_bytes())
+    _release_free_memory()
+    training.put_on_device()
+    return time.perf_counter() - started
 
 
 @functools.lru_cache(64)
-def _key(seed: int) -> Any:
+def _make_key(seed: int) -> Any:
     """Return the key of a seed; members of a sweep often have the same."""
-    return randomness.key(seed)
+    return prng.make_key(seed)
 
 
-def _give_back_memory() -> None:
-    """Return to the system what compiling has freed, some 200 MB, before the samples are copied.
+def _release_free_memory() -> None:
+    """Return to the system what compiling has freed, some 200 MB, before samples are copied.
 
-    The C library would keep it for small things to come; where it is not glibc, it may.
+    The C library would keep it for small allocations; where it is not glibc, it may.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def placed(tree: Any, mesh: Mesh | None = None, known: Places | None = None) -> Any:
-    """Return the tree with its arrays on the device, or on all of a mesh.
+def put_on_device(tree: Any, mesh: Mesh | None = None, known: DeviceArrays | None = None) -> Any:
+    """Return the tree with its arrays on the device, or on all devices of a mesh.
 
-    An array that stands in it twice is one.
+    An array that occurs twice is copied once.
 
     Args:
         tree: of arrays.
         mesh: the devices, or None for one.
-        known: what earlier calls for these devices have placed; it grows.
+        known: what earlier calls for these devices have copied; it grows.
     """
-    there: Places = {} if known is None else known
+    copies: DeviceArrays = {} if known is None else known
 
-    def place(array: Any) -> Any:
-        if id(array) not in there:
+    def put(array: Any) -> Any:
+        if id(array) not in copies:
             # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
-            ours = aligned(array) if jax.default_backend() == "cpu" else array
-            there[id(array)] = array, everywhere(ours, mesh) if mesh else jax.device_put(ours)
-        return there[id(array)][1]
+            host = aligned(array) if jax.default_backend() == "cpu" else array
+            copies[id(array)] = array, replicate(host, mesh) if mesh else jax.device_put(host)
+        return copies[id(array)][1]
 
-    return jax.tree.map(place, tree)
+    return jax.tree.map(put, tree)
 
 
-def make_plan(count: int, regime: Regime, keep_best: bool) -> Plan:
+def program_shape(count: int, config: FitConfig, keep_best: bool) -> ProgramShape:
     """Return the structure of the program for `count` training samples."""
-    steps = 1 if regime.batch_size is None else math.ceil(count / regime.batch_size)
-    segment = max(PROBED_STEPS, math.ceil(steps / PROBES_AN_EPOCH))
-    return Plan(
-        epochs=1 if regime.each else max(1, min(MOST_EPOCHS, MOST_ROWS // max(count, 1))),
-        steps=steps,
-        segment=min(segment, steps),
-        probe_every=math.ceil(PROBED_STEPS / steps) if regime.probes else 0,
+    steps = 1 if config.batch_size is None else math.ceil(count / config.batch_size)
+    segment = max(STEPS_PER_SEGMENT, math.ceil(steps / SEGMENTS_PER_EPOCH))
+    epochs = max(1, min(MAX_EPOCHS_PER_CALL, MAX_ROWS_PER_CALL // max(count, 1)))
+    return ProgramShape(
+        max_epochs=1 if config.one_epoch_per_call else epochs,
+        steps_per_epoch=steps,
+        steps_per_segment=min(segment, steps),
+        statistics_every=math.ceil(STEPS_PER_SEGMENT / steps) if config.probes else 0,
         keep_best=keep_best,
     )
 
 
-def draw_order(
-    rows: np.ndarray, plan: Plan, regime: Regime, first: int, epochs: int
-) -> np.ndarray | None:
-    """Return the rows of every step of some epochs, `(plan.epochs, steps, batch)`, int32.
+def draw_sample_order(
+    rows: Int[np.ndarray, "train"],
+    shape: ProgramShape,
+    config: FitConfig,
+    first_epoch: int,
+    epochs: int,
+) -> Int[np.ndarray, "epochs steps batch"] | None:
+    """Return the rows of every step of some epochs; None for full batches.
 
-    Each epoch's order depends on the shuffle seed and the epoch's number alone. The last batch is
-    filled up from the epoch's beginning; what fills has weight zero. None for full batches.
+    The order of an epoch depends on the shuffle seed and the number of the epoch alone. The last
+    batch is padded from the beginning of the epoch; padding has weight zero. The axis of epochs is
+    `shape.max_epochs` long, whatever `epochs` is.
     """
-    if regime.batch_size is None:
+    if config.batch_size is None:
         return None
-    size = plan.steps * regime.batch_size
-    order = np.zeros((plan.epochs, size), np.int32)
+    size = shape.steps_per_epoch * config.batch_size
+    order = np.zeros((shape.max_epochs, size), np.int32)
     for index in range(epochs):
-        draw = generator(regime.shuffle_seed, "order", str(first + index))
-        order[index] = np.resize(draw.permutation(rows), size)
-    return order.reshape(plan.epochs, plan.steps, -1)
+        rng = host_rng(config.shuffle_seed, "order", str(first_epoch + index))
+        order[index] = np.resize(rng.permutation(rows), size)
+    return order.reshape(shape.max_epochs, shape.steps_per_epoch, -1)
 
 
-def validation_feed(data: Data, rows: np.ndarray | None) -> Feed:
-    """Return the samples of a validation in batches, the last of them filled up."""
-    count = len(rows) if rows is not None else len(jax.tree.leaves(data.x)[0])
+def validation_source(samples: Samples, rows: Shaped[np.ndarray, "held"] | None) -> BatchSource:
+    """Return the batches of a validation, the last of them padded."""
+    count = len(rows) if rows is not None else len(jax.tree.leaves(samples.x)[0])
     numbers = np.arange(count, dtype=np.int32) if rows is None else rows.astype(np.int32)
     batch = min(VALIDATION_BATCH, count)
     steps = math.ceil(count / batch)
-    return Feed(data, np.resize(numbers, (steps, batch)), np.int32(count))
+    return BatchSource(samples, np.resize(numbers, (steps, batch)), np.int32(count))
 
 
-class Pace:
+class EpochsPerCall:
     """How many epochs the next call should run, from how long the last ones took.
 
     Args:
@@ -266,7 +325,7 @@ class Pace:
     def __init__(self, most: int) -> None:
         self.most, self.epochs = most, 1
 
-    def note(self, epochs: int, seconds: float) -> None:
+    def observe(self, epochs: int, seconds: float) -> None:
         """Take into account that a call of so many epochs took so long."""
-        fit = CALL_SECONDS * epochs / max(seconds, 1e-6)
-        self.epochs = max(1, min(self.most, int(fit), self.epochs * 8))
+        fitting = int(CALL_SECONDS * epochs / max(seconds, 1e-6))
+        self.epochs = max(1, min(self.most, fitting, self.epochs * 8))

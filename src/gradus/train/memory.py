@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from gradus.errors import TooLargeError
-from gradus.nn.network import Outline, weights
+from gradus.nn.network import AbstractNetwork, weights
 from gradus.optim.base import Optimizer
 
 UNKNOWN = 1 << 62  # bytes that are free where nobody says how many
@@ -20,7 +20,7 @@ UNITS = (1e9, "GB"), (1e6, "MB"), (1e3, "kB")
 ROOT = Path("/")
 
 
-class Groups(NamedTuple):
+class CgroupFiles(NamedTuple):
     """Where a version of Linux's control groups says how much memory a process may have."""
 
     base: str
@@ -30,8 +30,8 @@ class Groups(NamedTuple):
 
 
 GROUPS = {
-    "": Groups("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-    "memory": Groups(
+    "": CgroupFiles("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    "memory": CgroupFiles(
         "sys/fs/cgroup/memory",
         "memory.limit_in_bytes",
         "memory.usage_in_bytes",
@@ -40,10 +40,10 @@ GROUPS = {
 }
 
 
-def free() -> int:
+def free_bytes() -> int:
     """Return how many bytes are free where programs run: on the device, or `host_free()`."""
     if jax.default_backend() == "cpu":
-        return host_free()
+        return host_free_bytes()
     stats: dict[str, int] | None = None
     with contextlib.suppress(jax.errors.JaxRuntimeError):  # some devices keep no count
         stats = jax.local_devices()[0].memory_stats()
@@ -52,7 +52,7 @@ def free() -> int:
     return stats["bytes_limit"] - stats["bytes_in_use"]
 
 
-def host_free() -> int:
+def host_free_bytes() -> int:
     """Return how many bytes this process may still take; `UNKNOWN` where the system is not Linux.
 
     That is what the kernel calls available, or what the limit of a control group leaves of it.
@@ -60,12 +60,12 @@ def host_free() -> int:
     return min([_available(), *(_left(folder, names) for folder, names in _groups())])
 
 
-def size(tree: Any) -> int:
+def tree_bytes(tree: Any) -> int:
     """Return the bytes of a tree's arrays."""
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def working(compiled: Any) -> int:
+def program_bytes(compiled: Any) -> int:
     """Return the bytes that a compiled program takes beside its arguments, as it says itself."""
     stats = compiled.memory_analysis()
     if stats is None:
@@ -73,7 +73,7 @@ def working(compiled: Any) -> int:
     return int(stats.output_size_in_bytes + stats.temp_size_in_bytes - stats.alias_size_in_bytes)
 
 
-def check_weights(made: Outline, room: int) -> None:
+def check_weights(made: AbstractNetwork, room: int) -> None:
     """Refuse a network whose weights are too large, before they are drawn.
 
     Args:
@@ -88,7 +88,7 @@ def check_weights(made: Outline, room: int) -> None:
         raise TooLargeError(f"This network is too large: {_sizes(made)}. {_smaller(room)}")
 
 
-def check_training(made: Outline, optimizer: Optimizer, room: int) -> None:
+def check_training(made: AbstractNetwork, optimizer: Optimizer, room: int) -> None:
     """Refuse a network that is too large to be trained, before its weights are drawn.
 
     Counted is what every training takes: weights and the optimiser's memory twice, before and
@@ -109,7 +109,7 @@ def check_training(made: Outline, optimizer: Optimizer, room: int) -> None:
         path: jax.ShapeDtypeStruct(weight.shape, weight.dtype)
         for path, weight in weights(made.net, "param").items()
     }
-    need = 2 * (total + size(optimizer.shapes(params))) + size(params)
+    need = 2 * (total + tree_bytes(optimizer.shapes(params))) + tree_bytes(params)
     if need > room:
         raise TooLargeError(
             f"This network takes at least {readable(need)} to train: {_sizes(made)}. "
@@ -140,12 +140,12 @@ def readable(count: int) -> str:
     return f"{count / unit:,.{0 if count >= 10 * unit else 1}f} {name}"
 
 
-def _weights(made: Outline) -> dict[str, int]:
+def _weights(made: AbstractNetwork) -> dict[str, int]:
     """Return the bytes of each weight, by path; all are float32."""
     return {path: 4 * math.prod(spec.shape) for path, spec in made.specs.items()}
 
 
-def _sizes(made: Outline) -> str:
+def _sizes(made: AbstractNetwork) -> str:
     """Return in words how large a network's weights are, and which is the largest."""
     found = _weights(made)
     path = max(found, key=found.__getitem__)
@@ -167,7 +167,7 @@ def _available() -> int:
         return UNKNOWN
 
 
-def _groups() -> Iterator[tuple[Path, Groups]]:
+def _groups() -> Iterator[tuple[Path, CgroupFiles]]:
     """Yield the folders of the control groups that this process is in, the outermost last."""
     try:
         lines = (ROOT / "proc/self/cgroup").read_text().splitlines()
@@ -182,7 +182,7 @@ def _groups() -> Iterator[tuple[Path, Groups]]:
             yield base, names
 
 
-def _left(folder: Path, names: Groups) -> int:
+def _left(folder: Path, names: CgroupFiles) -> int:
     """Return the bytes that a control group leaves; `UNKNOWN` if it has no limit."""
     try:
         limit, used = (int((folder / name).read_text()) for name in (names.limit, names.used))

@@ -9,12 +9,12 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from gradus.train.history import History
-from gradus.train.program import Carry
+from gradus.train.state import TrainState
 
 LINE_SECONDS = 5.0  # between two plain lines
 
 
-class Progress:
+class TrainingProgress:
     """Shows each call of the training program, and hears Ctrl-C.
 
     The first Ctrl-C lets the epochs under way finish and then ends training cleanly; a second one
@@ -35,7 +35,7 @@ class Progress:
         self._task: Any = None
         self._handler: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> TrainingProgress:
         try:
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         except ValueError:  # not the main thread: Ctrl-C is heard there
@@ -57,15 +57,15 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, carry: Carry, history: History) -> bool:
+    def __call__(self, train_state: TrainState, history: History) -> bool:
         """Show where training stands; return whether Ctrl-C asked for its end."""
-        epoch = int(carry.epoch)
+        epoch = int(train_state.epoch)
         if self.verbose:
             self._show(epoch, history)
         self._epochs = history.epochs
         return self.interrupted
 
-    def conclude(self, history: History) -> None:
+    def report_end(self, history: History) -> None:
         """Say how training ended, where that is not by its last epoch."""
         if not self.verbose:
             return

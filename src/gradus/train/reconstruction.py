@@ -7,8 +7,9 @@ from typing import Any
 import jax
 
 from gradus.nn.layer import Layer
-from gradus.nn.tree import pytree, static
-from gradus.train.task import Batch, Sums, Supervised, Task
+from gradus.nn.pytree import pytree, static
+from gradus.train.batches import Batch
+from gradus.train.task import Accumulators, Supervised, Task
 
 
 @pytree
@@ -16,27 +17,27 @@ class Reconstruction(Task):
     """Inputs that are their own targets; they lie in memory once, and are gathered once.
 
     Attributes:
-        objective: how outputs are compared with inputs.
+        supervised: how outputs are compared with inputs.
         added: what the mean of what the layers add to the loss is called in the history, such as
             "sparsity"; "" where it is not told apart.
     """
 
-    objective: Supervised
+    supervised: Supervised
     added: str = static(default="")
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
         """Return the loss of the outputs against the inputs, and the sums."""
-        return self.objective.measure(net, batch._replace(y=batch.x))
+        return self.supervised.measure(net, batch._replace(y=batch.x))
 
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
         """Return "loss", each metric, and what the layers have added."""
-        found = self.objective.finish(sums)
+        found = self.supervised.compute(sums)
         return found | ({self.added: sums["penalty"] / sums["samples"]} if self.added else {})
 
-    def names(self) -> list[str]:
-        """Return the names that `finish` gives."""
-        return self.objective.names() + ([self.added] if self.added else [])
+    def metric_names(self) -> list[str]:
+        """Return the names that `compute` gives."""
+        return self.supervised.metric_names() + ([self.added] if self.added else [])
 
     def predict(self, heads: Any) -> Any:
         """Return the reconstruction: with "binary_crossentropy" probabilities, else the outputs."""
-        return self.objective.predict(heads)
+        return self.supervised.predict(heads)

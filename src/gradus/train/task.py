@@ -1,10 +1,10 @@
-"""What is being learnt: how a network and a batch become a loss and metrics."""
+"""What is learned: how a network and a batch become a loss and metrics."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,41 +12,31 @@ import jax.numpy as jnp
 from gradus.errors import GradusError
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
-from gradus.nn.layer import Layer, walk
+from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import added_losses, forward
-from gradus.nn.tree import pytree
+from gradus.nn.pytree import pytree
 from gradus.objectives import penalties
 from gradus.objectives.loss import Loss
 from gradus.objectives.metric import Metric
+from gradus.train.batches import Batch
 
-Sums = dict[str, Any]
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PyTree, Shaped
 
-
-class Batch(NamedTuple):
-    """Some samples.
-
-    Attributes:
-        x: inputs, a tree of arrays `(batch, ...)`.
-        y: targets, the same.
-        weight: the weight of each sample in the loss, `(batch,)`, zero for one that only fills.
-        present: 1 for a sample that counts, 0 for one that fills, `(batch,)`.
-    """
-
-    x: Any
-    y: Any
-    weight: jax.Array
-    present: jax.Array
+# Sums over a batch, which add up over batches: a tree of float32 arrays.
+Accumulators = dict[str, Any]
 
 
 class Task(abc.ABC):
     """Turns a network and a batch into what the training program needs.
 
-    A user's own task is a `gradus.nn.tree.pytree` class with `measure` and `finish`.
+    A user's own task is a `gradus.nn.pytree.pytree` class with `measure`, `compute`, and
+    `metric_names`.
     """
 
     @abc.abstractmethod
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
-        """Return the batch's loss, a scalar to minimise, and sums that add up over batches.
+    def measure(self, net: Layer, batch: Batch) -> tuple[Float[Array, ""], Accumulators]:
+        """Return the loss of a batch, which is minimized, and the batch's accumulators.
 
         Args:
             net: a fresh copy of the network, in training or not.
@@ -54,24 +44,24 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
-        """Return the numbers of an epoch from its added sums; "loss" is one of them."""
+    def compute(self, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:
+        """Return the loss and the metrics from added accumulators; "loss" is one of them."""
 
     @abc.abstractmethod
-    def names(self) -> list[str]:
-        """Return the names of the numbers that `finish` returns."""
+    def metric_names(self) -> list[str]:
+        """Return the names of the numbers that `compute` returns."""
 
-    def turns(self) -> tuple[tuple[str, Task], ...]:
-        """Return who moves which weights in a step, one after the other.
+    def updates(self) -> tuple[tuple[str, Task], ...]:
+        """Return the updates of a step, one after the other: which weights follow which loss.
 
-        Each turn is a layer's path, whose weights alone are moved in it ("" for the whole
-        network), and the task whose loss they go down. With more than one turn the sums of this
-        task's own `measure` and `finish` are a tuple with those of each turn.
+        Each is the path of a layer, whose weights alone are moved ("" for the whole network), and
+        the task whose loss they minimize. With more than one update, the accumulators of this
+        task's own `measure` and `compute` are a tuple with those of each update.
         """
         return (("", self),)
 
-    def predict(self, heads: Any) -> Any:
-        """Return what the network's outputs predict: the outputs themselves, unless it says else.
+    def predict(self, heads: PyTree[Head]) -> PyTree[Shaped[Array, "batch ..."]]:
+        """Return the predictions that a network's outputs stand for: by default the outputs.
 
         Args:
             heads: what `gradus.nn.network.forward` returned.
@@ -80,13 +70,13 @@ class Task(abc.ABC):
 
 
 @pytree
-class Target:
-    """What one output of a network is compared by.
+class OutputObjective:
+    """How one output of a network is judged.
 
     Attributes:
         loss: the loss of this output.
         metrics: what else is measured of it.
-        weight: its share in the total loss.
+        weight: the factor of its loss in the total loss.
     """
 
     loss: Loss
@@ -98,71 +88,75 @@ class Target:
 class Supervised(Task):
     """Inputs with known targets.
 
-    The loss is `Σ_k weight_k · finish_k(Σ_i w_i l_ik / n) + penalties` over the outputs k and the
-    n samples i, as in Keras. Of an output by step, `(batch, steps, ...)`, of masked sequences l_ik
-    is the mean over the sample's real steps, so that each sequence counts the same; metrics count
-    each real step as a sample of its own.
+    The loss is `Σ_k weight_k · finalize_k(Σ_i w_i l_ik / n) + penalties` over the outputs k and
+    the n samples i, as in Keras. For an output with steps, `(batch, steps, ...)`, of masked
+    sequences, l_ik is the mean over the real steps of the sample, so each sequence counts the
+    same; metrics count each real step as a sample.
 
     Attributes:
-        targets: a `Target`, or a dict or tuple of them as the network has outputs.
+        objectives: an `OutputObjective`, or a dict or tuple of them, one for each output.
         penalty: a penalty on every kernel of the network, or None.
     """
 
-    targets: Any
+    objectives: Any
     penalty: Any = None
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Sums]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[Float[Array, ""], Accumulators]:
         """Return the weighted loss with penalties, and the sums of losses and metrics."""
-        outputs = forward(net, batch.x)
-        samples = jnp.sum(batch.present)
-        penalty = penalise(net, self.penalty) + added(net, batch)
-        value = penalty
-        sums: Sums = {"samples": samples, "penalty": penalty * samples}
-        for name, target, head, y in paired(self.targets, outputs, batch.y):
-            losses = losses_of(target.loss, head, y)
+        heads = forward(net, batch.x)
+        count = jnp.sum(batch.present)
+        penalty = penalty_loss(net, self.penalty) + layer_losses(net, batch)
+        loss = penalty
+        accumulators: Accumulators = {"samples": count, "penalty": penalty * count}
+        for name, objective, head, y in zip_outputs(self.objectives, heads, batch.y):
+            losses = per_sample_losses(objective.loss, head, y)  # (batch,)
             total = jnp.sum(batch.weight * losses)
-            value = value + target.weight * target.loss.finish(total / samples)
-            sums[name] = {"loss": total, "metrics": []}
-            if target.metrics:
-                rows = _rows(y, predictions(target.loss, head), batch.present, head.mask)
-                sums[name]["metrics"] = [metric.update(*rows) for metric in target.metrics]
-        return value, sums
+            loss = loss + objective.weight * objective.loss.finalize(total / count)
+            accumulators[name] = {"loss": total, "metrics": []}
+            if objective.metrics:
+                rows = _metric_rows(y, predictions(objective.loss, head), batch.present, head.mask)
+                accumulators[name]["metrics"] = [
+                    metric.update(*rows) for metric in objective.metrics
+                ]
+        return loss, accumulators
 
-    def predict(self, heads: Any) -> Any:
+    def predict(self, heads: PyTree[Head]) -> PyTree[Shaped[Array, "batch ..."]]:
         """Return probabilities for outputs whose loss is about classes, else the outputs."""
-        shown = [
-            predictions(target.loss, head) for _, target, head, _ in paired(self.targets, heads)
+        predicted = [
+            predictions(objective.loss, head)
+            for _, objective, head, _ in zip_outputs(self.objectives, heads)
         ]
-        if isinstance(self.targets, Target):
-            return shown[0]
-        if isinstance(self.targets, dict):
-            return dict(zip(self.targets, shown, strict=True))
-        return tuple(shown)
+        if isinstance(self.objectives, OutputObjective):
+            return predicted[0]
+        if isinstance(self.objectives, dict):
+            return dict(zip(self.objectives, predicted, strict=True))
+        return tuple(predicted)
 
-    def names(self) -> list[str]:
+    def metric_names(self) -> list[str]:
         """Return "loss" and the metrics of one number, with several outputs as "name_metric"."""
-        outputs = paired(self.targets)
-        found = ["loss"]
-        for name, target, _, _ in outputs:
+        outputs = zip_outputs(self.objectives)
+        names = ["loss"]
+        for name, objective, _, _ in outputs:
             prefix = f"{name}_" if len(outputs) > 1 else ""
-            found += [f"{prefix}loss"] if prefix else []
-            found += [f"{prefix}{metric.name}" for metric in target.metrics if metric.scalar]
-        return found
+            names += [f"{prefix}loss"] if prefix else []
+            names += [f"{prefix}{metric.name}" for metric in objective.metrics if metric.scalar]
+        return names
 
-    def finish(self, sums: Sums) -> dict[str, jax.Array]:
+    def compute(self, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:
         """Return "loss", each metric, and with several outputs those of each as "name_loss"."""
-        samples = sums["samples"]
-        found: dict[str, jax.Array] = {"loss": sums["penalty"] / samples}
-        named = [(name, target) for name, target, _, _ in paired(self.targets)]
-        for name, target in named:
-            loss = target.loss.finish(sums[name]["loss"] / samples)
-            found["loss"] = found["loss"] + target.weight * loss
-            if len(named) > 1:
-                found[f"{name}_loss"] = loss
-            for metric, measured in zip(target.metrics, sums[name]["metrics"], strict=True):
-                label = f"{name}_{metric.name}" if len(named) > 1 else metric.name
-                found[label] = metric.finish(measured)
-        return found
+        count = accumulators["samples"]
+        computed: dict[str, jax.Array] = {"loss": accumulators["penalty"] / count}
+        outputs = zip_outputs(self.objectives)
+        for name, objective, _, _ in outputs:
+            loss = objective.loss.finalize(accumulators[name]["loss"] / count)
+            computed["loss"] = computed["loss"] + objective.weight * loss
+            if len(outputs) > 1:
+                computed[f"{name}_loss"] = loss
+            measured = zip(objective.metrics, accumulators[name]["metrics"], strict=True)
+            for metric, sums in measured:
+                label = f"{name}_{metric.name}" if len(outputs) > 1 else metric.name
+                computed[label] = metric.compute(sums)
+        return computed
 
 
 def is_head(part: Any) -> bool:
@@ -170,13 +164,15 @@ def is_head(part: Any) -> bool:
     return isinstance(part, Head)
 
 
-def paired(targets: Any, outputs: Any = None, y: Any = None) -> list[tuple[str, Target, Any, Any]]:
+def zip_outputs(
+    targets: Any, outputs: Any = None, y: Any = None
+) -> list[tuple[str, OutputObjective, Any, Any]]:
     """Return the outputs one by one: name, target, head and true values.
 
     Raises:
         GradusError: if the losses do not match the network's outputs, or the true values.
     """
-    if isinstance(targets, Target):
+    if isinstance(targets, OutputObjective):
         if outputs is not None and not isinstance(outputs, Head):
             raise GradusError(
                 f"The network has {len(outputs)} outputs but one loss was given: give a "
@@ -201,17 +197,17 @@ def paired(targets: Any, outputs: Any = None, y: Any = None) -> list[tuple[str, 
     ]
 
 
-def losses_of(loss: Loss, head: Head, y: Any) -> jax.Array:
+def per_sample_losses(loss: Loss, head: Head, y: Any) -> jax.Array:
     """Return the loss of each sample, `(batch,)`, from the logits where those are meant.
 
     With a mask it is the mean over the sample's real steps.
     """
-    if fused(loss, head.kind):
+    if takes_logits(loss, head.activation):
         return loss.per_sample_from_logits(y, head.logits, head.mask)
     return loss(y, predictions(loss, head), head.mask)
 
 
-def _rows(y: Any, guessed: jax.Array, present: jax.Array, mask: Any) -> tuple[Any, Any, Any]:
+def _metric_rows(y: Any, guessed: jax.Array, present: jax.Array, mask: Any) -> tuple[Any, Any, Any]:
     """Return what metrics count: targets, predictions and weights, by sample or by masked step."""
     if mask is None or not jnp.shape(y)[:2] == guessed.shape[:2] == mask.shape:
         return y, guessed, present
@@ -222,17 +218,17 @@ def _rows(y: Any, guessed: jax.Array, present: jax.Array, mask: Any) -> tuple[An
 
 def predictions(loss: Loss | None, head: Head) -> jax.Array:
     """Return what the network predicts under a loss: probabilities where it is about classes."""
-    if loss is not None and fused(loss, head.kind):
+    if loss is not None and takes_logits(loss, head.activation):
         return _LINKS[loss.link](head.logits)
-    return _ENDS[head.kind](head.logits)
+    return _ENDS[head.activation](head.logits)
 
 
-def fused(loss: Loss, kind: str) -> bool:
+def takes_logits(loss: Loss, kind: str) -> bool:
     """Return whether a head of this kind and the loss meet in the logits."""
     return kind in _FUSED.get(loss.link, ())
 
 
-def penalise(net: Layer, penalty: Any = None) -> jax.Array:
+def penalty_loss(net: Layer, penalty: Any = None) -> jax.Array:
     """Return the sum of a network's penalties.
 
     A layer's attribute `kernel_regularizer` penalises its weight `kernel`, and so for any name.
@@ -242,7 +238,7 @@ def penalise(net: Layer, penalty: Any = None) -> jax.Array:
         penalty: one more penalty, on every trained weight of two axes or more.
     """
     total = jnp.float32(0)
-    for _, layer in walk(net):
+    for _, layer in named_layers(net):
         for name, kind in layer.__dict__.get("_weights", {}).items():
             if kind != "param":
                 continue
@@ -253,7 +249,7 @@ def penalise(net: Layer, penalty: Any = None) -> jax.Array:
     return total
 
 
-def added(net: Layer, batch: Batch) -> jax.Array:
+def layer_losses(net: Layer, batch: Batch) -> jax.Array:
     """Return what the layers of a fresh copy, having been called, add to the loss of a batch."""
     total = jnp.float32(0)
     for value in added_losses(net):
@@ -262,10 +258,10 @@ def added(net: Layer, batch: Batch) -> jax.Array:
     return total
 
 
-def constrain(net: Layer, params: dict[str, jax.Array]) -> dict[str, jax.Array]:
+def apply_constraints(net: Layer, params: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Return the weights with each layer's `kernel_constraint` and the like applied."""
     changed = dict(params)
-    for path, layer in walk(net):
+    for path, layer in named_layers(net):
         for name in layer.__dict__.get("_weights", {}):
             rule = layer.__dict__.get(f"{name}_constraint")
             where = f"{path}/{name}" if path else name

@@ -1,26 +1,27 @@
-"""One update of the weights: forward, backward, and the optimiser's rule."""
+"""One update of the weights: forward, backward, and the rule of the optimizer."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
 from gradus.nn.layer import Layer
-from gradus.nn.network import fresh, recorded, replace, weights
+from gradus.nn.network import fresh, recorded, weights, with_weights
 from gradus.optim.base import Optimizer
-from gradus.train.task import Batch, Task, constrain
+from gradus.train.batches import Batch
+from gradus.train.state import OptState, Params, StepState, params_of
+from gradus.train.task import Accumulators, Task, apply_constraints
 
-Params = dict[str, jax.Array]
-# Trained weights and other weights by path, and the optimiser's memory of each turn.
-Inner = tuple[Params, Params, tuple[Any, ...]]
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key
 
 
-class Seen(NamedTuple):
-    """What an update saw on its way.
+class StepTrace(NamedTuple):
+    """What an update computed on its way.
 
     Attributes:
-        gradients: of the loss, by the weight's path.
+        gradients: of the loss, by the path of the weight.
         outputs: of the layers by path, if they were recorded.
     """
 
@@ -28,90 +29,82 @@ class Seen(NamedTuple):
     outputs: dict[str, Any]
 
 
-def begin(optimizer: Optimizer, task: Task, params: Params) -> tuple[Any, ...]:
-    """Return the optimiser's memory before the first step, one of each turn of the task."""
-    return tuple(optimizer.init(_under(params, layer)) for layer, _ in task.turns())
-
-
-def update(
+def update_weights(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
     batch: Batch,
-    key: jax.Array,
-    scale: jax.Array,
-    inner: Inner,
+    key: Key[Array, ""],
+    rate_scale: Float[Any, ""],
+    step_state: StepState,
     recording: bool = False,
-) -> tuple[Inner, Any, Seen]:
-    """Move the weights once, in each turn of the task those that are its own.
+) -> tuple[StepState, Accumulators, StepTrace]:
+    """Update the weights once, in each update of the task those that belong to it.
 
     Args:
         net: the network without its weights.
-        optimizer: the optimiser.
-        task: what is learnt.
+        optimizer: the optimizer.
+        task: what is learned.
         batch: the samples.
-        key: of all that is random in it.
-        scale: what the learning rate is multiplied by.
-        inner: where training stands.
+        key: of everything random in it.
+        rate_scale: what the learning rate is multiplied by.
+        step_state: trained weights, other weights, and the optimizer state of each update.
         recording: whether the outputs of the layers are kept.
 
     Returns:
-        `inner` afterwards, the batch's sums, and what was seen.
+        The new step state, the accumulators of the batch, and what was computed on the way.
     """
-    params, state, memories = inner
-    sums: list[Any] = []
-    kept: list[Any] = []
+    params, model_state, opt_states = step_state
+    accumulators: list[Accumulators] = []
+    new_opt_states: list[OptState] = []
     gradients: Params = {}
     outputs: dict[str, Any] = {}
-    for number, (layer, part) in enumerate(task.turns()):
-        own = jax.random.fold_in(key, number) if number else key
-        standing = params, state, memories[number]
-        (params, state, memory), added, seen = _turn(
-            net, optimizer, part, layer, batch, own, scale, standing, recording
+    for index, (layer, part) in enumerate(task.updates()):
+        own_key = jax.random.fold_in(key, index) if index else key
+        own_state = params, model_state, opt_states[index]
+        (params, model_state, opt_state), own, trace = _update_layer(
+            net, optimizer, part, layer, batch, own_key, rate_scale, own_state, recording
         )
-        kept.append(memory)
-        sums.append(added)
-        gradients |= seen.gradients
-        outputs |= seen.outputs
-    total = sums[0] if len(sums) == 1 else tuple(sums)
-    return (params, state, tuple(kept)), total, Seen(gradients, outputs)
+        new_opt_states.append(opt_state)
+        accumulators.append(own)
+        gradients |= trace.gradients
+        outputs |= trace.outputs
+    total: Any = accumulators[0] if len(accumulators) == 1 else tuple(accumulators)
+    return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
 
 
-def _turn(
+def _update_layer(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
     layer: str,
     batch: Batch,
     key: jax.Array,
-    scale: jax.Array,
-    standing: tuple[Params, Params, Any],
+    rate_scale: jax.Array,
+    own_state: tuple[Params, Params, OptState],
     recording: bool,
-) -> tuple[tuple[Params, Params, Any], Any, Seen]:
-    """Move the weights under one layer down the loss of one task."""
-    params, state, memory = standing
+) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
+    """Move the weights below one layer down the loss of one task."""
+    params, model_state, opt_state = own_state
 
     def loss_of(own: Params) -> tuple[jax.Array, Any]:
-        whole = replace(net, params | own | state)
-        copy = fresh(whole, key, training=True, recording=recording)
-        value, sums = task.measure(copy, batch)
+        whole_net = with_weights(net, params | own | model_state)
+        copy = fresh(whole_net, key, training=True, recording=recording)
+        loss, accumulators = task.measure(copy, batch)
         outputs = recorded(copy)[1] if recording else {}
-        return value, (weights(copy, "state"), sums, outputs)
+        return loss, (weights(copy, "state"), accumulators, outputs)
 
-    own = _under(params, layer)
-    (value, (after, sums, outputs)), gradients = jax.value_and_grad(loss_of, has_aux=True)(own)
-    moved, memory = optimizer.update(
+    own = params_of(params, layer)
+    (loss, (new_model_state, accumulators, outputs)), gradients = jax.value_and_grad(
+        loss_of, has_aux=True
+    )(own)
+    moved, opt_state = optimizer.update(
         gradients,
-        memory,
+        opt_state,
         own,
-        learning_rate_scale=scale,
-        value=value,
+        learning_rate_scale=rate_scale,
+        value=loss,
         value_fn=lambda own: loss_of(own)[0],
     )
-    moved = constrain(net, params | moved)
-    return (moved, after, memory), sums, Seen(gradients, outputs)
-
-
-def _under(params: Params, layer: str) -> Params:
-    """Return the weights under the path of a layer; "" is the whole network."""
-    return {path: w for path, w in params.items() if not layer or path.startswith(f"{layer}/")}
+    moved = apply_constraints(net, params | moved)
+    return (moved, new_model_state, opt_state), accumulators, StepTrace(gradients, outputs)

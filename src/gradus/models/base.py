@@ -1,0 +1,232 @@
+"""What every model is: a network with its task, optimizer and history, to be evaluated and used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.checks import whole_number
+from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.errors import DataError, GradusError, ShapeError, unknown
+from gradus.hyperparameters import find_hyperparameters
+from gradus.models import arguments
+from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
+from gradus.models.training_data import TrainingData, check_arrays
+from gradus.nn.layer import Layer
+from gradus.nn.network import abstract_init, weights, with_weights
+from gradus.optim import optimizers
+from gradus.space import Space
+from gradus.train import inference, memory
+from gradus.train.batches import Samples
+from gradus.train.history import History
+from gradus.train.reconstruction import Reconstruction
+from gradus.train.state import TrainState
+from gradus.train.task import OutputObjective, Supervised, Task
+
+M = TypeVar("M", bound="BaseModel")
+
+
+class BaseModel:
+    """A network with its task, optimizer and history; `Model` adds training and files.
+
+    The arguments and attributes are those of `Model`.
+
+    Attributes:
+        train_state: where training stands; None before the first training.
+        monitored: the number that the last training watched, and whether "min" or "max" of it.
+        example: the shapes and types of two samples, for which the network was built.
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        loss: Any,
+        optimizer: Any = "adam",
+        metrics: Any = (),
+        loss_weights: Any = None,
+        penalty: Any = None,
+        seed: int = 0,
+    ) -> None:
+        if not isinstance(net, Layer | Space):
+            raise GradusError(f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}.")
+        self.settings = {
+            "net": net,
+            "loss": loss,
+            "optimizer": optimizer,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "penalty": penalty,
+            "seed": seed,
+        }
+        self.net, self.optimizer, self.task, self.seed = net, optimizer, loss, seed
+        self.spaces = find_hyperparameters(self.settings)
+        if not self.spaces:
+            self.seed = whole_number("seed", seed)
+            self.optimizer = optimizers.get(optimizer)
+            if not isinstance(loss, Task):
+                self.task = make_supervised(loss, metrics, loss_weights, penalty)
+        self.history = History()
+        self.train_state: TrainState | None = None
+        self.monitored: tuple[str, str] | None = None
+        self.example: Any = None
+
+    @property
+    def built(self) -> bool:
+        """Whether the network has its weights."""
+        return self.net.built
+
+    def build(self: M, x: Any) -> M:
+        """Draw the weights for inputs like `x`, a batch of them; `fit` does it by itself."""
+        self.require_values()
+        if self.example is None:
+            self.example = arguments.shapes_of(as_tree(x))
+        if not self.built:
+            network = abstract_init(self.net, self.example)
+            memory.check_weights(network, memory.host_free_bytes())
+            self.net = network.init_weights(self.seed)
+        return self
+
+    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
+        """Return the loss and the metrics on some data, exact for any number of rows."""
+        self.require_built("evaluate")
+        x, y, weight = check_arrays(x, y, sample_weight)
+        self.check_input(x)
+        task = self.task_for(x, y)
+        measured = inference.evaluate_batches(self.net, task, x, y, weight)
+        return {name: float(v) if v.ndim == 0 else v for name, v in measured.items()}
+
+    def predict(self, x: Any, logits: bool = False) -> Any:
+        """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
+
+        Args:
+            x: inputs, as in `fit`.
+            logits: whether outputs are given before the final softmax or sigmoid.
+        """
+        self.require_built("predict")
+        x = as_tree(x)
+        check_same_length(x)
+        check_finite(x)
+        self.check_input(x)
+        return inference.predict_batches(self.net, self.task, x, logits)
+
+    def predict_classes(self, x: Any) -> Any:
+        """Return the most probable class of each row, integers `(n,)`.
+
+        With one sigmoid output that is 1 where its probability exceeds ½; with several, for
+        several labels a sample, an array `(n, labels)` of 0 and 1.
+        """
+        if not isinstance(self.task, Supervised):
+            raise GradusError("predict_classes needs a loss; this model has a task of its own.")
+        predicted, objectives = self.predict(x), self.task.objectives
+        if isinstance(objectives, OutputObjective):
+            return arguments.classes_of(predicted, objectives.loss)
+        if isinstance(objectives, dict):
+            return {n: arguments.classes_of(predicted[n], objectives[n].loss) for n in objectives}
+        pairs = zip(predicted, objectives, strict=True)
+        return tuple(arguments.classes_of(each, objective.loss) for each, objective in pairs)
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights by path, as NumPy arrays: "dense_1/kernel"."""
+        self.require_built("weights")
+        return {path: np.asarray(value) for path, value in weights(self.net).items()}
+
+    def set_weights(self, values: Mapping[str, Any]) -> None:
+        """Replace weights by path.
+
+        Raises:
+            GradusError: if a path is unknown.
+            ShapeError: if a shape does not fit; it names the weight and both shapes.
+        """
+        have = self.weights
+        for path, value in values.items():
+            if path not in have:
+                raise unknown("weight", path, have)
+            if np.shape(value) != have[path].shape:
+                raise ShapeError(
+                    f"The weight {path!r} has shape {have[path].shape} but was given "
+                    f"{np.shape(value)}."
+                )
+        self.replace_weights({path: jnp.asarray(v, jnp.float32) for path, v in values.items()})
+
+    def replace_weights(self, values: Mapping[str, jax.Array]) -> None:
+        """Replace weights of the network, and in the state that training continues from."""
+        self.net = with_weights(self.net, values)
+        if self.train_state is not None:
+            params, model_state = weights(self.net, "param"), weights(self.net, "state")
+            self.train_state = dataclasses.replace(
+                self.train_state, params=params, model_state=model_state
+            )
+
+    def summary(self) -> str:
+        """Return a table of the layers: shapes, weights and floating-point operations a sample."""
+        from gradus.models.summary import summarize
+
+        self.require_built("summary")
+        return summarize(self.net, self.example)
+
+    def __repr__(self) -> str:
+        return f"Model({self.net!r}, optimizer={self.optimizer!r})"
+
+    # --- the model and its data, checked against each other -------------------------------------
+
+    def prepare_task(self, data: TrainingData) -> Task:
+        """Build the network for the data, and return the task fitted to them, after all checks."""
+        self.build(data.example)
+        arguments.check_trainable(self.net, self.optimizer.layer_rates)
+        task = self.task_for(data.samples.x, data.samples.y)
+        if isinstance(data.validation, Samples):
+            self.check_input(data.validation.x)
+            self.task_for(data.validation.x, data.validation.y, "validation y")
+        return task
+
+    def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
+        """Return the task fitted to targets, after all checks of network, loss and data.
+
+        Args:
+            x: inputs.
+            y: targets, or None.
+            where: what the targets are called in an error.
+        """
+        if isinstance(self.task, Reconstruction):
+            if y is not None:
+                raise DataError("An autoencoder's target is its input: write fit(x), without y.")
+            supervised = self._check_task(self.task.supervised, x, x, where.replace("y", "x"))
+            return dataclasses.replace(self.task, supervised=supervised)
+        if not isinstance(self.task, Supervised):
+            task: Task = self.task
+            return task
+        if y is None:
+            raise DataError("fit and evaluate need targets: write fit(x, y).")
+        return self._check_task(self.task, x, y, where)
+
+    def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:
+        """Return a task fitted to the targets; note what is doubtful."""
+        notes = check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
+        for note in notes:
+            if note not in self.history.notes:
+                self.history.notes.append(note)
+        return fit_metrics(task, y)
+
+    def check_input(self, x: Any) -> None:
+        """Refuse inputs that the built network cannot take."""
+        if self.example is not None:
+            arguments.check_shapes(self.example, x)
+
+    def require_values(self) -> None:
+        """Refuse to go on if a hyperparameter is still a set of values."""
+        for name, hyper in self.spaces.items():
+            raise GradusError(
+                f"{name} is {hyper.space!r}, a set of values: to try them write "
+                "gr.Sweep(model, trials=…).fit(x, y), or give it one value."
+            )
+
+    def require_built(self, verb: str) -> None:
+        """Refuse to go on if the network has no weights."""
+        if not self.built:
+            raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")

@@ -1,0 +1,71 @@
+"""How a model enters a training and leaves it: its train state, its history, its best weights."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from gradus.models.base import BaseModel
+from gradus.nn.network import with_weights
+from gradus.optim.schedules import ReduceOnPlateau
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.layer_statistics import recorded_paths
+from gradus.train.state import TrainState, init_train_state
+
+
+def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) -> TrainState:
+    """Return the state that the next training of a built model begins with; ready its history.
+
+    The optimizer state and the number of epochs continue from the last training; the best epoch so
+    far is forgotten.
+    """
+    history, (layers, trained) = model.history, recorded_paths(model.net)
+    if (history.layers, history.weights) != (layers, trained):
+        history.layers, history.weights, history.probes = layers, trained, {}
+    history.stopped, history.best_epoch = "", 0
+    state = model.train_state
+    if state is None or sorted(state.params) != trained:  # new, or other layers are frozen now
+        epoch = 0 if state is None else state.epoch
+        state = init_train_state(model.net, model.optimizer, model.task, early_stopping, False)
+        state = dataclasses.replace(state, epoch=np.int32(epoch))
+    state = dataclasses.replace(
+        state,
+        best=(state.params, state.model_state) if keep_best else None,
+        stopping_state=early_stopping.init_state(),
+        stopped=np.bool_(False),
+        diverged=np.bool_(False),
+    )
+    rate, monitored = model.optimizer.learning_rate, (early_stopping.monitor, early_stopping.mode)
+    if isinstance(rate, ReduceOnPlateau) and monitored != model.monitored and state.plateau_state:
+        # The best value of another number is no measure of this one.
+        plateau_state = rate.init_state() | {"scale": state.plateau_state["scale"]}
+        state = dataclasses.replace(state, plateau_state=plateau_state)
+    model.monitored = monitored
+    return state
+
+
+def end_fit(
+    model: BaseModel,
+    train_state: TrainState,
+    early_stopping: EarlyStopping,
+    interrupted: bool = False,
+) -> None:
+    """Give the model its weights, the best where they were kept, and note how training ended."""
+    history, stopping_state = model.history, train_state.stopping_state
+    if interrupted:
+        history.stopped = "interrupted"
+    elif bool(train_state.diverged):
+        history.stopped = "diverged"
+    elif bool(train_state.stopped):
+        out_of_patience = int(stopping_state["wait"]) >= early_stopping.patience
+        history.stopped = "patience" if out_of_patience else "target"
+    best_epoch = int(stopping_state["epoch"])
+    if train_state.best is not None and best_epoch:
+        # A diverged epoch is in the history but is not counted by the train state.
+        since = int(train_state.epoch) - best_epoch + int(train_state.diverged)
+        history.best_epoch = history.epochs - since
+        params, model_state = train_state.best
+        train_state = dataclasses.replace(train_state, params=params, model_state=model_state)
+    model.train_state = train_state
+    model.net = with_weights(model.net, train_state.params | train_state.model_state)

@@ -1,0 +1,196 @@
+"""The samples that people hand to `fit`, checked and made what training takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.checks import number
+from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.splits import split
+from gradus.errors import DataError, GradusError
+from gradus.train import loop
+from gradus.train.batches import BatchSource, Samples
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """What is trained on, and what is evaluated after each epoch.
+
+    Attributes:
+        samples: all samples, with their weights in training.
+        rows: which of them are trained on; None for all.
+        validation: what is evaluated: other samples, rows of these, or None.
+        sample_weight: the weights of the samples without those of their classes, which count in
+            training alone.
+    """
+
+    samples: Samples
+    rows: np.ndarray | None
+    validation: Samples | np.ndarray | None
+    sample_weight: np.ndarray | None
+
+    @property
+    def count(self) -> int:
+        """How many samples are trained on."""
+        return len(self.rows) if self.rows is not None else len(jax.tree.leaves(self.samples.x)[0])
+
+    @property
+    def validated(self) -> bool:
+        """Whether anything is evaluated after each epoch."""
+        return self.validation is not None
+
+    @property
+    def example(self) -> Any:
+        """Two inputs, which a network is built for."""
+        return jax.tree.map(lambda a: a[:2], self.samples.x)
+
+    def validation_source(self) -> BatchSource | None:
+        """Return the batches to evaluate; a split shares the training's arrays, held once."""
+        if self.validation is None:
+            return None
+        if isinstance(self.validation, Samples):
+            return loop.validation_source(self.validation, None)
+        unweighted = self.samples._replace(weight=self.sample_weight)
+        return loop.validation_source(unweighted, self.validation)
+
+    def for_batches(self, batch_size: int | None) -> tuple[Samples, np.ndarray | None]:
+        """Return the samples that batches are gathered from, and the rows to train on.
+
+        A full batch is all samples, so only those that are trained on are returned, without rows.
+        """
+        if batch_size is not None or self.rows is None:
+            return self.samples, self.rows
+        return jax.tree.map(lambda a: a[self.rows], self.samples), None
+
+
+def make_training_data(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    validation_split: Any = 0.0,
+    validation_data: Any = None,
+    shuffle_seed: int = 0,
+) -> TrainingData:
+    """Return the samples of a training, from the arguments of `Model.fit`.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        GradusError: for weights or a share that cannot be.
+    """
+    x, y, given = check_arrays(x, y, sample_weight)
+    weight = apply_class_weight(given, y, class_weight)
+    rows, held = split_validation(x, y, validation_split, validation_data, shuffle_seed)
+    return TrainingData(Samples(x, y, weight), rows, held, given)
+
+
+def check_arrays(
+    x: Any, y: Any, sample_weight: Any, where: tuple[str, str] = ("x", "y")
+) -> tuple[Any, Any, np.ndarray | None]:
+    """Return inputs, targets and weights as NumPy arrays, all finite and of one length.
+
+    Raises:
+        DataError: saying which of them cannot be used, and why.
+    """
+    x = as_tree(x, where[0])
+    y = None if y is None else as_tree(y, where[1])
+    weight = None if sample_weight is None else as_array(sample_weight, "sample_weight")
+    check_same_length(x, y, weight)
+    check_finite(x, where[0])
+    if y is not None:
+        check_finite(y, where[1])
+    if weight is not None:
+        weight = weight.astype(np.float32)
+        if weight.ndim != 1 or weight.min() < 0 or not weight.sum() > 0:
+            raise DataError(
+                f"sample_weight has shape {weight.shape} and its smallest value is "
+                f"{weight.min():g}: write one number for each sample, none negative, not all zero."
+            )
+    return x, y, weight
+
+
+def apply_class_weight(weight: np.ndarray | None, y: Any, class_weight: Any) -> np.ndarray | None:
+    """Return the samples' weights times those of their classes.
+
+    Args:
+        weight: of the samples, or None for one each.
+        y: their targets.
+        class_weight: as in `Model.fit`, or None.
+
+    Raises:
+        GradusError: for targets that are no classes, or weights that are none.
+    """
+    if class_weight is None:
+        return weight
+    by_class = _class_weights(y, class_weight)
+    return by_class if weight is None else weight * by_class
+
+
+def _labels(y: Any) -> np.ndarray:
+    """Return class labels, `(n,)`, from labels or from one-hot rows."""
+    if isinstance(y, np.ndarray):
+        if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+            labels = y.reshape(-1)
+            if (labels == np.rint(labels)).all():
+                return labels.astype(int)
+        elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(-1) == 1).all():
+            return y.argmax(-1)
+    raise GradusError(
+        "class_weight needs one class for each sample, as a label or a one-hot row; for other "
+        "targets use sample_weight."
+    )
+
+
+def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
+    """Return the weight of each sample from those of the classes."""
+    labels = _labels(y)
+    classes, counts = np.unique(labels, return_counts=True)
+    if class_weight == "balanced":
+        class_weight = {
+            int(label): len(labels) / (len(classes) * count)
+            for label, count in zip(classes, counts, strict=True)
+        }
+    if not isinstance(class_weight, Mapping):
+        raise GradusError(
+            f"class_weight={class_weight!r}: write a dict such as {{0: 1.0, 1: 5.0}}, or "
+            "'balanced'."
+        )
+    missing = [int(label) for label in classes if label not in class_weight]
+    if missing:
+        raise GradusError(f"class_weight has no entry for the classes {missing}, which y has.")
+    given = [class_weight[int(label)] for label in classes]
+    weights = [number(f"class_weight[{c}]", w, 0) for c, w in zip(classes, given, strict=True)]
+    if not 0 < sum(weights) < math.inf:
+        raise GradusError(f"class_weight={class_weight!r}: write finite weights, not all zero.")
+    return np.asarray(weights, np.float32)[np.searchsorted(classes, labels)]
+
+
+def split_validation(
+    x: Any, y: Any, share: Any, given: Any, seed: int
+) -> tuple[np.ndarray | None, Samples | np.ndarray | None]:
+    """Return the rows to train on (None: all) and what to measure: other data, rows, or None.
+
+    Raises:
+        DataError: if the data given cannot be used.
+        GradusError: for both data and a share, or a share outside (0, 1).
+    """
+    if given is not None:
+        if share:
+            raise GradusError("Give validation_split or validation_data, not both.")
+        if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
+            raise DataError("validation_data is (x, y) or (x, y, weight).")
+        held_x, held_y, weight = (*given, None, None)[:3]
+        where = "validation x", "validation y"
+        return None, Samples(*check_arrays(held_x, held_y, weight, where))
+    if not share and not isinstance(share, str):
+        return None, None
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise GradusError(f"validation_split={share!r}: write a share between 0 and 1.")
+    labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
+    return split(y if labelled else len(jax.tree.leaves(x)[0]), share, seed)

@@ -1,0 +1,211 @@
+"""Layers that change images at random, in training only, so that a network sees more of them.
+
+They are part of the compiled program: no image is changed on the host, and each sample has its own
+draw in each step (Simard et al. 2003, "Best practices for convolutional neural networks").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradus.checks import whole_number
+from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+from gradus.nn.layers.window import check_axes, format_sizes
+
+MODES = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+class RandomFlip(Layer):
+    """Mirror each image with probability ½ in training.
+
+    Args:
+        mode: "horizontal" exchanges left and right, "vertical" top and bottom;
+            "horizontal_and_vertical" decides on each by itself.
+
+    Raises:
+        GradusError: for an unknown mode.
+        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+    """
+
+    def __init__(self, mode: str = "horizontal_and_vertical") -> None:
+        self.mode = mode
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the images, some of them mirrored, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        if self.mode not in MODES:
+            raise unknown("mode of RandomFlip", self.mode, MODES)
+        if not training:
+            return x
+        turned = jax.random.bernoulli(self.random(), 0.5, (2, x.shape[0], 1, 1, 1))
+        if self.mode != "horizontal":
+            x = jnp.where(turned[0], x[:, ::-1], x)
+        if self.mode != "vertical":
+            x = jnp.where(turned[1], x[:, :, ::-1], x)
+        return x
+
+
+class RandomTranslation(Layer):
+    """Shift each image by whole pixels in training; what comes in from outside is zero.
+
+    Each shift is as likely as any other, from `-⌊factor · size⌋` to `⌊factor · size⌋` pixels.
+
+    Args:
+        height_factor: the largest shift up or down, as a share of the height, in [0, 1]; a swept
+            setting.
+        width_factor: the largest shift to the left or right, as a share of the width; likewise.
+
+    Raises:
+        GradusError: for a factor outside [0, 1].
+        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+    """
+
+    hypers = ("height_factor", "width_factor")
+
+    def __init__(self, height_factor: float, width_factor: float) -> None:
+        _check_factor("RandomTranslation", "height_factor", height_factor)
+        _check_factor("RandomTranslation", "width_factor", width_factor)
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the shifted images, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        if not training:
+            return x
+        draws = jax.random.uniform(self.random(), (2, x.shape[0]), jnp.float32)
+        for axis, factor in ((1, self.height_factor), (2, self.width_factor)):
+            size = x.shape[axis]
+            most = jnp.floor(factor * size + 1e-3)  # 0.7 · 10 in float32 may lie just below 7
+            shift = jnp.floor(draws[axis - 1] * (2 * most + 1)) - most
+            x = _taken(x, jnp.arange(size) - shift.astype(jnp.int32)[:, None], axis)
+        return x
+
+
+class RandomCrop(Layer):
+    """Cut a part out of each image: anywhere in training, the middle at prediction.
+
+    Args:
+        height: of the part, in pixels.
+        width: of the part.
+
+    Raises:
+        GradusError: for sizes that are no positive whole numbers.
+        ShapeError: for an input that is no batch of images, or smaller than the part.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height = height
+        self.width = width
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the parts, `(batch, height, width, channels)`."""
+        check_axes(self, x.shape, 2)
+        height = whole_number("height", self.height, 1, "RandomCrop")
+        width = whole_number("width", self.width, 1, "RandomCrop")
+        spare = x.shape[1] - height, x.shape[2] - width
+        if min(spare) < 0:
+            raise ShapeError(
+                f"{self._where()} cuts out {format_sizes((height, width))} but was given images of "
+                f"shape {tuple(x.shape)}, {format_sizes(x.shape[1:3])} large: write a smaller "
+                "height and width."
+            )
+        if not training:
+            top, left = spare[0] // 2, spare[1] // 2
+            return x[:, top : top + height, left : left + width]
+        count = x.shape[0]
+        rows, columns = jax.random.split(self.random())
+        top = jax.random.randint(rows, (count, 1), 0, spare[0] + 1)
+        left = jax.random.randint(columns, (count, 1), 0, spare[1] + 1)
+        return _taken(_taken(x, top + jnp.arange(height), 1), left + jnp.arange(width), 2)
+
+
+class RandomRotation(Layer):
+    """Turn each image about its middle in training, by an angle from U(−2π·factor, 2π·factor).
+
+    A pixel is interpolated between the four around the place that it comes from; outside of the
+    image is zero.
+
+    Args:
+        factor: the largest angle as a share of a full turn, in [0, 1]; a swept setting.
+
+    Raises:
+        GradusError: for a factor outside [0, 1].
+        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+    """
+
+    hypers = ("factor",)
+
+    def __init__(self, factor: float) -> None:
+        _check_factor("RandomRotation", "factor", factor)
+        self.factor = factor
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the turned images, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        x = as_float(x)
+        if not training:
+            return x
+        share = jax.random.uniform(self.random(), (x.shape[0],), jnp.float32, -1.0, 1.0)
+        return rotate(x, 2 * jnp.pi * self.factor * share)
+
+
+def rotate(x: Any, angle: Any) -> Any:
+    """Return images turned clockwise about their middle, bilinearly interpolated.
+
+    Args:
+        x: `(batch, height, width, channels)`.
+        angle: of each image, `(batch,)`, in radians.
+    """
+    height, width = x.shape[1:3]
+    middle = (height - 1) / 2, (width - 1) / 2
+    down = jnp.arange(height, dtype=x.dtype)[:, None] - middle[0]
+    right = jnp.arange(width, dtype=x.dtype) - middle[1]
+    cos, sin = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
+    return _interpolated(
+        x, cos * down - sin * right + middle[0], sin * down + cos * right + middle[1]
+    )
+
+
+def _interpolated(x: Any, rows: Any, columns: Any) -> Any:
+    """Return the images' values at places `(batch, h, w)` between their pixels."""
+    batch, height, width, channels = x.shape
+    # With a frame of zeros the four neighbours of any place are there.
+    framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(batch, -1, channels)
+    rows, columns = jnp.clip(rows, -1, height), jnp.clip(columns, -1, width)
+    above = jnp.minimum(jnp.floor(rows), height - 1)
+    before = jnp.minimum(jnp.floor(columns), width - 1)
+    corner = (above.astype(jnp.int32) + 1) * (width + 2) + before.astype(jnp.int32) + 1
+
+    def pixel(step: int) -> Any:
+        at = (corner + step).reshape(batch, -1, 1)
+        found = jnp.take_along_axis(framed, at, 1, mode="promise_in_bounds")
+        return found.reshape(*corner.shape, channels)
+
+    down, right = (rows - above)[..., None], (columns - before)[..., None]
+    top = pixel(0) * (1 - right) + pixel(1) * right
+    bottom = pixel(width + 2) * (1 - right) + pixel(width + 3) * right
+    return top * (1 - down) + bottom * down
+
+
+def _taken(x: Any, at: Any, axis: int) -> Any:
+    """Return the rows or columns `at`, `(batch, count)`, of each image; those outside are zero."""
+    size = x.shape[axis]
+    shape = [at.shape[0], 1, 1, 1]
+    shape[axis] = at.shape[1]
+    at = at.reshape(shape)
+    found = jnp.take_along_axis(x, jnp.clip(at, 0, size - 1), axis, mode="promise_in_bounds")
+    return jnp.where((at >= 0) & (at < size), found, jnp.zeros((), x.dtype))
+
+
+def _check_factor(layer: str, name: str, value: Any) -> None:
+    """Refuse a concrete number outside [0, 1]; arrays, tracers and spaces pass."""
+    if isinstance(value, str | bool | list | tuple) or (
+        isinstance(value, int | float) and not 0.0 <= value <= 1.0
+    ):
+        raise GradusError(f"{layer}({name}={value!r}): write a number from 0 to 1.")

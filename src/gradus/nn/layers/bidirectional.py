@@ -1,0 +1,69 @@
+"""A recurrent layer that reads a sequence from both ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.errors import GradusError, unknown
+from gradus.nn import mask_tracking
+from gradus.nn.layer import Layer
+from gradus.nn.layers.rnn_base import Recurrent
+from gradus.nn.network import copy_structure
+
+MERGES = ("concat", "sum", "mul", "ave")
+
+
+class Bidirectional(Layer):
+    """A recurrent layer and its copy that goes the other way, their outputs merged step by step.
+
+    The copy has weights of its own, at "backward", drawn anew. Outputs of steps that only fill are
+    zero, as in Keras (Schuster & Paliwal 1997, "Bidirectional recurrent neural networks").
+
+    Args:
+        layer: an `LSTM`, `GRU` or `SimpleRNN`.
+        merge_mode: "concat" (along the last axis), "sum", "mul" or "ave"; None for a tuple of
+            both outputs.
+
+    Raises:
+        GradusError: for a layer that is not recurrent, or goes backwards already; an unknown merge.
+    """
+
+    def __init__(self, layer: Recurrent, merge_mode: str | None = "concat") -> None:
+        if not isinstance(layer, Recurrent):
+            raise GradusError(
+                f"Bidirectional({layer!r}) needs a recurrent layer: write "
+                "Bidirectional(LSTM(64)) or the like."
+            )
+        if layer.go_backwards:
+            raise GradusError("Bidirectional reads both ways itself: leave out go_backwards.")
+        if merge_mode not in (None, *MERGES):
+            raise unknown("merge_mode", merge_mode, MERGES)
+        self.layer = layer
+        self.merge_mode = merge_mode
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Make the copy that goes the other way."""
+        self.backward = copy_structure(self.layer)
+        self.backward.__dict__.pop("_name", None)
+        self.backward.go_backwards = True
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the merged outputs, or both; with `return_sequences` step by step."""
+        ahead, back = self.layer(x, mask=mask), self.backward(x, mask=mask)
+        if self.layer.return_sequences:
+            back = jnp.flip(back, 1)
+            if mask is not None:
+                ahead, back = (jnp.where(mask[..., None], h, 0.0) for h in (ahead, back))
+                mask_tracking.set_mask(ahead, mask)
+                mask_tracking.set_mask(back, mask)
+        if self.merge_mode == "concat":
+            return jnp.concatenate([ahead, back], axis=-1)
+        if self.merge_mode == "sum":
+            return ahead + back
+        if self.merge_mode == "mul":
+            return ahead * back
+        if self.merge_mode == "ave":
+            return (ahead + back) / 2
+        return ahead, back

@@ -1,0 +1,159 @@
+"""Layers made of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.checks import whole_number
+from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.layer import Layer
+from gradus.nn.network import copy_structure
+from gradus.space import Range, Space
+
+
+def _check_layers(owner: str, layers: Any) -> Any:
+    if isinstance(layers, Space):
+        return layers
+    if isinstance(layers, Layer) or not isinstance(layers, Sequence):
+        raise GradusError(f"{owner} takes a list of layers: write {owner}([Dense(10), ...]).")
+    for index, layer in enumerate(layers):
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            raise GradusError(
+                f"{owner}: item {index} is the class {layer.__name__}, not a layer: "
+                f"write {layer.__name__}(...)."
+            )
+        if not isinstance(layer, Layer | Space):
+            raise GradusError(
+                f"{owner}: item {index} is {layer!r} ({type(layer).__name__}), not a layer; "
+                'for an activation write Activation("relu").'
+            )
+    return list(layers)
+
+
+class Sequential(Layer):
+    """One layer after another: the output of each is the input of the next.
+
+    Layers are named by their class and a count ("dense", "dense_1") unless they have a name.
+
+    Args:
+        layers: the layers, first to last.
+
+    Raises:
+        GradusError: for an item that is not a layer.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = _check_layers("Sequential", layers)
+
+    def call(self, x: Any) -> Any:
+        """Return the output of the last layer."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Repeat(Layer):
+    """Copies of a layer, one after another, each with weights of its own.
+
+    So that the number of layers can be a hyperparameter: `Repeat(Dense(64, "relu"),
+    int_uniform(1, 4))`.
+
+    Args:
+        layer: what is copied.
+        times: how many copies; with none the output is the input.
+
+    Raises:
+        GradusError: for what is no layer, or a count that is no whole number from 0 up.
+    """
+
+    build_only = ("layer",)
+
+    def __init__(self, layer: Layer, times: int) -> None:
+        (self.layer,) = _check_layers("Repeat", [layer])
+        self.times = times
+        if not isinstance(times, Space) or isinstance(times, Range):
+            whole_number("times", getattr(times, "low", times), 0, "Repeat")
+
+    def build(self, shape: Any) -> None:
+        """Make the copies."""
+        self.layers = [copy_structure(self.layer) for _ in range(int(self.times))]
+
+    def call(self, x: Any) -> Any:
+        """Return the output of the last copy."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Residual(Layer):
+    """A skip connection: `x + f(x)`, where `f` is the layers one after another.
+
+    He et al. 2016, "Deep residual learning for image recognition".
+
+    Args:
+        layers: the layers of `f`; its output must have the shape of its input.
+
+    Raises:
+        ShapeError: if it has not; the message names both shapes.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = _check_layers("Residual", layers)
+
+    def call(self, x: Any) -> Any:
+        """Return `x + f(x)`."""
+        y = x
+        for layer in self.layers:
+            y = layer(y)
+        if y.shape != x.shape:
+            raise ShapeError(
+                f"{self._where()} adds its layers' output of shape {tuple(y.shape)} to its input "
+                f"of shape {tuple(x.shape)}: end it with Dense({x.shape[-1]})."
+            )
+        return x + y
+
+
+class Parallel(Layer):
+    """Several branches on one input, or each on its own, merged into one or many outputs.
+
+    A list of branches is merged by `merge`; a dict of branches gives a dict of outputs, one for
+    each name. If the input is a dict with the branches' names, each branch has its own input.
+
+    Args:
+        branches: a list or a dict of layers.
+        merge: "concatenate" (along the last axis), "add" or "multiply"; None, for the outputs
+            as they are, in a dict or a tuple.
+
+    Raises:
+        GradusError: for an unknown way to merge.
+    """
+
+    def __init__(self, branches: Any, merge: str | None = None) -> None:
+        if merge not in (None, "concatenate", "add", "multiply"):
+            raise unknown("merge", merge, ("concatenate", "add", "multiply"))
+        named = isinstance(branches, dict)
+        _check_layers("Parallel", list(branches.values()) if named else branches)
+        self.branches = branches
+        self.merge = merge
+
+    def call(self, x: Any) -> Any:
+        """Return the merged outputs, or all of them."""
+        if isinstance(self.branches, dict):
+            own = isinstance(x, dict) and set(x) == set(self.branches)
+            named = {n: layer(x[n] if own else x) for n, layer in self.branches.items()}
+            if self.merge is None:
+                return named
+            parts = list(named.values())
+        else:
+            parts = [layer(x) for layer in self.branches]
+            if self.merge is None:
+                return tuple(parts)
+        if self.merge == "concatenate":
+            return jnp.concatenate(parts, axis=-1)
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part if self.merge == "add" else total * part
+        return total

@@ -1,0 +1,267 @@
+"""Convolutional layers: kernels that slide over sequences and images, channels last."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from gradus.checks import whole_number
+from gradus.errors import GradusError, ShapeError
+from gradus.nn import activations
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+from gradus.nn.layers.window import check_axes, check_fits, padding_mode, per_axis
+from gradus.nn.ops.conv import Sizes, convolve, padding_sizes
+
+
+class WindowLayer(Layer):
+    """What layers with a sliding kernel have in common; a base that is never used itself.
+
+    Attributes:
+        rank: the number of axes of space, 1 or 2, which a subclass gives.
+    """
+
+    build_only = ("kernel_initializer", "bias_initializer")
+    rank: ClassVar[int]
+    strides: Any
+    dilation_rate: Any
+    activation: Any
+    use_bias: bool
+    kernel_initializer: Any
+    bias_initializer: Any
+
+    def call(self, x: Any) -> Any:
+        """Return `activation(slide(x) + bias)`."""
+        check_axes(self, x.shape, self.rank)
+        z = self.apply_window(as_float(x))
+        if self.use_bias:
+            z = z + self.bias
+        return activations.get(self.activation)(z)
+
+    def apply_window(self, x: Any) -> Any:
+        """Return what the kernel makes of `x`; a subclass writes it."""
+        raise GradusError(f"{type(self).__name__} has no slide(self, x): write one.")
+
+    def _add(self, kernel: Sizes, outputs: int) -> None:
+        """Make `kernel` and `bias`."""
+        activations.get(self.activation)
+        self.kernel = self.add_weight("kernel", kernel, self.kernel_initializer)
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (outputs,), self.bias_initializer)
+
+    def _steps(self) -> tuple[Sizes, Sizes]:
+        """Return the strides and the dilation."""
+        strides = per_axis(self, "strides", self.rank)
+        dilation = per_axis(self, "dilation_rate", self.rank)
+        if max(strides) > 1 and max(dilation) > 1:
+            raise GradusError(
+                f"{type(self).__name__}(strides={self.strides!r}, dilation_rate="
+                f"{self.dilation_rate!r}): a kernel either takes strides or is dilated; leave one "
+                "of the two at 1."
+            )
+        return strides, dilation
+
+    def _check_channels(self, x: Any, channels: int) -> None:
+        if x.shape[-1] != channels:
+            raise ShapeError(
+                f"{self._where()} was built for {channels} channels (kernel "
+                f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
+            )
+
+    def _convolve(self, x: Any, kernel: Any, groups: int, modes: tuple[str, ...]) -> Any:
+        sizes = kernel.shape[:-2]
+        strides, dilation = self._steps()
+        spans = tuple(d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True))
+        name = padding_mode(self, modes)
+        check_fits(self, "kernel_size", spans, x.shape, name)
+        pads = padding_sizes(name, x.shape[1:-1], sizes, strides, dilation)
+        return convolve(x, kernel, strides, pads, dilation, groups)
+
+
+class BaseConv(WindowLayer):
+    """What `Conv1D` and `Conv2D` have in common; a base that is never used itself."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+    ) -> None:
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.dilation_rate = dilation_rate
+        self.groups = groups
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, shape: Sizes) -> None:
+        """Make `kernel` and `bias`."""
+        name = type(self).__name__
+        filters = whole_number("filters", self.filters, 1, name)
+        groups = whole_number("groups", self.groups, 1, name)
+        check_axes(self, shape, self.rank)
+        if shape[-1] % groups or filters % groups:
+            raise ShapeError(
+                f"{self._where()} has groups={groups}, which must divide its {filters} filters "
+                f"and the {shape[-1]} channels of its input, shape {tuple(shape)}."
+            )
+        sizes = per_axis(self, "kernel_size", self.rank)
+        self._add((*sizes, shape[-1] // groups, filters), filters)
+
+    def apply_window(self, x: Any) -> Any:
+        """Return the convolution of `x` with the kernel."""
+        self._check_channels(x, self.kernel.shape[-2] * self.groups)
+        modes = ("valid", "same", "causal")[: 4 - self.rank]
+        return self._convolve(x, self.kernel, self.groups, modes)
+
+
+class Conv1D(BaseConv):
+    """Filters that slide over a sequence: `activation(x ∗ kernel + bias)`.
+
+    `x` has shape `(batch, steps, channels)`, `kernel` `(size, channels / groups, filters)`, `bias`
+    `(filters,)`, the output `(batch, new steps, filters)`.
+
+    Args:
+        filters: the number of outputs at each step.
+        kernel_size: how many steps the kernel spans.
+        strides: from one place of the kernel to the next.
+        padding: as in `Conv2D`, or "causal": zeros before the first step, so that no output sees
+            a later step than its own.
+        dilation_rate: the distance between the steps that the kernel sees.
+        groups: as in `Conv2D`, as are all further arguments and errors.
+    """
+
+    rank = 1
+
+
+class Conv2D(BaseConv):
+    """Filters that slide over an image: `activation(x ∗ kernel + bias)`.
+
+    `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, channels / groups, filters)`,
+    `bias` `(filters,)`, the output `(batch, new height, new width, filters)`; as everywhere in
+    deep learning the kernel is not turned (LeCun et al. 1998, "Gradient-based learning applied to
+    document recognition").
+
+    Args:
+        filters: the number of outputs at each place.
+        kernel_size: the height and width of the kernel, two numbers or one for both, as for the
+            next two.
+        strides: from one place of the kernel to the next.
+        padding: "valid", only where the kernel lies wholly within the image; or "same", with as
+            many zeros around as make the output `⌈size / stride⌉` large.
+        dilation_rate: the distance between the pixels that the kernel sees.
+        groups: into how many channels and filters are divided; each group of filters sees only its
+            group of channels.
+        activation: a name, a function, a layer, or None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel is drawn; Glorot and Bengio's uniform, as in Keras.
+        bias_initializer: how the bias is drawn.
+        kernel_regularizer: a penalty on the kernel, such as `L2(1e-4)`.
+        bias_regularizer: a penalty on the bias.
+        kernel_constraint: a projection of the kernel after each update, such as
+            `MaxNorm(3, axis=(0, 1, 2))`.
+        bias_constraint: a projection of the bias after each update.
+
+    Raises:
+        GradusError: for sizes that are no positive whole numbers, an unknown padding or activation,
+            or strides and dilation both larger than 1.
+        ShapeError: for an input that has other axes or channels than those of images that the
+            layer was built for, is smaller than the kernel, or cannot be divided into the groups.
+    """
+
+    rank = 2
+
+
+class DepthwiseConv2D(WindowLayer):
+    """Filters that see one channel each: `activation(x ∗ kernel + bias)`.
+
+    `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, channels, multiplier)`,
+    `bias` `(channels · multiplier,)`, the output `(batch, new height, new width, channels ·
+    multiplier)`. A `Conv2D` with kernels of one pixel after it makes of both a separable
+    convolution (Chollet 2017, "Xception").
+
+    Args:
+        kernel_size: the height and width of the kernel, two numbers or one for both, as for
+            strides and dilation.
+        strides: from one place of the kernel to the next.
+        padding: "valid" or "same", as in `Conv2D`.
+        depth_multiplier: how many filters each channel has.
+        dilation_rate: the distance between the pixels that the kernel sees.
+        activation: a name, a function, a layer, or None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel is drawn; Keras calls it `depthwise_initializer`, and
+            the next but one and the one after likewise.
+        bias_initializer: how the bias is drawn.
+        kernel_regularizer: a penalty on the kernel.
+        bias_regularizer: a penalty on the bias.
+        kernel_constraint: a projection of the kernel after each update.
+        bias_constraint: a projection of the bias after each update.
+
+    Raises:
+        GradusError: as `Conv2D` does.
+        ShapeError: as `Conv2D` does.
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+    ) -> None:
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.depth_multiplier = depth_multiplier
+        self.dilation_rate = dilation_rate
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, shape: Sizes) -> None:
+        """Make `kernel` and `bias`."""
+        times = whole_number("depth_multiplier", self.depth_multiplier, 1, "DepthwiseConv2D")
+        check_axes(self, shape, self.rank)
+        sizes = per_axis(self, "kernel_size", self.rank)
+        self._add((*sizes, shape[-1], times), shape[-1] * times)
+
+    def apply_window(self, x: Any) -> Any:
+        """Return the convolution of each channel of `x` with its filters."""
+        *sizes, channels, times = self.kernel.shape
+        self._check_channels(x, channels)
+        kernel = self.kernel.reshape(*sizes, 1, channels * times)
+        return self._convolve(x, kernel, channels, ("valid", "same"))

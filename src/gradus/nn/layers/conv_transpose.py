@@ -1,0 +1,103 @@
+"""Transposed convolutional layers: a small image in, a larger one out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradus.checks import whole_number
+from gradus.nn.layers.conv import WindowLayer
+from gradus.nn.layers.window import check_axes, padding_mode, per_axis
+from gradus.nn.ops.conv import Sizes
+from gradus.nn.ops.conv_transpose import convolve_transposed
+
+
+class BaseConvTranspose(WindowLayer):
+    """What the transposed layers have in common; a base that is never used itself."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+    ) -> None:
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.dilation_rate = dilation_rate
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, shape: Sizes) -> None:
+        """Make `kernel` and `bias`."""
+        filters = whole_number("filters", self.filters, 1, type(self).__name__)
+        check_axes(self, shape, self.rank)
+        sizes = per_axis(self, "kernel_size", self.rank)
+        self._add((*sizes, filters, shape[-1]), filters)
+
+    def apply_window(self, x: Any) -> Any:
+        """Return the transposed convolution of `x` with the kernel."""
+        self._check_channels(x, self.kernel.shape[-1])
+        strides, dilation = self._steps()
+        return convolve_transposed(x, self.kernel, strides, padding_mode(self), dilation)
+
+
+class Conv1DTranspose(BaseConvTranspose):
+    """The transpose of `Conv1D`: each step is spread over several by the kernel.
+
+    `x` has shape `(batch, steps, channels)`, `kernel` `(size, filters, channels)`, `bias`
+    `(filters,)`, the output `(batch, new steps, filters)`. Arguments and errors are those of
+    `Conv2DTranspose`, with a number for each pair.
+    """
+
+    rank = 1
+
+
+class Conv2DTranspose(BaseConvTranspose):
+    """The transpose of `Conv2D`: each pixel is spread over several by the kernel.
+
+    `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, filters, channels)`, `bias`
+    `(filters,)`, the output `(batch, new height, new width, filters)`: an image grows by the
+    strides, as in the decoder of an autoencoder or a generator (Dumoulin & Visin 2016, "A guide to
+    convolution arithmetic for deep learning").
+
+    Args:
+        filters: the number of outputs at each place.
+        kernel_size: the height and width of the kernel, two numbers or one for both, as for
+            strides and dilation.
+        strides: from one place of the kernel in the output to the next.
+        padding: "same" makes the output `size · stride` large, "valid"
+            `(size − 1) · stride + max(kernel, stride)`.
+        dilation_rate: the distance between the pixels that the kernel reaches.
+        activation: a name, a function, a layer, or None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel is drawn; Glorot and Bengio's uniform, as in Keras.
+        bias_initializer: how the bias is drawn.
+        kernel_regularizer: a penalty on the kernel.
+        bias_regularizer: a penalty on the bias.
+        kernel_constraint: a projection of the kernel after each update.
+        bias_constraint: a projection of the bias after each update.
+
+    Raises:
+        GradusError: for sizes that are no positive whole numbers, an unknown padding or activation,
+            or strides and dilation both larger than 1.
+        ShapeError: for an input with other axes or channels than the layer was built for.
+    """
+
+    rank = 2

@@ -1,0 +1,187 @@
+"""Fully connected layers, and the activations that are layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.checks import whole_number
+from gradus.errors import GradusError, ShapeError
+from gradus.nn import activations
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+
+
+class Dense(Layer):
+    """A fully connected layer: `activation(x @ kernel + bias)`.
+
+    `x` has shape `(..., d)`, `kernel` `(d, units)`, `bias` `(units,)`, the output `(..., units)`.
+
+    Args:
+        units: the number of outputs.
+        activation: a name, a function, a layer, or None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: how the kernel is drawn; Glorot and Bengio's uniform, as in Keras.
+        bias_initializer: how the bias is drawn.
+        kernel_regularizer: a penalty on the kernel, such as `L2(1e-4)`.
+        bias_regularizer: a penalty on the bias.
+        kernel_constraint: a projection of the kernel after each update, such as `MaxNorm(3)`.
+        bias_constraint: a projection of the bias after each update.
+
+    Raises:
+        GradusError: for `units` that is no positive whole number, or an unknown activation.
+        ShapeError: when the last axis of an input is not the one the layer was built for.
+    """
+
+    build_only = ("kernel_initializer", "bias_initializer")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+    ) -> None:
+        self.units = units
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Make `kernel` and `bias`."""
+        units = whole_number("units", self.units, 1, "Dense")
+        activations.get(self.activation)
+        if len(shape) < 2:
+            raise ShapeError(
+                f"{self._where()} takes rows of numbers, shape (batch, features), but was given "
+                f"shape {shape}: for one feature write x[:, None]."
+            )
+        self.kernel = self.add_weight("kernel", (shape[-1], units), self.kernel_initializer)
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (units,), self.bias_initializer)
+
+    def call(self, x: Any) -> Any:
+        """Return `activation(x @ kernel + bias)`."""
+        if x.shape[-1] != self.kernel.shape[0]:
+            raise ShapeError(
+                f"{self._where()} was built for {self.kernel.shape[0]} inputs (kernel "
+                f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
+            )
+        z = as_float(x) @ self.kernel
+        if self.use_bias:
+            z = z + self.bias
+        return activations.get(self.activation)(z)
+
+
+class Activation(Layer):
+    """An activation as a layer of its own.
+
+    Args:
+        activation: a name or a function.
+        alpha: the slope of "leaky_relu" or the scale of "elu", where it is not the default; a
+            swept setting.
+
+    Raises:
+        GradusError: for an unknown name, or an `alpha` that the activation does not take.
+    """
+
+    hypers = ("alpha",)
+
+    def __init__(self, activation: Any, alpha: float | None = None) -> None:
+        self.activation = activation
+        self.alpha = alpha
+
+    def build(self, shape: Any) -> None:
+        """Check that the activation takes an `alpha` if one was given."""
+        function = activations.get(self.activation)
+        if self.alpha is not None and function not in (activations.leaky_relu, activations.elu):
+            raise GradusError(f"Activation({self.activation!r}) takes no alpha: leave it out.")
+
+    def call(self, x: Any) -> Any:
+        """Return `activation(x)`."""
+        function: Callable[..., Any] = activations.get(self.activation)
+        return function(x) if self.alpha is None else function(x, self.alpha)
+
+
+class PReLU(Layer):
+    """`x` where it is positive, `alpha · x` elsewhere, with a learned `alpha` per unit.
+
+    `alpha` has the shape of one sample, with the axes of `shared_axes` reduced to 1
+    (He et al. 2015, "Delving deep into rectifiers").
+
+    Args:
+        alpha_initializer: how `alpha` is drawn; the paper begins at 0.25, Keras at 0.
+        shared_axes: axes of the input (the batch is axis 0) along which one `alpha` is shared.
+    """
+
+    build_only = ("alpha_initializer",)
+
+    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: tuple[int, ...] = ()) -> None:
+        self.alpha_initializer = alpha_initializer
+        self.shared_axes = shared_axes
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Make `alpha`."""
+        sizes = [1 if i in self.shared_axes else size for i, size in enumerate(shape)][1:]
+        self.alpha = self.add_weight("alpha", tuple(sizes), self.alpha_initializer)
+
+    def call(self, x: Any) -> Any:
+        """Return `max(x, 0) + alpha · min(x, 0)`."""
+        x = as_float(x)
+        return jnp.maximum(x, 0) + self.alpha * jnp.minimum(x, 0)
+
+
+class Maxout(Layer):
+    """The largest of `pieces` linear maps, per unit: `max_k (x @ kernel_k + bias_k)`.
+
+    `kernel` has shape `(d, units · pieces)`, `bias` `(units · pieces,)`
+    (Goodfellow et al. 2013, "Maxout networks").
+
+    Args:
+        units: the number of outputs.
+        pieces: how many linear maps each is the maximum of.
+        kernel_initializer: how the kernel is drawn.
+        bias_initializer: how the bias is drawn.
+        kernel_regularizer: a penalty on the kernel.
+    """
+
+    build_only = ("kernel_initializer", "bias_initializer")
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int = 2,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+    ) -> None:
+        self.units = units
+        self.pieces = pieces
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Make `kernel` and `bias`."""
+        width = whole_number("units", self.units, 1, "Maxout") * whole_number(
+            "pieces", self.pieces, 1, "Maxout"
+        )
+        self.kernel = self.add_weight("kernel", (shape[-1], width), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (width,), self.bias_initializer)
+
+    def call(self, x: Any) -> Any:
+        """Return the maximum over the pieces of each unit."""
+        z = as_float(x) @ self.kernel + self.bias
+        return z.reshape(*z.shape[:-1], self.units, self.pieces).max(-1)  # (..., units)

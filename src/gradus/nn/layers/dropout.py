@@ -1,0 +1,125 @@
+"""Dropout and other noise that is only there in training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradus.checks import check_fraction
+from gradus.errors import GradusError
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+from gradus.nn.prng import keep_mask
+
+
+class Dropout(Layer):
+    """Set a share of the inputs to zero in training and scale the others by `1 / (1 - rate)`.
+
+    So that the expected output is the input and nothing changes at prediction (inverted dropout;
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting").
+
+    Args:
+        rate: the share of inputs set to zero, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate",)
+
+    def __init__(self, rate: float) -> None:
+        check_fraction("rate", rate, "Dropout")
+        self.rate = rate
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x · keep / (1 - rate)` with `keep` drawn anew, or `x` outside training."""
+        if not training:
+            return x
+        keep = keep_mask(self.random(), self.rate, x.shape)
+        return jnp.where(keep, as_float(x) / (1.0 - self.rate), 0.0)
+
+
+class GaussianNoise(Layer):
+    """Add noise from N(0, stddev²) in training.
+
+    Args:
+        stddev: the standard deviation of the noise, in units of the input; a swept setting.
+
+    Raises:
+        GradusError: for a negative standard deviation.
+    """
+
+    hypers = ("stddev",)
+
+    def __init__(self, stddev: float) -> None:
+        if isinstance(stddev, str) or (isinstance(stddev, int | float) and stddev < 0):
+            raise GradusError(f"GaussianNoise(stddev={stddev!r}): write a number of at least 0.")
+        self.stddev = stddev
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` plus noise, or `x` outside training."""
+        x = as_float(x)
+        if not training:
+            return x
+        return x + self.stddev * jax.random.normal(self.random(), x.shape, x.dtype)
+
+
+class MaskingNoise(Layer):
+    """Set a share of the inputs to zero in training, without scaling the others.
+
+    The corruption of a denoising autoencoder (Vincent et al. 2008, "Extracting and composing
+    robust features with denoising autoencoders").
+
+    Args:
+        rate: the share of inputs set to zero, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate",)
+
+    def __init__(self, rate: float) -> None:
+        check_fraction("rate", rate, "MaskingNoise")
+        self.rate = rate
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` with a share of zeros, or `x` outside training."""
+        if not training:
+            return x
+        keep = keep_mask(self.random(), self.rate, x.shape)
+        return jnp.where(keep, as_float(x), 0.0)
+
+
+class SaltAndPepperNoise(Layer):
+    """Set a share of the inputs to the lowest or the highest value in training, by a fair coin.
+
+    As dust and dead cells do to a picture; a corruption of denoising autoencoders (Vincent et al.
+    2010, "Stacked denoising autoencoders").
+
+    Args:
+        rate: the share of inputs that are set, in [0, 1); a swept setting.
+        low: the lowest value, pepper; a swept setting.
+        high: the highest value, salt; a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+    """
+
+    hypers = ("rate", "low", "high")
+
+    def __init__(self, rate: float, low: float = 0.0, high: float = 1.0) -> None:
+        check_fraction("rate", rate, "SaltAndPepperNoise")
+        self.rate = rate
+        self.low = low
+        self.high = high
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` with a share of it low or high, or `x` outside training."""
+        if not training:
+            return x
+        drawn = jax.random.uniform(self.random(), x.shape, jnp.float32)
+        speck = jnp.where(drawn < self.rate / 2, self.low, self.high)
+        return jnp.where(drawn < self.rate, speck, as_float(x))

@@ -1,0 +1,112 @@
+"""Whole numbers in, learned vectors out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.checks import whole_number
+from gradus.errors import GradusError, ShapeError
+from gradus.nn import mask_tracking
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+
+
+class Embedding(Layer):
+    """A learned vector for each of `input_dim` codes: `embeddings[x]`.
+
+    `x` holds whole numbers from 0 to `input_dim - 1`, shape `(batch, ...)`; `embeddings` has shape
+    `(input_dim, output_dim)`; the output `(batch, ..., output_dim)`.
+
+    Args:
+        input_dim: how many codes there are.
+        output_dim: the length of a vector.
+        embeddings_initializer: how the vectors are drawn.
+        embeddings_regularizer: a penalty on them.
+        mask_zero: whether code 0 only fills sequences up, so that what follows leaves it out.
+
+    Raises:
+        ShapeError: for `mask_zero` with codes that are no sequences, `(batch, steps)`.
+        GradusError: for sizes that are no positive whole numbers, or inputs that are not integers.
+    """
+
+    build_only = ("embeddings_initializer",)
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        mask_zero: bool = False,
+    ) -> None:
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = embeddings_initializer
+        self.embeddings_regularizer = embeddings_regularizer
+        self.mask_zero = mask_zero
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Make `embeddings`."""
+        rows = whole_number("input_dim", self.input_dim, 1, "Embedding")
+        columns = whole_number("output_dim", self.output_dim, 1, "Embedding")
+        self.embeddings = self.add_weight(
+            "embeddings", (rows, columns), self.embeddings_initializer
+        )
+
+    def call(self, x: Any) -> Any:
+        """Return the vectors of the codes."""
+        if not jnp.issubdtype(x.dtype, jnp.integer):
+            raise GradusError(
+                f"{self._where()} takes whole numbers (codes) but was given {x.dtype}: "
+                "write x.astype('int32')."
+            )
+        # A code without a vector gives NaN, which ends training and is named, not another's.
+        vectors = jnp.take(self.embeddings, x, axis=0, mode="fill")
+        if self.mask_zero:
+            if x.ndim != 2:
+                raise ShapeError(
+                    f"{self._where()} masks sequences of codes, shape (batch, steps), but was "
+                    f"given shape {tuple(x.shape)}: leave out mask_zero."
+                )
+            mask_tracking.set_mask(vectors, x != 0)
+        return vectors
+
+
+class ColumnEmbedding(Layer):
+    """The input of a table with embedded categories: its numbers beside a vector for each code.
+
+    The input is `{"numbers": (batch, p) float, "categories": (batch, k) int}`; the output has
+    shape `(batch, p + Σ widths)`. Each category column has an `Embedding` of its own.
+
+    Args:
+        cardinalities: how many codes each of the k columns has.
+        widths: the length of each column's vectors; None for `min(50, ⌈cardinality / 2⌉)`
+            (Guo & Berkhahn 2016, "Entity embeddings of categorical variables", use such widths).
+    """
+
+    def __init__(
+        self, cardinalities: tuple[int, ...], widths: tuple[int, ...] | None = None
+    ) -> None:
+        self.cardinalities = cardinalities
+        self.widths = widths
+
+    def build(self, shape: Any) -> None:
+        """Make an embedding for each column."""
+        widths = self.widths or [min(50, (size + 1) // 2) for size in self.cardinalities]
+        sizes = zip(self.cardinalities, widths, strict=True)
+        self.columns = [Embedding(size, width) for size, width in sizes]
+
+    def call(self, x: Any) -> Any:
+        """Return the numbers and the vectors side by side."""
+        if not isinstance(x, dict) or set(x) != {"numbers", "categories"}:
+            raise ShapeError(f"{self._where()} takes a dict of 'numbers' and 'categories'.")
+        codes = x["categories"]
+        if codes.shape[-1] != len(self.columns):
+            raise ShapeError(
+                f"{self._where()} has {len(self.columns)} category columns but was given codes "
+                f"of shape {tuple(codes.shape)}."
+            )
+        vectors = [embed(codes[:, i]) for i, embed in enumerate(self.columns)]
+        return jnp.concatenate([as_float(x["numbers"]), *vectors], axis=-1)

@@ -1,0 +1,45 @@
+"""Telling which steps of a sequence only fill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.errors import ShapeError
+from gradus.nn import mask_tracking
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+
+
+class Masking(Layer):
+    """Leave out, in all layers that follow, the steps whose features all equal `mask_value`.
+
+    `x` has shape `(batch, steps, features, ...)`; what passes has zeros in those steps. Recurrent
+    layers skip them, and a loss at each step does not count them.
+
+    Args:
+        mask_value: what fills sequences up; a swept setting.
+
+    Raises:
+        ShapeError: for an input without an axis of steps.
+    """
+
+    hypers = ("mask_value",)
+
+    def __init__(self, mask_value: float = 0.0) -> None:
+        self.mask_value = mask_value
+
+    def call(self, x: Any) -> Any:
+        """Return `x` with zeros in the steps that fill, and note which those are."""
+        if x.ndim < 3:
+            raise ShapeError(
+                f"{self._where()} takes sequences, shape (batch, steps, features), but was given "
+                f"shape {tuple(x.shape)}: for one feature a step write x[..., None]; codes are "
+                "masked by Embedding(mask_zero=True)."
+            )
+        real = x != self.mask_value
+        mask = real.any(tuple(range(2, x.ndim)))
+        y = jnp.where(jnp.expand_dims(mask, tuple(range(2, x.ndim))), as_float(x), 0.0)
+        mask_tracking.set_mask(y, mask)
+        return y

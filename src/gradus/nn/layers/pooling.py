@@ -1,0 +1,241 @@
+"""Layers that make sequences and images smaller or larger and learn nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from gradus.errors import GradusError
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+from gradus.nn.layers.window import check_axes, check_fits, is_whole, padding_mode, per_axis
+from gradus.nn.ops.conv import padding_sizes
+from gradus.nn.ops.pooling import average_pool, max_pool
+
+
+class BasePooling(Layer):
+    """What the layers that pool windows have in common; a base that is never used itself.
+
+    Attributes:
+        rank: the number of axes of space, 1 or 2, which a subclass gives.
+        pool: what is made of the windows, `max_pool` or `average_pool`.
+    """
+
+    rank: ClassVar[int]
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init__(self, pool_size: Any = 2, strides: Any = None, padding: str = "valid") -> None:
+        self.pool_size = pool_size
+        self.strides = strides
+        self.padding = padding
+
+    def call(self, x: Any) -> Any:
+        """Return the largest or the mean value of each window and channel."""
+        check_axes(self, x.shape, self.rank)
+        sizes = per_axis(self, "pool_size", self.rank)
+        strides = sizes if self.strides is None else per_axis(self, "strides", self.rank)
+        name = padding_mode(self)
+        check_fits(self, "pool_size", sizes, x.shape, name)
+        pads = padding_sizes(name, x.shape[1:-1], sizes, strides, (1,) * self.rank)
+        return type(self).pool(as_float(x), sizes, strides, pads)
+
+
+class MaxPool1D(BasePooling):
+    """The largest value of each window of a sequence.
+
+    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
+    and errors are those of `MaxPool2D`, with a number for each pair.
+    """
+
+    rank = 1
+    pool = staticmethod(max_pool)
+
+
+class MaxPool2D(BasePooling):
+    """The largest value of each window of an image, for each channel.
+
+    `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
+    channels)`.
+
+    Args:
+        pool_size: the height and width of a window, two numbers or one for both.
+        strides: from one window to the next; None for the windows' own size.
+        padding: "valid", only whole windows; or "same", so many that the output is
+            `⌈size / stride⌉` large, where what lies outside of the image does not count.
+
+    Raises:
+        GradusError: for sizes that are no positive whole numbers, or an unknown padding.
+        ShapeError: for an input that is no batch of images, or smaller than a window.
+    """
+
+    rank = 2
+    pool = staticmethod(max_pool)
+
+
+class AvgPool1D(BasePooling):
+    """The mean of each window of a sequence.
+
+    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
+    and errors are those of `MaxPool2D`, with a number for each pair.
+    """
+
+    rank = 1
+    pool = staticmethod(average_pool)
+
+
+class AvgPool2D(BasePooling):
+    """The mean of each window of an image, for each channel.
+
+    `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
+    channels)`. Arguments and errors are those of `MaxPool2D`.
+    """
+
+    rank = 2
+    pool = staticmethod(average_pool)
+
+
+class BaseGlobalPooling(Layer):
+    """What the layers that pool all places have in common; a base that is never used itself.
+
+    Attributes:
+        rank: the number of axes of space, 1 or 2, which a subclass gives.
+        pool: what is made of the values of a channel, `jnp.mean` or `jnp.max`.
+    """
+
+    rank: ClassVar[int]
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init__(self, keepdims: bool = False) -> None:
+        self.keepdims = keepdims
+
+    def call(self, x: Any) -> Any:
+        """Return what is made of all places."""
+        check_axes(self, x.shape, self.rank)
+        axes = tuple(range(1, self.rank + 1))
+        return type(self).pool(as_float(x), axes, keepdims=self.keepdims)
+
+
+class GlobalAvgPool1D(BaseGlobalPooling):
+    """The mean over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
+
+    Of a sequence with a mask only the real steps count; without any it becomes zeros.
+
+    Args:
+        keepdims: whether the axis of steps is kept, with length 1.
+
+    Raises:
+        ShapeError: for an input that is no batch of sequences.
+    """
+
+    rank = 1
+    pool = staticmethod(jnp.mean)
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the mean over the real steps."""
+        if mask is None:
+            return super().call(x)
+        check_axes(self, x.shape, 1)
+        x = as_float(x)
+        total = jnp.where(mask[..., None], x, 0.0).sum(1, keepdims=True)
+        count = mask.sum(1, dtype=x.dtype)[:, None, None]
+        mean = total / jnp.maximum(count, 1.0)
+        return mean if self.keepdims else mean[:, 0]
+
+
+class GlobalMaxPool1D(BaseGlobalPooling):
+    """The largest value over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
+
+    Mask, arguments and errors are those of `GlobalAvgPool1D`.
+    """
+
+    rank = 1
+    pool = staticmethod(jnp.max)
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the largest value over the real steps."""
+        if mask is None:
+            return super().call(x)
+        check_axes(self, x.shape, 1)
+        largest = jnp.where(mask[..., None], as_float(x), -jnp.inf).max(1, keepdims=True)
+        largest = jnp.where(mask.any(1)[:, None, None], largest, 0.0)
+        return largest if self.keepdims else largest[:, 0]
+
+
+class GlobalAvgPool2D(BaseGlobalPooling):
+    """The mean of each channel: `(batch, height, width, channels)` becomes `(batch, channels)`.
+
+    Args:
+        keepdims: whether height and width are kept, with length 1.
+
+    Raises:
+        ShapeError: for an input that is no batch of images.
+    """
+
+    rank = 2
+    pool = staticmethod(jnp.mean)
+
+
+class GlobalMaxPool2D(BaseGlobalPooling):
+    """The largest value of each channel: `(batch, height, width, channels)` to `(batch, channels)`.
+
+    Arguments and errors are those of `GlobalAvgPool2D`.
+    """
+
+    rank = 2
+    pool = staticmethod(jnp.max)
+
+
+class UpSampling2D(Layer):
+    """Repeat each pixel: `(batch, height, width, channels)` grows by `size`.
+
+    Args:
+        size: how often along height and width, two numbers or one for both.
+
+    Raises:
+        GradusError: for sizes that are no positive whole numbers.
+        ShapeError: for an input that is no batch of images.
+    """
+
+    def __init__(self, size: Any = 2) -> None:
+        self.size = size
+
+    def call(self, x: Any) -> Any:
+        """Return the larger images."""
+        check_axes(self, x.shape, 2)
+        rows, columns = per_axis(self, "size", 2)
+        n, height, width, channels = x.shape
+        wide = jnp.broadcast_to(x[:, :, None, :, None], (n, height, rows, width, columns, channels))
+        return wide.reshape(n, height * rows, width * columns, channels)
+
+
+class ZeroPadding2D(Layer):
+    """Put rows and columns of zeros around images `(batch, height, width, channels)`.
+
+    Args:
+        padding: how many on each side: one number, `(height, width)`, or
+            `((above, below), (left, right))`.
+
+    Raises:
+        GradusError: for a padding of any other form.
+        ShapeError: for an input that is no batch of images.
+    """
+
+    def __init__(self, padding: Any = 1) -> None:
+        self.padding = padding
+
+    def call(self, x: Any) -> Any:
+        """Return the larger images."""
+        check_axes(self, x.shape, 2)
+        given = self.padding
+        pair = given if isinstance(given, list | tuple) else (given, given)
+        sides = [side if isinstance(side, list | tuple) else (side, side) for side in pair]
+        if [len(side) for side in sides] != [2, 2] or not all(
+            is_whole(zeros, 0) for side in sides for zeros in side
+        ):
+            raise GradusError(
+                f"ZeroPadding2D(padding={given!r}): write a whole number, (height, width), or "
+                "((above, below), (left, right))."
+            )
+        return jnp.pad(x, ((0, 0), *map(tuple, sides), (0, 0)))

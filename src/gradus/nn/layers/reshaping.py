@@ -1,0 +1,73 @@
+"""Layers that change the shape or the scale of what passes and learn nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradus.errors import GradusError, ShapeError
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+
+
+class Flatten(Layer):
+    """Make each sample one row: `(batch, ...)` becomes `(batch, product of the rest)`."""
+
+    def __init__(self) -> None:
+        pass
+
+    def call(self, x: Any) -> Any:
+        """Return the samples as rows."""
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+class Reshape(Layer):
+    """Give each sample another shape: `(batch, ...)` becomes `(batch, *target_shape)`.
+
+    Args:
+        target_shape: the shape of one sample; one size may be -1, for what is left.
+
+    Raises:
+        ShapeError: if a sample has another number of values.
+    """
+
+    def __init__(self, target_shape: tuple[int, ...]) -> None:
+        self.target_shape = target_shape
+
+    def call(self, x: Any) -> Any:
+        """Return the samples in their new shape."""
+        size, target = math.prod(x.shape[1:]), tuple(self.target_shape)
+        known = math.prod(n for n in target if n != -1)
+        if target.count(-1) > 1:
+            raise GradusError(
+                f"Reshape({target}) has more than one -1: leave one size open at most."
+            )
+        if (size % known if -1 in target else size - known) != 0:
+            raise ShapeError(
+                f"{self._where()} makes samples of shape {target} but was given samples of shape "
+                f"{tuple(x.shape[1:])}, that is {size} values each."
+            )
+        return x.reshape(x.shape[0], *target)
+
+
+class Rescaling(Layer):
+    """Multiply and shift the input: `x · scale + offset`; `Rescaling(1 / 255)` for images in bytes.
+
+    Args:
+        scale: a number, or one for each feature of the last axis.
+        offset: the same.
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0) -> None:
+        self.scale = scale
+        self.offset = offset
+
+    def call(self, x: Any) -> Any:
+        """Return `x · scale + offset` as float32."""
+        return as_float(x) * _constant(self.scale) + _constant(self.offset)
+
+
+def _constant(value: Any) -> np.ndarray:
+    return np.asarray(value, np.float32)

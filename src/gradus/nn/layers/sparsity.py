@@ -1,0 +1,54 @@
+"""A penalty on what passes through a layer, so that few units are active at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gradus.errors import GradusError
+from gradus.nn.casting import as_float
+from gradus.nn.layer import Layer
+
+EPSILON = 1e-6  # keeps the logarithms of a mean activation finite
+
+
+class Sparsity(Layer):
+    """Let the input pass, `(batch, ...)`, and add to the loss what its units are active too much.
+
+    Without a target the sum of their magnitudes, the mean over the samples of
+    `strength · Σ_j |a_j|`. With a target ρ, for activations in (0, 1) such as sigmoid's,
+    `strength · Σ_j KL(ρ ‖ ρ̂_j)`, where `KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂)` and
+    ρ̂_j is unit j's mean over the batch (Ng 2011, "Sparse autoencoder", CS294A lecture notes). The
+    samples that fill up an epoch's last batch count in that mean.
+
+    Args:
+        strength: the factor, at least 0, on the scale of the loss, which of a sample is the mean
+            over its values; a swept setting.
+        target: ρ, the share of samples for which a unit should be active, in (0, 1), or None; a
+            swept setting.
+
+    Raises:
+        GradusError: for a negative strength, or a target outside (0, 1).
+    """
+
+    hypers = ("strength", "target")
+
+    def __init__(self, strength: float, target: float | None = None) -> None:
+        if isinstance(strength, str) or (isinstance(strength, int | float) and strength < 0):
+            raise GradusError(f"Sparsity(strength={strength!r}): write a number of at least 0.")
+        if isinstance(target, str) or (isinstance(target, int | float) and not 0 < target < 1):
+            raise GradusError(f"Sparsity(target={target!r}): write a number between 0 and 1.")
+        self.strength = strength
+        self.target = target
+
+    def call(self, x: Any) -> Any:
+        """Return `x`, with its penalty added to the loss."""
+        a = as_float(x).reshape(x.shape[0], -1)
+        if self.target is None:
+            self.add_loss(self.strength * jnp.abs(a).sum(-1))  # (batch,)
+        else:
+            rho, mean = self.target, jnp.clip(a.mean(0), EPSILON, 1 - EPSILON)
+            on, off = rho * jnp.log(rho / mean), (1 - rho) * jnp.log((1 - rho) / (1 - mean))
+            self.add_loss(self.strength * jnp.sum(on + off))
+        return x

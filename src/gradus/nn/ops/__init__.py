@@ -1,0 +1,1 @@
+"""The arithmetic of layers: convolution, pooling and recurrence on arrays, without weights."""

@@ -1,0 +1,37 @@
+"""Where and how the members of trials are trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradus.errors import GradusError, unknown
+from gradus.sweep.execution.executor import Executor
+from gradus.sweep.execution.local import Local
+from gradus.sweep.execution.ray_cluster import Cluster
+
+
+def get_executor(executor: Any) -> Executor:
+    """Return the executor of a word, or the executor itself; this machine's cores for None.
+
+    Args:
+        executor: "local", "ray", the address of a Ray cluster such as "ray://head:10001", or an
+            object with `run(members, until)`.
+
+    Raises:
+        GradusError: for an unknown word, with the nearest, or anything else.
+    """
+    if executor is None or executor == "local":
+        return Local()
+    if executor == "ray":
+        return Cluster()
+    if isinstance(executor, str):
+        if executor.startswith("ray://") and len(executor) > len("ray://"):
+            return Cluster(executor)
+        raise unknown("executor", executor, ["local", "ray", "ray://HOST:10001"])
+    if not callable(getattr(executor, "run", None)):
+        raise GradusError(
+            f"executor={executor!r} trains nothing: write 'local', 'ray', 'ray://HOST:10001', or "
+            "an object such as Local(workers=2) or Cluster(cpus=4)."
+        )
+    made: Executor = executor
+    return made

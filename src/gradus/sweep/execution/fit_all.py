@@ -1,0 +1,65 @@
+"""Models of one structure, trained side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradus.models import arguments
+from gradus.models.model import Model
+from gradus.models.training_data import make_training_data
+from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.vectorize import Parallelism, structure_error
+from gradus.sweep.members.factory import MemberBuilder
+from gradus.sweep.members.fold import Fold
+
+
+def fit_all(
+    models: Sequence[Model],
+    x: Any,
+    y: Any = None,
+    *,
+    batch_size: int | None = arguments.DEFAULT_BATCH,
+    epochs: int = 10,
+    validation_data: Any = None,
+    shuffle_seed: int = 0,
+    probes: bool = True,
+) -> list[Model]:
+    """Train models of one structure side by side, each as `fit` would alone.
+
+    They may differ in every number: the seed, the learning rate, a dropout rate, a penalty.
+
+    Args:
+        models: models that were not trained yet; each has its weights and history afterwards.
+        x: inputs, as in `Model.fit`.
+        y: targets, the same.
+        batch_size: samples of a step; None for all.
+        epochs: how often each sample is seen.
+        validation_data: `(x, y)` to measure after each epoch.
+        shuffle_seed: of the order of samples, which all members share.
+        probes: whether layer statistics are recorded.
+
+    Returns:
+        The models.
+
+    Raises:
+        GradusError: if the models differ in structure.
+    """
+    data = make_training_data(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
+    fit_settings = {
+        "batch_size": batch_size, "epochs": epochs, "patience": None, "min_delta": 0.0,
+        "shuffle_seed": shuffle_seed,
+    }  # fmt: skip
+    options = {
+        "monitor": None, "mode": None, "target": None, "restore_best": False,
+        "probes": probes,
+    }  # fmt: skip
+    builder, fold = MemberBuilder(options), Fold.create(data)
+    members = [
+        builder.build(index, model, fit_settings, fold) for index, model in enumerate(models)
+    ]
+    if len({member.structure_key for member in members}) != 1:
+        raise structure_error()
+    population = Population(members[0], Parallelism(len(members)))
+    population.train(members)
+    return [member.finish() for member in members]

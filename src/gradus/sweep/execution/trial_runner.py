@@ -1,0 +1,219 @@
+"""The trials of a sweep that are under way: built, trained, compared, and ended."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.hyperparameters import resolve
+from gradus.models.model import Model
+from gradus.space import Value
+from gradus.sweep.execution.executor import Executor, MemberStream
+from gradus.sweep.members.factory import MemberBuilder, MemberFactory
+from gradus.sweep.members.member import Member
+from gradus.sweep.search.trial import FAILED, FINISHED, STOPPED, WAITING, Trial
+from gradus.train.early_stopping import EarlyStopping
+
+
+class TrialRunner:
+    """The trials of a sweep that are under way.
+
+    Args:
+        factory: makes their members.
+        seeds: how many seeds each trial is trained with, on each fold.
+        executor: trains the members.
+        on_trial_end: called with each trial that has ended.
+        seed: of what a strategy draws.
+
+    Attributes:
+        members: of the trials that are under way, or kept, by the number of the trial.
+        early_stopping: what the trials are judged by; None as long as none was built.
+        keep_diverged: whether a trial that diverged is not ended, so it can continue from
+            another's weights.
+    """
+
+    def __init__(
+        self,
+        factory: MemberFactory,
+        seeds: int,
+        executor: Executor,
+        on_trial_end: Callable[[Trial], None],
+        seed: int = 0,
+    ) -> None:
+        self.factory, self.seeds, self.executor = factory, seeds, executor
+        self.on_trial_end, self.seed = on_trial_end, seed
+        self.members: dict[int, list[Member]] = {}
+        self.early_stopping: EarlyStopping | None = None
+        self.keep_diverged = False
+
+    @property
+    def members_per_trial(self) -> int:
+        """How many members each trial has."""
+        return self.seeds * self.factory.data.fold_count
+
+    def train_until(self, trials: Sequence[Trial], until: int | None = None) -> None:
+        """Train trials to the end of the epoch `until`, or to their last.
+
+        A trial that has come to its last epoch or has diverged is ended, and so is one that cannot
+        be built or trained.
+        """
+        by_number = {trial.number: trial for trial in trials}
+        arrived: dict[int, int] = {}
+        count = self.members_per_trial * len(trials)
+        stream = MemberStream(self.factory, self._members_of(trials), count)
+        for done in self.executor.run(stream, until):
+            for member in done:
+                arrived[member.trial] = arrived.get(member.trial, 0) + 1
+                if arrived[member.trial] == self.members_per_trial:
+                    self._end_if_done(by_number[member.trial])
+
+    def current_score(self, trial: Trial) -> float:
+        """Return what the trial's score would be if it ended now; NaN if it diverged."""
+        if trial.status != WAITING:
+            return trial.score
+        return float(np.mean([_monitored_value(member) for member in self.members[trial.number]]))
+
+    def has_diverged(self, trial: Trial) -> bool:
+        """Return whether a trial that trains has come upon numbers that are not finite."""
+        return any(bool(member.train_state.diverged) for member in self.members[trial.number])
+
+    def max_epochs(self, trials: Sequence[Trial]) -> int:
+        """Return the number of the last epoch of the trial that is to train the longest."""
+        given = self.factory.settings["epochs"]
+        drawn = [resolve(given, self.factory.hypers, trial.values) for trial in trials]
+        return max((epochs for epochs in drawn if isinstance(epochs, int)), default=1)
+
+    def stop_trials(self, trials: Iterable[Trial]) -> None:
+        """End trials where they stand."""
+        for trial in trials:
+            self._end_trial(trial, STOPPED)
+
+    def end_finished(self, trials: Iterable[Trial]) -> list[Trial]:
+        """End the trials that are trained to their last epoch; return all that have ended."""
+        trials = list(trials)
+        for trial in trials:
+            if trial.status == WAITING and trial.number in self.members:
+                self._end_if_done(trial)
+        return [trial for trial in trials if trial.status != WAITING]
+
+    def continue_from(self, trial: Trial, other: Trial, values: Mapping[str, Value]) -> None:
+        """Have a trial continue from where another one stands, with values of its own.
+
+        Its record is the other's up to now, since that is how its weights came about. Nothing
+        happens if its structure with these values is not the other's.
+        """
+        former = self.members[other.number]
+        members = self._build_successors(trial.number, values, former)
+        if members is None:
+            return
+        self.members[trial.number] = members
+        epoch = max(int(member.train_state.epoch) for member in former)
+        before = other.lineage or [(0, other.values)]
+        trial.values, trial.lineage = dict(values), [*before, (epoch, dict(values))]
+
+    def build(self, trial: Trial) -> list[Member]:
+        """Return the members of a trial, built if they are not yet."""
+        if trial.number not in self.members:
+            self.members[trial.number] = self._build_members(trial.number, trial.values)
+        return self.members[trial.number]
+
+    def trained_members(self, trial: Trial) -> list[Member]:
+        """Return the members of a trial that has ended, trained again if they were let go."""
+        if trial.number in self.members:
+            return self.members[trial.number]
+        (_, values), *later = trial.lineage or [(0, trial.values)]
+        members = self._build_members(trial.number, values)
+        for epoch, values in later:
+            self._train(members, epoch)
+            members = self._build_successors(trial.number, values, members) or members
+        self._train(members, trial.epochs)
+        for member in members:
+            member.finish()
+        self.members[trial.number] = members
+        return members
+
+    def with_probes(self) -> TrialRunner:
+        """Return a runner of the same trials that records layer statistics."""
+        builder = MemberBuilder({**self.factory.builder.options, "probes": True})
+        factory = dataclasses.replace(self.factory, builder=builder)
+        return TrialRunner(factory, self.seeds, self.executor, lambda trial: None, self.seed)
+
+    def make_model(self, values: Mapping[str, Value]) -> Model:
+        """Return an unbuilt model with some values in the places of its hyperparameters."""
+        return self.factory.make_model(values)[0]
+
+    def _members_of(self, trials: Sequence[Trial]) -> Iterator[Member]:
+        """Yield the members of trials that have not ended; a trial that cannot be fails alone."""
+        for trial in trials:
+            try:
+                yield from self.build(trial)
+            except GradusError as error:
+                self._fail(trial, str(error))
+
+    def _train(self, members: list[Member], until: int) -> None:
+        stream = MemberStream(self.factory, iter(members), len(members))
+        for done in self.executor.run(stream, until):
+            for member in done:
+                if member.error:
+                    raise GradusError(member.error)
+
+    def _build_members(self, number: int, values: Mapping[str, Value]) -> list[Member]:
+        """Return new members of a trial: each seed on each fold."""
+        made = []
+        for seed in range(self.seeds):
+            for fold in range(self.factory.data.fold_count):
+                made.append(self.factory.make_member(number, values, seed, fold))
+        self.early_stopping = self.early_stopping or made[0].early_stopping
+        return made
+
+    def _build_successors(
+        self, number: int, values: Mapping[str, Value], former: list[Member]
+    ) -> list[Member] | None:
+        """Return members with new values that stand where others do; None if they cannot."""
+        made = self._build_members(number, values)
+        for member, one in zip(made, former, strict=True):
+            if member.structure_key != one.structure_key:
+                return None
+            member.train_state = one.train_state
+            member.model.history = copy.deepcopy(one.model.history)
+        return made
+
+    def _end_if_done(self, trial: Trial) -> None:
+        errors = [member.error for member in self.members[trial.number] if member.error]
+        if errors:
+            self._fail(trial, errors[0])
+            return
+        broken = self.has_diverged(trial)  # without one of its members it has no score any more
+        if broken and self.keep_diverged:
+            return
+        if broken or all(member.done for member in self.members[trial.number]):
+            self._end_trial(trial, FINISHED)
+
+    def _fail(self, trial: Trial, error: str) -> None:
+        self.members.pop(trial.number, None)
+        trial.status, trial.error = FAILED, error
+        self.on_trial_end(trial)
+
+    def _end_trial(self, trial: Trial, status: str) -> None:
+        members = self.members[trial.number]
+        histories = [member.finish().history for member in members]
+        trial.finish(histories, members[0].early_stopping.monitor, status)
+        self.on_trial_end(trial)
+
+
+def _monitored_value(member: Member) -> float:
+    """Return the monitored number of the epoch that would be kept if training ended now."""
+    values, train_state = (
+        member.model.history.get(member.early_stopping.monitor),
+        member.train_state,
+    )
+    if values is None or not len(values) or bool(train_state.diverged):
+        return math.nan
+    if train_state.best is not None and int(train_state.stopping_state["epoch"]):
+        return member.early_stopping.sign * float(train_state.stopping_state["best"])
+    return float(values[-1])

@@ -1,0 +1,60 @@
+"""What compiling and training are expected to cost, measured once on two cores."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+
+from gradus.errors import GradusError
+from gradus.nn.network import fresh
+from gradus.sweep.members.factory import MemberFactory
+from gradus.sweep.members.member import Member
+
+COMPILE_SECONDS = 1.9  # to trace and compile a program, on one core
+STEP_SECONDS = 25e-6  # of a training step, besides its arithmetic
+FLOPS_PER_SECOND = 20e9
+SWITCH_SLOWDOWN = 0.2  # the share by which switches make a step longer
+
+
+def step_seconds(flops: float) -> float:
+    """Return the expected seconds of a training step of so many floating-point operations."""
+    return STEP_SECONDS + flops / FLOPS_PER_SECOND
+
+
+def fusion_pays(factory: MemberFactory, names: tuple[str, ...], members: int) -> bool:
+    """Return whether members are expected to be done earlier with some choices as switches.
+
+    Each program saved is worth `COMPILE_SECONDS` of a core; each step is longer by
+    `SWITCH_SLOWDOWN` of its time, which is estimated from the operations of the forward pass.
+
+    Args:
+        factory: makes the members.
+        names: of the choices.
+        members: how many there will be.
+    """
+    spaces = [factory.hypers[name].space for name in names]
+    programs = min(members, math.prod(space.size or 1 for space in spaces))
+    if programs < 2:
+        return False
+    values = {name: hyper.space.value_at(0.5) for name, hyper in factory.hypers.items()}
+    try:
+        member = factory.make_member(0, values)
+    except GradusError:  # a trial that cannot be built tells nothing of the others
+        return True
+    batch = member.config.batch_size or member.fold.data.count
+    steps = members * member.config.epochs * member.training.shape.steps_per_epoch
+    training = steps * step_seconds(3 * batch * _forward_flops(member))
+    return SWITCH_SLOWDOWN * training < COMPILE_SECONDS * (programs - 1)
+
+
+def _forward_flops(member: Member) -> float:
+    """Return the floating-point operations of a sample's way through the network."""
+    model = member.model
+    example = jax.tree.map(
+        lambda one: jax.ShapeDtypeStruct((1, *one.shape[1:]), one.dtype), model.example
+    )
+    forward = jax.jit(lambda net, x: fresh(net)(x))
+    analysis: Any = forward.lower(model.net, example).cost_analysis()
+    return float((analysis or {}).get("flops", 0.0))

@@ -1,0 +1,180 @@
+"""How members are made: a model of drawn values, built, with its weights drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from gradus.checks import whole_number
+from gradus.hyperparameters import Hyperparameter, resolve
+from gradus.models import arguments
+from gradus.models.fit_state import begin_fit
+from gradus.models.model import Model
+from gradus.models.supervised import fit_metrics
+from gradus.models.training_data import TrainingData
+from gradus.nn.layer import Layer
+from gradus.nn.network import AbstractNetwork, abstract_init
+from gradus.space import Value
+from gradus.sweep.members.branch_fusion import BranchFusion
+from gradus.sweep.members.data import SweepData
+from gradus.sweep.members.fold import Fold
+from gradus.sweep.members.member import Member
+from gradus.train import memory
+from gradus.train.loop import FitConfig
+from gradus.train.task import Supervised, Task
+
+# The arguments of `fit` that may hold a space: numbers that need no other samples.
+SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
+
+
+class MemberBuilder:
+    """Builds members from models.
+
+    What depends on a network's structure alone (its shapes, and the checks of network, loss and
+    targets against each other) is done once for each structure.
+
+    Args:
+        options: of `fit`, the same for all: `monitor`, `mode`, `target`, `restore_best`, `probes`.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options, self.free_bytes = options, memory.free_bytes()
+        self._networks: dict[Any, AbstractNetwork] = {}
+        self._notes: dict[Any, list[str]] = {}  # by the structures that were checked
+
+    def build(
+        self, trial: int, model: Model, fit_settings: Mapping[str, Any], fold: Fold
+    ) -> Member:
+        """Return a member ready to train, its weights drawn.
+
+        Args:
+            trial: the number of its trial.
+            model: a model that was not built yet; its history grows with the training.
+            fit_settings: its own arguments of `fit`, all of `SWEPT_FIT_ARGUMENTS`.
+            fold: what it is trained on.
+        """
+        options, data = self.options, fold.data
+        self._build_network(model, data)
+        task = self._task_for(model, data)
+        full_batch = model.optimizer.full_batch
+        config = FitConfig(
+            epochs=whole_number("epochs", fit_settings["epochs"], 1),
+            batch_size=arguments.batch_size(fit_settings["batch_size"], data.count, full_batch),
+            seed=model.seed,
+            shuffle_seed=whole_number("shuffle_seed", fit_settings["shuffle_seed"]),
+            probes=options["probes"],
+        )
+        patience, target = fit_settings["patience"], options["target"]
+        early_stopping = arguments.early_stopping(
+            task.metric_names(),
+            data.validated,
+            patience,
+            options["monitor"],
+            options["mode"],
+            fit_settings["min_delta"],
+            target,
+        )
+        keep_best = options["restore_best"] and (patience is not None or target is not None)
+        train_state = begin_fit(model, early_stopping, keep_best)
+        return Member(trial, model, task, early_stopping, fold, config, train_state)
+
+    def abstract_init(self, net: Layer, example: Any) -> AbstractNetwork:
+        """Return the abstract network of an unbuilt network, tracing each structure once."""
+        shapes = tuple((one.shape, one.dtype) for one in jax.tree.leaves(example))
+        key = jax.tree.structure((net, example)), shapes
+        known = self._networks.get(key)
+        network = known.with_settings_of(net) if known is not None else None
+        if network is None:
+            network = self._networks[key] = abstract_init(net, example)
+        return network
+
+    def _build_network(self, model: Model, data: TrainingData) -> None:
+        if model.built:
+            return
+        model.example = arguments.shapes_of(data.example)
+        network = self.abstract_init(model.net, model.example)
+        memory.check_training(network, model.optimizer, self.free_bytes)
+        model.net = network.init_weights(model.seed)
+
+    def _task_for(self, model: Model, data: TrainingData) -> Task:
+        """Return the model's task fitted to the targets; each structure is checked once."""
+        key = jax.tree.structure((model.net, model.optimizer, model.task)), id(data.samples)
+        if key not in self._notes or not isinstance(model.task, Supervised):
+            task = model.prepare_task(data)
+            self._notes[key] = model.history.notes
+            return task
+        model.history.notes = list(self._notes[key])
+        return fit_metrics(model.task, data.samples.y)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MemberFactory:
+    """Makes the members of a sweep: the same members, wherever they are made.
+
+    Attributes:
+        model_class: the class of the model.
+        settings: its arguments, with spaces, and those of `fit` in `SWEPT_FIT_ARGUMENTS`.
+        hypers: the hyperparameters in them.
+        data: what the members are trained on.
+        builder: builds the members.
+        fused: the names of choices that members of one program may differ in.
+    """
+
+    model_class: type[Model]
+    settings: Mapping[str, Any]
+    hypers: Mapping[str, Hyperparameter]
+    data: SweepData
+    builder: MemberBuilder
+    fused: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def fusion(self) -> BranchFusion | None:
+        """How members of several structures share a program; None if they do not."""
+        if not self.fused:
+            return None
+
+        def make_model(values: Mapping[str, Value], instead: Mapping[str, Any]) -> Model:
+            return self.make_model(values, instead=instead)[0]
+
+        return BranchFusion(
+            self.settings, self.hypers, self.fused, make_model, self.builder.abstract_init
+        )
+
+    def make_member(
+        self, trial: int, values: Mapping[str, Value], seed_index: int = 0, fold: int = 0
+    ) -> Member:
+        """Return a member ready to train.
+
+        Args:
+            trial: the number of its trial.
+            values: the number drawn of each hyperparameter that counts.
+            seed_index: which of the trial's seeds, added to the model's own.
+            fold: the number of the fold that it is trained on.
+        """
+        model, fit_settings = self.make_model(values, seed_index)
+        member = self.builder.build(trial, model, fit_settings, self.data.folds(values)[fold])
+        member.values, member.seed_index, member.fusion = dict(values), seed_index, self.fusion
+        return member
+
+    def make_model(
+        self,
+        values: Mapping[str, Value],
+        seed_index: int = 0,
+        instead: Mapping[str, Any] | None = None,
+    ) -> tuple[Model, dict[str, Any]]:
+        """Return the unbuilt model of some values, and its own arguments of `fit`.
+
+        Args:
+            values: the number drawn of each hyperparameter that counts.
+            seed_index: which of the trial's seeds, added to the model's own.
+            instead: what stands in the places of some of them whatever was drawn.
+        """
+        settings = dict(resolve(self.settings, self.hypers, values, instead))
+        fit_settings = {name: settings.pop(name) for name in SWEPT_FIT_ARGUMENTS}
+        if "seed" in settings:
+            settings["seed"] += seed_index
+        return self.model_class(**settings), fit_settings

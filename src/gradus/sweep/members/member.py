@@ -1,0 +1,121 @@
+"""A member of a population: one model, what it is trained on, and where its training stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.models.fit_state import end_fit
+from gradus.models.model import Model
+from gradus.space import Value
+from gradus.sweep.members.branch_fusion import BranchFusion, FusedForm
+from gradus.sweep.members.fold import Fold
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.loop import CompiledTraining, FitConfig
+from gradus.train.state import TrainState
+from gradus.train.task import Task
+
+
+@dataclasses.dataclass
+class Member:
+    """One training of a sweep.
+
+    Attributes:
+        trial: the number of the trial it belongs to.
+        model: the built model; its history grows with the training.
+        task: what is learned, fitted to the targets.
+        early_stopping: when to stop.
+        fold: what it is trained on.
+        config: how much is trained, and in which order.
+        train_state: where training stands.
+        values: the number drawn of each hyperparameter that counts; None if it is of no sweep.
+        seed_index: which of the seeds of its trial it has.
+        fusion: how it shares a program with members of other structures; None if it does not.
+        error: why it could not be trained.
+    """
+
+    trial: int
+    model: Model
+    task: Task
+    early_stopping: EarlyStopping
+    fold: Fold
+    config: FitConfig
+    train_state: TrainState
+    values: Mapping[str, Value] | None = None
+    seed_index: int = 0
+    fusion: BranchFusion | None = None
+    error: str = ""
+
+    @functools.cached_property
+    def training(self) -> CompiledTraining:
+        """The training program with the settings of the member."""
+        samples, rows = self.fold.samples, self.fold.data.rows
+        if self.config.batch_size is None:
+            samples, rows = self.fold.data.for_batches(None)
+        return CompiledTraining.create(
+            self.model.net,
+            self.model.optimizer,
+            self.task,
+            self.early_stopping,
+            samples,
+            rows,
+            self.fold.validation,
+            self.config,
+            self.train_state,
+        )
+
+    @functools.cached_property
+    def fused(self) -> FusedForm | None:
+        """The form in which it shares a program with members of other structures, or None."""
+        if self.fusion is None or self.values is None:
+            return None
+        return self.fusion.fuse(
+            self.training.settings, self.model, self.values, self.train_state.params, self.task
+        )
+
+    @property
+    def program_settings(self) -> tuple[Any, ...]:
+        """What the program takes besides the train state."""
+        return self.training.settings if self.fused is None else self.fused.settings
+
+    @property
+    def program_state(self) -> TrainState:
+        """Where training stands, in the form that the program takes."""
+        return self.train_state if self.fused is None else self.fused.enter(self.train_state)
+
+    @functools.cached_property
+    def structure_key(self) -> Hashable:
+        """What members have in common that can continue from each other's weights."""
+        return self._key(self.training.settings, self.train_state)
+
+    @functools.cached_property
+    def program_key(self) -> Hashable:
+        """What members have in common that share one compiled program."""
+        return self._key(self.program_settings, self.program_state)
+
+    def _key(self, settings: Any, train_state: TrainState) -> Hashable:
+        leaves, structure = jax.tree.flatten((settings, train_state))
+        order = self.config.batch_size, self.config.shuffle_seed, id(self.fold)
+        return structure, tuple(map(np.shape, leaves)), self.training.shape, order
+
+    @property
+    def done(self) -> bool:
+        """Whether the training has ended."""
+        state = self.train_state
+        return int(state.epoch) >= self.config.epochs or bool(state.stopped)
+
+    def update(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
+        """Take over what a call of the program returned for this member."""
+        done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
+        self.model.history.extend(logs, done)
+        self.train_state = train_state if self.fused is None else self.fused.leave(train_state)
+
+    def finish(self) -> Model:
+        """Return the model with its weights, the best where they were kept."""
+        end_fit(self.model, self.train_state, self.early_stopping)
+        return self.model

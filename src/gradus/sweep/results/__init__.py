@@ -1,0 +1,1 @@
+"""What comes of a sweep: its storage, hyperparameter importance, and ensembles."""

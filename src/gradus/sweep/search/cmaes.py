@@ -1,0 +1,111 @@
+"""CMA-ES: values drawn around a center that moves toward the better ones."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradus.hyperparameters import Hyperparameter
+from gradus.optional import import_optional
+from gradus.rng import host_rng
+from gradus.space import Choice, Range, Value
+from gradus.sweep.search.base import BATCH, Search
+from gradus.sweep.search.trial import Trial, values_at
+
+
+class CMAES(Search):
+    """Values about a centre that moves and a cloud that turns towards the better ones.
+
+    A generation is a batch. Ranges are continuous, by their logarithm where the space is;
+    whole numbers and ordered choices are steps; other choices have probabilities that are learnt.
+    Hyperparameters that do not count where another option is chosen have values there all the
+    same, which do nothing.
+
+    Source: Hamano et al. 2025, "CatCMA with margin", arXiv:2504.07884, which on ranges alone is
+    CMA-ES (Hansen 2016, arXiv:1604.00772); the package `cmaes`, which Optuna's sampler is made of
+    too, but used directly: Optuna's draws choices and all of the first batch at random, and keeps
+    where it stands as a pickle.
+    """
+
+    batch = BATCH
+
+    def __init__(self, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> None:
+        super().__init__(hypers, trials, seed)
+        spaces = {name: hyper.space for name, hyper in hypers.items() if hyper.space.size != 1}
+        self._floats = [
+            name
+            for name, space in spaces.items()
+            if isinstance(space, Range) and not space.whole and space.low < space.high
+        ]
+        self._steps = [
+            name
+            for name, space in spaces.items()
+            if (space.size or 0) > 2 and not (isinstance(space, Choice) and not space.ordered)
+        ]
+        self._sizes = {
+            name: int(space.size)
+            for name, space in spaces.items()
+            if space.size and name not in self._steps
+        }
+        self._optimizer = self._made()
+        self._asked: dict[int, Any] = {}
+        self._told: list[tuple[Any, float]] = []
+
+    def ask(self, first: int, count: int) -> list[dict[str, Value]]:
+        """Return the next of the generation."""
+        return [self._ask(number) for number in range(first, first + count)]
+
+    def tell(self, trials: Sequence[Trial], mode: str) -> None:
+        """Hear what came of trials; the next generation begins once this one is whole."""
+        if self._optimizer is None:
+            return
+        for trial in trials:
+            if trial.number not in self._asked:  # read from a storage
+                self._ask(trial.number)
+            score = trial.score if mode == "min" else -trial.score
+            self._told.append((self._asked.pop(trial.number), score))
+            if len(self._told) == self.batch:
+                known = [score for _, score in self._told if math.isfinite(score)]
+                worst = max(known, default=0.0)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # where no score differs from another
+                    self._optimizer.tell(
+                        [(one, v if math.isfinite(v) else worst) for one, v in self._told]
+                    )
+                self._told = []
+
+    def _made(self) -> Any:
+        cmaes = import_optional("cmaes", "search='cmaes'")
+        if not (self._floats or self._steps or self._sizes):
+            return None  # nothing to vary
+        steps = [np.linspace(0, 1, self.hypers[n].space.size or 2) for n in self._steps]
+        return cmaes.CatCMAwM(
+            x_space=[[0.0, 1.0]] * len(self._floats) or None,
+            z_space=steps or None,
+            c_space=list(self._sizes.values()) or None,
+            population_size=self.batch,
+            # A sixth of the space to each side, as Optuna begins.
+            sigma=1 / 6 if self._floats or self._steps else None,
+            cov=np.eye(len(self._floats) + len(steps)) if self._floats or self._steps else None,
+        )
+
+    def _ask(self, number: int) -> dict[str, Value]:
+        shares = dict.fromkeys(self.hypers, 0.0)
+        if self._optimizer is not None:
+            self._optimizer.reseed_rng(
+                int(host_rng(self.seed, "cmaes", str(number)).integers(2**31))
+            )
+            found = self._asked[number] = self._optimizer.ask()
+            below = math.nextafter(1.0, 0.0)
+            for name, share in zip(self._floats, found.x if self._floats else (), strict=True):
+                shares[name] = min(float(share), below)
+            for name, share in zip(self._steps, found.z if self._steps else (), strict=True):
+                size = int(self.hypers[name].space.size or 2)
+                shares[name] = (round(float(share) * (size - 1)) + 0.5) / size
+            for name, one in zip(self._sizes, found.c if self._sizes else (), strict=True):
+                shares[name] = (int(np.argmax(one)) + 0.5) / self._sizes[name]
+        return values_at(self.hypers, shares)

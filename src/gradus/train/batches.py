@@ -1,0 +1,92 @@
+"""Samples in memory, and the batches that are gathered from them inside the compiled program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import Mesh
+
+from gradus.nn.pytree import pytree, static
+from gradus.train.devices import shard_batch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int, PyTree, Shaped
+
+
+class Samples(NamedTuple):
+    """Samples in memory: trees of arrays with one leading axis.
+
+    Attributes:
+        x: inputs.
+        y: targets, or None.
+        weight: the weight of each sample in the loss, or None for 1 each.
+    """
+
+    x: PyTree[Shaped[Any, "samples ..."]]
+    y: PyTree[Shaped[Any, "samples ..."]]
+    weight: Float[Any, "samples"] | None = None
+
+
+class Batch(NamedTuple):
+    """The samples of one step.
+
+    Attributes:
+        x: inputs, a tree of arrays.
+        y: targets, a tree of arrays, or None.
+        weight: the weight of each sample in the loss; 0 for padding.
+        present: 1 for a sample that counts, 0 for padding.
+    """
+
+    x: PyTree[Shaped[Any, "batch ..."]]
+    y: PyTree[Shaped[Any, "batch ..."]]
+    weight: Float[Any, "batch"]
+    present: Float[Any, "batch"]
+
+
+@pytree
+class BatchSource:
+    """Which samples make which batch.
+
+    Attributes:
+        samples: the samples.
+        rows: row numbers, `(epochs, steps, batch)` for training and `(steps, batch)` for
+            validation; None where every batch is all of the samples.
+        count: how many of an epoch's row numbers count; the rest are padding.
+        mesh: the devices that share each batch, or None for one device.
+    """
+
+    samples: Samples
+    rows: Int[Any, "*epochs steps batch"] | None
+    count: Int[Any, ""]
+    mesh: Mesh | None = static(default=None)
+
+
+def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any, ""]) -> Batch:
+    """Return one batch; a full batch is all samples in their own order.
+
+    Args:
+        source: where the samples are.
+        epoch: the epoch within `source.rows`; None if that has no axis of epochs.
+        step: the step within the epoch.
+    """
+    samples = source.samples
+    if source.rows is None:
+        present = jnp.ones(len(jax.tree.leaves(samples.x)[0]), jnp.float32)
+        x, y, weight = samples
+    else:
+        rows = source.rows
+        if epoch is not None:
+            rows = lax.dynamic_index_in_dim(rows, epoch, 0, keepdims=False)
+        rows = lax.dynamic_index_in_dim(rows, step, 0, keepdims=False)  # (batch,)
+        size = rows.shape[0]
+        present = (step * size + jnp.arange(size) < source.count).astype(jnp.float32)
+
+        def take(array: jax.Array) -> jax.Array:
+            return array.at[rows].get(mode="promise_in_bounds")
+
+        x, y, weight = jax.tree.map(take, samples)
+    batch = Batch(x, y, present if weight is None else present * weight, present)
+    return shard_batch(batch, source.mesh)

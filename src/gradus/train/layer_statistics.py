@@ -1,0 +1,109 @@
+"""The vital signs of a network in training: what passes through its layers, and what moves them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.nn import activations
+from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.network import weights
+from gradus.optim.base import Optimizer
+from gradus.train.batches import Batch
+from gradus.train.state import StepState
+from gradus.train.task import Task
+from gradus.train.update import update_weights
+
+OF_LAYERS = ("mean", "deviation", "saturated", "silent")
+OF_WEIGHTS = ("gradient", "weight", "update")
+
+
+def recorded_layers(net: Layer) -> list[str]:
+    """Return the paths of the layers whose outputs are probed: those with weights or activation.
+
+    A layer that holds layers is not: its parts are.
+    """
+    return [
+        path
+        for path, layer in named_layers(net)
+        if not any(named_children(layer))
+        and (layer.__dict__.get("_weights") or hasattr(layer, "activation"))
+    ]
+
+
+def layer_statistics(
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    batch: Batch,
+    key: jax.Array,
+    scale: jax.Array,
+    inner: StepState,
+) -> jax.Array:
+    """Look at the network as it stands, on one batch, without training it.
+
+    By layer, in the order of `recorded_layers`: the mean and the standard deviation of its
+    outputs, the saturated share of them (where the activation's derivative is nearly zero; NaN
+    where the activation does not saturate), and the share of silent units, whose output is zero on the
+    whole batch. By trained weight, in the order of their paths: the Euclidean norms of the
+    gradient, of the weight, and of the update that the optimiser would make of this gradient.
+
+    Returns:
+        All of them in one vector, for `unpack`: one vector costs one kernel to write down.
+    """
+    (moved, _, _), _, seen = update_weights(
+        net, optimizer, task, batch, key, scale, inner, recording=True
+    )
+    layers, params = dict(named_layers(net)), inner[0]
+    found = [
+        n for path in recorded_layers(net) for n in _of_layer(layers[path], seen.outputs.get(path))
+    ]
+    for path in sorted(params):
+        change = moved[path] - params[path]
+        found += [_norm(seen.gradients[path]), _norm(params[path]), _norm(change)]
+    return jnp.stack(found)
+
+
+def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
+    """Return what the probes run over: the layers' paths and the trained weights'."""
+    return recorded_layers(net), sorted(weights(net, "param"))
+
+
+def unpack(taken: np.ndarray, layers: int, trained: int) -> dict[str, np.ndarray]:
+    """Return the probes by name, `(..., layers)` and `(..., weights)`, from vectors `(..., k)`."""
+    cut = layers * len(OF_LAYERS)
+    by_layer = taken[..., :cut].reshape(*taken.shape[:-1], layers, len(OF_LAYERS))
+    by_weight = taken[..., cut:].reshape(*taken.shape[:-1], trained, len(OF_WEIGHTS))
+    found = {name: by_layer[..., index] for index, name in enumerate(OF_LAYERS)}
+    return found | {name: by_weight[..., index] for index, name in enumerate(OF_WEIGHTS)}
+
+
+def _of_layer(layer: Layer, output: Any) -> list[jax.Array]:
+    nothing = jnp.float32(jnp.nan)
+    if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
+        return [nothing] * len(OF_LAYERS)
+    mean = _mean(output)
+    flat = activations.info(layer.__dict__.get("activation")).saturated
+    silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
+    return [
+        mean,
+        _norm(output - mean) / math.sqrt(output.size),
+        nothing if flat is None else _mean(flat(output).astype(jnp.float32)),
+        jnp.mean(silent, dtype=jnp.float32),
+    ]
+
+
+# On a CPU, XLA adds up an array one number after another, but multiplies matrices in vectors and
+# on all cores: sums written as scalar products are several times as fast.
+
+
+def _mean(array: jax.Array) -> jax.Array:
+    return jnp.vdot(array, jnp.ones_like(array)) / array.size
+
+
+def _norm(array: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.vdot(array, array))

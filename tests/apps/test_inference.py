@@ -1,0 +1,107 @@
+"""`gradus evaluate`, `predict`, `report` and `runs`."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradus.apps.output import format_value
+
+QUICK = ("--epochs", 8, "--layers", "16")
+
+
+@pytest.fixture
+def run(gradus_json, flowers):
+    return gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
+
+
+def test_evaluate_agrees_with_predictions_counted_by_hand(gradus_json, run, flowers):
+    found = gradus_json("evaluate", run, flowers)
+    gradus_json("predict", run, flowers, "--out", "p.csv")
+    true = pl.read_csv(flowers)["kind"]
+    guess = pl.read_csv("p.csv")["prediction"]
+    assert found["metrics"]["accuracy"] == pytest.approx((true == guess).mean(), abs=1e-6)
+    assert found["rows"] == 80
+    assert "trained on" in found["notes"][0]
+
+
+def test_predictions_need_no_target_and_come_with_probabilities(gradus_json, run, flowers):
+    pl.read_csv(flowers).drop("kind").write_csv("new.csv")
+    made = gradus_json("predict", run, "new.csv", "--out", "p.parquet")
+    assert made["rows"] == 80
+    frame = pl.read_parquet("p.parquet")
+    assert frame.columns == ["prediction", "probability_lily", "probability_rose"]
+    total = frame["probability_lily"] + frame["probability_rose"]
+    assert np.allclose(total.to_numpy(), 1)
+    likely = np.where(frame["probability_rose"] > 0.5, "rose", "lily")
+    assert (frame["prediction"].to_numpy() == likely).all()
+
+
+def test_predictions_go_to_standard_output_or_into_the_json(gradus, gradus_json, run, flowers):
+    status, out, err = gradus("predict", run, flowers)
+    assert (status, err) == (0, "")
+    frame = pl.read_csv(io.StringIO(out))
+    assert frame.height == 80
+    inside = gradus_json("predict", run, flowers)
+    assert inside["predictions"]["prediction"] == frame["prediction"].to_list()
+
+
+def test_a_table_on_standard_input(gradus, run, flowers, monkeypatch):
+    class Stdin:
+        buffer = io.BytesIO(flowers.read_bytes())
+
+    expected = gradus("predict", run, flowers)
+    monkeypatch.setattr("sys.stdin", Stdin)
+    assert gradus("predict", run, "-") == expected
+
+
+def test_a_regression_is_predicted_in_its_own_units(gradus_json):
+    record = gradus_json("train", "diabetes", "--epochs", 30, "--layers", "none",
+                         "--optimizer", "adam", "--learning-rate", 0.03)  # fmt: skip
+    made = gradus_json("predict", record["run"], "diabetes")
+    values = np.asarray(made["predictions"]["prediction"])
+    from gradus.data import load
+
+    y = load("diabetes").y
+    assert abs(values.mean() - y.mean()) < 15  # y has mean 152 and deviation 77
+    found = gradus_json("evaluate", record["run"], "diabetes")["metrics"]
+    assert found["mae"] == pytest.approx(np.abs(values - y).mean(), rel=1e-4)
+    assert found["rmse"] == pytest.approx(np.sqrt(np.square(values - y).mean()), rel=1e-4)
+    by_hand = 1 - np.square(values - y).sum() / np.square(y - y.mean()).sum()
+    assert found["r2"] == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_runs_are_listed_with_what_they_came_to(gradus, gradus_json, run, work):
+    shutil.copytree(work / run, work / "runs" / "cut")
+    (work / "runs" / "cut" / "run.json").unlink()
+    listed = gradus_json("runs")["runs"]
+    by_name = {one["run"]: one for one in listed}
+    assert by_name[run]["metrics"] == json.loads((work / run / "run.json").read_text())["metrics"]
+    assert by_name["runs/cut"]["status"] == "unfinished"
+    status, out, _ = gradus("runs")
+    assert status == 0
+    assert f"accuracy {format_value(by_name[run]['metrics']['accuracy'])}" in out
+
+
+def test_no_runs_is_no_error(gradus, gradus_json):
+    assert gradus_json("runs") == {"runs": []}
+    assert gradus("runs", "nowhere")[0] == 1
+
+
+def test_the_report_is_written_anew_also_without_the_data(gradus_json, gradus, run, flowers, work):
+    page = work / run / "report.html"
+    page.unlink()
+    assert gradus_json("report", run)["report"] == f"{run}/report.html"
+    assert "Confusion matrix" in page.read_text()
+    flowers.unlink()
+    status, out, _ = gradus("report", run)
+    assert status == 0
+    assert "left out" in out
+    assert "Confusion matrix" not in page.read_text()
+
+
+def test_a_run_may_be_named_without_its_folder(gradus_json, run, flowers):
+    assert gradus_json("evaluate", "flowers-1", flowers)["run"] == run

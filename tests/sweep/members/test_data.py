@@ -1,0 +1,326 @@
+"""What is trained on may be tried like the rest: each trial is its model on its inputs."""
+
+import collections
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.data import Dataset, Treatment
+from gradus.errors import DataError, GradusError
+from gradus.hyperparameters import find_hyperparameters, resolve
+from gradus.sweep.execution import ray_task
+from gradus.sweep.execution.local import Local
+from gradus.sweep.members.fold import Fold
+
+RNG = np.random.default_rng(0)
+RAW = RNG.normal(50, 20, (60, 3)).astype(np.float32)
+Y = (RAW[:, 0] + RAW[:, 1] > 100).astype(np.int32)
+SCALED = ((RAW - RAW.mean(0)) / RAW.std(0)).astype(np.float32)
+SQUARED = np.concatenate([SCALED, SCALED**2], axis=1)
+KINDS = {"raw": RAW, "scaled": SCALED, "squared": SQUARED}
+LOSS = "sparse_categorical_crossentropy"
+FIT = {"batch_size": 16, "epochs": 2}
+
+
+def model(**settings):
+    net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dropout(0.2), gr.Dense(2, "softmax")])
+    rate = settings.pop("rate", 0.01)
+    return gr.Model(net, LOSS, gr.Adam(rate), metrics=["accuracy"], **settings)
+
+
+def kinds(**options):
+    return gr.choice(KINDS, name="kind", **options)
+
+
+def alone(sweep, trial, x, y=Y, seed=0, **options):
+    settled = dict(resolve(sweep.model.settings, sweep.hypers, trial.values))
+    one = gr.Model(**(settled | {"seed": settled["seed"] + seed}))
+    one.fit(x, y, verbose=False, **(FIT | options))
+    return one
+
+
+def same(one, other):
+    for name in ("loss", "val_loss", "val_accuracy"):
+        np.testing.assert_array_equal(one.history[name], other.history[name])
+    assert one.weights.keys() == other.weights.keys()
+    for path, weight in one.weights.items():
+        np.testing.assert_array_equal(weight, other.weights[path])
+
+
+class Counting(Local):
+    """Counts the members that it is given."""
+
+    seen = 0
+
+    def run(self, members, until=None):
+        for done in super().run(members, until):
+            self.seen += len(done)
+            yield done
+
+
+class Posted:
+    """Trains by what is sent to another machine, as `cluster` sends it."""
+
+    def __init__(self, pickle):
+        self.pickle, self.parcel = pickle, None
+
+    def run(self, members, until=None):
+        for member in members:
+            self.parcel = self.parcel or self.pickle.dumps(
+                ray_task.SweepPayload.create(members.factory)
+            )
+            order = self.pickle.loads(self.pickle.dumps(ray_task.MemberRequest.create(member)))
+            ((member.train_state, member.model.history),) = ray_task.train_members(
+                self.pickle.loads(self.parcel), [order], until, workers=1, width=1
+            )
+            yield [member]
+
+
+# --- choices of arrays -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("executor", [Local(), Local(width=4)], ids=["one by one", "mapped"])
+def test_each_trial_is_its_model_alone_on_its_inputs(executor):
+    rate = gr.choice(0.01, 0.1)
+    sweep = gr.Sweep(model(rate=rate), search="grid", seeds=2, executor=executor)
+    held = gr.choice([x[:20] for x in KINDS.values()], name="kind")
+    sweep.fit(kinds(), Y, validation_data=(held, Y[:20]), verbose=False, **FIT)
+    assert sweep.table()["kind"].to_list() == [kind for _ in range(2) for kind in KINDS]
+    for trial in sweep.trials:
+        x = KINDS[trial.settings(sweep.hypers)["kind"]]
+        for seed in range(2):
+            one = alone(sweep, trial, x, seed=seed, validation_data=(x[:20], Y[:20]))
+            found = next(m for m in sweep.member_models(trial) if m.seed == seed)
+            if isinstance(executor, Local) and executor.config.parallelism is None:
+                same(found, one)
+            np.testing.assert_allclose(found.predict(x), one.predict(x), rtol=1e-3, atol=1e-5)
+    best = max(sweep.trials, key=lambda trial: trial.score)
+    assert sweep.best_settings == best.settings(sweep.hypers)
+    x = KINDS[sweep.best_settings["kind"]][:20]
+    assert sweep.best.evaluate(x, Y[:20])["accuracy"] == pytest.approx(max(best.scores))
+
+
+def test_parts_held_out_and_folds_are_of_the_trial_s_own_inputs():
+    split = gr.Sweep(model(), search="grid").fit(kinds(), Y, verbose=False, **FIT)
+    folds = gr.Sweep(model(), search="grid", cv=2).fit(kinds(), Y, verbose=False, **FIT)
+    for trial, x in zip(split.trials, KINDS.values(), strict=True):
+        same(split.member_models(trial)[0], alone(split, trial, x, validation_split=0.2))
+        fixed = gr.Sweep(model(rate=gr.choice(0.01)), 1, cv=2).fit(x, Y, verbose=False, **FIT)
+        assert folds.trials[trial.number].scores == fixed.trials[0].scores
+    assert len({tuple(trial.scores) for trial in folds.trials}) == 3
+
+
+def test_what_is_trained_on_is_put_on_the_device_once_and_when_it_is_needed(monkeypatch):
+    placed, of = collections.Counter(), Fold.create
+
+    def counted(data, number=0):
+        placed[data.samples.x.shape[1], float(data.samples.x[0, 0])] += 1
+        return of(data, number)
+
+    monkeypatch.setattr(Fold, "create", counted)
+    sweep = gr.Sweep(model(rate=gr.log_uniform(0.01, 0.1)), 3)
+    sweep.fit(kinds(), Y, verbose=False, **FIT)
+    drawn = {trial.settings(sweep.hypers)["kind"] for trial in sweep.trials}
+    assert len(drawn) == 2
+    assert set(placed.values()) == {1}
+    assert len(placed) == len(drawn)
+
+
+def test_inputs_of_one_shape_are_one_program():
+    traced = collections.Counter()
+
+    def counts(options):
+        def loss(y_true, y_pred):
+            traced[options] += 1
+            return (y_true - y_pred) ** 2
+
+        net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
+        x = gr.choice([SCALED + k for k in range(options)])
+        sweep = gr.Sweep(gr.Model(net, loss), search="grid")
+        sweep.fit(x, SCALED[:, :1], verbose=False, **FIT)
+        assert len(sweep.trials) == options
+        return traced[options]
+
+    assert counts(4) == counts(1) > 0
+
+
+def test_an_ensemble_is_of_trials_with_the_best_one_s_inputs():
+    sweep = gr.Sweep(model(rate=gr.choice(0.01, 0.02, 0.05)), search="grid")
+    sweep.fit(kinds(), Y, verbose=False, **FIT)
+    kind = sweep.best_settings["kind"]
+    alike = [t for t in sweep.ranking if t.settings(sweep.hypers)["kind"] == kind]
+    x = KINDS[kind]
+    expected = np.mean([sweep.member_models(trial)[0].predict(x) for trial in alike[:2]], axis=0)
+    np.testing.assert_allclose(sweep.ensemble(2).predict(x), expected, rtol=1e-4, atol=1e-6)
+    assert len(sweep.ensemble(9).net.layers[0].layers) == 3
+
+
+# --- inputs that a function makes --------------------------------------------------------------
+
+
+def test_a_function_makes_inputs_of_settings_once_for_each():
+    calls = []
+    data = Dataset(RAW, Y, "binary", ("small", "large"))
+
+    def features(treatment, columns):
+        calls.append((treatment.scaling, columns))
+        learnt = data.preprocessor(treatment)
+        x = data.xy(learnt)[0][:, :columns]
+        return {"x": x, "validation_data": (x[:20], Y[:20])}
+
+    how = Treatment(scaling=gr.choice("standard", "minmax", "none", name="scaling"))
+    x = gr.prepared(features, treatment=how, columns=gr.int_uniform(2, 3))
+    sweep = gr.Sweep(model(rate=gr.choice(0.01, 0.1)), search="grid")
+    sweep.fit(x, Y, verbose=False, **FIT)
+    assert list(sweep.hypers) == ["optimizer.learning_rate", "scaling", "x.columns"]
+    assert len(sweep.trials) == 12
+    assert collections.Counter(calls).most_common(1)[0][1] == 1
+    for trial in sweep.trials:
+        drawn = trial.settings(sweep.hypers)
+        low = RAW.min(0)
+        made = {"standard": SCALED, "minmax": (RAW - low) / np.ptp(RAW, 0), "none": RAW}
+        x = made[drawn["scaling"]][:, : drawn["x.columns"]]
+        one = alone(sweep, trial, x, validation_data=(x[:20], Y[:20]))
+        found = sweep.member_models(trial)[0]
+        np.testing.assert_allclose(found.history["loss"], one.history["loss"], rtol=1e-4)
+
+
+def test_one_kind_of_inputs_may_have_settings_of_its_own():
+    def cut(length):
+        return {"x": SCALED[:, :length]}
+
+    def whole():
+        return {"x": RAW}
+
+    x = gr.choice(gr.prepared(whole), gr.prepared(cut, length=gr.choice(1, 2, name="length")))
+    sweep = gr.Sweep(model(), search="grid").fit(x, Y, verbose=False, **FIT)
+    assert sweep.table()["length"].to_list() == [None, 1, 2]
+    shapes = [sweep.member_models(trial)[0].weights["dense/kernel"].shape for trial in sweep.trials]
+    assert shapes == [(3, 4), (1, 4), (2, 4)]
+
+
+def test_weights_of_samples_and_classes_are_inputs_too():
+    weights = gr.choice({"none": None, "balanced": "balanced"}, name="class_weight")
+    sweep = gr.Sweep(model(), search="grid")
+    held = (SCALED[:20], Y[:20])
+    sweep.fit(SCALED, Y, class_weight=weights, validation_data=held, verbose=False, **FIT)
+    for trial, weight in zip(sweep.trials, (None, "balanced"), strict=True):
+        one = alone(sweep, trial, SCALED, class_weight=weight, validation_data=held)
+        same(sweep.member_models(trial)[0], one)
+
+
+# --- storage and other machines ----------------------------------------------------------------
+
+
+def stored(place, x, trials=6, executor=None, **options):
+    one = gr.Sweep(model(rate=gr.choice(0.01, 0.1)), trials, storage=place, executor=executor)
+    return one.fit(x, Y, verbose=False, **(FIT | options))
+
+
+def test_a_sweep_over_inputs_goes_on_where_it_stopped(tmp_path):
+    pytest.importorskip("optuna")
+    whole = stored(None, kinds())
+    stored(tmp_path / "a.db", kinds(), 3)
+    counting = Counting()
+    again = stored(tmp_path / "a.db", kinds(), executor=counting)
+    assert counting.seen == 3
+    assert again.table().equals(whole.table())
+    same(again.best, whole.best)
+
+
+def test_other_inputs_are_another_sweep(tmp_path):
+    pytest.importorskip("optuna")
+    factor = [1.0]
+
+    def scaled(by):
+        return {"x": SCALED * by * factor[0] if by > 1 else SCALED}
+
+    made = gr.prepared(scaled, by=gr.choice(1, 2, name="by"))
+    stored(tmp_path / "a.db", kinds(), 2)
+    stored(tmp_path / "b.db", made, 2)
+    for other in (
+        gr.choice({**KINDS, "squared": SQUARED + 1}, name="kind"),
+        gr.choice({**KINDS, "more": RAW}, name="kind"),
+        gr.choice(dict(reversed(KINDS.items())), name="kind"),
+        RAW,
+    ):
+        with pytest.raises(GradusError, match="holds another sweep"):
+            stored(tmp_path / "a.db", other, 2)
+    factor[0] = 3.0
+    with pytest.raises(GradusError, match=r"holds another sweep: x with by = 2 was .* and is"):
+        stored(tmp_path / "b.db", made, 2)
+
+
+def test_inputs_travel_to_other_machines():
+    pickle = pytest.importorskip("ray").cloudpickle
+    here = {"kind": gr.choice("raw", "scaled", name="kind"), "by": gr.choice(1.0, 2.0, name="by")}
+    arrays = {"raw": RAW, "scaled": SCALED}
+
+    def made(kind, by):  # a closure, sent by value
+        return {"x": arrays[kind] * np.float32(by)}
+
+    for x in (kinds(), gr.prepared(made, **here)):
+        results = []
+        for executor in ("local", Posted(pickle)):
+            sweep = gr.Sweep(model(), search="grid", cv=2, executor=executor)
+            results.append(sweep.fit(x, Y, verbose=False, **FIT))
+        assert results[0].table().equals(results[1].table())
+        same(results[0].best, results[1].best)
+
+
+# --- what cannot be ----------------------------------------------------------------------------
+
+
+def test_inputs_that_cannot_be_fail_alone_or_say_so():
+    sweep = gr.Sweep(model(), search="grid")
+    broken = gr.choice({"fine": RAW, "broken": np.full_like(RAW, np.nan)}, name="kind")
+    sweep.fit(broken, Y, verbose=False, **FIT)
+    assert [trial.status for trial in sweep.trials] == ["finished", "failed"]
+    assert "not finite" in sweep.trials[1].error
+    short = gr.choice(RAW[:50], RAW[:40])
+    with pytest.raises(GradusError, match=r"No trial could be built: .*numbers of rows differ"):
+        gr.Sweep(model(), search="grid").fit(short, Y, verbose=False)
+    with pytest.raises(DataError, match=r"cv=61 is more folds than the 60 rows.*from 2 to 60"):
+        gr.Sweep(model(rate=gr.choice(0.1)), cv=61).fit(RAW, Y, verbose=False)
+    with pytest.raises(DataError, match="not finite"):
+        gr.Sweep(model(rate=gr.choice(0.1))).fit(np.full_like(RAW, np.nan), Y, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda by: {"x": RAW * by}, r"x\.by = uniform\(1, 2\) would make other samples"),
+    ],
+)
+def test_a_range_of_inputs_is_refused(make, words):
+    with pytest.raises(GradusError, match=words):
+        gr.Sweep(model()).fit(gr.prepared(make, by=gr.uniform(1, 2)), Y, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (RAW, r"gave ndarray; it is to return a dict with x"),
+        ({"y": Y}, r"gave dict; it is to return a dict with x"),
+        ({"x": RAW, "validation": (RAW, Y)}, r"'validation'.*Did you mean 'validation_data'"),
+    ],
+)
+def test_a_function_that_gives_something_else_is_told(given, words):
+    def made(kind):
+        return given
+
+    x = gr.prepared(made, kind=gr.choice(1, 2))
+    with pytest.raises(GradusError, match=words):
+        gr.Sweep(model(), search="grid").fit(x, Y, verbose=False)
+
+
+def test_choices_of_one_name_go_together():
+    first, second = gr.choice({"a": 1, "b": 2}, name="p"), gr.choice(10, 20, name="p")
+    settings = {"one": first, "other": [second]}
+    hypers = find_hyperparameters(settings)
+    assert list(hypers) == ["p"]
+    assert resolve(settings, hypers, {"p": 1}) == {"one": 2, "other": [20]}
+    assert hypers["p"].space.labels == ["a", "b"]
+    with pytest.raises(GradusError, match="Two spaces have the name 'p'"):
+        find_hyperparameters([first, gr.choice(1, 2, 3, name="p")])

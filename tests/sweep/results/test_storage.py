@@ -1,0 +1,275 @@
+"""A sweep that was stopped goes on from its storage as if it never had been."""
+
+import contextlib
+import functools
+import itertools
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+from gradus.sweep.execution.local import Local
+from gradus.sweep.results.storage import Storage
+
+X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int32)
+LOSS = "sparse_categorical_crossentropy"
+EPOCHS = 4
+
+
+@pytest.fixture
+def by_optuna():
+    """What Optuna reads and writes at a place: a function of it, as gradus is not asked."""
+    with contextlib.ExitStack() as held:
+
+        def storage(place):
+            made = optuna.storages.RDBStorage(f"sqlite:///{place}")
+            held.callback(made.engine.dispose)
+            held.callback(made.remove_session)
+            return made
+
+        yield storage
+
+
+class Stopped(Local):
+    """Trains some members, and then does what Ctrl-C or `kill -9` would, or something else."""
+
+    def __init__(self, left, stop=None):
+        super().__init__(workers=1)
+        self.left, self.stop = left, stop
+
+    def run(self, members, until=None):
+        members = iter(members)
+        for done in super().run(itertools.islice(members, self.left), until):
+            self.left -= len(done)
+            yield done
+        if self.left <= 0:
+            self._stop()
+            yield from super().run(members, until)
+
+    def _stop(self):
+        if self.stop is None:
+            raise KeyboardInterrupt
+        self.stop()
+
+
+class Counting(Local):
+    """Counts the members that it is given."""
+
+    def __init__(self):
+        super().__init__(workers=1)
+        self.numbers = []
+
+    def run(self, members, until=None):
+        for done in super().run(members, until):
+            self.numbers += [member.trial for member in done]
+            yield done
+
+
+def sweep(trials=20, rate=None, **options):
+    kind = gr.choice(gr.SGD(0.1, momentum=gr.choice(0.0, 0.9)), gr.Adam(0.1), name="kind")
+    net = gr.Sequential([gr.Dropout(rate or gr.uniform(0, 0.4)), gr.Dense(2, "softmax")])
+    return gr.Sweep(gr.Model(net, LOSS, kind, metrics=["accuracy"]), trials, **options)
+
+
+def fit(one, y=Y, epochs=EPOCHS):
+    return one.fit(X, y, epochs=epochs, batch_size=20, verbose=False)
+
+
+def results(one):
+    """What must be the same: values and scores exactly."""
+    return [
+        (t.number, t.values, t.status, t.epochs, repr((t.scores, t.score, t.metrics)))
+        for t in one.trials
+    ]
+
+
+@functools.cache
+def undisturbed(trials, search="random", strategy=None, seed=0):
+    return fit(sweep(trials, search=search, strategy=strategy, seed=seed))
+
+
+WHOLE = [("sobol", None), ("tpe", None), ("cmaes", None), ("random", "halving")]
+
+
+@pytest.mark.parametrize(("search", "strategy"), WHOLE, ids=str)
+def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(
+    tmp_path, search, strategy, by_optuna
+):
+    options = {"search": search, "strategy": strategy, "seed": 3}
+    whole = undisturbed(20, **options)
+    place = tmp_path / "sweep.db"
+    after = 18 if strategy is None else 23  # of halving's 20 + 6 + 2 members
+    half = fit(sweep(executor=Stopped(after), storage=place, **options))
+    assert half.interrupted
+    ended = {trial.number for trial in half.trials if trial.status != "waiting"}
+    assert 0 < len(ended) < 20
+    counting = Counting()
+    again = fit(sweep(executor=counting, storage=str(place), **options))
+    assert results(again) == results(whole)
+    assert not ended & set(counting.numbers)  # none twice
+    study = optuna.load_study(study_name="sweep", storage=by_optuna(place))
+    assert sorted(one.user_attrs["gradus"]["trial"]["number"] for one in study.trials) == list(
+        range(20)
+    )
+    np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
+    assert again.ranking[0].histories
+
+
+SCRIPT = """
+import os, signal, sys
+sys.path.insert(0, {folder!r})
+import test_storage as t
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+t.fit(t.sweep(24, executor=t.Stopped(9, kill), storage={place!r}))
+"""
+
+
+def test_a_killed_process_loses_nothing_but_what_was_under_way(tmp_path):
+    place = str(tmp_path / "sweep.db")
+    code = SCRIPT.format(folder=str(Path(__file__).parent), place=place)
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
+    assert done.returncode == -signal.SIGKILL
+    counting = Counting()
+    again = fit(sweep(24, executor=counting, storage=place))
+    assert 0 < len(counting.numbers) <= 24 - 9
+    assert results(again) == results(undisturbed(24))
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
+
+
+@pytest.mark.parametrize("search", ["random", "tpe"])
+def test_more_trials_go_on_where_fewer_ended(tmp_path, search):
+    place, options = tmp_path / "sweep.db", {"search": search}
+    few = fit(sweep(6, storage=place, **options))
+    counting = Counting()
+    more = fit(sweep(10, storage=place, executor=counting, **options))
+    assert results(more)[:6] == results(few)
+    assert sorted(counting.numbers) == [6, 7, 8, 9]
+    if search == "random":
+        assert results(more) == results(undisturbed(24))[:10]
+    counting = Counting()
+    fewer = fit(sweep(4, storage=place, executor=counting, **options))
+    assert results(fewer) == results(few)[:4]
+    assert counting.numbers == []
+
+
+def test_a_population_that_copies_weights_is_gone_on_with(tmp_path):
+    options = {"strategy": "population", "seed": 1}
+    whole = fit(sweep(8, **options))
+    fit(sweep(8, executor=Stopped(12), storage=tmp_path / "a.db", **options))
+    first = fit(sweep(8, storage=tmp_path / "a.db", **options))
+    again = fit(sweep(8, storage=tmp_path / "a.db", executor=Counting(), **options))
+    assert results(again) == results(first) == results(whole)
+    assert [t.lineage for t in again.trials] == [t.lineage for t in whole.trials]
+    assert any(trial.lineage for trial in again.trials)
+    np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
+
+
+def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path, by_optuna):
+    place = tmp_path / "sweep.db"
+    model = gr.Model(
+        gr.Sequential([gr.Dense(gr.choice(4, 0)), gr.Dense(1)]), "mse", gr.SGD(gr.choice(1e-3, 1e9))
+    )
+    done = gr.Sweep(model, search="grid", storage=place).fit(X, X[:, :1], epochs=3, verbose=False)
+    study = optuna.load_study(study_name="sweep", storage=by_optuna(place))
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert study.metric_names == ["val_loss"]
+    rows = {one.user_attrs["gradus"]["trial"]["number"]: one for one in study.trials}
+    states = [rows[number].state.name for number in range(4)]
+    assert states == ["COMPLETE", "FAIL", "FAIL", "FAIL"]
+    assert [t.status for t in done.trials] == ["finished", "diverged", "failed", "failed"]
+    assert rows[0].params == {"dense.units": 4, "optimizer.learning_rate": 1e-3}
+    assert rows[0].value == done.trials[0].score
+    assert (
+        rows[0].user_attrs["gradus"]["trial"]["metrics"]["val_loss"]
+        == done.trials[0].metrics["val_loss"]
+    )
+    assert rows[0].user_attrs["gradus"]["trial"]["epochs"] == 3
+    assert "units=0" in rows[2].user_attrs["gradus"]["trial"]["error"]
+    again = gr.Sweep(model, search="grid", storage=place)
+    assert results(again.fit(X, X[:, :1], epochs=3, verbose=False)) == results(done)
+    assert math.isnan(again.trials[1].score)
+    assert again.trials[2].error == done.trials[2].error
+
+
+def test_another_sweep_is_refused_and_told_what_differs(tmp_path, by_optuna):
+    place = tmp_path / "sweep.db"
+    fit(sweep(2, storage=place))
+    with pytest.raises(GradusError, match=r"holds another sweep: epochs was 4 and is 5\. Give"):
+        fit(sweep(2, storage=place), epochs=5)
+    with pytest.raises(GradusError, match=r"another sweep: y was int32\[40\] sha256 \w+ and is"):
+        fit(sweep(2, storage=place), y=1 - Y)
+    with pytest.raises(GradusError, match=r"rate was uniform\(0, 0\.4\) and is uniform\(0, 0\.3\)"):
+        fit(sweep(2, gr.uniform(0, 0.3), storage=place))
+    with pytest.raises(GradusError, match=r"search was 'random' and is 'tpe'"):
+        fit(sweep(2, storage=place, search="tpe"))
+    other = fit(sweep(2, storage=Storage(place, "other"), seed=1))
+    assert results(fit(sweep(2, storage=Storage(place, "other"), seed=1))) == results(other)
+    study = optuna.create_study(storage=by_optuna(place), study_name="own")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(GradusError, match="holds another sweep"):
+        fit(sweep(2, storage=Storage(place, "own")))
+
+
+def test_a_place_that_cannot_be_is_told_before_training(tmp_path):
+    counting = Counting()
+
+    def refused(place, words):
+        with pytest.raises(GradusError, match=words) as caught:
+            fit(sweep(2, storage=place, executor=counting))
+        return str(caught.value)
+
+    refused(tmp_path / "absent" / "sweep.db", "no folder .*absent")
+    refused(tmp_path, "unable to open database file")
+    (tmp_path / "words.txt").write_text("no database" * 1000)
+    refused(tmp_path / "words.txt", "not a database")
+    refused("nosuch://host/base", "storage='nosuch://host/base'.*nosuch")
+    place = "mssql+pyodbc://me:secret@localhost:1/base"
+    assert "secret" not in refused(place, r"package pyodbc, .* pip install pyodbc\.")
+    sqlite3.connect(tmp_path / "empty.db").close()
+    refused(f"sqlite:///file:{tmp_path}/empty.db?mode=ro&uri=true", "readonly|read-only")
+    for wrong in (7, ""):
+        with pytest.raises(GradusError, match=r"storage=.*write the path"):
+            sweep(storage=wrong)
+    assert counting.numbers == []
+
+
+def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
+    still = types.SimpleNamespace(sleep=lambda seconds: None)
+    monkeypatch.setattr("optuna.storages._rdb.storage.time", still)
+    storage = Storage(tmp_path / "sweep.db")
+
+    def fill():
+        storage._storage.engine.dispose()  # so that one connection is left
+        with storage._storage.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    with pytest.warns(RuntimeWarning, match="disk is full") as caught:
+        full = fit(sweep(24, storage=storage, executor=Stopped(8, fill)))
+    assert len(caught) == 2
+    assert "memory alone" in str(caught[1].message)
+    assert results(full) == results(undisturbed(24))
+    counting = Counting()
+    again = fit(sweep(24, storage=storage, executor=counting))
+    assert results(again) == results(full)
+    assert 0 < len(counting.numbers) < 24
+
+
+def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(GradusError, match=r"base' needs .* pip install 'psycopg\[binary\]'"):
+        fit(sweep(2, storage="postgresql://me:secret@localhost/base"))
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(GradusError, match=r"optuna.*pip install 'gradus\[search\]'"):
+        fit(sweep(2, storage=tmp_path / "sweep.db"))
