@@ -44,7 +44,7 @@ LIBRARIES = {
     "torch": "PyTorch",
     "optuna": "Optuna",
 }  # as they are called on the registry, and by people
-SHOWN = ("Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # versions, in the pages
+SHOWN = ("gradus", "Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # on the pages
 MATMUL = 2048  # rows and columns of the matrix product that measures the machine
 
 
@@ -344,6 +344,15 @@ def versions() -> dict[str, str]:
             found[called] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git there is
+        capture_output=True,
+        check=False,
+        cwd=HERE,
+        text=True,
+    )
+    if head.returncode == 0:  # a version lasts for many commits
+        found["gradus"] += f" at {head.stdout.strip()}"
     return found
 
 

@@ -55,7 +55,8 @@ def measured(results: list[dict[str, Any]]) -> str:
         for group in ("batches", "networks", "cases"):
             for part in result.get(group, {}).values():
                 left_out |= part.get("left_out", {})
-        notes = [result.get("source", ""), *(f"{name}: {why}" for name, why in left_out.items())]
+        notes = [result.get("source", "")]
+        notes += [f"{name}: {why.splitlines()[0]}" for name, why in left_out.items()]
         script, shown = f"`{result['benchmark']}.py`", "; ".join(filter(None, notes))
         rows.append([script, result["date"], result["rounds"], *common.on(result), shown])
     return common.table(["script", "date", "rounds", "machine", "versions", "notes"], rows)

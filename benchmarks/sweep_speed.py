@@ -96,7 +96,7 @@ LABELS = {
     FILLED: FILLED,
     ALONE: "gradus, one `fit` after another, probes off",
     SCAN: "scan by hand in JAX, called for each trial, one thread",
-    SCAN2: "the same, two threads",
+    SCAN2: "scan by hand in JAX, called for each trial, two threads",
     SKLEARN: "scikit-learn `RandomizedSearchCV`, two jobs",
     TORCH: "Optuna + PyTorch, two processes",
     KERAS: "Keras on JAX in a loop, filled cache",
