@@ -45,3 +45,18 @@ def test_a_figure_typed_into_a_page_is_replaced(figures):
 def test_a_marker_without_its_figures_is_an_error(figures, page, message):
     with pytest.raises(ValueError, match=message):
         figures.filled(page, {"x": "7 s"})
+
+
+def test_numbers_have_three_digits_and_none_that_were_not_recorded(figures):
+    number = figures.common.number
+    assert [number(value) for value in (0.250049, 0.25, 12.345, 313.0, 1024, None)] == [
+        *("0.250", "0.25", "12.3", "313", "1,024", "–")
+    ]  # fmt: skip
+
+
+def test_a_goal_that_is_missed_is_called_so(figures):
+    goal = figures.common.goal
+    assert goal(1.49, 1.8) == "1.49 (goal 1.8, missed)"
+    assert goal(1.49, 1.5, most=True) == "1.49 (goal ≤ 1.5)"
+    assert goal(0.6, 0.5, most=True, unit=" s") == "0.6 s (goal ≤ 0.5 s, missed)"
+    assert goal(3.5, None) == "3.5"
