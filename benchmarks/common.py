@@ -501,5 +501,5 @@ def on(result: Mapping[str, Any]) -> tuple[str, str]:
 def origin(result: Mapping[str, Any]) -> str:
     """Return a sentence on when and with what a result was measured."""
     machine, named = on(result)
-    rounds = f"medians of {result['rounds']} rounds" if result["rounds"] else "medians"
+    rounds = f"medians of {result['rounds']} rounds" if result["rounds"] != 1 else "one round"
     return f"Measured {result['date']} on {machine}, with {named}; {rounds}."
