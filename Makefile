@@ -21,11 +21,8 @@ format: .venv/lint
 	$(BIN)/ruff format src tests benchmarks examples
 	$(BIN)/ruff check --fix src tests benchmarks examples
 
-bench: .venv/bench  ## run every benchmark
-	for claim in cold_start memory epoch_speed time_to_accuracy network_speed \
-		cnn_quality defaults_quality sweep_speed sweep_size sweep_quality; do \
-		$(BIN)/python benchmarks/$$claim.py || exit 1; \
-	done
+bench: .venv/bench  ## run every benchmark and write its figures into README.md and docs/performance.md
+	$(BIN)/python benchmarks/figures.py --run
 
 lessons: .venv/gradus  ## run every lesson at full size and write the course into docs/site/lessons
 	$(BIN)/gradus lessons --build docs/site/lessons

@@ -1,13 +1,18 @@
-"""What the benchmarks share: data, workers, interleaved timing, the machine's facts, tables, JSON.
+"""What the benchmarks share: data, workers, interleaved timing, the machine, results, Markdown.
 
 Every measured library runs in a process of its own (`worker.py`), so that no library's threads,
 memory or compiled code touch another's. The measurements of all are interleaved, one after the
-other and never side by side, and compared by the medians of their repeats.
+other and never side by side, and compared by the medians of their rounds.
+
+A benchmark is a module with `measure(options)`, which returns numbers, and `tables(result)`, which
+turns them into blocks of Markdown by name. `main` runs it and writes the numbers as JSON;
+`figures.py` puts the blocks into the pages.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import gzip
 import importlib.metadata
 import itertools
@@ -28,10 +33,18 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("GRADUS_DATA", HERE.parent.parent / "shared" / "data"))
-LIBRARIES = (
-    *("gradus", "jax", "jaxlib", "optax", "numpy"),
-    *("scikit-learn", "keras", "torch", "optuna"),
-)
+LIBRARIES = {
+    "gradus": "gradus",
+    "jax": "JAX",
+    "jaxlib": "jaxlib",
+    "optax": "Optax",
+    "numpy": "NumPy",
+    "scikit-learn": "scikit-learn",
+    "keras": "Keras",
+    "torch": "PyTorch",
+    "optuna": "Optuna",
+}  # as they are called on the registry, and by people
+SHOWN = ("gradus", "Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # on the pages
 MATMUL = 2048  # rows and columns of the matrix product that measures the machine
 
 
@@ -157,54 +170,95 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
+def jax_cache(cache: Path) -> dict[str, str]:
+    """Return what switches on JAX's own cache, for libraries that keep none by themselves."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def cache_in(folder: Path, *parts: object) -> Path:
     """Return a folder for a worker's caches; compilers take no spaces in it."""
     name = "-".join(str(part) for part in parts)
     return folder / "caches" / "".join(c if c.isalnum() else "-" for c in name)
 
 
-def open_workers(
-    names: Sequence[str], job: Mapping[str, Any], *, epochs: int, most: int
-) -> dict[str, Any]:
-    """Start and warm up the peers by name: each tries its candidates and keeps the fastest.
+# --- timing -------------------------------------------------------------------------------------
 
-    Args:
-        names: of peers.
-        job: all of a job but the "peer".
-        epochs: of each timed trial of a candidate.
-        most: candidates that are tried.
+
+def open_workers(
+    names: Iterable[str], job: Mapping[str, Any], most: int, left_out: dict[str, str]
+) -> dict[str, tuple[Worker, dict[str, Any]]]:
+    """Start the peers; each tries its candidates, at most so many, and keeps the fastest.
 
     Returns:
-        "workers" by name, what each "tuned" to, and the reasons of those "left_out".
+        The worker of each peer and what it tuned to. Those that cannot run go to `left_out`.
     """
-    workers: dict[str, Worker] = {}
-    tuned: dict[str, Any] = {}
-    left_out: dict[str, str] = {}
+    opened = {}
     for name in names:
-        folder = cache_in(Path(job["data"]), "tune", name, job["batch"])
-        worker = Worker({**job, "peer": name}, folder)
+        worker = Worker(
+            {**job, "peer": name}, cache_in(Path(job["data"]), "tune", name, job["batch"])
+        )
         try:
-            tuned[name] = worker.ask("tune", epochs=epochs, most=most)
-            workers[name] = worker
-            say(f"{name}: ready, {tuned[name]['settings'] or 'nothing to choose'}")
+            opened[name] = worker, worker.ask("tune", epochs=1, most=most)
+            say(f"{name}: ready, {opened[name][1]['settings'] or 'nothing to choose'}")
         except LeftOutError as error:
             worker.close()
             left_out[name] = leave_out(name, error)
-    return {"workers": workers, "tuned": tuned, "left_out": left_out}
+    return opened
 
 
 def best_settings(
-    names: Iterable[str], job: Mapping[str, Any], most: int
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return each peer's fastest settings, found in a process of its own, and those left out."""
-    settings, left_out = {}, {}
-    for name in names:
-        opened = open_workers([name], job, epochs=1, most=most)
-        for worker in opened["workers"].values():
+    names: Iterable[str], job: Mapping[str, Any], most: int, left_out: dict[str, str]
+) -> dict[str, Any]:
+    """Return each peer's fastest settings, found in a process of its own."""
+    settings = {}
+    for name in dict.fromkeys(names):
+        for worker, tuned in open_workers([name], job, most, left_out).values():
             worker.close()
-            settings[name] = opened["tuned"][name]["settings"]
-        left_out |= opened["left_out"]
-    return settings, left_out
+            settings[name] = tuned["settings"]
+    return settings
+
+
+def epoch_times(
+    names: Iterable[str], job: Mapping[str, Any], options: Any, epochs: int
+) -> dict[str, Any]:
+    """Return the seconds of a warm epoch of every peer, beside gradus and the machine's rate.
+
+    Args:
+        names: of peers; "gradus" is the one that the others are compared with.
+        job: all of a job but the "peer".
+        options: of `main`.
+        epochs: of each timed run.
+    """
+    left_out: dict[str, str] = {}
+    opened = open_workers(names, job, 1 if options.quick else 99, left_out)
+
+    def once(name: str, _: int) -> float:
+        if name == "matmul":
+            return matmul_rate()
+        return float(opened[name][0].ask("train", epochs=epochs)["seconds"]) / epochs
+
+    try:
+        times = interleave([*opened, "matmul"], options.rounds, once, left_out)
+        rate = median(times.pop("matmul"))
+        accuracy = {name: opened[name][0].ask("accuracy")["accuracy"] for name in times}
+    finally:
+        for worker, _ in opened.values():
+            worker.close()
+    peers = {
+        name: {
+            "epoch_s": median(these),
+            "times": ratio(these, times["gradus"]) if "gradus" in times else None,
+            "test_accuracy": accuracy[name],
+            "epoch_s_by_round": these,
+            **{key: opened[name][1][key] for key in ("settings", "first_epoch_s", "tried")},
+        }
+        for name, these in times.items()
+    }
+    return {"matmul_gflops": rate, "peers": peers, "left_out": left_out}
 
 
 def leave_out(name: str, error: Exception) -> str:
@@ -215,14 +269,31 @@ def leave_out(name: str, error: Exception) -> str:
     return str(error)
 
 
-def interleave(measure: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Return each measurement's repeats, taken in turns; every second round runs backwards."""
-    found: dict[str, list[float]] = {name: [] for name in measure}
-    for repeat in range(repeats):
-        for name in list(measure)[:: -1 if repeat % 2 else 1]:
-            found[name].append(measure[name]())
-        say(f"round {repeat + 1} of {repeats} done")
+def interleave(
+    names: Iterable[str],
+    rounds: int,
+    once: Callable[[str, int], Any],
+    left_out: dict[str, str],
+) -> dict[str, list[Any]]:
+    """Return what `once(name, round)` gave, taken in turns; every second round runs backwards.
+
+    A peer that fails goes to `left_out`, with the reason.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name in list(found)[:: -1 if number % 2 else 1]:
+            try:
+                found[name].append(once(name, number))
+            except (LeftOutError, RuntimeError) as error:
+                left_out[name] = leave_out(name, error)
+                del found[name]
+        say(f"round {number + 1} of {rounds} done")
     return found
+
+
+def medians(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the median of every number that the runs have."""
+    return {key: median(run[key] for run in runs) for key in runs[0]}
 
 
 def median(values: Iterable[float]) -> float:
@@ -233,6 +304,11 @@ def median(values: Iterable[float]) -> float:
 def ratio(first: Sequence[float], second: Sequence[float]) -> float:
     """Return the median of first / second, round by round, so that a drifting machine cancels."""
     return median(a / b for a, b in zip(first, second, strict=True))
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Return the standard error of a mean; None of a single value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
 # --- the machine --------------------------------------------------------------------------------
@@ -251,15 +327,33 @@ def matmul_rate(seconds: float = 0.3) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers were measured on."""
+    """Return what the numbers are measured on."""
     return {
         "cores": cores(),
         "cpu": cpu_model(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_at_start": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that are installed."""
+    found = {"Python": platform.python_version()}
+    for name, called in LIBRARIES.items():
+        try:
+            found[called] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git there is
+        capture_output=True,
+        check=False,
+        cwd=HERE,
+        text=True,
+    )
+    if head.returncode == 0:  # a version lasts for many commits
+        found["gradus"] += f" at {head.stdout.strip()}"
+    return found
 
 
 def cores() -> int:
@@ -278,14 +372,6 @@ def cpu_model() -> str:
     return " ".join([facts.get("model name", "unknown"), f"({', '.join(units)})" if units else ""])
 
 
-def version(library: str) -> str | None:
-    """Return the version of an installed library, or None."""
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def network_flops(rows: int, sizes: Sequence[int]) -> int:
     """Return the floating-point operations of an epoch of a dense network, from 2mnk a product.
 
@@ -296,7 +382,68 @@ def network_flops(rows: int, sizes: Sequence[int]) -> int:
     return rows * (3 * sum(products) - products[0])
 
 
-# --- output -------------------------------------------------------------------------------------
+# --- results ------------------------------------------------------------------------------------
+
+
+def main(
+    description: str | None,
+    measure: Callable[[Any], dict[str, Any]],
+    tables: Callable[[dict[str, Any]], dict[str, str]],
+    *,
+    rounds: int,
+    cases: Iterable[Any] = (),
+    peers: Iterable[str] = (),
+) -> None:
+    """Run a benchmark as the command line asks: print its tables, and write its numbers.
+
+    Args:
+        description: for `--help`.
+        measure: takes the options and returns the numbers.
+        tables: returns the blocks of Markdown of a result, by name.
+        rounds: unless told otherwise.
+        cases: that there are to choose from.
+        peers: that there are to choose from.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does it run?")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
+    for option, choices in (("--cases", list(cases)), ("--peers", list(peers))):
+        if choices:
+            kind = type(choices[0])
+            parser.add_argument(option, nargs="+", type=kind, choices=choices, default=choices)
+    parser.add_argument("--results", type=Path, help="the folder to write the numbers to, as JSON")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds = 1
+    if peers:  # without gradus there is no benchmark
+        chosen = options.peers
+        options.peers = [name for name in peers if name in chosen or name.startswith("gradus")]
+    name = Path(sys.argv[0]).stem
+    facts = {
+        "benchmark": name,
+        "date": datetime.date.today().isoformat(),
+        "rounds": options.rounds,
+        "machine": machine(),
+        "versions": versions(),
+    }
+    result = plain({**facts, **measure(options)})
+    if options.results:
+        text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
+        (options.results / f"{name}.json").write_text(text + "\n")
+    print("\n\n".join(tables(result).values()))
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: keys are text, numbers have six digits, NaN is null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
 
 
 def say(line: str) -> None:
@@ -304,43 +451,55 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as an aligned table; numbers with three significant digits, None as a dash."""
-    if not rows:
-        return
-    columns = list(rows[0])
-    cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    print(f"\n{title}")
-    for line in cells:
-        first, *rest = (text.rjust(width) for text, width in zip(line, widths, strict=True))
-        print("  ".join([first.strip().ljust(widths[0]), *rest]))
+# --- Markdown -----------------------------------------------------------------------------------
 
 
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) and value < 1000 else str(value)
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table; numbers have three digits, None is a dash."""
+    lines = [heads, ["---"] * len(heads), *([number(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
-def emit(name: str, result: Mapping[str, Any]) -> None:
-    """Print the result as one JSON object, the last line on standard output; NaN becomes null."""
-    print(json.dumps(_plain({"benchmark": name, **result}), allow_nan=False), flush=True)
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits; text as it is, None as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if abs(value) >= 10**digits or isinstance(value, int):
+        return f"{value:,.0f}"
+    padded, short = f"{value:#.{digits}g}".rstrip("."), f"{value:.{digits}g}"
+    return short if float(short) == value else padded  # no digits that were not recorded
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def goal(value: float | None, wanted: float | None, *, most: bool = False, unit: str = "") -> str:
+    """Return a number with its goal, the least or the most that it should be."""
+    shown = number(value) + (unit if value is not None else "")
+    if value is None or wanted is None:
+        return shown
+    missed = value > wanted if most else value < wanted
+    return f"{shown} (goal {'≤ ' if most else ''}{wanted:g}{unit}{', missed' if missed else ''})"
 
 
-def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
-    """Return a parser with what all benchmarks take: --quick and --repeats."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    made.add_argument("--repeats", type=int, default=repeats, help=f"default {repeats}")
-    return made
+def spread(mean: float | None, error: float | None, percent: bool) -> str:
+    """Return a mean with its standard error, in percent or as it is."""
+    if mean is None:
+        return "–"
+    factor, unit = (100, "%") if percent else (1, "")
+    if error is None:
+        return number(round(mean * factor, 6), 4) + unit
+    return f"{number(round(mean * factor, 6), 4)} ± {number(round(error * factor, 6), 2)}{unit}"
+
+
+def on(result: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the machine and the versions that a result was measured with."""
+    machine, found = result["machine"], result["versions"]
+    named = ", ".join(f"{name} {found[name]}" for name in SHOWN if name in found)
+    return f"{machine['cores']} cores, {machine['cpu']}", named
+
+
+def origin(result: Mapping[str, Any]) -> str:
+    """Return a sentence on when and with what a result was measured."""
+    machine, named = on(result)
+    rounds = f"medians of {result['rounds']} rounds" if result["rounds"] != 1 else "one round"
+    return f"Measured {result['date']} on {machine}, with {named}; {rounds}."

@@ -11,13 +11,11 @@ for early stopping: once as they come, once with early_stopping=True. Targets: t
 from __future__ import annotations
 
 import dataclasses
-import math
 import statistics
-import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +62,16 @@ CASES = {
     "penguins": Case("tabular/penguins.csv", 0.95, "species", folds=5),
     "iris": Case("iris", 0.95, folds=5),
     "digits": Case("digits", 0.97),
+}
+LABELS = {
+    "mnist": "MNIST, accuracy",
+    "fashion-mnist": "Fashion-MNIST, accuracy",
+    "adult": "adult, accuracy",
+    "california_housing": "California housing, R²",
+    "diamonds": "diamonds, R²",
+    "penguins": "penguins, accuracy, 5 folds",
+    "iris": "iris, accuracy, 5 folds",
+    "digits": "digits, accuracy",
 }
 
 
@@ -175,13 +183,12 @@ def score(
         return float(model.fit(x, y).score(x_test, y_test))
 
 
-def run(name: str, case: Case, seeds: int, quick: bool, alone: bool) -> dict[str, Any]:
-    """Return what one data set gave: scores by seed, means, errors and the verdict."""
+def run(name: str, rounds: int, quick: bool) -> dict[str, Any]:
+    """Return what one data set gave: scores by seed, means and their standard errors."""
+    case = CASES[name]
     loaded = shortened(load(case)) if quick else load(case)
-    repeats = 2 * seeds if case.folds and not quick else seeds
-    scores: dict[str, list[float]] = {"gradus": []}
-    if not alone:
-        scores |= {variant: [] for variant in VARIANTS}
+    repeats = 2 * rounds if case.folds and not quick else rounds
+    scores: dict[str, list[float]] = {"gradus": [], **{variant: [] for variant in VARIANTS}}
     epochs, seconds = [], 0.0
     for seed in range(repeats):
         found: dict[str, list[float]] = {variant: [] for variant in scores}
@@ -190,104 +197,55 @@ def run(name: str, case: Case, seeds: int, quick: bool, alone: bool) -> dict[str
             prepared, metrics, ran = train(dataset, seed, quick)
             seconds += time.perf_counter() - began
             epochs.append(ran)
-            found["gradus"].append(metrics[case.metric])
-            if not alone:
-                values = compare(dataset, prepared, case.metric, seed, quick)
-                for variant, value in zip(VARIANTS, values, strict=True):
-                    found[variant].append(value)
+            values = compare(dataset, prepared, case.metric, seed, quick)
+            for variant, value in zip(scores, [metrics[case.metric], *values], strict=True):
+                found[variant].append(value)
         for variant, values in found.items():
             scores[variant].append(statistics.fmean(values))
         shown = ", ".join(f"{variant} {values[-1]:.4f}" for variant, values in scores.items())
         common.say(f"{name}, {seed + 1} of {repeats}: {shown}")
-    mean = statistics.fmean(scores["gradus"])
     return {
-        "metric": case.metric,
-        "target": case.target,
-        "mean": mean,
-        "reached": mean >= case.target,
-        "scores": scores,
         "means": {variant: statistics.fmean(values) for variant, values in scores.items()},
-        "standard_errors": {variant: error(values) for variant, values in scores.items()},
-        "better_by_errors": {
-            variant: advantage(scores[variant], scores["gradus"])
-            for variant in scores
-            if variant != "gradus"
-        },
+        "errors": {variant: common.standard_error(values) for variant, values in scores.items()},
+        "scores": scores,
         "epochs": statistics.median(epochs),
         "seconds_a_run": seconds / len(epochs),
     }
 
 
-def error(values: Sequence[float]) -> float | None:
-    """Return the standard error of a mean; None of a single value."""
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-
-
-def advantage(other: Sequence[float], ours: Sequence[float]) -> float | None:
-    """Return by how many standard errors of the difference the other's mean is above ours."""
-    errors = error(other), error(ours)
-    if None in errors or not any(errors):
-        return None
-    return (statistics.fmean(other) - statistics.fmean(ours)) / math.hypot(*errors)
-
-
-def row(name: str, found: dict[str, Any]) -> dict[str, Any]:
-    """Return a line of the table."""
-    line: dict[str, Any] = {
-        "data": f"{name} ({found['metric']})",
-        "target": f"{found['target']:.3f}",
-        "gradus": spelled(found, "gradus"),
-        "reached": "yes" if found["reached"] else "no",
+def absent(names: Iterable[str]) -> dict[str, str]:
+    """Return the data sets that neither come along nor are in the data folder, with the reason."""
+    reason = "not in the folder that GRADUS_DATA names"
+    sources = {name: CASES[name].source for name in names}
+    return {
+        name: reason
+        for name, source in sources.items()
+        if source not in ("iris", "digits") and not (common.DATA / source).exists()
     }
-    for variant in VARIANTS:
-        if variant in found["means"]:
-            line[variant] = spelled(found, variant)
-            line[f"{'better by' if variant == 'scikit-learn' else 'by'} s.e."] = found[
-                "better_by_errors"
-            ][variant]
-    return line | {"epochs": found["epochs"], "s a run": found["seconds_a_run"]}
 
 
-def spelled(found: dict[str, Any], variant: str) -> str:
-    """Return a mean with its standard error."""
-    spread = found["standard_errors"][variant]
-    return f"{found['means'][variant]:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+def measure(options: Any) -> dict[str, Any]:
+    """Return what each data set gave; a round is a seed."""
+    left_out = absent(options.cases)
+    there = [name for name in options.cases if name not in left_out]
+    sets = {name: run(name, options.rounds, options.quick) for name in there}
+    return {"sets": sets, "left_out": left_out}
 
 
-def main() -> None:
-    parser = common.parser(__doc__, repeats=5)
-    parser.add_argument("--sets", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--alone", action="store_true", help="without scikit-learn")
-    options = parser.parse_args()
-    missing = [
-        name
-        for name in options.sets
-        if CASES[name].source not in ("iris", "digits")
-        and not (common.DATA / CASES[name].source).exists()
-    ]
-    chosen = [name for name in options.sets if name not in missing]
-    for name in missing:
-        print(f"{name} is not in {common.DATA} (set GRADUS_DATA): left out")
-    if not chosen:
-        sys.exit(1)
-    facts = common.machine()
-    seeds = 1 if options.quick else options.repeats
-    sets = {name: run(name, CASES[name], seeds, options.quick, options.alone) for name in chosen}
-    common.table(
-        "defaults, means on the test part ± standard errors",
-        [row(name, found) for name, found in sets.items()],
-    )
-    common.emit(
-        "defaults_quality",
-        {
-            "quick": options.quick,
-            "seeds": seeds,
-            "machine": facts,
-            "left_out": missing,
-            "sets": sets,
-        },
-    )
+def tables(result: dict[str, Any]) -> dict[str, str]:
+    """Return the table of the data sets."""
+    rows = []
+    for name, found in result["sets"].items():
+        case, percent = CASES[name], CASES[name].metric == "accuracy"
+        missed = ", missed" if found["means"]["gradus"] < case.target else ""
+        shown = [
+            common.spread(found["means"].get(variant), found["errors"].get(variant), percent)
+            for variant in ("gradus", *VARIANTS)
+        ]
+        rows.append([LABELS[name], common.spread(case.target, None, percent) + missed, *shown])
+    heads = ["", "goal", "gradus", "scikit-learn", "scikit-learn, early stopping"]
+    return {"defaults_quality": common.table(heads, rows)}
 
 
 if __name__ == "__main__":
-    main()
+    common.main(__doc__, measure, tables, rounds=5, cases=CASES)

@@ -1,7 +1,7 @@
 """Peak resident memory of `fit` on MNIST, MLP 784-128-64-10, in gradus and its peers.
 
 Each in a fresh process that holds the 60,000 × 784 float32 training images (188 MB) once, read
-from disk; the peak is taken after the last epoch. Target: at most 1.5 × the PyTorch loop.
+from disk; the peak is taken after the last epoch. Goal: at most 1.5 × the PyTorch loop.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import common
+from epoch_speed import EAGER, LABELS, WIDTHS
 from peers import PEERS
 
-WIDTHS = (128, 64)
+BATCH = 128
+GOAL = 1.5  # × PyTorch
 # The leanest settings: batches are gathered one by one, not a shuffled copy for each epoch.
 SETTINGS: dict[str, dict[str, Any]] = {
     "scan by hand": {"gather": "step"},
@@ -24,85 +26,40 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def once(name: str, data: Path, batch: int, epochs: int, repeat: int) -> dict[str, float]:
-    """Return the peaks of one process in MB: after the import, and after training."""
-    job = {
-        "peer": name,
-        "data": str(data),
-        "widths": WIDTHS,
-        "batch": batch,
-        "seed": 0,
-        "no_test": True,
-    }
-    cache = common.cache_in(data, name, batch, repeat)
-    with common.Worker(job, cache) as worker:
-        worker.ask("make", settings=SETTINGS.get(name, {}))
-        before = worker.ask("memory")["peak_mb"]
-        worker.ask("train", epochs=epochs)
-        return {"imported_mb": before, "peak_mb": worker.ask("memory")["peak_mb"]}
-
-
-def main() -> None:
-    parser = common.parser(__doc__, repeats=3)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=3)
-    names = [name for name in PEERS if name != "scan by hand, loss only"]
-    parser.add_argument("--peers", nargs="+", choices=names, default=names)
-    options = parser.parse_args()
-    epochs, repeats = (1, 1) if options.quick else (options.epochs, options.repeats)
-    facts = common.machine()
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in options.peers}
-    left_out: dict[str, str] = {}
+def measure(options: Any) -> dict[str, Any]:
+    """Return the peaks of all peers in MB: after the import, and after training."""
+    epochs, left_out = 1 if options.quick else 3, dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
         data = common.mnist(Path(folder), 2000 if options.quick else None)
-        data_mb = (data / "x_train.npy").stat().st_size / 2**20
-        for repeat in range(repeats):
-            for name in list(runs):
-                try:
-                    runs[name].append(once(name, data, options.batch, epochs, repeat))
-                except (common.LeftOutError, RuntimeError) as error:
-                    left_out[name] = common.leave_out(name, error)
-                    del runs[name]
-            common.say(f"round {repeat + 1} of {repeats} done")
-    torch = runs.get("torch eager")
-    peers = {}
-    for name, these in runs.items():
-        peak = common.median(run["peak_mb"] for run in these)
-        peers[name] = {
-            "peak_mb": peak,
-            "imported_mb": common.median(run["imported_mb"] for run in these),
-            "times_torch": peak / common.median(t["peak_mb"] for t in torch) if torch else None,
-            "runs": these,
-        }
-    common.table(
-        f"MNIST, batch {options.batch}, {epochs} epochs; the data alone are {data_mb:.0f} MB",
-        [
-            {
-                "library": name,
-                "peak MB": peer["peak_mb"],
-                "with data, after import MB": peer["imported_mb"],
-                "× torch eager": peer["times_torch"],
-            }
-            for name, peer in peers.items()
-        ],
-    )
-    for name, reason in left_out.items():
-        print(f"{name}: {reason}: left out")
-    common.emit(
-        "memory",
-        {
-            "quick": options.quick,
-            "batch": options.batch,
-            "epochs": epochs,
-            "repeats": repeats,
-            "data_mb": data_mb,
-            "machine": facts,
-            "peers": peers,
-            "left_out": left_out,
-            "targets": {"times_torch": 1.5},
-        },
-    )
+        job = {"data": str(data), "widths": WIDTHS, "batch": BATCH, "seed": 0, "no_test": True}
+
+        def once(name: str, number: int) -> dict[str, float]:
+            cache = common.cache_in(data, name, number)
+            with common.Worker({**job, "peer": name}, cache) as worker:
+                worker.ask("make", settings=SETTINGS.get(name, {}))
+                before = worker.ask("memory")["peak_mb"]
+                worker.ask("train", epochs=epochs)
+                return {"imported_mb": before, "peak_mb": worker.ask("memory")["peak_mb"]}
+
+        runs = common.interleave(options.peers, options.rounds, once, left_out)
+    peers = {name: {**common.medians(these), "runs": these} for name, these in runs.items()}
+    return {"batch": BATCH, "epochs": epochs, "peers": peers, "left_out": left_out}
+
+
+def tables(result: dict[str, Any]) -> dict[str, str]:
+    """Return the table of peaks."""
+    peers = result["peers"]
+    torch = peers.get(EAGER, {}).get("peak_mb")
+    rows = []
+    for name, label in LABELS.items():
+        if name in peers:
+            peak = peers[name]["peak_mb"]
+            times = peak / torch if torch else None
+            times_goal = GOAL if name == "gradus" else None
+            rows.append([label, f"{peak:.0f}", common.goal(times, times_goal, most=True)])
+    return {"memory": common.table(["", "peak, MB", "relative to PyTorch eager"], rows)}
 
 
 if __name__ == "__main__":
-    main()
+    names = [name for name in PEERS if name != "gradus without probes"]
+    common.main(__doc__, measure, tables, rounds=3, peers=names)

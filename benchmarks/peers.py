@@ -92,7 +92,6 @@ class Scan:
     """
 
     needs = ("jax", "optax")
-    counts = True
 
     @staticmethod
     def candidates(job: dict[str, Any]) -> list[dict[str, Any]]:
@@ -127,8 +126,7 @@ class Scan:
         def loss_of(params: Any, x: Any, y: Any) -> Any:
             logits = forward(params, x)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
-            right = jnp.sum(jnp.argmax(logits, 1) == y) if self.counts else 0
-            return loss, right
+            return loss, jnp.sum(jnp.argmax(logits, 1) == y)
 
         def take(array: Any, rows: Any) -> Any:
             return array.at[rows].get(mode="promise_in_bounds")
@@ -171,12 +169,6 @@ class Scan:
 
     def accuracy(self) -> float:
         return float(self.hits(self.carry[0], *self.test))
-
-
-class ScanLean(Scan):
-    """The same without accuracy: the loss alone."""
-
-    counts = False
 
 
 class Keras:
@@ -395,7 +387,6 @@ PEERS: dict[str, type] = {
     "gradus": Gradus,
     "gradus without probes": GradusPlain,
     "scan by hand": Scan,
-    "scan by hand, loss only": ScanLean,
     "scikit-learn": ScikitLearn,
     "keras (jax)": Keras,
     "torch eager": Torch,

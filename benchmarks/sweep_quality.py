@@ -4,7 +4,7 @@ Two hidden layers of one width (64, 128 or 256), Adam's rate, dropout and L2 pen
 epochs, batch 32), adult (10, 256) and California housing (30, 64). gradus fills the time with
 sweeps, each twice as large as the one before, by random search and by successive halving, and what
 ends too late does not count; or it is interrupted in one sweep by TPE, a twelfth of the time before
-its end, as what is under way then still counts (the table says when that ended). Optuna's TPE asks
+its end, as what is under way then still counts (the results say when that ended). Optuna's TPE asks
 two processes of PyTorch, all trials to their end and with median pruning. All get the same numbers,
 preprocessed as `gradus train` does, judge by the same validation part, and look at the test part
 once, with the network that they found best. The time begins with everything imported and includes
@@ -14,7 +14,6 @@ compilation; gradus's cache is empty.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import numpy as np
 import sweep_cases
 from sweep_cases import CASES
 
-SETS = ("digits", "adult", "california_housing")
+SETS = {"digits": "digits", "adult": "adult", "california_housing": "California housing, R²"}
 PEERS = {
     "gradus, random": ("gradus", {}),
     "gradus, halving": ("gradus", {"strategy": "halving"}),
@@ -38,6 +37,7 @@ PEERS = {
 }
 LOOP = {"gather": "epoch", "update": "fused"}  # of PyTorch: `sweep_speed.py` finds it the fastest
 HELD = 0.2
+TIMES = (20.0, 60.0)  # seconds
 
 
 def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
@@ -75,97 +75,74 @@ def once(label: str, job: dict[str, Any], cache: Path, seconds: float, seed: int
         return worker.ask("search", seconds=seconds, seed=seed)
 
 
-def measure(
-    name: str, times: list[float], repeats: int, quick: bool, left_out: dict[str, str]
-) -> dict[str, Any]:
-    """Return what each library found in each time, round by round."""
-    case = CASES[f"{name}, quality"]
-    runs: dict[float, dict[str, list[dict[str, Any]]]] = {
-        seconds: {label: [] for label in PEERS if label not in left_out} for seconds in times
-    }
+def measure_set(name: str, options: Any, left_out: dict[str, str]) -> dict[str, Any]:
+    """Return what each library found in each time."""
+    case, times = CASES[f"{name}, quality"], TIMES[:1] if options.quick else TIMES
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for repeat in range(repeats):
-            data = prepared(name, Path(folder) / f"data {repeat}", repeat, quick)
-            job = {
-                "sweep": f"{name}, quality",
-                "data": str(data),
-                "batch": case.batch,
-                "epochs": 2 if quick else case.epochs,
-            }
-            for seconds, found in runs.items():
-                for label in list(found)[:: -1 if repeat % 2 else 1]:
-                    cache = common.cache_in(Path(folder), label, seconds, repeat)
-                    try:
-                        one = once(label, job, cache, seconds, repeat)
-                    except common.LeftOutError as error:
-                        left_out[label] = common.leave_out(label, error)
-                        del found[label]
-                        continue
-                    found[label].append(one)
-                    common.say(
-                        f"{name}, {seconds:g} s, {label}: validation {one['score']:.4f}, "
-                        f"test {one['final'] or float('nan'):.4f}, {one['trials']} trials"
-                    )
-    return {"metric": case.metric, "runs": runs}
+        splits = [
+            str(prepared(name, Path(folder) / f"data {number}", number, options.quick))
+            for number in range(options.rounds)
+        ]
+        job = {"sweep": f"{name}, quality", "batch": case.batch}
+        job["epochs"] = 2 if options.quick else case.epochs
+        for seconds in times:
+
+            def search(label: str, number: int, seconds: float = seconds) -> dict[str, Any]:
+                cache = common.cache_in(Path(folder), label, seconds, number)
+                one = once(label, {**job, "data": splits[number]}, cache, seconds, number)
+                common.say(
+                    f"{name}, {seconds:g} s, {label}: validation {one['score']:.4f}, "
+                    f"test {one['final'] or float('nan'):.4f}, {one['trials']} trials"
+                )
+                return one
+
+            labels = [label for label in options.peers if label not in left_out]
+            runs = common.interleave(labels, options.rounds, search, left_out)
+            found[f"{seconds:g}"] = {label: summed(these) for label, these in runs.items()}
+    return found
 
 
-def rows(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the lines of the table."""
+def summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means over the rounds, and the median number of trials."""
+    tests = [run["final"] for run in runs if run["final"] is not None]
+    return {
+        "test": statistics.fmean(tests) if tests else None,
+        "error": common.standard_error(tests),
+        "validation": statistics.fmean(run["score"] for run in runs),
+        "trials": int(common.median(run["trials"] for run in runs)),
+        "runs": runs,
+    }
+
+
+def measure(options: Any) -> dict[str, Any]:
+    """Return what was found on each data set that is there."""
+    left_out = defaults_quality.absent(options.cases)
+    there = [name for name in options.cases if name not in left_out]
+    sets = {name: measure_set(name, options, left_out) for name in there}
+    return {"sets": sets, "left_out": left_out}
+
+
+def tables(result: dict[str, Any]) -> dict[str, str]:
+    """Return a table for each time, one below the other."""
+    sets = result["sets"]
     made = []
-    for seconds, runs in found["runs"].items():
-        for label, these in runs.items():
-            tests = [run["final"] for run in these if run["final"] is not None]
-            error = defaults_quality.error(tests)
-            spread = "" if error is None else f" ± {error:.4f}"
-            made.append(
-                {
-                    "data": f"{name} ({found['metric']})",
-                    "seconds": f"{seconds:g}",
-                    "library": label,
-                    "test": f"{statistics.fmean(tests):.4f}{spread}" if tests else None,
-                    "validation": f"{statistics.fmean(run['score'] for run in these):.4f}",
-                    "trials": int(common.median(run["trials"] for run in these)),
-                    "ended s": max(run.get("ended_s", seconds) for run in these),
-                }
-            )
-    return made
-
-
-def main() -> None:
-    parser = common.parser(__doc__, repeats=3)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--seconds", nargs="+", type=float, default=[20.0, 60.0])
-    options = parser.parse_args()
-    there = {
-        name: name == "digits" or (common.DATA / defaults_quality.CASES[name].source).exists()
-        for name in options.sets
-    }
-    for name in [name for name in there if not there[name]]:
-        print(f"{name} is not in {common.DATA} (set GRADUS_DATA): left out")
-    if not any(there.values()):
-        sys.exit(1)
-    repeats, times = (1, [20.0]) if options.quick else (options.repeats, options.seconds)
-    facts, left_out = common.machine(), dict[str, str]()
-    sets = {
-        name: measure(name, times, repeats, options.quick, left_out)
-        for name in options.sets
-        if there[name]
-    }
-    table = [line for name, found in sets.items() for line in rows(name, found)]
-    common.table("the best found in the same time, means", table)
-    for label, reason in left_out.items():
-        print(f"{label}: {reason}: left out")
-    common.emit(
-        "sweep_quality",
-        {
-            "quick": options.quick,
-            "repeats": repeats,
-            "machine": facts,
-            "left_out": left_out,
-            "sets": sets,
-        },
-    )
+    for seconds in dict.fromkeys(seconds for found in sets.values() for seconds in found):
+        rows = []
+        for label in PEERS:
+            row: list[Any] = [label]
+            for name, found in sets.items():
+                one = found.get(seconds, {}).get(label, {})
+                percent = CASES[f"{name}, quality"].metric == "accuracy"
+                best = common.spread(one.get("test"), one.get("error"), percent)
+                row += [best, one.get("trials")]
+            rows.append(row)
+        heads = [f"{seconds} seconds"]
+        for name in sets:
+            heads += [SETS[name], "trials"]
+        made.append(common.table(heads, rows))
+    return {"sweep_quality": "\n\n".join(made)}
 
 
 if __name__ == "__main__":
-    main()
+    common.main(__doc__, measure, tables, rounds=3, cases=SETS, peers=PEERS)

@@ -5,15 +5,15 @@ The digits sweep of `sweep_speed.py` (MLP 64-64-10; rate, momentum, dropout, pen
 model. Then the full sweep against successive halving by 3 (`strategy="halving"`) and by 4 (Optuna's
 and Ray Tune's usual factor), caches filled, by seconds, by the best
 score on the held-out fifth, and by that model's accuracy on another fifth, which played no part;
-every round draws another split and other settings. Target: the same test accuracy, to two standard
+every round draws another split and other settings. Goal: the same test accuracy, to two standard
 errors of the difference, in at most a third of the time.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,16 @@ from sweep_cases import CASES
 
 SIZES = (1, 4, 16, 64, 256, 1024)
 FILLED_BY = 999
-THIRD = 3.0  # times as fast
+GOAL = 3.0  # times as fast as the full sweep
+HALVED = (256, 1024)
 STRATEGIES: dict[str, dict[str, Any]] = {
     "full": {}, "halving": {"strategy": "halving"}, "by 4": {"factor": 4},
 }  # fmt: skip
+LABELS = {
+    "full": "full sweep",
+    "halving": '`strategy="halving"`, by 3',
+    "by 4": "`SuccessiveHalving(factor=4)`",
+}
 
 
 def once(job: dict[str, Any], cache: Path, trials: int, seed: int, strategy: str) -> dict[str, Any]:
@@ -40,126 +46,100 @@ def once(job: dict[str, Any], cache: Path, trials: int, seed: int, strategy: str
         }
 
 
-def sizes(job: dict[str, Any], folder: Path, repeats: int, counts: list[int]) -> dict[str, Any]:
-    """Return the seconds of sweeps of each size, cache empty and filled, round by round."""
+def sizes(job: dict[str, Any], folder: Path, rounds: int, counts: Sequence[int]) -> dict[int, Any]:
+    """Return the seconds of sweeps of each size, with an empty and a filled cache."""
     filled = common.cache_in(folder, "sizes", "filled")
     for count in (min(counts), max(counts)):  # programs may depend on how many there are
         once(job, filled, count, FILLED_BY, "full")
-    measured = [(count, cache) for count in counts for cache in ("empty", "filled")]
-    found: dict[tuple[int, str], list[float]] = {key: [] for key in measured}
-    for repeat in range(repeats):
-        for count, cache in measured[:: -1 if repeat % 2 else 1]:
-            empty = common.cache_in(folder, "sizes", count, repeat)
-            where = empty if cache == "empty" else filled
-            found[count, cache].append(once(job, where, count, repeat, "full")["seconds"])
-        common.say(f"sizes, round {repeat + 1} of {repeats} done")
+
+    def sweep(name: str, number: int) -> float:
+        count, cache = name.split()
+        empty = common.cache_in(folder, "sizes", count, number)
+        where = empty if cache == "empty" else filled
+        return once(job, where, int(count), number, "full")["seconds"]
+
+    names = [f"{count} {cache}" for count in counts for cache in ("empty", "filled")]
+    found = common.interleave(names, rounds, sweep, {})
     return {
-        str(count): {
-            f"{cache}_s": common.median(found[count, cache]) for cache in ("empty", "filled")
+        count: {
+            f"{cache}_s": common.median(found[f"{count} {cache}"]) for cache in ("empty", "filled")
         }
-        | {f"{cache}_runs": found[count, cache] for cache in ("empty", "filled")}
         for count in counts
     }
 
 
-def halving(job: dict[str, Any], folder: Path, repeats: int, trials: int) -> dict[str, Any]:
-    """Return what the full sweep and the halved one took and found, round by round."""
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in STRATEGIES}
+def halving(job: dict[str, Any], folder: Path, rounds: int, trials: int) -> dict[str, Any]:
+    """Return what the full sweep and the halved ones took and found."""
     caches = {name: common.cache_in(folder, "halving", name, trials) for name in STRATEGIES}
+    splits = [
+        str(sweep_cases.digits(folder / f"split {number}", final=True, seed=number))
+        for number in range(rounds)
+    ]
     for name in STRATEGIES:
         once(job, caches[name], trials, FILLED_BY, name)
-    for repeat in range(repeats):
-        data = sweep_cases.digits(folder / f"split {repeat}", final=True, seed=repeat)
-        for name in list(STRATEGIES)[:: -1 if repeat % 2 else 1]:
-            this = {**job, "data": str(data)}
-            runs[name].append(once(this, caches[name], trials, repeat, name))
-        common.say(f"halving of {trials}, round {repeat + 1} of {repeats} done")
-    return {"runs": runs, **{name: _against(runs, name) for name in STRATEGIES if name != "full"}}
+
+    def sweep(name: str, number: int) -> dict[str, Any]:
+        return once({**job, "data": splits[number]}, caches[name], trials, number, name)
+
+    runs = common.interleave(STRATEGIES, rounds, sweep, {})
+    seconds = {name: [run["seconds"] for run in these] for name, these in runs.items()}
+    found = {}
+    for name, these in runs.items():
+        gains = [a["test"] - b["test"] for a, b in zip(these, runs["full"], strict=True)]
+        found[name] = {
+            "seconds": common.median(seconds[name]),
+            "times": common.ratio(seconds["full"], seconds[name]),
+            "test_gain": statistics.fmean(gains),
+            "test_gain_error": common.standard_error(gains),
+            "runs": these,
+        }
+    return found
 
 
-def _against(runs: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
-    """Return how a strategy compares with the full sweep, round by round."""
-    full, mine = runs["full"], runs[name]
-    lost = [a["test"] - b["test"] for a, b in zip(full, mine, strict=True)]
-    error = statistics.stdev(lost) / math.sqrt(len(lost)) if len(lost) > 1 else None
-    times = common.ratio([run["seconds"] for run in full], [run["seconds"] for run in mine])
-    return {"times": times, "test_lost": statistics.fmean(lost), "test_lost_error": error}
-
-
-def show_halving(trials: int, found: dict[str, Any]) -> None:
-    """Print the table of a comparison and what came of the target."""
-    rows = []
-    for name, runs in found["runs"].items():
-        rows.append(
-            {
-                "strategy": name,
-                "seconds": common.median(run["seconds"] for run in runs),
-                "best score": f"{statistics.fmean(run['score'] for run in runs):.4f}",
-                "its test accuracy": f"{statistics.fmean(run['test'] for run in runs):.4f}",
-            }
-        )
-    common.table(f"{trials} trials: median seconds, mean scores", rows)
-    for name in STRATEGIES:
-        if name == "full":
-            continue
-        error = found[name]["test_lost_error"]
-        spread = "" if error is None else f" ± {error:.4f}"
-        missed = "" if found[name]["times"] >= THIRD else ", missed"
-        print(
-            f"{name}: {found[name]['times']:.2f} × as fast (target {THIRD:g} ×{missed}), test "
-            f"accuracy lost {found[name]['test_lost']:+.4f}{spread}"
-        )
-
-
-def main() -> None:
-    parser = common.parser(__doc__, repeats=5)
-    parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
-    parser.add_argument("--halved", nargs="*", type=int, default=[256, 1024], help="trials")
-    parser.add_argument("--epochs", type=int, default=CASES["digits"].epochs)
-    options = parser.parse_args()
-    repeats = 1 if options.quick else options.repeats
-    epochs = 3 if options.quick else options.epochs
-    counts, halved = ([1, 4], [9]) if options.quick else (options.sizes, options.halved)
-    facts, by_size, by_strategy = common.machine(), {}, {}
+def measure(options: Any) -> dict[str, Any]:
+    """Return the seconds by size, and the strategies' seconds and scores."""
+    epochs = 3 if options.quick else CASES["digits"].epochs
+    counts, halved = ((1, 4), (9,)) if options.quick else (SIZES, HALVED)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = sweep_cases.digits(folder / "split", final=True)
-        job = {
-            "sweep": "digits",
-            "data": str(data),
-            "batch": CASES["digits"].batch,
-            "epochs": epochs,
-        }
-        if counts:
-            by_size = sizes(job, folder, repeats, counts)
-        for trials in halved:
-            by_strategy[str(trials)] = halving(job, folder, repeats, trials)
-    common.table(
-        f"digits, {epochs} epochs, median seconds",
-        [
-            {
-                "trials": count,
-                "cache empty": found["empty_s"],
-                "cache filled": found["filled_s"],
-                "ms a trial, filled": round(1000 * found["filled_s"] / int(count), 1),
-            }
-            for count, found in by_size.items()
-        ],
-    )
-    for trials, found in by_strategy.items():
-        show_halving(int(trials), found)
-    common.emit(
-        "sweep_size",
-        {
-            "quick": options.quick,
-            "repeats": repeats,
-            "epochs": epochs,
-            "machine": facts,
-            "sizes": by_size,
-            "halving": by_strategy,
-        },
-    )
+        job = {"sweep": "digits", "data": str(data), "batch": CASES["digits"].batch}
+        job["epochs"] = epochs
+        by_size = sizes(job, folder, options.rounds, counts)
+        by_strategy = {trials: halving(job, folder, options.rounds, trials) for trials in halved}
+    return {"epochs": epochs, "sizes": by_size, "halving": by_strategy}
+
+
+def tables(result: dict[str, Any]) -> dict[str, str]:
+    """Return the tables of sizes and of strategies."""
+    by_size, by_strategy = result["sizes"], result["halving"]
+    each = [1000 * found["filled_s"] / int(count) for count, found in by_size.items()]
+    rows = [
+        ["seconds, empty cache", *(found["empty_s"] for found in by_size.values())],
+        ["seconds, filled cache", *(found["filled_s"] for found in by_size.values())],
+        ["milliseconds per trial, filled cache", *each],
+    ]
+    heads = [""]
+    for trials in by_strategy:
+        heads += [f"{int(trials):,} trials, s", "speedup", "accuracy gained, points"]
+    halved = [
+        [label, *(cell for found in by_strategy.values() for cell in compared(name, found[name]))]
+        for name, label in LABELS.items()
+    ]
+    return {
+        "sweep_size.trials": common.table(["trials", *(f"{int(n):,}" for n in by_size)], rows),
+        "sweep_size.halving": common.table(heads, halved),
+    }
+
+
+def compared(name: str, one: dict[str, Any]) -> list[Any]:
+    """Return the cells of a strategy beside the full sweep."""
+    if name == "full":
+        return [one["seconds"], None, None]
+    error = one["test_gain_error"]
+    points = common.spread(100 * one["test_gain"], error and 100 * error, False)
+    return [one["seconds"], common.goal(one["times"], GOAL), points]
 
 
 if __name__ == "__main__":
-    main()
+    common.main(__doc__, measure, tables, rounds=5)

@@ -10,13 +10,12 @@ Compilation included, with gradus's compilation cache empty and filled. Four swe
 
 Every sweep runs in a process of its own, and every round draws other settings: a filled cache
 holds what a former sweep of other settings left. Slow peers try a part of the trials, whose
-seconds are scaled up; the table says so. Targets: see `TARGETS`.
+seconds are scaled up; the table says so. Goals: see `GOALS`.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,15 +49,7 @@ class Entry(NamedTuple):
     without: str = ""
 
 
-class Target(NamedTuple):
-    """How many times as fast as the fastest of some others one should be, per trial."""
-
-    ours: str
-    others: tuple[str, ...]
-    factor: float
-
-
-EMPTY, FILLED, ALONE = "gradus, cache empty", "gradus, cache filled", "gradus one after another"
+EMPTY, FILLED, ALONE = "gradus, empty cache", "gradus, filled cache", "gradus one after another"
 TORCH, KERAS, SKLEARN = "Optuna + PyTorch", "Keras (JAX)", "scikit-learn"
 SCAN, SCAN2 = "scan by hand, one thread", "scan by hand, two threads"
 OURS = {EMPTY: Entry("gradus"), FILLED: Entry("gradus", filled=True)}
@@ -94,23 +85,28 @@ ENTRIES: dict[str, dict[str, Entry]] = {
         },
     },
 }
-TARGETS = {
-    "digits": [
-        Target(EMPTY, (TORCH, SKLEARN, KERAS), 8),
-        Target(FILLED, (TORCH, SKLEARN, KERAS), 12),
-        Target(FILLED, (SCAN,), 1.5),
-        Target(FILLED, (SCAN2,), 1.5),
-    ],
-    "mnist": [
-        Target(EMPTY, (TORCH, KERAS), 3),
-        Target(FILLED, (TORCH, KERAS), 3),
-        Target(FILLED, (ALONE,), 1),
-    ],
-    "mixed": [
-        Target(EMPTY, (TORCH, SKLEARN, KERAS), 4),
-        Target(FILLED, (TORCH, SKLEARN, KERAS), 4),
-    ],
-    "cnn": [Target(FILLED, (ALONE,), 1)],
+GOALS = {  # how many times as fast as the fastest of some others, with an empty and a filled cache
+    "digits": [((TORCH, SKLEARN, KERAS), 8, 12), ((SCAN,), None, 1.5), ((SCAN2,), None, 1.5)],
+    "mnist": [((TORCH, KERAS), 3, 3), ((ALONE,), None, 1)],
+    "mixed": [((TORCH, SKLEARN, KERAS), 4, 4)],
+    "cnn": [((ALONE,), None, 1)],
+}
+LABELS = {
+    EMPTY: EMPTY,
+    FILLED: FILLED,
+    ALONE: "gradus, one `fit` after another, probes off",
+    SCAN: "scan by hand in JAX, called for each trial, one thread",
+    SCAN2: "scan by hand in JAX, called for each trial, two threads",
+    SKLEARN: "scikit-learn `RandomizedSearchCV`, two jobs",
+    TORCH: "Optuna + PyTorch, two processes",
+    KERAS: "Keras on JAX in a loop, filled cache",
+    **{f"gradus, width {width}": f"gradus, mapped over {width}" for width in (1, 2, 4)},
+}
+TITLES = {
+    "digits": "digits, 64-64-10, batch 32",
+    "mixed": "digits, 27 structures",
+    "mnist": "MNIST, 784-128-64-10, batch 128",
+    "cnn": "small CNNs on 10,000 MNIST images",
 }
 
 
@@ -130,13 +126,9 @@ def once(
     entry: Entry, job: dict[str, Any], settings: dict[str, Any], cache: Path, trials: int, seed: int
 ) -> dict[str, Any]:
     """Return the answer of one sweep in a process of its own."""
-    extra = {
-        "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
     switched_on = entry.filled and not entry.peer.startswith("gradus")
-    with common.Worker({**job, "peer": entry.peer}, cache, extra if switched_on else None) as w:
+    extra = common.jax_cache(cache) if switched_on else {}
+    with common.Worker({**job, "peer": entry.peer}, cache, extra) as w:
         w.ask("make", settings={**entry.settings, **settings})
         return w.ask("sweep", trials=trials, seed=seed)
 
@@ -167,114 +159,90 @@ def tune(name: str, entry: Entry, job: dict[str, Any], quick: bool) -> dict[str,
     return candidates[min(tried)[1]]
 
 
-def measure(name: str, repeats: int, quick: bool, only: Sequence[str]) -> dict[str, Any]:
+def measure_case(name: str, options: Any) -> dict[str, Any]:
     """Return what all entries of a case took, round by round."""
-    entries = {n: e for n, e in ENTRIES[name].items() if not only or n in only}
+    entries = {label: entry for label, entry in ENTRIES[name].items() if label in options.peers}
+    settings, left_out = {}, dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
-        job = prepare(name, Path(folder), quick)
-        trials = QUICK_TRIALS if quick else CASES[name].trials
-        settings: dict[str, Any] = {}
-        left_out: dict[str, str] = {}
+        job = prepare(name, Path(folder), options.quick)
+        trials = QUICK_TRIALS if options.quick else CASES[name].trials
+
+        def sweep(label: str, number: int) -> dict[str, Any]:
+            entry = entries[label]
+            many = min(entry.part or trials, trials)
+            parts = [] if entry.filled else [f"empty {number}"]
+            cache = common.cache_in(Path(folder), label, *parts)
+            found = once(entry, job, settings[label], cache, many, number)
+            seconds = found["seconds"] * trials / many
+            common.say(f"{name}, {label}: {seconds:.2f} s")
+            return {**found, "scaled_s": seconds}
+
         for label, entry in entries.items():
             try:
-                settings[label] = tune(label, entry, job, quick)
+                settings[label] = tune(label, entry, job, options.quick)
                 if entry.filled:
-                    cache = common.cache_in(Path(folder), label)
-                    many = min(entry.part or trials, trials)
-                    once(entry, job, settings[label], cache, many, FILLED_BY)
+                    sweep(label, FILLED_BY)
                 common.say(f"{name}, {label}: ready, {settings[label] or 'nothing to choose'}")
             except common.LeftOutError as error:
                 settings.pop(label, None)
                 left_out[label] = common.leave_out(label, error)
-        runs: dict[str, list[dict[str, Any]]] = {label: [] for label in settings}
-        for repeat in range(repeats):
-            for label in list(runs)[:: -1 if repeat % 2 else 1]:
-                entry = entries[label]
-                parts = [] if entry.filled else [f"empty {repeat}"]
-                cache = common.cache_in(Path(folder), label, *parts)
-                many = min(entry.part or trials, trials)
-                found = once(entry, job, settings[label], cache, many, repeat)
-                found["scaled_s"] = found["seconds"] * trials / many
-                runs[label].append(found)
-                common.say(f"{name}, {label}: {found['scaled_s']:.2f} s")
-    return {
-        "trials": trials,
-        "epochs": job["epochs"],
-        "entries": {
-            label: {
-                "seconds": common.median(run["scaled_s"] for run in found),
-                "tried": found[0]["trials"],
-                "settings": {**entries[label].settings, **settings[label]},
-                "runs": found,
-            }
-            for label, found in runs.items()
-        },
-        "left_out": left_out,
-        "verdict": verdicts(name, runs),
-    }
-
-
-def verdicts(name: str, runs: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return for each target the median of the ratios within the rounds."""
+        runs = common.interleave(settings, options.rounds, sweep, left_out)
     seconds = {label: [run["scaled_s"] for run in found] for label, found in runs.items()}
-    found = []
-    for ours, others, factor in TARGETS[name]:
-        there = [other for other in others if other in seconds]
-        if ours not in seconds or not there:
-            continue
-        fastest = min(there, key=lambda other: common.median(seconds[other]))
-        times = common.ratio(seconds[fastest], seconds[ours])
-        verdict = {"ours": ours, "fastest": fastest, "times": times, "target": factor}
-        found.append({**verdict, "reached": times >= factor})
-    return found
+    found = {
+        label: {
+            "seconds": common.median(seconds[label]),
+            "times": {
+                ours: common.ratio(seconds[label], seconds[ours])
+                for ours in OURS
+                if ours in seconds and label not in OURS
+            },
+            "tried": these[0]["trials"],
+            "programs": these[0].get("programs"),
+            "settings": {**entries[label].settings, **settings[label]},
+            "runs": these,
+        }
+        for label, these in runs.items()
+    }
+    return {"trials": trials, "epochs": job["epochs"], "entries": found, "left_out": left_out}
 
 
-def show(name: str, found: dict[str, Any]) -> None:
-    """Print the table of a case and what came of its targets."""
+def measure(options: Any) -> dict[str, Any]:
+    """Return what each case took."""
+    return {"cases": {name: measure_case(name, options) for name in options.cases}}
+
+
+def tables(result: dict[str, Any]) -> dict[str, str]:
+    """Return a table for each case."""
+    return {f"sweep_speed.{name}": case_table(name, c) for name, c in result["cases"].items()}
+
+
+def case_table(name: str, found: dict[str, Any]) -> str:
+    """Return the table of a case, with the goals at the peers that they are about."""
+    entries, trials, epochs = found["entries"], found["trials"], found["epochs"]
+    goals: dict[tuple[str, str], float | None] = {}
+    for others, *wanted in GOALS[name]:
+        there = [other for other in others if other in entries]
+        if there:
+            fastest = min(there, key=lambda other: entries[other]["seconds"])
+            goals |= {(fastest, ours): one for ours, one in zip(OURS, wanted, strict=True)}
+    ours = [one for one in OURS if one in entries]
     rows = []
-    for label, entry in found["entries"].items():
-        runs, notes = entry["runs"], []
-        if entry["tried"] != found["trials"]:
-            notes.append(f"scaled from {entry['tried']} trials")
-        notes += [ENTRIES[name][label].without] if ENTRIES[name][label].without else []
-        chosen = ", ".join(f"{key} {value}" for key, value in entry["settings"].items())
-        rows.append(
-            {
-                "library": label,
-                "seconds": entry["seconds"],
-                "s a trial": entry["seconds"] / found["trials"],
-                "programs": runs[0].get("programs"),
-                "compiling s": common.median(run.get("compile_s", float("nan")) for run in runs),
-                "best score": common.median(run["score"] for run in runs),
-                "settings and notes": "; ".join([*([chosen] if chosen else []), *notes]) or "-",
-            }
-        )
-    common.table(f"{name}, {found['trials']} trials of {found['epochs']} epochs, medians", rows)
-    for verdict in found["verdict"]:
-        print(
-            f"{verdict['ours']}: {verdict['times']:.2f} × as fast as {verdict['fastest']} "
-            f"(target {verdict['target']:g} ×{'' if verdict['reached'] else ', missed'})"
-        )
-    for label, reason in found["left_out"].items():
-        print(f"{label}: {reason}: left out")
-
-
-def main() -> None:
-    parser = common.parser(__doc__, repeats=5)
-    parser.add_argument("--cases", nargs="+", choices=list(ENTRIES), default=list(ENTRIES))
-    labels = list(dict.fromkeys(label for entries in ENTRIES.values() for label in entries))
-    parser.add_argument("--only", nargs="+", choices=labels, default=[], help="default all")
-    options = parser.parse_args()
-    repeats = 1 if options.quick else options.repeats
-    facts, cases = common.machine(), {}
-    for name in options.cases:
-        cases[name] = measure(name, repeats, options.quick, options.only)
-        show(name, cases[name])
-    common.emit(
-        "sweep_speed",
-        {"quick": options.quick, "repeats": repeats, "machine": facts, "cases": cases},
-    )
+    for label in (label for label in LABELS if label in entries):
+        entry, notes = entries[label], [ENTRIES[name][label].without]
+        if entry["tried"] != trials:
+            notes.append(f"scaled up from {entry['tried']} trials")
+        if label in OURS and entry["programs"]:
+            notes.append(f"{entry['programs']} program{'s' if entry['programs'] > 1 else ''}")
+        times = [
+            common.goal(entry["times"][one], goals.get((label, one))) if entry["times"] else None
+            for one in ours
+        ]
+        rows.append([LABELS[label], entry["seconds"], *times, "; ".join(filter(None, notes))])
+    title = f"{TITLES[name]}, {trials} trials of {epochs} epoch{'s' if epochs > 1 else ''}"
+    speedups = [f"speedup, {one.removeprefix('gradus, ')}" for one in ours]
+    return common.table([title, "seconds", *speedups, "notes"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    labels = dict.fromkeys(label for entries in ENTRIES.values() for label in entries)
+    common.main(__doc__, measure, tables, rounds=5, cases=ENTRIES, peers=labels)
