@@ -269,14 +269,14 @@ LESSONS = """\
 Each of the {count} lessons teaches one idea of deep learning with an experiment that you run:
 
 ```console
-gradus lesson xor        # prints the text and the numbers, writes xor.html with the figures
-gradus lessons           # lists all of them
-gradus lessons --build course                  # runs all, writes a course of linked pages
-gradus lesson cnn --data mnist                 # on MNIST instead of the small digits
+gradus lessons                    # list the lessons
+gradus lesson xor                 # run one, and write its page, xor.html
+gradus lesson cnn --data mnist    # on MNIST instead of the small digits
+gradus lessons --build course     # run all, and write a course of linked pages
 ```
 
-The page of a lesson has the explanation, the figures and the source code, which uses the public
-names alone: it is an example to start from."""
+A lesson's page contains the explanation, the figures, and the source code, which uses only public
+names, so that you can start from it."""
 
 
 # --- after Zensical ----------------------------------------------------------------------------
