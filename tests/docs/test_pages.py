@@ -1,4 +1,4 @@
-"""What the README and the guide show is run: Python top to bottom, command lines by the CLI."""
+"""What the README and the pages show is run: Python top to bottom, command lines by the CLI."""
 
 import os
 import re
@@ -8,18 +8,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SITE = ROOT / "docs" / "site"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [str(page.relative_to(ROOT)) for page in PAGES if SITE not in page.parents]
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.S)
+def blocks(page: str, *languages: str) -> list[str]:
+    wanted = "|".join(languages)
+    return re.findall(rf"```(?:{wanted})\n(.*?)```", (ROOT / page).read_text(), re.S)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
+def test_pages_are_found():
+    assert {"README.md", "docs/index.md", "docs/how-to/tables.md"} <= set(WITH_PYTHON)
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = "\n".join(blocks(page, "python"))
-    assert "gr.Model(" in code
+    assert "import gradus as gr" in code
     exec(compile(code, page, "exec"), {"__name__": "__main__"})  # noqa: S102 - it is our own page
+    printed = " ".join(capsys.readouterr().out.split()).replace('"', "'")
+    for shown in blocks(page, "text"):  # what the code prints; ... stands for anything
+        parts = [re.escape(part) for part in " ".join(shown.split()).split("...")]
+        assert re.search(".*?".join(parts).replace('"', "'"), printed), shown
+
+
+def command_lines(page: str) -> list[str]:
+    """The commands of a page: lines of a terminal, and those quoted in the text."""
+    text = (ROOT / page).read_text()
+    lines = [line for block in blocks(page, "console") for line in block.splitlines()]
+    lines += re.findall(r"`(gradus [a-z]+ [^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    return [line.split("  #")[0] for line in lines if line.startswith("gradus ")]
 
 
 def test_the_command_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
@@ -40,3 +63,11 @@ def test_the_command_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     assert len(lines) >= 4
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if command_lines(page)])
+def test_the_command_lines_of_a_page_are_understood(page):
+    from gradus.apps.cli import app
+
+    for line in command_lines(page):
+        app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
