@@ -26,7 +26,7 @@ def shaped(network: str, x: np.ndarray) -> np.ndarray:
 
 
 class GradusNetwork:
-    """gradus as a user calls it, the vital signs recorded; loss and accuracy every epoch."""
+    """gradus as a user calls it, layer statistics recorded; loss and accuracy every epoch."""
 
     needs = ("gradus", "gradus.models.model")
 

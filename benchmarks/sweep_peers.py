@@ -133,7 +133,7 @@ class Gradus:
 
         options = dict(self.settings)
         if "width" in options:
-            from gradus.sweep.executors import Local
+            from gradus.sweep.execution.local import Local
 
             options["executor"] = Local(width=options.pop("width"))
         if "factor" in options:

@@ -160,7 +160,7 @@ def test_names_and_frozen_layers_survive():
     net = through_json(gr.Sequential([gr.Dense(3).named("head").freeze(), gr.Dense(2)]))
     assert net.layers[0].trainable is False
     assert net.layers[1].trainable is True
-    assert [path for path, _ in gr.nn.layer.walk(net)] == ["", "head", "dense"]
+    assert [path for path, _ in gr.nn.layer.named_layers(net)] == ["", "head", "dense"]
 
 
 def test_functions_of_gradus_are_described_by_name():

@@ -22,14 +22,15 @@ def whole_number(name: str, value: Any, least: int = 0, owner: str = "") -> int:
         owner: the class or function that takes the setting, for the error.
 
     Raises:
-        GradusError: if it is not a whole number from `least` to 2³¹ - 1.
+        GradusError: if it is not a whole number of at least `least`, or, without an owner, more
+            than 2³¹ - 1.
     """
     given = _given(name, value, owner)
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
         space = " (as a space: gr.int_uniform or gr.choice)"
         hint = space if owner and isinstance(value, float) else ""
         raise GradusError(f"{given}: write a whole number of at least {least}{hint}.")
-    if value > MAX_INT:
+    if not owner and value > MAX_INT:  # a layer that is too large is told by its memory
         raise GradusError(f"{given}: write a whole number of at most {MAX_INT}.")
     return int(value.__index__())
 

@@ -34,7 +34,7 @@ def saved(preprocessor):
 
 
 def table(values, **settings):
-    learnt = TablePreprocessor.fit({"a": values}, treatment=Preprocessing(**settings))
+    learnt = TablePreprocessor.fit({"a": values}, preprocessing=Preprocessing(**settings))
     return saved(learnt).transform({"a": values})
 
 
@@ -75,7 +75,7 @@ def test_missing_numbers_are_filled_in_and_marked_as_they_are_to_be():
     np.testing.assert_array_equal(marked[:, 1], np.isnan(given[:, 0]))
     frame = {"flag": [True, None] * 20, "day": ["2024-01-01", "2024-03-05", None, None] * 10}
     counts = [
-        len(TablePreprocessor.fit(frame, treatment=Preprocessing(indicator=one)).feature_names)
+        len(TablePreprocessor.fit(frame, preprocessing=Preprocessing(indicator=one)).feature_names)
         for one in (True, False)
     ]
     assert counts[0] - counts[1] == 2
@@ -84,7 +84,7 @@ def test_missing_numbers_are_filled_in_and_marked_as_they_are_to_be():
 def test_a_limit_of_0_embeds_every_category_and_dates_are_scaled_too():
     frame = {"town": ["Ulm", "Bonn"] * 20, "day": ["2024-01-01", "2024-03-05"] * 20}
     learnt = TablePreprocessor.fit(
-        frame, treatment=Preprocessing(one_hot_limit=0, scaling="minmax")
+        frame, preprocessing=Preprocessing(one_hot_limit=0, scaling="minmax")
     )
     x = learnt.transform(frame)
     assert x["categories"][:2, 0].tolist() == [2, 1]
@@ -111,17 +111,17 @@ def test_images_are_scaled_by_their_kind_or_by_what_is_in_them(scaling, expected
 def test_columns_of_an_array_are_scaled_as_scikit_learn_does():
     x = np.stack([HEAVY, NORMAL, np.full(200, 7.0)], axis=1).astype(np.float32)
     for scaling, scaler in (("standard", StandardScaler()), ("minmax", MinMaxScaler())):
-        learnt = ArrayPreprocessor.fit(x, treatment=Preprocessing(scaling=scaling))
+        learnt = ArrayPreprocessor.fit(x, preprocessing=Preprocessing(scaling=scaling))
         expected = scaler.fit_transform(x.astype(float))
         np.testing.assert_allclose(learnt.transform(x), expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(
-        ArrayPreprocessor.fit(x, treatment=Preprocessing(scaling="none")).transform(x), x
+        ArrayPreprocessor.fit(x, preprocessing=Preprocessing(scaling="none")).transform(x), x
     )
 
 
 def test_images_are_resized_as_pillow_does():
-    treatment = Preprocessing(scaling="none", image_size=(4, 6))
-    learnt = saved(ArrayPreprocessor.fit(IMAGES, treatment=treatment))
+    preprocessing = Preprocessing(scaling="none", image_size=(4, 6))
+    learnt = saved(ArrayPreprocessor.fit(IMAGES, preprocessing=preprocessing))
     x = learnt.transform(IMAGES)
     assert (x.shape, x.dtype) == ((6, 4, 6, 3), np.uint8)
     for image, made in zip(IMAGES, x, strict=True):
@@ -158,4 +158,4 @@ def test_treatments_that_cannot_be_say_what_to_write():
         with pytest.raises(DataError, match=words):
             Dataset(data["x"]).preprocessor(Preprocessing(**settings))
     with pytest.raises(DataError, match=r"image_size = .* means nothing for a table"):
-        TablePreprocessor.fit({"a": HEAVY}, treatment=Preprocessing(image_size=(4, 4)))
+        TablePreprocessor.fit({"a": HEAVY}, preprocessing=Preprocessing(image_size=(4, 4)))

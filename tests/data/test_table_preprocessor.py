@@ -91,7 +91,7 @@ def test_many_categories_become_codes_with_zero_for_the_unseen():
     assert x["numbers"].shape == (4, 1)
     assert preprocessor.cardinalities == (42,)
     assert preprocessor.category_names == ("town",)
-    alone = TablePreprocessor.fit({"town": values}, treatment=Preprocessing(one_hot_limit=2))
+    alone = TablePreprocessor.fit({"town": values}, preprocessing=Preprocessing(one_hot_limit=2))
     assert alone.transform({"town": values})["numbers"].shape == (122, 0)
 
 
@@ -318,7 +318,7 @@ def test_any_table_is_encoded_finitely_or_refused_in_words(frame, supervised, on
         preprocessor = TablePreprocessor.fit(
             frame,
             "c0" if supervised else None,
-            treatment=Preprocessing(one_hot_limit=one_hot_limit),
+            preprocessing=Preprocessing(one_hot_limit=one_hot_limit),
         )
     except GradusError:
         return

@@ -78,7 +78,7 @@ def test_pages_are_laid_out_with_the_lessons(build, tmp_path):
 
     build.stage(tmp_path)
     page = (tmp_path / "docs" / "lessons.md").read_text()
-    assert all(f"`{name}`" in page for name in catalog.written())
+    assert all(f"`{name}`" in page for name in catalog.lesson_files())
     assert "project/benchmarks.md" in (tmp_path / "docs" / "performance.md").read_text()
 
 

@@ -62,7 +62,7 @@ def measured(net, loss, y):
     task = make_supervised(loss)
     notes = check_supervised(net, task, X, y)
     value = inference.evaluate_batches(net, task, X, y, None)["loss"]
-    return float(value), forward(net, X).kind, dense, notes
+    return float(value), forward(net, X).activation, dense, notes
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_head_is_recognised(kind, how):
             output = activations.get(kind)(logits)
             head = recorder.head_of(output)
             seen.append((head.activation, head.logits is logits))
-            seen.append(recorder.head_of(output + 0).kind)
+            seen.append(recorder.head_of(output + 0).activation)
         return jnp.sum(head.logits)
 
     x = jnp.ones((2, 3))
@@ -193,9 +193,9 @@ def test_linear_head_and_other_axis():
     with record_heads() as recorder:
         relu = activations.relu(x)
         assert recorder.head_of(relu) == ("linear", relu, None)
-        assert recorder.head_of(activations.softmax(x, axis=0)).kind == "linear"
-        assert recorder.head_of(activations.softmax(x, axis=1)).kind == "softmax"
-        assert recorder.head_of(activations.linear(activations.softmax(x))).kind == "softmax"
+        assert recorder.head_of(activations.softmax(x, axis=0)).activation == "linear"
+        assert recorder.head_of(activations.softmax(x, axis=1)).activation == "softmax"
+        assert recorder.head_of(activations.linear(activations.softmax(x))).activation == "softmax"
 
 
 def test_recorders_nest_and_keep_apart():
@@ -204,9 +204,9 @@ def test_recorders_nest_and_keep_apart():
         a = activations.softmax(x)
         with record_heads() as inner:
             b = activations.softmax(x)
-            assert inner.head_of(a).kind == "linear"
-        assert outer.head_of(a).kind == "softmax"
-        assert outer.head_of(b).kind == "linear"
+            assert inner.head_of(a).activation == "linear"
+        assert outer.head_of(a).activation == "softmax"
+        assert outer.head_of(b).activation == "linear"
 
 
 def test_nothing_is_kept_after_the_block():

@@ -330,8 +330,8 @@ FLOAT32 = """
 import jax, numpy as np, jax.numpy as jnp
 jax.config.update("jax_enable_x64", True)
 import gradus as gr
-from gradus.nn.network import weights, replace
-from gradus.nn.pytree import canonical
+from gradus.nn.network import weights, with_weights
+from gradus.nn.pytree import canonicalize
 
 def types(jaxpr):
     for equation in jaxpr.eqns:
@@ -350,9 +350,9 @@ layers = [gr.Dense(4, "gelu"), gr.Activation("elu", 0.5), gr.Dropout(0.3), gr.Ba
           gr.Dense(3, "softmax")]
 for dtype in ("float32", "int32", "uint8", "bool"):
     x = jax.ShapeDtypeStruct((5, 3), dtype)
-    net = canonical(gr.init(gr.Sequential(layers), 0, x))
+    net = canonicalize(gr.init(gr.Sequential(layers), 0, x))
     def loss(params, net, key, x):
-        return gr.fresh(replace(net, params), key, training=True)(x).sum()
+        return gr.fresh(with_weights(net, params), key, training=True)(x).sum()
     jaxpr = jax.make_jaxpr(jax.grad(loss))(weights(net, "param"), net, jax.random.key(0), x)
     found = set(types(jaxpr.jaxpr))
     assert "float32" in found

@@ -206,9 +206,9 @@ def summarize_data(data: Dataset) -> DataSummary:
 
 
 def _preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
-    treatment = Preprocessing(**structs.asdict(experiment.preprocessing))
+    preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
     keep, drop = experiment.keep_columns, experiment.drop_columns
-    return training.preprocessor(treatment, keep=keep, drop=drop)
+    return training.preprocessor(preprocessing, keep=keep, drop=drop)
 
 
 def _usable(experiment: Experiment) -> Loss:

@@ -94,7 +94,7 @@ class ArrayPreprocessor:
         *,
         classes: Sequence[str] = (),
         scaling: Scaling | None = None,
-        treatment: Preprocessing = AUTOMATIC,
+        preprocessing: Preprocessing = AUTOMATIC,
     ) -> ArrayPreprocessor:
         """Learn from the training rows; float inputs are standardised by column or channel.
 
@@ -104,19 +104,19 @@ class ArrayPreprocessor:
             task: as in `Target.fit`; so is `classes`.
             classes: the classes' names, where `y` may lack some.
             scaling: known constants, such as those of an image data set.
-            treatment: which scaling, if another one; and the size of images.
+            preprocessing: which scaling, if another one; and the size of images.
 
         Raises:
             DataError: as `as_array`, `check_finite` and `Target.fit`; and for a treatment that
                 arrays cannot have.
         """
-        treatment.check_for("arrays", ("scaling", "image_size"))
-        size = None if treatment.image_size is None else tuple(treatment.image_size)
+        preprocessing.check_for("arrays", ("scaling", "image_size"))
+        size = None if preprocessing.image_size is None else tuple(preprocessing.image_size)
         x = as_tree(x)
         check_finite(x)
         if size is not None:
             x = resize_images(x, size)
-        learnt = _scaling(x, treatment.scaling, scaling)
+        learnt = _scaling(x, preprocessing.scaling, scaling)
         return cls(learnt, None if y is None else Target.fit(y, task, classes, "y"), size)
 
     def transform(self, x: Any) -> Any:

@@ -51,17 +51,17 @@ class NumberEncoder:
 
     @classmethod
     def fit(
-        cls, name: str, values: np.ndarray, treatment: Preprocessing = AUTOMATIC
+        cls, name: str, values: np.ndarray, preprocessing: Preprocessing = AUTOMATIC
     ) -> NumberEncoder:
         """Learn from float64 values (n,), NaN where missing, at least one present.
 
         Args:
             name: of the column.
             values: the training values.
-            treatment: how they are scaled, and what is done where they are missing.
+            preprocessing: how they are scaled, and what is done where they are missing.
         """
         present = values[~np.isnan(values)]
-        how = treatment.scaling
+        how = preprocessing.scaling
         knots, scores = _normal_scores(present)
         if how != "normal" and (how != "auto" or _is_near_normal(present, knots, scores)):
             knots, scores = (), ()
@@ -70,12 +70,12 @@ class NumberEncoder:
         mean, std = _span(mapped, scaling)
         return cls(
             name,
-            fill=float(np.median(present) if treatment.missing == "median" else present.mean()),
+            fill=float(np.median(present) if preprocessing.missing == "median" else present.mean()),
             mean=mean,
             std=std if std > 1 / LARGEST else 1.0,
             knots=knots,
             scores=scores,
-            indicator=bool(treatment.indicator) and len(present) < len(values),
+            indicator=bool(preprocessing.indicator) and len(present) < len(values),
             scaling=scaling,
         )
 
@@ -165,9 +165,9 @@ class BooleanEncoder:
     indicator: bool
 
     @classmethod
-    def fit(cls, column: pl.Series, treatment: Preprocessing = AUTOMATIC) -> BooleanEncoder:
+    def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> BooleanEncoder:
         """Learn from booleans, or the numbers 0 and 1."""
-        return cls(column.name, bool(treatment.indicator) and column.null_count() > 0)
+        return cls(column.name, bool(preprocessing.indicator) and column.null_count() > 0)
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, 1) or (n, 2)."""
@@ -254,15 +254,17 @@ class DateEncoder:
     indicator: bool
 
     @classmethod
-    def fit(cls, column: pl.Series, treatment: Preprocessing = AUTOMATIC) -> DateEncoder:
+    def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> DateEncoder:
         """Learn from a Date or Datetime column with at least two distinct values."""
         values = _date_parts(to_dates(column))
         parts = [
-            NumberEncoder.fit(part, array, replace(treatment, indicator=False))
+            NumberEncoder.fit(part, array, replace(preprocessing, indicator=False))
             for part, array in values.items()
             if np.nanmax(array) > np.nanmin(array)
         ]
-        return cls(column.name, tuple(parts), bool(treatment.indicator) and column.null_count() > 0)
+        return cls(
+            column.name, tuple(parts), bool(preprocessing.indicator) and column.null_count() > 0
+        )
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, parts), and one 0/1 column more if missing values are indicated."""

@@ -74,7 +74,7 @@ class Dataset:
 
     def preprocessor(
         self,
-        treatment: Preprocessing = AUTOMATIC,
+        preprocessing: Preprocessing = AUTOMATIC,
         *,
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
@@ -82,7 +82,7 @@ class Dataset:
         """Learn the preprocessing from these rows: call it on the training rows only.
 
         Args:
-            treatment: how values are scaled, filled in and encoded.
+            preprocessing: how values are scaled, filled in and encoded.
             keep: for a table, columns to use in spite of what they look like.
             drop: for a table, columns not to use.
 
@@ -97,7 +97,7 @@ class Dataset:
                 classes=self.class_names,
                 keep=keep,
                 drop=drop,
-                treatment=treatment,
+                preprocessing=preprocessing,
             )
         if keep or drop:
             raise DataError("keep and drop name the columns of a table; this data set is arrays.")
@@ -106,7 +106,7 @@ class Dataset:
             target = Target.fit(self.y, "regression", name="y")
         elif self.task is not None:
             target = Target("y", self.task, self.class_names)
-        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling, treatment=treatment)
+        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling, preprocessing=preprocessing)
         return replace(fitted, target=target)
 
     def xy(self, preprocessor: TablePreprocessor | ArrayPreprocessor) -> tuple[Any, Any]:

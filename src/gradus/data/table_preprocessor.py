@@ -58,7 +58,7 @@ class TablePreprocessor:
         classes: Sequence[str] = (),
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
-        treatment: Preprocessing = AUTOMATIC,
+        preprocessing: Preprocessing = AUTOMATIC,
     ) -> TablePreprocessor:
         """Learn from the training rows.
 
@@ -73,13 +73,13 @@ class TablePreprocessor:
             classes: the target's classes, where the training rows may lack some.
             keep: columns to use in spite of what they look like.
             drop: columns not to use.
-            treatment: how numbers are scaled, missing values filled in, categories encoded.
+            preprocessing: how numbers are scaled, missing values filled in, categories encoded.
 
         Raises:
             DataError: if a named column does not exist, a column is free text or of a type that
                 cannot be used, or no column is left.
         """
-        treatment.check_for("a table", ("scaling", "missing", "indicator", "one_hot_limit"))
+        preprocessing.check_for("a table", ("scaling", "missing", "indicator", "one_hot_limit"))
         table = as_frame(frame)
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.columns:
@@ -99,7 +99,7 @@ class TablePreprocessor:
             try:
                 if series.name not in keep and learnt is not None:
                     _check_no_leak(series, table[learnt.name], learnt)
-                columns.append(_fit_column(series, series.name in keep, treatment))
+                columns.append(_fit_column(series, series.name in keep, preprocessing))
             except _Unusable as reason:
                 notes.append(f"column {series.name!r} {reason}")
         if not columns:
@@ -257,7 +257,7 @@ def _check_no_leak(series: pl.Series, target: pl.Series, learnt: Target) -> None
         )
 
 
-def _fit_column(series: pl.Series, keep: bool, treatment: Preprocessing) -> Column:
+def _fit_column(series: pl.Series, keep: bool, preprocessing: Preprocessing) -> Column:
     """Infer what kind of column it is and learn its treatment.
 
     Raises:
@@ -280,15 +280,15 @@ def _fit_column(series: pl.Series, keep: bool, treatment: Preprocessing) -> Colu
     if not keep:
         _check_no_identifier(series, present, distinct)
     if series.dtype == pl.Boolean:
-        return BooleanEncoder.fit(series, treatment)
+        return BooleanEncoder.fit(series, preprocessing)
     if series.dtype.is_temporal() and distinct > 1:
-        return DateEncoder.fit(series, treatment)
+        return DateEncoder.fit(series, preprocessing)
     if not series.dtype.is_numeric():
-        return CategoryEncoder.fit(series, treatment.one_hot_limit)
+        return CategoryEncoder.fit(series, preprocessing.one_hot_limit)
     values = to_numbers(series)
     if distinct == 2 and set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
-        return BooleanEncoder.fit(series, treatment)
-    return NumberEncoder.fit(series.name, values, treatment)
+        return BooleanEncoder.fit(series, preprocessing)
+    return NumberEncoder.fit(series.name, values, preprocessing)
 
 
 def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -> None:

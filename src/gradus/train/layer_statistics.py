@@ -44,16 +44,16 @@ def layer_statistics(
     scale: jax.Array,
     inner: StepState,
 ) -> jax.Array:
-    """Look at the network as it stands, on one batch, without training it.
+    """Return statistics of the network as it stands, on one batch, without training it.
 
-    By layer, in the order of `recorded_layers`: the mean and the standard deviation of its
-    outputs, the saturated share of them (where the activation's derivative is nearly zero; NaN
-    where the activation does not saturate), and the share of silent units, whose output is zero on the
-    whole batch. By trained weight, in the order of their paths: the Euclidean norms of the
-    gradient, of the weight, and of the update that the optimiser would make of this gradient.
+    For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
+    outputs, the share of saturated outputs (where the activation's derivative is nearly zero; NaN
+    where the activation does not saturate), and the share of silent units, whose output is zero on
+    the whole batch. For each trained weight, in the order of their paths: the Euclidean norms of
+    its gradient, of the weight, and of the update that the optimizer would make.
 
     Returns:
-        All of them in one vector, for `unpack`: one vector costs one kernel to write down.
+        All of them in one vector, for `unpack`: one vector costs one kernel to write.
     """
     (moved, _, _), _, seen = update_weights(
         net, optimizer, task, batch, key, scale, inner, recording=True

@@ -265,7 +265,7 @@ def test_parallel_gives_its_outputs_by_name_or_in_order():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: gr.Dropout(1.0), "below 1"),
+        (lambda: gr.Dropout(1.0), "not including, 1"),
         (lambda: gr.Dropout(-0.1), "Dropout"),
         (lambda: gr.GaussianNoise(-1), "at least 0"),
         (lambda: gr.Parallel([gr.Dense(1)], "concat"), "concatenate"),

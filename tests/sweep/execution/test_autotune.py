@@ -58,8 +58,8 @@ def measured(monkeypatch):
         found.append((population.first.training.shape, workers))
         return Parallelism(4)
 
-    monkeypatch.setattr(ways, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(ways, "measure_parallelism", measure)
+    monkeypatch.setattr(autotune, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "measure_parallelism", measure)
     return found
 
 
@@ -77,7 +77,7 @@ def used(monkeypatch):
 
 
 def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used, folder):
-    monkeypatch.setattr(ways, "measure_parallelism", None)
+    monkeypatch.setattr(autotune, "measure_parallelism", None)
     swept()
     assert used == {1}
     assert not folder.exists()
@@ -192,8 +192,8 @@ def test_a_race_measures_once(measured):
 def test_another_machine_measures_nothing(measured, used):
     source = swept()._runner.factory
     used.clear()
-    values = {name: hyper.space.draw(0.5) for name, hyper in source.hypers.items()}
-    order = ray_task.MemberRequest.create(factory.make_member(0, values))
+    values = {name: hyper.space.value_at(0.5) for name, hyper in source.hypers.items()}
+    order = ray_task.MemberRequest.create(source.make_member(0, values))
     ray_task.train_members(
         ray_task.SweepPayload.create(source), [order], None, workers=2, width=None
     )
@@ -235,13 +235,13 @@ def test_more_devices_are_tried_with_the_best_width(alone, spread, best):
 
 
 def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
-    monkeypatch.setattr(ways, "widths", lambda: (1, 3))
+    monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made, ticks = population(), itertools.count(step=0.25)
-    monkeypatch.setattr(ways, "clock", lambda: next(ticks))
+    monkeypatch.setattr(autotune, "clock", lambda: next(ticks))
     # Calls take a quarter of a second by this clock, however many members and epochs they are of.
     assert autotune._rate(made, 1, steps=5) == 4
     assert autotune._rate(Population(made.first, Parallelism(3)), 1, steps=5) == 12
-    monkeypatch.setattr(ways, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
+    monkeypatch.setattr(autotune, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
     assert autotune._rate(made, 1, steps=5) == 8 / 0.25
     assert autotune.measure_parallelism(made, 1, free_bytes=1 << 60) == Parallelism(3)
     assert (
@@ -250,8 +250,8 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
 
 
 def test_a_real_measurement_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(ways, "SECONDS", 0.03)
-    monkeypatch.setattr(ways, "widths", lambda: (1, 3))
+    monkeypatch.setattr(autotune, "SECONDS", 0.03)
+    monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made = population(patience=1, epochs=2)
     before = made.first.train_state
     assert autotune.measure_parallelism(made, 2, free_bytes=1 << 60) in {
@@ -268,8 +268,8 @@ def test_of_a_member_that_diverges_nothing_is_learnt():
 
 
 def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
-    monkeypatch.setattr(ways, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(ways, "measure_parallelism", lambda *_: None)
+    monkeypatch.setattr(autotune, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "measure_parallelism", lambda *_: None)
     swept()
     assert used == {1}
     assert not folder.exists()
@@ -293,9 +293,9 @@ def test_which_sweeps_are_long(monkeypatch):
     def measure(population, workers, room):
         asked.append(population.first.config.epochs)
 
-    monkeypatch.setattr(ways, "measure_parallelism", measure)
+    monkeypatch.setattr(autotune, "measure_parallelism", measure)
     monkeypatch.setattr(Population, "step_seconds", 0.4)  # two seconds for an epoch of a member
-    monkeypatch.setattr(ways, "MIN_SECONDS", 40.0)
+    monkeypatch.setattr(autotune, "MIN_SECONDS", 40.0)
     swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
     assert not asked
     swept(14)

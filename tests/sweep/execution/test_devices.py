@@ -64,7 +64,7 @@ def main():
     assert Local(1, devices=2).config.parallelism == Parallelism(1, 2)
     autotune.SECONDS = 0.02
     source = swept("full", trials=1)._runner.factory
-    values = {name: hyper.space.draw(0.5) for name, hyper in source.hypers.items()}
+    values = {name: hyper.space.value_at(0.5) for name, hyper in source.hypers.items()}
     population = Population(source.make_member(0, values))
     population.compile()
     tried = []

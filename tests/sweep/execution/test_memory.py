@@ -31,7 +31,7 @@ def model(units=6):
 def is_as_alone(sweep, trial):
     one = gr.Model(**dict(resolve(sweep.model.settings, sweep.hypers, trial.values)))
     one.fit(X, Y, **OPTIONS)
-    found = sweep._runner.recall(trial)[0].model
+    found = sweep._runner.trained_members(trial)[0].model
     for path, weight in one.weights.items():
         np.testing.assert_allclose(found.weights[path], weight, rtol=1e-4, atol=1e-6)
     return True
@@ -50,7 +50,7 @@ def free(monkeypatch):
 
 def test_a_network_too_large_fails_alone_before_it_is_drawn(free, monkeypatch):
     free(21 * 10**9)
-    largest, draw = [], gr.nn.network.Outline.draw
+    largest, draw = [], gr.nn.network.AbstractNetwork.init_weights
 
     def noted(outline, seed):
         largest.append(max(np.prod(spec.shape) for spec in outline.specs.values()))

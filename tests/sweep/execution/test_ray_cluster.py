@@ -15,7 +15,8 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.sweep.execution import local, ray_task
+from gradus.sweep.execution import get_executor, ray_cluster, ray_task
+from gradus.sweep.execution.local import Local
 from gradus.sweep.execution.ray_cluster import Cluster, TaskLayout, plan_tasks
 from gradus.sweep.strategies.base import Strategy
 
@@ -62,10 +63,10 @@ class Halving(Strategy):
     """Half of the trials leave after an epoch."""
 
     def run(self, runner, trials):
-        runner.train(trials, until=1)
+        runner.train_until(trials, until=1)
         order = sorted(trials, key=runner.current_score)
-        runner.drop(order[: len(order) // 2])
-        runner.train([trial for trial in trials if trial.status == "waiting"])
+        runner.stop_trials(order[: len(order) // 2])
+        runner.train_until([trial for trial in trials if trial.status == "waiting"])
 
 
 class Watched(Cluster):
@@ -229,14 +230,14 @@ def test_a_node_that_dies_loses_no_trial_and_doubles_none(nodes, tmp_path):
 
 
 def test_smaller_nodes_may_take_over(nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "TICK", 0.5)
+    monkeypatch.setattr(ray_cluster, "TICK", 0.5)
 
     def planned(found, cpus, gpus):
         if not nodes.worker_nodes:
             nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
         return plan_tasks(found, cpus, gpus)
 
-    monkeypatch.setattr(cluster, "plan_tasks", planned)
+    monkeypatch.setattr(ray_cluster, "plan_tasks", planned)
     killed = threading.Thread(target=kill, args=(nodes, tmp_path), daemon=True)
     killed.start()
     executor = Watched()
@@ -286,7 +287,7 @@ def test_mistakes_say_what_to_write(monkeypatch):
         gr.Sweep(space(), executor=3)
     with pytest.raises(GradusError, match="cpus=0"):
         Cluster(cpus=0)
-    assert isinstance(local.get_executor("local"), local.Local)
+    assert isinstance(get_executor("local"), Local)
     for address in ("ray://127.0.0.1:1", "ray://127.0.0.1:none"):
         with pytest.raises(GradusError, match=f"no Ray cluster at {address}.*ray start --head"):
             swept(address)

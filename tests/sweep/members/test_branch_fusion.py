@@ -186,10 +186,10 @@ def test_another_machine_fuses_as_this_one_does():
     orders = [ray_task.MemberRequest.create(member) for member in members]
     parcel = ray_task.SweepPayload.create(source)
     found = ray_task.train_members(parcel, orders, None, workers=1, width=1)
-    assert ray_task._source(parcel).fused == sweep.fused
+    assert ray_task._factory(parcel).fused == sweep.fused
     for trial, (_, history) in zip(sweep.trials, found, strict=True):
         np.testing.assert_array_equal(
-            history["loss"], sweep._runner.recall(trial)[0].model.history["loss"]
+            history["loss"], sweep._runner.trained_members(trial)[0].model.history["loss"]
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.data import Dataset, Treatment
+from gradus.data import Dataset, Preprocessing
 from gradus.errors import DataError, GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.sweep.execution import ray_task
@@ -169,7 +169,7 @@ def test_a_function_makes_inputs_of_settings_once_for_each():
         x = data.xy(learnt)[0][:, :columns]
         return {"x": x, "validation_data": (x[:20], Y[:20])}
 
-    how = Treatment(scaling=gr.choice("standard", "minmax", "none", name="scaling"))
+    how = Preprocessing(scaling=gr.choice("standard", "minmax", "none", name="scaling"))
     x = gr.prepared(features, treatment=how, columns=gr.int_uniform(2, 3))
     sweep = gr.Sweep(model(rate=gr.choice(0.01, 0.1)), search="grid")
     sweep.fit(x, Y, verbose=False, **FIT)

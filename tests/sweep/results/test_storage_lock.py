@@ -18,7 +18,7 @@ SERVER = os.environ.get("GRADUS_TEST_DATABASE")
 HOLD = """
 import sys, time
 from gradus.sweep.results.storage_lock import hold_lock
-with held(sys.argv[1], "mine") as free:
+with hold_lock(sys.argv[1], "mine") as free:
     print(free, flush=True)
     time.sleep(60)
 """

@@ -11,7 +11,8 @@ from gradus.hyperparameters import resolve
 from gradus.sweep import sweep
 from gradus.sweep.execution.local import Local
 from gradus.sweep.search.trial import Trial
-from gradus.sweep.strategies import base
+from gradus.sweep.strategies import get_strategy
+from gradus.sweep.strategies.full import Full
 from gradus.train.early_stopping import EarlyStopping
 
 RNG = np.random.default_rng(0)
@@ -34,17 +35,17 @@ def alone(made, trial, seed=0, **options):
 
 
 class Told:
-    """A contest whose trials do as they are told: `curves[trial][epoch - 1]`, NaN: it diverged."""
+    """A runner whose trials do as they are told: `curves[trial][epoch - 1]`, NaN: it diverged."""
 
     def __init__(self, curves, mode="min", lasts=None):
         self.curves, self.mode, self.seed = np.array(curves, float), mode, 0
         self.lasts = lasts or [self.curves.shape[1]] * len(curves)
         self.trials = [Trial(k, {}) for k in range(len(curves))]
         self.calls, self.broken = [], set()
-        self.stopping = None
+        self.early_stopping = None
 
     def train_until(self, trials, until=None):
-        self.stopping = EarlyStopping("loss", self.mode)
+        self.early_stopping = EarlyStopping("loss", self.mode)
         self.calls.append((until, [trial.number for trial in trials]))
         for trial in trials:
             trial.epochs = min(until, self.lasts[trial.number])
@@ -57,10 +58,10 @@ class Told:
     def current_score(self, trial):
         return trial.score
 
-    def last(self, trials):
+    def max_epochs(self, trials):
         return max(self.lasts[trial.number] for trial in trials)
 
-    def drop(self, trials):
+    def stop_trials(self, trials):
         for trial in trials:
             trial.status = "stopped"
 
@@ -170,10 +171,10 @@ def test_a_trial_that_diverges_leaves_at_the_rung():
 
 
 def test_strategies_have_names():
-    assert isinstance(base.get_strategy("halving"), gr.SuccessiveHalving)
-    assert isinstance(base.get_strategy("hyperband"), gr.Hyperband)
-    assert isinstance(base.get_strategy("population"), gr.PopulationBased)
-    assert isinstance(base.get_strategy(None), base.Full)
+    assert isinstance(get_strategy("halving"), gr.SuccessiveHalving)
+    assert isinstance(get_strategy("hyperband"), gr.Hyperband)
+    assert isinstance(get_strategy("population"), gr.PopulationBased)
+    assert isinstance(get_strategy(None), Full)
     with pytest.raises(GradusError, match="Did you mean 'halving'"):
         gr.Sweep(space(), strategy="halfing")
     with pytest.raises(GradusError, match="neither a name nor a strategy"):

@@ -83,7 +83,10 @@ def _joined(members: Sequence[Member], shares: np.ndarray) -> Model:
     links = _links(objective)
     nets = [_unpenalised(fresh(one.model.net)).named(f"trial_{one.trial}") for one in members]
     net = Sequential(
-        [EnsembleMembers(nets, links), WeightedAverage(tuple(map(float, shares)), links)]
+        [
+            EnsembleMembers(nets, links).named("members"),
+            WeightedAverage(tuple(map(float, shares)), links),
+        ]
     )
     model = Model(net, task, first.model.optimizer, seed=first.model.seed)
     model.example = first.model.example
