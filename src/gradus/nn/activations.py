@@ -42,6 +42,10 @@ class ActivationInfo:
         derivative: dy/dx in closed form as a function of x, or None if it is not elementwise.
         saturated: which outputs y lie where the derivative is (nearly) zero, as a function from
             y to an array of bool; None where y alone does not tell, or nothing saturates.
+
+    Example:
+        >>> gr.activations.info("sigmoid").range
+        (0, 1)
     """
 
     range: tuple[float, float] = (-_INF, _INF)
@@ -72,6 +76,10 @@ def get(activation: str | Activation | None) -> Activation:
 
     Raises:
         GradusError: for an unknown name (with the nearest one) or anything else.
+
+    Example:
+        >>> gr.activations.get("relu") is gr.activations.relu
+        True
     """
     if activation is None:
         return linear
@@ -86,12 +94,24 @@ def get(activation: str | Activation | None) -> Activation:
 
 
 def info(activation: str | Activation | None) -> ActivationInfo:
-    """Return the facts of an activation; those of a function not registered here say nothing."""
+    """Return the facts of an activation; those of a function not registered here say nothing.
+
+    Example:
+        >>> gr.activations.info("tanh").range
+        (-1, 1)
+        >>> gr.activations.info("tanh").saturated(np.array([0.5, 1.0])).tolist()
+        [False, True]
+    """
     return _FACTS.get(get(activation), ActivationInfo())
 
 
 def has_zero_gradient(activation: str | Activation | None) -> bool:
-    """Return whether the derivative is zero everywhere, so that no gradient can pass."""
+    """Return whether the derivative is zero everywhere, so that no gradient can pass.
+
+    Example:
+        >>> [gr.activations.has_zero_gradient(name) for name in ("step", "step_ste", "relu")]
+        [True, False, False]
+    """
     return get(activation) in (step, sign)
 
 
@@ -110,7 +130,12 @@ def _zero_where(condition: Array, x: Array) -> Array:
 
 @_activation("linear", "identity", derivative=jnp.ones_like)
 def linear(x: Array) -> Array:
-    """Linear (identity): y = x; dy/dx = 1; range (-∞, ∞)."""
+    """Linear (identity): y = x; dy/dx = 1; range (-∞, ∞).
+
+    Example:
+        >>> gr.activations.linear(jnp.array([-2.0, 3.0])).tolist()
+        [-2.0, 3.0]
+    """
     return x
 
 
@@ -119,6 +144,10 @@ def step(x: Array) -> Array:
     """Step: y = 1 where x > 0, else 0; dy/dx = 0; range {0, 1}.
 
     No gradient passes: see `straight_through`. Source: Rosenblatt, 1958 (the perceptron).
+
+    Example:
+        >>> gr.activations.step(jnp.array([-2.0, 0.0, 3.0])).tolist()
+        [0.0, 0.0, 1.0]
     """
     x = _float(x)
     return (x > 0).astype(x.dtype)
@@ -129,6 +158,10 @@ def sign(x: Array) -> Array:
     """Sign: y = 1 where x > 0, 0 at 0, -1 where x < 0; dy/dx = 0; range {-1, 0, 1}.
 
     No gradient passes: see `straight_through`. Source: Widrow & Hoff, 1960 (Adaline).
+
+    Example:
+        >>> gr.activations.sign(jnp.array([-2.0, 0.0, 3.0])).tolist()
+        [-1.0, 0.0, 1.0]
     """
     return lax.sign(_float(x))
 
@@ -140,6 +173,11 @@ def straight_through(activation: Activation) -> Activation:
     The values are those of `activation`, exactly; only its derivative is replaced, so that a
     step can be trained by gradients. Registered as "step_ste" and "sign_ste".
     Source: Bengio, Léonard & Courville, 2013; the clip: Hubara et al., 2016.
+
+    Example:
+        >>> relaxed = gr.activations.straight_through(gr.activations.step)
+        >>> float(relaxed(0.5)), float(jax.grad(relaxed)(0.5)), float(jax.grad(relaxed)(2.0))
+        (1.0, 1.0, 0.0)
     """
 
     @functools.wraps(activation)
@@ -173,6 +211,10 @@ def sigmoid(x: Array) -> Array:
     """Logistic sigmoid: y = σ(x) = 1 / (1 + exp(-x)); dy/dx = y (1 - y) ≤ ¼; range (0, 1).
 
     Saturated where |x| > 5. Source: Rumelhart, Hinton & Williams, 1986.
+
+    Example:
+        >>> [round(float(gr.sigmoid(x)), 2) for x in (-2, 0, 2)]
+        [0.12, 0.5, 0.88]
     """
     x = _float(x)
     y = lax.logistic(x)
@@ -191,6 +233,10 @@ def hard_sigmoid(x: Array) -> Array:
 
     Saturated where it is 0 or 1. Source: Courbariaux et al., 2015; this slope: Howard et al.,
     2019, and Keras 3.
+
+    Example:
+        >>> gr.activations.hard_sigmoid(jnp.array([-3.0, 0.0, 4.0])).tolist()
+        [0.0, 0.5, 1.0]
     """
     return relu6(_float(x) + 3) * (1 / 6)
 
@@ -205,6 +251,10 @@ def tanh(x: Array) -> Array:
     """Hyperbolic tangent: y = (exp(2x) - 1) / (exp(2x) + 1); dy/dx = 1 - y² ≤ 1; range (-1, 1).
 
     Saturated where |x| > 5. Source: LeCun et al., 1998 ("Efficient BackProp").
+
+    Example:
+        >>> [round(float(gr.activations.tanh(x)), 2) for x in (-2, 0, 2)]
+        [-0.96, 0.0, 0.96]
     """
     return lax.tanh(_float(x))
 
@@ -219,6 +269,10 @@ def softsign(x: Array) -> Array:
     """Softsign: y = x / (1 + |x|); dy/dx = 1 / (1 + |x|)²; range (-1, 1).
 
     Saturated where |y| > 0.9, that is |x| > 9, dy/dx < 0.01. Source: Turian et al., 2009.
+
+    Example:
+        >>> gr.activations.softsign(jnp.array([-3.0, 0.0, 1.0])).tolist()
+        [-0.75, 0.0, 0.5]
     """
     x = _float(x)
     return x / (1 + lax.abs(x))
@@ -234,6 +288,10 @@ def relu(x: Array) -> Array:
 
     Half of its outputs being zero is as it should be, so none counts as saturated; a unit that is
     zero for every sample is silent. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
+
+    Example:
+        >>> gr.activations.relu(jnp.array([-2.0, 0.0, 3.0])).tolist()
+        [0.0, 0.0, 3.0]
     """
     x = _float(x)
     return _zero_where(x <= 0, x)  # a maximum would have derivative ½ at 0; a NaN stays a NaN
@@ -249,6 +307,10 @@ def relu6(x: Array) -> Array:
     """ReLU with a ceiling: y = min(max(x, 0), 6); dy/dx = 1 where 0 < x < 6, else 0; range [0, 6].
 
     Saturated where it is 6; silent at 0, as ReLU. Source: Krizhevsky, 2010.
+
+    Example:
+        >>> gr.activations.relu6(jnp.array([-2.0, 3.0, 8.0])).tolist()
+        [0.0, 3.0, 6.0]
     """
     x = relu(x)
     return lax.select(x >= 6, lax.full_like(x, 6), x)
@@ -259,6 +321,10 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
     """Leaky ReLU: y = x where x > 0, else a·x; dy/dx = 1 or a; range (-∞, ∞).
 
     `negative_slope` is a, 0.2 as in Keras (the paper has 0.01). Source: Maas et al., 2013.
+
+    Example:
+        >>> [round(float(gr.activations.leaky_relu(x, 0.1)), 2) for x in (-2, 0, 2)]
+        [-0.2, 0.0, 2.0]
     """
     x = _float(x)
     return lax.select(x > 0, x, x * negative_slope)
@@ -275,6 +341,10 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
     dy/dx = 1 where x > 0, else α exp(x). Saturated where x < -5 (for α = 1).
     Source: Clevert, Unterthiner & Hochreiter, 2016.
+
+    Example:
+        >>> [round(float(gr.activations.elu(x)), 2) for x in (-2, 0, 2)]
+        [-0.86, 0.0, 2.0]
     """
     x = _float(x)
     positive = x > 0
@@ -294,6 +364,10 @@ def selu(x: Array) -> Array:
 
     dy/dx = λ where x > 0, else λα exp(x). Saturated where x < -5. Meant for LeCun-normal
     weights. Source: Klambauer et al., 2017.
+
+    Example:
+        >>> [round(float(gr.activations.selu(x)), 2) for x in (-2, 0, 2)]
+        [-1.52, 0.0, 2.1]
     """
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
@@ -309,6 +383,10 @@ def gelu(x: Array, approximate: bool = False) -> Array:
 
     dy/dx = Φ(x) + x φ(x), φ the normal density. With `approximate`, Φ(x) is
     ½ (1 + tanh(√(2/π) (x + 0.044715 x³))). Source: Hendrycks & Gimpel, 2016.
+
+    Example:
+        >>> [round(float(gr.activations.gelu(x)), 2) for x in (-2, 0, 2)]
+        [-0.05, 0.0, 1.95]
     """
     x = _float(x)
     if approximate:
@@ -327,6 +405,10 @@ def silu(x: Array) -> Array:
     """SiLU (swish): y = x σ(x); dy/dx = σ(x) (1 + x (1 - σ(x))); range (-0.279, ∞).
 
     Source: Elfwing, Uchibe & Doya, 2018; Ramachandran, Zoph & Le, 2017 (swish).
+
+    Example:
+        >>> [round(float(gr.activations.silu(x)), 2) for x in (-2, 0, 2)]
+        [-0.24, 0.0, 1.76]
     """
     x = _float(x)
     return x * lax.logistic(x)
@@ -342,6 +424,10 @@ def softplus(x: Array) -> Array:
     """Softplus: y = ln(1 + exp(x)); dy/dx = σ(x); range (0, ∞).
 
     Saturated where x < -5. Source: Dugas et al., 2001.
+
+    Example:
+        >>> [round(float(gr.activations.softplus(x)), 2) for x in (-2, 0, 2)]
+        [0.13, 0.69, 2.13]
     """
     x = _float(x)
     size = lax.abs(x)
@@ -358,6 +444,10 @@ def mish(x: Array) -> Array:
     """Mish: y = x tanh(softplus(x)); range (-0.309, ∞).
 
     dy/dx = t + x (1 - t²) σ(x), t = tanh(softplus(x)). Source: Misra, 2020.
+
+    Example:
+        >>> [round(float(gr.activations.mish(x)), 2) for x in (-2, 0, 2)]
+        [-0.25, 0.0, 1.94]
     """
     x = _float(x)
     return x * lax.tanh(softplus(x))
@@ -365,7 +455,12 @@ def mish(x: Array) -> Array:
 
 @_activation("exponential", "exp", range=(0, _INF), derivative=jnp.exp)
 def exponential(x: Array) -> Array:
-    """Exponential: y = exp(x); dy/dx = y; range (0, ∞). The inverse link of Poisson regression."""
+    """Exponential: y = exp(x); dy/dx = y; range (0, ∞). The inverse link of Poisson regression.
+
+    Example:
+        >>> [round(float(gr.activations.exponential(x)), 2) for x in (-2, 0, 2)]
+        [0.14, 1.0, 7.39]
+    """
     return lax.exp(_float(x))
 
 
@@ -374,6 +469,10 @@ def softmax(x: Array, axis: int = -1) -> Array:
     """Softmax: y_i = exp(x_i) / Σ_j exp(x_j) along `axis`; range (0, 1), summing to 1.
 
     ∂y_i/∂x_j = y_i (δ_ij - y_j). Source: Bridle, 1990.
+
+    Example:
+        >>> print(np.asarray(gr.softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
+        [0.09 0.24 0.67]
     """
     x = _float(x)
     exponentials = lax.exp(x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True)))
@@ -388,6 +487,10 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     """Log-softmax: y_i = x_i - ln Σ_j exp(x_j) along `axis`; range (-∞, 0).
 
     ∂y_i/∂x_j = δ_ij - exp(y_j). Source: Bridle, 1990.
+
+    Example:
+        >>> print(np.asarray(gr.activations.log_softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
+        [-2.41 -1.41 -0.41]
     """
     x = _float(x)
     shifted = x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))

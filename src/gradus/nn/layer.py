@@ -78,6 +78,17 @@ class Layer:
     - every other attribute is static and must be hashable, a list or a dict of such included.
 
     `x` is an array or, for several inputs, whatever tuple or dict was given to the network.
+
+    Example:
+        >>> class Scale(gr.Layer):
+        ...     def build(self, shape):
+        ...         self.factor = self.add_weight("factor", shape[-1:], "ones")
+        ...
+        ...     def call(self, x):
+        ...         return x * self.factor
+        >>> net = gr.init(Scale(), 0, jnp.zeros((1, 2)))
+        >>> net(jnp.array([[3.0, 4.0]])).tolist()
+        [[3.0, 4.0]]
     """
 
     hypers: ClassVar[tuple[str, ...]] = ()

@@ -41,6 +41,11 @@ def init(net: L, seed: int, example: Any) -> L:
 
     Raises:
         GradusError: if a layer stands in two places or cannot take its input.
+
+    Example:
+        >>> net = gr.init(gr.Dense(3), 0, jnp.zeros((1, 4)))
+        >>> net.kernel.shape, net(jnp.ones((5, 4))).shape
+        ((4, 3), (5, 3))
     """
     made: L = abstract_init(net, example).init_weights(seed)
     return made
@@ -134,6 +139,12 @@ def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = 
         key: JAX key for dropout, noise and the like; None where nothing is random.
         training: whether its calls are in training unless they say otherwise.
         recording: whether it keeps the inputs and outputs of its layers, for `recorded`.
+
+    Example:
+        >>> net = gr.init(gr.Dropout(0.5), 0, jnp.zeros((1, 4)))
+        >>> y = gr.fresh(net, jax.random.key(0), training=True)(jnp.ones((1, 100)))
+        >>> sorted(set(y[0].tolist()))
+        [0.0, 2.0]
     """
     leaves, structure = jax.tree.flatten(net)
     made: L = jax.tree.unflatten(structure, leaves)

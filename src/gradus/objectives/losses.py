@@ -43,7 +43,12 @@ from gradus.objectives.loss import (
 @registry.add("mean_squared_error", "mse", "MeanSquaredError")
 @pytree
 class MeanSquaredError(Loss):
-    """(y − ŷ)²."""
+    """(y − ŷ)².
+
+    Example:
+        >>> gr.losses.MeanSquaredError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
+        [2.5]
+    """
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -56,6 +61,11 @@ class RootMeanSquaredError(Loss):
     """√(mean of (y − ŷ)²): the root of the whole batch's mean, not of each sample's.
 
     Its gradient at a mean of exactly zero is taken as zero.
+
+    Example:
+        >>> loss = gr.losses.RootMeanSquaredError()
+        >>> float(loss.finalize(loss(np.array([0.0, 0.0]), np.array([3.0, 3.0])).mean()))
+        3.0
     """
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
@@ -70,7 +80,12 @@ class RootMeanSquaredError(Loss):
 @registry.add("mean_absolute_error", "mae", "MeanAbsoluteError")
 @pytree
 class MeanAbsoluteError(Loss):
-    """|y − ŷ|; its derivative where both are equal is zero."""
+    """|y − ŷ|; its derivative where both are equal is zero.
+
+    Example:
+        >>> gr.losses.MeanAbsoluteError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
+        [1.5]
+    """
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -84,6 +99,10 @@ class Huber(Loss):
 
     Args:
         delta: δ, where squared turns into absolute error; in units of the target.
+
+    Example:
+        >>> gr.losses.Huber(delta=1.0)(np.array([0.0, 0.0]), np.array([0.5, 3.0])).tolist()
+        [0.125, 2.5]
     """
 
     delta: float = 1.0
@@ -101,7 +120,13 @@ class Huber(Loss):
 @registry.add("log_cosh", "LogCosh")
 @pytree
 class LogCosh(Loss):
-    """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one."""
+    """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one.
+
+    Example:
+        >>> y = gr.losses.LogCosh()(np.array([0.0, 0.0]), np.array([0.1, 5.0]))
+        >>> print(np.asarray(y).round(3))
+        [0.005 4.307]
+    """
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -112,7 +137,13 @@ class LogCosh(Loss):
 @registry.add("poisson", "Poisson")
 @pytree
 class Poisson(Loss):
-    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, less a constant."""
+    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, less a constant.
+
+    Example:
+        >>> y = gr.losses.Poisson()(np.array([0, 3]), np.array([1.0, 3.0]))
+        >>> print(np.asarray(y).round(2))
+        [ 1.  -0.3]
+    """
 
     check = staticmethod(targets.counts)
 
@@ -128,6 +159,13 @@ class BinaryCrossentropy(Loss):
 
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
+
+    Example:
+        >>> loss = gr.losses.BinaryCrossentropy()
+        >>> print(np.asarray(loss(np.array([1, 0]), np.array([0.9, 0.9]))).round(2))
+        [0.11 2.3 ]
+        >>> loss.values_from_logits(np.array([0.0]), np.array([50.0])).tolist()
+        [50.0]
     """
 
     link = "sigmoid"
@@ -158,6 +196,11 @@ class BinaryFocalCrossentropy(Loss):
         alpha: α in [0, 1].
         gamma: γ, how much less an element counts that is right already.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
+
+    Example:
+        >>> loss = gr.losses.BinaryFocalCrossentropy(gamma=2.0)
+        >>> print(np.asarray(loss(np.array([1, 1]), np.array([0.9, 0.5]))).round(3))
+        [0.001 0.173]
     """
 
     link = "sigmoid"
@@ -201,6 +244,11 @@ class CategoricalCrossentropy(Loss):
 
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
+
+    Example:
+        >>> loss = gr.losses.CategoricalCrossentropy()
+        >>> print(np.asarray(loss(np.array([[0, 1, 0]]), np.array([[0.1, 0.8, 0.1]]))).round(2))
+        [0.22]
     """
 
     link = "softmax"
@@ -228,6 +276,11 @@ class SparseCategoricalCrossentropy(Loss):
 
     Args:
         label_smoothing: s in [0, 1]; the one-hot target y becomes y (1 − s) + s/K.
+
+    Example:
+        >>> loss = gr.losses.SparseCategoricalCrossentropy()
+        >>> print(np.asarray(loss(np.array([1]), np.array([[0.1, 0.8, 0.1]]))).round(2))
+        [0.22]
     """
 
     link = "softmax"
@@ -257,6 +310,12 @@ class CategoricalFocalCrossentropy(Loss):
         alpha: α, one number, or one for each class, `(K,)`.
         gamma: γ, how much less a sample counts that is right already.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
+
+    Example:
+        >>> loss = gr.losses.CategoricalFocalCrossentropy(alpha=1.0)
+        >>> p = np.array([[0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
+        >>> print(np.asarray(loss(np.array([1, 0]), p)).round(2))
+        [0.01 1.87]
     """
 
     link = "softmax"
@@ -293,7 +352,13 @@ class CategoricalFocalCrossentropy(Loss):
 @registry.add("kl_divergence", "kld", "KLDivergence")
 @pytree
 class KLDivergence(Loss):
-    """Σ y log(y/ŷ) over the classes, both clipped to [1e-7, 1] (Kullback & Leibler 1951)."""
+    """Σ y log(y/ŷ) over the classes, both clipped to [1e-7, 1] (Kullback & Leibler 1951).
+
+    Example:
+        >>> loss = gr.losses.KLDivergence()
+        >>> print(np.asarray(loss(np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]]))).round(2))
+        [0.51]
+    """
 
     link = "softmax"
     kind = "classes"
@@ -312,7 +377,12 @@ class KLDivergence(Loss):
 @registry.add("hinge", "Hinge")
 @pytree
 class Hinge(Loss):
-    """max(0, 1 − yŷ), for labels -1 and 1; a label 0 stands for -1."""
+    """max(0, 1 − yŷ), for labels -1 and 1; a label 0 stands for -1.
+
+    Example:
+        >>> gr.losses.Hinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
+        [0.0, 0.5, 1.5]
+    """
 
     kind = "flags"
     threshold = 0.0
@@ -326,7 +396,12 @@ class Hinge(Loss):
 @registry.add("squared_hinge", "SquaredHinge")
 @pytree
 class SquaredHinge(Loss):
-    """max(0, 1 − yŷ)², for labels -1 and 1; a label 0 stands for -1."""
+    """max(0, 1 − yŷ)², for labels -1 and 1; a label 0 stands for -1.
+
+    Example:
+        >>> gr.losses.SquaredHinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
+        [0.0, 0.25, 2.25]
+    """
 
     kind = "flags"
     threshold = 0.0
@@ -340,7 +415,13 @@ class SquaredHinge(Loss):
 @registry.add("categorical_hinge", "CategoricalHinge")
 @pytree
 class CategoricalHinge(Loss):
-    """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as Keras has it."""
+    """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as Keras has it.
+
+    Example:
+        >>> loss = gr.losses.CategoricalHinge()
+        >>> loss(np.array([[0, 1, 0]]), np.array([[0.5, 1.0, 0.0]])).tolist()
+        [0.5]
+    """
 
     kind = "classes"
     check = staticmethod(targets.distribution)
@@ -355,6 +436,12 @@ def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
 
     Raises:
         GradusError: for an unknown name, or something that cannot be a loss.
+
+    Example:
+        >>> gr.losses.get("mse")
+        MeanSquaredError()
+        >>> gr.losses.get(lambda y, p: abs(y - p) ** 1.5)(np.array([0.0]), np.array([4.0])).tolist()
+        [8.0]
     """
     if isinstance(loss, str):
         return registry.find(loss)()

@@ -43,6 +43,11 @@ class LossMetric(Metric):
     Args:
         loss: the loss, which is computed from predictions, not logits.
         label: the metric's name; by default the loss's.
+
+    Example:
+        >>> metric = gr.metrics.LossMetric(gr.losses.RootMeanSquaredError())
+        >>> float(metric.compute(metric.update(np.zeros(2), np.array([3.0, 3.0]), np.ones(2))))
+        3.0
     """
 
     loss: Loss
@@ -68,6 +73,12 @@ class Accuracy(Metric):
     Args:
         threshold: the prediction above which an answer is yes.
         flags: whether each of K outputs is a yes or no of its own.
+
+    Example:
+        >>> metric = gr.metrics.Accuracy()
+        >>> sums = metric.update(np.array([1, 0]), np.array([[0.2, 0.8], [0.4, 0.6]]), np.ones(2))
+        >>> float(metric.compute(sums))
+        0.5
     """
 
     threshold: float = 0.5
@@ -88,7 +99,14 @@ class Accuracy(Metric):
 
 @registry.add("binary_accuracy", "BinaryAccuracy")
 def binary_accuracy(threshold: float = 0.5) -> Accuracy:
-    """Return the share of right flags, for any number of outputs."""
+    """Return the share of right flags, for any number of outputs.
+
+    Example:
+        >>> metric = gr.metrics.binary_accuracy(threshold=0.3)
+        >>> sums = metric.update(np.array([[1, 0]]), np.array([[0.4, 0.6]]), np.ones(1))
+        >>> float(metric.compute(sums))
+        0.5
+    """
     return Accuracy(threshold, flags=True)
 
 
@@ -101,6 +119,12 @@ class TopKAccuracy(Metric):
 
     Args:
         k: how many classes count, at least 1.
+
+    Example:
+        >>> metric = gr.metrics.TopKAccuracy(k=2)
+        >>> sums = metric.update(np.array([0, 0]), np.array([[3, 9, 1], [1, 9, 3]]), np.ones(2))
+        >>> float(metric.compute(sums))
+        0.5
     """
 
     k: int = static(default=5)
@@ -173,6 +197,12 @@ class Precision(_Counted):
         flags: whether each of K outputs is a yes or no of its own.
         average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
             of their added counts. One yes or no has one score, that of yes.
+
+    Example:
+        >>> metric = gr.metrics.Precision()
+        >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
+        >>> float(metric.compute(sums))
+        0.5
     """
 
     def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
@@ -189,6 +219,12 @@ class Recall(_Counted):
         flags: whether each of K outputs is a yes or no of its own.
         average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
             of their added counts. One yes or no has one score, that of yes.
+
+    Example:
+        >>> metric = gr.metrics.Recall()
+        >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
+        >>> round(float(metric.compute(sums)), 2)
+        0.33
     """
 
     def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
@@ -205,6 +241,12 @@ class F1Score(_Counted):
         flags: whether each of K outputs is a yes or no of its own.
         average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
             of their added counts. One yes or no has one score, that of yes.
+
+    Example:
+        >>> metric = gr.metrics.F1Score()
+        >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
+        >>> round(float(metric.compute(sums)), 2)
+        0.4
     """
 
     def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
@@ -218,6 +260,12 @@ class ConfusionMatrix(Metric):
 
     Args:
         threshold: the prediction above which an answer is yes.
+
+    Example:
+        >>> metric = gr.metrics.ConfusionMatrix()
+        >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
+        >>> metric.compute(sums).tolist()
+        [[0.0, 1.0], [2.0, 1.0]]
     """
 
     scalar: ClassVar[bool] = False
@@ -257,6 +305,12 @@ class AUC(Metric):
         bins: how many.
         flags: whether each of K outputs is a yes or no of its own.
         scores: whether predictions are scores of any size, as under the hinge loss.
+
+    Example:
+        >>> metric = gr.metrics.AUC()
+        >>> sums = metric.update(np.array([1, 1, 0, 0]), np.array([0.9, 0.3, 0.2, 0.8]), np.ones(4))
+        >>> float(metric.compute(sums))
+        0.75
     """
 
     bins: int = static(default=1024)
@@ -302,6 +356,12 @@ class R2Score(Metric):
     Args:
         shift: a number near the mean of each output's targets, which `fit_targets` finds. Squares
             of float32 targets far from it would drown their variance.
+
+    Example:
+        >>> metric = gr.metrics.R2Score()
+        >>> sums = metric.update(np.array([0.0, 2.0]), np.array([0.0, 1.0]), np.ones(2))
+        >>> float(metric.compute(sums))
+        0.5
     """
 
     shift: float | Array = 0.0
@@ -352,6 +412,10 @@ def get(
 
     Raises:
         GradusError: for an unknown name, or something that cannot be a metric.
+
+    Example:
+        >>> gr.metrics.get("accuracy", gr.losses.get("binary_crossentropy"))
+        Accuracy(threshold=0.5, flags=True)
     """
     if isinstance(metric, str):
         return _named(metric, loss)

@@ -24,7 +24,17 @@ constraints = Registry("constraint")
 
 
 class Penalty(abc.ABC):
-    """A number for a weight, added to the loss; subclasses are decorated with `pytree`."""
+    """A number for a weight, added to the loss; subclasses are decorated with `pytree`.
+
+    Example:
+        >>> from gradus.nn.pytree import pytree
+        >>> @pytree
+        ... class LargestWeight(gr.penalties.Penalty):
+        ...     def __call__(self, weight):
+        ...         return jnp.abs(weight).max()
+        >>> float(LargestWeight()(jnp.array([1.0, -3.0])))
+        3.0
+    """
 
     @abc.abstractmethod
     def __call__(self, weight: Array) -> Array:
@@ -38,6 +48,10 @@ class L1(Penalty):
 
     Args:
         strength: the factor, at least 0.
+
+    Example:
+        >>> print(gr.L1(0.5)(jnp.array([1.0, -3.0])))
+        2.0
     """
 
     strength: float = 0.01
@@ -56,6 +70,10 @@ class L2(Penalty):
 
     Args:
         strength: the factor, at least 0; its gradient is 2 · strength · w.
+
+    Example:
+        >>> print(gr.L2(0.5)(jnp.array([1.0, -3.0])))
+        5.0
     """
 
     strength: float = 0.01
@@ -75,6 +93,10 @@ class L1L2(Penalty):
     Args:
         l1: the factor of the absolute values, at least 0.
         l2: the factor of the squares, at least 0.
+
+    Example:
+        >>> print(gr.L1L2(l1=0.5, l2=0.1)(jnp.array([1.0, -3.0])))
+        3.0
     """
 
     l1: float = 0.01
@@ -94,6 +116,11 @@ class FunctionPenalty(Penalty):
 
     Args:
         function: `f(weight)`, which returns a scalar.
+
+    Example:
+        >>> penalty = gr.penalties.FunctionPenalty(lambda w: jnp.abs(w).max())
+        >>> print(penalty(jnp.array([1.0, -3.0])))
+        3.0
     """
 
     function: Callable[[Array], Any] = static()
@@ -103,7 +130,19 @@ class FunctionPenalty(Penalty):
 
 
 class Constraint(abc.ABC):
-    """A set of weights that an update may not leave; subclasses are decorated with `pytree`."""
+    """A set of weights that an update may not leave; subclasses are decorated with `pytree`.
+
+    Example:
+        >>> from gradus.nn.pytree import pytree
+        >>> @pytree
+        ... class AtLeast(gr.penalties.Constraint):
+        ...     low: float = 0.0
+        ...
+        ...     def project(self, weight):
+        ...         return jnp.maximum(weight, self.low)
+        >>> AtLeast(0.5).project(jnp.array([1.0, -3.0])).tolist()
+        [1.0, 0.5]
+    """
 
     @abc.abstractmethod
     def project(self, weight: Array) -> Array:
@@ -119,6 +158,12 @@ class MaxNorm(Constraint):
         max_value: the largest norm, at least 0.
         axis: the axis or axes of one norm: 0 is a Dense kernel's inputs, so that each unit has a
             norm of its own; (0, 1, 2) is a Conv2D kernel's.
+
+    Example:
+        >>> w = gr.MaxNorm(1.0).project(jnp.array([[3.0, 0.3], [4.0, 0.4]]))
+        >>> print(np.asarray(w).round(2))
+        [[0.6 0.3]
+         [0.8 0.4]]
     """
 
     max_value: float = 2.0
@@ -135,7 +180,12 @@ class MaxNorm(Constraint):
 @constraints.add("non_neg", "NonNeg")
 @pytree
 class NonNeg(Constraint):
-    """max(w, 0)."""
+    """max(w, 0).
+
+    Example:
+        >>> gr.penalties.NonNeg().project(jnp.array([1.0, -3.0])).tolist()
+        [1.0, 0.0]
+    """
 
     def project(self, weight: Array) -> Array:
         return jnp.maximum(weight, 0)
@@ -148,6 +198,12 @@ class UnitNorm(Constraint):
 
     Args:
         axis: the axis or axes of one norm, as in `MaxNorm`.
+
+    Example:
+        >>> w = gr.penalties.UnitNorm().project(jnp.array([[3.0], [4.0]]))
+        >>> print(np.asarray(w).round(2))
+        [[0.6]
+         [0.8]]
     """
 
     axis: int | tuple[int, ...] = static(default=0)
@@ -163,6 +219,11 @@ class FunctionConstraint(Constraint):
 
     Args:
         function: `f(weight)`, which returns the weight to go on with.
+
+    Example:
+        >>> constraint = gr.penalties.FunctionConstraint(lambda w: jnp.clip(w, -1, 1))
+        >>> constraint.project(jnp.array([0.5, -3.0])).tolist()
+        [0.5, -1.0]
     """
 
     function: Callable[[Array], Any] = static()
@@ -176,6 +237,10 @@ def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
 
     Raises:
         GradusError: for an unknown name, or something that cannot be a penalty.
+
+    Example:
+        >>> gr.penalties.get("l2")
+        L2(strength=0.01)
     """
     if isinstance(penalty, Penalty):
         return penalty
@@ -187,6 +252,10 @@ def get_constraint(constraint: str | Constraint | Callable[[Array], Any]) -> Con
 
     Raises:
         GradusError: for an unknown name, or something that cannot be a constraint.
+
+    Example:
+        >>> gr.penalties.get_constraint("non_neg")
+        NonNeg()
     """
     if isinstance(constraint, Constraint):
         return constraint

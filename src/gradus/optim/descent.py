@@ -37,6 +37,11 @@ def descend(
     Raises:
         GradusError: for an unknown optimiser, or steps that are no whole number.
         ShapeError: if the function's value is no number.
+
+    Example:
+        >>> path = gr.descend(lambda w: (w**2).sum(), [1.0, -2.0], gr.SGD(0.25), steps=2)
+        >>> path.tolist()
+        [[1.0, -2.0], [0.5, -1.0], [0.25, -0.5]]
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise GradusError(f"descend(steps={steps!r}): write a whole number, 0 or more.")

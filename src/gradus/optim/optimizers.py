@@ -51,6 +51,12 @@ class SGD(Optimizer):
     The learning rate stands outside the velocity, as in Optax and PyTorch; in Keras it stands
     inside. The two are equal while the rate is constant. `momentum=None`, the default, keeps no
     velocity; `momentum=0.0` computes the same with one, so that it may be swept from 0 upwards.
+
+    Example:
+        >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25), steps=2).tolist()
+        [1.0, 0.5, 0.25]
+        >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25, momentum=0.5), steps=2).tolist()
+        [1.0, 0.5, 0.0]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -88,6 +94,10 @@ class Adagrad(Optimizer):
     """s ← s + g², w ← w - η g / √(s + ε), where s starts at `initial_accumulator_value`.
 
     ε is inside the root, as in Keras and Optax. Source: Duchi, Hazan & Singer, 2011.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adagrad(0.1), steps=3).round(3))
+        [1.    0.901 0.835 0.782]
     """
 
     initial_accumulator_value: Number = 0.1
@@ -105,6 +115,10 @@ class Adadelta(Optimizer):
     """s ← ρ s + (1-ρ) g², u = g √(d + ε) / √(s + ε), d ← ρ d + (1-ρ) u², w ← w - η u.
 
     The paper has no η, that is η = 1; the default is Keras's. Source: Zeiler, 2012.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adadelta(1.0), steps=3).round(4))
+        [1.     0.9986 0.9972 0.9957]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -127,6 +141,10 @@ class RMSprop(Optimizer):
     With `centered` the running mean of g, squared, is taken from s. With `momentum` μ:
     v ← μ v + η g / √(s + ε), w ← w - v. ε is inside the root, as in Keras; no bias correction.
     Source: Tieleman & Hinton, 2012; centred: Graves, 2013.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.RMSprop(0.1), steps=3).round(3))
+        [1.    0.684 0.499 0.369]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -153,6 +171,10 @@ class Adam(Optimizer):
     m̂ = m / (1-β₁ᵗ), v̂ = v / (1-β₂ᵗ); ε is added to the root of v̂, as in the paper, PyTorch and
     Optax. Keras adds it to the root of v, which makes the first steps smaller where g is near ε.
     Source: Kingma & Ba, 2015.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adam(0.1), steps=3).round(3))
+        [1.    0.9   0.8   0.702]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -173,6 +195,11 @@ class AdamW(Optimizer):
 
     The decay is multiplied by η, as in Keras, PyTorch and Optax; in the paper it is not.
     Source: Loshchilov & Hutter, 2019.
+
+    Example:
+        >>> optimizer = gr.AdamW(0.1, weight_decay=0.5)
+        >>> print(gr.descend(lambda w: w**2, 1.0, optimizer, steps=3).round(3))
+        [1.    0.85  0.708 0.575]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -194,6 +221,10 @@ class Adamax(Optimizer):
 
     ε is inside the maximum, as in Optax and PyTorch; Keras adds it to u. Source: Kingma & Ba,
     2015.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adamax(0.1), steps=3).round(3))
+        [1.    0.9   0.805 0.715]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -216,6 +247,10 @@ class Nadam(Optimizer):
     """Adam that looks ahead: w ← w - η (β₁ m / (1-β₁ᵗ⁺¹) + (1-β₁) g / (1-β₁ᵗ)) / (√v̂ + ε).
 
     β₁ is constant, as in Optax; Keras and PyTorch let it grow from β₁ / 2. Source: Dozat, 2016.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Nadam(0.1), steps=3).round(3))
+        [1.    0.853 0.742 0.641]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -239,6 +274,10 @@ class RAdam(Optimizer):
 
     ρ∞ = 2 / (1-β₂) - 1, ρ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ),
     r² = (ρ-4) (ρ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρ). Source: Liu et al., 2020.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.RAdam(0.1), steps=3).round(3))
+        [1.    0.8   0.621 0.462]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -261,6 +300,10 @@ class Lion(Optimizer):
     """w ← w - η sign(β₁ m + (1-β₁) g), then m ← β₂ m + (1-β₂) g.
 
     Every weight moves by η, so η is 3 to 10 times smaller than Adam's. Source: Chen et al., 2023.
+
+    Example:
+        >>> print(gr.descend(lambda w: w**2, 1.0, gr.Lion(0.1), steps=3).round(3))
+        [1.  0.9 0.8 0.7]
     """
 
     starts_at_zero: ClassVar[bool] = True
@@ -285,6 +328,11 @@ class Muon(Optimizer):
     s = `rms_rate` · √max(n, p), which makes O's elements as large as Adam's, so that one η serves
     both; with `rms_rate=None`, s = √max(1, p / n). Every array of two axes counts as a matrix.
     Source: Jordan et al., 2024; the scale: Liu et al., 2025.
+
+    Example:
+        >>> path = gr.descend(lambda w: (w**2).sum(), np.eye(2), gr.Muon(1.0), steps=2)
+        >>> print(path[:, 0, 0].round(2))
+        [1.   0.69 0.37]
     """
 
     momentum: Number = 0.95
@@ -317,6 +365,10 @@ class LBFGS(Optimizer):
     w ← w - α η H g, where H approximates the inverse Hessian from the last `memory_size` steps
     and the line search finds α by evaluating the loss. `update` needs `value` and `value_fn`.
     Source: Liu & Nocedal, 1989; the line search: Nocedal & Wright, 2006, algorithms 3.5 and 3.6.
+
+    Example:
+        >>> print(gr.descend(lambda w: (w - 3) ** 2, 1.0, gr.LBFGS(), steps=2).round(2))
+        [1. 2. 3.]
     """
 
     full_batch: ClassVar[bool] = True

@@ -28,7 +28,19 @@ REGISTRY = Registry("schedule")
 
 
 class Schedule(abc.ABC):
-    """A learning rate that depends on the step. Subclasses are `@pytree` classes."""
+    """A learning rate that depends on the step. Subclasses are `@pytree` classes.
+
+    Example:
+        >>> from gradus.nn.pytree import pytree
+        >>> @pytree
+        ... class InverseTime(gr.schedules.Schedule):
+        ...     learning_rate: float
+        ...
+        ...     def __call__(self, step):
+        ...         return self.learning_rate / (1 + step)
+        >>> InverseTime(0.1)(3)
+        0.025
+    """
 
     @abc.abstractmethod
     def __call__(self, step: jax.Array) -> jax.Array:
@@ -38,10 +50,13 @@ class Schedule(abc.ABC):
 def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) -> Schedule:
     """Return the schedule of a name with its settings, of a number, or of a plain function.
 
-    Example: `get("cosine", initial_learning_rate=0.1, decay_steps=1000)`.
-
     Raises:
         GradusError: for an unknown name, or settings that do not fit.
+
+    Example:
+        >>> schedule = gr.schedules.get("cosine", initial_learning_rate=0.1, decay_steps=1000)
+        >>> round(float(schedule(500)), 3)
+        0.05
     """
     if isinstance(schedule, Schedule):
         return schedule
@@ -63,7 +78,12 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
 
 
 def is_plain_function(value: object) -> TypeGuard[Callable[[jax.Array], Any]]:
-    """Return whether `value` is a function that must be wrapped to stand in a pytree."""
+    """Return whether `value` is a function that must be wrapped to stand in a pytree.
+
+    Example:
+        >>> [gr.schedules.is_plain_function(f) for f in (lambda t: 0.1, gr.schedules.Constant(0.1))]
+        [True, False]
+    """
     return isinstance(value, types.FunctionType | types.MethodType | functools.partial)
 
 
@@ -73,6 +93,11 @@ class FromFunction(Schedule):
     """A user's own function of the step, written in jax.numpy, or an Optax schedule.
 
     Its numbers are part of the program: a new function compiles anew and cannot be swept.
+
+    Example:
+        >>> schedule = gr.schedules.FromFunction(lambda step: 0.1 / (1 + step))
+        >>> round(float(schedule(3)), 3)
+        0.025
     """
 
     function: Callable[[jax.Array], Any] = static()
@@ -85,7 +110,12 @@ class FromFunction(Schedule):
 @REGISTRY.add("constant")
 @pytree
 class Constant(Schedule):
-    """η(t) = η₀."""
+    """η(t) = η₀.
+
+    Example:
+        >>> round(float(gr.schedules.Constant(0.1)(1000)), 3)
+        0.1
+    """
 
     learning_rate: Number
 
@@ -97,7 +127,13 @@ class Constant(Schedule):
 @REGISTRY.add("step", "step_decay")
 @pytree
 class StepDecay(Schedule):
-    """η(t) = η₀ · factor^⌊t / every⌋: multiplied by `factor` after each `every` steps."""
+    """η(t) = η₀ · factor^⌊t / every⌋: multiplied by `factor` after each `every` steps.
+
+    Example:
+        >>> schedule = gr.schedules.StepDecay(0.1, every=100, factor=0.5)
+        >>> [round(float(schedule(step)), 3) for step in (0, 99, 100, 200)]
+        [0.1, 0.1, 0.05, 0.025]
+    """
 
     initial_learning_rate: Number
     every: Number
@@ -116,6 +152,11 @@ class PiecewiseConstant(Schedule):
 
     There is one value more than boundaries, which ascend. As in Optax, the value changes at the
     step `boundaries[k]`; Keras's PiecewiseConstantDecay changes one step later.
+
+    Example:
+        >>> schedule = gr.schedules.PiecewiseConstant((100, 200), (0.1, 0.05, 0.01))
+        >>> [round(float(schedule(step)), 3) for step in (0, 100, 200)]
+        [0.1, 0.05, 0.01]
     """
 
     boundaries: tuple[Number, ...]
@@ -143,6 +184,11 @@ class ExponentialDecay(Schedule):
     """η(t) = η₀ · decay_rate^(t / decay_steps); with `staircase` the exponent is rounded down.
 
     With a `decay_rate` above 1 the rate grows, as a learning-rate finder wants it.
+
+    Example:
+        >>> schedule = gr.schedules.ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)
+        >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
+        [0.1, 0.071, 0.05]
     """
 
     initial_learning_rate: Number
@@ -161,7 +207,13 @@ class ExponentialDecay(Schedule):
 @REGISTRY.add("polynomial", "polynomial_decay")
 @pytree
 class PolynomialDecay(Schedule):
-    """η(t) = (η₀ - η₁) (1 - min(t / T, 1))^power + η₁, T = `decay_steps`; linear by default."""
+    """η(t) = (η₀ - η₁) (1 - min(t / T, 1))^power + η₁, T = `decay_steps`; linear by default.
+
+    Example:
+        >>> schedule = gr.schedules.PolynomialDecay(0.1, decay_steps=100, end_learning_rate=0.02)
+        >>> [round(float(schedule(step)), 3) for step in (0, 50, 100, 500)]
+        [0.1, 0.06, 0.02, 0.02]
+    """
 
     initial_learning_rate: Number
     decay_steps: Number
@@ -181,6 +233,11 @@ class CosineDecay(Schedule):
     """Half a cosine from η₀ down to α η₀ in T = `decay_steps` steps, then constant.
 
     η(t) = η₀ ((1 - α) (1 + cos(π min(t / T, 1))) / 2 + α). Source: Loshchilov & Hutter, 2017.
+
+    Example:
+        >>> schedule = gr.schedules.CosineDecay(0.1, decay_steps=100)
+        >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
+        [0.1, 0.05, 0.0]
     """
 
     initial_learning_rate: Number
@@ -200,6 +257,11 @@ class WarmUp(Schedule):
 
     η(t) = start + (target - start) t / steps for t < steps, then(t - steps) after.
     Source: Goyal et al., 2017.
+
+    Example:
+        >>> schedule = gr.schedules.WarmUp(10, 0.1, then=gr.schedules.CosineDecay(0.1, 90))
+        >>> [round(float(schedule(step)), 3) for step in (0, 5, 10, 100)]
+        [0.0, 0.05, 0.1, 0.0]
     """
 
     steps: Number
@@ -231,6 +293,11 @@ class OneCycle(Schedule):
 
     From maximum / div_factor at 0 to `maximum` at ⌊pct_start · T⌋, then down to
     maximum / (div_factor · final_div_factor) at T = `total_steps`. Source: Smith & Topin, 2018.
+
+    Example:
+        >>> schedule = gr.schedules.OneCycle(0.1, total_steps=100)
+        >>> [round(float(schedule(step)), 3) for step in (0, 30, 100)]
+        [0.004, 0.1, 0.0]
     """
 
     maximum: Number
@@ -267,6 +334,14 @@ class ReduceOnPlateau(Schedule):
         min_delta: progress is a value below the best by more than this.
         cooldown: how many observations after a reduction are not counted against it.
         minimum: the rate is not reduced below this.
+
+    Example:
+        >>> schedule = gr.schedules.ReduceOnPlateau(0.1, factor=0.5, patience=2)
+        >>> state = schedule.init_state()
+        >>> for loss in (1.0, 1.0, 1.0):
+        ...     state = schedule.update(state, loss)
+        >>> float(state["scale"])
+        0.5
     """
 
     learning_rate: Number

@@ -60,6 +60,12 @@ class MultiHeadAttention(Layer):
         GradusError: for sizes that are no positive whole numbers, or a dropout outside [0, 1).
         ShapeError: for a width that the heads do not divide, and for inputs or a mask that are no
             sequences, empty, or do not fit each other; it names the layer and both shapes.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 8))
+        >>> net = gr.init(gr.MultiHeadAttention(num_heads=2, causal=True), 0, x)
+        >>> net(x).shape
+        (2, 5, 8)
     """
 
     hypers = ("dropout",)
@@ -194,6 +200,13 @@ def attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
 
     Returns:
         For each layer an array `(batch, heads, steps, others)`, whose rows sum to 1.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 8))
+        >>> net = gr.init(gr.Sequential([gr.MultiHeadAttention(2, causal=True)]), 0, x)
+        >>> rows = gr.attention_weights(net, x)["multi_head_attention"]
+        >>> rows.shape, rows[0, 0, 1].tolist()
+        ((2, 2, 5, 5), [0.5, 0.5, 0.0, 0.0, 0.0])
     """
     return _looks(net, x)
 
@@ -218,6 +231,14 @@ class PositionalEncoding(Layer):
 
     Raises:
         ShapeError: for an input that is no sequence.
+
+    Example:
+        >>> x = jnp.zeros((1, 3, 4))
+        >>> y = gr.init(gr.PositionalEncoding(), 0, x)(x)
+        >>> print(np.asarray(y[0]).round(2))
+        [[ 0.    1.    0.    1.  ]
+         [ 0.84  0.54  0.01  1.  ]
+         [ 0.91 -0.42  0.02  1.  ]]
     """
 
     def __init__(self) -> None:
@@ -249,6 +270,12 @@ class PositionalEmbedding(Layer):
     Raises:
         GradusError: for a length that is no positive whole number.
         ShapeError: for an input that is no sequence, or longer than `length`.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 8))
+        >>> net = gr.init(gr.PositionalEmbedding(length=16), 0, x)
+        >>> net.embeddings.shape, net(x).shape
+        ((16, 8), (2, 5, 8))
     """
 
     build_only = ("embeddings_initializer",)
@@ -297,6 +324,11 @@ class TransformerEncoder(Layer):
         GradusError: for sizes that are no positive whole numbers, an unknown activation, or a
             dropout outside [0, 1).
         ShapeError: as `MultiHeadAttention`.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 8))
+        >>> gr.init(gr.TransformerEncoder(num_heads=2, hidden=32), 0, x)(x).shape
+        (2, 5, 8)
     """
 
     hypers = ("dropout",)

@@ -30,6 +30,13 @@ class RandomFlip(Layer):
     Raises:
         GradusError: for an unknown mode.
         ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+
+    Example:
+        >>> x = jnp.arange(3.0).reshape(1, 1, 3, 1)
+        >>> net = gr.init(gr.RandomFlip("horizontal"), 0, x)
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.tile(x, (50, 1, 1, 1)), training=True)
+        >>> np.unique(y[:, 0, :, 0], axis=0).tolist()
+        [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]
     """
 
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
@@ -63,6 +70,12 @@ class RandomTranslation(Layer):
     Raises:
         GradusError: for a factor outside [0, 1].
         ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+
+    Example:
+        >>> x = jnp.ones((1, 8, 8, 1))
+        >>> net = gr.init(gr.RandomTranslation(0.25, 0.25), 0, x)
+        >>> gr.fresh(net, jax.random.key(0))(x, training=True).shape
+        (1, 8, 8, 1)
     """
 
     hypers = ("height_factor", "width_factor")
@@ -97,6 +110,11 @@ class RandomCrop(Layer):
     Raises:
         GradusError: for sizes that are no positive whole numbers.
         ShapeError: for an input that is no batch of images, or smaller than the part.
+
+    Example:
+        >>> x = jnp.arange(5.0).reshape(1, 1, 5, 1)
+        >>> gr.init(gr.RandomCrop(1, 3), 0, x)(x).ravel().tolist()
+        [1.0, 2.0, 3.0]
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -137,6 +155,12 @@ class RandomRotation(Layer):
     Raises:
         GradusError: for a factor outside [0, 1].
         ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+
+    Example:
+        >>> x = jnp.ones((1, 8, 8, 1))
+        >>> net = gr.init(gr.RandomRotation(1 / 12), 0, x)  # at most 30° either way
+        >>> gr.fresh(net, jax.random.key(0))(x, training=True).shape
+        (1, 8, 8, 1)
     """
 
     hypers = ("factor",)

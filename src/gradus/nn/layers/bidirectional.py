@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gradus.errors import GradusError, unknown
 from gradus.nn import mask_tracking
 from gradus.nn.layer import Layer
-from gradus.nn.layers.rnn_base import Recurrent
+from gradus.nn.layers.rnn import Recurrent
 from gradus.nn.network import copy_structure
 
 MERGES = ("concat", "sum", "mul", "ave")
@@ -28,6 +28,11 @@ class Bidirectional(Layer):
 
     Raises:
         GradusError: for a layer that is not recurrent, or goes backwards already; an unknown merge.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 3))
+        >>> gr.init(gr.Bidirectional(gr.LSTM(4)), 0, x)(x).shape
+        (2, 8)
     """
 
     def __init__(self, layer: Recurrent, merge_mode: str | None = "concat") -> None:

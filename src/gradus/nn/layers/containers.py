@@ -43,6 +43,12 @@ class Sequential(Layer):
 
     Raises:
         GradusError: for an item that is not a layer.
+
+    Example:
+        >>> x = jnp.zeros((2, 4))
+        >>> net = gr.init(gr.Sequential([gr.Dense(8, "relu"), gr.Dense(3)]), 0, x)
+        >>> net(x).shape
+        (2, 3)
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -67,6 +73,12 @@ class Repeat(Layer):
 
     Raises:
         GradusError: for what is no layer, or a count that is no whole number from 0 up.
+
+    Example:
+        >>> x = jnp.zeros((2, 4))
+        >>> net = gr.init(gr.Repeat(gr.Dense(4, "relu"), times=3), 0, x)
+        >>> len(net.layers)
+        3
     """
 
     build_only = ("layer",)
@@ -98,6 +110,12 @@ class Residual(Layer):
 
     Raises:
         ShapeError: if it has not; the message names both shapes.
+
+    Example:
+        >>> x = jnp.ones((2, 4))
+        >>> net = gr.init(gr.Residual([gr.Dense(4, kernel_initializer="zeros")]), 0, x)
+        >>> net(x)[0].tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -129,6 +147,12 @@ class Parallel(Layer):
 
     Raises:
         GradusError: for an unknown way to merge.
+
+    Example:
+        >>> x = jnp.zeros((2, 4))
+        >>> heads = gr.Parallel({"label": gr.Dense(3, "softmax"), "price": gr.Dense(1)})
+        >>> {name: y.shape for name, y in gr.init(heads, 0, x)(x).items()}
+        {'label': (2, 3), 'price': (2, 1)}
     """
 
     def __init__(self, branches: Any, merge: str | None = None) -> None:

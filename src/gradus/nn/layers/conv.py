@@ -147,6 +147,11 @@ class Conv1D(BaseConv):
             a later step than its own.
         dilation_rate: the distance between the steps that the kernel sees.
         groups: as in `Conv2D`, as are all further arguments and errors.
+
+    Example:
+        >>> x = jnp.zeros((2, 10, 3))
+        >>> gr.init(gr.Conv1D(8, 3, padding="causal"), 0, x)(x).shape
+        (2, 10, 8)
     """
 
     rank = 1
@@ -185,6 +190,12 @@ class Conv2D(BaseConv):
             or strides and dilation both larger than 1.
         ShapeError: for an input that has other axes or channels than those of images that the
             layer was built for, is smaller than the kernel, or cannot be divided into the groups.
+
+    Example:
+        >>> x = jnp.zeros((2, 28, 28, 1))
+        >>> net = gr.init(gr.Conv2D(16, 3, activation="relu"), 0, x)
+        >>> net.kernel.shape, net(x).shape
+        ((3, 3, 1, 16), (2, 26, 26, 16))
     """
 
     rank = 2
@@ -218,6 +229,12 @@ class DepthwiseConv2D(WindowLayer):
     Raises:
         GradusError: as `Conv2D` does.
         ShapeError: as `Conv2D` does.
+
+    Example:
+        >>> x = jnp.zeros((2, 8, 8, 3))
+        >>> net = gr.init(gr.DepthwiseConv2D(3, depth_multiplier=2), 0, x)
+        >>> net.kernel.shape, net(x).shape
+        ((3, 3, 3, 2), (2, 6, 6, 6))
     """
 
     rank = 2

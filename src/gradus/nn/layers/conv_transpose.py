@@ -64,6 +64,11 @@ class Conv1DTranspose(BaseConvTranspose):
     `x` has shape `(batch, steps, channels)`, `kernel` `(size, filters, channels)`, `bias`
     `(filters,)`, the output `(batch, new steps, filters)`. Arguments and errors are those of
     `Conv2DTranspose`, with a number for each pair.
+
+    Example:
+        >>> x = jnp.zeros((2, 5, 8))
+        >>> gr.init(gr.Conv1DTranspose(4, 3, strides=2, padding="same"), 0, x)(x).shape
+        (2, 10, 4)
     """
 
     rank = 1
@@ -98,6 +103,11 @@ class Conv2DTranspose(BaseConvTranspose):
         GradusError: for sizes that are no positive whole numbers, an unknown padding or activation,
             or strides and dilation both larger than 1.
         ShapeError: for an input with other axes or channels than the layer was built for.
+
+    Example:
+        >>> x = jnp.zeros((2, 7, 7, 8))
+        >>> gr.init(gr.Conv2DTranspose(4, 3, strides=2, padding="same"), 0, x)(x).shape
+        (2, 14, 14, 4)
     """
 
     rank = 2

@@ -33,6 +33,11 @@ class Dense(Layer):
     Raises:
         GradusError: for `units` that is no positive whole number, or an unknown activation.
         ShapeError: when the last axis of an input is not the one the layer was built for.
+
+    Example:
+        >>> net = gr.init(gr.Dense(3, "softmax"), 0, jnp.zeros((1, 4)))
+        >>> net.kernel.shape, net(jnp.ones((2, 4))).shape
+        ((4, 3), (2, 3))
     """
 
     build_only = ("kernel_initializer", "bias_initializer")
@@ -95,6 +100,11 @@ class Activation(Layer):
 
     Raises:
         GradusError: for an unknown name, or an `alpha` that the activation does not take.
+
+    Example:
+        >>> x = jnp.array([[-1.0, 2.0]])
+        >>> gr.init(gr.Activation("leaky_relu", alpha=0.5), 0, x)(x).tolist()
+        [[-0.5, 2.0]]
     """
 
     hypers = ("alpha",)
@@ -124,6 +134,11 @@ class PReLU(Layer):
     Args:
         alpha_initializer: how `alpha` is drawn; the paper begins at 0.25, Keras at 0.
         shared_axes: axes of the input (the batch is axis 0) along which one `alpha` is shared.
+
+    Example:
+        >>> x = jnp.array([[-1.0, 2.0]])
+        >>> gr.init(gr.PReLU(gr.initializers.Constant(0.25)), 0, x)(x).tolist()
+        [[-0.25, 2.0]]
     """
 
     build_only = ("alpha_initializer",)
@@ -155,6 +170,12 @@ class Maxout(Layer):
         kernel_initializer: how the kernel is drawn.
         bias_initializer: how the bias is drawn.
         kernel_regularizer: a penalty on the kernel.
+
+    Example:
+        >>> x = jnp.zeros((2, 4))
+        >>> net = gr.init(gr.Maxout(3, pieces=2), 0, x)
+        >>> net.kernel.shape, net(x).shape
+        ((4, 6), (2, 3))
     """
 
     build_only = ("kernel_initializer", "bias_initializer")

@@ -25,6 +25,14 @@ class Dropout(Layer):
 
     Raises:
         GradusError: for a rate outside [0, 1).
+
+    Example:
+        >>> net = gr.init(gr.Dropout(0.5), 0, jnp.zeros((1, 4)))
+        >>> net(jnp.ones((1, 3))).tolist()
+        [[1.0, 1.0, 1.0]]
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((1, 100)), training=True)
+        >>> sorted(set(y[0].tolist()))
+        [0.0, 2.0]
     """
 
     hypers = ("rate",)
@@ -49,6 +57,12 @@ class GaussianNoise(Layer):
 
     Raises:
         GradusError: for a negative standard deviation.
+
+    Example:
+        >>> net = gr.init(gr.GaussianNoise(0.1), 0, jnp.zeros((1, 4)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.zeros((100, 500)), training=True)
+        >>> round(float(y.std()), 2)
+        0.1
     """
 
     hypers = ("stddev",)
@@ -77,6 +91,12 @@ class MaskingNoise(Layer):
 
     Raises:
         GradusError: for a rate outside [0, 1).
+
+    Example:
+        >>> net = gr.init(gr.MaskingNoise(0.3), 0, jnp.zeros((1, 4)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((1, 100)), training=True)
+        >>> sorted(set(y[0].tolist()))
+        [0.0, 1.0]
     """
 
     hypers = ("rate",)
@@ -106,6 +126,12 @@ class SaltAndPepperNoise(Layer):
 
     Raises:
         GradusError: for a rate outside [0, 1).
+
+    Example:
+        >>> net = gr.init(gr.SaltAndPepperNoise(0.3), 0, jnp.zeros((1, 4)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.full((1, 100), 0.5), training=True)
+        >>> sorted(set(y[0].tolist()))
+        [0.0, 0.5, 1.0]
     """
 
     hypers = ("rate", "low", "high")

@@ -29,6 +29,11 @@ class Embedding(Layer):
     Raises:
         ShapeError: for `mask_zero` with codes that are no sequences, `(batch, steps)`.
         GradusError: for sizes that are no positive whole numbers, or inputs that are not integers.
+
+    Example:
+        >>> codes = jnp.array([[3, 1, 0]])
+        >>> gr.init(gr.Embedding(10, 4, mask_zero=True), 0, codes)(codes).shape
+        (1, 3, 4)
     """
 
     build_only = ("embeddings_initializer",)
@@ -84,6 +89,11 @@ class ColumnEmbedding(Layer):
         cardinalities: how many codes each of the k columns has.
         widths: the length of each column's vectors; None for `min(50, ⌈cardinality / 2⌉)`
             (Guo & Berkhahn 2016, "Entity embeddings of categorical variables", use such widths).
+
+    Example:
+        >>> x = {"numbers": jnp.zeros((5, 2)), "categories": jnp.zeros((5, 2), int)}
+        >>> gr.init(gr.ColumnEmbedding(cardinalities=(4, 7)), 0, x)(x).shape
+        (5, 8)
     """
 
     def __init__(

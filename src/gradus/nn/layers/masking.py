@@ -23,6 +23,12 @@ class Masking(Layer):
 
     Raises:
         ShapeError: for an input without an axis of steps.
+
+    Example:
+        >>> x = jnp.array([[[1.0], [2.0], [0.0]]])
+        >>> net = gr.init(gr.Sequential([gr.Masking(), gr.GlobalAvgPool1D()]), 0, x)
+        >>> net(x).tolist()
+        [[1.5]]
     """
 
     hypers = ("mask_value",)

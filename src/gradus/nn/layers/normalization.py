@@ -31,6 +31,13 @@ class BatchNorm(Layer):
         scale: whether γ is learned.
         gamma_initializer: how γ is drawn.
         beta_initializer: how β is drawn.
+
+    Example:
+        >>> x = jnp.array([[0.0], [2.0], [4.0]])
+        >>> net = gr.init(gr.BatchNorm(), 0, x)
+        >>> y = gr.fresh(net)(x, training=True)
+        >>> print(np.asarray(y.ravel()).round(2))
+        [-1.22  0.    1.22]
     """
 
     hypers = ("momentum", "epsilon")
@@ -99,6 +106,12 @@ class LayerNorm(Layer):
         scale: whether γ is learned.
         gamma_initializer: how γ is drawn.
         beta_initializer: how β is drawn.
+
+    Example:
+        >>> x = jnp.array([[0.0, 2.0, 4.0]])
+        >>> y = gr.init(gr.LayerNorm(), 0, x)(x)
+        >>> print(np.asarray(y).round(2))
+        [[-1.22  0.    1.22]]
     """
 
     hypers = ("epsilon",)

@@ -47,6 +47,11 @@ class MaxPool1D(BasePooling):
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
     and errors are those of `MaxPool2D`, with a number for each pair.
+
+    Example:
+        >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
+        >>> gr.init(gr.MaxPool1D(2), 0, x)(x).ravel().tolist()
+        [3.0, 2.0]
     """
 
     rank = 1
@@ -68,6 +73,11 @@ class MaxPool2D(BasePooling):
     Raises:
         GradusError: for sizes that are no positive whole numbers, or an unknown padding.
         ShapeError: for an input that is no batch of images, or smaller than a window.
+
+    Example:
+        >>> x = jnp.zeros((2, 28, 28, 16))
+        >>> gr.init(gr.MaxPool2D(2), 0, x)(x).shape
+        (2, 14, 14, 16)
     """
 
     rank = 2
@@ -79,6 +89,11 @@ class AvgPool1D(BasePooling):
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
     and errors are those of `MaxPool2D`, with a number for each pair.
+
+    Example:
+        >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
+        >>> gr.init(gr.AvgPool1D(2), 0, x)(x).ravel().tolist()
+        [2.0, 1.0]
     """
 
     rank = 1
@@ -90,6 +105,11 @@ class AvgPool2D(BasePooling):
 
     `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
     channels)`. Arguments and errors are those of `MaxPool2D`.
+
+    Example:
+        >>> x = jnp.zeros((2, 28, 28, 16))
+        >>> gr.init(gr.AvgPool2D(3, strides=2, padding="same"), 0, x)(x).shape
+        (2, 14, 14, 16)
     """
 
     rank = 2
@@ -127,6 +147,11 @@ class GlobalAvgPool1D(BaseGlobalPooling):
 
     Raises:
         ShapeError: for an input that is no batch of sequences.
+
+    Example:
+        >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
+        >>> gr.init(gr.GlobalAvgPool1D(), 0, x)(x).tolist()
+        [[2.0]]
     """
 
     rank = 1
@@ -148,6 +173,11 @@ class GlobalMaxPool1D(BaseGlobalPooling):
     """The largest value over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
     Mask, arguments and errors are those of `GlobalAvgPool1D`.
+
+    Example:
+        >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
+        >>> gr.init(gr.GlobalMaxPool1D(), 0, x)(x).tolist()
+        [[3.0]]
     """
 
     rank = 1
@@ -171,6 +201,11 @@ class GlobalAvgPool2D(BaseGlobalPooling):
 
     Raises:
         ShapeError: for an input that is no batch of images.
+
+    Example:
+        >>> x = jnp.zeros((2, 7, 7, 16))
+        >>> gr.init(gr.GlobalAvgPool2D(), 0, x)(x).shape
+        (2, 16)
     """
 
     rank = 2
@@ -181,6 +216,11 @@ class GlobalMaxPool2D(BaseGlobalPooling):
     """The largest value of each channel: `(batch, height, width, channels)` to `(batch, channels)`.
 
     Arguments and errors are those of `GlobalAvgPool2D`.
+
+    Example:
+        >>> x = jnp.zeros((2, 7, 7, 16))
+        >>> gr.init(gr.GlobalMaxPool2D(keepdims=True), 0, x)(x).shape
+        (2, 1, 1, 16)
     """
 
     rank = 2
@@ -196,6 +236,11 @@ class UpSampling2D(Layer):
     Raises:
         GradusError: for sizes that are no positive whole numbers.
         ShapeError: for an input that is no batch of images.
+
+    Example:
+        >>> x = jnp.zeros((2, 7, 7, 16))
+        >>> gr.init(gr.UpSampling2D((2, 3)), 0, x)(x).shape
+        (2, 14, 21, 16)
     """
 
     def __init__(self, size: Any = 2) -> None:
@@ -220,6 +265,11 @@ class ZeroPadding2D(Layer):
     Raises:
         GradusError: for a padding of any other form.
         ShapeError: for an input that is no batch of images.
+
+    Example:
+        >>> x = jnp.zeros((2, 7, 7, 16))
+        >>> gr.init(gr.ZeroPadding2D(((0, 1), (0, 1))), 0, x)(x).shape
+        (2, 8, 8, 16)
     """
 
     def __init__(self, padding: Any = 1) -> None:

@@ -13,7 +13,13 @@ from gradus.nn.layer import Layer
 
 
 class Flatten(Layer):
-    """Make each sample one row: `(batch, ...)` becomes `(batch, product of the rest)`."""
+    """Make each sample one row: `(batch, ...)` becomes `(batch, product of the rest)`.
+
+    Example:
+        >>> x = jnp.zeros((2, 28, 28))
+        >>> gr.init(gr.Flatten(), 0, x)(x).shape
+        (2, 784)
+    """
 
     def __init__(self) -> None:
         pass
@@ -31,6 +37,11 @@ class Reshape(Layer):
 
     Raises:
         ShapeError: if a sample has another number of values.
+
+    Example:
+        >>> x = jnp.zeros((2, 784))
+        >>> gr.init(gr.Reshape((28, 28, -1)), 0, x)(x).shape
+        (2, 28, 28, 1)
     """
 
     def __init__(self, target_shape: tuple[int, ...]) -> None:
@@ -58,6 +69,12 @@ class Rescaling(Layer):
     Args:
         scale: a number, or one for each feature of the last axis.
         offset: the same.
+
+    Example:
+        >>> x = jnp.array([[0, 51, 255]], jnp.uint8)
+        >>> y = gr.init(gr.Rescaling(1 / 255), 0, x)(x)
+        >>> print(np.asarray(y).round(2))
+        [[0.  0.2 1. ]]
     """
 
     def __init__(self, scale: Any, offset: Any = 0.0) -> None:
