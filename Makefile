@@ -1,63 +1,65 @@
 # Every target sets itself up: a virtual environment with the pinned versions of constraints.txt.
+# One of another Python beside it: `make PYTHON=python3.12 VENV=.venv312 test`.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
 .PHONY: demo test lint format bench lessons docs clean
 
-demo: .venv/gradus  ## train on the handwritten digits and write report.html
+demo: $(VENV)/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
 
-test: .venv/tests  ## run the test suite
+test: $(VENV)/tests  ## run the test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/lint  ## check style and types
+lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
 
-format: .venv/lint
+format: $(VENV)/lint
 	$(BIN)/ruff format src tests benchmarks examples
 	$(BIN)/ruff check --fix src tests benchmarks examples
 
-bench: .venv/bench  ## run every benchmark
+bench: $(VENV)/bench  ## run every benchmark
 	for claim in cold_start memory epoch_speed time_to_accuracy network_speed \
 		cnn_quality defaults_quality sweep_speed sweep_size sweep_quality; do \
 		$(BIN)/python benchmarks/$$claim.py || exit 1; \
 	done
 
-lessons: .venv/gradus  ## run every lesson at full size and write the course into docs/site/lessons
+lessons: $(VENV)/gradus  ## run every lesson at full size and write the course into docs/site/lessons
 	$(BIN)/gradus lessons --build docs/site/lessons
 
-docs: .venv/docs  ## write the API's pages, from the docstrings, into docs/site
+docs: $(VENV)/docs  ## write the API's pages, from the docstrings, into docs/site
 	$(BIN)/pdoc --docformat google --output-directory docs/site gradus gradus.nn gradus.objectives gradus.optim \
 		gradus.data gradus.train gradus.models gradus.report gradus.apps
 
 clean:
-	rm -rf .venv build docs/site report.html
+	rm -rf $(VENV) build docs/site report.html
 
-.venv/python:
+$(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradus needs Python 3.11 or newer")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-.venv/gradus: .venv/python $(SOURCES)
+$(VENV)/gradus: $(VENV)/python $(SOURCES)
 	$(PIP) -e .
 	@touch $@
 
-.venv/tests: .venv/gradus
+$(VENV)/tests: $(VENV)/gradus
 	$(PIP) -e '.[test]'
 	@touch $@
 
-.venv/lint: .venv/gradus
+$(VENV)/lint: $(VENV)/gradus
 	$(PIP) -e '.[lint]'
 	@touch $@
 
-.venv/docs: .venv/gradus
+$(VENV)/docs: $(VENV)/gradus
 	$(PIP) -e '.[docs]'
 	@touch $@
 
-.venv/bench: .venv/gradus
+$(VENV)/bench: $(VENV)/gradus
 	$(PIP) -e '.[bench]'
 	@touch $@
