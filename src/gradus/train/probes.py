@@ -80,24 +80,16 @@ def _of_layer(layer: Layer, output: Any) -> list[jax.Array]:
     nothing = jnp.float32(jnp.nan)
     if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
         return [nothing] * len(OF_LAYERS)
-    mean = _mean(output)
+    mean = jnp.mean(output)
     flat = activations.facts(layer.__dict__.get("activation")).saturated
     silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
     return [
         mean,
         _norm(output - mean) / math.sqrt(output.size),
-        nothing if flat is None else _mean(flat(output).astype(jnp.float32)),
+        nothing if flat is None else jnp.mean(flat(output).astype(jnp.float32)),
         jnp.mean(silent, dtype=jnp.float32),
     ]
 
 
-# On a CPU, XLA adds up an array one number after another, but multiplies matrices in vectors and
-# on all cores: sums written as scalar products are several times as fast.
-
-
-def _mean(array: jax.Array) -> jax.Array:
-    return jnp.vdot(array, jnp.ones_like(array)) / array.size
-
-
 def _norm(array: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.vdot(array, array))
+    return jnp.sqrt(jnp.sum(jnp.square(array)))
