@@ -49,8 +49,8 @@ def pytree(cls: T) -> T:
         vars(owner).update(zip(leaves, values, strict=True))
         return owner
 
-    # Not `register_dataclass`: to JAX 0.10 two classes so registered are one structure if their
-    # fields are alike, and now and then a program compiled for one loss was run for another.
+    # Not `register_dataclass`: to JAX 0.10 and 0.12 two classes so registered are one structure if
+    # their fields are alike, and now and then a program compiled for one loss was run for another.
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     made.has_leaves = True  # a layer that holds one has its leaves
     return made
