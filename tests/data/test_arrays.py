@@ -32,7 +32,7 @@ def test_float32_is_not_copied_and_other_floats_become_float32():
         (bool, bool),
     ],
 )
-def test_integers_and_booleans_stay_what_they_are_in_at_most_32_bits(dtype, kept):
+def test_integers_and_booleans_of_at_most_32_bits_keep_their_type(dtype, kept):
     array = as_array(np.array([0, 1, 1], dtype))
     assert array.dtype == np.dtype(kept)
     assert array.tolist() == [0, 1, 1]
@@ -72,7 +72,7 @@ def test_lists_frames_and_jax_arrays_give_the_same_array():
         (np.ma.masked_array([1.0, 2.0], [True, False]), "masked"),
     ],
 )
-def test_what_a_network_cannot_read_is_refused_in_words(values, word):
+def test_what_a_network_cannot_read_raises(values, word):
     with pytest.raises(DataError, match=word) as caught:
         as_array(values, "pixels")
     assert "pixels" in str(caught.value)
@@ -80,7 +80,7 @@ def test_what_a_network_cannot_read_is_refused_in_words(values, word):
 
 @pytest.mark.parametrize("kind", [str, object])
 @pytest.mark.parametrize("name", ["y", "y['kind']", "validation y"])
-def test_names_of_classes_are_to_be_numbered(name, kind):
+def test_class_names_are_answered_with_how_to_number_them(name, kind):
     with pytest.raises(DataError, match="return_inverse=True") as caught:
         as_array(np.array(["cat", "dog"], kind), name)
     assert str(caught.value).startswith(f"{name} holds ")
@@ -118,7 +118,7 @@ def test_a_sum_that_overflows_is_not_an_infinity():
     check_finite({"codes": np.array([1, 2])})
 
 
-def test_lengths_must_agree_and_not_be_zero():
+def test_lengths_must_be_equal_and_not_zero():
     x = np.zeros((4, 2))
     assert check_same_length({"a": x, "b": x}, np.zeros(4), np.ones(4)) == 4
     with pytest.raises(DataError, match=r"x has 4, y has 3"):
@@ -133,10 +133,10 @@ def test_lengths_must_agree_and_not_be_zero():
 def test_an_aligned_array_is_equal_and_begins_at_a_multiple_of_64_bytes(offset):
     memory = aligned(np.arange(1000, dtype=np.float32))
     given = memory[offset // 4 : offset // 4 + 600].reshape(20, 30)
-    made = aligned(given)
-    np.testing.assert_array_equal(made, given)
-    assert made.ctypes.data % 64 == 0
-    assert np.shares_memory(made, given) == (offset % 64 == 0)
+    copy = aligned(given)
+    np.testing.assert_array_equal(copy, given)
+    assert copy.ctypes.data % 64 == 0
+    assert np.shares_memory(copy, given) == (offset % 64 == 0)
     wide = aligned(given.astype(np.float64), np.float32)
     assert wide.dtype == np.float32
     np.testing.assert_array_equal(wide, given)

@@ -38,7 +38,7 @@ def test_digits_are_images_scaled_to_one():
     assert np.array_equal(y, data.y)
 
 
-def test_array_preprocessing_is_learnt_from_the_training_rows_alone():
+def test_array_preprocessing_is_learned_from_the_training_rows_alone():
     data = load("diabetes")
     train, validation = split(len(data))
     preprocessor = data.take(train).preprocessor()
@@ -58,7 +58,7 @@ def test_a_saved_array_preprocessor_is_equal_and_checks_the_width():
     again = preprocessor_from_dict(json.loads(json.dumps(preprocessor.to_dict())))
     assert again == preprocessor
     assert again.inverse_target(data.y[:1]).tolist() == ["class_0"]
-    with pytest.raises(DataError, match="learnt from 13 columns"):
+    with pytest.raises(DataError, match="learned from 13 columns"):
         again.transform(data.x[:, :5])
     with pytest.raises(DataError, match="1 NaN"):
         again.transform(np.where(np.arange(13) == 2, np.nan, data.x[:1]))

@@ -47,7 +47,7 @@ GOOD = idx_bytes(np.zeros((3, 2, 2), np.uint8))
         (gzip.compress(GOOD, mtime=0)[:10] + b"\xff" * 20, "damaged"),
     ],
 )
-def test_broken_idx_files_are_refused(tmp_path, content, word):
+def test_broken_idx_files_raise(tmp_path, content, word):
     path = tmp_path / "file.gz" if content[:2] == b"\x1f\x8b" else tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(DataError, match=word):
@@ -119,7 +119,7 @@ def test_train_and_test_folders_share_classes_and_size(tmp_path):
     assert data.test.y.tolist() == [1]
 
 
-def test_folders_without_images_and_broken_images_are_refused(tmp_path):
+def test_folders_without_images_and_broken_images_raise(tmp_path):
     with pytest.raises(DataError, match="no folders of images"):
         load(tmp_path)
     (tmp_path / "cat").mkdir()

@@ -1,4 +1,4 @@
-"""Settings of the preprocessing: other scalings, other fillings, other encodings, other sizes."""
+"""Settings of the preprocessing: scaling, filling in, encoding, and resizing."""
 
 import json
 
@@ -34,8 +34,8 @@ def saved(preprocessor):
 
 
 def table(values, **settings):
-    learnt = TablePreprocessor.fit({"a": values}, preprocessing=Preprocessing(**settings))
-    return saved(learnt).transform({"a": values})
+    fitted = TablePreprocessor.fit({"a": values}, preprocessing=Preprocessing(**settings))
+    return saved(fitted).transform({"a": values})
 
 
 def ranks(values):
@@ -58,13 +58,13 @@ def clipped(values):
         ("none", 1e5 * HEAVY, 1e5 * HEAVY),
     ],
 )
-def test_numbers_of_a_table_are_scaled_as_they_are_to_be(scaling, values, expected):
+def test_every_scaling_of_a_table(scaling, values, expected):
     x = table(values, scaling=scaling)
     assert x.dtype == np.float32
     np.testing.assert_allclose(x[:, 0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_missing_numbers_are_filled_in_and_marked_as_they_are_to_be():
+def test_missing_numbers_are_filled_in_and_marked():
     values = [1.0, 2.0, None, 12.0] * 10
     given = np.array(values, float)[:, None]
     for word in ("median", "mean"):
@@ -83,14 +83,14 @@ def test_missing_numbers_are_filled_in_and_marked_as_they_are_to_be():
 
 def test_a_limit_of_0_embeds_every_category_and_dates_are_scaled_too():
     frame = {"town": ["Ulm", "Bonn"] * 20, "day": ["2024-01-01", "2024-03-05"] * 20}
-    learnt = TablePreprocessor.fit(
+    fitted = TablePreprocessor.fit(
         frame, preprocessing=Preprocessing(one_hot_limit=0, scaling="minmax")
     )
-    x = learnt.transform(frame)
+    x = fitted.transform(frame)
     assert x["categories"][:2, 0].tolist() == [2, 1]
     assert x["numbers"].min() == 0
     assert x["numbers"].max() == 1
-    assert "scaled to [0, 1]" in learnt.describe()
+    assert "scaled to [0, 1]" in fitted.describe()
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_a_limit_of_0_embeds_every_category_and_dates_are_scaled_too():
         ("none", IMAGES),
     ],
 )
-def test_images_are_scaled_by_their_kind_or_by_what_is_in_them(scaling, expected, tmp_path):
+def test_images_are_scaled_by_their_type_or_their_values(scaling, expected, tmp_path):
     np.savez(tmp_path / "images.npz", x=IMAGES, y=np.arange(6) % 2)
-    learnt = saved(load(tmp_path / "images.npz").preprocessor(Preprocessing(scaling=scaling)))
-    np.testing.assert_allclose(learnt.transform(IMAGES), expected, rtol=1e-4, atol=1e-5)
+    fitted = saved(load(tmp_path / "images.npz").preprocessor(Preprocessing(scaling=scaling)))
+    np.testing.assert_allclose(fitted.transform(IMAGES), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_columns_of_an_array_are_scaled_as_scikit_learn_does():
     x = np.stack([HEAVY, NORMAL, np.full(200, 7.0)], axis=1).astype(np.float32)
     for scaling, scaler in (("standard", StandardScaler()), ("minmax", MinMaxScaler())):
-        learnt = ArrayPreprocessor.fit(x, preprocessing=Preprocessing(scaling=scaling))
+        fitted = ArrayPreprocessor.fit(x, preprocessing=Preprocessing(scaling=scaling))
         expected = scaler.fit_transform(x.astype(float))
-        np.testing.assert_allclose(learnt.transform(x), expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(fitted.transform(x), expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(
         ArrayPreprocessor.fit(x, preprocessing=Preprocessing(scaling="none")).transform(x), x
     )
@@ -121,41 +121,41 @@ def test_columns_of_an_array_are_scaled_as_scikit_learn_does():
 
 def test_images_are_resized_as_pillow_does():
     preprocessing = Preprocessing(scaling="none", image_size=(4, 6))
-    learnt = saved(ArrayPreprocessor.fit(IMAGES, preprocessing=preprocessing))
-    x = learnt.transform(IMAGES)
+    fitted = saved(ArrayPreprocessor.fit(IMAGES, preprocessing=preprocessing))
+    x = fitted.transform(IMAGES)
     assert (x.shape, x.dtype) == ((6, 4, 6, 3), np.uint8)
-    for image, made in zip(IMAGES, x, strict=True):
+    for image, resized in zip(IMAGES, x, strict=True):
         expected = Image.fromarray(image).resize((6, 4), Image.Resampling.BILINEAR)
-        np.testing.assert_array_equal(made, np.asarray(expected))
-    floats = learnt.transform(IMAGES.astype(np.float32))
-    np.testing.assert_allclose(floats, x, atol=1)  # which is rounded
-    assert learnt.transform(x) is x
-    assert "4 × 6" in learnt.describe()
+        np.testing.assert_array_equal(resized, np.asarray(expected))
+    floats = fitted.transform(IMAGES.astype(np.float32))
+    np.testing.assert_allclose(floats, x, atol=1)  # uint8 is rounded
+    assert fitted.transform(x) is x
+    assert "4 × 6" in fitted.describe()
 
 
-def test_a_treatment_may_hold_spaces():
-    how = Preprocessing(scaling=choice("standard", "minmax"), one_hot_limit=choice(0, 24))
-    hypers = find_hyperparameters(how)
+def test_settings_may_be_spaces():
+    settings = Preprocessing(scaling=choice("standard", "minmax"), one_hot_limit=choice(0, 24))
+    hypers = find_hyperparameters(settings)
     assert list(hypers) == ["scaling", "one_hot_limit"]
-    assert resolve(how, hypers, {"scaling": 1, "one_hot_limit": 0}) == Preprocessing(
+    assert resolve(settings, hypers, {"scaling": 1, "one_hot_limit": 0}) == Preprocessing(
         scaling="minmax", one_hot_limit=0
     )
 
 
-def test_treatments_that_cannot_be_say_what_to_write():
+def test_invalid_settings_say_what_to_write():
     with pytest.raises(GradusError, match=r"scaling 'min-max'.*Did you mean 'minmax'"):
         Preprocessing(scaling="min-max")
     with pytest.raises(GradusError, match=r"missing 'medium'.*Did you mean 'median'"):
         Preprocessing(missing="medium")
     refused = [
-        ({"missing": "mean"}, {"x": IMAGES}, "missing = 'mean' means nothing for arrays"),
+        ({"missing": "mean"}, {"x": IMAGES}, "missing = 'mean' does not apply to arrays"),
         ({"image_size": (4, 4)}, {"x": HEAVY[:, None]}, "is for images"),
         ({"image_size": (4, 0)}, {"x": IMAGES}, "write a height and a width"),
-        ({"scaling": "normal"}, {"x": HEAVY[:, None]}, "means nothing for arrays"),
-        ({"scaling": "minmax"}, {"x": (HEAVY, NORMAL)}, "means nothing for several inputs"),
+        ({"scaling": "normal"}, {"x": HEAVY[:, None]}, "does not apply to arrays"),
+        ({"scaling": "minmax"}, {"x": (HEAVY, NORMAL)}, "does not apply to several inputs"),
     ]
     for settings, data, words in refused:
         with pytest.raises(DataError, match=words):
             Dataset(data["x"]).preprocessor(Preprocessing(**settings))
-    with pytest.raises(DataError, match=r"image_size = .* means nothing for a table"):
+    with pytest.raises(DataError, match=r"image_size = .* does not apply to a table"):
         TablePreprocessor.fit({"a": HEAVY}, preprocessing=Preprocessing(image_size=(4, 4)))

@@ -1,4 +1,4 @@
-"""Sequences padded, text as codes and back, windows of a series."""
+"""Padding of sequences, text as codes and back, windows of a series."""
 
 import json
 import os
@@ -54,20 +54,20 @@ def test_steps_of_several_features_are_padded():
         ([[1]], {"padding": "end"}, "'end'.*post, pre"),
     ],
 )
-def test_what_cannot_be_padded_is_refused(given_, options, message):
+def test_invalid_sequences_raise(given_, options, message):
     with pytest.raises(GradusError, match=message):
         pad_sequences(given_, **options)
 
 
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=4).filter(any))
-def test_characters_come_back_as_they_were(texts):
+def test_characters_are_restored(texts):
     vectorizer = TextVectorizer("characters").fit(texts)
     assert vectorizer.inverse(vectorizer.transform(texts)) == texts
     assert vectorizer.size == len(set("".join(texts))) + 2
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=6))
-def test_words_come_back_in_lower_case(words):
+def test_words_are_restored_in_lower_case(words):
     text = " ".join(words)
     vectorizer = TextVectorizer().fit([text.upper()])
     codes = vectorizer.transform([text])
@@ -77,7 +77,7 @@ def test_words_come_back_in_lower_case(words):
     np.testing.assert_array_equal(TextVectorizer.from_dict(saved).transform([text]), codes)
 
 
-def test_codes_go_by_frequency_and_the_rest_is_unknown():
+def test_codes_are_ordered_by_frequency_and_the_rest_is_unknown():
     texts = ["The cat, the dog!", "the end; don't ask a cat"]
     vectorizer = TextVectorizer(vocabulary_size=5, length=4).fit(texts)
     assert vectorizer.vocabulary == ("the", "cat", "a")  # 3 times, twice, once and first of those
@@ -88,7 +88,7 @@ def test_codes_go_by_frequency_and_the_rest_is_unknown():
     assert TextVectorizer().fit(["a"]).transform([""]).tolist() == [[0]]
 
 
-def test_what_is_no_text_is_refused():
+def test_invalid_texts_and_codes_raise():
     fitted = TextVectorizer().fit(["a b"])
     for bad in ([], "a text", [1, 2]):
         with pytest.raises(DataError, match="list of texts"):
@@ -105,12 +105,12 @@ def test_what_is_no_text_is_refused():
         TextVectorizer("word")
     with pytest.raises(GradusError, match="at least 3"):
         TextVectorizer(vocabulary_size=2)
-    with pytest.raises(SavedError, match="no saved TextVectorizer"):
+    with pytest.raises(SavedError, match="not a saved TextVectorizer"):
         TextVectorizer.from_dict({"mode": "words"})
 
 
 @given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
-def test_windows_hold_what_came_before_their_targets(steps, length, horizon, stride):
+def test_windows_precede_their_targets(steps, length, horizon, stride):
     series = np.arange(steps)
     if steps < length + horizon:
         with pytest.raises(DataError, match=f"need {length + horizon} steps.* has {steps}"):
@@ -129,5 +129,5 @@ def test_windows_of_several_features():
     np.testing.assert_array_equal(x[-1, -1], np.float32(series[7]))
     with pytest.raises(DataError, match=r"not \(2, 3, 4\)"):
         windows(np.zeros((2, 3, 4)), 1)
-    with pytest.raises(DataError, match=r"length=0"):
+    with pytest.raises(GradusError, match=r"length=0"):
         windows(series, 0)

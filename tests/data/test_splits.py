@@ -11,7 +11,7 @@ labels = st.lists(st.integers(0, 6), min_size=2, max_size=60).map(np.array)
 
 
 @given(labels, st.floats(0.01, 0.99), st.integers(0, 5))
-def test_a_split_parts_the_rows_and_every_class_is_trained_on(y, share, seed):
+def test_a_split_covers_the_rows_and_every_class_is_trained_on(y, share, seed):
     train, validation = split(y, share, seed)
     assert sorted([*train, *validation]) == list(range(len(y)))
     assert train.dtype == validation.dtype == np.int32
@@ -23,7 +23,7 @@ def test_a_split_parts_the_rows_and_every_class_is_trained_on(y, share, seed):
     assert np.array_equal(train, again[0])
 
 
-def test_classes_are_held_out_in_the_proportions_that_scikit_learn_holds_out():
+def test_classes_are_held_out_in_the_proportions_of_scikit_learn():
     y = np.repeat([0, 1, 2], [100, 50, 10])
     ours = np.bincount(y[split(y, 0.3)[1]])
     theirs = np.bincount(train_test_split(y, test_size=0.3, stratify=y, random_state=0)[1])
@@ -38,7 +38,7 @@ def test_numbers_are_not_stratified_and_seeds_differ():
 
 
 @given(labels, st.data())
-def test_each_row_validates_once_and_classes_are_dealt_evenly(y, data):
+def test_each_row_validates_once_and_classes_are_spread_evenly(y, data):
     k = data.draw(st.integers(2, len(y)))
     folds = k_folds(y, k)
     assert sorted(np.concatenate([validation for _, validation in folds])) == list(range(len(y)))
@@ -63,6 +63,6 @@ def test_each_row_validates_once_and_classes_are_dealt_evenly(y, data):
         lambda: k_folds(10, 11),
     ],
 )
-def test_what_cannot_be_split_is_refused(call):
+def test_invalid_splits_raise(call):
     with pytest.raises(DataError):
         call()

@@ -19,7 +19,7 @@ REAL = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[3] / "shared" /
 RNG = np.random.default_rng(0)
 NORMAL = RNG.normal(5, 3, 400)
 HEAVY = RNG.lognormal(0, 2, 400)
-HUMPS = np.sign(NORMAL - 5) + NORMAL / 99
+BIMODAL = np.sign(NORMAL - 5) + NORMAL / 99
 
 
 def saved(preprocessor):
@@ -28,7 +28,7 @@ def saved(preprocessor):
     return again
 
 
-def test_numbers_are_standardised_as_scikit_learn_does():
+def test_numbers_are_standardized_as_scikit_learn_does():
     preprocessor = TablePreprocessor.fit({"a": NORMAL, "b": 2 * NORMAL[::-1]})
     expected = StandardScaler().fit_transform(np.stack([NORMAL, 2 * NORMAL[::-1]], axis=1))
     x = preprocessor.transform({"b": 2 * NORMAL[::-1], "a": NORMAL, "more": NORMAL})
@@ -39,10 +39,10 @@ def test_numbers_are_standardised_as_scikit_learn_does():
 
 @pytest.mark.parametrize(
     "values",
-    [HEAVY[:200], np.where(RNG.random(200) < 0.9, 0, HEAVY[:200]), HUMPS[:200]],
-    ids=["heavy", "mostly zero", "two humps"],
+    [HEAVY[:200], np.where(RNG.random(200) < 0.9, 0, HEAVY[:200]), BIMODAL[:200]],
+    ids=["heavy", "mostly zero", "two modes"],
 )
-def test_heavy_tails_and_two_humps_get_the_normal_scores_of_their_ranks(values):
+def test_heavy_tails_and_two_modes_get_the_normal_scores_of_their_ranks(values):
     preprocessor = TablePreprocessor.fit({"a": values})
     assert preprocessor.columns[0].knots
     scores = norm.ppf((rankdata(values) - 0.5) / len(values))
@@ -53,7 +53,7 @@ def test_heavy_tails_and_two_humps_get_the_normal_scores_of_their_ranks(values):
     np.testing.assert_allclose(ends, [expected.min(), expected.max()], rtol=1e-5)
 
 
-def test_missing_numbers_take_the_median_and_an_indicator():
+def test_missing_numbers_become_the_median_with_an_indicator():
     values = [1.0, 2.0, None, 10.0] * 10
     preprocessor = TablePreprocessor.fit({"a": values})
     assert preprocessor.feature_names == ("a", "a=missing")
@@ -66,7 +66,7 @@ def test_missing_numbers_take_the_median_and_an_indicator():
     assert without.transform({"a": [None]}) == pytest.approx(median)
 
 
-def test_categories_are_one_hot_as_scikit_learn_has_it_and_unseen_ones_are_zeros():
+def test_categories_are_one_hot_as_in_scikit_learn_and_unseen_ones_are_zeros():
     values = ["red", "green", "blue", "red"] * 10
     preprocessor = TablePreprocessor.fit({"a": values})
     encoder = OneHotEncoder(handle_unknown="ignore").fit(np.array(values)[:, None])
@@ -95,7 +95,7 @@ def test_many_categories_become_codes_with_zero_for_the_unseen():
     assert alone.transform({"town": values})["numbers"].shape == (122, 0)
 
 
-def test_a_category_is_the_same_however_a_file_happens_to_type_it():
+def test_a_category_is_the_same_whatever_its_type_in_a_file():
     preprocessor = TablePreprocessor.fit({"a": ["1", "2.0", "true", "b"] * 10})
     assert preprocessor.feature_names == ("a=1", "a=2", "a=True", "a=b")
     for values, column in (([1], 0), ([2.0], 1), ([2], 1), (["1.0"], 0), ([True], 2)):
@@ -124,7 +124,7 @@ def test_dates_become_their_parts():
     assert TablePreprocessor.fit({"t": times}).feature_names == ("t.days", "t.hour")
 
 
-def test_what_says_nothing_is_left_out_with_a_note():
+def test_useless_columns_are_dropped_with_a_note():
     rows = 40
     preprocessor = TablePreprocessor.fit(
         {
@@ -159,13 +159,13 @@ def test_what_says_nothing_is_left_out_with_a_note():
         ([b"a", b"b"] * 15, "Binary"),
     ],
 )
-def test_what_the_user_must_decide_is_refused_with_a_word_on_what_to_do(column, word):
+def test_what_the_user_must_decide_raises_with_what_to_do(column, word):
     with pytest.raises(DataError, match=word):
         TablePreprocessor.fit({"good": NORMAL[:30], "bad": column})
     TablePreprocessor.fit({"good": NORMAL[:30], "bad": column}, drop=["bad"])
 
 
-def test_leaks_are_left_out_unless_kept():
+def test_leaks_are_dropped_unless_kept():
     y = ["yes", "no", "no", "yes"] * 10
     frame = {"y": y, "alive": [1, 0, 0, 1] * 10, "a": NORMAL[:40]}
     preprocessor = TablePreprocessor.fit(frame, "y")
@@ -193,7 +193,7 @@ def test_leaks_are_left_out_unless_kept():
         ([1.0, 2.0, 3.0, 4.0] * 10, "regression", ()),
     ],
 )
-def test_the_kind_of_target_is_inferred_and_shown(values, task, names):
+def test_the_task_is_inferred_and_shown(values, task, names):
     frame = {"a": HEAVY[:40], "y": values}
     preprocessor = TablePreprocessor.fit(frame, "y")
     assert preprocessor.target.task == task
@@ -212,7 +212,7 @@ def test_the_kind_of_target_is_inferred_and_shown(values, task, names):
         assert preprocessor.inverse_target(y).tolist() == expected
 
 
-def test_the_kind_of_target_can_be_overruled():
+def test_the_inferred_task_can_be_overridden():
     frame = {"a": NORMAL[:40], "y": [1, 2, 3, 4] * 10}
     assert TablePreprocessor.fit(frame, "y", "regression").target.task == "regression"
     two = {**frame, "y": [1, 2] * 20}
@@ -245,12 +245,12 @@ def test_probabilities_become_names():
         ([1.0, float("inf")] * 20, "infinite"),
     ],
 )
-def test_targets_that_cannot_be_learnt_are_refused(values, word):
+def test_invalid_targets_raise(values, word):
     with pytest.raises(DataError, match=word):
         TablePreprocessor.fit({"a": NORMAL[:40], "y": values}, "y")
 
 
-def test_tables_that_do_not_fit_are_refused_with_the_nearest_name():
+def test_tables_that_do_not_fit_raise_with_the_nearest_name():
     frame = {"age": NORMAL[:40], "job": ["x", "y"] * 20, "y": ["u", "v", "v", "u"] * 10}
     preprocessor = TablePreprocessor.fit(frame, "y")
     with pytest.raises(DataError, match=r"no column 'age'. Did you mean 'Age'"):
@@ -280,7 +280,7 @@ def test_tables_that_do_not_fit_are_refused_with_the_nearest_name():
     [{}, [], {"preprocessor": "table"}, {"preprocessor": "array"},
      {"preprocessor": "table", "columns": [{"kind": "magic"}], "target": None, "notes": []}],
 )  # fmt: skip
-def test_a_saved_preprocessor_that_is_none_is_refused(rubbish):
+def test_an_invalid_saved_preprocessor_raises(rubbish):
     with pytest.raises(SavedError):
         preprocessor_from_dict(rubbish)
 
@@ -313,7 +313,7 @@ def frames(draw):
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frames(), st.booleans(), st.integers(0, 5))
-def test_any_table_is_encoded_finitely_or_refused_in_words(frame, supervised, one_hot_limit):
+def test_any_table_is_encoded_finitely_or_raises(frame, supervised, one_hot_limit):
     try:
         preprocessor = TablePreprocessor.fit(
             frame,
@@ -322,9 +322,9 @@ def test_any_table_is_encoded_finitely_or_refused_in_words(frame, supervised, on
         )
     except GradusError:
         return
-    # A row without a target is not learnt from, and what stands in it may be refused.
-    learnt = saved(preprocessor)
-    x, y = learnt.xy(frame) if supervised else (learnt.transform(frame), frame["c0"])
+    # A row without a target is not used, and its other values may be invalid.
+    restored = saved(preprocessor)
+    x, y = restored.xy(frame) if supervised else (restored.transform(frame), frame["c0"])
     numbers = x["numbers"] if isinstance(x, dict) else x
     assert numbers.shape == (len(y), len(preprocessor.feature_names))
     assert np.isfinite(numbers).all()
@@ -370,7 +370,7 @@ def test_adult_is_evaluated_on_its_own_test_file():
     assert y.tolist() == (theirs == ">50K").astype(int).tolist()
 
 
-def test_california_prices_come_back_in_dollars():
+def test_california_prices_are_restored_in_dollars():
     data = load(real("california_housing"), "median_house_value")
     preprocessor = data.preprocessor()
     _, y = data.xy(preprocessor)

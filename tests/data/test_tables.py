@@ -50,7 +50,7 @@ def test_a_csv_is_typed_stripped_and_its_null_words_are_missing(tmp_path):
         ("t.csv", ("\n\n" + CSV.replace("\n?", "\n\n\n?") + "\n\n").encode()),
     ],
 )
-def test_packing_line_ends_marks_and_blank_lines_do_not_matter(tmp_path, name, content):
+def test_compression_line_ends_marks_and_blank_lines_do_not_matter(tmp_path, name, content):
     expected = read_table(write(tmp_path, CSV, "plain.csv"))
     assert read_table(write(tmp_path, content, name)).equals(expected)
 
@@ -91,12 +91,12 @@ def test_parquet_is_read_with_its_own_types(tmp_path):
         (gzip.compress(b"", mtime=0), "empty"),
     ],
 )
-def test_broken_text_files_are_refused(tmp_path, content, word):
+def test_broken_text_files_raise(tmp_path, content, word):
     with pytest.raises(DataError, match=word):
         read_table(write(tmp_path, content))
 
 
-def test_what_is_no_table_is_refused(tmp_path):
+def test_files_and_values_that_are_not_tables_raise(tmp_path):
     with pytest.raises(DataError, match=r"Did you mean .*train.csv"):
         read_table(write(tmp_path, CSV, "train.csv").with_name("trian.csv"))
     with pytest.raises(DataError, match="not a Parquet file"):
@@ -154,7 +154,7 @@ def test_real_tables_equal_what_pandas_reads(name, missing):
         assert ours[column].drop_nulls().to_list() == present
 
 
-def test_load_tells_what_it_does_not_find(tmp_path, monkeypatch):
+def test_load_names_what_it_does_not_find(tmp_path, monkeypatch):
     path = write(tmp_path, "age,survived\n1,0\n2,1\n3,\n", "titanic.csv")
     data = load(path, "survived")
     assert (len(data), data.task, data.target) == (2, "binary", "survived")
@@ -173,7 +173,7 @@ def test_load_tells_what_it_does_not_find(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADUS_DATA", str(tmp_path))
     with pytest.raises(DataError, match="four IDX files"):
         load("mnist")
-    with pytest.raises(DataError, match="of no known kind"):
+    with pytest.raises(DataError, match="has an unknown format"):
         load(write(tmp_path, "x", "x.xlsx"))
 
 

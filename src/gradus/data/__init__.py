@@ -1,4 +1,4 @@
-"""Data in."""
+"""Reading, splitting, and preprocessing data."""
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling, preprocessor_from_dict
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length

@@ -1,4 +1,4 @@
-"""Arrays in: what a user may give as x and y, and what every model gets."""
+"""Conversion and checks of the arrays that users pass as x and y."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ import numpy as np
 
 from gradus.errors import DataError
 
-ALIGNMENT = 64  # bytes, what XLA asks of an array on the CPU
-_KEPT_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
+ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
+_SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
 def as_array(values: Any, name: str = "x") -> np.ndarray:
-    """Return `values` as a contiguous NumPy array of a type that a network can use.
+    """Convert `values` to a contiguous NumPy array of a type that a network accepts.
 
     Floats become float32 (a float32 array is not copied); booleans and integers of up to 32 bits
-    stay as they are; wider integers become int32.
+    keep their type; wider integers become int32.
 
     Args:
         values: a NumPy, JAX, pandas or Polars array, series or frame of numbers, or a list.
-        name: what to call it in an error.
+        name: what errors call it.
 
     Raises:
         DataError: if the values are text or objects, have missing entries, rows of unequal length
-            or no rows axis, or do not fit into 32 bits.
+            or no axis of rows, or do not fit into 32 bits.
+
+    Example:
+        >>> gr.data.as_array([[1, 2], [3, 4]]).dtype, gr.data.as_array([0.5]).dtype
+        (dtype('int32'), dtype('float32'))
     """
     array = _as_numpy(values, name)
     if array.ndim == 0:
-        raise DataError(f"{name} is one single value, not an array: its first axis must be rows.")
+        raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         return np.ascontiguousarray(_as_float32(array, name))
     if array.dtype.kind in "iu":
@@ -38,33 +42,33 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         return np.ascontiguousarray(array)
     if array.dtype.kind in "USO" and name.removeprefix("validation ").startswith("y"):
         raise DataError(
-            f"{name} holds {_kind(array)}, not numbers. For names of classes write "
-            "classes, y = np.unique(y, return_inverse=True), and of validation data "
+            f"{name} holds {_kind(array)}, not numbers. For class names, write "
+            "classes, y = np.unique(y, return_inverse=True); for those of validation data, "
             "np.searchsorted(classes, y)."
         )
     raise DataError(
-        f"{name} holds {_kind(array)}, not numbers. If it is a table, give it as a table (a path, "
-        "or gradus.data.TablePreprocessor), which encodes text, dates and missing values."
+        f"{name} holds {_kind(array)}, not numbers. If it is a table, use "
+        "gradus.data.TablePreprocessor, which encodes text, dates and missing values."
     )
 
 
 def _as_numpy(values: Any, name: str) -> np.ndarray:
     if hasattr(values, "toarray"):
-        raise DataError(f"{name} is a sparse matrix; give {name}.toarray().")
+        raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise DataError(f"{name} has masked entries; fill them first: {name}.filled(value).")
+        raise DataError(f"{name} has masked entries; fill them first, with {name}.filled(value).")
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{name} cannot be made one array: {error}. Rows must have equal length; "
-            "several inputs are given as a tuple or a dict of arrays."
+            f"{name} cannot be converted to an array: {error}. Rows must have equal length; "
+            "pass several inputs as a tuple or a dict of arrays."
         ) from None
 
 
 def _kind(array: np.ndarray) -> str:
-    words = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "time spans"}
-    return words.get(array.dtype.kind, "Python objects (text, missing values or mixed types)")
+    kinds = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "time spans"}
+    return kinds.get(array.dtype.kind, "Python objects (text, missing values or mixed types)")
 
 
 def _as_float32(array: np.ndarray, name: str) -> np.ndarray:
@@ -81,10 +85,10 @@ def _as_float32(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def aligned(array: Any, dtype: Any = None) -> Any:
-    """Return an array whose memory begins at a multiple of 64 bytes, copied only if it does not.
+    """Return an array whose memory begins at a multiple of 64 bytes, copied only if necessary.
 
-    Such an array becomes a device's on the CPU without being copied; NumPy's own, aligned to 16
-    bytes, does not. What is no NumPy array is returned as it is.
+    JAX puts such an array on the CPU device without a copy; it copies NumPy's own arrays, which
+    are aligned to 16 bytes. Anything but a NumPy array is returned unchanged.
 
     Args:
         array: any array.
@@ -97,34 +101,40 @@ def aligned(array: Any, dtype: Any = None) -> Any:
         return array
     memory = np.empty(array.size * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    made = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
-    made[...] = array
-    return made
+    copy = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:
-    if array.dtype.name in _KEPT_INTEGERS:
+    if array.dtype.name in _SMALL_INTEGERS:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     bounds = np.iinfo(np.int32)
     if array.size and (array.min() < bounds.min or array.max() > bounds.max):
         raise DataError(
             f"{name} has integers beyond the range of int32 ({array.min()} to {array.max()}); "
-            "give floats, or codes that count from 0."
+            "pass floats, or codes that count from 0."
         )
     return array.astype(np.int32)
 
 
 def as_tree(x: Any, name: str = "x") -> Any:
-    """Return one array, or the dict or tuple of arrays that are several inputs, by `as_array`.
+    """Convert one input, or a dict or tuple of several, with `as_array`.
 
-    A list is always one array; a tuple is several inputs if each member is an array itself.
+    A list is always one array; a tuple is several inputs if each member is an array.
 
     Raises:
-        DataError: as `as_array`, naming the input; or for an empty dict or keys not strings.
+        DataError: as `as_array`, naming the input; or if a dict is empty or has a key that is not
+            a string.
+
+    Example:
+        >>> inputs = gr.data.as_tree({"image": np.zeros((2, 8, 8)), "age": [20, 30]})
+        >>> {name: (x.shape, x.dtype.name) for name, x in inputs.items()}
+        {'image': ((2, 8, 8), 'float32'), 'age': ((2,), 'int32')}
     """
     if isinstance(x, dict):
         if not x or not all(isinstance(key, str) for key in x):
-            raise DataError(f"{name} is a dict of inputs: it needs one or more names (strings).")
+            raise DataError(f"{name} is a dict of inputs: its keys must be names, at least one.")
         return {key: as_tree(value, f"{name}[{key!r}]") for key, value in x.items()}
     if _is_inputs(x):
         return tuple(as_tree(value, f"{name}[{index}]") for index, value in enumerate(x))
@@ -140,7 +150,7 @@ def _is_inputs(x: Any) -> bool:
 
 
 def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each array of `tree` with its name in words: `x`, `x['image']`, `x[0]`."""
+    """Yield each array of `tree` with its name: `x`, `x['image']`, `x[0]`."""
     if isinstance(tree, dict):
         for key, value in tree.items():
             yield from named_leaves(value, f"{name}[{key!r}]")
@@ -155,7 +165,12 @@ def check_finite(tree: Any, name: str = "x") -> None:
     """Check that no array of `tree` has NaN or infinity.
 
     Raises:
-        DataError: saying how many there are, and the row and column of the first.
+        DataError: with their number, and the row and column of the first.
+
+    Example:
+        >>> gr.data.check_finite(np.array([[1.0, 2.0], [3.0, np.nan]]))
+        Traceback (most recent call last):
+        gradus.errors.DataError: x has 1 value that is not finite (1 NaN, 0 infinite), the first ...
     """
     for leaf_name, array in named_leaves(tree, name):
         if array.dtype.kind == "f":
@@ -163,8 +178,8 @@ def check_finite(tree: Any, name: str = "x") -> None:
 
 
 def _check_array_finite(array: np.ndarray, name: str) -> None:
-    # One pass of BLAS, on all cores: the sum of squares is finite only if every value is. One that
-    # merely overflows goes on to the exact count, which then finds nothing.
+    # One pass of BLAS, on all cores: the sum of squares is finite only if every value is. A sum
+    # that merely overflows leads to the exact count, which then finds nothing.
     flat = array.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(np.dot(flat, flat)):
@@ -181,13 +196,13 @@ def _check_array_finite(array: np.ndarray, name: str) -> None:
     values = "1 value that is" if count == 1 else f"{count} values that are"
     raise DataError(
         f"{name} has {values} not finite ({nans} NaN, {count - nans} infinite), the first at "
-        f"{where} (counted from 0). Remove those rows or fill the values in; a table's missing "
-        "values are filled in by gradus.data.TablePreprocessor."
+        f"{where} (counted from 0). Remove those rows or fill in the values; for a table, "
+        "gradus.data.TablePreprocessor does."
     )
 
 
 def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
-    """Check that inputs, targets and weights have equally many rows, and return how many.
+    """Check that inputs, targets and weights have the same number of rows, and return it.
 
     Args:
         x: an array or a tree of arrays.
@@ -196,6 +211,10 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
 
     Raises:
         DataError: if the numbers of rows differ, or there are no rows.
+
+    Example:
+        >>> gr.data.check_same_length(np.zeros((3, 2)), np.zeros(3))
+        3
     """
     parts = {"x": x, "y": y, "sample_weight": weights}
     rows = {

@@ -1,7 +1,7 @@
-"""How each kind of table column becomes numbers: one class a kind, learnt once, saved as JSON.
+"""Encoders of table columns, one class per kind: fitted to the training rows, saved as JSON.
 
-Each class learns from the training column in `fit`, and `encode` turns any column of that name
-into an array with one row for each row; missing and unseen values are provided for.
+`fit` learns from the training column; `encode` turns any column of that name, with missing and
+unseen values, into an array with as many rows.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 HEAVY_TAIL = 10.0  # a normal column's kurtosis is 3, an exponential one's 9
-FAR_FROM_NORMAL = 0.15  # the distance of two distribution functions; a uniform one's is 0.06
+FAR_FROM_NORMAL = 0.15  # distance of two distribution functions; 0.06 for a uniform one
 KNOTS = 256
 FEW_KNOTS = 30
 LARGEST_FLOAT = 3e38  # of 32 bits
-CLIP = 5.0  # no encoded number is further than this many deviations from the mean
+CLIP = 5.0  # largest encoded number, in standard deviations
 
 
 @dataclass(frozen=True)
 class NumberEncoder:
-    """A number, scaled: `(f(x) - mean) / std`, within ±5 unless the scaling is "none".
+    """A number, scaled: `(f(x) - mean) / std`, clipped to ±5 unless the scaling is "none".
 
-    `f` is the identity; or, if the scaling is "normal", or "auto" and the tails are heavy (kurtosis
-    above 10) or the distribution function is further than 0.15 from the normal one (two humps,
-    strong skew), the map from quantiles to the normal distribution's, linear between at most 256
-    knots and constant beyond them (a rank-based inverse normal transform with mid-ranks). With
-    "minmax" `mean` and `std` are the smallest value and the span of all. A missing value is encoded
-    as the median or the mean.
+    `f` is the identity or, for the scaling "normal", a rank-based inverse normal transform with
+    mid-ranks: linear between at most 256 knots, constant beyond them. "auto" chooses "normal" if
+    the kurtosis is above 10 (heavy tails) or the distribution function is further than 0.15 from
+    the normal one (two modes, strong skew), else "standard". For "minmax", `mean` is the smallest
+    value and `std` the range. A missing value is encoded as the median or the mean.
     """
 
     kind: ClassVar[str] = "number"
@@ -53,21 +52,21 @@ class NumberEncoder:
     def fit(
         cls, name: str, values: np.ndarray, preprocessing: Preprocessing = AUTOMATIC
     ) -> NumberEncoder:
-        """Learn from float64 values (n,), NaN where missing, at least one present.
+        """Fit to float64 values (n,), NaN where missing, at least one of them present.
 
         Args:
             name: of the column.
             values: the training values.
-            preprocessing: how they are scaled, and what is done where they are missing.
+            preprocessing: how values are scaled and missing ones filled in.
         """
         present = values[~np.isnan(values)]
-        how = preprocessing.scaling
+        method = preprocessing.scaling
         knots, scores = _normal_scores(present)
-        if how != "normal" and (how != "auto" or _is_near_normal(present, knots, scores)):
+        if method != "normal" and (method != "auto" or _is_near_normal(present, knots, scores)):
             knots, scores = (), ()
         mapped = np.interp(present, knots, scores) if knots else present
-        scaling = how if how in ("minmax", "none") else "standard"
-        mean, std = _span(mapped, scaling)
+        scaling = method if method in ("minmax", "none") else "standard"
+        mean, std = _shift_and_scale(mapped, scaling)
         return cls(
             name,
             fill=float(np.median(present) if preprocessing.missing == "median" else present.mean()),
@@ -80,11 +79,11 @@ class NumberEncoder:
         )
 
     def encode(self, column: pl.Series) -> np.ndarray:
-        """Return float32 (n, 1), or (n, 2) with a 0/1 column that says what is missing."""
+        """Return float32 (n, 1), or (n, 2) with a 0/1 column that marks missing values."""
         return self.encode_values(to_numbers(column))
 
     def encode_values(self, values: np.ndarray) -> np.ndarray:
-        """Do the same for float64 values (n,), NaN where missing."""
+        """Encode float64 values (n,), NaN where missing, as `encode` does."""
         missing = np.isnan(values)
         filled = np.where(missing, self.fill, values)
         mapped = np.interp(filled, self.knots, self.scores) if self.knots else filled
@@ -94,21 +93,21 @@ class NumberEncoder:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
+        """Names of the encoded columns."""
         return (self.name, f"{self.name}=missing") if self.indicator else (self.name,)
 
     def describe(self) -> str:
-        """Say what is done to the column."""
-        how = "quantiles mapped to normal, " if self.knots else ""
+        """Describe the encoding in a few words."""
+        mapping = "quantiles mapped to normal, " if self.knots else ""
         missing = f", missing: {self.fill:.4g} + indicator" if self.indicator else ""
-        return f"{how}{_SCALED[self.scaling]}{missing}"
+        return f"{mapping}{_SCALED[self.scaling]}{missing}"
 
 
-_SCALED = {"standard": "standardised", "minmax": "scaled to [0, 1]", "none": "as it is"}
+_SCALED = {"standard": "standardized", "minmax": "scaled to [0, 1]", "none": "unchanged"}
 
 
-def _span(values: np.ndarray, scaling: str) -> tuple[float, float]:
-    """Return what is subtracted from values, and what the rest is divided by."""
+def _shift_and_scale(values: np.ndarray, scaling: str) -> tuple[float, float]:
+    """Return the number to subtract from values and the one to divide the difference by."""
     if scaling == "none":
         return 0.0, 1.0
     if scaling == "minmax":
@@ -119,10 +118,10 @@ def _span(values: np.ndarray, scaling: str) -> tuple[float, float]:
 def _is_near_normal(
     values: np.ndarray, knots: tuple[float, ...], scores: tuple[float, ...]
 ) -> bool:
-    """Whether standardising is enough: no heavy tails, and a shape not far from normal.
+    """Whether standardizing is enough: no heavy tails, and a shape close to normal.
 
-    The kurtosis E[(x - μ)⁴] / σ⁴ is small, and (where there are enough distinct values to speak
-    of a shape) |F(x) - Φ((x - μ) / σ)| too, at every knot.
+    The kurtosis E[(x - μ)⁴] / σ⁴ is small and, if there are enough distinct values to judge the
+    shape, so is |F(x) - Φ((x - μ) / σ)| at every knot.
     """
     deviation = values - values.mean()
     largest = np.abs(deviation).max()
@@ -144,7 +143,7 @@ def _normal_scores(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, 
     """Return at most `KNOTS` distinct values and the normal quantiles of their mid-ranks."""
     distinct, counts = np.unique(values, return_counts=True)
     share = (np.cumsum(counts) - counts / 2) / len(values)
-    # Evenly spaced in rank, so that the map is fine where the data are dense; the ends always.
+    # Evenly spaced in rank, so that knots are close where the data are dense; always the ends.
     chosen = np.searchsorted(share, np.linspace(0, 1, KNOTS)).clip(0, len(distinct) - 1)
     chosen = np.unique(chosen)
     normal = NormalDist()
@@ -158,7 +157,7 @@ def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) ->
 
 @dataclass(frozen=True)
 class BooleanEncoder:
-    """A truth value, as -1 or 1; missing as 0, with an indicator where there is to be one."""
+    """A boolean, as -1 or 1; a missing value as 0, with an indicator if one is wanted."""
 
     kind: ClassVar[str] = "boolean"
     name: str
@@ -166,7 +165,7 @@ class BooleanEncoder:
 
     @classmethod
     def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> BooleanEncoder:
-        """Learn from booleans, or the numbers 0 and 1."""
+        """Fit to booleans, or the numbers 0 and 1."""
         return cls(column.name, bool(preprocessing.indicator) and column.null_count() > 0)
 
     def encode(self, column: pl.Series) -> np.ndarray:
@@ -178,20 +177,20 @@ class BooleanEncoder:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
+        """Names of the encoded columns."""
         return (self.name, f"{self.name}=missing") if self.indicator else (self.name,)
 
     def describe(self) -> str:
-        """Say what is done to the column."""
+        """Describe the encoding in a few words."""
         return "-1 or 1" + (", missing: 0 + indicator" if self.indicator else "")
 
 
 @dataclass(frozen=True)
 class CategoryEncoder:
-    """One of several names: a 0/1 column each, or an integer code for an embedding.
+    """A category: one-hot, or an integer code for an embedding.
 
-    A category that the training data lacked has all zeros, or code 0; so has a missing value,
-    unless the training data had some: then missing is a category of its own, the last one.
+    A category absent from the training data is all zeros, or code 0. So is a missing value, unless
+    the training data has some: then "missing" is the last category.
     """
 
     kind: ClassVar[str] = "category"
@@ -202,7 +201,7 @@ class CategoryEncoder:
 
     @classmethod
     def fit(cls, column: pl.Series, one_hot_limit: int) -> CategoryEncoder:
-        """Learn the levels; beyond `one_hot_limit` they are embedded, except those seen once."""
+        """Fit the levels; more than `one_hot_limit` are embedded, except those that occur once."""
         keys = to_keys(column)
         counts = keys.drop_nulls().value_counts(name="count")
         embedded = counts.height > one_hot_limit
@@ -213,7 +212,7 @@ class CategoryEncoder:
         return cls(column.name, tuple(levels), keys.null_count() > 0, embedded)
 
     def encode(self, column: pl.Series) -> np.ndarray:
-        """Return float32 (n, levels) of zeros and ones; or, embedded, int32 codes (n,)."""
+        """Return float32 (n, levels), one-hot; or int32 codes (n,) if embedded."""
         keys = to_keys(column)
         names = [*self.levels, None] if self.missing else [*self.levels]
         code_of = {name: code for code, name in enumerate(names, start=1)}
@@ -224,28 +223,28 @@ class CategoryEncoder:
 
     @property
     def cardinality(self) -> int:
-        """The number of codes, code 0 (unseen) included."""
+        """Number of codes, including 0 (unseen)."""
         return 1 + len(self.levels) + self.missing
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
+        """Names of the encoded columns."""
         if self.embedded:
             return (self.name,)
         names = (*self.levels, "missing") if self.missing else self.levels
         return tuple(f"{self.name}={name}" for name in names)
 
     def describe(self) -> str:
-        """Say what is done to the column."""
-        how = "codes for an embedding" if self.embedded else "one-hot"
-        return f"{len(self.levels)} levels, {how}" + (", missing is a level" * self.missing)
+        """Describe the encoding in a few words."""
+        encoding = "codes for an embedding" if self.embedded else "one-hot"
+        return f"{len(self.levels)} levels, {encoding}" + (", missing is a level" * self.missing)
 
 
 @dataclass(frozen=True)
 class DateEncoder:
     """A date or time, as scaled numbers: days since 1970, year, month, day, weekday, hour.
 
-    Parts that are constant in the training data are left out.
+    Parts that are constant in the training data are dropped.
     """
 
     kind: ClassVar[str] = "date"
@@ -255,7 +254,7 @@ class DateEncoder:
 
     @classmethod
     def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> DateEncoder:
-        """Learn from a Date or Datetime column with at least two distinct values."""
+        """Fit to a Date or Datetime column with at least two distinct values."""
         values = _date_parts(to_dates(column))
         parts = [
             NumberEncoder.fit(part, array, replace(preprocessing, indicator=False))
@@ -267,7 +266,7 @@ class DateEncoder:
         )
 
     def encode(self, column: pl.Series) -> np.ndarray:
-        """Return float32 (n, parts), and one 0/1 column more if missing values are indicated."""
+        """Return float32 (n, parts), plus a 0/1 column if missing values have an indicator."""
         values = _date_parts(to_dates(column))
         blocks = [part.encode_values(values[part.name]) for part in self.parts]
         if self.indicator:
@@ -276,19 +275,19 @@ class DateEncoder:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
+        """Names of the encoded columns."""
         names = [part.name for part in self.parts] + ["missing"] * self.indicator
         return tuple(f"{self.name}.{name}" for name in names)
 
     def describe(self) -> str:
-        """Say what is done to the column."""
+        """Describe the encoding in a few words."""
         missing = f", missing: {self.parts[0].fill:.4g} + indicator" if self.indicator else ""
-        how = _SCALED[self.parts[0].scaling]
-        return f"{', '.join(part.name for part in self.parts)}, {how}{missing}"
+        scaled = _SCALED[self.parts[0].scaling]
+        return f"{', '.join(part.name for part in self.parts)}, {scaled}{missing}"
 
 
 def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
-    """Return the numbers that a Datetime column stands for, float64 (n,), NaN where missing."""
+    """Return the parts of a Datetime column, each float64 (n,), NaN where missing."""
     import polars as pl
 
     date = column.dt
@@ -305,31 +304,30 @@ def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
     }
 
 
-Column = NumberEncoder | BooleanEncoder | CategoryEncoder | DateEncoder
+ColumnEncoder = NumberEncoder | BooleanEncoder | CategoryEncoder | DateEncoder
 
-_KINDS: dict[
-    str, type[NumberEncoder] | type[BooleanEncoder] | type[CategoryEncoder] | type[DateEncoder]
-] = {
-    column.kind: column for column in (NumberEncoder, BooleanEncoder, CategoryEncoder, DateEncoder)
+_KINDS: dict[str, type[ColumnEncoder]] = {
+    encoder.kind: encoder
+    for encoder in (NumberEncoder, BooleanEncoder, CategoryEncoder, DateEncoder)
 }
 
 
-def column_to_dict(column: Column) -> dict[str, Any]:
-    """Return a JSON-able dict of a column's kind and what it learnt."""
-    return {"kind": column.kind, **_lists(asdict(column))}
+def encoder_to_dict(encoder: ColumnEncoder) -> dict[str, Any]:
+    """Return a dict that fits into JSON, of an encoder's kind and fields."""
+    return {"kind": encoder.kind, **_tuples_to_lists(asdict(encoder))}
 
 
-def _lists(value: Any) -> Any:
+def _tuples_to_lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _lists(entry) for key, entry in value.items()}
-    return [_lists(entry) for entry in value] if isinstance(value, tuple) else value
+        return {key: _tuples_to_lists(entry) for key, entry in value.items()}
+    return [_tuples_to_lists(entry) for entry in value] if isinstance(value, tuple) else value
 
 
-def column_from_dict(saved: dict[str, Any]) -> Column:
-    """Return the column that `column_to_dict` saved.
+def encoder_from_dict(saved: dict[str, Any]) -> ColumnEncoder:
+    """Restore the encoder that `encoder_to_dict` saved.
 
     Raises:
-        SavedError: if `saved` is no such dict.
+        SavedError: if `saved` is not such a dict.
     """
     try:
         fields: dict[str, Any] = {
@@ -339,7 +337,7 @@ def column_from_dict(saved: dict[str, Any]) -> Column:
         }
         if saved["kind"] == DateEncoder.kind:
             parts = [{**part, "kind": NumberEncoder.kind} for part in fields["parts"]]
-            fields["parts"] = tuple(column_from_dict(part) for part in parts)
+            fields["parts"] = tuple(encoder_from_dict(part) for part in parts)
         return _KINDS[saved["kind"]](**fields)
     except (KeyError, TypeError, AttributeError) as error:
         raise SavedError(f"A saved table column cannot be read: {error!r}.") from None

@@ -1,4 +1,4 @@
-"""The values of a table's column: as numbers, as category names, or as dates."""
+"""Conversion of a table column to numbers, category names, or dates."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ LARGEST = 1e100  # so that no square overflows
 
 
 def to_numbers(column: pl.Series) -> np.ndarray:
-    """Return a column as float64, missing values as NaN.
+    """Convert a column to float64, missing values to NaN.
 
     Raises:
-        DataError: if a value is no number, or infinite; naming it and its row.
+        DataError: naming a value that is not a number, or is infinite, and its row.
     """
     import polars as pl
 
     if column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype == pl.Binary:
-        raise DataError(f"Column {column.name!r} must be numbers; here it is {column.dtype}.")
+        raise DataError(f"Column {column.name!r} must be numbers, but is {column.dtype}.")
     numbers = column.cast(pl.Float64, strict=False)
-    lost = numbers.is_null() & column.is_not_null()
-    if lost.any():
-        row = lost.arg_true()[0]
+    invalid = numbers.is_null() & column.is_not_null()
+    if invalid.any():
+        row = invalid.arg_true()[0]
         raise DataError(
-            f"Column {column.name!r} must be numbers, but is {column[row]!r} in row {row} (from 0)."
+            f"Column {column.name!r} must be numbers, but is {column[row]!r} in row {row} "
+            "(counted from 0)."
         )
     array = numbers.fill_null(np.nan).to_numpy()
     if np.isinf(array).any():
         row = int(np.isinf(array).argmax())
         raise DataError(
             f"Column {column.name!r} is infinite in row {row} (counted from 0); "
-            "remove the row, or leave the value empty to count it as missing."
+            "remove the row, or leave the value empty to mark it as missing."
         )
     return np.clip(array, -LARGEST, LARGEST)
 
 
 def to_keys(column: pl.Series) -> pl.Series:
-    """Return a column as category names: one name for one value, however it was typed.
+    """Convert a column to category names: one name per value, whatever its type.
 
-    A file may give the same category as text, integer or float, as its other rows demand:
-    "1", 1 and 1.0 are all "1"; "true" and True are "True".
+    The same category may be text, integer or float, depending on the other rows of a file: "1", 1
+    and 1.0 are all "1"; "true" and True are "True".
     """
     import polars as pl
 
@@ -65,10 +66,10 @@ def to_keys(column: pl.Series) -> pl.Series:
 
 
 def to_dates(column: pl.Series) -> pl.Series:
-    """Return a column of dates, or dates with a time, as Datetime in microseconds.
+    """Convert a column of dates, with or without a time, to Datetime in microseconds.
 
     Raises:
-        DataError: if it holds something else.
+        DataError: if it holds anything else.
     """
     import polars as pl
 
@@ -76,7 +77,7 @@ def to_dates(column: pl.Series) -> pl.Series:
         return pl.Series(column.name, [None] * len(column), pl.Datetime("us"))
     if not isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Date:
         raise DataError(
-            f"Column {column.name!r} must be dates such as 2024-03-31; here it is {column.dtype} "
+            f"Column {column.name!r} must be dates such as 2024-03-31, but is {column.dtype} "
             f"({column.drop_nulls()[0]!r})."
         )
     return column.cast(pl.Datetime("us"))

@@ -1,4 +1,4 @@
-"""Data sets: what one is, those of scikit-learn, and points in the plane made to order."""
+"""The class `Dataset`, the built-in data sets of scikit-learn, and generators of points."""
 
 from __future__ import annotations
 
@@ -22,21 +22,30 @@ BUILT_IN = Registry("built-in data set")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Inputs, targets, and what is known of them.
+    """Inputs, targets, and facts about them.
 
     Attributes:
         x: the inputs: an array whose first axis is rows (images uint8 or float32, (n, h, w, c)),
-            or, for a table, the raw Polars frame with all its columns, the target's too.
-        y: int32 labels 0…K-1, shape (n,); or float32 in the target's own units, (n,) or (n, k);
+            or, for a table, the raw Polars frame with all its columns, including the target.
+        y: int32 labels 0…K-1, shape (n,); or float32 in the target's units, (n,) or (n, k);
             None without a target.
         task: "binary", "multiclass" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
         feature_names: of the columns of x; empty for images.
         name: of the data set, for titles.
-        notes: what was noticed in reading it, in words.
-        test: the part that the data set sets aside for testing, if it does.
-        target: for a table, the column of x that is the target.
-        scaling: known constants for x (images: 0 and 255), if there are any.
+        notes: observations from reading it, in sentences.
+        test: the test part, if the data set has one.
+        target: for a table, the target column of x.
+        scaling: known constants for x (images: 0 and 255), or None.
+
+    Example:
+        >>> data = gr.data.load("iris")
+        >>> print(data.describe())
+        iris: 150 rows, shape (4,)
+        target: multiclass, setosa (50), versicolor (50), virginica (50)
+        >>> x, y = data.xy(data.preprocessor())
+        >>> x.shape, y.shape
+        ((150, 4), (150,))
     """
 
     x: Any
@@ -55,16 +64,16 @@ class Dataset:
 
     @property
     def is_table(self) -> bool:
-        """Whether x is a frame, which `preprocessor` makes arrays of."""
+        """Whether x is a frame, which `preprocessor` converts to arrays."""
         return hasattr(self.x, "columns")
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """Return the data set of just those rows, given by number; without the test part."""
+        """Return the data set of the rows with these numbers, without the test part."""
         y = None if self.y is None else self.y[rows]
         return replace(self, x=self.x[rows], y=y, test=None)
 
     def flat(self) -> Dataset:
-        """Return the data set with each input as one row of numbers: x has shape (n, d)."""
+        """Return the data set with each input flattened: x has shape (n, d)."""
         if self.is_table:
             return self
         test = None if self.test is None else self.test.flat()
@@ -79,11 +88,11 @@ class Dataset:
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
     ) -> TablePreprocessor | ArrayPreprocessor:
-        """Learn the preprocessing from these rows: call it on the training rows only.
+        """Fit a preprocessor to these rows: call it on the training rows only.
 
         Args:
             preprocessing: how values are scaled, filled in and encoded.
-            keep: for a table, columns to use in spite of what they look like.
+            keep: for a table, columns to use even if they look useless or like a leak.
             drop: for a table, columns not to use.
 
         Raises:
@@ -100,7 +109,7 @@ class Dataset:
                 preprocessing=preprocessing,
             )
         if keep or drop:
-            raise DataError("keep and drop name the columns of a table; this data set is arrays.")
+            raise DataError("keep and drop name columns of a table, but this data set is arrays.")
         target = None
         if self.y is not None and self.task == "regression":
             target = Target.fit(self.y, "regression", name="y")
@@ -110,9 +119,9 @@ class Dataset:
         return replace(fitted, target=target)
 
     def xy(self, preprocessor: TablePreprocessor | ArrayPreprocessor) -> tuple[Any, Any]:
-        """Return what a network is trained or evaluated on: inputs and encoded targets.
+        """Return the inputs and encoded targets to train or evaluate a network on.
 
-        Targets are int32 labels (n,), standardised float32 (n, k), or None without a target.
+        Targets are int32 labels (n,), standardized float32 (n, k), or None without a target.
         """
         x = preprocessor.transform(self.x)
         if self.y is None or preprocessor.target is None:
@@ -124,7 +133,7 @@ class Dataset:
         return x, preprocessor.transform_target(np.asarray(self.class_names)[self.y])
 
     def describe(self) -> str:
-        """Say in a few lines what the data set holds."""
+        """Describe the data set in a few lines."""
         shape = f"{self.x.width} columns" if self.is_table else f"shape {self.x.shape[1:]}"
         lines = [f"{self.name or 'data'}: {len(self)} rows, {shape}"]
         if self.task == "regression":
@@ -146,17 +155,17 @@ def labeled_dataset(
     classes: Sequence[str] = (),
     **fields: Any,
 ) -> Dataset:
-    """Return the data set of x and raw target values, whose task and classes are inferred.
+    """Return the data set of x and raw target values; infer the task and classes.
 
     Args:
         x: the inputs, an array.
         values: the targets, (n,) or (n, k).
-        task: as in `Target.fit`; so is `classes`.
-        classes: the classes' names, where `values` may lack some.
+        task: as in `Target.fit`.
+        classes: all class names, if `values` may lack some.
         **fields: other fields of `Dataset`.
 
     Raises:
-        DataError: if the numbers of rows differ, or `Target.fit` refuses the targets.
+        DataError: if the numbers of rows differ, or `Target.fit` rejects the targets.
     """
     values = np.asarray(values)
     check_same_length(x, values)
@@ -190,32 +199,32 @@ def digits() -> Dataset:
 
 @BUILT_IN.add("iris")
 def iris() -> Dataset:
-    """Return Fisher's iris: 150 flowers, 4 measures, 3 species."""
+    """Return Fisher's iris: 150 flowers, 4 measurements, 3 species."""
     return _from_sklearn("iris")
 
 
 @BUILT_IN.add("wine")
 def wine() -> Dataset:
-    """Return 178 wines, 13 measures, 3 growers."""
+    """Return 178 wines, 13 measurements, 3 growers."""
     return _from_sklearn("wine")
 
 
 @BUILT_IN.add("breast_cancer")
 def breast_cancer() -> Dataset:
-    """Return 569 tumours, 30 measures, malignant or benign."""
+    """Return 569 tumors, 30 measurements, malignant or benign."""
     return _from_sklearn("breast_cancer")
 
 
 @BUILT_IN.add("diabetes")
 def diabetes() -> Dataset:
-    """Return 442 patients, 10 measures, and the disease's progress a year later (a number)."""
+    """Return 442 patients, 10 measurements, and the disease's progression in a year (a number)."""
     return _from_sklearn("diabetes")
 
 
 def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) -> Dataset:
-    """Add Gaussian noise of deviation `noise` and return the points of the plane as a data set."""
+    """Return points of the plane as a data set, with Gaussian noise of deviation `noise`."""
     if not (np.isfinite(noise) and noise >= 0):
-        raise DataError(f"noise is a standard deviation, 0 or more, not {noise!r}.")
+        raise DataError(f"noise must be a standard deviation, 0 or more, not {noise!r}.")
     x = x + noise * seeded_rng(seed).standard_normal(x.shape)
     classes = tuple(str(label) for label in range(int(y.max()) + 1))
     task = "binary" if len(classes) == 2 else "multiclass"
@@ -223,10 +232,10 @@ def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) ->
     return Dataset(x.astype(np.float32), y.astype(np.int32), task, classes, features, name)
 
 
-def _dealt(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class of each of n rows, dealt in turn, and its place in its class, in [0, 1]."""
+def _balanced_labels(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return n labels 0, 1, …, 0, 1, … and the position of each in its class, in [0, 1]."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < classes:
-        raise DataError(f"n is a number of points, at least {classes}, not {n!r}.")
+        raise DataError(f"n must be a number of points, at least {classes}, not {n!r}.")
     rows = np.arange(n)
     y = rows % classes
     last = np.maximum(np.bincount(y) - 1, 1)
@@ -235,9 +244,15 @@ def _dealt(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 @BUILT_IN.add("two_moons")
 def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """Return two interleaving half circles: (cos t, sin t) and (1 - cos t, ½ - sin t)."""
-    y, place = _dealt(n, 2)
-    t = np.pi * place
+    """Return two interleaving half circles: (cos t, sin t) and (1 - cos t, ½ - sin t).
+
+    Example:
+        >>> data = gr.data.two_moons(200, noise=0.1)
+        >>> data.x.shape, np.bincount(data.y).tolist()
+        ((200, 2), [100, 100])
+    """
+    y, position = _balanced_labels(n, 2)
+    t = np.pi * position
     lower = np.stack([1 - np.cos(t), 0.5 - np.sin(t)], axis=1)
     x = np.where(y[:, None] == 1, lower, np.stack([np.cos(t), np.sin(t)], axis=1))
     return _points("two_moons", x, y, noise, seed)
@@ -245,10 +260,16 @@ def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
 
 @BUILT_IN.add("circles")
 def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.5) -> Dataset:
-    """Return a circle of radius 1 (class 0) around one of radius `factor` (class 1)."""
+    """Return a circle of radius 1 (class 0) around one of radius `factor` (class 1).
+
+    Example:
+        >>> data = gr.data.circles(4, noise=0, factor=0.5)
+        >>> np.abs(data.x[:, 0]).round(2).tolist(), data.y.tolist()
+        ([1.0, 0.5, 1.0, 0.5], [0, 1, 0, 1])
+    """
     if not 0 < factor < 1:
-        raise DataError(f"factor is the inner radius, between 0 and 1, not {factor!r}.")
-    y, _ = _dealt(n, 2)
+        raise DataError(f"factor must be the inner radius, between 0 and 1, not {factor!r}.")
+    y, _ = _balanced_labels(n, 2)
     t = 2 * np.pi * (np.arange(n) // 2) / np.bincount(y)[y]
     radius = np.where(y == 1, factor, 1.0)
     x = radius[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
@@ -259,19 +280,31 @@ def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.
 def spirals(
     n: int = 500, noise: float = 0.02, seed: int = 0, classes: int = 2, turns: float = 1.5
 ) -> Dataset:
-    """Return spiral arms from the origin to radius 1, each turned by 2π / `classes`."""
+    """Return spiral arms from the origin to radius 1, each turned by 2π / `classes`.
+
+    Example:
+        >>> data = gr.data.spirals(90, classes=3)
+        >>> data.class_names, np.bincount(data.y).tolist()
+        (('0', '1', '2'), [30, 30, 30])
+    """
     if classes < 2:
-        raise DataError(f"classes is at least 2, not {classes!r}.")
-    y, place = _dealt(n, classes)
-    t = 2 * np.pi * (turns * place + y / classes)
-    x = place[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
+        raise DataError(f"classes must be at least 2, not {classes!r}.")
+    y, position = _balanced_labels(n, classes)
+    t = 2 * np.pi * (turns * position + y / classes)
+    x = position[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
     return _points("spirals", x, y, noise, seed)
 
 
 @BUILT_IN.add("xor")
 def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """Return the corners of the unit square in turn, y = x₁ xor x₂; n=4, noise=0 is the table."""
-    corner, _ = _dealt(n, 4)
+    """Return points at the corners of the unit square, with y = x₁ xor x₂.
+
+    Example:
+        >>> data = gr.data.xor(4, noise=0)
+        >>> data.x.tolist(), data.y.tolist()
+        ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
+    """
+    corner, _ = _balanced_labels(n, 4)
     bits = np.stack([corner // 2, corner % 2], axis=1)
     return _points("xor", bits, bits[:, 0] ^ bits[:, 1], noise, seed)
 
@@ -280,9 +313,14 @@ def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
 def blobs(
     n: int = 500, noise: float = 1.0, seed: int = 0, classes: int = 3, features: int = 2
 ) -> Dataset:
-    """Return Gaussian clouds of deviation `noise` around centres drawn from U(-5, 5)."""
+    """Return Gaussian clouds of deviation `noise` around centers drawn from U(-5, 5).
+
+    Example:
+        >>> gr.data.blobs(100, classes=5, features=10).x.shape
+        (100, 10)
+    """
     if classes < 2 or features < 1:
         raise DataError("blobs needs at least 2 classes and 1 feature.")
-    y, _ = _dealt(n, classes)
-    centres = seeded_rng(seed + 1).uniform(-5, 5, (classes, features))
-    return _points("blobs", centres[y], y, noise, seed)
+    y, _ = _balanced_labels(n, classes)
+    centers = seeded_rng(seed + 1).uniform(-5, 5, (classes, features))
+    return _points("blobs", centers[y], y, noise, seed)

@@ -1,4 +1,4 @@
-"""Reading a file's bytes, and saying plainly why that does not work."""
+"""Reading a file's bytes, with clear errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 def existing_file(path: str | Path) -> Path:
-    """Return `path`, which exists.
+    """Return `path` if it exists.
 
     Raises:
-        DataError: with the nearest name in its folder, if it does not.
+        DataError: with the nearest name in its folder, if it does not exist.
     """
     path = Path(path).expanduser()
     if path.exists():
@@ -29,10 +29,10 @@ def existing_file(path: str | Path) -> Path:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return the content of a file, unpacked if it is gzip (whatever its name).
+    """Return the content of a file, decompressed if it is gzip (whatever its name).
 
     Raises:
-        DataError: if the file is absent, empty, unreadable, or its gzip stream is cut or damaged.
+        DataError: if the file is absent, empty, unreadable, or truncated or damaged gzip.
     """
     path = existing_file(path)
     if path.is_dir():
@@ -46,11 +46,11 @@ def read_bytes(path: str | Path) -> bytes:
             content = gzip.decompress(content)
         except EOFError:
             raise DataError(
-                f"{str(path)!r} is cut short: its gzip stream has no end. Fetch it again."
+                f"{str(path)!r} is cut short: its gzip stream has no end. Download it again."
             ) from None
         except (OSError, zlib.error) as error:
             raise DataError(
-                f"{str(path)!r} is damaged, or not gzip: {error}. Fetch it again."
+                f"{str(path)!r} is damaged, or not gzip: {error}. Download it again."
             ) from None
     elif path.suffix == ".gz" and content:
         raise DataError(f"{str(path)!r} is named .gz but is not gzip (its first bytes say so).")

@@ -1,4 +1,4 @@
-"""Images in: IDX files (MNIST's format) and a folder of image files by class."""
+"""Reading images: IDX files (MNIST's format) and folders of image files by class."""
 
 from __future__ import annotations
 
@@ -20,27 +20,35 @@ _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Read an IDX file, plain or gzipped, as an array of the type and shape it states.
+    """Read an IDX file, plain or gzipped, as an array of the type and shape in its header.
 
     The format: two zero bytes, a byte for the type, a byte for the number of axes, each axis's
     length as a big-endian 32-bit integer, then the values (http://yann.lecun.com/exdb/mnist).
 
     Raises:
-        DataError: if the file is absent or cut, its magic number is wrong, or its size does not
-            fit the shape that it states.
+        DataError: if the file is absent or truncated, its magic number is wrong, or its size does
+            not fit the shape in its header.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "labels-idx1-ubyte")
+        ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+        ...     gr.data.read_idx(path).tolist()
+        [7, 2, 1]
     """
     content = read_bytes(path)
     name = repr(str(path))
     dtype = _IDX_TYPES.get(content[2]) if len(content) >= 4 else None
     if content[:2] != b"\0\0" or dtype is None or content[3] == 0:
         raise DataError(
-            f"{name} is not an IDX file: its magic number is 0x{content[:4].hex()}; MNIST's are "
+            f"{name} is not an IDX file: its magic number is 0x{content[:4].hex()}; MNIST has "
             "0x00000803 (images) and 0x00000801 (labels)."
         )
     axes = content[3]
     start = 4 + 4 * axes
     if len(content) < start:
-        raise DataError(f"{name} is cut short: it ends within its header.")
+        raise DataError(f"{name} is cut short: it ends in its header.")
     shape = struct.unpack(f">{axes}I", content[4:start])
     values = np.prod([int(length) for length in shape], dtype=object)
     size = values * np.dtype(dtype).itemsize
@@ -55,7 +63,7 @@ def read_idx(path: str | Path) -> np.ndarray:
 
 
 def idx_parts(folder: str | Path) -> dict[str, tuple[Path, Path]]:
-    """Return the pairs (images, labels) of IDX files in a folder, by part: "train", "t10k"."""
+    """Return the pairs (images, labels) of IDX files in a folder by part: "train", "t10k"."""
     pairs = {}
     for images in sorted(Path(folder).glob("*-images*idx*")):
         part = images.name.split("-images")[0]
@@ -66,17 +74,28 @@ def idx_parts(folder: str | Path) -> dict[str, tuple[Path, Path]]:
 
 
 def read_idx_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
-    """Read MNIST or a data set in its form: `train-images…`, `train-labels…`, `t10k-…`.
+    """Read MNIST or a data set in its format: `train-images…`, `train-labels…`, `t10k-…`.
 
     Args:
         folder: the folder.
-        classes: the classes' names, where the labels may lack some.
+        classes: all class names, if the labels may lack some.
 
     Returns:
         uint8 images (n, h, w, 1) and labels, with the `t10k` (or `test`) pair as the test part.
 
     Raises:
         DataError: if there is no pair of files, or images and labels differ in number.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 255])
+        >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 3, 4])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, "train-images-idx3-ubyte").write_bytes(images)
+        ...     _ = pathlib.Path(folder, "train-labels-idx1-ubyte").write_bytes(labels)
+        ...     data = gr.data.read_idx_folder(folder)
+        >>> data.x.shape, data.y.tolist(), data.class_names
+        ((2, 1, 1, 1), [0, 1], ('3', '4'))
     """
     parts = idx_parts(existing_file(folder))
     if not parts:
@@ -95,21 +114,21 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
     x, y = read_idx(images), read_idx(labels)
     if len(x) != len(y):
         raise DataError(
-            f"{str(images)!r} has {len(x)} images, but {labels.name!r} {len(y)} labels."
+            f"{str(images)!r} has {len(x)} images, but {labels.name!r} has {len(y)} labels."
         )
     x = x[..., None] if x.ndim == 3 else x
     return labeled_dataset(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
 
 
 def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
-    """Read a folder whose sub-folders are classes and hold image files.
+    """Read a folder with one subfolder of image files per class.
 
-    All images get the commonest size among them; they are grey if every file is, else RGB. With
-    sub-folders `train` and `test` (or `val`) that hold the classes, the second is the test part.
+    All images are resized to the most common size; they are gray if every file is, else RGB. If
+    the subfolders are `train` and `test` (or `val`) and hold the classes, `test` is the test part.
 
     Args:
         folder: the folder.
-        classes: the classes' names, where the folder may lack some.
+        classes: all class names, if the folder may lack some.
 
     Returns:
         uint8 images (n, h, w, 1 or 3) and labels; a note says how many were resized.
@@ -117,6 +136,17 @@ def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Data
     Raises:
         DataError: if there are fewer than two classes, a class has no images, or a file cannot
             be read as an image.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, gray in (("cat", 10), ("dog", 20)):
+        ...         pathlib.Path(folder, name).mkdir()
+        ...         Image.new("L", (6, 4), gray).save(pathlib.Path(folder, name, "1.png"))
+        ...     data = gr.data.read_image_folder(folder)
+        >>> data.x.shape, data.class_names
+        ((2, 4, 6, 1), ('cat', 'dog'))
     """
     folder = existing_file(folder)
     subfolders = {entry.name: entry for entry in sorted(folder.iterdir()) if _visible_dir(entry)}
@@ -145,18 +175,18 @@ def _read_classes(
     suffixes = Image.registered_extensions()
     files: list[Path] = []
     for subfolder in sorted(entry for entry in folder.iterdir() if _visible_dir(entry)):
-        found = [file for file in sorted(subfolder.iterdir()) if file.suffix.lower() in suffixes]
-        if not found:
+        images = [file for file in sorted(subfolder.iterdir()) if file.suffix.lower() in suffixes]
+        if not images:
             raise DataError(f"The class folder {str(subfolder)!r} has no images.")
-        files += found
+        files += images
     if not files:
         raise DataError(
-            f"{str(folder)!r} has no folders of images; each class's images go into a sub-folder "
-            "that is named for the class."
+            f"{str(folder)!r} has no folders of images; put the images of each class into a "
+            "subfolder with the name of the class."
         )
-    commonest, grey = _commonest(files)
-    size = size or commonest
-    channels = channels or (1 if grey else 3)
+    common_size, gray = _read_headers(files)
+    size = size or common_size
+    channels = channels or (1 if gray else 3)
     x = np.empty((len(files), *size, channels), np.uint8)
     resized = 0
     for index, file in enumerate(files):
@@ -175,29 +205,29 @@ def _read_classes(
     )
 
 
-def _commonest(files: list[Path]) -> tuple[tuple[int, int], bool]:
-    """Return the commonest (height, width), and whether all images are grey; headers are read."""
+def _read_headers(files: list[Path]) -> tuple[tuple[int, int], bool]:
+    """Return the most common (height, width), and whether all images are gray."""
     from PIL import Image
 
     sizes: Counter[tuple[int, int]] = Counter()
-    grey = True
+    gray = True
     for file in files:
         try:
             with Image.open(file) as image:
                 sizes[image.height, image.width] += 1
-                grey = grey and image.mode in ("1", "L", "LA")
+                gray = gray and image.mode in ("1", "L", "LA")
                 if image.mode[0] in "IF":
                     raise DataError(
-                        f"{str(file)!r} has more than 8 bits a colour (mode {image.mode}); save "
-                        "it with 8, or give the images as an .npz of float arrays."
+                        f"{str(file)!r} has more than 8 bits per channel (mode {image.mode}); save "
+                        "it with 8, or save the images as an .npz of float arrays."
                     )
         except (OSError, Image.DecompressionBombError) as error:
             raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
-    return sizes.most_common(1)[0][0], grey
+    return sizes.most_common(1)[0][0], gray
 
 
 def _read_image(file: Path, size: tuple[int, int], channels: int) -> tuple[np.ndarray, bool]:
-    """Return uint8 (h, w, c), and whether the image had another size."""
+    """Return the image as uint8 (h, w, c), and whether it was resized."""
     from PIL import Image, ImageOps
 
     try:

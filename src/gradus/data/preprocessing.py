@@ -1,4 +1,4 @@
-"""How data become what a network is trained on: settings, before anything is learnt from rows."""
+"""Settings of the preprocessing, before it is fitted to data."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ ONE_HOT_LIMIT = 24
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a preprocessor treats what it is fitted to; each setting may be a space of a sweep.
+    """Settings of a preprocessor; each may be a space of a sweep.
 
     Attributes:
-        scaling: of numbers. "standard": to mean 0 and deviation 1. "normal", for tables: by their
-            ranks to the normal distribution. "minmax": to [0, 1]. "none": as they are. "auto":
-            standard, but for images by the range of their kind (0 to 255), and in tables normal
-            where a column is far from that.
-        missing: what stands in the place of a missing number, the column's "median" or "mean".
-        indicator: whether a column with missing values gets one more that says which they are.
+        scaling: of numbers. "standard": to mean 0 and deviation 1. "normal", for tables: by rank
+            to the normal distribution. "minmax": to [0, 1]. "none": unchanged. "auto": "standard",
+            but images by the range of their type (0 to 255), and columns of a table that are far
+            from normal by "normal".
+        missing: what replaces a missing number, the column's "median" or "mean".
+        indicator: whether a column with missing values gets a second one that marks them.
         one_hot_limit: a category with more levels is embedded, others are one-hot; 0 embeds all.
-        image_size: (height, width) that images are resized to; None leaves them as they are.
+        image_size: (height, width) that images are resized to; None leaves them unchanged.
 
     Raises:
-        GradusError: for an unknown word, with the nearest.
+        GradusError: for an unknown value, with the nearest known one.
+
+    Example:
+        >>> settings = gr.data.Preprocessing(scaling="minmax")
+        >>> data = gr.data.load("wine")
+        >>> x, y = data.xy(data.preprocessor(settings))
+        >>> float(x.min()), float(x.max())
+        (0.0, 1.0)
     """
 
     scaling: Any = "auto"
@@ -44,19 +51,19 @@ class Preprocessing:
                 raise unknown(name, value, known)
 
     def check_for(self, kind: str, names: tuple[str, ...]) -> None:
-        """Check that what is set means something for data of a kind.
+        """Check that every setting that is not at its default applies to a kind of data.
 
         Args:
-            kind: of the data, in words.
-            names: of the settings that have a meaning for it.
+            kind: of the data, for the error.
+            names: of the settings that apply to it.
 
         Raises:
-            DataError: naming one that has none.
+            DataError: naming a setting that does not apply.
         """
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name not in names and value != field.default:
-                raise DataError(f"{field.name} = {value!r} means nothing for {kind}: leave it out.")
+                raise DataError(f"{field.name} = {value!r} does not apply to {kind}: leave it out.")
 
 
 AUTOMATIC = Preprocessing()

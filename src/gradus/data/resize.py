@@ -1,4 +1,4 @@
-"""Images of another size."""
+"""Resizing of images."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gradus.errors import DataError
 
 
 def resize_images(x: Any, size: tuple[int, int]) -> np.ndarray:
-    """Return images of another size, by Pillow's bilinear filter, which averages where it shrinks.
+    """Resize images with Pillow's bilinear filter, which averages when it shrinks.
 
     Args:
-        x: `(n, height, width, channels)`, bytes or floats.
+        x: `(n, height, width, channels)`, uint8 or floats.
         size: (height, width).
 
     Returns:
-        bytes or float32, as x is.
+        uint8 or float32, as x is.
 
     Raises:
-        DataError: if x is no array of images, or the size cannot be.
+        DataError: if x is not an array of images, or the size is invalid.
     """
     if not isinstance(x, np.ndarray) or x.ndim != 4:
         raise DataError(
@@ -31,15 +31,15 @@ def resize_images(x: Any, size: tuple[int, int]) -> np.ndarray:
         raise DataError(f"image_size = {size!r}: write a height and a width, such as (28, 28).")
     if x.shape[1:3] == tuple(size):
         return x
-    kind = np.uint8 if x.dtype == np.uint8 else np.float32
-    made = np.empty((len(x), *size, x.shape[3]), kind)
-    for into, image in zip(made, x.astype(kind, copy=False), strict=True):
+    dtype = np.uint8 if x.dtype == np.uint8 else np.float32
+    resized = np.empty((len(x), *size, x.shape[3]), dtype)
+    for target, image in zip(resized, x.astype(dtype, copy=False), strict=True):
         for channel in range(x.shape[3]):
-            into[..., channel] = _resized(image[..., channel], size)
-    return made
+            target[..., channel] = _resize_channel(image[..., channel], size)
+    return resized
 
 
-def _resized(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_channel(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(plane))

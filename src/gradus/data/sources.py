@@ -1,4 +1,4 @@
-"""One function from what a user writes on the command line to a data set."""
+"""`load`: from a name, a path or a frame to a data set."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gradus.data.arrays import as_array, check_finite
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import existing_file, read_bytes
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
-from gradus.data.table_preprocessor import drop_unlabelled
+from gradus.data.table_preprocessor import drop_unlabeled
 from gradus.data.tables import TABLE_SUFFIXES, as_frame, no_column
 from gradus.data.targets import Target
 from gradus.errors import DataError, nearest
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
-"""Data sets by name that are looked for in the folder named by GRADUS_DATA."""
+"""Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
 
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
@@ -35,40 +35,47 @@ def load(
     task: str | None = None,
     classes: Sequence[str] = (),
 ) -> Dataset:
-    """Return the data set that `source` names.
+    """Load a data set.
 
     Args:
         source: a built-in name; the path of a .csv, .tsv, .parquet or .npz file, of a folder of
             IDX files, or of a folder of images by class; or a frame (Polars, pandas, dict).
-        target: for a table, the column to learn; without it the data set has no y. Rows without
-            a target are left out, with a note.
-        task: "binary", "multiclass", "classification" or "regression", to overrule what is
-            inferred from the target.
-        classes: the classes' names in the order of their labels, where this source may lack some:
-            those of a run that is to be evaluated on it.
+        target: for a table, the column to predict; without it the data set has no y. Rows without
+            a target are dropped, with a note.
+        task: "binary", "multiclass", "classification" or "regression"; inferred from the target
+            by default.
+        classes: all class names in the order of their labels, if this source may lack some, as
+            when it evaluates a run.
 
     Returns:
-        The data set; for a table x is the raw frame (see `Dataset.preprocessor`).
+        The data set; for a table, x is the raw frame (see `Dataset.preprocessor`).
 
     Raises:
         DataError: if there is no such source, with the nearest name, or it cannot be read.
+
+    Example:
+        >>> gr.data.load("digits").x.shape
+        (1797, 8, 8, 1)
+        >>> data = gr.data.load({"age": [20, 40, 60], "paid": ["no", "yes", "yes"]}, target="paid")
+        >>> data.y.tolist(), data.class_names
+        ([0, 1, 1], ('no', 'yes'))
     """
     if not isinstance(source, str | Path):
         return _table(source, "table", target, task, classes)
     if str(source) in BUILT_IN:
-        _no_target(target, source)
+        _check_no_target(target, source)
         return BUILT_IN.find(str(source))()
     path = _locate(source)
     if path.is_dir():
-        _no_target(target, source)
+        _check_no_target(target, source)
         return _folder(path, tuple(classes))
     if path.suffix == ".npz":
-        _no_target(target, source)
+        _check_no_target(target, source)
         return _read_npz(path, task, classes)
     return _table(path, path.name.split(".")[0], target, task, classes)
 
 
-def _no_target(target: str | None, source: Any) -> None:
+def _check_no_target(target: str | None, source: Any) -> None:
     if target is not None:
         raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
 
@@ -85,8 +92,8 @@ def _locate(source: str | Path) -> Path:
         if folder.is_dir():
             return folder
         raise DataError(
-            f"{str(source)!r} is not here: give the path of the folder with its four IDX files, "
-            "or set GRADUS_DATA to the folder that holds it."
+            f"{str(source)!r} is not here: pass the path of the folder with its four IDX files, "
+            "or set GRADUS_DATA to the folder that contains it."
         )
     files = [entry.name for entry in Path.cwd().iterdir() if not entry.name.startswith(".")]
     close = nearest(str(source), [*BUILT_IN, *files])
@@ -105,26 +112,26 @@ def _table(
 ) -> Dataset:
     if isinstance(source, Path) and not set(source.suffixes) & set(TABLE_SUFFIXES):
         raise DataError(
-            f"{str(source)!r} is of no known kind; known are .csv, .tsv, .parquet, .npz, a folder "
-            "of IDX files and a folder of images."
+            f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "
+            "folder of IDX files and a folder of images."
         )
     frame = as_frame(source)
     if target is None:
         return Dataset(frame, feature_names=tuple(frame.columns), name=name)
     if target not in frame.columns:
         raise no_column(target, frame.columns, "target column")
-    frame, notes = drop_unlabelled(frame, target)
+    frame, notes = drop_unlabeled(frame, target)
     column = frame[target]
-    learnt = Target.fit(column, task, classes, target)
-    if learnt.task == "regression":
+    fitted = Target.fit(column, task, classes, target)
+    if fitted.task == "regression":
         y = column.cast(float).to_numpy().astype(np.float32)
     else:
-        y = learnt.transform(column)
+        y = fitted.transform(column)
     return Dataset(
         frame,
         y,
-        learnt.task,
-        learnt.class_names,
+        fitted.task,
+        fitted.class_names,
         tuple(column for column in frame.columns if column != target),
         name,
         tuple(notes),
@@ -138,13 +145,14 @@ def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
     for keys in _NPZ_KEYS:
         if keys[0] not in arrays:
             continue
-        train = _part(arrays, keys, task, classes, name)
+        train = _npz_part(arrays, keys, task, classes, name)
         test_keys = (_test_key(keys[0]), _test_key(keys[1]))
         if test_keys[0] not in arrays:
             return train
-        return replace(train, test=_part(arrays, test_keys, train.task, train.class_names, name))
+        test = _npz_part(arrays, test_keys, train.task, train.class_names, name)
+        return replace(train, test=test)
     if len(arrays) == 1:
-        return _part(arrays, (next(iter(arrays)), "y"), task, classes, name)
+        return _npz_part(arrays, (next(iter(arrays)), "y"), task, classes, name)
     raise DataError(
         f"{str(path)!r} has the arrays {', '.join(arrays)}; name them x and y, or x_train, "
         "y_train, x_test and y_test."
@@ -164,11 +172,11 @@ def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
     except ValueError as error:
         raise DataError(
             f"{str(path)!r} cannot be read: {error}. Arrays of Python objects are pickles, which "
-            "are never loaded; save arrays of numbers, or of fixed-width text."
+            "gradus never loads; save arrays of numbers, or of fixed-width text."
         ) from None
 
 
-def _part(
+def _npz_part(
     arrays: dict[str, np.ndarray],
     keys: tuple[str, str],
     task: str | None,
@@ -182,7 +190,7 @@ def _part(
     if x.dtype == np.uint8:
         scaling = EIGHT_BIT
         if x.ndim == 3:
-            notes.append(f"{x_key} of shape {x.shape} is read as grey images: an axis is added")
+            notes.append(f"{x_key} of shape {x.shape} is read as gray images: an axis is added")
             x = x[..., None]
     if y_key not in arrays:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)

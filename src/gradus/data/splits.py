@@ -1,4 +1,4 @@
-"""Which rows train and which validate, drawn by a seed."""
+"""Random splits into training and validation rows."""
 
 from __future__ import annotations
 
@@ -13,34 +13,43 @@ def split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split rows at random into training and validation rows.
 
-    Stratified, each class is held out in proportion (largest remainders), as far as it keeps a
-    row in training: a class with a single row is only trained on.
+    A stratified split holds out each class in proportion (largest remainders), but keeps at least
+    one row of each in training.
 
     Args:
         n_or_y: the number of rows, or their labels, shape (n,).
-        share: the part held out for validation, between 0 and 1; at least one row.
+        share: the fraction held out for validation, between 0 and 1; at least one row.
         seed: the same seed draws the same rows.
-        stratify: by class; by default if labels are given and they are integers or booleans.
+        stratify: by class; by default if labels are given and are integers, booleans or names.
 
     Returns:
-        Two int32 arrays of row numbers, each in ascending order, without a row in common.
+        Two disjoint int32 arrays of row numbers, each in ascending order.
 
     Raises:
         DataError: if the share is not between 0 and 1, or there are fewer than two rows.
+
+    Example:
+        >>> train, validation = gr.data.split(100, share=0.2)
+        >>> len(train), len(validation)
+        (80, 20)
+        >>> labels = np.array([0, 0, 0, 0, 1, 1])
+        >>> _, validation = gr.data.split(labels, share=0.5)
+        >>> labels[validation].tolist()
+        [0, 0, 1]
     """
     if not 0 < share < 1:
-        raise DataError(f"share is the part held out, between 0 and 1, not {share!r}.")
-    n, labels = _rows(n_or_y, stratify)
-    held = min(max(round(n * share), 1), n - 1)
+        raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
+    n, labels = _check_rows(n_or_y, stratify)
+    held_out = min(max(round(n * share), 1), n - 1)
     rng = seeded_rng(seed)
     order = rng.permutation(n)
     if labels is not None:
         counts = np.bincount(labels)
-        quota = _apportion(counts, held)
+        quota = _apportion(counts, held_out)
         if quota.sum() > 0:
             order = order[_first_of_each(labels[order], quota)]
-            held = len(order)
-    validation = np.sort(order[:held])
+            held_out = len(order)
+    validation = np.sort(order[:held_out])
     train = np.setdiff1d(np.arange(n), validation, assume_unique=True)
     return train.astype(np.int32), validation.astype(np.int32)
 
@@ -48,27 +57,34 @@ def split(
 def k_folds(
     n_or_y: int | np.ndarray, k: int = 5, seed: int = 0, stratify: bool | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split rows at random into k folds, each the validation rows once.
+    """Split rows at random into k folds for cross-validation.
 
     Args:
-        n_or_y: the number of rows, or their labels, shape (n,), dealt evenly over the folds.
+        n_or_y: the number of rows, or their labels, shape (n,).
         k: the number of folds, from 2 to the number of rows.
         seed: the same seed draws the same folds.
-        stratify: as in `split`.
+        stratify: spread each class evenly over the folds; by default as in `split`.
 
     Returns:
-        k pairs (training rows, validation rows), int32 and ascending; the folds' sizes differ by
-        at most one.
+        k pairs (training rows, validation rows), int32 and ascending; the sizes of the folds
+        differ by at most one.
 
     Raises:
         DataError: if k is not in that range.
+
+    Example:
+        >>> for train, validation in gr.data.k_folds(6, k=3):
+        ...     print(len(train), len(validation))
+        4 2
+        4 2
+        4 2
     """
-    n, labels = _rows(n_or_y, stratify)
+    n, labels = _check_rows(n_or_y, stratify)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 2 <= k <= n:
-        raise DataError(f"k is a whole number from 2 to the number of rows ({n}), not {k!r}.")
+        raise DataError(f"k must be an integer from 2 to the number of rows ({n}), not {k!r}.")
     order = seeded_rng(seed).permutation(n)
     if labels is not None:
-        # Class after class, dealt like cards: counts of a class differ by at most one.
+        # Deal the rows class by class: the counts of a class differ by at most one.
         order = order[np.argsort(labels[order], kind="stable")]
     fold = np.empty(n, np.int64)
     fold[order] = np.arange(n) % k
@@ -76,8 +92,8 @@ def k_folds(
     return [(rows[fold != index], rows[fold == index]) for index in range(k)]
 
 
-def _rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, np.ndarray | None]:
-    """Return the number of rows, and the classes as codes 0…K-1 if they are to be stratified."""
+def _check_rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, np.ndarray | None]:
+    """Return the number of rows, and labels 0…K-1 if the split is stratified."""
     if isinstance(n_or_y, int | np.integer):
         n, y = int(n_or_y), None
     else:
@@ -86,17 +102,17 @@ def _rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, np.ndar
             raise DataError("split takes the number of rows, or an array of labels.")
         n = len(y)
     if n < 2:
-        raise DataError(f"At least 2 rows are needed to split, not {n}.")
+        raise DataError(f"A split needs at least 2 rows, not {n}.")
     discrete = y is not None and y.ndim == 1 and y.dtype.kind in "biuUSO"
     if stratify and not discrete:
-        raise DataError("stratify=True needs labels of shape (n,): whole numbers or names.")
+        raise DataError("stratify=True needs labels of shape (n,): integers or names.")
     if y is None or not discrete or stratify is False:
         return n, None
     return n, np.unique(y, return_inverse=True)[1]
 
 
 def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
-    """Share `total` out in proportion to `counts` by largest remainders, each below its count."""
+    """Divide `total` in proportion to `counts` by largest remainders, each below its count."""
     exact = counts * total / counts.sum()
     quota = np.minimum(np.floor(exact).astype(int), np.maximum(counts - 1, 0))
     for index in np.argsort(quota - exact, kind="stable"):

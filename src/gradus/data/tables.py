@@ -1,4 +1,4 @@
-"""Tables in: CSV, TSV and Parquet files, pandas, Polars and plain dicts as one typed frame."""
+"""Reading tables: CSV, TSV and Parquet files, pandas, Polars and dicts become a typed frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 NULL_WORDS = ("", "?", "na", "n/a", "nan", "null", "none", "#n/a")
-"""What counts as missing in a text, in whatever case."""
+"""Texts that mean a missing value, in upper or lower case."""
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 
@@ -26,15 +26,24 @@ _TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
-    """Read a .csv, .tsv or .parquet file, also gzipped, as a Polars frame with inferred types.
+    r"""Read a .csv, .tsv or .parquet file, also gzipped, as a Polars frame with inferred types.
 
-    In text files white space around values is dropped, `NULL_WORDS` are missing, and a column is
+    In text files, white space around values is stripped, `NULL_WORDS` are missing, and a column is
     integers, floats, booleans or ISO dates if all its values are, else text. The separator of a
-    .csv is a comma, semicolon or tab, whichever its first line has most of.
+    .csv is a comma, semicolon or tab, the most frequent of them in the first line.
 
     Raises:
-        DataError: if the file is absent, empty, not text, cut short, or has no header, no rows,
-            a column name twice, or rows of unequal length.
+        DataError: if the file is absent, empty, not text or truncated, or has no header, no rows,
+            a duplicate column name, or rows of unequal length.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "people.csv")
+        ...     _ = path.write_text("name,age,born\nAda,36,1815-12-10\nAlan,?,1912-06-23\n")
+        ...     frame = gr.data.read_table(path)
+        >>> frame["age"].to_list(), str(frame["born"].dtype)
+        ([36, None], 'Date')
     """
     path = existing_file(path)
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
@@ -59,7 +68,7 @@ def _parse_parquet(content: bytes, name: str) -> pl.DataFrame:
 
 
 def _parse_csv(content: bytes, name: str) -> pl.DataFrame:
-    """Read all fields as text; checked by Python's csv, as Polars fills short rows silently."""
+    """Read all fields as text; Python's csv checks them; Polars fills short rows silently."""
     import polars as pl
 
     text = _decode(content, name)
@@ -105,7 +114,7 @@ def _decode(content: bytes, name: str) -> str:
 
 
 def _check_rows(text: str, separator: str, name: str) -> tuple[list[str], set[int], int]:
-    """Return the header, the positions of blank lines among the records, and the rows' number."""
+    """Return the header, the positions of blank lines, and the number of rows."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     blanks: set[int] = set()
     count = 0
@@ -135,16 +144,17 @@ def _check_header(fields: list[str], name: str) -> list[str]:
     if all(_is_number(field) for field in header):
         raise DataError(
             f"{name} has no header: its first line is numbers ({', '.join(header[:3])}, …). "
-            "Put the columns' names into the first line."
+            "Write the column names into the first line."
         )
     _check_names(header, name)
     return header
 
 
 def _check_names(names: list[str], table: str) -> None:
-    twice = sorted({column for column in names if names.count(column) > 1})
-    if twice:
-        raise DataError(f"{table} has more than one column named {', '.join(map(repr, twice))}.")
+    duplicates = sorted({column for column in names if names.count(column) > 1})
+    if duplicates:
+        shown = ", ".join(map(repr, duplicates))
+        raise DataError(f"{table} has more than one column named {shown}.")
 
 
 def _is_number(text: str) -> bool:
@@ -156,14 +166,14 @@ def _is_number(text: str) -> bool:
 
 
 def as_frame(data: Any, name: str = "the table") -> pl.DataFrame:
-    """Return a table as a Polars frame with inferred types; missing values are null.
+    """Convert a table to a Polars frame with inferred types; missing values are null.
 
     Args:
         data: a Polars or pandas frame, a dict of columns, or the path of a file.
-        name: what to call it in an error.
+        name: what errors call it.
 
     Raises:
-        DataError: if it is none of these, its columns differ in length or share a name.
+        DataError: if it is none of these, or its columns differ in length or share a name.
     """
     import polars as pl
 
@@ -181,21 +191,21 @@ def as_frame(data: Any, name: str = "the table") -> pl.DataFrame:
         ]
     else:
         raise DataError(
-            f"{name} is given as {type(data).__name__}; give a pandas or Polars frame, a dict of "
+            f"{name} is given as {type(data).__name__}; pass a pandas or Polars frame, a dict of "
             "columns, or the path of a .csv, .tsv or .parquet file."
         )
     _check_names([column.name for column in columns], name)
     lengths = {column.name: len(column) for column in columns}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The columns of {name} differ in length: {lengths}.")
-    return pl.DataFrame([_typed(column) for column in columns])
+    return pl.DataFrame([_infer_type(column) for column in columns])
 
 
 def _series(name: str, values: Any, table: str) -> pl.Series:
     import polars as pl
 
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-        raise DataError(f"Column {name!r} of {table} is one single value, not a column.")
+        raise DataError(f"Column {name!r} of {table} is a single value, not a column.")
     if hasattr(values, "iloc"):
         return _from_pandas(name, values)
     if getattr(values, "ndim", 1) != 1:
@@ -205,7 +215,7 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
             wide = values.astype(np.float32) if values.dtype.name == "float16" else values
             return pl.Series(name, wide.astype(wide.dtype.newbyteorder("=")))
         return pl.Series(name, values, strict=False)
-    except Exception:  # Polars has many ways to refuse mixed Python objects; all are text to us.
+    except Exception:  # Polars rejects mixed Python objects in many ways; they become text.
         return pl.Series(name, [None if value is None else str(value) for value in values])
 
 
@@ -222,11 +232,11 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
     present = column.notna().tolist()
     values = column.astype(object).tolist()
     pairs = zip(values, present, strict=True)
-    return _series(name, [value if there else None for value, there in pairs], name)
+    return _series(name, [value if is_present else None for value, is_present in pairs], name)
 
 
-def _typed(column: pl.Series) -> pl.Series:
-    """Return a column as Int64, Float64, Boolean, Date, Datetime or String, if it is any."""
+def _infer_type(column: pl.Series) -> pl.Series:
+    """Convert a column to Int64, Float64, Boolean, Date, Datetime or String, if it fits one."""
     import polars as pl
 
     if column.dtype == pl.Object:  # mixed Python values
@@ -236,7 +246,7 @@ def _typed(column: pl.Series) -> pl.Series:
     if dtype in (pl.Categorical, pl.Enum):
         return clean_text(column.cast(pl.String))
     if dtype == pl.String:
-        return _parsed(clean_text(column))
+        return _parse_text(clean_text(column))
     if dtype == pl.Null:
         return column.cast(pl.String)
     if dtype.is_float():
@@ -253,7 +263,7 @@ def _typed(column: pl.Series) -> pl.Series:
 
 
 def clean_text(column: pl.Series) -> pl.Series:
-    """Strip white space from a text column and make `NULL_WORDS` null."""
+    """Strip white space from a text column and replace `NULL_WORDS` by null."""
     import polars as pl
 
     text = pl.col(column.name).str.strip_chars()
@@ -261,8 +271,8 @@ def clean_text(column: pl.Series) -> pl.Series:
     return column.to_frame().select(pl.when(~is_null).then(text).alias(column.name)).to_series()
 
 
-def _parsed(text: pl.Series) -> pl.Series:
-    """Return a clean text column as the first type that all its values fit, else as text."""
+def _parse_text(text: pl.Series) -> pl.Series:
+    """Convert a clean text column to the first type that all its values fit, else keep text."""
     import polars as pl
 
     missing = text.null_count()
@@ -287,7 +297,7 @@ def _parsed(text: pl.Series) -> pl.Series:
 
 
 def no_column(name: str, columns: Iterable[str], what: str = "column") -> DataError:
-    """Return the error for a column that a table does not have, with the nearest name."""
+    """Return the error for a column that a table lacks, with the nearest name."""
     columns = list(columns)
     close = nearest(name, columns)
     hint = f" Did you mean {close!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""What a table or an array asks a network to learn: classes, or numbers in their own units."""
+"""Targets: their task, their encoding for a network, and predictions in the target's units."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 TASKS = ("binary", "multiclass", "classification", "regression")
-MOST_INTEGER_CLASSES = 20
+MAX_INTEGER_CLASSES = 20
 
 
 @dataclass(frozen=True)
 class Target:
-    """The kind of a target, and how its values become what a network is trained on and back.
+    """The task of a target, and the encoding of its values for a network.
 
     Attributes:
-        name: the column, or what to call the target in an error.
+        name: the column, or what errors call the target.
         task: "binary", "multiclass" or "regression".
         class_names: the classes, in the order of their labels; empty for a regression.
-        mean: of each regression output, in the target's own units.
+        mean: of each regression output, in the target's units.
         std: likewise.
+
+    Example:
+        >>> target = gr.data.Target.fit(["no", "yes", "no"])
+        >>> target.task, target.transform(["yes", "no"]).tolist()
+        ('binary', [1, 0])
+        >>> target.inverse(np.array([[0.8, 0.2], [0.3, 0.7]])).tolist()
+        ['no', 'yes']
     """
 
     name: str
@@ -45,16 +52,16 @@ class Target:
         classes: Sequence[str] = (),
         name: str = "target",
     ) -> Target:
-        """Infer the task and learn the classes, or the mean and deviation of the numbers.
+        """Infer the task, and learn the classes, or the mean and deviation of the numbers.
 
-        Text, booleans, and integers of at most 20 distinct values are classes, other numbers a
-        regression; so are integers of which most values are distinct.
+        Text, booleans, and integers with at most 20 distinct values are classes. Other numbers
+        are a regression; so are integers of which most values are distinct.
 
         Args:
             values: shape (n,), or (n, k) numbers for a regression with k outputs.
-            task: one of `TASKS`, to overrule what is inferred.
-            classes: the classes' names, where `values` may lack some of them.
-            name: what to call the target in an error.
+            task: one of `TASKS`; inferred by default.
+            classes: all class names, if `values` may lack some.
+            name: what errors call the target.
 
         Raises:
             DataError: if the values cannot be a target: constant, free text, dates, missing.
@@ -69,7 +76,7 @@ class Target:
             target = cls(name, kind, tuple(str(label) for label in classes))
             target.transform(column)
             return target
-        if (task or _inferred(column)) == "regression":
+        if (task or _infer_task(column)) == "regression":
             return cls._fit_regression(column)
         return cls._fit_classes(column, task)
 
@@ -77,22 +84,22 @@ class Target:
     def _fit_regression(cls, column: pl.Series) -> Target:
         if not (column.dtype.is_numeric() or column.dtype == bool):
             raise DataError(
-                f"The target {column.name!r} is not numbers: it cannot be a regression."
+                f"The target {column.name!r} is not numbers, so it cannot be a regression."
             )
-        return cls._of_numbers(to_numbers(column)[:, None], column.name)
+        return cls._from_outputs(to_numbers(column)[:, None], column.name)
 
     @classmethod
     def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
         outputs = np.asarray(values, np.float64)
         if task not in (None, "regression"):
             raise DataError(
-                f"{name} has shape {outputs.shape}; classes are given as labels, shape (n,): "
+                f"{name} has shape {outputs.shape}, but classes are labels of shape (n,): "
                 f"for one-hot rows write {name}.argmax(axis=1)."
             )
-        return cls._of_numbers(outputs, name)
+        return cls._from_outputs(outputs, name)
 
     @classmethod
-    def _of_numbers(cls, outputs: np.ndarray, name: str) -> Target:
+    def _from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
         if not np.isfinite(outputs).all():
             raise DataError(f"The target {name!r} has missing or infinite values.")
         largest = np.abs(outputs).max()
@@ -110,16 +117,16 @@ class Target:
     def _fit_classes(cls, column: pl.Series, task: str | None) -> Target:
         if column.dtype.is_temporal() or column.dtype.is_nested():
             raise DataError(
-                f"The target {column.name!r} is {column.dtype}; give classes or numbers."
+                f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
             )
         names = _sorted_names(to_keys(column).drop_nulls().unique().to_list())
         if len(names) < 2:
             raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
-        if len(names) > MOST_INTEGER_CLASSES and len(names) > len(column) / 2:
+        if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
             raise DataError(
-                f"The target {column.name!r} has {len(names)} different values in {len(column)} "
-                "rows: too many for classes. Choose another target, or task='regression' for "
-                "numbers."
+                f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
+                "rows: too many for classes. Choose another target or, for numbers, "
+                "task='regression'."
             )
         kind = "binary" if len(names) == 2 else "multiclass"
         if task == "binary" and kind != "binary":
@@ -131,36 +138,36 @@ class Target:
 
     @property
     def outputs(self) -> int:
-        """The number of classes, or of regression outputs."""
+        """Number of classes, or of regression outputs."""
         return len(self.class_names) or len(self.mean)
 
     def transform(self, values: Any) -> np.ndarray:
-        """Return what a network learns: int32 labels (n,), or standardised float32 (n, k).
+        """Encode values for a network: int32 labels (n,), or standardized float32 (n, k).
 
         Raises:
-            DataError: if a value is missing, is an unknown class, or is not a number.
+            DataError: if a value is missing, an unknown class, or not a number.
         """
         if self.task == "regression":
-            return self._standardise(values)
+            return self._standardize(values)
         keys = to_keys(_column(values, self.name))
         label_of = {name: label for label, name in enumerate(self.class_names)}
         labels = np.array([label_of.get(key, -1) for key in keys.to_list()], np.int32)
         if (labels < 0).any():
             row = int(labels.argmin())
-            raise self._no_class(keys[row], row)
+            raise self._unknown_class(keys[row], row)
         return labels
 
-    def _no_class(self, key: str | None, row: int) -> DataError:
+    def _unknown_class(self, key: str | None, row: int) -> DataError:
         if key is None:
-            return DataError(f"The target {self.name!r} is missing in row {row} (from 0).")
+            return DataError(f"The target {self.name!r} is missing in row {row} (counted from 0).")
         close = nearest(key, self.class_names)
         hint = f" Did you mean {close!r}?" if close else ""
         return DataError(
-            f"The target {self.name!r} is {key!r} in row {row} (from 0), which is none of the "
-            f"classes {', '.join(self.class_names)}.{hint}"
+            f"The target {self.name!r} is {key!r} in row {row} (counted from 0), which is none of "
+            f"the classes {', '.join(self.class_names)}.{hint}"
         )
 
-    def _standardise(self, values: Any) -> np.ndarray:
+    def _standardize(self, values: Any) -> np.ndarray:
         if _axes(values) == 2:
             outputs = np.asarray(values, np.float64)
         else:
@@ -176,15 +183,15 @@ class Target:
         return np.clip(scaled, -1e30, 1e30).astype(np.float32)
 
     def inverse(self, outputs: Any) -> np.ndarray:
-        """Return predictions in the target's own terms.
+        """Convert predictions of a network to the target's units or class names.
 
         Args:
-            outputs: for a regression standardised values, (n, k) or (n,); for classes labels (n,)
-                as integers, probabilities (n, classes), or the probability of the second class,
+            outputs: for a regression, standardized values, (n, k) or (n,); for classes, integer
+                labels (n,), probabilities (n, classes), or the probability of the second class,
                 (n, 1) or (n,).
 
         Returns:
-            float64 of the shape given, in the target's units; or the classes' names, shape (n,).
+            float64 of the same shape, in the target's units; or class names, shape (n,).
         """
         outputs = np.asarray(outputs)
         if self.task == "regression":
@@ -193,7 +200,7 @@ class Target:
         return np.asarray(self.class_names)[self.labels(outputs)]
 
     def labels(self, outputs: Any) -> np.ndarray:
-        """Return the labels (n,) that probabilities, or labels themselves, stand for."""
+        """Convert probabilities to labels (n,); labels stay unchanged."""
         outputs = np.asarray(outputs)
         if outputs.dtype.kind in "iub" and outputs.ndim == 1:
             return outputs.astype(np.int32)
@@ -202,25 +209,25 @@ class Target:
         return (outputs.reshape(len(outputs)) > 0.5).astype(np.int32)
 
     def describe(self) -> str:
-        """Say in one line what is learnt."""
+        """Describe the target in one line."""
         if self.task == "regression":
             parts = [
                 f"mean {m:.4g}, deviation {s:.4g}" for m, s in zip(self.mean, self.std, strict=True)
             ]
-            return f"{self.name}: regression ({'; '.join(parts[:3])}), standardised"
+            return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dict; `from_dict` gives back an equal object."""
+        """Return a dict that fits into JSON; `from_dict` restores an equal object."""
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Target:
-        """Return the object that `to_dict` saved.
+        """Restore the object that `to_dict` saved.
 
         Raises:
-            SavedError: if `saved` is no such dict.
+            SavedError: if `saved` is not such a dict.
         """
         try:
             fields: dict[str, Any] = {
@@ -233,7 +240,7 @@ class Target:
 
 
 def optional_target(saved: dict[str, Any]) -> Target | None:
-    """Return the target that a saved preprocessor has, if it has one."""
+    """Restore the target of a saved preprocessor, or None if it has none."""
     return None if saved["target"] is None else Target.from_dict(saved["target"])
 
 
@@ -242,7 +249,7 @@ def _axes(values: Any) -> int:
 
 
 def _column(values: Any, name: str) -> pl.Series:
-    """Return target values as one Polars series with inferred type, by the name of the target."""
+    """Convert target values to a Polars series with an inferred type."""
     if _axes(values) == 2:
         values = np.asarray(values)[:, 0]
     if not hasattr(values, "__len__") or _axes(values) != 1:
@@ -254,7 +261,7 @@ def _column(values: Any, name: str) -> pl.Series:
     return as_frame({name: values}).to_series()
 
 
-def _inferred(column: pl.Series) -> str:
+def _infer_task(column: pl.Series) -> str:
     """Return "regression" or "classification", from a column's type and distinct values."""
     present = column.drop_nulls()
     if not column.dtype.is_numeric():
@@ -262,14 +269,14 @@ def _inferred(column: pl.Series) -> str:
     distinct = present.n_unique()
     if column.dtype.is_float():
         whole = present.is_finite() & (present == present.round())
-        two_whole = distinct == 2 and bool(whole.all())
-        return "classification" if two_whole else "regression"
-    few = distinct <= MOST_INTEGER_CLASSES and distinct <= max(2, len(present) / 2)
+        is_binary = distinct == 2 and bool(whole.all())
+        return "classification" if is_binary else "regression"
+    few = distinct <= MAX_INTEGER_CLASSES and distinct <= max(2, len(present) / 2)
     return "classification" if few else "regression"
 
 
 def _sorted_names(names: list[str]) -> list[str]:
-    """Sort the classes' names, as numbers if all of them are."""
+    """Sort class names, as numbers if all of them are."""
     try:
         return sorted(names, key=float)
     except ValueError:
