@@ -164,7 +164,7 @@ def test_updates_are_shares_of_the_weights_without_biases():
 
 
 def test_many_probes_are_thinned_evenly_with_the_last():
-    kept = style.thin(10_001, 101)
+    kept = style.evenly_spaced(10_001, 101)
     np.testing.assert_array_equal(kept, np.arange(0, 10_001, 100))
 
 
@@ -204,7 +204,7 @@ def test_bad_labels_are_refused():
         figures.confusion_matrix([0, 1], [0, 1, 1])
     with pytest.raises(DataError, match=r"p > 0\.5"):
         figures.confusion_matrix([0, 1], [0.2, 0.9])
-    with pytest.raises(DataError, match="whole numbers 0, 1"):
+    with pytest.raises(DataError, match="integers 0, 1"):
         figures.confusion_matrix([-1, 1], [0, 1])
     with pytest.raises(DataError, match="2 classes but a label is 2"):
         figures.confusion_matrix([0, 2], [0, 1], ["a", "b"])
@@ -242,7 +242,7 @@ def test_roc_curve_and_area_are_scikit_learns():
 
 
 def test_roc_curve_needs_both_classes():
-    with pytest.raises(DataError, match="both of them"):
+    with pytest.raises(DataError, match="both labels 0 and 1"):
         figures.roc_curve([1, 1], [0.2, 0.3])
 
 
@@ -259,7 +259,7 @@ def test_predicted_against_true_and_residuals():
     np.testing.assert_array_equal(left.x, guess[:, 0])
     np.testing.assert_array_equal(left.y, [-0.5, 0.0, 1.0])
     assert figure.layout.xaxis.title.text == "true (m²)"
-    with pytest.raises(DataError, match="one value a sample"):
+    with pytest.raises(DataError, match="one value per sample"):
         figures.predicted_against_true(true, np.ones((3, 2)))
 
 

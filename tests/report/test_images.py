@@ -39,8 +39,8 @@ def test_a_row_that_is_not_full_ends_empty(rng):
 
 
 def test_colours_reach_from_zero_or_symmetrically_around_it():
-    grey = gr.figures.images(np.array([[[0.2, 0.8]]])).data[0]
-    assert (grey.zmin, grey.zmax) == (0, pytest.approx(0.8))
+    gray = gr.figures.images(np.array([[[0.2, 0.8]]])).data[0]
+    assert (gray.zmin, gray.zmax) == (0, pytest.approx(0.8))
     signed = gr.figures.images(np.array([[[-0.5, 0.25]]])).data[0]
     assert (signed.zmin, signed.zmax) == (-0.5, 0.5)
     own = gr.figures.images(np.array([[[1.0, 2.0]], [[0.0, -8.0]]]), 1, own_range=True)
@@ -66,9 +66,9 @@ def test_names_stand_above_their_pictures():
 
 
 def test_what_is_no_picture_is_refused():
-    with pytest.raises(DataError, match=r"shape \(2, 3\) holds no pictures"):
+    with pytest.raises(DataError, match=r"shape \(2, 3\) is not a batch of images"):
         gr.figures.images(np.ones((2, 3)))
-    with pytest.raises(DataError, match="3 pictures but only 1 names"):
+    with pytest.raises(DataError, match="3 images but only 1 names"):
         gr.figures.images(np.ones((3, 4)), names=["one"])
 
 
@@ -81,7 +81,7 @@ def test_reconstructions_of_a_model_and_of_arrays(rng):
     assert figure.layout.yaxis.ticktext == ("input", "noisy", "output")
     plain = cut(gr.figures.reconstructions(noisy, x, count=2), 2, 2).reshape(2, 2, 9)
     np.testing.assert_allclose(plain, [x[:2], noisy[:2]])
-    with pytest.raises(DataError, match="pictures of one shape"):
+    with pytest.raises(DataError, match="images of one shape"):
         gr.figures.reconstructions(noisy[:, :4], x)
 
 

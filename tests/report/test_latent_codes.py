@@ -43,7 +43,7 @@ def test_ten_classes_can_be_told_apart():
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(DataError, match="two numbers or more"):
+    with pytest.raises(DataError, match="two or more numbers"):
         gr.figures.codes(np.ones((3, 1)))
     with pytest.raises(DataError, match="3 codes but 2 labels"):
         gr.figures.codes(np.ones((3, 2)), [0, 1])

@@ -18,7 +18,7 @@ from gradus.report.page import (
     Report,
     format_duration,
     format_number,
-    laid_out,
+    lay_out,
     render,
     write_report,
 )
@@ -161,7 +161,7 @@ def test_foreign_text_is_only_text(read):
 def test_what_is_empty_is_left_out(read):
     page = read(render(Report(title="Nothing yet")))
     assert page.charts == []
-    for words in ("Findings", "Learning", "Results", "Inside", "Settings", "All numbers"):
+    for words in ("Findings", "Learning", "Results", "Inside", "Settings", "All metrics"):
         assert words not in page.text
 
 
@@ -271,4 +271,4 @@ def test_no_panel_stands_alone_in_half_a_row():
     panels = [
         Panel(str(i), "", None, wide) for i, wide in enumerate([True, False, True, *[False] * 3])
     ]
-    assert [panel.wide for panel in laid_out(panels)] == [True, True, True, False, False, True]
+    assert [panel.wide for panel in lay_out(panels)] == [True, True, True, False, False, True]

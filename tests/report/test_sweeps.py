@@ -14,7 +14,7 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 
 @pytest.fixture(scope="module")
 def sweep():
-    """Trials of two activations, of a momentum under one of two optimisers, one diverged."""
+    """Trials of two activations, of a momentum under one of two optimizers, one diverged."""
     net = gr.Sequential([gr.Dense(4, gr.choice("relu", "tanh")), gr.Dense(2, "softmax")])
     sgd = gr.SGD(gr.log_uniform(1e-3, 1), momentum=gr.uniform(0, 0.9))
     adam = gr.Adam(gr.logspace(1e-3, 1e-1, 3))

@@ -1,1 +1,1 @@
-"""What a training and a trained network look like: figures, and the page of a run."""
+"""Figures of training runs, trained networks and sweeps, and the HTML report of a run."""

@@ -1,4 +1,4 @@
-"""Figures of attention: which step looks at which."""
+"""Figures of attention weights: which step attends to which."""
 
 from __future__ import annotations
 
@@ -10,44 +10,50 @@ import numpy as np
 from gradus.errors import DataError
 from gradus.report import style
 
-MOST_WORDS = 40  # tokens up to which each is written beside the axes
+MAX_TOKENS = 40  # up to which the axes show every token
 
 
 def attention_map(
     weights: Any, tokens: Sequence[object] | None = None, keys: Sequence[object] | None = None
 ) -> Any:
-    """Return how much each step (row) looks at each (column), a panel for each head.
+    """Draw how much each step (row) attends to each step (column), one panel per head.
 
     Args:
         weights: attention weights, rows that sum to 1, `(queries, keys)` or
             `(heads, queries, keys)`.
-        tokens: the steps' names, of the rows, and of the columns too if there are as many.
-        keys: those of the columns.
+        tokens: names of the rows, and of the columns too if there are as many.
+        keys: names of the columns.
 
     Raises:
-        DataError: if the weights have another shape, or there are not as many names as steps.
+        DataError: if the weights have another shape, or the number of names differs from the
+            number of steps.
+
+    Example:
+        >>> figure = gr.figures.attention_map([[0.9, 0.1], [0.3, 0.7]], ["the", "cat"])
+        >>> figure.layout.xaxis.ticktext
+        ('the', 'cat')
     """
-    found = np.asarray(weights, float)
-    found = found[None] if found.ndim == 2 else found
-    if found.ndim != 3 or not found.size:
+    panels = np.asarray(weights, float)
+    panels = panels[None] if panels.ndim == 2 else panels
+    if panels.ndim != 3 or not panels.size:
         raise DataError(
-            f"attention_map draws (queries, keys) or (heads, queries, keys), not {found.shape}: "
-            "of a batch write weights[0]."
+            f"attention_map draws (queries, keys) or (heads, queries, keys), not {panels.shape}: "
+            "for one sample of a batch, write weights[0]."
         )
-    heads, queries, sources = found.shape
+    heads, queries, sources = panels.shape
     if keys is None and tokens is not None and len(tokens) == sources:
         keys = tokens
-    marks = [_marks(names, size) for names, size in ((keys, sources), (tokens, queries))]
-    each = max(160, min(420, 24 * queries))
-    shown = style.figure(
+    x_ticks, y_ticks = _ticks(keys, sources), _ticks(tokens, queries)
+    panel_height = max(160, min(420, 24 * queries))
+    figure = style.figure(
         "Attention",
         heads,
-        110 + (each + 46) * heads,
-        vertical_spacing=60 / (each + 60) / heads if heads > 1 else None,
+        110 + (panel_height + 46) * heads,
+        vertical_spacing=60 / (panel_height + 60) / heads if heads > 1 else None,
         subplot_titles=[f"head {index + 1}" for index in range(heads)] if heads > 1 else None,
     )
-    for row, head in enumerate(found, 1):
-        shown.add_heatmap(
+    for row, head in enumerate(panels, 1):
+        figure.add_heatmap(
             z=head,
             zmin=0,
             zmax=1,
@@ -55,27 +61,27 @@ def attention_map(
             showscale=False,
             xgap=1,
             ygap=1,
-            customdata=[[(y, x) for x in marks[0]["ticktext"]] for y in marks[1]["ticktext"]],
+            customdata=[[(y, x) for x in x_ticks["ticktext"]] for y in y_ticks["ticktext"]],
             hovertemplate="%{customdata[0]} at %{customdata[1]}: %{z:.1%}<extra></extra>",
             row=row,
             col=1,
         )
-    bare = {"showgrid": False, "showline": False, "tickmode": "array"}
-    shown.update_xaxes(**bare, **marks[0], showticklabels=sources <= MOST_WORDS)
-    shown.update_yaxes(
-        **bare, **marks[1], showticklabels=queries <= MOST_WORDS, autorange="reversed"
+    plain = {"showgrid": False, "showline": False, "tickmode": "array"}
+    figure.update_xaxes(**plain, **x_ticks, showticklabels=sources <= MAX_TOKENS)
+    figure.update_yaxes(
+        **plain, **y_ticks, showticklabels=queries <= MAX_TOKENS, autorange="reversed"
     )
-    shown.update_xaxes(title_text="looks at", row=heads)
-    return shown
+    figure.update_xaxes(title_text="attends to", row=heads)
+    return figure
 
 
-def _marks(names: Sequence[object] | None, size: int) -> dict[str, Any]:
-    """Return the places and the words of an axis.
+def _ticks(names: Sequence[object] | None, size: int) -> dict[str, Any]:
+    """Return the tick positions and labels of an axis.
 
     Raises:
-        DataError: if there are not as many names as places.
+        DataError: if the number of names is not `size`.
     """
     if names is not None and len(names) != size:
-        raise DataError(f"There are {size} steps but {len(names)} names of them.")
-    texts = [style.text(name) for name in (range(1, size + 1) if names is None else names)]
+        raise DataError(f"There are {size} steps but {len(names)} names.")
+    texts = [style.escape(name) for name in (range(1, size + 1) if names is None else names)]
     return {"tickvals": np.arange(size), "ticktext": texts}

@@ -1,4 +1,4 @@
-"""Plain charts of one's own numbers: lines and bars."""
+"""Plain charts of your own numbers: lines and bars."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from gradus.errors import DataError
 from gradus.report import style
 
-FEW_POINTS = 25  # of a line, up to which each is marked
-LETTERS = 24  # of a bar's name
-MOST_ABOVE = 4  # entries of a legend above a figure
+MAX_MARKED_POINTS = 25  # a line of at most so many points marks each
+MAX_NAME_LENGTH = 24  # characters of a bar's label
+MAX_ENTRIES_ABOVE = 4  # a longer legend goes below the figure
 
 
 def lines(
@@ -24,45 +24,50 @@ def lines(
     title: str = "",
     height: int = 380,
 ) -> Any:
-    """Return several curves in one figure.
+    """Draw several curves in one figure.
 
     Args:
-        curves: by name either values `(n,)`, drawn over 1 … n, or a pair `(x, y)` of `(n,)` each.
-        x: what the horizontal axis is, with its unit.
-        y: what the vertical axis is.
+        curves: by name, either values `(n,)`, drawn over 1 … n, or a pair `(x, y)` of `(n,)` each.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis.
         log: which axes are logarithmic: "", "x", "y" or "xy".
-        title: what the figure shows.
-        height: of the figure, in pixels.
+        title: title of the figure.
+        height: height of the figure in pixels.
 
     Raises:
-        DataError: if there are no curves, or one has not as many x as y.
+        DataError: if there are no curves, or x and y of a curve differ in length.
+
+    Example:
+        >>> figure = gr.figures.lines({"train": [1, 0.4], "test": [1.2, 0.7]}, y="loss")
+        >>> [curve.name for curve in figure.data]
+        ['train', 'test']
     """
     if not curves:
         raise DataError("lines needs at least one curve: write {name: values}.")
-    shown = style.figure(title, height=height)
+    figure = style.figure(title, height=height)
     for index, (name, values) in enumerate(curves.items()):
-        across, up = _points(name, values)
-        shown.add_scatter(
-            x=across,
-            y=up,
-            name=style.text(name),
+        xs, ys = _xy(name, values)
+        figure.add_scatter(
+            x=xs,
+            y=ys,
+            name=style.escape(name),
             showlegend=len(curves) > 1,
-            mode="lines+markers" if len(up) <= FEW_POINTS else "lines",
+            mode="lines+markers" if len(ys) <= MAX_MARKED_POINTS else "lines",
             line={
                 "color": style.pick(index),
                 "width": 2,
-                "dash": style.pick(index // len(style.COLOURS), style.DASHES),
+                "dash": style.pick(index // len(style.COLORS), style.DASHES),
             },
-            hovertemplate=f"{style.text(name)} at %{{x:.4~g}}: %{{y:.4~g}}<extra></extra>",
+            hovertemplate=f"{style.escape(name)} at %{{x:.4~g}}: %{{y:.4~g}}<extra></extra>",
         )
-    shown.update_xaxes(title_text=style.text(x))
-    shown.update_yaxes(title_text=style.text(y))
-    for axis, update in (("x", shown.update_xaxes), ("y", shown.update_yaxes)):
+    figure.update_xaxes(title_text=style.escape(x))
+    figure.update_yaxes(title_text=style.escape(y))
+    for axis, update in (("x", figure.update_xaxes), ("y", figure.update_yaxes)):
         if axis in log:
-            drawn = [np.asarray(trace[axis], float) for trace in shown.data]
+            drawn = [np.asarray(trace[axis], float) for trace in figure.data]
             update(**style.log_axis(np.concatenate(drawn)))
-    legend_below(shown)
-    return shown
+    legend_below(figure)
+    return figure
 
 
 def bars(
@@ -72,72 +77,79 @@ def bars(
     log: bool = False,
     title: str = "",
 ) -> Any:
-    """Return numbers as bars, one below the other, with their names beside them.
+    """Draw numbers as horizontal bars, labeled with their names.
 
     Args:
-        values: the numbers by name.
-        x: what they are, with their unit.
+        values: the numbers, by name.
+        x: label of the axis, with its unit.
         log: whether the axis is logarithmic.
-        title: what the figure shows.
+        title: title of the figure.
 
     Raises:
-        DataError: if there are none.
+        DataError: if there are no values.
+
+    Example:
+        >>> figure = gr.figures.bars({"SGD": 0.91, "Adam": 0.97}, "accuracy", title="Optimizers")
+        >>> figure.data[0].x, figure.layout.title.text
+        ((0.91, 0.97), 'Optimizers')
     """
     if not values:
         raise DataError("bars needs at least one number: write {name: value}.")
-    shown = style.figure(title, height=130 + 28 * len(values))
-    names = [n if len(n) <= LETTERS else f"{n[: LETTERS - 1]}…" for n in map(str, values)]
-    places = np.arange(len(values))
-    shown.add_bar(
+    figure = style.figure(title, height=130 + 28 * len(values))
+    names = [
+        n if len(n) <= MAX_NAME_LENGTH else f"{n[: MAX_NAME_LENGTH - 1]}…" for n in map(str, values)
+    ]
+    positions = np.arange(len(values))
+    figure.add_bar(
         x=list(values.values()),
-        y=places,
+        y=positions,
         orientation="h",
         showlegend=False,
         marker={"color": style.BLUE},
-        customdata=[style.text(name) for name in values],
+        customdata=[style.escape(name) for name in values],
         texttemplate="%{x:.3~g}",
         textposition="auto",
         hovertemplate="%{customdata}: %{x:.4~g}<extra></extra>",
     )
-    shown.update_xaxes(title_text=style.text(x), showgrid=True, showline=False)
+    figure.update_xaxes(title_text=style.escape(x), showgrid=True, showline=False)
     if log:
-        shown.update_xaxes(**style.log_axis(np.array(list(values.values()), float)))
-    shown.update_yaxes(
+        figure.update_xaxes(**style.log_axis(np.array(list(values.values()), float)))
+    figure.update_yaxes(
         tickmode="array",
-        tickvals=places,
-        ticktext=[style.text(name) for name in names],
+        tickvals=positions,
+        ticktext=[style.escape(name) for name in names],
         autorange="reversed",
         showgrid=False,
         ticklabelstandoff=4,
     )
-    shown.update_layout(bargap=0.3)
-    return shown
+    figure.update_layout(bargap=0.3)
+    return figure
 
 
-def _points(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y of a curve, both `(n,)`.
+def _xy(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the x and y values of a curve, both `(n,)`.
 
     Raises:
-        DataError: if they do not fit.
+        DataError: if their shapes differ.
     """
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[0]) == 1:
-        across, up = (np.asarray(part, float) for part in values)
+        xs, ys = (np.asarray(part, float) for part in values)
     else:
-        up = np.asarray(values, float)
-        across = np.arange(1, up.size + 1)
-    if up.ndim != 1 or across.shape != up.shape:
+        ys = np.asarray(values, float)
+        xs = np.arange(1, ys.size + 1)
+    if ys.ndim != 1 or xs.shape != ys.shape:
         raise DataError(
-            f"The curve {name!r} has x of shape {across.shape} and y of shape {up.shape}: write "
+            f"The curve {name!r} has x of shape {xs.shape} and y of shape {ys.shape}: write "
             "two rows of one length."
         )
-    return across, up
+    return xs, ys
 
 
-def legend_below(shown: Any) -> None:
-    """Put a legend of many entries below the figure, where it has room to wrap."""
-    entries = sum(trace.showlegend is not False for trace in shown.data)
-    if entries > MOST_ABOVE:
-        shown.update_layout(
-            height=shown.layout.height + 10 * entries,
-            legend={"y": -70 / (shown.layout.height - 120), "yanchor": "top"},
+def legend_below(figure: Any) -> None:
+    """Move a legend of many entries below the figure, where it has room to wrap."""
+    entries = sum(trace.showlegend is not False for trace in figure.data)
+    if entries > MAX_ENTRIES_ABOVE:
+        figure.update_layout(
+            height=figure.layout.height + 10 * entries,
+            legend={"y": -70 / (figure.layout.height - 120), "yanchor": "top"},
         )

@@ -1,4 +1,4 @@
-"""Figures of trainings and trained networks, each a Plotly figure: `figure.show()` displays it."""
+"""Plotly figures of training, trained networks and sweeps; `figure.show()` displays one."""
 
 from __future__ import annotations
 

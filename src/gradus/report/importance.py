@@ -1,4 +1,4 @@
-"""The figure of which hyperparameters of a sweep mattered, and of the score at their values."""
+"""The figure of which hyperparameters of a sweep mattered, and the score at their values."""
 
 from __future__ import annotations
 
@@ -11,50 +11,57 @@ from gradus.report import style
 from gradus.sweep.results.importance import Curve, Importance
 from gradus.sweep.sweep import Sweep
 
-MOST_CURVES = 6  # hyperparameters, those that mattered most, whose curves are drawn
-BARS, PANEL = 28, 190  # pixels of a bar, and of a curve's panel
+MAX_CURVES = 6  # drawn for the hyperparameters that matter most
+BAR_HEIGHT, PANEL_HEIGHT = 28, 190  # in pixels
 
 
 def importance(sweep: Sweep | Importance) -> Any:
-    """Return how much of the score's variance each hyperparameter explains, and its curve.
+    """Draw the share of the score's variance that each hyperparameter explains, and its curve.
 
-    A curve is the score to expect at each value in the mean over all other settings; the band
-    around it is one standard deviation over the trees of the forest that expects it.
+    A curve is the expected score at each value, averaged over all other hyperparameters; the band
+    is one standard deviation over the trees of the random forest that predicts it.
 
     Args:
-        sweep: a sweep, or what its `importance` returned.
+        sweep: a sweep, or the result of its `importance`.
 
     Raises:
         GradusError: for anything else, or a sweep of fewer than 8 trials.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 16)[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
+        >>> sweep = gr.Sweep(model, 8).fit(x, 2 * x, epochs=2, verbose=False)
+        >>> gr.figures.importance(sweep).data[0].customdata
+        ('optimizer.learning_rate',)
     """
-    found = sweep.importance() if isinstance(sweep, Sweep) else sweep
-    if not isinstance(found, Importance):
+    result = sweep.importance() if isinstance(sweep, Sweep) else sweep
+    if not isinstance(result, Importance):
         raise GradusError(f"importance takes a sweep, not {type(sweep).__name__}.")
-    drawn = list(found.curves.items())[:MOST_CURVES]
-    bars = BARS * len(found.shares) + 40
-    heights = [bars, *[PANEL] * len(drawn)]
-    shown = style.figure(
-        "Which hyperparameter mattered",
+    drawn = list(result.curves.items())[:MAX_CURVES]
+    bars = BAR_HEIGHT * len(result.shares) + 40
+    heights = [bars, *[PANEL_HEIGHT] * len(drawn)]
+    figure = style.figure(
+        "Hyperparameter importance",
         len(heights),
         150 + sum(heights) + 60 * len(drawn),
         row_heights=heights,
         vertical_spacing=60 / (30 + sum(heights) + 60 * len(drawn)),
-        subplot_titles=[f"R² on unseen trials: {found.explained:.2f}"]
-        + [f"{style.heading(found.score)} by {style.text(name)}" for name, _ in drawn],
+        subplot_titles=[f"R² on unseen trials: {result.explained:.2f}"]
+        + [f"{style.heading(result.score)} by {style.escape(name)}" for name, _ in drawn],
     )
-    _bars(shown, found)
+    _draw_shares(figure, result)
     for row, (name, curve) in enumerate(drawn, 2):
-        _curve(shown, row, name, curve)
-    shown.update_layout(showlegend=False)
-    return shown
+        _draw_curve(figure, row, name, curve)
+    figure.update_layout(showlegend=False)
+    return figure
 
 
-def _bars(shown: Any, found: Importance) -> None:
-    names = [style.text(name) for name in found.shares]
-    places = np.arange(len(names))
-    shown.add_bar(
-        x=list(found.shares.values()),
-        y=places,
+def _draw_shares(figure: Any, result: Importance) -> None:
+    names = [style.escape(name) for name in result.shares]
+    positions = np.arange(len(names))
+    figure.add_bar(
+        x=list(result.shares.values()),
+        y=positions,
         orientation="h",
         marker={"color": style.BLUE},
         customdata=names,
@@ -63,33 +70,33 @@ def _bars(shown: Any, found: Importance) -> None:
         row=1,
         col=1,
     )
-    shown.update_xaxes(tickformat=".0%", rangemode="tozero", showgrid=True, row=1, col=1)
-    shown.update_yaxes(
-        tickmode="array", tickvals=places, ticktext=names, autorange="reversed", showgrid=False,
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero", showgrid=True, row=1, col=1)
+    figure.update_yaxes(
+        tickmode="array", tickvals=positions, ticktext=names, autorange="reversed", showgrid=False,
         ticklabelstandoff=4, row=1, col=1,
     )  # fmt: skip
 
 
-def _curve(shown: Any, row: int, name: str, curve: Curve) -> None:
+def _draw_curve(figure: Any, row: int, name: str, curve: Curve) -> None:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in curve.values)
-    x = curve.values if numbers else [style.text(value) for value in curve.values]
+    x = curve.values if numbers else [style.escape(value) for value in curve.values]
     low, high = curve.mean - curve.spread, curve.mean + curve.spread
     if numbers:
-        shown.add_scatter(
+        figure.add_scatter(
             x=[*x, *reversed(x)],
             y=np.concatenate([high, low[::-1]]),
             fill="toself",
-            fillcolor=style.faint(style.BLUE, 0.15),
+            fillcolor=style.translucent(style.BLUE, 0.15),
             line={"width": 0},
             mode="lines",
             hoverinfo="skip",
             row=row,
             col=1,
         )
-    shown.add_scatter(
+    figure.add_scatter(
         x=x,
         y=curve.mean,
-        name=style.text(name),
+        name=style.escape(name),
         mode="lines+markers" if numbers else "markers",
         line={"color": style.BLUE, "width": 2},
         marker={"size": 5 if numbers else 9},
@@ -99,6 +106,6 @@ def _curve(shown: Any, row: int, name: str, curve: Curve) -> None:
         col=1,
     )
     if curve.log:
-        shown.update_xaxes(**style.log_axis(np.array(x, float)), row=row, col=1)
+        figure.update_xaxes(**style.log_axis(np.array(x, float)), row=row, col=1)
     elif not numbers:
-        shown.update_xaxes(type="category", row=row, col=1)
+        figure.update_xaxes(type="category", row=row, col=1)

@@ -1,4 +1,4 @@
-"""Figures of a function of two numbers, and of the paths that optimisers take down it."""
+"""Figures of a function of two variables, and of the paths that optimizers take down it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gradus.report import style
 from gradus.report.charts import legend_below
 
 GRID_STEPS = 120  # along each axis
-DECADES = 4  # of heights above the lowest that a logarithmic surface tells apart
-LEVELS = 20  # lines of equal height
+DECADES = 4  # of height above the minimum that a logarithmic surface resolves
+LEVELS = 20  # contour lines
 
 Range = tuple[float, float]
 
@@ -23,14 +23,19 @@ Range = tuple[float, float]
 def surface(
     function: Callable[[Any], Any], x_range: Range, y_range: Range, *, log: bool = True
 ) -> Any:
-    """Return a function of two numbers as lines of equal height; the lower, the lighter.
+    """Draw contour lines of a function of two variables; the lower, the lighter.
 
     Args:
-        function: of a point `(2,)`, written with `jax.numpy`, to a number.
-        x_range: the first number's lowest and highest.
-        y_range: the second's.
-        log: whether the lines' heights above the lowest form a geometric sequence, so that a
-            valley's floor is seen as well as its sides; else they are evenly spaced.
+        function: maps a point `(2,)` to a number, written with `jax.numpy`.
+        x_range: lowest and highest value of the first variable.
+        y_range: lowest and highest value of the second variable.
+        log: whether contour levels above the minimum are spaced logarithmically, to show a
+            valley's floor as well as its sides, or linearly.
+
+    Example:
+        >>> figure = gr.figures.surface(lambda p: p[0] ** 2 + p[1] ** 2, (-1, 1), (-2, 2))
+        >>> figure.data[0].z.shape, figure.layout.yaxis.range
+        ((120, 120), (-2, 2))
     """
     axes = [np.linspace(*ends, GRID_STEPS, dtype=np.float32) for ends in (x_range, y_range)]
     points = np.stack(np.meshgrid(*axes), axis=-1)  # (steps of y, steps of x, 2)
@@ -40,8 +45,8 @@ def surface(
         above = heights - np.nanmin(heights)
         most = np.nanmax(above)
         drawn = np.log10(np.maximum(above / (most if most > 0 else 1), 10.0**-DECADES))
-    shown = style.figure("Surface", height=480)
-    shown.add_contour(
+    figure = style.figure("Surface", height=480)
+    figure.add_contour(
         x=axes[0],
         y=axes[1],
         z=drawn,
@@ -52,10 +57,10 @@ def surface(
         line={"width": 0.6, "color": "#9AA5B1"},
         hovertemplate="%{customdata:.4g} at (%{x:.3g}, %{y:.3g})<extra></extra>",
     )
-    shown.update_xaxes(range=list(x_range))
-    shown.update_yaxes(range=list(y_range), showgrid=False)
-    shown.update_layout(hovermode="closest")
-    return shown
+    figure.update_xaxes(range=list(x_range))
+    figure.update_yaxes(range=list(y_range), showgrid=False)
+    figure.update_layout(hovermode="closest")
+    return figure
 
 
 def paths(
@@ -66,17 +71,23 @@ def paths(
     *,
     log: bool = True,
 ) -> Any:
-    """Return paths over a function of two numbers, each from a ring to a dot, as lines.
+    """Draw paths over the contours of a function, each from a ring to a dot.
 
     Args:
         function: as in `surface`.
-        paths: by name, points `(steps + 1, 2)`, such as `gr.descend` returns.
-        x_range: the first number's lowest and highest; by default what the paths need.
-        y_range: the second's.
+        paths: by name, points `(steps + 1, 2)`, as `gr.descend` returns them.
+        x_range: range of the first variable; by default that of the paths and a margin.
+        y_range: range of the second variable, likewise.
         log: as in `surface`.
 
     Raises:
         DataError: if there are no paths, or one has another shape.
+
+    Example:
+        >>> path = [[1.0, 1.0], [0.5, 0.2], [0.1, 0.0]]
+        >>> figure = gr.figures.paths(lambda p: p[0] ** 2 + p[1] ** 2, {"descent": path})
+        >>> figure.data[1].name, figure.data[1].x.tolist()
+        ('descent', [1.0, 0.5, 0.1])
     """
     tracks = {name: np.asarray(path, float) for name, path in paths.items()}
     for name, track in tracks.items():
@@ -85,37 +96,39 @@ def paths(
     if not tracks:
         raise DataError("paths needs at least one path: write {name: points}.")
     every = np.concatenate(list(tracks.values()))
-    spans = [given or _span(every[:, axis]) for axis, given in enumerate((x_range, y_range))]
-    shown = surface(function, *spans, log=log)
-    shown.update_layout(title_text="Paths")
+    spans = [
+        chosen or _padded_range(every[:, axis]) for axis, chosen in enumerate((x_range, y_range))
+    ]
+    figure = surface(function, *spans, log=log)
+    figure.update_layout(title_text="Paths")
     for index, (name, track) in enumerate(tracks.items()):
-        colour = style.pick(index)
-        shown.add_scatter(
+        color = style.pick(index)
+        figure.add_scatter(
             x=track[:, 0],
             y=track[:, 1],
-            name=style.text(name),
+            name=style.escape(name),
             mode="lines+markers",
             line={
-                "color": colour,
+                "color": color,
                 "width": 2,
-                "dash": style.pick(index // len(style.COLOURS), style.DASHES),
+                "dash": style.pick(index // len(style.COLORS), style.DASHES),
             },
             marker={
-                "color": colour,
+                "color": color,
                 "symbol": ["circle-open"] + ["circle"] * (len(track) - 1),
                 "size": [10] + [3] * (len(track) - 2) + [9] * (len(track) > 1),
                 "opacity": 1,
-                "line": {"width": [2] + [0] * (len(track) - 1), "color": colour},
+                "line": {"width": [2] + [0] * (len(track) - 1), "color": color},
             },
-            hovertemplate=f"{style.text(name)} at (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
+            hovertemplate=f"{style.escape(name)} at (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
         )
-    legend_below(shown)
-    return shown
+    legend_below(figure)
+    return figure
 
 
-def _span(values: np.ndarray) -> Range:
-    """Return the range of the finite values and a margin."""
-    seen = values[np.isfinite(values)]
-    low, high = float(seen.min()), float(seen.max())
+def _padded_range(values: np.ndarray) -> Range:
+    """Return the range of the finite values with a margin."""
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min()), float(finite.max())
     margin = 0.15 * (high - low) or 1.0
     return low - margin, high + margin

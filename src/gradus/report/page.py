@@ -1,4 +1,4 @@
-"""The report of a run: one page that opens anywhere, off line, with all that it needs inside."""
+"""The report of a run: one self-contained HTML page that opens offline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gradus.errors import SavedError
 from gradus.report import layer_statistics, style, training
 from gradus.train.history import History
 
-MOST_TILES = 4
-ENDINGS = {
-    "patience": "Training ended early, as the watched number had stopped improving.",
-    "target": "Training ended when the target was reached.",
-    "diverged": "Training broke off because the loss was no longer a finite number.",
+MAX_TILES = 4
+STOP_MESSAGES = {
+    "patience": "Training stopped early because the monitored metric had stopped improving.",
+    "target": "Training stopped when the target was reached.",
+    "diverged": "Training stopped because the loss was no longer finite.",
     "interrupted": "Training was interrupted.",
 }
 
@@ -30,34 +30,34 @@ class Panel(NamedTuple):
     """A figure on the page.
 
     Attributes:
-        title: its heading.
-        caption: a sentence on how to read it.
-        figure: a Plotly figure; its own title is left out.
-        wide: whether it takes the page's whole width.
-        least: the width in pixels below which it is scrolled.
+        title: the heading.
+        caption: a sentence that says how to read the figure.
+        figure: a Plotly figure; its own title is not shown.
+        wide: whether the panel takes the full width of the page.
+        min_width: the width in pixels below which the panel scrolls.
     """
 
     title: str
     caption: str
     figure: Any
     wide: bool = False
-    least: int = 0
+    min_width: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What the page of a run shows; whatever is left empty is left out.
+    """The content of a run's page; empty parts are left out.
 
     Attributes:
         title: the run's name.
-        data: lines on the data: where from, how many samples, which split.
-        metrics: the numbers by split, {"test": {"loss": 0.1, "accuracy": 0.97}}; those of "test",
-            or else of the last split, stand largest.
-        history: the record of training, from which its curves and the probes' figures are made.
-        figures: what the network does on data: `Panel`s or (title, caption, figure).
-        inside: further figures of the network's inside.
+        data: lines about the data: its source, the number of samples, the split.
+        metrics: metrics by split, {"test": {"loss": 0.1, "accuracy": 0.97}}; those of "test", or
+            else of the last split, are the most prominent.
+        history: the training history, drawn as learning curves and layer statistics.
+        figures: results on data: `Panel`s or (title, caption, figure).
+        inside: more figures of the network's layers.
         settings: the experiment, as a nested mapping or as TOML text.
-        environment: what it ran on: versions, device, date.
+        environment: versions, device, and date of the run.
         notes: findings, in sentences.
     """
 
@@ -73,19 +73,19 @@ class Report:
 
 
 def write_report(path: str | Path, run: Report) -> Path:
-    """Write the page of a run to `path`, under another name first, so that it is never half there.
+    """Write the page of a run to `path`, atomically.
 
     Returns:
         The path.
 
     Raises:
-        SavedError: if it cannot be written; what stood there before stays whole.
+        SavedError: if it cannot be written; an existing file stays as it is.
     """
     return write_html(path, render(run))
 
 
 def write_html(path: str | Path, page: str) -> Path:
-    """Write a page as `write_report` does."""
+    """Write a page atomically, as `write_report` does."""
     path, temporary = Path(path), None
     try:
         with tempfile.NamedTemporaryFile(
@@ -100,13 +100,13 @@ def write_html(path: str | Path, page: str) -> Path:
             temporary.unlink(missing_ok=True)
         raise SavedError(
             f"The report cannot be written to {str(path)!r}: {error.strerror or error}. "
-            "Write it to a folder that exists, has room and may be written to."
+            "Choose a folder that exists, is writable and has space."
         ) from error
     return path
 
 
 def render(run: Report) -> str:
-    """Return the page of a run as HTML that loads nothing from anywhere."""
+    """Return the page of a run as self-contained HTML."""
     history = run.history if run.history is not None and run.history.epochs else None
     return fill_template(
         "report.html",
@@ -115,47 +115,47 @@ def render(run: Report) -> str:
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
         notes=_notes(run, history),
         sections=[
-            ("Learning", False, laid_out(_learning(history) if history else [])),
-            ("Results", False, laid_out(run.figures)),
+            ("Learning", False, lay_out(_learning_panels(history) if history else [])),
+            ("Results", False, lay_out(run.figures)),
             (
                 "Inside the network",
                 True,
-                laid_out([*(_probes(history) if history else []), *run.inside]),
+                lay_out([*(_statistics_panels(history) if history else []), *run.inside]),
             ),
         ],
-        settings=run.settings if isinstance(run.settings, str) else _flat(run.settings),
+        settings=run.settings if isinstance(run.settings, str) else _flatten(run.settings),
         environment=run.environment,
     )
 
 
 def fill_template(template: str, **content: Any) -> str:
-    """Return a template of this package as a page that loads nothing from anywhere."""
+    """Render a template of this package as a self-contained page."""
     import jinja2
     from plotly.offline import get_plotlyjs
 
     pages = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+        loader=jinja2.FunctionLoader(_read_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals.update(number=format_number, chart=_chart, label=style.axis_label)
-    style_sheet, plotly = _source("report.css"), get_plotlyjs()
+    pages.globals.update(number=format_number, chart=_chart_json, label=style.axis_label)
+    style_sheet, plotly = _read_resource("report.css"), get_plotlyjs()
     return pages.get_template(template).render(style=style_sheet, plotly=plotly, **content)
 
 
 def format_number(name: str, value: float) -> str:
-    """Return a metric as people read it: "97.3%" for an accuracy, else four digits."""
+    """Format a metric: "97.3%" for an accuracy, otherwise four digits."""
     if not math.isfinite(value):
         return "not finite"
-    if style.is_share(name):
-        return style.share(value)
+    if style.is_percentage(name):
+        return style.percent(value)
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time as people read it: "17 ms", "3.1 s", "2 min 5 s", "1 h 4 min"."""
+    """Format a time: "17 ms", "3.1 s", "2 min 5 s", "1 h 4 min"."""
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     if seconds < 60:
@@ -166,16 +166,16 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-# --- what stands on the page -------------------------------------------------------------------
+# --- parts of the page -------------------------------------------------------------------------
 
 
 def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[str]]]:
-    """Return the header's key numbers: the label, the number, and words on it."""
+    """Return the key figures of the header: label, value, and remarks."""
     tiles = []
     if run.metrics:
         split = "test" if "test" in run.metrics else list(run.metrics)[-1]
         names = sorted(run.metrics[split], key=lambda name: name == "loss")
-        for name in names[:MOST_TILES]:
+        for name in names[:MAX_TILES]:
             others = [
                 f"{other} {format_number(name, numbers[name])}"
                 for other, numbers in run.metrics.items()
@@ -188,8 +188,8 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
         tiles.append(("epochs", str(history.epochs), kept))
         if history.seconds:
             each = [
-                f"{format_duration(sum(history.seconds) / history.epochs)} an epoch",
-                f"and {format_duration(history.compile_seconds)} to compile",
+                f"{format_duration(sum(history.seconds) / history.epochs)} per epoch",
+                f"plus {format_duration(history.compile_seconds)} to compile",
             ]
             tiles.append(("training time", format_duration(sum(history.seconds)), each))
     return tiles
@@ -198,16 +198,17 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
 def _notes(run: Report, history: History | None) -> list[str]:
     if history is None:
         return list(run.notes)
-    ending = [ENDINGS[history.stopped]] if history.stopped in ENDINGS else []
-    return list(dict.fromkeys([*run.notes, *history.notes, *ending]))
+    reason = [STOP_MESSAGES[history.stopped]] if history.stopped in STOP_MESSAGES else []
+    return list(dict.fromkeys([*run.notes, *history.notes, *reason]))
 
 
-def _learning(history: History) -> list[Panel]:
+def _learning_panels(history: History) -> list[Panel]:
+    validated = ", and on the validation samples after each epoch."
     panels = [
         Panel(
             style.heading(name),
-            "On the samples trained on, measured while the weights still move"
-            + (", and after each epoch on those held back." if f"val_{name}" in history else "."),
+            "On the training samples, averaged while the weights change"
+            + (validated if f"val_{name}" in history else "."),
             training.learning_curves(history, [name]),
         )
         for name in training.curve_names(history)
@@ -216,72 +217,72 @@ def _learning(history: History) -> list[Panel]:
         panels.append(
             Panel(
                 "Learning rate",
-                "How far a step goes, at the end of each epoch.",
+                "The learning rate at the end of each epoch.",
                 training.learning_rate(history),
             )
         )
     return panels
 
 
-def _probes(history: History) -> list[Panel]:
+def _statistics_panels(history: History) -> list[Panel]:
     if not any(np.isfinite(values).any() for values in history.probes.values()):
         return []
     return [
         Panel(
             "Activations",
-            "What comes out of each layer, from the first (dark) to the last (light): a healthy "
-            "layer keeps its width and has few saturated or silent units.",
+            "The outputs of each layer, from the first (dark) to the last (light): a healthy layer "
+            "keeps its spread and has few saturated or silent units.",
             layer_statistics.activations_by_layer(history),
             wide=True,
         ),
         Panel(
             "Gradients",
-            "The norm of each weight's gradient, biases dotted: lines that lie orders of magnitude "
-            "apart mean gradients that vanish or explode.",
+            "The norm of each weight's gradient, biases dotted: lines that are orders of magnitude "
+            "apart mean vanishing or exploding gradients.",
             layer_statistics.gradients_by_layer(history),
         ),
         Panel(
             "Updates",
-            "How far a step moves each layer's weights, as a share of them: below the green band "
-            "the learning rate is likely too low, above it too high.",
+            "How far a step moves each layer's weights, relative to their norm: below the green "
+            "band the learning rate is probably too low, above it too high.",
             layer_statistics.updates_by_layer(history),
         ),
     ]
 
 
-def laid_out(panels: Sequence[Any]) -> list[Panel]:
-    """Return the panels, two to a row, those that would stand alone in one over its whole width."""
-    laid: list[Panel] = []
+def lay_out(panels: Sequence[Any]) -> list[Panel]:
+    """Lay panels out two to a row; one that would be alone in its row gets the full width."""
+    panels_out: list[Panel] = []
     alone = False
     for panel in (Panel(*panel) for panel in panels):
         if panel.wide and alone:
-            laid[-1] = laid[-1]._replace(wide=True)
+            panels_out[-1] = panels_out[-1]._replace(wide=True)
         alone = not panel.wide and not alone
-        laid.append(panel)
+        panels_out.append(panel)
     if alone:
-        laid[-1] = laid[-1]._replace(wide=True)
-    return laid
+        panels_out[-1] = panels_out[-1]._replace(wide=True)
+    return panels_out
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested mapping as one level, its names joined by dots."""
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested mapping, joining names with dots."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         key = f"{prefix}{name}"
-        flat.update(_flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value})
+        flat.update(_flatten(value, f"{key}.") if isinstance(value, Mapping) else {key: value})
     return flat
 
 
-def _source(name: str) -> str:
+def _read_resource(name: str) -> str:
     return resources.files("gradus.report").joinpath(name).read_text("utf-8")
 
 
-def _chart(panel: Panel) -> Any:
-    """Return a figure as JSON that may stand in a page's script: it holds no "<"."""
+def _chart_json(panel: Panel) -> Any:
+    """Return a figure as JSON without "<", safe inside a script element."""
     from markupsafe import Markup
     from plotly.graph_objects import Figure
 
-    figure = Figure(panel.figure)  # a copy: the panel's own keeps its title
+    figure = Figure(panel.figure)  # a copy: the panel's figure keeps its title
     figure.layout.title = None
     figure.layout.margin.t = 44 if _has_legend(figure) else 24
     return Markup(figure.to_json().replace("<", "\\u003c"))  # noqa: S704

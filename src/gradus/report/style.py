@@ -1,4 +1,4 @@
-"""The one look of all figures: colours, type, axes, and the words that label them."""
+"""The style that all figures share: colors, fonts, axes, and labels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-# Okabe & Ito's colours, which people with any colour vision can tell apart.
+# The palette of Okabe & Ito, which is safe for color blindness.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#B0578D"
 ORANGE, SKY, INK, MUTED, GRID = "#E69F00", "#56B4E9", "#1F2933", "#616E7C", "#E4E9EE"
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#595959")
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#595959")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
-SHARES = ("accuracy", "binary_accuracy", "precision", "recall", "f1", "top_")
+PERCENTAGES = ("accuracy", "binary_accuracy", "precision", "recall", "f1", "top_")
 ABBREVIATIONS = {
     "auc": "AUC",
     "f1": "F1",
@@ -30,33 +30,33 @@ ABBREVIATIONS = {
 FONT = (
     "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, Helvetica, Arial, 'Liberation Sans', sans-serif"
 )
-# From first layer to last: Viridis without its palest end, which vanishes on white.
-_DEPTH = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151")
+# From the first layer to the last: Viridis without its palest end, which vanishes on white.
+_LAYER_SCALE = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151")
 
 
 def figure(title: str, rows: int = 1, height: int = 320, **subplots: Any) -> Any:
-    """Return an empty figure in the house style, with `rows` panels above one another.
+    """Return an empty figure in the shared style, with `rows` panels stacked vertically.
 
     Args:
         title: what the figure shows.
         rows: the number of panels.
-        height: of the figure, in pixels; its width is that of its place on the page.
-        subplots: further arguments of `plotly.subplots.make_subplots`.
+        height: the height of the figure in pixels; its width adapts to the page.
+        subplots: more arguments of `plotly.subplots.make_subplots`.
     """
     from plotly.subplots import make_subplots
 
-    made = make_subplots(rows=rows, cols=1, **subplots)
-    made.update_layout(template=template(), title_text=title, height=height)
-    if subplots.get("subplot_titles"):  # which stand where the legend would
-        made.update_layout(legend_y=1 + 24 / (height - 120))
-    # The titles of panels stand at their left, as all text does.
-    made.update_annotations(x=0, xanchor="left", font={"size": 12, "color": MUTED})
-    return made
+    figure = make_subplots(rows=rows, cols=1, **subplots)
+    figure.update_layout(template=template(), title_text=title, height=height)
+    if subplots.get("subplot_titles"):  # they take the place of the legend
+        figure.update_layout(legend_y=1 + 24 / (height - 120))
+    # Panel titles are left-aligned, like all text.
+    figure.update_annotations(x=0, xanchor="left", font={"size": 12, "color": MUTED})
+    return figure
 
 
 @functools.cache
 def template() -> Any:
-    """Return the house template: light, quiet, and the same in all figures."""
+    """Return the Plotly template that all figures use."""
     import plotly.graph_objects as go
 
     axis = {
@@ -74,7 +74,7 @@ def template() -> Any:
             "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left"},
             "paper_bgcolor": "white",
             "plot_bgcolor": "white",
-            "colorway": COLOURS,
+            "colorway": COLORS,
             "margin": {"l": 52, "r": 16, "t": 72, "b": 48},
             "hoverlabel": {
                 "bgcolor": "white",
@@ -88,67 +88,67 @@ def template() -> Any:
     )
 
 
-def text(name: object) -> str:
-    """Return a name as Plotly shows it letter by letter, and not as markup."""
+def escape(name: object) -> str:
+    """Escape a name so that Plotly shows it literally and not as markup."""
     return html.escape(str(name), quote=False)
 
 
-def pick(index: int, choices: Sequence[str] = COLOURS) -> str:
-    """Return the `index`-th of some colours, symbols or dashes, beginning again at the end."""
+def pick(index: int, choices: Sequence[str] = COLORS) -> str:
+    """Return the `index`-th of some colors, symbols or dashes, cycling through them."""
     return choices[index % len(choices)]
 
 
-def depth_colours(count: int) -> list[str]:
-    """Return a colour for each of `count` layers, dark for the first and light for the last."""
+def layer_colors(count: int) -> list[str]:
+    """Return a color for each of `count` layers, dark for the first and light for the last."""
     from plotly.colors import sample_colorscale
 
-    places = [index / max(count - 1, 1) for index in range(count)]
-    return sample_colorscale(list(_DEPTH), places)
+    positions = [index / max(count - 1, 1) for index in range(count)]
+    return sample_colorscale(list(_LAYER_SCALE), positions)
 
 
-def faint(colour: str, alpha: float) -> str:
-    """Return a colour, "#rrggbb" or "rgb(r, g, b)", with a transparency."""
-    if colour.startswith("#"):
-        colour = f"rgb({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))})"
-    return colour.replace("rgb(", "rgba(").replace(")", f", {alpha:g})")
+def translucent(color: str, alpha: float) -> str:
+    """Return a color, "#rrggbb" or "rgb(r, g, b)", with opacity `alpha`."""
+    if color.startswith("#"):
+        color = f"rgb({', '.join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))})"
+    return color.replace("rgb(", "rgba(").replace(")", f", {alpha:g})")
 
 
-def thin(count: int, most: int) -> np.ndarray:
-    """Return at most `most` of the row numbers 0 … count − 1, evenly spaced, the last among them.
+def evenly_spaced(count: int, limit: int) -> np.ndarray:
+    """Return at most `limit` evenly spaced row numbers of 0 … count − 1, including the last.
 
-    A figure of ten thousand points is slow to draw and says no more than one of a thousand.
+    A figure of ten thousand points is slow to draw and shows no more than one of a thousand.
     """
-    if count <= most:
+    if count <= limit:
         return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+    return np.unique(np.linspace(0, count - 1, limit).round().astype(int))
 
 
 def log_axis(values: np.ndarray) -> dict[str, Any]:
-    """Return what makes an axis of some numbers logarithmic, with ticks also if it is short."""
-    seen = values[np.isfinite(values) & (values > 0)]
-    if len(seen) and seen.max() < 50 * seen.min():
+    """Return axis settings for a logarithmic axis over `values`, with ticks even on a short one."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if len(positive) and positive.max() < 50 * positive.min():
         return {"type": "log", "dtick": "D2", "tickformat": "~g"}
     return {"type": "log", "exponentformat": "power", "dtick": 1}
 
 
-def is_share(name: str) -> bool:
-    """Return whether a metric is shown as a percentage, as an accuracy is."""
-    return name.removeprefix("val_").startswith(SHARES)
+def is_percentage(name: str) -> bool:
+    """Return whether a metric is shown as a percentage, like accuracy."""
+    return name.removeprefix("val_").startswith(PERCENTAGES)
 
 
 def axis_label(name: str) -> str:
-    """Return the name of a curve in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
-    side = ["validation"] if name.startswith("val_") else []
+    """Return a curve's name in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
+    prefix = ["validation"] if name.startswith("val_") else []
     words = name.removeprefix("val_").split("_")
-    return " ".join(side + [ABBREVIATIONS.get(word, word) for word in words])
+    return " ".join(prefix + [ABBREVIATIONS.get(word, word) for word in words])
 
 
 def heading(name: str) -> str:
-    """Return `label(name)` with a capital at its beginning."""
+    """Return `axis_label(name)`, capitalized."""
     words = axis_label(name)
     return words[:1].upper() + words[1:]
 
 
-def share(value: float) -> str:
-    """Return a share as a percentage: 0.9731 is "97.3%"."""
+def percent(value: float) -> str:
+    """Format a fraction as a percentage: 0.9731 is "97.3%"."""
     return f"{100 * value:.1f}%"

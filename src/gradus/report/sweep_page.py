@@ -1,4 +1,4 @@
-"""The page of a sweep: its leaders, what mattered, and how to use the best run."""
+"""The page of a sweep: its best trials, importances, and how to use the best run."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gradus.report.page import (
     fill_template,
     format_duration,
     format_number,
-    laid_out,
+    lay_out,
     write_html,
 )
 from gradus.space import Choice
 from gradus.sweep.search.trial import DIVERGED, FAILED, FINISHED, STOPPED, WAITING, Trial
 from gradus.sweep.sweep import Sweep
 
-LEADERS = 10
-TOLD = 16  # trials, from which on what mattered can be told
-ENDS = {
+MAX_LEADERS = 10
+MIN_TRIALS_FOR_IMPORTANCE = 16
+STATUS_NAMES = {
     FINISHED: "finished",
-    STOPPED: "left early",
+    STOPPED: "stopped early",
     DIVERGED: "diverged",
     FAILED: "could not be built",
-    WAITING: "not ended",
+    WAITING: "not finished",
 }
 
 
@@ -41,21 +41,21 @@ def write_sweep(
     settings: str = "",
     commands: Sequence[str] = (),
 ) -> Path:
-    """Write the page of a sweep, which loads nothing from anywhere.
+    """Write the page of a sweep as self-contained HTML.
 
     Args:
-        path: where to.
-        sweep: after `fit`.
+        path: the file to write.
+        sweep: a sweep after `fit`.
         title: the run's name.
-        data: lines on the data.
-        settings: the spaces, as text.
-        commands: how to use the best run.
+        data: lines about the data.
+        settings: the search space, as text.
+        commands: shell commands that use the best run.
 
     Returns:
         The path.
 
     Raises:
-        SavedError: if it cannot be written; what stood there before stays whole.
+        SavedError: if it cannot be written; an existing file stays as it is.
         GradusError: if no trial has a score.
     """
     trials = sweeps.scored(sweep)
@@ -68,7 +68,7 @@ def write_sweep(
         notes=_notes(sweep),
         count=sum(trial.status != WAITING for trial in sweep.trials),
         header=["trial", *map(style.axis_label, columns), *sweep.hypers, "epochs"],
-        leaders=[_row(trial, columns, sweep) for trial in trials[:LEADERS]],
+        leaders=[_row(trial, columns, sweep) for trial in trials[:MAX_LEADERS]],
         sections=_sections(sweep),
         commands=commands,
         settings=settings,
@@ -83,52 +83,54 @@ def _row(trial: Trial, columns: Sequence[str], sweep: Sweep) -> list[str]:
 
 
 def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[str]]]:
-    """Return the header's key numbers: the label, the number, and words on it."""
+    """Return the key figures of the header: label, value, and remarks."""
     best = trials[0]
-    ends = Counter(trial.status for trial in sweep.trials)
-    ended = len(sweep.trials) - ends[WAITING]
-    words = [f"{ends[status]} {ENDS[status]}" for status in ENDS if ends[status]]
+    statuses = Counter(trial.status for trial in sweep.trials)
+    ended = len(sweep.trials) - statuses[WAITING]
+    remarks = [
+        f"{statuses[status]} {name}" for status, name in STATUS_NAMES.items() if statuses[status]
+    ]
     others: list[tuple[str, str, list[str]]] = [
         (f"best {style.axis_label(name)}", format_number(name, value), [])
         for name, value in best.metrics.items()
         if name.startswith("val_") and name != sweep.monitor
     ]
-    pace = [f"{format_duration(sweep.seconds / ended)} a trial"]
-    middle = format_number(sweep.monitor, trials[len(trials) // 2].score)
-    score = format_number(sweep.monitor, best.score), [f"trial {best.number}", f"median {middle}"]
+    pace = [f"{format_duration(sweep.seconds / ended)} per trial"]
+    median = format_number(sweep.monitor, trials[len(trials) // 2].score)
+    score = format_number(sweep.monitor, best.score), [f"trial {best.number}", f"median {median}"]
     return [
         (f"best {style.axis_label(sweep.monitor)}", *score),
         *others[:1],
-        ("trials", f"{ended:,}", words),
+        ("trials", f"{ended:,}", remarks),
         ("time", format_duration(sweep.seconds), pace),
     ]
 
 
 def _notes(sweep: Sweep) -> list[str]:
-    """Return what a reader should know, in sentences."""
+    """Return warnings and findings, in sentences."""
     notes = []
     count = len([trial for trial in sweep.trials if trial.status != WAITING])
     if sweep.interrupted:
         notes.append(f"The sweep was interrupted after {count} of {len(sweep.trials)} trials.")
     if count >= 10:
         notes.append(
-            f"The best of {count} trials was chosen by {style.axis_label(sweep.monitor)}, which "
-            "therefore flatters it; judge it by data that it has not seen."
+            f"The best of {count} trials was chosen by {style.axis_label(sweep.monitor)}, so that "
+            "score is optimistic; evaluate it on data that the sweep has not used."
         )
-    for name in _at_an_end(sweep):
+    for name in _ranges_at_an_end(sweep):
         notes.append(
-            f"The best values of {name} lie at an end of its range: a wider range may do better."
+            f"The best values of {name} lie at an end of its range: a wider range may be better."
         )
     failed = [trial for trial in sweep.trials if trial.status == FAILED]
     if failed:
-        notes.append(f"{len(failed)} trials could not be built, the first of them: "
+        notes.append(f"{len(failed)} trials could not be built; the first error: "
                      f"{failed[0].error}")  # fmt: skip
     return notes
 
 
-def _at_an_end(sweep: Sweep) -> list[str]:
-    """Return the ranges of which the best trials all lie in the outer tenth of one side."""
-    found = []
+def _ranges_at_an_end(sweep: Sweep) -> list[str]:
+    """Return the hyperparameters whose best three trials lie in an outer tenth of the range."""
+    names = []
     for name, hyper in sweep.hypers.items():
         space: Any = hyper.space
         values = [trial.values[name] for trial in sweeps.scored(sweep) if name in trial.values]
@@ -137,38 +139,40 @@ def _at_an_end(sweep: Sweep) -> list[str]:
         low, high = (space.draw(share) for share in (0.1, 0.9))
         leading = values[:3]
         if max(leading) < low or min(leading) > high:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
-def _mattered(sweep: Sweep) -> list[Panel]:
-    """Return the figure of what mattered, if there are enough trials and settings to tell."""
-    if len(sweep.hypers) < 2 or len(sweeps.scored(sweep)) < TOLD:
+def _importance_panels(sweep: Sweep) -> list[Panel]:
+    """Return the importance figure, if there are enough trials and hyperparameters."""
+    if len(sweep.hypers) < 2 or len(sweeps.scored(sweep)) < MIN_TRIALS_FOR_IMPORTANCE:
         return []
-    found = sweep.importance()
-    words = (
-        "Of what the scores vary by, how much each setting explains by itself, as a random forest "
-        "has learnt it from the trials; below, the score to expect at each value."
+    importances = sweep.importance()
+    caption = (
+        "The share of the scores' variance that each hyperparameter explains by itself, estimated "
+        "by a random forest on the trials; below, the expected score at each value."
     )
-    if found.unsure:
-        words += f" Here it explains little (R² {found.explained:.2f}): do not build on it."
-    return [Panel("Importance", words, importance(found), wide=True)]
+    if importances.unsure:
+        caption += (
+            f" The forest explains little here (R² {importances.explained:.2f}): do not rely on it."
+        )
+    return [Panel("Importance", caption, importance(importances), wide=True)]
 
 
 def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     several = len(sweep.trials) > 1
     settings = [
         Panel(
-            "Settings and scores",
-            "A line is a trial, from its settings to its score on the right; the darker the "
-            "better, and the best is orange. Drag along an axis to see only the trials that pass "
-            "there.",
+            "Hyperparameters and scores",
+            "Each line is a trial, from its hyperparameters to its score on the right; darker is "
+            "better, and the best is orange. Drag along an axis to select the trials that pass "
+            "through that range.",
             sweeps.parallel(sweep),
             wide=True,
-            least=96 * (len(sweep.hypers) + 1),
+            min_width=96 * (len(sweep.hypers) + 1),
         )
     ]
-    # Trials that were read back from a storage have no curves.
+    # Trials restored from a storage have no curves.
     names = [sweep.monitor] if any(trial.histories for trial in sweep.trials) else []
     if names and "loss" in sweep.monitor:
         others = [n for n in sweeps.scored(sweep)[0].metrics if n.startswith("val_")]
@@ -176,7 +180,7 @@ def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     curves = [
         Panel(
             style.heading(name),
-            "Each line is a trial, the best one orange.",
+            "Each line is a trial; the best is orange.",
             sweeps.trial_curves(sweep, name),
         )
         for name in names
@@ -184,14 +188,14 @@ def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     single = [
         Panel(
             name,
-            f"{style.heading(sweep.monitor)} of each trial by its value; the best is orange.",
+            f"{style.heading(sweep.monitor)} of each trial against its value; the best is orange.",
             sweeps.metric_by(sweep, name),
         )
         for name in sweep.hypers
     ]
     return [
         ("All trials", settings if several else []),
-        ("What mattered", _mattered(sweep)),
-        ("Learning", laid_out(curves)),
-        ("One setting at a time", laid_out(single) if several else []),
+        ("Importance", _importance_panels(sweep)),
+        ("Learning", lay_out(curves)),
+        ("One hyperparameter at a time", lay_out(single) if several else []),
     ]

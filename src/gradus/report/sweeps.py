@@ -1,4 +1,4 @@
-"""Figures of a sweep: its settings against its scores, and the curves of all trials."""
+"""Figures of a sweep: hyperparameters against scores, and the learning curves of all trials."""
 
 from __future__ import annotations
 
@@ -11,51 +11,58 @@ import numpy as np
 from gradus.errors import GradusError, unknown
 from gradus.hyperparameters import Hyperparameter
 from gradus.report import style
-from gradus.report.training import decades, epochs_axis
+from gradus.report.training import epochs_axis, log_y_axis
 from gradus.space import Choice
 from gradus.sweep.search.trial import Trial
 from gradus.sweep.sweep import Sweep
 
-MOST_CURVES = 200
-MOST_POINTS = 100  # of a curve
-SHORT = 24  # characters of a score's name that fit beside the others
-MOST_TICKS = 8  # options of which each is written beside an axis
-ABSENT = "–"  # where a hyperparameter does not count
-# From the worst to the best, by rank: pale, so that what is good stands out, and the best alone.
+MAX_CURVES = 200
+MAX_POINTS_PER_CURVE = 100
+MAX_LABEL_LENGTH = 24  # characters of a score's name; a longer one is labeled "score"
+MAX_TICKS = 8  # options up to which an axis labels each
+ABSENT = "–"  # the label of a hyperparameter that a trial does not have
+# From worst to best, by rank: pale at first, so that good trials stand out; the best is apart.
 SCALE = ((0.0, "#DDE4EA"), (0.6, "#9CCBE8"), (0.9, style.BLUE), (1 - 1e-6, style.BLUE),
          (1 - 1e-6, style.VERMILION), (1.0, style.VERMILION))  # fmt: skip
 
 
 def parallel(sweep: Sweep) -> Any:
-    """Return each trial as a line through its settings to its score, coloured by the score.
+    """Draw each trial as a line through its hyperparameters to its score, colored by rank.
 
-    An axis stands for a hyperparameter; drag along one to show only the trials that pass there.
+    Each axis is a hyperparameter; drag along one to select the trials that pass through a range.
 
     Args:
-        sweep: after `fit`.
+        sweep: a sweep after `fit`.
 
     Raises:
         GradusError: if no trial has a score.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 16)[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
+        >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)
+        >>> [axis.label for axis in gr.figures.parallel(sweep).data[0].dimensions]
+        ['optimizer.learning_rate', 'validation loss']
     """
     import plotly.graph_objects as go
 
     trials = scored(sweep)[::-1]  # the best are drawn last, above the others
     scores = np.array([trial.score for trial in trials])
-    # Coloured by rank: a score that lies far off would leave no colours for the others.
+    # Colored by rank: an outlying score would leave no colors for the others.
     ranks = np.linspace(0, 1, len(trials)) if len(trials) > 1 else np.ones(1)
     axes = [_axis(hyper, trials) for hyper in sweep.hypers.values()]
-    low, high = _limits(scores)
+    low, high = _axis_limits(scores)
     name = style.axis_label(sweep.monitor)
     axes.append(
         {
-            "label": style.text(name if len(name) <= SHORT else "score"),
+            "label": style.escape(name if len(name) <= MAX_LABEL_LENGTH else "score"),
             "values": np.clip(scores, low, high),
             "range": [low, high],
-            **({"tickformat": ".1%"} if style.is_share(sweep.monitor) else {}),
+            **({"tickformat": ".1%"} if style.is_percentage(sweep.monitor) else {}),
         }
     )
-    shown = style.figure("Settings and scores", height=420)
-    shown.add_trace(
+    figure = style.figure("Hyperparameters and scores", height=420)
+    figure.add_trace(
         go.Parcoords(
             dimensions=axes,
             line={"color": ranks, "colorscale": SCALE, "cmin": 0, "cmax": 1},
@@ -66,22 +73,29 @@ def parallel(sweep: Sweep) -> Any:
             domain={"y": [0, 0.86]},
         )
     )
-    shown.update_layout(margin={"l": 64, "r": 64, "b": 24})
-    return shown
+    figure.update_layout(margin={"l": 64, "r": 64, "b": 24})
+    return figure
 
 
 def trial_curves(sweep: Sweep, name: str | None = None) -> Any:
-    """Return the curve of every trial by epoch, the best one highlighted.
+    """Draw the learning curve of every trial, the best one highlighted.
 
-    Of several seeds or folds it is the mean. Of very many trials the best ones are drawn, and some
-    of the others.
+    With several seeds or folds, a curve is their mean. Of more than 200 trials, evenly spaced ones
+    of the ranking are drawn.
 
     Args:
-        sweep: after `fit`.
-        name: which number; what the trials are judged by if None.
+        sweep: a sweep after `fit`.
+        name: the curve; by default the monitored metric.
 
     Raises:
-        GradusError: if no trial has been trained, or there is no such number.
+        GradusError: if no trial has been trained, or there is no such curve.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 16)[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
+        >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)
+        >>> gr.figures.trial_curves(sweep).layout.title.text
+        'Validation loss of 4 trials'
     """
     name = name or sweep.monitor
     trials = [trial for trial in sweep.ranking if any(h.epochs for h in trial.histories)]
@@ -90,38 +104,45 @@ def trial_curves(sweep: Sweep, name: str | None = None) -> Any:
     known = [key for key, values in trials[0].histories[0].items() if values.ndim == 1]
     if name not in known:
         raise unknown("learning curve", name, known)
-    drawn = [trials[k] for k in style.thin(len(trials), MOST_CURVES)]
+    drawn = [trials[k] for k in style.evenly_spaced(len(trials), MAX_CURVES)]
     curves = {trial.number: _curve(trial, name) for trial in drawn}
-    shown = style.figure(f"{style.heading(name)} of {len(trials)} trials", height=420)
+    figure = style.figure(f"{style.heading(name)} of {len(trials)} trials", height=420)
     others = [trial for trial in drawn[1:] if np.isfinite(curves[trial.number][1]).any()]
-    _bundle(shown, [(trial, *curves[trial.number]) for trial in others])
+    _draw_others(figure, [(trial, *curves[trial.number]) for trial in others])
     best = drawn[0]
-    across, up = curves[best.number]
-    shown.add_scatter(
-        x=across,
-        y=up,
+    x, y = curves[best.number]
+    figure.add_scatter(
+        x=x,
+        y=y,
         name=f"best: trial {best.number}",
         mode="lines",
         line={"color": style.VERMILION, "width": 3},
         hovertemplate=f"trial {best.number}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
     )
-    _vertical(shown, name, np.concatenate([curve for _, curve in curves.values()]))
-    epochs_axis(shown, max(trial.epochs for trial in drawn))
-    return shown
+    _metric_axis(figure, name, np.concatenate([curve for _, curve in curves.values()]))
+    epochs_axis(figure, max(trial.epochs for trial in drawn))
+    return figure
 
 
 def metric_by(sweep: Sweep, name: str, metric: str | None = None) -> Any:
-    """Return each trial's number against its value of one hyperparameter.
+    """Draw a metric of each trial against its value of one hyperparameter.
 
-    The axis is logarithmic for `log_uniform` and `logspace`; options stand side by side.
+    The axis is logarithmic for `log_uniform` and `logspace`, and categorical for options.
 
     Args:
-        sweep: after `fit`.
-        name: of the hyperparameter.
-        metric: which number, such as "val_accuracy"; the score if None.
+        sweep: a sweep after `fit`.
+        name: name of the hyperparameter.
+        metric: the metric, such as "val_accuracy"; by default the score.
 
     Raises:
         GradusError: for an unknown name, or if no trial has a score.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 16)[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
+        >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)
+        >>> gr.figures.metric_by(sweep, "optimizer.learning_rate").layout.xaxis.type
+        'log'
     """
     if name not in sweep.hypers:
         raise unknown("hyperparameter", name, sweep.hypers)
@@ -131,30 +152,30 @@ def metric_by(sweep: Sweep, name: str, metric: str | None = None) -> Any:
     if metric is not None and trials and metric not in trials[0].metrics:
         raise unknown("metric", metric, trials[0].metrics)
     values = np.array([trial.score if metric is None else trial.metrics[key] for trial in trials])
-    shown = style.figure(f"{style.heading(key)} by {style.text(name)}", height=340)
-    across = _across(shown, hyper, trials)
-    shown.update_xaxes(title_text=style.text(name))
-    for rows, colour, label in ((slice(1, None), style.BLUE, "trials"),
+    figure = style.figure(f"{style.heading(key)} by {style.escape(name)}", height=340)
+    x = _x_positions(figure, hyper, trials)
+    figure.update_xaxes(title_text=style.escape(name))
+    for rows, color, label in ((slice(1, None), style.BLUE, "trials"),
                                 (slice(0, 1), style.VERMILION, "best")):  # fmt: skip
-        shown.add_scatter(
-            x=across[rows],
+        figure.add_scatter(
+            x=x[rows],
             y=values[rows],
             name=label,
             showlegend=False,
             mode="markers",
-            marker={"color": style.faint(colour, 0.6 if label == "trials" else 1), "size": 7},
-            customdata=[_words(trial, sweep) for trial in trials[rows]],
+            marker={"color": style.translucent(color, 0.6 if label == "trials" else 1), "size": 7},
+            customdata=[_hover_text(trial, sweep) for trial in trials[rows]],
             hovertemplate="%{customdata}<br>%{y:.4g}<extra></extra>",
         )
-    _vertical(shown, key, values)
-    return shown
+    _metric_axis(figure, key, values)
+    return figure
 
 
 def scored(sweep: Sweep) -> list[Trial]:
-    """Return the trials that have a score, from the best to the worst.
+    """Return the trials that have a score, from best to worst.
 
     Raises:
-        GradusError: if none has.
+        GradusError: if there are none.
     """
     trials = [trial for trial in sweep.ranking if math.isfinite(trial.score)]
     if not trials:
@@ -163,7 +184,7 @@ def scored(sweep: Sweep) -> list[Trial]:
 
 
 def format_setting(value: Any) -> str:
-    """Return the value of a hyperparameter as people read it."""
+    """Format the value of a hyperparameter."""
     if value is None:
         return ABSENT
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -172,8 +193,8 @@ def format_setting(value: Any) -> str:
 # --- the parts of a figure ---------------------------------------------------------------------
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Return the range of the axis of some numbers, without the few that lie far outside."""
+def _axis_limits(values: np.ndarray) -> tuple[float, float]:
+    """Return an axis range over `values`, without outliers."""
     low, high = np.quantile(values, (0.0, 1.0))
     first, middle, third = np.quantile(values, (0.25, 0.5, 0.75))
     reach = 4 * max(third - first, 1e-12 + 0.01 * abs(middle))
@@ -181,52 +202,52 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1e-9 + 0.01 * abs(low))
 
 
-def _is_listed(hyper: Hyperparameter) -> bool:
-    """Whether its options stand side by side, rather than on an axis of numbers."""
+def _is_categorical(hyper: Hyperparameter) -> bool:
+    """Return whether the axis is categorical rather than numeric."""
     return isinstance(hyper.space, Choice) and not hyper.space.ordered
 
 
 def _axis(hyper: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return a hyperparameter's axis among parallel ones."""
-    name, given = hyper.name, [trial.values.get(hyper.name) for trial in trials]
-    absent = any(value is None for value in given)
+    """Return the parallel axis of a hyperparameter."""
+    name, values = hyper.name, [trial.values.get(hyper.name) for trial in trials]
+    absent = any(value is None for value in values)
     space: Any = hyper.space
-    label = {"label": style.text(name)}
-    places: list[float]
-    if _is_listed(hyper):
+    label = {"label": style.escape(name)}
+    positions: list[float]
+    if _is_categorical(hyper):
         names = [*map(format_setting, space.labels), *[ABSENT] * absent]
-        places = [len(names) - 1 if value is None else int(value) for value in given]
+        positions = [len(names) - 1 if value is None else int(value) for value in values]
         margin = 0.0 if len(names) > 1 else 1.0
-        return {**label, "values": places, "range": [-margin, len(names) - 1 + margin],
+        return {**label, "values": positions, "range": [-margin, len(names) - 1 + margin],
                 "tickvals": list(range(len(names))), "ticktext": names}  # fmt: skip
-    # What trials with no value are drawn at lies below the axis.
-    drawn = [math.nan if v is None else float(space.label(v)) for v in given]
-    seen = [value for value in drawn if not math.isnan(value)]
-    low, high = _ends(space)
-    few = isinstance(space, Choice) and len(space.options) <= MOST_TICKS
+    # Trials without a value are drawn below the axis.
+    drawn = [math.nan if v is None else float(space.label(v)) for v in values]
+    present = [value for value in drawn if not math.isnan(value)]
+    low, high = _bounds(space)
+    few = isinstance(space, Choice) and len(space.options) <= MAX_TICKS
     ticks = list(space.options) if few else _ticks(low, high, space.log)
     if space.log:
         drawn, low, high = [math.log10(v) for v in drawn], math.log10(low), math.log10(high)
-        places = [math.log10(tick) for tick in ticks]
+        positions = [math.log10(tick) for tick in ticks]
     else:
-        places = ticks
+        positions = ticks
     words = [format_setting(float(f"{tick:.3g}")) for tick in ticks]
-    if absent or not seen:
+    if absent or not present:
         below = low - 0.12 * (high - low)
         drawn = [below if math.isnan(v) else v for v in drawn]
-        low, places, words = below, [below, *places], [ABSENT, *words]
+        low, positions, words = below, [below, *positions], [ABSENT, *words]
     return {**label, "values": drawn, "range": [low, high if high > low else low + 1],
-            "tickvals": places, "ticktext": words}  # fmt: skip
+            "tickvals": positions, "ticktext": words}  # fmt: skip
 
 
-def _ends(space: Any) -> tuple[float, float]:
+def _bounds(space: Any) -> tuple[float, float]:
     if isinstance(space, Choice):
         return float(min(space.options)), float(max(space.options))
     return float(space.low), float(space.high)
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """Return the numbers written beside an axis: its ends and round ones between."""
+    """Return the ticks of an axis: its ends, and round numbers between."""
     if not log:
         rough = max(high - low, 1e-12) / 4
         unit = 10.0 ** math.floor(math.log10(rough))
@@ -239,71 +260,72 @@ def _ticks(low: float, high: float, log: bool) -> list[float]:
 
 
 def _curve(trial: Trial, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the epochs and the mean of a trial's curves, at most `MOST_POINTS` of them."""
+    """Return epochs and mean of a trial's curves, at most `MAX_POINTS_PER_CURVE` points."""
     members = [history[name] for history in trial.histories]
     table = np.full((len(members), max(map(len, members))), np.nan)
     for row, values in zip(table, members, strict=True):
         row[: len(values)] = np.where(np.isfinite(values), values, np.nan)
-    seen = np.isfinite(table).sum(0)
-    mean = np.where(seen > 0, np.nansum(table, 0) / np.maximum(seen, 1), np.nan)
-    rows = style.thin(len(mean), MOST_POINTS)
+    present = np.isfinite(table).sum(0)
+    mean = np.where(present > 0, np.nansum(table, 0) / np.maximum(present, 1), np.nan)
+    rows = style.evenly_spaced(len(mean), MAX_POINTS_PER_CURVE)
     return rows + 1, mean[rows]
 
 
-def _bundle(shown: Any, curves: Sequence[tuple[Trial, np.ndarray, np.ndarray]]) -> None:
+def _draw_others(figure: Any, curves: Sequence[tuple[Trial, np.ndarray, np.ndarray]]) -> None:
     """Draw many curves as one faint trace, with gaps between them."""
     gap = np.array([np.nan])
     if not curves:
         return
-    shown.add_scatter(
-        x=np.concatenate([part for _, across, _ in curves for part in (across, gap)]),
-        y=np.concatenate([part for *_, up in curves for part in (up, gap)]),
-        customdata=[trial.number for trial, across, _ in curves for _ in range(len(across) + 1)],
+    alpha = max(0.2, min(0.6, 20 / len(curves)))
+    figure.add_scatter(
+        x=np.concatenate([part for _, x, _ in curves for part in (x, gap)]),
+        y=np.concatenate([part for *_, y in curves for part in (y, gap)]),
+        customdata=[trial.number for trial, x, _ in curves for _ in range(len(x) + 1)],
         name="other trials",
         mode="lines",
-        line={"color": style.faint(style.BLUE, max(0.2, min(0.6, 20 / len(curves)))), "width": 1},
+        line={"color": style.translucent(style.BLUE, alpha), "width": 1},
         hovertemplate="trial %{customdata}, epoch %{x}: %{y:.4g}<extra></extra>",
     )
 
 
-def _across(shown: Any, hyper: Hyperparameter, trials: Sequence[Trial]) -> np.ndarray:
-    """Make the horizontal axis that of a hyperparameter; return the trials' places on it."""
+def _x_positions(figure: Any, hyper: Hyperparameter, trials: Sequence[Trial]) -> np.ndarray:
+    """Set up the horizontal axis of a hyperparameter; return the trials' positions on it."""
     space: Any = hyper.space
-    if not _is_listed(hyper):
+    if not _is_categorical(hyper):
         values = np.array([float(space.label(trial.values[hyper.name])) for trial in trials])
         if space.log:
-            shown.update_xaxes(**style.log_axis(values))
+            figure.update_xaxes(**style.log_axis(values))
         return values
     names = [*map(format_setting, space.labels)]
-    places = np.array([float(trial.values[hyper.name]) for trial in trials])
-    # Beside one another within a strip, so that no trial hides another; the same in every drawing.
-    spread = np.random.default_rng(0).uniform(-0.22, 0.22, len(places))
-    shown.update_xaxes(
+    positions = np.array([float(trial.values[hyper.name]) for trial in trials])
+    # Jitter, so that no trial hides another; the same in every drawing.
+    jitter = np.random.default_rng(0).uniform(-0.22, 0.22, len(positions))
+    figure.update_xaxes(
         tickmode="array",
         tickvals=list(range(len(names))),
-        ticktext=[style.text(name) for name in names],
+        ticktext=[style.escape(name) for name in names],
         range=[-0.6, len(names) - 0.4],
     )
-    return places + spread
+    return positions + jitter
 
 
-def _vertical(shown: Any, name: str, values: np.ndarray) -> None:
-    """Make the vertical axis one of a metric, logarithmic for losses that lie far apart."""
-    seen = values[np.isfinite(values)]
-    shown.update_yaxes(title_text=style.text(style.axis_label(name)))
-    if style.is_share(name):
-        shown.update_yaxes(tickformat=".0%")
-    elif len(seen) and seen.min() > 0 and seen.max() > 10 * seen.min():
-        if seen.max() > 1000 * seen.min():
-            decades(shown, seen, style.text(style.axis_label(name)))
+def _metric_axis(figure: Any, name: str, values: np.ndarray) -> None:
+    """Set up the vertical axis of a metric, logarithmic for losses of a wide range."""
+    present = values[np.isfinite(values)]
+    figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
+    if style.is_percentage(name):
+        figure.update_yaxes(tickformat=".0%")
+    elif len(present) and present.min() > 0 and present.max() > 10 * present.min():
+        if present.max() > 1000 * present.min():
+            log_y_axis(figure, present, style.escape(style.axis_label(name)))
         else:
-            shown.update_yaxes(type="log", dtick="D2", tickformat="~g")
+            figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
 
 
-def _words(trial: Trial, sweep: Sweep) -> str:
+def _hover_text(trial: Trial, sweep: Sweep) -> str:
     settings = trial.settings(sweep.hypers).items()
     rest = [
-        f"{style.text(name)} {style.text(format_setting(v))}"
+        f"{style.escape(name)} {style.escape(format_setting(v))}"
         for name, v in settings
         if v is not None
     ]

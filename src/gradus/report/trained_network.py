@@ -1,4 +1,4 @@
-"""Figures of a trained network itself: what its layers say, and which class it names where."""
+"""Figures of a trained network: the outputs of its layers, and its decision boundary."""
 
 from __future__ import annotations
 
@@ -11,77 +11,90 @@ import numpy as np
 from gradus.errors import DataError, GradusError
 from gradus.nn.network import fresh, recorded
 from gradus.report import style
-from gradus.report.predictions import MOST_POINTS, class_texts, labels_of
+from gradus.report.predictions import MAX_POINTS, class_texts, labels_of
 from gradus.train.layer_statistics import recorded_layers
 
 if TYPE_CHECKING:
     from gradus.models.model import Model
 
-GRID_STEPS = 140  # of a decision boundary, along each axis
-HISTOGRAM_ROWS = 512  # samples that the histograms look at
+BOUNDARY_STEPS = 140  # grid points along each axis
+HISTOGRAM_ROWS = 512  # samples
 HISTOGRAM_BINS = 48
 
 
 def activation_histograms(model: Model, x: Any) -> Any:
-    """Return how the outputs of each layer are spread on some data, first layer on top.
+    """Draw a histogram of each layer's outputs, first layer on top.
 
     Args:
         model: a built model.
-        x: inputs, `(n, ...)`; the first 512 rows are looked at.
+        x: inputs, `(n, ...)`; the first 512 rows are used.
 
     Raises:
         GradusError: if the model is not built.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 10)[:, None]
+        >>> model = gr.Model(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), "mse").build(x)
+        >>> [layer.name for layer in gr.figures.activation_histograms(model, x).data]
+        ['dense', 'dense_1']
     """
     if not model.built:
         raise GradusError("activation_histograms: the network has no weights yet; call fit first.")
-    copy = fresh(model.net, recording=True)
-    copy(jax.tree.map(lambda a: np.asarray(a)[:HISTOGRAM_ROWS], x))
-    outputs = recorded(copy)[1]
+    net = fresh(model.net, recording=True)
+    net(jax.tree.map(lambda a: np.asarray(a)[:HISTOGRAM_ROWS], x))
+    outputs = recorded(net)[1]
     layers = [path for path in recorded_layers(model.net) if path in outputs]
     values = {path: np.asarray(outputs[path], float).reshape(-1) for path in layers}
     height = 80 + 150 * len(layers)
-    shown = style.figure(
+    figure = style.figure(
         "Outputs by layer",
         len(layers),
         height,
         vertical_spacing=56 / height,
-        subplot_titles=[_spread(path, values[path]) for path in layers],
+        subplot_titles=[_summary_of(path, values[path]) for path in layers],
     )
-    colours = style.depth_colours(len(layers))
-    for row, (path, colour) in enumerate(zip(layers, colours, strict=True), 1):
+    colors = style.layer_colors(len(layers))
+    for row, (path, color) in enumerate(zip(layers, colors, strict=True), 1):
         finite = values[path][np.isfinite(values[path])]
         counts, edges = np.histogram(finite, bins=HISTOGRAM_BINS)
-        shown.add_bar(
+        figure.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=counts / max(len(finite), 1),
             width=np.diff(edges),
-            marker={"color": colour, "line": {"width": 0}},
-            name=style.text(path),
+            marker={"color": color, "line": {"width": 0}},
+            name=style.escape(path),
             showlegend=False,
             row=row,
             col=1,
             hovertemplate="around %{x:.3g}: %{y:.1%}<extra></extra>",
         )
-    shown.update_yaxes(tickformat=".0%", nticks=3)
-    shown.update_layout(bargap=0)
-    return shown
+    figure.update_yaxes(tickformat=".0%", nticks=3)
+    figure.update_layout(bargap=0)
+    return figure
 
 
 def decision_boundary(
     model: Model, x: Any, y: Any, class_names: Sequence[object] | None = None
 ) -> Any:
-    """Return which class the network names anywhere in a plane, and the samples on it.
+    """Draw which class the network predicts anywhere in the plane, and the samples on it.
 
-    The stronger a region's colour, the surer is the network.
+    The stronger the color of a region, the more confident the network.
 
     Args:
         model: a trained model of two features.
         x: inputs, `(n, 2)`.
         y: labels `(n,)` or one-hot rows `(n, classes)`.
-        class_names: what the labels 0, 1, … stand for.
+        class_names: names of the labels 0, 1, ….
 
     Raises:
-        DataError: if `x` has not exactly two features.
+        DataError: if `x` does not have exactly two features.
+
+    Example:
+        >>> x = np.array([[0.0, 0.0], [1.0, 1.0]])
+        >>> model = gr.Model(gr.Dense(1, "sigmoid"), "binary_crossentropy").build(x)
+        >>> figure = gr.figures.decision_boundary(model, x, [0, 1], ["cat", "dog"])
+        >>> [samples.name for samples in figure.data[-2:]]
+        ['cat', 'dog']
     """
     x = np.asarray(x, np.float32)
     if x.ndim != 2 or x.shape[1] != 2:
@@ -89,33 +102,36 @@ def decision_boundary(
     labels = labels_of(y, "y")
     margin = 0.08 * np.ptp(x, axis=0) + 1e-6
     axes = [
-        np.linspace(low, high, GRID_STEPS, dtype=np.float32)
+        np.linspace(low, high, BOUNDARY_STEPS, dtype=np.float32)
         for low, high in zip(x.min(0) - margin, x.max(0) + margin, strict=True)
     ]
     plane = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    named = np.asarray(model.predict_classes(plane)).reshape(GRID_STEPS, GRID_STEPS)
-    sure = _certainty(model.predict(plane)).reshape(named.shape)
-    names = class_texts(class_names, int(max(labels.max(), named.max())) + 1)
-    shown = style.figure("Decision boundary", height=460)
+    predicted = np.asarray(model.predict_classes(plane)).reshape(BOUNDARY_STEPS, BOUNDARY_STEPS)
+    confidence = _confidence(model.predict(plane)).reshape(predicted.shape)
+    names = class_texts(class_names, int(max(labels.max(), predicted.max())) + 1)
+    figure = style.figure("Decision boundary", height=460)
     for index, name in enumerate(names):
-        if (named == index).any():
-            colour = style.pick(index)
-            shown.add_heatmap(
+        if (predicted == index).any():
+            color = style.pick(index)
+            figure.add_heatmap(
                 x=axes[0],
                 y=axes[1],
-                z=np.where(named == index, sure, np.nan).astype(np.float32),
+                z=np.where(predicted == index, confidence, np.nan).astype(np.float32),
                 zmin=0,
                 zmax=1,
                 showscale=False,
                 hoverongaps=False,
                 name=f"{name} predicted",
-                colorscale=[[0, style.faint(colour, 0.08)], [1, style.faint(colour, 0.4)]],
-                hovertemplate=f"{name}: %{{z:.1%}} sure<extra></extra>",
+                colorscale=[
+                    [0, style.translucent(color, 0.08)],
+                    [1, style.translucent(color, 0.4)],
+                ],
+                hovertemplate=f"{name}: confidence %{{z:.1%}}<extra></extra>",
             )
-    kept = style.thin(len(x), MOST_POINTS)
+    kept = style.evenly_spaced(len(x), MAX_POINTS)
     for index, name in enumerate(names):
         rows = kept[labels[kept] == index]
-        shown.add_scatter(
+        figure.add_scatter(
             x=x[rows, 0],
             y=x[rows, 1],
             mode="markers",
@@ -128,22 +144,22 @@ def decision_boundary(
             },
             hovertemplate=f"true {name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
         )
-    shown.update_xaxes(ticks="")
-    shown.update_yaxes(ticks="", showgrid=False)
-    shown.update_layout(hovermode="closest")
-    return shown
+    figure.update_xaxes(ticks="")
+    figure.update_yaxes(ticks="", showgrid=False)
+    figure.update_layout(hovermode="closest")
+    return figure
 
 
-def _spread(path: str, values: np.ndarray) -> str:
+def _summary_of(path: str, values: np.ndarray) -> str:
     zero = float(np.mean(values == 0))
-    words = f"{path}: mean {values.mean():.3g}, deviation {values.std():.3g}"
-    return style.text(words + (f", {style.share(zero)} zero" if zero else ""))
+    words = f"{path}: mean {values.mean():.3g}, std {values.std():.3g}"
+    return style.escape(words + (f", {style.percent(zero)} zero" if zero else ""))
 
 
-def _certainty(output: Any) -> np.ndarray:
-    """Return how sure a prediction is, from 0 (all classes alike) to 1.
+def _confidence(output: Any) -> np.ndarray:
+    """Return the confidence of each prediction, from 0 (all classes equal) to 1.
 
-    Outputs that are no probabilities (a margin, say) are taken as surely meant.
+    Outputs that are not probabilities, such as margins, count as 1.
     """
     output = np.asarray(output, float)
     output = output.reshape(len(output), -1)
@@ -151,5 +167,5 @@ def _certainty(output: Any) -> np.ndarray:
         return np.ones(len(output))
     if output.shape[1] == 1:
         return np.abs(2 * output[:, 0] - 1)
-    least = 1 / output.shape[1]
-    return (output.max(axis=1) - least) / (1 - least)
+    uniform = 1 / output.shape[1]
+    return (output.max(axis=1) - uniform) / (1 - uniform)

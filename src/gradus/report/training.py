@@ -1,4 +1,4 @@
-"""Figures of how a training went, epoch by epoch."""
+"""Figures of a training run, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -15,40 +15,47 @@ from gradus.train.lr_range_test import RangeTest
 
 
 def curve_names(history: History) -> list[str]:
-    """Return what has a learning curve: "loss", then each metric that is one number an epoch."""
+    """Return the names of all learning curves: "loss", then each scalar metric."""
     skipped = ("loss", "learning_rate")
-    found = [
+    metrics = [
         name
         for name in history
         if history[name].ndim == 1 and not name.startswith("val_") and name not in skipped
     ]
-    return [name for name in ("loss",) if name in history] + found
+    return [name for name in ("loss",) if name in history] + metrics
 
 
 def best_epoch(history: History) -> int:
-    """Return the epoch, from 1, whose weights were kept; else that of the lowest loss, or 0.
+    """Return the epoch, from 1, whose weights were kept, or else that of the lowest loss.
 
-    The loss is that of the validation where there was one.
+    The loss is the validation loss where there is one; 0 if no loss is finite.
     """
     name = next((name for name in ("val_loss", "loss") if name in history), None)
-    watched = history[name] if name else np.zeros(0)
-    if history.best_epoch or not np.isfinite(watched).any():
+    losses = history[name] if name else np.zeros(0)
+    if history.best_epoch or not np.isfinite(losses).any():
         return int(history.best_epoch)
-    return int(np.nanargmin(np.where(np.isfinite(watched), watched, np.nan))) + 1
+    return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan))) + 1
 
 
 def learning_curves(history: History, names: Sequence[str] | None = None) -> Any:
-    """Return the loss and each metric by epoch, on training and validation data.
+    """Draw the loss and each metric by epoch, on training and validation data.
 
     A dotted line marks the epoch whose weights were kept, or else the one of the lowest loss. A
-    loss that falls to less than a tenth is drawn on a logarithmic axis.
+    loss that falls below a tenth of its largest value is drawn on a logarithmic axis.
 
     Args:
-        history: the record of a training.
+        history: the history of a fit.
         names: which curves; by default all of `curve_names`.
 
     Raises:
-        GradusError: if nothing is recorded, or there is no such curve.
+        GradusError: if the history is empty, or there is no such curve.
+
+    Example:
+        >>> x = np.ones((8, 1))
+        >>> history = gr.Model(gr.Dense(1), "mse").fit(x, x, epochs=2, verbose=False)
+        >>> figure = gr.figures.learning_curves(history)
+        >>> figure.layout.title.text, len(figure.data[0].y)
+        ('Loss', 2)
     """
     require_epochs(history)
     known = curve_names(history)
@@ -57,167 +64,189 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
         if name not in known:
             raise unknown("learning curve", name, known)
     several = len(names) > 1
-    shown = style.figure(
+    figure = style.figure(
         "Learning curves" if several else style.heading(names[0]),
         len(names),
         90 + 230 * len(names),
         shared_xaxes=True,
         vertical_spacing=0.12 / len(names),
-        subplot_titles=[style.text(style.axis_label(name)) for name in names] if several else None,
+        subplot_titles=(
+            [style.escape(style.axis_label(name)) for name in names] if several else None
+        ),
     )
     for row, name in enumerate(names, 1):
         parts = (("training", name, style.BLUE), ("validation", f"val_{name}", style.VERMILION))
-        for part, key, colour in parts:
+        for part, key, color in parts:
             if key in history:
-                _curve(shown, history[key], part, colour, row=row, legend=row == 1)
-        if name == "loss" and _falls_far(history[name]):
-            shown.update_yaxes(type="log", dtick="D2", tickformat="~g", row=row)
-        if style.is_share(name):
-            shown.update_yaxes(tickformat=".0%", row=row)
-        _mark(shown, history, name, row)
-    shown.update_layout(hovermode="x unified")
-    epochs_axis(shown, history.epochs, len(names))
-    return shown
+                _curve(figure, history[key], part, color, row=row, legend=row == 1)
+        if name == "loss" and _spans_a_decade(history[name]):
+            figure.update_yaxes(type="log", dtick="D2", tickformat="~g", row=row)
+        if style.is_percentage(name):
+            figure.update_yaxes(tickformat=".0%", row=row)
+        _mark_best_epoch(figure, history, name, row)
+    figure.update_layout(hovermode="x unified")
+    epochs_axis(figure, history.epochs, len(names))
+    return figure
 
 
 def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
-    """Return one curve of several trainings in one figure.
+    """Compare one curve of several training runs in one figure.
 
     Args:
-        histories: the trainings by name.
-        name: what is compared, such as "val_loss" or "accuracy".
+        histories: the histories, by name of the run.
+        name: the curve to compare, such as "val_loss" or "accuracy".
 
     Raises:
-        GradusError: if there are no trainings, or one has no such curve.
+        GradusError: if there are no histories, or one has no such curve.
+
+    Example:
+        >>> x, runs = np.ones((8, 1)), {}
+        >>> for rate in (0.01, 0.1):
+        ...     model = gr.Model(gr.Dense(1), "mse", gr.SGD(rate))
+        ...     runs[f"rate {rate}"] = model.fit(x, x, epochs=2, verbose=False)
+        >>> [curve.name for curve in gr.figures.curves_of(runs, "loss").data]
+        ['rate 0.01', 'rate 0.1']
     """
     if not histories:
-        raise GradusError("curves_of needs at least one training: write {name: history}.")
-    shown = style.figure(f"{style.heading(name)} of {len(histories)} trainings", height=380)
+        raise GradusError("curves_of needs at least one history: write {name: history}.")
+    figure = style.figure(f"{style.heading(name)} of {len(histories)} runs", height=380)
     for index, (title, history) in enumerate(histories.items()):
         line = {
             "color": style.pick(index),
-            "dash": style.pick(index // len(style.COLOURS), style.DASHES),
+            "dash": style.pick(index // len(style.COLORS), style.DASHES),
         }
-        _curve(shown, history[name], style.text(title), line["color"], line=line)
-    shown.update_yaxes(title_text=style.text(style.axis_label(name)))
-    epochs_axis(shown, max(history.epochs for history in histories.values()))
-    legend_below(shown)
-    return shown
+        _curve(figure, history[name], style.escape(title), line["color"], line=line)
+    figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
+    epochs_axis(figure, max(history.epochs for history in histories.values()))
+    legend_below(figure)
+    return figure
 
 
 def range_test(found: RangeTest) -> Any:
-    """Return the loss against the learning rate, as `Model.find_learning_rate` saw it.
+    """Draw the loss against the learning rate, as `Model.find_learning_rate` recorded it.
 
-    A dotted line marks the rate that it suggests.
+    A dotted line marks the suggested rate.
+
+    Args:
+        found: the result of `Model.find_learning_rate`.
+
+    Example:
+        >>> x = np.ones((8, 1))
+        >>> found = gr.Model(gr.Dense(1), "mse").find_learning_rate(x, x)
+        >>> [curve.name for curve in gr.figures.range_test(found).data]
+        ['each step', 'running mean']
     """
-    shown = style.figure("Learning-rate range test", height=320)
-    top = 4 * float(found.losses[0])  # what lies far above the first loss has diverged
+    figure = style.figure("Learning-rate range test", height=320)
+    top = 4 * float(found.losses[0])  # above it, training has diverged
     for values, name, line in (
-        (found.losses, "each step", {"color": style.faint(style.BLUE, 0.35), "width": 1}),
+        (found.losses, "each step", {"color": style.translucent(style.BLUE, 0.35), "width": 1}),
         (found.smoothed, "running mean", {"color": style.BLUE, "width": 2}),
     ):
         kept = np.where(np.isfinite(values) & (values < top), values, np.nan)
-        shown.add_scatter(x=found.rates, y=kept, name=name, mode="lines", line=line)
-    shown.add_vline(x=found.suggestion, line={"color": style.INK, "width": 1, "dash": "dot"})
-    shown.update_xaxes(type="log", title_text="learning rate", exponentformat="power", dtick=1)
-    shown.update_yaxes(title_text="loss")
-    return shown
+        figure.add_scatter(x=found.rates, y=kept, name=name, mode="lines", line=line)
+    figure.add_vline(x=found.suggestion, line={"color": style.INK, "width": 1, "dash": "dot"})
+    figure.update_xaxes(type="log", title_text="learning rate", exponentformat="power", dtick=1)
+    figure.update_yaxes(title_text="loss")
+    return figure
 
 
 def learning_rate(history: History) -> Any:
-    """Return the learning rate at the end of each epoch, on a logarithmic axis if it varies far.
+    """Draw the learning rate at the end of each epoch, on a logarithmic axis if it varies widely.
 
     Raises:
-        GradusError: if nothing is recorded.
+        GradusError: if the history is empty.
+
+    Example:
+        >>> x = np.ones((8, 1))
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(0.25))
+        >>> history = model.fit(x, x, epochs=2, verbose=False)
+        >>> gr.figures.learning_rate(history).data[0].y.tolist()
+        [0.25, 0.25]
     """
     require_epochs(history)
-    shown = style.figure("Learning rate", height=320)
+    figure = style.figure("Learning rate", height=320)
     rates = history["learning_rate"]
-    _curve(shown, rates, "learning rate", style.BLUE, legend=False)
+    _curve(figure, rates, "learning rate", style.BLUE, legend=False)
     if rates.min() > 0 and rates.max() / rates.min() >= 100:
-        decades(shown, rates, "")
+        log_y_axis(figure, rates, "")
     else:
-        shown.update_yaxes(rangemode="tozero")
-    epochs_axis(shown, history.epochs)
-    return shown
+        figure.update_yaxes(rangemode="tozero")
+    epochs_axis(figure, history.epochs)
+    return figure
 
 
 # --- the parts of a figure ---------------------------------------------------------------------
 
 
 def require_epochs(history: History) -> None:
-    """Refuse a history that holds nothing.
-
-    Raises:
-        GradusError: if nothing is recorded.
-    """
+    """Raise a `GradusError` if the history is empty."""
     if not history.epochs:
         raise GradusError("The history holds no epochs yet: call fit first.")
 
 
-def _falls_far(values: np.ndarray) -> bool:
-    seen = values[np.isfinite(values)]
-    return len(seen) > 1 and seen.min() > 0 and seen.max() / seen.min() > 10
+def _spans_a_decade(values: np.ndarray) -> bool:
+    finite = values[np.isfinite(values)]
+    return len(finite) > 1 and finite.min() > 0 and finite.max() / finite.min() > 10
 
 
 def _curve(
-    shown: Any,
+    figure: Any,
     values: np.ndarray,
     name: str,
-    colour: str,
+    color: str,
     *,
     row: int = 1,
     legend: bool = True,
     line: Mapping[str, str] | None = None,
 ) -> None:
-    shown.add_scatter(
+    figure.add_scatter(
         x=np.arange(1, len(values) + 1),
         y=values,
         name=name,
         legendgroup=name,
         showlegend=legend,
         mode="lines+markers" if len(values) < 15 else "lines",
-        line={"color": colour, "width": 2, **(line or {})},
+        line={"color": color, "width": 2, **(line or {})},
         hovertemplate="%{y:.4g}" if line is None else "epoch %{x}: %{y:.4g}",
         row=row,
         col=1,
     )
 
 
-def _mark(shown: Any, history: History, name: str, row: int) -> None:
-    """Mark the best epoch by a dotted line through a panel, with words where the curve is not."""
+def _mark_best_epoch(figure: Any, history: History, name: str, row: int) -> None:
+    """Mark the best epoch with a dotted line, labeled where the curve is not."""
     best, values = best_epoch(history), history[name]
     if not best or history.epochs < 2:
         return
-    shown.add_vline(x=best, line={"color": style.INK, "width": 1, "dash": "dot"}, row=row, col=1)
-    left, rises = best > history.epochs / 2, values[best - 1] > values[0]
-    words = "weights kept" if history.best_epoch else "lowest loss"
-    shown.add_annotation(
-        text=f"{words}: epoch {best}",
+    figure.add_vline(x=best, line={"color": style.INK, "width": 1, "dash": "dot"}, row=row, col=1)
+    late, rises = best > history.epochs / 2, values[best - 1] > values[0]
+    label = "weights kept" if history.best_epoch else "lowest loss"
+    figure.add_annotation(
+        text=f"{label}: epoch {best}",
         x=best,
         y=0 if rises else 1,
         yref="y domain" if row == 1 else f"y{row} domain",
         xref="x" if row == 1 else f"x{row}",
         showarrow=False,
         yanchor="bottom" if rises else "top",
-        xanchor="right" if left else "left",
-        xshift=-4 if left else 4,
+        xanchor="right" if late else "left",
+        xshift=-4 if late else 4,
         font={"size": 11, "color": style.MUTED},
     )
 
 
-def epochs_axis(shown: Any, epochs: int, rows: int = 1) -> None:
-    """Make the horizontal axis one of epochs."""
-    shown.update_xaxes(title_text="epoch", row=rows, col=1)
+def epochs_axis(figure: Any, epochs: int, rows: int = 1) -> None:
+    """Label the horizontal axis as epochs."""
+    figure.update_xaxes(title_text="epoch", row=rows, col=1)
     if epochs <= 10:
-        shown.update_xaxes(dtick=1)
+        figure.update_xaxes(dtick=1)
 
 
-def decades(shown: Any, values: np.ndarray, title: str) -> None:
-    """Make the vertical axis logarithmic, over whole powers of ten around some values."""
-    seen = np.log10(values[np.isfinite(values) & (values > 0)])
-    low, high = (np.floor(seen.min()), np.ceil(seen.max())) if len(seen) else (0.0, 1.0)
-    shown.update_yaxes(
+def log_y_axis(figure: Any, values: np.ndarray, title: str) -> None:
+    """Make the vertical axis logarithmic, over whole powers of ten around `values`."""
+    finite = np.log10(values[np.isfinite(values) & (values > 0)])
+    low, high = (np.floor(finite.min()), np.ceil(finite.max())) if len(finite) else (0.0, 1.0)
+    figure.update_yaxes(
         type="log",
         title_text=title,
         exponentformat="power",
