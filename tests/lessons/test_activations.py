@@ -1,4 +1,4 @@
-"""The sigmoid's slope is nowhere above a quarter, and no activation is left out."""
+"""The sigmoid's slope is at most a quarter, and the lesson covers every activation."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The lesson's point: with attention the step that matters is found, without it it is not."""
+"""With attention the network finds the step that matters; without it, it does not."""
 
 from gradus.lessons.catalog import run_lesson
 

@@ -1,4 +1,4 @@
-"""Backpropagation: by hand, by the library and by finite differences it is one gradient."""
+"""By hand, from the library, and by finite differences, the gradient is the same."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from gradus.lessons.page import Page, TableBlock
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_three_ways_lead_to_one_gradient(seed):
+def test_three_ways_give_the_same_gradient(seed):
     page = Page(quiet=True)
     found = lesson(page, seed=seed)
     assert found["library_against_hand"] < 1e-6

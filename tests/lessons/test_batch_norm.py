@@ -1,4 +1,4 @@
-"""Batch normalisation: faster, and from almost any initial weights."""
+"""Batch normalization: faster learning from almost any initial weights."""
 
 import numpy as np
 import pytest

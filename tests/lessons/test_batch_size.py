@@ -1,4 +1,4 @@
-"""Smaller batches make more steps and noisier ones, and at the same rate come further."""
+"""Smaller batches take more and noisier steps, and get farther at the same rate."""
 
 from itertools import pairwise
 

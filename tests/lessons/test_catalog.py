@@ -1,4 +1,4 @@
-"""Every lesson is in one chapter, teaches something, and runs with no arguments but the page."""
+"""Every lesson is in one chapter, teaches something, and needs only a page to run."""
 
 import inspect
 from pathlib import Path
@@ -9,7 +9,7 @@ import gradus.lessons
 from gradus.errors import GradusError
 from gradus.lessons import catalog
 
-FRAME = {"__init__", "catalog", "formats", "page", "pictures", "site", "terminal"}
+FRAME = {"__init__", "blocks", "catalog", "formats", "images", "page", "site", "terminal"}
 
 
 @pytest.mark.parametrize("name", catalog.lesson_files())

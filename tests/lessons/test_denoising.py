@@ -1,11 +1,11 @@
-"""The lesson's point: noise in training makes for clean pictures and for better codes."""
+"""Training with noise gives clean images and better codes."""
 
 import pytest
 
 from gradus.lessons.catalog import run_lesson
 
 
-def test_noisy_digits_are_restored_and_codes_are_better():
+def test_noisy_digits_become_clean_and_codes_are_better():
     sizes = {"units": 200, "seeds": 3, "draws": 4, "epochs": 40}
     _, page, found = run_lesson("denoising", quiet=True, **sizes)
     assert found["error_noisy"] == pytest.approx(0.25, rel=0.05)  # σ = ½

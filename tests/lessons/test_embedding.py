@@ -1,4 +1,4 @@
-"""The lesson's point: words after which the same may follow end up side by side."""
+"""Words that are followed by the same words end up close together."""
 
 import itertools
 
@@ -8,11 +8,11 @@ from gradus.lessons import embedding
 from gradus.lessons.catalog import run_lesson
 
 
-def test_words_lie_beside_words_of_their_kind():
+def test_words_lie_close_to_words_of_their_kind():
     for seed in range(2):
         numbers = run_lesson("embedding", quiet=True, words=2000, epochs=30, seed=seed)[2]
-        assert numbers["share_beside_their_kind_before"] < 0.35
-        assert numbers["share_beside_their_kind_after"] > 0.95
+        assert numbers["share_with_neighbor_of_same_kind_before"] < 0.35
+        assert numbers["share_with_neighbor_of_same_kind_after"] > 0.95
 
 
 def test_the_text_keeps_the_grammar():
@@ -27,4 +27,4 @@ def test_the_text_keeps_the_grammar():
 
 def test_the_nearest_is_the_nearest():
     places = np.array([[0.0, 0.0], [3.0, 0.0], [3.5, 0.0], [0.0, 1.0]])
-    np.testing.assert_array_equal(embedding.neighbours(places), [3, 2, 1, 0])
+    np.testing.assert_array_equal(embedding.nearest_neighbors(places), [3, 2, 1, 0])

@@ -1,4 +1,4 @@
-"""The lesson's point: training turns a random opinion into a sensible probability."""
+"""Training turns a random answer into a sensible probability."""
 
 import pytest
 
@@ -8,11 +8,11 @@ from gradus.lessons.catalog import run_lesson
 def test_it_learns_who_passes():
     runs = [run_lesson("exam", quiet=True, seed=seed)[2] for seed in range(2)]
     for numbers in runs:
-        assert numbers["accuracy_after"] > numbers["accuracy_of_who_knows_the_odds"] - 0.03
+        assert numbers["accuracy_after"] > numbers["accuracy_with_the_true_odds"] - 0.03
         assert numbers["probability_after"] > 0.95
         # The truth of which the students were drawn: e^0.8 and e^0.5.
-        assert numbers["odds_for_an_hour_of_study"] == pytest.approx(2.226, rel=0.25)
-        assert numbers["odds_for_an_hour_of_sleep"] == pytest.approx(1.649, rel=0.25)
+        assert numbers["odds_factor_of_study"] == pytest.approx(2.226, rel=0.25)
+        assert numbers["odds_factor_of_sleep"] == pytest.approx(1.649, rel=0.25)
     before = [numbers["accuracy_before"] for numbers in runs]
     assert min(before) < 0.5  # an opinion by chance is sometimes worse than a coin
     assert sum(before) / len(before) < 0.7

@@ -1,4 +1,4 @@
-"""The lesson's point: with few samples, what another task has taught is worth having."""
+"""With few samples, reusing what another task taught pays off."""
 
 from gradus.lessons.catalog import run_lesson
 

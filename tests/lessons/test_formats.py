@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers are formatted the way people read them."""
 
 import jax.numpy as jnp
 import numpy as np

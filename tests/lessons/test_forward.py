@@ -1,4 +1,4 @@
-"""Forward: what is followed by hand is what the library computes."""
+"""The numbers computed by hand are those that the library computes."""
 
 import math
 
@@ -10,7 +10,7 @@ from gradus.lessons.page import Page, TableBlock, TextBlock
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_every_number_by_hand_is_the_librarys(seed):
+def test_every_number_by_hand_equals_the_librarys(seed):
     page = Page(quiet=True)
     found = forward.lesson(page, seed=seed)
     assert found["largest_difference"] < 1e-6

@@ -1,4 +1,4 @@
-"""Initial weights: which keep the signal alive, and which do not."""
+"""Some initial weights keep the signal alive, others do not."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Too small learns nothing in the time, too large diverges, and the best lies between."""
+"""Too small a rate learns nothing in time, too large a rate diverges."""
 
 import pytest
 

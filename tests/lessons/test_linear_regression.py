@@ -1,4 +1,4 @@
-"""The lesson's point: gradient descent comes to where least squares is."""
+"""Gradient descent arrives at the least-squares solution."""
 
 import itertools
 

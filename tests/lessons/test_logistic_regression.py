@@ -1,4 +1,4 @@
-"""The lesson's point: the unit ends where the likelihood is highest, as scikit-learn's does."""
+"""The unit ends where the likelihood is highest, like scikit-learn's."""
 
 import pytest
 
@@ -10,9 +10,9 @@ from gradus.lessons.page import TableBlock
 def test_it_is_where_the_likelihood_is_highest(seed):
     _, page, numbers = run_lesson("logistic-regression", quiet=True, epochs=200, seed=seed)
     assert numbers["difference_from_scikit_learn"] < 0.02
-    end = numbers["likelihood_in_the_end"]
-    assert end == pytest.approx(numbers["likelihood_by_scikit_learn"], abs=1e-5)
-    assert end > numbers["likelihood_at_first"]
+    end = numbers["likelihood_after"]
+    assert end == pytest.approx(numbers["likelihood_scikit_learn"], abs=1e-5)
+    assert end > numbers["likelihood_before"]
     assert end > numbers["best_likelihood_nearby"]
     steps = [row["likelihood"] for row in page.blocks[1].rows if "step" in row[""]]
     assert isinstance(page.blocks[1], TableBlock)

@@ -1,4 +1,4 @@
-"""On a ravine momentum beats plain descent by far; on pictures all of them learn."""
+"""In a ravine, momentum beats plain descent by far; on images, all of them learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The lesson's point: AND and OR reach zero errors, XOR never does."""
+"""AND and OR reach zero errors; XOR never does."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from gradus.lessons.perceptron import CORNERS, TARGETS
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_and_and_or_are_learnt_and_xor_is_not(seed):
+def test_and_and_or_are_learned_and_xor_is_not(seed):
     _, page, numbers = run_lesson("perceptron", quiet=True, epochs=15, seed=seed)
     assert numbers["wrong_on_AND"] == numbers["wrong_on_OR"] == 0
     assert numbers["wrong_on_XOR"] >= 1

@@ -1,4 +1,4 @@
-"""The lesson's point: the same unit learns from standardised inputs and not from raw ones."""
+"""The same unit learns from standardized inputs and not from raw ones."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from gradus.lessons.scaling import curvature
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_only_standardised_inputs_are_learnt_from(seed):
+def test_the_unit_learns_only_from_standardized_inputs(seed):
     _, _, numbers = run_lesson("scaling", quiet=True, epochs=150, seed=seed)
-    assert numbers["standardised_accuracy"] > 0.9
+    assert numbers["standardized_accuracy"] > 0.9
     assert numbers["raw_accuracy"] < numbers["always_no_accuracy"] + 0.05
-    assert numbers["raw_condition_number"] > 1e5 * numbers["standardised_condition_number"]
+    assert numbers["raw_condition_number"] > 1e5 * numbers["standardized_condition_number"]
 
 
 def test_the_curvature_is_that_of_the_cross_entropy(rng):

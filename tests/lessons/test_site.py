@@ -1,4 +1,4 @@
-"""A lesson's page opens off line, shows what the lesson showed, and leads to its neighbours."""
+"""A lesson's page works offline, shows what the lesson showed, and links its neighbors."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A lesson on the terminal: plain text in a file, colours only where a terminal is."""
+"""A lesson on the terminal: plain text in a file, colors only on a terminal."""
 
 import io
 
@@ -27,12 +27,12 @@ def test_words_are_wrapped_and_lose_their_markup():
     assert "\x1b" not in text
 
 
-def test_a_formula_stands_on_a_line_of_its_own():
+def test_a_formula_gets_its_own_line():
     lines = printed(TextBlock("It is\n\n    ŷ = w x + b\n\nfor all x.")).splitlines()
     assert [line.strip() for line in lines if line] == ["It is", "ŷ = w x + b", "for all x."]
 
 
-def test_a_tables_numbers_stand_below_one_another():
+def test_a_tables_numbers_are_aligned():
     rows = [{"": "raw", "loss": 12.5}, {"": "[b]scaled[/b]", "loss": 0.25}]
     lines = [line for line in printed(TableBlock(rows, "What was lost.")).splitlines() if line]
     assert lines[0] == "What was lost."
@@ -48,11 +48,11 @@ def test_a_wide_table_is_not_broken_in_a_file():
     assert len(lines) == 4
 
 
-def test_of_a_figure_only_the_caption_is_printed():
+def test_only_the_caption_of_a_figure_is_printed():
     assert printed(FigureBlock(object(), "Look.")) == "Figure: Look.\n\n"
 
 
-def test_colours_only_on_a_terminal(monkeypatch):
+def test_colors_only_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[" in printed(FigureBlock(object(), "Look."), Terminal())

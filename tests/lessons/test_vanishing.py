@@ -1,9 +1,9 @@
-"""Vanishing gradients: sigmoid layers shrink them, the others do not."""
+"""Sigmoid layers shrink the gradient; the others do not."""
 
 import pytest
 
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 from gradus.lessons.vanishing import KINDS, gradients, lesson, network
 
 DEPTH = 12
@@ -11,7 +11,7 @@ DEPTH = 12
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_gradient_at_both_ends(seed):
-    flat = pictures().flat
+    flat = load_images().flat
     factor = {}
     for name, kind in KINDS.items():
         model = network(*kind, DEPTH, 32, seed).build(flat.x)

@@ -1,32 +1,32 @@
 """Attention: looking back for what matters.
 
-A sequence is read step by step, and what matters now may have been said long ago. Attention lets
-each step look at all the others and take from those that have what it asks for. Every step is
-mapped, by three matrices that are learnt, to
+A network reads a sequence step by step, and what matters now may have come long ago. Attention lets
+each step look at all the others and take information from those that have what it asks for. Three
+learned matrices map every step to
 
     q, a query: what it asks for
     k, a key: what it answers to
     v, a value: what it has to say
 
-A step compares its query with the keys of all steps, and a softmax turns the scores into weights,
-which sum to 1. What it takes is the mean of the values with these weights:
+A step compares its query with the keys of all steps, and a softmax turns the scores into weights
+that sum to 1. Its output is the mean of the values with these weights:
 
     attention = softmax(q kᵀ / √d) v
 
-Nothing in this knows the order of the steps, so each step is first given its position: waves of
-different lengths are added to it. "Causal" means that a step may look back, but not ahead. A
-Transformer (Vaswani et al. 2017) is a stack of blocks; each is attention, by which the steps
-exchange what they know, and then two dense layers, by which each step digests it.
+Nothing in this knows the order of the steps, so each step first receives its position: waves of
+different lengths are added to it. "Causal" means that a step can look back but not ahead. A
+Transformer (Vaswani et al. 2017) is a stack of blocks. In each, the steps exchange what they know
+through attention, and then each step processes it in two dense layers.
 
-The task is to look back in a row of letters: find where the present letter stood last, and name
-the letter that came after it. In `b e a d b`, the answer at the last `b` is `e`. That takes two
-looks. A letter can be found by comparing, but the one that is wanted, `e`, does not itself say
-that it came after a `b`. So in the first block each step learns who its predecessor was, and in
-the second it is found by that. Language models find repetitions in just this way; the pair of
-heads is called an induction head (Olsson et al. 2022, "In-context learning and induction heads").
+The task is to look back in a sequence of letters: find where the current letter last appeared, and
+name the letter that followed it. In `b e a d b`, the answer at the last `b` is `e`. That takes two
+looks. A letter can be found by comparison, but the wanted letter, `e`, does not itself say that it
+followed a `b`. So in the first block, each step learns what its predecessor was, and in the second,
+it is found by that. Language models find repetitions in just this way; the pair of heads is called
+an induction head (Olsson et al. 2022, "In-context learning and induction heads").
 
-Another network has no attention. There each step takes the plain mean of all that came before: it
-knows which letters there were, and hardly where.
+A second network has no attention. There, each step takes the plain mean of everything before it: it
+knows which letters came, but hardly where.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 
-LETTERS = "·abcdefgh"  # the first, a dot, says that the letter has not been there before
+LETTERS = "·abcdefgh"  # the first, a dot, means that the letter is new
 WIDTH = 32
 
 
 class MeanSoFar(gr.Layer):
-    """Give each step the mean of all steps up to it: weights that nobody has learnt."""
+    """Give each step the mean of all steps up to it: attention with fixed, equal weights."""
 
     def __init__(self) -> None:
         pass
@@ -55,99 +55,106 @@ class MeanSoFar(gr.Layer):
 
 
 def lesson(page: Page, sequences: int = 3000, epochs: int = 10, seed: int = 0) -> dict[str, float]:
-    """Teach looking back to a network with attention and to one without.
+    """Train a network with attention, and one without, to look back.
 
     Args:
-        page: where the results are shown.
-        sequences: how many are trained on.
-        epochs: how often each is seen.
-        seed: of the weights.
+        page: the page to show the results on.
+        sequences: number of training sequences.
+        epochs: number of epochs.
+        seed: seed of the weights.
 
     Returns:
-        The accuracy of both on new sequences, where there is an answer, and the share of the
+        The accuracy of both on unseen sequences, where there is an answer, and the share of
         attention that the two blocks give to the step that matters.
     """
-    x, y, _ = draw(sequences, seed=1)
-    x_test, y_test, found = draw(1000, seed=2)
+    x, y, _ = draw_sequences(sequences, seed=1)
+    x_test, y_test, positions = draw_sequences(1000, seed=2)
     page.text(
-        f"Each of two networks reads {sequences:,} rows of {x.shape[1]} letters, drawn at random "
-        f"from {len(LETTERS) - 1}, and says at each step which letter followed the last time."
+        f"Two networks read {sequences:,} sequences of {x.shape[1]} letters, drawn at random from "
+        f"an alphabet of {len(LETTERS) - 1}. At each step, they predict the letter that followed "
+        "the current one last time."
     )
     blocks: dict[str, list[gr.Layer]] = {
         "attention": [gr.TransformerEncoder(1, 2 * WIDTH, 0, causal=True) for _ in range(2)],
         "mean": [without_attention() for _ in range(2)],
     }
     models, histories = {}, {}
-    for name, own in blocks.items():
+    for name, layers in blocks.items():
         start = [gr.Embedding(len(LETTERS), WIDTH), gr.PositionalEncoding()]
         end = [gr.LayerNorm(), gr.Dense(len(LETTERS), "softmax")]
-        net = gr.Sequential([*start, *own, *end])
+        net = gr.Sequential([*start, *layers, *end])
         loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
         models[name] = gr.Model(net, loss, gr.Adam(5e-3), metrics, seed=seed)
         histories[name] = models[name].fit(
             x, y, epochs=epochs, batch_size=64, probes=False, verbose=False
         )
     answered = y_test > 0
-    said = {name: model.predict_classes(x_test) for name, model in models.items()}
-    accuracy = {name: float((said[name] == y_test)[answered].mean()) for name in models}
-    maps = list(gr.attention_weights(models["attention"].net, x_test).values())
-    before, after = (np.asarray(weights)[:, 0] for weights in maps)  # (sequences, steps, steps)
-    looked = {
-        "previous": float(np.diagonal(before, -1, 1, 2).mean()),
-        "answer": float(np.take_along_axis(after, found[..., None], 2)[..., 0][answered].mean()),
+    predicted = {name: model.predict_classes(x_test) for name, model in models.items()}
+    accuracy = {name: float((predicted[name] == y_test)[answered].mean()) for name in models}
+    weights = gr.attention_weights(models["attention"].net, x_test)
+    # Each (sequences, steps, steps); there is one head.
+    first_block, second_block = (np.asarray(block)[:, 0] for block in weights.values())
+    on_answer = np.take_along_axis(second_block, positions[..., None], 2)
+    attended = {
+        "previous": float(np.diagonal(first_block, -1, 1, 2).mean()),
+        "answer": float(on_answer[..., 0][answered].mean()),
     }
-    show(page, histories, x_test[0], y_test[0], {name: each[0] for name, each in said.items()})
-    words = [LETTERS[code] for code in x_test[0]]
+    first = {name: classes[0] for name, classes in predicted.items()}
+    show_predictions(page, histories, x_test[0], y_test[0], first)
+    letters = [LETTERS[code] for code in x_test[0]]
     page.figure(
-        gr.figures.attention_map(before[0], words),
-        "The first block, on the row above: each step (row) looks at the one before it. On average "
-        f"it gives that step {looked['previous']:.0%} of its attention.",
+        gr.figures.attention_map(first_block[0], letters),
+        "The first block, on the sequence above: each step (row) looks at the one before it. On "
+        f"average, it gives that step {attended['previous']:.0%} of its attention.",
     )
     page.figure(
-        gr.figures.attention_map(after[0], words),
+        gr.figures.attention_map(second_block[0], letters),
         "The second block: each step looks at the one after the last occurrence of its own letter, "
-        f"where the answer stands. It has {looked['answer']:.0%} of the attention, where there is "
-        "an answer.",
+        "which is the answer. Where there is an answer, it gets "
+        f"{attended['answer']:.0%} of the attention.",
     )
     page.table(
         [{"network": name, "accuracy": share} for name, share in accuracy.items()],
-        "How often each is right on new rows, at steps whose letter has been there before.",
+        "Accuracy on unseen sequences, at steps whose letter has appeared before.",
     )
     return {
         "accuracy_with_attention": accuracy["attention"],
         "accuracy_without": accuracy["mean"],
-        "share_on_the_previous_step": looked["previous"],
-        "share_on_the_answer": looked["answer"],
+        "share_on_the_previous_step": attended["previous"],
+        "share_on_the_answer": attended["answer"],
     }
 
 
-def draw(count: int, seed: int, steps: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows of letters, the answers, and at which step each stands (0: there is none)."""
+def draw_sequences(
+    count: int, seed: int, steps: int = 12
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sequences of letters, the answers, and the step of each answer (0: none)."""
     x = np.random.default_rng(seed).integers(1, len(LETTERS), (count, steps)).astype(np.int32)
-    found = np.zeros_like(x)
+    positions = np.zeros_like(x)
     for now in range(steps):
-        for earlier in range(now):  # a later one replaces it: the last counts
-            found[x[:, earlier] == x[:, now], now] = earlier + 1
-    return x, np.where(found > 0, np.take_along_axis(x, found, 1), 0).astype(np.int32), found
+        for earlier in range(now):  # the last occurrence counts
+            positions[x[:, earlier] == x[:, now], now] = earlier + 1
+    answers = np.where(positions > 0, np.take_along_axis(x, positions, 1), 0)
+    return x, answers.astype(np.int32), positions
 
 
 def without_attention() -> gr.Layer:
-    """Return a block in which the mean stands for attention, and two dense layers digest it."""
+    """Create a block with the mean in place of attention, and two dense layers."""
     return gr.Residual([MeanSoFar(), gr.Dense(2 * WIDTH, "relu"), gr.Dense(WIDTH)])
 
 
-def show(page: Page, histories: Any, x: Any, y: Any, said: dict[str, Any]) -> None:
-    """Show the curves, and one row of letters with what the networks say."""
+def show_predictions(page: Page, histories: Any, x: Any, y: Any, predicted: dict[str, Any]) -> None:
+    """Show the curves, and one sequence with the networks' predictions."""
     page.figure(
         gr.figures.curves_of(histories, "accuracy"),
-        "Right answers in each epoch. A step whose letter is new counts as well, and to say that "
-        "it is needs no looking back.",
+        "Accuracy by epoch. This includes steps whose letter is new, and recognizing those takes "
+        "no looking back.",
     )
-    rows = {"read": x, "right": y, **said}
+    rows = {"input": x, "target": y, **predicted}
     page.table(
         [
             {"": name, **{str(step): LETTERS[code] for step, code in enumerate(codes, 1)}}
             for name, codes in rows.items()
         ],
-        "One row, the right answers, and what the networks say.",
+        "One sequence, the correct answers, and the networks' predictions.",
     )

@@ -1,19 +1,19 @@
-"""The autoencoder: a picture in two numbers.
+"""The autoencoder: an image in two numbers.
 
-An autoencoder is given a picture and asked for the same picture back. That would be easy if it
-could copy; but between input and output stands a layer of only a few units, the code:
+An autoencoder receives an image and must return the same image. That would be easy if it could copy
+it, but between input and output there is a layer of only a few units, the code:
 
     x → encoder → code → decoder → x̂        the loss: how far x̂ is from x
 
-So it has to find out what pictures have in common, and put into the code only what tells them
-apart. Nobody says what is in the pictures: the target is the input itself. Afterwards the encoder
-is a way to say a picture in a few numbers, and the decoder a way to draw one.
+So it has to find out what the images have in common, and put into the code only what distinguishes
+them. Nobody tells it what the images show: the target is the input itself. After training, the
+encoder describes an image in a few numbers, and the decoder draws an image from them.
 
-If all layers are linear, the best that can be done is known: the code holds the first principal
-components, the directions in which the data vary most (Pearson 1901; Baldi & Hornik 1989). A
-picture is then a sum of a few fixed patterns. With hidden layers that bend, encoder and decoder can
-follow the curved sheet on which the pictures lie, and a code of the same length holds more of them
-(Hinton & Salakhutdinov 2006).
+If all layers are linear, the best solution is known: the code holds the first principal components,
+the directions in which the data vary most (Pearson 1901; Baldi & Hornik 1989). An image is then a
+sum of a few fixed patterns. With nonlinear hidden layers, the encoder and the decoder can follow
+the curved surface on which the images lie, and a code of the same length preserves more of each
+image (Hinton & Salakhutdinov 2006).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
 import gradus as gr
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
 def lesson(
@@ -40,27 +40,27 @@ def lesson(
     epochs: int = 150,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Train autoencoders with small codes on digits, and compare with principal components.
+    """Train autoencoders with small codes on digits; compare with principal components.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        samples: how many of them at most.
-        codes: the lengths of the codes; the first is drawn, and is 2.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        samples: maximum number of training images.
+        codes: the lengths of the codes; the first must be 2, and is plotted.
         hidden: the widths of the encoder's hidden layers.
-        epochs: how often each picture is seen.
-        seed: of the weights.
+        epochs: number of epochs.
+        seed: seed of the weights.
 
     Returns:
-        The error on unseen digits, by the code's length, of autoencoder and components, the mean
-        square of a pixel; and how often neighbours in the plane tell which digit it is.
+        The mean squared error on unseen digits of autoencoder and components, by length of code;
+        and the accuracy of classifying digits by their nearest neighbors in the plane.
     """
-    found = pictures(data).flat
-    x, y = found.x[:samples], found.y[:samples]
+    images = load_images(data).flat
+    x, y = images.x[:samples], images.y[:samples]
     page.text(
         f"{len(x):,} digits of {x.shape[1]} pixels pass through codes of "
         f"{' and '.join(map(str, codes))} numbers. The encoder has hidden layers of "
-        f"{' and '.join(map(str, hidden))} units, the decoder is its mirror image."
+        f"{' and '.join(map(str, hidden))} units; the decoder is its mirror image."
     )
     rows = []
     numbers: dict[str, float] = {}
@@ -69,36 +69,36 @@ def lesson(
         models[length] = gr.Autoencoder([*hidden, length], loss="mse", seed=seed)
         models[length].fit(x, epochs=epochs, verbose=False)
         linear[length] = PCA(length, random_state=seed).fit(x)
-        restored = linear[length].inverse_transform(linear[length].transform(found.x_test))
+        reconstructed = linear[length].inverse_transform(linear[length].transform(images.x_test))
         errors = {
-            "autoencoder": models[length].evaluate(found.x_test)["loss"],
-            "components": float(np.mean((restored - found.x_test) ** 2)),
+            "autoencoder": models[length].evaluate(images.x_test)["loss"],
+            "components": float(np.mean((reconstructed - images.x_test) ** 2)),
         }
         rows.append({"code": length} | errors)
         numbers |= {f"{name}_error_{length}": error for name, error in errors.items()}
     page.table(
         rows,
-        "The error on unseen digits, the mean square of a pixel, by the length of the code: of the "
-        "autoencoder, and of as many principal components.",
+        "The mean squared error per pixel on unseen digits, by the length of the code: for the "
+        "autoencoder, and for the same number of principal components.",
     )
     for length, model in models.items():
         page.figure(
-            gr.figures.reconstructions(model, found.x_test),
-            f"Unseen digits, and what a code of {length} numbers has kept of them.",
+            gr.figures.reconstructions(model, images.x_test),
+            f"Unseen digits, and their reconstructions from a code of {length} numbers.",
         )
     plane = codes[0]
     views = {
-        "autoencoder": (models[plane].encode(x), models[plane].encode(found.x_test)),
-        "components": (linear[plane].transform(x), linear[plane].transform(found.x_test)),
+        "autoencoder": (models[plane].encode(x), models[plane].encode(images.x_test)),
+        "components": (linear[plane].transform(x), linear[plane].transform(images.x_test)),
     }
-    for name, (seen, unseen) in views.items():
-        judge = KNeighborsClassifier(NEIGHBOURS).fit(seen, y)
-        share = float(judge.score(unseen, found.y_test))
-        numbers[f"{name}_neighbours_accuracy"] = share
+    for name, (train_codes, test_codes) in views.items():
+        classifier = KNeighborsClassifier(NEIGHBORS).fit(train_codes, y)
+        accuracy = float(classifier.score(test_codes, images.y_test))
+        numbers[f"{name}_neighbors_accuracy"] = accuracy
         page.figure(
-            gr.figures.codes(unseen, found.y_test),
-            f"Unseen digits in the plane of two numbers of the {name}, coloured by what they are, "
-            f"which nobody had told. The {NEIGHBOURS} nearest neighbours say it rightly of "
-            f"{100 * share:.0f} % of them.",
+            gr.figures.codes(test_codes, images.y_test),
+            f"Unseen digits in the plane of the two numbers of the {name}. The colors show the "
+            f"true digits, which training did not use. The {NEIGHBORS} nearest neighbors classify "
+            f"{accuracy:.0%} of the digits correctly.",
         )
     return numbers

@@ -1,28 +1,28 @@
 """Convolution: the same small filter everywhere.
 
-A fully connected layer has a weight of its own for each pixel. What it learns about a stroke in one
-place it does not know of the same stroke two pixels further on: to read a digit wherever it stands,
-it must have seen it in every place.
+A fully connected layer has a separate weight for each pixel. What it learns about a stroke in one
+place tells it nothing about the same stroke two pixels farther on: to read a digit anywhere in an
+image, it must have seen it everywhere.
 
-A convolutional layer looks through a small window, here of 3 × 3 pixels, and slides it over the
-picture. In each place it computes the same weighted sum, with the same weights `k`, its filter:
+A convolutional layer looks through a small window, here 3 × 3 pixels, and slides it over the image.
+At each position it computes the same weighted sum with the same weights `k`, its filter:
 
     z[i, j] = b + Σ k[p, q] · x[i + p, j + q]    over p, q = 0, 1, 2
 
-What a filter answers in all places is a picture again, its *feature map*: bright where the window
-showed what the filter looks for. A layer has many filters, each with a map of its own. Two things
+The outputs of a filter at all positions form an image again, its *feature map*: bright where the
+window showed what the filter looks for. A layer has many filters, each with its own map. Two things
 follow from sharing the weights:
 
-- there are few of them: 3 · 3 + 1 for each filter, however large the picture is;
-- if the picture moves by a pixel, the maps move by a pixel and are otherwise the same. What was
-  learnt in one place is known in all others.
+- there are few of them: 3 · 3 + 1 for each filter, however large the image is;
+- if the image moves by a pixel, the maps move by a pixel and are otherwise the same. What was
+  learned in one place is known everywhere.
 
-Pooling then keeps the largest value of each 2 × 2 pixels of a map: it makes the maps smaller, and
-what is left depends less on the exact place. The next convolution looks at the maps of the first,
+Pooling then keeps the largest value of each 2 × 2 block of a map: it makes the maps smaller, and
+the result depends less on the exact position. The next convolution looks at the maps of the first,
 and so at patterns of patterns (Fukushima 1980; LeCun et al. 1998).
 
-To see what that is worth, we put digits on a larger sheet, each in a random place, and give a
-convolutional network (CNN) and a fully connected one (MLP) as many weights as each other.
+To see what that is worth, we put digits at random positions on a larger canvas, and train a
+convolutional network (CNN) and a fully connected one (MLP) with the same number of weights.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 
 
 def lesson(
     page: Page, data: str = "digits", samples: int = 10_000, epochs: int = 60, seed: int = 0
 ) -> dict[str, float]:
-    """Read digits in random places with a CNN, and with an MLP of as many weights.
+    """Read digits at random positions with a CNN and an MLP of equal size.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        samples: how many of them at most.
-        epochs: how often each is seen.
-        seed: of the places and the weights.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        samples: maximum number of images.
+        epochs: number of epochs.
+        seed: seed of the positions and of the weights.
 
     Returns:
-        Of each network the weights and the test accuracy, and how far the CNN's first feature maps
-        of a shifted digit are from its shifted feature maps.
+        The number of weights and the test accuracy of each network, and the largest difference
+        between the CNN's first feature maps of a shifted digit and its shifted feature maps.
     """
-    found = pictures(data)
+    images = load_images(data)
     rng = np.random.default_rng(seed)
-    x, y = scattered(found.x[:samples], rng), found.y[:samples]
-    x_test, y_test = scattered(found.x_test[:samples], rng), found.y_test[:samples]
+    x, y = scattered(images.x[:samples], rng), images.y[:samples]
+    x_test, y_test = scattered(images.x_test[:samples], rng), images.y_test[:samples]
     side = x.shape[1]
 
     cnn = gr.Sequential(
@@ -70,8 +70,8 @@ def lesson(
     )
     loss = "sparse_categorical_crossentropy"
     model = gr.Model(cnn, loss, gr.Adam(2e-3), metrics=["accuracy"], seed=seed).build(x)
-    # A unit of the MLP has a weight for each pixel, a bias, and a weight for each of 10 outputs.
-    width = round((size(model) - 10) / (side * side + 1 + 10))
+    # Each unit of the MLP has a weight per pixel, a bias, and a weight for each of 10 outputs.
+    width = round((count_weights(model) - 10) / (side * side + 1 + 10))
     mlp = gr.Sequential([gr.Flatten(), gr.Dense(width, "relu"), gr.Dense(10, "softmax")])
     models = {
         "MLP": gr.Model(mlp, loss, gr.Adam(2e-3), metrics=["accuracy"], seed=seed).build(x),
@@ -79,74 +79,85 @@ def lesson(
     }
 
     page.text(
-        f"{len(x):,} digits stand in random places of sheets of {side} × {side} pixels. An MLP of "
-        f"{width} hidden units and a CNN of 16 and 32 filters see each of them {epochs} times."
+        f"{len(x):,} digits are placed at random positions on canvases of {side} × {side} pixels. "
+        f"An MLP with {width} hidden units and a CNN with 16 and 32 filters see each of them "
+        f"{epochs} times."
     )
-    page.figure(gr.figures.images(x[:20]), "Digits, each in a place of its own.")
+    page.figure(gr.figures.images(x[:20]), "Some of the digits, each at its random position.")
     histories, rows = {}, []
-    for name, each in models.items():
-        histories[name] = each.fit(
-            *(x, y),
+    for name, network in models.items():
+        histories[name] = network.fit(
+            x,
+            y,
             validation_data=(x_test, y_test),
             epochs=epochs,
             probes=False,
             verbose=False,
         )
-        scores = [each.evaluate(*part)["accuracy"] for part in ((x, y), (x_test, y_test))]
+        scores = [network.evaluate(*part)["accuracy"] for part in ((x, y), (x_test, y_test))]
         rows.append(
-            {"": name, "weights": size(each), "training": scores[0], "unseen digits": scores[1]}
+            {
+                "": name,
+                "weights": count_weights(network),
+                "training": scores[0],
+                "unseen digits": scores[1],
+            }
         )
     page.table(
-        rows, "Accuracy with as many weights: the MLP learns places by heart, the CNN shapes."
+        rows,
+        "Accuracy with the same number of weights. The MLP memorizes positions; the CNN learns "
+        "shapes.",
     )
     page.figure(
-        gr.figures.curves_of(histories, "val_accuracy"), "Accuracy on unseen digits in each epoch."
+        gr.figures.curves_of(histories, "val_accuracy"), "Accuracy on unseen digits by epoch."
     )
     page.figure(
         gr.figures.filters(model),
-        "The 16 filters of the first layer: blue is what a filter looks for, orange what it shuns. "
-        "Most are edges and strokes of one direction.",
+        "The 16 filters of the first layer: blue weights are positive, orange ones negative. Most "
+        "filters are edges and strokes in one direction.",
     )
-    # The first digit in two corners: its maps are the same but for the place.
-    first = found.x[:1]
-    corners = np.concatenate([placed(first, side, 0), placed(first, side, side - first.shape[1])])
+    # The first digit in two corners: its maps are the same except for the position.
+    digit = images.x[:1]
+    corners = np.concatenate([placed(digit, side, 0), placed(digit, side, side - digit.shape[1])])
     page.figure(
         gr.figures.feature_maps(model, corners),
-        "What they answer to one digit in two corners: the same maps, moved as the digit is.",
+        "Their feature maps of a digit in two corners: the same maps, moved along with the digit.",
     )
     return {
-        "mlp_weights": size(models["MLP"]),
-        "cnn_weights": size(model),
+        "mlp_weights": count_weights(models["MLP"]),
+        "cnn_weights": count_weights(model),
         "mlp_accuracy": rows[0]["unseen digits"],
         "cnn_accuracy": rows[1]["unseen digits"],
-        "moved_maps_differ_by": moved_apart(model, first, side),
+        "difference_of_shifted_maps": shift_difference(model, digit, side),
     }
 
 
 def placed(x: np.ndarray, side: int, at: int) -> np.ndarray:
-    """Return pictures on empty sheets, `at` pixels from the top and from the left."""
-    sheets = np.zeros((len(x), side, side, 1), np.float32)
-    sheets[:, at : at + x.shape[1], at : at + x.shape[2]] = x
-    return sheets
+    """Return images on empty canvases, `at` pixels from the top and from the left."""
+    canvases = np.zeros((len(x), side, side, 1), np.float32)
+    canvases[:, at : at + x.shape[1], at : at + x.shape[2]] = x
+    return canvases
 
 
 def scattered(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return each picture in a random place of an empty sheet half as large again."""
+    """Return each image at a random position on an empty canvas 1.5 times its size."""
     spare = x.shape[1] // 2
-    sheets = placed(x, x.shape[1] + spare, 0)
+    canvases = placed(x, x.shape[1] + spare, 0)
     shifts = rng.integers(0, spare + 1, (len(x), 2))
-    # Rows and columns that leave at one end come back at the other, where all is empty.
-    return np.stack([np.roll(sheet, s, (0, 1)) for sheet, s in zip(sheets, shifts, strict=True)])
+    # Rows and columns that leave at one end reappear at the other, where everything is empty.
+    return np.stack(
+        [np.roll(canvas, s, (0, 1)) for canvas, s in zip(canvases, shifts, strict=True)]
+    )
 
 
-def size(model: gr.Model) -> int:
-    """Return how many weights a model has."""
+def count_weights(model: gr.Model) -> int:
+    """Return the number of weights of a model."""
     return sum(int(weight.size) for weight in model.weights.values())
 
 
-def moved_apart(model: gr.Model, x: np.ndarray, side: int) -> float:
-    """Return the largest difference of the first layer's maps of a picture moved by one pixel."""
+def shift_difference(model: gr.Model, x: np.ndarray, side: int) -> float:
+    """Return how much the first layer's maps change, at most, if an image moves by a pixel."""
     net: Any = model.net
     convolve = net.layers[0]
-    here, there = (np.asarray(convolve(placed(x, side, at))) for at in (1, 2))
-    return float(np.abs(here[:, :-1, :-1] - there[:, 1:, 1:]).max())
+    before, after = (np.asarray(convolve(placed(x, side, at))) for at in (1, 2))
+    return float(np.abs(before[:, :-1, :-1] - after[:, 1:, 1:]).max())

@@ -1,19 +1,19 @@
-"""The denoising autoencoder: to restore is to understand.
+"""The denoising autoencoder: to reconstruct is to understand.
 
-An autoencoder whose code has more numbers than the picture has pixels can simply copy. It then
-restores everything and has learnt nothing. Instead of making the code small one can make the task
-hard: give it a noisy picture and ask for the clean one (Vincent et al. 2008):
+An autoencoder whose code has more numbers than the image has pixels can simply copy. It then
+reconstructs everything and has learned nothing. Instead of making the code small, we can make the
+task hard: give the autoencoder a noisy image and ask for the clean one (Vincent et al. 2008):
 
     x → x + noise → encoder → code → decoder → x̂        the loss: how far x̂ is from x
 
-The noise is drawn anew each time a picture is seen, so that there is nothing to learn by heart.
-What can be restored at all is restored from how pixels hang together: a stroke goes on, a loop
-closes. So the code must hold strokes and loops, and not single pixels.
+The noise is different each time an image is shown, so there is nothing to memorize. The network can
+remove it only by using how pixels are related: a stroke continues, a loop closes. So the code must
+hold strokes and loops, not single pixels.
 
-That has two uses. One is the obvious one: noisy pictures become clean. The other is the code. Where
-only a few pictures have labels, a simple classifier does better on codes of strokes than on copies
-of pixels. Plain and denoising autoencoders are compared below; they differ in nothing but the
-noise, and are trained side by side, as one program.
+That has two uses. The first is the obvious one: noisy images become clean. The second is the code.
+When only a few images have labels, a simple classifier does better on codes of strokes than on
+copies of pixels. The experiment compares plain and denoising autoencoders, which differ only in the
+noise and train side by side in one program.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import gradus as gr
+from gradus.lessons.images import Images, load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import Pictures, pictures
-from gradus.lessons.stacked_autoencoder import labelled
+from gradus.lessons.stacked_autoencoder import labeled_rows
 
 
 def lesson(
@@ -42,29 +42,29 @@ def lesson(
     epochs: int = 60,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Train autoencoders with and without noise; restore digits, and read them by their codes.
+    """Train autoencoders with and without noise, clean up digits, and classify their codes.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        samples: how many of them at most.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        samples: maximum number of training images.
         units: the length of the code.
         level: the standard deviation of the noise; a pixel is between 0 and 1.
-        per_class: how many digits of each class have a label.
-        seeds: how many autoencoders of each kind.
-        draws: how often the digits with a label are drawn.
-        epochs: how often each picture is seen.
-        seed: of the first autoencoder; the others count on from it.
+        per_class: number of labeled digits per class.
+        seeds: number of autoencoders of each kind.
+        draws: number of random selections of labeled digits.
+        epochs: number of epochs.
+        seed: seed of the first autoencoder; the others use the seeds that follow.
 
     Returns:
-        The error of noisy digits before and after restoring, the mean square of a pixel; and the
-        mean accuracy of a classifier on codes, and on pixels, with few labels.
+        The mean squared error of noisy digits and of their reconstructions, and the mean accuracy
+        of a classifier with few labels on codes and on pixels.
     """
-    found = pictures(data).flat
-    x = found.x[:samples]
+    images = load_images(data).flat
+    x = images.x[:samples]
     page.text(
-        f"{len(x):,} digits of {x.shape[1]} pixels, codes of {units} numbers, and noise with a "
-        f"standard deviation of {level:g}, where a pixel is between 0 and 1."
+        f"There are {len(x):,} digits of {x.shape[1]} pixels between 0 and 1. The codes have "
+        f"{units} numbers, and the noise has a standard deviation of {level:g}."
     )
     kinds = {"plain": 0.0, "denoising": level}
     models = {
@@ -76,38 +76,40 @@ def lesson(
     }
     gr.fit_all(list(models.values()), x, epochs=epochs, probes=False)
     shown = models["denoising", seed]
-    noisy = shown.add_noise(found.x_test, seed=1)
-    errors = {"noisy": distance(noisy, found.x_test)}
+    noisy = shown.add_noise(images.x_test, seed=1)
+    errors = {"noisy": mean_squared_error(noisy, images.x_test)}
     for kind in kinds:
-        errors[kind] = distance(models[kind, seed].reconstruct(noisy), found.x_test)
+        errors[kind] = mean_squared_error(models[kind, seed].reconstruct(noisy), images.x_test)
     page.figure(
-        gr.figures.reconstructions(shown, found.x_test, noisy),
-        "Unseen digits, the same with noise, and what the denoising autoencoder makes of these.",
+        gr.figures.reconstructions(shown, images.x_test, noisy),
+        "Unseen digits, the same with noise, and the denoising autoencoder's reconstructions.",
     )
     page.table(
         [{"": name, "error": error} for name, error in errors.items()],
-        "How far noisy digits are from clean ones as they are, and after each autoencoder, in the "
-        "mean square of a pixel. The plain one copies the noise.",
+        "The mean squared error per pixel of noisy digits, and of their reconstructions by each "
+        "autoencoder. The plain one copies the noise.",
     )
     for kind in kinds:
         page.figure(
             gr.figures.filters(models[kind, seed], "encoder/dense"),
-            f"What units of the {kind} autoencoder look for: blue is for, orange against. "
+            f"Weights of some units of the {kind} autoencoder: blue is positive, orange negative. "
             + ("They look as random as at the start." if kind == "plain" else "Strokes appear."),
         )
-    views: dict[str, list[Any]] = {kind: [] for kind in kinds}
+    encoders_of: dict[str, list[Any]] = {kind: [] for kind in kinds}
     for (kind, _), model in models.items():
-        views[kind].append(model.encode)
-    views["pixels"] = [np.asarray]
+        encoders_of[kind].append(model.encode)
+    encoders_of["pixels"] = [np.asarray]
     scores = {
-        name: float(np.mean([few_labels(found, view, per_class, draws, samples) for view in each]))
-        for name, each in views.items()
+        name: float(
+            np.mean([few_labels(images, encode, per_class, draws, samples) for encode in encoders])
+        )
+        for name, encoders in encoders_of.items()
     }
     page.table(
         [{"": name, "accuracy": score} for name, score in scores.items()],
-        f"Accuracy on unseen digits of a logistic regression with {per_class} labels of each kind, "
-        f"on the codes of either autoencoder and on the pixels: the mean of {seeds} autoencoders "
-        f"and {draws} draws of labels.",
+        f"Accuracy on unseen digits of a logistic regression with {per_class} labels per class, on "
+        f"the codes of either autoencoder and on the pixels, averaged over {seeds} autoencoders "
+        f"and {draws} selections of labels.",
     )
     return {f"error_{name}": error for name, error in errors.items()} | {
         f"{name}_accuracy": score for name, score in scores.items()
@@ -115,18 +117,18 @@ def lesson(
 
 
 def few_labels(
-    found: Pictures, view: Callable[[Any], Any], per_class: int, draws: int, samples: int
+    images: Images, encode: Callable[[Any], Any], per_class: int, draws: int, samples: int
 ) -> float:
-    """Return the mean accuracy of logistic regressions on a view of a few labelled pictures."""
-    seen, unseen = view(found.x[:samples]), view(found.x_test)
+    """Return the mean accuracy of logistic regressions trained on a few labeled images."""
+    train, test = encode(images.x[:samples]), encode(images.x_test)
     scores = []
     for draw in range(draws):
-        rows = labelled(found.y[:samples], per_class, draw)
-        judge = LogisticRegression(max_iter=1000).fit(seen[rows], found.y[rows])
-        scores.append(judge.score(unseen, found.y_test))
+        rows = labeled_rows(images.y[:samples], per_class, draw)
+        classifier = LogisticRegression(max_iter=1000).fit(train[rows], images.y[rows])
+        scores.append(classifier.score(test, images.y_test))
     return float(np.mean(scores))
 
 
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the mean square of the difference of two arrays."""
-    return float(np.mean((one - other) ** 2))
+def mean_squared_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean squared difference of two arrays."""
+    return float(np.mean((a - b) ** 2))

@@ -1,18 +1,18 @@
 """Epochs: how often to show the samples, and when to stop.
 
-An epoch is one pass over all training samples. After each, the network's wrong answers can be
-counted: on the samples that it learns from, and on others that it never sees. Only the second count
-says how good it is, for it is new questions that it will be asked.
+An epoch is one pass over all training samples. After each epoch, we can count the network's wrong
+answers, both on the samples that it learns from and on others that it never sees. Only the second
+count says how good the network is, because new questions are what it will be asked.
 
 The counts go through three stages. At first both fall fast: the network learns what most samples
-have in common. Then they fall slowly: it learns what is rare. At last the wrong answers in training
-still fall, but those on unseen samples rise again: the network learns by heart what is true of its
-own samples alone.
+have in common. Then they fall slowly: it learns what is rare. Finally, the wrong answers in
+training still fall, but those on unseen samples rise again: the network memorizes what is true of
+its own samples alone.
 
-What is there to be learnt by heart? Above all mistakes. In every collection of data some labels are
-wrong. Here some of the training labels are made wrong on purpose; the unseen samples keep their
-right ones. The lesson is old (Geman, Bienenstock & Doursat 1992): stop when the unseen samples are
-served best, not when the training samples are. `fit(validation_split=0.2, patience=10)` does that.
+What is there to memorize? Mistakes, above all. In every data set, some labels are wrong. Here, some
+training labels are made wrong on purpose; the unseen samples keep their correct labels. The lesson
+is old (Geman, Bienenstock & Doursat 1992): stop when the results on unseen samples are best, not
+when those on the training samples are. `fit(validation_split=0.2, patience=10)` does that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from __future__ import annotations
 import numpy as np
 
 import gradus as gr
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 
 
 def lesson(
@@ -33,27 +33,27 @@ def lesson(
     seeds: int = 5,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Count the wrong answers after each epoch, in training and on unseen pictures.
+    """Count the wrong answers after each epoch, in training and on unseen images.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        samples: how many to learn from.
-        wrong: the share of them that get a label drawn at random.
-        epochs: how often each is seen.
-        seeds: how many networks are trained; the counts are their means.
-        seed: of the pictures, the wrong labels, and the first network.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        samples: number of training images.
+        wrong: the share of them that get a random label.
+        epochs: number of epochs.
+        seeds: number of networks, over which the results are averaged.
+        seed: seed of the images, of the random labels, and of the first network.
 
     Returns:
-        The wrong answers in a hundred: in training at the end, on unseen pictures after one epoch,
-        at their fewest and at the end; and the epoch of the fewest.
+        The percentage of wrong answers in training at the end, and on unseen images after one
+        epoch, at its lowest, and at the end; and the epoch of the lowest.
     """
-    flat = pictures(data, seed).flat
+    flat = load_images(data, seed).flat
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(flat.x))[:samples]
     x, labels = flat.x[rows], flat.y[rows].copy()
-    spoilt = rng.random(samples) < wrong
-    labels[spoilt] = rng.integers(10, size=spoilt.sum())
+    relabeled = rng.random(samples) < wrong
+    labels[relabeled] = rng.integers(10, size=relabeled.sum())
 
     models = gr.fit_all(
         [
@@ -66,7 +66,8 @@ def lesson(
             )
             for index in range(seeds)
         ],
-        *(x, labels),
+        x,
+        labels,
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
         probes=False,
@@ -79,19 +80,21 @@ def lesson(
     page.figure(
         gr.figures.lines(
             {"training": training, "unseen": unseen},
-            *("epoch", "wrong answers in a hundred"),
+            "epoch",
+            "wrong answers (%)",
             log="x",
         ),
-        f"Wrong answers after each epoch, the mean of {seeds} networks. {100 * wrong:.0f} of a "
-        "hundred training labels were drawn at random.",
+        f"Wrong answers after each epoch, averaged over {seeds} networks. Of the training labels, "
+        f"{wrong:.0%} were drawn at random.",
     )
-    shown = sorted({0, 1, 3, best, min(3 * best + 2, epochs - 1), epochs - 1})
+    epochs_shown = sorted({0, 1, 3, best, min(3 * best + 2, epochs - 1), epochs - 1})
     page.table(
         [
-            {"epoch": each + 1, "training, %": training[each], "unseen, %": unseen[each]}
-            for each in shown
+            {"epoch": epoch + 1, "training, %": training[epoch], "unseen, %": unseen[epoch]}
+            for epoch in epochs_shown
         ],
-        "The same in numbers: fast, then slowly, then up again on unseen pictures.",
+        "The same in numbers. On unseen images, the errors fall fast, then slowly, then rise "
+        "again.",
     )
     return {
         "wrong_in_training_at_the_end": float(training[-1]),

@@ -1,18 +1,19 @@
 """Will I pass? Two numbers in, one probability out.
 
-A student has studied for some hours and slept for some hours the night before. Will she pass? Two
-numbers, and a yes or no that neither decides alone: a task for one unit with a sigmoid.
+A student studied for some hours, and slept for some hours the night before the exam. Will she pass?
+Two numbers, and a yes or no that neither of them decides alone: this is a task for one unit with a
+sigmoid.
 
     z = w₁ · study + w₂ · sleep + b
     p = sigmoid(z) = 1 / (1 + e⁻ᶻ)
 
-Before training the weights are random, and so are its opinions: it is as good as someone who has
-never seen a student. Training shows it 300 students and how they did. After each handful it moves
-its weights a little in the direction that would have made its answers less wrong.
+Before training, the weights are random, and so are the answers: the unit is as good as someone who
+has never seen a student. Training shows it 300 students and their results. After each batch, it
+moves its weights a little in the direction that would have made its answers less wrong.
 
-What the weights have learnt can be read. `w₁` says by how much an hour of study raises z, and
-`exp(w₁)` by which factor it multiplies the odds `p / (1 − p)` of passing. The unit does not know
-why, and it has only seen students like these.
+We can read what the weights have learned. `w₁` is the amount by which an hour of study raises z,
+and `exp(w₁)` is the factor by which it multiplies the odds of passing, `p / (1 − p)`. The unit does
+not know why, and it has only seen students like these.
 """
 
 from __future__ import annotations
@@ -24,91 +25,99 @@ import numpy as np
 import gradus as gr
 from gradus.lessons.page import Page
 
-STUDY, SLEEP = 0.8, 0.5  # what an hour of each adds to z in truth
+STUDY, SLEEP = 0.8, 0.5  # what an hour of each really adds to z
 STUDENTS = {  # hours of study, hours of sleep
-    "has hardly studied, slept well": (1, 8),
-    "has done a bit of both": (5, 7),
-    "has studied all night": (9, 2),
-    "has studied and slept": (9, 8),
+    "hardly studied, slept well": (1, 8),
+    "did a bit of both": (5, 7),
+    "studied all night": (9, 2),
+    "studied and slept": (9, 8),
 }
 
 
 def lesson(
     page: Page, students: int = 300, epochs: int = 60, rate: float = 0.05, seed: int = 0
 ) -> dict[str, float]:
-    """Teach one unit who passes an exam.
+    """Train one unit to predict who passes an exam.
 
     Args:
-        page: where the results are shown.
-        students: how many it learns from; another 1,000 test it.
-        epochs: how often it sees each of them.
+        page: the page to show the results on.
+        students: number of training samples; another 1,000 are for testing.
+        epochs: number of epochs.
         rate: the learning rate.
-        seed: of the students and the first weights.
+        seed: seed of the students and of the initial weights.
 
     Returns:
-        Its accuracy on the tested students before and after, that of who knows the
-        true odds, and the
-        probability that it gives to a student who has studied and slept, before and after.
+        The test accuracy before and after training, the accuracy that knowledge of the true odds
+        would give, the probability for a student who studied and slept, before and after, and
+        the factors by which an hour of study and of sleep multiply the odds.
     """
     rng = np.random.default_rng(seed)
-    (x, y, _), (x_test, y_test, truth) = exams(rng, students), exams(rng, 1000)
-    # Hours from 0 to 10 and from 2 to 9 become numbers around zero (see the lesson "scaling").
-    centred = gr.Rescaling((1 / 3, 1 / 2), (-5 / 3, -5.5 / 2))
-    net = gr.Sequential([centred, gr.Dense(1, "sigmoid")])
+    (x, y, _), (x_test, y_test, true_probability) = (
+        draw_students(rng, students),
+        draw_students(rng, 1000),
+    )
+    # Scale hours from 0 to 10 and from 2 to 9 to numbers around zero (see the lesson "scaling").
+    scaled = gr.Rescaling((1 / 3, 1 / 2), (-5 / 3, -5.5 / 2))
+    net = gr.Sequential([scaled, gr.Dense(1, "sigmoid")])
     model = gr.Model(
         net, "binary_crossentropy", gr.Adam(rate), metrics=["accuracy"], seed=seed
     ).build(x)
-    asked = np.array(list(STUDENTS.values()), np.float32)
-    before = model.predict(asked)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
+    examples = np.array(list(STUDENTS.values()), np.float32)
+    before = model.predict(examples)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
     page.figure(
-        drawn(model, x, y, "Before"),
-        "What the unit says before it has learnt anything; the points are the students.",
+        plot_output(model, x, y, "Before"),
+        "The unit's output before training. The points are the students.",
     )
     model.fit(x, y, epochs=epochs, verbose=False)
-    after = model.predict(asked)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
-    page.figure(drawn(model, x, y, "After"), "The same unit after training; paler is less sure.")
+    after = model.predict(examples)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
+    page.figure(
+        plot_output(model, x, y, "After"),
+        "The same unit after training. Paler colors mean less certainty.",
+    )
     page.figure(
         gr.figures.learning_curves(model.history),
-        "Each epoch, it has seen every student once more.",
+        "In each epoch, the unit sees every student once.",
     )
     page.table(
         [
-            {"who": who, "study (h)": study, "sleep (h)": sleep, "p before": p, "p after": q}
-            for (who, (study, sleep)), p, q in zip(
+            {"student": name, "study (h)": study, "sleep (h)": sleep, "p before": p, "p after": q}
+            for (name, (study, sleep)), p, q in zip(
                 STUDENTS.items(), before[0], after[0], strict=True
             )
         ],
         "Will I pass? The probability p before and after training.",
     )
-    weights = model.weights["dense/kernel"][:, 0] / (3, 2)  # of an hour
+    weights = model.weights["dense/kernel"][:, 0] / (3, 2)  # per hour
     page.text(
-        f"In its eyes an hour of study multiplies the odds of passing by {np.exp(weights[0]):.2f}, "
-        f"an hour of sleep by {np.exp(weights[1]):.2f}. (The students were drawn with "
-        f"{np.exp(STUDY):.2f} and {np.exp(SLEEP):.2f}, and luck.)"
+        "According to the unit, an hour of study multiplies the odds of passing by "
+        f"{np.exp(weights[0]):.2f}, and an hour of sleep by {np.exp(weights[1]):.2f}. (The results "
+        f"were drawn with {np.exp(STUDY):.2f} and {np.exp(SLEEP):.2f}, plus luck.)"
     )
     return {
         "accuracy_before": float(before[1]),
         "accuracy_after": float(after[1]),
-        "accuracy_of_who_knows_the_odds": float(np.mean((truth > 0.5) == (y_test > 0.5))),
+        "accuracy_with_the_true_odds": float(np.mean((true_probability > 0.5) == (y_test > 0.5))),
         "probability_before": float(before[0][-1]),
         "probability_after": float(after[0][-1]),
-        "odds_for_an_hour_of_study": float(np.exp(weights[0])),
-        "odds_for_an_hour_of_sleep": float(np.exp(weights[1])),
+        "odds_factor_of_study": float(np.exp(weights[0])),
+        "odds_factor_of_sleep": float(np.exp(weights[1])),
     }
 
 
-def exams(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return hours of study and sleep `(n, 2)`, who passed `(n, 1)`, and how probable it was."""
+def draw_students(
+    rng: np.random.Generator, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw hours of study and sleep `(n, 2)`, results `(n, 1)`, and their true probabilities."""
     x = np.column_stack([rng.uniform(0, 10, count), rng.uniform(2, 9, count)])
     z = STUDY * (x[:, :1] - 5) + SLEEP * (x[:, 1:] - 5.5)
     p = 1 / (1 + np.exp(-z))
     return x.astype(np.float32), (rng.uniform(size=p.shape) < p).astype(np.int32), p
 
 
-def drawn(model: gr.Model, x: np.ndarray, y: np.ndarray, title: str) -> Any:
-    """Return what the unit says of any hours of study and sleep."""
-    shown = gr.figures.decision_boundary(model, x, y[:, 0], ["fails", "passes"])
-    shown.update_layout(title_text=title, height=400)
-    shown.update_xaxes(title_text="study (hours)")
-    shown.update_yaxes(title_text="sleep (hours)")
-    return shown
+def plot_output(model: gr.Model, x: np.ndarray, y: np.ndarray, title: str) -> Any:
+    """Plot the unit's output for all hours of study and sleep."""
+    figure = gr.figures.decision_boundary(model, x, y[:, 0], ["fails", "passes"])
+    figure.update_layout(title_text=title, height=400)
+    figure.update_xaxes(title_text="study (hours)")
+    figure.update_yaxes(title_text="sleep (hours)")
+    return figure

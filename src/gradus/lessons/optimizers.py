@@ -1,26 +1,27 @@
-"""Optimisers: how each of them goes down.
+"""Optimizers: how each of them descends.
 
-All begin with the gradient g, and differ in what they remember of earlier ones.
+All optimizers start from the gradient g. They differ in what they remember of earlier gradients.
 
 * **SGD** remembers nothing: `w ← w − η g`.
-* **Momentum** remembers a velocity, `v ← μ v + g`, `w ← w − η v`. What points to and fro from step
-  to step cancels, what stays the same adds up. **Nesterov**'s looks at the slope where the velocity
-  is about to take it.
-* **Adagrad** divides by the root of the sum of all squared gradients, each weight by its own, so
-  that weights with small gradients get steps as long. Its steps only ever shrink. **RMSprop** and
-  **Adadelta** forget old squares and so go on.
-* **Adam** does both: a mean of the gradients over the root of a mean of their squares, each
-  corrected for having begun at zero. AdamW adds weight decay, Nadam Nesterov's look ahead, Adamax
-  takes the largest gradient instead of the root. RAdam's first steps are momentum's, until it
-  knows the squares well enough, so that a ravine's edge holds for its rate too.
-* **Lion** steps by η in each weight, up or down, whatever the gradient's size. **Muon** turns a
-  matrix of momenta into the nearest orthogonal one; where there is no matrix it is Nadam.
-* **L-BFGS** estimates the curvature from its last steps, and searches along a line. It needs the
-  exact loss, of all samples, in every step.
+* **Momentum** remembers a velocity, `v ← μ v + g`, `w ← w − η v`. Components that alternate from
+  step to step cancel; those that stay the same add up. **Nesterov** momentum evaluates the slope at
+  the point to which the velocity is about to lead.
+* **Adagrad** divides each weight's gradient by the root of the sum of its squared gradients, so
+  weights with small gradients get equally long steps. Its steps can only shrink. **RMSprop** and
+  **Adadelta** forget old squares and so keep going.
+* **Adam** combines both: a mean of the gradients divided by the root of a mean of their squares,
+  each corrected for having started at zero. AdamW adds weight decay, Nadam adds Nesterov's look
+  ahead, and Adamax uses the largest gradient instead of the root. RAdam's first steps are those of
+  momentum, until it knows the squares well enough, so a ravine limits its learning rate too.
+* **Lion** moves each weight up or down by η, whatever the size of the gradient. **Muon** replaces a
+  matrix of momenta with the nearest orthogonal matrix; for weights that are not a matrix, it is
+  Nadam.
+* **L-BFGS** estimates the curvature from its last steps and searches along a line. It needs the
+  exact loss over all samples in every step.
 
 A ravine shows the difference best. It is steep across and nearly flat along: `f = ½ (x² + 50 y²)`.
-A rate that suits the flat direction is far too large for the steep one: for plain descent η must
-stay below 2/50, and along x each step then leaves at least 96 % of the way.
+A learning rate that suits the flat direction is far too large for the steep one: in plain gradient
+descent, η must stay below 2/50, and each step then leaves at least 96% of the distance along x.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 
-STEEP = 50.0  # times as steep across the ravine as along it
+STEEP = 50.0  # the ratio of the curvature across the ravine to that along it
 START = (-8.0, 1.0)
-# Each with the learning rate that suits it on the ravine.
+# Each with a learning rate that suits it in the ravine.
 RULES: dict[str, Any] = {
     "SGD": gr.SGD(0.036),
     "momentum": gr.SGD(0.02, momentum=0.8),
@@ -53,11 +54,11 @@ RULES: dict[str, Any] = {
     "Muon": gr.Muon(0.5),
     "L-BFGS": gr.LBFGS(),
 }
-RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # that are tried on pictures
+RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # to try on the images
 
 
 def ravine(point: Any) -> Any:
-    """Return ½ (x² + 50 y²) of a point `(..., 2)`."""
+    """Return ½ (x² + 50 y²) at a point `(..., 2)`."""
     return 0.5 * (point[..., 0] ** 2 + STEEP * point[..., 1] ** 2)
 
 
@@ -70,40 +71,41 @@ def lesson(
     epochs: int = 10,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Let every optimiser go down a ravine, then train a network with each.
+    """Descend a ravine with every optimizer, then train a network with each.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        names: which optimisers.
-        steps: down the ravine.
-        samples: how many pictures are learnt from.
-        epochs: how often each is seen.
-        seed: of the weights and of the order of samples.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        names: the optimizers, among `RULES`.
+        steps: number of steps down the ravine.
+        samples: number of training images.
+        epochs: number of epochs.
+        seed: seed of the weights and of the order of the images.
 
     Returns:
-        For each optimiser the height that is left of the ravine, and how many unseen pictures are
-        right at the best of five learning rates.
+        For each optimizer, the height left above the bottom of the ravine, and the accuracy on
+        unseen images at the best of five learning rates.
     """
     paths = {name: gr.descend(ravine, START, RULES[name], steps) for name in names}
     heights = {name: ravine(path) for name, path in paths.items()}
     for part in (names[: len(names) // 2], names[len(names) // 2 :]):
         page.figure(
             gr.figures.paths(ravine, {n: paths[n] for n in part}, (-9, 4), (-1.5, 1.5)),
-            f"{steps} steps down the ravine, each optimiser at a rate that suits it there.",
+            f"{steps} steps down the ravine, each optimizer at a rate that suits it there.",
         )
     page.figure(
         gr.figures.lines(
             {name: np.maximum(height, 1e-8) for name, height in heights.items()},
-            *("step", "height"),
+            "step",
+            "height",
             log="y",
         ),
-        "The height above the ravine's lowest place.",
+        "The height above the bottom of the ravine.",
     )
     histories = {}
     rows: list[dict[str, Any]] = []
     for name in names:
-        history, rate = best_on_pictures(name, data, samples, epochs, seed)
+        history, rate = best_on_images(name, data, samples, epochs, seed)
         histories[name] = history
         rows.append(
             {
@@ -115,27 +117,30 @@ def lesson(
         )
     page.table(
         rows,
-        f"What is left of the ravine after {steps} steps, and right answers on unseen pictures "
-        f"after {epochs} epochs, at the best of five learning rates.",
+        f"The height left after {steps} steps down the ravine, and the accuracy on unseen images "
+        f"after {epochs} epochs at the best of five learning rates.",
     )
-    page.figure(gr.figures.curves_of(histories, "val_loss"), "The same trainings, epoch by epoch.")
+    page.figure(
+        gr.figures.curves_of(histories, "val_loss"), "The same training runs, epoch by epoch."
+    )
     page.text(
-        "L-BFGS makes one step an epoch, with all samples, where the others make one for each 32. "
-        "No order among the optimisers here is more than this network's and these pictures'."
+        "L-BFGS takes one step per epoch, on all samples; the others take one for every 32 "
+        "samples. The ranking of the optimizers holds only for this network and these images."
     )
-    left = {f"height_{row['optimizer']}": row["height after the ravine"] for row in rows}
-    return left | {f"accuracy_{row['optimizer']}": row["accuracy"] for row in rows}
+    heights_left = {f"height_{row['optimizer']}": row["height after the ravine"] for row in rows}
+    return heights_left | {f"accuracy_{row['optimizer']}": row["accuracy"] for row in rows}
 
 
-def best_on_pictures(name: str, data: str, samples: int, epochs: int, seed: int) -> Any:
-    """Return the best training with an optimiser at several rates, side by side, and its rate."""
-    flat = pictures(data, seed).flat
-    rule = type(RULES[name])
+def best_on_images(name: str, data: str, samples: int, epochs: int, seed: int) -> Any:
+    """Return the best of several runs with one optimizer at different rates, and its rate."""
+    flat = load_images(data, seed).flat
+    optimizer = type(RULES[name])
     options = {"momentum": {"momentum": 0.9}, "Nesterov": {"momentum": 0.9, "nesterov": True}}
     models = gr.fit_all(
-        [network(rule(rate, **options.get(name, {})), seed) for rate in RATES],
-        *(flat.x[:samples], flat.y[:samples]),
-        batch_size=None if rule.full_batch else 32,
+        [network(optimizer(rate, **options.get(name, {})), seed) for rate in RATES],
+        flat.x[:samples],
+        flat.y[:samples],
+        batch_size=None if optimizer.full_batch else 32,
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
         probes=False,
@@ -146,7 +151,7 @@ def best_on_pictures(name: str, data: str, samples: int, epochs: int, seed: int)
 
 
 def network(optimizer: Any, seed: int) -> gr.Model:
-    """Return a classifier of ten classes."""
+    """Create a ten-class classifier."""
     return gr.Model(
         gr.mlp([32, 10], "relu", "softmax"),
         loss="sparse_categorical_crossentropy",

@@ -1,24 +1,25 @@
-"""Tuning: 256 settings side by side, and which of them mattered.
+"""Hyperparameter tuning: 256 settings side by side, and which of them mattered.
 
-How large is the learning rate to be, how much momentum, how much dropout? Nothing says so but
-trying. Three things make a search an honest and a cheap one:
+How large should the learning rate be, how much momentum, how much dropout? Only trying tells. Three
+things make a search honest and cheap:
 
-- **At random, not on a grid.** Of four settings one or two usually decide, and nobody knows which.
-  A grid of 256 trials tries each of four settings at four values only; 256 random trials try each
+- **Random, not on a grid.** Of four hyperparameters, one or two usually decide, and nobody knows
+  which. A grid of 256 trials tries each of the four at only four values; 256 random trials try each
   at 256 (Bergstra & Bengio 2012).
-- **Judged by samples of their own.** The best of 256 trials is the best by skill and by luck, and
-  its score is flattered by the luck. So the samples that choose it are neither those that it learnt
-  from nor those that say in the end how good it is.
-- **Side by side.** The trials differ in numbers alone, so they are one program, compiled once. A
-  tuner that starts one training after another compiles, or at least begins, 256 times.
+- **Judged on separate samples.** The best of 256 trials is the best by skill and by luck, and luck
+  inflates its score. So the samples that select it are neither those that it learned from nor those
+  that finally tell how good it is.
+- **Side by side.** The trials differ only in numbers, so they are one program, compiled once. A
+  tuner that starts one training run after another compiles, or at least starts, 256 times.
 
-After the search a second question can be asked of the same trials: which setting mattered? A forest
-of decision trees learns to foretell the score from the settings. What it foretells varies, and each
-setting explains a share of the variance by itself (Hutter et al. 2014). Most of it is often due to
-one, and that is the one to spend the next search on.
+After the search, the same trials can answer a second question: which hyperparameter mattered? A
+forest of decision trees learns to predict the score from the hyperparameters. Its predictions vary,
+and each hyperparameter by itself explains a share of the variance (Hutter et al. 2014). Often most
+of it is due to one, and that is the one to focus on in the next search.
 
-The trials need not be thrown away either. Good networks with other weights make other mistakes, and
-the mean of what the five best of them predict is often better than the best alone.
+There is no need to throw the trials away, either. Good networks with different weights make
+different mistakes, and the mean of the predictions of the best five is often better than the best
+network alone.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.lessons.images import load_images
 from gradus.lessons.page import Page
-from gradus.lessons.pictures import pictures
 
 RATE = "learning rate"
 
@@ -44,91 +45,92 @@ def lesson(
     alone: int = 8,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Search for the settings of a network by 256 trials in one program.
+    """Search for the hyperparameters of a network with 256 trials in one program.
 
     Args:
-        page: where the results are shown.
-        data: which pictures: "digits" or "mnist".
-        trials: how many settings are tried.
-        samples: how many pictures are learnt from and judged by, a quarter of them the latter.
-        epochs: how often each is seen in a trial.
-        alone: how many of the trials are trained by themselves too, to see how long they take.
-        seed: of the search.
+        page: the page to show the results on.
+        data: the images, "digits" or "mnist".
+        trials: number of trials.
+        samples: number of images for training and validation; a quarter is for validation.
+        epochs: number of epochs per trial.
+        alone: number of trials to train one after another too, to time them.
+        seed: seed of the search.
 
     Returns:
-        How many unseen pictures are right without a search, with the best trial and with the five
-        best; the seconds of the search and those of one trial after another; how many of these fit
-        into the search's time, and the best score among them and among all; and the share of each
-        setting in what the scores vary by.
+        The accuracy on unseen images without a search, with the best trial, and with the best five;
+        the seconds of the search and of one trial after another; how many of the latter fit into
+        the time of the search; the best score of all and among those; and the share of the scores'
+        variance that each hyperparameter explains.
     """
-    flat = pictures(data, seed).flat
+    flat = load_images(data, seed).flat
     x, y = flat.x[:samples], flat.y[:samples]
-    sweep = gr.Sweep(model(**SPACE), trials, seed=seed)
+    sweep = gr.Sweep(create_model(**SPACE), trials, seed=seed)
     sweep.fit(x, y, epochs=epochs, validation_split=0.25, verbose=False)
-    each = solo_seconds(sweep, x, y, epochs, alone)
-    fitting = min(trials, max(1, int(sweep.seconds / each)))
+    seconds_each = solo_seconds(sweep, x, y, epochs, alone)
+    trials_in_time = min(trials, max(1, int(sweep.seconds / seconds_each)))
     scores = np.array([trial.score for trial in sweep.trials])
-    reached = np.fmax.accumulate(scores)
+    best_so_far = np.fmax.accumulate(scores)
     page.table(
         [
             {
                 "": "side by side",
                 "seconds": sweep.seconds,
                 f"trials in {sweep.seconds:.1f} s": trials,
-                "best score": reached[-1],
+                "best score": best_so_far[-1],
             },
             {
                 "": "one after another",
-                "seconds": each * trials,
-                f"trials in {sweep.seconds:.1f} s": fitting,
-                "best score": reached[fitting - 1],
+                "seconds": seconds_each * trials,
+                f"trials in {sweep.seconds:.1f} s": trials_in_time,
+                "best score": best_so_far[trials_in_time - 1],
             },
         ],
-        f"{trials} trials of {epochs} epochs. The seconds of one after another are extrapolated "
-        f"from {alone - 1} trials, {each:.3f} s each, for which all was compiled already.",
+        f"{trials} trials of {epochs} epochs. The time of one after another is extrapolated from "
+        f"{alone - 1} trials at {seconds_each:.3f} s each, for which the program was already "
+        "compiled.",
     )
     page.figure(
-        gr.figures.lines({"best so far": reached}, "trials", "right among those that choose"),
-        "The best score so far, by trials.",
+        gr.figures.lines({"best so far": best_so_far}, "trials", "validation accuracy"),
+        "The best score so far, by number of trials.",
     )
-    plain = model(**PLAIN)
-    plain.fit(x, y, epochs=epochs, probes=False, verbose=False)
-    right = {
-        "plain settings": plain.evaluate(flat.x_test, flat.y_test)["accuracy"],
+    default = create_model(**DEFAULTS)
+    default.fit(x, y, epochs=epochs, probes=False, verbose=False)
+    accuracy = {
+        "default settings": default.evaluate(flat.x_test, flat.y_test)["accuracy"],
         "best trial": sweep.best.evaluate(flat.x_test, flat.y_test)["accuracy"],
-        "five best together": sweep.ensemble(5).evaluate(flat.x_test, flat.y_test)["accuracy"],
+        "best five together": sweep.ensemble(5).evaluate(flat.x_test, flat.y_test)["accuracy"],
     }
     page.table(
-        [{"": name, "accuracy": share} for name, share in right.items()],
-        "Right among pictures that had no part in the search. The best trial's score was "
-        f"{reached[-1]:.4f}, and that was flattered by choosing it.",
+        [{"": name, "accuracy": share} for name, share in accuracy.items()],
+        "Accuracy on images that had no part in the search. The best trial's score was "
+        f"{best_so_far[-1]:.4f}, a number inflated by the selection.",
     )
     best = sweep.ranking[0].settings(sweep.hypers)
     page.table(
-        [{"setting": name, "value": str(value)} for name, value in best.items()],
-        "The settings of the best trial.",
+        [{"hyperparameter": name, "value": str(value)} for name, value in best.items()],
+        "The hyperparameters of the best trial.",
     )
-    found = sweep.importance()
+    importance = sweep.importance()
     page.figure(
-        gr.figures.importance(found),
-        "How much of what the scores vary by is due to each setting, and the score to expect at "
-        "its values, whatever the others.",
+        gr.figures.importance(importance),
+        "The share of the scores' variance due to each hyperparameter, and the score to expect at "
+        "each of its values, averaged over the others.",
     )
-    first = next(iter(found.shares))
+    most_important = next(iter(importance.shares))
     page.text(
-        f"The {first} mattered most: by itself it explains {found.shares[first]:.0%} of what the "
-        "scores vary by."
+        f"The {most_important} mattered most: by itself it explains "
+        f"{importance.shares[most_important]:.0%} of the scores' variance."
     )
     return {
-        "accuracy_plain": right["plain settings"],
-        "accuracy_best": right["best trial"],
-        "accuracy_five_best": right["five best together"],
+        "accuracy_default": accuracy["default settings"],
+        "accuracy_best": accuracy["best trial"],
+        "accuracy_best_five": accuracy["best five together"],
         "seconds": sweep.seconds,
-        "seconds_one_after_another": each * trials,
-        "trials_one_after_another": fitting,
-        "score": float(reached[-1]),
-        "score_one_after_another": float(reached[fitting - 1]),
-    } | {f"share_of_{name}": share for name, share in found.shares.items()}
+        "seconds_one_after_another": seconds_each * trials,
+        "trials_one_after_another": trials_in_time,
+        "score": float(best_so_far[-1]),
+        "score_one_after_another": float(best_so_far[trials_in_time - 1]),
+    } | {f"share_of_{name}": share for name, share in importance.shares.items()}
 
 
 SPACE: dict[str, Any] = {
@@ -138,11 +140,11 @@ SPACE: dict[str, Any] = {
     "decay": gr.log_uniform(1e-6, 1e-1, name="penalty"),
     "seed": gr.int_uniform(0, 9999, name="seed"),
 }
-PLAIN: dict[str, Any] = {"rate": 0.01, "momentum": 0.0, "dropout": 0.0, "decay": 0.0, "seed": 0}
+DEFAULTS: dict[str, Any] = {"rate": 0.01, "momentum": 0.0, "dropout": 0.0, "decay": 0.0, "seed": 0}
 
 
-def model(rate: Any, momentum: Any, dropout: Any, decay: Any, seed: Any) -> gr.Model:
-    """Return a classifier of ten classes; each setting may be a number or a set of numbers."""
+def create_model(rate: Any, momentum: Any, dropout: Any, decay: Any, seed: Any) -> gr.Model:
+    """Create a ten-class classifier; each argument is a number or a search space."""
     net = gr.Sequential(
         [gr.Dense(64, "relu"), gr.Dropout(dropout), gr.Dense(64, "relu"), gr.Dense(10, "softmax")]
     )
@@ -157,12 +159,13 @@ def model(rate: Any, momentum: Any, dropout: Any, decay: Any, seed: Any) -> gr.M
 
 
 def solo_seconds(sweep: gr.Sweep, x: Any, y: Any, epochs: int, count: int) -> float:
-    """Return the mean seconds of some trials of a sweep, at least two, each trained by itself."""
-    began = 0.0
+    """Return the mean seconds of at least two trials of a sweep, each trained separately."""
+    start = 0.0
     for number, trial in enumerate(sweep.trials[:count]):
-        one = trial.settings(sweep.hypers)
-        trained = model(one[RATE], one["momentum"], one["dropout"], one["penalty"], one["seed"])
-        trained.fit(x, y, epochs=epochs, validation_split=0.25, probes=False, verbose=False)
-        if number == 0:  # which has compiled the program
-            began = time.perf_counter()
-    return (time.perf_counter() - began) / (count - 1)
+        values = trial.settings(sweep.hypers)
+        names = (RATE, "momentum", "dropout", "penalty", "seed")
+        model = create_model(*(values[name] for name in names))
+        model.fit(x, y, epochs=epochs, validation_split=0.25, probes=False, verbose=False)
+        if number == 0:  # the first trial compiles the program
+            start = time.perf_counter()
+    return (time.perf_counter() - start) / (count - 1)
