@@ -45,7 +45,11 @@ def look(net, optimizer, task=None):
         (params, weights(net, "state"), init_opt_states(optimizer, task, params)),
     )  # fmt: skip
     layers, trained = layer_statistics.recorded_paths(net)
-    return layer_statistics.unpack(np.asarray(vector), len(layers), len(trained)), layers, trained
+    return (
+        layer_statistics.unpack_statistics(np.asarray(vector), len(layers), len(trained)),
+        layers,
+        trained,
+    )
 
 
 def test_probes_equal_numpy():

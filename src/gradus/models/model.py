@@ -267,7 +267,7 @@ class Model(BaseModel):
         """Return what must be equal for a training to continue, where anyone will compare it."""
         if saved is None and not distributed.is_multi_process(config.mesh):
             return {}
-        return checkpoints.fingerprint(
+        return checkpoints.training_fingerprint(
             config,
             *data.samples,
             data.rows,

@@ -1,4 +1,4 @@
-"""Samples in memory, and the batches that are gathered from them inside the compiled program."""
+"""Samples in memory, and the batches that the compiled program gathers from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradus.nn.pytree import pytree, static
 from gradus.train.devices import shard_batch
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int, PyTree, Shaped
+    from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 
 class Samples(NamedTuple):
@@ -48,12 +48,12 @@ class Batch(NamedTuple):
 
 @pytree
 class BatchSource:
-    """Which samples make which batch.
+    """The samples, and the rows that make up each batch.
 
     Attributes:
         samples: the samples.
         rows: row numbers, `(epochs, steps, batch)` for training and `(steps, batch)` for
-            validation; None where every batch is all of the samples.
+            validation; None if every batch is all of the samples.
         count: how many of an epoch's row numbers count; the rest are padding.
         mesh: the devices that share each batch, or None for one device.
     """
@@ -84,7 +84,7 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
         size = rows.shape[0]
         present = (step * size + jnp.arange(size) < source.count).astype(jnp.float32)
 
-        def take(array: jax.Array) -> jax.Array:
+        def take(array: Shaped[Array, "samples ..."]) -> Shaped[Array, "batch ..."]:
             return array.at[rows].get(mode="promise_in_bounds")
 
         x, y, weight = jax.tree.map(take, samples)

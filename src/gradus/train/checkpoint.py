@@ -1,6 +1,6 @@
-"""Checkpoints: all that training changes, on the disk, so that it goes on as if never interrupted.
+"""Checkpoints: the train state and history on disk, to resume training as if never interrupted.
 
-A checkpoint is a folder of `checkpoint.json`, which holds the fingerprint of the training, and
+A checkpoint is a folder with `checkpoint.json`, which holds the fingerprint of the training, and
 `checkpoint.safetensors`: the train state's leaves under "train_state/", by their path in its tree,
 and the history's arrays under "history/" and "probes/".
 """
@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,40 +24,43 @@ from gradus.train.history import History
 from gradus.train.loop import FitConfig
 from gradus.train.state import TrainState
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int, PyTree, Shaped
+
 T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
 
 MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
-SAMPLED_ROWS = 256  # of the data, spread evenly, by which they are known again
-# The facts of a history beside its arrays.
+SAMPLED_ROWS = 256  # rows of the data, spread evenly, that the checksum covers
+# The attributes of a history besides its arrays.
 METADATA = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
 
 
 class CheckpointWriter:
-    """Watches a training and writes a checkpoint every so often, and the last state at the end.
+    """A listener that writes a checkpoint every few seconds, and the last state at the end.
 
-    If one cannot be written it ends the training, and `close` raises the error, so that the
-    weights are not lost with it.
+    If writing fails, it ends the training and `close` raises the error, so that the weights are not
+    lost.
 
     Args:
-        folder: where; the former checkpoint stays whole until the new one is.
-        terms: what must be the same to go on, from `fingerprint`.
+        folder: where to write; the previous checkpoint stays valid until the new one is complete.
+        fingerprint: what must be the same to resume, from `training_fingerprint`.
         every: seconds from one checkpoint to the next; 0 for one after each call of the program.
 
     Raises:
-        SavedError: if nothing can be written there.
+        SavedError: if the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, terms: Mapping[str, Any], every: float) -> None:
-        self.folder, self.terms, self.every = folder, terms, every
+    def __init__(self, folder: Path, fingerprint: Mapping[str, Any], every: float) -> None:
+        self.folder, self.fingerprint, self.every = folder, fingerprint, every
         self._written = time.monotonic()
         self._last: tuple[TrainState, History] | None = None
         self._error: SavedError | None = None
-        with files.replacing(folder):  # a folder that cannot be written is found out now
+        with files.replacing(folder):  # fails now if the folder cannot be written
             pass
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
-        """Write if it is time to; return whether that failed."""
+        """Write a checkpoint if one is due; return whether that failed."""
         self._last = train_state, history
         if time.monotonic() - self._written >= self.every:
             try:
@@ -67,68 +70,74 @@ class CheckpointWriter:
         return self._error is not None
 
     def close(self) -> None:
-        """Write the last state seen, unless it is written already.
+        """Write the last state, unless it is written already.
 
         Raises:
-            SavedError: if it cannot be, or could not be before.
+            SavedError: if it cannot be written, or an earlier checkpoint could not.
         """
         if self._error is not None:
             raise self._error
         if self._last is not None:
-            write_checkpoint(self.folder, *self._last, self.terms)
+            write_checkpoint(self.folder, *self._last, self.fingerprint)
             self._written, self._last = time.monotonic(), None
 
 
 def write_checkpoint(
-    folder: Path, train_state: TrainState, history: History, terms: Mapping[str, Any]
+    folder: Path, train_state: TrainState, history: History, fingerprint: Mapping[str, Any]
 ) -> None:
     """Write a checkpoint.
 
     Raises:
-        SavedError: if the folder cannot be written; a former checkpoint stays whole.
+        SavedError: if the folder cannot be written; the previous checkpoint stays valid.
     """
-    arrays, facts = history_to_arrays(history)
+    arrays, metadata = history_to_arrays(history)
     with files.replacing(folder) as new:
         files.write_arrays(new / ARRAYS, leaves_by_path(train_state, "train_state") | arrays)
-        content = {"terms": dict(terms), "history": facts}
+        content = {"terms": dict(fingerprint), "history": metadata}
         files.write_manifest(new, MANIFEST, KIND, content)
 
 
 def read_checkpoint(
-    folder: Path, template: TrainState, terms: Mapping[str, Any]
+    folder: Path, template: TrainState, fingerprint: Mapping[str, Any]
 ) -> tuple[TrainState, History]:
     """Return the train state and the history of a checkpoint.
 
     Args:
         folder: where it was written.
-        template: a train state of the training that is to go on, whose leaves fit those written.
-        terms: those of the training that is to go on.
+        template: a train state of the training to resume, with leaves of the same shapes.
+        fingerprint: that of the training to resume.
 
     Raises:
-        SavedError: if the folder holds no whole checkpoint, or it is one of another network,
-            optimiser, data or settings; it says which.
+        SavedError: if the folder holds no complete checkpoint, or that of another network,
+            optimizer, data or settings; it says which.
     """
     manifest = files.read_manifest(folder, MANIFEST, KIND)
     arrays = files.read_arrays(files.verified_path(folder, ARRAYS, manifest))
     where = f"The checkpoint {str(folder)!r}"
     train_state = fill_leaves(template, arrays, "train_state", where)
-    _compare(manifest["terms"], terms, where)
+    _check_fingerprint(manifest["terms"], fingerprint, where)
     return train_state, history_from_arrays(arrays, manifest["history"])
 
 
-def fingerprint(
-    config: FitConfig, x: Any, y: Any, weight: Any, rows: Any, validation: Any, **settings: Any
+def training_fingerprint(
+    config: FitConfig,
+    x: PyTree[Shaped[Any, "samples ..."]],
+    y: PyTree[Shaped[Any, "samples ..."]],
+    weight: Float[Any, "samples"] | None,
+    rows: Int[Any, "train"] | None,
+    validation: PyTree[Shaped[Any, "_ ..."]],
+    **settings: Any,
 ) -> dict[str, Any]:
-    """Return what must be the same for a training to go on bit for bit, by name.
+    """Return what must be the same for a training to resume bit for bit, by name.
 
     Args:
-        config: how is trained; its last epoch may differ.
+        config: how much is trained, and in which order; its last epoch may differ.
         x: the inputs.
         y: the targets.
         weight: the samples' weights, or None.
         rows: which samples are trained on, or None for all.
-        validation: what is measured, a tree of arrays, or None.
-        settings: whatever else matters: net, optimizer, task, ....
+        validation: what is evaluated, a tree of arrays, or None.
+        settings: whatever else matters: net, optimizer, task, …
     """
     count = len(jax.tree.leaves(x)[0])
     return {
@@ -141,7 +150,7 @@ def fingerprint(
         "y": _digest(y),
         "sample weights": _digest(weight),
         "validation": _digest(validation),
-        **{name: _described(value) for name, value in settings.items()},
+        **{name: _serialize_or_list(value) for name, value in settings.items()},
     }
 
 
@@ -152,24 +161,25 @@ def leaves_by_path(tree: Any, prefix: str) -> Arrays:
 
 
 def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> T:
-    """Return `template` with its leaves replaced by the arrays that `leaves_by_path` made.
+    """Return `template` with its leaves replaced by the arrays of `leaves_by_path`.
 
     Raises:
-        SavedError: naming the first leaf that is absent or has another shape.
+        SavedError: naming the first leaf that is missing or has another shape.
     """
     keyed, structure = jax.tree_util.tree_flatten_with_path(template)
     names = [_key(path, prefix) for path, _ in keyed]
     for name, (_, leaf) in zip(names, keyed, strict=True):
-        shown, wanted = name.removeprefix(f"{prefix}/"), np.asarray(leaf)
+        path, expected = name.removeprefix(f"{prefix}/"), np.asarray(leaf)
         if name not in arrays:
             raise SavedError(
-                f"{where} was written by another network or optimizer: it has no {shown!r}, of "
-                f"shape {wanted.shape}."
+                f"{where} was written by another network or optimizer: it has no {path!r}, of "
+                f"shape {expected.shape}."
             )
-        if (got := arrays[name]).shape != wanted.shape or got.dtype != wanted.dtype:
+        array = arrays[name]
+        if array.shape != expected.shape or array.dtype != expected.dtype:
             raise SavedError(
-                f"{where} was written by another network or optimizer: its {shown!r} has shape "
-                f"{got.shape} ({got.dtype}), but {wanted.shape} ({wanted.dtype}) is needed."
+                f"{where} was written by another network or optimizer: its {path!r} has shape "
+                f"{array.shape} ({array.dtype}), but {expected.shape} ({expected.dtype}) is needed."
             )
     known = set(names)
     extra = [name for name in arrays if name.startswith(f"{prefix}/") and name not in known]
@@ -182,47 +192,47 @@ def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, wher
 
 
 def history_to_arrays(history: History) -> tuple[Arrays, dict[str, Any]]:
-    """Return a history as arrays by name and as what JSON can hold."""
+    """Return a history as arrays by name and as metadata for JSON."""
     arrays = {f"history/{name}": values for name, values in history.items()}
     arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
     return arrays, {name: getattr(history, name) for name in METADATA}
 
 
-def history_from_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
-    """Return the history that `history_to_arrays` took apart."""
+def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> History:
+    """Return the history of the results of `history_to_arrays`."""
     history = History()
     for name in METADATA:
-        setattr(history, name, facts[name])
-    values = _under(arrays, "history/")
+        setattr(history, name, metadata[name])
+    values = _with_prefix(arrays, "history/")
     history.extend(values, max(map(len, values.values()), default=0))
-    history.probes = _under(arrays, "probes/")
+    history.probes = _with_prefix(arrays, "probes/")
     return history
 
 
-def _described(value: Any) -> Any:
-    """Return settings as what JSON can hold; of those that cannot be described, the numbers."""
+def _serialize_or_list(value: Any) -> Any:
+    """Return settings as JSON holds them; only their numbers if they cannot be serialized."""
     try:
         return serialize(value)
     except SavedError:
         return [serialize(np.asarray(leaf).tolist()) for leaf in jax.tree.leaves(value)]
 
 
-def _compare(written: Any, given: Any, where: str) -> None:
-    """Refuse to go on under other terms."""
-    found = _difference(written, given, "")
-    if found is None:
+def _check_fingerprint(written: Any, current: Any, where: str) -> None:
+    """Check that a checkpoint is of the training to resume."""
+    difference = _first_difference(written, current, "")
+    if difference is None:
         return
-    name, before, now = found
+    name, before, now = difference
     hashed = name in ("x", "y", "sample weights", "validation")
-    what = f"other data ({name})" if hashed else f"{name} = {before!r}, not {now!r}"
+    reason = f"other data ({name})" if hashed else f"{name} = {before!r}, not {now!r}"
     raise SavedError(
-        f"{where} was written by a training with {what}: it can go on only as it began. Give the "
-        "same settings and data, or leave out resume and begin anew."
+        f"{where} was written by a training with {reason}: it resumes only with the same settings "
+        "and data. Pass those, or leave out resume to start over."
     )
 
 
-def _difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any] | None:
-    """Return the first place where two values differ, and what stands there; None where equal."""
+def _first_difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any] | None:
+    """Return the path at which two values first differ and what they are there, or None."""
     if before == now:
         return None
     parts: Any = ()
@@ -230,11 +240,11 @@ def _difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any] | None
         parts = [(f"{name}.{key}", before.get(key), now.get(key)) for key in {**now, **before}]
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         parts = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, now, strict=True))]
-    found = (_difference(old, new, part.removeprefix(".")) for part, old, new in parts)
-    return next((one for one in found if one), (name, before, now))
+    differences = (_first_difference(old, new, part.removeprefix(".")) for part, old, new in parts)
+    return next((difference for difference in differences if difference), (name, before, now))
 
 
-def _digest(tree: Any) -> str:
+def _digest(tree: PyTree[Shaped[Any, "_ ..."]]) -> str:
     """Return a checksum of the shapes of arrays and of rows spread evenly over them."""
     digest = hashlib.sha256()
     for path, array in jax.tree_util.tree_leaves_with_path(tree):
@@ -244,7 +254,7 @@ def _digest(tree: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
     return {
         name.removeprefix(prefix): values
         for name, values in arrays.items()

@@ -1,7 +1,8 @@
-"""Several processes that train one model together, on one machine or on many.
+"""Training one model with several processes, on one machine or on many.
 
-Each runs the same script on the same data and holds the whole model; `fit(devices="all")` has each
-compute its share of every batch. JAX connects them and XLA moves the numbers.
+Each process runs the same script on the same data and holds the whole model; with
+`fit(devices="all")` each computes its share of every batch. JAX connects the processes, and XLA
+moves the data between them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 import time
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -20,22 +21,30 @@ from jax.sharding import Mesh
 
 from gradus.errors import GradusError
 
+if TYPE_CHECKING:
+    from jaxtyping import PyTree, Shaped
+
 
 def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
-    """Connect this process with the others; to be called before anything is computed.
+    """Connect this process with the others; call it before JAX computes anything.
 
-    It returns when all are there; JAX ends a process that waited in vain for others. With one
+    It returns when all processes have connected; JAX ends a process whose wait times out. With one
     process there is nothing to connect.
 
     Args:
         address: "host:port" of process 0, the same in all of them.
         processes: how many there are.
-        index: which of them this is, counted from 0.
+        index: the number of this process, counted from 0.
         timeout: seconds to wait for the others.
 
     Raises:
-        GradusError: for arguments that cannot be, after the first computation, or if process 0
-            does not answer in time.
+        GradusError: for invalid arguments, after the first computation, or if process 0 does not
+            answer in time.
+
+    Example:
+        Process 0 of a training by one process; by two, start the script twice, with index 0 and 1.
+
+        >>> gr.distributed.start("localhost:1234", processes=1, index=0)
     """
     host, _, port = str(address).rpartition(":")
     if not host or not port.isdigit():
@@ -52,79 +61,109 @@ def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
     if processes == 1:
         return
     if jax.distributed.is_initialized():
-        raise GradusError("gr.distributed.start was called before: once in a process is enough.")
+        raise GradusError("gr.distributed.start was called already: call it once in a process.")
     if index > 0:
-        _await(host.strip("[]"), int(port), timeout)
+        _await_main_process(host.strip("[]"), int(port), timeout)
     try:
         jax.distributed.initialize(address, processes, index, initialization_timeout=timeout)
     except RuntimeError as error:
         if "before any JAX" in str(error):
             raise GradusError(
-                "gr.distributed.start comes too late: JAX has computed already. Call it first of "
-                "all, before a network is built or data are put on a device."
+                "gr.distributed.start comes too late: JAX has already computed something. Call it "
+                "first, before a network is built or data are put on a device."
             ) from None
         raise GradusError(
-            f"The {processes} processes did not come together at {address} (this is number "
-            f"{index}): {error}"
+            f"The {processes} processes did not connect at {address} (this is number {index}): "
+            f"{error}"
         ) from None
 
 
-def _await(host: str, port: int, timeout: float) -> None:
-    """Wait until process 0 listens: JAX would end this process without a word of who is missing."""
-    last = time.monotonic() + timeout
+def _await_main_process(host: str, port: int, timeout: float) -> None:
+    """Wait until process 0 listens: JAX would end this process without saying which is missing."""
+    deadline = time.monotonic() + timeout
     while True:
         try:
             socket.create_connection((host, port), timeout=1).close()
             return
         except OSError as error:
-            if time.monotonic() > last:
+            if time.monotonic() > deadline:
                 raise GradusError(
-                    f"Nobody answers at {host}:{port} after {timeout} s ({error}): is process 0 "
+                    f"No answer from {host}:{port} after {timeout} s ({error}): is process 0 "
                     "started, does address= name its machine, and is the port open?"
                 ) from None
             time.sleep(0.1)
 
 
 def is_multi_process(mesh: Mesh | None) -> bool:
-    """Return whether a training's devices are those of several processes."""
+    """Return whether the devices of a training belong to several processes.
+
+    Args:
+        mesh: the devices, or None for one.
+
+    Example:
+        >>> gr.distributed.is_multi_process(None)
+        False
+    """
     return mesh is not None and mesh.is_multi_process
 
 
 def is_main_process(mesh: Mesh | None) -> bool:
-    """Return whether this process writes and shows what all of a training's processes know."""
+    """Return whether this process writes files and shows progress for all of a training.
+
+    Args:
+        mesh: the devices, or None for one.
+
+    Example:
+        >>> gr.distributed.is_main_process(None)
+        True
+    """
     return not is_multi_process(mesh) or jax.process_index() == 0
 
 
 def max_over_processes(mesh: Mesh | None, *numbers: float) -> tuple[float, ...]:
-    """Return the largest of each number over a training's processes, the same in all of them."""
+    """Return the largest value of each number over all processes of a training.
+
+    Args:
+        mesh: the devices, or None for one.
+        numbers: those of this process.
+
+    Example:
+        >>> gr.distributed.max_over_processes(None, 0.5, 2.0)
+        (0.5, 2.0)
+    """
     if not is_multi_process(mesh):
         return numbers
     gathered = multihost_utils.process_allgather(np.asarray(numbers, np.float32))
     return tuple(float(number) for number in np.max(gathered, axis=0))
 
 
-def check_processes_agree(mesh: Mesh | None, terms: Mapping[str, Any], train_state: Any) -> None:
-    """Check that a training's processes were given the same.
+def check_processes_agree(
+    mesh: Mesh | None, fingerprint: Mapping[str, Any], train_state: PyTree[Shaped[Any, "..."]]
+) -> None:
+    """Check that all processes of a training have the same model, data and settings.
 
     Args:
-        mesh: the devices of the training.
-        terms: what must be the same, by name, as JSON can hold it.
-        train_state: where training stands, a tree of arrays.
+        mesh: the devices, or None for one.
+        fingerprint: what must be the same, by name, as JSON holds it.
+        train_state: the state before the first epoch.
 
     Raises:
         GradusError: in all processes, naming what differs and in which.
+
+    Example:
+        >>> gr.distributed.check_processes_agree(None, {"epochs": 10}, train_state={})
     """
     if not is_multi_process(mesh):
         return
-    sums = {name: zlib.crc32(json.dumps(value).encode()) for name, value in terms.items()}
+    sums = {name: zlib.crc32(json.dumps(value).encode()) for name, value in fingerprint.items()}
     sums["weights"] = 0
     for leaf in jax.tree.leaves(train_state):
         sums["weights"] = zlib.crc32(np.asarray(leaf).tobytes(), sums["weights"])
-    mine = np.array(list(sums.values()), np.uint32)
-    differ = np.argwhere(np.diff(multihost_utils.process_allgather(mine), axis=0))
-    if len(differ):
-        process, term = differ[0]
+    own_sums = np.array(list(sums.values()), np.uint32)
+    differences = np.argwhere(np.diff(multihost_utils.process_allgather(own_sums), axis=0))
+    if len(differences):
+        process, entry = differences[0]
         raise GradusError(
-            f"Processes {process} and {process + 1} differ in {list(sums)[term]!r}: all that train "
-            "one model together are given the same model, data and settings."
+            f"Processes {process} and {process + 1} differ in {list(sums)[entry]!r}: give all "
+            "processes of a training the same model, data and settings."
         )

@@ -1,8 +1,8 @@
-"""Where a training broke: the first step and layer with a number that is not finite.
+"""Where a training diverged: the first step and layer with a number that is not finite.
 
-The program only reports that an epoch broke, and hands back the last good weights. Here that
-epoch is run again, by the program's own step, up to the step that breaks; that step is then
-looked at layer by layer, forward and backward.
+The program only reports that an epoch diverged, and returns the last finite weights. This module
+repeats that epoch, with the program's own step, up to the step that diverges; it then inspects that
+step layer by layer, forward and backward.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,23 +28,26 @@ from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, TrainState, without_weights
 from gradus.train.task import Accumulators, Task
 
-LARGE = 1e6  # a magnitude that no network that learns passes on
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
+
+LARGE = 1e6  # a magnitude that no network passes on while it learns
 
 
 class StepMagnitudes(NamedTuple):
-    """What a look at one step sees.
+    """The magnitudes in one step, by layer in the order of the calls.
 
     Attributes:
         loss: the batch's loss.
-        inputs: the largest magnitude of each layer's inputs, in the order of the calls.
-        outputs: the largest magnitude of each layer's outputs, in the order of the calls.
-        back: the largest magnitude of the gradient of each layer's inputs and weights.
+        inputs: the largest magnitude of each layer's inputs.
+        outputs: the largest magnitude of each layer's outputs.
+        gradients: the largest magnitude of the gradient of each layer's inputs and weights.
     """
 
     loss: Any
     inputs: dict[str, Any]
     outputs: dict[str, Any]
-    back: dict[str, Any]
+    gradients: dict[str, Any]
 
 
 def locate_divergence(
@@ -53,19 +56,19 @@ def locate_divergence(
     optimizer: Optimizer,
     task: Task,
     samples: Samples,
-    rows: np.ndarray | None,
+    rows: Int[np.ndarray, "train"] | None,
     config: loop.FitConfig,
 ) -> str:
-    """Return in plain words where the epoch after `train_state` broke, and what to try.
+    """Return in plain words where the epoch after `train_state` diverged, and what to try.
 
     Args:
-        train_state: the last good state, at the epoch's beginning.
+        train_state: the last finite state, at the beginning of the epoch.
         net: the network.
-        optimizer: the optimiser.
-        task: what is learnt.
+        optimizer: the optimizer.
+        task: what is learned.
         samples: the samples.
         rows: which of them are trained on; None for all.
-        config: how was trained.
+        config: how much was trained, and in which order.
     """
     samples = jax.device_put(samples)
     count = len(rows) if rows is not None else len(jax.tree.leaves(samples.x)[0])
@@ -82,45 +85,54 @@ def locate_divergence(
     plateau_state = train_state.plateau_state
     rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
     step = functools.partial(train_step, net, optimizer, task, batch_of, key, rate_scale)
-    broken, step_state = _first_broken(step, task, train_state, steps)
-    where = f"Training broke in epoch {epoch + 1}"
-    if broken == steps:
+    index, step_state = _first_diverging_step(step, task, train_state, steps)
+    epoch_words = f"Training diverged in epoch {epoch + 1}"
+    if index == steps:
         return (
-            f"{where}: its mean loss is not finite, though that of each step is. Try a smaller "
-            "learning rate or clipnorm=1.0, and check the loss."
+            f"{epoch_words}: its mean loss is not finite, though that of each step is. Try a "
+            "smaller learning rate or clipnorm=1.0, and check the loss."
         )
-    step_key = jax.random.fold_in(key, broken)
-    magnitudes = _magnitudes(net, task, batch_of(jnp.int32(broken)), step_key, step_state)
+    step_key = jax.random.fold_in(key, index)
+    magnitudes = _step_magnitudes(net, task, batch_of(jnp.int32(index)), step_key, step_state)
     params, _, opt_states = step_state
     rate = float(optimizer.rate(opt_states[0]["step"]) * rate_scale)
-    what, remedy = _explain(magnitudes, dict(named_layers(net)), float(_largest(params)), rate)
-    return f"{where}, step {broken + 1} of {steps}, {what}. {remedy}"
+    largest_weight = float(_largest(params))
+    cause, remedy = _explain(magnitudes, dict(named_layers(net)), largest_weight, rate)
+    return f"{epoch_words}, step {index + 1} of {steps}, {cause}. {remedy}"
 
 
-def _first_broken(
-    step: Callable[[jax.Array, Any], Any], task: Task, train_state: TrainState, steps: int
-) -> tuple[int, Any]:
-    """Return the first step after which something is not finite, and the state before it."""
+def _first_diverging_step(
+    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
+    task: Task,
+    train_state: TrainState,
+    steps: int,
+) -> tuple[int, StepState]:
+    """Return the first step after which something is not finite, and the state before it.
 
-    def is_finite(step_state: StepState, accumulators: Accumulators) -> jax.Array:
+    The step is `steps` if there is none.
+    """
+
+    def is_finite(step_state: StepState, accumulators: Accumulators) -> Bool[Array, ""]:
         finite = jnp.isfinite(task.compute(accumulators)["loss"])
         for weight in step_state[0].values():
             finite &= jnp.all(jnp.isfinite(weight))
         return finite
 
-    def take_step(carry: tuple[Any, StepState, Any]) -> tuple[Any, StepState, Any]:
-        index, step_state, _ = carry
-        after, accumulators = step(index, step_state)
+    def take_step(
+        carry: tuple[Int[Array, ""], StepState, Bool[Array, ""]],
+    ) -> tuple[Int[Array, ""], StepState, Bool[Array, ""]]:
+        index, before, _ = carry
+        after, accumulators = step(index, before)
         finite = is_finite(after, accumulators)
-        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, step_state)
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
         return index + finite, kept, finite
 
-    @jax.jit
-    def run(step_state: StepState) -> Any:
-        def goes_on(carry: tuple[Any, StepState, Any]) -> jax.Array:
-            return (carry[0] < steps) & carry[2]
+    def continues(carry: tuple[Int[Array, ""], StepState, Bool[Array, ""]]) -> Bool[Array, ""]:
+        return (carry[0] < steps) & carry[2]
 
-        return lax.while_loop(goes_on, take_step, (jnp.int32(0), step_state, jnp.bool_(True)))
+    @jax.jit
+    def run(step_state: StepState) -> tuple[Int[Array, ""], StepState, Bool[Array, ""]]:
+        return lax.while_loop(continues, take_step, (jnp.int32(0), step_state, jnp.bool_(True)))
 
     index, step_state, _ = run(
         (train_state.params, train_state.model_state, train_state.opt_states)
@@ -128,122 +140,125 @@ def _first_broken(
     return int(index), step_state
 
 
-def _magnitudes(
-    net: Layer, task: Task, batch: Batch, key: jax.Array, step_state: StepState
+def _step_magnitudes(
+    net: Layer, task: Task, batch: Batch, key: Key[Array, ""], step_state: StepState
 ) -> StepMagnitudes:
-    """Take one step's loss and gradients, with what passes every layer in both directions.
+    """Compute one step's loss and gradients, and return the magnitudes in every layer.
 
-    The gradient of a layer's inputs is that of zeros which are added to them.
+    The gradient of a layer's inputs is the gradient of zeros that are added to them.
     """
     params, model_state, _ = step_state
     order: list[str] = []  # the layers as their calls end; JAX sorts its dicts
 
-    def loss_of(params: Params, zeros: dict[str, Any]) -> Any:
+    def loss_of(params: Params, zeros: dict[str, Any]) -> tuple[Float[Array, ""], Any]:
         copy = fresh(with_weights(net, params | model_state), key, training=True, recording=True)
         for path, layer in named_layers(copy):
             if path in zeros:
                 _add_to_inputs(layer, zeros[path])
-        value, _ = task.measure(copy, batch)
+        loss, _ = task.measure(copy, batch)
         inputs, outputs = recorded(copy)
         order[:] = outputs
-        return value, (inputs, outputs)
+        return loss, (inputs, outputs)
 
     @jax.jit
-    def look(params: Params) -> StepMagnitudes:
+    def compute(params: Params) -> StepMagnitudes:
         inputs, _ = jax.eval_shape(lambda params: loss_of(params, {}), params)[1]
-        parts = [
+        innermost = [
             path
             for path, layer in named_layers(net)
             if path in inputs and not any(named_children(layer))
         ]
-        zeros = {path: jax.tree.map(_zeros_for, inputs[path]) for path in parts}
+        zeros = {path: jax.tree.map(_zeros_for, inputs[path]) for path in innermost}
         differentiate = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
-        (value, (inputs, outputs)), (of_weights, of_inputs) = differentiate(params, zeros)
-        back: dict[str, list[Any]] = {path: [of_inputs.get(path)] for path in outputs}
-        for where, gradient in of_weights.items():
-            back.setdefault(where.rpartition("/")[0], []).append(gradient)
-        passed = ({path: _largest(v) for path, v in d.items()} for d in (inputs, outputs, back))
-        return StepMagnitudes(value, *passed)
+        (loss, (inputs, outputs)), (of_weights, of_inputs) = differentiate(params, zeros)
+        gradients: dict[str, list[Any]] = {path: [of_inputs.get(path)] for path in outputs}
+        for path, gradient in of_weights.items():
+            gradients.setdefault(path.rpartition("/")[0], []).append(gradient)
+        largest = (
+            {path: _largest(value) for path, value in values.items()}
+            for values in (inputs, outputs, gradients)
+        )
+        return StepMagnitudes(loss, *largest)
 
-    seen = jax.device_get(look(params))
-    return StepMagnitudes(
-        seen.loss, *({path: float(d.get(path, 0)) for path in order} for d in seen[1:])
-    )
+    magnitudes = jax.device_get(compute(params))
+    by_layer = ({path: float(values.get(path, 0)) for path in order} for values in magnitudes[1:])
+    return StepMagnitudes(float(magnitudes.loss), *by_layer)
 
 
 def _explain(
-    magnitudes: StepMagnitudes, layers: dict[str, Layer], weight: float, rate: float
+    magnitudes: StepMagnitudes, layers: dict[str, Layer], largest_weight: float, rate: float
 ) -> tuple[str, str]:
-    """Return where a step broke and what to try.
+    """Return where a step diverged and what to try.
 
     Args:
-        magnitudes: what was seen of the step.
+        magnitudes: those of the step.
         layers: the layers by path.
-        weight: the largest magnitude of a weight before the step.
+        largest_weight: the largest magnitude of a weight before the step.
         rate: the learning rate of the step.
     """
-    smaller = (
+    smaller_rate = (
         f"Numbers this large come from steps that are too large: try a learning rate below the "
         f"{rate:g} of this step, or clipnorm=1.0."
     )
     order = list(magnitudes.outputs)
-    grown = f"the largest weight is {weight:.3g}"
+    weight_words = f"the largest weight is {largest_weight:.3g}"
     for path in order:
-        if np.isfinite(magnitudes.inputs[path]) and not np.isfinite(magnitudes.outputs[path]):
-            size = magnitudes.inputs[path]
-            said = (
-                f"in {_called(path, layers)}: its output is not finite, though its inputs, up to "
-                f"{size:.3g}, are ({grown})"
+        size = magnitudes.inputs[path]
+        if np.isfinite(size) and not np.isfinite(magnitudes.outputs[path]):
+            cause = (
+                f"in {_describe(path, layers)}: its output is not finite, though its inputs, up to "
+                f"{size:.3g}, are ({weight_words})"
             )
-            own = (
+            remedy = (
                 "Its inputs and the weights are of ordinary size, so look at its own arithmetic: a "
                 "logarithm or root of a negative number, or a division by zero. If it is sound, "
                 "try a smaller learning rate or clipnorm=1.0."
             )
-            return said, smaller if max(size, weight) > LARGE else own
+            return cause, smaller_rate if max(size, largest_weight) > LARGE else remedy
     size = max(magnitudes.outputs.values(), default=0.0)
     if not np.isfinite(magnitudes.loss):
-        said = (
+        cause = (
             f"in the loss: it is not finite, though all layers' outputs, up to {size:.3g}, are "
-            f"({grown})"
+            f"({weight_words})"
         )
-        own = (
+        remedy = (
             "Check the loss and the targets: a logarithm of zero or a division by zero. If they "
             "are sound, try a smaller learning rate or clipnorm=1.0."
         )
-        return said, smaller if max(size, weight) > LARGE else own
-    finite = [v for v in magnitudes.back.values() if np.isfinite(v)]
-    gradient = max(finite, default=0.0)
+        return cause, smaller_rate if max(size, largest_weight) > LARGE else remedy
+    gradient = max((v for v in magnitudes.gradients.values() if np.isfinite(v)), default=0.0)
     for path in reversed(order):
-        if not np.isfinite(magnitudes.back[path]):
-            said = (
-                f"in the gradient of {_called(path, layers)}: the loss is finite, and so are the "
-                f"gradients of the layers after it, up to {gradient:.3g} ({grown})"
+        if not np.isfinite(magnitudes.gradients[path]):
+            cause = (
+                f"in the gradient of {_describe(path, layers)}: the loss is finite, and so are the "
+                f"gradients of the layers after it, up to {gradient:.3g} ({weight_words})"
             )
-            own = (
+            remedy = (
                 "Its derivative is not finite where its value is: look for a root or a norm at "
                 "zero, or a division inside jnp.where. If it is sound, try a smaller learning "
                 "rate or clipnorm=1.0."
             )
-            return said, smaller if max(size, weight, gradient) > LARGE else own
-    path = max(order, key=lambda path: magnitudes.back[path], default="")
-    said = (
+            too_large = max(size, largest_weight, gradient) > LARGE
+            return cause, smaller_rate if too_large else remedy
+    path = max(order, key=lambda path: magnitudes.gradients[path], default="")
+    cause = (
         f"in the update of the weights: loss and gradients are finite, the largest of them, "
-        f"{gradient:.3g}, in {_called(path, layers)}, but the new weights are not ({grown})"
+        f"{gradient:.3g}, in {_describe(path, layers)}, but the new weights are not "
+        f"({weight_words})"
     )
-    return said, smaller
+    return cause, smaller_rate
 
 
-def _called(path: str, layers: dict[str, Layer]) -> str:
+def _describe(path: str, layers: dict[str, Layer]) -> str:
     kind = type(layers[path]).__name__
     return f"layer {path!r} ({kind})" if path else f"the network ({kind})"
 
 
-def _add_to_inputs(layer: Layer, zeros: Any) -> None:
+def _add_to_inputs(layer: Layer, zeros: PyTree[Float[Array, "..."]]) -> None:
     """Have one fresh copy of a layer add `zeros` to the inputs of its call."""
     call = layer.call
 
-    def add(x: Any, zero: jax.Array) -> Any:
+    def add(x: Shaped[Any, "..."], zero: Float[Array, "..."]) -> Shaped[Any, "..."]:
         return x + zero if zero.shape == x.shape and _is_float(x) else x
 
     def call_with_zeros(*inputs: Any, **options: Any) -> Any:
@@ -252,16 +267,16 @@ def _add_to_inputs(layer: Layer, zeros: Any) -> None:
     layer.__dict__["call"] = call_with_zeros
 
 
-def _zeros_for(x: Any) -> jax.Array:
+def _zeros_for(x: Shaped[Any, "..."]) -> Float[Array, "..."]:
     return jnp.zeros(x.shape if _is_float(x) else (), jnp.float32)
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: Shaped[Any, "..."]) -> bool:
     return bool(jnp.issubdtype(x.dtype, jnp.floating))
 
 
-def _largest(tree: Any) -> jax.Array:
+def _largest(tree: PyTree[Shaped[Any, "..."]]) -> Float[Array, ""]:
     """Return the largest magnitude in a tree; not finite if any number in it is not."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if leaf.size]
-    found = [jnp.max(jnp.abs(leaf.astype(jnp.float32))) for leaf in leaves]
-    return jnp.max(jnp.stack(found)) if found else jnp.float32(0)
+    largest = [jnp.max(jnp.abs(leaf.astype(jnp.float32))) for leaf in leaves]
+    return jnp.max(jnp.stack(largest)) if largest else jnp.float32(0)

@@ -46,11 +46,11 @@ class EarlyStopping:
     def update(
         self, state: EarlyStoppingState, value: Float[Any, ""], epoch: Int[Any, ""]
     ) -> tuple[EarlyStoppingState, Bool[Array, ""], Bool[Array, ""]]:
-        """Return the state after an epoch, whether it was the best yet, and whether to stop.
+        """Return the state after an epoch, whether the value improved, and whether to stop.
 
         Args:
             state: from `init_state` or the last call.
-            value: the monitored number; one that is not finite is no improvement.
+            value: the monitored number; a non-finite one is no improvement.
             epoch: the number of the epoch, counted from 1.
         """
         signed = jnp.asarray(self.sign * value, jnp.float32)

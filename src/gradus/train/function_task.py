@@ -1,9 +1,9 @@
-"""A task of one's own: a loss that is a function of the network and a batch."""
+"""A task defined by a function of the network and a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +14,36 @@ from gradus.nn.pytree import pytree, static
 from gradus.train.batches import Batch
 from gradus.train.task import Accumulators, Task, layer_losses, penalty_loss
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
 
 @pytree
 class FunctionTask(Task):
-    """What is learnt, said by a function `f(net, x, y)` that returns the loss of each sample.
+    """A loss of your own: a function `f(net, x, y)` that returns the loss of each sample.
 
-    The function calls the network as it likes, several times or only parts of it, and returns
-    `(batch,)`; `y` is None where `fit` was given none. In training, randomness comes from the
-    network's layers, and what they add to the loss is added.
+    The function may call the network several times, or only parts of it, and returns `(batch,)`;
+    `y` is None if `fit` was given none. In training, randomness comes from the network's layers,
+    and the losses that layers add are added.
 
     Attributes:
         function: the loss.
         penalty: a penalty on every kernel, or None.
+
+    Example:
+        >>> def absolute_error(net, x, y):
+        ...     return abs(net(x) - y)[:, 0]
+        >>> model = gr.Model(gr.Dense(1), gr.FunctionTask(absolute_error))
+        >>> x = np.ones((8, 2), np.float32)
+        >>> history = model.fit(x, x[:, :1], epochs=2, verbose=False)
+        >>> history["loss"].shape
+        (2,)
     """
 
     function: Callable[[Layer, Any, Any], jax.Array] = static()
     penalty: Any = None
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
+    def measure(self, net: Layer, batch: Batch) -> tuple[Float[Array, ""], Accumulators]:
         """Return the weighted mean of the function's losses with penalties, and the sums.
 
         Raises:
@@ -46,12 +58,12 @@ class FunctionTask(Task):
             )
         samples = jnp.sum(batch.present)
         total = jnp.vdot(losses.astype(jnp.float32), batch.weight)
-        more = penalty_loss(net, self.penalty) + layer_losses(net, batch)
-        return total / samples + more, {"loss": total + more * samples, "samples": samples}
+        added = penalty_loss(net, self.penalty) + layer_losses(net, batch)
+        return total / samples + added, {"loss": total + added * samples, "samples": samples}
 
-    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
+    def compute(self, accumulators: Accumulators) -> dict[str, Float[Array, ""]]:
         """Return the mean loss."""
-        return {"loss": sums["loss"] / sums["samples"]}
+        return {"loss": accumulators["loss"] / accumulators["samples"]}
 
     def metric_names(self) -> list[str]:
         """Return "loss"."""

@@ -1,31 +1,34 @@
-"""What happened in a training: numbers by epoch, and the probes taken in between."""
+"""The record of a training: numbers by epoch, and layer statistics in between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.train.layer_statistics import unpack
+from gradus.train.layer_statistics import unpack_statistics
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
 
 
 class History(Mapping[str, np.ndarray]):
     """The record of a training, a mapping from names to arrays with one entry for each epoch.
 
-    `history["val_loss"]` is an array of shape `(epochs,)`. The probes' values are in `probes`,
-    arrays of shape `(epochs, segments, layers)` or `(epochs, segments, weights)`, NaN where none
-    was taken; `layers` and `weights` say what their last axes run over.
+    `history["val_loss"]` is an array of shape `(epochs,)`. The layer statistics are in `probes`:
+    arrays of shape `(epochs, segments, layers)` or `(epochs, segments, weights)`, NaN where nothing
+    was recorded; `layers` and `weights` are the paths along their last axes.
 
     Attributes:
-        layers: paths of the probed layers.
+        layers: paths of the layers with statistics.
         weights: paths of the trained weights.
-        probes: the probes by name.
+        probes: the layer statistics by name.
         seconds: wall time of each call of the training program.
         compile_seconds: wall time of compiling it, or of reading it from the compilation cache.
         stopped: why training ended early: "patience", "target", "diverged", "interrupted"; or "".
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
-        notes: what the user should know, in sentences.
+        notes: messages to the user, in sentences.
     """
 
     def __init__(self, layers: list[str] | None = None, weights: list[str] | None = None) -> None:
@@ -40,21 +43,22 @@ class History(Mapping[str, np.ndarray]):
         self._values: dict[str, np.ndarray] = {}
 
     def extend(self, logs: Mapping[str, Any], epochs: int) -> None:
-        """Add the first `epochs` entries of what a call of the training program returned.
+        """Add the first `epochs` entries of the logs of one call of the training program.
 
-        What one call has and another has not is NaN there.
+        A number that only some calls have is NaN in the others.
         """
         before = self.epochs
         new = {name: np.asarray(values)[:epochs] for name, values in logs.items()}
-        taken: dict[str, np.ndarray] = {}
+        statistics: dict[str, np.ndarray] = {}
         if "probes" in new:
-            taken = unpack(new.pop("probes"), len(self.layers), len(self.weights))
-            taken["loss"] = new.pop("probed_loss")
-        self.probes = _joined(self.probes, taken, before, epochs)
-        self._values = _joined(self._values, new, before, epochs)
+            vectors = new.pop("probes")
+            statistics = unpack_statistics(vectors, len(self.layers), len(self.weights))
+            statistics["loss"] = new.pop("probed_loss")
+        self.probes = _concatenate(self.probes, statistics, before, epochs)
+        self._values = _concatenate(self._values, new, before, epochs)
 
     def last(self) -> dict[str, float]:
-        """Return the numbers of the last epoch; arrays such as a confusion matrix are left out."""
+        """Return the numbers of the last epoch, without arrays such as a confusion matrix."""
         return {name: float(values[-1]) for name, values in self.items() if values.ndim == 1}
 
     def frame(self) -> Any:
@@ -96,11 +100,14 @@ class History(Mapping[str, np.ndarray]):
         return f"History({self.epochs} epochs; last: {shown})"
 
 
-def _joined(
-    old: dict[str, np.ndarray], new: dict[str, np.ndarray], before: int, after: int
-) -> dict[str, np.ndarray]:
-    """Return entries of `before` and of `after` epochs as one, NaN where either has none."""
-    found = {}
+def _concatenate(
+    old: dict[str, Shaped[np.ndarray, "before ..."]],
+    new: dict[str, Shaped[np.ndarray, "after ..."]],
+    before: int,
+    after: int,
+) -> dict[str, Shaped[np.ndarray, "both ..."]]:
+    """Join entries of `before` and of `after` epochs along the epochs, NaN where one is missing."""
+    both = {}
     for name in [*old, *(name for name in new if name not in old)]:
         parts = [old.get(name), new.get(name)]
         shapes = [part.shape[1:] for part in parts if part is not None]
@@ -110,5 +117,5 @@ def _joined(
             if part is not None:
                 end = start + len(part)
                 joined[(slice(start, end), *(slice(size) for size in part.shape[1:]))] = part
-        found[name] = joined
-    return found
+        both[name] = joined
+    return both

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,19 +15,24 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
 from gradus.train.batches import Batch
-from gradus.train.task import Task, is_head
+from gradus.train.task import Accumulators, Task, is_head
 
-ROWS = 1024  # of one batch
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PyTree, Shaped
+
+ROWS_PER_BATCH = 1024
 
 
-def predict_batches(net: Layer, task: Task, x: Any, logits: bool = False) -> Any:
+def predict_batches(
+    net: Layer, task: Task, x: PyTree[Shaped[Any, "samples ..."]], logits: bool = False
+) -> PyTree[Shaped[np.ndarray, "samples ..."]]:
     """Return the network's predictions for all rows of `x`, a tree of NumPy arrays.
 
     Args:
         net: a built network.
-        task: what was learnt, which says whether outputs are probabilities.
+        task: what was learned; it decides whether outputs are probabilities.
         x: inputs, a tree of arrays `(n, ...)`.
-        logits: whether the outputs are given before the softmax or sigmoid that ends them.
+        logits: whether to return the outputs before the final softmax or sigmoid.
     """
     net, task = canonicalize((net, task))
     parts = [
@@ -37,21 +43,27 @@ def predict_batches(net: Layer, task: Task, x: Any, logits: bool = False) -> Any
 
 
 def evaluate_batches(
-    net: Layer, task: Task, x: Any, y: Any, weight: np.ndarray | None
-) -> dict[str, Any]:
+    net: Layer,
+    task: Task,
+    x: PyTree[Shaped[Any, "samples ..."]],
+    y: PyTree[Shaped[Any, "samples ..."]],
+    weight: Float[np.ndarray, "samples"] | None,
+) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the loss and the metrics over all rows, exact for any number of them."""
     net, task = canonicalize((net, task))
     weight = np.ones(len(jax.tree.leaves(x)[0]), np.float32) if weight is None else weight
     total = None
-    for (rows, targets, weights), present in _batches((x, y, weight)):
-        filled = (np.arange(len(weights)) < present).astype(np.float32)
-        sums = _measure(net, task, Batch(rows, targets, weights * filled, filled))
-        total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-    return {name: np.asarray(value) for name, value in _finish(task, total).items()}
+    for (rows, targets, weights), count in _batches((x, y, weight)):
+        present = (np.arange(len(weights)) < count).astype(np.float32)
+        accumulators = _measure(net, task, Batch(rows, targets, weights * present, present))
+        total = accumulators if total is None else jax.tree.map(jnp.add, total, accumulators)
+    return {name: np.asarray(value) for name, value in _compute(task, total).items()}
 
 
 @functools.partial(jax.jit, static_argnames="logits")
-def _predict(net: Layer, task: Task, x: Any, logits: bool) -> Any:
+def _predict(
+    net: Layer, task: Task, x: PyTree[Shaped[Any, "batch ..."]], logits: bool
+) -> PyTree[Shaped[Array, "batch ..."]]:
     heads = forward(fresh(net), x)
     if logits:
         return jax.tree.map(lambda head: head.logits, heads, is_leaf=is_head)
@@ -59,29 +71,29 @@ def _predict(net: Layer, task: Task, x: Any, logits: bool) -> Any:
 
 
 @jax.jit
-def _measure(net: Layer, task: Task, batch: Batch) -> Any:
+def _measure(net: Layer, task: Task, batch: Batch) -> Accumulators:
     return task.measure(fresh(net), batch)[1]
 
 
 @jax.jit
-def _finish(task: Task, sums: Any) -> Any:
-    return task.compute(sums)
+def _compute(task: Task, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:
+    return task.compute(accumulators)
 
 
-def _batches(tree: Any) -> Any:
-    """Yield batches of one size, the last filled up with its first rows, and how many count.
+def _batches(
+    tree: PyTree[Shaped[Any, "samples ..."]],
+) -> Iterator[tuple[PyTree[Shaped[Any, "batch ..."]], int]]:
+    """Yield batches of one size, and how many of their rows count.
 
-    Few rows are filled up to a power of two, so that not every number of them compiles anew.
+    The last batch is padded with its first rows. Few rows are padded to a power of two, so that
+    most numbers of rows share a program.
     """
     count = len(jax.tree.leaves(tree)[0])
-    size = min(ROWS, 1 << max(0, math.ceil(math.log2(count))))
+    size = min(ROWS_PER_BATCH, 1 << max(0, math.ceil(math.log2(count))))
     for start in range(0, count, size):
-        rows = np.resize(np.arange(start, min(start + size, count)), size)
         present = min(size, count - start)
-        whole = present == size
-        yield (
-            jax.tree.map(lambda a, s=start: a[s : s + size], tree)
-            if whole
-            else jax.tree.map(lambda a, r=rows: np.asarray(a)[r], tree),
-            present,
-        )
+        if present == size:
+            yield jax.tree.map(lambda a, s=start: a[s : s + size], tree), present
+        else:
+            rows = np.resize(np.arange(start, count), size)
+            yield jax.tree.map(lambda a, r=rows: np.asarray(a)[r], tree), present

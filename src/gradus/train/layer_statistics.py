@@ -1,9 +1,9 @@
-"""The vital signs of a network in training: what passes through its layers, and what moves them."""
+"""Layer statistics: what passes through a network's layers in training, and what moves them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,17 @@ from gradus.train.state import StepState
 from gradus.train.task import Task
 from gradus.train.update import update_weights
 
-OF_LAYERS = ("mean", "deviation", "saturated", "silent")
-OF_WEIGHTS = ("gradient", "weight", "update")
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key
+
+LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent")
+WEIGHT_STATISTICS = ("gradient", "weight", "update")
 
 
 def recorded_layers(net: Layer) -> list[str]:
-    """Return the paths of the layers whose outputs are probed: those with weights or activation.
+    """Return the paths of the layers with statistics: those with weights or an activation.
 
-    A layer that holds layers is not: its parts are.
+    A layer that holds layers has none: its parts do.
     """
     return [
         path
@@ -40,11 +43,11 @@ def layer_statistics(
     optimizer: Optimizer,
     task: Task,
     batch: Batch,
-    key: jax.Array,
-    scale: jax.Array,
-    inner: StepState,
-) -> jax.Array:
-    """Return statistics of the network as it stands, on one batch, without training it.
+    key: Key[Array, ""],
+    rate_scale: Float[Any, ""],
+    step_state: StepState,
+) -> Float[Array, "statistics"]:
+    """Return statistics of the network on one batch, without training it.
 
     For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
     outputs, the share of saturated outputs (where the activation's derivative is nearly zero; NaN
@@ -53,57 +56,68 @@ def layer_statistics(
     its gradient, of the weight, and of the update that the optimizer would make.
 
     Returns:
-        All of them in one vector, for `unpack`: one vector costs one kernel to write.
+        All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
     """
-    (moved, _, _), _, seen = update_weights(
-        net, optimizer, task, batch, key, scale, inner, recording=True
+    (moved, _, _), _, trace = update_weights(
+        net, optimizer, task, batch, key, rate_scale, step_state, recording=True
     )
-    layers, params = dict(named_layers(net)), inner[0]
-    found = [
-        n for path in recorded_layers(net) for n in _of_layer(layers[path], seen.outputs.get(path))
+    layers, params = dict(named_layers(net)), step_state[0]
+    statistics = [
+        number
+        for path in recorded_layers(net)
+        for number in _output_statistics(layers[path], trace.outputs.get(path))
     ]
     for path in sorted(params):
         change = moved[path] - params[path]
-        found += [_norm(seen.gradients[path]), _norm(params[path]), _norm(change)]
-    return jnp.stack(found)
+        statistics += [_norm(trace.gradients[path]), _norm(params[path]), _norm(change)]
+    return jnp.stack(statistics)
 
 
 def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
-    """Return what the probes run over: the layers' paths and the trained weights'."""
+    """Return the paths of the layers and of the trained weights that have statistics."""
     return recorded_layers(net), sorted(weights(net, "param"))
 
 
-def unpack(taken: np.ndarray, layers: int, trained: int) -> dict[str, np.ndarray]:
-    """Return the probes by name, `(..., layers)` and `(..., weights)`, from vectors `(..., k)`."""
-    cut = layers * len(OF_LAYERS)
-    by_layer = taken[..., :cut].reshape(*taken.shape[:-1], layers, len(OF_LAYERS))
-    by_weight = taken[..., cut:].reshape(*taken.shape[:-1], trained, len(OF_WEIGHTS))
-    found = {name: by_layer[..., index] for index, name in enumerate(OF_LAYERS)}
-    return found | {name: by_weight[..., index] for index, name in enumerate(OF_WEIGHTS)}
+def unpack_statistics(
+    vectors: Float[np.ndarray, "*records statistics"], layers: int, trained: int
+) -> dict[str, Float[np.ndarray, "*records _"]]:
+    """Return the statistics by name, `(..., layers)` and `(..., trained)`, from their vectors.
+
+    Args:
+        vectors: from `layer_statistics`.
+        layers: the number of layers.
+        trained: the number of trained weights.
+    """
+    cut = layers * len(LAYER_STATISTICS)
+    shape = vectors.shape[:-1]
+    by_layer = vectors[..., :cut].reshape(*shape, layers, len(LAYER_STATISTICS))
+    by_weight = vectors[..., cut:].reshape(*shape, trained, len(WEIGHT_STATISTICS))
+    of_layers = {name: by_layer[..., index] for index, name in enumerate(LAYER_STATISTICS)}
+    return of_layers | {name: by_weight[..., index] for index, name in enumerate(WEIGHT_STATISTICS)}
 
 
-def _of_layer(layer: Layer, output: Any) -> list[jax.Array]:
-    nothing = jnp.float32(jnp.nan)
+def _output_statistics(layer: Layer, output: Any) -> list[Float[Array, ""]]:
+    missing = jnp.float32(jnp.nan)
     if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
-        return [nothing] * len(OF_LAYERS)
+        return [missing] * len(LAYER_STATISTICS)
     mean = _mean(output)
-    flat = activations.info(layer.__dict__.get("activation")).saturated
+    is_saturated = activations.info(layer.__dict__.get("activation")).saturated
     silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
     return [
         mean,
         _norm(output - mean) / math.sqrt(output.size),
-        nothing if flat is None else _mean(flat(output).astype(jnp.float32)),
+        missing if is_saturated is None else _mean(is_saturated(output).astype(jnp.float32)),
         jnp.mean(silent, dtype=jnp.float32),
     ]
 
 
-# On a CPU, XLA adds up an array one number after another, but multiplies matrices in vectors and
-# on all cores: sums written as scalar products are several times as fast.
+# On a CPU, XLA sums an array one number after another, but multiplies matrices in vectors and on
+# all cores: sums written as scalar products are several times as fast.
 
 
-def _mean(array: jax.Array) -> jax.Array:
+def _mean(array: Float[Any, "..."]) -> Float[Array, ""]:
     return jnp.vdot(array, jnp.ones_like(array)) / array.size
 
 
-def _norm(array: jax.Array) -> jax.Array:
+def _norm(array: Float[Any, "..."]) -> Float[Array, ""]:
     return jnp.sqrt(jnp.vdot(array, array))

@@ -1,4 +1,4 @@
-"""The host's side of training: draws the order of samples, calls the program, keeps the record."""
+"""Training on the host: draws the order of samples, calls the program, records the history."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ MAX_EPOCHS_PER_CALL = 64  # the history and the order of samples of a call have 
 MAX_ROWS_PER_CALL = 1 << 20  # row numbers, 4 MB, which each call copies
 STEPS_PER_SEGMENT = 50  # layer statistics are recorded at most once in so many steps
 SEGMENTS_PER_EPOCH = 40
-CALL_SECONDS = 0.5  # how long a call should last, so progress is shown and Ctrl-C heard
+CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C are timely
 VALIDATION_BATCH = 1024
 
 # Called after each call of the program; returns True to end the training.
 Listener = Callable[[TrainState, History], bool]
-# Arrays and their copies on the device, by identity; the array is held, so its `id` stays.
+# Arrays and their copies on the device, by `id`; the array is held, so its `id` stays valid.
 DeviceArrays = dict[int, tuple[Any, Any]]
 
 
@@ -52,7 +52,7 @@ class FitConfig:
     """How much is trained, and in which order.
 
     Attributes:
-        epochs: the number of the last epoch, counted from 1, over the network's whole life.
+        epochs: the number of the last epoch, counted from 1 over all calls of `fit`.
         batch_size: samples of a step; None for all of them.
         seed: of dropout and noise.
         shuffle_seed: of the order of samples.
@@ -121,14 +121,14 @@ class CompiledTraining:
             rows: which of them are trained on; None for all.
             validation: what is evaluated after each epoch, or None.
             config: how much is trained, and in which order.
-            train_state: where training stands.
+            train_state: the state before the first epoch.
         """
         all_rows = np.arange(len(jax.tree.leaves(samples.x)[0])) if rows is None else rows
         shape = program_shape(len(all_rows), config, train_state.best is not None)
         settings = canonicalize((without_weights(net), optimizer, task, early_stopping))
         sample_order = functools.partial(draw_sample_order, all_rows, shape, config)
         key = _make_key(config.seed)
-        if config.mesh is not None:  # a program over several devices is compiled for arrays there
+        if config.mesh is not None:  # the program is compiled for arrays on those devices
             settings, key = replicate((settings, key), config.mesh)
             samples, validation = put_on_device((samples, validation), config.mesh)
             validation = validation and dataclasses.replace(validation, mesh=config.mesh)
@@ -145,7 +145,7 @@ class CompiledTraining:
         )
 
     def lower(self, train_state: TrainState) -> Any:
-        """Return the program as XLA takes it, to be compiled or read from the cache."""
+        """Return the lowered program, to be compiled or read from the cache."""
         return self.program.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
 
     def put_on_device(self) -> None:
@@ -157,24 +157,23 @@ class CompiledTraining:
         self, train_state: TrainState, first_epoch: int, epochs: int
     ) -> tuple[TrainState, Logs]:
         """Train for some epochs, at most `shape.max_epochs`, the first of them `first_epoch`."""
-        done: tuple[TrainState, Logs]
-        done = self.program(*self._arguments(train_state, first_epoch, epochs), shape=self.shape)
-        return done
+        arguments = self._arguments(train_state, first_epoch, epochs)
+        trained: tuple[TrainState, Logs] = self.program(*arguments, shape=self.shape)
+        return trained
 
     def _arguments(self, train_state: TrainState, first_epoch: int, epochs: int) -> tuple[Any, ...]:
         """Return the arguments of `run_epochs`, in its order."""
         mesh = self.config.mesh
         order, count = self.sample_order(first_epoch, epochs), np.int32(len(self.rows))
         numbers = order, count, np.int32(epochs), np.int32(first_epoch)
-        order, count, epochs_here, first_here = replicate(numbers, mesh)
+        order, count, *epoch_numbers = replicate(numbers, mesh)
         train = BatchSource(self.samples, order, count, mesh)
         return (
             train_state,
             *self.settings,
             train,
             self.validation,
-            epochs_here,
-            first_here,
+            *epoch_numbers,
             self.key,
         )
 
@@ -189,9 +188,9 @@ def run_training(
 
     Args:
         training: the program with all of its arguments.
-        train_state: where training stands.
+        train_state: the state before the first epoch.
         listeners: called after each call of the program; one that returns True ends the training.
-        history: the record, which grows.
+        history: the record, which is extended.
 
     Returns:
         The state after the last epoch. Ctrl-C ends training after the call that it interrupted.
@@ -207,22 +206,22 @@ def run_training(
         train_state, logs = training.run(train_state, first_epoch, epochs)
         jax.block_until_ready(train_state)
         seconds = time.perf_counter() - started
-        done = int(train_state.epoch) - first_epoch + int(train_state.diverged)
-        history.extend(jax.device_get(logs), done)
+        recorded = int(train_state.epoch) - first_epoch + int(train_state.diverged)
+        history.extend(jax.device_get(logs), recorded)
         history.seconds.append(seconds)
         local_state = unreplicate(train_state, config.mesh)
-        ends = [listener(local_state, history) for listener in listeners]  # all are called
-        seconds, ended = max_over_processes(config.mesh, seconds, any(ends))
-        if ended:
+        stops = [listener(local_state, history) for listener in listeners]  # all are called
+        seconds, stop = max_over_processes(config.mesh, seconds, any(stops))
+        if stop:
             break
-        pace.observe(done, seconds)
+        pace.observe(recorded, seconds)
     return unreplicate(train_state, config.mesh)
 
 
 def _compile(training: CompiledTraining, train_state: TrainState) -> float:
     """Compile the program, check its memory, and put the samples on the device; return seconds.
 
-    The program is compiled before the samples are copied, so their memory does not add up.
+    Compiling before the samples are copied keeps the peak memory low.
     """
     started = time.perf_counter()
     compiled = training.lower(train_state).compile()
@@ -233,15 +232,15 @@ def _compile(training: CompiledTraining, train_state: TrainState) -> float:
 
 
 @functools.lru_cache(64)
-def _make_key(seed: int) -> Any:
-    """Return the key of a seed; members of a sweep often have the same."""
+def _make_key(seed: int) -> Key[Array, ""]:
+    """Return the key of a seed; cached, as members of a sweep often have the same seed."""
     return prng.make_key(seed)
 
 
 def _release_free_memory() -> None:
     """Return to the system what compiling has freed, some 200 MB, before samples are copied.
 
-    The C library would keep it for small allocations; where it is not glibc, it may.
+    glibc would keep it for small allocations; other C libraries are left alone.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -255,13 +254,13 @@ def put_on_device(tree: Any, mesh: Mesh | None = None, known: DeviceArrays | Non
     Args:
         tree: of arrays.
         mesh: the devices, or None for one.
-        known: what earlier calls for these devices have copied; it grows.
+        known: the copies of earlier calls for these devices; new ones are added.
     """
     copies: DeviceArrays = {} if known is None else known
 
-    def put(array: Any) -> Any:
+    def put(array: Shaped[Any, "..."]) -> Shaped[Array, "..."]:
         if id(array) not in copies:
-            # A CPU takes an aligned array as it is; copying one ourselves is twice as fast.
+            # JAX uses an aligned array on a CPU without a copy; aligning it here is twice as fast.
             host = aligned(array) if jax.default_backend() == "cpu" else array
             copies[id(array)] = array, replicate(host, mesh) if mesh else jax.device_put(host)
         return copies[id(array)][1]
@@ -307,7 +306,7 @@ def draw_sample_order(
 
 
 def validation_source(samples: Samples, rows: Shaped[np.ndarray, "held"] | None) -> BatchSource:
-    """Return the batches of a validation, the last of them padded."""
+    """Return the validation batches, the last of them padded."""
     count = len(rows) if rows is not None else len(jax.tree.leaves(samples.x)[0])
     numbers = np.arange(count, dtype=np.int32) if rows is None else rows.astype(np.int32)
     batch = min(VALIDATION_BATCH, count)
@@ -316,7 +315,7 @@ def validation_source(samples: Samples, rows: Shaped[np.ndarray, "held"] | None)
 
 
 class EpochsPerCall:
-    """How many epochs the next call should run, from how long the last ones took.
+    """Chooses how many epochs the next call runs, from how long the last calls took.
 
     Args:
         most: the most epochs of a call.
@@ -326,6 +325,6 @@ class EpochsPerCall:
         self.most, self.epochs = most, 1
 
     def observe(self, epochs: int, seconds: float) -> None:
-        """Take into account that a call of so many epochs took so long."""
+        """Record how long a call of `epochs` epochs took."""
         fitting = int(CALL_SECONDS * epochs / max(seconds, 1e-6))
         self.epochs = max(1, min(self.most, fitting, self.epochs * 8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,14 @@ from gradus.optim.schedules import ExponentialDecay
 from gradus.rng import host_rng
 from gradus.train.batches import BatchSource, Samples, gather_batch
 from gradus.train.program import train_step
-from gradus.train.state import init_opt_states, without_weights
+from gradus.train.state import Params, StepState, init_opt_states, without_weights
 from gradus.train.task import Task
 
-SMOOTHING = 0.9  # share of the running mean that each loss leaves as it is
-BLOWN = 4.0  # a smoothed loss this many times the smallest one has diverged
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, Key
+
+SMOOTHING = 0.9  # what each step keeps of the running mean of the losses
+DIVERGED = 4.0  # a smoothed loss this many times the smallest one has diverged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +37,14 @@ class RangeTest:
     Attributes:
         rates: the learning rate of each step, `(steps,)`, growing.
         losses: the loss of each step, `(steps,)`; not finite once training has diverged.
-        smoothed: their running mean.
-        suggestion: a rate to start with: a tenth of that at which the smoothed loss is smallest,
-            a good way below the rates that diverge.
+        smoothed: their running mean, `(steps,)`.
+        suggestion: a rate to start with: a tenth of the one at which the smoothed loss is
+            smallest, well below the rates that diverge.
     """
 
-    rates: np.ndarray
-    losses: np.ndarray
-    smoothed: np.ndarray
+    rates: Float[np.ndarray, "steps"]
+    losses: Float[np.ndarray, "steps"]
+    smoothed: Float[np.ndarray, "steps"]
     suggestion: float
 
 
@@ -56,15 +59,15 @@ def run_range_test(
     batch_size: int,
     seed: int,
 ) -> RangeTest:
-    """Train for a few steps while the learning rate grows exponentially, and watch the loss.
+    """Train for a few steps while the learning rate grows exponentially, and record the loss.
 
-    Smith 2017, "Cyclical learning rates for training neural networks", section 3.3. The network
-    given is not changed.
+    Smith 2017, "Cyclical learning rates for training neural networks", section 3.3. The given
+    network does not change.
 
     Args:
         net: a built network.
-        optimizer: the optimiser; its learning rate is replaced.
-        task: what is learnt.
+        optimizer: the optimizer; its learning rate is replaced.
+        task: what is learned.
         samples: the samples.
         lowest: the first learning rate.
         highest: the last.
@@ -72,18 +75,20 @@ def run_range_test(
         batch_size: samples of a step.
         seed: of the order of samples, dropout and noise.
     """
-    growing = ExponentialDecay(lowest, max(steps - 1, 1), highest / lowest)
-    optimizer = dataclasses.replace(optimizer, learning_rate=growing)
+    schedule = ExponentialDecay(lowest, max(steps - 1, 1), highest / lowest)
+    optimizer = dataclasses.replace(optimizer, learning_rate=schedule)
     count = len(jax.tree.leaves(samples.x)[0])
-    drawn = host_rng(seed, "range test")
+    rng = host_rng(seed, "range test")
     passes = -(-steps * batch_size // count)
-    order = np.concatenate([drawn.permutation(count) for _ in range(passes)])
+    order = np.concatenate([rng.permutation(count) for _ in range(passes)])
     rows = order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
     source = BatchSource(samples, rows, np.int32(steps * batch_size))
-    bare, optimizer, task = canonicalize((without_weights(net), optimizer, task))
-    params, state = weights(net, "param"), weights(net, "state")
-    found = _losses(bare, optimizer, task, params, state, source, prng.make_key(seed), steps)
-    losses = np.asarray(found)
+    bare_net, optimizer, task = canonicalize((without_weights(net), optimizer, task))
+    params, model_state = weights(net, "param"), weights(net, "state")
+    key = prng.make_key(seed)
+    losses = np.asarray(
+        _step_losses(bare_net, optimizer, task, params, model_state, source, key, steps)
+    )
     rates = lowest * (highest / lowest) ** (np.arange(steps) / max(steps - 1, 1))
     smoothed = _smooth(losses)
     best = _lowest_before_divergence(smoothed)
@@ -91,35 +96,30 @@ def run_range_test(
 
 
 @functools.partial(jax.jit, static_argnames="steps")
-def _losses(
+def _step_losses(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
-    params: Any,
-    state: Any,
+    params: Params,
+    model_state: Params,
     source: BatchSource,
-    key: Any,
+    key: Key[Array, ""],
     steps: int,
-) -> jax.Array:
-    step = functools.partial(
-        train_step,
-        net,
-        optimizer,
-        task,
-        functools.partial(gather_batch, source, None),
-        key,
-        jnp.float32(1),
-    )
+) -> Float[Array, "steps"]:
+    batch_of = functools.partial(gather_batch, source, None)
+    step = functools.partial(train_step, net, optimizer, task, batch_of, key, jnp.float32(1))
 
-    def take_step(carry: Any, index: jax.Array) -> tuple[Any, jax.Array]:
-        carry, sums = step(index, carry)
-        return carry, task.compute(sums)["loss"]
+    def take_step(
+        step_state: StepState, index: Int[Array, ""]
+    ) -> tuple[StepState, Float[Array, ""]]:
+        step_state, accumulators = step(index, step_state)
+        return step_state, task.compute(accumulators)["loss"]
 
-    start = params, state, init_opt_states(optimizer, task, params)
-    return lax.scan(take_step, start, jnp.arange(steps))[1]
+    step_state = params, model_state, init_opt_states(optimizer, task, params)
+    return lax.scan(take_step, step_state, jnp.arange(steps))[1]
 
 
-def _smooth(losses: np.ndarray) -> np.ndarray:
+def _smooth(losses: Float[np.ndarray, "steps"]) -> Float[np.ndarray, "steps"]:
     """Return the bias-corrected exponential mean of the losses, infinite once one is not finite."""
     mean, smoothed = 0.0, np.full(len(losses), np.inf)
     for index, loss in enumerate(losses):
@@ -130,8 +130,8 @@ def _smooth(losses: np.ndarray) -> np.ndarray:
     return smoothed
 
 
-def _lowest_before_divergence(smoothed: np.ndarray) -> int:
+def _lowest_before_divergence(smoothed: Float[np.ndarray, "steps"]) -> int:
     lowest = np.minimum.accumulate(smoothed)
-    blown = np.flatnonzero(smoothed > BLOWN * lowest)
-    end = int(blown[0]) if len(blown) else len(smoothed)
+    diverged = np.flatnonzero(smoothed > DIVERGED * lowest)
+    end = int(diverged[0]) if len(diverged) else len(smoothed)
     return int(np.argmin(smoothed[: max(end, 1)]))

@@ -1,7 +1,7 @@
 """Training as one compiled program: epochs, steps, validation, early stopping, layer statistics.
 
 `run_epochs` is a pure function. The host calls it for a few epochs at a time, shows progress, and
-calls it again; how the epochs are divided into calls changes no result and compiles nothing anew.
+calls it again; how the epochs are divided into calls changes no result and recompiles nothing.
 Whatever differs between the members of a population is a leaf of the arguments, so a sweep is
 `run_epochs` mapped over those leaves.
 
@@ -32,20 +32,20 @@ from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, Key, Shaped
+    from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 Logs = dict[str, Any]  # numbers by name: scalars of one epoch, or arrays with an axis of epochs
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramShape:
-    """What is part of the program's structure: another one compiles anew.
+    """The static arguments of the program: other values compile another program.
 
     Attributes:
         max_epochs: the most epochs of one call, the length of its history.
         steps_per_epoch: batches in an epoch.
         steps_per_segment: steps from one record of layer statistics to the next.
-        statistics_every: epochs from one with layer statistics to the next; 0 for none.
+        statistics_every: epochs from one with layer statistics to the next; 0 for no statistics.
         keep_best: whether the best weights are kept.
     """
 
@@ -57,7 +57,7 @@ class ProgramShape:
 
     @property
     def segments(self) -> int:
-        """How many segments an epoch has."""
+        """The number of segments in an epoch."""
         return -(-self.steps_per_epoch // self.steps_per_segment)
 
 
@@ -78,7 +78,7 @@ def run_epochs(
     """Train for some epochs.
 
     Args:
-        train_state: where training stands.
+        train_state: the train state.
         net: the network without its weights (`without_weights`).
         optimizer: the optimizer; its numbers are leaves.
         task: what is learned.
@@ -95,28 +95,26 @@ def run_epochs(
         The new state, and the logs: for each name an array with an entry for each epoch.
     """
 
-    # A jitted inner function is traced once, though the shapes of its logs are asked for first.
+    # As a jitted function it is traced once: for the shapes of its logs and for the loop.
     @jax.jit
-    def run_epoch(train_state: TrainState, index: jax.Array) -> tuple[TrainState, Logs]:
+    def run_epoch(train_state: TrainState, index: Int[Array, ""]) -> tuple[TrainState, Logs]:
         batch_of = functools.partial(gather_batch, train, index)
         trained, logs = train_epoch(
             train_state, net, optimizer, task, batch_of, first_epoch + index, key, shape
         )
         if validation is not None:
-            measured = validate(net, trained, task, validation)
-            logs |= {f"val_{name}": value for name, value in measured.items()}
+            validation_logs = validate(net, trained, task, validation)
+            logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         return end_epoch(train_state, trained, logs, optimizer, early_stopping), logs
 
     def run_epoch_unless_stopped(
-        index: jax.Array, carry: tuple[TrainState, Logs]
+        index: Int[Array, ""], carry: tuple[TrainState, Logs]
     ) -> tuple[TrainState, Logs]:
         def run(train_state: TrainState, history: Logs) -> tuple[TrainState, Logs]:
             train_state, logs = run_epoch(train_state, index)
             return train_state, _write_entry(history, logs, index)
 
-        carried: tuple[TrainState, Logs]
-        carried = lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
-        return carried
+        return lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
 
     logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
     history = jax.tree.map(lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs)
@@ -129,15 +127,15 @@ def train_epoch(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
-    batch_of: Callable[[jax.Array], Batch],
+    batch_of: Callable[[Int[Any, ""]], Batch],
     epoch: Int[Any, ""],
     key: Key[Array, ""],
     shape: ProgramShape,
 ) -> tuple[TrainState, Logs]:
     """Take all steps of one epoch: segments of plain steps, with layer statistics after each.
 
-    The statistics stand beside the step, not in it, so the step is what it would be without them,
-    and the program holds it once.
+    The statistics are computed outside the step, so the step is the same with and without them,
+    and the program contains it once.
     """
     key = jax.random.fold_in(key, epoch)
     plateau_state = train_state.plateau_state
@@ -146,7 +144,7 @@ def train_epoch(
     zeros = _zero_accumulators(net, train_state, task, batch_of)
 
     def add_step(
-        index: jax.Array, carry: tuple[StepState, Accumulators]
+        index: Int[Array, ""], carry: tuple[StepState, Accumulators]
     ) -> tuple[StepState, Accumulators]:
         step_state, total = carry
         step_state, accumulators = step(index, step_state)
@@ -154,14 +152,14 @@ def train_epoch(
 
     @jax.jit
     def record(
-        step_state: StepState, accumulators: Accumulators, index: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+        step_state: StepState, accumulators: Accumulators, index: Int[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, "statistics"]]:
         batch, step_key = batch_of(index), jax.random.fold_in(key, index)
         loss = task.compute(accumulators)["loss"]
         return loss, layer_statistics(net, optimizer, task, batch, step_key, rate_scale, step_state)
 
     def run_segment(
-        index: jax.Array, carry: tuple[StepState, Accumulators, Any]
+        index: Int[Any, ""], carry: tuple[StepState, Accumulators, Any]
     ) -> tuple[StepState, Accumulators, Any]:
         step_state, total, statistics = carry
         start = index * shape.steps_per_segment
@@ -184,9 +182,9 @@ def train_epoch(
     statistics: Any = ()
     if shape.statistics_every:
         shapes = jax.eval_shape(record, step_state, zeros, jnp.int32(0))
-        unrecorded = jax.tree.map(lambda one: jnp.full(one.shape, jnp.nan), shapes)
+        unrecorded = jax.tree.map(lambda array: jnp.full(array.shape, jnp.nan), shapes)
         statistics = jax.tree.map(
-            lambda one: jnp.full((shape.segments, *one.shape), jnp.nan), shapes
+            lambda array: jnp.full((shape.segments, *array.shape), jnp.nan), shapes
         )
     step_state, total, statistics = lax.fori_loop(
         0, shape.segments, run_segment, (step_state, zeros, statistics)
@@ -210,7 +208,7 @@ def train_step(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
-    batch_of: Callable[[jax.Array], Batch],
+    batch_of: Callable[[Int[Any, ""]], Batch],
     key: Key[Array, ""],
     rate_scale: Float[Any, ""],
     index: Int[Any, ""],
@@ -241,10 +239,10 @@ def train_step(
 def validate(
     net: Layer, train_state: TrainState, task: Task, source: BatchSource
 ) -> dict[str, Shaped[Array, "..."]]:
-    """Return the losses and metrics of all batches of a source, without training."""
+    """Return the loss and metrics of all batches of a source, without training."""
     whole_net = with_weights(net, train_state.params | train_state.model_state)
 
-    def add_batch(total: Accumulators, index: jax.Array) -> tuple[Accumulators, None]:
+    def add_batch(total: Accumulators, index: Int[Array, ""]) -> tuple[Accumulators, None]:
         _, accumulators = task.measure(fresh(whole_net), gather_batch(source, None, index))
         return jax.tree.map(jnp.add, total, accumulators), None
 
@@ -262,7 +260,7 @@ def end_epoch(
     optimizer: Optimizer,
     early_stopping: EarlyStopping,
 ) -> TrainState:
-    """Return the state after an epoch, with plateau and best weights; `before` if it diverged."""
+    """Return the state after an epoch, with early stopping applied; `before` if it diverged."""
     monitored = logs[early_stopping.monitor]
     finite = jnp.isfinite(logs["loss"])
     for weight in after.params.values():
@@ -272,8 +270,8 @@ def end_epoch(
     )
     best = after.best
     if best is not None:
-        now = after.params, after.model_state
-        best = lax.cond(improved, lambda: now, lambda: before.best)
+        current = after.params, after.model_state
+        best = lax.cond(improved, lambda: current, lambda: before.best)
     plateau_state, rate = after.plateau_state, optimizer.learning_rate
     if isinstance(rate, ReduceOnPlateau) and plateau_state is not None:
         plateau_state = rate.update(plateau_state, early_stopping.sign * monitored)
@@ -281,11 +279,15 @@ def end_epoch(
         after, stopping_state=stopping_state, best=best, plateau_state=plateau_state, stopped=stop
     )
     diverged = dataclasses.replace(before, stopped=jnp.bool_(True), diverged=jnp.bool_(True))
-    # A condition where a select would do: it compiles to copies instead of a kernel for each leaf.
+    # A condition, not a select: it compiles to copies instead of a kernel for each leaf.
     return lax.cond(finite, lambda: after, lambda: diverged)
 
 
-def _write_entry(buffers: Any, values: Any, index: jax.Array) -> Any:
+def _write_entry(
+    buffers: PyTree[Shaped[Array, "entries ..."]],
+    values: PyTree[Shaped[Array, "..."]],
+    index: Int[Array, ""],
+) -> PyTree[Shaped[Array, "entries ..."]]:
     """Write one entry of each buffer; a slice update compiles faster than a scatter."""
     return jax.tree.map(
         lambda buffer, value: lax.dynamic_update_index_in_dim(buffer, value, index, 0),
@@ -295,13 +297,16 @@ def _write_entry(buffers: Any, values: Any, index: jax.Array) -> Any:
 
 
 def _zero_accumulators(
-    net: Layer, train_state: TrainState, task: Task, batch_of: Callable[[jax.Array], Batch]
+    net: Layer,
+    train_state: TrainState,
+    task: Task,
+    batch_of: Callable[[Int[Any, ""]], Batch],
 ) -> Accumulators:
-    """Return zeros of the shapes of a batch's accumulators, found without arithmetic."""
+    """Return zeros of the shapes of a batch's accumulators, without computing them."""
 
     def accumulators(params: Params, model_state: Params) -> Accumulators:
         copy = fresh(with_weights(net, params | model_state))
         return task.measure(copy, batch_of(jnp.int32(0)))[1]
 
     shapes = jax.eval_shape(accumulators, train_state.params, train_state.model_state)
-    return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+    return jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), shapes)

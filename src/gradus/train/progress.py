@@ -1,4 +1,4 @@
-"""What is shown while a network trains: a line that lives on a terminal, plain lines elsewhere."""
+"""The progress shown during training: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LINE_SECONDS = 5.0  # between two plain lines
 
 
 class TrainingProgress:
-    """Shows each call of the training program, and hears Ctrl-C.
+    """A listener that shows progress after each call of the program, and handles Ctrl-C.
 
-    The first Ctrl-C lets the epochs under way finish and then ends training cleanly; a second one
-    is Python's own KeyboardInterrupt.
+    The first Ctrl-C lets the current call finish and then ends training cleanly; a second one
+    raises KeyboardInterrupt.
 
     Args:
         verbose: whether anything is shown.
@@ -30,7 +30,7 @@ class TrainingProgress:
         self.verbose, self.samples, self.epochs = verbose, samples, epochs
         self.interrupted = False
         self._shown = time.perf_counter()
-        self._epochs = 0  # in the history before the call that is shown
+        self._epochs = 0  # recorded before the call that is shown
         self._bar: Any = None
         self._task: Any = None
         self._handler: Any = None
@@ -38,10 +38,10 @@ class TrainingProgress:
     def __enter__(self) -> TrainingProgress:
         try:
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
-        except ValueError:  # not the main thread: Ctrl-C is heard there
+        except ValueError:  # not the main thread, which alone handles signals
             self._handler = None
         if self.verbose and sys.stderr.isatty():
-            self._bar = _bar()
+            self._bar = _progress_bar()
             self._bar.start()
             self._task = self._bar.add_task("", total=self.epochs, numbers="compiling …", rate="")
         return self
@@ -58,7 +58,7 @@ class TrainingProgress:
             self._bar.stop()
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
-        """Show where training stands; return whether Ctrl-C asked for its end."""
+        """Show the progress; return whether Ctrl-C was pressed."""
         epoch = int(train_state.epoch)
         if self.verbose:
             self._show(epoch, history)
@@ -66,7 +66,7 @@ class TrainingProgress:
         return self.interrupted
 
     def report_end(self, history: History) -> None:
-        """Say how training ended, where that is not by its last epoch."""
+        """Show why training ended before its last epoch, and the history's notes."""
         if not self.verbose:
             return
         if history.stopped in ("patience", "target"):
@@ -74,7 +74,7 @@ class TrainingProgress:
             kept = f"; the weights of epoch {best} are kept" if best else ""
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
         elif history.stopped == "interrupted":
-            self._print(f"Interrupted after epoch {history.epochs}; call fit again to go on.")
+            self._print(f"Interrupted after epoch {history.epochs}; call fit again to continue.")
         for note in history.notes:
             self._print(f"Note: {note}")
 
@@ -88,8 +88,8 @@ class TrainingProgress:
             self._bar.update(self._task, completed=epoch, numbers=numbers, rate=rate)
         elif now - self._shown > LINE_SECONDS or epoch >= self.epochs:
             self._shown = now
-            left = (self.epochs - epoch) * seconds
-            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}  {left:.0f} s left")
+            remaining = (self.epochs - epoch) * seconds
+            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}  {remaining:.0f} s left")
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:
@@ -103,7 +103,7 @@ class TrainingProgress:
             sys.stderr.write(line + "\n")
 
 
-def _bar() -> Any:
+def _progress_bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

@@ -1,4 +1,4 @@
-"""All that training changes: weights, optimizer state, and where training stands."""
+"""The train state: all that training changes, such as weights and optimizer state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from gradus.train.task import Task
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-Params = dict[str, jax.Array]  # weights by path, such as "dense_1/kernel"
+# Weights by path, such as "dense_1/kernel"; NumPy arrays on the host, until a program runs.
+Params = dict[str, jax.Array | np.ndarray]
 OptState = Any  # a tree of arrays, as `Optimizer.init` returns it
 # Trained weights, the other weights, and the optimizer state of each update of the task.
 StepState = tuple[Params, Params, tuple[OptState, ...]]
@@ -26,7 +27,7 @@ StepState = tuple[Params, Params, tuple[OptState, ...]]
 
 @pytree
 class TrainState:
-    """All that training changes; a checkpoint holds this and the history.
+    """All that training changes; a checkpoint holds it and the history.
 
     Attributes:
         epoch: how many epochs are done.

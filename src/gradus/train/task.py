@@ -23,14 +23,14 @@ from gradus.train.batches import Batch
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree, Shaped
 
-# Sums over a batch, which add up over batches: a tree of float32 arrays.
-Accumulators = dict[str, Any]
+# Sums over a batch, which add up over batches: a tree of float32 arrays, often a dict by name.
+Accumulators = Any
 
 
 class Task(abc.ABC):
-    """Turns a network and a batch into what the training program needs.
+    """Turns a network and a batch into a loss and accumulators for the training program.
 
-    A user's own task is a `gradus.nn.pytree.pytree` class with `measure`, `compute`, and
+    A task of your own is a `gradus.nn.pytree.pytree` class with `measure`, `compute`, and
     `metric_names`.
     """
 
@@ -54,14 +54,14 @@ class Task(abc.ABC):
     def updates(self) -> tuple[tuple[str, Task], ...]:
         """Return the updates of a step, one after the other: which weights follow which loss.
 
-        Each is the path of a layer, whose weights alone are moved ("" for the whole network), and
-        the task whose loss they minimize. With more than one update, the accumulators of this
-        task's own `measure` and `compute` are a tuple with those of each update.
+        Each is the path of a layer, the only one whose weights are updated ("" for the whole
+        network), and the task whose loss they minimize. With more than one update, the accumulators
+        of this task's own `measure` and `compute` are a tuple with those of each update.
         """
         return (("", self),)
 
     def predict(self, heads: PyTree[Head]) -> PyTree[Shaped[Array, "batch ..."]]:
-        """Return the predictions that a network's outputs stand for: by default the outputs.
+        """Return the predictions made from a network's outputs: by default the outputs.
 
         Args:
             heads: what `gradus.nn.network.forward` returned.
@@ -71,11 +71,11 @@ class Task(abc.ABC):
 
 @pytree
 class OutputObjective:
-    """How one output of a network is judged.
+    """The loss and the metrics of one output of a network.
 
     Attributes:
         loss: the loss of this output.
-        metrics: what else is measured of it.
+        metrics: its metrics.
         weight: the factor of its loss in the total loss.
     """
 
@@ -152,53 +152,52 @@ class Supervised(Task):
             computed["loss"] = computed["loss"] + objective.weight * loss
             if len(outputs) > 1:
                 computed[f"{name}_loss"] = loss
-            measured = zip(objective.metrics, accumulators[name]["metrics"], strict=True)
-            for metric, sums in measured:
+            for metric, sums in zip(objective.metrics, accumulators[name]["metrics"], strict=True):
                 label = f"{name}_{metric.name}" if len(outputs) > 1 else metric.name
                 computed[label] = metric.compute(sums)
         return computed
 
 
-def is_head(part: Any) -> bool:
-    """Return whether a part of a tree of heads is one."""
-    return isinstance(part, Head)
+def is_head(node: Any) -> bool:
+    """Return whether a node of a tree is a head; an `is_leaf` for trees of heads."""
+    return isinstance(node, Head)
 
 
 def zip_outputs(
-    targets: Any, outputs: Any = None, y: Any = None
+    objectives: Any, heads: Any = None, y: Any = None
 ) -> list[tuple[str, OutputObjective, Any, Any]]:
-    """Return the outputs one by one: name, target, head and true values.
+    """Return the outputs one by one: name, objective, head and targets.
 
     Raises:
-        GradusError: if the losses do not match the network's outputs, or the true values.
+        GradusError: if the losses do not match the network's outputs, or the targets.
     """
-    if isinstance(targets, OutputObjective):
-        if outputs is not None and not isinstance(outputs, Head):
+    if isinstance(objectives, OutputObjective):
+        if heads is not None and not isinstance(heads, Head):
             raise GradusError(
-                f"The network has {len(outputs)} outputs but one loss was given: give a "
-                f"{type(outputs).__name__} of losses, one for each."
+                f"The network has {len(heads)} outputs but one loss was given: give a "
+                f"{type(heads).__name__} of losses, one for each."
             )
-        return [("output", targets, outputs, y)]
-    keys = list(targets) if isinstance(targets, dict) else list(range(len(targets)))
-    for what, given in (("outputs", outputs), ("targets y", y)):
-        if given is None:
+        return [("output", objectives, heads, y)]
+    keys = list(objectives) if isinstance(objectives, dict) else list(range(len(objectives)))
+    for kind, parts in (("outputs", heads), ("targets y", y)):
+        if parts is None:
             continue
-        have = list(given) if isinstance(given, dict) else list(range(len(given)))
-        if isinstance(given, Head) or set(have) != set(keys):
-            raise GradusError(f"The losses are for {keys} but the {what} are {have}.")
+        own_keys = list(parts) if isinstance(parts, dict) else list(range(len(parts)))
+        if isinstance(parts, Head) or set(own_keys) != set(keys):
+            raise GradusError(f"The losses are for {keys} but the {kind} are {own_keys}.")
     return [
         (
             key if isinstance(key, str) else f"output_{key}",
-            targets[key],
-            None if outputs is None else outputs[key],
+            objectives[key],
+            None if heads is None else heads[key],
             None if y is None else y[key],
         )
         for key in keys
     ]
 
 
-def per_sample_losses(loss: Loss, head: Head, y: Any) -> jax.Array:
-    """Return the loss of each sample, `(batch,)`, from the logits where those are meant.
+def per_sample_losses(loss: Loss, head: Head, y: Shaped[Any, "batch ..."]) -> Float[Array, "batch"]:
+    """Return the loss of each sample, from the logits if loss and activation allow it.
 
     With a mask it is the mean over the sample's real steps.
     """
@@ -207,31 +206,36 @@ def per_sample_losses(loss: Loss, head: Head, y: Any) -> jax.Array:
     return loss(y, predictions(loss, head), head.mask)
 
 
-def _metric_rows(y: Any, guessed: jax.Array, present: jax.Array, mask: Any) -> tuple[Any, Any, Any]:
-    """Return what metrics count: targets, predictions and weights, by sample or by masked step."""
-    if mask is None or not jnp.shape(y)[:2] == guessed.shape[:2] == mask.shape:
-        return y, guessed, present
+def _metric_rows(
+    y: Shaped[Any, "batch ..."],
+    predicted: Shaped[Array, "batch ..."],
+    present: Float[Any, "batch"],
+    mask: Shaped[Any, "batch steps"] | None,
+) -> tuple[Shaped[Any, "rows ..."], Shaped[Array, "rows ..."], Float[Any, "rows"]]:
+    """Return the targets, predictions and weights that metrics count, by sample or masked step."""
+    if mask is None or not jnp.shape(y)[:2] == predicted.shape[:2] == mask.shape:
+        return y, predicted, present
     rows = mask.size
-    y, guessed = (jnp.reshape(a, (rows, *jnp.shape(a)[2:])) for a in (y, guessed))
-    return y, guessed, (present[:, None] * mask).reshape(rows)
+    y, predicted = (jnp.reshape(a, (rows, *jnp.shape(a)[2:])) for a in (y, predicted))
+    return y, predicted, (present[:, None] * mask).reshape(rows)
 
 
-def predictions(loss: Loss | None, head: Head) -> jax.Array:
-    """Return what the network predicts under a loss: probabilities where it is about classes."""
+def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
+    """Return what the network predicts under a loss: probabilities if it is about classes."""
     if loss is not None and takes_logits(loss, head.activation):
         return _LINKS[loss.link](head.logits)
     return _ENDS[head.activation](head.logits)
 
 
-def takes_logits(loss: Loss, kind: str) -> bool:
-    """Return whether a head of this kind and the loss meet in the logits."""
-    return kind in _FUSED.get(loss.link, ())
+def takes_logits(loss: Loss, activation: str) -> bool:
+    """Return whether the loss is computed from the logits of a head with this activation."""
+    return activation in _FUSED.get(loss.link, ())
 
 
-def penalty_loss(net: Layer, penalty: Any = None) -> jax.Array:
+def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
     """Return the sum of a network's penalties.
 
-    A layer's attribute `kernel_regularizer` penalises its weight `kernel`, and so for any name.
+    A layer's attribute `kernel_regularizer` penalizes its weight `kernel`, and so for any name.
 
     Args:
         net: the network.
@@ -249,17 +253,20 @@ def penalty_loss(net: Layer, penalty: Any = None) -> jax.Array:
     return total
 
 
-def layer_losses(net: Layer, batch: Batch) -> jax.Array:
-    """Return what the layers of a fresh copy, having been called, add to the loss of a batch."""
+def layer_losses(net: Layer, batch: Batch) -> Float[Array, ""]:
+    """Return what the layers of a fresh copy that was called add to the loss of a batch."""
     total = jnp.float32(0)
-    for value in added_losses(net):
-        each = jnp.ndim(value) == 1
-        total = total + (jnp.vdot(value, batch.weight) / jnp.sum(batch.present) if each else value)
+    for loss in added_losses(net):
+        per_sample = jnp.ndim(loss) == 1
+        mean = jnp.vdot(loss, batch.weight) / jnp.sum(batch.present) if per_sample else loss
+        total = total + mean
     return total
 
 
-def apply_constraints(net: Layer, params: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return the weights with each layer's `kernel_constraint` and the like applied."""
+def apply_constraints(
+    net: Layer, params: dict[str, Float[Any, "..."]]
+) -> dict[str, Float[Any, "..."]]:
+    """Return the weights with each layer's constraints applied, such as `kernel_constraint`."""
     changed = dict(params)
     for path, layer in named_layers(net):
         for name in layer.__dict__.get("_weights", {}):

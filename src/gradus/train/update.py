@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class StepTrace(NamedTuple):
-    """What an update computed on its way.
+    """What an update computed besides the new weights.
 
     Attributes:
         gradients: of the loss, by the path of the weight.
@@ -39,7 +39,7 @@ def update_weights(
     step_state: StepState,
     recording: bool = False,
 ) -> tuple[StepState, Accumulators, StepTrace]:
-    """Update the weights once, in each update of the task those that belong to it.
+    """Update the weights once: the updates of the task one after the other.
 
     Args:
         net: the network without its weights.
@@ -52,24 +52,24 @@ def update_weights(
         recording: whether the outputs of the layers are kept.
 
     Returns:
-        The new step state, the accumulators of the batch, and what was computed on the way.
+        The new step state, the accumulators of the batch, and gradients and outputs.
     """
     params, model_state, opt_states = step_state
     accumulators: list[Accumulators] = []
     new_opt_states: list[OptState] = []
     gradients: Params = {}
     outputs: dict[str, Any] = {}
-    for index, (layer, part) in enumerate(task.updates()):
-        own_key = jax.random.fold_in(key, index) if index else key
-        own_state = params, model_state, opt_states[index]
-        (params, model_state, opt_state), own, trace = _update_layer(
-            net, optimizer, part, layer, batch, own_key, rate_scale, own_state, recording
+    for index, (layer, subtask) in enumerate(task.updates()):
+        layer_key = jax.random.fold_in(key, index) if index else key
+        layer_state = params, model_state, opt_states[index]
+        (params, model_state, opt_state), layer_accumulators, trace = _update_layer(
+            net, optimizer, subtask, layer, batch, layer_key, rate_scale, layer_state, recording
         )
         new_opt_states.append(opt_state)
-        accumulators.append(own)
+        accumulators.append(layer_accumulators)
         gradients |= trace.gradients
         outputs |= trace.outputs
-    total: Any = accumulators[0] if len(accumulators) == 1 else tuple(accumulators)
+    total = accumulators[0] if len(accumulators) == 1 else tuple(accumulators)
     return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
 
 
@@ -79,32 +79,32 @@ def _update_layer(
     task: Task,
     layer: str,
     batch: Batch,
-    key: jax.Array,
-    rate_scale: jax.Array,
-    own_state: tuple[Params, Params, OptState],
+    key: Key[Array, ""],
+    rate_scale: Float[Any, ""],
+    layer_state: tuple[Params, Params, OptState],
     recording: bool,
 ) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
-    """Move the weights below one layer down the loss of one task."""
-    params, model_state, opt_state = own_state
+    """Update the weights below one layer to decrease the loss of one task."""
+    params, model_state, opt_state = layer_state
 
-    def loss_of(own: Params) -> tuple[jax.Array, Any]:
-        whole_net = with_weights(net, params | own | model_state)
+    def loss_of(layer_params: Params) -> tuple[Float[Array, ""], Any]:
+        whole_net = with_weights(net, params | layer_params | model_state)
         copy = fresh(whole_net, key, training=True, recording=recording)
         loss, accumulators = task.measure(copy, batch)
         outputs = recorded(copy)[1] if recording else {}
         return loss, (weights(copy, "state"), accumulators, outputs)
 
-    own = params_of(params, layer)
+    layer_params = params_of(params, layer)
     (loss, (new_model_state, accumulators, outputs)), gradients = jax.value_and_grad(
         loss_of, has_aux=True
-    )(own)
-    moved, opt_state = optimizer.update(
+    )(layer_params)
+    updated, opt_state = optimizer.update(
         gradients,
         opt_state,
-        own,
+        layer_params,
         learning_rate_scale=rate_scale,
         value=loss,
-        value_fn=lambda own: loss_of(own)[0],
+        value_fn=lambda layer_params: loss_of(layer_params)[0],
     )
-    moved = apply_constraints(net, params | moved)
-    return (moved, new_model_state, opt_state), accumulators, StepTrace(gradients, outputs)
+    updated = apply_constraints(net, params | updated)
+    return (updated, new_model_state, opt_state), accumulators, StepTrace(gradients, outputs)
