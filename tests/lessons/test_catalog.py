@@ -30,20 +30,20 @@ def test_a_lesson_has_a_title_a_text_and_an_experiment(name):
 def test_names_are_in_the_order_of_the_chapters_each_once():
     assert [name for names in catalog.CHAPTERS.values() for name in names] == list(catalog.NAMES)
     assert len(set(catalog.NAMES)) == len(catalog.NAMES)
-    assert [catalog.order(name) for name in catalog.NAMES] == list(range(len(catalog.NAMES)))
+    assert [catalog.position(name) for name in catalog.NAMES] == list(range(len(catalog.NAMES)))
 
 
 def test_every_module_is_a_lesson_or_part_of_the_frame():
     modules = {path.stem for path in Path(gradus.lessons.__file__).parent.glob("*.py")}
     unknown = {name.replace("_", "-") for name in modules - FRAME} - set(catalog.NAMES)
-    assert unknown == set()  # such a file would stand in no chapter
+    assert unknown == set()  # in no chapter
 
 
 def test_an_unknown_lesson_comes_with_the_nearest():
     with pytest.raises(GradusError, match="Did you mean 'perceptron'"):
         catalog.find_lesson("perceptorn")
     with pytest.raises(GradusError, match="Unknown lesson 'nothing'"):
-        catalog.order("nothing")
+        catalog.position("nothing")
 
 
 def test_only_lessons_on_images_take_data():

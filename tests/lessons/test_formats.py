@@ -34,10 +34,10 @@ def test_a_table_has_all_columns_and_leaves_empty_what_a_row_lacks():
         "κ": ["3", "2"],
         "note": ["", "ok"],
     }
-    assert formats.numeric(rows, "κ")
-    assert formats.numeric([{"κ": jnp.float32(1)}], "κ")
-    assert not formats.numeric(rows, "")
-    assert not formats.numeric(rows, "note")
+    assert formats.is_numeric(rows, "κ")
+    assert formats.is_numeric([{"κ": jnp.float32(1)}], "κ")
+    assert not formats.is_numeric(rows, "")
+    assert not formats.is_numeric(rows, "note")
 
 
 def test_names_are_words():

@@ -39,7 +39,7 @@ def alone(tmp_path_factory):
     return path.read_text("utf-8")
 
 
-def loads_nothing(reader, allowed=()):
+def assert_loads_nothing(reader, allowed=()):
     for tag, attrs in reader.tags:
         assert tag not in {"iframe", "object", "embed", "img", "base"}
         assert attrs.get("src") in (None, *allowed)
@@ -49,9 +49,9 @@ def loads_nothing(reader, allowed=()):
     assert "http" not in policy
 
 
-def test_the_page_has_all_inside(alone, read):
+def test_the_page_is_self_contained(alone, read):
     reader = read(alone)
-    loads_nothing(reader)
+    assert_loads_nothing(reader)
     assert reader.links() == []
     assert sum(len(script) > 1_000_000 for script in reader.scripts) == 1  # Plotly, once
     css = re.search(r"<style>(.*?)</style>", alone, re.DOTALL)[1]
@@ -63,12 +63,12 @@ def test_the_page_shows_text_blocks_numbers_and_code_in_order(alone, read):
     reader = read(alone)
     parts = [
         *("One & only", "See the lesson xor.", "The experiment", "It is seen on digits."),
-        *("Two losses.", "A < B. A line.", "The point, in numbers", "number 0", "number 5"),
+        *("Two losses.", "A < B. A line.", "Key numbers", "number 0", "number 5"),
         *("The code", "gradus lesson perceptron --data mnist", 'x = 1 < 2 and "<script>"'),
     ]
     places = [reader.text.index(part) for part in parts]
     assert places == sorted(places)
-    assert "Evil." not in reader.text  # the docstring is the text, and not code once more
+    assert "Evil." not in reader.text  # the docstring is shown as text, not repeated in the code
     (chart,) = reader.charts
     assert "title" not in chart["layout"]
     assert ("h1", {}) in reader.tags
@@ -84,13 +84,17 @@ def test_foreign_text_is_only_text(alone, read):
                    and not script.startswith("{"))  # fmt: skip
     assert not any(name.startswith("on") for _, attrs in reader.tags for name in attrs)
     assert reader.text.count("alert(") >= 4
-    assert len(reader.scripts) == 3  # the figure, Plotly, and what draws
+    assert len(reader.scripts) == 3  # the figure, Plotly, and the drawing code
 
 
 def test_code_is_the_module_without_its_docstring():
-    assert site.code_of('"""Title.\n\nText.\n"""\n\nimport numpy\n') == "import numpy\n"
-    assert site.code_of("x = 1\n") == "x = 1\n"
-    assert site.code_of(catalog.find_lesson("perceptron").source).startswith("from __future__")
+    assert (
+        site.code_without_docstring('"""Title.\n\nText.\n"""\n\nimport numpy\n') == "import numpy\n"
+    )
+    strip = site.code_without_docstring
+    assert strip('"""Title.\n\nText.\n"""\n\nimport numpy\n') == "import numpy\n"
+    assert strip("x = 1\n") == "x = 1\n"
+    assert strip(catalog.find_lesson("perceptron").source).startswith("from __future__")
 
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
@@ -119,28 +123,28 @@ def stubs(monkeypatch):
     return broken
 
 
-def test_a_course_has_an_index_and_neighbours(tmp_path, stubs, read):
-    said = []
+def test_a_course_has_an_index_and_links_to_neighbors(tmp_path, stubs, read):
+    lines = []
     asked = ["gan", "perceptron", "xor"]
-    index = site.build_site(tmp_path / "course", asked, "mnist", said.append)
+    index = site.build_site(tmp_path / "course", asked, "mnist", lines.append)
     files = {path.name: path for path in index.parent.iterdir()}
     assert set(files) == {"index.html", "plotly.js", *(f"{name}.html" for name in asked)}
-    assert [line.split()[0] for line in said] == ["perceptron", "xor", "gan"]
+    assert [line.split()[0] for line in lines] == ["perceptron", "xor", "gan"]
     reader = read(index.read_text("utf-8"))
-    loads_nothing(reader)
+    assert_loads_nothing(reader)
     assert reader.links() == ["perceptron.html", "xor.html", "gan.html"]
-    for words in ("One unit", "Networks", "Beyond", "PERCEPTRON", "Do what xor does."):
+    for words in ("One unit", "Networks", "Going further", "PERCEPTRON", "Do what xor does."):
         assert words in reader.text
-    assert "Depth" not in reader.text
+    assert "Deep networks" not in reader.text
     assert "More." not in reader.text
     page = read(files["xor.html"].read_text("utf-8"))
-    loads_nothing(page, allowed=["plotly.js"])
+    assert_loads_nothing(page, allowed=["plotly.js"])
     assert page.links("prev") == ["perceptron.html"]
     assert page.links("next") == ["gan.html"]
     assert "lesson 2 of 3" in page.text
     assert "seen on mnist" in page.text
     assert "xor.html" in page.links()  # "the lesson `xor`" in the text
-    assert files["xor.html"].stat().st_size < 200_000  # Plotly stands beside it
+    assert files["xor.html"].stat().st_size < 200_000  # Plotly is a separate file
     assert all((index.parent / link).is_file() for link in page.links())
     assert read(files["perceptron.html"].read_text("utf-8")).links("prev") == []
     assert read(files["gan.html"].read_text("utf-8")).links("next") == []
@@ -148,9 +152,9 @@ def test_a_course_has_an_index_and_neighbours(tmp_path, stubs, read):
 
 def test_a_lesson_that_fails_is_named_after_the_others_ran(tmp_path, stubs, read):
     stubs.add("perceptron")
-    said = []
+    lines = []
     with pytest.raises(GradusError, match="1 of 2 lessons failed: perceptron"):
-        site.build_site(tmp_path, ["perceptron", "xor"], say=said.append)
+        site.build_site(tmp_path, ["perceptron", "xor"], log=lines.append)
     assert (tmp_path / "xor.html").is_file()
-    assert "ZeroDivisionError: by hand" in said[0]
+    assert "ZeroDivisionError: by hand" in lines[0]
     assert read((tmp_path / "index.html").read_text()).links() == ["xor.html"]

@@ -1,1 +1,1 @@
-"""Lessons: one idea of deep learning each, shown by an experiment that is run."""
+"""Lessons: each teaches one idea of deep learning with an experiment that runs."""

@@ -1,4 +1,4 @@
-"""What a lesson's page is made of: text, tables, and figures."""
+"""The parts of a lesson's page: text, tables, and figures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class TextBlock:
-    """A paragraph or more.
+    """One or more paragraphs.
 
     Attributes:
-        markdown: the text; formulas in plain Unicode.
+        markdown: the text, with formulas in plain Unicode.
     """
 
     markdown: str
@@ -20,11 +20,11 @@ class TextBlock:
 
 @dataclasses.dataclass(frozen=True)
 class TableBlock:
-    """Numbers that make the point.
+    """A table of numbers.
 
     Attributes:
-        rows: one mapping from column to value for each row.
-        caption: what they show, in a sentence.
+        rows: the rows, each a mapping from column names to values.
+        caption: what the table shows, in a sentence.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -33,7 +33,7 @@ class TableBlock:
 
 @dataclasses.dataclass(frozen=True)
 class FigureBlock:
-    """A picture.
+    """A figure.
 
     Attributes:
         figure: a Plotly figure.

@@ -1,9 +1,9 @@
-"""Which lessons there are, in which order, and how one is run.
+"""The list of lessons, and how to find and run one.
 
-A lesson is a module of this package. Its docstring is what it teaches: the first line its title,
-the rest Markdown. Its function `lesson(page, ...)` is the experiment, in the library's public
-names: it shows its results on the page and returns the numbers that make its point. All its other
-arguments have defaults, the full size; tests give smaller ones.
+A lesson is a module of this package. Its docstring is the text: the first line is the title, the
+rest is Markdown. Its function `lesson(page, ...)` is the experiment, written with the library's
+public names: it shows its results on the page and returns the numbers that make its point. All
+other arguments have defaults, the full size; tests pass smaller ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = {
         "perceptron",
     ),
     "Networks": ("xor", "activations", "losses", "forward", "backprop"),
-    "Learning": (
+    "Training": (
         "batch-size",
         "learning-rate",
         "local-minimum",
@@ -35,10 +35,10 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = {
         "epochs",
         "overfitting",
     ),
-    "Depth": ("initialization", "vanishing", "batch-norm"),
-    "Codes": ("autoencoder", "stacked-autoencoder", "denoising", "embedding"),
+    "Deep networks": ("initialization", "vanishing", "batch-norm"),
+    "Representations": ("autoencoder", "stacked-autoencoder", "denoising", "embedding"),
     "Images and sequences": ("cnn", "rnn", "attention"),
-    "Beyond": ("fine-tuning", "gan", "tuning"),
+    "Going further": ("fine-tuning", "gan", "tuning"),
 }
 NAMES = tuple(name for names in CHAPTERS.values() for name in names)
 
@@ -47,11 +47,11 @@ class Lesson(NamedTuple):
     """One lesson.
 
     Attributes:
-        name: what `gradus lesson` calls it: "batch-norm".
-        title: its first line, without the full stop.
-        text: what it teaches, in Markdown.
+        name: its name for `gradus lesson`, such as "batch-norm".
+        title: the first line of its text, without the period.
+        text: the rest of its text, in Markdown.
         run: the experiment, `run(page, **sizes)`, which returns the numbers that make the point.
-        source: the experiment's source code, to read as an example.
+        source: the source code of the module.
     """
 
     name: str
@@ -62,17 +62,17 @@ class Lesson(NamedTuple):
 
     @property
     def on_images(self) -> bool:
-        """Whether it can run on MNIST instead of the small digits."""
+        """Whether it can use MNIST instead of the small digits."""
         return "data" in inspect.signature(self.run).parameters
 
 
 def find_lesson(name: str) -> Lesson:
-    """Return the lesson of that name.
+    """Return the lesson with a name.
 
     Raises:
-        GradusError: with the nearest name, if there is none.
+        GradusError: if there is no such lesson; it suggests the nearest name.
     """
-    order(name)
+    position(name)
     module: Any = importlib.import_module(f"gradus.lessons.{name.replace('-', '_')}")
     text = str(inspect.getdoc(module)).partition("\n")[2].strip()
     return Lesson(name, title(name), text, module.lesson, inspect.getsource(module))
@@ -81,21 +81,21 @@ def find_lesson(name: str) -> Lesson:
 def run_lesson(
     name: str, quiet: bool = False, **sizes: Any
 ) -> tuple[Lesson, Page, dict[str, float]]:
-    """Run a lesson and return it, its page and its numbers."""
+    """Run a lesson; return it, its page, and its numbers."""
     lesson, page = find_lesson(name), Page(quiet)
     return lesson, page, lesson.run(page, **sizes)
 
 
 def lesson_files() -> list[str]:
-    """Return the names of the lessons whose module is there, in their order."""
-    return [name for name in NAMES if _file(name).is_file()]
+    """Return the names of the lessons whose modules exist, in order."""
+    return [name for name in NAMES if _path(name).is_file()]
 
 
-def order(name: str) -> int:
-    """Return a lesson's place among all.
+def position(name: str) -> int:
+    """Return the position of a lesson among all lessons.
 
     Raises:
-        GradusError: with the nearest name, if there is no such lesson.
+        GradusError: if there is no such lesson; it suggests the nearest name.
     """
     if name not in NAMES:
         raise unknown("lesson", name, NAMES)
@@ -103,10 +103,10 @@ def order(name: str) -> int:
 
 
 def title(name: str) -> str:
-    """Return a lesson's title, read from its file without importing what it imports."""
-    text = str(ast.get_docstring(ast.parse(_file(name).read_text("utf-8"))))
+    """Return a lesson's title, read from its file without importing the module."""
+    text = str(ast.get_docstring(ast.parse(_path(name).read_text("utf-8"))))
     return text.partition("\n")[0].rstrip(".")
 
 
-def _file(name: str) -> Path:
+def _path(name: str) -> Path:
     return Path(__file__).parent / f"{name.replace('-', '_')}.py"

@@ -1,4 +1,4 @@
-"""How the numbers of a lesson are written, on the terminal and on its page."""
+"""Formats the numbers of a lesson for the terminal and for its page."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ MINUS = str.maketrans("-", "−")
 
 
 def format_label(name: str) -> str:
-    """Return a name in words: "test_accuracy" is "test accuracy"."""
+    """Return a name as words: "test_accuracy" becomes "test accuracy"."""
     return name.replace("_", " ")
 
 
 def format_lesson_number(name: str, value: Any) -> str:
-    """Return one number as people read it: a share as a percentage, others with four digits."""
+    """Format one number: accuracies and shares as percentages, others with four digits."""
     return format_column(name, [value])[0]
 
 
 def format_column(name: str, values: Sequence[Any]) -> list[str]:
-    """Return the cells of a table's column, its numbers with as many digits after the point.
+    """Format the cells of a table column, all with the same number of decimals.
 
-    Numbers that lie more than a factor of a hundred apart get four digits each instead.
+    Numbers more than a factor of a hundred apart get four significant digits each instead.
 
     Args:
-        name: the column's; with "accuracy", "probability" or "share" in it, and values in
-            [0, 1], it holds percentages.
-        values: numbers, words or None.
+        name: the column name; if it contains "accuracy", "probability", or "share", and all
+            values are in [0, 1], they become percentages.
+        values: numbers, text, or None.
     """
-    plain = [_plain(value) for value in values]
-    spec = _spec(name, plain)
-    return [_written(value, spec) for value in plain]
+    converted = [_to_python(value) for value in values]
+    spec = _format_spec(name, converted)
+    return [_format(value, spec) for value in converted]
 
 
 def format_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the columns of a table, each a list of cells; what a row lacks stays empty."""
+    """Return the columns of a table as lists of cells; missing values are empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: format_column(name, [row.get(name) for row in rows]) for name in names}
 
 
-def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Return whether a column holds numbers, which stand to the right."""
-    return any(_is_number(_plain(row.get(name))) for row in rows)
+def is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Return whether a column holds numbers, which are right-aligned."""
+    return any(_is_number(_to_python(row.get(name))) for row in rows)
 
 
-def _spec(name: str, values: Sequence[Any]) -> str:
+def _format_spec(name: str, values: Sequence[Any]) -> str:
     sizes = [abs(float(value)) for value in values if _is_number(value) and math.isfinite(value)]
     words = style.axis_label(name).lower().split()
     if {"accuracy", "share", "probability"} & set(words) and all(size <= 1 for size in sizes):
@@ -57,13 +57,13 @@ def _spec(name: str, values: Sequence[Any]) -> str:
     if all(size.is_integer() and size < 1e9 for size in sizes):
         return ",.0f"
     nonzero = [size for size in sizes if size]
-    most, least = max(nonzero), min(nonzero)
-    if most >= 1e9 or least < 1e-4 or most / least > 100:
+    largest, smallest = max(nonzero), min(nonzero)
+    if largest >= 1e9 or smallest < 1e-4 or largest / smallest > 100:
         return ".4g"
-    return f",.{max(0, 3 - math.floor(math.log10(most)))}f"
+    return f",.{max(0, 3 - math.floor(math.log10(largest)))}f"
 
 
-def _written(value: Any, spec: str) -> str:
+def _format(value: Any, spec: str) -> str:
     if value is None:
         return ""
     if not _is_number(value):
@@ -72,12 +72,12 @@ def _written(value: Any, spec: str) -> str:
         return "not finite"
     if spec == ".4g" and 1e4 <= abs(value) < 1e9:
         spec = ",.0f"
-    written = f"{float(value) + 0.0:{spec}}".translate(MINUS)
-    return re.sub(r"e(\+|−)0?", lambda found: "e" + found[1].strip("+"), written)
+    text = f"{float(value) + 0.0:{spec}}".translate(MINUS)
+    return re.sub(r"e(\+|−)0?", lambda exponent: "e" + exponent[1].strip("+"), text)
 
 
-def _plain(value: Any) -> Any:
-    """Return an array's or NumPy's number as Python's."""
+def _to_python(value: Any) -> Any:
+    """Convert a NumPy or JAX scalar to a Python number."""
     return value.item() if hasattr(value, "item") else value
 
 

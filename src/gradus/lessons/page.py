@@ -1,4 +1,4 @@
-"""The page that a lesson writes while it runs: text, tables, and figures, one after another."""
+"""The page that a lesson writes as it runs: text, tables, and figures in order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from gradus.lessons.blocks import Block, FigureBlock, TableBlock, TextBlock
 
 
 class Page:
-    """Collects what a lesson shows, and prints the words and tables as they come.
+    """Collects what a lesson shows, and prints text and tables as they come.
 
     Args:
-        quiet: whether nothing is printed.
-        stream: where it is printed; standard output if None.
+        quiet: if True, print nothing.
+        stream: the stream to print to; standard output if None.
 
     Attributes:
-        blocks: what was shown so far.
+        blocks: everything shown so far.
     """
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
@@ -24,20 +24,20 @@ class Page:
         self.blocks: list[Block] = []
 
     def text(self, markdown: str) -> None:
-        """Show a paragraph, such as what the next numbers will show or have shown."""
+        """Show a paragraph of Markdown."""
         self._show(TextBlock(markdown))
 
     def table(self, rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-        """Show numbers: one mapping from column to value for each row."""
+        """Show a table; each row maps column names to values."""
         self._show(TableBlock(list(rows), caption))
 
     def figure(self, figure: Any, caption: str) -> None:
-        """Show a Plotly figure; on the terminal only its caption is named."""
+        """Show a Plotly figure; the terminal shows only its caption."""
         self._show(FigureBlock(figure, caption))
 
     def _show(self, block: Block) -> None:
         self.blocks.append(block)
         if not self.quiet:
-            from gradus.lessons.terminal import print_block  # Rich is imported when it is needed
+            from gradus.lessons.terminal import print_block  # imports Rich, so only if needed
 
             print_block(block, self.stream)

@@ -1,4 +1,4 @@
-"""Lessons as pages: one that opens anywhere, or a whole course with a table of contents."""
+"""Writes lessons as HTML: a single self-contained page, or a course with a table of contents."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 from gradus.lessons.catalog import CHAPTERS, Lesson
 from gradus.lessons.page import Page
 
-MOST_TILES = 4
-PLOTLY = "plotly.js"  # of a course, beside its pages
-STYLE = "default"  # of source code
+MAX_TILES = 4
+PLOTLY = "plotly.js"  # the file that the pages of a course share
+CODE_STYLE = "default"  # a Pygments style
 
 
-class SitePage(NamedTuple):
-    """Where a lesson stands in a course.
+class CoursePosition(NamedTuple):
+    """The position of a lesson in a course.
 
     Attributes:
-        number: its number, from 1.
-        total: how many lessons there are.
-        before: the lesson before it, if there is one.
-        after: the one after it.
+        number: its number, starting at 1.
+        total: number of lessons in the course.
+        previous: the lesson before it, if there is one.
+        next: the lesson after it, if there is one.
     """
 
     number: int
     total: int
-    before: Lesson | None
-    after: Lesson | None
+    previous: Lesson | None
+    next: Lesson | None
 
 
 def write_lesson(
@@ -45,17 +45,17 @@ def write_lesson(
     lesson: Lesson,
     page: Page,
     numbers: Mapping[str, float],
-    place: SitePage | None = None,
+    position: CoursePosition | None = None,
 ) -> Path:
-    """Write a lesson's page: what it teaches, what its experiment showed, and the source code.
+    """Write a lesson's page: its text, the results of its experiment, and its source code.
 
     Args:
-        path: the file.
+        path: the file to write.
         lesson: the lesson.
-        page: what it showed when it ran.
-        numbers: what it returned.
-        place: where it stands in a course, whose pages share one file of Plotly; None for a page
-            that has all inside.
+        page: what the lesson showed when it ran.
+        numbers: what the lesson returned.
+        position: its position in a course, whose pages share one Plotly file; None for a
+            self-contained page.
 
     Returns:
         The path.
@@ -66,19 +66,19 @@ def write_lesson(
     from plotly.offline import get_plotlyjs
 
     content = (
-        _pages()
+        _templates()
         .get_template("lesson.html")
         .render(
             lesson=lesson,
             chapter=chapter_of(lesson.name),
-            text=_linked(_markdown(lesson.text)) if place else _markdown(lesson.text),
+            text=_link_lessons(_markdown(lesson.text)) if position else _markdown(lesson.text),
             tiles=_tiles(numbers),
-            rest=_tiles(numbers, MOST_TILES),
+            rest=_tiles(numbers, MAX_TILES),
             blocks=[_block(block) for block in page.blocks],
-            code=_highlighted(code_of(lesson.source)),
+            code=_highlight(code_without_docstring(lesson.source)),
             style=_code_style() + _style(),
-            plotly=None if place else get_plotlyjs(),
-            place=place,
+            plotly=None if position else get_plotlyjs(),
+            position=position,
         )
     )
     return _write(Path(path), content)
@@ -88,79 +88,79 @@ def build_site(
     folder: str | Path,
     names: Sequence[str] | None = None,
     data: str | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Path:
-    """Run lessons and write a course: `index.html` and a page for each.
+    """Run lessons and write a course: `index.html` and a page for each lesson.
 
     Args:
-        folder: where to; it is made.
-        names: which lessons; by default all, in their order.
-        data: the data set of those on images, such as "mnist"; by default the small digits.
-        say: told what each lesson took.
+        folder: the folder to write to; it is created if needed.
+        names: the names of the lessons; all by default.
+        data: the data set for lessons on images, such as "mnist"; the small digits by default.
+        log: called with a line about each lesson and the time it took.
 
     Returns:
         The path of the index.
 
     Raises:
-        GradusError: if lessons fail, after all others have run; it names them.
+        GradusError: if lessons fail; the others run first, and the message names those that failed.
         SavedError: if a page cannot be written.
     """
     from plotly.offline import get_plotlyjs
 
     folder = made(Path(folder))
-    wanted = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.order)
-    lessons, done, failed = [catalog.find_lesson(name) for name in wanted], [], {}
+    names = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.position)
+    lessons, written, failed = [catalog.find_lesson(name) for name in names], [], {}
     _write(folder / PLOTLY, get_plotlyjs())
     for index, lesson in enumerate(lessons):
-        neighbours = [None, *lessons, None]
-        place = SitePage(index + 1, len(lessons), neighbours[index], neighbours[index + 2])
+        padded = [None, *lessons, None]
+        position = CoursePosition(index + 1, len(lessons), padded[index], padded[index + 2])
         sizes = {"data": data} if data is not None and lesson.on_images else {}
-        begun = time.perf_counter()
+        start = time.perf_counter()
         try:
             _, page, numbers = catalog.run_lesson(lesson.name, quiet=True, **sizes)
         except Exception as error:
             failed[lesson.name] = f"{type(error).__name__}: {error}"
         else:
-            write_lesson(folder / f"{lesson.name}.html", lesson, page, numbers, place)
-            done.append(lesson)
-        if say is not None:
-            words = f"  {failed[lesson.name]}" if lesson.name in failed else ""
-            say(f"{lesson.name:<22}{time.perf_counter() - begun:7.1f} s{words}")
-    index_page = _write(folder / "index.html", _index(done))
+            write_lesson(folder / f"{lesson.name}.html", lesson, page, numbers, position)
+            written.append(lesson)
+        if log is not None:
+            failure = f"  {failed[lesson.name]}" if lesson.name in failed else ""
+            log(f"{lesson.name:<22}{time.perf_counter() - start:7.1f} s{failure}")
+    index_page = _write(folder / "index.html", _index(written))
     if failed:
         raise GradusError(
             f"{len(failed)} of {len(lessons)} lessons failed: {', '.join(failed)}. "
-            "Run one alone to see more: gradus lesson NAME."
+            "Run one by itself to see more: gradus lesson NAME."
         )
     return index_page
 
 
 def chapter_of(name: str) -> str:
-    """Return the title of the chapter that a lesson stands in."""
+    """Return the title of a lesson's chapter."""
     return next(title for title, names in CHAPTERS.items() if name in names)
 
 
 def summary(lesson: Lesson) -> str:
-    """Return what a lesson's experiment does, in a sentence: the first line of its docstring."""
+    """Return what a lesson's experiment does: the first line of its docstring."""
     return str(inspect.getdoc(lesson.run)).partition("\n")[0]
 
 
 def made(folder: Path) -> Path:
-    """Return a folder that is there, made if need be.
+    """Create a folder if it does not exist, and return it.
 
     Raises:
-        SavedError: if it cannot be made.
+        SavedError: if it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SavedError(
-            f"The folder {str(folder)!r} cannot be made: {error.strerror or error}."
+            f"The folder {str(folder)!r} cannot be created: {error.strerror or error}."
         ) from error
     return folder
 
 
-def code_of(source: str) -> str:
+def code_without_docstring(source: str) -> str:
     """Return a module's source code without its docstring, which the page shows as text."""
     first = ast.parse(source).body[:1]
     if not first or ast.get_docstring(ast.parse(source)) is None:
@@ -168,7 +168,7 @@ def code_of(source: str) -> str:
     return "\n".join(source.splitlines()[first[0].end_lineno :]).strip() + "\n"
 
 
-# --- the parts of a page -----------------------------------------------------------------------
+# --- parts of a page ---------------------------------------------------------------------------
 
 
 def _index(lessons: Sequence[Lesson]) -> str:
@@ -177,31 +177,31 @@ def _index(lessons: Sequence[Lesson]) -> str:
         for title, names in CHAPTERS.items()
     }
     return (
-        _pages()
+        _templates()
         .get_template("index.html")
-        .render(chapters={t: found for t, found in chapters.items() if found}, style=_style())
+        .render(chapters={title: rows for title, rows in chapters.items() if rows}, style=_style())
     )
 
 
 def _tiles(numbers: Mapping[str, float], first: int = 0) -> list[tuple[str, str]]:
-    """Return the label and the words of the key numbers, or of those that follow them."""
-    words = [
+    """Return labels and formatted values of the key numbers, or of those from `first` on."""
+    tiles = [
         (formats.format_label(name), formats.format_lesson_number(name, v))
         for name, v in numbers.items()
     ]
-    return words[first:] if first else words[:MOST_TILES]
+    return tiles[first:] if first else tiles[:MAX_TILES]
 
 
 def _block(block: TextBlock | TableBlock | FigureBlock) -> dict[str, Any]:
-    """Return what the template needs of a part of the page."""
+    """Return what the template needs to render a block."""
     if isinstance(block, TextBlock):
-        return {"kind": "words", "html": _markdown(block.markdown)}
+        return {"kind": "text", "html": _markdown(block.markdown)}
     if isinstance(block, TableBlock):
         columns = formats.format_table(block.rows)
         return {
             "kind": "table",
             "caption": block.caption,
-            "columns": [(name, formats.numeric(block.rows, name)) for name in columns],
+            "columns": [(name, formats.is_numeric(block.rows, name)) for name in columns],
             "rows": list(zip(*columns.values(), strict=True)),
         }
     title, height, chart = _chart(block.figure)
@@ -215,11 +215,11 @@ def _block(block: TextBlock | TableBlock | FigureBlock) -> dict[str, Any]:
 
 
 def _chart(figure: Any) -> tuple[str, int, Any]:
-    """Return a figure's title, height, and the rest as JSON that may stand in a page's script."""
+    """Return a figure's title, its height, and its JSON, escaped for a script element."""
     from markupsafe import Markup
     from plotly.graph_objects import Figure as Plot
 
-    copy = Plot(figure)  # the page's own keeps its title
+    copy = Plot(figure)  # leaves the original's title unchanged
     title = html.unescape(re.sub("<[^>]*>", " ", copy.layout.title.text or ""))
     legend = sum(trace.showlegend is not False for trace in copy.data) > 1
     copy.layout.title = None
@@ -228,7 +228,7 @@ def _chart(figure: Any) -> tuple[str, int, Any]:
 
 
 def _markdown(text: str) -> Any:
-    """Return Markdown as HTML; HTML in it is shown letter by letter."""
+    """Convert Markdown to HTML; HTML in the source is escaped."""
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
@@ -236,8 +236,8 @@ def _markdown(text: str) -> Any:
     return Markup(reader.enable(["table", "smartquotes"]).render(text))  # noqa: S704
 
 
-def _linked(text: str) -> Any:
-    """Return a text with "the lesson `xor`" as a link to that lesson's page."""
+def _link_lessons(text: str) -> Any:
+    """Turn phrases such as "the lesson `xor`" into links to those lessons' pages."""
     from markupsafe import Markup
 
     names = "|".join(sorted(catalog.lesson_files(), key=len, reverse=True))
@@ -245,30 +245,30 @@ def _linked(text: str) -> Any:
     return Markup(re.sub(rf"(\blesson\s)<code>({names})</code>", link, str(text)))  # noqa: S704
 
 
-def _highlighted(code: str) -> str:
+def _highlight(code: str) -> str:
     from markupsafe import Markup
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    return Markup(highlight(code, PythonLexer(), HtmlFormatter(style=STYLE, cssclass="code")))  # noqa: S704
+    return Markup(highlight(code, PythonLexer(), HtmlFormatter(style=CODE_STYLE, cssclass="code")))  # noqa: S704
 
 
 def _code_style() -> str:
     from pygments.formatters import HtmlFormatter
 
-    return str(HtmlFormatter(style=STYLE, cssclass="code").get_style_defs(".code"))
+    return str(HtmlFormatter(style=CODE_STYLE, cssclass="code").get_style_defs(".code"))
 
 
 def _style() -> str:
-    return _source("lesson.css")
+    return _read_resource("lesson.css")
 
 
-def _pages() -> Any:
+def _templates() -> Any:
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+        loader=jinja2.FunctionLoader(_read_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -276,12 +276,12 @@ def _pages() -> Any:
     )
 
 
-def _source(name: str) -> str:
+def _read_resource(name: str) -> str:
     return resources.files("gradus.lessons").joinpath(name).read_text("utf-8")
 
 
 def _write(path: Path, content: str) -> Path:
-    """Write a file under another name first, so that it is never half there."""
+    """Write a file under a temporary name first, so a partial file never appears."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(content, encoding="utf-8")
@@ -289,6 +289,6 @@ def _write(path: Path, content: str) -> Path:
     except OSError as error:
         raise SavedError(
             f"The page cannot be written to {str(path)!r}: {error.strerror or error}. "
-            "Write it to a folder that exists, has room and may be written to."
+            "Choose a writable folder that exists and has free space."
         ) from error
     return path

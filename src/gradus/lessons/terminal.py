@@ -1,4 +1,4 @@
-"""How a lesson looks on the terminal; in a file or a pipe it is plain text."""
+"""Prints a lesson on the terminal; in a file or a pipe, it is plain text."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from rich.theme import Theme
 from gradus.lessons import formats
 from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 
-MEASURE = 80  # letters in a line of text
-THEME = Theme({"markdown.code": "bold"})  # whatever the terminal's ground
-WIDEST = 240  # of a table in a file, which has no edge to break at
+TEXT_WIDTH = 80  # columns of text
+THEME = Theme({"markdown.code": "bold"})  # readable on any background
+FILE_WIDTH = 240  # of a table in a file, where lines need not wrap
 
 
 def print_block(block: TextBlock | TableBlock | FigureBlock, stream: TextIO | None = None) -> None:
-    """Print a part of a lesson's page.
+    """Print a block of a lesson's page.
 
     Args:
-        block: words, a table, or a figure, of which only the caption is printed.
-        stream: where to; standard output if None.
+        block: the block; for a figure, only the caption is printed.
+        stream: the stream to print to; standard output if None.
     """
     if isinstance(block, TextBlock):
         _print(stream, _prose(block.markdown))
@@ -40,7 +40,7 @@ def print_block(block: TextBlock | TableBlock | FigureBlock, stream: TextIO | No
 
 
 def print_lesson(title: str, text: str, stream: TextIO | None = None) -> None:
-    """Print what a lesson teaches, before its experiment runs."""
+    """Print the title and the text of a lesson, before its experiment runs."""
     _print(stream, Text(title, style="bold"), Text(), _prose(text))
 
 
@@ -59,7 +59,7 @@ def _grid(block: TableBlock) -> Grid:
     columns = formats.format_table(block.rows)
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        numeric = formats.numeric(block.rows, name)
+        numeric = formats.is_numeric(block.rows, name)
         grid.add_column(Text(name), justify="right" if numeric else "left", no_wrap=numeric)
     for row in zip(*columns.values(), strict=True):
         grid.add_row(*(Text(cell) for cell in row))
@@ -71,14 +71,16 @@ def _prose(markdown: str) -> Markdown:
 
 
 def _print(stream: TextIO | None, *parts: Any) -> None:
-    """Print some parts and an empty line, without spaces at the ends of lines."""
-    stream, written = stream or sys.stdout, io.StringIO()
+    """Print some parts and an empty line, without trailing spaces."""
+    stream, buffer = stream or sys.stdout, io.StringIO()
     terminal = stream.isatty()
-    page = Console(file=written, force_terminal=terminal, highlight=False, theme=THEME)
+    console = Console(file=buffer, force_terminal=terminal, highlight=False, theme=THEME)
     if not terminal:
-        page.width = WIDEST
+        console.width = FILE_WIDTH
     for part in parts:
-        page.print(part, width=None if isinstance(part, Grid) else min(MEASURE, page.width))
-    text = "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+        console.print(
+            part, width=None if isinstance(part, Grid) else min(TEXT_WIDTH, console.width)
+        )
+    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     stream.write(re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n\n")
     stream.flush()
