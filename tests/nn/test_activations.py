@@ -169,7 +169,7 @@ def test_get():
 
 @pytest.mark.parametrize("kind", ["softmax", "log_softmax", "sigmoid"])
 @pytest.mark.parametrize("how", ["eager", "jit", "grad", "vmap"])
-def test_head_is_recognised(kind, how):
+def test_head_is_recognized(kind, how):
     seen = []
 
     def network(x):

@@ -1,4 +1,4 @@
-"""Initialisers: their distributions against SciPy's, their definitions against Keras's."""
+"""Initializers: their distributions against SciPy's, their definitions against Keras's."""
 
 import math
 import os

@@ -120,7 +120,7 @@ def test_two_layers_with_one_path_are_refused():
         def call(self, x):
             return self.dense(x) + self.layers[0](x)
 
-    with pytest.raises(GradusError, match="Two layers stand at 'dense'"):
+    with pytest.raises(GradusError, match="Two layers have the path 'dense'"):
         gr.init(Clash(), 0, X)
 
 

@@ -78,8 +78,8 @@ def test_a_share_is_kept(rate):
         assert 0.5 < spread < 1.6
 
 
-def test_neighbours_are_kept_independently():
-    """Halves of one word, the two words of one counter, and neighbouring counters."""
+def test_neighbors_are_kept_independently():
+    """Halves of one word, the two words of one counter, and neighboring counters."""
     mask = np.ravel(keep_mask(make_key(1), 0.5, (400, 100))).astype(float)
     for lag in (1, 2, 10_000, 20_000):
         assert abs(np.corrcoef(mask[:-lag], mask[lag:])[0, 1]) < 4 / np.sqrt(len(mask) - lag)

@@ -184,7 +184,7 @@ def test_crossentropies_by_hand():
     )
 
 
-def test_probabilities_are_clipped_and_normalised_as_keras_does():
+def test_probabilities_are_clipped_and_normalized_as_keras_does():
     y, p = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [2.0, 6.0]], np.float32)
     expected = [-np.log(1e-7), np.log(4)]  # the second row is [¼, ¾] once it sums to 1
     np.testing.assert_allclose(losses.categorical_crossentropy(y, p), expected, rtol=1e-6)

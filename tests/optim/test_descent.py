@@ -1,4 +1,4 @@
-"""A path is what the optimiser does step by step."""
+"""A path is what the optimizer does step by step."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Optimisers against Optax's and Keras's own with equal hyperparameters, and by hand."""
+"""Optimizers against Optax's and Keras's own with equal hyperparameters, and by hand."""
 
 import os
 
@@ -307,7 +307,7 @@ def test_rate_of_a_number_is_strong_float32():
 # --- L-BFGS ----------------------------------------------------------------------------------
 
 
-def minimise(function, start, steps):
+def minimize(function, start, steps):
     optimizer = opt.LBFGS()
 
     @jax.jit
@@ -325,12 +325,12 @@ def test_lbfgs_solves_a_quadratic():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(6, 6))
     a, b = (a @ a.T + np.eye(6)).astype(np.float32), rng.normal(size=6).astype(np.float32)
-    w = minimise(lambda w: 0.5 * w @ a @ w - b @ w, jnp.zeros(6), 25)
+    w = minimize(lambda w: 0.5 * w @ a @ w - b @ w, jnp.zeros(6), 25)
     np.testing.assert_allclose(w, np.linalg.solve(a, b), atol=1e-3)
 
 
 def test_lbfgs_solves_rosenbrock():
-    w = minimise(
+    w = minimize(
         lambda w: (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2, jnp.array([-1.2, 1.0]), 50
     )
     np.testing.assert_allclose(w, [1, 1], atol=1e-3)

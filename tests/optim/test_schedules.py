@@ -113,7 +113,7 @@ def test_warm_up_of_no_steps_is_its_target():
 
 
 class Holder:
-    """What Keras's callback needs of a model: an optimiser with a learning rate."""
+    """What Keras's callback needs of a model: an optimizer with a learning rate."""
 
     def __init__(self, rate):
         self.optimizer = keras.optimizers.SGD(rate)

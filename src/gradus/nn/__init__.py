@@ -1,1 +1,1 @@
-"""What a network is: layers, activations, initialisers."""
+"""Networks: layers, activations, initializers."""

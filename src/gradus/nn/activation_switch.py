@@ -1,4 +1,4 @@
-"""An activation that a number chooses, so that networks which differ in it are one program."""
+"""An activation selected by a number, so that networks that differ in it share one program."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from gradus.nn.pytree import pytree, static
 
 @pytree
 class ActivationSwitch:
-    """One of several activations: `options[which](x)`, of which only that one is computed.
+    """One of several activations: `options[which](x)`; the others are not computed.
 
-    Mapped over a population all are computed, and each member takes its own.
+    Under `vmap` over a population all are computed, and each member selects its own.
 
     Args:
-        which: the place of the activation among the options, a number.
+        which: the index of the activation among the options.
         options: names or functions.
     """
 
     which: Any
     options: tuple[Any, ...] = static()
 
-    # By identity: as a layer's activation it is asked for facts, while `which` may be a tracer.
+    # By identity: `activations.info` looks it up in a dict while `which` may be a tracer.
     __hash__ = object.__hash__
 
     def __call__(self, x: Any) -> Any:
-        """Return the chosen activation of `x`."""
+        """Return the selected activation of `x`."""
         functions = [activations.get(option) for option in self.options]
         return lax.switch(jnp.asarray(self.which, jnp.int32), functions, x)

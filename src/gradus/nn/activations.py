@@ -1,8 +1,8 @@
-"""Activations: functions of a layer's weighted sum, each with its formula, derivative and range.
+"""Activations: functions of a layer's weighted sum, each with its formula, derivative, and range.
 
 All are elementwise except softmax and log-softmax. They take an array of any shape (integers and
-Python numbers count as float32) and return one of the same shape and dtype. In formulas, x is the
-input, y the output and σ the logistic sigmoid.
+Python numbers become float32) and return one of the same shape and dtype. In formulas, x is the
+input, y the output, and σ the logistic sigmoid.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _SATURATED = 5.0  # |x| from which an S-shaped activation counts as saturated
 
 @dataclass(frozen=True)
 class ActivationInfo:
-    """What is known about an activation beyond its values.
+    """The properties of an activation.
 
     Attributes:
-        range: the smallest and largest output (limits included or approached).
-        derivative: dy/dx in closed form as a function of x, or None if it is not elementwise.
-        saturated: which outputs y lie where the derivative is (nearly) zero, as a function from
-            y to an array of bool; None where y alone does not tell, or nothing saturates.
+        range: the smallest and largest output (reached or approached).
+        derivative: dy/dx in closed form as a function of x; None if not elementwise.
+        saturated: whether the derivative at each output y is (nearly) zero, as a function from y
+            to an array of bool; None if y alone does not tell, or nothing saturates.
 
     Example:
         >>> gr.activations.info("sigmoid").range
@@ -53,7 +53,7 @@ class ActivationInfo:
     saturated: Activation | None = None
 
 
-_FACTS: dict[Activation, ActivationInfo] = {}
+_INFOS: dict[Activation, ActivationInfo] = {}
 
 
 def _activation(
@@ -62,20 +62,20 @@ def _activation(
     derivative: Activation | None = None,
     saturated: Activation | None = None,
 ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Register an activation under `names` together with its facts."""
+    """Register an activation and its properties under `names`."""
 
     def register(function: Callable[..., Array]) -> Callable[..., Array]:
-        _FACTS[function] = ActivationInfo(range, derivative, saturated)
+        _INFOS[function] = ActivationInfo(range, derivative, saturated)
         return REGISTRY.add(*names)(function)
 
     return register
 
 
 def get(activation: str | Activation | None) -> Activation:
-    """Return the activation of a name; a function is returned as it is, None is `linear`.
+    """Return the activation of a name; a function is returned unchanged, None means `linear`.
 
     Raises:
-        GradusError: for an unknown name (with the nearest one) or anything else.
+        GradusError: for an unknown name (with the nearest one) or any other type.
 
     Example:
         >>> gr.activations.get("relu") is gr.activations.relu
@@ -94,7 +94,7 @@ def get(activation: str | Activation | None) -> Activation:
 
 
 def info(activation: str | Activation | None) -> ActivationInfo:
-    """Return the facts of an activation; those of a function not registered here say nothing.
+    """Return the properties of an activation; of an unregistered function nothing is known.
 
     Example:
         >>> gr.activations.info("tanh").range
@@ -102,11 +102,11 @@ def info(activation: str | Activation | None) -> ActivationInfo:
         >>> gr.activations.info("tanh").saturated(np.array([0.5, 1.0])).tolist()
         [False, True]
     """
-    return _FACTS.get(get(activation), ActivationInfo())
+    return _INFOS.get(get(activation), ActivationInfo())
 
 
 def has_zero_gradient(activation: str | Activation | None) -> bool:
-    """Return whether the derivative is zero everywhere, so that no gradient can pass.
+    """Return whether the derivative is zero everywhere, so no gradient passes.
 
     Example:
         >>> [gr.activations.has_zero_gradient(name) for name in ("step", "step_ste", "relu")]
@@ -116,7 +116,7 @@ def has_zero_gradient(activation: str | Activation | None) -> bool:
 
 
 def _float(x: Any) -> Array:
-    """Return `x` as a floating-point array; arrays that are one already cost nothing."""
+    """Return `x` as a floating-point array, at no cost if it is one already."""
     if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.floating):
         return x
     x = jnp.asarray(x)
@@ -124,7 +124,7 @@ def _float(x: Any) -> Array:
 
 
 def _zero_where(condition: Array, x: Array) -> Array:
-    # lax.select rather than jnp.where, which is a jitted function and costs time in each trace.
+    # lax.select: jnp.where is a jitted function, which costs time in each trace.
     return lax.select(condition, lax.full_like(x, 0), x)
 
 
@@ -170,8 +170,8 @@ def sign(x: Array) -> Array:
 def straight_through(activation: Activation) -> Activation:
     """Return `activation` with the derivative of clip(x, -1, 1): 1 where |x| ≤ 1, else 0.
 
-    The values are those of `activation`, exactly; only its derivative is replaced, so that a
-    step can be trained by gradients. Registered as "step_ste" and "sign_ste".
+    The values are exactly those of `activation`; only the derivative is replaced, so gradients can
+    train a step. Registered as "step_ste" and "sign_ste".
     Source: Bengio, Léonard & Courville, 2013; the clip: Hubara et al., 2016.
 
     Example:
@@ -181,13 +181,13 @@ def straight_through(activation: Activation) -> Activation:
     """
 
     @functools.wraps(activation)
-    def passed(x: Array) -> Array:
+    def with_clipped_gradient(x: Array) -> Array:
         x = _float(x)
         clipped = _zero_where(lax.abs(x) > 1, x)
-        # The bracket is exactly zero: it has a derivative and no value.
+        # The parenthesis is exactly zero but has a derivative.
         return lax.stop_gradient(activation(x)) + (clipped - lax.stop_gradient(clipped))
 
-    return passed
+    return with_clipped_gradient
 
 
 def _within_one(x: Array) -> Array:
@@ -286,15 +286,15 @@ def softsign(x: Array) -> Array:
 def relu(x: Array) -> Array:
     """Rectified linear unit: y = max(x, 0); dy/dx = 1 where x > 0, else 0; range [0, ∞).
 
-    Half of its outputs being zero is as it should be, so none counts as saturated; a unit that is
-    zero for every sample is silent. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
+    Zero outputs are normal, so none counts as saturated; a unit that is zero for every sample is
+    silent. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
 
     Example:
         >>> gr.activations.relu(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 3.0]
     """
     x = _float(x)
-    return _zero_where(x <= 0, x)  # a maximum would have derivative ½ at 0; a NaN stays a NaN
+    return _zero_where(x <= 0, x)  # maximum(x, 0) has derivative ½ at 0; NaN stays NaN
 
 
 @_activation(
@@ -306,7 +306,7 @@ def relu(x: Array) -> Array:
 def relu6(x: Array) -> Array:
     """ReLU with a ceiling: y = min(max(x, 0), 6); dy/dx = 1 where 0 < x < 6, else 0; range [0, 6].
 
-    Saturated where it is 6; silent at 0, as ReLU. Source: Krizhevsky, 2010.
+    Saturated where it is 6; silent at 0, like ReLU. Source: Krizhevsky, 2010.
 
     Example:
         >>> gr.activations.relu6(jnp.array([-2.0, 3.0, 8.0])).tolist()
@@ -348,8 +348,8 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     """
     x = _float(x)
     positive = x > 0
-    # Zero stands for the positive inputs, whose exponential may be infinite: its derivative,
-    # times the zero that select passes back, would be NaN.
+    # Positive inputs become zero first: their exponential may be infinite, and its derivative times
+    # the zero that select passes back would be NaN.
     return lax.select(positive, x, alpha * lax.expm1(_zero_where(positive, x)))
 
 
@@ -430,8 +430,8 @@ def softplus(x: Array) -> Array:
         [0.13, 0.69, 2.13]
     """
     x = _float(x)
-    size = lax.abs(x)
-    return 0.5 * (x + size) + lax.log1p(lax.exp(-size))  # max(x, 0) + …: no overflow
+    magnitude = lax.abs(x)
+    return 0.5 * (x + magnitude) + lax.log1p(lax.exp(-magnitude))  # max(x, 0) + …: no overflow
 
 
 def _mish_derivative(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Types of numbers inside a network."""
+"""Conversion of numbers inside a network to floating point."""
 
 from __future__ import annotations
 

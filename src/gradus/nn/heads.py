@@ -1,8 +1,8 @@
-"""Where a network's output came from: the logits behind a softmax or sigmoid that ends it.
+"""What ends a network: the logits behind a final softmax or sigmoid.
 
-Cross-entropy must be computed from logits, whoever applied the softmax: a layer's `activation=`,
-or `gr.softmax` at the end of a user's `call`. So the activations report what they do, and whoever
-traces a network asks afterwards:
+Cross-entropy must be computed from logits, wherever the softmax is: in a layer's `activation=`, or
+as `gr.softmax` at the end of a user's `call`. So activations report their calls, and the code that
+traces a network asks for the head:
 
     with record_heads() as recorder:
         output = network(x)
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -26,43 +26,43 @@ class Head(NamedTuple):
 
     Attributes:
         activation: "softmax", "log_softmax", "sigmoid", or "linear" for anything else.
-        logits: what the activation was given; the output itself when `activation` is "linear".
+        logits: the input of the activation; the output itself if `activation` is "linear".
         mask: which steps of the output are real, `(batch, steps)`; None for all.
     """
 
     activation: str
     logits: jax.Array
-    mask: Any = None
+    mask: jax.Array | None = None
 
 
 class HeadRecorder:
-    """Remembers, by identity, which arrays an activation made, and from what."""
+    """Maps the output of each activation, by identity, to its input."""
 
     def __init__(self) -> None:
-        # The output is held too: while it lives, no other object can have its `id`.
+        # The output is kept so that no other object can have its `id`.
         self._heads: dict[int, tuple[Head, jax.Array]] | None = {}
 
     def record(self, activation: str, logits: jax.Array, output: jax.Array) -> None:
-        """Remember that `output` is the activation `activation` of `logits`."""
+        """Record that `output` is `activation` of `logits`."""
         if self._heads is not None:
             self._heads[id(output)] = (Head(activation, logits), output)
 
     def head_of(self, output: jax.Array) -> Head:
-        """Return what made `output`; anything unknown is a linear head.
+        """Return the head that made `output`; a linear one if no activation did.
 
         Raises:
             GradusError: if the `with record_heads()` block has ended.
         """
         if self._heads is None:
             raise GradusError(
-                "head_of was called after its `with record_heads()` block ended, when all is"
-                " forgotten; call it inside the block."
+                "head_of was called after its `with record_heads()` block ended; call it inside"
+                " the block."
             )
-        found = self._heads.get(id(output))
-        return found[0] if found else Head("linear", output)
+        entry = self._heads.get(id(output))
+        return entry[0] if entry else Head("linear", output)
 
     def close(self) -> None:
-        """Forget everything, so that no tracer outlives its trace."""
+        """Drop all records, so that no tracer outlives its trace."""
         self._heads = None
 
 
@@ -74,7 +74,7 @@ def record_heads() -> Iterator[HeadRecorder]:
     """Record every softmax, log-softmax and sigmoid applied in the block; blocks may be nested.
 
     Yields:
-        The recorder to ask `head_of(output)`, until the block ends.
+        The recorder, whose `head_of(output)` works until the block ends.
     """
     recorder = HeadRecorder()
     token = _active.set(recorder)
@@ -86,7 +86,7 @@ def record_heads() -> Iterator[HeadRecorder]:
 
 
 def record_activation(activation: str, logits: jax.Array, output: jax.Array) -> None:
-    """Tell the active recorder, if there is one, that `output` is `activation` of `logits`."""
+    """Record in the active recorder, if any, that `output` is `activation` of `logits`."""
     recorder = _active.get()
     if recorder is not None:
         recorder.record(activation, logits, output)

@@ -1,12 +1,12 @@
-"""Initialisers: how a weight's first values are drawn, on the host, from a NumPy generator.
+"""Initializers: draw a weight's first values on the host, from a NumPy generator.
 
-An initialiser is any function `f(generator, shape)` that returns an array of that shape. Those
-here are frozen dataclasses, so that two with equal settings are equal.
+An initializer is any function `f(generator, shape)` that returns an array of that shape. Those
+here are frozen dataclasses, so two with equal settings are equal.
 
-Every name that Keras has means what it means in Keras. So the normal forms of LeCun, Glorot and He
-are normal distributions cut at two standard deviations and widened so that the standard deviation
-is the one in the formula; `truncated=False` gives the plain normal of the papers, with the same
-standard deviation. In formulas, n_in and n_out are a weight's fans: see `fans`.
+Names that Keras has mean the same as in Keras. So the normal forms of LeCun, Glorot, and He are
+normal distributions truncated at two standard deviations and widened to the standard deviation of
+the formula; `truncated=False` is the plain normal of the papers, with the same standard deviation.
+In formulas, n_in and n_out are a weight's fans: see `fans`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ REGISTRY = Registry("initializer")
 
 MODES = ("fan_in", "fan_out", "fan_avg")
 DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
-# The standard deviation of a standard normal cut at ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1)).
-_CUT_STDDEV = 0.87962566103423978
+# The standard deviation of a standard normal truncated at ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1)).
+_TRUNCATED_STDDEV = 0.87962566103423978
 
 
 def get(initializer: str | Initializer) -> Initializer:
-    """Return the initialiser of a name, with its default settings; a function is returned as is.
+    """Return the initializer of a name, with default settings; a function is returned unchanged.
 
     Raises:
-        GradusError: for an unknown name (with the nearest one) or anything else.
+        GradusError: for an unknown name (with the nearest one) or any other type.
 
     Example:
         >>> gr.initializers.get("he_normal")
@@ -58,10 +58,10 @@ def get(initializer: str | Initializer) -> Initializer:
 def draw_weight(
     initializer: str | Initializer, generator: np.random.Generator, shape: Shape
 ) -> np.ndarray:
-    """Return a weight of `shape`, float32, drawn by `initializer`, which may be a user's own.
+    """Return a float32 weight of `shape`, drawn by `initializer`, which may be a user's function.
 
     Raises:
-        GradusError: if what it returns is not an array of numbers of that shape.
+        GradusError: if its result is not an array of numbers of that shape.
 
     Example:
         >>> generator = np.random.default_rng(0)
@@ -84,11 +84,11 @@ def draw_weight(
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Return (n_in, n_out), how many inputs feed one output and how many outputs one input feeds.
+    """Return (n_in, n_out): how many inputs feed one output, and how many outputs one input feeds.
 
     A dense kernel is `(in, out)`. A convolution's is `(*window, in, out)`, and both fans are
-    multiplied by the window's size. A vector of length n has both fans n. Grouped convolutions
-    are not treated specially: `in` is the kernel's own.
+    multiplied by the window's size. Both fans of a vector of length n are n. Grouped convolutions
+    are not special: `in` is that of the kernel.
 
     Example:
         >>> gr.initializers.fans((784, 10)), gr.initializers.fans((3, 3, 16, 32))
@@ -104,7 +104,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 @REGISTRY.add("zeros")
 @dataclass(frozen=True)
 class Zeros:
-    """All 0: right for biases, wrong for kernels, whose units would all stay equal.
+    """All 0: right for biases, wrong for kernels, whose units would all remain equal.
 
     Example:
         >>> gr.initializers.Zeros()(np.random.default_rng(0), (3,)).tolist()
@@ -182,7 +182,7 @@ class RandomNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        _not_negative(self, stddev=self.stddev)
+        _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -192,9 +192,9 @@ class RandomNormal:
 @REGISTRY.add("truncated_normal")
 @dataclass(frozen=True)
 class TruncatedNormal:
-    """Normal cut at two standard deviations: N(mean, stddev²) given |x - mean| ≤ 2 stddev.
+    """Normal truncated at two standard deviations: N(mean, stddev²) given |x - mean| ≤ 2 stddev.
 
-    As in Keras, `stddev` is that of the normal before the cut; after it, 0.8796 times that.
+    As in Keras, `stddev` is that of the untruncated normal; the truncated one's is 0.8796 times it.
 
     Example:
         >>> w = gr.initializers.TruncatedNormal(stddev=0.1)(np.random.default_rng(0), (100, 500))
@@ -206,11 +206,11 @@ class TruncatedNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        _not_negative(self, stddev=self.stddev)
+        _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
-        return _affine(_cut_normal(generator, shape), self.stddev, self.mean)
+        return _affine(_truncated_normal(generator, shape), self.stddev, self.mean)
 
 
 @REGISTRY.add("random_uniform", "uniform")
@@ -248,7 +248,7 @@ class VarianceScaling:
     Args:
         scale: the variance times the fan.
         mode: "fan_in", "fan_out" or "fan_avg".
-        distribution: "truncated_normal" (cut at 2σ, then widened to the variance), "normal", or
+        distribution: "truncated_normal" (at 2σ, then widened to the variance), "normal", or
             "uniform": U(-r, r) with r = √(3 scale / n).
 
     Example:
@@ -263,9 +263,9 @@ class VarianceScaling:
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
-        _not_negative(self, scale=self.scale)
-        _one_of(self, "mode", self.mode, MODES)
-        _one_of(self, "distribution", self.distribution, DISTRIBUTIONS)
+        _check_not_negative(self, scale=self.scale)
+        _check_choice(self, "mode", self.mode, MODES)
+        _check_choice(self, "distribution", self.distribution, DISTRIBUTIONS)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -277,7 +277,7 @@ class VarianceScaling:
 class LecunNormal:
     """LeCun normal: σ = 1 / √n_in. Source: LeCun et al., 1998 ("Efficient BackProp").
 
-    With `truncated=False` this is also the fan-in form of Xavier's.
+    With `truncated=False` it is also the fan-in form of Xavier initialization.
 
     Example:
         >>> w = gr.initializers.LecunNormal()(np.random.default_rng(0), (100, 500))
@@ -325,7 +325,7 @@ class GlorotNormal:
     truncated: bool = True
 
     def __post_init__(self) -> None:
-        _one_of(self, "mode", self.mode, MODES)
+        _check_choice(self, "mode", self.mode, MODES)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -337,7 +337,7 @@ class GlorotNormal:
 class GlorotUniform:
     """Glorot (Xavier) uniform: U(-r, r), r = √(6 / (n_in + n_out)). Source: Glorot & Bengio, 2010.
 
-    `mode="fan_in"` has r = √(3 / n_in), so that σ = 1 / √n_in.
+    `mode="fan_in"` has r = √(3 / n_in), so σ = 1 / √n_in.
 
     Example:
         >>> w = gr.initializers.GlorotUniform()(np.random.default_rng(0), (200, 400))
@@ -348,7 +348,7 @@ class GlorotUniform:
     mode: str = "fan_avg"
 
     def __post_init__(self) -> None:
-        _one_of(self, "mode", self.mode, MODES)
+        _check_choice(self, "mode", self.mode, MODES)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -372,7 +372,7 @@ class HeNormal:
     truncated: bool = True
 
     def __post_init__(self) -> None:
-        _one_of(self, "mode", self.mode, MODES)
+        _check_choice(self, "mode", self.mode, MODES)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -395,7 +395,7 @@ class HeUniform:
     mode: str = "fan_in"
 
     def __post_init__(self) -> None:
-        _one_of(self, "mode", self.mode, MODES)
+        _check_choice(self, "mode", self.mode, MODES)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw from the distribution."""
@@ -407,8 +407,8 @@ class HeUniform:
 class Orthogonal:
     """A random matrix with orthonormal columns (or rows, if it is wide), times `gain`.
 
-    All axes but the last are taken together as the rows. Uniform over such matrices: the Q of a
-    normal matrix, its signs set by the diagonal of R. Source: Saxe, McClelland & Ganguli, 2014.
+    All axes but the last form the rows. Uniform over such matrices: the Q of a normal matrix, with
+    signs set by the diagonal of R. Source: Saxe, McClelland & Ganguli, 2014.
 
     Example:
         >>> w = gr.initializers.Orthogonal()(np.random.default_rng(0), (4, 2))
@@ -445,11 +445,11 @@ def _scaled(
         return _affine(generator.random(shape, np.float32), 2 * limit, -limit)
     if distribution == "normal":
         return _affine(generator.standard_normal(shape, np.float32), stddev)
-    return _affine(_cut_normal(generator, shape), stddev / _CUT_STDDEV)
+    return _affine(_truncated_normal(generator, shape), stddev / _TRUNCATED_STDDEV)
 
 
-def _cut_normal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Draw from the standard normal given |z| ≤ 2, drawing again what falls outside (4.6 %)."""
+def _truncated_normal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Draw from the standard normal given |z| ≤ 2, redrawing what falls outside (4.6 %)."""
     z = generator.standard_normal(math.prod(shape), np.float32)
     outside = np.flatnonzero(np.abs(z) > 2)
     while outside.size:
@@ -467,11 +467,11 @@ def _normal_name(truncated: bool) -> str:
 
 
 def _are_numbers(*values: Any) -> bool:
-    # A set of values that stands for a number is replaced by one before anything is drawn.
+    # A sweep's space is replaced by a number before anything is drawn.
     return all(isinstance(value, int | float | np.number) for value in values)
 
 
-def _not_negative(initializer: Any, **settings: Any) -> None:
+def _check_not_negative(initializer: Any, **settings: Any) -> None:
     for name, value in settings.items():
         if _are_numbers(value) and value < 0:
             raise GradusError(
@@ -479,7 +479,7 @@ def _not_negative(initializer: Any, **settings: Any) -> None:
             )
 
 
-def _one_of(initializer: Any, setting: str, value: Any, allowed: tuple[str, ...]) -> None:
+def _check_choice(initializer: Any, setting: str, value: Any, allowed: tuple[str, ...]) -> None:
     if isinstance(value, str) and value not in allowed:
         raise GradusError(
             f"{type(initializer).__name__}({setting}={value!r}): write one of"

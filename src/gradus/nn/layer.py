@@ -7,55 +7,64 @@ import inspect
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import mask_tracking
+from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
 from gradus.nn.pytree import check_scalar
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Key, PyTree, Shaped
+
+    # What passes from layer to layer: an array, or a tuple or dict of arrays.
+    Arrays: TypeAlias = PyTree[Shaped[Array, "batch ..."]]
+    Mask = Bool[Array, "batch steps"]
+
+Kind = Literal["param", "state"]  # of a weight: trained by the optimizer, or updated by `call`
 KINDS = ("param", "state")
 
 
 class WeightSpec:
-    """What `add_weight` was told: the shape, how to draw it, and whether it is trained."""
+    """What `add_weight` was given: the shape, the initializer, and whether it is trained."""
 
-    def __init__(self, shape: tuple[int, ...], initializer: Any, kind: str) -> None:
+    def __init__(self, shape: Shape, initializer: str | Initializer, kind: Kind) -> None:
         self.shape, self.initializer, self.kind = shape, initializer, kind
 
 
 class Scope:
-    """What the layers of one fresh copy of a network share while it is called.
+    """What the layers of one fresh copy of a network share during a call.
 
     Args:
-        key: JAX key from which `Layer.random` draws, or None.
+        key: the JAX key from which `Layer.random` draws, or None.
         training: whether layers behave as in training.
-        building: whether layers that are not built yet are to be built from their inputs' shapes.
-        recording: whether the outputs of layers are kept in `outputs`, by path.
+        building: whether to build unbuilt layers from the shapes of their inputs.
+        recording: whether to keep the inputs and outputs of layers, by path.
     """
 
     def __init__(
         self,
-        key: Any = None,
+        key: Key[Array, ""] | None = None,
         training: bool = False,
         building: bool = False,
         recording: bool = False,
     ) -> None:
         self.key, self.training = key, training
         self.building, self.recording = building, recording
-        self.outputs: dict[str, Any] = {}
-        self.inputs: dict[str, Any] = {}
-        self.losses: list[Any] = []
+        self.outputs: dict[str, Arrays] = {}
+        self.inputs: dict[str, tuple[Arrays, ...]] = {}
+        self.losses: list[Float[Array, "..."]] = []
         self.draws: dict[str, int] = {}
 
-    def random(self, path: str) -> Any:
-        """Return a key of its own for the next draw of the layer at `path`."""
+    def random(self, path: str) -> Key[Array, ""]:
+        """Return a new key for the next draw of the layer at `path`."""
         if self.key is None:
             raise GradusError(
-                f"Layer {path!r} needs randomness but the network was made fresh without a key: "
+                f"Layer {path!r} draws random numbers, but the fresh network has no key: "
                 "write fresh(net, jax.random.key(seed))."
             )
         count = self.draws.get(path, 0)
@@ -66,18 +75,18 @@ class Scope:
 class Layer:
     """A part of a network, and a JAX pytree of its weights and swept settings.
 
-    A subclass stores its arguments in `__init__` under their own names, makes its weights and
-    sublayers in `build(shape)`, and computes in `call(x)`, or `call(x, training)`, or with an
-    argument `mask` for sequences of several lengths:
+    A subclass stores its arguments in `__init__` under their own names, creates its weights and
+    sublayers in `build(shape)`, and computes in `call(x)` or `call(x, training)`; `call` may also
+    take `mask`, for sequences of different lengths. Its attributes are of five kinds:
 
-    - attributes made by `add_weight` are leaves, of kind "param" (trained) or "state" (carried);
-    - attributes named in the class's `hypers` are leaves too: a new value never recompiles; one
-      that `__init__` declares a `float` may be no list;
-    - attributes that are layers, or lists, tuples and dicts of layers, are parts of the tree;
-    - attributes named in `build_only` serve `build` alone and leave the structure after it;
-    - every other attribute is static and must be hashable, a list or a dict of such included.
+    - weights, created by `add_weight`, are leaves: "param" (trained) or "state" (carried along);
+    - attributes named in the class's `hypers` are leaves too, so a new value never recompiles; one
+      that `__init__` declares a `float` must not be a list;
+    - layers, and lists, tuples, and dicts of layers, are subtrees;
+    - attributes named in `build_only` are dropped after `build`;
+    - all others are static and must be hashable, or lists or dicts of hashable values.
 
-    `x` is an array or, for several inputs, whatever tuple or dict was given to the network.
+    `x` is an array or, for several inputs, the tuple or dict that was passed to the network.
 
     Example:
         >>> class Scale(gr.Layer):
@@ -102,24 +111,26 @@ class Layer:
             cls, flatten_with_keys, functools.partial(unflatten, cls), flatten
         )
 
-    def build(self, *shapes: Any) -> None:
-        """Make weights and sublayers for inputs of `shapes` (the batch axis first)."""
+    def build(self, *shapes: PyTree[Shape]) -> None:
+        """Create weights and sublayers for inputs of `shapes`, the batch axis first."""
 
-    def call(self, *inputs: Any) -> Any:
-        """Compute the layer's output; a subclass writes it."""
+    def call(self, *inputs: Arrays) -> Arrays:
+        """Compute the layer's output; subclasses override it."""
         raise GradusError(f"{type(self).__name__} has no call(self, x): write one.")
 
-    def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def __call__(
+        self, *inputs: Arrays, training: bool | None = None, mask: Mask | None = None
+    ) -> Arrays:
         """Apply the layer.
 
         Args:
-            inputs: what its `call` takes.
-            training: inherited from the network's call unless it is given.
-            mask: which steps are real, `(batch, steps)`; inherited from the inputs unless given.
+            inputs: the arguments of its `call`.
+            training: whether to behave as in training; by default as the network does.
+            mask: which steps are real, `(batch, steps)`; by default the mask of the inputs.
 
         Raises:
-            GradusError: if the layer is not built, or `training=True` on a network that is not
-                a fresh copy (its running statistics would be lost, or leak out of a trace).
+            GradusError: if the layer is not built, or for `training=True` on a network that is
+                not a fresh copy (its running statistics would be lost, or leak out of a trace).
             ShapeError: if the inputs do not fit the layer; it names the layer and both shapes.
         """
         scope: Scope | None = self.__dict__.get("_scope")
@@ -129,21 +140,21 @@ class Layer:
             else:
                 mask_tracking.set_mask(inputs[0], mask)  # for the layers within
             if scope is None:
-                outputs = self._call_alone(inputs, training, mask)
+                outputs = self._call_unscoped(inputs, training, mask)
             else:
-                outputs = self._call_within(scope, inputs, training, mask)
+                outputs = self._call_scoped(scope, inputs, training, mask)
             mask_tracking.propagate(mask, outputs)
         return outputs
 
-    def _call_within(
-        self, scope: Scope, inputs: tuple[Any, ...], training: bool | None, mask: Any
-    ) -> Any:
+    def _call_scoped(
+        self, scope: Scope, inputs: tuple[Arrays, ...], training: bool | None, mask: Mask | None
+    ) -> Arrays:
         before, scope.training = scope.training, scope.training if training is None else training
         try:
             if not self.built:
-                self._require(scope.building)
+                self._require_built(scope.building)
                 self._build(scope, inputs)
-            outputs = self._named_call(scope, inputs, mask)
+            outputs = self._call_with_shape_errors(scope, inputs, mask)
         finally:
             scope.training = before
         if scope.recording:
@@ -154,10 +165,10 @@ class Layer:
     def add_weight(
         self,
         name: str,
-        shape: tuple[int, ...],
-        initializer: Any = "glorot_uniform",
-        kind: str = "param",
-    ) -> Any:
+        shape: Shape,
+        initializer: str | Initializer = "glorot_uniform",
+        kind: Kind = "param",
+    ) -> Float[Array, "..."]:
         """Declare a weight, in `build`; assign the result to the attribute of the same name.
 
         Args:
@@ -167,13 +178,13 @@ class Layer:
             kind: "param" for a trained weight, "state" for one that `call` updates in training.
 
         Raises:
-            GradusError: outside `build`, for a name that is taken, or an unknown kind.
+            GradusError: outside `build`, for a name in use, or for an unknown kind.
         """
         specs = self.__dict__.get("_specs")
         if specs is None:
             raise GradusError(
                 f"{type(self).__name__}.add_weight({name!r}) belongs in build(self, shape), "
-                "which runs once the input's shape is known."
+                "which runs when the input's shape is known."
             )
         if kind not in KINDS:
             raise GradusError(f"Weight {name!r} has kind {kind!r}: write 'param' or 'state'.")
@@ -185,8 +196,8 @@ class Layer:
         setattr(self, name, value)
         return value
 
-    def random(self) -> Any:
-        """Return a fresh JAX key, a function of the network's key, the layer's path and the call.
+    def random(self) -> Key[Array, ""]:
+        """Return a new JAX key, made from the network's key, the layer's path and the call.
 
         Raises:
             GradusError: if the network has no key.
@@ -199,20 +210,20 @@ class Layer:
             )
         return scope.random(self.path)
 
-    def add_loss(self, value: Any) -> None:
-        """Add to what is minimised, in `call`: one number, or one for each sample, `(batch,)`.
+    def add_loss(self, value: Float[Array, ""] | Float[Array, "batch"]) -> None:
+        """Add a term to the training loss, in `call`, such as a penalty on the layer's outputs.
 
-        Such as a penalty on the layer's outputs. Numbers of samples are averaged.
+        It is a scalar, or a number for each sample, `(batch,)`, which are averaged.
         """
         scope = self.__dict__.get("_scope")
         if scope is not None:
             scope.losses.append(value)
 
     def named(self, name: str) -> Layer:
-        """Give the layer a name, which its weights are saved, loaded and frozen under.
+        """Name the layer; its weights are saved, loaded, and frozen under that name.
 
         Raises:
-            GradusError: for no word, or one with a slash, which separates names in a path.
+            GradusError: for a name that is empty or contains a slash, the separator of paths.
         """
         if not isinstance(name, str) or not name or "/" in name:
             raise GradusError(f"named({name!r}): a layer's name is a word without a slash.")
@@ -220,7 +231,7 @@ class Layer:
         return self
 
     def freeze(self) -> Layer:
-        """Keep the weights of this layer, and of all in it, as they are in training."""
+        """Stop training the weights of this layer and of its sublayers."""
         self.trainable = False
         return self
 
@@ -236,12 +247,12 @@ class Layer:
 
     @property
     def frozen(self) -> bool:
-        """Whether the layer, or one that holds it in a fresh copy, is frozen."""
+        """Whether the layer or, in a fresh copy, a parent of it is frozen."""
         return not self.trainable or bool(self.__dict__.get("_frozen"))
 
     @property
     def path(self) -> str:
-        """Where the layer stands in its network: "dense_1", or "" for the network itself."""
+        """The layer's path in its network, such as "dense_1"; "" for the network itself."""
         return str(self.__dict__.get("_path", ""))
 
     def __repr__(self) -> str:
@@ -249,45 +260,50 @@ class Layer:
         shown = [f"{n}={getattr(self, n)!r}" for n in names if n in self.__dict__]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def _call_alone(self, inputs: tuple[Any, ...], training: bool | None, mask: Any) -> Any:
+    def _call_unscoped(
+        self, inputs: tuple[Arrays, ...], training: bool | None, mask: Mask | None
+    ) -> Arrays:
         if training:
             raise GradusError(
-                "training=True updates statistics and needs randomness, so it works only on a "
+                "training=True updates statistics and draws random numbers, so it works only on a "
                 "fresh copy: write net = fresh(net, key), then net(x, training=True)."
             )
-        self._require(self.built)
-        return self.call(*inputs, **self._options(False, mask))
+        self._require_built(self.built)
+        return self.call(*inputs, **self._call_options(False, mask))
 
-    def _options(self, training: bool, mask: Any) -> dict[str, Any]:
-        """Return those of the two arguments that the layer's `call` has."""
-        taken = _parameters(type(self).call)
+    def _call_options(self, training: bool, mask: Mask | None) -> dict[str, Any]:
+        """Return those of the two options that the layer's `call` accepts."""
+        accepted = _parameter_names(type(self).call)
         options = {"training": training, "mask": mask}
-        return {name: value for name, value in options.items() if name in taken}
+        return {name: value for name, value in options.items() if name in accepted}
 
-    def _require(self, built: bool) -> None:
+    def _require_built(self, built: bool) -> None:
         if not built:
             raise GradusError(
                 f"{type(self).__name__} is not built yet: gr.Model builds its network from the "
                 "data, or write net = init(net, seed, x)."
             )
 
-    def _named_call(self, scope: Scope, inputs: tuple[Any, ...], mask: Any) -> Any:
+    def _call_with_shape_errors(
+        self, scope: Scope, inputs: tuple[Arrays, ...], mask: Mask | None
+    ) -> Arrays:
+        """Call the layer; while building, an error names the layer that cannot take its input."""
         try:
-            return self.call(*inputs, **self._options(scope.training, mask))
+            return self.call(*inputs, **self._call_options(scope.training, mask))
         except GradusError:
             raise
         except (TypeError, ValueError) as error:
             if not scope.building:
                 raise
-            raise ShapeError(f"{self._where()} cannot take its input: {error}") from error
+            raise ShapeError(f"{self._label()} cannot take its input: {error}") from error
 
-    def _where(self) -> str:
+    def _label(self) -> str:
         kind = type(self).__name__
         return f"Layer {self.path!r} ({kind})" if self.path else f"The network ({kind})"
 
-    def _build(self, scope: Scope, inputs: tuple[Any, ...]) -> None:
-        kind: Any = type(self)
-        for name in _numbers(kind):
+    def _build(self, scope: Scope, inputs: tuple[Arrays, ...]) -> None:
+        cls: Any = type(self)
+        for name in _scalar_hypers(cls):
             check_scalar(self, name, getattr(self, name, None))
         self._specs: dict[str, WeightSpec] = {}
         self.build(*(jax.tree.map(lambda a: tuple(a.shape), x) for x in inputs))
@@ -295,7 +311,7 @@ class Layer:
             for name in self._specs:
                 if attribute != name and value is self.__dict__[name]:
                     raise GradusError(
-                        f"{self._where()} keeps the weight {name!r} as self.{attribute}: give "
+                        f"{self._label()} keeps the weight {name!r} as self.{attribute}: give "
                         f"add_weight the attribute's own name, {attribute!r}."
                     )
         self._weights = {name: spec.kind for name, spec in self._specs.items()}
@@ -303,22 +319,22 @@ class Layer:
 
 
 def named_children(layer: Layer) -> Iterator[tuple[str, Layer]]:
-    """Yield the sublayers of `layer` with their names in it, in order.
+    """Yield the sublayers of `layer` with their names, in order.
 
-    A sublayer is called by its own name if it has one, else by its attribute; in a list by its
-    class and a count ("dense", "dense_1"), under the attribute's name unless that is `layers`.
+    A sublayer has the name given by `named`, else its attribute's; in a list its class's and a
+    count ("dense", "dense_1"), prefixed with the attribute's name unless that is `layers`.
     """
     for attribute, value in vars(layer).items():
         if isinstance(value, Layer):
             yield value.__dict__.get("_name", attribute), value
         elif isinstance(value, list | tuple | dict):
             prefix = "" if attribute == "layers" else f"{attribute}/"
-            for name, child in _in_container(value):
+            for name, child in _named_items(value):
                 yield prefix + name, child
 
 
 def named_layers(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
-    """Yield `layer` and every layer inside it with their paths, parents first."""
+    """Yield `layer` and every layer inside it with its path, parents first."""
     yield path, layer
     for name, child in named_children(layer):
         yield from named_layers(child, f"{path}/{name}" if path else name)
@@ -327,7 +343,7 @@ def named_layers(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
 def named_layers_trained(
     layer: Layer, path: str = "", trained: bool = True
 ) -> Iterator[tuple[str, Layer, bool]]:
-    """Yield as `named_layers` does, and whether neither the layer nor a parent is frozen."""
+    """Yield what `named_layers` does, and whether neither the layer nor a parent is frozen."""
     trained = trained and layer.trainable
     yield path, layer, trained
     for name, child in named_children(layer):
@@ -335,33 +351,34 @@ def named_layers_trained(
 
 
 def assign_paths(layer: Layer, path: str, scope: Scope | None) -> None:
-    """Tell `layer` and all in it where they stand and what they share.
+    """Set the path, and the scope if given, of `layer` and of every layer inside it.
 
     Raises:
-        GradusError: if one layer object stands in two places, or two have one path.
+        GradusError: if one layer object has two paths, or two layers have one path.
     """
     seen: dict[int, str] = {}
     paths: set[str] = set()
-    for where, part, trained in named_layers_trained(layer, path, not path or not layer.frozen):
+    for path_, part, trained in named_layers_trained(layer, path, not path or not layer.frozen):
         if id(part) in seen:
             raise GradusError(
-                f"The same {type(part).__name__} object stands at {seen[id(part)]!r} and "
-                f"{where!r}. To share its weights call it twice in the `call` of one layer that "
-                "holds it; for two layers make two objects."
+                f"The same {type(part).__name__} object is at {seen[id(part)]!r} and at "
+                f"{path_!r}. To share its weights, call it twice in the `call` of one layer that "
+                "holds it; for two layers, create two objects."
             )
-        if where in paths:
+        if path_ in paths:
             raise GradusError(
-                f"Two layers stand at {where!r}: give one of them a name of its own with "
-                ".named(...), or its attribute another name."
+                f"Two layers have the path {path_!r}: name one of them with .named(...), or "
+                "rename its attribute."
             )
-        seen[id(part)] = where
-        paths.add(where)
-        part.__dict__["_path"], part.__dict__["_frozen"] = where, not trained
+        seen[id(part)] = path_
+        paths.add(path_)
+        part.__dict__["_path"], part.__dict__["_frozen"] = path_, not trained
         if scope is not None:
             part.__dict__["_scope"] = scope
 
 
-def _in_container(value: Any) -> Iterator[tuple[str, Layer]]:
+def _named_items(value: Any) -> Iterator[tuple[str, Layer]]:
+    """Yield the layers in a list, tuple, or dict, with their names in it."""
     counts: dict[str, int] = {}
     items = value.items() if isinstance(value, dict) else ((None, item) for item in value)
     for key, item in items:
@@ -372,18 +389,18 @@ def _in_container(value: Any) -> Iterator[tuple[str, Layer]]:
 
 
 def snake_case(name: str) -> str:
-    """Return a class's name as a layer's: "BatchNorm" is "batch_norm", "Conv2D" is "conv2d"."""
+    """Return a class's name in snake case: "BatchNorm" as "batch_norm", "Conv2D" as "conv2d"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 @functools.cache
-def _parameters(call: Callable[..., Any]) -> frozenset[str]:
+def _parameter_names(call: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(call).parameters)
 
 
 @functools.cache
-def _numbers(cls: Any) -> tuple[str, ...]:
-    """Return the swept settings that `__init__` declares to be one number, or None."""
-    declared = inspect.signature(cls).parameters
-    kinds = {n: inspect.formatannotation(p.annotation).strip("'") for n, p in declared.items()}
-    return tuple(name for name in cls.hypers if kinds.get(name) in ("float", "float | None"))
+def _scalar_hypers(cls: Any) -> tuple[str, ...]:
+    """Return the swept settings that `__init__` declares as one number, or None."""
+    parameters = inspect.signature(cls).parameters
+    types = {n: inspect.formatannotation(p.annotation).strip("'") for n, p in parameters.items()}
+    return tuple(name for name in cls.hypers if types.get(name) in ("float", "float | None"))

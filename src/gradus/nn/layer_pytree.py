@@ -1,8 +1,9 @@
-"""How a layer is a pytree: which of its attributes hold leaves, and what is its structure."""
+"""How a layer is a pytree: which of its attributes hold leaves, and which are its structure."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,14 +14,14 @@ _TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
 _PLAIN = frozenset({str, int, float, bool, type(None)})  # no leaves, and hashable
 
 
-class _Fixed:
+class _StaticContainer:
     """A list, dict or set among the static attributes, hashable by its contents."""
 
     def __init__(self, value: Any) -> None:
         self.value, self.frozen = value, _freeze(value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Fixed) and self.frozen == other.frozen
+        return isinstance(other, _StaticContainer) and self.frozen == other.frozen
 
     def __hash__(self) -> int:
         return hash(self.frozen)
@@ -38,7 +39,7 @@ def _freeze(value: Any) -> Any:
 
 
 def _is_tree(value: Any) -> bool:
-    """Whether a value holds leaves: a layer, a settings pytree, or a container with one."""
+    """Return whether a value holds leaves: a layer, a settings pytree, or a container of them."""
     if isinstance(value, list | tuple):
         return any(_is_tree(item) for item in value)
     if isinstance(value, dict):
@@ -46,7 +47,7 @@ def _is_tree(value: Any) -> bool:
     return getattr(type(value), "has_leaves", False)
 
 
-def _divide(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
+def _partition(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
     leaves = layer.hypers + tuple(layer.__dict__.get("_weights", ()))
     names, values, static = [], [], []
     for name, value in vars(layer).items():
@@ -59,55 +60,46 @@ def _divide(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
             # JAX sorts the keys of a dict, but not of an OrderedDict.
             values.append(OrderedDict(value) if type(value) is dict else value)
         elif isinstance(value, list | tuple | dict | set):
-            static.append((name, _static(layer, name, value)))
+            static.append((name, _check_static(layer, name, value, _StaticContainer)))
         else:
-            _require_hashable(layer, name, value)
+            _check_static(layer, name, value, hash)
             static.append((name, value))
     return names, values, tuple(static)
 
 
-def _static(layer: Any, name: str, value: Any) -> _Fixed:
+def _check_static(layer: Any, name: str, value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Return `convert(value)`; GradusError if that finds the value is not hashable."""
     try:
-        return _Fixed(value)
+        return convert(value)
     except TypeError:
-        raise _unhashable(layer, name, value) from None
-
-
-def _require_hashable(layer: Any, name: str, value: Any) -> None:
-    try:
-        hash(value)
-    except TypeError:
-        raise _unhashable(layer, name, value) from None
-
-
-def _unhashable(layer: Any, name: str, value: Any) -> GradusError:
-    cls = type(layer).__name__
-    return GradusError(
-        f"{cls}.{name} is a {type(value).__name__}, which cannot be part of a network's fixed "
-        f"structure. For an array write self.{name} = self.add_weight({name!r}, shape, ...) in "
-        f'build (kind="state" if it is not trained), or name a swept number in {cls}.hypers.'
-    )
+        cls = type(layer).__name__
+        raise GradusError(
+            f"{cls}.{name} is a {type(value).__name__}, which cannot be part of a network's static "
+            f"structure. For an array write self.{name} = self.add_weight({name!r}, shape, ...) in "
+            f'build (kind="state" if it is not trained), or name a swept number in {cls}.hypers.'
+        ) from None
 
 
 def flatten(layer: Any) -> tuple[list[Any], Any]:
-    """Return what a layer holds that has leaves, and its structure."""
-    names, values, static = _divide(layer)
+    """Return the attributes of a layer that have leaves, and its structure."""
+    names, values, static = _partition(layer)
     return values, (tuple(names), static)
 
 
 def flatten_with_keys(layer: Any) -> tuple[list[Any], Any]:
-    """Return what `flatten` does, each part with the name of its attribute."""
-    names, values, static = _divide(layer)
+    """Return what `flatten` does, with the name of each attribute."""
+    names, values, static = _partition(layer)
     keyed = [(jax.tree_util.GetAttrKey(n), v) for n, v in zip(names, values, strict=True)]
     return keyed, (tuple(names), static)
 
 
 def unflatten(cls: type, structure: Any, values: Any) -> Any:
-    """Return the layer that `flatten` took apart, its `__init__` not called."""
+    """Return the layer that `flatten` took apart, without calling its `__init__`."""
     names, static = structure
     layer: Any = object.__new__(cls)
     layer.__dict__.update(
-        (name, value.value if isinstance(value, _Fixed) else value) for name, value in static
+        (name, value.value if isinstance(value, _StaticContainer) else value)
+        for name, value in static
     )
     layer.__dict__.update(
         (name, dict(value) if type(value) is OrderedDict else value)

@@ -1,11 +1,11 @@
-"""A whole network: built from a seed and an example, taken apart by path, called afresh."""
+"""A whole network: built from a seed and an example, read and changed by path, copied for calls."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from gradus.errors import GradusError
 from gradus.nn import initializers, mask_tracking
 from gradus.nn.heads import Head, record_heads
 from gradus.nn.layer import (
+    Kind,
     Layer,
     Scope,
     WeightSpec,
@@ -23,16 +24,19 @@ from gradus.nn.layer import (
 )
 from gradus.rng import host_rng
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Key, PyTree, Shaped
+
 L = TypeVar("L", bound=Layer)
 
 
-def init(net: L, seed: int, example: Any) -> L:
+def init(net: L, seed: int, example: PyTree[Shaped[Any, "batch ..."]]) -> L:
     """Return a built copy of `net`, its weights drawn for inputs like `example`.
 
-    Shapes are found by an abstract call, without arithmetic; each weight is then drawn on the
-    host by NumPy's counter-based Philox generator keyed by the seed and the weight's path, so
-    that a network has the same weights alone or in a sweep, on any device, and keeps them when
-    a layer without weights is put in.
+    An abstract call finds the shapes, without arithmetic. Each weight is then drawn on the host by
+    NumPy's counter-based Philox generator, keyed by the seed and the weight's path. So a network
+    has the same weights alone or in a sweep, on any device, and keeps them when you insert a layer
+    without weights.
 
     Args:
         net: the network; it is not changed.
@@ -40,15 +44,15 @@ def init(net: L, seed: int, example: Any) -> L:
         example: an array, or a tuple or dict of arrays or `jax.ShapeDtypeStruct`, batch first.
 
     Raises:
-        GradusError: if a layer stands in two places or cannot take its input.
+        GradusError: if one layer object has two paths, or a layer cannot take its input.
 
     Example:
         >>> net = gr.init(gr.Dense(3), 0, jnp.zeros((1, 4)))
         >>> net.kernel.shape, net(jnp.ones((5, 4))).shape
         ((4, 3), (5, 3))
     """
-    made: L = abstract_init(net, example).init_weights(seed)
-    return made
+    built: L = abstract_init(net, example).init_weights(seed)
+    return built
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +60,15 @@ class AbstractNetwork:
     """A network whose shapes are known and whose weights are not drawn yet.
 
     Attributes:
-        structure: of the network.
-        leaves: of the network, weights and swept settings; the weights are zero.
-        specs: how each weight is drawn, by path.
-        weights: where among the leaves each weight is, by path.
-        settings: where among them those of the unbuilt network are, in its order; None where
-            `build` made swept settings of its own from them.
+        structure: the tree structure of the network.
+        leaves: its weights, all zero, and its swept settings.
+        specs: how to draw each weight, by path.
+        weights: the index of each weight among the leaves, by path.
+        settings: the indices of the unbuilt network's leaves, in its order; None if `build`
+            created other swept settings from them.
     """
 
-    structure: Any
+    structure: jax.tree_util.PyTreeDef
     leaves: list[Any]
     specs: dict[str, WeightSpec]
     weights: dict[str, int]
@@ -72,43 +76,43 @@ class AbstractNetwork:
 
     @property
     def net(self) -> Any:
-        """The network, its weights zero."""
-        return self._made(self.leaves)
+        """The network with all weights zero."""
+        return self._unflatten(self.leaves)
 
     def init_weights(self, seed: int) -> Any:
         """Return the network with its weights, each drawn by the seed and its path."""
         leaves = list(self.leaves)
-        for where, spec in self.specs.items():
-            drawn = initializers.draw_weight(spec.initializer, host_rng(seed, where), spec.shape)
-            leaves[self.weights[where]] = drawn
-        return self._made(leaves)
+        for path, spec in self.specs.items():
+            rng = host_rng(seed, path)
+            leaves[self.weights[path]] = initializers.draw_weight(spec.initializer, rng, spec.shape)
+        return self._unflatten(leaves)
 
     def with_settings_of(self, net: Layer) -> AbstractNetwork | None:
-        """Return the outline of an unbuilt network of the same structure, without a trace.
+        """Return a copy with the settings of an unbuilt network of the same structure.
 
-        None where only a trace can tell.
+        This needs no trace; the result is None if only a trace can tell.
         """
         if self.settings is None:
             return None
         leaves = list(self.leaves)
-        for place, leaf in zip(self.settings, jax.tree.leaves(net), strict=True):
-            leaves[place] = leaf
+        for index, leaf in zip(self.settings, jax.tree.leaves(net), strict=True):
+            leaves[index] = leaf
         return dataclasses.replace(self, leaves=leaves)
 
-    def _made(self, leaves: list[Any]) -> Any:
+    def _unflatten(self, leaves: list[Any]) -> Any:
         net = jax.tree.unflatten(self.structure, leaves)
         assign_paths(net, "", None)
         return net
 
 
-def abstract_init(net: Layer, example: Any) -> AbstractNetwork:
-    """Return the outline of a network for inputs like `example`; see `init`."""
-    given = [path for path, _ in jax.tree_util.tree_flatten_with_path(net)[0]]
+def abstract_init(net: Layer, example: PyTree[Shaped[Any, "batch ..."]]) -> AbstractNetwork:
+    """Return the network for inputs like `example`, its weights not drawn yet; see `init`."""
+    unbuilt_paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(net)[0]]
     net = copy_structure(net)
     scope = Scope(building=True)
     assign_paths(net, "", scope)
     jax.eval_shape(net, _abstract(example))
-    net = copy_structure(net)  # an initialiser may be a method of the layer as it was in build
+    net = copy_structure(net)  # an initializer may be a method that needs the layer as built
     specs = {}
     for path, layer in named_layers(net):
         for name, spec in layer.__dict__.pop("_specs", {}).items():
@@ -117,28 +121,36 @@ def abstract_init(net: Layer, example: Any) -> AbstractNetwork:
         layer.__dict__.setdefault("_weights", {})
         for name in type(layer).build_only:
             layer.__dict__.pop(name, None)
-    marks = {where: object() for where in specs}
-    marked, structure = jax.tree_util.tree_flatten_with_path(with_weights(net, marks))
-    places = {id(leaf): place for place, (_, leaf) in enumerate(marked)}
-    by_path = {path: place for place, (path, _) in enumerate(marked)}
-    whole = len(marked) == len(given) + len(specs) and all(path in by_path for path in given)
+    markers = {path: object() for path in specs}
+    marked, structure = jax.tree_util.tree_flatten_with_path(with_weights(net, markers))
+    index_of_leaf = {id(leaf): index for index, (_, leaf) in enumerate(marked)}
+    index_of_path = {path: index for index, (path, _) in enumerate(marked)}
+    same_settings = len(marked) == len(unbuilt_paths) + len(specs) and all(
+        path in index_of_path for path in unbuilt_paths
+    )
     return AbstractNetwork(
         structure,
         jax.tree.leaves(net),
         specs,
-        weights={where: places[id(mark)] for where, mark in marks.items()},
-        settings=[by_path[path] for path in given] if whole else None,
+        weights={path: index_of_leaf[id(marker)] for path, marker in markers.items()},
+        settings=[index_of_path[path] for path in unbuilt_paths] if same_settings else None,
     )
 
 
-def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = False) -> L:
-    """Return a copy of `net` that a trace may update: it takes randomness and assigns state.
+def fresh(
+    net: L,
+    key: Key[Array, ""] | None = None,
+    *,
+    training: bool = False,
+    recording: bool = False,
+) -> L:
+    """Return a copy of `net` for one call: it draws random numbers and assigns its own state.
 
     Args:
         net: a built network.
-        key: JAX key for dropout, noise and the like; None where nothing is random.
-        training: whether its calls are in training unless they say otherwise.
-        recording: whether it keeps the inputs and outputs of its layers, for `recorded`.
+        key: a JAX key for dropout and noise; None if nothing is random.
+        training: whether its calls behave as in training by default.
+        recording: whether to keep the inputs and outputs of its layers, for `recorded`.
 
     Example:
         >>> net = gr.init(gr.Dropout(0.5), 0, jnp.zeros((1, 4)))
@@ -147,30 +159,29 @@ def fresh(net: L, key: Any = None, *, training: bool = False, recording: bool = 
         [0.0, 2.0]
     """
     leaves, structure = jax.tree.flatten(net)
-    made: L = jax.tree.unflatten(structure, leaves)
-    assign_paths(made, "", Scope(key, training, recording=recording))
-    return made
+    copied: L = jax.tree.unflatten(structure, leaves)
+    assign_paths(copied, "", Scope(key, training, recording=recording))
+    return copied
 
 
 def recorded(net: Layer) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the inputs and outputs, by path, of the layers that a recording copy has called."""
+    """Return the inputs and outputs of the layers that a recording copy has called, by path."""
     scope: Scope = net.__dict__["_scope"]
     return scope.inputs, scope.outputs
 
 
-def added_losses(net: Layer) -> list[Any]:
-    """Return what the layers of a fresh copy have added to the loss: scalars, or `(batch,)`."""
+def added_losses(net: Layer) -> list[Float[Array, "..."]]:
+    """Return the losses that the layers of a fresh copy have added: scalars, or `(batch,)`."""
     scope: Scope = net.__dict__["_scope"]
     return scope.losses
 
 
-def forward(net: Layer, x: Any) -> Head:
-    """Call a (fresh) network and say what its output is: its logits where they are known.
+def forward(net: Layer, x: PyTree[Shaped[Array, "batch ..."]]) -> Head:
+    """Call a (fresh) network and return its head: the logits where known, else the output.
 
-    A softmax, log-softmax or sigmoid that ends the network, as an activation, as a layer or as
-    the last line of a user's `call`, is recognised; so is the mask of an output that still has
-    the steps of a masked sequence. For several outputs the head's parts are trees of the output's
-    structure.
+    A final softmax, log-softmax, or sigmoid is recognized as an activation, as a layer, and as the
+    last line of a user's `call`; so is the mask of an output that still has the steps of a masked
+    sequence. For several outputs the result is a tree of heads.
     """
     with record_heads() as recorder, mask_tracking.tracking():
         output = net(x)
@@ -181,41 +192,41 @@ def forward(net: Layer, x: Any) -> Head:
         return jax.tree.map(head, output)
 
 
-def weights(net: Layer, kind: str | None = None) -> dict[str, Any]:
+def weights(net: Layer, kind: Kind | None = None) -> dict[str, Any]:
     """Return the weights of `net` by path, such as "dense_1/kernel".
 
     Args:
         net: a built network.
-        kind: "param" for those that are trained, "state" for all others (running statistics
-            and the weights of frozen layers), None for all.
+        kind: "param" for the trained weights, "state" for all others (running statistics and the
+            weights of frozen layers), None for all.
     """
-    found = {}
+    selected = {}
     for path, layer, trained in named_layers_trained(net):
         for name, declared in layer.__dict__.get("_weights", {}).items():
             actual = "param" if declared == "param" and trained else "state"
             if kind in (None, actual):
-                found[join_path(path, name)] = getattr(layer, name)
-    return found
+                selected[join_path(path, name)] = getattr(layer, name)
+    return selected
 
 
 def with_weights(net: L, values: Mapping[str, Any]) -> L:
     """Return a copy of `net` with the weights at the given paths replaced."""
     leaves, structure = jax.tree.flatten(net)
-    made: L = jax.tree.unflatten(structure, leaves)
-    left = dict(values)
-    for path, layer in named_layers(made):
+    copied: L = jax.tree.unflatten(structure, leaves)
+    unused = dict(values)
+    for path, layer in named_layers(copied):
         for name in layer.__dict__.get("_weights", {}):
-            where = join_path(path, name)
-            if where in left:
-                setattr(layer, name, left.pop(where))
-    if left:
-        raise GradusError(f"The network has no weights named {', '.join(sorted(left))}.")
-    assign_paths(made, "", None)
-    return made
+            weight_path = join_path(path, name)
+            if weight_path in unused:
+                setattr(layer, name, unused.pop(weight_path))
+    if unused:
+        raise GradusError(f"The network has no weights named {', '.join(sorted(unused))}.")
+    assign_paths(copied, "", None)
+    return copied
 
 
 def copy_structure(net: L) -> L:
-    """Return a copy of a network whose layers are new objects, all else being shared."""
+    """Return a copy of a network with new layer objects; everything else is shared."""
     memo: dict[int, Any] = {}
     return _copy(net, memo)
 
@@ -237,10 +248,10 @@ def _abstract(example: Any) -> Any:
 def _copy(value: Any, memo: dict[int, Any]) -> Any:
     if isinstance(value, Layer):
         if id(value) not in memo:
-            made = copy.copy(value)
-            memo[id(value)] = made
+            copied = copy.copy(value)
+            memo[id(value)] = copied
             for name, attribute in vars(value).items():
-                made.__dict__[name] = _copy(attribute, memo)
+                copied.__dict__[name] = _copy(attribute, memo)
         return memo[id(value)]
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)(_copy(item, memo) for item in value)

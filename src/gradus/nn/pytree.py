@@ -1,4 +1,4 @@
-"""Settings as pytrees: frozen dataclasses whose numbers are leaves, so that no value recompiles."""
+"""Settings as pytrees: frozen dataclasses with numbers as leaves, so new values never recompile."""
 
 from __future__ import annotations
 
@@ -11,72 +11,72 @@ import numpy as np
 from gradus import cache
 from gradus.errors import GradusError
 
-# Every way into gradus that computes passes this module, and what does not, such as
-# `gradus --help`, never imports JAX: so the compilation cache is turned on here, once.
+# Whatever computes imports this module; what does not, such as `gradus --help`, never imports JAX.
+# So the compilation cache is enabled here, once.
 cache.enable()
 
 T = TypeVar("T", bound=type)
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
-    """Declare a field of a `pytree` class that belongs to the program's structure, not its values.
+    """Declare a field of a `pytree` class as static: part of the program, not one of its inputs.
 
-    A static field must be hashable; a program is compiled anew for each of its values.
+    A static field must be hashable; each of its values compiles another program.
     """
     return dataclasses.field(default=default, metadata={"static": True})
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(cls: T) -> T:
-    """Make a class a frozen dataclass and a JAX pytree; its fields, unless `static`, are leaves."""
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
-    fields = dataclasses.fields(made)
-    fixed = tuple(field.name for field in fields if field.metadata.get("static"))
-    leaves = tuple(field.name for field in fields if field.name not in fixed)
+    """Make a class a frozen dataclass and a JAX pytree; all fields but `static` ones are leaves."""
+    node_class: Any = dataclasses.dataclass(frozen=True)(cls)
+    fields = dataclasses.fields(node_class)
+    statics = tuple(field.name for field in fields if field.metadata.get("static"))
+    leaves = tuple(field.name for field in fields if field.name not in statics)
     keys = tuple(map(jax.tree_util.GetAttrKey, leaves))
 
     def flatten(owner: Any) -> tuple[list[Any], tuple[Any, ...]]:
-        held = vars(owner)
-        return [held[name] for name in leaves], tuple([held[name] for name in fixed])
+        values = vars(owner)
+        return [values[name] for name in leaves], tuple([values[name] for name in statics])
 
     def flatten_with_keys(owner: Any) -> tuple[list[Any], tuple[Any, ...]]:
         values, structure = flatten(owner)
         return list(zip(keys, values, strict=True)), structure
 
     def unflatten(structure: tuple[Any, ...], values: Any) -> Any:
-        owner: Any = object.__new__(made)
-        vars(owner).update(zip(fixed, structure, strict=True))
+        owner: Any = object.__new__(node_class)
+        vars(owner).update(zip(statics, structure, strict=True))
         vars(owner).update(zip(leaves, values, strict=True))
         return owner
 
-    # Not `register_dataclass`: to JAX 0.10 and 0.12 two classes so registered are one structure if
-    # their fields are alike, and now and then a program compiled for one loss was run for another.
-    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
-    made.has_leaves = True  # a layer that holds one has its leaves
-    return made
+    # Not `register_dataclass`: JAX 0.10 and 0.12 take two classes with the same fields for one
+    # structure, and sometimes ran a program that was compiled for another loss.
+    jax.tree_util.register_pytree_with_keys(node_class, flatten_with_keys, unflatten, flatten)
+    node_class.has_leaves = True  # tells a layer that an attribute of this class has leaves
+    return node_class
 
 
 def check_scalar(owner: object, name: str, value: Any) -> None:
-    """Refuse a list, a tuple or a word where a setting is one number, or an array in a sweep.
+    """Refuse a list, a tuple, or a string for a setting that is one number.
 
-    All else passes: within a program a setting is a tracer, in a sweep it may be a space.
+    All else passes: in a program a setting is a tracer, in a sweep an array or a space.
 
     Raises:
         GradusError: naming the class of `owner` and the setting.
     """
     if not isinstance(value, list | tuple | str):
         return
-    words = "write one number"
+    advice = "write one number"
     if not isinstance(value, str):
         options = ", ".join(map(repr, value))
-        words += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
-    raise GradusError(f"{type(owner).__name__}({name}={value!r}): {words}.")
+        advice += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
+    raise GradusError(f"{type(owner).__name__}({name}={value!r}): {advice}.")
 
 
 def canonicalize(tree: Any) -> Any:
-    """Return `tree` with every Python number as a float32 array, an integer array left as it is.
+    """Return `tree` with every Python number as a float32 array; arrays stay as they are.
 
-    A Python float and an array of the same value would otherwise be two programs.
+    Otherwise a Python float and an array of the same value would compile two programs.
     """
 
     def convert(leaf: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What is learnt and how it is judged: losses, metrics, penalties on weights."""
+"""What is learned and how it is judged: losses, metrics, penalties on weights."""

@@ -29,7 +29,7 @@ def activation_warning(loss: Loss, head: str, output_shape: targets.Shape) -> st
     said = f"A {head} output with {loss.name}: "
     if head in ("softmax", "log_softmax") and output_shape[-1] == 1:
         return said + (
-            "the softmax of one output is always 1, whatever the weights, so nothing is learnt. "
+            "the softmax of one output is always 1, whatever the weights, so nothing is learned. "
             'Write Dense(1, "sigmoid") with binary_crossentropy, or Dense(2, "softmax").'
         )
     if loss.link is not None:

@@ -192,7 +192,7 @@ def clip(p: Array) -> Array:
     return jnp.clip(p, EPSILON, 1 - EPSILON)
 
 
-def normalised(p: Array) -> Array:
+def normalized(p: Array) -> Array:
     """Return outputs as probabilities that sum to 1 over the last axis, then clipped."""
     return clip(p / jnp.maximum(jnp.sum(p, axis=-1, keepdims=True), EPSILON))
 

@@ -29,7 +29,7 @@ from gradus.objectives.loss import (
     clip,
     cross_entropy,
     logits_cross_entropy,
-    normalised,
+    normalized,
     pair,
     pair_of_either,
     pair_of_labels,
@@ -262,7 +262,7 @@ class CategoricalCrossentropy(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
-        return cross_entropy(y, jnp.log(normalised(p)), self.label_smoothing)
+        return cross_entropy(y, jnp.log(normalized(p)), self.label_smoothing)
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair(y_true, logits)
@@ -272,7 +272,7 @@ class CategoricalCrossentropy(Loss):
 @registry.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
 @pytree
 class SparseCategoricalCrossentropy(Loss):
-    """−log ŷ of the labelled class, for integer labels 0…K-1; from logits by log-softmax.
+    """−log ŷ of the labeled class, for integer labels 0…K-1; from logits by log-softmax.
 
     Args:
         label_smoothing: s in [0, 1]; the one-hot target y becomes y (1 − s) + s/K.
@@ -294,7 +294,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_labels(y_true, y_pred)
-        return cross_entropy(y, jnp.log(normalised(p)), self.label_smoothing)
+        return cross_entropy(y, jnp.log(normalized(p)), self.label_smoothing)
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
         y, z = pair_of_labels(y_true, logits)
@@ -332,7 +332,7 @@ class CategoricalFocalCrossentropy(Loss):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_either(y_true, y_pred)
-        p = normalised(p)
+        p = normalized(p)
         return cross_entropy(y, self._focus(1 - p) * jnp.log(p), self.label_smoothing)
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:

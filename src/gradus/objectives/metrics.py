@@ -299,7 +299,7 @@ class AUC(Metric):
     and negatives. Predictions are counted in bins, half of them evenly spaced in the probability
     and half in its logit from -16 to 16. Pairs within one bin count as ties, so the error is at
     most half their share: below 0.001 where logits deviate by 0.3 to 10, or by 0.1 around zero.
-    Predictions nearer to each other, as those of a model that has hardly learnt, need more bins.
+    Predictions nearer to each other, as those of a model that has hardly learned, need more bins.
 
     Args:
         bins: how many.

@@ -1,1 +1,1 @@
-"""How weights move: optimisers and learning-rate schedules."""
+"""How weights move: optimizers and learning-rate schedules."""

@@ -1,4 +1,4 @@
-"""What every optimiser shares: the state, the step, clipping and decoupled weight decay."""
+"""What every optimizer shares: the state, the step, clipping and decoupled weight decay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rate = Number | Schedule
 _AT_LEAST_ZERO = "0 or more", lambda value: value >= 0
 _POSITIVE = "greater than 0", lambda value: value > 0
 _FRACTION = "at least 0 and less than 1", lambda value: 0 <= value < 1
-# What a setting of this name may be, in every optimiser that has it.
+# What a setting of this name may be, in every optimizer that has it.
 _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("momentum", "rho", "beta_1", "beta_2"), _FRACTION),
     **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), _POSITIVE),
@@ -39,12 +39,12 @@ _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 class Optimizer(abc.ABC):
     """A rule that turns gradients into new weights; its hyperparameters are leaves of a pytree.
 
-    An optimiser holds no state of its own: `init` makes it, `update` returns the next one.
+    An optimizer holds no state of its own: `init` makes it, `update` returns the next one.
 
         state = optimizer.init(params)
         params, state = optimizer.update(gradients, state, params)
 
-    Both may be jitted with the optimiser as an argument: a new learning rate then compiles
+    Both may be jitted with the optimizer as an argument: a new learning rate then compiles
     nothing, and a vector of rates under `vmap` is a sweep. The options below are common to all.
     None means absent, and is part of the program's structure; a number is a value.
 
@@ -221,7 +221,7 @@ class Optimizer(abc.ABC):
 
 @functools.lru_cache(256)
 def _shapes(structure: Any, kinds: tuple[tuple[tuple[int, ...], Any], ...]) -> Tree:
-    """Return the shapes of a new state for an optimiser and weights of such structure and kinds."""
+    """Return the shapes of a new state for an optimizer and weights of such structure and kinds."""
     given = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     return jax.eval_shape(lambda optimizer, params: optimizer._start(params), *given)
 

@@ -1,4 +1,4 @@
-"""An optimiser on a plain function, step by step."""
+"""An optimizer on a plain function, step by step."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from gradus.optim.base import Optimizer
 def descend(
     function: Callable[[Any], Any], start: Any, optimizer: str | Optimizer, steps: int
 ) -> np.ndarray:
-    """Return the path of an optimiser down a function.
+    """Return the path of an optimizer down a function.
 
-    The whole path is one compiled program; with other numbers in the optimiser, or another start,
+    The whole path is one compiled program; with other numbers in the optimizer, or another start,
     it is the same one.
 
     Args:
         function: of an array like `start`, written with `jax.numpy`, to a number.
         start: where the path begins, an array of any shape.
-        optimizer: a name or an optimiser.
+        optimizer: a name or an optimizer.
         steps: how many.
 
     Returns:
         The points `(steps + 1, *shape of start)`, the start first.
 
     Raises:
-        GradusError: for an unknown optimiser, or steps that are no whole number.
+        GradusError: for an unknown optimizer, or steps that are no whole number.
         ShapeError: if the function's value is no number.
 
     Example:

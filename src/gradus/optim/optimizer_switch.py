@@ -1,4 +1,4 @@
-"""An optimiser that a number chooses, so that trainings which differ in it are one program."""
+"""An optimizer that a number chooses, so that trainings which differ in it are one program."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from gradus.optim.base import Optimizer, Tree
 
 @pytree
 class OptimizerSwitch(Optimizer):
-    """One of several optimisers, `options[which]`, of which only that one is computed.
+    """One of several optimizers, `options[which]`, of which only that one is computed.
 
     Its memory holds that of each; those that are not chosen keep theirs as it is.
 
     Args:
-        which: the place of the optimiser among the options, a number.
-        options: optimisers that need neither the loss itself nor a plateau.
+        which: the place of the optimizer among the options, a number.
+        options: optimizers that need neither the loss itself nor a plateau.
     """
 
     which: Any = 0
     options: tuple[Optimizer, ...] = ()
 
     def transformation(self, learning_rate: jax.Array) -> Any:
-        """Raise a `GradusError`: the rule is that of the chosen optimiser, which `update` asks."""
+        """Raise a `GradusError`: the rule is that of the chosen optimizer, which `update` asks."""
         raise GradusError("A Switch has no rule of its own: call its update.")
 
     def rate(self, step: jax.Array) -> jax.Array:
-        """Return the learning rate of the chosen optimiser."""
+        """Return the learning rate of the chosen optimizer."""
         return self._chosen([option.rate for option in self.options], step)
 
     def init(self, params: Tree) -> Tree:
-        """Return the state before the first step, with the memory of each optimiser."""
+        """Return the state before the first step, with the memory of each optimizer."""
         memories = tuple(option.init(params) for option in self.options)
         return {"step": jnp.zeros((), jnp.int32), "options": memories}
 
     def update(self, gradients: Tree, state: Tree, params: Tree, **more: Any) -> tuple[Tree, Tree]:
-        """Return the new params and state of the chosen optimiser."""
+        """Return the new params and state of the chosen optimizer."""
         scale = more.get("learning_rate_scale", 1.0)
 
         def rule(place: int) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Optimisers, each with its update rule, its source and whose convention it follows.
+"""Optimizers, each with its update rule, its source and whose convention it follows.
 
 The names and defaults are Keras's; the mathematics is Optax's. In formulas w is a weight, g its
 gradient, η the learning rate, ε `epsilon`, t the number of the step counted from 1.
@@ -23,7 +23,7 @@ REGISTRY = Registry("optimizer")
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
-    """Return the optimiser of a name, with its default settings; an optimiser as it is.
+    """Return the optimizer of a name, with its default settings; an optimizer as it is.
 
     Raises:
         GradusError: for an unknown name (with the nearest one) or anything else.
@@ -50,7 +50,7 @@ class SGD(Optimizer):
 
     The learning rate stands outside the velocity, as in Optax and PyTorch; in Keras it stands
     inside. The two are equal while the rate is constant. `momentum=None`, the default, keeps no
-    velocity; `momentum=0.0` computes the same with one, so that it may be swept from 0 upwards.
+    velocity; `momentum=0.0` computes the same with one, so that it may be swept from 0 upward.
 
     Example:
         >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25), steps=2).tolist()
@@ -140,7 +140,7 @@ class RMSprop(Optimizer):
 
     With `centered` the running mean of g, squared, is taken from s. With `momentum` μ:
     v ← μ v + η g / √(s + ε), w ← w - v. ε is inside the root, as in Keras; no bias correction.
-    Source: Tieleman & Hinton, 2012; centred: Graves, 2013.
+    Source: Tieleman & Hinton, 2012; centered: Graves, 2013.
 
     Example:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.RMSprop(0.1), steps=3).round(3))
@@ -210,7 +210,7 @@ class AdamW(Optimizer):
     weight_decay: Number | None = 0.004
 
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
-        """Return the rule above, without the decay, which all optimisers have in common."""
+        """Return the rule above, without the decay, which all optimizers have in common."""
         return _adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)
 
 

@@ -102,7 +102,7 @@ def test_angles_lie_within_the_factor():
     rows, columns = np.mgrid[:21, :21] - 10
     mass = y.sum((1, 2))
     angles = np.arctan2((y * columns).sum((1, 2)) / mass, -(y * rows).sum((1, 2)) / mass)
-    # Uniform over ±0.1 turns; interpolation moves the centre by a hundredth of a turn at most.
+    # Uniform over ±0.1 turns; interpolation moves the center by a hundredth of a turn at most.
     assert np.abs(angles).max() / (2 * np.pi) <= 0.11
     assert np.quantile(angles, [0.25, 0.5, 0.75]) / (2 * np.pi) == pytest.approx(
         [-0.05, 0, 0.05], abs=0.02
@@ -138,7 +138,7 @@ def test_factors_map_over_a_population():
         (lambda: changed(gr.RandomFlip("horizontl")), "Did you mean 'horizontal'"),
         (lambda: changed(gr.RandomCrop(6, 4)), r"6 × 4 .*\(300, 5, 4, 2\)"),
         (lambda: changed(gr.RandomCrop(0, 4)), "height=0"),
-        (lambda: changed(gr.RandomFlip(), SAME[..., 0]), r"grey images"),
+        (lambda: changed(gr.RandomFlip(), SAME[..., 0]), r"gray images"),
     ],
 )
 def test_what_does_not_fit_gets_a_clear_error(make, message):

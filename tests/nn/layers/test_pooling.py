@@ -93,8 +93,8 @@ def test_whole_numbers_are_pooled_as_numbers():
     [
         (gr.MaxPool2D(3), (1, 2, 5, 1), r"'max_pool2d' .* 3 × 3 .*\(1, 2, 5, 1\).*pool_size"),
         (gr.AvgPool1D(3), (1, 2, 1), r"window of 3 .*\(1, 2, 1\)"),
-        (gr.MaxPool2D(), (1, 4, 4), r"\(1, 4, 4\): for grey images write x\[\.\.\., None\]"),
-        (gr.GlobalAvgPool2D(), (1, 4, 4), r"grey images"),
+        (gr.MaxPool2D(), (1, 4, 4), r"\(1, 4, 4\): for gray images write x\[\.\.\., None\]"),
+        (gr.GlobalAvgPool2D(), (1, 4, 4), r"gray images"),
         (gr.GlobalMaxPool1D(), (1, 4), r"sequences"),
         (gr.MaxPool2D(0), (1, 4, 4, 1), r"pool_size=0"),
         (gr.MaxPool2D(2, "same"), (1, 4, 4, 1), r"strides='same'"),

@@ -130,7 +130,7 @@ class MultiHeadAttention(Layer):
             return whole_number("key_dim", self.key_dim, 1, "MultiHeadAttention")
         if shape[-1] % self.num_heads:
             raise ShapeError(
-                f"{self._where()} divides the width of its input among {self.num_heads} heads, "
+                f"{self._label()} divides the width of its input among {self.num_heads} heads, "
                 f"but was given shape {tuple(shape)}, and {shape[-1]} / {self.num_heads} is no "
                 "whole number: write another num_heads, or the size of a head, key_dim=…."
             )
@@ -145,7 +145,7 @@ class MultiHeadAttention(Layer):
         require_sequence(self, value.shape)
         if query.shape[0] != value.shape[0]:
             raise ShapeError(
-                f"{self._where()} was given a query of shape {tuple(query.shape)} but a value of "
+                f"{self._label()} was given a query of shape {tuple(query.shape)} but a value of "
                 f"shape {tuple(value.shape)}: both must have the same number of samples."
             )
 
@@ -162,7 +162,7 @@ class MultiHeadAttention(Layer):
                 continue
             if mask.shape not in fitting:
                 raise ShapeError(
-                    f"{self._where()} was given a mask of shape {tuple(mask.shape)} for values of "
+                    f"{self._label()} was given a mask of shape {tuple(mask.shape)} for values of "
                     f"shape {tuple(value.shape)}: write one of shape "
                     f"{' or '.join(map(str, fitting))}, true where something may be looked at."
                 )
@@ -295,7 +295,7 @@ class PositionalEmbedding(Layer):
         require_sequence(self, x.shape)
         if x.shape[1] > self.length or x.shape[2] != self.embeddings.shape[1]:
             raise ShapeError(
-                f"{self._where()} has vectors of shape {tuple(self.embeddings.shape)} for its "
+                f"{self._label()} has vectors of shape {tuple(self.embeddings.shape)} for its "
                 f"positions but was given an input of shape {tuple(x.shape)}: the sequences may "
                 f"have {self.length} steps at most, and the width that the layer was built for."
             )
@@ -306,7 +306,7 @@ class TransformerEncoder(Layer):
     """The block that Transformers repeat: attention, then two dense layers, each with a skip.
 
     `x + attend(norm(x))`, then the same with `dense(hidden)` and `dense(width)` in place of the
-    attention. Standardising first trains without a warm-up of the learning rate (Xiong et al.
+    attention. Standardizing first trains without a warm-up of the learning rate (Xiong et al.
     2020, "On layer normalization in the Transformer architecture"); in the original, with
     `pre_norm=False`, it is `norm(x + attend(x))`. `x` is `(batch, steps, width)`, so is the output.
 
@@ -316,7 +316,7 @@ class TransformerEncoder(Layer):
         dropout: the share set to zero in training of the attention's weights and of what each of
             the two parts adds; 0 draws no random numbers. A swept setting.
         activation: of the dense layer inside, such as "relu" or "gelu".
-        pre_norm: whether each part is standardised before it, or the sum after it.
+        pre_norm: whether each part is standardized before it, or the sum after it.
         causal: whether a step attends only to itself and what came before.
         key_dim: the size of a head; None for `width / num_heads`.
 
@@ -384,12 +384,12 @@ def require_sequence(layer: Layer, shape: tuple[int, ...]) -> None:
     """
     if len(shape) == 2:
         raise ShapeError(
-            f"{layer._where()} takes sequences, shape (batch, steps, features), but was given "
+            f"{layer._label()} takes sequences, shape (batch, steps, features), but was given "
             f"shape {tuple(shape)}: for codes put an Embedding before it, for one feature a step "
             "write x[..., None]."
         )
     if len(shape) != 3 or shape[1] == 0:
         raise ShapeError(
-            f"{layer._where()} takes sequences of at least one step, shape (batch, steps, "
+            f"{layer._label()} takes sequences of at least one step, shape (batch, steps, "
             f"features), but was given shape {tuple(shape)}."
         )

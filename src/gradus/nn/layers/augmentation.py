@@ -129,7 +129,7 @@ class RandomCrop(Layer):
         spare = x.shape[1] - height, x.shape[2] - width
         if min(spare) < 0:
             raise ShapeError(
-                f"{self._where()} cuts out {format_sizes((height, width))} but was given images of "
+                f"{self._label()} cuts out {format_sizes((height, width))} but was given images of "
                 f"shape {tuple(x.shape)}, {format_sizes(x.shape[1:3])} large: write a smaller "
                 "height and width."
             )
@@ -199,7 +199,7 @@ def rotate(x: Any, angle: Any) -> Any:
 def _interpolated(x: Any, rows: Any, columns: Any) -> Any:
     """Return the images' values at places `(batch, h, w)` between their pixels."""
     batch, height, width, channels = x.shape
-    # With a frame of zeros the four neighbours of any place are there.
+    # With a frame of zeros the four neighbors of any place are there.
     framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(batch, -1, channels)
     rows, columns = jnp.clip(rows, -1, height), jnp.clip(columns, -1, width)
     above = jnp.minimum(jnp.floor(rows), height - 1)

@@ -128,7 +128,7 @@ class Residual(Layer):
             y = layer(y)
         if y.shape != x.shape:
             raise ShapeError(
-                f"{self._where()} adds its layers' output of shape {tuple(y.shape)} to its input "
+                f"{self._label()} adds its layers' output of shape {tuple(y.shape)} to its input "
                 f"of shape {tuple(x.shape)}: end it with Dense({x.shape[-1]})."
             )
         return x + y

@@ -63,7 +63,7 @@ class WindowLayer(Layer):
     def _check_channels(self, x: Any, channels: int) -> None:
         if x.shape[-1] != channels:
             raise ShapeError(
-                f"{self._where()} was built for {channels} channels (kernel "
+                f"{self._label()} was built for {channels} channels (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
 
@@ -120,7 +120,7 @@ class BaseConv(WindowLayer):
         check_axes(self, shape, self.rank)
         if shape[-1] % groups or filters % groups:
             raise ShapeError(
-                f"{self._where()} has groups={groups}, which must divide its {filters} filters "
+                f"{self._label()} has groups={groups}, which must divide its {filters} filters "
                 f"and the {shape[-1]} channels of its input, shape {tuple(shape)}."
             )
         sizes = per_axis(self, "kernel_size", self.rank)

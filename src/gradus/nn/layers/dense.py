@@ -70,7 +70,7 @@ class Dense(Layer):
         activations.get(self.activation)
         if len(shape) < 2:
             raise ShapeError(
-                f"{self._where()} takes rows of numbers, shape (batch, features), but was given "
+                f"{self._label()} takes rows of numbers, shape (batch, features), but was given "
                 f"shape {shape}: for one feature write x[:, None]."
             )
         self.kernel = self.add_weight("kernel", (shape[-1], units), self.kernel_initializer)
@@ -81,7 +81,7 @@ class Dense(Layer):
         """Return `activation(x @ kernel + bias)`."""
         if x.shape[-1] != self.kernel.shape[0]:
             raise ShapeError(
-                f"{self._where()} was built for {self.kernel.shape[0]} inputs (kernel "
+                f"{self._label()} was built for {self.kernel.shape[0]} inputs (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
         z = as_float(x) @ self.kernel

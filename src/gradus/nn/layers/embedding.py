@@ -64,7 +64,7 @@ class Embedding(Layer):
         """Return the vectors of the codes."""
         if not jnp.issubdtype(x.dtype, jnp.integer):
             raise GradusError(
-                f"{self._where()} takes whole numbers (codes) but was given {x.dtype}: "
+                f"{self._label()} takes whole numbers (codes) but was given {x.dtype}: "
                 "write x.astype('int32')."
             )
         # A code without a vector gives NaN, which ends training and is named, not another's.
@@ -72,7 +72,7 @@ class Embedding(Layer):
         if self.mask_zero:
             if x.ndim != 2:
                 raise ShapeError(
-                    f"{self._where()} masks sequences of codes, shape (batch, steps), but was "
+                    f"{self._label()} masks sequences of codes, shape (batch, steps), but was "
                     f"given shape {tuple(x.shape)}: leave out mask_zero."
                 )
             mask_tracking.set_mask(vectors, x != 0)
@@ -111,11 +111,11 @@ class ColumnEmbedding(Layer):
     def call(self, x: Any) -> Any:
         """Return the numbers and the vectors side by side."""
         if not isinstance(x, dict) or set(x) != {"numbers", "categories"}:
-            raise ShapeError(f"{self._where()} takes a dict of 'numbers' and 'categories'.")
+            raise ShapeError(f"{self._label()} takes a dict of 'numbers' and 'categories'.")
         codes = x["categories"]
         if codes.shape[-1] != len(self.columns):
             raise ShapeError(
-                f"{self._where()} has {len(self.columns)} category columns but was given codes "
+                f"{self._label()} has {len(self.columns)} category columns but was given codes "
                 f"of shape {tuple(codes.shape)}."
             )
         vectors = [embed(codes[:, i]) for i, embed in enumerate(self.columns)]

@@ -40,7 +40,7 @@ class Masking(Layer):
         """Return `x` with zeros in the steps that fill, and note which those are."""
         if x.ndim < 3:
             raise ShapeError(
-                f"{self._where()} takes sequences, shape (batch, steps, features), but was given "
+                f"{self._label()} takes sequences, shape (batch, steps, features), but was given "
                 f"shape {tuple(x.shape)}: for one feature a step write x[..., None]; codes are "
                 "masked by Embedding(mask_zero=True)."
             )

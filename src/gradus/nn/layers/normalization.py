@@ -1,4 +1,4 @@
-"""Layers that standardise what passes through them."""
+"""Layers that standardize what passes through them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradus.nn.layer import Layer
 
 
 class BatchNorm(Layer):
-    """Standardise each feature over the mini-batch, then scale and shift it.
+    """Standardize each feature over the mini-batch, then scale and shift it.
 
     In training `y = γ (x − μ_B) / √(σ²_B + ε) + β` with the mean and the biased variance of the
     batch over all axes but the last; the running statistics become
@@ -70,11 +70,11 @@ class BatchNorm(Layer):
         self.moving_variance = self.add_weight("moving_variance", size, "ones", kind="state")
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return the standardised input; in training the running statistics move."""
+        """Return the standardized input; in training the running statistics move."""
         x = as_float(x)
         if x.shape[-1] != self.moving_mean.shape[0]:
             raise ShapeError(
-                f"{self._where()} was built for {self.moving_mean.shape[0]} features but was "
+                f"{self._label()} was built for {self.moving_mean.shape[0]} features but was "
                 f"given an input of shape {tuple(x.shape)}."
             )
         if training and not self.frozen:
@@ -95,7 +95,7 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """Standardise each sample over its last axis, then scale and shift it.
+    """Standardize each sample over its last axis, then scale and shift it.
 
     `y = γ (x − μ) / √(σ² + ε) + β`, with the mean and the biased variance of that axis.
     `gamma` and `beta` have shape `(features,)` (Ba, Kiros & Hinton 2016, "Layer normalization").
@@ -139,9 +139,9 @@ class LayerNorm(Layer):
             self.beta = self.add_weight("beta", (shape[-1],), self.beta_initializer)
 
     def call(self, x: Any) -> Any:
-        """Return the standardised input."""
+        """Return the standardized input."""
         x = as_float(x)
-        centred = x - x.mean(-1, keepdims=True)
-        y = centred * lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
+        centered = x - x.mean(-1, keepdims=True)
+        y = centered * lax.rsqrt(jnp.square(centered).mean(-1, keepdims=True) + self.epsilon)
         y = y * self.gamma if self.scale else y
         return y + self.beta if self.center else y

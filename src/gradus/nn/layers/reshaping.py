@@ -57,7 +57,7 @@ class Reshape(Layer):
             )
         if (size % known if -1 in target else size - known) != 0:
             raise ShapeError(
-                f"{self._where()} makes samples of shape {target} but was given samples of shape "
+                f"{self._label()} makes samples of shape {target} but was given samples of shape "
                 f"{tuple(x.shape[1:])}, that is {size} values each."
             )
         return x.reshape(x.shape[0], *target)

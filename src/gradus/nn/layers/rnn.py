@@ -132,7 +132,7 @@ class Recurrent(Layer, abc.ABC):
         given = self.__dict__.get(name)
         if isinstance(given, Layer):
             raise GradusError(
-                f"{self._where()} cannot have the layer {given!r} as {name}: write a name or a "
+                f"{self._label()} cannot have the layer {given!r} as {name}: write a name or a "
                 "function."
             )
         return activations.get(given)
@@ -144,7 +144,7 @@ class Recurrent(Layer, abc.ABC):
         return jnp.where(keep, x / (1.0 - rate), 0.0)
 
     def _check(self, shape: tuple[int, ...]) -> None:
-        said = f"{self._where()} takes sequences, shape (batch, steps, features), but was given "
+        said = f"{self._label()} takes sequences, shape (batch, steps, features), but was given "
         said += f"shape {tuple(shape)}: "
         if len(shape) == 2:
             raise ShapeError(
@@ -157,7 +157,7 @@ class Recurrent(Layer, abc.ABC):
             raise ShapeError(said + "a sequence needs at least one step.")
         if self.built and shape[-1] != self.kernel.shape[0]:
             raise ShapeError(
-                f"{self._where()} was built for {self.kernel.shape[0]} features a step (kernel "
+                f"{self._label()} was built for {self.kernel.shape[0]} features a step (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(shape)}."
             )
 
@@ -166,7 +166,7 @@ class Recurrent(Layer, abc.ABC):
             return None
         if tuple(mask.shape) != tuple(x.shape[:2]):
             raise ShapeError(
-                f"{self._where()} was given a mask of shape {tuple(mask.shape)} for an input of "
+                f"{self._label()} was given a mask of shape {tuple(mask.shape)} for an input of "
                 f"shape {tuple(x.shape)}: a mask has shape (batch, steps), {tuple(x.shape[:2])}."
             )
         return jnp.asarray(mask, bool)

@@ -67,11 +67,11 @@ def check_axes(layer: Layer, shape: Sizes, rank: int) -> None:
     )
     hint = ""
     if len(shape) == rank + 1:
-        what = "sequences of single numbers" if rank == 1 else "grey images"
+        what = "sequences of single numbers" if rank == 1 else "gray images"
         hint = f": for {what} write x[..., None]"
     elif len(shape) == 2:
         hint = ": put Reshape((height, width, channels)) before it"
-    raise ShapeError(f"{layer._where()} takes {taken}, but was given shape {tuple(shape)}{hint}.")
+    raise ShapeError(f"{layer._label()} takes {taken}, but was given shape {tuple(shape)}{hint}.")
 
 
 def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str) -> None:
@@ -91,7 +91,7 @@ def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str
     fits = all(span <= size for span, size in zip(spans, space, strict=True))
     if min(space) < 1 or not (fits or padding != "valid"):
         raise ShapeError(
-            f"{layer._where()} has a window of {format_sizes(spans)} but was given an input of "
+            f"{layer._label()} has a window of {format_sizes(spans)} but was given an input of "
             f'shape {tuple(shape)}, {format_sizes(space)} large: write padding="same", a smaller '
             f"{name}, or leave out a layer before it that makes its input smaller."
         )

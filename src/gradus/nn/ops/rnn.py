@@ -162,7 +162,7 @@ def lstm_cell(activation: Activation, gate: Activation) -> Cell:
     def cell(x: jax.Array, r: jax.Array, state: State) -> State:
         z = x + r
         # The gates' activation of all four parts at once, though one goes unused: a kernel for
-        # one wide array is vectorised by XLA, one that slices it four times is not.
+        # one wide array is vectorized by XLA, one that slices it four times is not.
         i, f, _, o = jnp.split(gate(z), 4, axis=-1)
         g = jnp.split(z, 4, axis=-1)[2]
         c = f * state[1] + i * activation(g)
