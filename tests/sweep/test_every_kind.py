@@ -134,7 +134,7 @@ def settled(net):
     """A network with a value of each of its spaces."""
     made = {"net": net()}
     hypers = find_hyperparameters(made)
-    values = {name: hyper.space.draw(0.5) for name, hyper in hypers.items()}
+    values = {name: hyper.space.value_at(0.5) for name, hyper in hypers.items()}
     return resolve(made, hypers, values)["net"]
 
 

@@ -1,4 +1,4 @@
-"""Models as an experiment's settings say, where the settings may hold spaces."""
+"""Models of an experiment whose settings may be search spaces."""
 
 from __future__ import annotations
 
@@ -8,79 +8,78 @@ from dataclasses import replace
 from typing import Any
 
 from gradus.apps import defaults
-from gradus.apps.experiment_file import Named, check_experiment
+from gradus.apps.experiment_file import Settings, check_experiment
 from gradus.apps.model_builder import build_model
 from gradus.apps.prepare import PreparedData, SplitData, prepare_split
 from gradus.apps.spaces import flatten_spaces
 from gradus.hyperparameters import Hyperparameter, find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.space import Choice, choice
-from gradus.sweep.search.trial import values_reaching
+from gradus.sweep.search.trial import values_activating
 
 
 class TrialConfigurator:
-    """What all trials of a sweep share, and how one's settings become an experiment.
+    """From the settings of a trial to its data and model; each preprocessing is fitted once.
 
     Args:
-        rows: the data.
-        count: how many rows a trial is trained on.
+        data: the split data that all trials share.
+        count: the number of rows that a trial is trained on.
     """
 
-    def __init__(self, rows: SplitData, count: int) -> None:
-        self.rows, self.count = rows, count
+    def __init__(self, data: SplitData, count: int) -> None:
+        self.data, self.count = data, count
         self._prepared: dict[Any, PreparedData] = {}
 
-    def prepare(self, settled: Mapping[str, Any], where: str = "The experiment") -> PreparedData:
-        """Return what is trained with settings without spaces, each preprocessing learnt once.
+    def prepare(self, settings: Mapping[str, Any], where: str = "The experiment") -> PreparedData:
+        """Return the preprocessed data of settings without spaces.
 
         Args:
-            settled: the settings.
-            where: their file, for messages.
+            settings: the settings.
+            where: their file, for errors.
 
         Raises:
-            DataError: for a preprocessing that the data cannot have.
-            SpecError: for settings that cannot be.
+            DataError: for a preprocessing that does not apply to the data.
+            SpecError: for invalid settings.
         """
-        chosen = defaults.fill_defaults(
-            check_experiment(flatten_spaces(settled), where), self.rows.summary
-        )
-        columns = tuple(chosen.drop_columns), tuple(chosen.keep_columns)
-        key = chosen.preprocessing, columns, chosen.loss.get("name")
+        experiment = check_experiment(flatten_spaces(settings), where)
+        experiment = defaults.fill_defaults(experiment, self.data.summary)
+        columns = tuple(experiment.drop_columns), tuple(experiment.keep_columns)
+        key = experiment.preprocessing, columns, experiment.loss.get("name")
         if key not in self._prepared:
-            self._prepared[key] = prepare_split(self.rows, chosen)
-        return replace(self._prepared[key], experiment=chosen)
+            self._prepared[key] = prepare_split(self.data, experiment)
+        return replace(self._prepared[key], experiment=experiment)
 
     def build_model(
-        self, settled: Mapping[str, Any], where: str = "The experiment", count: int | None = None
+        self, settings: Mapping[str, Any], where: str = "The experiment", count: int | None = None
     ) -> Model:
-        """Return the model that is trained with settings, as `gradus train` would make it.
+        """Return the model that `gradus train` would build for settings without spaces.
 
         Args:
-            settled: the settings.
-            where: their file, for messages.
-            count: how many rows it is trained on; those of a trial if None.
+            settings: the settings.
+            where: their file, for errors.
+            count: the number of training rows; that of a trial if None.
         """
-        made = self.prepare(settled, where)
-        batch = made.experiment.training.batch_size
+        prepared = self.prepare(settings, where)
+        batch = prepared.experiment.training.batch_size
         rows = self.count if count is None else count
         steps = 1 if batch in ("all", None) else math.ceil(rows / int(str(batch)))
-        return build_model(made.experiment, made.target, made.input_layers, steps)
+        return build_model(prepared.experiment, prepared.target, prepared.input_layers, steps)
 
 
 class ExperimentModel(Model):
-    """A model as settings say; one whose settings hold spaces is for `Sweep`.
+    """The model of an experiment; with spaces in its settings, it is for `Sweep`.
 
-    What depends on several settings (an initialiser on the activation, a schedule's length on the
-    epochs) is chosen when all are known, as in a training alone.
+    Defaults that depend on several settings (the initializer on the activation, the length of a
+    schedule on the epochs) are chosen when all settings are known, as for `gradus train`.
 
     Args:
-        configurator: what all trials share.
-        settings: of an experiment, from `spaces.parse`.
+        configurator: of the sweep.
+        settings: of the experiment, from `parse_spaces`.
         seed: of the weights, dropout and noise.
     """
 
-    def __init__(self, configurator: TrialConfigurator, settings: Named, seed: Any = 0) -> None:
-        given = {"plan": configurator, "settings": settings, "seed": seed}
+    def __init__(self, configurator: TrialConfigurator, settings: Settings, seed: Any = 0) -> None:
+        given = {"configurator": configurator, "settings": settings, "seed": seed}
         if find_hyperparameters(given):
             super().__init__(choice(None), "mse")  # the network and the loss are still open
             self.settings, self.spaces = given, find_hyperparameters(given)
@@ -88,21 +87,21 @@ class ExperimentModel(Model):
             super().__init__(**{**configurator.build_model(settings).settings, "seed": seed})
 
 
-def check_trials(configurator: TrialConfigurator, settings: Named, where: str) -> None:
-    """Make a model at each end of every space, so that what cannot be is said before any training.
+def check_trials(configurator: TrialConfigurator, settings: Settings, where: str) -> None:
+    """Build a model at each end of every space, so that errors appear before any training.
 
     Raises:
-        SpecError: for settings that cannot be.
+        SpecError: for invalid settings.
     """
     hypers = find_hyperparameters(settings)
     for name, hyper in hypers.items():
         for share in _ends(hyper):
-            values = values_reaching(hypers, {name: share})
+            values = values_activating(hypers, {name: share})
             configurator.build_model(resolve(settings, hypers, values), where)
 
 
 def _ends(hyper: Hyperparameter) -> list[float]:
-    """Return the shares of a space that are tried: of a choice all options, of a range its ends."""
+    """Return the positions in a space to check: all options of a choice, both ends of a range."""
     if isinstance(hyper.space, Choice):
         size = len(hyper.space.options)
         return [(place + 0.5) / size for place in range(size)]
