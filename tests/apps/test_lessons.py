@@ -81,4 +81,4 @@ def test_a_folder_that_cannot_be_made_is_said_before_the_lesson_runs(gradus, wor
     (work / "file").write_text("")
     status, out, err = gradus("lesson", "perceptron", "--out", where)
     assert (status, out) == (1, "")
-    assert "'file/pages' cannot be made" in err
+    assert "'file/pages' cannot be created" in err

@@ -29,6 +29,6 @@ def test_sigmoid_layers_learn_nothing():
     found = lesson(
         Page(quiet=True), depth=DEPTH, width=32, epochs=20, kinds=("sigmoid", "ReLU, He")
     )
-    assert found["shrinks_sigmoid"] > 100 * found["shrinks_ReLU, He"]
+    assert found["gradient_ratio_sigmoid"] > 100 * found["gradient_ratio_ReLU, He"]
     assert found["accuracy_sigmoid"] < 0.3
     assert found["accuracy_ReLU, He"] > 0.85

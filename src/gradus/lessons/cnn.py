@@ -121,7 +121,7 @@ def lesson(
     corners = np.concatenate([placed(digit, side, 0), placed(digit, side, side - digit.shape[1])])
     page.figure(
         gr.figures.feature_maps(model, corners),
-        "Their feature maps of a digit in two corners: the same maps, moved along with the digit.",
+        "The feature maps of a digit in two corners: the same maps, moved along with the digit.",
     )
     return {
         "mlp_weights": count_weights(models["MLP"]),

@@ -52,13 +52,11 @@ def lesson(
         the factors by which an hour of study and of sleep multiply the odds.
     """
     rng = np.random.default_rng(seed)
-    (x, y, _), (x_test, y_test, true_probability) = (
-        draw_students(rng, students),
-        draw_students(rng, 1000),
-    )
+    x, y, _ = draw_students(rng, students)
+    x_test, y_test, true_probability = draw_students(rng, 1000)
     # Scale hours from 0 to 10 and from 2 to 9 to numbers around zero (see the lesson "scaling").
-    scaled = gr.Rescaling((1 / 3, 1 / 2), (-5 / 3, -5.5 / 2))
-    net = gr.Sequential([scaled, gr.Dense(1, "sigmoid")])
+    scale = gr.Rescaling((1 / 3, 1 / 2), (-5 / 3, -5.5 / 2))
+    net = gr.Sequential([scale, gr.Dense(1, "sigmoid")])
     model = gr.Model(
         net, "binary_crossentropy", gr.Adam(rate), metrics=["accuracy"], seed=seed
     ).build(x)

@@ -96,7 +96,7 @@ def lesson(
     )
     page.figure(
         plot_boundaries(model, x, y, path[steps]),
-        "The boundary p = ½ before training (palest), after the steps above, and at last "
+        "The boundary p = ½ before training (palest), after the steps above, and at the end "
         "(darkest).",
     )
     nearby = best + 0.3 * np.concatenate([np.eye(3), -np.eye(3)])

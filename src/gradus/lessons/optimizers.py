@@ -110,7 +110,7 @@ def lesson(
         rows.append(
             {
                 "optimizer": name,
-                "height after the ravine": float(heights[name][-1]),
+                "height left": float(heights[name][-1]),
                 "best rate": f"{rate:g}",
                 "accuracy": float(history["val_accuracy"][-1]),
             }
@@ -127,20 +127,20 @@ def lesson(
         "L-BFGS takes one step per epoch, on all samples; the others take one for every 32 "
         "samples. The ranking of the optimizers holds only for this network and these images."
     )
-    heights_left = {f"height_{row['optimizer']}": row["height after the ravine"] for row in rows}
+    heights_left = {f"height_{row['optimizer']}": row["height left"] for row in rows}
     return heights_left | {f"accuracy_{row['optimizer']}": row["accuracy"] for row in rows}
 
 
 def best_on_images(name: str, data: str, samples: int, epochs: int, seed: int) -> Any:
     """Return the best of several runs with one optimizer at different rates, and its rate."""
     flat = load_images(data, seed).flat
-    optimizer = type(RULES[name])
+    optimizer_class = type(RULES[name])
     options = {"momentum": {"momentum": 0.9}, "Nesterov": {"momentum": 0.9, "nesterov": True}}
     models = gr.fit_all(
-        [network(optimizer(rate, **options.get(name, {})), seed) for rate in RATES],
+        [network(optimizer_class(rate, **options.get(name, {})), seed) for rate in RATES],
         flat.x[:samples],
         flat.y[:samples],
-        batch_size=None if optimizer.full_batch else 32,
+        batch_size=None if optimizer_class.full_batch else 32,
         epochs=epochs,
         validation_data=(flat.x_test, flat.y_test),
         probes=False,

@@ -65,6 +65,10 @@ def write_lesson(
     """
     from plotly.offline import get_plotlyjs
 
+    tiles = [
+        (formats.format_label(name), formats.format_lesson_number(name, value))
+        for name, value in numbers.items()
+    ]
     content = (
         _templates()
         .get_template("lesson.html")
@@ -72,11 +76,11 @@ def write_lesson(
             lesson=lesson,
             chapter=chapter_of(lesson.name),
             text=_link_lessons(_markdown(lesson.text)) if position else _markdown(lesson.text),
-            tiles=_tiles(numbers),
-            rest=_tiles(numbers, MAX_TILES),
+            tiles=tiles[:MAX_TILES],
+            rest=tiles[MAX_TILES:],
             blocks=[_block(block) for block in page.blocks],
             code=_highlight(code_without_docstring(lesson.source)),
-            style=_code_style() + _style(),
+            style=_code_style() + _read_resource("lesson.css"),
             plotly=None if position else get_plotlyjs(),
             position=position,
         )
@@ -111,8 +115,8 @@ def build_site(
     names = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.position)
     lessons, written, failed = [catalog.find_lesson(name) for name in names], [], {}
     _write(folder / PLOTLY, get_plotlyjs())
+    padded = [None, *lessons, None]
     for index, lesson in enumerate(lessons):
-        padded = [None, *lessons, None]
         position = CoursePosition(index + 1, len(lessons), padded[index], padded[index + 2])
         sizes = {"data": data} if data is not None and lesson.on_images else {}
         start = time.perf_counter()
@@ -179,17 +183,11 @@ def _index(lessons: Sequence[Lesson]) -> str:
     return (
         _templates()
         .get_template("index.html")
-        .render(chapters={title: rows for title, rows in chapters.items() if rows}, style=_style())
+        .render(
+            chapters={title: rows for title, rows in chapters.items() if rows},
+            style=_read_resource("lesson.css"),
+        )
     )
-
-
-def _tiles(numbers: Mapping[str, float], first: int = 0) -> list[tuple[str, str]]:
-    """Return labels and formatted values of the key numbers, or of those from `first` on."""
-    tiles = [
-        (formats.format_label(name), formats.format_lesson_number(name, v))
-        for name, v in numbers.items()
-    ]
-    return tiles[first:] if first else tiles[:MAX_TILES]
 
 
 def _block(block: TextBlock | TableBlock | FigureBlock) -> dict[str, Any]:
@@ -258,10 +256,6 @@ def _code_style() -> str:
     from pygments.formatters import HtmlFormatter
 
     return str(HtmlFormatter(style=CODE_STYLE, cssclass="code").get_style_defs(".code"))
-
-
-def _style() -> str:
-    return _read_resource("lesson.css")
 
 
 def _templates() -> Any:

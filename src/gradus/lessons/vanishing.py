@@ -86,7 +86,7 @@ def lesson(
                 "accuracy": accuracy,
             }
         )
-        numbers |= {f"shrinks_{name}": ratio, f"accuracy_{name}": accuracy}
+        numbers |= {f"gradient_ratio_{name}": ratio, f"accuracy_{name}": accuracy}
     page.figure(
         gr.figures.lines(curves, "layer", "size of the gradient", log="y"),
         "The norm of the gradient with respect to each hidden layer's outputs, before training, "
