@@ -1,9 +1,9 @@
 """The accuracy of a small CNN on MNIST (at most 10 epochs) and Fashion-MNIST (at most 20).
 
-Three 3 × 3 convolutions with batch normalisation, 32, 64 and 128 filters, a pool after the first
-two, a dense layer of 128 between dropouts; Adam with a cosine from 2e-3 to zero, batch 64. Digits
-are shifted by up to two pixels at random, clothes mirrored. The test part is looked at once, at the
-end.
+Three 3 × 3 convolutions with batch normalization, 32, 64 and 128 filters, a pool after the first
+two, a dense layer of 128 between dropouts; Adam with cosine decay from 2e-3 to zero, batch 64.
+Digits are randomly shifted by up to two pixels, clothes mirrored. The test set is evaluated once,
+at the end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def train(name: str, seeds: int, rows: int | None, most: int) -> dict[str, Any]:
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return what each data set gave; a round is a seed."""
+    """Measure every data set; a round is a seed."""
     rows, most = (640, 1) if options.quick else (None, 99)
     return {"sets": {name: train(name, options.rounds, rows, most) for name in options.cases}}
 

@@ -1,10 +1,10 @@
 """Seconds of a whole `fit` from a cold process: digits (1,797 × 64), MLP 64-64-10, 50 epochs.
 
-From the start of the process until the weights are there: the interpreter, imports, building,
+From the start of the process until the weights are ready: interpreter, imports, building,
 compilation and training at batch 32. gradus runs with an empty and with a filled compilation
-cache; goal: with the cache filled at most scikit-learn's time plus 1.5 s. Libraries on JAX that
-keep no cache by themselves are also shown with JAX's own cache switched on and filled. Beside it
-the seconds of `gradus --help` (goal 0.5 s).
+cache; goal: with the cache filled at most scikit-learn's time plus 1.5 s. Libraries on JAX
+without a cache of their own are also shown with JAX's cache enabled and filled. Also the seconds
+of `gradus --help` (goal 0.5 s).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HELP_GOAL, OVER_GOAL = 0.5, 1.5  # seconds; more than scikit-learn
 
 
 class Case(NamedTuple):
-    """A peer, whether its cache is filled, and whether it is JAX's, switched on from outside."""
+    """A peer, whether its cache is filled, and whether it is JAX's cache, enabled from outside."""
 
     peer: str
     filled: bool = False

@@ -1,12 +1,12 @@
-"""What the benchmarks share: data, workers, interleaved timing, the machine, results, Markdown.
+"""Shared code of the benchmarks: data, workers, interleaved timing, the machine, results, Markdown.
 
-Every measured library runs in a process of its own (`worker.py`), so that no library's threads,
-memory or compiled code touch another's. The measurements of all are interleaved, one after the
-other and never side by side, and compared by the medians of their rounds.
+Every library runs in its own process (`worker.py`), so that no library's threads, memory or
+compiled code affect another's. Measurements are interleaved, one at a time, and compared by the
+medians of their rounds.
 
 A benchmark is a module with `measure(options)`, which returns numbers, and `tables(result)`, which
-turns them into blocks of Markdown by name. `main` runs it and writes the numbers as JSON;
-`figures.py` puts the blocks into the pages.
+renders them as named blocks of Markdown. `main` runs it and writes the numbers as JSON;
+`figures.py` inserts the blocks into the pages.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ LIBRARIES = {
     "keras": "Keras",
     "torch": "PyTorch",
     "optuna": "Optuna",
-}  # as they are called on the registry, and by people
+}  # package names, and display names
 SHOWN = ("gradus", "Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # on the pages
-MATMUL = 2048  # rows and columns of the matrix product that measures the machine
+MATMUL = 2048  # size of the square matrices whose product measures the machine
 
 
 class LeftOutError(Exception):
-    """A peer cannot take part; the message says why."""
+    """A peer cannot be measured; the message says why."""
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def read_idx(path: Path) -> np.ndarray:
 def mnist(folder: Path, rows: int | None = None) -> Path:
     """Write MNIST into `folder` as float32 in [0, 1] and int32 labels, ready to load.
 
-    The workers then read plain arrays: unpacking counts for no library.
+    Workers then read plain arrays: no library's time includes unpacking.
     """
     source = DATA / "mnist"
     if not source.is_dir():
@@ -94,13 +94,12 @@ def digits(folder: Path) -> Path:
 
 
 class Worker:
-    """A library in a process of its own, which sleeps between measurements.
+    """A library in its own process, which sleeps between measurements.
 
     Args:
-        job: what `worker.py` is told: "peer", "data" (a folder), "widths", "batch", "seed", ….
-        cache: the folder of everything that the process caches (compiled programs); it is
-            empty for a cold start.
-        env: further environment variables.
+        job: the job of `worker.py`: "peer", "data" (a folder), "widths", "batch", "seed", ….
+        cache: the folder of the process's caches (compiled programs); empty for a cold start.
+        env: additional environment variables.
 
     Raises:
         LeftOutError: on the first answer, if the library is not installed or cannot run.
@@ -127,7 +126,7 @@ class Worker:
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # the answer, or its absence, says why
+            pass  # the answer, or its absence, tells why
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
@@ -171,7 +170,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def jax_cache(cache: Path) -> dict[str, str]:
-    """Return what switches on JAX's own cache, for libraries that keep none by themselves."""
+    """Return the settings that enable JAX's cache, for libraries without one of their own."""
     return {
         "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -180,7 +179,7 @@ def jax_cache(cache: Path) -> dict[str, str]:
 
 
 def cache_in(folder: Path, *parts: object) -> Path:
-    """Return a folder for a worker's caches; compilers take no spaces in it."""
+    """Return a folder for a worker's caches; its path has no spaces, which compilers reject."""
     name = "-".join(str(part) for part in parts)
     return folder / "caches" / "".join(c if c.isalnum() else "-" for c in name)
 
@@ -191,10 +190,10 @@ def cache_in(folder: Path, *parts: object) -> Path:
 def open_workers(
     names: Iterable[str], job: Mapping[str, Any], most: int, left_out: dict[str, str]
 ) -> dict[str, tuple[Worker, dict[str, Any]]]:
-    """Start the peers; each tries its candidates, at most so many, and keeps the fastest.
+    """Start the peers; each tries at most so many candidates and keeps the fastest.
 
     Returns:
-        The worker of each peer and what it tuned to. Those that cannot run go to `left_out`.
+        The worker of each peer and its fastest settings. Peers that cannot run go to `left_out`.
     """
     opened = {}
     for name in names:
@@ -225,13 +224,13 @@ def best_settings(
 def epoch_times(
     names: Iterable[str], job: Mapping[str, Any], options: Any, epochs: int
 ) -> dict[str, Any]:
-    """Return the seconds of a warm epoch of every peer, beside gradus and the machine's rate.
+    """Measure the seconds of a warm epoch of every peer, and the machine's rate.
 
     Args:
-        names: of peers; "gradus" is the one that the others are compared with.
-        job: all of a job but the "peer".
-        options: of `main`.
-        epochs: of each timed run.
+        names: names of the peers; the others are compared with "gradus".
+        job: the job without "peer".
+        options: the options of `main`.
+        epochs: the epochs of each timed run.
     """
     left_out: dict[str, str] = {}
     opened = open_workers(names, job, 1 if options.quick else 99, left_out)
@@ -262,7 +261,7 @@ def epoch_times(
 
 
 def leave_out(name: str, error: Exception) -> str:
-    """Say that a peer cannot take part and return why; without gradus there is no benchmark."""
+    """Report that a peer is left out and return the reason; a missing gradus is an error."""
     if name.startswith("gradus"):
         sys.exit(f"{name}: {error}")
     say(f"{name}: {error}: left out")
@@ -275,7 +274,7 @@ def interleave(
     once: Callable[[str, int], Any],
     left_out: dict[str, str],
 ) -> dict[str, list[Any]]:
-    """Return what `once(name, round)` gave, taken in turns; every second round runs backwards.
+    """Return the results of interleaved `once(name, round)`; every second round runs in reverse.
 
     A peer that fails goes to `left_out`, with the reason.
     """
@@ -292,7 +291,7 @@ def interleave(
 
 
 def medians(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the median of every number that the runs have."""
+    """Return the median over the runs of every number."""
     return {key: median(run[key] for run in runs) for key in runs[0]}
 
 
@@ -302,7 +301,7 @@ def median(values: Iterable[float]) -> float:
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the median of first / second, round by round, so that a drifting machine cancels."""
+    """Return the median of first / second per round, which cancels the machine's drift."""
     return median(a / b for a, b in zip(first, second, strict=True))
 
 
@@ -327,7 +326,7 @@ def matmul_rate(seconds: float = 0.3) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers are measured on."""
+    """Return a description of the machine."""
     return {
         "cores": cores(),
         "cpu": cpu_model(),
@@ -351,7 +350,7 @@ def versions() -> dict[str, str]:
         cwd=HERE,
         text=True,
     )
-    if head.returncode == 0:  # a version lasts for many commits
+    if head.returncode == 0:  # one version spans many commits
         found["gradus"] += f" at {head.stdout.strip()}"
     return found
 
@@ -362,7 +361,7 @@ def cores() -> int:
 
 
 def cpu_model() -> str:
-    """Return the processor's name, with the vector units that matter to matrix products."""
+    """Return the processor's name, with the vector extensions that matter to matrix products."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -373,10 +372,10 @@ def cpu_model() -> str:
 
 
 def network_flops(rows: int, sizes: Sequence[int]) -> int:
-    """Return the floating-point operations of an epoch of a dense network, from 2mnk a product.
+    """Return the floating-point operations of an epoch of a dense network, at 2mnk per product.
 
-    The backward pass takes two products for the forward pass's one, but none for the gradient of
-    the first layer's input. Biases, activations and the optimiser are not counted.
+    The backward pass takes two products per product of the forward pass, but none for the gradient
+    of the first layer's input. Biases, activations and the optimizer are not counted.
     """
     products = [2 * a * b for a, b in itertools.pairwise(sizes)]
     return rows * (3 * sum(products) - products[0])
@@ -394,15 +393,15 @@ def main(
     cases: Iterable[Any] = (),
     peers: Iterable[str] = (),
 ) -> None:
-    """Run a benchmark as the command line asks: print its tables, and write its numbers.
+    """Run a benchmark from the command line: print its tables and write its numbers.
 
     Args:
-        description: for `--help`.
+        description: the text of `--help`.
         measure: takes the options and returns the numbers.
-        tables: returns the blocks of Markdown of a result, by name.
-        rounds: unless told otherwise.
-        cases: that there are to choose from.
-        peers: that there are to choose from.
+        tables: returns the Markdown blocks of a result, by name.
+        rounds: the default number of rounds.
+        cases: the cases to choose from.
+        peers: the peers to choose from.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: does it run?")
@@ -415,7 +414,7 @@ def main(
     options = parser.parse_args()
     if options.quick:
         options.rounds = 1
-    if peers:  # without gradus there is no benchmark
+    if peers:  # gradus always takes part
         chosen = options.peers
         options.peers = [name for name in peers if name in chosen or name.startswith("gradus")]
     name = Path(sys.argv[0]).stem
@@ -434,7 +433,7 @@ def main(
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON can hold: keys are text, numbers have six digits, NaN is null."""
+    """Return a JSON-compatible value: keys are text, numbers have six digits, NaN is null."""
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -447,7 +446,7 @@ def plain(value: Any) -> Any:
 
 
 def say(line: str) -> None:
-    """Tell how far the benchmark is, on standard error."""
+    """Print progress on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -461,7 +460,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Return a number with so many significant digits; text as it is, None as a dash."""
+    """Format a number with so many significant digits; text is unchanged, None is a dash."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -469,11 +468,11 @@ def number(value: Any, digits: int = 3) -> str:
     if abs(value) >= 10**digits or isinstance(value, int):
         return f"{value:,.0f}"
     padded, short = f"{value:#.{digits}g}".rstrip("."), f"{value:.{digits}g}"
-    return short if float(short) == value else padded  # no digits that were not recorded
+    return short if float(short) == value else padded  # never more digits than were recorded
 
 
 def goal(value: float | None, wanted: float | None, *, most: bool = False, unit: str = "") -> str:
-    """Return a number with its goal, the least or the most that it should be."""
+    """Format a number with its goal, a lower or upper bound."""
     shown = number(value) + (unit if value is not None else "")
     if value is None or wanted is None:
         return shown
@@ -482,7 +481,7 @@ def goal(value: float | None, wanted: float | None, *, most: bool = False, unit:
 
 
 def spread(mean: float | None, error: float | None, percent: bool) -> str:
-    """Return a mean with its standard error, in percent or as it is."""
+    """Format a mean with its standard error, in percent or plain."""
     if mean is None:
         return "–"
     factor, unit = (100, "%") if percent else (1, "")
@@ -492,14 +491,14 @@ def spread(mean: float | None, error: float | None, percent: bool) -> str:
 
 
 def on(result: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the machine and the versions that a result was measured with."""
+    """Return the machine and the versions of a result."""
     machine, found = result["machine"], result["versions"]
     named = ", ".join(f"{name} {found[name]}" for name in SHOWN if name in found)
     return f"{machine['cores']} cores, {machine['cpu']}", named
 
 
 def origin(result: Mapping[str, Any]) -> str:
-    """Return a sentence on when and with what a result was measured."""
+    """Return a sentence that says when and on what a result was measured."""
     machine, named = on(result)
     rounds = f"medians of {result['rounds']} rounds" if result["rounds"] != 1 else "one round"
     return f"Measured {result['date']} on {machine}, with {named}; {rounds}."

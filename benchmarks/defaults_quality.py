@@ -1,10 +1,10 @@
-"""How good `gradus train` is with its defaults, and scikit-learn's networks beside it.
+"""Quality of `gradus train` with its defaults, compared with scikit-learn's networks.
 
-The mean over five seeds, on the standard or a fixed test part that plays no part in training, or
-over ten times five folds. gradus runs what `gradus train DATA` runs: the same choice of
+The mean over five seeds, on the standard or a fixed test set that training never sees, or over
+ten times five folds. gradus runs what `gradus train DATA` runs: the same choice of
 defaults, preprocessing, network and early stopping. MLPClassifier and MLPRegressor get the same
-preprocessed numbers (embedded categories as one-hot), and those rows too that gradus holds out
-for early stopping: once as they come, once with early_stopping=True. Targets: the numbers in
+preprocessed numbers (embedded categories as one-hot), including the rows that gradus holds out
+for early stopping: once with their defaults, once with early_stopping=True. Goals: the numbers in
 `CASES`, and scikit-learn never better by two standard errors of the difference.
 """
 
@@ -31,16 +31,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A data set and what is asked for.
+    """A data set and its goals.
 
     Attributes:
         source: a built-in name, or a path in the data folder.
         target: the mean of the metric that the defaults should reach.
-        column: of a table, what is to be learnt.
-        test: the file of the standard test part.
+        column: the target column of a table.
+        test: the file of the standard test set.
         metric: "accuracy" or "r2".
-        folds: of a cross-validation, repeated twice for each seed; 0 for one fixed split, unless
-            the data set has its own.
+        folds: the folds of a cross-validation, repeated twice per seed; 0 for one fixed split,
+            unless the data set has a standard one.
     """
 
     source: str
@@ -76,7 +76,7 @@ LABELS = {
 
 
 def load(case: Case) -> Any:
-    """Return the whole data set, with its own test part if it has one."""
+    """Return the whole data set, with its standard test set if it has one."""
     from gradus import data
 
     def located(name: str) -> Any:
@@ -91,7 +91,7 @@ def load(case: Case) -> Any:
 
 
 def parts(case: Case, loaded: Any, seed: int) -> list[Any]:
-    """Return the data sets of one run, each with its test part: one, or the folds'."""
+    """Return the data sets of one run, each with its test set: one, or one per fold."""
     from gradus import data
 
     by = loaded.y if case.metric == "accuracy" else len(loaded)
@@ -115,25 +115,27 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     """Train as `gradus train` does, without the report.
 
     Returns:
-        What was prepared, the metrics of the test part, and the epochs.
+        The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.apps import build, measure, prepare, spec, training
+    from gradus.apps import evaluation, experiment_file, model_builder, prepare, training
     from gradus.data.datasets import BUILT_IN
 
-    name = f"benchmark {len(list(BUILT_IN))}"  # the data set's place among the built-in ones
+    name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones
     BUILT_IN.add(name)(lambda: dataset)
-    epochs = spec.Training(epochs=QUICK_EPOCHS if quick else None)
-    experiment = spec.Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
+    epochs = experiment_file.TrainingSection(epochs=QUICK_EPOCHS if quick else None)
+    experiment = experiment_file.Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
     prepared = prepare.prepare(experiment)
-    model = build.build(prepared.experiment, prepared.target, prepared.entry, prepared.steps)
+    model = model_builder.build_model(
+        prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
+    )
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(model, prepared, Path(folder), None, verbose=False)
-    metrics = measure.measure(model, *prepared.parts["test"], prepared.target)
+        training.fit_model(model, prepared, Path(folder), None, verbose=False)
+    metrics = evaluation.evaluate_in_units(model, *prepared.parts["test"], prepared.target)
     return prepared, metrics, model.history.epochs
 
 
 def plain(x: Any, dataset: Any, prepared: Any) -> np.ndarray:
-    """Return a network's inputs as the one float32 matrix that scikit-learn takes."""
+    """Return a network's inputs as one float32 matrix for scikit-learn."""
     if isinstance(x, dict):
         columns = zip(x["categories"].T, prepared.preprocessor.cardinalities, strict=True)
         one_hot = [np.eye(size, dtype=np.float32)[codes] for codes, size in columns]
@@ -144,7 +146,7 @@ def plain(x: Any, dataset: Any, prepared: Any) -> np.ndarray:
 
 
 def compare(dataset: Any, prepared: Any, metric: str, seed: int, quick: bool) -> list[float]:
-    """Return the test metric of scikit-learn's variants, which are fitted side by side."""
+    """Return the test metric of scikit-learn's variants, fitted in parallel."""
     from joblib import Parallel, delayed
 
     fitted = {
@@ -170,7 +172,7 @@ def score(
     options: dict[str, Any],
     quick: bool,
 ) -> float:
-    """Fit one of scikit-learn's networks and return its accuracy or R² on the test part."""
+    """Fit one of scikit-learn's networks and return its accuracy or R² on the test set."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from threadpoolctl import threadpool_limits
 
@@ -184,7 +186,7 @@ def score(
 
 
 def run(name: str, rounds: int, quick: bool) -> dict[str, Any]:
-    """Return what one data set gave: scores by seed, means and their standard errors."""
+    """Measure one data set: scores by seed, means and their standard errors."""
     case = CASES[name]
     loaded = shortened(load(case)) if quick else load(case)
     repeats = 2 * rounds if case.folds and not quick else rounds
@@ -214,7 +216,7 @@ def run(name: str, rounds: int, quick: bool) -> dict[str, Any]:
 
 
 def absent(names: Iterable[str]) -> dict[str, str]:
-    """Return the data sets that neither come along nor are in the data folder, with the reason."""
+    """Return the data sets that are neither built in nor in the data folder, with the reason."""
     reason = "not in the folder that GRADUS_DATA names"
     sources = {name: CASES[name].source for name in names}
     return {
@@ -225,7 +227,7 @@ def absent(names: Iterable[str]) -> dict[str, str]:
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return what each data set gave; a round is a seed."""
+    """Measure every data set; a round is a seed."""
     left_out = absent(options.cases)
     there = [name for name in options.cases if name not in left_out]
     sets = {name: run(name, options.rounds, options.quick) for name in there}

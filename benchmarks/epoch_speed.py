@@ -1,7 +1,7 @@
 """Seconds of an epoch of MNIST, MLP 784-128-64-10, Adam, in gradus and its peers.
 
-Each library first tries its own settings and keeps the fastest; then the epochs of all are timed
-in turns. Goals: at batch 32 / 128 / 512 at least 1.8 / 1.4 / 1.15 × as fast as the fastest of
+Each library first tries its own settings and keeps the fastest; then all epochs are timed in
+turn. Goals: at batch 32 / 128 / 512 at least 1.8 / 1.4 / 1.15 × as fast as the fastest of
 scikit-learn, Keras and PyTorch, 2.8 / 2 / 1.9 × PyTorch eager; within 10 % of the scan by hand with
 probes on; probes at most 5 %.
 """
@@ -37,7 +37,7 @@ LABELS = {
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return the seconds of an epoch of all peers at each batch size."""
+    """Measure the seconds per epoch of all peers at each batch size."""
     rows, epochs = (2000, 1) if options.quick else (60_000, 5)
     flops = common.network_flops(rows, (784, *WIDTHS, CLASSES))
     batches = {}
@@ -89,7 +89,7 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
 
 
 def wanted(name: str, batch: int, peers: dict[str, Any]) -> float | None:
-    """Return how many times as fast as a peer gradus should be, if there is a goal."""
+    """Return the goal for the speedup of gradus over a peer, if there is one."""
     goals = [PEER_GOALS.get(name, {}).get(batch)]
     others = [other for other in OTHERS if other in peers]
     if name in others and name == min(others, key=lambda other: peers[other]["epoch_s"]):

@@ -1,8 +1,8 @@
 """Runs the benchmarks and writes their figures into README.md and docs/performance.md.
 
-Every benchmark leaves its numbers in `benchmarks/results/NAME.json`. Between the markers
-`<!-- begin: NAME -->` and `<!-- end: NAME -->` a page shows what those numbers render to, so that
-no figure is typed by hand. Without arguments the pages are only rendered anew.
+Every benchmark writes its numbers to `benchmarks/results/NAME.json`. A page shows them, rendered,
+between the markers `<!-- begin: NAME -->` and `<!-- end: NAME -->`, so no figure is typed by hand.
+Without arguments, the pages are only rendered again.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ BLOCK = re.compile(r"(<!-- begin: (\S+) -->\n).*?(<!-- end: \2 -->)", re.S)
 
 
 def run(name: str, root: Path, quick: bool) -> bool:
-    """Run a benchmark, which writes its results, and return whether it succeeded."""
+    """Run a benchmark, which writes its results; return whether it succeeded."""
     common.say(f"--- {name}")
     command = [sys.executable, str(common.HERE / f"{name}.py"), "--results", str(root / RESULTS)]
     return subprocess.run([*command, *(["--quick"] if quick else [])], check=False).returncode == 0
 
 
 def blocks(results: Path) -> dict[str, str]:
-    """Return the Markdown of every block that the results give, by name."""
+    """Return the Markdown of every block that the results define, by name."""
     found, read = {}, []
     for path in sorted(results.glob("*.json"), key=lambda path: NAMES.index(path.stem)):
         read.append(json.loads(path.read_text()))
@@ -48,7 +48,7 @@ def blocks(results: Path) -> dict[str, str]:
 
 
 def measured(results: list[dict[str, Any]]) -> str:
-    """Return the table of when and on what the results were measured."""
+    """Return the table that says when and on what the results were measured."""
     rows = []
     for result in results:
         left_out = {**result.get("left_out", {})}
@@ -63,10 +63,10 @@ def measured(results: list[dict[str, Any]]) -> str:
 
 
 def filled(page: str, found: dict[str, str]) -> str:
-    """Return a page with every block as the results render it.
+    """Return a page with every block rendered from the results.
 
     Raises:
-        ValueError: if a marker stands alone, or no result gives its block.
+        ValueError: if markers do not pair up, or no result defines a block.
     """
     names = [match[2] for match in BLOCK.finditer(page)]
     if len(MARKER.findall(page)) != 2 * len(names):
@@ -78,7 +78,7 @@ def filled(page: str, found: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Run what is asked for and render the pages."""
+    """Run the requested benchmarks and render the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--run", nargs="*", choices=NAMES, metavar="NAME", help="run these first; alone, run all"

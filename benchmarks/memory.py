@@ -1,7 +1,7 @@
 """Peak resident memory of `fit` on MNIST, MLP 784-128-64-10, in gradus and its peers.
 
-Each in a fresh process that holds the 60,000 × 784 float32 training images (188 MB) once, read
-from disk; the peak is taken after the last epoch. Goal: at most 1.5 × the PyTorch loop.
+Each runs in a fresh process that holds the 60,000 × 784 float32 training images (188 MB) once,
+read from disk; the peak is read after the last epoch. Goal: at most 1.5 × the PyTorch loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from peers import PEERS
 
 BATCH = 128
 GOAL = 1.5  # × PyTorch
-# The leanest settings: batches are gathered one by one, not a shuffled copy for each epoch.
+# The settings with the least memory: batches are gathered one by one, without a shuffled copy.
 SETTINGS: dict[str, dict[str, Any]] = {
     "scan by hand": {"gather": "step"},
     "scikit-learn": {"by": "fit"},
@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return the peaks of all peers in MB: after the import, and after training."""
+    """Measure the peaks of all peers in MB, after import and after training."""
     epochs, left_out = 1 if options.quick else 3, dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
         data = common.mnist(Path(folder), 2000 if options.quick else None)

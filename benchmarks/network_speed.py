@@ -1,7 +1,7 @@
 """Seconds of an epoch of a CNN, an LSTM, an autoencoder and a GAN, in gradus and its peers.
 
-On MNIST: conv 32, pool, conv 64, pool, dense 128 at batch 64; an LSTM of 128 over the 28 rows of a
-picture at batch 64; 784-128-32-128-784 at batch 128; a GAN of dense networks of 128 at batch 128.
+On MNIST: conv 32, pool, conv 64, pool, dense 128 at batch 64; an LSTM of 128 over the 28 rows of an
+image at batch 64; 784-128-32-128-784 at batch 128; a GAN of dense networks of 128 at batch 128.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from networks import PEERS
 
 
 class Case(NamedTuple):
-    """A network: what it is, its batch size and samples, and the goals against its peers."""
+    """A network: its description, batch size, number of samples, and goals against its peers."""
 
     label: str
     batch: int
@@ -35,7 +35,7 @@ CASES = {
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return the epochs of all peers on each network, taken in turns."""
+    """Measure the interleaved epochs of all peers on each network."""
     networks = {}
     for name in options.cases:
         case = CASES[name]

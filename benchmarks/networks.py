@@ -1,7 +1,7 @@
-"""Other networks than the dense classifier, in gradus, Keras and PyTorch, each as it is best used.
+"""Networks besides the dense classifier, in gradus, Keras and PyTorch, each used at its best.
 
-A small CNN, an LSTM over the rows of a picture, an autoencoder and a GAN, with Adam at 1e-3, on
-every sample in a new random order each epoch. Trainers are as those of `peers.py`.
+A small CNN, an LSTM over the rows of an image, an autoencoder and a GAN, with Adam at 1e-3, on
+every sample in a new random order each epoch. Trainers work like those of `peers.py`.
 """
 
 # ruff: noqa: D102 - `peers.py` says what each method of a trainer does
@@ -20,7 +20,7 @@ NETWORKS = ("cnn", "lstm", "autoencoder", "gan")
 
 
 def shaped(network: str, x: np.ndarray) -> np.ndarray:
-    """Return pictures, (n, 784), in the shape that the network takes."""
+    """Return images, (n, 784), in the input shape of the network."""
     shapes = {"cnn": (SIDE, SIDE, 1), "lstm": (SIDE, SIDE)}
     return x.reshape(-1, *shapes[network]) if network in shapes else x
 
@@ -83,7 +83,7 @@ class GradusNetwork:
 
 
 class KerasNetwork:
-    """Keras on its JAX back end, the loss (and accuracy) every epoch."""
+    """Keras on its JAX backend, the loss (and accuracy) every epoch."""
 
     needs = ("keras", "jax")
 
@@ -210,7 +210,7 @@ class TorchNetwork:
             first.backward()
             its.step()
             ours.zero_grad(set_to_none=True)
-            discriminator.requires_grad_(False)  # its gradients are not needed now
+            discriminator.requires_grad_(False)  # its gradients are not needed here
             second = softplus(-discriminator(generator(torch.randn(len(x), CODE)))).mean()
             second.backward()
             ours.step()

@@ -1,11 +1,11 @@
-"""The libraries that are compared, each in its best known settings.
+"""The libraries under comparison, each with its best known settings.
 
-All train the same network, dense with relu, on the same float32 arrays, with Adam at 1e-3, on
+All train the same network, dense with ReLU, on the same float32 arrays, with Adam at 1e-3, on
 every sample, in a new random order each epoch.
 
 A trainer is made from (data, job, settings) and has `train(epochs)`, which returns when the
-weights are there, and `accuracy()` on the test part. `candidates` are settings that only cost or
-save time; "tune" tries all of them and keeps the fastest.
+weights are ready, and `accuracy()` on the test set. `candidates` are settings that
+change only its speed; "tune" tries all of them and keeps the fastest.
 """
 
 # ruff: noqa: D102 - the lines above say what each method of a trainer does
@@ -23,7 +23,7 @@ RATE = 1e-3
 
 
 class Arrays(NamedTuple):
-    """The data: x float32 (n, d), y int32 (n,), and the same for the test."""
+    """The data: x float32 (n, d), y int32 (n,), and the same for the test set."""
 
     x: np.ndarray
     y: np.ndarray
@@ -34,7 +34,7 @@ class Arrays(NamedTuple):
 class Gradus:
     """gradus as a user calls it; loss and accuracy every epoch."""
 
-    needs = ("gradus", "gradus.models.model")  # gradus itself imports the rest when it is asked for
+    needs = ("gradus", "gradus.models.model")  # gradus imports the rest on demand
     probes = True
 
     @staticmethod
@@ -80,7 +80,7 @@ class Gradus:
 
 
 class GradusPlain(Gradus):
-    """gradus without its probes."""
+    """gradus without layer statistics."""
 
     probes = False
 
@@ -88,7 +88,7 @@ class GradusPlain(Gradus):
 class Scan:
     """A scan over the epoch written by hand in JAX and Optax; loss and accuracy every epoch.
 
-    The order is drawn by NumPy on the host; the short last batch is a step of its own.
+    NumPy draws the sample order on the host; the short last batch is a separate step.
     """
 
     needs = ("jax", "optax")
@@ -172,7 +172,7 @@ class Scan:
 
 
 class Keras:
-    """Keras on its JAX back end; loss and accuracy every epoch."""
+    """Keras on its JAX backend; loss and accuracy every epoch."""
 
     needs = ("keras", "jax")
 
@@ -338,8 +338,8 @@ class TorchCompile(Torch):
         return [*plain, tuned]
 
     def make_step(self) -> Callable[[Any, Any], Any]:
-        # dynamic=False: the short last batch gets a program of its own instead of making the
-        # one program of all batches slower.
+        # dynamic=False: the short last batch gets its own program instead of slowing down the
+        # program of all batches.
         options = {"mode": self.settings.get("mode", "default"), "dynamic": False}
         self.torch._dynamo.reset()
         self.settings = {"gather": "epoch", **self.settings}

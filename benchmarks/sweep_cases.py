@@ -1,4 +1,4 @@
-"""The sweeps that are measured: their spaces, networks and data, the same for all libraries."""
+"""The sweeps under comparison: their spaces, networks and data, the same for all libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SGD_FACTOR = 30.0  # SGD's rates are this much higher than those of Adam and RMS
 
 
 class Range(NamedTuple):
-    """Numbers between two bounds, evenly or evenly by their logarithm."""
+    """Numbers between two bounds, uniform or log-uniform."""
 
     low: float
     high: float
@@ -23,29 +23,29 @@ class Range(NamedTuple):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The lowest and the highest."""
+        """The lower and upper bound."""
         return self.low, self.high
 
     def times(self, factor: float) -> Range:
-        """Return the range with both bounds multiplied."""
+        """Return the range with both bounds multiplied by a factor."""
         return Range(self.low * factor, self.high * factor, self.log)
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A sweep: a network, what is tried, and how long each trial is trained.
+    """A sweep: a network, its search space, and how long each trial is trained.
 
     Attributes:
         ranges: of "rate", "momentum", "dropout" and "penalty", the λ of λ Σw² over the kernels;
-            what is not here is not there, but for a momentum of 0.9. SGD's "rate" in a choice of
-            optimisers is multiplied by `SGD_FACTOR`.
+            what is missing is not used, except a momentum of 0.9. In a choice of optimizers, the
+            "rate" of SGD is multiplied by `SGD_FACTOR`.
         options: of "width", "activation" and "optimizer".
-        widths: of the hidden layers; with a "width" among the options only their number counts.
-        optimizer: where there is no choice of it.
-        trials: how many.
-        epochs: of each.
-        batch: samples of a step.
-        outputs: of the network; 1 for a regression.
+        widths: widths of the hidden layers; with the option "width" only their number counts.
+        optimizer: the optimizer, if there is no choice.
+        trials: the number of trials.
+        epochs: the epochs of each trial.
+        batch: the batch size.
+        outputs: outputs of the network; 1 for a regression.
         picture: whether the network is a small CNN instead.
     """
 
@@ -61,12 +61,12 @@ class Case:
 
     @property
     def rates_alone(self) -> bool:
-        """Whether the trials differ in nothing but their rates and seeds."""
+        """Whether trials differ only in rates and seeds."""
         return not self.options and list(self.ranges) == ["rate"]
 
     @property
     def metric(self) -> str:
-        """What trials are judged by: "accuracy" or "r2"."""
+        """The metric of the trials: "accuracy" or "r2"."""
         return "accuracy" if self.outputs > 1 else "r2"
 
 
@@ -97,7 +97,7 @@ CASES = {
         epochs=10,
     ),
     "cnn": Case({"rate": RATE}, trials=16, epochs=1, batch=64, picture=True),
-    # Those of `sweep_quality.py`: two hidden layers of one width.
+    # Cases of `sweep_quality.py`: two hidden layers of one width.
     "digits, quality": Case(TABLE, SIZES, (0, 0), epochs=30, batch=32),
     "adult, quality": Case(TABLE, SIZES, (0, 0), epochs=10, batch=256, outputs=2),
     "california_housing, quality": Case(TABLE, SIZES, (0, 0), epochs=30, batch=64, outputs=1),
@@ -108,41 +108,41 @@ CASES = {
 
 
 class Source(Protocol):
-    """What values are drawn by: `Draw`, or a trial of Optuna."""
+    """A sampler of values: `Draw`, or a trial of Optuna."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Return a number of a range."""
+        """Return a number in a range."""
 
     def suggest_int(self, name: str, low: int, high: int) -> int:
-        """Return a whole number of a range."""
+        """Return an integer in a range."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Return one of some options."""
+        """Return one of the options."""
 
 
 class Draw:
-    """Values at random, as a trial of Optuna gives them."""
+    """Random values, with the interface of an Optuna trial."""
 
     def __init__(self, *seeds: int) -> None:
         self.rng = np.random.default_rng(seeds)
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Return a random number of a range."""
+        """Return a random number in a range."""
         if log:
             return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
         return float(self.rng.uniform(low, high))
 
     def suggest_int(self, name: str, low: int, high: int) -> int:
-        """Return a random whole number of a range."""
+        """Return a random integer in a range."""
         return int(self.rng.integers(low, high, endpoint=True))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Return one of some options at random."""
+        """Return a random option."""
         return choices[int(self.rng.integers(len(choices)))]
 
 
 def drawn(case: Case, source: Source, seed: int | None = None) -> dict[str, Any]:
-    """Return the settings of one trial: numbers and names; `seed` unless it is given."""
+    """Return the settings of one trial: numbers and names; `seed` unless it is drawn."""
     values: dict[str, Any] = {"activation": "relu", "optimizer": case.optimizer, "momentum": 0.9}
     for name, options in case.options.items():
         values[name] = source.suggest_categorical(name, options)
@@ -157,9 +157,9 @@ def drawn(case: Case, source: Source, seed: int | None = None) -> dict[str, Any]
 
 
 def evenly(case: Case, trials: int, seed: int) -> list[dict[str, Any]]:
-    """Return random settings of some trials, each option as often as the others.
+    """Return random settings of several trials, each option equally often.
 
-    A few trials then stand for many.
+    A few trials then represent many.
     """
     found = [Draw(seed, number) for number in range(trials)]
     order = np.random.default_rng(seed).permutation(trials)
@@ -169,7 +169,7 @@ def evenly(case: Case, trials: int, seed: int) -> list[dict[str, Any]]:
 
 
 class _Turn:
-    """Gives the options of several choices their turns, as the digits of a number."""
+    """Cycles through the options of several choices, like the digits of a number."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -185,8 +185,8 @@ class _Turn:
 def write(folder: Path, **arrays: Any) -> Path:
     """Write arrays into a folder, as float32 and int32.
 
-    `x_train` and `y_train` are trained on, `x_test` and `y_test` judge the trials, and `x_final`
-    and `y_final`, where there are such, judge what was found.
+    `x_train` and `y_train` are the training set, `x_test` and `y_test` score the trials, and
+    `x_final` and `y_final`, if there are any, are the test set.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
@@ -195,7 +195,7 @@ def write(folder: Path, **arrays: Any) -> Path:
 
 
 def digits(folder: Path, final: bool = False, seed: int = 0) -> Path:
-    """Write the 1,797 digits: a fifth held out, and with `final` another fifth for the end."""
+    """Write the 1,797 digits: a fifth held out, and with `final` another fifth as test set."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -210,7 +210,7 @@ def digits(folder: Path, final: bool = False, seed: int = 0) -> Path:
 
 
 def mnist(folder: Path, rows: int, held: int) -> Path:
-    """Write the first `rows` of MNIST's training part and the last `held`, which judge trials."""
+    """Write the first `rows` of MNIST's training set, and the last `held` for validation."""
     source = common.DATA / "mnist"
     x = common.read_idx(source / "train-images-idx3-ubyte.gz")
     y = common.read_idx(source / "train-labels-idx1-ubyte.gz")
@@ -221,7 +221,7 @@ def mnist(folder: Path, rows: int, held: int) -> Path:
 
 
 def final(job: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the samples that judge what was found, or None."""
+    """Return the test samples, or None."""
     folder = Path(job["data"])
     if not (folder / "x_final.npy").exists():
         return None

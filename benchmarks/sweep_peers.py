@@ -1,9 +1,9 @@
-"""The libraries whose sweeps are compared, each in its best known settings.
+"""The libraries whose sweeps are compared, each with its best known settings.
 
-A sweeper is made from (data, job, settings): after that its library is imported and its helpers
-are running. `sweep(trials, seed)` then tries so many settings of a case of `sweep_cases.py`, drawn
-by the seed, and returns when the best network is there, with its score on the held-out part
-(`data.x_test`). `candidates` are settings that only cost or save time; each is tried beforehand.
+A sweeper is made from (data, job, settings), which imports its library and starts its helper
+processes. `sweep(trials, seed)` then tries so many settings of a case of `sweep_cases.py`, drawn
+with the seed, and returns the best network and its score on the held-out samples
+(`data.x_test`). `candidates` are settings that change only its speed; each is tried beforehand.
 """
 
 # ruff: noqa: D102 - the lines above say what each method of a sweeper does
@@ -24,9 +24,9 @@ from sweep_cases import CASES, SEEDS, SGD_FACTOR, Case, Draw, Range, drawn, even
 from sweep_torch import OptunaTorch
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
-# What training programs are called; others are helpers.
-PROGRAMS = ("jit(run)", "jit(program)", "jit(_mapped)")
-SPARED = 0.08  # of a time to be used: what is under way at its end
+# Names of training programs; others are helpers.
+PROGRAMS = ("jit(run_epochs)", "jit(program)")
+SPARED = 0.08  # share of the time kept for what is still running at its end
 ENDLESS = 10**6  # trials
 
 
@@ -34,7 +34,7 @@ ENDLESS = 10**6  # trials
 
 
 def gradus_model(case: Case, values: dict[str, Any] | None = None) -> Any:
-    """Return the model of a case: with spaces, or with the values of one trial in their places."""
+    """Return the model of a case: with spaces, or with the values of one trial."""
     import gradus as gr
 
     def number(name: str, range_: Range) -> Any:
@@ -66,7 +66,7 @@ def gradus_model(case: Case, values: dict[str, Any] | None = None) -> Any:
         if "width" in case.options and values is None:
             widths = [choice("width")] * len(widths)
         activation = choice("activation") if "activation" in case.options else "relu"
-        # One space in several places is one hyperparameter.
+        # A space used in several places is one hyperparameter.
         dropout = number("dropout", ranges["dropout"]) if "dropout" in ranges else None
         layers = []
         for width in widths:
@@ -90,10 +90,10 @@ def gradus_model(case: Case, values: dict[str, Any] | None = None) -> Any:
 
 
 class Gradus:
-    """gradus as a user calls it; losses and metrics of both parts every epoch.
+    """gradus as a user calls it; training and validation loss and metric every epoch.
 
-    Settings: "width", of members that are mapped side by side; "factor", of successive halving;
-    "strategy" and "search", as `gr.Sweep` takes them. None is needed.
+    Settings, all optional: "width", the number of vectorized members; "factor", of successive
+    halving; "strategy" and "search", as in `gr.Sweep`.
     """
 
     needs = ("gradus", "gradus.models.model", "gradus.sweep.sweep")
@@ -124,7 +124,7 @@ class Gradus:
         return {**found, **self._compilation()}
 
     def accuracy(self) -> float:
-        """Return the metric of the best network on the samples for the end."""
+        """Return the metric of the best network on the test samples."""
         assert self.last is not None  # noqa: S101 - the script has written them
         return float(self.best.evaluate(*self.last)[self.case.metric])
 
@@ -149,7 +149,7 @@ class Gradus:
         )
 
     def search(self, seconds: float, seed: int) -> dict[str, Any]:
-        """Use the time: one sweep of a search that learns, of others one after another."""
+        """Use the time: one sweep if the search learns, otherwise one sweep after another."""
         began = time.perf_counter()
         learns = self.settings.get("search") == "tpe"
         score, trials = (self._learn if learns else self._fill)(began + seconds, seed)
@@ -158,20 +158,20 @@ class Gradus:
         return {"score": score, "final": final, "trials": trials, "ended_s": ended}
 
     def _learn(self, end: float, seed: int) -> tuple[float, int]:
-        """Interrupt one sweep, as Ctrl-C does, and wait for what is under way."""
+        """Interrupt one sweep, as Ctrl-C does, and wait for running trials."""
         left = end - time.perf_counter()
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, left * (1 - SPARED))
         try:
             sweep = self._fit(ENDLESS, seed)
-        except KeyboardInterrupt:  # no trial has ended
+        except KeyboardInterrupt:  # no trial has finished
             return -math.inf, 0
         self.best = sweep.best
         trials = sum(trial.epochs > 0 for trial in sweep.trials)
         return sweep.ranking[0].score, trials
 
     def _fill(self, end: float, seed: int) -> tuple[float, int]:
-        """Sweep after sweep, each twice as large; one that ends too late does not count."""
+        """Run sweeps, each twice as large; one that finishes too late does not count."""
         best, size, done, cost = -math.inf, 16, 0, 0.0
         while True:
             started = time.perf_counter()
@@ -193,7 +193,7 @@ class Gradus:
 
 
 class GradusAlone(Gradus):
-    """gradus one training after another, each a `Model.fit` like that of a sweep."""
+    """gradus, one `Model.fit` after another, each like a trial of the sweep."""
 
     def sweep(self, trials: int, seed: int) -> dict[str, Any]:
         best: tuple[float, Any] = (-math.inf, None)
@@ -219,8 +219,7 @@ class GradusAlone(Gradus):
 class ScikitLearn:
     """RandomizedSearchCV over MLPClassifier, two processes, one fixed split, no refit.
 
-    It has no dropout, so that it has less to do; and no RMSprop: SGD with Nesterov's momentum
-    takes its place.
+    It has no dropout, so it does less work, and no RMSprop: SGD with Nesterov momentum replaces it.
     """
 
     needs = ("sklearn", "sklearn.model_selection", "sklearn.neural_network", "scipy.stats")
@@ -236,7 +235,7 @@ class ScikitLearn:
         self.x = np.concatenate([data.x, data.x_test])
         self.y = np.concatenate([data.y, data.y_test])
         self.split = PredefinedSplit(np.repeat([-1, 0], [len(data.x), len(data.x_test)]))
-        self._search(2, 0, epochs=1)  # its processes start, and stay
+        self._search(2, 0, epochs=1)  # starts its processes, which stay
 
     def sweep(self, trials: int, seed: int) -> dict[str, Any]:
         found = self._search(trials, seed, self.job["epochs"])
@@ -273,7 +272,7 @@ class ScikitLearn:
 
         ranges, options = self.case.ranges, self.case.options
         common: dict[str, Any] = {"random_state": stats.randint(0, SEEDS)}
-        if "penalty" in ranges:  # alpha / 2 · Σw², divided by the samples of the batch
+        if "penalty" in ranges:  # alpha / 2 · Σw², divided by the batch size
             common["alpha"] = of(ranges["penalty"], 2 * self.job["batch"])
         if "width" in options:
             common["hidden_layer_sizes"] = [(width,) for width in options["width"]]
@@ -293,10 +292,10 @@ class ScikitLearn:
 
 
 class Keras:
-    """Keras on its JAX back end, one training after another, JAX's compilation cache switched on.
+    """Keras on its JAX backend, one training after another, with JAX's compilation cache enabled.
 
-    Where the trials differ in their rates alone, one compiled model is tried too, which gets new
-    weights and a new rate for each trial ("kept"). No metric is computed while it trains.
+    Where trials differ only in rates, a single compiled model that gets new weights and a new rate
+    for each trial ("kept") is a candidate too. No metric is computed during training.
     """
 
     needs = ("keras", "jax")
@@ -366,11 +365,11 @@ class Keras:
 
 
 class Scan:
-    """A whole training written by hand as one scan in JAX, compiled once, called for each trial.
+    """A whole training written by hand as one JAX scan, compiled once and called for each trial.
 
     Rate, momentum, dropout and penalty are traced. The loss of every epoch is recorded; accuracy
-    only once, of the held-out part at the end. All trials share the order of samples, drawn by
-    NumPy on the host; the short last batch is a step of its own.
+    only once, on the held-out part at the end. All trials share the sample order, drawn by NumPy on
+    the host; the short last batch is a separate step.
     """
 
     needs = ("jax",)
@@ -483,7 +482,7 @@ class Scan:
 
 
 class ScanThreads(Scan):
-    """The same, called by two threads."""
+    """The same, called from two threads."""
 
     threads = 2
 

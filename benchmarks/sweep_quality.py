@@ -1,14 +1,14 @@
-"""The best test accuracy or R² that is found in so many seconds: gradus, Optuna with PyTorch.
+"""The best test accuracy or R² found in so many seconds: gradus, and Optuna with PyTorch.
 
 Two hidden layers of one width (64, 128 or 256), Adam's rate, dropout and L2 penalty; digits (30
 epochs, batch 32), adult (10, 256) and California housing (30, 64). gradus fills the time with
-sweeps, each twice as large as the one before, by random search and by successive halving, and what
-ends too late does not count; or it is interrupted in one sweep by TPE, a twelfth of the time before
-its end, as what is under way then still counts (the results say when that ended). Optuna's TPE asks
-two processes of PyTorch, all trials to their end and with median pruning. All get the same numbers,
-preprocessed as `gradus train` does, judge by the same validation part, and look at the test part
-once, with the network that they found best. The time begins with everything imported and includes
-compilation; gradus's cache is empty.
+sweeps, each twice as large as the one before, by random search and by successive halving; one that
+finishes too late does not count. Or it runs one TPE sweep that is interrupted a twelfth of the time
+before the end, since running trials still count (the results say when they ended). Optuna's TPE
+drives two PyTorch processes, with full trials and with median pruning. All get the same numbers,
+preprocessed as in `gradus train`, use the same validation set, and evaluate the test set once, with
+the best network they found. The time starts with everything imported and includes compilation;
+gradus's cache is empty.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ PEERS = {
         {"sampler": "tpe", "pruner": "median"},
     ),
 }
-LOOP = {"gather": "epoch", "update": "fused"}  # of PyTorch: `sweep_speed.py` finds it the fastest
+LOOP = {"gather": "epoch", "update": "fused"}  # of PyTorch: the fastest in `sweep_speed.py`
 HELD = 0.2
 TIMES = (20.0, 60.0)  # seconds
 
 
 def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
-    """Write a data set as `gradus train` would prepare it, with the standard or a fixed test part.
+    """Write a data set as `gradus train` prepares it, with the standard or a fixed test set.
 
-    The validation part is drawn by the seed.
+    The seed draws the validation split.
     """
-    from gradus.apps import prepare, spec
+    from gradus.apps import experiment_file, prepare
     from gradus.data.datasets import BUILT_IN
 
     case = defaults_quality.CASES[name]
@@ -55,7 +55,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
     (dataset,) = defaults_quality.parts(case, loaded, seed)
     word = f"sweep {len(list(BUILT_IN))}"
     BUILT_IN.add(word)(lambda: dataset)
-    made = prepare.prepare(spec.Experiment(word, shuffle_seed=seed, validation=HELD))
+    made = prepare.prepare(experiment_file.Experiment(word, shuffle_seed=seed, validation=HELD))
     arrays = {}
     names = {"training": "train", "validation": "test", "test": "final"}
     for part, short in names.items():
@@ -67,7 +67,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
 
 
 def once(label: str, job: dict[str, Any], cache: Path, seconds: float, seed: int) -> dict[str, Any]:
-    """Return what one library found in so many seconds."""
+    """Return the result of one library after so many seconds."""
     peer, settings = PEERS[label]
     fixed = LOOP if peer != "gradus" else {}
     with common.Worker({**job, "peer": peer}, cache) as worker:
@@ -76,7 +76,7 @@ def once(label: str, job: dict[str, Any], cache: Path, seconds: float, seed: int
 
 
 def measure_set(name: str, options: Any, left_out: dict[str, str]) -> dict[str, Any]:
-    """Return what each library found in each time."""
+    """Measure each library in each time."""
     case, times = CASES[f"{name}, quality"], TIMES[:1] if options.quick else TIMES
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +116,7 @@ def summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return what was found on each data set that is there."""
+    """Measure each data set that exists."""
     left_out = defaults_quality.absent(options.cases)
     there = [name for name in options.cases if name not in left_out]
     sets = {name: measure_set(name, options, left_out) for name in there}

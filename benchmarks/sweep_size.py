@@ -1,11 +1,11 @@
-"""What a sweep costs against its size, and what successive halving saves and loses.
+"""The cost of a sweep by its size, and what successive halving saves and loses.
 
 The digits sweep of `sweep_speed.py` (MLP 64-64-10; rate, momentum, dropout, penalty and seed) with
 1 to 1,024 trials, compilation cache empty and filled: seconds from an imported process to the best
 model. Then the full sweep against successive halving by 3 (`strategy="halving"`) and by 4 (Optuna's
 and Ray Tune's usual factor), caches filled, by seconds, by the best
-score on the held-out fifth, and by that model's accuracy on another fifth, which played no part;
-every round draws another split and other settings. Goal: the same test accuracy, to two standard
+score on the held-out fifth, and by that model's accuracy on another fifth, a test set; every
+round draws a new split and new settings. Goal: the same test accuracy, to two standard
 errors of the difference, in at most a third of the time.
 """
 
@@ -36,7 +36,7 @@ LABELS = {
 
 
 def once(job: dict[str, Any], cache: Path, trials: int, seed: int, strategy: str) -> dict[str, Any]:
-    """Return the answer of one sweep in a process of its own, with its test accuracy."""
+    """Run one sweep in its own process and return its answer, with the test accuracy."""
     settings = STRATEGIES[strategy]
     with common.Worker({**job, "peer": "gradus"}, cache) as worker:
         worker.ask("make", settings=settings)
@@ -47,9 +47,9 @@ def once(job: dict[str, Any], cache: Path, trials: int, seed: int, strategy: str
 
 
 def sizes(job: dict[str, Any], folder: Path, rounds: int, counts: Sequence[int]) -> dict[int, Any]:
-    """Return the seconds of sweeps of each size, with an empty and a filled cache."""
+    """Measure the seconds of sweeps of each size, with an empty and a filled cache."""
     filled = common.cache_in(folder, "sizes", "filled")
-    for count in (min(counts), max(counts)):  # programs may depend on how many there are
+    for count in (min(counts), max(counts)):  # programs may depend on the number of trials
         once(job, filled, count, FILLED_BY, "full")
 
     def sweep(name: str, number: int) -> float:
@@ -69,7 +69,7 @@ def sizes(job: dict[str, Any], folder: Path, rounds: int, counts: Sequence[int])
 
 
 def halving(job: dict[str, Any], folder: Path, rounds: int, trials: int) -> dict[str, Any]:
-    """Return what the full sweep and the halved ones took and found."""
+    """Measure times and scores of the full sweep and of successive halving."""
     caches = {name: common.cache_in(folder, "halving", name, trials) for name in STRATEGIES}
     splits = [
         str(sweep_cases.digits(folder / f"split {number}", final=True, seed=number))
@@ -97,7 +97,7 @@ def halving(job: dict[str, Any], folder: Path, rounds: int, trials: int) -> dict
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return the seconds by size, and the strategies' seconds and scores."""
+    """Measure the seconds by size, and the strategies' seconds and scores."""
     epochs = 3 if options.quick else CASES["digits"].epochs
     counts, halved = ((1, 4), (9,)) if options.quick else (SIZES, HALVED)
     with tempfile.TemporaryDirectory() as name:
@@ -133,7 +133,7 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
 
 
 def compared(name: str, one: dict[str, Any]) -> list[Any]:
-    """Return the cells of a strategy beside the full sweep."""
+    """Return the table cells of a strategy compared with the full sweep."""
     if name == "full":
         return [one["seconds"], None, None]
     error = one["test_gain_error"]

@@ -3,13 +3,13 @@
 Compilation included, with gradus's compilation cache empty and filled. Four sweeps:
 
 - digits: MLP 64-64-10, 256 trials over rate, momentum, dropout, penalty and seed, 30 epochs;
-- mnist: MLP 784-128-64-10, 16 trials over Adam's rate, 3 epochs of 50,000 pictures, batch 128;
-- mixed: 3 widths × 3 activations × 3 optimisers × rate, dropout and penalty, 256 trials, 10 epochs
+- mnist: MLP 784-128-64-10, 16 trials over Adam's rate, 3 epochs of 50,000 images, batch 128;
+- mixed: 3 widths × 3 activations × 3 optimizers × rate, dropout and penalty, 256 trials, 10 epochs
   of the digits;
-- cnn: 16 small CNNs over Adam's rate, an epoch of 10,000 pictures.
+- cnn: 16 small CNNs over Adam's rate, an epoch of 10,000 images.
 
-Every sweep runs in a process of its own, and every round draws other settings: a filled cache
-holds what a former sweep of other settings left. Slow peers try a part of the trials, whose
+Every sweep runs in its own process, and every round draws new settings: a filled cache holds what
+a previous sweep over other settings left. Slow peers run only a part of the trials, and their
 seconds are scaled up; the table says so. Goals: see `GOALS`.
 """
 
@@ -25,19 +25,19 @@ import sweep_peers
 from sweep_cases import CASES
 
 QUICK_TRIALS, QUICK_ROWS = 4, 640
-FILLED_BY, TUNED_BY = 999, 998  # seeds of the settings that fill caches and choose settings
+FILLED_BY, TUNED_BY = 999, 998  # seeds of the trials that fill caches and choose settings
 
 
 class Entry(NamedTuple):
-    """What takes part: a peer of `sweep_peers.py` and how.
+    """A participant: a peer of `sweep_peers.py` and how it runs.
 
     Attributes:
         peer: its name there.
-        settings: fixed ones.
-        filled: whether its compilation cache is filled; for all but gradus it is JAX's own,
-            switched on.
-        part: how many trials it tries; all if None.
-        tuned: how many trials each of its candidates tries beforehand.
+        settings: its fixed settings.
+        filled: whether its compilation cache is filled; except for gradus that is JAX's cache,
+            enabled.
+        part: how many trials it runs; all if None.
+        tuned: how many trials each of its candidates runs beforehand.
         without: what it lacks, for the table.
     """
 
@@ -85,7 +85,7 @@ ENTRIES: dict[str, dict[str, Entry]] = {
         },
     },
 }
-GOALS = {  # how many times as fast as the fastest of some others, with an empty and a filled cache
+GOALS = {  # speedup over the fastest of some others, with an empty and a filled cache
     "digits": [((TORCH, SKLEARN, KERAS), 8, 12), ((SCAN,), None, 1.5), ((SCAN2,), None, 1.5)],
     "mnist": [((TORCH, KERAS), 3, 3), ((ALONE,), None, 1)],
     "mixed": [((TORCH, SKLEARN, KERAS), 4, 4)],
@@ -125,7 +125,7 @@ def prepare(name: str, folder: Path, quick: bool) -> dict[str, Any]:
 def once(
     entry: Entry, job: dict[str, Any], settings: dict[str, Any], cache: Path, trials: int, seed: int
 ) -> dict[str, Any]:
-    """Return the answer of one sweep in a process of its own."""
+    """Run one sweep in its own process and return its answer."""
     switched_on = entry.filled and not entry.peer.startswith("gradus")
     extra = common.jax_cache(cache) if switched_on else {}
     with common.Worker({**job, "peer": entry.peer}, cache, extra) as w:
@@ -134,7 +134,7 @@ def once(
 
 
 def tune(name: str, entry: Entry, job: dict[str, Any], quick: bool) -> dict[str, Any]:
-    """Return the candidate that is the fastest, with its cache filled if it has one.
+    """Return the fastest candidate, with its cache filled if it has one.
 
     Raises:
         LeftOutError: if none works.
@@ -160,7 +160,7 @@ def tune(name: str, entry: Entry, job: dict[str, Any], quick: bool) -> dict[str,
 
 
 def measure_case(name: str, options: Any) -> dict[str, Any]:
-    """Return what all entries of a case took, round by round."""
+    """Measure all entries of a case, round by round."""
     entries = {label: entry for label, entry in ENTRIES[name].items() if label in options.peers}
     settings, left_out = {}, dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +207,7 @@ def measure_case(name: str, options: Any) -> dict[str, Any]:
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Return what each case took."""
+    """Measure each case."""
     return {"cases": {name: measure_case(name, options) for name in options.cases}}
 
 
@@ -217,7 +217,7 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
 
 
 def case_table(name: str, found: dict[str, Any]) -> str:
-    """Return the table of a case, with the goals at the peers that they are about."""
+    """Return the table of a case, with each goal beside its peers."""
     entries, trials, epochs = found["entries"], found["trials"], found["epochs"]
     goals: dict[tuple[str, str], float | None] = {}
     for others, *wanted in GOALS[name]:

@@ -1,7 +1,7 @@
-"""Optuna's studies of PyTorch networks, trained by two processes that live as long as the study.
+"""Optuna studies of PyTorch networks, trained by two processes that live as long as the study.
 
-The loop is as `peers.py` found it best: tensors preloaded, one thread for each process, fused
-updates; nothing is computed that the study does not ask for.
+The loop uses the fastest settings of `peers.py`: preloaded tensors, one thread per process, fused
+updates; it computes nothing that the study does not need.
 """
 
 # ruff: noqa: D102 - `sweep_peers.py` says what each method of a sweeper does
@@ -29,7 +29,7 @@ class Trainer:
 
     Args:
         case: the sweep.
-        job: of a worker: "data", "batch", "epochs".
+        job: the job of a worker: "data", "batch", "epochs".
         settings: "gather", by "step" or "epoch"; "update", "fused", "foreach" or "plain".
     """
 
@@ -61,11 +61,11 @@ class Trainer:
     def train(
         self, values: dict[str, Any], goes_on: Callable[[int, float], bool] | None = None
     ) -> dict[str, Any]:
-        """Train a network and return its score, and more of it if it is the best so far.
+        """Train a network and return its score, and more if it is the best so far.
 
         Args:
-            values: from `sweep_cases.drawn`.
-            goes_on: asked after each epoch, with its number and score.
+            values: the values from `sweep_cases.drawn`.
+            goes_on: called after each epoch with its number and score; False ends the training.
         """
         torch = self.torch
         torch.manual_seed(values["seed"])
@@ -134,12 +134,12 @@ class Trainer:
 
 
 def serve(pipe: Connection, job: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Train what is asked for until the pipe ends; a child process does this."""
+    """Train requested networks until the pipe closes; runs in a child process."""
     case = CASES[job["sweep"]]
     trainer = Trainer(case, job, settings)
     warm = trainer.job
     trainer.job = {**warm, "epochs": 1}
-    trainer.train(drawn(case, sweep_cases.Draw(0)))  # PyTorch loads much when it is first used
+    trainer.train(drawn(case, sweep_cases.Draw(0)))  # warm-up: PyTorch loads much at first use
     trainer.job, trainer.best = warm, -math.inf
     pipe.send("ready")
 
@@ -156,7 +156,7 @@ def serve(pipe: Connection, job: dict[str, Any], settings: dict[str, Any]) -> No
 
 
 class OptunaTorch:
-    """Optuna, in memory, asking two processes of PyTorch."""
+    """Optuna, in memory, driving two PyTorch processes."""
 
     needs = ("optuna", "torch")
 
@@ -182,7 +182,7 @@ class OptunaTorch:
             self.pipes.append(ours)
         for pipe in self.pipes:
             pipe.recv()
-        self._study(0).ask()  # its modules are imported when they are first used
+        self._study(0).ask()  # warm-up: imports its modules
 
     def sweep(self, trials: int, seed: int) -> dict[str, Any]:
         return self._run(self._study(seed), trials, math.inf)
@@ -193,7 +193,7 @@ class OptunaTorch:
     def _study(self, seed: int) -> Any:
         samplers, pruners = self.optuna.samplers, self.optuna.pruners
         tpe = self.settings.get("sampler") == "tpe"
-        # Of trials under way the sampler assumes the worst, so that the two are not alike.
+        # The sampler assumes the worst of running trials, so that the two differ.
         sampler = (
             samplers.TPESampler(seed=seed, constant_liar=True)
             if tpe
@@ -207,7 +207,7 @@ class OptunaTorch:
         return self.optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
 
     def _run(self, study: Any, trials: int, end: float) -> dict[str, Any]:
-        """Keep both processes busy until there are enough trials, or the time is over."""
+        """Keep both processes busy until there are enough trials or the time is up."""
         under_way: dict[Connection, Any] = {}
         done, pruned, best = 0, 0, {"score": -math.inf}
 

@@ -1,9 +1,9 @@
 """Seconds from a cold process to 97 % test accuracy on MNIST, in gradus and its peers.
 
-The total holds import, building, compilation, training and the test after each epoch. How much of
-it is compilation is found by training as many epochs again in the same, now warm process. The
-compilation cache is empty, and in a second row for gradus filled. Every round has another seed.
-Each library runs with the settings that were fastest in a warm-up of its own.
+The total includes import, building, compilation, training and the evaluation after each epoch. The
+share of compilation is found by training the same number of epochs again in the same warm process.
+The compilation cache is empty, and in a second row for gradus filled. Every round has a new seed.
+Each library runs with the settings that were fastest in its own warm-up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import common
 from epoch_speed import LABELS, WIDTHS
 from peers import PEERS
 
-NEVER = 2.0  # an accuracy that is not reached
+NEVER = 2.0  # an accuracy that is never reached
 MOST = 30  # epochs
 FILLED = "gradus, filled cache"
 NAMES = {"gradus": "gradus", FILLED: "gradus"} | {
@@ -49,7 +49,7 @@ def measure_batch(batch: int, options: Any, data: Path, accuracy: float) -> dict
     kinds = [NAMES[name] for name in options.peers]
     most = 1 if options.quick else 99
     settings = common.best_settings(kinds, {**job, "seed": 0}, most, left_out)
-    if "scikit-learn" in settings:  # only partial_fit goes on with Adam's memory
+    if "scikit-learn" in settings:  # only partial_fit keeps Adam's state
         settings["scikit-learn"] |= {"by": "partial_fit"}
 
     def once(name: str, number: int) -> Any:

@@ -1,7 +1,7 @@
-"""The process that a library is measured in: a trainer or a sweeper and the commands to it.
+"""The process in which a library is measured: a trainer or a sweeper and its commands.
 
-Run by `common.Worker` with a job as JSON; then every line on standard input is a command and
-every line on standard output the answer to it.
+`common.Worker` runs it with a job as JSON; then every line on standard input is a command, and
+every line on standard output its answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from peers import Arrays
 
 
 class Server:
-    """Answers the commands: one trainer, made when first needed."""
+    """Answers commands with one trainer, created on first use."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
@@ -34,7 +34,7 @@ class Server:
 
     @property
     def data(self) -> Arrays:
-        """The arrays; with "no_test" only the training part is loaded."""
+        """The arrays; with "no_test" only the training set is loaded."""
         if self._data is None:
             folder = Path(self.job["data"])
             read = {name: np.load(folder / f"{name}.npy") for name in ("x_train", "y_train")}
@@ -86,17 +86,17 @@ class Server:
         return {"seconds": time.perf_counter() - began}
 
     def sweep(self, trials: int, seed: int) -> dict[str, Any]:
-        """Try so many settings, drawn by a seed; report the seconds and what was found."""
+        """Try so many settings, drawn with a seed; report the seconds and the best result."""
         began = time.perf_counter()
         found = self.trainer.sweep(trials, seed)
         return {"seconds": time.perf_counter() - began, **found}
 
     def search(self, seconds: float, seed: int) -> dict[str, Any]:
-        """Look for the best settings for so long; report what was found."""
+        """Search for the best settings for so many seconds; report the best result."""
         return dict(self.trainer.search(seconds, seed))
 
     def accuracy(self) -> dict[str, Any]:
-        """Report the accuracy on the test part."""
+        """Report the test accuracy."""
         return {"accuracy": self.trainer.accuracy()}
 
     def until(self, accuracy: float, most: int) -> dict[str, Any]:
@@ -113,15 +113,15 @@ class Server:
         return {"seconds": seconds, "epochs": epochs, "accuracy": self.trainer.accuracy()}
 
     def memory(self) -> dict[str, Any]:
-        """Report the peak of resident memory in MB since the process began."""
+        """Report the peak resident memory in MB since the process started."""
         return {"peak_mb": peak_mb()}
 
 
 def peak_mb() -> float:
     """Return the process's peak resident memory in MB.
 
-    Linux hands `ru_maxrss` down from the parent process through fork and exec, so that a small
-    worker of a large parent would look large; VmHWM belongs to this program alone.
+    On Linux a process inherits `ru_maxrss` from its parent through fork and exec, so a small worker
+    of a large parent would look large; VmHWM is this program's alone.
     """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -138,7 +138,7 @@ def peak_mb() -> float:
 def main() -> None:
     """Answer commands until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # prints of libraries must not mix with answers
     server = Server(json.loads(sys.argv[1]))
     needs = {name.partition(".")[0] for name in server.kind.needs}
     missing = sorted(name for name in needs if importlib.util.find_spec(name) is None)
