@@ -38,7 +38,7 @@ def test_a_row_that_is_not_full_ends_empty(rng):
     assert np.isnan(sheet[3:, 3:]).all()
 
 
-def test_colours_reach_from_zero_or_symmetrically_around_it():
+def test_colors_reach_from_zero_or_symmetrically_around_it():
     gray = gr.figures.images(np.array([[[0.2, 0.8]]])).data[0]
     assert (gray.zmin, gray.zmax) == (0, pytest.approx(0.8))
     signed = gr.figures.images(np.array([[[-0.5, 0.25]]])).data[0]
@@ -48,7 +48,7 @@ def test_colours_reach_from_zero_or_symmetrically_around_it():
 
 
 @pytest.mark.parametrize("most", [1, 255])
-def test_pictures_in_colour(most):
+def test_pictures_in_color(most):
     red = np.zeros((2, 3, 3, 3))
     red[..., 0] = most
     sheet = gr.figures.images(red, 2).data[0].z

@@ -225,7 +225,7 @@ def test_activation_histograms_are_shares_of_the_outputs(moons):
         figures.activation_histograms(Model(gr.Sequential([gr.Dense(1)]), "mse"), x)
 
 
-def test_decision_boundary_colours_what_the_model_names(moons):
+def test_decision_boundary_colors_what_the_model_names(moons):
     model, x, y = moons
     figure = figures.decision_boundary(model, x, y, ["up", "down"])
     up, down, points_up, points_down = figure.data
