@@ -24,7 +24,7 @@ model.fit(x[train], y[train], epochs=60, validation_split=0.15, patience=10)
 
 print(model.summary())
 result = model.evaluate(x[test], y[test])
-print(f"\n{result['accuracy']:.1%} of {len(test)} digits that it never saw are read right.")
+print(f"\n{result['accuracy']:.1%} of {len(test)} unseen digits are classified correctly.")
 page = write_report(
     "report.html", build_report(model, x[test], y[test], title="Handwritten digits")
 )

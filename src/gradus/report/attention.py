@@ -66,10 +66,10 @@ def attention_map(
             row=row,
             col=1,
         )
-    plain = {"showgrid": False, "showline": False, "tickmode": "array"}
-    figure.update_xaxes(**plain, **x_ticks, showticklabels=sources <= MAX_TOKENS)
+    axis = {"showgrid": False, "showline": False, "tickmode": "array"}
+    figure.update_xaxes(**axis, **x_ticks, showticklabels=sources <= MAX_TOKENS)
     figure.update_yaxes(
-        **plain, **y_ticks, showticklabels=queries <= MAX_TOKENS, autorange="reversed"
+        **axis, **y_ticks, showticklabels=queries <= MAX_TOKENS, autorange="reversed"
     )
     figure.update_xaxes(title_text="attends to", row=heads)
     return figure

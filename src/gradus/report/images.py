@@ -59,16 +59,16 @@ def images(
     if names is not None and len(names) < len(pictures):
         raise DataError(f"There are {len(pictures)} images but only {len(names)} names.")
     if own_range:
-        most = np.abs(pictures).max(axis=tuple(range(1, pictures.ndim)), keepdims=True)
-        pictures = pictures / np.where(most > 0, most, 1)
+        largest = np.abs(pictures).max(axis=tuple(range(1, pictures.ndim)), keepdims=True)
+        pictures = pictures / np.where(largest > 0, largest, 1)
     columns = max(1, min(columns, len(pictures)))
     sides = pictures.shape[1:3]
     gaps = [max(1, round(side / 10)) for side in sides]
     if names is not None:
         gaps[0] = math.ceil(0.4 * sides[0])
     sheet = mosaic(pictures, columns, (gaps[0], gaps[1]))
-    cell = min(MAX_IMAGE_WIDTH, 700 / columns)
-    figure = style.figure(title, height=round(130 + cell * sheet.shape[0] / sides[1]))
+    image_width = min(MAX_IMAGE_WIDTH, 700 / columns)
+    figure = style.figure(title, height=round(130 + image_width * sheet.shape[0] / sides[1]))
     _draw(figure, sheet, pictures)
     across, down = ([(side - 1) / 2, side + gap] for side, gap in zip(sides, gaps, strict=True))
     if names is not None:
@@ -82,8 +82,8 @@ def images(
                 yanchor="bottom",
                 font={"size": 11, "color": style.MUTED},
             )
-    bare = {"showgrid": False, "showline": False, "ticks": "", "constrain": "domain"}
-    figure.update_xaxes(showticklabels=False, constraintoward="left", **bare)
+    axis = {"showgrid": False, "showline": False, "ticks": "", "constrain": "domain"}
+    figure.update_xaxes(showticklabels=False, constraintoward="left", **axis)
     top = -0.5 - (gaps[0] if names is not None else 0)
     figure.update_yaxes(
         scaleanchor="x",
@@ -93,7 +93,7 @@ def images(
         tickvals=[across[0] + row * across[1] for row in range(len(row_names or ()))],
         ticktext=[style.escape(name) for name in row_names or ()],
         showticklabels=row_names is not None,
-        **bare,
+        **axis,
     )
     return figure
 
@@ -165,10 +165,10 @@ def filters(model: Model, layer: str | None = None) -> Any:
     by_channel = np.moveaxis(kernel, (2, 3), (0, 1))  # (channels, filters, h, w)
     if len(by_channel) == 1:
         return images(by_channel[0][: 4 * MAX_COLUMNS], MAX_COLUMNS // 2, title=title)
-    kept = by_channel[:MAX_ROWS, :MAX_COLUMNS]
-    names = [f"channel {index + 1}" for index in range(len(kept))]
-    flat = kept.reshape(-1, *kept.shape[2:])
-    return images(flat, kept.shape[1], row_names=names, title=title)
+    drawn = by_channel[:MAX_ROWS, :MAX_COLUMNS]
+    names = [f"channel {index + 1}" for index in range(len(drawn))]
+    flat = drawn.reshape(-1, *drawn.shape[2:])
+    return images(flat, drawn.shape[1], row_names=names, title=title)
 
 
 def feature_maps(model: Model, x: Any, layer: str | None = None) -> Any:
@@ -203,8 +203,8 @@ def feature_maps(model: Model, x: Any, layer: str | None = None) -> Any:
     maps = np.moveaxis(outputs[path], -1, 1)  # (n, filters, h, w)
     title = f"Feature maps of {path}" if path else "Feature maps"
     if len(maps) == 1:
-        kept = maps[0][: 4 * MAX_COLUMNS]
-        return images(kept, MAX_COLUMNS // 2, own_range=True, title=title)
+        drawn = maps[0][: 4 * MAX_COLUMNS]
+        return images(drawn, MAX_COLUMNS // 2, own_range=True, title=title)
     maps = maps[:, :MAX_COLUMNS]
     flat = maps.reshape(-1, *maps.shape[2:])
     names = [f"sample {index + 1}" for index in range(len(maps))]
@@ -251,18 +251,18 @@ def mosaic(pictures: np.ndarray, columns: int, gaps: tuple[int, int]) -> np.ndar
 
 def _draw(figure: Any, sheet: np.ndarray, pictures: np.ndarray) -> None:
     """Draw a sheet of images, in color or in gray."""
-    most = float(np.nanmax(np.abs(pictures), initial=0)) or 1.0
+    largest = float(np.nanmax(np.abs(pictures), initial=0)) or 1.0
     if sheet.ndim == 3:
-        whole = 255 * sheet / (255 if most > 1 else 1)
-        colored = np.nan_to_num(np.clip(whole, 0, 255), nan=255).astype(np.uint8)
+        levels = 255 * sheet / (255 if largest > 1 else 1)
+        colored = np.nan_to_num(np.clip(levels, 0, 255), nan=255).astype(np.uint8)
         figure.add_image(z=colored, hoverinfo="skip")
         return
     signed = float(np.nanmin(pictures)) < 0
     scale = [[0, style.VERMILION], [0.5, PAPER], [1, style.BLUE]]
     figure.add_heatmap(
         z=sheet,
-        zmin=-most if signed else 0,
-        zmax=most,
+        zmin=-largest if signed else 0,
+        zmax=largest,
         colorscale=scale if signed else [[0, PAPER], [1, style.INK]],
         showscale=False,
         hoverongaps=False,

@@ -49,14 +49,14 @@ def codes(
         if values is not None and len(values) != len(vectors):
             raise DataError(f"There are {len(vectors)} codes but {len(values)} {name}.")
     plane, axes = _project(vectors)
-    kept = style.evenly_spaced(len(plane), MAX_POINTS)
+    drawn = style.evenly_spaced(len(plane), MAX_POINTS)
     figure = style.figure("Codes", height=480)
     if labels is None:
-        _draw_points(figure, plane, kept, "codes", 0, words)
+        _draw_points(figure, plane, drawn, "codes", 0, words)
     else:
         classes = labels_of(labels, "labels")
         for index, name in enumerate(class_texts(class_names, int(classes.max()) + 1)):
-            rows = kept[classes[kept] == index]
+            rows = drawn[classes[drawn] == index]
             if len(rows):
                 _draw_points(figure, plane, rows, name, index, words)
                 if words is None:

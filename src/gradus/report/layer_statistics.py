@@ -150,8 +150,9 @@ def updates_by_layer(history: History) -> Any:
 
 def _recorded(history: History, names: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the recording times in epochs, `(points,)`, and the statistics, `(points, n)`."""
+    missing = GradusError("The history has no layer statistics: train with fit(..., probes=True).")
     if any(name not in history.probes for name in names):
-        raise GradusError("The history has no layer statistics: train with fit(..., probes=True).")
+        raise missing
     flat = {
         name: np.asarray(history.probes[name], float).reshape(-1, history.probes[name].shape[-1])
         for name in names
@@ -159,11 +160,11 @@ def _recorded(history: History, names: Sequence[str]) -> tuple[np.ndarray, dict[
     epochs, segments = history.probes[names[0]].shape[:2]
     # Statistics are recorded at the end of a segment.
     times = (np.arange(epochs * segments) + 1) / segments
-    taken = np.flatnonzero(np.isfinite(flat[names[0]]).any(axis=1))
-    if not len(taken):
-        raise GradusError("The history has no layer statistics: train with fit(..., probes=True).")
-    taken = taken[style.evenly_spaced(len(taken), MAX_CURVE_POINTS)]
-    return times[taken], {name: values[taken] for name, values in flat.items()}
+    recorded = np.flatnonzero(np.isfinite(flat[names[0]]).any(axis=1))
+    if not len(recorded):
+        raise missing
+    recorded = recorded[style.evenly_spaced(len(recorded), MAX_CURVE_POINTS)]
+    return times[recorded], {name: values[recorded] for name, values in flat.items()}
 
 
 def _band(

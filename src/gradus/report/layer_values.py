@@ -57,25 +57,25 @@ def forward_values(model: Model, x: Any) -> Any:
     )
     for row, values in enumerate(strips.values(), 1):
         flat = values.reshape(rows, -1)
-        kept = style.evenly_spaced(flat.shape[1], MAX_UNITS)
+        units = style.evenly_spaced(flat.shape[1], MAX_UNITS)
         most = float(np.abs(flat).max()) or 1.0
         figure.add_heatmap(
-            z=flat[:, kept],
-            x=kept.astype(str),
+            z=flat[:, units],
+            x=units.astype(str),
             zmin=-most,
             zmax=most,
             colorscale=[[0, style.VERMILION], [0.5, "#F7F9FB"], [1, style.BLUE]],
             showscale=False,
             xgap=1,
             ygap=1,
-            texttemplate="%{z:.2~f}" if max(len(kept), rows) <= MAX_WRITTEN else None,
+            texttemplate="%{z:.2~f}" if max(len(units), rows) <= MAX_WRITTEN else None,
             hovertemplate="sample %{y}, unit %{x}: %{z:.4g}<extra></extra>",
             row=row,
             col=1,
         )
-    plain = {"showgrid": False, "showline": False, "ticks": ""}
-    figure.update_xaxes(type="category", showticklabels=False, **plain)
-    figure.update_yaxes(autorange="reversed", showticklabels=False, **plain)
+    axis = {"showgrid": False, "showline": False, "ticks": ""}
+    figure.update_xaxes(type="category", showticklabels=False, **axis)
+    figure.update_yaxes(autorange="reversed", showticklabels=False, **axis)
     return figure
 
 
@@ -140,7 +140,7 @@ def gradient_norms(
         GradusError: if the model is not built, or x and y do not fit it.
     """
     recorded = inside(model, x, y, training)
-    if any(each.gradient is None for each in recorded.values()):
+    if any(values.gradient is None for values in recorded.values()):
         raise DataError("gradient_flow needs targets: write gradient_flow(model, x, y).")
     return {
         path: (_root_mean_square(recorded[path].gradient), _weight_gradient_norm(recorded[path]))

@@ -184,14 +184,14 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
             value = format_number(name, run.metrics[split][name])
             tiles.append((f"{split} {style.axis_label(name)}", value, others))
     if history:
-        kept = [f"weights of epoch {history.best_epoch} kept"] if history.best_epoch else []
-        tiles.append(("epochs", str(history.epochs), kept))
+        remark = [f"weights of epoch {history.best_epoch} kept"] if history.best_epoch else []
+        tiles.append(("epochs", str(history.epochs), remark))
         if history.seconds:
-            each = [
+            pace = [
                 f"{format_duration(sum(history.seconds) / history.epochs)} per epoch",
                 f"plus {format_duration(history.compile_seconds)} to compile",
             ]
-            tiles.append(("training time", format_duration(sum(history.seconds)), each))
+            tiles.append(("training time", format_duration(sum(history.seconds)), pace))
     return tiles
 
 

@@ -204,7 +204,7 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
     false_positives = np.append(0, ends + 1) - true_positives
     x, y = false_positives / false_positives[-1], true_positives / true_positives[-1]
     area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
-    kept = style.evenly_spaced(len(x), 1000)
+    drawn = style.evenly_spaced(len(x), 1000)
     figure = style.figure("ROC curve", height=400)
     figure.add_scatter(
         x=[0, 1],
@@ -215,11 +215,11 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
         line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
     )
     figure.add_scatter(
-        x=x[kept],
-        y=y[kept],
+        x=x[drawn],
+        y=y[drawn],
         name=f"network, area {area:.3f}",
         mode="lines",
-        customdata=np.append(np.inf, score[order][ends])[kept],
+        customdata=np.append(np.inf, score[order][ends])[drawn],
         line={"color": style.BLUE, "width": 2.5},
         hovertemplate="threshold %{customdata:.3f}: true positive rate %{y:.1%},"
         " false positive rate %{x:.1%}<extra></extra>",
@@ -266,14 +266,14 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
             f"y_pred {predicted.shape}."
         )
     true, predicted = true.reshape(-1), predicted.reshape(-1)
-    kept = style.evenly_spaced(len(true), MAX_POINTS)
+    drawn = style.evenly_spaced(len(true), MAX_POINTS)
     unit = f" ({style.escape(unit)})" if unit else ""
     figure = style.figure(
         "Predicted against true", 2, 640, row_heights=[0.62, 0.38], vertical_spacing=0.16
     )
     low = float(min(true.min(), predicted.min()))
     high = float(max(true.max(), predicted.max()))
-    dot = {"size": 6, "color": style.translucent(style.BLUE, 0.55 if len(kept) < 600 else 0.3)}
+    dot = {"size": 6, "color": style.translucent(style.BLUE, 0.55 if len(drawn) < 600 else 0.3)}
     line = {"color": style.VERMILION, "width": 1.5}
     figure.add_scatter(
         x=[low, high],
@@ -286,8 +286,8 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
         col=1,
     )
     figure.add_scatter(
-        x=true[kept],
-        y=predicted[kept],
+        x=true[drawn],
+        y=predicted[drawn],
         mode="markers",
         marker=dot,
         name="samples",
@@ -296,8 +296,8 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
         col=1,
     )
     figure.add_scatter(
-        x=predicted[kept],
-        y=(true - predicted)[kept],
+        x=predicted[drawn],
+        y=(true - predicted)[drawn],
         mode="markers",
         marker=dot,
         showlegend=False,

@@ -128,9 +128,9 @@ def decision_boundary(
                 ],
                 hovertemplate=f"{name}: confidence %{{z:.1%}}<extra></extra>",
             )
-    kept = style.evenly_spaced(len(x), MAX_POINTS)
+    drawn = style.evenly_spaced(len(x), MAX_POINTS)
     for index, name in enumerate(names):
-        rows = kept[labels[kept] == index]
+        rows = drawn[labels[drawn] == index]
         figure.add_scatter(
             x=x[rows, 0],
             y=x[rows, 1],

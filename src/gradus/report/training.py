@@ -142,8 +142,8 @@ def range_test(found: RangeTest) -> Any:
         (found.losses, "each step", {"color": style.translucent(style.BLUE, 0.35), "width": 1}),
         (found.smoothed, "running mean", {"color": style.BLUE, "width": 2}),
     ):
-        kept = np.where(np.isfinite(values) & (values < top), values, np.nan)
-        figure.add_scatter(x=found.rates, y=kept, name=name, mode="lines", line=line)
+        shown = np.where(np.isfinite(values) & (values < top), values, np.nan)
+        figure.add_scatter(x=found.rates, y=shown, name=name, mode="lines", line=line)
     figure.add_vline(x=found.suggestion, line={"color": style.INK, "width": 1, "dash": "dot"})
     figure.update_xaxes(type="log", title_text="learning rate", exponentformat="power", dtick=1)
     figure.update_yaxes(title_text="loss")
