@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a place to work in, and a way to run it."""
+"""Fixtures of the command line tests: a working folder, and a way to run commands."""
 
 import json
 import os
@@ -54,14 +54,12 @@ def gradus_json(gradus):
 
 @pytest.fixture
 def flowers(work):
-    """A small table: two classes told apart by one of two numbers, and a colour."""
+    """A small table: two classes told apart by one of two numbers, and a color."""
     rng = np.random.default_rng(0)
     size, width = rng.normal(0, 1, (2, 80))
     kind = np.where(size > 0, "rose", "lily")
-    colour = rng.choice(["red", "white"], 80)
-    rows = [
-        f"{s:.4f},{w:.4f},{c},{k}" for s, w, c, k in zip(size, width, colour, kind, strict=True)
-    ]
+    color = rng.choice(["red", "white"], 80)
+    rows = [f"{s:.4f},{w:.4f},{c},{k}" for s, w, c, k in zip(size, width, color, kind, strict=True)]
     path = work / "flowers.csv"
-    path.write_text("\n".join(["size,width,colour,kind", *rows]) + "\n")
+    path.write_text("\n".join(["size,width,color,kind", *rows]) + "\n")
     return path

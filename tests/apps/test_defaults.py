@@ -1,4 +1,4 @@
-"""What is chosen where an experiment leaves it open, and how settings are merged."""
+"""Default settings, and the merging of settings."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ facts = st.builds(
 
 
 @given(facts)
-def test_nothing_is_left_open(facts):
+def test_every_setting_gets_a_default(facts):
     done = fill_defaults(Experiment("x"), facts)
     parts = [done.network, done.training]
     assert all(value is not None for part in parts for value in structs.asdict(part).values())
@@ -32,12 +32,12 @@ def test_nothing_is_left_open(facts):
 
 
 @given(facts)
-def test_what_is_complete_stays_as_it_is(facts):
+def test_a_complete_experiment_stays_unchanged(facts):
     once = fill_defaults(Experiment("x"), facts)
     assert fill_defaults(once, facts) == once
 
 
-def test_what_is_set_stays():
+def test_set_settings_stay():
     given_ = Experiment(
         "x",
         validation=0.3,
@@ -75,22 +75,22 @@ def test_an_experiment_survives_the_file(tmp_path):
     )
 
 
-def test_a_new_name_begins_a_section_anew():
-    below = {"optimizer": {"name": "adam", "learning_rate": 0.1}, "training": {"epochs": 3}}
+def test_a_new_name_replaces_its_section():
+    base = {"optimizer": {"name": "adam", "learning_rate": 0.1}, "training": {"epochs": 3}}
     merged = experiment_file.merge_settings(
-        below, {"optimizer": {"name": "sgd"}, "training": {"patience": 2}}
+        base, {"optimizer": {"name": "sgd"}, "training": {"patience": 2}}
     )
     assert merged == {"optimizer": {"name": "sgd"}, "training": {"epochs": 3, "patience": 2}}
-    same = experiment_file.merge_settings(below, {"optimizer": {"name": "adam", "beta_1": 0.8}})
+    same = experiment_file.merge_settings(base, {"optimizer": {"name": "adam", "beta_1": 0.8}})
     assert same["optimizer"] == {"name": "adam", "learning_rate": 0.1, "beta_1": 0.8}
 
 
 @pytest.mark.parametrize("source", ["digits", "mnist"])
-def test_a_built_in_name_is_no_path(tmp_path, source):
+def test_a_built_in_name_is_not_a_path(tmp_path, source):
     assert experiment_file.absolute_source(source, tmp_path) == source
 
 
-def test_many_rows_are_judged_by_accuracy_where_it_is_measured():
+def test_many_rows_are_monitored_by_accuracy_if_it_is_a_metric():
     many, few = (DataSummary(rows, 784, 10, "multiclass", image=True) for rows in (60_000, 300))
     monitor = {
         "many": fill_defaults(Experiment("x"), many).training.monitor,

@@ -65,14 +65,14 @@ def test_other_bad_usage(gradus):
         (b"a,b,kind\n1,2,x\n", ["one class"]),
     ],
 )
-def test_tables_that_cannot_be_read(gradus, work, content, words):
+def test_unreadable_tables(gradus, work, content, words):
     (work / "bad.csv").write_bytes(content)
     check(gradus, 1, words, "train", "bad.csv", "--target", "kind")
     assert not list((work / "runs").glob("*"))
 
 
 def test_the_target_must_be_named_and_exist(gradus, flowers):
-    check(gradus, 2, ["--target", "size, width, colour, kind"], "train", flowers)
+    check(gradus, 2, ["--target", "size, width, color, kind"], "train", flowers)
     check(gradus, 1, ["'kid'", "'kind'"], "train", flowers, "--target", "kid")
 
 
@@ -89,7 +89,7 @@ def test_a_truncated_gzip_and_a_wrong_magic_number(gradus, work):
     check(gradus, 1, ["magic"], "train", "idx")
 
 
-def test_arrays_that_cannot_be_trained_on(gradus, work):
+def test_invalid_arrays(gradus, work):
     x, y = np.ones((20, 3)), np.arange(20) % 2
     x[4, 1] = np.nan
     np.savez("nan.npz", x=x, y=y)
@@ -113,14 +113,14 @@ def test_a_run_is_never_overwritten(gradus, work):
     assert [entry.name for entry in (work / "mine").iterdir()] == ["precious.txt"]
 
 
-def test_runs_that_are_not_there_not_whole_or_too_new(gradus, gradus_json, flowers, work):
+def test_missing_incomplete_and_too_new_runs(gradus, gradus_json, flowers, work):
     run = work / gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
     check(gradus, 1, ["'runs/flowers-1'"], "evaluate", "flowers-7", flowers)
     check(gradus, 1, [".csv"], "predict", run, flowers, "--out", "p.docx")
     check(gradus, 1, ["table"], "evaluate", run, "iris")
-    (work / "fewer.csv").write_text("size,colour\n1,red\n")
+    (work / "fewer.csv").write_text("size,color\n1,red\n")
     check(gradus, 1, ["'width'"], "predict", run, "fewer.csv")
-    (work / "other.csv").write_text("size,width,colour,kind\n1,2,red,tulip\n1,2,red,rose\n")
+    (work / "other.csv").write_text("size,width,color,kind\n1,2,red,tulip\n1,2,red,rose\n")
     check(gradus, 1, ["'tulip'", "lily, rose"], "evaluate", run, "other.csv")
     weights = (run / "weights.safetensors").read_bytes()
     (run / "weights.safetensors").write_bytes(weights[:-7])
@@ -133,7 +133,7 @@ def test_runs_that_are_not_there_not_whole_or_too_new(gradus, gradus_json, flowe
     check(gradus, 1, ["--resume"], "predict", run, flowers)
 
 
-def test_a_file_of_settings_with_faults(gradus, work):
+def test_invalid_settings_files(gradus, work):
     path = work / "experiment.toml"
     for text, words in {
         "data = ": ["not TOML"],
@@ -151,18 +151,18 @@ def test_a_file_of_settings_with_faults(gradus, work):
     check(gradus, 2, ["cannot be read"], "train", "nowhere.toml")
 
 
-def test_json_carries_the_error_too(gradus):
+def test_json_contains_the_error(gradus):
     out = check(gradus, 1, ["digts"], "train", "digts", "--json")
     assert "'digits'" in json.loads(out)["error"]
 
 
-def test_a_column_of_free_text_is_refused_in_the_words_of_the_command_line(gradus, work):
+def test_a_column_of_free_text_raises_with_the_flag_to_drop_it(gradus, work):
     rows = [f'"the story of number {n} is a long one",{n % 2}' for n in range(40)]
     (work / "text.csv").write_text("\n".join(["story,kind", *rows]))
     check(gradus, 1, ["--drop-columns 'story'"], "train", "text.csv", "--target", "kind")
 
 
-def test_what_nobody_foresaw_shows_a_traceback_only_if_asked(gradus, monkeypatch):
+def test_an_unexpected_error_shows_a_traceback_only_on_request(gradus, monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug")
 
@@ -181,5 +181,5 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
     check(gradus, 1, ["Interrupted"], "train", "iris")
 
 
-def test_predictions_into_a_folder_that_is_not_there_are_refused_before_the_work(gradus):
+def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
     check(gradus, 1, ["no folder 'nowhere'"], "predict", "runs/x", "iris", "--out", "nowhere/p.csv")

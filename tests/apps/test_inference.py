@@ -74,11 +74,11 @@ def test_a_regression_is_predicted_in_its_own_units(gradus_json):
     assert found["r2"] == pytest.approx(by_hand, abs=1e-4)
 
 
-def test_runs_are_listed_with_what_they_came_to(gradus, gradus_json, run, work):
+def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
     shutil.copytree(work / run, work / "runs" / "cut")
     (work / "runs" / "cut" / "run.json").unlink()
     listed = gradus_json("runs")["runs"]
-    by_name = {one["run"]: one for one in listed}
+    by_name = {entry["run"]: entry for entry in listed}
     assert by_name[run]["metrics"] == json.loads((work / run / "run.json").read_text())["metrics"]
     assert by_name["runs/cut"]["status"] == "unfinished"
     status, out, _ = gradus("runs")
@@ -86,12 +86,12 @@ def test_runs_are_listed_with_what_they_came_to(gradus, gradus_json, run, work):
     assert f"accuracy {format_value(by_name[run]['metrics']['accuracy'])}" in out
 
 
-def test_no_runs_is_no_error(gradus, gradus_json):
+def test_no_runs_are_no_error(gradus, gradus_json):
     assert gradus_json("runs") == {"runs": []}
     assert gradus("runs", "nowhere")[0] == 1
 
 
-def test_the_report_is_written_anew_also_without_the_data(gradus_json, gradus, run, flowers, work):
+def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run, flowers, work):
     page = work / run / "report.html"
     page.unlink()
     assert gradus_json("report", run)["report"] == f"{run}/report.html"

@@ -17,7 +17,7 @@ def test_a_lesson_is_printed_and_written(gradus, work):
     assert lesson.title in (work / "pages" / "perceptron.html").read_text("utf-8")
 
 
-def test_with_json_words_go_to_standard_error(gradus, work):
+def test_with_json_text_goes_to_standard_error(gradus, work):
     status, out, err = gradus("lesson", "perceptron", "--json")
     found = json.loads(out)
     assert status == 0
@@ -77,7 +77,7 @@ def test_a_course_is_built(gradus_json, work):
 
 
 @pytest.mark.parametrize("where", ["file/pages"])
-def test_a_folder_that_cannot_be_made_is_said_before_the_lesson_runs(gradus, work, where):
+def test_an_invalid_folder_is_reported_before_the_lesson_runs(gradus, work, where):
     (work / "file").write_text("")
     status, out, err = gradus("lesson", "perceptron", "--out", where)
     assert (status, out) == (1, "")

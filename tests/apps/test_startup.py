@@ -1,4 +1,4 @@
-"""How gradus starts: at once, and importing only what it needs; and its public names."""
+"""Start-up of gradus, which imports only what it needs; and its public names."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def test_python_dash_m_gradus():
     assert done.stdout == ""
 
 
-def test_every_command_has_help_and_every_flag_a_word(gradus):
+def test_every_command_and_flag_has_help(gradus):
     status, out, _ = gradus("train", "--help")
     assert status == 0
     for flag in ("--epochs", "--batch-size", "--learning-rate", "--optimizer", "--loss", "--layers",
@@ -87,14 +87,14 @@ def test_the_cache_can_be_switched_off(jax_cache, monkeypatch):
     assert folder_of_jax() is None
 
 
-def test_a_folder_that_the_user_chose_stays(jax_cache, tmp_path):
+def test_a_folder_chosen_by_the_user_stays(jax_cache, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
     assert not cache.enable()
     assert folder_of_jax() == str(tmp_path / "mine")
 
 
-def test_a_cache_folder_that_cannot_be_written_is_passed_over(jax_cache, recwarn):
-    jax_cache.write_text("a file stands where the folder should")
+def test_an_unwritable_cache_folder_is_ignored(jax_cache, recwarn):
+    jax_cache.write_text("a file instead of the folder")
     assert not cache.enable()
     assert folder_of_jax() is None
     assert not recwarn.list

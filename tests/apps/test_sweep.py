@@ -43,7 +43,7 @@ def file(work):
 # --- spaces in a file --------------------------------------------------------------------------
 
 
-def test_spaces_stand_in_the_places_of_values():
+def test_spaces_replace_values():
     raw = tomllib.loads(
         "seed = {int_uniform = [0, 9]}\n"
         "network.layers = {choice = [[64], [128, 64], []]}\n"
@@ -67,7 +67,7 @@ def test_spaces_stand_in_the_places_of_values():
     assert tomllib.loads(to_toml(raw)) == raw
 
 
-def test_the_settings_of_one_name_count_only_under_it():
+def test_the_settings_of_a_name_apply_only_to_it():
     raw = tomllib.loads(SPACES)
     assert tomllib.loads(to_toml(raw)) == raw
     del raw["sweep"]
@@ -115,7 +115,7 @@ def test_the_settings_of_one_name_count_only_under_it():
         ),
     ],
 )
-def test_spaces_that_cannot_be(line, words):
+def test_invalid_spaces(line, words):
     with pytest.raises(SpecError, match=words):
         parse_spaces(tomllib.loads(line), "x.toml")
 
@@ -187,13 +187,15 @@ def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
 
-def test_interrupted_it_keeps_what_has_ended_and_goes_on(gradus, gradus_json, file, monkeypatch):
+def test_an_interrupted_sweep_keeps_what_has_finished_and_resumes(
+    gradus, gradus_json, file, monkeypatch
+):
     pytest.importorskip("optuna")
     whole = gradus_json("sweep", file, "--quiet")
-    heard = SweepProgress.__call__
+    original = SweepProgress.__call__
 
     def interrupt(self, trial):
-        heard(self, trial)
+        original(self, trial)
         if self._ended == 2:
             raise KeyboardInterrupt
 
@@ -214,13 +216,13 @@ def test_interrupted_it_keeps_what_has_ended_and_goes_on(gradus, gradus_json, fi
     assert "training.epochs = 2 instead of 3" in err
 
 
-def test_an_interrupted_sweep_without_any_result_leaves_nothing(gradus, work, monkeypatch):
+def test_an_interrupted_sweep_without_results_leaves_nothing(gradus, work, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SweepProgress, "__enter__", stop)
     status, _, err = gradus("sweep", "iris", *QUICK)
-    assert (status, "Interrupted before the first trial had ended: nothing" in err) == (1, True)
+    assert (status, "Interrupted before the first trial had finished: nothing" in err) == (1, True)
     assert not list((work / "runs").glob("*"))
 
 
@@ -256,7 +258,7 @@ def test_bad_usage_is_2(gradus, work, flags, words):
     assert not (work / "runs").exists()
 
 
-def test_settings_that_cannot_be_are_said_before_any_training(gradus, file, work):
+def test_invalid_settings_are_reported_before_any_training(gradus, file, work):
     file.write_text(SPACES.replace("[0, 0.9]", "[0, 1.5]"))
     status, _, err = gradus("sweep", file)
     assert (status, "momentum" in err) == (2, True)
@@ -276,14 +278,14 @@ def test_settings_that_cannot_be_are_said_before_any_training(gradus, file, work
     assert not (work / "runs").exists()
 
 
-def test_train_refuses_a_file_with_spaces_and_names_one(gradus, file):
+def test_train_rejects_a_file_with_spaces_and_names_one(gradus, file):
     status, _, err = gradus("train", file)
     assert status == 2
     assert "network.activation is a space" in err
     assert f"gradus sweep {file}" in err
 
 
-def test_a_sweep_that_has_not_ended_says_how_to_go_on(gradus, gradus_json, work):
+def test_an_unfinished_sweep_says_how_to_resume(gradus, gradus_json, work):
     folder = work / "runs" / "iris-1"
     folder.mkdir(parents=True)
     (folder / "sweep.toml").write_text(SPACES)

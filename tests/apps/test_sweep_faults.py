@@ -1,4 +1,4 @@
-"""What may go wrong around `gradus sweep`: it is said in words, and no trial is lost."""
+"""Faults around `gradus sweep`: each gives a clear message, and no trial is lost."""
 
 import errno
 import os
@@ -54,25 +54,29 @@ def table(run):
 # --- the best run ------------------------------------------------------------------------------
 
 
-def test_the_best_run_has_vital_signs_and_the_weights_of_its_trial(gradus, file, work, trained):
+def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
+    gradus, file, work, trained
+):
     status, out, _ = gradus("sweep", file, "--out", "mine")
     assert status == 0
-    assert out.count("trained once more") == 1
+    assert out.count("once more") == 1
     assert len(trained) == 5  # four trials, and the best of them again
     assert trained[-1] == table("mine").sort("score")["trial"][0]
     best = Model.load("mine")
     assert np.isfinite(best.history.probes["gradient"][0]).all()  # short epochs are not all probed
     assert ">Activations<" in (work / "mine" / "report.html").read_text()
-    # The trial's score is of weights without vital signs.
+    # The trial's score is of weights without layer statistics.
     score = table("mine")["score"].min()
     assert best.history["val_loss"].min() == pytest.approx(score, rel=1e-6)
 
 
-def test_an_interrupted_sweep_says_why_there_are_no_vital_signs(gradus, file, work, monkeypatch):
-    heard = SweepProgress.__call__
+def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
+    gradus, file, work, monkeypatch
+):
+    original = SweepProgress.__call__
 
     def interrupt(self, trial):
-        heard(self, trial)
+        original(self, trial)
         if self._ended == 2:
             raise KeyboardInterrupt
 
@@ -80,7 +84,7 @@ def test_an_interrupted_sweep_says_why_there_are_no_vital_signs(gradus, file, wo
         patch.setattr(SweepProgress, "__call__", interrupt)
         _, out, _ = gradus("sweep", file, "--out", "mine", "--quiet")
     assert "once more" not in out
-    assert "vital signs were not recorded" in (work / "mine" / "report.html").read_text()
+    assert "layer statistics were not recorded" in (work / "mine" / "report.html").read_text()
     _, out, _ = gradus("sweep", "--resume", "mine", "--quiet")
     assert "once more" in out
     assert "not recorded" not in (work / "mine" / "report.html").read_text()
@@ -109,7 +113,7 @@ def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatc
     trained.clear()
     status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
     assert status == 0, err
-    assert len(trained) == 1  # the best, for its vital signs
+    assert len(trained) == 1  # the best, for its layer statistics
     assert table("mine").equals(table("whole"))
 
 
@@ -127,7 +131,7 @@ def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeyp
 # --- storages ----------------------------------------------------------------------------------
 
 
-def test_a_second_process_is_told_that_the_sweep_is_being_trained(gradus, file, work):
+def test_a_second_process_learns_that_the_sweep_is_in_use(gradus, file, work):
     gradus("sweep", file, "--out", "mine", "--quiet")
     with hold_lock(f"sqlite:///{work}/mine/trials.db", "sweep"):
         status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
@@ -136,13 +140,13 @@ def test_a_second_process_is_told_that_the_sweep_is_being_trained(gradus, file, 
     assert gradus("sweep", "--resume", "mine", "--quiet")[0] == 0
 
 
-def test_a_storage_that_cannot_be_reached_is_told_before_training(gradus, file, work, trained):
-    for place, words in (
+def test_an_unreachable_storage_is_reported_before_training(gradus, file, work, trained):
+    for storage, words in (
         ("absent/sweep.db", "there is no folder"),
         ("mine.toml", "not a database"),
         ("nosuch://me:secret@host/base", "nosuch"),
     ):
-        status, _, err = gradus("sweep", file, "--storage", place)
+        status, _, err = gradus("sweep", file, "--storage", storage)
         assert status == 1
         assert words in err
         assert "secret" not in err
@@ -150,10 +154,10 @@ def test_a_storage_that_cannot_be_reached_is_told_before_training(gradus, file, 
     assert not list((work / "runs").iterdir())
 
 
-# --- what trials are judged by -----------------------------------------------------------------
+# --- the score of trials -----------------------------------------------------------------------
 
 
-def test_trials_of_several_losses_are_judged_by_a_metric(gradus_json, gradus, file):
+def test_trials_with_several_losses_are_scored_by_a_metric(gradus_json, gradus, file):
     file.write_text(SPACES + '[loss]\nname = {choice = ["mse", "mae"]}\n')
     record = gradus_json("sweep", file, "--search", "grid", "--dropout", 0, "--quiet")
     assert record["monitor"] == "val_accuracy"
@@ -185,7 +189,7 @@ def test_trials_of_several_losses_are_judged_by_a_metric(gradus_json, gradus, fi
         ),
     ],
 )
-def test_an_impossible_space_is_bad_usage(gradus, file, work, line, words):
+def test_an_invalid_space_is_bad_usage(gradus, file, work, line, words):
     file.write_text(f'data = "iris"\n{line}\n')
     status, _, err = gradus("sweep", file, "--search", "grid")
     assert status == 2

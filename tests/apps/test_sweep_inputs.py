@@ -1,4 +1,4 @@
-"""`gradus sweep` over what is trained on: each trial is `gradus train` with its preprocessing."""
+"""`gradus sweep` over preprocessing: each trial equals `gradus train` with its settings."""
 
 import json
 import tomllib
@@ -15,7 +15,7 @@ PREPARED = """
 data = "flowers.csv"
 target = "kind"
 validation = 0.25
-drop_columns = {choice = [["colour"], []]}
+drop_columns = {choice = [["color"], []]}
 [preprocessing]
 scaling = {choice = ["none", "standard", "minmax"]}
 [network]
@@ -32,7 +32,7 @@ search = "grid"
 
 @pytest.fixture
 def wide(flowers):
-    """The flowers in small units, so that they are learnt only if they are scaled."""
+    """The flowers in small units, so that they are learned only if they are scaled."""
     table = pl.read_csv(flowers)
     wide = pl.when(pl.int_range(pl.len()) % 7 > 0).then(pl.col("width") * 1e5)
     table.with_columns(pl.col("size") * 1e5 + 2e5, wide).write_csv(flowers)
@@ -40,13 +40,13 @@ def wide(flowers):
     return flowers
 
 
-def only(path, place, **settings):
-    """Write an experiment without spaces: settings in the place of those of a file."""
+def write_without_spaces(path, name, **settings):
+    """Write an experiment without spaces, with settings that replace those of a file."""
     raw = tomllib.loads(path.read_text())
     del raw["sweep"]
     raw["preprocessing"]["scaling"] = settings.pop("scaling")
-    (path.parent / place).write_text(to_toml(raw | settings))
-    return path.parent / place
+    (path.parent / name).write_text(to_toml(raw | settings))
+    return path.parent / name
 
 
 def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, wide, work):
@@ -55,7 +55,9 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert len(table) == 6
     for row in table[[0, 4]].iter_rows(named=True):
         dropped = json.loads(row["drop_columns"].replace("'", '"'))
-        file = only(work / "mine.toml", "one.toml", scaling=row["scaling"], drop_columns=dropped)
+        file = write_without_spaces(
+            work / "mine.toml", "one.toml", scaling=row["scaling"], drop_columns=dropped
+        )
         alone = gradus_json("train", file, "--quiet")
         assert alone["metrics"]["loss"] == pytest.approx(row["val_loss"], rel=1e-3)
         assert alone["metrics"]["accuracy"] == pytest.approx(row["val_accuracy"])
@@ -63,7 +65,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert best["scaling"] != "none"
     saved = json.loads((work / record["run"] / "preprocessing.json").read_text())
     assert {c["scaling"] for c in saved["columns"] if c["kind"] == "number"} == {best["scaling"]}
-    assert ("colour" in {c["name"] for c in saved["columns"]}) == (best["drop_columns"] == "[]")
+    assert ("color" in {c["name"] for c in saved["columns"]}) == (best["drop_columns"] == "[]")
     again = gradus_json("train", f"{record['run']}/experiment.toml", "--quiet")
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
     tables = []
@@ -77,7 +79,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert found["metrics"]["accuracy"] == pytest.approx(right)
 
 
-def test_a_sweep_over_preprocessings_goes_on(gradus_json, wide):
+def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     pytest.importorskip("optuna")
     whole = gradus_json("sweep", "mine.toml", "--quiet")
     gradus_json("sweep", "mine.toml", "--trials", 2, "--out", "part", "--quiet")
@@ -101,7 +103,7 @@ def test_seeds_of_the_order_and_weights_of_classes(gradus_json, wide, work):
     experiment = tomllib.loads((work / record["run"] / "experiment.toml").read_text())
     assert experiment["shuffle_seed"] == record["best"]["shuffle_seed"]
     assert experiment["training"]["class_weight"] == record["best"]["class_weight"]
-    assert experiment["validation_seed"] == 0  # all were judged on the same rows
+    assert experiment["validation_seed"] == 0  # all trials have the same validation rows
     again = gradus_json("train", f"{record['run']}/experiment.toml", "--quiet")
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
@@ -128,7 +130,7 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     assert gradus("report", run)[0] == 0
 
 
-def test_images_that_are_changed_at_random(gradus, gradus_json, work):
+def test_images_that_are_augmented(gradus, gradus_json, work):
     (work / "mine.toml").write_text(
         'data = "digits"\n[augmentation]\nflip = {choice = ["none", "vertical"]}\n'
         "shift = {uniform = [0.1, 0.3]}\nrotation = 0.05\n"
@@ -145,16 +147,18 @@ def test_images_that_are_changed_at_random(gradus, gradus_json, work):
     shifted, rotated = layers[len(turned)], layers[len(turned) + 1]
     assert shifted.height_factor == shifted.width_factor == pytest.approx(best["shift"])
     assert rotated.factor == pytest.approx(0.05)
-    assert isinstance(layers[len(turned) + 2], gr.Rescaling)  # black comes in: bytes are changed
+    assert isinstance(
+        layers[len(turned) + 2], gr.Rescaling
+    )  # augmentation precedes scaling and fills in black
     again = gradus_json("train", run / "experiment.toml", "--quiet")
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
-    # The same rows are measured as they are: nothing is changed outside of training.
-    told = [gradus("predict", run, "digits", "--out", f"{k}.csv")[0] for k in range(2)]
-    assert told == [0, 0]
+    # Inference augments nothing: predictions of the same rows are equal.
+    statuses = [gradus("predict", run, "digits", "--out", f"{k}.csv")[0] for k in range(2)]
+    assert statuses == [0, 0]
     assert (work / "0.csv").read_bytes() == (work / "1.csv").read_bytes()
 
 
-def test_losses_that_want_other_targets(gradus, gradus_json, work):
+def test_losses_with_different_target_encodings(gradus, gradus_json, work):
     losses = '["sparse_categorical_crossentropy", "mse", "categorical_crossentropy"]'
     (work / "mine.toml").write_text(
         f'data = "iris"\nloss.name = {{choice = {losses}}}\nnetwork.layers = [4]\n'

@@ -1,4 +1,4 @@
-"""What `gradus sweep` says of settings that cannot be, and of what it does."""
+"""Messages of `gradus sweep`: invalid settings, and what it does."""
 
 import re
 
@@ -27,11 +27,11 @@ QUICK = ("--trials", 2, "--epochs", 1, "--layers", "4")
         ('[optimizer]\nname = "adam"\nlr = 0.1', ["'adam': 'lr'", "'learning_rate'?"]),
         (
             '[optimizer]\nname = "adam"\n[optimizer.sgd]\nmomentum = 0.9',
-            ["[optimizer.sgd] counts only", 'name = {choice = ["adam", "sgd"]} in [optimizer]'],
+            ["[optimizer.sgd] applies only", 'name = {choice = ["adam", "sgd"]} in [optimizer]'],
         ),
         (
             '[schedule]\nname = "cosine"\n[schedule.exponential]\ndecay_rate = 0.9',
-            ["[schedule.exponential] counts only"],
+            ["[schedule.exponential] applies only"],
         ),
         ("[augmentation]\nshift = 2", ["augmentation.shift = 2", "<= 1"]),
         ('[augmentation]\nflip = "horizontl"', ["flip = 'horizontl'", "'horizontal'?"]),
@@ -39,7 +39,7 @@ QUICK = ("--trials", 2, "--epochs", 1, "--layers", "4")
         ("[sweeep]\ntrials = 3", ["Did you mean 'sweep'?", "training, sweep."]),
     ],
 )
-def test_a_setting_that_cannot_be_comes_with_what_to_write(gradus, work, command, lines, words):
+def test_an_invalid_setting_comes_with_what_to_write(gradus, work, command, lines, words):
     (work / "mine.toml").write_text(f'data = "iris"\n{lines}\n')
     status, _, err = gradus(command, "mine.toml")
     assert status == 2, err
@@ -47,13 +47,13 @@ def test_a_setting_that_cannot_be_comes_with_what_to_write(gradus, work, command
         assert err.count(word) == 1, err
 
 
-def test_a_list_where_no_space_may_stand_is_not_told_to_be_one(gradus, work):
+def test_a_list_where_no_space_is_allowed_gets_no_hint_to_write_one(gradus, work):
     (work / "mine.toml").write_text('data = "iris"\nvalidation = [0.1, 0.2]\n')
     status, _, err = gradus("sweep", "mine.toml")
     assert (status, "validation = [0.1, 0.2]" in err, "choice" in err) == (2, True, False)
 
 
-def test_a_sweep_that_is_no_section(gradus, work):
+def test_a_sweep_that_is_not_a_section(gradus, work):
     (work / "mine.toml").write_text('sweep = 3\ndata = "iris"\n')
     status, _, err = gradus("sweep", "mine.toml")
     assert (status, "sweep = 3: write a section, [sweep]" in err) == (2, True)
@@ -73,7 +73,7 @@ def test_augmentation_is_for_images(gradus, work, data, what):
         assert f"is {what}" in err
 
 
-def test_flags_that_leave_nothing_to_try(gradus, work):
+def test_flags_that_leave_nothing_to_search(gradus, work):
     fixed = ("--learning-rate", 0.1, "--dropout", 0, "--l2", 0)
     status, _, err = gradus("sweep", "iris", *QUICK, *fixed)
     assert status == 2
@@ -91,7 +91,7 @@ def test_flags_that_leave_nothing_to_try(gradus, work):
         (["--shuffle-seed", 3], "shuffle_seed = 3"),
     ],
 )
-def test_a_sweep_that_goes_on_keeps_its_settings(gradus, work, flags, words):
+def test_a_resumed_sweep_keeps_its_settings(gradus, work, flags, words):
     (work / "mine").mkdir()
     (work / "mine" / "sweep.toml").write_text(
         'data = "iris"\n[training]\nepochs = 1\n[sweep]\ntrials = 2\nsearch = "random"\n'
@@ -103,7 +103,7 @@ def test_a_sweep_that_goes_on_keeps_its_settings(gradus, work, flags, words):
     assert "gradus sweep mine/sweep.toml" in err
 
 
-def test_a_storage_of_another_sweep_is_refused_without_python(gradus, work):
+def test_a_storage_of_another_sweep_raises_without_python(gradus, work):
     pytest.importorskip("optuna")
     status, _, err = gradus("sweep", "iris", *QUICK, "--out", "mine", "--quiet")
     assert status == 0, err
@@ -111,7 +111,7 @@ def test_a_storage_of_another_sweep_is_refused_without_python(gradus, work):
     path.write_text(path.read_text().replace("epochs = 1", "epochs = 2"))
     status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
     assert (status, "epochs was 1 and is 2" in err) == (1, True)
-    assert "Begin a new one with --out." in err
+    assert "Start a new one with --out." in err
     assert "import" not in err
 
 
@@ -125,7 +125,7 @@ def test_a_storage_of_another_sweep_is_refused_without_python(gradus, work):
         (["--monitor", "val_acc"], "Unknown monitor 'val_acc'. Did you mean 'val_accuracy'?"),
     ],
 )
-def test_what_is_wrong_with_all_trials_is_no_matter_of_one(gradus, work, flags, words):
+def test_an_error_of_all_trials_names_none(gradus, work, flags, words):
     pytest.importorskip("optuna")
     status, _, err = gradus("sweep", "iris", *QUICK, *flags)
     assert status in (1, 2)

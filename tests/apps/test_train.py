@@ -25,7 +25,7 @@ def test_json_is_the_only_thing_on_standard_output(gradus):
     assert "3 classes (setosa, versicolor, virginica)" in err
 
 
-def test_a_run_folder_holds_all_that_is_promised(gradus_json, work):
+def test_a_run_folder_has_all_files(gradus_json, work):
     record = gradus_json("train", "iris", *QUICK)
     run = work / record["run"]
     history = pl.read_parquet(run / "history.parquet")
@@ -41,7 +41,7 @@ def test_a_run_folder_holds_all_that_is_promised(gradus_json, work):
     assert experiment["training"]["epochs"] == 8
 
 
-def test_words_for_a_person_say_what_was_found_and_what_comes_next(gradus, flowers):
+def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
     status, out, err = gradus("train", flowers, "--target", "kind", *QUICK)
     assert status == 0, err
     assert "80 rows, 3 columns as 4 features" in out
@@ -64,7 +64,7 @@ def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
     assert record["rows"] == {"training": 1797 - len(held), "validation": len(held)}
 
 
-def test_digits_are_learnt_with_defaults(gradus_json):
+def test_digits_are_learned_with_defaults(gradus_json):
     record = gradus_json("train", "digits", "--epochs", 30)
     assert record["metrics"]["accuracy"] > 0.93
     assert record["split"] == "validation"
@@ -101,7 +101,7 @@ def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, f
     assert written["optimizer"] == {"name": "adam"}
 
 
-def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
+def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     gradus, gradus_json, monkeypatch, work
 ):
     settings = ("--epochs", 12, "--layers", "16", "--patience", 50, "--dropout", 0.2)
@@ -117,7 +117,7 @@ def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
         patch.setattr(TrainingProgress, "__call__", interrupt)
         status, out, _ = gradus("train", "digits", *settings, "--out", "mine")
     assert status == 0
-    assert "gradus train mine/experiment.toml --resume mine" in out
+    assert "gradus train --resume mine" in out
     broken = json.loads((work / "mine" / "run.json").read_text())
     assert broken["status"] == "interrupted"
     assert 1 <= broken["epochs"] < 12
@@ -129,7 +129,7 @@ def test_interrupted_training_keeps_its_best_and_goes_on_as_if_it_never_was(
     assert weights[0] == weights[1]
 
 
-def test_a_regression_is_measured_in_its_own_units(gradus_json, work):
+def test_a_regression_is_evaluated_in_its_own_units(gradus_json, work):
     rng = np.random.default_rng(1)
     x = rng.normal(size=200)
     y = 1000 + 300 * x + 30 * rng.normal(size=200)
@@ -156,7 +156,7 @@ def test_a_regression_is_measured_in_its_own_units(gradus_json, work):
     assert 0.97 < metrics["r2"] < 1
 
 
-def test_a_test_file_is_measured_apart_and_leads(gradus_json, flowers, work):
+def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, work):
     lines = flowers.read_text().splitlines()
     (work / "train.csv").write_text("\n".join(lines[:61]))
     (work / "test.csv").write_text("\n".join([lines[0], *lines[61:]]))

@@ -1,1 +1,1 @@
-"""What people run: the command line and what stands behind it."""
+"""The command line, and the training, sweep, and inference behind it."""

@@ -1,7 +1,7 @@
 """The command line: `gradus train`, `sweep`, `evaluate`, `predict`, `report`, `runs` and `lesson`.
 
-Only the parsing of arguments is imported here; what computes is imported by the command that
-needs it, so that `gradus --help` answers at once.
+This module imports only the parser of arguments; each command imports what it needs, so that
+`gradus --help` is fast.
 """
 
 from __future__ import annotations
@@ -17,18 +17,23 @@ from cyclopts import App, CycloptsError, Parameter
 from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
-from gradus.apps.output import Output, format_value, in_flags
+from gradus.apps.output import Json, Output, format_value, with_flag_names
 from gradus.errors import GradusError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 TRACEBACK = "GRADUS_TRACEBACK"
 
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object on standard output.")]
 DataArgument = Annotated[
     str,
-    Parameter(help="A .csv, .tsv, .parquet or .npz, a folder of images, or a built-in name."),
+    Parameter(
+        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
+    ),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
+OutOption = Annotated[
+    str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
+]
+QuietOption = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 
 
 def _version() -> str:
@@ -39,10 +44,10 @@ def _version() -> str:
 
 app = App(
     name="gradus",
-    help="Train neural networks, and learn why one does not learn.",
+    help="Train neural networks, and see why one does not learn.",
     version=_version,
     suppress_keyboard_interrupt=False,
-    help_epilogue=f"Set {TRACEBACK}=1 to see where an error arose.",
+    help_epilogue=f"Set {TRACEBACK}=1 to see the traceback of an error.",
 )
 app.command(lesson)
 app.command(lessons)
@@ -52,19 +57,20 @@ app.command(lessons)
 def train(
     data: Annotated[
         str | None,
-        Parameter(help="A table, an .npz, a folder of images, a built-in name, or a .toml."),
+        Parameter(
+            help="A table, an .npz file, a folder of images, a built-in data set, or an "
+            "experiment .toml."
+        ),
     ] = None,
     /,
     *,
     options: TrainOptions = TrainOptions(),  # noqa: B008 - it is immutable
-    out: Annotated[
-        str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
-    ] = None,
-    resume: Annotated[str | None, Parameter(help="The run to go on with.")] = None,
-    quiet: Annotated[bool, Parameter(negative="", help="Show no progress.")] = False,
+    out: OutOption = None,
+    resume: Annotated[str | None, Parameter(help="The run to resume.")] = None,
+    quiet: QuietOption = False,
     json: Json = False,
 ) -> int:
-    """Train a network, with settings chosen for the data, and write a run.
+    """Train a network and write a run. Settings that you leave out are chosen for the data.
 
     gradus train titanic.csv --target survived
 
@@ -72,17 +78,17 @@ def train(
     """
     from gradus.apps import experiment_file, training
 
-    show = Output(json)
-    resumed = _resumed(resume, out)
+    output = Output(json)
+    resumed = _resume_folder(resume, out)
     if data is None and resumed is None:
-        raise experiment_file.SpecError("Say what to train on: gradus train DATA.")
+        raise experiment_file.SpecError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
-    raw, where, given = _experiment(source, options)
-    experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, given), where)
-    with experiment_file.naming_file(where):
-        record = training.train_run(experiment, out, resumed, show.say, not quiet)
-    summaries.print_training_summary(record, show)
-    show.result(record)
+    raw, where, flags = _read_experiment(source, options)
+    experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
+    with experiment_file.name_file_in_errors(where):
+        record = training.train_run(experiment, out, resumed, output.print_line, not quiet)
+    summaries.print_training_summary(record, output)
+    output.print_json(record)
     return DONE
 
 
@@ -90,24 +96,22 @@ def train(
 def sweep(
     data: Annotated[
         str | None,
-        Parameter(help="What `train` takes; a .toml may have spaces in the places of values."),
+        Parameter(help="As for `train`; a .toml may have search spaces instead of values."),
     ] = None,
     /,
     *,
-    trying: SweepOptions = SweepOptions(),  # noqa: B008 - it is immutable
+    sweep_options: SweepOptions = SweepOptions(),  # noqa: B008 - it is immutable
     options: TrainOptions = TrainOptions(),  # noqa: B008
-    out: Annotated[
-        str | None, Parameter(help="The run's folder; runs/DATA-N if not given.")
-    ] = None,
+    out: OutOption = None,
     resume: Annotated[
-        str | None, Parameter(help="The sweep to go on with, also with more --trials.")
+        str | None, Parameter(help="The sweep to resume; --trials may be larger than before.")
     ] = None,
-    quiet: Annotated[bool, Parameter(negative="", help="Show no progress.")] = False,
+    quiet: QuietOption = False,
     json: Json = False,
 ) -> int:
-    """Train with many settings side by side, and write the best as a run.
+    """Train with many settings in parallel, and write the best trial as a run.
 
-    Without spaces in an experiment, the learning rate, widths, dropout and L2 are tried.
+    Without search spaces in an experiment, the learning rate, layers, dropout and L2 vary.
 
     gradus sweep digits --trials 256
 
@@ -115,41 +119,42 @@ def sweep(
     """
     from gradus.apps import experiment_file, runs, sweep_setup, sweeping
 
-    show = Output(json)
-    resumed = _resumed(resume, out)
+    output = Output(json)
+    resumed = _resume_folder(resume, out)
     if resumed is None and data is None:
-        raise experiment_file.SpecError("Say what to try settings on: gradus sweep DATA.")
+        raise experiment_file.SpecError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
-        raise experiment_file.SpecError("--resume goes on with its run's own data: leave out DATA.")
+        raise experiment_file.SpecError("--resume uses the data of its run: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
-    raw, where, given = _experiment(source, options)
-    if how := trying.settings():
-        given["sweep"] = how
+    raw, where, flags = _read_experiment(source, options)
+    if sweep_flags := sweep_options.settings():
+        flags["sweep"] = sweep_flags
     if resumed is not None:
-        sweep_setup.check_resume_flags(raw, given, where)
-    with experiment_file.naming_file(where):
-        record = sweeping.sweep_run(raw, given, where, out, resumed, show.say, not quiet)
-    summaries.print_sweep_summary(record, show)
-    show.result(record)
+        sweep_setup.check_resume_flags(raw, flags, where)
+    with experiment_file.name_file_in_errors(where):
+        record = sweeping.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
+    summaries.print_sweep_summary(record, output)
+    output.print_json(record)
     return DONE
 
 
 @app.command
 def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
-    """Measure a run on data that have targets.
+    """Evaluate a run on data with targets.
 
     gradus evaluate runs/titanic-1 later.csv
     """
     from gradus.apps import inference, runs
 
-    show = Output(json)
+    output = Output(json)
     opened = runs.open_run(run)
-    found = inference.evaluate_run(opened, data)
-    show.say(f"{opened.folder} on {data} ({found['part']}, {found['rows']:,} rows)")
-    for note in found["notes"]:
-        show.say(f"note: {note}")
-    show.table(["", "value"], [[name, format_value(v)] for name, v in found["metrics"].items()])
-    show.result(runs.finite_or_none({"run": str(opened.folder), "data": data, **found}))
+    result = inference.evaluate_run(opened, data)
+    output.print_line(f"{opened.folder} on {data} ({result['part']}, {result['rows']:,} rows)")
+    for note in result["notes"]:
+        output.print_line(f"note: {note}")
+    metrics = [[name, format_value(value)] for name, value in result["metrics"].items()]
+    output.print_table(["", "value"], metrics)
+    output.print_json(runs.finite_or_none({"run": str(opened.folder), "data": data, **result}))
     return DONE
 
 
@@ -158,92 +163,98 @@ def predict(
     run: RunArgument,
     data: Annotated[
         str,
-        Parameter(
-            help='What `train` takes, or "-" for CSV on standard input.', allow_leading_hyphen=True
-        ),
+        Parameter(help='As for `train`, or "-" for CSV from stdin.', allow_leading_hyphen=True),
     ],
     /,
     *,
     out: Annotated[
-        str | None, Parameter(help="A .csv, .tsv or .parquet; standard output if not given.")
+        str | None, Parameter(help="A .csv, .tsv or .parquet file; stdout by default.")
     ] = None,
     json: Json = False,
 ) -> int:
-    """Predict each row: its class with all probabilities, or its value. No target is needed.
+    """Predict the class and its probabilities, or the value, of each row. No target is needed.
 
     gradus predict runs/titanic-1 new.csv --out predictions.csv
     """
     from gradus.apps import inference, runs
 
-    if out not in (None, "-"):
-        inference.checked_ending(str(out))
+    output, to_stdout = Output(json), out in (None, "-")
+    if not to_stdout:
+        inference.check_output_path(str(out))
     opened = runs.open_run(run)
     columns = inference.predict_with_run(opened, data)
-    rows = len(columns["prediction"] if "prediction" in columns else columns["prediction_1"])
-    found: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows}
-    if json and out in (None, "-"):
-        found["predictions"] = {name: values.tolist() for name, values in columns.items()}
+    rows = len(next(iter(columns.values())))
+    result: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows}
+    if json and to_stdout:
+        result["predictions"] = {name: values.tolist() for name, values in columns.items()}
     else:
         inference.write_predictions(columns, out)
-        if out not in (None, "-"):
-            found["out"] = out
-            Output(json).say(f"{rows:,} predictions are in {out}")
-    Output(json).result({**found, "columns": list(columns)})
+        if not to_stdout:
+            result["out"] = out
+            output.print_line(f"{rows:,} predictions are in {out}")
+    output.print_json({**result, "columns": list(columns)})
     return DONE
 
 
 @app.command
 def report(run: RunArgument, /, *, json: Json = False) -> int:
-    """Write a run's report.html anew, from the run and the data that it was trained on."""
+    """Rewrite the report.html of a run from its files and its training data."""
     from gradus.apps import page, runs
 
-    show = Output(json)
+    output = Output(json)
     opened = runs.open_run(run)
     path, missing = page.rewrite_page(opened)
     if missing:
-        show.say(missing)
-    show.say(f"The report is in {path}")
-    show.result({"run": str(opened.folder), "report": str(path)})
+        output.print_line(missing)
+    output.print_line(f"The report is in {path}")
+    output.print_json({"run": str(opened.folder), "report": str(path)})
     return DONE
 
 
 @app.command(name="runs")
 def show_runs(
-    folder: Annotated[str, Parameter(help="Where the runs are.")] = "runs", /, *, json: Json = False
+    folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
+    /,
+    *,
+    json: Json = False,
 ) -> int:
-    """List the runs: their data, metrics and size."""
+    """List the runs with their data, metrics and size."""
     from gradus.apps import runs
 
-    show = Output(json)
-    found = runs.list_runs(Path(folder))
-    if found:
+    output = Output(json)
+    listed = runs.list_runs(Path(folder))
+    if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
-        show.table(header, [summaries.run_row(one) for one in found])
+        output.print_table(header, [summaries.run_row(run) for run in listed])
     else:
-        show.say("No runs yet: gradus train digits")
-    show.result({"runs": found})
+        output.print_line("No runs yet. To train one: gradus train digits")
+    output.print_json({"runs": listed})
     return DONE
 
 
-def _resumed(resume: str | None, out: str | None) -> Path | None:
-    """Return the folder of the run that is to go on, or None."""
+def _resume_folder(resume: str | None, out: str | None) -> Path | None:
+    """Return the folder of the run to resume, or None."""
     from gradus.apps import experiment_file, runs
 
     if resume is not None and out is not None:
-        raise experiment_file.SpecError("--resume writes to its own run's folder: leave out --out.")
-    return None if resume is None else runs.existing_run(resume)
+        raise experiment_file.SpecError(
+            "--resume writes to the folder of its run: leave out --out."
+        )
+    return None if resume is None else runs.find_run(resume)
 
 
-def _experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Return raw settings, where they are from, and those that flags give."""
+def _read_experiment(
+    data: str, options: TrainOptions
+) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return the raw settings, where they come from, and the settings of the flags."""
     from gradus.apps import experiment_file
 
-    given = options.settings()
-    if "test" in given:
-        given["test"] = experiment_file.absolute_source(given["test"], Path.cwd())
+    flags = options.settings()
+    if "test" in flags:
+        flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
     if data.endswith(".toml"):
-        return experiment_file.read_settings(Path(data)), data, given
-    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", given
+        return experiment_file.read_settings(Path(data)), data, flags
+    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -266,7 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gradus.apps.experiment_file import SpecError
 
         return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
-    except BrokenPipeError:  # who reads has seen enough, such as `head`
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return FAILED
     except KeyboardInterrupt as error:
@@ -276,16 +287,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        said = f"{type(error).__name__}: {error}"
-        hint = f"This is a fault of gradus; {TRACEBACK}=1 shows where it arose."
-        return _fail(arguments, f"{said}\n{hint}", FAILED)
+        hint = f"This is a bug in gradus; {TRACEBACK}=1 shows the traceback."
+        return _fail(arguments, f"{type(error).__name__}: {error}\n{hint}", FAILED)
 
 
 def _fail(arguments: Sequence[str], message: str, status: int) -> int:
-    message = in_flags(message)
+    message = with_flag_names(message)
     sys.stderr.write(f"gradus: {message}\n")
     if status == BAD_USAGE:
         command = arguments[0] if arguments and arguments[0] in app else ""
         sys.stderr.write(f"See: gradus {command}{' ' * bool(command)}--help\n")
-    Output("--json" in arguments).result({"error": message})
+    Output("--json" in arguments).print_json({"error": message})
     return status

@@ -1,4 +1,4 @@
-"""What is chosen where an experiment leaves it open: one pure function from data to settings."""
+"""Default settings: a pure function from a summary of the data to a complete experiment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gradus.optim import optimizers
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the choice depends on.
+    """The facts that the defaults depend on.
 
     Attributes:
         rows: samples before any are held out.
-        features: numbers of a sample, as the network sees it.
+        features: numbers per sample.
         outputs: classes, or numbers to predict.
         task: "binary", "multiclass" or "regression".
         image: whether samples are images.
@@ -30,33 +30,33 @@ class DataSummary:
     image: bool
 
 
-MANY = 5000  # rows from which a training is a fixed number of epochs under one cycle
-FEW = 500
+MANY_ROWS = 5000  # from here on, a training is one cycle of a fixed number of epochs
+FEW_ROWS = 500
 
 
 def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
-    """Return the experiment with every open setting chosen; what is set stays as it is.
+    """Return the experiment with a default for every setting that is None.
 
-    Many rows are trained on under the one-cycle schedule (Smith & Topin 2018), few at a constant
-    rate until the validation loss rises. Against a constant rate of 0.001 with early stopping, one
-    cycle came out better on California housing, adult and MNIST, and about even on diamonds (one
-    or two seeds each). All numbers here were chosen by such trials on the eight data sets that
-    the benchmark of the defaults uses, so on those it flatters them a little.
+    Many rows are trained with the one-cycle schedule (Smith & Topin 2018), few with a constant
+    rate and early stopping. Compared to a constant rate of 0.001 with early stopping, one cycle
+    was better on California housing, adult and MNIST, and about equal on diamonds (one or two
+    seeds each). All numbers here were chosen by such trials on the eight data sets of the
+    benchmark of the defaults, so that benchmark flatters them a little.
     """
     validation = experiment.validation
     if validation is None:
         validation = 0.1
     optimizer, schedule = experiment.optimizer, experiment.schedule
     if "name" not in optimizer:
-        cycle = summary.rows >= MANY
+        cycle = summary.rows >= MANY_ROWS
         schedule = schedule or {"name": "one_cycle" if cycle else "none"}
-        rate = _peak(summary) if schedule["name"] == "one_cycle" else 1e-3
+        rate = _peak_rate(summary) if schedule["name"] == "one_cycle" else 1e-3
         optimizer = {"name": "adam", "learning_rate": rate, **optimizer}
     metrics = _METRICS[summary.task] if experiment.metrics is None else experiment.metrics
     monitor = "loss"
-    if summary.rows >= MANY and "accuracy" in metrics:
-        # A cycle ends surer of itself, wrong answers included, than it is when the loss of unseen
-        # rows is lowest, but with fewer of them wrong. On few rows the accuracy is too coarse.
+    if summary.rows >= MANY_ROWS and "accuracy" in metrics:
+        # A cycle ends overconfident, past the minimum of the validation loss, but with fewer
+        # errors. On few rows the accuracy is too coarse.
         monitor = "accuracy"
     return structs.replace(
         experiment,
@@ -70,22 +70,22 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     )
 
 
-def default_spaces(chosen: Experiment) -> dict[str, Any]:
-    """Return the spaces that nearly always matter, around a complete experiment's settings.
+def default_spaces(complete: Experiment) -> dict[str, Any]:
+    """Return the search spaces that nearly always matter, around a complete experiment's settings.
 
-    Only widths make programs of their own, so there are few of them.
+    Each choice of widths compiles a program, so there are few of them.
     """
-    given = chosen.optimizer
-    rate: Any = given.get("learning_rate", optimizers.get(given["name"]).learning_rate)
-    around = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
-    found: dict[str, Any] = {
-        "optimizer": {"learning_rate": {"log_uniform": around}},
+    optimizer = complete.optimizer
+    rate: Any = optimizer.get("learning_rate", optimizers.get(optimizer["name"]).learning_rate)
+    rates = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
+    spaces: dict[str, Any] = {
+        "optimizer": {"learning_rate": {"log_uniform": rates}},
         "penalty": {"l2": {"log_uniform": [1e-6, 1e-2]}},
     }
-    if layers := chosen.network.layers:
+    if layers := complete.network.layers:
         widths = [[max(width // 2, 1) for width in layers], layers, [2 * w for w in layers]]
-        found["network"] = {"dropout": {"uniform": [0.0, 0.5]}, "layers": {"choice": widths}}
-    return found
+        spaces["network"] = {"dropout": {"uniform": [0.0, 0.5]}, "layers": {"choice": widths}}
+    return spaces
 
 
 _LOSSES = {
@@ -97,31 +97,31 @@ _METRICS = {"binary": ["accuracy", "auc"], "multiclass": ["accuracy"], "regressi
 _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
 
 
-def _peak(summary: DataSummary) -> float:
-    """The highest rate of the cycle."""
+def _peak_rate(summary: DataSummary) -> float:
+    """Return the highest rate of the cycle."""
     return 5e-3 if summary.task == "regression" else 3e-3
 
 
-def _network(given: NetworkSection, summary: DataSummary) -> NetworkSection:
-    # On few rows a smooth function of the inputs guesses better between them.
-    activation = given.activation or ("tanh" if summary.rows < FEW else "relu")
+def _network(section: NetworkSection, summary: DataSummary) -> NetworkSection:
+    # On few rows, a smooth function of the inputs interpolates better.
+    activation = section.activation or ("tanh" if summary.rows < FEW_ROWS else "relu")
     initializer = "he_normal" if activation in _RECTIFIERS else "glorot_uniform"
     if activation == "selu":
         initializer = "lecun_normal"
     return NetworkSection(
-        layers=_layers(summary) if given.layers is None else given.layers,
+        layers=_hidden_layers(summary) if section.layers is None else section.layers,
         activation=activation,
-        dropout=_dropout(summary) if given.dropout is None else given.dropout,
-        batch_norm=bool(given.batch_norm),
-        initializer=given.initializer or initializer,
+        dropout=_dropout(summary) if section.dropout is None else section.dropout,
+        batch_norm=bool(section.batch_norm),
+        initializer=section.initializer or initializer,
     )
 
 
-def _layers(summary: DataSummary) -> list[int]:
+def _hidden_layers(summary: DataSummary) -> list[int]:
     """Wider with more rows: early stopping and dropout, not narrow layers, prevent overfitting."""
-    if summary.rows >= MANY:
+    if summary.rows >= MANY_ROWS:
         return [512, 256] if summary.image else [256, 128]
-    return [128, 64] if summary.rows >= FEW else [32]
+    return [128, 64] if summary.rows >= FEW_ROWS else [32]
 
 
 def _dropout(summary: DataSummary) -> float:
@@ -131,32 +131,32 @@ def _dropout(summary: DataSummary) -> float:
 
 
 def _training(
-    given: TrainingSection, optimizer: str, monitor: str, validation: float, summary: DataSummary
+    section: TrainingSection, optimizer: str, monitor: str, validation: float, summary: DataSummary
 ) -> TrainingSection:
-    batch: Any = given.batch_size
+    batch: Any = section.batch_size
     if batch is None:
         batch = "all" if optimizer in ("lbfgs", "l-bfgs") else _batch_size(summary.rows)
-    epochs = given.epochs or _epochs(summary)
-    patience = given.patience
+    epochs = section.epochs or _epochs(summary)
+    patience = section.patience
     if patience is None:
         patience = _patience(summary.rows, epochs) if validation > 0 else 0
     return structs.replace(
-        given,
+        section,
         batch_size=batch,
         epochs=epochs,
         patience=patience,
-        monitor=given.monitor or (f"val_{monitor}" if validation > 0 else "loss"),
+        monitor=section.monitor or (f"val_{monitor}" if validation > 0 else "loss"),
     )
 
 
 def _batch_size(rows: int) -> int:
-    """Some tens of steps an epoch at least."""
-    return 16 if rows < FEW else 32 if rows < MANY else 128
+    """At least some tens of steps per epoch."""
+    return 16 if rows < FEW_ROWS else 32 if rows < MANY_ROWS else 128
 
 
 def _epochs(summary: DataSummary) -> int:
-    """Few rows make short epochs, so there are more of them, and early stopping cuts them off."""
-    if summary.rows < MANY:
+    """Few rows make short epochs, so there are more of them, and early stopping ends them."""
+    if summary.rows < MANY_ROWS:
         return 300
     if summary.image:
         return 25
@@ -164,5 +164,5 @@ def _epochs(summary: DataSummary) -> int:
 
 
 def _patience(rows: int, epochs: int) -> int:
-    """A cycle is at its worst near its peak and at its best at its end: nothing ends it early."""
-    return 30 if rows < MANY else epochs
+    """A cycle is worst near its peak and best at its end, so early stopping must not end it."""
+    return 30 if rows < MANY_ROWS else epochs

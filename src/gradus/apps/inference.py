@@ -1,4 +1,4 @@
-"""A run in use: measured on data, and asked for predictions."""
+"""Evaluation of a run on data, and its predictions."""
 
 from __future__ import annotations
 
@@ -15,65 +15,65 @@ from gradus import files
 from gradus.apps.evaluation import evaluate_in_units
 from gradus.apps.experiment_file import absolute_source
 from gradus.apps.model_builder import decide_classes
-from gradus.apps.prepare import encode_pair, load_data
+from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
 from gradus.data import Dataset, TablePreprocessor, Target, load
 from gradus.errors import DataError, SavedError
 from gradus.objectives import losses
 
 Columns = dict[str, np.ndarray]
-ENDINGS = (".csv", ".tsv", ".parquet")
+EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 
 def evaluate_run(run: Run, source: str) -> dict[str, Any]:
-    """Return the metrics of a run on some data: `metrics`, `rows`, `part` and `notes`.
+    """Evaluate a run on data; return `metrics`, `rows`, `part` and `notes`.
 
-    Data that come with a test part are measured on that.
+    If the data have a test part, only that part is evaluated.
 
     Raises:
-        DataError: if the data cannot be read, or are not of the kind that the run was trained on.
+        DataError: if the data cannot be read, or differ in kind from the training data.
     """
     preprocessor, target = run.preprocessor, run.target
     is_table = isinstance(preprocessor, TablePreprocessor)
     column = target.name if is_table else None
-    with _received(source) as path:
+    with _readable_source(source) as path:
         data = load_data(path, column, target.task, target.class_names)
     _check_kind(data, is_table, source)
     if data.y is None:
-        raise DataError(f"{source!r} has no targets to compare predictions with.")
+        raise DataError(f"{source!r} has no targets to compare predictions to.")
     part = "all rows"
     if data.test is not None:
         data, part = data.test, "its test part"
     loss = losses.get(run.model.settings["loss"])
-    metrics = evaluate_in_units(run.model, *encode_pair(data, preprocessor, loss), target)
+    metrics = evaluate_in_units(run.model, *encode_dataset(data, preprocessor, loss), target)
     notes = list(data.notes)
     if part == "all rows" and absolute_source(source, Path.cwd()) == run.experiment.data:
-        notes.append("most of these rows are those that the run was trained on")
+        notes.append("the run was trained on most of these rows")
     return {"metrics": metrics, "rows": len(data), "part": part, "notes": notes}
 
 
 def predict_with_run(run: Run, source: str) -> Columns:
-    """Return a run's predictions for each row: the class and its probabilities, or the value.
+    """Predict the class and its probabilities, or the value, of each row.
 
     Returns:
-        "prediction"; for classes also "probability_<class>" for each of them (where the loss
-        gives no probabilities, "score"); for k values "prediction_1" to "prediction_k".
+        "prediction"; for classes also "probability_<class>" for each class ("score" if the loss
+        has no probabilities); for k values "prediction_1" to "prediction_k".
 
     Raises:
         DataError: as `evaluate_run`; a target column is not needed.
     """
-    with _received(source) as path:
+    with _readable_source(source) as path:
         data = load(path)
     data = data.test if data.test is not None else data
     _check_kind(data, isinstance(run.preprocessor, TablePreprocessor), source)
     x = data.x
     if not data.is_table and x.dtype != np.uint8:
         x = x.astype(np.float32)
-    return columns_of(np.asarray(run.model.predict(run.preprocessor.transform(x))), run)
+    return prediction_columns(np.asarray(run.model.predict(run.preprocessor.transform(x))), run)
 
 
-def columns_of(outputs: np.ndarray, run: Run) -> Columns:
-    """Return a network's outputs as columns in the target's own terms."""
+def prediction_columns(outputs: np.ndarray, run: Run) -> Columns:
+    """Return a network's outputs as columns in the target's units or class names."""
     target = run.target
     if target.task == "regression":
         values = target.inverse(outputs)
@@ -81,25 +81,25 @@ def columns_of(outputs: np.ndarray, run: Run) -> Columns:
             return {"prediction": values[:, 0]}
         return {f"prediction_{k + 1}": values[:, k] for k in range(values.shape[1])}
     loss = losses.get(run.model.settings["loss"])
-    guessed: Columns = {"prediction": target.inverse(decide_classes(outputs, loss, target))}
-    if loss.link is None and loss.kind == "flags":  # a hinge's outputs are no probabilities
-        return guessed | _named("score", outputs, target)
+    columns: Columns = {"prediction": target.inverse(decide_classes(outputs, loss, target))}
+    if loss.link is None and loss.kind == "flags":  # a hinge's outputs are not probabilities
+        return columns | _name_columns("score", outputs, target)
     if outputs.shape[1] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
-    return guessed | _named("probability", outputs, target)
+    return columns | _name_columns("probability", outputs, target)
 
 
-def _named(what: str, outputs: np.ndarray, target: Target) -> Columns:
+def _name_columns(kind: str, outputs: np.ndarray, target: Target) -> Columns:
     if outputs.shape[1] == 1:
-        return {what: outputs[:, 0]}
-    return {f"{what}_{n}": outputs[:, k] for k, n in enumerate(target.class_names)}
+        return {kind: outputs[:, 0]}
+    return {f"{kind}_{name}": outputs[:, k] for k, name in enumerate(target.class_names)}
 
 
 def write_predictions(columns: Columns, out: str | None) -> None:
-    """Write predictions to a file by its ending, or as CSV to standard output.
+    """Write predictions to a file by its extension, or as CSV to standard output.
 
     Raises:
-        SavedError: for an unknown ending, or a file that cannot be written.
+        SavedError: for an unknown extension, or a file that cannot be written.
     """
     import polars as pl
 
@@ -107,7 +107,7 @@ def write_predictions(columns: Columns, out: str | None) -> None:
     if out is None or out == "-":
         sys.stdout.write(frame.write_csv())
         return
-    path = checked_ending(out)
+    path = check_output_path(out)
     try:
         if path.suffix == ".parquet":
             files.write_table(path, frame)
@@ -117,23 +117,23 @@ def write_predictions(columns: Columns, out: str | None) -> None:
         raise SavedError(f"{out!r} cannot be written: {error.strerror or error}.") from None
 
 
-def checked_ending(out: str) -> Path:
-    """Return the path of a file to write, whose ending says how.
+def check_output_path(out: str) -> Path:
+    """Return the path of an output file, whose extension is its format.
 
     Raises:
-        SavedError: for another ending, or a folder that does not exist.
+        SavedError: for an unknown extension, or a folder that does not exist.
     """
     path = Path(out).expanduser()
-    if path.suffix not in ENDINGS:
-        raise SavedError(f"--out {out}: its ending must be one of {', '.join(ENDINGS)}.")
+    if path.suffix not in EXTENSIONS:
+        raise SavedError(f"--out {out}: the extension must be one of {', '.join(EXTENSIONS)}.")
     if not path.parent.is_dir():
-        raise SavedError(f"--out {out}: there is no folder {str(path.parent)!r}; make it first.")
+        raise SavedError(f"--out {out}: there is no folder {str(path.parent)!r}; create it first.")
     return path
 
 
 @contextlib.contextmanager
-def _received(source: str) -> Iterator[str]:
-    """Yield a source as it is, and for "-" a file with the CSV of standard input."""
+def _readable_source(source: str) -> Iterator[str]:
+    """Yield the source, or for "-" the path of a file with the CSV from standard input."""
     if source != "-":
         yield source
         return
@@ -145,5 +145,5 @@ def _received(source: str) -> Iterator[str]:
 
 def _check_kind(data: Dataset, is_table: bool, source: str) -> None:
     if data.is_table != is_table:
-        wanted, given = ("a table", "arrays") if is_table else ("arrays", "a table")
-        raise DataError(f"The run was trained on {wanted}, but {source!r} is {given}.")
+        expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
+        raise DataError(f"The run was trained on {expected}, but {source!r} is {actual}.")

@@ -1,4 +1,4 @@
-"""From an experiment's settings to a network, an optimiser, a loss and encoded targets."""
+"""From an experiment's settings to a network, an optimizer, a loss and encoded targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.apps.experiment_file import AugmentationSection, Experiment, SpecError, suggestion
+from gradus.apps.experiment_file import AugmentationSection, Experiment, SpecError, suggest_choice
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError, unknown
@@ -28,42 +28,45 @@ from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
 
 # What the schedules call the rate that they begin with, and the number of steps that they take.
-_RATES = ("learning_rate", "initial_learning_rate", "maximum", "target")
-_STEPS = ("decay_steps", "total_steps")
+_RATE_ARGUMENTS = ("learning_rate", "initial_learning_rate", "maximum", "target")
+_STEP_ARGUMENTS = ("decay_steps", "total_steps")
 
 
-def build_model(experiment: Experiment, target: Target, entry: list[Layer], steps: int) -> Model:
-    """Return the model of a complete experiment.
+def build_model(
+    experiment: Experiment, target: Target, first_layers: list[Layer], steps: int
+) -> Model:
+    """Build the model of a complete experiment.
 
     Args:
         experiment: with every setting chosen.
-        target: what is learnt.
-        entry: the layers before the first hidden one, from `input_layers`.
-        steps: of an epoch, for schedules that end with the training.
+        target: the fitted target.
+        first_layers: the layers before the first hidden one, from `input_layers`.
+        steps: per epoch, for schedules that end with the training.
 
     Raises:
-        SpecError: for a setting that cannot be, with the nearest name.
+        SpecError: for an invalid setting, with the nearest name.
     """
     try:
         loss = make_loss(experiment.loss)
-        units, end = output_layer(loss, target)
+        units, output_activation = output_layer(loss, target)
         network = experiment.network
         if network.layers and activations.has_zero_gradient(activations.get(network.activation)):
             raise SpecError(
                 f"activation = {network.activation!r}: its derivative is zero everywhere, so "
-                'nothing before it learns; write "relu", "tanh" or "sigmoid".'
+                'no layer before it learns; write "relu", "tanh" or "sigmoid".'
             )
         initializers.get(network.initializer or "glorot_uniform")
+        augmentation = augmentation_layers(experiment.augmentation)
         body = mlp(
             [*(network.layers or []), units],
             activation=network.activation,
-            output_activation=end,
+            output_activation=output_activation,
             dropout=network.dropout,
             batch_norm=bool(network.batch_norm),
             kernel_initializer=network.initializer,
         )
         return Model(
-            Sequential([*augmentation_layers(experiment.augmentation), *entry, *body.layers]),
+            Sequential([*augmentation, *first_layers, *body.layers]),
             loss=loss,
             optimizer=make_optimizer(experiment, steps),
             metrics=experiment.metrics or (),
@@ -79,10 +82,10 @@ def build_model(experiment: Experiment, target: Target, entry: list[Layer], step
 def input_layers(x: Any, preprocessor: Any, scaling: Scaling | None) -> list[Layer]:
     """Return the layers between the inputs and the first hidden layer.
 
-    Bytes are scaled here, in the network, so that images stay bytes in memory.
+    The network scales bytes, so that images stay bytes in memory.
 
     Args:
-        x: the inputs as the network gets them.
+        x: the inputs of the network.
         preprocessor: of the data.
         scaling: of bytes, or None.
     """
@@ -92,60 +95,61 @@ def input_layers(x: Any, preprocessor: Any, scaling: Scaling | None) -> list[Lay
     layers: list[Layer] = []
     if scaling is not None:
         mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
-        layers.append(Rescaling(_plain(1 / std), _plain(-mean / std)))
+        layers.append(Rescaling(_to_floats(1 / std), _to_floats(-mean / std)))
     return [*layers, Flatten()] if x.ndim > 2 else layers
 
 
-def augmentation_layers(given: AugmentationSection) -> list[Layer]:
-    """Return the layers that change images at random, before they are scaled: black comes in."""
+def augmentation_layers(section: AugmentationSection) -> list[Layer]:
+    """Return the layers that augment images; before scaling, so that they fill in black."""
     layers: list[Layer] = []
-    if given.flip != "none":
-        layers.append(RandomFlip(given.flip))
-    if given.shift:
-        layers.append(RandomTranslation(given.shift, given.shift))
-    if given.rotation:
-        layers.append(RandomRotation(given.rotation))
+    if section.flip != "none":
+        layers.append(RandomFlip(section.flip))
+    if section.shift:
+        layers.append(RandomTranslation(section.shift, section.shift))
+    if section.rotation:
+        layers.append(RandomRotation(section.rotation))
     return layers
 
 
-def _plain(values: np.ndarray) -> Any:
+def _to_floats(values: np.ndarray) -> Any:
     return float(values[0]) if len(values) == 1 else tuple(values.tolist())
 
 
 def make_loss(settings: Mapping[str, Any]) -> Loss:
-    """Return the loss of `name` with its settings."""
-    return _with_settings(losses.get(_name(settings, "loss")), settings, "loss")
+    """Return the loss called `name` with its settings."""
+    return _replace_settings(losses.get(_require_name(settings, "loss")), settings, "loss")
 
 
 def make_optimizer(experiment: Experiment, steps: int) -> Optimizer:
-    """Return the optimiser with its settings, and its rate as the schedule says."""
+    """Return the optimizer with its settings and learning rate schedule."""
     settings = experiment.optimizer
-    made = _with_settings(optimizers.get(_name(settings, "optimizer")), settings, "optimizer")
+    default = optimizers.get(_require_name(settings, "optimizer"))
+    optimizer = _replace_settings(default, settings, "optimizer")
     schedule = experiment.schedule
-    if _name(schedule, "schedule") == "none":
-        return made
+    if _require_name(schedule, "schedule") == "none":
+        return optimizer
     total = steps * int(experiment.training.epochs or 1)
-    rate = _schedule(schedule, made.learning_rate, total, steps)
-    return dataclasses.replace(made, learning_rate=rate)
+    rate = _make_schedule(schedule, optimizer.learning_rate, total, steps)
+    return dataclasses.replace(optimizer, learning_rate=rate)
 
 
-def _schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: int) -> Any:
-    """Return the schedule of a rate, over all of training unless its settings say otherwise."""
+def _make_schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: int) -> Any:
+    """Return the schedule of a learning rate, over all of training unless its settings differ."""
     given = {key: value for key, value in settings.items() if key not in ("name", "warmup_epochs")}
-    name = _name(settings, "schedule")
+    name = _require_name(settings, "schedule")
     parameters = inspect.signature(schedules.REGISTRY.find(name)).parameters
     for key in given:
         if key not in parameters:
-            raise _unknown("schedule", settings, key, [*parameters, "warmup_epochs"])
+            raise _unknown_setting("schedule", settings, key, [*parameters, "warmup_epochs"])
     warmup = int(settings.get("warmup_epochs", 0) * steps)
-    chosen = {key: rate for key in _RATES if key in parameters}
-    chosen |= {key: max(total - warmup, 1) for key in _STEPS if key in parameters}
-    made = schedules.get(name, **{**chosen, **given})
-    return schedules.WarmUp(steps=warmup, target=rate, then=made) if warmup else made
+    arguments = {key: rate for key in _RATE_ARGUMENTS if key in parameters}
+    arguments |= {key: max(total - warmup, 1) for key in _STEP_ARGUMENTS if key in parameters}
+    schedule = schedules.get(name, **{**arguments, **given})
+    return schedules.WarmUp(steps=warmup, target=rate, then=schedule) if warmup else schedule
 
 
 def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
-    """Return the units and the activation of the last layer, for a loss and a target."""
+    """Return the units and the activation of the output layer for a loss and a target."""
     if target.task == "regression":
         if loss.kind != "values":
             raise SpecError(
@@ -162,12 +166,12 @@ def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
 
 
 def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
-    """Return targets as the loss wants them: labels, flags or one-hot.
+    """Encode targets for the loss: labels, flags or one-hot.
 
     Args:
-        y: labels (n,), or standardised numbers (n, k).
-        loss: what is trained.
-        target: what is learnt.
+        y: labels (n,), or standardized numbers (n, k).
+        loss: the training loss.
+        target: the fitted target.
     """
     if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
         return y
@@ -178,45 +182,47 @@ def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
 
 
 def decide_classes(outputs: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
-    """Return the labels (n,) that a network's outputs stand for."""
+    """Convert a network's outputs to labels (n,)."""
     if outputs.shape[1] == 1:
         outputs = outputs > (0.0 if loss.kind == "flags" and loss.link is None else 0.5)
     return target.labels(outputs)
 
 
 def _penalty(experiment: Experiment) -> L1L2 | None:
-    given = experiment.penalty
-    return L1L2(given.l1, given.l2) if given.l1 or given.l2 else None
+    section = experiment.penalty
+    return L1L2(section.l1, section.l2) if section.l1 or section.l2 else None
 
 
-def _name(settings: Mapping[str, Any], kind: str) -> str:
+def _require_name(settings: Mapping[str, Any], kind: str) -> str:
     name = settings.get("name")
     if not isinstance(name, str):
         raise SpecError(f'[{kind}] has no name: write name = "…".')
     return name
 
 
-def _with_settings(made: Any, settings: Mapping[str, Any], kind: str) -> Any:
-    """Return an optimiser or a loss with the settings given beside its name."""
-    known = [field.name for field in dataclasses.fields(made)]
-    given = {key: value for key, value in settings.items() if key != "name"}
-    for key, value in given.items():
+def _replace_settings(default: Any, settings: Mapping[str, Any], kind: str) -> Any:
+    """Return an optimizer or a loss with the settings of its section."""
+    known = [field.name for field in dataclasses.fields(default)]
+    changes = {key: value for key, value in settings.items() if key != "name"}
+    for key, value in changes.items():
         if key not in known:
-            raise _unknown(kind, settings, key, known)
-        default = getattr(made, key)
-        numeric = isinstance(default, int | float) or default is None
-        if numeric and not isinstance(value, int | float):
-            tried = suggestion(key, value) if isinstance(value, list) else ""
-            raise SpecError(f"{kind}: {key} = {value!r}: write a number.{tried}")
-    return dataclasses.replace(made, **given)
+            raise _unknown_setting(kind, settings, key, known)
+        former = getattr(default, key)
+        is_numeric = isinstance(former, int | float) or former is None
+        if is_numeric and not isinstance(value, int | float):
+            hint = suggest_choice(key, value) if isinstance(value, list) else ""
+            raise SpecError(f"{kind}: {key} = {value!r}: write a number.{hint}")
+    return dataclasses.replace(default, **changes)
 
 
-def _unknown(kind: str, settings: Mapping[str, Any], key: str, known: Iterable[str]) -> GradusError:
-    """Return the error for a setting that a name does not have, or for a table of another name."""
+def _unknown_setting(
+    kind: str, settings: Mapping[str, Any], key: str, known: Iterable[str]
+) -> GradusError:
+    """Return the error for an unknown setting, or for a table of a name that is not chosen."""
     name = settings["name"]
     if isinstance(settings[key], Mapping):
         return SpecError(
-            f'[{kind}.{key}] counts only where the name is a choice with "{key}": write '
-            f'name = {{choice = ["{name}", "{key}"]}} in [{kind}], or leave the table out.'
+            f'[{kind}.{key}] applies only if the name is a choice with "{key}": write '
+            f'name = {{choice = ["{name}", "{key}"]}} in [{kind}], or leave out the table.'
         )
     return unknown(f"setting of the {kind} {name!r}:", key, known)

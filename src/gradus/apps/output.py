@@ -1,41 +1,45 @@
-"""What a command shows: words for a person, or one JSON object for a program."""
+"""The output of a command: text for people, or one JSON object for programs."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON object to stdout.")]
 
 
 class Output:
-    """Where a command writes.
+    """The destination of a command's output.
 
     Args:
-        json: whether standard output is for one JSON object, and words go to standard error.
+        json: whether standard output is for one JSON object, and text goes to standard error.
     """
 
     def __init__(self, json: bool) -> None:
         self.json = json
 
-    def say(self, line: str = "") -> None:
-        """Show a line to a person."""
+    def print_line(self, line: str = "") -> None:
+        """Print a line of text."""
         stream = sys.stderr if self.json else sys.stdout
-        stream.write(in_flags(line) + "\n")
+        stream.write(with_flag_names(line) + "\n")
         stream.flush()
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table: the first column to the left, all others to the right."""
+    def print_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table with its first column left-aligned and the others right-aligned."""
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         for row in [header, *rows]:
             cells = [
                 cell.ljust(width) if index == 0 else cell.rjust(width)
                 for index, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
-            self.say("  ".join(cells).rstrip())
+            self.print_line("  ".join(cells).rstrip())
 
-    def result(self, content: Mapping[str, Any]) -> None:
-        """Print the JSON object, if one is asked for."""
+    def print_json(self, content: Mapping[str, Any]) -> None:
+        """Print the JSON object, if JSON is wanted."""
         if self.json:
             import msgspec
 
@@ -43,22 +47,20 @@ class Output:
             sys.stdout.flush()
 
 
-def in_flags(message: str) -> str:
-    """Return a message of the library with its arguments written as the flags of `train`."""
+def with_flag_names(message: str) -> str:
+    """Return a message of the library with the flags of `train` instead of Python arguments."""
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
-    flags = re.sub(r"Give this one another file, or, .*", "Begin a new one with --out.", flags)
+    flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 
 def format_value(value: Any) -> str:
-    """Return a number as people read it, with four or five digits."""
+    """Format a number for people, with four or five digits."""
     if not isinstance(value, int | float):
         return "-" if value is None else str(value)
-    return (
-        f"{value:,.0f}"
-        if abs(value) >= 1e5
-        else f"{value:.4g}"
-        if abs(value) < 1e-3
-        else (f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}")
-    )
+    if abs(value) >= 1e5:
+        return f"{value:,.0f}"
+    if abs(value) < 1e-3:
+        return f"{value:.4g}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"

@@ -1,4 +1,4 @@
-"""The report of a run, in the target's own terms."""
+"""The report of a run, in the target's units and class names."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ import numpy as np
 from gradus import files
 from gradus.apps import experiment_file, runs
 from gradus.apps.evaluation import Metrics, evaluate_in_units, headline_part
-from gradus.apps.prepare import Pair, prepare
+from gradus.apps.prepare import XY, prepare
 from gradus.data import Target
 from gradus.models.model import Model
 from gradus.objectives import losses
 
-LAYERS_SHOWN_ON = 1000  # samples
-
 
 def write_page(
-    run: runs.Run, model: Model, parts: dict[str, Metrics], shown: Pair | None, found: list[str]
+    run: runs.Run, model: Model, parts: dict[str, Metrics], shown: XY | None, data: list[str]
 ) -> Path:
-    """Write `report.html` of a run and return where it is.
+    """Write the `report.html` of a run and return its path.
 
     Args:
         run: the run.
         model: its model.
         parts: the metrics of each part of the data.
-        shown: the inputs and targets whose predictions are drawn, or None.
-        found: lines on the data.
+        shown: the inputs and targets whose predictions the report shows, or None.
+        data: lines that describe the data.
     """
     from gradus.report.page import write_report
     from gradus.report.report_builder import build_report, result_panels
 
     settings = files.valid(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
-    lines = [" ".join(line.split()) for line in found]
+    lines = [" ".join(line.split()) for line in data]
     title = run.folder.resolve().name
     report = build_report(model, title=title, data=lines, settings=settings, notes=notes)
     figures: Any = ()
     if shown is not None:
-        figures = result_panels(*_outcome(model, shown, run.target), run.target.class_names or None)
+        figures = result_panels(
+            *_predictions(model, shown, run.target), run.target.class_names or None
+        )
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
     whole = dataclasses.replace(report, metrics=metrics, figures=figures)
@@ -49,7 +49,7 @@ def write_page(
 
 
 def rewrite_page(run: runs.Run) -> tuple[Path, str]:
-    """Write `report.html` anew, and return where it is and what is missing from it, if anything.
+    """Rewrite `report.html`; return its path and a sentence on what is missing from it, or "".
 
     The figures of predictions need the data that the run was trained on.
     """
@@ -57,22 +57,23 @@ def rewrite_page(run: runs.Run) -> tuple[Path, str]:
         prepared = prepare(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
         parts = run.record["parts"]
-        missing = f"The data are not to be read, so their figures are left out: {error}"
+        missing = f"The data cannot be read, so their figures are left out: {error}"
         return write_page(run, run.model, parts, None, []), missing
     parts = {
-        n: evaluate_in_units(run.model, x, y, run.target) for n, (x, y) in prepared.parts.items()
+        name: evaluate_in_units(run.model, x, y, run.target)
+        for name, (x, y) in prepared.parts.items()
     }
     shown = prepared.parts[headline_part(parts)]
     return write_page(run, run.model, parts, shown, prepared.summary_lines), ""
 
 
-def _outcome(model: Model, shown: Pair, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
-    """Return the kind of the target, true values and predictions, in the target's own terms."""
+def _predictions(model: Model, shown: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return "values" or "classes", the true targets and the predictions, for `result_panels`."""
     x, y = shown
     outputs = np.asarray(model.predict(x))
     if target.task == "regression":
         return "values", target.inverse(y), target.inverse(outputs)
     labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y)).astype(int)
     if losses.get(model.settings["loss"]).link is None and outputs.shape[1] == 1:
-        outputs = outputs + 0.5  # a hinge's scores decide at 0, the figures at ½
+        outputs = outputs + 0.5  # the threshold of a hinge's scores is 0, that of the figures ½
     return "classes", labels, outputs

@@ -1,4 +1,4 @@
-"""Run folders: where a training puts all that it made, and from where it is used again."""
+"""Run folders: the files that a training writes, and reading them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ SWEEP = "sweep.toml"
 
 @dataclass(frozen=True)
 class Run:
-    """A folder that a training has written.
+    """The folder of a training, whose files are read when they are needed.
 
     Attributes:
-        folder: where it is.
+        folder: its path.
     """
 
     folder: Path
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What the training came to: `metrics`, `split`, `parts`, `epochs`, …."""
+        """The results of the training: `metrics`, `split`, `parts`, `epochs`, …."""
         return files.read_manifest(self.folder, RECORD, KIND)
 
     @cached_property
     def experiment(self) -> Experiment:
-        """All that is needed to repeat the training."""
+        """The settings that repeat the training."""
         return experiment_file.check_experiment(
             experiment_file.read_settings(self.folder / experiment_file.FILE),
             str(self.folder / experiment_file.FILE),
@@ -50,13 +50,13 @@ class Run:
 
     @cached_property
     def preprocessor(self) -> Any:
-        """From data to the network's inputs."""
+        """The fitted preprocessor, from data to the network's inputs."""
         saved = files.read_manifest(self.folder, PREPROCESSING, "preprocessing")
         return preprocessor_from_dict(saved)
 
     @cached_property
     def target(self) -> Target:
-        """What was learnt."""
+        """The fitted target."""
         from gradus.apps.prepare import fitted_target
 
         return fitted_target(self.preprocessor)
@@ -68,30 +68,30 @@ class Run:
 
 
 def open_run(name: str | Path) -> Run:
-    """Return the run at a path, or of a name in the folder `runs`.
+    """Open the run at a path, or with a name in the folder `runs`.
 
     Raises:
-        SavedError: if there is none (with the nearest name), or a newer version wrote it.
+        SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
     """
-    folder = existing_run(name)
+    folder = find_run(name)
     run = Run(folder)
-    ended = files.valid(folder, RECORD).exists()
-    if not ended and files.valid(folder, SWEEP).exists():
+    finished = files.valid(folder, RECORD).exists()
+    if not finished and files.valid(folder, SWEEP).exists():
         raise SavedError(
-            f"The sweep of {str(folder)!r} has not ended. To go on with it write: gradus sweep "
-            f"--resume {folder}"
+            f"The sweep of {str(folder)!r} has not finished. To resume it: gradus sweep --resume "
+            f"{folder}"
         )
-    if not ended and files.valid(folder, experiment_file.FILE).exists():
+    if not finished and files.valid(folder, experiment_file.FILE).exists():
         raise SavedError(
-            f"The training of {str(folder)!r} has not ended. To go on with it write: "
-            f"gradus train --resume {folder}"
+            f"The training of {str(folder)!r} has not finished. To resume it: gradus train "
+            f"--resume {folder}"
         )
     run.record  # noqa: B018 - reading it is the check
     return run
 
 
-def existing_run(name: str | Path) -> Path:
-    """Return the run folder of a path, or of a name in the folder `runs`.
+def find_run(name: str | Path) -> Path:
+    """Return the run folder at a path, or with a name in the folder `runs`.
 
     Raises:
         SavedError: if there is none, with the nearest name.
@@ -106,11 +106,11 @@ def existing_run(name: str | Path) -> Path:
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
 
 
-def new_folder(out: str | None, data: str) -> Path:
-    """Make and return an empty folder for a run: `out`, or the next free `runs/<data>-<n>`.
+def make_run_folder(out: str | None, data: str) -> Path:
+    """Create and return an empty folder for a run: `out`, or the next free `runs/<data>-<n>`.
 
     Raises:
-        SavedError: if `out` holds something already, or the folder cannot be made.
+        SavedError: if `out` is not empty, or the folder cannot be created.
     """
     try:
         if out is not None:
@@ -118,8 +118,8 @@ def new_folder(out: str | None, data: str) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise SavedError(
-                    f"{str(folder)!r} is not empty, and a run overwrites nothing: choose another "
-                    f"--out, or go on with the run that is there: --resume {folder}"
+                    f"{str(folder)!r} is not empty, and a run never overwrites files: choose "
+                    f"another --out, or resume the run in it: --resume {folder}"
                 )
             return folder
         stem = Path(data).name.split(".")[0] or "run"
@@ -130,7 +130,7 @@ def new_folder(out: str | None, data: str) -> Path:
             if p.name.removeprefix(f"{stem}-").isdecimal()
         )
         number = max(numbers, default=0) + 1
-        while True:  # another training may take the same number at the same time
+        while True:  # another process may take the same number at the same time
             folder = Path(RUNS) / f"{stem}-{number}"
             try:
                 folder.mkdir()
@@ -141,26 +141,26 @@ def new_folder(out: str | None, data: str) -> Path:
     except OSError as error:
         where = out or RUNS
         raise SavedError(
-            f"The run's folder cannot be made in {where!r}: {error.strerror}. Choose another with "
+            f"The run folder cannot be created in {where!r}: {error.strerror}. Choose another with "
             "--out DIR."
         ) from None
 
 
 def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
-    """Write what is known before the first epoch, so that a killed training can go on."""
+    """Write the experiment and preprocessing before the first epoch, so that a run can resume."""
     experiment_file.write_experiment(folder / experiment_file.FILE, experiment)
     with files.replacing(folder) as new:
         files.write_manifest(new, PREPROCESSING, "preprocessing", preprocessor.to_dict())
 
 
 def discard_run(folder: Path) -> None:
-    """Remove the folder of a training that failed before there was anything to go on from."""
+    """Remove the folder of a training that failed before its first checkpoint."""
     if not (folder / CHECKPOINT).exists():
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
-    """Write the model and what the training came to."""
+    """Write the model, the notes and the results of the training."""
     model.save(folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
@@ -169,7 +169,7 @@ def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: lis
 
 
 def finite_or_none(value: Any) -> Any:
-    """Return `value` with None for numbers that JSON does not know."""
+    """Return `value` with None instead of NaN and infinity, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: finite_or_none(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -178,7 +178,7 @@ def finite_or_none(value: Any) -> Any:
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """Return a summary of each run in a folder, the oldest first.
+    """Return a summary of each run in a folder, oldest first.
 
     Raises:
         SavedError: if there is no such folder.
@@ -187,31 +187,31 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         if folder == Path(RUNS):
             return []
         raise SavedError(f"There is no folder {str(folder)!r}.")
-    began = {entry: _began(entry) for entry in folder.iterdir()}
-    found = sorted((time, entry) for entry, time in began.items() if time is not None)
-    return [_summary(entry) for _, entry in found]
+    times = {entry: _start_time(entry) for entry in folder.iterdir()}
+    runs = sorted((time, entry) for entry, time in times.items() if time is not None)
+    return [_summarize(entry) for _, entry in runs]
 
 
-def _began(folder: Path) -> float | None:
-    """Return when a run's experiment was written; None if the folder is no run."""
+def _start_time(folder: Path) -> float | None:
+    """Return the time a run's experiment was written, or None if the folder is not a run."""
     paths = [files.valid(folder, name) for name in (experiment_file.FILE, SWEEP)]
     return next((path.stat().st_mtime for path in paths if path.exists()), None)
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    """Return one run's line; one that cannot be read says so and hides no other."""
+def _summarize(folder: Path) -> dict[str, Any]:
+    """Return the summary of a run; its status is the error if it cannot be read."""
     summary: dict[str, Any] = {"run": str(folder)}
     try:
         record = Run(folder).record
     except SavedError as error:
-        ended = files.valid(folder, RECORD).exists()
-        return {**summary, "status": str(error) if ended else "unfinished"}
+        finished = files.valid(folder, RECORD).exists()
+        return {**summary, "status": str(error) if finished else "unfinished"}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
     return {**summary, **{key: record.get(key) for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:
-    """Return the notes of a run, in sentences."""
+    """Return the notes of a run."""
     try:
         content = json.loads(files.valid(folder, FINDINGS).read_text("utf-8"))
         return [finding["message"] for finding in content["findings"]]

@@ -1,28 +1,28 @@
-"""Spaces in `experiment.toml`: `learning_rate = {log_uniform = [1e-4, 1e-1]}`."""
+"""Search spaces in `experiment.toml`: `learning_rate = {log_uniform = [1e-4, 1e-1]}`."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradus import space
-from gradus.apps.experiment_file import NAMED, SPACES, VARIED, Named, SpecError, as_space, may_vary
+from gradus.apps.experiment_file import (
+    NAMED_SECTIONS,
+    SEARCHABLE_SECTIONS,
+    SPACE_KINDS,
+    Settings,
+    SpecError,
+    is_searchable,
+    space_kind,
+)
 from gradus.errors import GradusError, nearest
 from gradus.space import Choice, Space
 
-MAKERS: dict[str, Callable[..., Any]] = {
-    "uniform": space.uniform,
-    "log_uniform": space.log_uniform,
-    "int_uniform": space.int_uniform,
-    "linspace": space.linspace,
-    "logspace": space.logspace,
-}
 
-
-class Alternatives(Choice):
-    """One of several names of a section, each with the settings that only it has."""
+class SectionChoice(Choice):
+    """A choice of a section's name, each option with the settings of its own table."""
 
     @property
     def labels(self) -> list[Any]:
@@ -30,156 +30,167 @@ class Alternatives(Choice):
         return [option["name"] for option in self.options]
 
 
-def parse_spaces(raw: Mapping[str, Any], where: str) -> Named:
-    """Return raw settings with `Space`s in the places of inline tables that stand for them.
+def parse_spaces(raw: Mapping[str, Any], where: str) -> Settings:
+    """Return raw settings with `Space`s instead of the inline tables that describe them.
 
     Args:
         raw: the settings of a file.
         where: the file.
 
     Raises:
-        SpecError: for a space that cannot be, or that stands where none can.
+        SpecError: for an invalid space, or a space that is not allowed there.
     """
-    taken: set[str] = set()
+    used_names: set[str] = set()
     parsed = dict(raw)
     for key, value in raw.items():
-        if isinstance(value, Mapping) and as_space(value) is None:
-            sub = _section(key, value, where, taken)
-            parsed[key] = _alternatives(key, sub, where) if key in NAMED else sub
+        if isinstance(value, Mapping) and space_kind(value) is None:
+            section = {
+                name: _parse_value(part, (key, name), where, used_names)
+                for name, part in value.items()
+            }
+            is_named = key in NAMED_SECTIONS
+            parsed[key] = _merge_name_tables(key, section, where) if is_named else section
         else:
-            parsed[key] = _parsed(value, (key,), where, taken)
+            parsed[key] = _parse_value(value, (key,), where, used_names)
     return parsed
 
 
-def flatten_spaces(settled: Mapping[str, Any]) -> Named:
-    """Return settings in which each section has its name's own settings beside its others."""
-    made = dict(settled)
-    for key in NAMED:
-        section = settled.get(key)
+def flatten_spaces(settings: Mapping[str, Any]) -> Settings:
+    """Return resolved settings with the options of `SectionChoice`s merged into their sections."""
+    flat = dict(settings)
+    for key in NAMED_SECTIONS:
+        section = settings.get(key)
         if isinstance(section, Mapping) and isinstance(section.get("name"), Mapping):
-            made[key] = {**section, **section["name"]}
-    return made
+            flat[key] = {**section, **section["name"]}
+    return flat
 
 
 def to_toml(raw: Mapping[str, Any]) -> str:
-    """Return raw settings as TOML, spaces as inline tables."""
-    return "\n".join(_lines(raw, ())).strip() + "\n"
+    """Return raw settings as TOML, with spaces as inline tables."""
+    return "\n".join(_toml_lines(raw, ())).strip() + "\n"
 
 
 # --- from inline tables to spaces --------------------------------------------------------------
 
 
-def _section(key: str, section: Mapping[str, Any], where: str, taken: set[str]) -> Named:
-    return {name: _parsed(value, (key, name), where, taken) for name, value in section.items()}
-
-
-def _parsed(value: Any, place: tuple[str, ...], where: str, taken: set[str]) -> Any:
+def _parse_value(value: Any, path: tuple[str, ...], where: str, used_names: set[str]) -> Any:
     if isinstance(value, list):
-        return [_parsed(one, (*place, str(k)), where, taken) for k, one in enumerate(value)]
+        return [
+            _parse_value(part, (*path, str(index)), where, used_names)
+            for index, part in enumerate(value)
+        ]
     if not isinstance(value, Mapping):
         return value
-    kind = as_space(value)
+    kind = space_kind(value)
     if kind is None:
-        _check_word(value, place, where)
-        return {name: _parsed(one, (*place, name), where, taken) for name, one in value.items()}
-    words = f"{where}: {'.'.join(place)} = {inline(value)}"
-    if not may_vary(place):
-        raise SpecError(f"{words}: {place[-1]} is the same for all trials; write one value.")
-    given = value[kind]
-    if not isinstance(given, list):
-        raise SpecError(f"{words}: write a list, {{{kind} = [{inline(given)}, …]}}.")
-    name = _name(place, taken)
+        _check_misspelled_space(value, path, where)
+        return {
+            name: _parse_value(part, (*path, name), where, used_names)
+            for name, part in value.items()
+        }
+    setting = f"{where}: {'.'.join(path)} = {inline_toml(value)}"
+    if not is_searchable(path):
+        raise SpecError(f"{setting}: {path[-1]} is the same for all trials; write one value.")
+    arguments = value[kind]
+    if not isinstance(arguments, list):
+        raise SpecError(f"{setting}: write a list, {{{kind} = [{inline_toml(arguments)}, …]}}.")
+    name = _space_name(path, used_names)
     if kind == "choice":
-        if not given:
-            raise SpecError(f"{words}: there is nothing to choose from; write at least one value.")
-        if place[-1] == "batch_size" and "all" in given:
-            raise SpecError(f"{words}: beside other sizes write the number of rows, not all.")
-        options = [_parsed(one, (*place, str(k)), where, taken) for k, one in enumerate(given)]
-        return Choice(tuple(options), name=name)
+        if not arguments:
+            raise SpecError(f"{setting}: there is nothing to choose; write at least one value.")
+        if path[-1] == "batch_size" and "all" in arguments:
+            raise SpecError(f'{setting}: in a choice, write the number of rows instead of "all".')
+        return Choice(tuple(_parse_value(arguments, path, where, used_names)), name=name)
     try:
-        return MAKERS[kind](*given, name=name)
+        return getattr(space, kind)(*arguments, name=name)
     except (GradusError, TypeError) as error:
-        short = isinstance(error, TypeError)
-        count = "the lowest, the highest" + ", and how many" * (kind in ("linspace", "logspace"))
-        raise SpecError(f"{words}: write {count}." if short else f"{words}: {error}") from None
+        expected = "the lowest, the highest" + ", and how many" * (kind in ("linspace", "logspace"))
+        reason = f"write {expected}." if isinstance(error, TypeError) else str(error)
+        raise SpecError(f"{setting}: {reason}") from None
 
 
-def _check_word(value: Mapping[str, Any], place: tuple[str, ...], where: str) -> None:
-    """Refuse a table that looks like a space of a misspelt kind, or of several."""
-    if len(value) > 1 and (kinds := [key for key in value if key in SPACES]):
+def _check_misspelled_space(value: Mapping[str, Any], path: tuple[str, ...], where: str) -> None:
+    """Reject a table that looks like a space of a misspelled kind, or of several kinds."""
+    if len(value) > 1 and (kinds := [key for key in value if key in SPACE_KINDS]):
         raise SpecError(
-            f"{where}: {'.'.join(place)} = {inline(value)}: write {{{kinds[0]} = …}} and nothing "
-            "beside it."
+            f"{where}: {'.'.join(path)} = {inline_toml(value)}: write {{{kinds[0]} = …}} and "
+            "nothing beside it."
         )
-    for key, given in value.items():
-        close = nearest(key, SPACES)
-        if len(value) == 1 and isinstance(given, list) and place[0] in (*VARIED, "training"):
+    for key, arguments in value.items():
+        close = nearest(key, SPACE_KINDS)
+        searchable = path[0] in (*SEARCHABLE_SECTIONS, "training")
+        if len(value) == 1 and isinstance(arguments, list) and searchable:
             hint = f" Did you mean {close!r}?" if close else ""
             raise SpecError(
-                f"{where}: {'.'.join(place)} = {inline(value)} is no space.{hint} Known: "
-                f"{', '.join(SPACES)}."
+                f"{where}: {'.'.join(path)} = {inline_toml(value)} is not a space.{hint} Known: "
+                f"{', '.join(SPACE_KINDS)}."
             )
 
 
-def _name(place: tuple[str, ...], taken: set[str]) -> str:
-    """Return what tables call a space: what the flag of its place is called, or its place."""
-    section, *rest = place
-    words = rest or [section]
-    if words == ["name"]:
-        words = [section]
+def _space_name(path: tuple[str, ...], used_names: set[str]) -> str:
+    """Return the name of a space in tables: that of its flag if it is unique, or else its path."""
+    section, *rest = path
+    parts = rest or [section]
+    if parts == ["name"]:
+        parts = [section]
     elif section in ("schedule", "loss"):
-        words = list(place)
-    short = ".".join(words)
-    name = short if short not in taken else ".".join(place)
-    taken.add(name)
+        parts = list(path)
+    short = ".".join(parts)
+    name = short if short not in used_names else ".".join(path)
+    used_names.add(name)
     return name
 
 
-def _alternatives(key: str, section: Named, where: str) -> Named:
-    """Return a section whose name is a choice, the tables of its names put into the options."""
-    chosen = section.get("name")
-    if not isinstance(chosen, Choice):
+def _merge_name_tables(key: str, section: Settings, where: str) -> Settings:
+    """Return a section whose name is a choice, with the tables of its names as options."""
+    choice = section.get("name")
+    if not isinstance(choice, Choice):
         return section
-    names = [str(name) for name in chosen.options]
-    own = {n: table for n, table in section.items() if n in names and isinstance(table, Mapping)}
-    rest = {name: value for name, value in section.items() if name not in own and name != "name"}
+    names = [str(name) for name in choice.options]
+    tables = {n: table for n, table in section.items() if n in names and isinstance(table, Mapping)}
+    rest = {name: value for name, value in section.items() if name not in (*tables, "name")}
     for name, value in rest.items():
         if isinstance(value, Mapping) and not isinstance(value, Space):
             close = nearest(name, names)
             hint = f" Did you mean [{key}.{close}]?" if close else ""
-            raise SpecError(f"{where} [{key}.{name}]: {key} is none of that name.{hint}")
-        both = [n for n, table in own.items() if name in table and isinstance(value, Space)]
-        if both:
             raise SpecError(
-                f"{where}: {name} has a space in [{key}] and another in [{key}.{both[0]}]: write "
-                f"it in [{key}] for all, or in the tables of each."
+                f"{where} [{key}.{name}]: {name!r} is not in the choice of names.{hint}"
             )
-    options = tuple({"name": name, **own.get(name, {})} for name in names)
-    return {"name": Alternatives(options, name=chosen.name), **rest}
+        duplicates = [
+            n for n, table in tables.items() if name in table and isinstance(value, Space)
+        ]
+        if duplicates:
+            raise SpecError(
+                f"{where}: {name} has a space in [{key}] and another in [{key}.{duplicates[0]}]: "
+                f"write it in [{key}] for all names, or in the table of each."
+            )
+    options = tuple({"name": name, **tables.get(name, {})} for name in names)
+    return {"name": SectionChoice(options, name=choice.name), **rest}
 
 
 # --- from settings to TOML ---------------------------------------------------------------------
 
 
-def inline(value: Any) -> str:
+def inline_toml(value: Any) -> str:
     """Return a value as TOML on one line."""
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_key(name)} = {inline(one)}' for name, one in value.items())}}}"
+        pairs = (f"{_toml_key(name)} = {inline_toml(part)}" for name, part in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(inline, value))}]"
-    return json.dumps(value, ensure_ascii=False)  # which is TOML for words, numbers, true, false
+        return f"[{', '.join(map(inline_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # valid TOML for text, numbers, true, false
 
 
-def _lines(table: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of a table, its own values first and then the tables in it."""
-    inner = {k: v for k, v in table.items() if isinstance(v, Mapping) and as_space(v) is None}
+def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a table: its values, then its tables."""
+    inner = {k: v for k, v in table.items() if isinstance(v, Mapping) and space_kind(v) is None}
     plain = {k: v for k, v in table.items() if k not in inner and v is not None}
-    if place and plain:
-        yield f"\n[{'.'.join(map(_key, place))}]"
-    yield from (f"{_key(name)} = {inline(value)}" for name, value in plain.items())
+    if path and plain:
+        yield f"\n[{'.'.join(map(_toml_key, path))}]"
+    yield from (f"{_toml_key(name)} = {inline_toml(value)}" for name, value in plain.items())
     for name, value in inner.items():
-        yield from _lines(value, (*place, name))
+        yield from _toml_lines(value, (*path, name))
 
 
-def _key(name: str) -> str:
+def _toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What commands say of the records of trainings and sweeps, to a person."""
+"""Text summaries of the records of trainings and sweeps."""
 
 from __future__ import annotations
 
@@ -7,48 +7,50 @@ from typing import Any
 from gradus.apps.output import Output, format_value
 
 
-def print_sweep_summary(record: dict[str, Any], show: Output) -> None:
-    """Show what a sweep came to, and what to do next."""
+def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
+    """Print the result of a sweep, and the next command."""
     run, monitor = record["run"], record["monitor"]
-    show.say()
+    output.print_line()
     best = record["best"].items()
     rows = [[name, format_value(v) if isinstance(v, float) else str(v)] for name, v in best]
-    show.table(["best settings", ""], rows)
-    show.say()
-    _parts(record, show)
+    output.print_table(["best settings", ""], rows)
+    output.print_line()
+    _print_metrics(record, output)
     ends = ", ".join(f"{count} {status}" for status, count in record["statuses"].items())
-    show.say(f"{record['trials']} trials in {record['seconds']:.1f} s: {ends}.")
-    show.say(f"The best by {monitor} is the run {run}; open {run}/sweep.html to see all of them.")
+    output.print_line(f"{record['trials']} trials in {record['seconds']:.1f} s: {ends}.")
+    output.print_line(
+        f"The best by {monitor} is the run {run}; open {run}/sweep.html to see all trials."
+    )
     if record["interrupted"]:
-        again = f"--resume {run}" if record["resumable"] else f"{run}/sweep.toml"
-        show.say(f"Interrupted. To go on: gradus sweep {again}")
+        arguments = f"--resume {run}" if record["resumable"] else f"{run}/sweep.toml"
+        output.print_line(f"Interrupted. To resume: gradus sweep {arguments}")
     else:
-        show.say(f"Next: gradus predict {run} DATA --out predictions.csv")
+        output.print_line(f"Next: gradus predict {run} DATA --out predictions.csv")
 
 
-def print_training_summary(record: dict[str, Any], show: Output) -> None:
-    """Show what a training came to, and what to do next."""
+def print_training_summary(record: dict[str, Any], output: Output) -> None:
+    """Print the result of a training, and the next command."""
     run = record["run"]
-    show.say()
-    _parts(record, show)
-    best = f", the weights of epoch {record['best_epoch']} kept" * bool(record["best_epoch"])
-    show.say(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
-    show.say(f"The run is in {run}; open {run}/report.html to see it.")
+    output.print_line()
+    _print_metrics(record, output)
+    best = f", best weights from epoch {record['best_epoch']}" * bool(record["best_epoch"])
+    output.print_line(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
+    output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted":
-        show.say(f"Interrupted. To go on: gradus train {run}/experiment.toml --resume {run}")
+        output.print_line(f"Interrupted. To resume: gradus train --resume {run}")
     else:
-        show.say(f"Next: gradus predict {run} DATA --out predictions.csv")
+        output.print_line(f"Next: gradus predict {run} DATA --out predictions.csv")
 
 
-def _parts(record: dict[str, Any], show: Output) -> None:
-    """Show the metrics of each part of the data."""
+def _print_metrics(record: dict[str, Any], output: Output) -> None:
+    """Print the metrics of each part of the data."""
     parts = record["parts"]
     names = list(dict.fromkeys(name for metrics in parts.values() for name in metrics))
     rows = [
         [name, *(format_value(metrics.get(name)) for metrics in parts.values())] for name in names
     ]
-    show.table(["", *parts], rows)
-    show.say()
+    output.print_table(["", *parts], rows)
+    output.print_line()
 
 
 def run_row(run: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A whole sweep: from an experiment with spaces to the run folder of the best trial."""
+"""Running a sweep: train its trials, and write the best one as a run."""
 
 from __future__ import annotations
 
@@ -19,79 +19,149 @@ from msgspec import structs
 
 from gradus import files
 from gradus.apps import experiment_file, runs
-from gradus.apps.experiment_file import Named, SweepSection
+from gradus.apps.experiment_file import Settings, SweepSection
 from gradus.apps.prepare import PreparedData
 from gradus.apps.spaces import to_toml
-from gradus.apps.sweep_setup import SweepSetup, set_up_sweep
-from gradus.apps.training import Say, fit_model, write_run
+from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
+from gradus.apps.training import PrintLine, fit_model, write_run
 from gradus.apps.trial_config import TrialConfigurator
 from gradus.errors import GradusError, SavedError
-from gradus.hyperparameters import resolve
+from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.report.sweep_page import write_sweep
+from gradus.space import Choice
+from gradus.sweep.members.data import prepared as prepared_inputs
 from gradus.sweep.results.storage import Storage
 from gradus.sweep.search.trial import WAITING, Trial
 from gradus.sweep.sweep import Sweep
 
 FILE = runs.SWEEP
 TABLE, PAGE, STORAGE = "trials.parquet", "sweep.html", "trials.db"
-CHANGED = "The settings changed while it was trained; the experiment has the last of them."
-UNBORN = "Interrupted before the first trial had ended: nothing is kept."
-UNRECORDED = (
-    "The sweep was interrupted, so layer statistics were not recorded; they are when it has ended."
+DATA_SETTINGS = ("preprocessing", "drop_columns", "keep_columns")  # the data depend on these
+FIT_SETTINGS = ("epochs", "batch_size", "patience", "min_delta", "class_weight")
+NO_EARLY_STOPPING = 10**6  # epochs of patience
+SETTINGS_CHANGED = "The settings changed during the training; the experiment has the last ones."
+NO_TRIALS = "Interrupted before the first trial had finished: nothing was saved."
+NO_STATISTICS = (
+    "The sweep was interrupted, so layer statistics were not recorded; resuming records them."
 )
 
 
 def sweep_run(
-    raw: Named,
-    fixed: Named,
+    raw: Settings,
+    overrides: Settings,
     where: str,
     out: str | None,
     resume: Path | None,
-    say: Say,
+    print_line: PrintLine,
     verbose: bool = True,
 ) -> dict[str, Any]:
-    """Try settings, and write the best trial as a run, with the table and the page of all.
+    """Train all trials, and write the best as a run, with the table and the page of all.
 
     Args:
-        raw: the experiment's settings, its spaces as inline tables, and the section `sweep_run`.
-        fixed: settings that have one value, whatever the experiment says.
-        where: the file of the settings, for messages.
-        out: the run's folder; None for the next free one in `runs`.
-        resume: the folder of a sweep that is to go on, or None.
-        say: shows a line.
-        verbose: whether progress is shown.
+        raw: the experiment's settings, with spaces as inline tables, and the section `sweep`.
+        overrides: settings, each with one value, that replace those of the experiment.
+        where: the file of the settings, for errors.
+        out: the folder of the run; None for the next free one in `runs`.
+        resume: the folder of a sweep to resume, or None.
+        print_line: prints a line.
+        verbose: whether to show progress.
 
     Returns:
-        The record of the run: that of `training.train` for the best trial, and `best` (its
+        The record of the run: that of `training.train_run` for the best trial, and `best` (its
         settings), `score`, `monitor`, `trials` (how many ended), `statuses`, `interrupted`,
         `resumable`.
 
     Raises:
-        GradusError: for data or settings that cannot be, or a folder that cannot be written.
+        GradusError: for invalid data or settings, or a folder that cannot be written.
     """
     started = time.perf_counter()
-    setup = set_up_sweep(raw, fixed, where)
+    setup = set_up_sweep(raw, overrides, where)
     sweep = setup.sweep
     for line in setup.describe():
-        say(line)
-    say("")
-    folder = resume or runs.new_folder(out, setup.prepared.experiment.data)
+        print_line(line)
+    print_line("")
+    folder = resume or runs.make_run_folder(out, setup.prepared.experiment.data)
     with contextlib.nullcontext() if resume else _discarding_empty(folder, sweep):
         if resume is None:
             _write_settings(folder, setup.raw, setup.section)
         sweep.storage = _open_storage(folder, setup.section)
         with _plain_warnings():
-            setup.fit(verbose)
+            _fit_trials(setup, verbose)
         if math.isnan(sweep.ranking[0].score):
             raise GradusError("Every trial diverged: lower the learning rates, or try more.")
     with _naming_resume(folder, sweep):
         _write_settings(folder, setup.raw, setup.section)
-        return _write_best(setup, folder, started, say)
+        return _write_best(setup, folder, started, print_line)
 
 
-def _write_settings(folder: Path, raw: Named, section: SweepSection) -> None:
-    """Write what is known before the first trial."""
+# --- training ----------------------------------------------------------------------------------
+
+
+def _fit_trials(setup: SweepSetup, verbose: bool) -> None:
+    """Train all trials, each as `training.fit_model` would."""
+    experiment = setup.configurator.prepare(first_values(setup.settings)).experiment
+    defaults, section = experiment.training, setup.settings.get("training", {})
+    arguments = {name: getattr(defaults, name) for name in FIT_SETTINGS} | section
+    if "patience" not in section and (defaults.patience or 0) >= (defaults.epochs or 0):
+        arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
+    setup.sweep.fit(
+        _trial_data(setup),
+        batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
+        epochs=arguments["epochs"],
+        class_weight=_class_weight(arguments["class_weight"]),
+        shuffle_seed=setup.settings.get("shuffle_seed", experiment.shuffle_seed),
+        patience=arguments["patience"] or None,
+        monitor=defaults.monitor,
+        min_delta=arguments["min_delta"],
+        verbose=verbose,
+    )
+
+
+def _trial_data(setup: SweepSetup) -> Any:
+    """Return the training and validation data of the trials, by the settings they depend on."""
+    configurator, settings = setup.configurator, setup.settings
+    first = first_values(settings)
+
+    def make_data(**values: Any) -> dict[str, Any]:
+        parts = configurator.prepare({**first, **values}).parts
+        x, y = parts["training"]
+        validation = {} if setup.sweep.cv else {"validation_data": parts["validation"]}
+        return {"x": x, "y": y, **validation}
+
+    varied = {
+        name: settings[name] for name in DATA_SETTINGS if find_hyperparameters(settings.get(name))
+    }
+    loss = settings.get("loss", {}).get("name")
+    if (
+        isinstance(loss, Choice)
+        and len({_target_shape(configurator, first, name) for name in loss.labels}) > 1
+    ):
+        options = tuple({"name": name} for name in loss.labels)
+        varied["loss"] = Choice(
+            options, name=loss.name
+        )  # has the name, so the value, of the model's
+    return prepared_inputs(make_data, **varied)
+
+
+def _target_shape(configurator: TrialConfigurator, first: Settings, loss: str) -> tuple[int, ...]:
+    """Return the shape of one encoded target of a loss."""
+    _, y = configurator.prepare({**first, "loss": {"name": loss}}).parts["training"]
+    return y.shape[1:]
+
+
+def _class_weight(value: Any) -> Any:
+    """Return class weights as `Model.fit` takes them, with None for "none"."""
+    if isinstance(value, Choice):
+        return Choice(tuple(map(_class_weight, value.options)), name=value.name)
+    return None if value == "none" else value
+
+
+# --- the run folder ----------------------------------------------------------------------------
+
+
+def _write_settings(folder: Path, raw: Settings, section: SweepSection) -> None:
+    """Write the settings, from which the sweep can resume or be repeated."""
     settings = {key: value for key, value in structs.asdict(section).items() if value is not None}
     head = f"# To repeat this sweep: gradus sweep {FILE}\n"
     with files.replacing(folder) as new:
@@ -99,7 +169,7 @@ def _write_settings(folder: Path, raw: Named, section: SweepSection) -> None:
 
 
 def _open_storage(folder: Path, section: SweepSection) -> Storage | None:
-    """Return where the trials are kept; nowhere if the package for that is missing."""
+    """Return the storage of the trials, or None if Optuna is not installed."""
     if section.storage is not None:
         return Storage(section.storage, folder.resolve().name)
     return Storage(folder / STORAGE) if importlib.util.find_spec("optuna") else None
@@ -107,7 +177,7 @@ def _open_storage(folder: Path, section: SweepSection) -> Storage | None:
 
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Show warnings, such as of a storage that is full, as words without a place in the code."""
+    """Show warnings, such as of a full disk, as messages without a source line."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         sys.stderr.write(f"gradus: {message}\n")
@@ -119,7 +189,7 @@ def _plain_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _discarding_empty(folder: Path, sweep: Sweep) -> Iterator[None]:
-    """Leave no new folder behind where no trial has ended."""
+    """Remove a new folder if no trial has ended."""
     try:
         yield
     except BaseException as error:
@@ -127,29 +197,31 @@ def _discarding_empty(folder: Path, sweep: Sweep) -> Iterator[None]:
             raise
         runs.discard_run(folder)
         if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(UNBORN) from None
+            raise KeyboardInterrupt(NO_TRIALS) from None
         raise
 
 
 @contextlib.contextmanager
 def _naming_resume(folder: Path, sweep: Sweep) -> Iterator[None]:
-    """Say, where the run cannot be written, that its trials are not lost."""
+    """Add to errors of writing the run how to resume without losing trials."""
     try:
         yield
     except SavedError as error:
-        again = f" Then write: gradus sweep --resume {folder}, which trains no stored trial again."
-        raise SavedError(f"{error}{again if sweep.storage else ''}") from None
+        hint = f" Then run gradus sweep --resume {folder}; it does not repeat stored trials."
+        raise SavedError(f"{error}{hint if sweep.storage else ''}") from None
 
 
-def _write_best(setup: SweepSetup, folder: Path, started: float, say: Say) -> dict[str, Any]:
-    """Write the best trial as a run, and the table and the page of all beside it."""
+def _write_best(
+    setup: SweepSetup, folder: Path, started: float, print_line: PrintLine
+) -> dict[str, Any]:
+    """Write the best trial as a run, and the table and the page of all trials."""
     sweep = setup.sweep
     best = sweep.ranking[0]
-    model, prepared = _best_model(sweep, best, setup.configurator, say)
+    model, prepared = _best_model(sweep, best, setup.configurator, print_line)
     runs.start_run(folder, prepared.experiment, prepared.preprocessor)
-    if sweep.cv:  # each of the trial's members has left out a fold
+    if sweep.cv:  # each model of the trial has left out a fold
         fit_model(model, prepared, folder, None, False)
-    more = {
+    extra = {
         "best": sweep.best_settings,
         "score": best.score,
         "monitor": sweep.monitor,
@@ -161,7 +233,7 @@ def _write_best(setup: SweepSetup, folder: Path, started: float, say: Say) -> di
     table = sweep.table()
     with files.replacing(folder) as new:
         files.write_table(new / TABLE, table.filter(table["status"] != WAITING))
-    record = write_run(folder, model, prepared, started, more)
+    record = write_run(folder, model, prepared, started, extra)
     write_sweep(
         folder / PAGE,
         sweep,
@@ -174,43 +246,43 @@ def _write_best(setup: SweepSetup, folder: Path, started: float, say: Say) -> di
 
 
 def _commands(folder: Path) -> list[str]:
-    """Return how to use the best run, in commands."""
+    """Return the commands that use the best run."""
     return [
         f"gradus predict {folder} DATA --out predictions.csv",
         f"gradus evaluate {folder} DATA",
-        f"gradus train {folder}/{experiment_file.FILE}    # the best settings again",
+        f"gradus train {folder}/{experiment_file.FILE}    # repeat the best settings",
         f"gradus sweep --resume {folder} --trials 256    # more trials",
     ]
 
 
 def _best_model(
-    sweep: Sweep, best: Trial, configurator: TrialConfigurator, say: Say
+    sweep: Sweep, best: Trial, configurator: TrialConfigurator, print_line: PrintLine
 ) -> tuple[Model, PreparedData]:
-    """Return the best trial's model, and what it was trained on.
+    """Return the best trial's model, and the data that it was trained on.
 
-    Of several folds' models none has seen all training rows: the model is then a new one.
+    With folds, no model has seen all training rows, so the model is a new, untrained one.
     """
-    trained = _best_with_statistics(sweep, best, say)
-    settled = resolve(sweep.model.settings["settings"], sweep.hypers, best.values)
-    seed = trained.seed
-    found = configurator.prepare(settled)
-    experiment = structs.replace(found.experiment, seed=seed)
-    notes = [*found.notes, *[CHANGED] * bool(best.lineage), *[UNRECORDED] * sweep.interrupted]
-    chosen = dataclasses.replace(found, experiment=experiment, notes=notes)
-    x, y = found.parts["training"]
-    model = configurator.build_model({**settled, "seed": seed}, count=len(y))
+    trained = _best_with_statistics(sweep, best, print_line)
+    settings = resolve(sweep.model.settings["settings"], sweep.hypers, best.values)
+    prepared = configurator.prepare(settings)
+    x, y = prepared.parts["training"]
+    model = configurator.build_model({**settings, "seed": trained.seed}, count=len(y))
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)
         model.history = trained.history
-    return model, chosen
+    notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * sweep.interrupted
+    experiment = structs.replace(prepared.experiment, seed=trained.seed)
+    return model, dataclasses.replace(
+        prepared, experiment=experiment, notes=[*prepared.notes, *notes]
+    )
 
 
-def _best_with_statistics(sweep: Sweep, best: Trial, say: Say) -> Model:
-    """Return the best trial's model, with layer statistics, which no trial has recorded."""
+def _best_with_statistics(sweep: Sweep, best: Trial, print_line: PrintLine) -> Model:
+    """Return the best trial's model with layer statistics, which trials do not record."""
     if sweep.cv or sweep.interrupted:
         return sweep.member_models(best)[0]
-    say("The best trial is trained once more, to the same weights, for its layer statistics.")
+    print_line("Training the best trial once more, to the same weights, for its layer statistics.")
     try:
         return sweep.member_models(best, probes=True)[0]
     except KeyboardInterrupt:

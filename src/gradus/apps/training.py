@@ -1,4 +1,4 @@
-"""A whole training: from an experiment to a run folder."""
+"""Training from an experiment to a run folder."""
 
 from __future__ import annotations
 
@@ -18,73 +18,73 @@ from gradus.apps.prepare import PreparedData, prepare
 from gradus.errors import SavedError
 from gradus.models.model import Model
 
-Say = Callable[[str], None]
-_NONE: Mapping[str, Any] = {}
+PrintLine = Callable[[str], None]
+_NO_ENTRIES: Mapping[str, Any] = {}
 
 
 def train_run(
     experiment: Experiment,
     out: str | None,
     resume: Path | None,
-    say: Say,
+    print_line: PrintLine,
     verbose: bool = True,
 ) -> dict[str, Any]:
-    """Train, and write the run.
+    """Train a network and write its run.
 
     Args:
-        experiment: what to train; what it leaves open is chosen.
-        out: the run's folder; None for the next free one in `runs`.
-        resume: the folder of a run that is to go on, or None.
-        say: shows a line.
-        verbose: whether progress is shown.
+        experiment: the settings; open ones are chosen for the data.
+        out: the folder of the run; None for the next free one in `runs`.
+        resume: the folder of a run to resume, or None.
+        print_line: prints a line.
+        verbose: whether to show progress.
 
     Returns:
         The record of the run: `run`, `metrics`, `split`, `parts`, `status`, ….
 
     Raises:
-        GradusError: for data or settings that cannot be, or a folder that cannot be written.
+        GradusError: for invalid data or settings, or a folder that cannot be written.
     """
-    began = time.perf_counter()
-    folder = runs.new_folder(out, experiment.data) if resume is None else resume
+    started = time.perf_counter()
+    folder = runs.make_run_folder(out, experiment.data) if resume is None else resume
     try:
         prepared = prepare(experiment)
         model = build_model(
             prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
         )
-        model.build(_few(prepared.parts["training"][0]))
+        model.build(_two_samples(prepared.parts["training"][0]))
         for line in [
             *prepared.summary_lines,
             f"network   {describe_network(model)}",
             f"training  {describe_training(prepared)}",
         ]:
-            say(line)
+            print_line(line)
         for note in prepared.notes:
-            say(f"note      {note}")
-        say("")
+            print_line(f"note      {note}")
+        print_line("")
         runs.start_run(folder, prepared.experiment, prepared.preprocessor)
         fit_model(model, prepared, folder, resume, verbose)
     except BaseException:
         if resume is None:
             runs.discard_run(folder)
         raise
-    return write_run(folder, model, prepared, began)
+    return write_run(folder, model, prepared, started)
 
 
 def write_run(
     folder: Path,
     model: Model,
     prepared: PreparedData,
-    began: float,
-    more: Mapping[str, Any] = _NONE,
+    started: float,
+    extra: Mapping[str, Any] = _NO_ENTRIES,
 ) -> dict[str, Any]:
-    """Measure a trained model, write all of its run but the experiment, and return the record.
+    """Evaluate a trained model, write its run except the experiment, and return the record.
 
     Args:
-        folder: the run's folder.
-        model: trained.
-        prepared: what on.
-        began: when, by `time.perf_counter`.
-        more: further entries of the record.
+        folder: of the run.
+        model: the trained model.
+        prepared: the data that it was trained on.
+        started: start time, by `time.perf_counter`.
+        extra: additional entries of the record.
     """
     parts = {
         name: evaluate_in_units(model, x, y, prepared.target)
@@ -104,11 +104,11 @@ def write_run(
         "epochs": history.epochs,
         "best_epoch": history.best_epoch,
         "parameters": count_weights(model),
-        "seconds": round(time.perf_counter() - began, 3),
+        "seconds": round(time.perf_counter() - started, 3),
         "training_seconds": round(sum(history.seconds), 3),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
-        **more,
+        **extra,
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, model, record, notes)
@@ -119,17 +119,17 @@ def write_run(
 def fit_model(
     model: Model, prepared: PreparedData, folder: Path, resume: Path | None, verbose: bool
 ) -> None:
-    """Train the model as the experiment says, with checkpoints in the run's folder.
+    """Train the model with the experiment's settings and checkpoints in the folder of the run.
 
     Raises:
-        SavedError: if a run is to go on that has no checkpoint.
+        SavedError: if the run to resume has no checkpoint.
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     checkpoint = folder / runs.CHECKPOINT
     if resume is not None and not checkpoint.is_dir():
         raise SavedError(
-            f"{str(resume)!r} was interrupted before its first checkpoint: train anew, with "
-            f"gradus train {resume}/experiment.toml"
+            f"{str(resume)!r} was interrupted before its first checkpoint. To start again: gradus "
+            f"train {resume}/experiment.toml"
         )
     x, y = prepared.parts["training"]
     model.fit(
@@ -150,12 +150,12 @@ def fit_model(
 
 
 def describe_network(model: Model) -> str:
-    """Return the network in one line: "Flatten → Dense(128, 'relu') → Dense(10, 'softmax')"."""
-    layers = [_brief(layer) for layer in getattr(model.net, "layers", [model.net])]
+    """Describe the network in one line: "Flatten → Dense 128 relu → Dense 10 softmax, …"."""
+    layers = [_describe_layer(layer) for layer in getattr(model.net, "layers", [model.net])]
     return f"{' → '.join(layers)}, {count_weights(model):,} weights"
 
 
-def _brief(layer: Any) -> str:
+def _describe_layer(layer: Any) -> str:
     kind = type(layer).__name__
     if hasattr(layer, "units"):
         name = layer.activation
@@ -166,26 +166,26 @@ def _brief(layer: Any) -> str:
 
 
 def describe_training(prepared: PreparedData) -> str:
-    """Return how is trained, in one line."""
+    """Describe the training in one line."""
     experiment, training = prepared.experiment, prepared.experiment.training
     settings = {k: v for k, v in experiment.optimizer.items() if k != "name"}
     options = "".join(f", {key} {value}" for key, value in settings.items())
-    early = f", the weights of the best {training.monitor} kept"
+    stopping = f", keep the weights with the best {training.monitor}"
     if (training.patience or 0) < (training.epochs or 0):
-        early = f", until {training.monitor} has not improved for {training.patience}"
+        stopping = f", stop if {training.monitor} does not improve for {training.patience}"
     schedule = experiment.schedule["name"]
     return (
         f"{experiment.optimizer['name']}{options}"
         f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}, "
-        f"batches of {training.batch_size}, at most {training.epochs} epochs"
-        f"{early if training.patience else ''}"
+        f"batch size {training.batch_size}, at most {training.epochs} epochs"
+        f"{stopping if training.patience else ''}"
     )
 
 
 def count_weights(model: Model) -> int:
-    """Return the number of trained weights."""
+    """Return the number of trainable weights."""
     return sum(value.size for value in model.weights.values())
 
 
-def _few(x: Any) -> Any:
+def _two_samples(x: Any) -> Any:
     return {key: value[:2] for key, value in x.items()} if isinstance(x, dict) else x[:2]
