@@ -102,7 +102,7 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
         site.write_lesson(tmp_path / "nowhere" / "a.html", LESSON, Page(quiet=True), {})
     (tmp_path / "file").write_text("")
     with pytest.raises(SavedError, match="file"):
-        site.made(tmp_path / "file" / "folder")
+        site.make_folder(tmp_path / "file" / "folder")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def lesson(
     from gradus.lessons.page import Page
 
     opened = _find_lesson(name, data)
-    folder = site.made(Path(out))
+    folder = site.make_folder(Path(out))
     output, stream = Output(json), sys.stderr if json else sys.stdout
     terminal.print_lesson(opened.title, opened.text, stream)
     started, page = time.perf_counter(), Page(stream=stream)

@@ -111,7 +111,7 @@ def build_site(
     """
     from plotly.offline import get_plotlyjs
 
-    folder = made(Path(folder))
+    folder = make_folder(Path(folder))
     names = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.position)
     lessons, written, failed = [catalog.find_lesson(name) for name in names], [], {}
     _write(folder / PLOTLY, get_plotlyjs())
@@ -149,7 +149,7 @@ def summary(lesson: Lesson) -> str:
     return str(inspect.getdoc(lesson.run)).partition("\n")[0]
 
 
-def made(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
     """Create a folder if it does not exist, and return it.
 
     Raises:
