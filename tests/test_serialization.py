@@ -271,12 +271,12 @@ def test_a_layer_that_forgets_its_argument_says_so():
     ("data", "words"),
     [
         ({"class": "Dens", "units": 3}, "nearest is 'Dense'"),
-        ({"class": "Dense", "unit": 3}, "cannot be made"),
+        ({"class": "Dense", "unit": 3}, "does not take"),
         ({"class": "os.system", "command": "true"}, "gradus has no"),
         ({"function": "os.system"}, "no function"),
-        ({"units": 3}, "describes nothing"),
-        ({"float": "much"}, "describes no 'float'"),
-        ({"array": [1, 2], "dtype": "float32", "shape": [3]}, "describes no 'array'"),
+        ({"units": 3}, "is not valid: it has no 'class'"),
+        ({"float": "much"}, "is not a valid 'float'"),
+        ({"array": [1, 2], "dtype": "float32", "shape": [3]}, "is not a valid 'array'"),
     ],
 )
 def test_bad_descriptions_say_so(data, words):

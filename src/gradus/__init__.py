@@ -1,4 +1,4 @@
-"""gradus: train neural networks a whole experiment at a time, and learn why one does not learn."""
+"""gradus: trains neural networks, whole experiments at a time, and diagnoses why one fails."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# A name is imported when it is first used, so that `gradus --help` need not wait for JAX.
+# Names are imported on first use, so that `gradus --help` does not wait for JAX.
 _HOMES = {
     "gradus.errors": ("GradusError",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
@@ -187,26 +187,26 @@ def __getattr__(name: str) -> Any:
     """Import a public name (PEP 562).
 
     Raises:
-        AttributeError: with the nearest public name, if there is no such name.
+        AttributeError: for an unknown name, with the nearest public one.
     """
-    found: Any
+    value: Any
     if name == "__version__":
         from importlib.metadata import version
 
-        found = version("gradus")
+        value = version("gradus")
     elif name in _MODULES:
-        found = importlib.import_module(_MODULES[name])
+        value = importlib.import_module(_MODULES[name])
     elif name in _HOME:
-        found = getattr(importlib.import_module(_HOME[name]), name)
+        value = getattr(importlib.import_module(_HOME[name]), name)
     else:
         from gradus.errors import nearest
 
-        # Python's own machinery asks for names with underscores, and expects no advice.
+        # Names with underscores are looked up by Python itself, which needs no hint.
         close = None if name.startswith("_") else nearest(name, __all__)
         hint = f" Did you mean {close!r}?" if close else ""
         raise AttributeError(f"module 'gradus' has no attribute {name!r}.{hint}")
-    globals()[name] = found
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -1,45 +1,53 @@
-"""The errors that a user sees, and the words they share."""
+"""The errors that users see, and helpers for their messages."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-SHORT = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}  # as others write them
+ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}
 
 
 class GradusError(ValueError):
-    """Something the user gave cannot be used; the message says what, where and what to write."""
+    """An invalid input; the message says what was given, where, and what to write instead.
+
+    Example:
+        >>> try:
+        ...     gr.uniform(1, 0)
+        ... except gr.GradusError as error:
+        ...     print(error)
+        uniform(1, 0): the lowest is more than the highest; write (0, 1).
+    """
 
 
 class DataError(GradusError):
-    """The data, or the file that they came from, cannot be used."""
+    """Invalid data, or a data file that cannot be read."""
 
 
 class ShapeError(GradusError):
-    """Two shapes do not fit; the message names the layer and both."""
+    """Two shapes do not match; the message names the layer and both shapes."""
 
 
 class SavedError(GradusError):
-    """A saved run or weights file cannot be read, does not fit, or cannot be written."""
+    """A saved run or weights file that cannot be read or written, or does not match."""
 
 
 class TooLargeError(GradusError):
-    """A network takes more memory than there is."""
+    """A network that does not fit into memory."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the valid name closest to `name`, or None when none is close."""
+    """Return the valid name closest to `name`, or None if none is close."""
     lowered = {candidate.lower(): candidate for candidate in names}
-    given = str(name).lower()
-    if SHORT.get(given) in lowered:
-        return lowered[SHORT[given]]
-    found = difflib.get_close_matches(given, lowered, n=1, cutoff=0.5)
-    return lowered[found[0]] if found else None
+    key = str(name).lower()
+    if ABBREVIATIONS.get(key) in lowered:
+        return lowered[ABBREVIATIONS[key]]
+    matches = difflib.get_close_matches(key, lowered, n=1, cutoff=0.5)
+    return lowered[matches[0]] if matches else None
 
 
 def unknown(kind: str, name: object, names: Iterable[str]) -> GradusError:
-    """Return the error for an unknown name: what was given, the nearest valid one, all of them."""
+    """Return the error for an unknown name, with the nearest valid name and all of them."""
     names = sorted(names)
     close = nearest(str(name), names)
     hint = f" Did you mean {close!r}?" if close else ""

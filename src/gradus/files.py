@@ -1,9 +1,9 @@
-"""Files that are never half written: a folder's new files replace the former ones all at once.
+"""Atomic writes: the new files of a folder replace the old ones all at once.
 
-New files are written to a folder inside the folder. When they are complete and on the disk, one
-rename declares them valid; then each is moved to its place. Whoever reads looks for a file among
-those declared valid first. So at any instant, also after `kill -9` or a power cut, what is read
-is wholly the former content or wholly the new one, and other files in the folder stay untouched.
+New files are written to a folder inside the folder. When they are complete and synced to the disk,
+one rename marks them as valid; then each is moved into place. Readers look for a file among those
+marked as valid first. So at any time, even after `kill -9` or a power failure, a reader sees either
+all of the old content or all of the new one, and other files in the folder stay untouched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from gradus.errors import SavedError
 
-FORMAT = 1  # of all that gradus saves; a reader refuses a greater one
+FORMAT = 1  # of saved files; a reader rejects a higher one
 
 _WRITING, _VALID = ".writing", ".valid"
 
@@ -32,15 +32,15 @@ _WRITING, _VALID = ".writing", ".valid"
 def replacing(folder: Path) -> Iterator[Path]:
     """Yield an empty folder for new files, which replace those of `folder` when the block ends.
 
-    If the block fails, or anything is full or forbidden, the former files stay as they are.
+    If the block fails, or the disk is full or read-only, the old files stay as they are.
 
     Raises:
-        SavedError: if the files cannot be written; it says why.
+        SavedError: if the files cannot be written, with the reason.
     """
     writing = folder / _WRITING
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _settle(folder)
+        _move_valid_files(folder)
         _remove(writing)
         writing.mkdir()
         try:
@@ -50,7 +50,7 @@ def replacing(folder: Path) -> Iterator[Path]:
             _sync(writing)
             writing.rename(folder / _VALID)
             _sync(folder)
-            _settle(folder)
+            _move_valid_files(folder)
         finally:
             _remove(writing)
     except OSError as error:
@@ -61,15 +61,15 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def valid(folder: Path, name: str) -> Path:
-    """Return where the valid file `name` of a folder lies, whether it exists or not."""
+    """Return the path of the valid file `name` of a folder, whether it exists or not."""
     moving = folder / _VALID / name
     return moving if moving.exists() else folder / name
 
 
 def write_manifest(folder: Path, name: str, kind: str, content: Mapping[str, Any]) -> None:
-    """Write `name`, a JSON file that says what kind of thing the folder holds.
+    """Write the JSON file `name`, which describes the folder and its `kind`.
 
-    The checksums of all files that the folder holds by then are part of it.
+    It includes checksums of all files in the folder so far.
     """
     files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
     head = {"kind": kind, "format": FORMAT, "gradus": version("gradus"), "files": files}
@@ -81,24 +81,24 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
     """Return the content of the manifest `name`.
 
     Raises:
-        SavedError: if the folder is none of this kind, or was written by a newer version.
+        SavedError: if the folder is not of this kind, or was written by a newer version.
     """
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise SavedError(f"There is no {kind} at {str(folder)!r}: it {what}.")
+        reason = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise SavedError(f"There is no {kind} at {str(folder)!r}: it {reason}.")
     path = valid(folder, name)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
+            raise ValueError("it contains no settings")
     except FileNotFoundError:
         raise SavedError(
-            f"{str(folder)!r} holds no {kind} of gradus: it has no file {name!r}."
+            f"{str(folder)!r} contains no {kind} of gradus: it has no file {name!r}."
         ) from None
     except OSError as error:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except ValueError as error:
-        raise SavedError(f"{str(path)!r} is damaged, or was cut short: {error}.") from None
+        raise SavedError(f"{str(path)!r} is damaged or was cut short: {error}.") from None
     written = content.get("format")
     if not isinstance(written, int) or content.get("kind") != kind:
         raise SavedError(f"{str(path)!r} is not the description of a {kind} of gradus.")
@@ -112,10 +112,10 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
 
 
 def verified_path(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:
-    """Return where the file `name` lies, after a look at its checksum.
+    """Return the path of the file `name` after verifying its checksum.
 
     Raises:
-        SavedError: if the file is absent, was cut short or altered.
+        SavedError: if the file is missing, was cut short, or altered.
     """
     path = valid(folder, name)
     expected = manifest.get("files", {}).get(name)
@@ -131,8 +131,8 @@ def verified_path(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:
         )
     if actual != expected:
         raise SavedError(
-            f"{str(path)!r} was altered since it was saved: its checksum is another. Take a copy "
-            "that is whole, or train again."
+            f"{str(path)!r} was altered since it was saved: its checksum differs. Use an intact "
+            "copy, or train again."
         )
     return path
 
@@ -148,7 +148,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a safetensors file by name.
 
     Raises:
-        SavedError: if there is no such file, or it is damaged.
+        SavedError: if the file is missing or damaged.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -158,22 +158,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except SafetensorError as error:
-        raise SavedError(f"{str(path)!r} is no whole safetensors file: {error}.") from None
+        raise SavedError(f"{str(path)!r} is not a complete safetensors file: {error}.") from None
 
 
 def write_table(path: Path, frame: Any) -> None:
     """Write a Polars data frame as Parquet.
 
     Raises:
-        OSError: if the disk is full, or the folder is forbidden; Polars raises errors of its own.
+        OSError: if the disk is full or the folder is not writable, not one of Polars's errors.
     """
     content = io.BytesIO()
     frame.write_parquet(content)
     path.write_bytes(content.getvalue())
 
 
-def _settle(folder: Path) -> None:
-    """Move the files that were declared valid to their places, where that was interrupted too."""
+def _move_valid_files(folder: Path) -> None:
+    """Move the files marked as valid into place, also after an interruption."""
     moving = folder / _VALID
     if not moving.is_dir():
         return
@@ -190,8 +190,8 @@ def _checksum(path: Path) -> dict[str, Any]:
 
 
 def _sync(path: Path) -> None:
-    """Have the disk keep what was written, or the names in a folder."""
-    if os.name == "nt":  # it syncs no file that is open for reading, and no folder
+    """Sync a file, or the names in a folder, to the disk."""
+    if os.name == "nt":  # it cannot sync folders or files opened for reading
         return
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,7 +1,7 @@
-"""Spaces in settings: where they stand, and the settings with a value in the place of each.
+"""Finds the spaces in settings and substitutes values for them.
 
-Settings are the arguments that layers, optimisers and the like are made of, in lists, tuples and
-dicts of any depth. A space in two places is one hyperparameter, and so are choices of one name.
+Settings are arguments of layers, optimizers and the like, in lists, tuples and dicts of any depth.
+A space that occurs twice is one hyperparameter, and so are choices with the same name.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from gradus.errors import GradusError
 from gradus.init_args import init_args, is_configurable
 from gradus.space import Choice, Space, Value
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})  # hold nothing
-SILENT = ("net", "layers", "settings")  # the names of places that tell a reader nothing
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # contain no settings
+OMITTED = ("net", "layers", "settings")  # arguments that paths leave out
 
 
 class Hyperparameter(NamedTuple):
-    """A hyperparameter of a model: a space in its place.
+    """A hyperparameter of a model.
 
     Attributes:
-        name: what it is called.
-        space: what it may be.
+        name: its name.
+        space: its possible values.
         parent: the name of the choice that it depends on, or "".
-        option: the place of the parent's option that has it.
+        option: the index of the parent's option that contains it.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Hyperparameter(NamedTuple):
 
 
 class SpaceLocation(NamedTuple):
-    """Where a space stands.
+    """The location of a space in settings.
 
     Attributes:
-        path: the names of what it stands in, from the outermost.
-        space: itself.
+        path: the names that lead to it, outermost first.
+        space: the space.
         parent: the `id` of the choice that it depends on, or 0.
-        option: the place of the parent's option that it is in.
+        option: the index of the parent's option that contains it.
         owner: the settings, dict or list that it is an argument or item of.
     """
 
@@ -54,75 +54,75 @@ class SpaceLocation(NamedTuple):
 
 
 def find_hyperparameters(*settings: Any) -> dict[str, Hyperparameter]:
-    """Return the hyperparameters in some settings by name, parents before what depends on them.
+    """Return the hyperparameters in some settings by name, parents before their dependents.
 
     Args:
         settings: layers, settings classes, or lists, tuples and dicts of them.
 
     Raises:
-        GradusError: if two spaces have one name, and are not choices among as many options.
+        GradusError: if two spaces have the same name and are not choices of as many options.
     """
-    found: dict[str, Hyperparameter] = {}
+    hypers: dict[str, Hyperparameter] = {}
     if not has_spaces(settings):
-        return found
-    seen: dict[int, str] = {}
-    for place, space, parent, option, _ in itertools.chain(*map(space_locations, settings)):
-        if id(space) in seen or _goes_with(space, found):
-            former = found[seen.setdefault(id(space), space.name or "")]
-            if (seen.get(parent, ""), option) != (former.parent, former.option):
-                found[former.name] = Hyperparameter(*former[:2])  # it counts in several places
+        return hypers
+    names: dict[int, str] = {}  # by `id` of the space
+    for path, space, parent, option, _ in itertools.chain(*map(space_locations, settings)):
+        if id(space) in names or _is_linked(space, hypers):
+            first = hypers[names.setdefault(id(space), space.name or "")]
+            if (names.get(parent, ""), option) != (first.parent, first.option):
+                hypers[first.name] = Hyperparameter(*first[:2])  # active under several options
             continue
-        name = space.name or ".".join(place) or "value"
-        if name in found:
+        name = space.name or ".".join(path) or "value"
+        if name in hypers:
             if space.name:
                 raise GradusError(f"Two spaces have the name {name!r}: give one of them another.")
-            name = _numbered(name, found)
-        seen[id(space)] = name
-        found[name] = Hyperparameter(name, space, seen.get(parent, ""), option)
-    return found
+            name = _unique_name(name, hypers)
+        names[id(space)] = name
+        hypers[name] = Hyperparameter(name, space, names.get(parent, ""), option)
+    return hypers
 
 
 def has_spaces(value: Any) -> bool:
-    """Return whether there is a space in settings."""
-    return isinstance(value, Space) or any(has_spaces(part) for _, part in _inside(value))
+    """Return whether settings contain a space."""
+    return isinstance(value, Space) or any(has_spaces(part) for _, part in _children(value))
 
 
 def resolve(
     settings: Any,
     hypers: Mapping[str, Hyperparameter],
     values: Mapping[str, Value],
-    instead: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return settings with a value in the place of each space; what has none is shared.
+    """Return settings with values substituted for their spaces; parts without spaces are shared.
 
     Args:
         settings: as in `find_hyperparameters`.
         hypers: from `find_hyperparameters`.
-        values: the number drawn of each hyperparameter that counts.
-        instead: what stands in the place of some of them whatever was drawn.
+        values: the number drawn for each active hyperparameter.
+        overrides: values by hyperparameter name that replace drawn ones.
     """
-    others = instead or {}
+    fixed = overrides or {}
     names = {id(hyper.space): name for name, hyper in hypers.items()}
 
-    def put(value: Any) -> Any:
+    def substitute(value: Any) -> Any:
         if isinstance(value, Space):
             name = names.get(id(value), value.name or "")
-            return others[name] if name in others else put(value.option(values[name]))
-        held = _inside(value)
-        made = [(name, put(part)) for name, part in held]
-        if all(new is old for (_, new), (_, old) in zip(made, held, strict=True)):
+            return fixed[name] if name in fixed else substitute(value.option(values[name]))
+        old = _children(value)
+        new = [(name, substitute(child)) for name, child in old]
+        if all(one is other for (_, one), (_, other) in zip(new, old, strict=True)):
             return value
         if isinstance(value, Mapping):
-            return dict(made)
+            return dict(new)
         if isinstance(value, list | tuple):
-            return type(value)(item for _, item in made)
-        return _made_again(value, dict(made))
+            return type(value)(item for _, item in new)
+        return _rebuild(value, dict(new))
 
-    return put(settings)
+    return substitute(settings)
 
 
 def is_active(hypers: Mapping[str, Hyperparameter], values: Mapping[str, Value], name: str) -> bool:
-    """Return whether a hyperparameter counts: what it depends on was chosen."""
+    """Return whether a hyperparameter is active: the options that contain it are chosen."""
     hyper = hypers[name]
     return not hyper.parent or (
         values.get(hyper.parent) == hyper.option and is_active(hypers, values, hyper.parent)
@@ -130,44 +130,40 @@ def is_active(hypers: Mapping[str, Hyperparameter], values: Mapping[str, Value],
 
 
 def space_locations(
-    value: Any, place: tuple[str, ...] = (), parent: int = 0, option: int = -1, owner: Any = None
+    value: Any, path: tuple[str, ...] = (), parent: int = 0, option: int = -1, owner: Any = None
 ) -> Iterator[SpaceLocation]:
-    """Yield the place of every space in settings; the other arguments are where these stand."""
+    """Yield the location of every space in settings; the other arguments locate the settings."""
     if isinstance(value, Space):
-        yield SpaceLocation(place, value, parent, option, owner)
+        yield SpaceLocation(path, value, parent, option, owner)
         if isinstance(value, Choice):
             for index, one in enumerate(value.options):
-                where = (*place, _word(one)) if is_configurable(one) else place
-                yield from space_locations(one, where, id(value), index, owner)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            where = place if key in SILENT else (*place, str(key))
-            yield from space_locations(item, where, parent, option, value)
+                inner = (*path, _settings_name(one)) if is_configurable(one) else path
+                yield from space_locations(one, inner, id(value), index, owner)
     elif isinstance(value, list | tuple):
         counts: dict[str, int] = {}
         for index, item in enumerate(value):
-            word = _word(item) if is_configurable(item) else str(index)
-            count = counts.get(word, 0)
-            counts[word] = count + 1
-            where = (*place, f"{word}_{count}" if count else word)
-            yield from space_locations(item, where, parent, option, value)
-    elif is_configurable(value):
-        for name, part in init_args(value):
-            where = place if name in SILENT else (*place, name)
-            yield from space_locations(part, where, parent, option, value)
+            name = _settings_name(item) if is_configurable(item) else str(index)
+            count = counts.get(name, 0)
+            counts[name] = count + 1
+            inner = (*path, f"{name}_{count}" if count else name)
+            yield from space_locations(item, inner, parent, option, value)
+    else:
+        for key, child in _children(value):
+            inner = path if key in OMITTED else (*path, str(key))
+            yield from space_locations(child, inner, parent, option, value)
 
 
-def _goes_with(space: Space, found: Mapping[str, Hyperparameter]) -> bool:
-    """Whether a space is the choice of another place again, by its name."""
-    if not space.name or space.name not in found:
+def _is_linked(space: Space, hypers: Mapping[str, Hyperparameter]) -> bool:
+    """Return whether a space is a choice with the same name and size as an earlier one."""
+    if not space.name or space.name not in hypers:
         return False
-    former = found[space.name].space
-    alike = isinstance(former, Choice) and isinstance(space, Choice) and former.size == space.size
-    return alike and former.name == space.name
+    first = hypers[space.name].space
+    alike = isinstance(first, Choice) and isinstance(space, Choice) and first.size == space.size
+    return alike and first.name == space.name
 
 
-def _inside(value: Any) -> list[tuple[Any, Any]]:
-    """Return what settings hold, by key, place or name; nothing if they are no settings."""
+def _children(value: Any) -> list[tuple[Any, Any]]:
+    """Return the parts of settings by key, index, or argument name; [] for anything else."""
     cls = type(value)
     if cls in _PLAIN:
         return []
@@ -180,23 +176,23 @@ def _inside(value: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-def _made_again(value: Any, arguments: dict[str, Any]) -> Any:
-    """Return settings like `value`, of other arguments, checked by their own `__init__`."""
-    made = type(value)(**arguments)
+def _rebuild(value: Any, arguments: dict[str, Any]) -> Any:
+    """Return settings like `value` with other arguments, checked by their `__init__`."""
+    rebuilt = type(value)(**arguments)
     for mark in ("_name", "trainable"):
         if mark in vars(value):
-            setattr(made, mark, vars(value)[mark])
-    return made
+            setattr(rebuilt, mark, vars(value)[mark])
+    return rebuilt
 
 
-def _word(value: Any) -> str:
-    """Return what a place calls settings: their own name, or that of the class, "max_pool2d"."""
-    own = vars(value).get("_name")
-    return own or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
+def _settings_name(value: Any) -> str:
+    """Return the name of settings in a path: their own, or that of their class, "max_pool2d"."""
+    name = vars(value).get("_name")
+    return name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
 
 
-def _numbered(name: str, taken: Mapping[str, Any]) -> str:
+def _unique_name(name: str, existing: Mapping[str, Any]) -> str:
     count = 1
-    while f"{name}_{count}" in taken:
+    while f"{name}_{count}" in existing:
         count += 1
     return f"{name}_{count}"

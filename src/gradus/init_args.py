@@ -1,4 +1,4 @@
-"""What settings are made of: the arguments of a layer or of a dataclass, which it keeps."""
+"""The `__init__` arguments of settings: of a layer or a dataclass, which keep them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 def is_configurable(value: Any) -> bool:
-    """Whether a value is a layer or a dataclass, so that its arguments are its attributes."""
+    """Return whether a value is a layer or a dataclass: its arguments are its attributes."""
     return init_arg_names(type(value)) is not None
 
 
 def init_args(value: Any) -> list[tuple[str, Any]]:
-    """Return the arguments that settings were made of, by name."""
+    """Return the names and values of the `__init__` arguments of settings."""
     names = init_arg_names(type(value)) or ()
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
 
 
 def init_arg_names(cls: Any) -> tuple[str, ...] | None:
-    """Return the names of the arguments of a layer's class or a dataclass; None for others."""
-    return _arguments_of(cls)
+    """Return the `__init__` argument names of a layer class or a dataclass; None for others."""
+    return _cached_arg_names(cls)
 
 
 @functools.cache
-def _arguments_of(cls: Any) -> tuple[str, ...] | None:
+def _cached_arg_names(cls: Any) -> tuple[str, ...] | None:  # to mypy no class is hashable
     if dataclasses.is_dataclass(cls):
         return tuple(field.name for field in dataclasses.fields(cls) if field.init)
     return tuple(inspect.signature(cls).parameters) if hasattr(cls, "build_only") else None

@@ -1,4 +1,4 @@
-"""The packages that only some sweeps need: imported when they are, and kept quiet."""
+"""Optional packages, imported when they are needed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gradus.errors import GradusError
 
 
 def import_optional(name: str, use: str, extra: str = "search") -> Any:
-    """Return a package that not every installation has.
+    """Import and return an optional package.
 
     Args:
-        name: of the package.
+        name: the name of the package.
         use: what needs it, for the error.
-        extra: with which of gradus's extras it is installed.
+        extra: the extra of gradus that installs it.
 
     Raises:
         GradusError: if it is not installed, with the command that installs it.
@@ -33,7 +33,7 @@ def import_optional(name: str, use: str, extra: str = "search") -> Any:
 
 @contextlib.contextmanager
 def quiet_optuna(optuna: Any) -> Iterator[None]:
-    """Keep Optuna from logging, and from warning that a part of it is experimental."""
+    """Silence Optuna's logging and its warnings about experimental features."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Names for things: what a string such as "relu", "mse" or "adam" stands for."""
+"""Registries of names: what a string such as "relu", "mse" or "adam" refers to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 class Registry:
-    """The named things of one kind, such as every activation.
+    """The named functions or classes of one kind, such as all activations.
 
     Args:
-        kind: what the things are, in the words of an error: "activation".
+        kind: what they are called in an error: "activation".
     """
 
     def __init__(self, kind: str) -> None:
@@ -23,7 +23,7 @@ class Registry:
         self._names: dict[Callable[..., Any], str] = {}
 
     def add(self, *names: str) -> Callable[[T], T]:
-        """Register the decorated function or class under `names`, the first of them its own."""
+        """Register the decorated function or class under `names`; the first is canonical."""
 
         def register(entry: T) -> T:
             for name in names:
@@ -36,10 +36,10 @@ class Registry:
         return register
 
     def find(self, name: str) -> Callable[..., Any]:
-        """Return what `name` stands for, whatever its case.
+        """Return the entry of a name, ignoring case.
 
         Raises:
-            GradusError: with the nearest valid name, if there is no such name.
+            GradusError: for an unknown name, with the nearest valid one.
         """
         entry = self._entries.get(name) or self._entries.get(name.lower())
         if entry is None:
@@ -47,7 +47,7 @@ class Registry:
         return entry
 
     def name_of(self, entry: Callable[..., Any]) -> str | None:
-        """Return the name under which `entry` was registered, or None."""
+        """Return the canonical name of an entry, or None."""
         return self._names.get(entry)
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Random numbers on the host: NumPy's counter-based generator, keyed by a seed and a purpose."""
+"""Random numbers on the host: NumPy's Philox generator, keyed by a seed and a purpose."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def host_rng(seed: int, *purpose: str) -> np.random.Generator:
 
     Args:
         seed: any integer.
-        purpose: words that tell this stream from the others of the same seed.
+        purpose: words that distinguish this stream from others with the same seed.
     """
     digest = hashlib.sha256("/".join((str(int(seed)), *purpose)).encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
 def seeded_rng(seed: int) -> np.random.Generator:
-    """Return the Philox generator of a user's seed, the same on every machine.
+    """Return the Philox generator for a user's seed, the same on every machine.
 
     Raises:
         DataError: if `seed` is not a whole number of at least 0.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise DataError(f"seed is a whole number from 0 up, not {seed!r}.")
+        raise DataError(f"seed={seed!r}: write a whole number of at least 0.")
     return np.random.Generator(np.random.Philox(int(seed)))

@@ -1,9 +1,9 @@
-"""Settings as plain data and back: a layer, loss or optimiser as what JSON can hold.
+"""Converts settings to plain data and back: layers, losses, optimizers and so on as JSON.
 
-An object is described by its class and those of its arguments that are not the default ones:
-`{"class": "Dense", "units": 128, "activation": "relu"}`. Nothing is imported by a path that a
-file names: classes are gradus's own, looked up by name, or those that the caller hands over.
-The keys beside arguments are words that no argument of Python can be called by.
+An object is described by its class and its arguments that differ from their defaults:
+`{"class": "Dense", "units": 128, "activation": "relu"}`. No file can import code: classes are
+gradus's own, looked up by name, or passed by the caller. The keys beside arguments are Python
+keywords, so no argument can have their names.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from gradus.errors import GradusError, SavedError, nearest
 from gradus.init_args import init_arg_names, is_configurable
 from gradus.registry import Registry
 
-# Where gradus's own settings are, and the modules whose names a user writes before them.
+# The packages that define settings, and the modules whose names users write before them.
 _PACKAGES = ("gradus.nn", "gradus.objectives", "gradus.optim", "gradus.train", "gradus.models")
 _NAMESPACES = ("losses", "metrics", "penalties", "initializers", "activations", "schedules")
 _CUSTOM = "custom."
 
 
 def serialize(value: Any, where: str = "") -> Any:
-    """Return `value` as dicts, lists, strings and numbers, which `deserialize` turns back.
+    """Return `value` as dicts, lists, strings and numbers for `deserialize`.
 
     Args:
-        value: settings: a layer, loss, metric, optimiser, schedule, penalty, initialiser or task,
-            built or not (weights are no settings); numbers, strings, arrays, or lists, tuples
+        value: settings: a layer, loss, metric, optimizer, schedule, penalty, initializer or task,
+            built or not (weights are not settings); numbers, strings, arrays, or lists, tuples
             and dicts of any of these. A NumPy scalar becomes a Python number.
-        where: what the value is called in an error.
+        where: the path of the value, for errors.
 
     Raises:
-        SavedError: for a function that has no name in gradus, such as a lambda, and for any
-            other thing that cannot be described; it says where it is and what to write.
+        SavedError: for a function without a name in gradus, such as a lambda, and for anything
+            else that cannot be described; it says where it is and what to write.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -53,31 +53,29 @@ def serialize(value: Any, where: str = "") -> Any:
         return {"tuple": serialize(list(value), where)}
     if isinstance(value, Mapping):
         pairs = [[key, serialize(item, f"{where}[{key!r}]")] for key, item in value.items()]
-        return {"dict": _checked(pairs, where)}
+        return {"dict": _check_keys(pairs, where)}
     if isinstance(value, np.ndarray) or _is_array(value):
         return _array(np.asarray(value))
     if isinstance(value, type):
-        return (
-            {"type": _name(value)} if init_arg_names(value) is not None else _refuse(value, where)
-        )
+        known = init_arg_names(value) is not None
+        return {"type": _class_name(value)} if known else _reject(value, where)
     if is_configurable(value):
-        return {"class": _name(type(value)), **_marks(value), **_arguments(value, where)}
+        return {"class": _class_name(type(value)), **_marks(value), **_arguments(value, where)}
     return _function(value, where)
 
 
 def deserialize(data: Any, custom: Sequence[type] = ()) -> Any:
-    """Return what `serialize` described.
+    """Return the settings that `serialize` described.
 
     Args:
-        data: from `serialize`, through JSON or not.
-        custom: the classes of one's own that may occur in it.
+        data: the result of `serialize`, through JSON or not.
+        custom: the user's own classes that may occur in it.
 
     Raises:
-        SavedError: for a class that is neither gradus's nor among `custom`, arguments that it
-            does not take, or data that describe nothing.
+        SavedError: for a class that is neither gradus's nor in `custom`, arguments that it does not
+            take, or invalid data.
     """
-    own = {_CUSTOM + cls.__name__: cls for cls in custom}
-    return _restore(data, own)
+    return _restore(data, {_CUSTOM + cls.__name__: cls for cls in custom})
 
 
 def _restore(data: Any, custom: Mapping[str, type]) -> Any:
@@ -85,7 +83,7 @@ def _restore(data: Any, custom: Mapping[str, type]) -> Any:
         return [_restore(item, custom) for item in data]
     if not isinstance(data, Mapping):
         return data
-    makers: dict[str, Callable[[Any], Any]] = {
+    constructors: dict[str, Callable[[Any], Any]] = {
         "float": float,
         "tuple": lambda items: tuple(_restore(items, custom)),
         "dict": lambda pairs: dict(_restore(pairs, custom)),
@@ -94,64 +92,64 @@ def _restore(data: Any, custom: Mapping[str, type]) -> Any:
         "function": _find_function,
     }
     if "class" in data:
-        return _make(data, custom)
-    for kind, make in makers.items():
+        return _construct(data, custom)
+    for kind, construct in constructors.items():
         if kind in data:
             try:
-                return make(data[kind])
+                return construct(data[kind])
             except (KeyError, TypeError, ValueError) as error:
                 if isinstance(error, GradusError):
                     raise
-                raise SavedError(f"{data!r} describes no {kind!r}: {error}.") from None
-    raise SavedError(f"{data!r} describes nothing: it has no 'class'.")
+                raise SavedError(f"{data!r} is not a valid {kind!r}: {error}.") from None
+    raise SavedError(f"{data!r} is not valid: it has no 'class'.")
 
 
-def _make(data: Mapping[str, Any], custom: Mapping[str, type]) -> Any:
+def _construct(data: Mapping[str, Any], custom: Mapping[str, type]) -> Any:
     cls = _find_class(data["class"], custom)
     marks = ("class", "as", "is")
     arguments = {name: _restore(v, custom) for name, v in data.items() if name not in marks}
     try:
-        made = cls(**arguments)
+        value = cls(**arguments)
     except (TypeError, GradusError) as error:
-        raise SavedError(f"{data['class']} cannot be made of {arguments}: {error}") from None
+        raise SavedError(f"{data['class']} does not take {arguments}: {error}") from None
     if "as" in data:
-        made = made.named(data["as"])
-    return made.freeze() if data.get("is") == "frozen" else made
+        value = value.named(data["as"])
+    return value.freeze() if data.get("is") == "frozen" else value
 
 
 def _arguments(value: Any, where: str) -> dict[str, Any]:
-    """Return the described arguments of `__init__` that are not the default ones."""
-    cls, found = type(value), {}
+    """Return the serialized `__init__` arguments that differ from their defaults."""
+    cls, arguments = type(value), {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if not hasattr(value, name):
             if name in getattr(cls, "build_only", ()):
-                continue  # it has served its purpose, and the weights are drawn
+                continue  # the layer is built, so it is no longer needed
             raise SavedError(
                 f"{cls.__name__} cannot be saved: it does not keep its argument {name!r}. Write "
                 f"self.{name} = {name} in __init__."
             )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise SavedError(
-                f"{cls.__name__} cannot be saved: give its __init__ plain arguments instead of "
+                f"{cls.__name__} cannot be saved: give its __init__ named arguments instead of "
                 f"{parameter}."
             )
         argument, default = getattr(value, name), parameter.default
         if argument is default:
             continue
         described = serialize(argument, f"{where}.{name}" if where else name)
-        if not _equal(described, argument, default):
-            found[name] = described
-    return found
+        if not _is_default(described, argument, default):
+            arguments[name] = described
+    return arguments
 
 
-def _equal(described: Any, argument: Any, default: Any) -> bool:
+def _is_default(described: Any, argument: Any, default: Any) -> bool:
     if default is inspect.Parameter.empty or type(argument) is not type(default):
         return False
     return bool(described == serialize(default))
 
 
 def _marks(value: Any) -> dict[str, str]:
-    """Return what was done to a layer after it was made: its name, and that it is frozen."""
+    """Return the state of a layer beside its arguments: its name, and whether it is frozen."""
     marks = {}
     if isinstance(name := getattr(value, "__dict__", {}).get("_name"), str):
         marks["as"] = name
@@ -169,30 +167,30 @@ def _array(value: np.ndarray) -> dict[str, Any]:
 def _function(value: Any, where: str) -> dict[str, str]:
     try:
         name = _functions()[1].get(value)
-    except TypeError:  # it cannot be hashed
+    except TypeError:  # it is not hashable
         name = None
-    return {"function": name} if name else _refuse(value, where)
+    return {"function": name} if name else _reject(value, where)
 
 
-def _refuse(value: Any, where: str) -> Any:
-    place = f" at {where}" if where else ""
+def _reject(value: Any, where: str) -> Any:
+    location = f" at {where}" if where else ""
     if not callable(value):
         raise SavedError(
-            f"{value!r} ({type(value).__name__}){place} cannot be saved: settings are numbers, "
-            "strings, arrays, and layers, losses and the like, or lists and dicts of them."
+            f"{value!r} ({type(value).__name__}){location} cannot be saved: settings are numbers, "
+            "strings, arrays, layers, losses and the like, or lists and dicts of them."
         )
     name = getattr(value, "__name__", "")
     known = [full.split(".")[-1] for full in _functions()[0]]
     close = nearest(name, known) if name and name != "<lambda>" else None
     hint = f" If it is gradus's own, write its name, {close!r}." if close else ""
     raise SavedError(
-        f"The function {name or value!r}{place} cannot be saved, for code is never stored.{hint} "
-        "Write the name of one that gradus has, such as 'relu' or 'mse', or a class of your own "
-        "(a Layer, a Loss, ...) and hand it over on loading: load(path, custom=[MyClass])."
+        f"The function {name or value!r}{location} cannot be saved, as code is never stored.{hint} "
+        "Write the name of one of gradus's functions, such as 'relu' or 'mse', or your own class "
+        "(a Layer, a Loss, ...) and pass it when loading: load(path, custom=[MyClass])."
     )
 
 
-def _checked(pairs: list[list[Any]], where: str) -> list[list[Any]]:
+def _check_keys(pairs: list[list[Any]], where: str) -> list[list[Any]]:
     for key, _ in pairs:
         if not isinstance(key, str | int):
             raise SavedError(
@@ -208,7 +206,7 @@ def _is_array(value: Any) -> bool:
     return all(hasattr(value, name) for name in ("__array__", "dtype", "shape"))
 
 
-def _name(cls: type) -> str:
+def _class_name(cls: type) -> str:
     """Return a class's name as a user writes it: "Dense", "losses.Huber", or "custom.Mine"."""
     if not cls.__module__.startswith("gradus."):
         return _CUSTOM + cls.__name__
@@ -217,56 +215,54 @@ def _name(cls: type) -> str:
 
 
 def _find_class(name: str, custom: Mapping[str, type]) -> type:
-    known = _classes()
-    if name in known:
-        return known[name]
-    if name in custom:
-        return custom[name]
+    classes = {**_classes(), **custom}
+    if name in classes:
+        return classes[name]
     if str(name).startswith(_CUSTOM):
-        bare = name.removeprefix(_CUSTOM)
-        given = ", ".join(cls.__name__ for cls in custom.values()) or "none"
+        missing = name.removeprefix(_CUSTOM)
+        passed = ", ".join(cls.__name__ for cls in custom.values()) or "none"
         raise SavedError(
-            f"The class {bare!r}, not one of gradus's, is needed (given: {given}): write "
-            f"load(path, custom=[{bare}])."
+            f"The custom class {missing!r} is needed (given: {passed}): write "
+            f"load(path, custom=[{missing}])."
         )
-    close = nearest(str(name), known)
+    close = nearest(str(name), _classes())
     hint = f" The nearest is {close!r}." if close else ""
     raise SavedError(f"gradus has no {name!r}; a newer version may have saved this.{hint}")
 
 
 def _find_function(name: str) -> Any:
-    known = _functions()[0]
-    if name not in known:
+    functions = _functions()[0]
+    if name not in functions:
         raise SavedError(f"gradus has no function {name!r}; a newer version may have saved this.")
-    return known[name]
+    return functions[name]
 
 
 @functools.cache
 def _modules() -> list[Any]:
-    found = []
+    modules = []
     for package in map(importlib.import_module, _PACKAGES):
-        modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        found += [importlib.import_module(info.name) for info in modules]
-    return found
+        infos = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        modules += [importlib.import_module(info.name) for info in infos]
+    return modules
 
 
 @functools.cache
 def _classes() -> dict[str, type]:
     """Return gradus's settings classes by name."""
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
     for module in _modules():
         for value in vars(module).values():
             if not inspect.isclass(value) or value.__module__ != module.__name__:
                 continue
             if init_arg_names(value) is not None:
-                found[_name(value)] = value
-    return found
+                classes[_class_name(value)] = value
+    return classes
 
 
 @functools.cache
 def _functions() -> tuple[dict[str, Any], dict[Any, str]]:
     """Return gradus's registered functions by name, and their names."""
-    found = {}
+    functions = {}
     for module in _modules():
         for registry in vars(module).values():
             if not isinstance(registry, Registry):
@@ -275,5 +271,5 @@ def _functions() -> tuple[dict[str, Any], dict[Any, str]]:
                 entry = registry.find(name)
                 if inspect.isfunction(inspect.unwrap(entry)):
                     prefix = entry.__module__.split(".")[-1]
-                    found[f"{prefix}.{registry.name_of(entry)}"] = entry
-    return found, {entry: name for name, entry in found.items()}
+                    functions[f"{prefix}.{registry.name_of(entry)}"] = entry
+    return functions, {entry: name for name, entry in functions.items()}

@@ -1,8 +1,8 @@
-"""Sets and ranges of values that stand where a hyperparameter's value will stand.
+"""Search spaces: sets and ranges of values, written in place of a hyperparameter's value.
 
-`Dense(choice(64, 128))` is a layer like any other, except that it cannot be built: `Sweep` finds
-the spaces in a model, draws a value of each, and puts the values in their places before anything is
-traced (`hyperparameters.py`).
+`Dense(choice(64, 128))` is a layer like any other, except that it cannot be built. `Sweep` finds
+the spaces in a model, draws a value from each, and substitutes the values before anything is traced
+(`hyperparameters.py`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 from gradus.errors import GradusError
 from gradus.init_args import is_configurable
 
-LONGEST = 200  # characters of an option in a table
-# A whole number of a range is never confused with the place of an option.
+MAX_LABEL = 200  # characters of an option's label
+# What is drawn: a number of a range, or the index of an option.
 Value = int | float
 
 
 class Space(abc.ABC):
-    """What a hyperparameter may be; its value is drawn by its place, a share of the whole.
+    """The possible values of a hyperparameter, indexed by fractions from 0 to 1.
 
     Args:
-        name: what tables call it; by default where it stands, such as "dense_1.units".
+        name: its name in tables; by default its path, such as "dense_1.units".
 
     Attributes:
-        log: whether its numbers lie evenly by their logarithm.
+        log: whether its numbers are evenly spaced on a log scale.
     """
 
     log = False
@@ -39,32 +39,32 @@ class Space(abc.ABC):
         self.name = name
 
     @abc.abstractmethod
-    def value_at(self, share: float) -> Value:
-        """Return the number at `share` of the space, in [0, 1): of a choice, the option's place."""
+    def value_at(self, fraction: float) -> Value:
+        """Return the number at `fraction` of the space, in [0, 1); of a choice the index."""
 
     def option(self, value: Value) -> Any:
-        """Return what stands in the model for a number that was drawn."""
+        """Return what replaces the space in the model for a drawn number."""
         return value
 
     def label(self, value: Value) -> Any:
-        """Return a number, word or truth value that tells a reader what was drawn."""
+        """Return a readable label of a drawn number: a number, string, or boolean."""
         return value
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None for a continuous range."""
+        """The number of values; None for a continuous range."""
         return None
 
 
 class Choice(Space):
-    """One of several options, each as likely as the others.
+    """One of several options, all equally likely.
 
     Args:
-        options: what may stand in the place.
-        ordered: whether each is nearer to its neighbours than to others.
-        log: whether they are numbers that lie evenly by their logarithm.
+        options: the options.
+        ordered: whether neighboring options are similar.
+        log: whether they are numbers evenly spaced on a log scale.
         name: as in `Space`.
-        words: what tables call the options, where that is given.
+        words: the labels of the options, if given.
     """
 
     def __init__(
@@ -80,31 +80,31 @@ class Choice(Space):
             raise GradusError("choice() has no options: write at least one, choice(64, 128).")
         self.options, self.ordered, self.log, self.words = options, ordered, log, words
 
-    def value_at(self, share: float) -> int:
-        """Return the place of the option at `share`."""
-        return min(int(share * len(self.options)), len(self.options) - 1)
+    def value_at(self, fraction: float) -> int:
+        """Return the index of the option at `fraction`."""
+        return min(int(fraction * len(self.options)), len(self.options) - 1)
 
     def option(self, value: Value) -> Any:
-        """Return the option at a place."""
+        """Return the option at an index."""
         return self.options[int(value)]
 
     def label(self, value: Value) -> Any:
-        """Return what tables call the option at a place."""
+        """Return the label of the option at an index."""
         return self.labels[int(value)]
 
     @property
     def labels(self) -> list[Any]:
-        """What tables call the options: numbers and words as they are, settings by class."""
+        """The labels of the options: numbers and strings as they are, settings by class name."""
         if self.words:
             return list(self.words)
-        labels = [_label(option, place) for place, option in enumerate(self.options)]
+        labels = [_label(option, index) for index, option in enumerate(self.options)]
         if len(set(map(str, labels))) < len(labels):
-            labels = [o if _plain(o) else repr(o) for o in self.options]
+            labels = [o if _is_plain(o) else repr(o) for o in self.options]
         return labels
 
     @property
     def size(self) -> int:
-        """How many options there are."""
+        """The number of options."""
         return len(self.options)
 
     def __repr__(self) -> str:
@@ -112,28 +112,28 @@ class Choice(Space):
 
 
 class Range(Space):
-    """The numbers from `low` to `high`, evenly, or evenly by their logarithm; or whole ones."""
+    """The numbers from `low` to `high`: uniform, log-uniform, or whole numbers."""
 
     def __init__(
         self, low: Any, high: Any, log: bool = False, whole: bool = False, name: Any = None
     ) -> None:
         super().__init__(name)
         self.low, self.high, self.log, self.whole = low, high, log, whole
-        self.low, self.high = _ends(repr(self), low, high, log, whole)
+        self.low, self.high = _checked_bounds(repr(self), low, high, log, whole)
 
-    def value_at(self, share: float) -> Value:
-        """Return the number at `share` of the way."""
+    def value_at(self, fraction: float) -> Value:
+        """Return the number at `fraction` of the range."""
         low, high = float(self.low), float(self.high)
         if self.whole:
-            # Rounded down, where `int` would round a negative number up.
-            return min(math.floor(self.low + share * (self.high - self.low + 1)), int(self.high))
+            # `int` would round negative numbers up.
+            return min(math.floor(self.low + fraction * (self.high - self.low + 1)), int(self.high))
         if self.log:
-            return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-        return low + share * (high - low)
+            return math.exp(math.log(low) + fraction * (math.log(high) - math.log(low)))
+        return low + fraction * (high - low)
 
     @property
     def size(self) -> int | None:
-        """How many whole numbers there are; None for others."""
+        """The number of whole numbers; None for a continuous range."""
         return int(self.high - self.low + 1) if self.whole else None
 
     def __repr__(self) -> str:
@@ -144,14 +144,20 @@ class Range(Space):
 def choice(*options: Any, name: str | None = None) -> Any:
     """Return the space of some options: `choice(64, 128)`, `choice("relu", "tanh")`.
 
-    An option may be anything that may stand in the place, with spaces of its own, which count
-    only where it is chosen: `choice(SGD(momentum=uniform(0, 0.9)), Adam())`. A single list or
-    range is taken for its items, a single dict too, whose keys are what tables call them. Two
-    choices of one name and as many options are one hyperparameter: both take the option of the
-    same place.
+    An option can be anything that is valid there, and can contain spaces, which are active only if
+    it is chosen: `choice(SGD(momentum=uniform(0, 0.9)), Adam())`. A single list or range stands for
+    its items, and a single dict for its values, labeled by its keys. Choices with the same name and
+    number of options are one hyperparameter: they take the option at the same index.
 
     Raises:
         GradusError: for no options.
+
+    Example:
+        >>> activation = gr.choice("relu", "tanh")
+        >>> gr.Dense(64, activation).activation.labels
+        ['relu', 'tanh']
+        >>> gr.choice({"small": 16, "large": 512}).labels
+        ['small', 'large']
     """
     words: tuple[str, ...] = ()
     if len(options) == 1 and isinstance(options[0], Mapping):
@@ -162,19 +168,30 @@ def choice(*options: Any, name: str | None = None) -> Any:
 
 
 def uniform(low: float, high: float, name: str | None = None) -> Any:
-    """Return the space of the numbers from `low` to `high`, each as likely.
+    """Return the space of the numbers from `low` to `high`, uniformly distributed.
 
     Raises:
-        GradusError: for what is no number, or if `low` is more than `high`.
+        GradusError: for anything but numbers, or if `low` is more than `high`.
+
+    Example:
+        >>> rate = gr.uniform(0.0, 0.5)
+        >>> gr.Dropout(rate).rate
+        uniform(0.0, 0.5)
+        >>> rate.value_at(0.5)
+        0.25
     """
     return Range(low, high, name=name)
 
 
 def log_uniform(low: float, high: float, name: str | None = None) -> Any:
-    """Return the space of the numbers from `low` to `high` whose logarithms are each as likely.
+    """Return the space of the numbers from `low` to `high`, uniformly distributed on a log scale.
 
     Raises:
         GradusError: for numbers that are not above 0, or if `low` is more than `high`.
+
+    Example:
+        >>> round(gr.log_uniform(1e-4, 1e-2).value_at(0.5), 6)
+        0.001
     """
     return Range(low, high, log=True, name=name)
 
@@ -183,79 +200,91 @@ def int_uniform(low: int, high: int, name: str | None = None) -> Any:
     """Return the space of the whole numbers from `low` to `high`, both included.
 
     Raises:
-        GradusError: for what is no whole number, or if `low` is more than `high`.
+        GradusError: for anything but whole numbers, or if `low` is more than `high`.
+
+    Example:
+        >>> layers = gr.int_uniform(1, 3)
+        >>> [layers.value_at(fraction) for fraction in (0.0, 0.5, 0.99)]
+        [1, 2, 3]
     """
     return Range(low, high, whole=True, name=name)
 
 
 def linspace(low: float, high: float, count: int, name: str | None = None) -> Any:
-    """Return the space of `count` numbers at equal distances from `low` to `high`.
+    """Return the space of `count` evenly spaced numbers from `low` to `high`.
 
     Raises:
         GradusError: as `uniform`, or for a count below 2.
+
+    Example:
+        >>> gr.linspace(0, 1, 5).options
+        (0.0, 0.25, 0.5, 0.75, 1.0)
     """
-    return _spaced("linspace", low, high, count, name)
+    return _spaced_choice("linspace", low, high, count, name)
 
 
 def logspace(low: float, high: float, count: int, name: str | None = None) -> Any:
-    """Return the space of `count` numbers at equal ratios from `low` to `high`, the numbers.
+    """Return the space of `count` numbers from `low` to `high`, evenly spaced on a log scale.
 
-    They are not exponents, as NumPy's `logspace` has them: `logspace(1e-4, 1e-1, 4)`.
+    Unlike NumPy's `logspace` it takes the numbers, not their exponents: `logspace(1e-4, 1e-1, 4)`.
 
     Raises:
         GradusError: as `log_uniform`, or for a count below 2.
+
+    Example:
+        >>> gr.logspace(1e-4, 1e-1, 4).options
+        (0.0001, 0.001, 0.01, 0.1)
     """
-    return _spaced("logspace", low, high, count, name)
+    return _spaced_choice("logspace", low, high, count, name)
 
 
-def _spaced(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:
-    words, log = f"{kind}({low!r}, {high!r}, {count!r})", kind == "logspace"
-    within = Range(*_ends(words, low, high, log), log=log)
+def _spaced_choice(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:
+    call, log = f"{kind}({low!r}, {high!r}, {count!r})", kind == "logspace"
+    bounds = Range(*_checked_bounds(call, low, high, log), log=log)
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        raise GradusError(f"{words}: write a count of at least 2.")
-    first, last = float(within.low), float(within.high)
-    inner = [within.value_at(place / (count - 1)) for place in range(1, count - 1)]
-    # As a person would write them: 1e-05, where arithmetic comes to 1.0000000000000016e-05.
+        raise GradusError(f"{call}: write a count of at least 2.")
+    first, last = float(bounds.low), float(bounds.high)
+    inner = [bounds.value_at(index / (count - 1)) for index in range(1, count - 1)]
+    # As a person would write them: 1e-05, not 1.0000000000000016e-05.
     largest = max(abs(first), abs(last))
     inner = [_rounded(value, value if log else largest) for value in inner]
     return Choice((first, *inner, last), ordered=True, log=log, name=name)
 
 
-def _rounded(value: float, size: float) -> float:
-    """Return a number to the twelfth digit of another one."""
-    # Zero is added as -0.0 + 0.0 is 0.0.
-    return round(value, 11 - math.floor(math.log10(size))) + 0.0 if size else value
+def _rounded(value: float, scale: float) -> float:
+    """Return a number rounded to the twelfth digit of `scale`."""
+    # Adding zero turns -0.0 into 0.0.
+    return round(value, 11 - math.floor(math.log10(scale))) + 0.0 if scale else value
 
 
-# --- spaces in settings -----------------------------------------------------------------------
-
-
-def _label(option: Any, place: int) -> Any:
-    if _plain(option):
+def _label(option: Any, index: int) -> Any:
+    if _is_plain(option):
         return option
     if is_configurable(option):
         return type(option).__name__
-    words = str(getattr(option, "__name__", None) or repr(option))
-    return words if len(words) <= LONGEST and "\n" not in words else f"option {place}"
+    text = str(getattr(option, "__name__", None) or repr(option))
+    return text if len(text) <= MAX_LABEL and "\n" not in text else f"option {index}"
 
 
-def _plain(option: Any) -> bool:
+def _is_plain(option: Any) -> bool:
     return option is None or isinstance(option, bool | int | float | str)
 
 
-def _ends(words: str, low: Any, high: Any, log: bool, whole: bool = False) -> tuple[Any, Any]:
-    """Return the ends of a range as Python's numbers, which NumPy's become."""
+def _checked_bounds(
+    call: str, low: Any, high: Any, log: bool, whole: bool = False
+) -> tuple[Any, Any]:
+    """Return the bounds of a range as Python numbers, or raise an error that quotes `call`."""
     for bound in (low, high):
         wrong = isinstance(bound, bool) or not isinstance(bound, Integral if whole else Real)
         if wrong or not math.isfinite(bound):
             kind = "whole numbers" if whole else "numbers"
-            raise GradusError(f"{words}: write two {kind}, the lowest and the highest.")
+            raise GradusError(f"{call}: write two {kind}, the lowest and the highest.")
     if log and low <= 0:
         raise GradusError(
-            f"{words}: a logarithm needs numbers above 0, the numbers and not their exponents; "
-            "write a small one such as 1e-6 for the lowest, or uniform for a range with 0."
+            f"{call}: a logarithm needs numbers above 0 (the numbers, not their exponents); write "
+            "a small one such as 1e-6 for the lowest, or use uniform for a range that includes 0."
         )
     if low > high:
-        raise GradusError(f"{words}: the lowest is more than the highest; write ({high}, {low}).")
+        raise GradusError(f"{call}: the lowest is more than the highest; write ({high}, {low}).")
     plain = [int(one) if isinstance(one, Integral) else float(one) for one in (low, high)]
     return plain[0], plain[1]

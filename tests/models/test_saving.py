@@ -277,7 +277,7 @@ def test_weights_from_a_safetensors_file(tmp_path):
     model.load_weights(tmp_path / "w")
     np.testing.assert_allclose(model.predict(X), X @ kernel + 1, rtol=1e-5)
     (tmp_path / "w").write_bytes(b"not safetensors")
-    with pytest.raises(SavedError, match="no whole safetensors file"):
+    with pytest.raises(SavedError, match="not a complete safetensors file"):
         model.load_weights(tmp_path / "w")
 
 
@@ -305,7 +305,7 @@ def test_missing_weights_are_named_or_skipped(model, folder):
 
 def test_weights_that_nobody_needs_are_named(folder):
     other = gr.Model(gr.Sequential([gr.Dense(6), gr.BatchNorm()]), "mse").build(X)
-    with pytest.raises(SavedError, match="that the network has not: head/bias, head/kernel"):
+    with pytest.raises(SavedError, match="that the network does not have: head/bias, head/kernel"):
         other.load_weights(folder)
 
 

@@ -148,7 +148,7 @@ def test_what_depends_on_an_option_counts_once_in_a_grid():
 
 def test_mistakes_say_what_to_write():
     plain = gr.Model(gr.Dense(2, "softmax"), LOSS)
-    with pytest.raises(GradusError, match="no hyperparameter to try"):
+    with pytest.raises(GradusError, match="no hyperparameter to search"):
         gr.Sweep(plain).fit(X, Y)
     with pytest.raises(GradusError, match=r"'grid' needs a finite set for dropout\.rate"):
         gr.Sweep(space(), search="grid").fit(X, Y)

@@ -1,1 +1,1 @@
-"""Sweeps: many trainings as one compiled program."""
+"""Sweeps: many trainings of one model, as few compiled programs."""

@@ -1,4 +1,4 @@
-"""What is shown while a sweep runs: its leaders, live on a terminal, plain lines elsewhere."""
+"""The progress of a sweep: a live table of its best trials on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial
 
 LINE_SECONDS = 5.0  # between two plain lines
 LEADERS = 5
-NARROW = 30  # columns that a setting or a number takes at most
+MAX_COLUMN_WIDTH = 30  # characters of a table column
 
 
 class SweepStatus(Protocol):
-    """What is shown of a sweep; the attributes are those of `Sweep`."""
+    """The attributes of `Sweep` that the progress display reads."""
 
     trials: list[Trial]
     hypers: dict[str, Hyperparameter]
@@ -24,36 +24,36 @@ class SweepStatus(Protocol):
 
     @property
     def fused(self) -> tuple[str, ...]:
-        """The choices that trials of one program differ in."""
+        """The choices that programs switch between."""
 
     @property
     def monitor(self) -> str:
-        """The number that the trials are judged by."""
+        """The metric that scores the trials."""
 
     @property
     def ranking(self) -> list[Trial]:
-        """The trials from the best to the worst."""
+        """The trials from best to worst."""
 
 
 class SweepProgress:
-    """Shows how far a sweep is, and which trials lead.
+    """Shows how many trials have ended and which ones lead.
 
     Args:
-        sweep: whose trials they are.
-        total: how many there are to be.
-        verbose: whether anything is shown.
+        sweep: the sweep.
+        total: the number of trials.
+        verbose: whether to show anything.
     """
 
     def __init__(self, sweep: SweepStatus, total: int, verbose: bool) -> None:
         self.sweep, self.total, self.verbose = sweep, total, verbose
         self._ended = sum(trial.status != WAITING for trial in sweep.trials)
-        self._before = self._ended  # of an earlier fit that this one goes on with
-        self._began = self._shown = time.perf_counter()
+        self._restored = self._ended  # trials restored from a storage
+        self._started = self._shown = time.perf_counter()
         self._live: Any = None
 
     def __enter__(self) -> SweepProgress:
         if self.verbose and self.sweep.fused:
-            sys.stderr.write(f"Chosen inside the programs: {', '.join(self.sweep.fused)}.\n")
+            sys.stderr.write(f"Switched inside the programs: {', '.join(self.sweep.fused)}.\n")
         if self.verbose and sys.stderr.isatty():
             self._live = _live(self._page)
             self._live.start()
@@ -69,15 +69,15 @@ class SweepProgress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self.verbose and self._ended > self._before:
+        elif self.verbose and self._ended > self._restored:
             self._print()
         if self.verbose:
-            self._print_lost()
+            self._print_failures()
         if self.verbose and kind is None and self.sweep.interrupted:
             sys.stderr.write(f"Interrupted after {self._ended} of {self.total} trials.\n")
 
     def __call__(self, trial: Trial) -> None:
-        """Hear that a trial has ended."""
+        """Count a trial that has ended."""
         self._ended += 1
         now = time.perf_counter()
         plain = self.verbose and self._live is None
@@ -86,17 +86,17 @@ class SweepProgress:
             self._print()
 
     def headline(self) -> str:
-        """Return how far the sweep is: "64/256 trials  12.3 trials/s  16 s left"."""
-        words = f"{self._ended}/{self.total} trials"
-        new = self._ended - self._before
+        """Return the progress in a line: "64/256 trials  12.3 trials/s  16 s left"."""
+        count = f"{self._ended}/{self.total} trials"
+        new = self._ended - self._restored
         if not new:
-            return f"{words}  compiling …"
-        rate = new / max(time.perf_counter() - self._began, 1e-9)
+            return f"{count}  compiling …"
+        rate = new / max(time.perf_counter() - self._started, 1e-9)
         pace = f"{rate:.1f} trials/s" if rate >= 1 else f"{1 / rate:.1f} s a trial"
-        left = f"  {_duration((self.total - self._ended) / rate)} left"
-        # The first trials wait for the compilation, and say little of the others.
-        told = self._ended < self.total and (new >= 16 or 5 * new >= self.total)
-        return f"{words}  {pace}{left * told}"
+        # The first trials wait for compilation, so their pace predicts little.
+        predictable = self._ended < self.total and (new >= 16 or 5 * new >= self.total)
+        remaining = f"  {_duration((self.total - self._ended) / rate)} left" if predictable else ""
+        return f"{count}  {pace}{remaining}"
 
     def leaders(self) -> list[Trial]:
         """Return the best trials that have ended."""
@@ -109,22 +109,23 @@ class SweepProgress:
         best = ""
         for trial in self.leaders()[:1]:
             settings = trial.settings(self.sweep.hypers).items()
-            shown = ", ".join(f"{name} {_word(v)}" for name, v in settings if v is not None)
+            shown = ", ".join(f"{name} {_format(v)}" for name, v in settings if v is not None)
             best = f"  best {self.sweep.monitor} {trial.score:.4g} ({shown})"
         sys.stderr.write(f"{self.headline()}{best}\n")
 
-    def _print_lost(self) -> None:
-        """Say how many trials came to nothing, and why the first of them."""
-        lost = {status: [] for status in (FAILED, DIVERGED)}  # type: dict[str, list[Trial]]
+    def _print_failures(self) -> None:
+        """Print how many trials failed or diverged, and why the first one did."""
+        failures = {status: [] for status in (FAILED, DIVERGED)}  # type: dict[str, list[Trial]]
         for trial in self.sweep.trials:
-            lost.get(trial.status, []).append(trial)
-        for status, trials in lost.items():
+            failures.get(trial.status, []).append(trial)
+        for status, trials in failures.items():
             if trials:
-                why = f": trial {trials[0].number}, {trials[0].error}" if trials[0].error else "."
-                sys.stderr.write(f"{len(trials)} of {self.total} trials {status}{why}\n")
+                first = trials[0]
+                reason = f": trial {first.number}, {first.error}" if first.error else "."
+                sys.stderr.write(f"{len(trials)} of {self.total} trials {status}{reason}\n")
 
     def _page(self) -> Any:
-        """Return what stands on the terminal: the leaders, and below them how far the sweep is."""
+        """Return the terminal display: the leaders, and the headline below them."""
         from rich import box
         from rich.console import Group
         from rich.table import Table
@@ -141,12 +142,14 @@ class SweepProgress:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
         table.add_column("trial", justify="right")
         for name in (self.sweep.monitor, *others, *self.sweep.hypers):
-            table.add_column(Text(name), justify="right", overflow="ellipsis", max_width=NARROW)
+            table.add_column(
+                Text(name), justify="right", overflow="ellipsis", max_width=MAX_COLUMN_WIDTH
+            )
         for trial in leaders:
             numbers = [trial.score, *(trial.metrics.get(name) for name in others)]
             settings = trial.settings(self.sweep.hypers).values()
             style = "bold" if trial is leaders[0] else ""
-            cells = [Text(_word(value)) for value in (trial.number, *numbers, *settings)]
+            cells = [Text(_format(value)) for value in (trial.number, *numbers, *settings)]
             table.add_row(*cells, style=style)
         return Group(table, Text(self.headline()))
 
@@ -158,7 +161,7 @@ def _live(page: Any) -> Any:
     return Live(get_renderable=page, console=Console(stderr=True), refresh_per_second=4)
 
 
-def _word(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""`Sweep`: many trainings of one model with other settings, as few compiled programs."""
+"""`Sweep`: trains one model with many settings, as few compiled programs."""
 
 from __future__ import annotations
 
@@ -36,49 +36,50 @@ from gradus.train import memory
 from gradus.train.early_stopping import EarlyStopping
 
 DEFAULT_TRIALS = 32
-MAX_KEPT = 32  # trials whose weights are kept; the others are trained again when asked for
-KEPT_SHARE = 8  # the weights that are kept take at most one part in so many of the free memory
+MAX_KEPT = 32  # trials whose weights are kept; others are trained again when their model is needed
+MEMORY_SHARE = 8  # the kept weights take at most 1/MEMORY_SHARE of the free memory
 
 
 class Sweep:
-    """Trains a model with many settings, side by side, and keeps the best.
+    """Trains a model with many hyperparameter settings side by side and keeps the best.
 
-        net = gr.Sequential([gr.Dense(gr.choice(64, 128), "relu"), gr.Dense(10, "softmax")])
-        model = gr.Model(net, loss="sparse_categorical_crossentropy", metrics=["accuracy"],
-                         optimizer=gr.Adam(gr.log_uniform(1e-4, 1e-1)))
-        sweep = gr.Sweep(model, trials=64).fit(x, y, epochs=10)
-        sweep.best.predict(x_new)
-
-    Trials that differ in numbers alone share one compiled program, and those that differ in
-    activations or the kind of optimiser too where it pays (`fuse`); widths and batch sizes make
-    programs of their own, which compile beside the training of others. A trial is what `Model.fit`
-    with its settings would be, its seeds included.
+    Trials that differ only in numbers share one compiled program. So do trials with different
+    activations or optimizers, where that is expected to save time (`fuse`). Each width and batch
+    size needs its own program, which compiles while others train. A trial gives the same result as
+    `Model.fit` with its settings and seed.
 
     Args:
-        model: a model with spaces in the places of hyperparameters.
-        trials: how many settings are tried; for a grid None for all of it, else 32.
-        search: "random", "sobol" (evenly), "grid", "tpe" or "cmaes" (both learn from what was
-            tried, 16 trials at a time).
-        seeds: how many seeds each is trained with, `seed`, `seed + 1`, …
-        cv: how many folds each is validated on in turn; None for one part held out.
-        strategy: how far each is trained: "full" (the default: to its end), "halving",
-            "hyperband", "population", or one such as `SuccessiveHalving(factor=4)`.
-        executor: where they are trained: "local" (the default: this machine's cores), "ray",
-            "ray://head:10001" for a Ray cluster, or one such as `Cluster(cpus=4)`.
-        storage: where the sweep is kept as it goes, so that it can be stopped and gone on with:
-            the path of an SQLite file, a URL, or a `Storage`.
-        fuse: whether activations and kinds of optimiser are chosen inside a program, which
-            compiles fewer of them and slows each a little; None for where it is expected to pay.
-        seed: of the draws.
+        model: a model with spaces in place of hyperparameters.
+        trials: the number of trials; None means 32, or the whole grid with `search="grid"`.
+        search: "random", "sobol" (evenly spread), "grid", "tpe" or "cmaes" (both learn from
+            finished trials, 16 at a time).
+        seeds: the number of seeds that each trial is trained with: the model's `seed`, `seed + 1`…
+        cv: the number of cross-validation folds; None for a single validation set.
+        strategy: how long each trial is trained: "full" (the default), "halving", "hyperband",
+            "population", or an object such as `SuccessiveHalving(factor=4)`.
+        executor: where trials are trained: "local" (the default: this machine's cores), "ray" or
+            "ray://head:10001" for a Ray cluster, or an object such as `Cluster(cpus=4)`.
+        storage: where finished trials are written, so that a stopped sweep can resume: the path
+            of an SQLite file, a database URL, or a `Storage`.
+        fuse: whether one program switches between activations and optimizers: fewer programs to
+            compile, each a little slower. None decides by the expected time.
+        seed: the seed of the search.
 
     Attributes:
         hypers: the hyperparameters by name.
-        trials: what was tried, in the order of their numbers.
+        trials: the trials, by number.
         seconds: the wall time of the last `fit`.
-        interrupted: whether Ctrl-C ended it; what had ended by then counts.
+        interrupted: whether Ctrl-C ended it; the trials that had finished by then are kept.
 
     Raises:
-        GradusError: for settings that cannot be.
+        GradusError: for invalid settings.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.001, 0.1)))
+        >>> sweep = gr.Sweep(model, search="grid").fit(x, 2 * x, epochs=5, verbose=False)
+        >>> sweep.best_settings
+        {'optimizer.learning_rate': 0.1}
     """
 
     def __init__(
@@ -101,10 +102,7 @@ class Sweep:
         self.count = None if trials is None else whole_number("trials", trials, 1)
         self.seeds, self.seed = whole_number("seeds", seeds, 1), whole_number("seed", seed)
         self.cv = None if cv is None else whole_number("cv", cv, 2)
-        self.strategy, self.executor = (
-            get_strategy(strategy),
-            get_executor(executor),
-        )
+        self.strategy, self.executor = get_strategy(strategy), get_executor(executor)
         self.storage, self.fuse = get_storage(storage), fuse
         self.hypers = find_hyperparameters(model.settings)
         self.trials: list[Trial] = []
@@ -134,40 +132,40 @@ class Sweep:
         probes: bool = False,
         verbose: bool = True,
     ) -> Sweep:
-        """Train all trials; the arguments are those of `Model.fit` but for what is said here.
+        """Train all trials; the arguments are those of `Model.fit`, except as noted here.
 
-        `batch_size`, `epochs`, `patience`, `min_delta` and `shuffle_seed` may be spaces too; so may
-        what is trained on, `x` or a part of `validation_data`, be a choice of arrays. Two choices
-        of one name go together: `x=gr.choice({"raw": a, "scaled": b}, name="inputs")` and
+        `batch_size`, `epochs`, `patience`, `min_delta` and `shuffle_seed` may be spaces too; `x`
+        and the parts of `validation_data` may be choices of arrays. Choices with the same name are
+        drawn together: `x=gr.choice({"raw": a, "scaled": b}, name="inputs")` and
         `validation_data=(gr.choice(a_held, b_held, name="inputs"), y_held)`.
 
         Args:
-            x: inputs, `(n, ...)`, or what a function makes of settings, `gr.prepared(…)`.
+            x: inputs, `(n, ...)`, or inputs that a function makes from settings, `gr.prepared(…)`.
             y: targets, `(n, ...)`.
-            batch_size: samples of a step.
-            epochs: how often each sample is seen at most.
-            validation_split: the share that is held out to judge the trials by.
-            validation_data: `(x, y)` to judge them by instead.
+            batch_size: samples per step.
+            epochs: the maximum number of epochs.
+            validation_split: the fraction of samples held out to score the trials.
+            validation_data: `(x, y)` to score them on instead.
             class_weight: a dict from label to weight, or "balanced".
             sample_weight: the weight of each sample in the loss, `(n,)`.
-            shuffle_seed: of the order of samples; the part held out is drawn by `seed`.
-            patience: epochs without improvement after which a trial ends.
-            monitor: what they are judged by; the validation's first metric of which the direction
-                is known, else its loss.
-            mode: "min" or "max", whether less or more of it is better.
-            min_delta: what counts as an improvement is more than this.
-            target: a trial ends when the watched number is at least as good.
-            restore_best: whether, with `patience` or `target`, the best epoch counts.
-            probes: whether the layers' vital signs are recorded.
-            verbose: whether progress is shown.
+            shuffle_seed: the seed of the sample order; the sweep's `seed` draws the hold-out.
+            patience: stop a trial after this many epochs without improvement.
+            monitor: the metric that scores trials; by default the first validation metric with a
+                known direction, else the validation loss.
+            mode: "min" or "max": whether lower or higher is better.
+            min_delta: the smallest change that counts as an improvement.
+            target: stop a trial once the monitored metric is at least this good.
+            restore_best: whether to keep the best epoch's weights, with `patience` or `target`.
+            probes: whether to record layer statistics.
+            verbose: whether to show progress.
 
         Returns:
             The sweep itself.
 
         Raises:
             DataError: for data that cannot be trained on.
-            GradusError: for settings that cannot be, losses that cannot be compared, or if no trial
-                could be built.
+            GradusError: for invalid settings, losses that cannot be compared, or if no trial could
+                be built.
         """
         started = time.perf_counter()
         fit_settings = {
@@ -182,12 +180,12 @@ class Sweep:
         self.hypers = find_hyperparameters(settings, arrays)
         if not self.hypers:
             raise GradusError(
-                "The model has no hyperparameter to try: write a space in the place of a value, "
+                "The model has no hyperparameter to search: write a space in place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
         data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed)
         if not data.names:
-            data.folds({})  # what is wrong with data that all trials share is no trial's fault
+            data.folds({})  # an error in data that all trials share is no single trial's failure
         validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,
@@ -209,15 +207,15 @@ class Sweep:
             if self.storage is not None:
                 self.storage.close()
         self.seconds = time.perf_counter() - started
-        self._require_a_trial()
+        self._require_a_built_trial()
         return self
 
     def _trial_count(self) -> int:
-        """Return how many trials a search is asked for; 0 for all of a grid."""
+        """Return the number of trials to search for; 0 for a whole grid."""
         return self.count or (0 if self.search == "grid" else DEFAULT_TRIALS)
 
     def _with_fused_choices(self, factory: MemberFactory, search: Search) -> MemberFactory:
-        """Return the factory with the choices that members of one program may differ in."""
+        """Return the factory with the choices that one program switches between."""
         names = fusible_choices(factory.settings, factory.hypers)
         members = search.trials * self.seeds * factory.data.fold_count
         fuse = fusion_pays(factory, names, members) if self.fuse is None else self.fuse
@@ -230,42 +228,41 @@ class Sweep:
         data: SweepData,
         options: Mapping[str, Any],
     ) -> None:
-        """Read what a storage knows of the sweep."""
+        """Open the storage and read the records of finished trials."""
         if self.storage is None:
             return
-        runner = self._fitted()
+        runner = self._fitted_runner()
         runner.find_early_stopping(search)
         fingerprint = self._fingerprint(settings, data, options)
         runner.records = self.storage.open(fingerprint, self.hypers, self.monitor, self.mode)
 
     def _restore_batches(self, search: Search) -> None:
-        """Take over the batches of which a storage knows all trials."""
+        """Restore the batches whose trials the storage has all recorded."""
         while len(self.trials) < search.trials:
-            batch = self._fitted().recorded_batch(search, len(self.trials))
+            batch = self._fitted_runner().recorded_batch(search, len(self.trials))
             if not batch:
                 return
             self.trials += batch
             search.tell(batch, self.mode)
 
     def _run_batches(self, search: Search, verbose: bool) -> None:
-        """Train what the search asks for, batch after batch, until the last or Ctrl-C."""
-        runner = self._fitted()
+        """Train batch after batch of the search until the last one or Ctrl-C."""
+        runner = self._fitted_runner()
         with SweepProgress(self, search.trials, verbose) as self._progress:
             try:
                 while len(self.trials) < search.trials:
-                    first, anew = len(self.trials), self.strategy.shares_weights
-                    batch = runner.next_batch(search, first, anew)
+                    first, retrain = len(self.trials), self.strategy.shares_weights
+                    batch = runner.next_batch(search, first, retrain)
                     self.trials += batch
                     self.strategy.run(runner, batch)
-                    search.tell(
-                        batch, runner.early_stopping.mode if runner.early_stopping else "min"
-                    )
+                    stopping = runner.early_stopping
+                    search.tell(batch, stopping.mode if stopping else "min")
             except KeyboardInterrupt:
                 self.interrupted = True
             if self.interrupted and not runner.end_finished(self.trials):
                 raise KeyboardInterrupt
 
-    def _require_a_trial(self) -> None:
+    def _require_a_built_trial(self) -> None:
         """Raise the reason if no trial could be built."""
         if all(trial.status == FAILED for trial in self.trials):
             reason = self.trials[0].error
@@ -275,55 +272,53 @@ class Sweep:
     def _fingerprint(
         self, settings: Mapping[str, Any], data: SweepData, options: Mapping[str, Any]
     ) -> dict[str, str]:
-        """Return what decides the results, by which a storage recognizes the sweep."""
-        own = {name: getattr(self, name) for name in ("search", "seed", "seeds", "cv", "mode")}
-        judged = {"monitor": self.monitor, "target": options["target"]}
+        """Return everything that decides the results, by which a storage recognizes the sweep."""
+        names = ("search", "seed", "seeds", "cv", "mode", "monitor")
         return sweep_fingerprint(
             settings,
             data.variants(),
             model=type(self.model).__name__,
             strategy=[type(self.strategy).__name__, vars(self.strategy)],
             restore_best=options["restore_best"],
-            **own,
-            **judged,
+            **{name: getattr(self, name) for name in names},
+            target=options["target"],
         )
 
     @property
     def ranking(self) -> list[Trial]:
-        """The trials from the best to the worst, those without a score at the end."""
+        """The trials from best to worst, those without a score last."""
         return rank_trials(self.trials, self.mode)
 
     @property
     def best(self) -> Model:
-        """The best trial's model, trained; with several seeds or folds the best of its members.
+        """The best trial's trained model; with several seeds or folds the best of them.
 
-        Its inputs are to be prepared as `best_settings` says, where that was tried too.
+        If the sweep searched over inputs, prepare its inputs as `best_settings` says.
 
         Raises:
             GradusError: if no trial has a score.
         """
         if math.isnan(self.ranking[0].score):
             raise GradusError(
-                "No trial has a score, as every one diverged or failed (see sweep.table()): lower "
-                "the learning rates, or try more trials."
+                "No trial has a score: all of them diverged or failed (see sweep.table()). Lower "
+                "the learning rates or run more trials."
             )
         return self.member_models(self.ranking[0])[0]
 
     @property
     def best_settings(self) -> dict[str, Any]:
-        """What was drawn for the best trial, as tables call it, of the hyperparameters it has."""
+        """The best trial's settings, labeled as in tables; only its active hyperparameters."""
         drawn = self.ranking[0].settings(self.hypers)
         return {name: value for name, value in drawn.items() if name in self.ranking[0].values}
 
     def member_models(self, trial: Trial, probes: bool = False) -> list[Model]:
-        """Return a trial's models, one of each seed and fold, from the best to the worst.
+        """Return a trial's models, one for each seed and fold, from best to worst.
 
         Args:
-            trial: one of this sweep that has ended.
-            probes: whether it is trained once more, to the same weights, with the layers' vital
-                signs recorded.
+            trial: a finished trial of this sweep.
+            probes: whether to train it again, to the same weights, and record layer statistics.
         """
-        runner = self._fitted()
+        runner = self._fitted_runner()
         members = (runner.with_probes() if probes else runner).trained_members(trial)
         trial.histories = trial.histories or [member.model.history for member in members]
         sign = 1 if self.mode == "min" else -1
@@ -331,33 +326,32 @@ class Sweep:
         return [members[k].model for k in order]
 
     def ensemble(self, k: int = 5, method: str = "best") -> Model:
-        """Return the best trials' models as one, which predicts the mean of what they predict.
+        """Return one model that predicts the mean of the best trials' predictions.
 
-        It is a model like any other: it predicts as one program, and is measured and saved as one.
-        Where inputs were tried that are prepared in several ways, it is of trials that had those of
-        the best one, `best_settings`.
+        It is a model like any other: it predicts as one program and can be evaluated and saved. If
+        the sweep searched over inputs, it consists of trials with the best trial's inputs.
 
         Args:
-            k: how many trials at most, with all their seeds and folds; of a greedy selection how
-                many rounds.
-            method: "best" for the k best trials, each counting the same; "greedy" for a selection
-                with replacement of what does best together on the samples held out (Caruana et
-                al. 2004, "Ensemble selection from libraries of models").
+            k: the maximum number of trials, each with all its seeds and folds; the number of rounds
+                of a greedy selection.
+            method: "best" for the k best trials with equal weights; "greedy" for greedy selection
+                with replacement on the validation set (Caruana et al. 2004, "Ensemble selection
+                from libraries of models").
 
         Raises:
-            GradusError: for another method, no trial with a score, or a selection without one part
-                held out.
+            GradusError: for an unknown method, no trial with a score, or a greedy selection
+                without a validation set.
         """
-        return build_ensemble(self._fitted(), self.ranking, k, method)
+        return build_ensemble(self._fitted_runner(), self.ranking, k, method)
 
     def importance(self, seed: int = 0) -> Importance:
-        """Return which hyperparameter mattered, and the score to expect at its values.
+        """Return how important each hyperparameter was, and the expected score at its values.
 
-        A random forest learns the score from the settings, and its variance is divided among the
-        hyperparameters (functional ANOVA). Trials that diverged count as the worst.
+        A random forest predicts the score from the settings, and its variance is divided among the
+        hyperparameters (functional ANOVA). Diverged trials count as the worst.
 
         Args:
-            seed: of the forest.
+            seed: the seed of the forest.
 
         Raises:
             GradusError: for fewer than 8 trials with a score.
@@ -365,10 +359,10 @@ class Sweep:
         return hyperparameter_importance(self.trials, self.hypers, self.monitor, self.mode, seed)
 
     def table(self) -> Any:
-        """Return a Polars data frame: a row for each trial, its settings, numbers and status.
+        """Return a Polars data frame with one row per trial: settings, metrics and status.
 
-        A setting that has the name of a number, such as a choice of losses beside the loss that
-        was reached, is in a column of its own, `setting_loss`.
+        A setting with the name of a metric, such as a choice of losses, is in the column
+        `setting_loss`.
         """
         import polars
 
@@ -379,49 +373,48 @@ class Sweep:
 
     @property
     def monitor(self) -> str:
-        """The number that the trials are judged by."""
+        """The metric that scores the trials."""
         return self._early_stopping.monitor
 
     @property
     def mode(self) -> str:
-        """Whether less ("min") or more ("max") of it is better."""
+        """Whether lower ("min") or higher ("max") is better."""
         return self._early_stopping.mode
 
     @property
     def fused(self) -> tuple[str, ...]:
-        """The choices that trials of one program differ in; see `fuse`."""
-        return self._fitted().factory.fused
+        """The choices that programs switch between; see `fuse`."""
+        return self._fitted_runner().factory.fused
 
     @property
     def _early_stopping(self) -> EarlyStopping:
-        early_stopping = self._fitted().early_stopping
+        early_stopping = self._fitted_runner().early_stopping
         if early_stopping is None:
             raise GradusError("No trial of this sweep could be built.")
         return early_stopping
 
-    def _fitted(self) -> ResumableRunner:
+    def _fitted_runner(self) -> ResumableRunner:
         if self._runner is None:
-            raise GradusError("This sweep has tried nothing yet: call fit(x, y).")
+            raise GradusError("This sweep has not run yet: call fit(x, y).")
         return self._runner
 
     def _on_trial_end(self, trial: Trial) -> None:
-        """Note that a trial has ended, and let go of the weights of all but the best."""
+        """Report and store a trial that has ended; drop the weights of all but the best."""
         if self._progress is not None:
             self._progress(trial)
         if self.storage is not None:
-            self.storage.write(self._fitted().record(trial))
+            self.storage.write(self._fitted_runner().record(trial))
         if trial.status == FAILED:
             return
-        held = self._fitted().members
+        held = self._fitted_runner().members
         ended = [one for one in self.trials if one.number in held and one.status != WAITING]
         for one in rank_trials(ended, self.mode)[self._max_kept(trial) :]:
             held.pop(one.number)
 
     def _max_kept(self, trial: Trial) -> int:
-        """Return how many trials like this one are kept with their weights."""
-        runner = self._fitted()
-        size = memory.tree_bytes(
-            [member.train_state for member in runner.members.get(trial.number, [])]
-        )
-        room = runner.factory.builder.free_bytes // KEPT_SHARE
-        return min(MAX_KEPT, max(1, room // max(1, size)))
+        """Return how many trials of this size keep their weights."""
+        runner = self._fitted_runner()
+        members = runner.members.get(trial.number, [])
+        size = memory.tree_bytes([member.train_state for member in members])
+        available = runner.factory.builder.free_bytes // MEMORY_SHARE
+        return min(MAX_KEPT, max(1, available // max(1, size)))

@@ -58,7 +58,7 @@ def measured(monkeypatch):
         found.append((population.first.training.shape, workers))
         return Parallelism(4)
 
-    monkeypatch.setattr(autotune, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 0.0)
     monkeypatch.setattr(autotune, "measure_parallelism", measure)
     return found
 
@@ -68,9 +68,9 @@ def used(monkeypatch):
     """The widths in which members are trained."""
     found, advance = set(), Population.train
 
-    def noted(population, members, until=None, ended=None):
+    def noted(population, members, until=None, canceled=None):
         found.add(population.parallelism.width)
-        advance(population, members, until, ended)
+        advance(population, members, until, canceled)
 
     monkeypatch.setattr(Population, "train", noted)
     return found
@@ -239,10 +239,10 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     made, ticks = population(), itertools.count(step=0.25)
     monkeypatch.setattr(autotune, "clock", lambda: next(ticks))
     # Calls take a quarter of a second by this clock, however many members and epochs they are of.
-    assert autotune._rate(made, 1, steps=5) == 4
-    assert autotune._rate(Population(made.first, Parallelism(3)), 1, steps=5) == 12
-    monkeypatch.setattr(autotune, "SECONDS", 6.0)  # two seconds each try: 8 epochs in one call
-    assert autotune._rate(made, 1, steps=5) == 8 / 0.25
+    assert autotune._throughput(made, 1, steps=5) == 4
+    assert autotune._throughput(Population(made.first, Parallelism(3)), 1, steps=5) == 12
+    monkeypatch.setattr(autotune, "MEASURE_SECONDS", 6.0)  # two seconds each: 8 epochs a call
+    assert autotune._throughput(made, 1, steps=5) == 8 / 0.25
     assert autotune.measure_parallelism(made, 1, free_bytes=1 << 60) == Parallelism(3)
     assert (
         autotune.measure_parallelism(made, 1, free_bytes=2 * made.bytes_per_call) == Parallelism()
@@ -250,7 +250,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
 
 
 def test_a_real_measurement_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(autotune, "SECONDS", 0.03)
+    monkeypatch.setattr(autotune, "MEASURE_SECONDS", 0.03)
     monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made = population(patience=1, epochs=2)
     before = made.first.train_state
@@ -268,7 +268,7 @@ def test_of_a_member_that_diverges_nothing_is_learnt():
 
 
 def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
-    monkeypatch.setattr(autotune, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 0.0)
     monkeypatch.setattr(autotune, "measure_parallelism", lambda *_: None)
     swept()
     assert used == {1}
@@ -295,7 +295,7 @@ def test_which_sweeps_are_long(monkeypatch):
 
     monkeypatch.setattr(autotune, "measure_parallelism", measure)
     monkeypatch.setattr(Population, "step_seconds", 0.4)  # two seconds for an epoch of a member
-    monkeypatch.setattr(autotune, "MIN_SECONDS", 40.0)
+    monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 40.0)
     swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
     assert not asked
     swept(14)

@@ -62,14 +62,14 @@ def main():
         for case in CASES
     }
     assert Local(1, devices=2).config.parallelism == Parallelism(1, 2)
-    autotune.SECONDS = 0.02
+    autotune.MEASURE_SECONDS = 0.02
     source = swept("full", trials=1)._runner.factory
     values = {name: hyper.space.value_at(0.5) for name, hyper in source.hypers.items()}
     population = Population(source.make_member(0, values))
     population.compile()
     tried = []
-    rate = autotune._rate
-    autotune._rate = lambda *given: tried.append(rate(*given)) or tried[-1]
+    rate = autotune._throughput
+    autotune._throughput = lambda *given: tried.append(rate(*given)) or tried[-1]
     best = autotune.measure_parallelism(population, 1, 1 << 60)
     autotune.save_cached("of a program", best)
     assert autotune.load_cached("of a program") == best

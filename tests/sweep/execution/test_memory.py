@@ -1,5 +1,6 @@
 """A sweep takes no more memory than there is: what is too large fails alone, the rest waits."""
 
+import copy
 import threading
 import time
 
@@ -94,9 +95,8 @@ def test_what_is_too_large_for_another_machine_fails_alone_there(free):
         ray_task.MemberRequest.create(source.make_member(t.number, t.values)) for t in sweep.trials
     ]
     free(100_000)
-    found = ray_task.train_members(
-        ray_task.SweepPayload.create(source), orders, None, workers=2, width=None
-    )
+    payload = copy.deepcopy(ray_task.SweepPayload.create(source))  # as Ray unpickles it
+    found = ray_task.train_members(payload, orders, None, workers=2, width=None)
     for trial, one in zip(sweep.trials, found, strict=True):
         if trial.values["dense.units"]:
             assert "free here" in one
@@ -108,9 +108,9 @@ def test_what_is_too_large_for_another_machine_fails_alone_there(free):
 def test_the_chunk_is_made_to_fit(free, monkeypatch):
     widths, advance = [], Population.train
 
-    def noted(population, members, until=None, ended=None):
+    def noted(population, members, until=None, canceled=None):
         widths.append((population.parallelism.width, len(members)))
-        advance(population, members, until, ended)
+        advance(population, members, until, canceled)
 
     monkeypatch.setattr(Population, "train", noted)
     wide = gr.Sweep(model(), 12, executor=Local(2, width=12)).fit(X, Y, **OPTIONS)
@@ -175,11 +175,11 @@ def test_few_members_are_for_all_threads(monkeypatch):
     threads, advance = set(), Population.train
     both = threading.Barrier(2, timeout=20)
 
-    def noted(population, members, until=None, ended=None):
+    def noted(population, members, until=None, canceled=None):
         if threading.get_ident() not in threads:
             threads.add(threading.get_ident())
             both.wait()
-        advance(population, members, until, ended)
+        advance(population, members, until, canceled)
 
     monkeypatch.setattr(Population, "train", noted)
     assert most_lying(Local(2, width=1), members_of(sweep, 2))[1] == 2

@@ -230,7 +230,7 @@ def test_a_node_that_dies_loses_no_trial_and_doubles_none(nodes, tmp_path):
 
 
 def test_smaller_nodes_may_take_over(nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "TICK", 0.5)
+    monkeypatch.setattr(ray_cluster, "POLL_SECONDS", 0.5)
 
     def planned(found, cpus, gpus):
         if not nodes.worker_nodes:

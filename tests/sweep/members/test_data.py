@@ -290,7 +290,7 @@ def test_inputs_that_cannot_be_fail_alone_or_say_so():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda by: {"x": RAW * by}, r"x\.by = uniform\(1, 2\) would make other samples"),
+        (lambda by: {"x": RAW * by}, r"x\.by = uniform\(1, 2\) would make new samples"),
     ],
 )
 def test_a_range_of_inputs_is_refused(make, words):
@@ -301,8 +301,8 @@ def test_a_range_of_inputs_is_refused(make, words):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (RAW, r"gave ndarray; it is to return a dict with x"),
-        ({"y": Y}, r"gave dict; it is to return a dict with x"),
+        (RAW, r"returned ndarray. Return a dict with x"),
+        ({"y": Y}, r"returned dict. Return a dict with x"),
         ({"x": RAW, "validation": (RAW, Y)}, r"'validation'.*Did you mean 'validation_data'"),
     ],
 )

@@ -68,7 +68,7 @@ def test_seeds_and_folds_are_all_in_it():
     found = sweep.ensemble(1)
     np.testing.assert_allclose(found.predict(X), mean(models, X), rtol=2e-6, atol=1e-7)
     assert len(found.net.layers[0].layers) == 4
-    with pytest.raises(GradusError, match="one part held out"):
+    with pytest.raises(GradusError, match="one validation set"):
         sweep.ensemble(2, "greedy")
 
 
@@ -198,7 +198,7 @@ def test_mistakes_say_what_to_write(sweep):
     unheld = gr.Sweep(classifier(), 2).fit(
         X, Y, epochs=1, validation_split=0.0, monitor="loss", verbose=False
     )
-    with pytest.raises(GradusError, match="nothing was"):
+    with pytest.raises(GradusError, match="needs a validation set"):
         unheld.ensemble(2, "greedy")
     with pytest.raises(GradusError, match="call fit"):
         gr.Sweep(classifier()).ensemble()

@@ -194,7 +194,7 @@ def test_a_figure_has_the_curves():
 
 def test_it_says_in_words_what_mattered_and_whether_that_is_sure():
     words = str(Importance({"rate": 0.75, "units": 0.2}, {}, 0.9, "val_loss"))
-    assert words == "rate 75%, units 20% of what the settings change in val_loss"
+    assert words == "rate 75%, units 20% of the variance in val_loss due to the settings"
     assert "R² -1.00" in str(Importance({"rate": 0.75}, {}, -1.0, "val_loss"))
 
 

@@ -258,7 +258,7 @@ def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
     with pytest.warns(RuntimeWarning, match="disk is full") as caught:
         full = fit(sweep(24, storage=storage, executor=Stopped(8, fill)))
     assert len(caught) == 2
-    assert "memory alone" in str(caught[1].message)
+    assert "only in this process's memory" in str(caught[1].message)
     assert results(full) == results(undisturbed(24))
     counting = Counting()
     again = fit(sweep(24, storage=storage, executor=counting))

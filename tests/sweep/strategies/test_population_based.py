@@ -100,20 +100,20 @@ def test_only_numbers_of_the_program_move_and_stay_in_their_spaces():
 
 def test_numbers_are_multiplied_by_08_or_125_and_steps_of_a_ladder_are_taken():
     from gradus.space import Range
-    from gradus.sweep.strategies.population_based import _neighbour
+    from gradus.sweep.strategies.population_based import _perturb
 
     draw = np.random.default_rng(0)
-    found = [_neighbour(Range(0.0, 1.0), 0.4, draw) for _ in range(400)]
+    found = [_perturb(Range(0.0, 1.0), 0.4, draw) for _ in range(400)]
     near = {round(value, 6) for value in found if found.count(value) > 1}
     assert near == {0.32, 0.5}
     anew = [value for value in found if found.count(value) == 1]
     assert 60 < len(anew) < 140  # one time in four
-    assert 0.45 in [_neighbour(Range(0.3, 0.45), 0.4, draw) for _ in range(99)]
+    assert 0.45 in [_perturb(Range(0.3, 0.45), 0.4, draw) for _ in range(99)]
     ladder, options = gr.linspace(0, 1, 9), gr.choice("a", "b", "c")
-    steps = [_neighbour(ladder, 4, draw) for _ in range(400)]
+    steps = [_perturb(ladder, 4, draw) for _ in range(400)]
     assert min(steps.count(3), steps.count(5)) > 120
-    assert min(_neighbour(ladder, 0, draw) for _ in range(99)) == 0
-    assert [_neighbour(options, 1, draw) for _ in range(400)].count(1) > 280
+    assert min(_perturb(ladder, 0, draw) for _ in range(99)) == 0
+    assert [_perturb(options, 1, draw) for _ in range(400)].count(1) > 280
 
 
 def test_the_seed_decides_and_bad_settings_get_better():

@@ -1,4 +1,4 @@
-"""Where and how the members of trials are trained."""
+"""Executors: they train the members of trials, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gradus.sweep.execution.ray_cluster import Cluster
 
 
 def get_executor(executor: Any) -> Executor:
-    """Return the executor of a word, or the executor itself; this machine's cores for None.
+    """Return the executor with a name, or an executor as it is; `Local()` for None.
 
     Args:
         executor: "local", "ray", the address of a Ray cluster such as "ray://head:10001", or an
             object with `run(members, until)`.
 
     Raises:
-        GradusError: for an unknown word, with the nearest, or anything else.
+        GradusError: for an unknown name, with the nearest valid one, or anything else.
     """
     if executor is None or executor == "local":
         return Local()
@@ -30,8 +30,8 @@ def get_executor(executor: Any) -> Executor:
         raise unknown("executor", executor, ["local", "ray", "ray://HOST:10001"])
     if not callable(getattr(executor, "run", None)):
         raise GradusError(
-            f"executor={executor!r} trains nothing: write 'local', 'ray', 'ray://HOST:10001', or "
+            f"executor={executor!r} is no executor: write 'local', 'ray', 'ray://HOST:10001', or "
             "an object such as Local(workers=2) or Cluster(cpus=4)."
         )
-    made: Executor = executor
-    return made
+    custom: Executor = executor
+    return custom

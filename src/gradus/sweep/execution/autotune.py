@@ -1,9 +1,9 @@
-"""In which way a program trains members: what was measured to be fast on this machine.
+"""Autotuning: measures how many members a program trains side by side the fastest.
 
-Mapped over several members, a program does its small steps' work in larger pieces, which fills a
-GPU but gains a CPU little; spread over devices, it trains some on each. Which way is best is
-measured with the program itself where its training is long enough, and kept for the next time:
-results of different ways differ by rounding.
+Vectorized over several members, a program does the work of small steps in larger pieces, which
+fills a GPU but helps a CPU little; sharded over devices, it trains some members on each. If
+training takes long enough, the best configuration is measured with the program itself and cached,
+so that later runs use the same one: configurations differ in rounding.
 """
 
 from __future__ import annotations
@@ -31,101 +31,104 @@ from gradus.sweep.execution.population import Population
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.train.loop import CompiledTraining
 
-MIN_SECONDS = 60.0  # of expected training, from which on it is worth measuring
-SECONDS = 0.5  # for which each way is measured
-TRIES = 3  # of which the fastest counts
-GAIN = 1.2  # times as fast must a way be as the one before it
-STEPS = 32  # of an epoch that is measured
-WIDEST = 64
+MIN_TRAINING_SECONDS = 60.0  # of expected training, below which measuring does not pay
+MEASURE_SECONDS = 0.5  # of measurement for each configuration
+REPEATS = 3  # of a measurement; the fastest counts
+MIN_SPEEDUP = 1.2  # over the previous configuration, to prefer the next one
+MAX_STEPS = 32  # of a measured epoch
+MAX_WIDTH = 64
 
 clock = time.perf_counter
 
 
 def default_parallelism() -> Parallelism:
-    """Return the way where none was measured: one at a time on a CPU, else 16 on each device."""
+    """Return the default without a measurement: one member on a CPU, else 16 on each device."""
     if jax.default_backend() == "cpu":
         return Parallelism()
     return Parallelism(16, len(jax.local_devices()))
 
 
 def widths() -> tuple[int, ...]:
-    """Return the widths that are measured, in their order."""
-    return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 4, 16, WIDEST)
+    """Return the widths to measure, in ascending order."""
+    return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 4, 16, MAX_WIDTH)
 
 
 def measure_parallelism(
     population: Population, workers: int, free_bytes: int
 ) -> Parallelism | None:
-    """Return the way in which members are trained the fastest; None if they train no further.
+    """Return the fastest configuration; None if the members diverge or have finished.
 
-    Each is tried in as many threads as are used, on copies of the first member that are thrown
-    away, if there is memory for it.
+    Each is measured with all worker threads, on discarded copies of the first member, if there is
+    memory for it.
 
     Args:
         population: a compiled population.
-        workers: threads.
-        free_bytes: how many bytes are free.
+        workers: the number of threads.
+        free_bytes: the free memory.
     """
-    each = population.bytes_per_call / population.parallelism.members
-    steps = max(1, min(STEPS, int(SECONDS / population.step_seconds)))
+    bytes_per_member = population.bytes_per_call / population.parallelism.members
+    steps = max(1, min(MAX_STEPS, int(MEASURE_SECONDS / population.step_seconds)))
 
-    def rate(parallelism: Parallelism) -> float:
-        if parallelism.members > 1 and parallelism.members * each * workers > free_bytes:
+    def throughput(parallelism: Parallelism) -> float:
+        if (
+            parallelism.members > 1
+            and parallelism.members * bytes_per_member * workers > free_bytes
+        ):
             return 0.0
-        return _rate(population.with_parallelism(parallelism), workers, steps)
+        return _throughput(population.with_parallelism(parallelism), workers, steps)
 
-    return pick_fastest(rate, widths(), sorted({1, len(jax.local_devices())}))
+    return pick_fastest(throughput, widths(), sorted({1, len(jax.local_devices())}))
 
 
 def pick_fastest(
-    rate: Callable[[Parallelism], float], widths: Sequence[int], devices: Sequence[int] = (1,)
+    throughput: Callable[[Parallelism], float], widths: Sequence[int], devices: Sequence[int] = (1,)
 ) -> Parallelism | None:
-    """Return the widest way up to which each is faster than the one before.
+    """Return the widest configuration such that each width up to it is faster than the last.
 
-    First on a single device; from what is best there it goes on, on all of them.
+    It starts on a single device and continues from the best width there on all devices.
 
     Args:
-        rate: how fast a way is; NaN if nobody knows, and then nothing is known of any.
-        widths: of the ways, in their order.
-        devices: of the ways, in their order.
+        throughput: measures a configuration; NaN ends the search without a result.
+        widths: the widths, in ascending order.
+        devices: the numbers of devices, in ascending order.
     """
-    best, found = None, 0.0
+    best, best_throughput = None, 0.0
     for count in devices:
         for width in widths:
             if best is not None and width < best.width:
                 continue
-            now = rate(Parallelism(width, count))
-            if math.isnan(now):
+            measured = throughput(Parallelism(width, count))
+            if math.isnan(measured):
                 return None
-            if now < GAIN * found:
+            if measured < MIN_SPEEDUP * best_throughput:
                 break
-            best, found = Parallelism(width, count), now
+            best, best_throughput = Parallelism(width, count), measured
     return best
 
 
 def cache_key(program: str, workers: int) -> str:
-    """Return what a verdict holds for: a program on a device, in so many threads."""
+    """Return the cache key of a program on these devices with a number of threads."""
     devices = jax.local_devices()
     kind = devices[0].device_kind, str(len(devices)), str(os.cpu_count()), str(workers)
     return hashlib.sha256("\n".join([*kind, *_versions(), program]).encode()).hexdigest()
 
 
 def load_cached(key: str) -> Parallelism | None:
-    """Return the way that was found best before; None if none was or it cannot be read."""
+    """Return the cached configuration; None if there is none or it cannot be read."""
     if not cache.is_enabled():
         return None
     try:
-        found = json.loads(_path(key).read_text())
-        width, devices = found["width"], found["devices"]
+        cached = json.loads(_path(key).read_text())
+        width, devices = cached["width"], cached["devices"]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         return None
-    most = (width, WIDEST), (devices, len(jax.local_devices()))
-    fits = all(type(one) is int and 1 <= one <= limit for one, limit in most)
-    return Parallelism(width, devices) if fits else None
+    limits = (width, MAX_WIDTH), (devices, len(jax.local_devices()))
+    valid = all(type(value) is int and 1 <= value <= limit for value, limit in limits)
+    return Parallelism(width, devices) if valid else None
 
 
 def save_cached(key: str, parallelism: Parallelism) -> None:
-    """Keep a way for the next time; where nothing can be written, nothing is said."""
+    """Cache a configuration; ignore errors in writing."""
     if not cache.is_enabled():
         return
     with contextlib.suppress(OSError, RuntimeError):
@@ -135,7 +138,7 @@ def save_cached(key: str, parallelism: Parallelism) -> None:
         with os.fdopen(handle, "w") as file:
             kind = jax.local_devices()[0].device_kind
             json.dump({**dataclasses.asdict(parallelism), "device": kind}, file)
-        os.replace(written, path)  # others may read it at this moment
+        os.replace(written, path)  # another process may be reading it
 
 
 @functools.cache
@@ -147,45 +150,47 @@ def _path(key: str) -> Path:
     return cache.cache_dir("ways") / f"{key}.json"
 
 
-def _rate(population: Population, workers: int, steps: int) -> float:
-    """Return how many short epochs of members all threads do in a second; NaN if they broke off."""
+def _throughput(population: Population, workers: int, steps: int) -> float:
+    """Return the short member epochs per second of all threads; NaN if training stopped early."""
     training, train_state = population.training_of([population.first])
-    training = _short(training, steps)
+    training = _shortened(training, steps)
 
     def train(epochs: int, calls: int = 1) -> float:
-        began = clock()
+        started = clock()
         for _ in range(calls):
             after, _ = jax.block_until_ready(training.run(train_state, 0, epochs))
-        whole = bool(np.all(after.epoch - train_state.epoch == epochs))
-        return epochs * calls / (clock() - began) if whole else math.nan
+        completed = bool(np.all(after.epoch - train_state.epoch == epochs))
+        return epochs * calls / (clock() - started) if completed else math.nan
 
     train(1)  # compiles
-    rate = train(1)
-    if math.isnan(rate):
-        return rate
-    wanted = max(1, int(rate * SECONDS / TRIES))
-    epochs = min(wanted, training.shape.max_epochs)
-    calls = math.ceil(wanted / epochs)
+    throughput = train(1)
+    if math.isnan(throughput):
+        return throughput
+    total = max(1, int(throughput * MEASURE_SECONDS / REPEATS))
+    epochs = min(total, training.shape.max_epochs)
+    calls = math.ceil(total / epochs)
     with ThreadPoolExecutor(workers) as pool:
-        tries = [sum(pool.map(train, [epochs] * workers, [calls] * workers)) for _ in range(TRIES)]
-    return population.parallelism.members * float(np.max(tries))
+        rates = [
+            sum(pool.map(train, [epochs] * workers, [calls] * workers)) for _ in range(REPEATS)
+        ]
+    return population.parallelism.members * float(np.max(rates))
 
 
-def _short(training: CompiledTraining, steps: int) -> CompiledTraining:
-    """Return a course of shorter epochs, that nothing but divergence ends."""
+def _shortened(training: CompiledTraining, steps: int) -> CompiledTraining:
+    """Return a training of shorter epochs that only divergence can stop."""
     shape = training.shape
     steps = min(steps, shape.steps_per_epoch)
     shape = dataclasses.replace(
         shape, steps_per_epoch=steps, steps_per_segment=min(shape.steps_per_segment, steps)
     )
     *others, stopping = training.settings
-    never = dataclasses.replace(
+    unbounded = dataclasses.replace(
         stopping,
         patience=np.full_like(stopping.patience, np.inf),
         target=np.full_like(stopping.target, np.nan),
     )
     rows, validation = training.sample_order(0, 1), training.validation
-    if rows is not None:  # each epoch the same
+    if rows is not None:  # the same in each epoch
         epoch = np.asarray(rows)[0, :steps]
         rows = jax.device_put(np.broadcast_to(epoch, (shape.max_epochs, *epoch.shape)))
     if validation is not None and validation.rows is not None:
@@ -195,5 +200,9 @@ def _short(training: CompiledTraining, steps: int) -> CompiledTraining:
         return rows
 
     return dataclasses.replace(
-        training, shape=shape, settings=(*others, never), validation=validation, sample_order=order
+        training,
+        shape=shape,
+        settings=(*others, unbounded),
+        validation=validation,
+        sample_order=order,
     )

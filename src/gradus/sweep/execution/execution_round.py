@@ -1,6 +1,7 @@
-"""One round of training on this machine: members are built, wait for their program, and train.
+"""One round of training on this machine: builds members, compiles programs, and trains.
 
-They are not built far ahead of the threads, and no more train at a time than there is memory for.
+Members are built only a little ahead of the threads, and only as many train at a time as fit into
+memory.
 """
 
 from __future__ import annotations
@@ -20,11 +21,9 @@ from gradus.sweep.execution.vectorize import Parallelism
 from gradus.sweep.members.member import Member
 from gradus.train import memory
 
-CHUNKS_AHEAD = 2  # chunks for each thread that lie built or are under way
-HAND_OVER_SECONDS = (
-    0.25  # seconds of training at most before what has ended is handed over and stored
-)
-STATE_MULTIPLE = 4  # times the bytes of its state is about what a training takes
+CHUNKS_AHEAD = 2  # chunks per thread that are built or in training
+CHUNK_SECONDS = 0.25  # of training at most before the results of a chunk are returned
+STATE_MULTIPLE = 4  # memory of a training, as a multiple of its train state
 
 
 @dataclasses.dataclass
@@ -32,16 +31,16 @@ class WorkerConfig:
     """How a machine trains.
 
     Attributes:
-        workers: threads.
-        parallelism: how members are trained; None for what is best.
-        chunk: how many, one after another, a thread trains before it hands them over.
-        known: what earlier rounds found out of each program.
+        workers: the number of threads.
+        parallelism: how many members a call trains; None for the best.
+        chunk: the number of members that a thread trains before it returns them.
+        program_stats: the statistics of programs compiled in earlier rounds.
     """
 
     workers: int
     parallelism: Parallelism | None
     chunk: int
-    known: dict[Hashable, ProgramStats] = dataclasses.field(default_factory=dict)
+    program_stats: dict[Hashable, ProgramStats] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -50,146 +49,146 @@ class ProgramGroup:
 
     Attributes:
         population: the program.
-        seen: how many members were built.
-        waiting: those that are not under way yet.
-        compiling: whether the program is being compiled, or is.
-        compiled: done when it is.
+        built: how many members were built.
+        waiting: the members that wait for a thread.
+        compiling: whether compilation has started.
+        compiled: done once the program is compiled.
     """
 
     population: Population
-    seen: int = 0
+    built: int = 0
     waiting: list[Member] = dataclasses.field(default_factory=list)
     compiling: bool = False
     compiled: Future[None] = dataclasses.field(default_factory=Future)
 
 
 class ExecutionRound:
-    """The members of one call of an executor, from when they are built until they are done.
+    """The members of one call of an executor.
 
     Args:
         config: how the machine trains.
         pool: its threads.
-        count: how many members there will be; 0 if nobody knows.
+        count: the number of members; 0 if unknown.
         until: the epoch to train to.
 
     Attributes:
-        ended: set when nobody waits for what is under way, which then stops after its call.
+        canceled: set when the results are no longer needed; training stops after its current call.
     """
 
     def __init__(
         self, config: WorkerConfig, pool: ThreadPoolExecutor, count: int, until: int | None
     ) -> None:
         self.config, self.pool, self.count, self.until = config, pool, count, until
-        self.budget, self.ended = MemoryBudget(memory.free_bytes()), threading.Event()
+        self.budget, self.canceled = MemoryBudget(memory.free_bytes()), threading.Event()
         self.groups: dict[Hashable, ProgramGroup] = {}
         self.jobs: set[Future[list[Member]]] = set()
-        self.held: dict[int, int] = {}  # bytes of the members that are built and not done
-        self.seen = self.largest = 0
+        self.held_bytes: dict[int, int] = {}  # of the members that are built and not done, by id
+        self.built = self.largest = 0
 
     def run(self, members: Iterable[Member]) -> Iterator[list[Member]]:
         """Yield the members as they are done."""
-        stream, ended = iter(members), False
-        while not ended or self.held:
-            if ended or self._full():
+        stream, exhausted = iter(members), False
+        while not exhausted or self.held_bytes:
+            if exhausted or self._is_full():
                 pending: list[Future[Any]] = [
                     *self.jobs,
-                    *(group.compiled for group in self._compiling()),
+                    *(group.compiled for group in self._compiling_groups()),
                 ]
                 wait(pending, return_when=FIRST_COMPLETED)
             elif (member := next(stream, None)) is not None:
                 self._enqueue(member)
             else:
-                ended = True
+                exhausted = True
             done = {job for job in self.jobs if job.done()}
             self.jobs -= done
-            refused = self._submit_ready(ended or self._full())
-            for chunk in [*refused, *(job.result() for job in done)]:
-                self.budget.reserve(-sum(self.held.pop(id(member)) for member in chunk))
+            failed = self._submit_ready(exhausted or self._is_full())
+            for chunk in [*failed, *(job.result() for job in done)]:
+                self.budget.reserve(-sum(self.held_bytes.pop(id(member)) for member in chunk))
                 yield chunk
 
-    def _compiling(self) -> Iterator[ProgramGroup]:
-        """Yield the groups whose program is not compiled yet."""
+    def _compiling_groups(self) -> Iterator[ProgramGroup]:
+        """Yield the groups whose program is being compiled."""
         return (one for one in self.groups.values() if one.compiling and not one.compiled.done())
 
-    def _full(self) -> bool:
-        """Whether as many members lie built as the threads need, or as there is memory for."""
-        most = max((self._chunk_size(group) for group in self.groups.values()), default=1)
-        if len(self.held) >= CHUNKS_AHEAD * self.config.workers * most:
+    def _is_full(self) -> bool:
+        """Return whether enough members are built for the threads, or memory is short."""
+        chunk = max((self._chunk_size(group) for group in self.groups.values()), default=1)
+        if len(self.held_bytes) >= CHUNKS_AHEAD * self.config.workers * chunk:
             return True
-        return bool(self.held) and self.budget.free < STATE_MULTIPLE * self.largest
+        return bool(self.held_bytes) and self.budget.free < STATE_MULTIPLE * self.largest
 
     def _enqueue(self, member: Member) -> None:
-        """Have a member wait for its program, which is compiled when enough wait for one call."""
+        """Add a member to its group; compile the program once enough wait for one call."""
         key = member.program_key
-        group = self.groups.get(key) or self._group(key, member)
+        group = self.groups.get(key) or self._add_group(key, member)
         group.waiting.append(member)
-        group.seen += 1
-        self.seen += 1
-        size = self.held[id(member)] = memory.tree_bytes(member.train_state)
+        group.built += 1
+        self.built += 1
+        size = self.held_bytes[id(member)] = memory.tree_bytes(member.train_state)
         self.largest = max(self.largest, size)
         self.budget.reserve(size)
-        # Last, as the thread that compiles asks how many were seen.
+        # Last, as the compiling thread reads these counts.
         if len(group.waiting) >= group.population.parallelism.members:
             self._start_compiling(key, group)
 
-    def _group(self, key: Hashable, first: Member) -> ProgramGroup:
+    def _add_group(self, key: Hashable, first: Member) -> ProgramGroup:
         group = self.groups[key] = ProgramGroup(
             Population(first, self.config.parallelism or autotune.default_parallelism())
         )
         return group
 
     def _start_compiling(self, key: Hashable, group: ProgramGroup) -> None:
-        """Compile a group's program, unless that was begun."""
+        """Start compiling a group's program, unless it has started."""
         if group.compiling:
             return
         group.compiling, population = True, group.population
-        if key in self.config.known:
-            population.stats = self.config.known[key]
+        if key in self.config.program_stats:
+            population.stats = self.config.program_stats[key]
             group.compiled.set_result(None)
         else:
             group.compiled = self.pool.submit(self._compile, key, group)
 
     def _submit_ready(self, idle: bool) -> list[list[Member]]:
-        """Hand full chunks to the threads; return members for which there is no memory.
+        """Submit full chunks to the threads; return members that do not fit into memory.
 
         Args:
-            idle: whether no more members are built now, so that others too are handed over.
+            idle: whether no more members are built now, so that partial chunks are submitted too.
         """
         if idle:
             for key, group in self.groups.items():
                 self._start_compiling(key, group)
         ready = [one for one in self.groups.values() if one.waiting and one.compiled.done()]
-        refused = []
+        failed = []
         for group in ready:
             error = group.compiled.exception()
             if error is not None:
-                refused.append(_refused(group, error))
+                failed.append(_fail_group(group, error))
             while len(group.waiting) >= self._chunk_size(group):
                 self._submit_chunk(group, self._chunk_size(group))
-        most = CHUNKS_AHEAD * self.config.workers
-        while idle and len(self.jobs) < most and any(one.waiting for one in ready):
-            fullest = max(ready, key=lambda one: len(one.waiting))
-            alone = fullest.population.parallelism.members == 1  # few members too are for all cores
-            left = len(fullest.waiting)
-            self._submit_chunk(fullest, math.ceil(left / most) if alone else left)
-        return refused
+        max_jobs = CHUNKS_AHEAD * self.config.workers
+        while idle and len(self.jobs) < max_jobs and any(group.waiting for group in ready):
+            group = max(ready, key=lambda group: len(group.waiting))
+            single = group.population.parallelism.members == 1  # spread few members over all cores
+            count = len(group.waiting)
+            self._submit_chunk(group, math.ceil(count / max_jobs) if single else count)
+        return failed
 
     def _submit_chunk(self, group: ProgramGroup, count: int) -> None:
         chunk, group.waiting = group.waiting[:count], group.waiting[count:]
         self.jobs.add(self.pool.submit(self._train, group.population, chunk))
 
     def _chunk_size(self, group: ProgramGroup) -> int:
-        """Return how many members are a chunk: few if each trains for long."""
+        """Return the number of members in a chunk: few if each trains for long."""
         members = group.population.parallelism.members
         if members > 1:
             return members
-        return max(1, min(self.config.chunk, int(HAND_OVER_SECONDS / self._member_seconds(group))))
+        return max(1, min(self.config.chunk, int(CHUNK_SECONDS / self._member_seconds(group))))
 
     def _compile(self, key: Hashable, group: ProgramGroup) -> None:
-        """Compile a group's program, in the way that suits the machine and its memory.
+        """Compile a group's program for the parallelism that suits the machine and its memory.
 
         Raises:
-            TooLargeError: if there is no memory for one member.
+            TooLargeError: if one member does not fit into memory.
         """
         population, workers = group.population, self.config.workers
         with self.budget.working(0):
@@ -202,15 +201,15 @@ class ExecutionRound:
             population.set_parallelism(self._choose_parallelism(group, program.as_text()))
         population.fit_memory(self.budget.size // workers)
         memory.check_program(population.bytes_per_call, self.budget.size)
-        self.config.known[key] = population.stats
+        self.config.program_stats[key] = population.stats
 
     def _choose_parallelism(self, group: ProgramGroup, program: str) -> Parallelism:
-        """Return the way that was found best, now if its training is expected to be long."""
+        """Return the best parallelism: cached, measured if training is long, or the default."""
         population, workers = group.population, self.config.workers
         cache_key = autotune.cache_key(program, workers)
         parallelism = autotune.load_cached(cache_key)
         population.note_varying(list(group.waiting))
-        if parallelism is None and self._group_seconds(group) >= autotune.MIN_SECONDS:
+        if parallelism is None and self._group_seconds(group) >= autotune.MIN_TRAINING_SECONDS:
             with self.budget.exclusive():
                 parallelism = autotune.measure_parallelism(population, workers, self.budget.size)
             if parallelism is not None:
@@ -218,12 +217,12 @@ class ExecutionRound:
         return parallelism or population.parallelism
 
     def _group_seconds(self, group: ProgramGroup) -> float:
-        """Return about how long all threads will train the members of a group."""
-        members = self.count * group.seen / self.seen
+        """Return the expected seconds that all threads need for the members of a group."""
+        members = self.count * group.built / self.built
         return members * self._member_seconds(group) / self.config.workers
 
     def _member_seconds(self, group: ProgramGroup) -> float:
-        """Return about how long one member of a group is trained."""
+        """Return the expected seconds of training one member of a group."""
         first = group.population.first
         last = min(first.config.epochs, self.until or first.config.epochs)
         epochs = max(1, last - int(first.train_state.epoch))
@@ -231,14 +230,14 @@ class ExecutionRound:
 
     def _train(self, population: Population, members: list[Member]) -> list[Member]:
         count = population.parallelism.members
-        for at in range(0, len(members), count):
+        for start in range(0, len(members), count):
             with self.budget.working(population.bytes_per_call):
-                population.train(members[at : at + count], self.until, self.ended)
+                population.train(members[start : start + count], self.until, self.canceled)
         return members
 
 
-def _refused(group: ProgramGroup, error: BaseException) -> list[Member]:
-    """Return the members of a group for whose program there is no memory, with the reason."""
+def _fail_group(group: ProgramGroup, error: BaseException) -> list[Member]:
+    """Return the waiting members of a group, with the error if its program is too large."""
     if not isinstance(error, TooLargeError):
         raise error
     members, group.waiting = group.waiting, []

@@ -1,4 +1,4 @@
-"""What an executor is: something that trains members, on this machine or on others."""
+"""The interface of an executor, which trains members on this machine or on others."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Protocol
 from gradus.sweep.members.factory import MemberFactory
 from gradus.sweep.members.member import Member
 
-CHUNK = 8  # members that a worker trains, one after another, before it hands them over
+CHUNK = 8  # members that a worker trains one after another before it returns them
 
 
 class Executor(Protocol):
     """Trains members."""
 
     def run(self, members: Iterable[Member], until: int | None = None) -> Iterator[list[Member]]:
-        """Train members, built one after another, to an epoch; yield them as they are done."""
+        """Train members to an epoch, built one after another; yield them as they are done."""
 
 
 class MemberStream:
-    """Members that are built as they are asked for.
+    """Members that are built lazily.
 
     Args:
-        factory: made them, or makes them.
+        factory: makes the members.
         members: yields them.
-        count: how many there will be at most.
+        count: the maximum number of members.
     """
 
     def __init__(self, factory: MemberFactory, members: Iterator[Member], count: int) -> None:

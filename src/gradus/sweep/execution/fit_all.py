@@ -1,4 +1,4 @@
-"""Models of one structure, trained side by side."""
+"""Trains models of one structure side by side."""
 
 from __future__ import annotations
 
@@ -25,25 +25,32 @@ def fit_all(
     shuffle_seed: int = 0,
     probes: bool = True,
 ) -> list[Model]:
-    """Train models of one structure side by side, each as `fit` would alone.
+    """Train models of one structure side by side; each gets the result of its own `fit`.
 
-    They may differ in every number: the seed, the learning rate, a dropout rate, a penalty.
+    They may differ in any number: the seed, the learning rate, a dropout rate, a penalty.
 
     Args:
-        models: models that were not trained yet; each has its weights and history afterwards.
+        models: untrained models; afterward each has its weights and history.
         x: inputs, as in `Model.fit`.
-        y: targets, the same.
-        batch_size: samples of a step; None for all.
-        epochs: how often each sample is seen.
-        validation_data: `(x, y)` to measure after each epoch.
-        shuffle_seed: of the order of samples, which all members share.
-        probes: whether layer statistics are recorded.
+        y: targets, as in `Model.fit`.
+        batch_size: samples per step; None for all.
+        epochs: the number of epochs.
+        validation_data: `(x, y)` to evaluate after each epoch.
+        shuffle_seed: the seed of the sample order, which all models share.
+        probes: whether to record layer statistics.
 
     Returns:
         The models.
 
     Raises:
         GradusError: if the models differ in structure.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+        >>> models = [gr.Model(gr.Dense(1), "mse", gr.SGD(lr)) for lr in (0.001, 0.1)]
+        >>> slow, fast = gr.fit_all(models, x, 2 * x, epochs=3)
+        >>> bool(fast.history["loss"][-1] < slow.history["loss"][-1])
+        True
     """
     data = make_training_data(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
     fit_settings = {
@@ -51,13 +58,10 @@ def fit_all(
         "shuffle_seed": shuffle_seed,
     }  # fmt: skip
     options = {
-        "monitor": None, "mode": None, "target": None, "restore_best": False,
-        "probes": probes,
+        "monitor": None, "mode": None, "target": None, "restore_best": False, "probes": probes,
     }  # fmt: skip
     builder, fold = MemberBuilder(options), Fold.create(data)
-    members = [
-        builder.build(index, model, fit_settings, fold) for index, model in enumerate(models)
-    ]
+    members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
     if len({member.structure_key for member in members}) != 1:
         raise structure_error()
     population = Population(members[0], Parallelism(len(members)))

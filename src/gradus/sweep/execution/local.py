@@ -1,4 +1,4 @@
-"""Training on this machine: a thread for each core."""
+"""Trains members on this machine, with a thread for each core."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ from gradus.train.devices import check_devices
 
 
 class Local:
-    """The cores of this machine, a thread for each: some compile while others train.
+    """Trains on the cores of this machine: some threads compile while others train.
 
     Args:
-        workers: threads; one for each core if None.
-        width: how many members are trained side by side on a device, by mapping the program; less
-            where memory is short.
-        devices: over how many devices of this machine they are spread.
-        chunk: how many members, one after another, a thread trains at most before it hands them
-            over; fewer where that would take longer than a quarter of a second.
+        workers: the number of threads; None for one for each core.
+        width: the number of members vectorized on a device (`jax.vmap`); fewer if memory is short.
+        chunk: the maximum number of members that a thread trains one after another before it
+            returns them; fewer if they take longer than a quarter of a second.
+        devices: the number of devices of this machine to shard members over.
 
-    With neither `width` nor `devices` members are trained one at a time on a CPU, elsewhere 16 on
-    each device; or, where many train for long, in the way that is measured to be the fastest and
-    kept for the next time.
+    Without `width` and `devices`, members are trained one at a time on a CPU and 16 on each device
+    elsewhere. If many members train for long, the fastest configuration is measured and cached.
 
     Raises:
-        GradusError: for numbers that cannot be.
+        GradusError: for invalid numbers.
     """
 
     def __init__(
@@ -52,30 +50,30 @@ class Local:
     def run(self, members: Iterable[Member], until: int | None = None) -> Iterator[list[Member]]:
         """Train members, built one after another, and yield them as they are done.
 
-        One that needs more memory than there is comes back untrained, with its `error`.
+        A member that does not fit into memory is yielded untrained, with its `error`.
         """
         pool, count = ThreadPoolExecutor(self.config.workers), operator.length_hint(members)
         execution = ExecutionRound(self.config, pool, count, until)
         try:
             yield from execution.run(members)
         finally:
-            execution.ended.set()
+            execution.canceled.set()
             pool.shutdown(cancel_futures=True)
 
 
 def _parallelism(width: int | None, devices: int | None) -> Parallelism | None:
-    """Return the way that some of its numbers ask for; None where neither is given."""
+    """Return the parallelism that a user asked for; None if neither number is given."""
     if width is None and devices is None:
         return None
-    other = default_parallelism()
-    wide = other.width if width is None else whole_number("width", width, 1)
-    spread = other.devices if devices is None else whole_number("devices", devices, 1)
-    check_devices(spread, jax.local_devices())
-    return Parallelism(wide, spread)
+    default = default_parallelism()
+    width = default.width if width is None else whole_number("width", width, 1)
+    devices = default.devices if devices is None else whole_number("devices", devices, 1)
+    check_devices(devices, jax.local_devices())
+    return Parallelism(width, devices)
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Memory that the trainings of a sweep share."""
+"""The memory that the trainings of a sweep share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 
 class MemoryBudget:
-    """Bytes that members hold while they lie built, and that threads take while they work.
+    """Counts the bytes that built members hold and that working threads use.
 
     Args:
-        size: how many there are.
+        size: the bytes available.
 
     Attributes:
-        free: how many are left; less than none where one thread alone needs more.
+        free: the bytes left; negative if a single thread needs more than there are.
     """
 
     def __init__(self, size: int) -> None:
@@ -23,14 +23,14 @@ class MemoryBudget:
         self._changed = threading.Condition()
 
     def reserve(self, size: int) -> None:
-        """Count bytes as held, or with a negative number as let go."""
+        """Reserve bytes, or release them if `size` is negative."""
         with self._changed:
             self.free -= size
             self._changed.notify_all()
 
     @contextlib.contextmanager
     def working(self, size: int) -> Iterator[None]:
-        """Take bytes for a while, as soon as they are free or no other thread works."""
+        """Use bytes within the block, once they are free or no other thread is working."""
         with self._changed:
             self._changed.wait_for(lambda: self.free >= size or not self._working)
             self._working += 1
@@ -45,6 +45,6 @@ class MemoryBudget:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Wait until no thread works, and let none begin for a while."""
+        """Wait until no thread works, and let none start within the block."""
         with self.working(self.size + 1):
             yield

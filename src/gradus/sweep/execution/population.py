@@ -1,10 +1,9 @@
 """A population: members of one structure, trained by one compiled program.
 
-The members' networks, optimisers and tasks are trees with the same structure. One after another
-they are arguments of the same program, as no number in them is part of it. Side by side, what
-training changes is stacked, and so are the numbers in which members differ, and the program is
-mapped over them; the other numbers and the samples are shared. Spread over devices, each of them
-trains its share of the members.
+The members' networks, optimizers and tasks are pytrees of the same structure, and all numbers in
+them are arguments of the program. To train several members in one call, their train states and the
+numbers in which they differ are stacked and the program is vectorized over them; other numbers and
+the samples are shared. Sharded over devices, each device trains some of the members.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from gradus.sweep.members.member import Member
 from gradus.train import loop, memory
 from gradus.train.batches import BatchSource, Samples
 
-CALL_SECONDS = 2.0  # expected seconds of a call of the program at most, as Ctrl-C waits for its end
+CALL_SECONDS = 2.0  # expected seconds of a program call at most, as Ctrl-C waits for its end
 
 
 @dataclasses.dataclass
 class ProgramStats:
-    """What is known of a program, beside its members.
+    """What is known about a program, independent of its members.
 
     Attributes:
-        parallelism: how members are trained.
-        bytes_per_call: what a call of the compiled program takes on a device (on a CPU on all of
-            them, since they share its memory), the samples not counted.
-        flops: the floating-point operations of a step, with a share of the validation.
-        varying: in which numbers of settings and key members were ever seen to differ.
+        parallelism: how many members a call trains.
+        bytes_per_call: the memory of a call on a device without the samples (on a CPU of all
+            devices, which share its memory).
+        flops: the floating-point operations of a step and a validation batch.
+        varying: in which leaves of settings and key members have differed so far.
     """
 
     parallelism: Parallelism
@@ -58,11 +57,11 @@ class Population:
     """Members of one structure, and the program that they share.
 
     Args:
-        first: one of them.
-        parallelism: how they are trained.
+        first: one of the members.
+        parallelism: how many members a call trains.
 
     Attributes:
-        stats: what is known of the program.
+        stats: what is known about the program.
     """
 
     def __init__(self, first: Member, parallelism: Parallelism | None = None) -> None:
@@ -73,57 +72,57 @@ class Population:
 
     @property
     def parallelism(self) -> Parallelism:
-        """How members are trained."""
+        """How many members a call trains."""
         return self.stats.parallelism
 
     @property
     def bytes_per_call(self) -> int:
-        """The bytes that a call takes."""
+        """The memory of a call."""
         return self.stats.bytes_per_call
 
     def compile(self) -> Any:
-        """Compile the program, so that threads that train its members need not; return it lowered.
+        """Compile the program, so that training threads need not; return it lowered.
 
-        What it takes is known then.
+        This sets `bytes_per_call` and `flops`.
         """
         training, train_state = self.training_of([self.first])
         lowered = training.lower(train_state)
         compiled = lowered.compile()
         shared = jax.default_backend() == "cpu"
-        there = memory.tree_bytes(train_state) // (1 if shared else self.parallelism.devices)
-        self.stats.bytes_per_call = there + memory.program_bytes(compiled) * (
-            self.parallelism.devices if shared else 1
-        )
+        devices = self.parallelism.devices
+        state_bytes = memory.tree_bytes(train_state) // (1 if shared else devices)
+        program_bytes = memory.program_bytes(compiled) * (devices if shared else 1)
+        self.stats.bytes_per_call = state_bytes + program_bytes
         self.stats.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
         return lowered
 
     def with_parallelism(self, parallelism: Parallelism) -> Population:
-        """Return the same population, trained in another way."""
+        """Return the same population with another parallelism."""
         other = Population(self.first, parallelism)
         other.stats.varying = self.stats.varying
         return other
 
     def note_varying(self, members: Sequence[Member]) -> tuple[bool, ...]:
-        """Note in which numbers of settings and key members differ; return which ever did.
+        """Record in which leaves of settings and key members differ; return all so far.
 
-        Those have a population axis. Which ones are is part of the program, so that a number that
-        differs only later has it compiled once more.
+        Those leaves have a population axis. That is part of the program, so a leaf that starts to
+        differ later causes one more compilation.
         """
         now = [leaves_differ(column) for column in _columns(members)]
         with self._varying_lock:
-            known = self.stats.varying or (False,) * len(now)
-            self.stats.varying = tuple(map(operator.or_, known, now))
+            before = self.stats.varying or (False,) * len(now)
+            self.stats.varying = tuple(map(operator.or_, before, now))
             return self.stats.varying
 
     def set_parallelism(self, parallelism: Parallelism) -> None:
-        """Have members trained in another way."""
+        """Change the parallelism; compile again if it differs."""
         if parallelism != self.parallelism:
             self.stats.parallelism = parallelism
             self._orders.clear()
             self.compile()
 
     def fit_memory(self, free_bytes: int) -> None:
-        """Have fewer members side by side until a call takes no more bytes than there are."""
+        """Reduce the parallelism until a call fits into memory."""
         while self.parallelism.members > 1 and self.bytes_per_call > free_bytes:
             width, devices = self.parallelism.width, self.parallelism.devices
             narrower = max(1, min(width - 1, width * free_bytes // self.bytes_per_call))
@@ -133,24 +132,24 @@ class Population:
         self,
         members: Sequence[Member],
         until: int | None = None,
-        ended: threading.Event | None = None,
+        canceled: threading.Event | None = None,
     ) -> None:
         """Train members to the end of the epoch `until`, or to their last.
 
         Args:
             members: at most `parallelism.members` of them; those behind catch up first.
             until: an epoch, counted from 1.
-            ended: where it is set, members stay where the last call of the program left them.
+            canceled: if set, members keep the state of the last program call.
         """
 
         def end(member: Member) -> int:
             return member.config.epochs if until is None else min(until, member.config.epochs)
 
-        while left := [m for m in members if not m.done and int(m.train_state.epoch) < end(m)]:
-            if ended is not None and ended.is_set():
+        while running := [m for m in members if not m.done and int(m.train_state.epoch) < end(m)]:
+            if canceled is not None and canceled.is_set():
                 return
-            first = min(int(member.train_state.epoch) for member in left)
-            live = [member for member in left if int(member.train_state.epoch) == first]
+            first = min(int(member.train_state.epoch) for member in running)
+            live = [member for member in running if int(member.train_state.epoch) == first]
             training, train_state = self.training_of(live)
             epochs = min(self._epochs_per_call(), *(end(member) - first for member in live))
             # On a CPU these are views; `jax.device_get` takes three times as long to make them.
@@ -165,8 +164,8 @@ class Population:
     def step_seconds(self) -> float:
         """The expected seconds of a training step of one member.
 
-        The program's operations are those of a step, which are about three times the forward pass
-        of its samples, and of the forward pass of a batch of the validation.
+        The program's operations are those of a step, about three times the forward pass of its
+        samples, plus the forward pass of a validation batch.
         """
         training = self.first.training
         trained = 3 * (training.config.batch_size or len(training.rows))
@@ -177,20 +176,20 @@ class Population:
         return cost_model.step_seconds(flops)
 
     def _epochs_per_call(self) -> int:
-        """Return how many epochs a call may take, so that it ends before long."""
+        """Return how many epochs a call runs, so that it ends within `CALL_SECONDS`."""
         shape = self.first.training.shape
         epoch_seconds = self.step_seconds * shape.steps_per_epoch * self.parallelism.width
         return max(1, min(shape.max_epochs, int(CALL_SECONDS / epoch_seconds)))
 
     def training_of(self, members: Sequence[Member]) -> tuple[loop.CompiledTraining, Any]:
-        """Return the program with some members' settings in place, and where they stand."""
+        """Return the program with the settings of some members, and their train states."""
         first, parallelism = members[0], self.parallelism
         training = dataclasses.replace(
             first.training, settings=first.program_settings, sample_order=self._order
         )
         if parallelism.members == 1:
             return training, first.program_state
-        # What is left over is a copy of the last, computed and thrown away.
+        # Copies of the last member fill up the call; their results are discarded.
         filled = [*members, *[members[-1]] * parallelism.members][: parallelism.members]
         varying = self.note_varying(filled)
         leaves = [
@@ -208,14 +207,14 @@ class Population:
         return training, train_states
 
     def _samples(self, devices: Mesh) -> tuple[Samples, BatchSource | None]:
-        """Return the samples, whole on each of some devices."""
+        """Return the samples, replicated on several devices."""
         samples, validation = self.first.fold.on_devices(devices)
-        if self.first.config.batch_size is None:  # a batch is the rows that are trained on
+        if self.first.config.batch_size is None:  # a batch is all training rows
             samples = loop.put_on_device(self.first.training.samples, devices)
         return samples, validation
 
     def _order(self, first: int, epochs: int) -> Any:
-        """Return the order of samples, drawn once for all members."""
+        """Return the sample order, drawn once for all members."""
         if (first, epochs) not in self._orders:
             order, devices = self._draw(first, epochs), self.parallelism.devices
             self._orders[first, epochs] = loop.put_on_device(
@@ -225,10 +224,10 @@ class Population:
 
 
 def _numbers(member: Member) -> tuple[Any, Any]:
-    """Return what a program takes of a member that training does not change."""
+    """Return the arguments of the program that training does not change."""
     return member.program_settings, member.training.key
 
 
 def _columns(members: Sequence[Member]) -> list[tuple[Any, ...]]:
-    """Return each of these numbers of all members."""
+    """Return the leaves of these arguments, each for all members."""
     return list(zip(*(jax.tree.leaves(_numbers(member)) for member in members), strict=True))

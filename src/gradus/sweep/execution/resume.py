@@ -1,4 +1,4 @@
-"""A trial runner that continues where an earlier one was stopped."""
+"""A trial runner that resumes a stopped sweep."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.search.base import Search
 from gradus.sweep.search.trial import STOPPED, WAITING, Trial, TrialRecord
 
-MAX_BUILDS = 32  # trials of which one at least should be possible
+MAX_BUILD_ATTEMPTS = 32  # trials to try to build before all are taken to be invalid
 
 
 class ResumableRunner(TrialRunner):
-    """A contest in which a trial that has a record is not trained again.
+    """A trial runner that does not train a trial again if it has a record.
 
-    It has come to an epoch at once, stands there as it stood, and ends where it ended: so those
-    that are trained anew race against the same trials as before.
+    Such a trial reaches an epoch at once, with the score it had there, and ends where it ended, so
+    the other trials compete with the same scores as before.
 
     Attributes:
-        records: the records by the trials' numbers.
-        scores: how each trial stood when a strategy asked, by number and epoch.
+        records: the records by trial number.
+        scores: the scores of each trial when a strategy asked, by number and epoch.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -33,54 +33,54 @@ class ResumableRunner(TrialRunner):
         self._epochs_reached: dict[int, int] = {}
 
     def find_early_stopping(self, search: Search) -> None:
-        """Find out what the trials are judged by, from the first that can be built.
+        """Find the monitor and mode from the first trial that can be built.
 
         Raises:
-            GradusError: if none can.
+            GradusError: if none can be built.
         """
-        found: list[GradusError] = []
-        for number in range(min(search.trials, MAX_BUILDS)):
+        errors: list[GradusError] = []
+        for number in range(min(search.trials, MAX_BUILD_ATTEMPTS)):
             try:
                 self._build_members(number, search.ask(number, 1)[0])
                 return
             except GradusError as error:
-                found.append(error)
-        if len(set(map(str, found))) == 1:  # of the data or of `fit`, not of what trials differ in
-            raise found[0]
-        raise GradusError(f"No trial could be built: {found[0]}")
+                errors.append(error)
+        if len(set(map(str, errors))) == 1:  # about the data or `fit`, not about single trials
+            raise errors[0]
+        raise GradusError(f"No trial could be built: {errors[0]}")
 
     def recorded_batch(self, search: Search, first: int) -> list[Trial]:
-        """Return the batch that begins with a number if a record of each trial is there."""
-        numbers = self._numbers(search, first)
+        """Return the batch from trial `first` on if all of its trials have records, else []."""
+        numbers = self._batch_numbers(search, first)
         if not all(number in self.records for number in numbers):
             return []
         return [dataclasses.replace(self.records[number].trial) for number in numbers]
 
-    def next_batch(self, search: Search, first: int, anew: bool = False) -> list[Trial]:
-        """Return the batch that begins with a number, its values drawn or as they were recorded.
+    def next_batch(self, search: Search, first: int, retrain: bool = False) -> list[Trial]:
+        """Return the batch from trial `first` on, its values drawn or as recorded.
 
         Args:
-            search: what draws.
-            first: the number.
-            anew: whether all of it is to be trained, whatever is recorded.
+            search: draws the values.
+            first: the number of its first trial.
+            retrain: whether to ignore all records.
         """
-        numbers = self._numbers(search, first)
+        numbers = self._batch_numbers(search, first)
         trials = []
         for number, values in zip(numbers, search.ask(first, len(numbers)), strict=True):
             self._batches[number] = first, len(numbers)
-            if anew:
+            if retrain:
                 self.records.pop(number, None)
             record = self.records.get(number)
             trials.append(Trial(number, values if record is None else record.trial.values))
         return trials
 
     def record(self, trial: Trial) -> TrialRecord:
-        """Return what is to be known of a trial that has ended."""
+        """Return the record of a trial that has ended."""
         batch = self._batches[trial.number]
         return TrialRecord(trial, batch, self.scores.get(trial.number, {}))
 
     def train_until(self, trials: Sequence[Trial], until: int | None = None) -> None:
-        """Train trials to the end of the epoch `until`, or read how they came there."""
+        """Train trials to the end of the epoch `until`, or restore them from their records."""
         if until is not None:
             self._epochs_reached |= dict.fromkeys((trial.number for trial in trials), until)
         super().train_until([one for one in trials if not self._is_recorded(one, until)], until)
@@ -91,30 +91,30 @@ class ResumableRunner(TrialRunner):
         if trial.status != WAITING:
             return super().current_score(trial)
         epoch = self._epochs_reached.get(number, 0)
-        known = self.records[number].scores if number in self.records else {}
-        found = known[epoch] if epoch in known else super().current_score(trial)
-        self.scores.setdefault(number, {})[epoch] = found
-        return found
+        recorded = self.records[number].scores if number in self.records else {}
+        score = recorded[epoch] if epoch in recorded else super().current_score(trial)
+        self.scores.setdefault(number, {})[epoch] = score
+        return score
 
     def stop_trials(self, trials: Iterable[Trial]) -> None:
-        """End trials where they stand."""
+        """End trials at their current epochs."""
         for trial in trials:
             if trial.number in self.records:
                 self._restore(trial)
             else:
                 super().stop_trials([trial])
 
-    def _numbers(self, search: Search, first: int) -> range:
-        """Return the numbers of the batch that begins with one; as it was cut when it was asked."""
-        left = search.trials - first
-        size = left if search.batch is None else search.batch
+    def _batch_numbers(self, search: Search, first: int) -> range:
+        """Return the trial numbers of the batch from `first` on, with its recorded size if any."""
+        remaining = search.trials - first
+        size = remaining if search.batch is None else search.batch
         for record in self.records.values():
             if record.batch[0] == first:
                 size = record.batch[1]
-        return range(first, first + min(size, left))
+        return range(first, first + min(size, remaining))
 
     def _is_recorded(self, trial: Trial, until: int | None) -> bool:
-        """Whether a record says how a trial came to an epoch; if to its end, it has ended."""
+        """Return whether a record covers a trial up to an epoch; restore it if it ends by then."""
         record = self.records.get(trial.number)
         if record is None:
             return False
@@ -125,11 +125,11 @@ class ResumableRunner(TrialRunner):
             return True
         if until is not None and until <= last and until in record.scores:
             return True
-        del self.records[trial.number]  # it is to go another way than it went
+        del self.records[trial.number]  # the strategy now trains it differently
         return False
 
     def _restore(self, trial: Trial) -> None:
-        """Have a trial end as its record says."""
+        """End a trial as recorded."""
         record = self.records[trial.number]
         self.scores[trial.number] = record.scores
         for field in dataclasses.fields(Trial):

@@ -1,4 +1,4 @@
-"""The trials of a sweep that are under way: built, trained, compared, and ended."""
+"""Builds, trains, compares, and ends the trials of a sweep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.hyperparameters import resolve
-from gradus.models.model import Model
 from gradus.space import Value
 from gradus.sweep.execution.executor import Executor, MemberStream
 from gradus.sweep.members.factory import MemberBuilder, MemberFactory
@@ -21,20 +20,19 @@ from gradus.train.early_stopping import EarlyStopping
 
 
 class TrialRunner:
-    """The trials of a sweep that are under way.
+    """Runs the trials of a sweep.
 
     Args:
         factory: makes their members.
-        seeds: how many seeds each trial is trained with, on each fold.
+        seeds: the number of seeds that each trial is trained with, on each fold.
         executor: trains the members.
         on_trial_end: called with each trial that has ended.
-        seed: of what a strategy draws.
+        seed: the seed of strategies.
 
     Attributes:
-        members: of the trials that are under way, or kept, by the number of the trial.
-        early_stopping: what the trials are judged by; None as long as none was built.
-        keep_diverged: whether a trial that diverged is not ended, so it can continue from
-            another's weights.
+        members: the members of running and kept trials, by trial number.
+        early_stopping: the monitor and mode of the trials; None until one is built.
+        keep_diverged: whether diverged trials stay, so that they can continue from other weights.
     """
 
     def __init__(
@@ -53,23 +51,23 @@ class TrialRunner:
 
     @property
     def members_per_trial(self) -> int:
-        """How many members each trial has."""
+        """The number of members of each trial."""
         return self.seeds * self.factory.data.fold_count
 
     def train_until(self, trials: Sequence[Trial], until: int | None = None) -> None:
         """Train trials to the end of the epoch `until`, or to their last.
 
-        A trial that has come to its last epoch or has diverged is ended, and so is one that cannot
-        be built or trained.
+        Trials that reach their last epoch or diverge are ended, and so are those that cannot be
+        built or trained.
         """
         by_number = {trial.number: trial for trial in trials}
-        arrived: dict[int, int] = {}
+        done_counts: dict[int, int] = {}
         count = self.members_per_trial * len(trials)
-        stream = MemberStream(self.factory, self._members_of(trials), count)
+        stream = MemberStream(self.factory, self._built_members(trials), count)
         for done in self.executor.run(stream, until):
             for member in done:
-                arrived[member.trial] = arrived.get(member.trial, 0) + 1
-                if arrived[member.trial] == self.members_per_trial:
+                done_counts[member.trial] = done_counts.get(member.trial, 0) + 1
+                if done_counts[member.trial] == self.members_per_trial:
                     self._end_if_done(by_number[member.trial])
 
     def current_score(self, trial: Trial) -> float:
@@ -79,22 +77,22 @@ class TrialRunner:
         return float(np.mean([_monitored_value(member) for member in self.members[trial.number]]))
 
     def has_diverged(self, trial: Trial) -> bool:
-        """Return whether a trial that trains has come upon numbers that are not finite."""
+        """Return whether a running trial has diverged: it reached numbers that are not finite."""
         return any(bool(member.train_state.diverged) for member in self.members[trial.number])
 
     def max_epochs(self, trials: Sequence[Trial]) -> int:
-        """Return the number of the last epoch of the trial that is to train the longest."""
-        given = self.factory.settings["epochs"]
-        drawn = [resolve(given, self.factory.hypers, trial.values) for trial in trials]
+        """Return the largest number of epochs that any of the trials trains for."""
+        setting = self.factory.settings["epochs"]
+        drawn = [resolve(setting, self.factory.hypers, trial.values) for trial in trials]
         return max((epochs for epochs in drawn if isinstance(epochs, int)), default=1)
 
     def stop_trials(self, trials: Iterable[Trial]) -> None:
-        """End trials where they stand."""
+        """End trials at their current epochs."""
         for trial in trials:
             self._end_trial(trial, STOPPED)
 
     def end_finished(self, trials: Iterable[Trial]) -> list[Trial]:
-        """End the trials that are trained to their last epoch; return all that have ended."""
+        """End the trials that reached their last epoch; return all that have ended."""
         trials = list(trials)
         for trial in trials:
             if trial.status == WAITING and trial.number in self.members:
@@ -102,28 +100,27 @@ class TrialRunner:
         return [trial for trial in trials if trial.status != WAITING]
 
     def continue_from(self, trial: Trial, other: Trial, values: Mapping[str, Value]) -> None:
-        """Have a trial continue from where another one stands, with values of its own.
+        """Continue a trial from another one's train state and history, with its own values.
 
-        Its record is the other's up to now, since that is how its weights came about. Nothing
-        happens if its structure with these values is not the other's.
+        Nothing happens if its structure with these values differs from the other's.
         """
-        former = self.members[other.number]
-        members = self._build_successors(trial.number, values, former)
+        source = self.members[other.number]
+        members = self._build_successors(trial.number, values, source)
         if members is None:
             return
         self.members[trial.number] = members
-        epoch = max(int(member.train_state.epoch) for member in former)
+        epoch = max(int(member.train_state.epoch) for member in source)
         before = other.lineage or [(0, other.values)]
         trial.values, trial.lineage = dict(values), [*before, (epoch, dict(values))]
 
     def build(self, trial: Trial) -> list[Member]:
-        """Return the members of a trial, built if they are not yet."""
+        """Return the members of a trial; build them if needed."""
         if trial.number not in self.members:
             self.members[trial.number] = self._build_members(trial.number, trial.values)
         return self.members[trial.number]
 
     def trained_members(self, trial: Trial) -> list[Member]:
-        """Return the members of a trial that has ended, trained again if they were let go."""
+        """Return the trained members of a trial that has ended; train them again if dropped."""
         if trial.number in self.members:
             return self.members[trial.number]
         (_, values), *later = trial.lineage or [(0, trial.values)]
@@ -143,17 +140,13 @@ class TrialRunner:
         factory = dataclasses.replace(self.factory, builder=builder)
         return TrialRunner(factory, self.seeds, self.executor, lambda trial: None, self.seed)
 
-    def make_model(self, values: Mapping[str, Value]) -> Model:
-        """Return an unbuilt model with some values in the places of its hyperparameters."""
-        return self.factory.make_model(values)[0]
-
-    def _members_of(self, trials: Sequence[Trial]) -> Iterator[Member]:
-        """Yield the members of trials that have not ended; a trial that cannot be fails alone."""
+    def _built_members(self, trials: Sequence[Trial]) -> Iterator[Member]:
+        """Yield the members of trials; a trial that cannot be built fails alone."""
         for trial in trials:
             try:
                 yield from self.build(trial)
             except GradusError as error:
-                self._fail(trial, str(error))
+                self._fail_trial(trial, str(error))
 
     def _train(self, members: list[Member], until: int) -> None:
         stream = MemberStream(self.factory, iter(members), len(members))
@@ -163,38 +156,38 @@ class TrialRunner:
                     raise GradusError(member.error)
 
     def _build_members(self, number: int, values: Mapping[str, Value]) -> list[Member]:
-        """Return new members of a trial: each seed on each fold."""
-        made = []
+        """Return new members of a trial, one for each seed and fold."""
+        members = []
         for seed in range(self.seeds):
             for fold in range(self.factory.data.fold_count):
-                made.append(self.factory.make_member(number, values, seed, fold))
-        self.early_stopping = self.early_stopping or made[0].early_stopping
-        return made
+                members.append(self.factory.make_member(number, values, seed, fold))
+        self.early_stopping = self.early_stopping or members[0].early_stopping
+        return members
 
     def _build_successors(
-        self, number: int, values: Mapping[str, Value], former: list[Member]
+        self, number: int, values: Mapping[str, Value], source: list[Member]
     ) -> list[Member] | None:
-        """Return members with new values that stand where others do; None if they cannot."""
-        made = self._build_members(number, values)
-        for member, one in zip(made, former, strict=True):
-            if member.structure_key != one.structure_key:
+        """Return members with new values and the states of others; None if structures differ."""
+        members = self._build_members(number, values)
+        for member, other in zip(members, source, strict=True):
+            if member.structure_key != other.structure_key:
                 return None
-            member.train_state = one.train_state
-            member.model.history = copy.deepcopy(one.model.history)
-        return made
+            member.train_state = other.train_state
+            member.model.history = copy.deepcopy(other.model.history)
+        return members
 
     def _end_if_done(self, trial: Trial) -> None:
         errors = [member.error for member in self.members[trial.number] if member.error]
         if errors:
-            self._fail(trial, errors[0])
+            self._fail_trial(trial, errors[0])
             return
-        broken = self.has_diverged(trial)  # without one of its members it has no score any more
-        if broken and self.keep_diverged:
+        diverged = self.has_diverged(trial)  # without all of its members it has no score
+        if diverged and self.keep_diverged:
             return
-        if broken or all(member.done for member in self.members[trial.number]):
+        if diverged or all(member.done for member in self.members[trial.number]):
             self._end_trial(trial, FINISHED)
 
-    def _fail(self, trial: Trial, error: str) -> None:
+    def _fail_trial(self, trial: Trial, error: str) -> None:
         self.members.pop(trial.number, None)
         trial.status, trial.error = FAILED, error
         self.on_trial_end(trial)
@@ -207,11 +200,9 @@ class TrialRunner:
 
 
 def _monitored_value(member: Member) -> float:
-    """Return the monitored number of the epoch that would be kept if training ended now."""
-    values, train_state = (
-        member.model.history.get(member.early_stopping.monitor),
-        member.train_state,
-    )
+    """Return the monitored metric of the epoch that would be kept if training ended now."""
+    values = member.model.history.get(member.early_stopping.monitor)
+    train_state = member.train_state
     if values is None or not len(values) or bool(train_state.diverged):
         return math.nan
     if train_state.best is not None and int(train_state.stopping_state["epoch"]):

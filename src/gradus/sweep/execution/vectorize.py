@@ -1,6 +1,6 @@
-"""Members side by side: their trees stacked, and the program mapped over them and over devices.
+"""Vectorizes a training program over stacked pytrees and shards it over devices.
 
-Nothing here knows what a member is: trees of one structure come in, and one comes out.
+Nothing here depends on `Member`: pytrees of one structure come in, and one comes out.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Parallelism:
-    """How one call of a program trains members of a population.
+    """How many members one call of a program trains.
 
     Attributes:
-        width: how many are trained side by side on a device, by mapping the program.
-        devices: how many devices they are spread over.
+        width: the members vectorized on each device.
+        devices: the devices that members are sharded over.
     """
 
     width: int = 1
@@ -37,12 +37,12 @@ class Parallelism:
 
     @property
     def members(self) -> int:
-        """How many members there are in all."""
+        """The number of members in all."""
         return self.width * self.devices
 
 
 def stack_trees(trees: Sequence[T]) -> T:
-    """Return trees of one structure as one, whose leaves have a population axis in front.
+    """Return trees of one structure stacked along a leading population axis.
 
     Raises:
         GradusError: if their structures differ.
@@ -51,21 +51,21 @@ def stack_trees(trees: Sequence[T]) -> T:
     shapes = {tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree)) for tree in trees}
     if len(structures) != 1 or len(shapes) != 1:
         raise structure_error()
-    made: T = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-    return made
+    stacked: T = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+    return stacked
 
 
 def take_member(tree: T, index: int) -> T:
     """Return one member of a stacked tree."""
-    made: T = jax.tree.map(lambda leaf: leaf[index], tree)
-    return made
+    member: T = jax.tree.map(lambda leaf: leaf[index], tree)
+    return member
 
 
 def structure_error() -> GradusError:
-    """Return the error for models that are not one program."""
+    """Return the error for models that cannot share a program."""
     return GradusError(
-        "These models differ in structure (layers, widths, activations, the kind of optimiser "
-        "or loss), so that they are not one program: train each with fit."
+        "These models differ in structure (layers, widths, activations, optimizer, or loss), so "
+        "they cannot share one program: train each with fit."
     )
 
 
@@ -74,33 +74,31 @@ def _is_key(leaf: Any) -> bool:
 
 
 def leaves_differ(leaves: Sequence[Any]) -> bool:
-    """Return whether a leaf of several members is not the same in all."""
+    """Return whether a leaf differs between members."""
     first, *others = map(jax.random.key_data, leaves) if _is_key(leaves[0]) else leaves
-    return not all(
-        other is first or np.array_equal(first, other, equal_nan=True) for other in others
-    )
+    return not all(one is first or np.array_equal(first, one, equal_nan=True) for one in others)
 
 
 def stack_leaves(leaves: Sequence[Any]) -> Any:
-    """Return a leaf of several members as one, with a population axis in front."""
+    """Return a leaf of several members stacked along a leading population axis."""
     return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack(leaves)
 
 
 @functools.lru_cache(8)
 def population_mesh(devices: int) -> Mesh:
-    """Return the first devices of this process, over which members are spread."""
+    """Return a mesh of the first devices of this process."""
     chosen = jax.local_devices()[:devices]
     return jax.make_mesh((devices,), (AXIS,), (AxisType.Auto,), devices=chosen)
 
 
 @functools.lru_cache(256)
 def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> Any:
-    """Return the program of several members, compiled where it is first called.
+    """Return the program of several members, compiled at its first call.
 
     Args:
-        parallelism: how they are trained.
-        varying: which leaves of settings and key have a population axis; those of the train
-            state all have.
+        parallelism: how many members are vectorized and over how many devices.
+        varying: which leaves of settings and key have a population axis; all leaves of the train
+            state have one.
     """
 
     def program(train_state: Any, *arguments: Any, shape: ProgramShape) -> Any:
@@ -112,21 +110,20 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
             return run_epochs(train_state, *settings, *shared, key, shape=shape)
 
         def alone(train_state: Any, leaves: Any, shared: Any) -> Any:
-            own = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varying, strict=True)]
-            return jax.tree.map(
-                lambda leaf: leaf[None], one(take_member(train_state, 0), own, shared)
-            )
+            leaves = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varying, strict=True)]
+            result = one(take_member(train_state, 0), leaves, shared)
+            return jax.tree.map(lambda leaf: leaf[None], result)
 
-        # A single member is not mapped, by which all of its conditions would take both branches.
+        # A single member is not vectorized: `vmap` would execute both branches of its conditions.
         axes = 0, [0 if vary else None for vary in varying], None
         mapped = jax.vmap(one, axes) if parallelism.width > 1 else alone
         if parallelism.devices > 1:
-            cut, whole = PartitionSpec(AXIS), PartitionSpec()
+            sharded, replicated = PartitionSpec(AXIS), PartitionSpec()
             mapped = jax.shard_map(
                 mapped,
                 mesh=population_mesh(parallelism.devices),
-                in_specs=(cut, [cut if vary else whole for vary in varying], whole),
-                out_specs=cut,
+                in_specs=(sharded, [sharded if v else replicated for v in varying], replicated),
+                out_specs=sharded,
                 check_vma=False,
             )
         return mapped(train_state, leaves, (train, validation, epochs, first))

@@ -1,1 +1,1 @@
-"""Members: the trainings that a trial consists of, one for each seed and fold."""
+"""Members: the trainings of a trial, one for each seed and fold."""

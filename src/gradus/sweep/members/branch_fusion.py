@@ -1,10 +1,10 @@
-"""Branch fusion: members that differ in an activation or in the kind of optimizer, in one program.
+"""Branch fusion: one program for members with different activations or optimizers.
 
 Compiling costs as much as a minute of small steps, and three activations times three optimizers
-would be nine programs. Fused, they are one, in which a number of each member chooses the branch
-(`nn/activation_switch.py`, `optim/optimizer_switch.py`). A member stays the model that it is: its
-settings and its train state take the form with switches before a call of the program, and the
-state takes its own form again afterward.
+would be nine programs. Fused, they are one program, in which a number of each member selects the
+branch (`nn/activation_switch.py`, `optim/optimizer_switch.py`). The member's model does not change:
+its settings and train state are converted to a form with switches before a call of the program, and
+the state is converted back afterward.
 """
 
 from __future__ import annotations
@@ -36,13 +36,12 @@ from gradus.train.task import Task
 
 
 class FusedForm(NamedTuple):
-    """The form with switches of a member's settings.
+    """A member's settings with switches.
 
     Attributes:
         settings: network without weights, optimizer, task, and early stopping.
-        zero_states: the optimizer state with zeros for every option; None if the optimizer is no
-            choice.
-        which: the index of the member's own optimizer among the options.
+        zero_states: an optimizer state of zeros for every option; None if the optimizer is fixed.
+        which: the index of the member's optimizer among the options.
     """
 
     settings: tuple[Any, ...]
@@ -50,7 +49,7 @@ class FusedForm(NamedTuple):
     which: int
 
     def enter(self, train_state: TrainState) -> TrainState:
-        """Return a train state in the form with switches."""
+        """Return a train state converted to the form with switches."""
         if self.zero_states is None:
             return train_state
         opt_states = []
@@ -61,7 +60,7 @@ class FusedForm(NamedTuple):
         return dataclasses.replace(train_state, opt_states=tuple(opt_states))
 
     def leave(self, train_state: TrainState) -> TrainState:
-        """Return a train state in the member's own form."""
+        """Return a train state converted back to the member's form."""
         if self.zero_states is None:
             return train_state
         own = tuple(state["options"][self.which] for state in train_state.opt_states)
@@ -69,14 +68,13 @@ class FusedForm(NamedTuple):
 
 
 class BranchFusion:
-    """How the members of a sweep are fused.
+    """Fuses the members of a sweep.
 
     Args:
         settings: the arguments of the model, with spaces.
         hypers: the hyperparameters of the sweep.
-        names: of the choices that become switches.
-        make_model: returns the unbuilt model of some values, given what stands in the places of
-            some of them instead.
+        names: the names of the choices that become switches.
+        make_model: returns the unbuilt model for some values and overrides.
         abstract_init: returns the abstract network of an unbuilt network for an example.
     """
 
@@ -92,7 +90,7 @@ class BranchFusion:
         chosen = {name: hypers[name].space for name in names}
         optimizer = settings.get("optimizer")
         self._optimizer = next((name for name, one in chosen.items() if one is optimizer), None)
-        self._options = [] if self._optimizer is None else self._all(chosen[self._optimizer])
+        self._options = [] if self._optimizer is None else self._optimizers(chosen[self._optimizer])
         self._activations = {
             name: space.options
             for name, space in chosen.items()
@@ -109,12 +107,12 @@ class BranchFusion:
         params: Params,
         task: Task,
     ) -> FusedForm:
-        """Return the settings of a member in the form with switches.
+        """Return a member's settings with switches.
 
         Args:
             settings: network without weights, optimizer, task, and early stopping.
             model: the member's built model.
-            values: the number drawn of each hyperparameter that counts.
+            values: the number drawn for each active hyperparameter.
             params: the trained weights by path.
             task: what is learned.
         """
@@ -122,12 +120,12 @@ class BranchFusion:
         structure = jax.tree.structure(net)
         if structure not in self._nets:
             self._nets[structure] = self._switched_net(net, model, values)
-        net, which, zero_states = _with_numbers_of(self._nets[structure], net), 0, None
+        net, which, zero_states = _copy_numbers(net, self._nets[structure]), 0, None
         if self._optimizer is not None and self._can_switch(model.optimizer):
             which = int(values[self._optimizer])
             options = [*self._options[:which], optimizer, *self._options[which + 1 :]]
             optimizer = OptimizerSwitch(which=which, options=tuple(options))
-            zero_states = self._zeros(optimizer, params, task)
+            zero_states = self._zero_states_for(optimizer, params, task)
         return FusedForm(canonicalize((net, optimizer, *others)), zero_states, which)
 
     def _switched_net(self, net: Any, model: Model, values: Mapping[str, Value]) -> Any:
@@ -140,20 +138,20 @@ class BranchFusion:
         if not switches:
             return net
         switched = self._make_model(values, switches)
-        made = self._abstract_init(switched.net, model.example).net
+        switched_net = self._abstract_init(switched.net, model.example).net
         # A softmax or sigmoid that ends the network is part of its loss.
-        same = output_heads(made, model.example)[0] == output_heads(model.net, model.example)[0]
-        return without_weights(made) if same else net
+        heads = [output_heads(one, model.example)[0] for one in (switched_net, model.net)]
+        return without_weights(switched_net) if heads[0] == heads[1] else net
 
-    def _all(self, choice: Any) -> list[Optimizer]:
-        """Return each optimizer, with the middle of each of its own spaces."""
+    def _optimizers(self, choice: Any) -> list[Optimizer]:
+        """Return the optimizer of each option, its own spaces at their midpoints."""
         middle = {name: hyper.space.value_at(0.5) for name, hyper in self.hypers.items()}
         return [optimizers.get(resolve(one, self.hypers, middle)) for one in choice.options]
 
     def _can_switch(self, optimizer: Optimizer) -> bool:
         return all(map(_needs_only_gradients, [optimizer, *self._options]))
 
-    def _zeros(self, optimizer: Optimizer, params: Params, task: Task) -> Any:
+    def _zero_states_for(self, optimizer: Optimizer, params: Params, task: Task) -> Any:
         """Return zeros for the optimizer states of all options."""
         shapes = tuple((path, np.shape(weight)) for path, weight in sorted(params.items()))
         key = jax.tree.structure(optimizer), shapes
@@ -167,38 +165,38 @@ class BranchFusion:
 def fusible_choices(
     settings: Mapping[str, Any], hypers: Mapping[str, Hyperparameter]
 ) -> tuple[str, ...]:
-    """Return the names of the choices that may be switches.
+    """Return the names of the choices that may become switches.
 
     Those are activations of dense and convolutional layers, all of them names or functions, and
-    the model's optimiser.
+    the model's optimizer.
     """
-    found: dict[str | int, bool] = {}
-    for place in space_locations(settings):
-        owner, word = place.owner, place.path[-1] if place.path else ""
-        if owner is settings and word == "optimizer":
-            known = _is_optimizer
-        elif word == "activation" and _takes_function(owner):
-            known = _is_activation
+    fusible: dict[str | int, bool] = {}
+    for path, space, _, _, owner in space_locations(settings):
+        argument = path[-1] if path else ""
+        if owner is settings and argument == "optimizer":
+            is_switchable = _is_optimizer
+        elif argument == "activation" and _takes_function(owner):
+            is_switchable = _is_activation
         else:
-            known = _is_nothing
-        fits = isinstance(place.space, Choice) and all(map(known, place.space.options))
-        key = place.space.name or id(place.space)
-        found[key] = found.get(key, True) and fits
-    return tuple(n for n, one in hypers.items() if found.get(one.space.name or id(one.space)))
+            is_switchable = _is_never
+        fits = isinstance(space, Choice) and all(map(is_switchable, space.options))
+        key = space.name or id(space)
+        fusible[key] = fusible.get(key, True) and fits
+    return tuple(n for n, one in hypers.items() if fusible.get(one.space.name or id(one.space)))
 
 
 def _takes_function(layer: Any) -> bool:
-    """Return whether all that a layer does with its activation is to call it."""
+    """Return whether a layer only calls its activation."""
     return isinstance(layer, Dense | WindowLayer) or (
         isinstance(layer, Activation) and layer.alpha is None
     )
 
 
-def _with_numbers_of(form: Any, net: Any) -> Any:
-    """Return a network of some form, its numbers those of another wherever that has them."""
-    given = dict(jax.tree_util.tree_flatten_with_path(net)[0])
-    leaves, structure = jax.tree_util.tree_flatten_with_path(form)
-    return jax.tree.unflatten(structure, [given.get(path, leaf) for path, leaf in leaves])
+def _copy_numbers(source: Any, target: Any) -> Any:
+    """Return the network `target` with the numbers of `source` wherever that has them."""
+    numbers = dict(jax.tree_util.tree_flatten_with_path(source)[0])
+    leaves, structure = jax.tree_util.tree_flatten_with_path(target)
+    return jax.tree.unflatten(structure, [numbers.get(path, leaf) for path, leaf in leaves])
 
 
 def _is_activation(option: Any) -> bool:
@@ -213,7 +211,7 @@ def _is_optimizer(option: Any) -> bool:
     return isinstance(option, Optimizer)
 
 
-def _is_nothing(option: Any) -> bool:
+def _is_never(option: Any) -> bool:
     return False
 
 

@@ -1,4 +1,4 @@
-"""What compiling and training are expected to cost, measured once on two cores."""
+"""The expected cost of compiling and training, from measurements on two cores."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from gradus.nn.network import fresh
 from gradus.sweep.members.factory import MemberFactory
 from gradus.sweep.members.member import Member
 
-COMPILE_SECONDS = 1.9  # to trace and compile a program, on one core
-STEP_SECONDS = 25e-6  # of a training step, besides its arithmetic
+COMPILE_SECONDS = 1.9  # to trace and compile a program on one core
+STEP_SECONDS = 25e-6  # overhead of a training step
 FLOPS_PER_SECOND = 20e9
-SWITCH_SLOWDOWN = 0.2  # the share by which switches make a step longer
+SWITCH_SLOWDOWN = 0.2  # relative cost of switches in a step
 
 
 def step_seconds(flops: float) -> float:
-    """Return the expected seconds of a training step of so many floating-point operations."""
+    """Return the expected seconds of a training step of `flops` floating-point operations."""
     return STEP_SECONDS + flops / FLOPS_PER_SECOND
 
 
 def fusion_pays(factory: MemberFactory, names: tuple[str, ...], members: int) -> bool:
-    """Return whether members are expected to be done earlier with some choices as switches.
+    """Return whether members are expected to finish earlier with some choices as switches.
 
-    Each program saved is worth `COMPILE_SECONDS` of a core; each step is longer by
-    `SWITCH_SLOWDOWN` of its time, which is estimated from the operations of the forward pass.
+    Each program saved is worth `COMPILE_SECONDS` of a core; each step takes longer by the factor
+    `SWITCH_SLOWDOWN`, and its time is estimated from the operations of the forward pass.
 
     Args:
         factory: makes the members.
-        names: of the choices.
-        members: how many there will be.
+        names: the names of the choices.
+        members: the number of members.
     """
     spaces = [factory.hypers[name].space for name in names]
     programs = min(members, math.prod(space.size or 1 for space in spaces))
@@ -41,7 +41,7 @@ def fusion_pays(factory: MemberFactory, names: tuple[str, ...], members: int) ->
     values = {name: hyper.space.value_at(0.5) for name, hyper in factory.hypers.items()}
     try:
         member = factory.make_member(0, values)
-    except GradusError:  # a trial that cannot be built tells nothing of the others
+    except GradusError:  # one invalid trial says nothing about the others
         return True
     batch = member.config.batch_size or member.fold.data.count
     steps = members * member.config.epochs * member.training.shape.steps_per_epoch
@@ -50,7 +50,7 @@ def fusion_pays(factory: MemberFactory, names: tuple[str, ...], members: int) ->
 
 
 def _forward_flops(member: Member) -> float:
-    """Return the floating-point operations of a sample's way through the network."""
+    """Return the floating-point operations of the forward pass of one sample."""
     model = member.model
     example = jax.tree.map(
         lambda one: jax.ShapeDtypeStruct((1, *one.shape[1:]), one.dtype), model.example

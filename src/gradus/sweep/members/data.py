@@ -1,4 +1,4 @@
-"""What the trials of a sweep are trained on: the same samples for all, or what their values say."""
+"""The samples of a sweep: the same for all trials, or as their hyperparameters say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_loc
 from gradus.models.training_data import TrainingData, make_training_data
 from gradus.space import Choice, Space, Value
 from gradus.sweep.members.fold import Fold
-from gradus.sweep.search.trial import values_reaching
+from gradus.sweep.search.trial import values_activating
 
 # The arguments of `fit` that make samples.
 DATA_ARGUMENTS = ("x", "y", "sample_weight", "class_weight", "validation_data")
@@ -23,124 +23,128 @@ DATA_ARGUMENTS = ("x", "y", "sample_weight", "class_weight", "validation_data")
 
 @dataclasses.dataclass(frozen=True)
 class PreparedInputs:
-    """What a function makes of settings; see `prepared`.
+    """Inputs that a function makes from settings; see `prepared`.
 
     Attributes:
         make: the function.
-        settings: its arguments, which may hold spaces.
+        settings: its arguments, which may contain spaces.
     """
 
     make: Callable[..., Mapping[str, Any]]
     settings: Mapping[str, Any]
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments of `fit` that the function gives.
+        """Return the arguments of `fit` that the function makes.
 
         Raises:
-            GradusError: if it gives something else.
+            GradusError: if it returns something else.
         """
-        made = self.make(**self.settings)
-        word = getattr(self.make, "__name__", "the function")
-        if not isinstance(made, Mapping) or "x" not in made:
+        result = self.make(**self.settings)
+        function = getattr(self.make, "__name__", "the function")
+        if not isinstance(result, Mapping) or "x" not in result:
             raise GradusError(
-                f"prepared({word}, …): {word} gave {type(made).__name__}; it is to return a dict "
-                "with x, and with y, sample_weight, class_weight or validation_data where they "
+                f"prepared({function}, …): {function} returned {type(result).__name__}. Return a "
+                "dict with x, and with y, sample_weight, class_weight or validation_data if they "
                 "depend on its settings."
             )
-        for name in made:
+        for name in result:
             if name not in DATA_ARGUMENTS:
-                raise unknown(f"argument of fit that {word} may return", name, DATA_ARGUMENTS)
-        return dict(made)
+                raise unknown(f"argument of fit that {function} may return", name, DATA_ARGUMENTS)
+        return dict(result)
 
 
 def prepared(make: Callable[..., Mapping[str, Any]], **settings: Any) -> Any:
-    """Return what stands in the place of `x` in `Sweep.fit`: inputs that a function makes.
-
-        def scaled(kind):
-            learnt = train.preprocessor(scaling=kind)
-            return {"x": train.xy(learnt)[0], "validation_data": held.xy(learnt)}
-
-        sweep.fit(gr.prepared(scaled, kind=gr.choice("standard", "minmax")), train.y)
+    """Return inputs for `Sweep.fit` that a function makes from hyperparameters.
 
     Args:
-        make: returns a dict of `fit`'s arguments x, y, sample_weight, class_weight and
-            validation_data, x at least; the others are else those that `fit` is given. It is
-            called once for each of its settings that a trial has.
+        make: returns a dict of arguments of `fit`: x, and y, sample_weight, class_weight or
+            validation_data if they depend on the settings. It is called once for each of its
+            settings that a trial has.
         settings: its arguments, with spaces.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 32, dtype="float32")
+        >>> def powers(degree):
+        ...     return {"x": np.stack([x**k for k in range(1, degree + 1)], 1)}
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(0.5))
+        >>> sweep = gr.Sweep(model, search="grid")
+        >>> inputs = gr.prepared(powers, degree=gr.choice(1, 2))
+        >>> sweep.fit(inputs, x[:, None] ** 2, epochs=50, verbose=False).best_settings
+        {'x.degree': 2}
     """
     return PreparedInputs(make, settings)
 
 
 class SweepData:
-    """The samples of each trial, put on the device when the first trial needs them, and once.
+    """The samples of all trials, each put on the device once, when a trial first needs it.
 
     Args:
         data: the arguments of `fit` in `DATA_ARGUMENTS`, with spaces.
         hypers: the hyperparameters of the sweep.
-        share: of the samples that is held out where no others are given.
-        cv: how many folds each trial is validated on; None for one part held out.
-        seed: of what is held out.
+        validation_split: the fraction held out if there are no validation data.
+        cv: the number of folds; None for a single validation set.
+        seed: the seed of the hold-out.
 
     Attributes:
         names: the hyperparameters that decide the samples.
-        fold_count: how many folds there are.
+        fold_count: the number of folds.
 
     Raises:
-        GradusError: for a continuous range, which would make other samples for every trial.
+        GradusError: for a continuous range, which would make new samples for every trial.
     """
 
     def __init__(
         self,
         data: Mapping[str, Any],
         hypers: Mapping[str, Hyperparameter],
-        share: float,
+        validation_split: float,
         cv: int | None,
         seed: int,
     ) -> None:
         self.data, self.hypers = data, hypers
-        self.share, self.cv, self.seed = share, cv, seed
-        found = [place.space for place in space_locations(data)]
-        self.names = [name for name, hyper in hypers.items() if _is_of(hyper.space, found)]
+        self.validation_split, self.cv, self.seed = validation_split, cv, seed
+        spaces = [location.space for location in space_locations(data)]
+        self.names = [name for name, hyper in hypers.items() if _is_among(hyper.space, spaces)]
         self.fold_count = cv or 1
         self._samples: dict[Any, TrainingData] = {}
         self._folds: dict[Any, list[Fold]] = {}
         for name in self.names:
             if hypers[name].space.size is None:
                 raise GradusError(
-                    f"{name} = {hypers[name].space!r} would make other samples for every trial: "
+                    f"{name} = {hypers[name].space!r} would make new samples for every trial: "
                     "write a choice or a linspace."
                 )
 
     def __reduce__(self) -> Any:
-        """What lies on a device does not travel."""
-        return SweepData, (self.data, self.hypers, self.share, self.cv, self.seed)
+        """Pickle the arguments only, nothing on a device."""
+        return SweepData, (self.data, self.hypers, self.validation_split, self.cv, self.seed)
 
     def key(self, values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
-        """Return what trials have in common that are trained on the same samples."""
-        counted = [name for name in self.names if is_active(self.hypers, values, name)]
-        return tuple((name, values[name]) for name in counted)
+        """Return a key that trials with the same samples share."""
+        active = [name for name in self.names if is_active(self.hypers, values, name)]
+        return tuple((name, values[name]) for name in active)
 
     def data_for(self, values: Mapping[str, Value]) -> TrainingData:
-        """Return the samples of some values, in the host's memory.
+        """Return the samples for some values, in host memory.
 
         Raises:
             DataError: for data that cannot be trained on.
-            GradusError: for weights or a share that cannot be.
+            GradusError: for invalid weights or an invalid validation split.
         """
         key = self.key(values)
         if key not in self._samples:
             data = resolve(self.data, self.hypers, values) if self.names else dict(self.data)
             if isinstance(data["x"], PreparedInputs):
                 data |= data["x"].arguments()
-            whole = data["validation_data"] is not None or self.cv
-            share = 0.0 if whole else self.share
+            keep_all = data["validation_data"] is not None or self.cv
+            split = 0.0 if keep_all else self.validation_split
             self._samples[key] = make_training_data(
-                **data, validation_split=share, shuffle_seed=self.seed
+                **data, validation_split=split, shuffle_seed=self.seed
             )
         return self._samples[key]
 
     def folds(self, values: Mapping[str, Value]) -> list[Fold]:
-        """Return what the members of a trial are trained on.
+        """Return the folds that the members of a trial are trained on.
 
         Raises:
             GradusError: as `data_for`.
@@ -151,46 +155,46 @@ class SweepData:
         return self._folds[key]
 
     def variants(self) -> dict[str, TrainingData | str]:
-        """Return the samples at each option of each choice, the others at their first.
+        """Return the samples for each option of each choice, the other ones at their first value.
 
-        Of a range of whole numbers its end stands for the rest. The key says in words which option;
-        where there are no such samples, the reason stands.
+        A range of whole numbers is represented by its ends. The keys name the options; the value is
+        the error message if the samples cannot be made.
         """
-        found = {"": self._data_or_reason({})}
+        variants = {"": self._data_or_error({})}
         for name in self.names:
             space = self.hypers[name].space
             size = space.size or 1
-            for place in range(1, size) if isinstance(space, Choice) else {0, size - 1} - {0}:
-                share = (place + 0.5) / size
-                words = f" with {name} = {space.label(space.value_at(share))}"
-                words += f" ({place})" * (words in found)
-                found[words] = self._data_or_reason({name: share})
-        return found
+            for index in range(1, size) if isinstance(space, Choice) else {0, size - 1} - {0}:
+                fraction = (index + 0.5) / size
+                key = f" with {name} = {space.label(space.value_at(fraction))}"
+                key += f" ({index})" * (key in variants)
+                variants[key] = self._data_or_error({name: fraction})
+        return variants
 
-    def _data_or_reason(self, shares: Mapping[str, float]) -> TrainingData | str:
+    def _data_or_error(self, fractions: Mapping[str, float]) -> TrainingData | str:
         try:
-            return self.data_for(values_reaching(self.hypers, shares))
+            return self.data_for(values_activating(self.hypers, fractions))
         except GradusError as error:
             return str(error)
 
-    def _make_folds(self, given: TrainingData) -> list[Fold]:
-        first = Fold.create(given)
+    def _make_folds(self, data: TrainingData) -> list[Fold]:
+        first = Fold.create(data)
         if self.cv is None:
             return [first]
-        if given.validation is not None:
+        if data.validation is not None:
             raise GradusError("cv validates on each fold in turn: leave out validation_data.")
-        y = given.samples.y
-        labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
-        count = len(jax.tree.leaves(given.samples.x)[0])
+        y = data.samples.y
+        labeled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
+        count = len(jax.tree.leaves(data.samples.x)[0])
         if self.cv > count:
             raise DataError(
                 f"cv={self.cv} is more folds than the {count} rows of x: write a "
                 f"whole number from 2 to {count}."
             )
-        pairs = k_folds(y if labelled else count, self.cv, self.seed)
+        pairs = k_folds(y if labeled else count, self.cv, self.seed)
         return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(pairs)]
 
 
-def _is_of(space: Space, found: list[Space]) -> bool:
-    """Whether a hyperparameter's space is among some, itself or by its name."""
-    return any(one is space or (one.name or "") == space.name for one in found)
+def _is_among(space: Space, spaces: list[Space]) -> bool:
+    """Return whether a space is among some, by identity or by name."""
+    return any(one is space or (one.name or "") == space.name for one in spaces)

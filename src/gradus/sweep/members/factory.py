@@ -1,4 +1,4 @@
-"""How members are made: a model of drawn values, built, with its weights drawn."""
+"""Makes members: models with drawn values, built and initialized."""
 
 from __future__ import annotations
 
@@ -27,35 +27,40 @@ from gradus.train import memory
 from gradus.train.loop import FitConfig
 from gradus.train.task import Supervised, Task
 
-# The arguments of `fit` that may hold a space: numbers that need no other samples.
+# The arguments of `fit` that may be spaces and do not change the samples.
 SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
 
 
 class MemberBuilder:
     """Builds members from models.
 
-    What depends on a network's structure alone (its shapes, and the checks of network, loss and
+    Work that depends only on a network's structure (tracing its shapes, checking network, loss and
     targets against each other) is done once for each structure.
 
     Args:
-        options: of `fit`, the same for all: `monitor`, `mode`, `target`, `restore_best`, `probes`.
+        options: arguments of `fit` that all members share: `monitor`, `mode`, `target`,
+            `restore_best`, `probes`.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.options, self.free_bytes = options, memory.free_bytes()
         self._networks: dict[Any, AbstractNetwork] = {}
-        self._notes: dict[Any, list[str]] = {}  # by the structures that were checked
+        self._notes: dict[Any, list[str]] = {}  # by checked structure
+
+    def __reduce__(self) -> Any:
+        """Pickle the options only: caches and free memory are those of a machine."""
+        return MemberBuilder, (self.options,)
 
     def build(
         self, trial: int, model: Model, fit_settings: Mapping[str, Any], fold: Fold
     ) -> Member:
-        """Return a member ready to train, its weights drawn.
+        """Return an initialized member, ready to train.
 
         Args:
             trial: the number of its trial.
-            model: a model that was not built yet; its history grows with the training.
-            fit_settings: its own arguments of `fit`, all of `SWEPT_FIT_ARGUMENTS`.
-            fold: what it is trained on.
+            model: an unbuilt model.
+            fit_settings: its values of `SWEPT_FIT_ARGUMENTS`.
+            fold: its samples.
         """
         options, data = self.options, fold.data
         self._build_network(model, data)
@@ -86,8 +91,8 @@ class MemberBuilder:
         """Return the abstract network of an unbuilt network, tracing each structure once."""
         shapes = tuple((one.shape, one.dtype) for one in jax.tree.leaves(example))
         key = jax.tree.structure((net, example)), shapes
-        known = self._networks.get(key)
-        network = known.with_settings_of(net) if known is not None else None
+        cached = self._networks.get(key)
+        network = cached.with_settings_of(net) if cached is not None else None
         if network is None:
             network = self._networks[key] = abstract_init(net, example)
         return network
@@ -101,7 +106,7 @@ class MemberBuilder:
         model.net = network.init_weights(model.seed)
 
     def _task_for(self, model: Model, data: TrainingData) -> Task:
-        """Return the model's task fitted to the targets; each structure is checked once."""
+        """Return the model's task fitted to the targets; check each structure once."""
         key = jax.tree.structure((model.net, model.optimizer, model.task)), id(data.samples)
         if key not in self._notes or not isinstance(model.task, Supervised):
             task = model.prepare_task(data)
@@ -113,15 +118,15 @@ class MemberBuilder:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MemberFactory:
-    """Makes the members of a sweep: the same members, wherever they are made.
+    """Makes the members of a sweep, the same ones on every machine.
 
     Attributes:
         model_class: the class of the model.
         settings: its arguments, with spaces, and those of `fit` in `SWEPT_FIT_ARGUMENTS`.
         hypers: the hyperparameters in them.
-        data: what the members are trained on.
+        data: the samples.
         builder: builds the members.
-        fused: the names of choices that members of one program may differ in.
+        fused: the names of the choices that one program switches between.
     """
 
     model_class: type[Model]
@@ -131,14 +136,18 @@ class MemberFactory:
     builder: MemberBuilder
     fused: tuple[str, ...] = ()
 
+    def __reduce__(self) -> Any:
+        """Pickle the fields only, not the cached `fusion`."""
+        return MemberFactory, tuple(getattr(self, one.name) for one in dataclasses.fields(self))
+
     @functools.cached_property
     def fusion(self) -> BranchFusion | None:
-        """How members of several structures share a program; None if they do not."""
+        """Fuses members of several structures into one program; None without fused choices."""
         if not self.fused:
             return None
 
-        def make_model(values: Mapping[str, Value], instead: Mapping[str, Any]) -> Model:
-            return self.make_model(values, instead=instead)[0]
+        def make_model(values: Mapping[str, Value], overrides: Mapping[str, Any]) -> Model:
+            return self.make_model(values, overrides=overrides)[0]
 
         return BranchFusion(
             self.settings, self.hypers, self.fused, make_model, self.builder.abstract_init
@@ -151,9 +160,9 @@ class MemberFactory:
 
         Args:
             trial: the number of its trial.
-            values: the number drawn of each hyperparameter that counts.
-            seed_index: which of the trial's seeds, added to the model's own.
-            fold: the number of the fold that it is trained on.
+            values: the number drawn for each active hyperparameter.
+            seed_index: added to the model's seed.
+            fold: the number of its fold.
         """
         model, fit_settings = self.make_model(values, seed_index)
         member = self.builder.build(trial, model, fit_settings, self.data.folds(values)[fold])
@@ -164,16 +173,16 @@ class MemberFactory:
         self,
         values: Mapping[str, Value],
         seed_index: int = 0,
-        instead: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> tuple[Model, dict[str, Any]]:
-        """Return the unbuilt model of some values, and its own arguments of `fit`.
+        """Return the unbuilt model for some values, and its values of `SWEPT_FIT_ARGUMENTS`.
 
         Args:
-            values: the number drawn of each hyperparameter that counts.
-            seed_index: which of the trial's seeds, added to the model's own.
-            instead: what stands in the places of some of them whatever was drawn.
+            values: the number drawn for each active hyperparameter.
+            seed_index: added to the model's seed.
+            overrides: values by hyperparameter name that replace drawn ones.
         """
-        settings = dict(resolve(self.settings, self.hypers, values, instead))
+        settings = dict(resolve(self.settings, self.hypers, values, overrides))
         fit_settings = {name: settings.pop(name) for name in SWEPT_FIT_ARGUMENTS}
         if "seed" in settings:
             settings["seed"] += seed_index

@@ -1,4 +1,4 @@
-"""One division of the data: the samples that members train on, and those that judge them."""
+"""One split of the data: the samples to train on and the samples to validate on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from gradus.train.batches import BatchSource, Samples
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """Samples on the device: what is trained on, and what is evaluated.
+    """The training samples and validation batches of members, on the device.
 
     Attributes:
-        data: as they were given, in the host's memory.
-        samples: all of them, on the device.
-        validation: the batches to evaluate, on the device.
-        number: which of several folds this is.
-        replicas: arrays of this fold, and of the others of the same samples, that are whole on
-            each of several devices, where they were asked for.
+        data: the data in host memory.
+        samples: all samples, on the device.
+        validation: the validation batches, on the device.
+        number: the number of the fold.
+        replicas: copies of the arrays on several devices, shared by all folds of these samples.
     """
 
     data: TrainingData
@@ -34,12 +33,12 @@ class Fold:
 
     @classmethod
     def create(cls, data: TrainingData, number: int = 0) -> Fold:
-        """Return samples put on the device."""
+        """Return a fold whose samples are put on the device."""
         samples, validation = loop.put_on_device((data.samples, data.validation_source()))
         return cls(data, samples, validation, number)
 
     def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
-        """Return the same samples, on the device once, with other rows held out."""
+        """Return a fold of the same device arrays with other rows held out."""
         data = dataclasses.replace(self.data, rows=rows, validation=held)
         samples = self.samples
         if data.sample_weight is not None:
@@ -48,9 +47,9 @@ class Fold:
         return Fold(data, self.samples, validation, number, self.replicas)
 
     def on_devices(self, mesh: Mesh) -> tuple[Samples, BatchSource | None]:
-        """Return samples and validation batches, whole on each of some devices, copied once."""
-        known = self.replicas.setdefault(mesh, {})
+        """Return samples and validation batches replicated on several devices, copied once."""
+        copied = self.replicas.setdefault(mesh, {})
         both: tuple[Samples, BatchSource | None] = loop.put_on_device(
-            (self.samples, self.validation), mesh, known
+            (self.samples, self.validation), mesh, copied
         )
         return both

@@ -1,4 +1,4 @@
-"""A member of a population: one model, what it is trained on, and where its training stands."""
+"""A member of a population: one model, its samples, and its train state."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Member:
     """One training of a sweep.
 
     Attributes:
-        trial: the number of the trial it belongs to.
-        model: the built model; its history grows with the training.
-        task: what is learned, fitted to the targets.
+        trial: the number of its trial.
+        model: the built model; its history grows during training.
+        task: the task, fitted to the targets.
         early_stopping: when to stop.
-        fold: what it is trained on.
-        config: how much is trained, and in which order.
-        train_state: where training stands.
-        values: the number drawn of each hyperparameter that counts; None if it is of no sweep.
-        seed_index: which of the seeds of its trial it has.
-        fusion: how it shares a program with members of other structures; None if it does not.
+        fold: its samples.
+        config: epochs, batch size, and sample order.
+        train_state: the train state.
+        values: the number drawn for each active hyperparameter; None outside a sweep.
+        seed_index: the index of its seed in the trial.
+        fusion: fuses it with members of other structures; None if there are none.
         error: why it could not be trained.
     """
 
@@ -53,7 +53,7 @@ class Member:
 
     @functools.cached_property
     def training(self) -> CompiledTraining:
-        """The training program with the settings of the member."""
+        """The training program with the member's settings."""
         samples, rows = self.fold.samples, self.fold.data.rows
         if self.config.batch_size is None:
             samples, rows = self.fold.data.for_batches(None)
@@ -71,7 +71,7 @@ class Member:
 
     @functools.cached_property
     def fused(self) -> FusedForm | None:
-        """The form in which it shares a program with members of other structures, or None."""
+        """Its settings with switches; None without fusion."""
         if self.fusion is None or self.values is None:
             return None
         return self.fusion.fuse(
@@ -80,22 +80,22 @@ class Member:
 
     @property
     def program_settings(self) -> tuple[Any, ...]:
-        """What the program takes besides the train state."""
+        """The settings that the program takes."""
         return self.training.settings if self.fused is None else self.fused.settings
 
     @property
     def program_state(self) -> TrainState:
-        """Where training stands, in the form that the program takes."""
+        """The train state in the form that the program takes."""
         return self.train_state if self.fused is None else self.fused.enter(self.train_state)
 
     @functools.cached_property
     def structure_key(self) -> Hashable:
-        """What members have in common that can continue from each other's weights."""
+        """A key that members share if they can continue from each other's weights."""
         return self._key(self.training.settings, self.train_state)
 
     @functools.cached_property
     def program_key(self) -> Hashable:
-        """What members have in common that share one compiled program."""
+        """A key that members share if they run the same compiled program."""
         return self._key(self.program_settings, self.program_state)
 
     def _key(self, settings: Any, train_state: TrainState) -> Hashable:
@@ -110,12 +110,12 @@ class Member:
         return int(state.epoch) >= self.config.epochs or bool(state.stopped)
 
     def update(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
-        """Take over what a call of the program returned for this member."""
+        """Set the train state and extend the history after a call of the program."""
         done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
         self.model.history.extend(logs, done)
         self.train_state = train_state if self.fused is None else self.fused.leave(train_state)
 
     def finish(self) -> Model:
-        """Return the model with its weights, the best where they were kept."""
+        """Return the model with its trained weights, the best ones if they were kept."""
         end_fit(self.model, self.train_state, self.early_stopping)
         return self.model

@@ -1,1 +1,1 @@
-"""What comes of a sweep: its storage, hyperparameter importance, and ensembles."""
+"""The results of a sweep: storage, hyperparameter importance, and ensembles."""

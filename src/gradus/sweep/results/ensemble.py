@@ -1,4 +1,4 @@
-"""The best models of a sweep as one: the mean of what they predict."""
+"""Ensembles: one model that predicts the mean of a sweep's best models."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import Accumulators, OutputObjective, Supervised, Task
 
 METHODS = ("best", "greedy")
-CANDIDATES = 32  # trials that a greedy selection chooses among
+CANDIDATES = 32  # trials that greedy selection chooses from
 
 
 def build_ensemble(runner: TrialRunner, ranking: Sequence[Trial], k: int, method: str) -> Model:
     """Return a model that predicts the mean of the best trials' models; see `Sweep.ensemble`.
 
     Args:
-        runner: where the trials were trained.
-        ranking: the trials, the best first.
-        k: how many trials at most; of a greedy selection how many rounds.
+        runner: the runner of the trials.
+        ranking: the trials, best first.
+        k: the maximum number of trials, or the number of rounds of a greedy selection.
         method: "best" or "greedy".
 
     Raises:
-        GradusError: for another method, or if there is nothing to average.
+        GradusError: for an unknown method, or if there is nothing to average.
     """
     whole_number("k", k, 1)
     if method not in METHODS:
@@ -49,43 +49,42 @@ def build_ensemble(runner: TrialRunner, ranking: Sequence[Trial], k: int, method
     greedy = method == "greedy"
     if greedy and runner.factory.data.fold_count > 1:
         raise GradusError(
-            "method='greedy' selects by one part held out, and with cv each was trained on by "
-            "others: write method='best', or a sweep with validation_split."
+            "method='greedy' needs one validation set, and with cv other members were trained on "
+            "each fold: write method='best', or a sweep with validation_split."
         )
     members = _candidates(runner, ranking, CANDIDATES if greedy else k)
-    shares = _selected(members, k) if greedy else np.ones(len(members))
-    kept = np.flatnonzero(shares)
-    return _joined([members[index] for index in kept], shares[kept])
+    weights = _greedy_selection(members, k) if greedy else np.ones(len(members))
+    kept = np.flatnonzero(weights)
+    return _average_model([members[index] for index in kept], weights[kept])
 
 
 def _candidates(runner: TrialRunner, ranking: Sequence[Trial], count: int) -> list[Member]:
-    """Return the trained members of the best trials, of those with the inputs of the first."""
+    """Return the trained members of the best trials that have the best trial's inputs."""
     ended = [trial for trial in ranking if not np.isnan(trial.score)]
     if not ended:
-        raise GradusError("No trial of this sweep has a score, so that none is the best.")
+        raise GradusError("No trial of this sweep has a score, so none is the best.")
     key = runner.factory.data.key
     best = [trial for trial in ended if key(trial.values) == key(ended[0].values)][:count]
-    found = [member for trial in best for member in runner.trained_members(trial)]
-    if len({_hashable(_links(_objective(one.task))) for one in found}) > 1:
+    members = [member for trial in best for member in runner.trained_members(trial)]
+    if len({_hashable(_links(_objective(one.task))) for one in members}) > 1:
         raise GradusError(
-            "The best trials have losses that make other predictions of the same outputs, as "
-            "cross-entropy and a squared error do: their mean means nothing. Sweep over losses of "
-            "one kind."
+            "The best trials turn outputs into predictions differently, as cross-entropy and a "
+            "squared error do, so their mean is meaningless. Sweep over losses of one kind."
         )
-    return found
+    return members
 
 
-def _joined(members: Sequence[Member], shares: np.ndarray) -> Model:
-    """Return one model of trained members and their shares in its predictions."""
+def _average_model(members: Sequence[Member], weights: np.ndarray) -> Model:
+    """Return one model that predicts the weighted mean of trained members."""
     first = members[0]
     objective = dataclasses.replace(_objective(first.model.task), penalty=None)
     task = Reconstruction(objective) if isinstance(first.task, Reconstruction) else objective
     links = _links(objective)
-    nets = [_unpenalised(fresh(one.model.net)).named(f"trial_{one.trial}") for one in members]
+    nets = [_without_penalties(fresh(one.model.net)).named(f"trial_{one.trial}") for one in members]
     net = Sequential(
         [
             EnsembleMembers(nets, links).named("members"),
-            WeightedAverage(tuple(map(float, shares)), links),
+            WeightedAverage(tuple(map(float, weights)), links),
         ]
     )
     model = Model(net, task, first.model.optimizer, seed=first.model.seed)
@@ -93,8 +92,8 @@ def _joined(members: Sequence[Member], shares: np.ndarray) -> Model:
     return model.build(None)
 
 
-def _unpenalised(net: Layer) -> Layer:
-    """Return a network without the penalties of its layers, which are no loss of an ensemble."""
+def _without_penalties(net: Layer) -> Layer:
+    """Remove the penalties of a network's layers, which an ensemble does not train with."""
     for _, layer in named_layers(net):
         for name in vars(layer):
             if name.endswith("_regularizer"):
@@ -105,94 +104,98 @@ def _unpenalised(net: Layer) -> Layer:
 # --- greedy selection -------------------------------------------------------------------------
 
 
-def _selected(members: Sequence[Member], rounds: int) -> np.ndarray:
-    """Return how often each member is chosen, by greedy selection with replacement.
+def _greedy_selection(members: Sequence[Member], rounds: int) -> np.ndarray:
+    """Return how often greedy selection with replacement chooses each member.
 
-    Each round adds the member with which the mean of all chosen so far does best on what was held
-    out; the best round counts, of equal ones the last. What does as well is told apart by the loss.
+    Each round adds the member that makes the mean of all chosen members best on the validation set.
+    The best round counts, the last one of several equal ones. The loss breaks ties of the metric.
 
     Source: Caruana et al. 2004, "Ensemble selection from libraries of models".
     """
-    judged = members[0]
-    objective = _objective(judged.task)
-    net = _joined(members, np.ones(len(members))).net
-    measured = judged.early_stopping.monitor.removeprefix("val_")
-    sign = 1 if judged.early_stopping.mode == "min" else -1
+    reference = members[0]
+    objective = _objective(reference.task)
+    net = _average_model(members, np.ones(len(members))).net
+    metric = reference.early_stopping.monitor.removeprefix("val_")
+    sign = 1 if reference.early_stopping.mode == "min" else -1
     chosen, best = np.zeros(len(members)), (np.inf, np.inf)
     kept = chosen
     for _ in range(rounds):
-        bags = chosen + np.eye(len(members))
-        found = inference.evaluate_batches(net, MixtureTask(objective, bags), *_held(judged))
-        numbers = np.nan_to_num(np.stack([sign * found[measured], found["loss"]], 1), nan=np.inf)
-        standing = list(map(tuple, numbers))
-        index = min(range(len(members)), key=standing.__getitem__)
-        chosen = bags[index]
-        if standing[index] <= best:
-            best, kept = standing[index], chosen
+        mixtures = chosen + np.eye(len(members))
+        logs = inference.evaluate_batches(
+            net, MixtureTask(objective, mixtures), *_validation_data(reference)
+        )
+        numbers = np.nan_to_num(np.stack([sign * logs[metric], logs["loss"]], 1), nan=np.inf)
+        ranks = list(map(tuple, numbers))
+        index = min(range(len(members)), key=ranks.__getitem__)
+        chosen = mixtures[index]
+        if ranks[index] <= best:
+            best, kept = ranks[index], chosen
     return kept
 
 
 @pytree
 class MixtureTask(Task):
-    """How several mixtures of the same networks do.
+    """Evaluates several weighted means of the same networks.
 
     Attributes:
-        objective: what each is measured by.
-        bags: the networks' shares in each, `(mixtures, networks)`.
+        objective: evaluates each mean.
+        mixtures: the weights of the networks in each, `(mixtures, networks)`.
     """
 
     objective: Supervised
-    bags: Any
+    mixtures: Any
 
     def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
-        """Return no loss, and the sums of each mixture of an ensemble's networks."""
+        """Return a loss of zero and the accumulators of each mixture."""
         members, blend = cast("Sequential", net).layers
 
-        def one(shares: jax.Array) -> Accumulators:
+        def one(weights: jax.Array) -> Accumulators:
             mixture: Any = fresh(blend)
-            mixture.shares = shares
-            return self.objective.measure(mixture, batch._replace(x=logs))[1]
+            mixture.shares = weights
+            return self.objective.measure(mixture, batch._replace(x=outputs))[1]
 
         with mask_tracking.tracking():
-            logs = members(batch.x)
-            return jnp.float32(0), jax.lax.map(one, self.bags)
+            outputs = members(batch.x)
+            return jnp.float32(0), jax.lax.map(one, self.mixtures)
 
     def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
-        """Return the numbers of each mixture, each `(mixtures,)`."""
+        """Return the metrics of the mixtures, each `(mixtures,)`."""
         return jax.vmap(self.objective.compute)(sums)
 
     def metric_names(self) -> list[str]:
-        """Return the names of the numbers."""
+        """Return the names of the metrics."""
         return self.objective.metric_names()
 
 
-def _held(member: Member) -> tuple[Any, Any, np.ndarray | None]:
-    """Return the inputs, targets and weights that a member was judged by."""
-    given = member.fold.data
-    if given.validation is None:
-        raise GradusError("method='greedy' selects by what was held out, and nothing was.")
-    data = given.validation
-    if isinstance(data, np.ndarray):
-        everything = given.samples._replace(weight=given.sample_weight)
-        data = jax.tree.map(lambda a: a[given.validation], everything)
-    x, y, weight = data
+def _validation_data(member: Member) -> tuple[Any, Any, np.ndarray | None]:
+    """Return the inputs, targets and sample weights that a member was validated on."""
+    data = member.fold.data
+    validation = data.validation
+    if validation is None:
+        raise GradusError(
+            "method='greedy' needs a validation set: write validation_split=0.2 in fit."
+        )
+    if isinstance(validation, np.ndarray):
+        everything = data.samples._replace(weight=data.sample_weight)
+        validation = jax.tree.map(lambda a: a[data.validation], everything)
+    x, y, weight = validation
     return x, (x if isinstance(member.task, Reconstruction) else y), weight
 
 
-# --- what is learnt ---------------------------------------------------------------------------
+# --- tasks -------------------------------------------------------------------------------------
 
 
 def _objective(task: Task) -> Supervised:
     objective = task.supervised if isinstance(task, Reconstruction) else task
     if not isinstance(objective, Supervised):
         raise GradusError(
-            f"An ensemble averages predictions of targets, which {type(task).__name__} has not."
+            f"An ensemble averages predictions of targets; {type(task).__name__} has none."
         )
     return objective
 
 
 def _links(objective: Supervised) -> Any:
-    """Return what makes probabilities of each output, as `EnsembleMembers` takes it."""
+    """Return the link of each output's loss, as `EnsembleMembers` takes it."""
     targets = objective.objectives
     if isinstance(targets, OutputObjective):
         return targets.loss.link

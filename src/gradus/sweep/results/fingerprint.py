@@ -1,4 +1,4 @@
-"""What a sweep is, in words and digests, so that a storage is not gone on with by another one."""
+"""The fingerprint of a sweep, by which a storage refuses to resume a different one."""
 
 from __future__ import annotations
 
@@ -14,70 +14,68 @@ from gradus.init_args import init_args, is_configurable
 from gradus.models.training_data import TrainingData
 from gradus.space import Choice, Space
 
-SHOWN = 3  # differences that an error names
-LONGEST = 60  # characters of a value in an error
+MAX_DIFFERENCES = 3  # named in an error
+MAX_CHARACTERS = 60  # of a value in an error
 
 
 def sweep_fingerprint(
-    settings: Mapping[str, Any], given: Mapping[str, TrainingData | str], **others: Any
+    settings: Mapping[str, Any], data: Mapping[str, TrainingData | str], **options: Any
 ) -> dict[str, str]:
-    """Return what decides a sweep's results: place by place, what stands there.
+    """Return everything that decides a sweep's results, as strings by path.
 
     Args:
-        settings: of the model and of `fit`, with spaces.
-        given: the samples, of which shapes and digests are kept, by words that tell them from
-            others, or the reason why there are none.
-        others: settings of the sweep.
+        settings: the settings of the model and of `fit`, with spaces.
+        data: the samples of each variant (`SweepData.variants`), kept as shapes and digests, or
+            the error message if there are none.
+        options: the settings of the sweep.
     """
-    found = dict(_flat("", settings))
-    for words, one in given.items():
-        named = {"x": one} if isinstance(one, str) else _parts_of(one)
-        found |= dict(_flat("", {f"{name}{words}": part for name, part in named.items()}))
-    return found | dict(_flat("", others))
+    fingerprint = dict(_flatten("", settings))
+    for suffix, one in data.items():
+        arrays = {"x": one} if isinstance(one, str) else _arrays_of(one)
+        fingerprint |= dict(_flatten("", {name + suffix: part for name, part in arrays.items()}))
+    return fingerprint | dict(_flatten("", options))
 
 
-def _parts_of(given: TrainingData) -> dict[str, Any]:
-    x, y, weight = given.samples
+def _arrays_of(data: TrainingData) -> dict[str, Any]:
+    x, y, weight = data.samples
     return {
-        "x": x, "y": y, "sample_weight": weight, "validation": given.validation, "rows": given.rows,
+        "x": x, "y": y, "sample_weight": weight, "validation": data.validation, "rows": data.rows,
     }  # fmt: skip
 
 
 def fingerprint_differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return what differs between two sweeps, a line each: "epochs was 10 and is 20"."""
-    absent = "absent"
-    names = [*now, *(name for name in before if name not in now)]
-    pairs = [(name, before.get(name, absent), now.get(name, absent)) for name in names]
-    found = [f"{name} was {_short(a)} and is {_short(b)}" for name, a, b in pairs if a != b]
-    left = len(found) - SHOWN
-    return found[:SHOWN] + ([f"and {left} more"] if left > 0 else [])
+    """Return the differences between two sweeps: "epochs was 10 and is 20"."""
+    pairs = [(n, before.get(n, "absent"), now.get(n, "absent")) for n in {**now, **before}]
+    lines = [f"{name} was {_truncated(a)} and is {_truncated(b)}" for name, a, b in pairs if a != b]
+    more = len(lines) - MAX_DIFFERENCES
+    return lines[:MAX_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _flat(place: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield every place in a value, and what stands there."""
+def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the path and the description of everything in a value."""
     if isinstance(value, Space):
         name = f" named {value.name!r}" if value.name else ""
         if isinstance(value, Choice):
-            yield place, f"choice of {value.size}{name}"
-            yield from _flat(place, list(value.options))
+            yield path, f"choice of {value.size}{name}"
+            yield from _flatten(path, list(value.options))
         else:
-            yield place, f"{value!r}{name}"
+            yield path, f"{value!r}{name}"
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(f"{place}.{key}" if place else str(key), item)
+            yield from _flatten(f"{path}.{key}" if path else str(key), item)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _flat(f"{place}[{index}]", item)
+            yield from _flatten(f"{path}[{index}]", item)
     elif is_configurable(value):
-        own = {k: v for k, v in vars(value).items() if k in ("_name", "trainable")}
-        yield place, " ".join([type(value).__name__, *(f"{k}={v!r}" for k, v in own.items())])
-        yield from _flat(place, dict(init_args(value)))
+        marks = {k: v for k, v in vars(value).items() if k in ("_name", "trainable")}
+        yield path, " ".join([type(value).__name__, *(f"{k}={v!r}" for k, v in marks.items())])
+        yield from _flatten(path, dict(init_args(value)))
     elif isinstance(value, np.ndarray | jax.Array):
-        yield place, _digest(np.asarray(value))
+        yield path, _digest(np.asarray(value))
     elif callable(value):
-        yield place, getattr(value, "__qualname__", type(value).__name__)
+        yield path, getattr(value, "__qualname__", type(value).__name__)
     else:
-        yield place, re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+        yield path, re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _digest(array: np.ndarray) -> str:
@@ -87,5 +85,5 @@ def _digest(array: np.ndarray) -> str:
     return f"{array.dtype}{list(array.shape)} sha256 {digest}"
 
 
-def _short(words: str) -> str:
-    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+def _truncated(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"

@@ -1,7 +1,7 @@
-"""The lock of a sweep in a database: one process trains it, and one that is killed lets go of it.
+"""The lock of a sweep in a database: only one process trains it at a time.
 
-Two would come to the same results, each in the time that one takes. A lock lasts as long as the
-connection that holds it, which ends with its process however that ends; so none is left behind.
+Two processes would compute the same results twice. A lock belongs to a connection, which ends with
+its process even if that is killed, so no stale lock remains.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-# Each answers whether the lock was free, and takes it for the connection.
-SERVERS = {
+# Each query acquires the lock for the connection and returns whether that succeeded.
+SERVER_LOCKS = {
     "postgresql": "SELECT pg_try_advisory_lock({key})",
     "mysql": "SELECT GET_LOCK('gradus {key}', 0)",
     "mariadb": "SELECT GET_LOCK('gradus {key}', 0)",
@@ -23,45 +23,47 @@ SERVERS = {
 
 @contextlib.contextmanager
 def hold_lock(url: str, name: str) -> Iterator[bool]:
-    """Hold the lock of a sweep, and yield whether it was free.
+    """Hold the lock of a sweep within the block; yield whether it was acquired.
 
-    Of kinds of database that are not known here, and of one in memory, it is always free.
+    Other databases, and those in memory, have no lock: it is always acquired.
 
     Args:
-        url: of the database, as SQLAlchemy knows it.
-        name: of the sweep in it.
+        url: the SQLAlchemy URL of the database.
+        name: the name of the sweep in it.
     """
     from sqlalchemy import make_url
 
-    place = make_url(url)
-    kind, database = place.get_backend_name(), place.database or ""
-    if kind in SERVERS:
-        with _by_server(url, SERVERS[kind].format(key=_key(database, name))) as free:
-            yield free
+    parsed = make_url(url)
+    kind, database = parsed.get_backend_name(), parsed.database or ""
+    if kind in SERVER_LOCKS:
+        with _server_lock(
+            url, SERVER_LOCKS[kind].format(key=_lock_key(database, name))
+        ) as acquired:
+            yield acquired
     elif kind == "sqlite" and database and not database.startswith((":", "file:")):
-        with _by_file(Path(f"{database}.{quote(name, safe='')}.lock")) as free:
-            yield free
+        with _file_lock(Path(f"{database}.{quote(name, safe='')}.lock")) as acquired:
+            yield acquired
     else:
         yield True
 
 
 @contextlib.contextmanager
-def _by_server(url: str, question: str) -> Iterator[bool]:
+def _server_lock(url: str, query: str) -> Iterator[bool]:
     from sqlalchemy import NullPool, create_engine, text
 
-    # No transaction is left open meanwhile, which would keep the server from tidying up.
+    # Autocommit, as an open transaction would keep the server from vacuuming.
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        yield bool(connection.execute(text(question)).scalar())
+        yield bool(connection.execute(text(query)).scalar())
 
 
 @contextlib.contextmanager
-def _by_file(path: Path) -> Iterator[bool]:
-    """Hold a file beside the database by SQLite's own locks, which every system has."""
+def _file_lock(path: Path) -> Iterator[bool]:
+    """Lock a file beside the database with SQLite's own locks, which work on every system."""
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     with contextlib.closing(connection):
         try:
-            connection.execute("PRAGMA journal_mode=OFF")  # nothing is written: no second file
+            connection.execute("PRAGMA journal_mode=OFF")  # no journal file, as nothing is written
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
@@ -71,10 +73,10 @@ def _by_file(path: Path) -> Iterator[bool]:
         try:
             yield True
         finally:
-            with contextlib.suppress(OSError):  # on Windows, where an open file stays
+            with contextlib.suppress(OSError):  # Windows keeps an open file
                 path.unlink()
 
 
-def _key(*words: str) -> int:
-    """Return a number of 63 bits for some words."""
+def _lock_key(*words: str) -> int:
+    """Return a 63-bit hash of some words."""
     return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:8]) >> 1

@@ -1,4 +1,4 @@
-"""Which values trials get: a search asks for trials, and may learn from what came of them."""
+"""Searches: they choose the values of trials, and may learn from the scores."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SEARCHES: dict[str, type[Search]] = {
 
 
 def get_search(search: str, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> Search:
-    """Return the search of a name.
+    """Return the search with a name.
 
     Raises:
-        GradusError: for an unknown name, with the nearest; or for a package that is missing.
+        GradusError: for an unknown name, with the nearest valid one, or a missing package.
     """
     if search not in SEARCHES:
         raise unknown("search", search, SEARCHES)

@@ -18,17 +18,15 @@ from gradus.sweep.search.trial import Trial, values_at
 
 
 class CMAES(Search):
-    """Values about a centre that moves and a cloud that turns towards the better ones.
+    """Values from a distribution whose mean and covariance move toward the better trials.
 
-    A generation is a batch. Ranges are continuous, by their logarithm where the space is;
-    whole numbers and ordered choices are steps; other choices have probabilities that are learnt.
-    Hyperparameters that do not count where another option is chosen have values there all the
-    same, which do nothing.
+    A generation is a batch. Ranges are continuous, on a log scale where the space has one; whole
+    numbers and ordered choices are discrete steps; other choices have learned probabilities.
+    Inactive hyperparameters get values too, which have no effect.
 
     Source: Hamano et al. 2025, "CatCMA with margin", arXiv:2504.07884, which on ranges alone is
-    CMA-ES (Hansen 2016, arXiv:1604.00772); the package `cmaes`, which Optuna's sampler is made of
-    too, but used directly: Optuna's draws choices and all of the first batch at random, and keeps
-    where it stands as a pickle.
+    CMA-ES (Hansen 2016, arXiv:1604.00772); the package `cmaes`. Optuna's sampler uses it too, but
+    draws choices and the whole first batch at random, and stores its state as a pickle.
     """
 
     batch = BATCH
@@ -51,34 +49,34 @@ class CMAES(Search):
             for name, space in spaces.items()
             if space.size and name not in self._steps
         }
-        self._optimizer = self._made()
+        self._optimizer = self._make_optimizer()
         self._asked: dict[int, Any] = {}
         self._told: list[tuple[Any, float]] = []
 
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
-        """Return the next of the generation."""
+        """Return the next values of the generation."""
         return [self._ask(number) for number in range(first, first + count)]
 
     def tell(self, trials: Sequence[Trial], mode: str) -> None:
-        """Hear what came of trials; the next generation begins once this one is whole."""
+        """Learn from results; a new generation begins once all of this one are told."""
         if self._optimizer is None:
             return
         for trial in trials:
-            if trial.number not in self._asked:  # read from a storage
+            if trial.number not in self._asked:  # restored from a storage
                 self._ask(trial.number)
             score = trial.score if mode == "min" else -trial.score
             self._told.append((self._asked.pop(trial.number), score))
             if len(self._told) == self.batch:
-                known = [score for _, score in self._told if math.isfinite(score)]
-                worst = max(known, default=0.0)
+                finite = [score for _, score in self._told if math.isfinite(score)]
+                worst = max(finite, default=0.0)
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # where no score differs from another
+                    warnings.simplefilter("ignore")  # all scores may be equal
                     self._optimizer.tell(
                         [(one, v if math.isfinite(v) else worst) for one, v in self._told]
                     )
                 self._told = []
 
-    def _made(self) -> Any:
+    def _make_optimizer(self) -> Any:
         cmaes = import_optional("cmaes", "search='cmaes'")
         if not (self._floats or self._steps or self._sizes):
             return None  # nothing to vary
@@ -88,24 +86,24 @@ class CMAES(Search):
             z_space=steps or None,
             c_space=list(self._sizes.values()) or None,
             population_size=self.batch,
-            # A sixth of the space to each side, as Optuna begins.
+            # A sixth of the space, as in Optuna.
             sigma=1 / 6 if self._floats or self._steps else None,
             cov=np.eye(len(self._floats) + len(steps)) if self._floats or self._steps else None,
         )
 
     def _ask(self, number: int) -> dict[str, Value]:
-        shares = dict.fromkeys(self.hypers, 0.0)
+        fractions = dict.fromkeys(self.hypers, 0.0)
         if self._optimizer is not None:
             self._optimizer.reseed_rng(
                 int(host_rng(self.seed, "cmaes", str(number)).integers(2**31))
             )
-            found = self._asked[number] = self._optimizer.ask()
+            solution = self._asked[number] = self._optimizer.ask()
             below = math.nextafter(1.0, 0.0)
-            for name, share in zip(self._floats, found.x if self._floats else (), strict=True):
-                shares[name] = min(float(share), below)
-            for name, share in zip(self._steps, found.z if self._steps else (), strict=True):
+            for name, x in zip(self._floats, solution.x if self._floats else (), strict=True):
+                fractions[name] = min(float(x), below)
+            for name, z in zip(self._steps, solution.z if self._steps else (), strict=True):
                 size = int(self.hypers[name].space.size or 2)
-                shares[name] = (round(float(share) * (size - 1)) + 0.5) / size
-            for name, one in zip(self._sizes, found.c if self._sizes else (), strict=True):
-                shares[name] = (int(np.argmax(one)) + 0.5) / self._sizes[name]
-        return values_at(self.hypers, shares)
+                fractions[name] = (round(float(z) * (size - 1)) + 0.5) / size
+            for name, c in zip(self._sizes, solution.c if self._sizes else (), strict=True):
+                fractions[name] = (int(np.argmax(c)) + 0.5) / self._sizes[name]
+        return values_at(self.hypers, fractions)

@@ -9,14 +9,14 @@ from gradus.hyperparameters import Hyperparameter, is_active
 from gradus.space import Value
 from gradus.sweep.search.base import Search
 
-MAX_COMBINATIONS = 100_000  # a larger grid is surely a mistake
+MAX_COMBINATIONS = 100_000  # a larger grid is probably a mistake
 
 
 class Grid(Search):
     """Every combination of the options.
 
     Raises:
-        GradusError: for a continuous range, or a grid of more combinations than can be meant.
+        GradusError: for a continuous range, or more than `MAX_COMBINATIONS` combinations.
     """
 
     def __init__(self, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> None:
@@ -28,10 +28,10 @@ class Grid(Search):
                     f"search='grid' needs a finite set for {name}, not {hyper.space!r}: write "
                     f"linspace({low}, {high}, 5), or logspace, or another search."
                 )
-        most = self._count()
-        if most > MAX_COMBINATIONS:
+        count = self._count()
+        if count > MAX_COMBINATIONS:
             raise GradusError(
-                f"The grid has {most:,} combinations: give fewer options, or write "
+                f"The grid has {count:,} combinations: give fewer options, or write "
                 "search='random' with trials=256."
             )
         self.points = self._points()
@@ -42,25 +42,25 @@ class Grid(Search):
         return self.points[first : first + count]
 
     def _count(self, parent: str = "", option: int = -1) -> int:
-        """Return how many combinations there are of what depends on an option, or on none."""
+        """Return the number of combinations of the hyperparameters that depend on an option."""
         count = 1
         for name, hyper in self.hypers.items():
             if (hyper.parent, hyper.option) == (parent, option):
-                with_more = {one.option for one in self.hypers.values() if one.parent == name}
-                below = sum(self._count(name, place) for place in with_more)
-                count *= int(hyper.space.size or 1) - len(with_more) + below
+                parents = {one.option for one in self.hypers.values() if one.parent == name}
+                below = sum(self._count(name, index) for index in parents)
+                count *= int(hyper.space.size or 1) - len(parents) + below
         return count
 
     def _points(self) -> list[dict[str, Value]]:
-        """Return the combinations, the last hyperparameter's values in turn."""
-        found: list[dict[str, Value]] = [{}]
+        """Return the combinations; the last hyperparameter varies fastest."""
+        points: list[dict[str, Value]] = [{}]
         for name, hyper in self.hypers.items():
             size = int(hyper.space.size or 1)
-            values = [hyper.space.value_at((place + 0.5) / size) for place in range(size)]
-            found = [
-                {**point, name: value} if counts else point
-                for point in found
-                for counts in [is_active(self.hypers, point, name)]
-                for value in (values if counts else values[:1])
+            values = [hyper.space.value_at((index + 0.5) / size) for index in range(size)]
+            points = [
+                {**point, name: value} if active else point
+                for point in points
+                for active in [is_active(self.hypers, point, name)]
+                for value in (values if active else values[:1])
             ]
-        return found
+        return points

@@ -9,7 +9,7 @@ from gradus.sweep.search.trial import values_at
 
 
 class Random(Search):
-    """Each value drawn by itself: trial k's depend on the seed and on k alone.
+    """Independent random values; those of trial k depend only on the seed and k.
 
     Source: Bergstra & Bengio 2012, "Random search for hyper-parameter optimization".
     """
@@ -19,5 +19,5 @@ class Random(Search):
         return [self._trial(number) for number in range(first, first + count)]
 
     def _trial(self, number: int) -> dict[str, Value]:
-        draw = host_rng(self.seed, "trial", str(number))
-        return values_at(self.hypers, {name: draw.random() for name in self.hypers})
+        rng = host_rng(self.seed, "trial", str(number))
+        return values_at(self.hypers, {name: rng.random() for name in self.hypers})

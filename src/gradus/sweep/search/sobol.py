@@ -1,4 +1,4 @@
-"""A Sobol sequence: values that fill the space evenly."""
+"""Sobol search: values that fill the space evenly."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from gradus.sweep.search.trial import values_at
 
 
 class Sobol(Search):
-    """Values that fill the space evenly: a scrambled Sobol sequence, a dimension for each name.
+    """Values that fill the space evenly: a scrambled Sobol sequence, one dimension per name.
 
-    Source: Sobol' 1967; scrambled: Owen 1998. Best with a power of two of trials.
+    Source: Sobol' 1967; scrambled: Owen 1998. Best if the number of trials is a power of two.
     """
 
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
@@ -21,6 +21,6 @@ class Sobol(Search):
 
         sequence = qmc.Sobol(len(self.hypers), seed=self.seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the count is no power of two
+            warnings.simplefilter("ignore")  # the count may not be a power of two
             points = sequence.random(first + count)[first:].tolist()
         return [values_at(self.hypers, dict(zip(self.hypers, p, strict=True))) for p in points]

@@ -1,7 +1,6 @@
-"""A tree of Parzen estimators, by Optuna: values where good trials are dense.
+"""TPE search by Optuna: tree-structured Parzen estimators.
 
-What is asked depends on the seed and on the trials told so far alone, so a sweep that was stopped
-asks for the same again.
+Values depend only on the seed and the trials told so far, so a resumed sweep asks for the same.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from gradus.sweep.search.trial import FINISHED, STOPPED, Trial
 
 
 class TPE(Search):
-    """Values where good trials are dense and bad ones are not: a tree of Parzen estimators.
+    """Values where good trials are dense and bad ones are not: tree-structured Parzen estimators.
 
-    Within a batch each trial under way counts as a bad one (the "constant liar"), which spreads
-    the batch. A trial that diverged or could not be built counts as the worst there is, one that
-    left a race early as worse than those that stayed longer.
+    Within a batch, unfinished trials count as bad ones (the "constant liar"), which spreads the
+    batch. A trial that diverged or failed counts as the worst, one that was stopped early as worse
+    than those that trained longer.
 
     Source: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization"; Optuna's sampler,
-    over all hyperparameters at once; those that depend on a choice, in groups.
+    with hyperparameters that depend on a choice in groups.
     """
 
     batch = BATCH
@@ -41,21 +40,21 @@ class TPE(Search):
         self._mode = "min"
 
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
-        """Return values that promise well, told what was told."""
+        """Return promising values, given the trials told so far."""
         study = self.study(first)
         with quiet_optuna(self._optuna):
             return [self._suggest(study.ask()) for _ in range(count)]
 
     def tell(self, trials: Sequence[Trial], mode: str) -> None:
-        """Hear what came of trials."""
+        """Learn from the results of trials."""
         self._mode = mode
         self._past += [self._frozen(trial) for trial in trials]
 
     def study(self, first: int = 0) -> Any:
-        """Return an Optuna study, in memory, of the trials told so far.
+        """Return an in-memory Optuna study of the trials told so far.
 
         Args:
-            first: the number of the trial to be asked for next, which the draws depend on.
+            first: the number of the next trial, which the random values depend on.
         """
         seed = int(host_rng(self.seed, "tpe", str(first)).integers(2**31))
         grouped = any(hyper.parent for hyper in self.hypers.values())
@@ -82,13 +81,13 @@ class TPE(Search):
         return values
 
     def _frozen(self, trial: Trial) -> Any:
-        """Return a trial as Optuna knows it: one without a value is pruned before it had any."""
-        states, known = self._optuna.trial.TrialState, math.isfinite(trial.score)
-        whole = known and trial.status == FINISHED
-        steps = {trial.epochs: trial.score} if known and trial.status == STOPPED else {}
+        """Return a trial as Optuna's; one without a score was pruned before its first value."""
+        states, scored = self._optuna.trial.TrialState, math.isfinite(trial.score)
+        finished = scored and trial.status == FINISHED
+        steps = {trial.epochs: trial.score} if scored and trial.status == STOPPED else {}
         return self._optuna.trial.create_trial(
-            state=states.COMPLETE if whole else states.PRUNED,
-            value=trial.score if whole else None,
+            state=states.COMPLETE if finished else states.PRUNED,
+            value=trial.score if finished else None,
             params=trial.values,
             distributions={name: self._spaces[name] for name in trial.values},
             intermediate_values=steps,
@@ -96,7 +95,7 @@ class TPE(Search):
 
 
 def _distribution(optuna: Any, space: Any) -> Any:
-    """Return a space as Optuna knows it: a choice as its options' places."""
+    """Return a space as Optuna's distribution; a choice is the index of its option."""
     kinds = optuna.distributions
     if isinstance(space, Choice):
         if space.ordered:

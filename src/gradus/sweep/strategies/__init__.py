@@ -1,4 +1,4 @@
-"""How far each trial is trained: all to the end, or only those that do well."""
+"""Strategies: they decide how long each trial is trained."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 def get_strategy(strategy: str | Strategy | None) -> Strategy:
-    """Return the strategy of a name, with its default settings; a strategy as it is.
+    """Return the strategy with a name and its default settings, or a strategy as it is.
 
     Raises:
-        GradusError: for an unknown name, with the nearest, or anything else.
+        GradusError: for an unknown name, with the nearest valid one, or anything else.
     """
     if isinstance(strategy, Strategy):
         return strategy

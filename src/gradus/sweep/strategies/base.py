@@ -1,4 +1,4 @@
-"""How far each trial of a batch is trained: all to the end, or only those that do well."""
+"""The interface of a strategy, which decides how long each trial is trained."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gradus.sweep.search.trial import Trial
 
 
 class Strategy(abc.ABC):
-    """Who trains on and who leaves."""
+    """Decides how long each trial of a batch is trained."""
 
-    # Whether trials go on from others' weights, so that none can be left out when they race again.
+    # Whether trials continue from others' weights, so that a resumed batch is trained again whole.
     shares_weights = False
 
     @abc.abstractmethod
     def run(self, runner: TrialRunner, trials: Sequence[Trial]) -> None:
-        """Train trials until each has ended: `contest.advance`, `current_score` and `drop`."""
+        """Train trials until each has ended (`train_until`, `current_score`, `stop_trials`)."""
 
 
 def rank_by_score(runner: TrialRunner, trials: Sequence[Trial]) -> list[Trial]:
-    """Return trials from the best to the worst as they stand, those without a number last."""
+    """Return trials from best to worst by their current scores, those without one last."""
     sign = -1 if runner.early_stopping is not None and runner.early_stopping.mode == "max" else 1
-    found = {trial.number: sign * runner.current_score(trial) for trial in trials}
-    return sorted(trials, key=lambda t: (math.isnan(found[t.number]), found[t.number], t.number))
+    scores = {trial.number: sign * runner.current_score(trial) for trial in trials}
+    return sorted(trials, key=lambda t: (math.isnan(scores[t.number]), scores[t.number], t.number))

@@ -1,4 +1,4 @@
-"""Every trial is trained to its end."""
+"""The strategy that trains every trial to its last epoch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gradus.sweep.strategies.base import Strategy
 
 
 class Full(Strategy):
-    """Every trial is trained to its end."""
+    """Trains every trial to its last epoch."""
 
     def run(self, runner: TrialRunner, trials: Sequence[Trial]) -> None:
-        """Train all of them."""
+        """Train all trials."""
         runner.train_until(trials)

@@ -1,4 +1,4 @@
-"""Population-based training: the worse go on from the better's weights, with other settings."""
+"""Population-based training: bad trials continue from good ones' weights, perturbed."""
 
 from __future__ import annotations
 
@@ -19,30 +19,37 @@ from gradus.sweep.strategies.base import Strategy, rank_by_score
 
 QUARTER = 4
 LESS, MORE = 0.8, 1.25
-REDRAWN = 0.25  # how often a value is drawn anew instead of moved
+RESAMPLE_PROBABILITY = 0.25  # of drawing a new value instead of perturbing
 
 
 class PopulationBased(Strategy):
-    """The worst quarter goes on from the weights of the best, with settings moved a little.
+    """Population-based training: the worst quarter continues from the best, perturbed.
 
-    Every `every` epochs each trial of the worst quarter takes over the training of one of the
-    best quarter, drawn at random: weights, the optimiser's memory and settings. Each of its
-    settings that is a number in the program (a rate of learning or of dropout, a penalty) is then
-    multiplied by 0.8 or 1.25 within its space, or, one time in four, drawn anew. What changes the
-    network's structure stays, and trials copy only within the same structure. Its own seed and
-    arguments of `fit` stay too. A trial that diverged goes on from one of the best, if there is
-    one left that trains.
+    Every `every` epochs each trial of the worst quarter copies a random one of the best quarter:
+    weights, optimizer state and settings (exploit). Each setting that is a number in the program
+    (a learning rate, a dropout rate, a penalty) is then multiplied by 0.8 or 1.25 within its space,
+    or redrawn with probability 1/4 (explore). Settings that change the network's structure are
+    kept, and trials copy only within one structure. The trial also keeps its seed and arguments of
+    `fit`. A diverged trial continues from one of the best, if any of them is still training.
 
-    So a setting becomes a schedule: `trial.lineage` tells with which values a trial's weights
-    were trained from which epoch on, `trial.values` are the last.
+    So a setting becomes a schedule: `trial.lineage` lists the values that a trial's weights were
+    trained with and from which epoch on; `trial.values` are the last ones.
 
     Source: Jaderberg et al. 2017, "Population based training of neural networks".
 
     Args:
-        every: epochs between two copies.
+        every: the number of epochs between two copies.
 
     Raises:
-        GradusError: for a count that is not a whole number of at least 1.
+        GradusError: if `every` is not a whole number of at least 1.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+        >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.0001, 0.1)))
+        >>> sweep = gr.Sweep(model, search="grid", strategy=gr.PopulationBased(every=2))
+        >>> sweep = sweep.fit(x, 2 * x, epochs=4, verbose=False)
+        >>> [epoch for epoch, _ in sweep.trials[0].lineage]  # where its values changed
+        [0, 2]
     """
 
     shares_weights = True
@@ -51,84 +58,82 @@ class PopulationBased(Strategy):
         self.every = whole_number("every", every, 1)
 
     def run(self, runner: TrialRunner, trials: Sequence[Trial]) -> None:
-        """Train all trials to their ends, the worse copying the better in between."""
-        movable: dict[str, bool] = {}
-        left, epoch = list(trials), 0
+        """Train all trials to their last epochs, exploiting and exploring in between."""
+        perturbable: dict[str, bool] = {}
+        running, epoch = list(trials), 0
         runner.keep_diverged = True
-        while left:
+        while running:
             epoch += self.every
-            runner.train_until(left, epoch)
-            left = [trial for trial in left if trial.status == WAITING]
-            for alike in _alike(runner, left):
-                _copy(runner, alike, epoch, movable)
+            runner.train_until(running, epoch)
+            running = [trial for trial in running if trial.status == WAITING]
+            for group in _group_by_structure(runner, running):
+                _exploit(runner, group, epoch, perturbable)
 
 
-def _alike(runner: TrialRunner, trials: Sequence[Trial]) -> list[list[Trial]]:
+def _group_by_structure(runner: TrialRunner, trials: Sequence[Trial]) -> list[list[Trial]]:
     """Return the trials in groups of the same structure."""
     groups: dict[Hashable, list[Trial]] = {}
     for trial in trials:
-        kind = tuple(member.structure_key for member in runner.members[trial.number])
-        groups.setdefault(kind, []).append(trial)
+        key = tuple(member.structure_key for member in runner.members[trial.number])
+        groups.setdefault(key, []).append(trial)
     return list(groups.values())
 
 
-def _copy(
-    runner: TrialRunner, trials: Sequence[Trial], epoch: int, movable: dict[str, bool]
+def _exploit(
+    runner: TrialRunner, trials: Sequence[Trial], epoch: int, perturbable: dict[str, bool]
 ) -> None:
-    """Have the worst quarter of some trials, and who diverged, go on from the best quarter."""
+    """Continue the worst quarter and all diverged trials from the best quarter, perturbed."""
     ranks = rank_by_score(runner, trials)
     count = min(max(1, len(ranks) // QUARTER), len(ranks) // 2)
-    broken = [trial for trial in ranks if runner.has_diverged(trial)]
-    best = [trial for trial in ranks[:count] if trial not in broken]
+    diverged = [trial for trial in ranks if runner.has_diverged(trial)]
+    best = [trial for trial in ranks[:count] if trial not in diverged]
     if not best:
-        runner.stop_trials(broken)
+        runner.stop_trials(diverged)
         return
-    own = _own(runner)
-    for trial in ranks[min(len(ranks) - count, len(ranks) - len(broken)) :]:
-        draw = host_rng(runner.seed, "copy", str(trial.number), str(epoch))
-        source = best[draw.integers(len(best))]
-        values = {name: value for name, value in source.values.items() if name not in own}
-        values |= {name: value for name, value in trial.values.items() if name in own}
-        runner.continue_from(trial, source, _moved(runner, values, draw, movable))
+    kept = _kept_settings(runner)
+    for trial in ranks[min(len(ranks) - count, len(ranks) - len(diverged)) :]:
+        rng = host_rng(runner.seed, "copy", str(trial.number), str(epoch))
+        source = best[rng.integers(len(best))]
+        values = {name: value for name, value in source.values.items() if name not in kept}
+        values |= {name: value for name, value in trial.values.items() if name in kept}
+        runner.continue_from(trial, source, _explore(runner, values, rng, perturbable))
 
 
-def _own(runner: TrialRunner) -> set[str]:
-    """Return the names of what each trial keeps: its seed and its arguments of `fit`."""
-    kept = find_hyperparameters(
-        {name: runner.factory.settings.get(name) for name in (*SWEPT_FIT_ARGUMENTS, "seed")}
-    ).values()
-    spaces = {id(hyper.space) for hyper in kept}
+def _kept_settings(runner: TrialRunner) -> set[str]:
+    """Return the names of the settings that each trial keeps: its seed and `fit` arguments."""
+    settings = {n: runner.factory.settings.get(n) for n in (*SWEPT_FIT_ARGUMENTS, "seed")}
+    spaces = {id(hyper.space) for hyper in find_hyperparameters(settings).values()}
     return {name for name, hyper in runner.factory.hypers.items() if id(hyper.space) in spaces}
 
 
-def _moved(
+def _explore(
     runner: TrialRunner,
     values: Mapping[str, Value],
-    draw: np.random.Generator,
-    movable: dict[str, bool],
+    rng: np.random.Generator,
+    perturbable: dict[str, bool],
 ) -> dict[str, Value]:
-    """Return values of which those that may move have moved.
+    """Return the values with all perturbable ones perturbed.
 
     Args:
         runner: the runner of the trials.
-        values: of a trial.
-        draw: where randomness comes from.
-        movable: what is known of which hyperparameters may move; it grows.
+        values: the values of a trial.
+        rng: the random generator.
+        perturbable: a cache of which hyperparameters can be perturbed.
     """
-    moved = dict(values)
+    explored = dict(values)
     for name, value in values.items():
-        if name not in movable:
-            movable[name] = _is_leaf(runner, values, name)
-        if movable[name]:
-            moved[name] = _neighbour(runner.factory.hypers[name].space, value, draw)
-    return moved
+        if name not in perturbable:
+            perturbable[name] = _is_numeric(runner, values, name)
+        if perturbable[name]:
+            explored[name] = _perturb(runner.factory.hypers[name].space, value, rng)
+    return explored
 
 
-def _neighbour(space: Space, value: Value, draw: np.random.Generator) -> Value:
-    """Return a value near another, or one drawn anew."""
-    anew, share, up = draw.random() < REDRAWN, draw.random(), draw.random() < 0.5
-    if anew:
-        return space.value_at(share)
+def _perturb(space: Space, value: Value, rng: np.random.Generator) -> Value:
+    """Return a value near another one, or a new one drawn from the space."""
+    resample, fraction, up = rng.random() < RESAMPLE_PROBABILITY, rng.random(), rng.random() < 0.5
+    if resample:
+        return space.value_at(fraction)
     if isinstance(space, Range):
         near = min(max(value * (MORE if up else LESS), space.low), space.high)
         return round(near) if space.whole else near
@@ -137,18 +142,18 @@ def _neighbour(space: Space, value: Value, draw: np.random.Generator) -> Value:
     return value
 
 
-def _is_leaf(runner: TrialRunner, values: Mapping[str, Value], name: str) -> bool:
-    """Whether a hyperparameter is a number of the program, which no value of it changes."""
+def _is_numeric(runner: TrialRunner, values: Mapping[str, Value], name: str) -> bool:
+    """Return whether a hyperparameter is a number in the program: no value changes structure."""
     hypers = runner.factory.hypers
     if any(hyper.parent == name for hyper in hypers.values()):
-        return False  # with another option other hyperparameters would count
+        return False  # another option would activate other hyperparameters
     space = hypers[name].space
     count = max(2, space.size or 2) if isinstance(space, Choice) else 2
-    tried = [space.value_at((place + 0.5) / count) for place in range(count)]
+    tried = [space.value_at((index + 0.5) / count) for index in range(count)]
     try:
-        models = [runner.make_model({**values, name: value}) for value in tried]
+        models = [runner.factory.make_model({**values, name: value})[0] for value in tried]
     except GradusError:
-        return False  # some value cannot be
+        return False  # some value is invalid
     trees = [(model.net, model.optimizer, model.task) for model in models]
     first, *others = [jax.tree.flatten(tree) for tree in trees]
     if len({structure for _, structure in [first, *others]}) > 1:
