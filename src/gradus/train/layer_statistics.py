@@ -100,24 +100,16 @@ def _output_statistics(layer: Layer, output: Any) -> list[Float[Array, ""]]:
     missing = jnp.float32(jnp.nan)
     if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
         return [missing] * len(LAYER_STATISTICS)
-    mean = _mean(output)
+    mean = jnp.mean(output)
     is_saturated = activations.info(layer.__dict__.get("activation")).saturated
     silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
     return [
         mean,
         _norm(output - mean) / math.sqrt(output.size),
-        missing if is_saturated is None else _mean(is_saturated(output).astype(jnp.float32)),
+        missing if is_saturated is None else jnp.mean(is_saturated(output).astype(jnp.float32)),
         jnp.mean(silent, dtype=jnp.float32),
     ]
 
 
-# On a CPU, XLA sums an array one number after another, but multiplies matrices in vectors and on
-# all cores: sums written as scalar products are several times as fast.
-
-
-def _mean(array: Float[Any, "..."]) -> Float[Array, ""]:
-    return jnp.vdot(array, jnp.ones_like(array)) / array.size
-
-
 def _norm(array: Float[Any, "..."]) -> Float[Array, ""]:
-    return jnp.sqrt(jnp.vdot(array, array))
+    return jnp.sqrt(jnp.sum(jnp.square(array)))
