@@ -139,15 +139,14 @@ def draw_logits(kind, shape=(2, 3, 4), seed=2, scale=1.0):
 def test_logits_and_their_predictions_have_one_loss_and_gradient(loss, kind):
     y, z = draw_logits(kind)
     link = {"softmax": jax.nn.softmax, "sigmoid": jax.nn.sigmoid}[loss.link]
-    np.testing.assert_allclose(
-        loss.values_from_logits(y, z), loss.values(y, link(z)), rtol=1e-4, atol=1e-6
+    values = jax.jit(lambda z: (loss.values_from_logits(y, z), loss.values(y, link(z))))
+    np.testing.assert_allclose(*values(z), rtol=1e-4, atol=1e-6)
+    sums = (
+        lambda z: loss.per_sample_from_logits(y, z).sum(),
+        lambda z: loss(y, link(z)).sum(),
     )
-    np.testing.assert_allclose(
-        jax.grad(lambda z: loss.per_sample_from_logits(y, z).sum())(z),
-        jax.grad(lambda z: loss(y, link(z)).sum())(z),
-        rtol=1e-3,
-        atol=1e-5,
-    )
+    gradients = jax.jit(lambda z: [jax.grad(each)(z) for each in sums])
+    np.testing.assert_allclose(*gradients(z), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("loss", "kind"), [pair for pair in LINKED if pair[1] != "flags"])
@@ -155,15 +154,15 @@ def test_logits_and_their_predictions_have_one_loss_and_gradient(loss, kind):
 def test_a_shift_of_the_logits_by_a_million_changes_nothing(loss, kind, shift):
     y, z = draw_logits(kind)
     z = np.round(z * 16) / 16  # exact next to a million, where float32 steps by 1/16
-    before = jax.value_and_grad(lambda z: loss.per_sample_from_logits(y, z).sum())
-    for ours, theirs in zip(before(z), before(z + np.float32(shift)), strict=True):
+    both = jax.jit(jax.value_and_grad(lambda z: loss.per_sample_from_logits(y, z).sum()))
+    for ours, theirs in zip(both(z), both(z + np.float32(shift)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(("loss", "kind"), LINKED)
 def test_huge_logits_have_finite_losses_and_gradients(loss, kind):
     y, z = draw_logits(kind, scale=1e4)
-    value, grad = jax.value_and_grad(lambda z: loss.values_from_logits(y, z).sum())(z)
+    value, grad = jax.jit(jax.value_and_grad(lambda z: loss.values_from_logits(y, z).sum()))(z)
     assert np.isfinite(value)
     assert np.isfinite(grad).all()
     # Linear growth, not a clip: the gradient of a wrong answer does not vanish.

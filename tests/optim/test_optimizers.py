@@ -118,14 +118,17 @@ def test_ten_steps_as_optax(ours, theirs):
 @pytest.mark.parametrize(("ours", "theirs"), OURS_AND_KERAS, ids=name)
 def test_ten_steps_as_keras_with_its_defaults(ours, theirs):
     params = tree(0)
-    variables = [keras.Variable(params[k]) for k in sorted(params)]
-    state = ours.init(params)
+    theirs.build([keras.Variable(params[k]) for k in sorted(params)])
+    state, their_state = ours.init(params), [variable.value for variable in theirs.variables]
+    expected = [params[k] for k in sorted(params)]
+    update, their_update = jax.jit(ours.update), jax.jit(theirs.stateless_apply)
     for i in range(STEPS):
         gradients = tree(i + 1)
-        params, state = ours.update(gradients, state, params)
-        theirs.apply([gradients[k] for k in sorted(params)], variables)
-    for k, variable in zip(sorted(params), variables, strict=True):
-        np.testing.assert_allclose(params[k], np.asarray(variable.value), rtol=2e-5, atol=2e-6)
+        params, state = update(gradients, state, params)
+        ordered = [gradients[k] for k in sorted(params)]
+        expected, their_state = their_update(their_state, ordered, expected)
+    for k, value in zip(sorted(params), expected, strict=True):
+        np.testing.assert_allclose(params[k], value, rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("optimizer", EVERY, ids=name)
@@ -165,11 +168,8 @@ def test_new_values_compile_nothing_and_a_vector_of_them_is_a_sweep(optimizer):
 
     @jax.jit
     def train(optimizer):
-        state = optimizer.init(params)
-        p = params
-        for _ in range(2):
-            p, state = one_step(optimizer, p, state)
-        return p
+        start = params, optimizer.init(params)
+        return jax.lax.fori_loop(0, 2, lambda _, carry: one_step(optimizer, *carry), start)[0]
 
     def at(rate):
         leaves, structure = jax.tree.flatten(optimizer)

@@ -131,11 +131,16 @@ def keras_rates(losses, rate, **settings):
 
 
 def our_rates(plateau, losses):
+    return scan_rates(plateau, jnp.asarray(losses, jnp.float32))
+
+
+@jax.jit
+def scan_rates(plateau, losses):
     def observe(state, loss):
         state = plateau.update(state, loss)
         return state, plateau(0) * state["scale"]
 
-    return jax.lax.scan(observe, plateau.init_state(), jnp.asarray(losses, jnp.float32))[1]
+    return jax.lax.scan(observe, plateau.init_state(), losses)[1]
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # inside Keras

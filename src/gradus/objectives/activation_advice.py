@@ -1,4 +1,4 @@
-"""Which ends of a network belong with which losses."""
+"""Which final activations suit which losses."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ _FUSED = {"softmax": ("softmax", "log_softmax", "linear"), "sigmoid": ("sigmoid"
 
 
 def activation_warning(loss: Loss, head: str, output_shape: targets.Shape) -> str | None:
-    """Return what is wrong with a network that ends in `head` under `loss`, or None.
+    """Return a warning if a network that ends in `head` does not suit `loss`, else None.
 
     Args:
         loss: the loss.
-        head: the activation at the network's end: "softmax", "log_softmax", "sigmoid", "linear"
+        head: the final activation of the network: "softmax", "log_softmax", "sigmoid", "linear",
             or any other name.
-        output_shape: the shape of a batch of outputs; its first entry is not looked at.
+        output_shape: the shape of a batch of outputs; its first entry is ignored.
     """
-    said = f"A {head} output with {loss.name}: "
+    prefix = f"A {head} output with {loss.name}: "
     if head in ("softmax", "log_softmax") and output_shape[-1] == 1:
-        return said + (
+        return prefix + (
             "the softmax of one output is always 1, whatever the weights, so nothing is learned. "
             'Write Dense(1, "sigmoid") with binary_crossentropy, or Dense(2, "softmax").'
         )
     if loss.link is not None:
-        return None if head in _FUSED[loss.link] else said + _unfused(loss.link, head)
+        return None if head in _FUSED[loss.link] else prefix + _unfused(loss.link, head)
     if isinstance(loss, Hinge | SquaredHinge | CategoricalHinge):
-        return said + _HINGE if head in ("sigmoid", "softmax", "log_softmax", "relu") else None
+        return prefix + _HINGE if head in ("sigmoid", "softmax", "log_softmax", "relu") else None
     if isinstance(loss, Poisson):
         if head in ("linear", "tanh", "log_softmax"):
-            return said + "a rate cannot be negative. End with softplus or exponential."
+            return prefix + "a rate cannot be negative. End with softplus or exponential."
         if head in ("sigmoid", "softmax"):
-            return said + "a rate may exceed 1. End with softplus or exponential."
+            return prefix + "a rate may exceed 1. End with softplus or exponential."
     if isinstance(loss, MeanSquaredError | RootMeanSquaredError | MeanAbsoluteError):
         if head == "softmax":
-            return said + (
-                "where the softmax is sure of a wrong class its gradient vanishes, so such errors "
-                "are hardly mended. Use categorical_crossentropy, or with integer labels "
-                "sparse_categorical_crossentropy."
+            return prefix + (
+                "where the softmax is confident of a wrong class its gradient vanishes, so the "
+                "network hardly corrects such errors. Use categorical_crossentropy, or with "
+                "integer labels sparse_categorical_crossentropy."
             )
         if head == "log_softmax":
-            return said + "log-probabilities are no values to predict. End with linear."
+            return prefix + "log-probabilities are not values to predict. End with linear."
     return None
 
 
@@ -57,16 +57,16 @@ _HINGE = "the margin is met at scores of -1 and 1, which it cannot reach freely.
 
 
 def _unfused(link: str, head: str) -> str:
-    """Return why a loss whose predictions are the `link` of logits does not suit `head`."""
+    """Return why `head` does not suit a loss whose predictions are the `link` of logits."""
     if link == "softmax" and head == "sigmoid":
         return (
             "its outputs do not sum to 1, so the classes do not compete. End with softmax; for "
-            "several labels a sample use binary_crossentropy."
+            "several labels per sample use binary_crossentropy."
         )
     if link == "sigmoid" and head in ("softmax", "log_softmax"):
         return (
-            "its outputs compete, but the loss takes each for a yes or no of its own. End with "
+            "its outputs compete, but the loss takes each for a separate yes or no. End with "
             "sigmoid; for one class among several use categorical_crossentropy or "
             "sparse_categorical_crossentropy."
         )
-    return f"its outputs are no probabilities, and clipping stops the gradient. End with {link}."
+    return f"its outputs are not probabilities, and clipping stops the gradient. End with {link}."

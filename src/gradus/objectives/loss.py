@@ -1,4 +1,4 @@
-"""What a loss is, and the arithmetic that losses share."""
+"""The base of losses, and the arithmetic that they share."""
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)
 
@@ -24,11 +24,11 @@ EPSILON = 1e-7  # Keras's: probabilities are clipped to [EPSILON, 1 - EPSILON]
 
 
 class Loss(abc.ABC):
-    """A loss; subclasses are decorated with `gradus.nn.tree.pytree`, so that numbers are leaves.
+    """A loss; subclasses are decorated with `gradus.nn.pytree.pytree`, so numbers are leaves.
 
     Attributes:
-        link: "softmax" or "sigmoid", what turns logits into this loss's predictions; or None.
-        kind: what the targets are: "values", "classes" (one of K) or "flags" (yes or no, each).
+        link: the function that turns logits into predictions, "softmax" or "sigmoid", or None.
+        kind: the kind of targets: "values", "classes" (one of K), or "flags" (each yes or no).
         threshold: the prediction above which a flag means yes.
     """
 
@@ -38,14 +38,14 @@ class Loss(abc.ABC):
 
     @abc.abstractmethod
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        """Return the loss of each element, `(batch, ...)`; an axis of classes is consumed.
+        """Return the loss of each element, `(batch, ...)`, without an axis of classes.
 
         Raises:
             ShapeError: if the two shapes do not fit.
         """
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
-        """Return what `values` would for the predictions of `logits`, numerically stable.
+        """Return `values` for the predictions that belong to `logits`, numerically stable.
 
         Raises:
             GradusError: if `link` is None.
@@ -53,7 +53,7 @@ class Loss(abc.ABC):
         raise GradusError(f"{self.name} is not a loss of logits; give it predictions.")
 
     def finalize(self, mean: Array) -> Array:
-        """Turn the weighted mean of the values into the loss: the identity, unless it says else."""
+        """Turn the weighted mean of the values into the loss; the identity by default."""
         return mean
 
     def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
@@ -61,8 +61,8 @@ class Loss(abc.ABC):
 
         Args:
             y_true: the targets, `(n, ...)`.
-            output_shape: the shape of a batch of outputs; its first entry is not looked at.
-            where: what the targets are called in an error: "y", "validation_data".
+            output_shape: the shape of a batch of outputs; its first entry is ignored.
+            where: the name of the targets in an error: "y", "validation_data".
 
         Raises:
             DataError: if values cannot be targets of this loss.
@@ -72,7 +72,7 @@ class Loss(abc.ABC):
 
     @property
     def name(self) -> str:
-        """The name under which the loss is registered, else its class's."""
+        """The name under which the loss is registered, else that of its class."""
         return registry.name_of(type(self)) or type(self).__name__
 
     def __call__(
@@ -84,14 +84,14 @@ class Loss(abc.ABC):
             y_true: targets.
             y_pred: predictions.
             mask: which steps are real, `(batch, steps)`: the mean is over those, and 0 if there
-                is none, so that a short sequence counts as much as a long one.
+                are none, so a short sequence counts as much as a long one.
         """
         return _per_sample(self.values(y_true, y_pred), mask)
 
     def per_sample_from_logits(
         self, y_true: ArrayLike, logits: ArrayLike, mask: ArrayLike | None = None
     ) -> Array:
-        """Return what calling the loss does, from logits."""
+        """Return the mean loss of each sample, as calling the loss does, from logits."""
         return _per_sample(self.values_from_logits(y_true, logits), mask)
 
 
@@ -100,14 +100,14 @@ class FunctionLoss(Loss):
     """A user's function as a loss.
 
     Args:
-        function: `f(y_true, y_pred)`, which returns `(batch,)` or `(batch, ...)`.
+        function: `f(y_true, y_pred)`, which returns `(batch, ...)`.
     """
 
     function: Callable[..., Any] = static()
 
     @property
     def name(self) -> str:
-        """The function's own name."""
+        """The name of the function."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
@@ -125,9 +125,9 @@ class FunctionLoss(Loss):
 
 
 def _per_sample(values: Array, mask: ArrayLike | None = None) -> Array:
-    """(batch, ...) -> (batch,), the mean; with a mask that over the real steps of (batch, steps).
+    """(batch, ...) -> (batch,), the mean; with a mask `(batch, steps)`, over the real steps.
 
-    Values that are no longer by step, such as those of a user's function, are taken as they are.
+    A mask is ignored if the values have no axis of steps, such as those of a user's function.
     """
     axes = tuple(range(1, values.ndim))
     if mask is None or values.shape[:2] != jnp.shape(mask):
@@ -150,7 +150,7 @@ def absolute(x: Array) -> Array:
 
 
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    """Return both as floats of one type and one shape."""
+    """Return both as floats of the same dtype and shape."""
     p = as_float32(y_pred)
     y = jnp.asarray(y_true).astype(p.dtype)
     if y.shape != p.shape:
@@ -163,7 +163,7 @@ def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
 def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     """Return integer labels `(batch, ...)` as one-hot `(batch, ..., K)`, and `y_pred`.
 
-    A comparison costs less than a gather, whose gradient is a scatter, and XLA fuses it.
+    A comparison costs less than a gather, whose gradient is a scatter, and XLA can fuse it.
     """
     p = as_float32(y_pred)
     labels = jnp.asarray(labels)
@@ -172,8 +172,8 @@ def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
             f"y_true has shape {labels.shape} and y_pred {p.shape}; integer labels need the shape "
             "of y_pred without its last axis, the classes."
         )
-    kinds = jnp.arange(p.shape[-1], dtype=jnp.int32)
-    return (labels[..., None].astype(jnp.int32) == kinds).astype(p.dtype), p
+    classes = jnp.arange(p.shape[-1], dtype=jnp.int32)
+    return (labels[..., None].astype(jnp.int32) == classes).astype(p.dtype), p
 
 
 def pair_of_either(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
@@ -188,12 +188,12 @@ def smooth(y: Array, smoothing: ArrayLike, classes: int) -> Array:
 
 
 def clip(p: Array) -> Array:
-    """Return probabilities whose logarithm, and that of their complement, are finite."""
+    """Clip probabilities so that the logarithms of p and 1 − p are finite."""
     return jnp.clip(p, EPSILON, 1 - EPSILON)
 
 
 def normalized(p: Array) -> Array:
-    """Return outputs as probabilities that sum to 1 over the last axis, then clipped."""
+    """Scale outputs to sum to 1 over the last axis, then clip them."""
     return clip(p / jnp.maximum(jnp.sum(p, axis=-1, keepdims=True), EPSILON))
 
 
@@ -209,10 +209,10 @@ def cross_entropy(y: Array, log_p: Array, smoothing: ArrayLike) -> Array:
 
 
 def logits_cross_entropy(y: Array, z: Array, smoothing: ArrayLike, mass: Array) -> Array:
-    """(..., K), (..., K) -> (...): `cross_entropy` of log-softmax(z), in half its passes over K.
+    """(..., K), (..., K) -> (...): `cross_entropy` of log-softmax(z), with half the passes over K.
 
-    −Σ w log softmax(z) = Σw · log Σ exp(z − max z) − Σ w (z − max z), for smoothed targets w; and
-    Σw is the smoothed `mass`, the sum of the targets before.
+    −Σ w log softmax(z) = Σw · log Σ exp(z − max z) − Σ w (z − max z), for smoothed targets w; Σw is
+    the smoothed `mass`, the sum of the targets before smoothing.
     """
     shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
     total = smooth(mass, smoothing, 1) * jnp.log(jnp.sum(jnp.exp(shifted), axis=-1))
@@ -225,5 +225,5 @@ def power(base: Array, exponent: ArrayLike) -> Array:
 
 
 def to_signs(y: Array) -> Array:
-    """Return labels 0 and 1 as -1 and 1; labels -1 and 1 stay."""
+    """Return labels 0 and 1 as -1 and 1; labels -1 and 1 do not change."""
     return jnp.where(y == 0, -1, y)

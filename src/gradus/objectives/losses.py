@@ -1,7 +1,7 @@
 """Losses: elementwise formulas of targets and predictions; the caller takes the weighted mean.
 
-In every formula y is a target, ŷ a prediction, z a logit and K the number of classes, which are
-the last axis. All arithmetic is in float32 at least, whatever the dtype of the targets.
+In formulas y is a target, ŷ a prediction, z a logit, and K the number of classes, the size of the
+last axis. All arithmetic is in at least float32, whatever the dtype of the targets.
 """
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)
@@ -43,7 +43,7 @@ from gradus.objectives.loss import (
 @registry.add("mean_squared_error", "mse", "MeanSquaredError")
 @pytree
 class MeanSquaredError(Loss):
-    """(y − ŷ)².
+    """Mean squared error: (y − ŷ)².
 
     Example:
         >>> gr.losses.MeanSquaredError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
@@ -58,9 +58,9 @@ class MeanSquaredError(Loss):
 @registry.add("root_mean_squared_error", "rmse", "RootMeanSquaredError")
 @pytree
 class RootMeanSquaredError(Loss):
-    """√(mean of (y − ŷ)²): the root of the whole batch's mean, not of each sample's.
+    """Root mean squared error: √(mean of (y − ŷ)²) of the whole batch, not of each sample.
 
-    Its gradient at a mean of exactly zero is taken as zero.
+    Its gradient at a mean of exactly zero is defined as zero.
 
     Example:
         >>> loss = gr.losses.RootMeanSquaredError()
@@ -73,14 +73,14 @@ class RootMeanSquaredError(Loss):
         return jnp.square(y - p)
 
     def finalize(self, mean: Array) -> Array:
-        # The inner `where` keeps the root's infinite slope out of the gradient: 0 · ∞ is NaN.
+        # The inner `where` keeps the infinite slope of the root out of the gradient: 0 · ∞ is NaN.
         return jnp.where(mean > 0, jnp.sqrt(jnp.where(mean > 0, mean, 1)), mean)
 
 
 @registry.add("mean_absolute_error", "mae", "MeanAbsoluteError")
 @pytree
 class MeanAbsoluteError(Loss):
-    """|y − ŷ|; its derivative where both are equal is zero.
+    """Mean absolute error: |y − ŷ|; where both are equal its derivative is zero.
 
     Example:
         >>> gr.losses.MeanAbsoluteError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
@@ -95,10 +95,10 @@ class MeanAbsoluteError(Loss):
 @registry.add("huber", "Huber")
 @pytree
 class Huber(Loss):
-    """e²/2 where |e| ≤ δ, else δ|e| − δ²/2, with e = y − ŷ (Huber 1964).
+    """Huber loss: e²/2 where |e| ≤ δ, else δ|e| − δ²/2, with e = y − ŷ (Huber 1964).
 
     Args:
-        delta: δ, where squared turns into absolute error; in units of the target.
+        delta: δ, where the squared error becomes an absolute error; in units of the target.
 
     Example:
         >>> gr.losses.Huber(delta=1.0)(np.array([0.0, 0.0]), np.array([0.5, 3.0])).tolist()
@@ -137,7 +137,7 @@ class LogCosh(Loss):
 @registry.add("poisson", "Poisson")
 @pytree
 class Poisson(Loss):
-    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, less a constant.
+    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, up to a constant.
 
     Example:
         >>> y = gr.losses.Poisson()(np.array([0, 3]), np.array([1.0, 3.0]))
@@ -155,7 +155,7 @@ class Poisson(Loss):
 @registry.add("binary_crossentropy", "bce", "BinaryCrossentropy")
 @pytree
 class BinaryCrossentropy(Loss):
-    """−y log ŷ − (1 − y) log(1 − ŷ), for each output; from logits softplus(z) − y z.
+    """Binary cross-entropy of each output: −y log ŷ − (1 − y) log(1 − ŷ) = softplus(z) − y z.
 
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
@@ -192,9 +192,9 @@ class BinaryFocalCrossentropy(Loss):
     """(1 − p)^γ times the binary cross-entropy, p = yŷ + (1 − y)(1 − ŷ) (Lin et al. 2017).
 
     Args:
-        apply_class_balancing: weight by α where y is 1 and by 1 − α where it is 0.
+        apply_class_balancing: whether to weight by α where y is 1 and by 1 − α where it is 0.
         alpha: α in [0, 1].
-        gamma: γ, how much less an element counts that is right already.
+        gamma: γ, at least 0; the larger, the less an element counts that is already right.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
 
     Example:
@@ -240,7 +240,9 @@ class BinaryFocalCrossentropy(Loss):
 @registry.add("categorical_crossentropy", "CategoricalCrossentropy")
 @pytree
 class CategoricalCrossentropy(Loss):
-    """−Σ y log ŷ over the classes, for one-hot or soft targets; from logits by log-softmax.
+    """Categorical cross-entropy for one-hot or soft targets: −Σ y log ŷ over the classes.
+
+    From logits it is computed by log-softmax.
 
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
@@ -272,7 +274,9 @@ class CategoricalCrossentropy(Loss):
 @registry.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
 @pytree
 class SparseCategoricalCrossentropy(Loss):
-    """−log ŷ of the labeled class, for integer labels 0…K-1; from logits by log-softmax.
+    """Categorical cross-entropy for integer labels 0…K-1: −log ŷ of the labeled class.
+
+    From logits it is computed by log-softmax.
 
     Args:
         label_smoothing: s in [0, 1]; the one-hot target y becomes y (1 − s) + s/K.
@@ -308,7 +312,7 @@ class CategoricalFocalCrossentropy(Loss):
 
     Args:
         alpha: α, one number, or one for each class, `(K,)`.
-        gamma: γ, how much less a sample counts that is right already.
+        gamma: γ, at least 0; the larger, the less a sample counts that is already right.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
 
     Example:
@@ -352,7 +356,7 @@ class CategoricalFocalCrossentropy(Loss):
 @registry.add("kl_divergence", "kld", "KLDivergence")
 @pytree
 class KLDivergence(Loss):
-    """Σ y log(y/ŷ) over the classes, both clipped to [1e-7, 1] (Kullback & Leibler 1951).
+    """KL divergence: Σ y log(y/ŷ) over the classes, both in [1e-7, 1] (Kullback & Leibler 1951).
 
     Example:
         >>> loss = gr.losses.KLDivergence()
@@ -377,7 +381,7 @@ class KLDivergence(Loss):
 @registry.add("hinge", "Hinge")
 @pytree
 class Hinge(Loss):
-    """max(0, 1 − yŷ), for labels -1 and 1; a label 0 stands for -1.
+    """Hinge loss: max(0, 1 − yŷ), for labels -1 and 1; a label 0 means -1.
 
     Example:
         >>> gr.losses.Hinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
@@ -396,7 +400,7 @@ class Hinge(Loss):
 @registry.add("squared_hinge", "SquaredHinge")
 @pytree
 class SquaredHinge(Loss):
-    """max(0, 1 − yŷ)², for labels -1 and 1; a label 0 stands for -1.
+    """Squared hinge loss: max(0, 1 − yŷ)², for labels -1 and 1; a label 0 means -1.
 
     Example:
         >>> gr.losses.SquaredHinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
@@ -415,7 +419,7 @@ class SquaredHinge(Loss):
 @registry.add("categorical_hinge", "CategoricalHinge")
 @pytree
 class CategoricalHinge(Loss):
-    """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as Keras has it.
+    """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as in Keras.
 
     Example:
         >>> loss = gr.losses.CategoricalHinge()
@@ -432,10 +436,10 @@ class CategoricalHinge(Loss):
 
 
 def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
-    """Return the loss that `loss` names or is; a function `f(y_true, y_pred)` becomes one.
+    """Return the loss of a name, a class, or a function `f(y_true, y_pred)`; a loss unchanged.
 
     Raises:
-        GradusError: for an unknown name, or something that cannot be a loss.
+        GradusError: for an unknown name or any other type.
 
     Example:
         >>> gr.losses.get("mse")

@@ -1,1 +1,1 @@
-"""How weights move: optimizers and learning-rate schedules."""
+"""Optimizers and learning-rate schedules."""

@@ -1,4 +1,4 @@
-"""What every optimizer shares: the state, the step, clipping and decoupled weight decay."""
+"""The base of every optimizer: its state, one update, clipping, and decoupled weight decay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +18,18 @@ from gradus.errors import GradusError
 from gradus.nn.pytree import check_scalar, pytree, static
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
 
-Tree = Any  # a pytree of arrays, such as a network's params
-Rate = Number | Schedule
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, PyTree
+
+    Params: TypeAlias = PyTree[Float[Array, "..."]]  # weights, gradients, or updates
+    OptState: TypeAlias = PyTree[Array]  # {"step": a number, "inner": Optax's state}
+
+LearningRate = Number | Schedule
 
 _AT_LEAST_ZERO = "0 or more", lambda value: value >= 0
 _POSITIVE = "greater than 0", lambda value: value > 0
 _FRACTION = "at least 0 and less than 1", lambda value: 0 <= value < 1
-# What a setting of this name may be, in every optimizer that has it.
+# The valid values of each setting, in words and as a test, in every optimizer that has it.
 _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("momentum", "rho", "beta_1", "beta_2"), _FRACTION),
     **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), _POSITIVE),
@@ -39,38 +44,38 @@ _LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 class Optimizer(abc.ABC):
     """A rule that turns gradients into new weights; its hyperparameters are leaves of a pytree.
 
-    An optimizer holds no state of its own: `init` makes it, `update` returns the next one.
+    An optimizer is stateless: `init` creates the optimizer state, `update` returns the next one.
 
         state = optimizer.init(params)
         params, state = optimizer.update(gradients, state, params)
 
-    Both may be jitted with the optimizer as an argument: a new learning rate then compiles
-    nothing, and a vector of rates under `vmap` is a sweep. The options below are common to all.
-    None means absent, and is part of the program's structure; a number is a value.
+    Both can be jitted with the optimizer as an argument: then a new learning rate does not
+    recompile, and a vector of rates under `vmap` is a sweep. All optimizers have the options below.
+    None turns an option off and is part of the program's structure; a number is a value.
 
     Args:
         learning_rate: η, a number, a schedule, or a function of the step.
-        clipnorm: largest Euclidean norm of the gradient of one weight array, as in Keras.
-        clipvalue: largest magnitude of one element of a gradient.
-        global_clipnorm: largest Euclidean norm of all gradients together. If several of the
+        clipnorm: the largest Euclidean norm of the gradient of one weight array, as in Keras.
+        clipvalue: the largest magnitude of one element of a gradient.
+        global_clipnorm: the largest Euclidean norm of all gradients together. If several of the
             three are given, they are applied in the order value, norm, global norm.
-        weight_decay: λ of decoupled decay: w ← w - η λ w beside the update, as in AdamW. It
-            applies to every weight, biases too, as in Keras, unless excluded.
+        weight_decay: λ of decoupled decay, which adds w ← w - η λ w to the update, as in AdamW. It
+            applies to every weight, including biases, as in Keras, unless excluded.
         exclude_from_weight_decay: names of weights that do not decay, the last part of their
             path: ("bias", "gamma", "beta").
-        layer_rates: what the learning rate is multiplied by in some layers, such as
-            `{"encoder": 0.1, "encoder/dense_2": 1.0}`: each name stands for all weights under
-            that path, the longest counts, and 0 leaves them as they are.
+        layer_rates: factors of the learning rate in some layers, such as
+            `{"encoder": 0.1, "encoder/dense_2": 1.0}`: each name means all weights under that
+            path, the longest match counts, and 0 leaves weights unchanged.
 
     Raises:
-        GradusError: for a setting outside its range, or several numbers where one belongs.
+        GradusError: for a setting outside its range, or several numbers for a single one.
     """
 
-    full_batch: ClassVar[bool] = False  # whether the rule needs the loss itself, on all data
-    # Whether all of a new state is zero, which then costs no arithmetic; each class says its own.
+    full_batch: ClassVar[bool] = False  # whether the rule evaluates the loss, on all data
+    # Whether every array of a new state is zero, so `init` can skip the arithmetic. Not inherited.
     starts_at_zero: ClassVar[bool] = False
 
-    learning_rate: Rate = 0.001
+    learning_rate: LearningRate = 0.001
     _: KW_ONLY
     clipnorm: Number | None = None
     clipvalue: Number | None = None
@@ -80,7 +85,7 @@ class Optimizer(abc.ABC):
     exclude_from_weight_decay: tuple[str, ...] = static(default=())
 
     def __post_init__(self) -> None:
-        """Check what can be checked: within a program numbers are tracers, in a sweep spaces."""
+        """Check concrete numbers only: in a program they are tracers, in a sweep spaces."""
         rate = self.learning_rate
         if isinstance(rate, str | list | tuple):
             raise GradusError(
@@ -97,7 +102,7 @@ class Optimizer(abc.ABC):
         if not isinstance(self.layer_rates, Mapping | None):
             raise GradusError(
                 f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
-                "layer's path to what the rate is multiplied by there, such as {'encoder': 0.1}."
+                "layer's path to a factor of the learning rate, such as {'encoder': 0.1}."
             )
         for field in fields(self):
             value = getattr(self, field.name)
@@ -105,71 +110,71 @@ class Optimizer(abc.ABC):
                 continue
             check_scalar(self, field.name, value)
             if isinstance(value, int | float | np.number):
-                words, holds = _LIMITS[field.name]
-                if not holds(value):
+                bounds, is_valid = _LIMITS[field.name]
+                if not is_valid(value):
                     raise GradusError(
-                        f"{type(self).__name__}({field.name}={value!r}): it must be {words}."
+                        f"{type(self).__name__}({field.name}={value!r}): it must be {bounds}."
                     )
 
     @abc.abstractmethod
-    def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
-        """Return the Optax transformation from gradients to what is added to the weights.
+    def transformation(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """Return the Optax transformation from gradients to updates, which are added to weights.
 
-        Its `update` is also given `step`, the number of this update counted from 1; or, if the
-        rule is `full_batch`, instead `value`, `grad` and `value_fn`.
+        Its `update` also receives `step`, the number of this update, counted from 1; if the rule is
+        `full_batch`, it receives `value`, `grad`, and `value_fn` instead.
         """
 
-    def rate(self, step: jax.Array) -> jax.Array:
+    def rate(self, step: Int[Array, ""]) -> Float[Array, ""]:
         """Return the learning rate at `step`, counted from 0, as a float32 scalar."""
         rate = self.learning_rate
         return jnp.asarray(rate(step) if isinstance(rate, Schedule) else rate, jnp.float32)
 
-    def init(self, params: Tree) -> Tree:
-        """Return the state before the first step, a tree with the very types of `update`'s."""
-        if not vars(type(self)).get("starts_at_zero"):  # a subclass may begin otherwise
-            return self._start(params)
-        return jax.tree.map(lambda part: np.zeros(part.shape, part.dtype), self.shapes(params))
+    def init(self, params: Params) -> OptState:
+        """Return the optimizer state before the first step, with the same types as `update`'s."""
+        if not vars(type(self)).get("starts_at_zero"):  # a subclass may start elsewhere
+            return self._initial_state(params)
+        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.shapes(params))
 
-    def shapes(self, params: Tree) -> Tree:
-        """Return the shapes and types of the state before the first step, without making it."""
+    def shapes(self, params: Params) -> PyTree[jax.ShapeDtypeStruct]:
+        """Return the shapes and dtypes of the optimizer state, without computing it."""
         leaves, structure = jax.tree.flatten((self, params))
-        kinds = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-        return _shapes(structure, kinds)
+        avals = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        return _state_shapes(structure, avals)
 
-    def _start(self, params: Tree) -> Tree:
+    def _initial_state(self, params: Params) -> OptState:
         step = jnp.zeros((), jnp.int32)
         inner = self.transformation(self.rate(step)).init(params)
         return {"step": step, "inner": jax.tree.map(lambda x: jnp.asarray(x, x.dtype), inner)}
 
     def update(
         self,
-        gradients: Tree,
-        state: Tree,
-        params: Tree,
+        gradients: Params,
+        state: OptState,
+        params: Params,
         *,
         learning_rate_scale: Number = 1.0,
-        value: jax.Array | None = None,
-        value_fn: Callable[[Tree], jax.Array] | None = None,
-    ) -> tuple[Tree, Tree]:
-        """Return the new params and the new state.
+        value: Float[Array, ""] | None = None,
+        value_fn: Callable[[Params], Float[Array, ""]] | None = None,
+    ) -> tuple[Params, OptState]:
+        """Return the new params and the new optimizer state.
 
         Args:
-            gradients: of the loss, a tree like `params`.
-            state: from `init` or the last `update`.
+            gradients: the gradients of the loss, a tree like `params`.
+            state: the optimizer state from `init` or the last `update`.
             params: the weights.
-            learning_rate_scale: multiplies the learning rate, such as a plateau's factor.
+            learning_rate_scale: a factor of the learning rate, such as a plateau's.
             value: the loss at `params`; only full-batch rules need it.
             value_fn: the loss as a function of params; only full-batch rules need it.
 
         Raises:
-            GradusError: if a full-batch rule is not given `value` and `value_fn`.
+            GradusError: if `value` or `value_fn` is missing for a full-batch rule.
         """
         step = state["step"] + 1
         extra: dict[str, Any] = {"step": step}
         if self.full_batch:
             if value is None or value_fn is None:
                 raise GradusError(
-                    f"{type(self).__name__} searches along the loss, so it needs the loss itself:"
+                    f"{type(self).__name__} has a line search, which evaluates the loss:"
                     " write update(gradients, state, params, value=…, value_fn=…)."
                 )
             extra = {"value": value, "grad": gradients, "value_fn": value_fn}
@@ -180,27 +185,29 @@ class Optimizer(abc.ABC):
         )
         updates = self._decay(updates, params, rate)
         if self.layer_rates is not None:
-            updates = jax.tree_util.tree_map_with_path(self._in_layer, updates)
+            updates = jax.tree_util.tree_map_with_path(self._scale_by_layer, updates)
         params = jax.tree.map(lambda w, u: (w + u).astype(w.dtype), params, updates)
         # A float32 hyperparameter would widen the state of a half-precision weight.
         inner = jax.tree.map(lambda new, old: new.astype(old.dtype), inner, state["inner"])
         return params, {"step": step, "inner": inner}
 
-    def _clip(self, gradients: Tree) -> Tree:
+    def _clip(self, gradients: Params) -> Params:
         """Clip the gradients by value, by the norm of each, and by the norm of all."""
         if self.clipvalue is not None:
             limit = self.clipvalue
             gradients = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), gradients)
         if self.clipnorm is not None:
             gradients = jax.tree.map(
-                lambda g: _shorten(g, jnp.sqrt(jnp.sum(g * g)), self.clipnorm), gradients
+                lambda g: _limit_norm(g, jnp.sqrt(jnp.sum(g * g)), self.clipnorm), gradients
             )
         if self.global_clipnorm is not None:
             norm = optax.tree.norm(gradients)
-            gradients = jax.tree.map(lambda g: _shorten(g, norm, self.global_clipnorm), gradients)
+            gradients = jax.tree.map(
+                lambda g: _limit_norm(g, norm, self.global_clipnorm), gradients
+            )
         return gradients
 
-    def _decay(self, updates: Tree, params: Tree, rate: jax.Array) -> Tree:
+    def _decay(self, updates: Params, params: Params, rate: Float[Array, ""]) -> Params:
         """Add decoupled weight decay, -η λ w, to the updates."""
         if self.weight_decay is None:
             return updates
@@ -212,30 +219,30 @@ class Optimizer(abc.ABC):
 
         return jax.tree_util.tree_map_with_path(decay, updates, params)
 
-    def _in_layer(self, path: Any, update: jax.Array) -> jax.Array:
-        """Multiply the update of a weight by the rate of its layer."""
-        where, rates = _path(path), self.layer_rates or {}
-        under = [name for name in rates if where.startswith(f"{name}/")]
-        return update * rates[max(under, key=len)] if under else update
+    def _scale_by_layer(self, path: Any, update: jax.Array) -> jax.Array:
+        """Multiply the update of a weight by the factor of its layer."""
+        weight_path, rates = _format_path(path), self.layer_rates or {}
+        matches = [name for name in rates if weight_path.startswith(f"{name}/")]
+        return update * rates[max(matches, key=len)] if matches else update
 
 
 @functools.lru_cache(256)
-def _shapes(structure: Any, kinds: tuple[tuple[tuple[int, ...], Any], ...]) -> Tree:
-    """Return the shapes of a new state for an optimizer and weights of such structure and kinds."""
-    given = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
-    return jax.eval_shape(lambda optimizer, params: optimizer._start(params), *given)
+def _state_shapes(structure: Any, avals: tuple[tuple[tuple[int, ...], Any], ...]) -> Any:
+    """Return the shapes of a new state for an optimizer and weights of that structure and types."""
+    arguments = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*aval) for aval in avals])
+    return jax.eval_shape(lambda optimizer, params: optimizer._initial_state(params), *arguments)
 
 
-def _shorten(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
-    """Scale `gradient` by limit / norm if the norm is longer; a zero norm divides nothing."""
+def _limit_norm(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
+    """Scale `gradient` by limit / norm if the norm exceeds the limit, without dividing by zero."""
     return gradient * (limit / jnp.maximum(norm, limit))
 
 
 def _last_name(path: Any) -> str:
-    """Return the last part of a weight's path, whatever separates the parts."""
-    return re.split(r"[/.]", _path(path))[-1]
+    """Return the last part of a weight's path, whatever the separator."""
+    return re.split(r"[/.]", _format_path(path))[-1]
 
 
-def _path(path: Any) -> str:
-    """Return a weight's path in words: "dense_1/kernel"."""
+def _format_path(path: Any) -> str:
+    """Return a weight's path as a string: "dense_1/kernel"."""
     return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,4 +1,4 @@
-"""An optimizer on a plain function, step by step."""
+"""An optimizer applied to a plain function, step by step."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from gradus.optim.base import Optimizer
 def descend(
     function: Callable[[Any], Any], start: Any, optimizer: str | Optimizer, steps: int
 ) -> np.ndarray:
-    """Return the path of an optimizer down a function.
+    """Minimize a function with an optimizer and return all points of its path.
 
-    The whole path is one compiled program; with other numbers in the optimizer, or another start,
-    it is the same one.
+    The whole path is one compiled program; other numbers in the optimizer, or another start, do not
+    recompile it.
 
     Args:
-        function: of an array like `start`, written with `jax.numpy`, to a number.
-        start: where the path begins, an array of any shape.
+        function: from an array like `start` to a scalar, written with `jax.numpy`.
+        start: the first point, an array of any shape.
         optimizer: a name or an optimizer.
-        steps: how many.
+        steps: the number of updates.
 
     Returns:
         The points `(steps + 1, *shape of start)`, the start first.
 
     Raises:
-        GradusError: for an unknown optimizer, or steps that are no whole number.
-        ShapeError: if the function's value is no number.
+        GradusError: for an unknown optimizer, or if `steps` is not a whole number.
+        ShapeError: if the function's value is not a scalar.
 
     Example:
         >>> path = gr.descend(lambda w: (w**2).sum(), [1.0, -2.0], gr.SGD(0.25), steps=2)
@@ -48,16 +48,19 @@ def descend(
     first = jnp.asarray(start, jnp.float32)
     shape = jax.eval_shape(function, first).shape
     if shape:
-        raise ShapeError(f"descend goes down one number, but the function's has shape {shape}.")
-    return np.asarray(_path(function, canonicalize(optimizers.get(optimizer)), first, steps))
+        raise ShapeError(
+            f"descend minimizes a scalar, but the function returns shape {shape}: write a function "
+            "that returns one number."
+        )
+    return np.asarray(_descend(function, canonicalize(optimizers.get(optimizer)), first, steps))
 
 
 @functools.partial(jax.jit, static_argnames=("function", "steps"))
-def _path(
+def _descend(
     function: Callable[[Any], Any], optimizer: Optimizer, first: jax.Array, steps: int
 ) -> jax.Array:
-    def step(standing: Any, _: None) -> tuple[Any, jax.Array]:
-        point, state = standing
+    def step(carry: Any, _: None) -> tuple[Any, jax.Array]:
+        point, state = carry
         value, gradient = jax.value_and_grad(function)(point)
         point, state = optimizer.update(gradient, state, point, value=value, value_fn=function)
         return (point, state), point

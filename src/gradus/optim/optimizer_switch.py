@@ -1,62 +1,68 @@
-"""An optimizer that a number chooses, so that trainings which differ in it are one program."""
+"""An optimizer selected by a number, so that runs that differ in it share one program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
 from gradus.errors import GradusError
 from gradus.nn.pytree import pytree
-from gradus.optim.base import Optimizer, Tree
+from gradus.optim.base import Optimizer
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int
+
+    from gradus.optim.base import OptState, Params
 
 
 @pytree
 class OptimizerSwitch(Optimizer):
-    """One of several optimizers, `options[which]`, of which only that one is computed.
+    """One of several optimizers, `options[which]`; the others are not computed.
 
-    Its memory holds that of each; those that are not chosen keep theirs as it is.
+    Its state holds the state of each option; those that are not selected do not change.
 
     Args:
-        which: the place of the optimizer among the options, a number.
-        options: optimizers that need neither the loss itself nor a plateau.
+        which: the index of the optimizer among the options.
+        options: optimizers that are not `full_batch` and have no `ReduceOnPlateau`.
     """
 
     which: Any = 0
     options: tuple[Optimizer, ...] = ()
 
-    def transformation(self, learning_rate: jax.Array) -> Any:
-        """Raise a `GradusError`: the rule is that of the chosen optimizer, which `update` asks."""
-        raise GradusError("A Switch has no rule of its own: call its update.")
+    def transformation(self, learning_rate: Float[Array, ""]) -> Any:
+        """Raise a `GradusError`: `update` calls the selected optimizer's instead."""
+        raise GradusError("An OptimizerSwitch has no transformation: call its update.")
 
-    def rate(self, step: jax.Array) -> jax.Array:
-        """Return the learning rate of the chosen optimizer."""
-        return self._chosen([option.rate for option in self.options], step)
+    def rate(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """Return the learning rate of the selected optimizer."""
+        return self._select([option.rate for option in self.options], step)
 
-    def init(self, params: Tree) -> Tree:
-        """Return the state before the first step, with the memory of each optimizer."""
-        memories = tuple(option.init(params) for option in self.options)
-        return {"step": jnp.zeros((), jnp.int32), "options": memories}
+    def init(self, params: Params) -> OptState:
+        """Return the state before the first step, which holds the state of each optimizer."""
+        states = tuple(option.init(params) for option in self.options)
+        return {"step": jnp.zeros((), jnp.int32), "options": states}
 
-    def update(self, gradients: Tree, state: Tree, params: Tree, **more: Any) -> tuple[Tree, Tree]:
-        """Return the new params and state of the chosen optimizer."""
-        scale = more.get("learning_rate_scale", 1.0)
+    def update(
+        self, gradients: Params, state: OptState, params: Params, **options: Any
+    ) -> tuple[Params, OptState]:
+        """Return the new params and state of the selected optimizer."""
+        scale = options.get("learning_rate_scale", 1.0)
 
-        def rule(place: int) -> Callable[..., Any]:
-            def move(gradients: Tree, memories: Any, params: Tree) -> Any:
-                moved, memory = self.options[place].update(
-                    gradients, memories[place], params, learning_rate_scale=scale
+        def update_of(index: int) -> Callable[..., Any]:
+            def update(gradients: Params, states: Any, params: Params) -> Any:
+                new_params, new_state = self.options[index].update(
+                    gradients, states[index], params, learning_rate_scale=scale
                 )
-                return moved, (*memories[:place], memory, *memories[place + 1 :])
+                return new_params, (*states[:index], new_state, *states[index + 1 :])
 
-            return move
+            return update
 
-        rules = [rule(place) for place in range(len(self.options))]
-        params, memories = self._chosen(rules, gradients, state["options"], params)
-        return params, {"step": state["step"] + 1, "options": memories}
+        updates = [update_of(index) for index in range(len(self.options))]
+        params, states = self._select(updates, gradients, state["options"], params)
+        return params, {"step": state["step"] + 1, "options": states}
 
-    def _chosen(self, functions: list[Callable[..., Any]], *arguments: Any) -> Any:
+    def _select(self, functions: list[Callable[..., Any]], *arguments: Any) -> Any:
         return lax.switch(jnp.asarray(self.which, jnp.int32), functions, *arguments)

@@ -1,7 +1,7 @@
-"""Optimizers, each with its update rule, its source and whose convention it follows.
+"""Optimizers, each with its update rule, its source, and the convention it follows.
 
-The names and defaults are Keras's; the mathematics is Optax's. In formulas w is a weight, g its
-gradient, η the learning rate, ε `epsilon`, t the number of the step counted from 1.
+Names and defaults are Keras's; the arithmetic is Optax's. In formulas w is a weight, g its
+gradient, η the learning rate, ε `epsilon`, t the number of the step, counted from 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import optax.contrib
 
 from gradus.errors import GradusError
 from gradus.nn.pytree import pytree, static
-from gradus.optim.base import Optimizer, Rate
+from gradus.optim.base import LearningRate, Optimizer
 from gradus.optim.schedules import Number
 from gradus.registry import Registry
 
@@ -23,10 +23,10 @@ REGISTRY = Registry("optimizer")
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
-    """Return the optimizer of a name, with its default settings; an optimizer as it is.
+    """Return the optimizer of a name, with default settings; an optimizer is returned unchanged.
 
     Raises:
-        GradusError: for an unknown name (with the nearest one) or anything else.
+        GradusError: for an unknown name (with the nearest one) or any other type.
     """
     if isinstance(optimizer, Optimizer):
         return optimizer
@@ -43,14 +43,14 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 @REGISTRY.add("sgd", "gd", "gradient_descent")
 @pytree
 class SGD(Optimizer):
-    """Gradient descent: w ← w - η g; stochastic, mini-batch or full by the batch size alone.
+    """Gradient descent: w ← w - η g; the batch size makes it stochastic, mini-batch, or full.
 
     With `momentum` μ: v ← μ v + g, w ← w - η v (Polyak, 1964). With `nesterov` too:
     w ← w - η (μ v + g) (Nesterov, 1983; this form: Sutskever et al., 2013).
 
-    The learning rate stands outside the velocity, as in Optax and PyTorch; in Keras it stands
-    inside. The two are equal while the rate is constant. `momentum=None`, the default, keeps no
-    velocity; `momentum=0.0` computes the same with one, so that it may be swept from 0 upward.
+    The learning rate is outside the velocity, as in Optax and PyTorch; in Keras it is inside. Both
+    are equal while the rate is constant. `momentum=None`, the default, keeps no velocity;
+    `momentum=0.0` computes the same with one, so it can be swept from 0 upward.
 
     Example:
         >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25), steps=2).tolist()
@@ -61,7 +61,7 @@ class SGD(Optimizer):
 
     starts_at_zero: ClassVar[bool] = True
 
-    learning_rate: Rate = 0.01
+    learning_rate: LearningRate = 0.01
     momentum: Number | None = None
     nesterov: bool = static(default=False)
 
@@ -91,7 +91,7 @@ def _nesterov() -> SGD:
 @REGISTRY.add("adagrad")
 @pytree
 class Adagrad(Optimizer):
-    """s ← s + g², w ← w - η g / √(s + ε), where s starts at `initial_accumulator_value`.
+    """Adagrad: s ← s + g², w ← w - η g / √(s + ε); s starts at `initial_accumulator_value`.
 
     ε is inside the root, as in Keras and Optax. Source: Duchi, Hazan & Singer, 2011.
 
@@ -112,9 +112,9 @@ class Adagrad(Optimizer):
 @REGISTRY.add("adadelta")
 @pytree
 class Adadelta(Optimizer):
-    """s ← ρ s + (1-ρ) g², u = g √(d + ε) / √(s + ε), d ← ρ d + (1-ρ) u², w ← w - η u.
+    """Adadelta: s ← ρ s + (1-ρ) g², u = g √(d + ε) / √(s + ε), d ← ρ d + (1-ρ) u², w ← w - η u.
 
-    The paper has no η, that is η = 1; the default is Keras's. Source: Zeiler, 2012.
+    The paper has no η, that is, η = 1; the default is Keras's. Source: Zeiler, 2012.
 
     Example:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adadelta(1.0), steps=3).round(4))
@@ -136,9 +136,9 @@ class Adadelta(Optimizer):
 @REGISTRY.add("rmsprop")
 @pytree
 class RMSprop(Optimizer):
-    """s ← ρ s + (1-ρ) g², w ← w - η g / √(s + ε).
+    """RMSprop: s ← ρ s + (1-ρ) g², w ← w - η g / √(s + ε).
 
-    With `centered` the running mean of g, squared, is taken from s. With `momentum` μ:
+    With `centered` the square of the running mean of g is subtracted from s. With `momentum` μ:
     v ← μ v + η g / √(s + ε), w ← w - v. ε is inside the root, as in Keras; no bias correction.
     Source: Tieleman & Hinton, 2012; centered: Graves, 2013.
 
@@ -166,9 +166,9 @@ class RMSprop(Optimizer):
 @REGISTRY.add("adam")
 @pytree
 class Adam(Optimizer):
-    """m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², w ← w - η m̂ / (√v̂ + ε).
+    """Adam: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², w ← w - η m̂ / (√v̂ + ε).
 
-    m̂ = m / (1-β₁ᵗ), v̂ = v / (1-β₂ᵗ); ε is added to the root of v̂, as in the paper, PyTorch and
+    m̂ = m / (1-β₁ᵗ), v̂ = v / (1-β₂ᵗ); ε is added to the root of v̂, as in the paper, PyTorch, and
     Optax. Keras adds it to the root of v, which makes the first steps smaller where g is near ε.
     Source: Kingma & Ba, 2015.
 
@@ -193,7 +193,7 @@ class Adam(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay: w ← w - η (m̂ / (√v̂ + ε) + λ w), λ = `weight_decay`.
 
-    The decay is multiplied by η, as in Keras, PyTorch and Optax; in the paper it is not.
+    The decay is multiplied by η, as in Keras, PyTorch, and Optax; in the paper it is not.
     Source: Loshchilov & Hutter, 2019.
 
     Example:
@@ -210,14 +210,14 @@ class AdamW(Optimizer):
     weight_decay: Number | None = 0.004
 
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
-        """Return the rule above, without the decay, which all optimizers have in common."""
+        """Return the rule above, without the decay, which `Optimizer.update` applies."""
         return _adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)
 
 
 @REGISTRY.add("adamax")
 @pytree
 class Adamax(Optimizer):
-    """m ← β₁ m + (1-β₁) g, u ← max(β₂ u, |g| + ε), w ← w - η m̂ / u, m̂ = m / (1-β₁ᵗ).
+    """Adamax: m ← β₁ m + (1-β₁) g, u ← max(β₂ u, |g| + ε), w ← w - η m̂ / u, m̂ = m / (1-β₁ᵗ).
 
     ε is inside the maximum, as in Optax and PyTorch; Keras adds it to u. Source: Kingma & Ba,
     2015.
@@ -244,7 +244,7 @@ class Adamax(Optimizer):
 @REGISTRY.add("nadam")
 @pytree
 class Nadam(Optimizer):
-    """Adam that looks ahead: w ← w - η (β₁ m / (1-β₁ᵗ⁺¹) + (1-β₁) g / (1-β₁ᵗ)) / (√v̂ + ε).
+    """Adam with Nesterov momentum: w ← w - η (β₁ m / (1-β₁ᵗ⁺¹) + (1-β₁) g / (1-β₁ᵗ)) / (√v̂ + ε).
 
     β₁ is constant, as in Optax; Keras and PyTorch let it grow from β₁ / 2. Source: Dozat, 2016.
 
@@ -270,7 +270,7 @@ class Nadam(Optimizer):
 @REGISTRY.add("radam")
 @pytree
 class RAdam(Optimizer):
-    """Adam whose first steps are rectified: w ← w - η r m̂ / (√v̂ + ε), or - η m̂ while ρ < 5.
+    """Adam with rectified first steps: w ← w - η r m̂ / (√v̂ + ε), or w - η m̂ while ρ < 5.
 
     ρ∞ = 2 / (1-β₂) - 1, ρ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ),
     r² = (ρ-4) (ρ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρ). Source: Liu et al., 2020.
@@ -297,9 +297,10 @@ class RAdam(Optimizer):
 @REGISTRY.add("lion")
 @pytree
 class Lion(Optimizer):
-    """w ← w - η sign(β₁ m + (1-β₁) g), then m ← β₂ m + (1-β₂) g.
+    """Lion: w ← w - η sign(β₁ m + (1-β₁) g), then m ← β₂ m + (1-β₂) g.
 
-    Every weight moves by η, so η is 3 to 10 times smaller than Adam's. Source: Chen et al., 2023.
+    Every weight changes by η, so use an η 3 to 10 times smaller than Adam's. Source: Chen et al.,
+    2023.
 
     Example:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Lion(0.1), steps=3).round(3))
@@ -321,12 +322,12 @@ class Lion(Optimizer):
 @REGISTRY.add("muon")
 @pytree
 class Muon(Optimizer):
-    """Momentum whose matrices are made orthogonal; weights that are not matrices take Adam.
+    """Momentum with orthogonalized updates for matrices, and Adam for all other weights.
 
     For a matrix (n, p): m ← μ m + (1-μ) g, then w ← w - η s O, where O is the orthogonal matrix
-    nearest to m (to μ m̂ + (1-μ) ĝ with `nesterov`), by `ns_steps` Newton-Schulz steps, and
-    s = `rms_rate` · √max(n, p), which makes O's elements as large as Adam's, so that one η serves
-    both; with `rms_rate=None`, s = √max(1, p / n). Every array of two axes counts as a matrix.
+    nearest to m (to μ m̂ + (1-μ) ĝ with `nesterov`), found by `ns_steps` Newton-Schulz steps.
+    s = `rms_rate` · √max(n, p) makes O's elements as large as Adam's, so both share one η; with
+    `rms_rate=None`, s = √max(1, p / n). Every array with two axes counts as a matrix.
     Source: Jordan et al., 2024; the scale: Liu et al., 2025.
 
     Example:
@@ -360,9 +361,9 @@ class Muon(Optimizer):
 @REGISTRY.add("lbfgs", "l-bfgs")
 @pytree
 class LBFGS(Optimizer):
-    """Limited-memory BFGS with a zoom line search, for small problems on the whole data.
+    """Limited-memory BFGS with a zoom line search, for small problems on the full data.
 
-    w ← w - α η H g, where H approximates the inverse Hessian from the last `memory_size` steps
+    w ← w - α η H g, where H approximates the inverse Hessian from the last `memory_size` steps,
     and the line search finds α by evaluating the loss. `update` needs `value` and `value_fn`.
     Source: Liu & Nocedal, 1989; the line search: Nocedal & Wright, 2006, algorithms 3.5 and 3.6.
 
@@ -373,7 +374,7 @@ class LBFGS(Optimizer):
 
     full_batch: ClassVar[bool] = True
 
-    learning_rate: Rate = 1.0
+    learning_rate: LearningRate = 1.0
     memory_size: int = static(default=10)
     max_linesearch_steps: int = static(default=20)
 
@@ -382,8 +383,8 @@ class LBFGS(Optimizer):
         for option in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay"):
             if getattr(self, option) is not None:
                 raise GradusError(
-                    f"LBFGS({option}=…): its line search is right only for the gradient of the"
-                    f" loss itself; leave {option} out (for decay write an L2 penalty)."
+                    f"LBFGS({option}=…): its line search is correct only for the unmodified"
+                    f" gradient of the loss; leave {option} out (for decay write an L2 penalty)."
                 )
         search = optax.scale_by_zoom_linesearch(
             self.max_linesearch_steps, initial_guess_strategy="one"
@@ -397,7 +398,7 @@ def _adam(
     """Adam with its bias corrections folded into two scalars.
 
     η m̂ / (√v̂ + ε) = (η c / (1-β₁ᵗ)) m / (√v + ε c), c = √(1-β₂ᵗ). Optax divides every element
-    twice more; on a CPU a step of a small network then took 1.2 to 1.7 times as long.
+    two more times, which made a step of a small network on a CPU take 1.2 to 1.7 times as long.
     """
 
     def init(params: Any) -> tuple[Any, Any]:
@@ -408,10 +409,13 @@ def _adam(
     ) -> tuple[Any, tuple[Any, Any]]:
         t = step.astype(jnp.float32)
         correction = jnp.sqrt(1 - b2**t)
-        size = -learning_rate * correction / (1 - b1**t)
-        floor = epsilon * correction
+        step_size = -learning_rate * correction / (1 - b1**t)
+        scaled_epsilon = epsilon * correction
         m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state[0], gradients)
         v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * (g * g), state[1], gradients)
-        return jax.tree.map(lambda m, v: size * m / (jnp.sqrt(v) + floor), m, v), (m, v)
+        return jax.tree.map(lambda m, v: step_size * m / (jnp.sqrt(v) + scaled_epsilon), m, v), (
+            m,
+            v,
+        )
 
     return optax.GradientTransformationExtraArgs(init, update)

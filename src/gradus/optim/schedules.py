@@ -1,8 +1,8 @@
-"""Learning-rate schedules: small pytrees whose numbers are leaves, called with the step.
+"""Learning-rate schedules: pytrees whose numbers are leaves, called with the step.
 
-`schedule(step)` gives the learning rate of the update number `step`, counted from 0, as a float32
-scalar. As every number is a leaf, another value compiles nothing and a vector of values under
-`vmap` is a sweep. In formulas t is the step and η₀ the initial learning rate.
+`schedule(step)` is the learning rate of update number `step`, counted from 0, as a float32 scalar.
+Since every number is a leaf, another value does not recompile, and a vector of values under `vmap`
+is a sweep. In formulas t is the step and η₀ the initial learning rate.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from gradus.nn.pytree import pytree, static
 from gradus.registry import Registry
 
 Number = float | jax.Array
-State = dict[str, jax.Array]
+PlateauState = dict[str, jax.Array]
 
 REGISTRY = Registry("schedule")
 
 
 class Schedule(abc.ABC):
-    """A learning rate that depends on the step. Subclasses are `@pytree` classes.
+    """A learning rate that depends on the step; subclasses are decorated with `pytree`.
 
     Example:
         >>> from gradus.nn.pytree import pytree
@@ -51,7 +51,7 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
     """Return the schedule of a name with its settings, of a number, or of a plain function.
 
     Raises:
-        GradusError: for an unknown name, or settings that do not fit.
+        GradusError: for an unknown name, or settings that the schedule does not have.
 
     Example:
         >>> schedule = gr.schedules.get("cosine", initial_learning_rate=0.1, decay_steps=1000)
@@ -61,24 +61,24 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str):
-        made = REGISTRY.find(schedule)
+        create = REGISTRY.find(schedule)
         try:
-            return made(**settings)
+            return create(**settings)
         except TypeError as error:
-            raise GradusError(f"The schedule {schedule!r} cannot be made: {error}.") from None
+            raise GradusError(f"The schedule {schedule!r} cannot be created: {error}.") from None
     if is_plain_function(schedule):
         return FromFunction(schedule)
     if isinstance(schedule, int | float | np.number | np.ndarray | jax.Array):
         return Constant(schedule)
     raise GradusError(
         f"{schedule!r} is not a schedule; write a number, a name such as 'cosine' with its"
-        " settings, a schedule such as gr.schedules.CosineDecay(0.1, 1000), or a function of"
-        " the step."
+        " settings, a schedule such as gr.schedules.CosineDecay(0.1, 1000), or a function of the"
+        " step."
     )
 
 
 def is_plain_function(value: object) -> TypeGuard[Callable[[jax.Array], Any]]:
-    """Return whether `value` is a function that must be wrapped to stand in a pytree.
+    """Return whether `value` is a function, which must be wrapped to be part of a pytree.
 
     Example:
         >>> [gr.schedules.is_plain_function(f) for f in (lambda t: 0.1, gr.schedules.Constant(0.1))]
@@ -90,9 +90,9 @@ def is_plain_function(value: object) -> TypeGuard[Callable[[jax.Array], Any]]:
 @REGISTRY.add("function")
 @pytree
 class FromFunction(Schedule):
-    """A user's own function of the step, written in jax.numpy, or an Optax schedule.
+    """A user's function of the step, written in `jax.numpy`, or an Optax schedule.
 
-    Its numbers are part of the program: a new function compiles anew and cannot be swept.
+    Its numbers are part of the program: a new function recompiles and cannot be swept.
 
     Example:
         >>> schedule = gr.schedules.FromFunction(lambda step: 0.1 / (1 + step))
@@ -110,7 +110,7 @@ class FromFunction(Schedule):
 @REGISTRY.add("constant")
 @pytree
 class Constant(Schedule):
-    """η(t) = η₀.
+    """A constant rate: η(t) = η₀.
 
     Example:
         >>> round(float(gr.schedules.Constant(0.1)(1000)), 3)
@@ -127,7 +127,7 @@ class Constant(Schedule):
 @REGISTRY.add("step", "step_decay")
 @pytree
 class StepDecay(Schedule):
-    """η(t) = η₀ · factor^⌊t / every⌋: multiplied by `factor` after each `every` steps.
+    """Step decay: η(t) = η₀ · factor^⌊t / every⌋, multiplied by `factor` after every `every` steps.
 
     Example:
         >>> schedule = gr.schedules.StepDecay(0.1, every=100, factor=0.5)
@@ -148,9 +148,9 @@ class StepDecay(Schedule):
 @REGISTRY.add("piecewise", "piecewise_constant")
 @pytree
 class PiecewiseConstant(Schedule):
-    """η(t) = values[k], where k is the number of `boundaries` that are ≤ t.
+    """Piecewise constant: η(t) = values[k], where k is the number of `boundaries` ≤ t.
 
-    There is one value more than boundaries, which ascend. As in Optax, the value changes at the
+    There is one more value than boundaries, which must ascend. As in Optax, the value changes at
     step `boundaries[k]`; Keras's PiecewiseConstantDecay changes one step later.
 
     Example:
@@ -167,7 +167,7 @@ class PiecewiseConstant(Schedule):
         if all(isinstance(x, list | tuple) for x in both) and len(both[1]) != len(both[0]) + 1:
             raise GradusError(
                 f"PiecewiseConstant has {len(both[0])} boundaries and {len(both[1])} values;"
-                " give one value more than boundaries."
+                " give one more value than boundaries."
             )
 
     def __call__(self, step: jax.Array) -> jax.Array:
@@ -183,7 +183,7 @@ class PiecewiseConstant(Schedule):
 class ExponentialDecay(Schedule):
     """η(t) = η₀ · decay_rate^(t / decay_steps); with `staircase` the exponent is rounded down.
 
-    With a `decay_rate` above 1 the rate grows, as a learning-rate finder wants it.
+    With a `decay_rate` above 1 the rate grows, as a learning-rate finder needs.
 
     Example:
         >>> schedule = gr.schedules.ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)
@@ -222,9 +222,9 @@ class PolynomialDecay(Schedule):
 
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""
-        left = 1 - _progress(step, self.decay_steps)
+        remaining = 1 - _progress(step, self.decay_steps)
         span = _float(self.initial_learning_rate) - self.end_learning_rate
-        return _float(span * left**self.power + self.end_learning_rate)
+        return _float(span * remaining**self.power + self.end_learning_rate)
 
 
 @REGISTRY.add("cosine", "cosine_decay")
@@ -246,16 +246,16 @@ class CosineDecay(Schedule):
 
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""
-        down = _half_cosine(_progress(step, self.decay_steps))
-        return _float(self.initial_learning_rate * (1 - (1 - self.alpha) * down))
+        fraction = _half_cosine(_progress(step, self.decay_steps))
+        return _float(self.initial_learning_rate * (1 - (1 - self.alpha) * fraction))
 
 
 @REGISTRY.add("warmup", "warm_up")
 @pytree
 class WarmUp(Schedule):
-    """A line from `start` up to `target` in `steps` steps, then the schedule `then`, or `target`.
+    """A linear rise from `start` to `target` in `steps` steps, then the schedule `then`, if any.
 
-    η(t) = start + (target - start) t / steps for t < steps, then(t - steps) after.
+    η(t) = start + (target - start) t / steps for t < steps, then(t - steps) or `target` afterward.
     Source: Goyal et al., 2017.
 
     Example:
@@ -272,8 +272,8 @@ class WarmUp(Schedule):
     def __post_init__(self) -> None:
         if isinstance(self.then, ReduceOnPlateau):
             raise GradusError(
-                "WarmUp(then=ReduceOnPlateau(…)) would never be reduced: the training program"
-                " reads the plateau only where it is the optimizer's own learning rate."
+                "WarmUp(then=ReduceOnPlateau(…)) would never reduce the rate: a plateau must be the"
+                " learning rate of the optimizer itself."
             )
         if is_plain_function(self.then):
             object.__setattr__(self, "then", FromFunction(self.then))
@@ -281,15 +281,15 @@ class WarmUp(Schedule):
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""
         t, steps = _float(step), _float(self.steps)
-        rising = self.start + (_float(self.target) - self.start) * t / jnp.maximum(steps, 1)
-        later = self.target if self.then is None else self.then(jnp.maximum(t - steps, 0))
-        return _float(jnp.where(t < steps, rising, later))
+        warm_up = self.start + (_float(self.target) - self.start) * t / jnp.maximum(steps, 1)
+        after = self.target if self.then is None else self.then(jnp.maximum(t - steps, 0))
+        return _float(jnp.where(t < steps, warm_up, after))
 
 
 @REGISTRY.add("one_cycle", "onecycle")
 @pytree
 class OneCycle(Schedule):
-    """Half a cosine up to `maximum`, then half a cosine down to almost nothing.
+    """Half a cosine up to `maximum`, then half a cosine down to almost zero.
 
     From maximum / div_factor at 0 to `maximum` at ⌊pct_start · T⌋, then down to
     maximum / (div_factor · final_div_factor) at T = `total_steps`. Source: Smith & Topin, 2018.
@@ -321,19 +321,19 @@ class OneCycle(Schedule):
 @REGISTRY.add("reduce_on_plateau", "plateau")
 @pytree
 class ReduceOnPlateau(Schedule):
-    """A constant rate, multiplied by `factor` each time the loss has stopped falling.
+    """A constant rate, multiplied by `factor` each time the loss stops improving.
 
-    The schedule itself is constant. The training program carries the state: it calls `update`
-    with the watched loss once an epoch, and multiplies the rate by `state["scale"]`. The rules
-    are those of Keras's ReduceLROnPlateau with mode="min".
+    The schedule itself is constant. The training program carries the state: it calls `update` with
+    the monitored loss once per epoch, and multiplies the rate by `state["scale"]`. The rules are
+    those of Keras's ReduceLROnPlateau with mode="min".
 
     Args:
         learning_rate: the rate at the start.
-        factor: what the rate is multiplied by.
-        patience: after how many observations without progress it is reduced.
-        min_delta: progress is a value below the best by more than this.
-        cooldown: how many observations after a reduction are not counted against it.
-        minimum: the rate is not reduced below this.
+        factor: the factor of each reduction.
+        patience: how many observations without improvement lead to a reduction.
+        min_delta: an improvement is a value below the best by more than this.
+        cooldown: how many observations after a reduction do not count toward `patience`.
+        minimum: the lowest rate.
 
     Example:
         >>> schedule = gr.schedules.ReduceOnPlateau(0.1, factor=0.5, patience=2)
@@ -355,8 +355,8 @@ class ReduceOnPlateau(Schedule):
         """Return the rate before any reduction."""
         return _float(self.learning_rate)
 
-    def init_state(self) -> State:
-        """Return the state before the first observation: scalars, fit for a loop's carry."""
+    def init_state(self) -> PlateauState:
+        """Return the state before the first observation: scalars that a loop can carry."""
         return {
             "scale": jnp.ones((), jnp.float32),
             "best": jnp.full((), jnp.inf, jnp.float32),
@@ -364,32 +364,32 @@ class ReduceOnPlateau(Schedule):
             "cooldown": jnp.zeros((), jnp.float32),
         }
 
-    def update(self, state: State, value: jax.Array) -> State:
-        """Return the state after one more `value` of the watched loss."""
+    def update(self, state: PlateauState, value: jax.Array) -> PlateauState:
+        """Return the state after one more `value` of the monitored loss."""
         cooldown = jnp.maximum(state["cooldown"] - 1, 0)
-        better = value < state["best"] - self.min_delta
-        # An observation that ends the cooldown already counts, as it does in Keras.
-        resting = better | (cooldown > 0)
-        waited = jnp.where(state["cooldown"] > 0, 0, state["wait"])
-        wait = jnp.where(resting, 0, waited + 1)
+        improved = value < state["best"] - self.min_delta
+        # The observation that ends the cooldown already counts, as in Keras.
+        exempt = improved | (cooldown > 0)
+        previous_wait = jnp.where(state["cooldown"] > 0, 0, state["wait"])
+        wait = jnp.where(exempt, 0, previous_wait + 1)
         rate = self.learning_rate * state["scale"]
-        reduce = (wait >= self.patience) & ~resting & (rate > self.minimum)
-        smaller = jnp.maximum(state["scale"] * self.factor, self.minimum / self.learning_rate)
+        reduce = (wait >= self.patience) & ~exempt & (rate > self.minimum)
+        reduced = jnp.maximum(state["scale"] * self.factor, self.minimum / self.learning_rate)
         return {
-            "scale": _float(jnp.where(reduce, smaller, state["scale"])),
-            "best": _float(jnp.where(better, value, state["best"])),
+            "scale": _float(jnp.where(reduce, reduced, state["scale"])),
+            "best": _float(jnp.where(improved, value, state["best"])),
             "wait": jnp.where(reduce, 0, wait).astype(jnp.int32),
             "cooldown": _float(jnp.where(reduce, self.cooldown, cooldown)),
         }
 
 
 def _float(value: Any) -> jax.Array:
-    """Return `value` as a strongly typed float32 array: a loop's carry refuses weak types."""
+    """Return `value` as a strongly typed float32 array, since a loop cannot carry weak types."""
     return jnp.asarray(value, jnp.float32)
 
 
 def _progress(step: Any, steps: Any) -> jax.Array:
-    """Return how much of `steps` is done at `step`, in [0, 1]."""
+    """Return the fraction of `steps` completed at `step`, in [0, 1]."""
     return jnp.clip(_float(step) / jnp.maximum(_float(steps), 1), 0, 1)
 
 

@@ -291,7 +291,7 @@ def test_a_model_with_attention_is_saved_and_loaded(tmp_path):
     ("layer", "shape", "words"),
     [
         (gr.MultiHeadAttention(4), (2, 3, 6), r"4 heads, but was given shape \(2, 3, 6\)"),
-        (gr.MultiHeadAttention(2), (2, 6), r"The network \(Multi.*\(2, 6\): for codes"),
+        (gr.MultiHeadAttention(2), (2, 6), r"The network \(Multi.*\(2, 6\): for integer codes"),
         (gr.MultiHeadAttention(2), (2, 0, 6), r"at least one step.*\(2, 0, 6\)"),
         (gr.MultiHeadAttention(0), (2, 3, 6), "num_heads=0"),
         (gr.MultiHeadAttention(2, key_dim=0), (2, 3, 6), "key_dim=0"),

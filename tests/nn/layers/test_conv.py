@@ -14,7 +14,7 @@ import gradus as gr
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.initializers import fans
 from gradus.nn.network import weights, with_weights
-from gradus.nn.ops.conv import _by_xla, convolve, padding_sizes
+from gradus.nn.ops.conv import _convolve_with_xla, convolve, padding_sizes
 from gradus.nn.ops.conv_transpose import convolve_transposed
 from gradus.train.task import apply_constraints, penalty_loss
 
@@ -111,7 +111,9 @@ def test_each_way_to_convolve_maps_over_kernels_as_xla_does(
 
         return jax.jit(jax.value_and_grad(loss, (0, 1)))(kernels, x)
 
-    for mine, xla in zip(*(jax.tree.leaves(mapped(f)) for f in (convolve, _by_xla)), strict=True):
+    for mine, xla in zip(
+        *(jax.tree.leaves(mapped(f)) for f in (convolve, _convolve_with_xla)), strict=True
+    ):
         np.testing.assert_allclose(mine, xla, rtol=1e-4, atol=1e-3)
 
 

@@ -36,16 +36,22 @@ def twins(ours, theirs, x, seed=1):
     return with_weights(net, drawn), theirs
 
 
-def gradients_of_keras(theirs, x, cotangent):
+def outputs_and_gradients_of_keras(theirs, x, cotangent):
     trained = [v.value for v in theirs.trainable_variables]
     fixed = [v.value for v in theirs.non_trainable_variables]
 
     def loss(trained, x):
-        return jnp.sum(theirs.stateless_call(trained, fixed, x)[0] * cotangent)
+        y = theirs.stateless_call(trained, fixed, x)[0]
+        return jnp.sum(y * cotangent), y
 
-    by_weight, by_input = jax.grad(loss, (0, 1))(trained, jnp.asarray(x))
+    (_, y), (by_weight, by_input) = value_and_grad(loss)(trained, x)
     names = [v.path.split("/")[-1] for v in theirs.trainable_variables]
-    return dict(zip(names, by_weight, strict=True)), by_input
+    return y, dict(zip(names, by_weight, strict=True)), by_input
+
+
+def value_and_grad(loss):
+    """One program, where every operation outside of one would be a program."""
+    return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
 
 
 @pytest.mark.parametrize(
@@ -74,15 +80,15 @@ def gradients_of_keras(theirs, x, cotangent):
 def test_values_and_gradients_equal_keras(ours, theirs, shape):
     x = draw(shape)
     net, theirs = twins(ours, theirs, x)
-    y = net(x)
-    np.testing.assert_allclose(y, theirs(x), rtol=1e-5, atol=1e-5)
-    cotangent = draw(y.shape, 9)
+    cotangent = draw(jax.eval_shape(net, x).shape, 9)
 
     def loss(params, x):
-        return jnp.sum(with_weights(net, params)(x) * cotangent)
+        y = with_weights(net, params)(x)
+        return jnp.sum(y * cotangent), y
 
-    by_weight, by_input = jax.grad(loss, (0, 1))(weights(net, "param"), x)
-    expected, expected_input = gradients_of_keras(theirs, x, cotangent)
+    (_, y), (by_weight, by_input) = value_and_grad(loss)(weights(net, "param"), x)
+    wanted, expected, expected_input = outputs_and_gradients_of_keras(theirs, x, cotangent)
+    np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
     assert by_weight.keys() == expected.keys()
     for name, value in by_weight.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-4)

@@ -1,1 +1,1 @@
-"""The layers that networks are made of, one family a file."""
+"""The layers that networks consist of, one family per file."""

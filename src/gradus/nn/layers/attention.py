@@ -1,8 +1,8 @@
-"""Attention: each step of a sequence looks at the others, and takes from those that matter to it.
+"""Attention: each step of a sequence is a weighted mean of the others.
 
-Everything here is of Vaswani et al. 2017, "Attention is all you need", unless another source is
-named. Sequences are `(batch, steps, features)`; several lengths in one array have a mask
-(`gradus.nn.mask_tracking`), and no step attends to one that only fills.
+Everything here is from Vaswani et al. 2017, "Attention is all you need", unless another source is
+named. Sequences are `(batch, steps, features)`; sequences of different lengths have a mask
+(`gradus.nn.mask_tracking`), and no step attends to padding.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from gradus.nn.network import fresh, recorded
 
 
 class MultiHeadAttention(Layer):
-    """Several heads, each of which takes from every step what its query asks for.
+    """Multi-head attention: each step of a query takes a weighted mean of another sequence's steps.
 
-    Each step of `query` asks (q), each step of `value` answers (k) and offers something (v). A
-    head's weights are `softmax(q kᵀ / √key_dim)` over the steps of `value`, its result is the mean
-    of v with these weights; the heads' results side by side go through a last linear map.
+    Each step of `query` has a query vector q; each step of `value` a key k and a value v. A head's
+    weights are `softmax(q kᵀ / √key_dim)` over the steps of `value`; its result is the mean of v
+    with these weights. The results of all heads, concatenated, pass through a last linear map.
 
-    With one input, `attend(x)`, a sequence looks at itself (self-attention); with two,
-    `attend(query, value)`, at another (cross-attention). `query` is `(batch, steps, width)`,
-    `value` `(batch, others, features)`, the output as `query`. The four maps are `Dense` layers,
-    `query`, `key`, `value` and `output`, their kernels `(features, num_heads · key_dim)` and
-    `(num_heads · key_dim, width)`, head after head. (Keras draws its kernels, of three axes, with
-    other fans.)
+    With one input, `attend(x)`, a sequence attends to itself (self-attention); with two,
+    `attend(query, value)`, to another (cross-attention). `query` is `(batch, steps, width)`,
+    `value` `(batch, others, features)`; the output has the shape of `query`. The four maps are the
+    `Dense` layers `query`, `key`, `value`, and `output`, with kernels `(features,
+    num_heads · key_dim)` and `(num_heads · key_dim, width)`, head after head. (Keras's kernels have
+    three axes and therefore other fans.)
 
-    Steps that only fill, by the mask of the sequence that is looked at, have weight zero. So has
-    what an attention mask, `attend(query, value, attention_mask)`, leaves out: it is true for the
-    steps that may be looked at, `(batch, others)`, or for each step for those that it may look at,
-    `(batch, steps, others)`. Where nothing is left, all weights and the heads' result are zero.
+    Padded steps, by the mask of the sequence attended to, have weight zero. So have the steps that
+    an attention mask excludes, `attend(query, value, attention_mask)`: it is true for the steps to
+    attend to, `(batch, others)`, or separately for each query step, `(batch, steps, others)`. If
+    no step remains, all weights and the heads' result are zero.
 
     Args:
         num_heads: how many heads.
-        key_dim: the size of a head's queries, keys and values; None for `width / num_heads`.
-        causal: whether a step attends only to itself and what came before.
+        key_dim: the size of a head's queries, keys, and values; None for `width / num_heads`.
+        causal: whether a step attends only to itself and earlier steps.
         dropout: the share of weights set to zero in training; 0 draws no random numbers. A swept
             setting.
         use_bias: whether the four maps have biases.
@@ -57,9 +57,9 @@ class MultiHeadAttention(Layer):
         bias_initializer: how their biases are drawn.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers, or a dropout outside [0, 1).
-        ShapeError: for a width that the heads do not divide, and for inputs or a mask that are no
-            sequences, empty, or do not fit each other; it names the layer and both shapes.
+        GradusError: for sizes that are not positive whole numbers, or a dropout outside [0, 1).
+        ShapeError: for a width that `num_heads` does not divide; for inputs or a mask that are not
+            sequences, are empty, or do not fit each other. It names the layer and both shapes.
 
     Example:
         >>> x = jnp.zeros((2, 5, 8))
@@ -91,7 +91,7 @@ class MultiHeadAttention(Layer):
         self.bias_initializer = bias_initializer
 
     def build(self, shape: tuple[int, ...], *others: Any) -> None:
-        """Make the four maps and what turns scores into weights."""
+        """Create the four maps, the softmax, and the dropout."""
         require_sequence(self, shape)
         size = whole_number("num_heads", self.num_heads, 1, "MultiHeadAttention") * self._key_dim(
             shape
@@ -108,21 +108,21 @@ class MultiHeadAttention(Layer):
         self.output = dense(shape[-1])
 
     def call(self, query: Any, value: Any = None, attention_mask: Any = None) -> Any:
-        """Return what each step of `query` took from those of `value`, or of `query` itself."""
-        of = query if value is None else value
-        self._check(query, of)
-        q, k, v = map(self._heads, (self.query(query), self.key(of), self.value(of)))
-        # The scale is on q, of which there are fewer numbers than of scores.
+        """Return what each step of `query` takes from `value`, or from `query` itself."""
+        source = query if value is None else value
+        self._check(query, source)
+        q, k, v = map(self._split_heads, (self.query(query), self.key(source), self.value(source)))
+        # Scaling q takes fewer operations than scaling the scores.
         scores = (q / math.sqrt(q.shape[-1])) @ k.swapaxes(-1, -2)  # (batch, heads, steps, others)
-        weights = self.weights(scores, self._allowed(query, of, attention_mask))
+        weights = self.weights(scores, self._allowed(query, source, attention_mask))
         if self.drop is not None:
             weights = self.drop(weights)
-        taken = (weights @ v).swapaxes(1, 2)  # (batch, steps, heads, key_dim)
-        y = self.output(taken.reshape(*query.shape[:2], -1))
+        heads = (weights @ v).swapaxes(1, 2)  # (batch, steps, heads, key_dim)
+        y = self.output(heads.reshape(*query.shape[:2], -1))
         if value is not None:
-            # The output has the steps of the query, of which the values' mask says nothing.
-            own = mask_tracking.get_mask(query)
-            mask_tracking.set_mask(y, jnp.ones(y.shape[:2], bool) if own is None else own)
+            # The output has the query's steps, so it must not inherit the mask of the values.
+            mask = mask_tracking.get_mask(query)
+            mask_tracking.set_mask(y, jnp.ones(y.shape[:2], bool) if mask is None else mask)
         return y
 
     def _key_dim(self, shape: tuple[int, ...]) -> int:
@@ -131,12 +131,12 @@ class MultiHeadAttention(Layer):
         if shape[-1] % self.num_heads:
             raise ShapeError(
                 f"{self._label()} divides the width of its input among {self.num_heads} heads, "
-                f"but was given shape {tuple(shape)}, and {shape[-1]} / {self.num_heads} is no "
+                f"but was given shape {tuple(shape)}, and {shape[-1]} / {self.num_heads} is not a "
                 "whole number: write another num_heads, or the size of a head, key_dim=…."
             )
         return shape[-1] // self.num_heads
 
-    def _heads(self, x: Any) -> Any:
+    def _split_heads(self, x: Any) -> Any:
         """(batch, steps, heads · key_dim) -> (batch, heads, steps, key_dim)."""
         return x.reshape(*x.shape[:2], self.num_heads, -1).swapaxes(1, 2)
 
@@ -146,53 +146,53 @@ class MultiHeadAttention(Layer):
         if query.shape[0] != value.shape[0]:
             raise ShapeError(
                 f"{self._label()} was given a query of shape {tuple(query.shape)} but a value of "
-                f"shape {tuple(value.shape)}: both must have the same number of samples."
+                f"shape {tuple(value.shape)}; both need the same number of samples."
             )
 
     def _allowed(self, query: Any, value: Any, attention_mask: Any) -> Any:
-        """Return which steps may be looked at, `(batch or 1, 1, steps or 1, others)`, or None."""
+        """Return which steps to attend to, `(batch or 1, 1, steps or 1, others)`; None for all."""
         (batch, steps), others = query.shape[:2], value.shape[1]
         shapes = (batch, others), (batch, steps, others)
-        rules = []
-        for mask, fitting in (
+        masks = []
+        for mask, valid_shapes in (
             (mask_tracking.get_mask(value), shapes[:1]),
             (attention_mask, shapes),
         ):
             if mask is None:
                 continue
-            if mask.shape not in fitting:
+            if mask.shape not in valid_shapes:
                 raise ShapeError(
                     f"{self._label()} was given a mask of shape {tuple(mask.shape)} for values of "
                     f"shape {tuple(value.shape)}: write one of shape "
-                    f"{' or '.join(map(str, fitting))}, true where something may be looked at."
+                    f"{' or '.join(map(str, valid_shapes))}, true for the steps to attend to."
                 )
-            rules.append(jnp.asarray(mask, bool).reshape(batch, 1, -1, others))
+            masks.append(jnp.asarray(mask, bool).reshape(batch, 1, -1, others))
         if self.causal:
-            rules.append(jnp.tri(steps, others, dtype=bool)[None, None])
-        return functools.reduce(jnp.logical_and, rules) if rules else None
+            masks.append(jnp.tri(steps, others, dtype=bool)[None, None])
+        return functools.reduce(jnp.logical_and, masks) if masks else None
 
 
 class AttentionWeights(Layer):
-    """Turn scores into weights: a softmax over the keys, in which what is not allowed has none.
+    """A softmax over the keys, in which excluded keys have weight zero.
 
-    It is a layer so that a recording copy of a network keeps its output: `attention_weights`.
+    It is a layer so that a recording copy of a network keeps its output, for `attention_weights`.
     """
 
     def __init__(self) -> None:
         pass
 
     def call(self, scores: Any, allowed: Any = None) -> Any:
-        """Return weights that sum to 1 over the last axis, or are all 0 if nothing is allowed."""
+        """Return weights that sum to 1 over the last axis, or are all 0 if no key is allowed."""
         if allowed is None:
             return jax.nn.softmax(scores, axis=-1)
-        # A finite number, and not -∞, whose differences would be NaN where nothing is allowed.
-        least = jnp.finfo(scores.dtype).min
-        weights = jax.nn.softmax(jnp.where(allowed, scores, least), axis=-1)
+        # Finite, since the difference of two -∞ would be NaN if no key is allowed.
+        lowest = jnp.finfo(scores.dtype).min
+        weights = jax.nn.softmax(jnp.where(allowed, scores, lowest), axis=-1)
         return jnp.where(allowed, weights, 0.0)
 
 
 def attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
-    """Return who looks at whom: the weights of every attention layer for a batch, by its path.
+    """Return which step attends to which: the weights of every attention layer, by its path.
 
     Args:
         net: a built network, or an attention layer.
@@ -208,11 +208,11 @@ def attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
         >>> rows.shape, rows[0, 0, 1].tolist()
         ((2, 2, 5, 5), [0.5, 0.5, 0.0, 0.0, 0.0])
     """
-    return _looks(net, x)
+    return _attention_weights(net, x)
 
 
 @jax.jit
-def _looks(net: Layer, x: Any) -> dict[str, jax.Array]:
+def _attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
     copy = fresh(net, recording=True)
     copy(x)
     _, outputs = recorded(copy)
@@ -224,13 +224,13 @@ def _looks(net: Layer, x: Any) -> dict[str, jax.Array]:
 
 
 class PositionalEncoding(Layer):
-    """Add to each step waves of its position, since attention by itself does not see the order.
+    """Add sines and cosines of its position to each step; attention alone ignores the order.
 
-    To feature 2i of step t comes `sin(t / 10000^(2i / width))`, to feature 2i + 1 the cosine of
-    the same. There are no weights, and no longest sequence. `x` is `(batch, steps, width)`.
+    Feature 2i of step t is increased by `sin(t / 10000^(2i / width))`, feature 2i + 1 by the cosine
+    of the same angle. There are no weights and no maximum length. `x` is `(batch, steps, width)`.
 
     Raises:
-        ShapeError: for an input that is no sequence.
+        ShapeError: for an input that is not a sequence.
 
     Example:
         >>> x = jnp.zeros((1, 3, 4))
@@ -245,31 +245,31 @@ class PositionalEncoding(Layer):
         pass
 
     def call(self, x: Any) -> Any:
-        """Return `x` with the waves added."""
+        """Return `x` with the encoding of each step added."""
         require_sequence(self, x.shape)
-        return as_float(x) + waves(*x.shape[1:])
+        return as_float(x) + positional_encoding(*x.shape[1:])
 
 
-def waves(steps: int, width: int) -> np.ndarray:
-    """Return what `PositionalEncoding` adds, `(steps, width)`."""
+def positional_encoding(steps: int, width: int) -> np.ndarray:
+    """Return the sines and cosines that `PositionalEncoding` adds, `(steps, width)`."""
     pairs = np.arange(width) // 2 * 2
     angles = np.arange(steps)[:, None] / 10000.0 ** (pairs / width)
     return np.where(np.arange(width) % 2, np.cos(angles), np.sin(angles)).astype(np.float32)
 
 
 class PositionalEmbedding(Layer):
-    """Add to each step a learned vector of its position: `x + embeddings[:steps]`.
+    """Add a learned vector for its position to each step: `x + embeddings[:steps]`.
 
     `x` is `(batch, steps, width)`, `embeddings` `(length, width)` (Gehring et al. 2017,
     "Convolutional sequence to sequence learning").
 
     Args:
-        length: how many positions there are, the most steps of a sequence.
+        length: the number of positions, and the maximum length of a sequence.
         embeddings_initializer: how the vectors are drawn.
 
     Raises:
-        GradusError: for a length that is no positive whole number.
-        ShapeError: for an input that is no sequence, or longer than `length`.
+        GradusError: for a length that is not a positive whole number.
+        ShapeError: for an input that is not a sequence, or is longer than `length`.
 
     Example:
         >>> x = jnp.zeros((2, 5, 8))
@@ -285,7 +285,7 @@ class PositionalEmbedding(Layer):
         self.embeddings_initializer = embeddings_initializer
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `embeddings`."""
+        """Create `embeddings`."""
         require_sequence(self, shape)
         size = whole_number("length", self.length, 1, "PositionalEmbedding"), shape[-1]
         self.embeddings = self.add_weight("embeddings", size, self.embeddings_initializer)
@@ -295,35 +295,35 @@ class PositionalEmbedding(Layer):
         require_sequence(self, x.shape)
         if x.shape[1] > self.length or x.shape[2] != self.embeddings.shape[1]:
             raise ShapeError(
-                f"{self._label()} has vectors of shape {tuple(self.embeddings.shape)} for its "
-                f"positions but was given an input of shape {tuple(x.shape)}: the sequences may "
-                f"have {self.length} steps at most, and the width that the layer was built for."
+                f"{self._label()} has embeddings of shape {tuple(self.embeddings.shape)} but was "
+                f"given an input of shape {tuple(x.shape)}: a sequence may have at most "
+                f"{self.length} steps, and needs the width that the layer was built for."
             )
         return as_float(x) + self.embeddings[: x.shape[1]]
 
 
 class TransformerEncoder(Layer):
-    """The block that Transformers repeat: attention, then two dense layers, each with a skip.
+    """A Transformer block: attention, then two dense layers, each with a skip connection.
 
     `x + attend(norm(x))`, then the same with `dense(hidden)` and `dense(width)` in place of the
-    attention. Standardizing first trains without a warm-up of the learning rate (Xiong et al.
-    2020, "On layer normalization in the Transformer architecture"); in the original, with
-    `pre_norm=False`, it is `norm(x + attend(x))`. `x` is `(batch, steps, width)`, so is the output.
+    attention. Normalizing first trains without a warm-up of the learning rate (Xiong et al. 2020,
+    "On layer normalization in the Transformer architecture"). The original, `pre_norm=False`, is
+    `norm(x + attend(x))`. `x` and the output are `(batch, steps, width)`.
 
     Args:
-        num_heads: of the attention.
-        hidden: the width of the dense layer inside; four times the input's is common.
-        dropout: the share set to zero in training of the attention's weights and of what each of
-            the two parts adds; 0 draws no random numbers. A swept setting.
-        activation: of the dense layer inside, such as "relu" or "gelu".
-        pre_norm: whether each part is standardized before it, or the sum after it.
-        causal: whether a step attends only to itself and what came before.
+        num_heads: how many heads the attention has.
+        hidden: the width of the hidden dense layer; four times the input's is common.
+        dropout: the share set to zero in training, of the attention weights and of the output of
+            each of the two parts; 0 draws no random numbers. A swept setting.
+        activation: of the hidden dense layer, such as "relu" or "gelu".
+        pre_norm: whether to normalize the input of each part, rather than the sum after it.
+        causal: whether a step attends only to itself and earlier steps.
         key_dim: the size of a head; None for `width / num_heads`.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers, an unknown activation, or a
+        GradusError: for sizes that are not positive whole numbers, an unknown activation, or a
             dropout outside [0, 1).
-        ShapeError: as `MultiHeadAttention`.
+        ShapeError: as for `MultiHeadAttention`.
 
     Example:
         >>> x = jnp.zeros((2, 5, 8))
@@ -353,7 +353,7 @@ class TransformerEncoder(Layer):
         self.key_dim = key_dim
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make the two residual parts."""
+        """Create the two residual parts."""
         require_sequence(self, shape)
         hidden = whole_number("hidden", self.hidden, 1, "TransformerEncoder")
         attention = MultiHeadAttention(self.num_heads, self.key_dim, self.causal, self.dropout)
@@ -370,7 +370,7 @@ class TransformerEncoder(Layer):
                 self.layers += [Residual([*part, *noise]), LayerNorm()]
 
     def call(self, x: Any) -> Any:
-        """Return what the block makes of each step."""
+        """Return the output of the block."""
         for layer in self.layers:
             x = layer(x)
         return x
@@ -385,8 +385,8 @@ def require_sequence(layer: Layer, shape: tuple[int, ...]) -> None:
     if len(shape) == 2:
         raise ShapeError(
             f"{layer._label()} takes sequences, shape (batch, steps, features), but was given "
-            f"shape {tuple(shape)}: for codes put an Embedding before it, for one feature a step "
-            "write x[..., None]."
+            f"shape {tuple(shape)}: for integer codes put an Embedding before it, for one feature "
+            "per step write x[..., None]."
         )
     if len(shape) != 3 or shape[1] == 0:
         raise ShapeError(

@@ -1,6 +1,6 @@
-"""Layers that change images at random, in training only, so that a network sees more of them.
+"""Layers that change images at random, in training only, so a network sees more variety.
 
-They are part of the compiled program: no image is changed on the host, and each sample has its own
+They are part of the compiled program: no image is changed on the host, and each sample gets a new
 draw in each step (Simard et al. 2003, "Best practices for convolutional neural networks").
 """
 
@@ -25,11 +25,11 @@ class RandomFlip(Layer):
 
     Args:
         mode: "horizontal" exchanges left and right, "vertical" top and bottom;
-            "horizontal_and_vertical" decides on each by itself.
+            "horizontal_and_vertical" decides on each independently.
 
     Raises:
         GradusError: for an unknown mode.
-        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
     Example:
         >>> x = jnp.arange(3.0).reshape(1, 1, 3, 1)
@@ -49,27 +49,28 @@ class RandomFlip(Layer):
             raise unknown("mode of RandomFlip", self.mode, MODES)
         if not training:
             return x
-        turned = jax.random.bernoulli(self.random(), 0.5, (2, x.shape[0], 1, 1, 1))
+        flip = jax.random.bernoulli(self.random(), 0.5, (2, x.shape[0], 1, 1, 1))
         if self.mode != "horizontal":
-            x = jnp.where(turned[0], x[:, ::-1], x)
+            x = jnp.where(flip[0], x[:, ::-1], x)
         if self.mode != "vertical":
-            x = jnp.where(turned[1], x[:, :, ::-1], x)
+            x = jnp.where(flip[1], x[:, :, ::-1], x)
         return x
 
 
 class RandomTranslation(Layer):
-    """Shift each image by whole pixels in training; what comes in from outside is zero.
+    """Shift each image by whole pixels in training, filling with zeros.
 
-    Each shift is as likely as any other, from `-⌊factor · size⌋` to `⌊factor · size⌋` pixels.
+    All shifts from `-⌊factor · size⌋` to `⌊factor · size⌋` pixels are equally likely.
 
     Args:
         height_factor: the largest shift up or down, as a share of the height, in [0, 1]; a swept
             setting.
-        width_factor: the largest shift to the left or right, as a share of the width; likewise.
+        width_factor: the largest shift left or right, as a share of the width, in [0, 1]; a swept
+            setting.
 
     Raises:
         GradusError: for a factor outside [0, 1].
-        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
     Example:
         >>> x = jnp.ones((1, 8, 8, 1))
@@ -94,22 +95,22 @@ class RandomTranslation(Layer):
         draws = jax.random.uniform(self.random(), (2, x.shape[0]), jnp.float32)
         for axis, factor in ((1, self.height_factor), (2, self.width_factor)):
             size = x.shape[axis]
-            most = jnp.floor(factor * size + 1e-3)  # 0.7 · 10 in float32 may lie just below 7
-            shift = jnp.floor(draws[axis - 1] * (2 * most + 1)) - most
-            x = _taken(x, jnp.arange(size) - shift.astype(jnp.int32)[:, None], axis)
+            limit = jnp.floor(factor * size + 1e-3)  # 0.7 · 10 in float32 may lie just below 7
+            shift = jnp.floor(draws[axis - 1] * (2 * limit + 1)) - limit
+            x = _take(x, jnp.arange(size) - shift.astype(jnp.int32)[:, None], axis)
         return x
 
 
 class RandomCrop(Layer):
-    """Cut a part out of each image: anywhere in training, the middle at prediction.
+    """Crop each image: at random in training, to the center at prediction.
 
     Args:
-        height: of the part, in pixels.
-        width: of the part.
+        height: the height of the crop, in pixels.
+        width: the width of the crop, in pixels.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers.
-        ShapeError: for an input that is no batch of images, or smaller than the part.
+        GradusError: for sizes that are not positive whole numbers.
+        ShapeError: for an input that is not a batch of images, or is smaller than the crop.
 
     Example:
         >>> x = jnp.arange(5.0).reshape(1, 1, 5, 1)
@@ -122,14 +123,14 @@ class RandomCrop(Layer):
         self.width = width
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return the parts, `(batch, height, width, channels)`."""
+        """Return the crops, `(batch, height, width, channels)`."""
         check_axes(self, x.shape, 2)
         height = whole_number("height", self.height, 1, "RandomCrop")
         width = whole_number("width", self.width, 1, "RandomCrop")
         spare = x.shape[1] - height, x.shape[2] - width
         if min(spare) < 0:
             raise ShapeError(
-                f"{self._label()} cuts out {format_sizes((height, width))} but was given images of "
+                f"{self._label()} crops to {format_sizes((height, width))} but was given images of "
                 f"shape {tuple(x.shape)}, {format_sizes(x.shape[1:3])} large: write a smaller "
                 "height and width."
             )
@@ -140,21 +141,20 @@ class RandomCrop(Layer):
         rows, columns = jax.random.split(self.random())
         top = jax.random.randint(rows, (count, 1), 0, spare[0] + 1)
         left = jax.random.randint(columns, (count, 1), 0, spare[1] + 1)
-        return _taken(_taken(x, top + jnp.arange(height), 1), left + jnp.arange(width), 2)
+        return _take(_take(x, top + jnp.arange(height), 1), left + jnp.arange(width), 2)
 
 
 class RandomRotation(Layer):
-    """Turn each image about its middle in training, by an angle from U(−2π·factor, 2π·factor).
+    """Rotate each image about its center in training, by an angle from U(−2π·factor, 2π·factor).
 
-    A pixel is interpolated between the four around the place that it comes from; outside of the
-    image is zero.
+    Pixels are interpolated bilinearly; outside the image they are zero.
 
     Args:
         factor: the largest angle as a share of a full turn, in [0, 1]; a swept setting.
 
     Raises:
         GradusError: for a factor outside [0, 1].
-        ShapeError: for an input that is no batch of images, `(batch, height, width, channels)`.
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
     Example:
         >>> x = jnp.ones((1, 8, 8, 1))
@@ -170,7 +170,7 @@ class RandomRotation(Layer):
         self.factor = factor
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return the turned images, or `x` outside training."""
+        """Return the rotated images, or `x` outside training."""
         check_axes(self, x.shape, 2)
         x = as_float(x)
         if not training:
@@ -180,36 +180,36 @@ class RandomRotation(Layer):
 
 
 def rotate(x: Any, angle: Any) -> Any:
-    """Return images turned clockwise about their middle, bilinearly interpolated.
+    """Return images rotated clockwise about their center, bilinearly interpolated.
 
     Args:
         x: `(batch, height, width, channels)`.
-        angle: of each image, `(batch,)`, in radians.
+        angle: the angle of each image, `(batch,)`, in radians.
     """
     height, width = x.shape[1:3]
-    middle = (height - 1) / 2, (width - 1) / 2
-    down = jnp.arange(height, dtype=x.dtype)[:, None] - middle[0]
-    right = jnp.arange(width, dtype=x.dtype) - middle[1]
+    center = (height - 1) / 2, (width - 1) / 2
+    down = jnp.arange(height, dtype=x.dtype)[:, None] - center[0]
+    right = jnp.arange(width, dtype=x.dtype) - center[1]
     cos, sin = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
-    return _interpolated(
-        x, cos * down - sin * right + middle[0], sin * down + cos * right + middle[1]
+    return _interpolate(
+        x, cos * down - sin * right + center[0], sin * down + cos * right + center[1]
     )
 
 
-def _interpolated(x: Any, rows: Any, columns: Any) -> Any:
-    """Return the images' values at places `(batch, h, w)` between their pixels."""
+def _interpolate(x: Any, rows: Any, columns: Any) -> Any:
+    """Return the images' values at positions `(batch, h, w)` between their pixels."""
     batch, height, width, channels = x.shape
-    # With a frame of zeros the four neighbors of any place are there.
-    framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(batch, -1, channels)
+    # A border of zeros gives every position its four neighbors.
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(batch, -1, channels)
     rows, columns = jnp.clip(rows, -1, height), jnp.clip(columns, -1, width)
     above = jnp.minimum(jnp.floor(rows), height - 1)
     before = jnp.minimum(jnp.floor(columns), width - 1)
     corner = (above.astype(jnp.int32) + 1) * (width + 2) + before.astype(jnp.int32) + 1
 
-    def pixel(step: int) -> Any:
-        at = (corner + step).reshape(batch, -1, 1)
-        found = jnp.take_along_axis(framed, at, 1, mode="promise_in_bounds")
-        return found.reshape(*corner.shape, channels)
+    def pixel(offset: int) -> Any:
+        index = (corner + offset).reshape(batch, -1, 1)
+        values = jnp.take_along_axis(padded, index, 1, mode="promise_in_bounds")
+        return values.reshape(*corner.shape, channels)
 
     down, right = (rows - above)[..., None], (columns - before)[..., None]
     top = pixel(0) * (1 - right) + pixel(1) * right
@@ -217,18 +217,18 @@ def _interpolated(x: Any, rows: Any, columns: Any) -> Any:
     return top * (1 - down) + bottom * down
 
 
-def _taken(x: Any, at: Any, axis: int) -> Any:
-    """Return the rows or columns `at`, `(batch, count)`, of each image; those outside are zero."""
+def _take(x: Any, index: Any, axis: int) -> Any:
+    """Return rows or columns of each image by `index`, `(batch, count)`; zeros outside."""
     size = x.shape[axis]
-    shape = [at.shape[0], 1, 1, 1]
-    shape[axis] = at.shape[1]
-    at = at.reshape(shape)
-    found = jnp.take_along_axis(x, jnp.clip(at, 0, size - 1), axis, mode="promise_in_bounds")
-    return jnp.where((at >= 0) & (at < size), found, jnp.zeros((), x.dtype))
+    shape = [index.shape[0], 1, 1, 1]
+    shape[axis] = index.shape[1]
+    index = index.reshape(shape)
+    values = jnp.take_along_axis(x, jnp.clip(index, 0, size - 1), axis, mode="promise_in_bounds")
+    return jnp.where((index >= 0) & (index < size), values, jnp.zeros((), x.dtype))
 
 
 def _check_factor(layer: str, name: str, value: Any) -> None:
-    """Refuse a concrete number outside [0, 1]; arrays, tracers and spaces pass."""
+    """Refuse a concrete number outside [0, 1]; arrays, tracers, and spaces pass."""
     if isinstance(value, str | bool | list | tuple) or (
         isinstance(value, int | float) and not 0.0 <= value <= 1.0
     ):

@@ -1,4 +1,4 @@
-"""A recurrent layer that reads a sequence from both ends."""
+"""A recurrent layer that reads a sequence in both directions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ MERGES = ("concat", "sum", "mul", "ave")
 
 
 class Bidirectional(Layer):
-    """A recurrent layer and its copy that goes the other way, their outputs merged step by step.
+    """A recurrent layer and a copy that reads backward, with their outputs merged step by step.
 
-    The copy has weights of its own, at "backward", drawn anew. Outputs of steps that only fill are
-    zero, as in Keras (Schuster & Paliwal 1997, "Bidirectional recurrent neural networks").
+    The copy, "backward", has its own weights. Outputs of padded steps are zero, as in Keras
+    (Schuster & Paliwal 1997, "Bidirectional recurrent neural networks").
 
     Args:
-        layer: an `LSTM`, `GRU` or `SimpleRNN`.
-        merge_mode: "concat" (along the last axis), "sum", "mul" or "ave"; None for a tuple of
+        layer: an `LSTM`, `GRU`, or `SimpleRNN`.
+        merge_mode: "concat" (along the last axis), "sum", "mul", or "ave"; None for a tuple of
             both outputs.
 
     Raises:
-        GradusError: for a layer that is not recurrent, or goes backwards already; an unknown merge.
+        GradusError: for a layer that is not recurrent or already reads backward; for an unknown
+            `merge_mode`.
 
     Example:
         >>> x = jnp.zeros((2, 5, 3))
@@ -39,7 +40,7 @@ class Bidirectional(Layer):
         if not isinstance(layer, Recurrent):
             raise GradusError(
                 f"Bidirectional({layer!r}) needs a recurrent layer: write "
-                "Bidirectional(LSTM(64)) or the like."
+                "Bidirectional(LSTM(64)), for example."
             )
         if layer.go_backwards:
             raise GradusError("Bidirectional reads both ways itself: leave out go_backwards.")
@@ -49,26 +50,26 @@ class Bidirectional(Layer):
         self.merge_mode = merge_mode
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make the copy that goes the other way."""
+        """Create the copy that reads backward."""
         self.backward = copy_structure(self.layer)
         self.backward.__dict__.pop("_name", None)
         self.backward.go_backwards = True
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return the merged outputs, or both; with `return_sequences` step by step."""
-        ahead, back = self.layer(x, mask=mask), self.backward(x, mask=mask)
+        forward, back = self.layer(x, mask=mask), self.backward(x, mask=mask)
         if self.layer.return_sequences:
             back = jnp.flip(back, 1)
             if mask is not None:
-                ahead, back = (jnp.where(mask[..., None], h, 0.0) for h in (ahead, back))
-                mask_tracking.set_mask(ahead, mask)
+                forward, back = (jnp.where(mask[..., None], h, 0.0) for h in (forward, back))
+                mask_tracking.set_mask(forward, mask)
                 mask_tracking.set_mask(back, mask)
         if self.merge_mode == "concat":
-            return jnp.concatenate([ahead, back], axis=-1)
+            return jnp.concatenate([forward, back], axis=-1)
         if self.merge_mode == "sum":
-            return ahead + back
+            return forward + back
         if self.merge_mode == "mul":
-            return ahead * back
+            return forward * back
         if self.merge_mode == "ave":
-            return (ahead + back) / 2
-        return ahead, back
+            return (forward + back) / 2
+        return forward, back

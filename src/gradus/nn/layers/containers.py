@@ -1,7 +1,8 @@
-"""Layers made of layers."""
+"""Layers that contain layers."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,17 +63,16 @@ class Sequential(Layer):
 
 
 class Repeat(Layer):
-    """Copies of a layer, one after another, each with weights of its own.
+    """Copies of a layer, one after another, each with its own weights.
 
-    So that the number of layers can be a hyperparameter: `Repeat(Dense(64, "relu"),
-    int_uniform(1, 4))`.
+    It makes the number of layers a hyperparameter: `Repeat(Dense(64, "relu"), int_uniform(1, 4))`.
 
     Args:
-        layer: what is copied.
+        layer: the layer to copy.
         times: how many copies; with none the output is the input.
 
     Raises:
-        GradusError: for what is no layer, or a count that is no whole number from 0 up.
+        GradusError: if `layer` is not a layer, or `times` not a whole number of at least 0.
 
     Example:
         >>> x = jnp.zeros((2, 4))
@@ -90,7 +90,7 @@ class Repeat(Layer):
             whole_number("times", getattr(times, "low", times), 0, "Repeat")
 
     def build(self, shape: Any) -> None:
-        """Make the copies."""
+        """Create the copies."""
         self.layers = [copy_structure(self.layer) for _ in range(int(self.times))]
 
     def call(self, x: Any) -> Any:
@@ -101,7 +101,7 @@ class Repeat(Layer):
 
 
 class Residual(Layer):
-    """A skip connection: `x + f(x)`, where `f` is the layers one after another.
+    """A skip connection: `x + f(x)`, where `f` is a chain of layers.
 
     He et al. 2016, "Deep residual learning for image recognition".
 
@@ -109,7 +109,7 @@ class Residual(Layer):
         layers: the layers of `f`; its output must have the shape of its input.
 
     Raises:
-        ShapeError: if it has not; the message names both shapes.
+        ShapeError: if the shapes differ; the message names both.
 
     Example:
         >>> x = jnp.ones((2, 4))
@@ -135,18 +135,18 @@ class Residual(Layer):
 
 
 class Parallel(Layer):
-    """Several branches on one input, or each on its own, merged into one or many outputs.
+    """Several branches on one input or on one input each, merged into one or several outputs.
 
     A list of branches is merged by `merge`; a dict of branches gives a dict of outputs, one for
-    each name. If the input is a dict with the branches' names, each branch has its own input.
+    each name. If the input is a dict with the branches' names, each branch gets its own entry.
 
     Args:
         branches: a list or a dict of layers.
-        merge: "concatenate" (along the last axis), "add" or "multiply"; None, for the outputs
-            as they are, in a dict or a tuple.
+        merge: "concatenate" (along the last axis), "add", or "multiply"; None to return the
+            outputs as a dict or a tuple.
 
     Raises:
-        GradusError: for an unknown way to merge.
+        GradusError: for an unknown `merge`.
 
     Example:
         >>> x = jnp.zeros((2, 4))
@@ -166,18 +166,15 @@ class Parallel(Layer):
     def call(self, x: Any) -> Any:
         """Return the merged outputs, or all of them."""
         if isinstance(self.branches, dict):
-            own = isinstance(x, dict) and set(x) == set(self.branches)
-            named = {n: layer(x[n] if own else x) for n, layer in self.branches.items()}
+            separate = isinstance(x, dict) and set(x) == set(self.branches)
+            named = {n: layer(x[n] if separate else x) for n, layer in self.branches.items()}
             if self.merge is None:
                 return named
-            parts = list(named.values())
+            outputs = list(named.values())
         else:
-            parts = [layer(x) for layer in self.branches]
+            outputs = [layer(x) for layer in self.branches]
             if self.merge is None:
-                return tuple(parts)
+                return tuple(outputs)
         if self.merge == "concatenate":
-            return jnp.concatenate(parts, axis=-1)
-        total = parts[0]
-        for part in parts[1:]:
-            total = total + part if self.merge == "add" else total * part
-        return total
+            return jnp.concatenate(outputs, axis=-1)
+        return functools.reduce(jnp.add if self.merge == "add" else jnp.multiply, outputs)

@@ -14,10 +14,10 @@ from gradus.nn.ops.conv import Sizes, convolve, padding_sizes
 
 
 class WindowLayer(Layer):
-    """What layers with a sliding kernel have in common; a base that is never used itself.
+    """The base of layers with a sliding kernel.
 
     Attributes:
-        rank: the number of axes of space, 1 or 2, which a subclass gives.
+        rank: the number of spatial axes, 1 or 2, set by subclasses.
     """
 
     build_only = ("kernel_initializer", "bias_initializer")
@@ -30,7 +30,7 @@ class WindowLayer(Layer):
     bias_initializer: Any
 
     def call(self, x: Any) -> Any:
-        """Return `activation(slide(x) + bias)`."""
+        """Return `activation(apply_window(x) + bias)`."""
         check_axes(self, x.shape, self.rank)
         z = self.apply_window(as_float(x))
         if self.use_bias:
@@ -38,25 +38,25 @@ class WindowLayer(Layer):
         return activations.get(self.activation)(z)
 
     def apply_window(self, x: Any) -> Any:
-        """Return what the kernel makes of `x`; a subclass writes it."""
-        raise GradusError(f"{type(self).__name__} has no slide(self, x): write one.")
+        """Apply the kernel to `x`; subclasses override it."""
+        raise GradusError(f"{type(self).__name__} has no apply_window(self, x): write one.")
 
-    def _add(self, kernel: Sizes, outputs: int) -> None:
-        """Make `kernel` and `bias`."""
+    def _add_weights(self, kernel: Sizes, outputs: int) -> None:
+        """Create `kernel` and `bias`."""
         activations.get(self.activation)
         self.kernel = self.add_weight("kernel", kernel, self.kernel_initializer)
         if self.use_bias:
             self.bias = self.add_weight("bias", (outputs,), self.bias_initializer)
 
-    def _steps(self) -> tuple[Sizes, Sizes]:
+    def _strides_and_dilation(self) -> tuple[Sizes, Sizes]:
         """Return the strides and the dilation."""
         strides = per_axis(self, "strides", self.rank)
         dilation = per_axis(self, "dilation_rate", self.rank)
         if max(strides) > 1 and max(dilation) > 1:
             raise GradusError(
                 f"{type(self).__name__}(strides={self.strides!r}, dilation_rate="
-                f"{self.dilation_rate!r}): a kernel either takes strides or is dilated; leave one "
-                "of the two at 1."
+                f"{self.dilation_rate!r}): a kernel has either strides or dilation; leave one of "
+                "them at 1."
             )
         return strides, dilation
 
@@ -69,16 +69,16 @@ class WindowLayer(Layer):
 
     def _convolve(self, x: Any, kernel: Any, groups: int, modes: tuple[str, ...]) -> Any:
         sizes = kernel.shape[:-2]
-        strides, dilation = self._steps()
+        strides, dilation = self._strides_and_dilation()
         spans = tuple(d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True))
-        name = padding_mode(self, modes)
-        check_fits(self, "kernel_size", spans, x.shape, name)
-        pads = padding_sizes(name, x.shape[1:-1], sizes, strides, dilation)
+        mode = padding_mode(self, modes)
+        check_fits(self, "kernel_size", spans, x.shape, mode)
+        pads = padding_sizes(mode, x.shape[1:-1], sizes, strides, dilation)
         return convolve(x, kernel, strides, pads, dilation, groups)
 
 
 class BaseConv(WindowLayer):
-    """What `Conv1D` and `Conv2D` have in common; a base that is never used itself."""
+    """The base of `Conv1D` and `Conv2D`."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class BaseConv(WindowLayer):
         self.bias_constraint = bias_constraint
 
     def build(self, shape: Sizes) -> None:
-        """Make `kernel` and `bias`."""
+        """Create `kernel` and `bias`."""
         name = type(self).__name__
         filters = whole_number("filters", self.filters, 1, name)
         groups = whole_number("groups", self.groups, 1, name)
@@ -124,7 +124,7 @@ class BaseConv(WindowLayer):
                 f"and the {shape[-1]} channels of its input, shape {tuple(shape)}."
             )
         sizes = per_axis(self, "kernel_size", self.rank)
-        self._add((*sizes, shape[-1] // groups, filters), filters)
+        self._add_weights((*sizes, shape[-1] // groups, filters), filters)
 
     def apply_window(self, x: Any) -> Any:
         """Return the convolution of `x` with the kernel."""
@@ -142,11 +142,11 @@ class Conv1D(BaseConv):
     Args:
         filters: the number of outputs at each step.
         kernel_size: how many steps the kernel spans.
-        strides: from one place of the kernel to the next.
-        padding: as in `Conv2D`, or "causal": zeros before the first step, so that no output sees
-            a later step than its own.
-        dilation_rate: the distance between the steps that the kernel sees.
-        groups: as in `Conv2D`, as are all further arguments and errors.
+        strides: the distance from one position of the kernel to the next.
+        padding: as in `Conv2D`, or "causal": zeros before the first step, so no output depends on
+            later steps.
+        dilation_rate: the distance between the steps under the kernel.
+        groups: as in `Conv2D`, like all other arguments and errors.
 
     Example:
         >>> x = jnp.zeros((2, 10, 3))
@@ -161,20 +161,20 @@ class Conv2D(BaseConv):
     """Filters that slide over an image: `activation(x ∗ kernel + bias)`.
 
     `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, channels / groups, filters)`,
-    `bias` `(filters,)`, the output `(batch, new height, new width, filters)`; as everywhere in
-    deep learning the kernel is not turned (LeCun et al. 1998, "Gradient-based learning applied to
+    `bias` `(filters,)`, the output `(batch, new height, new width, filters)`. As usual in deep
+    learning, the kernel is not flipped (LeCun et al. 1998, "Gradient-based learning applied to
     document recognition").
 
     Args:
-        filters: the number of outputs at each place.
-        kernel_size: the height and width of the kernel, two numbers or one for both, as for the
-            next two.
-        strides: from one place of the kernel to the next.
-        padding: "valid", only where the kernel lies wholly within the image; or "same", with as
-            many zeros around as make the output `⌈size / stride⌉` large.
-        dilation_rate: the distance between the pixels that the kernel sees.
-        groups: into how many channels and filters are divided; each group of filters sees only its
-            group of channels.
+        filters: the number of outputs at each position.
+        kernel_size: the height and width of the kernel, two numbers or one for both; likewise for
+            `strides` and `dilation_rate`.
+        strides: the distance from one position of the kernel to the next.
+        padding: "valid" keeps the kernel within the image; "same" pads with zeros so that the
+            output size is `⌈size / stride⌉`.
+        dilation_rate: the distance between the pixels under the kernel.
+        groups: how many groups the channels and filters are divided into; each group of filters
+            sees only its group of channels.
         activation: a name, a function, a layer, or None for none.
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel is drawn; Glorot and Bengio's uniform, as in Keras.
@@ -186,10 +186,10 @@ class Conv2D(BaseConv):
         bias_constraint: a projection of the bias after each update.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers, an unknown padding or activation,
-            or strides and dilation both larger than 1.
-        ShapeError: for an input that has other axes or channels than those of images that the
-            layer was built for, is smaller than the kernel, or cannot be divided into the groups.
+        GradusError: for sizes that are not positive whole numbers, an unknown padding or
+            activation, or strides and dilation both larger than 1.
+        ShapeError: for an input whose axes or channels are not those that the layer was built for,
+            that is smaller than the kernel, or cannot be divided into the groups.
 
     Example:
         >>> x = jnp.zeros((2, 28, 28, 1))
@@ -206,29 +206,29 @@ class DepthwiseConv2D(WindowLayer):
 
     `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, channels, multiplier)`,
     `bias` `(channels · multiplier,)`, the output `(batch, new height, new width, channels ·
-    multiplier)`. A `Conv2D` with kernels of one pixel after it makes of both a separable
-    convolution (Chollet 2017, "Xception").
+    multiplier)`. Followed by a `Conv2D` with kernels of one pixel, it is a separable convolution
+    (Chollet 2017, "Xception").
 
     Args:
-        kernel_size: the height and width of the kernel, two numbers or one for both, as for
-            strides and dilation.
-        strides: from one place of the kernel to the next.
+        kernel_size: the height and width of the kernel, two numbers or one for both; likewise for
+            `strides` and `dilation_rate`.
+        strides: the distance from one position of the kernel to the next.
         padding: "valid" or "same", as in `Conv2D`.
         depth_multiplier: how many filters each channel has.
-        dilation_rate: the distance between the pixels that the kernel sees.
+        dilation_rate: the distance between the pixels under the kernel.
         activation: a name, a function, a layer, or None for none.
         use_bias: whether a bias is added.
-        kernel_initializer: how the kernel is drawn; Keras calls it `depthwise_initializer`, and
-            the next but one and the one after likewise.
+        kernel_initializer: how the kernel is drawn; Keras calls it `depthwise_initializer`.
         bias_initializer: how the bias is drawn.
-        kernel_regularizer: a penalty on the kernel.
+        kernel_regularizer: a penalty on the kernel; Keras calls it `depthwise_regularizer`.
         bias_regularizer: a penalty on the bias.
-        kernel_constraint: a projection of the kernel after each update.
+        kernel_constraint: a projection of the kernel after each update; Keras calls it
+            `depthwise_constraint`.
         bias_constraint: a projection of the bias after each update.
 
     Raises:
-        GradusError: as `Conv2D` does.
-        ShapeError: as `Conv2D` does.
+        GradusError: as for `Conv2D`.
+        ShapeError: as for `Conv2D`.
 
     Example:
         >>> x = jnp.zeros((2, 8, 8, 3))
@@ -270,15 +270,15 @@ class DepthwiseConv2D(WindowLayer):
         self.bias_constraint = bias_constraint
 
     def build(self, shape: Sizes) -> None:
-        """Make `kernel` and `bias`."""
-        times = whole_number("depth_multiplier", self.depth_multiplier, 1, "DepthwiseConv2D")
+        """Create `kernel` and `bias`."""
+        multiplier = whole_number("depth_multiplier", self.depth_multiplier, 1, "DepthwiseConv2D")
         check_axes(self, shape, self.rank)
         sizes = per_axis(self, "kernel_size", self.rank)
-        self._add((*sizes, shape[-1], times), shape[-1] * times)
+        self._add_weights((*sizes, shape[-1], multiplier), shape[-1] * multiplier)
 
     def apply_window(self, x: Any) -> Any:
         """Return the convolution of each channel of `x` with its filters."""
-        *sizes, channels, times = self.kernel.shape
+        *sizes, channels, multiplier = self.kernel.shape
         self._check_channels(x, channels)
-        kernel = self.kernel.reshape(*sizes, 1, channels * times)
+        kernel = self.kernel.reshape(*sizes, 1, channels * multiplier)
         return self._convolve(x, kernel, channels, ("valid", "same"))

@@ -1,4 +1,4 @@
-"""Transposed convolutional layers: a small image in, a larger one out."""
+"""Transposed convolutional layers, which enlarge sequences and images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradus.nn.ops.conv_transpose import convolve_transposed
 
 
 class BaseConvTranspose(WindowLayer):
-    """What the transposed layers have in common; a base that is never used itself."""
+    """The base of the transposed convolutional layers."""
 
     def __init__(
         self,
@@ -45,25 +45,25 @@ class BaseConvTranspose(WindowLayer):
         self.bias_constraint = bias_constraint
 
     def build(self, shape: Sizes) -> None:
-        """Make `kernel` and `bias`."""
+        """Create `kernel` and `bias`."""
         filters = whole_number("filters", self.filters, 1, type(self).__name__)
         check_axes(self, shape, self.rank)
         sizes = per_axis(self, "kernel_size", self.rank)
-        self._add((*sizes, filters, shape[-1]), filters)
+        self._add_weights((*sizes, filters, shape[-1]), filters)
 
     def apply_window(self, x: Any) -> Any:
         """Return the transposed convolution of `x` with the kernel."""
         self._check_channels(x, self.kernel.shape[-1])
-        strides, dilation = self._steps()
+        strides, dilation = self._strides_and_dilation()
         return convolve_transposed(x, self.kernel, strides, padding_mode(self), dilation)
 
 
 class Conv1DTranspose(BaseConvTranspose):
-    """The transpose of `Conv1D`: each step is spread over several by the kernel.
+    """The transpose of `Conv1D`: the kernel spreads each step over several.
 
     `x` has shape `(batch, steps, channels)`, `kernel` `(size, filters, channels)`, `bias`
     `(filters,)`, the output `(batch, new steps, filters)`. Arguments and errors are those of
-    `Conv2DTranspose`, with a number for each pair.
+    `Conv2DTranspose`, with one number in place of each pair.
 
     Example:
         >>> x = jnp.zeros((2, 5, 8))
@@ -75,21 +75,21 @@ class Conv1DTranspose(BaseConvTranspose):
 
 
 class Conv2DTranspose(BaseConvTranspose):
-    """The transpose of `Conv2D`: each pixel is spread over several by the kernel.
+    """The transpose of `Conv2D`: the kernel spreads each pixel over several.
 
     `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, filters, channels)`, `bias`
-    `(filters,)`, the output `(batch, new height, new width, filters)`: an image grows by the
-    strides, as in the decoder of an autoencoder or a generator (Dumoulin & Visin 2016, "A guide to
-    convolution arithmetic for deep learning").
+    `(filters,)`, the output `(batch, new height, new width, filters)`. The strides enlarge the
+    image, as in a decoder or generator (Dumoulin & Visin 2016, "A guide to convolution arithmetic
+    for deep learning").
 
     Args:
-        filters: the number of outputs at each place.
-        kernel_size: the height and width of the kernel, two numbers or one for both, as for
-            strides and dilation.
-        strides: from one place of the kernel in the output to the next.
-        padding: "same" makes the output `size · stride` large, "valid"
-            `(size − 1) · stride + max(kernel, stride)`.
-        dilation_rate: the distance between the pixels that the kernel reaches.
+        filters: the number of outputs at each position.
+        kernel_size: the height and width of the kernel, two numbers or one for both; likewise for
+            `strides` and `dilation_rate`.
+        strides: the distance from one position of the kernel in the output to the next.
+        padding: the output size is `size · stride` for "same", and
+            `(size − 1) · stride + max(kernel, stride)` for "valid".
+        dilation_rate: the distance between the pixels under the kernel.
         activation: a name, a function, a layer, or None for none.
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel is drawn; Glorot and Bengio's uniform, as in Keras.
@@ -100,9 +100,9 @@ class Conv2DTranspose(BaseConvTranspose):
         bias_constraint: a projection of the bias after each update.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers, an unknown padding or activation,
-            or strides and dilation both larger than 1.
-        ShapeError: for an input with other axes or channels than the layer was built for.
+        GradusError: for sizes that are not positive whole numbers, an unknown padding or
+            activation, or strides and dilation both larger than 1.
+        ShapeError: for an input whose axes or channels are not those the layer was built for.
 
     Example:
         >>> x = jnp.zeros((2, 7, 7, 8))

@@ -1,4 +1,4 @@
-"""Fully connected layers, and the activations that are layers."""
+"""Fully connected layers, and activations as layers."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Dense(Layer):
         bias_constraint: a projection of the bias after each update.
 
     Raises:
-        GradusError: for `units` that is no positive whole number, or an unknown activation.
-        ShapeError: when the last axis of an input is not the one the layer was built for.
+        GradusError: if `units` is not a positive whole number, or the activation is unknown.
+        ShapeError: if the last axis of an input is not the one the layer was built for.
 
     Example:
         >>> net = gr.init(gr.Dense(3, "softmax"), 0, jnp.zeros((1, 4)))
@@ -65,7 +65,7 @@ class Dense(Layer):
         self.bias_constraint = bias_constraint
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `kernel` and `bias`."""
+        """Create `kernel` and `bias`."""
         units = whole_number("units", self.units, 1, "Dense")
         activations.get(self.activation)
         if len(shape) < 2:
@@ -91,15 +91,15 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """An activation as a layer of its own.
+    """An activation as a separate layer.
 
     Args:
         activation: a name or a function.
-        alpha: the slope of "leaky_relu" or the scale of "elu", where it is not the default; a
-            swept setting.
+        alpha: the slope of "leaky_relu" or the scale of "elu"; None for its default; a swept
+            setting.
 
     Raises:
-        GradusError: for an unknown name, or an `alpha` that the activation does not take.
+        GradusError: for an unknown name, or an `alpha` that the activation does not accept.
 
     Example:
         >>> x = jnp.array([[-1.0, 2.0]])
@@ -114,7 +114,7 @@ class Activation(Layer):
         self.alpha = alpha
 
     def build(self, shape: Any) -> None:
-        """Check that the activation takes an `alpha` if one was given."""
+        """Check that the activation accepts an `alpha` if one was given."""
         function = activations.get(self.activation)
         if self.alpha is not None and function not in (activations.leaky_relu, activations.elu):
             raise GradusError(f"Activation({self.activation!r}) takes no alpha: leave it out.")
@@ -132,8 +132,8 @@ class PReLU(Layer):
     (He et al. 2015, "Delving deep into rectifiers").
 
     Args:
-        alpha_initializer: how `alpha` is drawn; the paper begins at 0.25, Keras at 0.
-        shared_axes: axes of the input (the batch is axis 0) along which one `alpha` is shared.
+        alpha_initializer: how `alpha` is drawn; the paper starts at 0.25, Keras at 0.
+        shared_axes: axes of the input (the batch is axis 0) that share one `alpha`.
 
     Example:
         >>> x = jnp.array([[-1.0, 2.0]])
@@ -148,7 +148,7 @@ class PReLU(Layer):
         self.shared_axes = shared_axes
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `alpha`."""
+        """Create `alpha`."""
         sizes = [1 if i in self.shared_axes else size for i, size in enumerate(shape)][1:]
         self.alpha = self.add_weight("alpha", tuple(sizes), self.alpha_initializer)
 
@@ -166,7 +166,7 @@ class Maxout(Layer):
 
     Args:
         units: the number of outputs.
-        pieces: how many linear maps each is the maximum of.
+        pieces: how many linear maps each output is the maximum of.
         kernel_initializer: how the kernel is drawn.
         bias_initializer: how the bias is drawn.
         kernel_regularizer: a penalty on the kernel.
@@ -195,7 +195,7 @@ class Maxout(Layer):
         self.kernel_regularizer = kernel_regularizer
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `kernel` and `bias`."""
+        """Create `kernel` and `bias`."""
         width = whole_number("units", self.units, 1, "Maxout") * whole_number(
             "pieces", self.pieces, 1, "Maxout"
         )

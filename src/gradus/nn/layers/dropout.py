@@ -1,4 +1,4 @@
-"""Dropout and other noise that is only there in training."""
+"""Dropout and other noise, in training only."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gradus.nn.prng import keep_mask
 class Dropout(Layer):
     """Set a share of the inputs to zero in training and scale the others by `1 / (1 - rate)`.
 
-    So that the expected output is the input and nothing changes at prediction (inverted dropout;
-    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting").
+    The expected output is the input, so prediction needs no change (inverted dropout; Srivastava
+    et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting").
 
     Args:
         rate: the share of inputs set to zero, in [0, 1); a swept setting.
@@ -42,7 +42,7 @@ class Dropout(Layer):
         self.rate = rate
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return `x · keep / (1 - rate)` with `keep` drawn anew, or `x` outside training."""
+        """Return `x · keep / (1 - rate)` with a new draw of `keep`, or `x` outside training."""
         if not training:
             return x
         keep = keep_mask(self.random(), self.rate, x.shape)
@@ -114,13 +114,13 @@ class MaskingNoise(Layer):
 
 
 class SaltAndPepperNoise(Layer):
-    """Set a share of the inputs to the lowest or the highest value in training, by a fair coin.
+    """Set a share of the inputs to the lowest or highest value in training, each equally likely.
 
-    As dust and dead cells do to a picture; a corruption of denoising autoencoders (Vincent et al.
-    2010, "Stacked denoising autoencoders").
+    This imitates dust and dead pixels in a picture; a corruption of denoising autoencoders (Vincent
+    et al. 2010, "Stacked denoising autoencoders").
 
     Args:
-        rate: the share of inputs that are set, in [0, 1); a swept setting.
+        rate: the share of inputs that are replaced, in [0, 1); a swept setting.
         low: the lowest value, pepper; a swept setting.
         high: the highest value, salt; a swept setting.
 
@@ -143,9 +143,9 @@ class SaltAndPepperNoise(Layer):
         self.high = high
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return `x` with a share of it low or high, or `x` outside training."""
+        """Return `x` with a share replaced by `low` or `high`, or `x` outside training."""
         if not training:
             return x
-        drawn = jax.random.uniform(self.random(), x.shape, jnp.float32)
-        speck = jnp.where(drawn < self.rate / 2, self.low, self.high)
-        return jnp.where(drawn < self.rate, speck, as_float(x))
+        draws = jax.random.uniform(self.random(), x.shape, jnp.float32)
+        noise = jnp.where(draws < self.rate / 2, self.low, self.high)
+        return jnp.where(draws < self.rate, noise, as_float(x))

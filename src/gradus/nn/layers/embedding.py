@@ -1,4 +1,4 @@
-"""Whole numbers in, learned vectors out."""
+"""Embeddings: learned vectors for integer codes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Embedding(Layer):
         output_dim: the length of a vector.
         embeddings_initializer: how the vectors are drawn.
         embeddings_regularizer: a penalty on them.
-        mask_zero: whether code 0 only fills sequences up, so that what follows leaves it out.
+        mask_zero: whether code 0 is padding, which later layers ignore.
 
     Raises:
-        ShapeError: for `mask_zero` with codes that are no sequences, `(batch, steps)`.
-        GradusError: for sizes that are no positive whole numbers, or inputs that are not integers.
+        ShapeError: for `mask_zero` with codes that are not sequences, `(batch, steps)`.
+        GradusError: for sizes that are not positive whole numbers, or inputs that are not integers.
 
     Example:
         >>> codes = jnp.array([[3, 1, 0]])
@@ -53,7 +53,7 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `embeddings`."""
+        """Create `embeddings`."""
         rows = whole_number("input_dim", self.input_dim, 1, "Embedding")
         columns = whole_number("output_dim", self.output_dim, 1, "Embedding")
         self.embeddings = self.add_weight(
@@ -67,7 +67,7 @@ class Embedding(Layer):
                 f"{self._label()} takes whole numbers (codes) but was given {x.dtype}: "
                 "write x.astype('int32')."
             )
-        # A code without a vector gives NaN, which ends training and is named, not another's.
+        # A code out of range gives NaN, which stops training and is reported, not a wrong vector.
         vectors = jnp.take(self.embeddings, x, axis=0, mode="fill")
         if self.mask_zero:
             if x.ndim != 2:
@@ -80,10 +80,10 @@ class Embedding(Layer):
 
 
 class ColumnEmbedding(Layer):
-    """The input of a table with embedded categories: its numbers beside a vector for each code.
+    """The input layer for a table with categories: its numbers, and a learned vector for each code.
 
     The input is `{"numbers": (batch, p) float, "categories": (batch, k) int}`; the output has
-    shape `(batch, p + Σ widths)`. Each category column has an `Embedding` of its own.
+    shape `(batch, p + Σ widths)`. Each category column has its own `Embedding`.
 
     Args:
         cardinalities: how many codes each of the k columns has.
@@ -103,13 +103,13 @@ class ColumnEmbedding(Layer):
         self.widths = widths
 
     def build(self, shape: Any) -> None:
-        """Make an embedding for each column."""
+        """Create an embedding for each column."""
         widths = self.widths or [min(50, (size + 1) // 2) for size in self.cardinalities]
         sizes = zip(self.cardinalities, widths, strict=True)
         self.columns = [Embedding(size, width) for size, width in sizes]
 
     def call(self, x: Any) -> Any:
-        """Return the numbers and the vectors side by side."""
+        """Return the numbers and the vectors, concatenated."""
         if not isinstance(x, dict) or set(x) != {"numbers", "categories"}:
             raise ShapeError(f"{self._label()} takes a dict of 'numbers' and 'categories'.")
         codes = x["categories"]

@@ -1,4 +1,4 @@
-"""Telling which steps of a sequence only fill."""
+"""Marking which steps of a sequence are padding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gradus.nn.layer import Layer
 
 
 class Masking(Layer):
-    """Leave out, in all layers that follow, the steps whose features all equal `mask_value`.
+    """Mask the steps whose features all equal `mask_value` in all layers that follow.
 
-    `x` has shape `(batch, steps, features, ...)`; what passes has zeros in those steps. Recurrent
+    `x` has shape `(batch, steps, features, ...)`; the output has zeros in those steps. Recurrent
     layers skip them, and a loss at each step does not count them.
 
     Args:
-        mask_value: what fills sequences up; a swept setting.
+        mask_value: the padding value; a swept setting.
 
     Raises:
         ShapeError: for an input without an axis of steps.
@@ -37,11 +37,11 @@ class Masking(Layer):
         self.mask_value = mask_value
 
     def call(self, x: Any) -> Any:
-        """Return `x` with zeros in the steps that fill, and note which those are."""
+        """Return `x` with zeros in the padded steps, and set its mask."""
         if x.ndim < 3:
             raise ShapeError(
                 f"{self._label()} takes sequences, shape (batch, steps, features), but was given "
-                f"shape {tuple(x.shape)}: for one feature a step write x[..., None]; codes are "
+                f"shape {tuple(x.shape)}: for one feature per step write x[..., None]; codes are "
                 "masked by Embedding(mask_zero=True)."
             )
         real = x != self.mask_value

@@ -1,4 +1,4 @@
-"""Layers that standardize what passes through them."""
+"""Layers that normalize their inputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class BatchNorm(Layer):
 
     In training `y = γ (x − μ_B) / √(σ²_B + ε) + β` with the mean and the biased variance of the
     batch over all axes but the last; the running statistics become
-    `momentum · running + (1 − momentum) · batch`. At prediction the running ones stand in
+    `momentum · running + (1 − momentum) · batch`. Prediction uses the running statistics
     (Ioffe & Szegedy 2015, "Batch normalization"; Keras's convention of momentum).
 
-    The samples that fill up an epoch's last batch count in the batch's statistics.
+    The samples that pad an epoch's last batch count in the batch's statistics.
 
     `gamma`, `beta`, `moving_mean` and `moving_variance` have shape `(features,)`.
 
@@ -60,7 +60,7 @@ class BatchNorm(Layer):
         self.beta_initializer = beta_initializer
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make the learned and the running values."""
+        """Create the learned and the running values."""
         size = (shape[-1],)
         if self.scale:
             self.gamma = self.add_weight("gamma", size, self.gamma_initializer)
@@ -70,7 +70,7 @@ class BatchNorm(Layer):
         self.moving_variance = self.add_weight("moving_variance", size, "ones", kind="state")
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return the standardized input; in training the running statistics move."""
+        """Return the standardized input; in training, update the running statistics."""
         x = as_float(x)
         if x.shape[-1] != self.moving_mean.shape[0]:
             raise ShapeError(
@@ -82,9 +82,9 @@ class BatchNorm(Layer):
             mean = x.mean(axes)
             variance = jnp.square(x - mean).mean(axes)
             keep = self.momentum
-            moved = keep * self.moving_mean + (1 - keep) * lax.stop_gradient(mean)
-            spread = keep * self.moving_variance + (1 - keep) * lax.stop_gradient(variance)
-            self.moving_mean, self.moving_variance = moved, spread
+            new_mean = keep * self.moving_mean + (1 - keep) * lax.stop_gradient(mean)
+            new_variance = keep * self.moving_variance + (1 - keep) * lax.stop_gradient(variance)
+            self.moving_mean, self.moving_variance = new_mean, new_variance
         else:
             mean, variance = self.moving_mean, self.moving_variance
         factor = lax.rsqrt(variance + self.epsilon)
@@ -132,7 +132,7 @@ class LayerNorm(Layer):
         self.beta_initializer = beta_initializer
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make `gamma` and `beta`."""
+        """Create `gamma` and `beta`."""
         if self.scale:
             self.gamma = self.add_weight("gamma", (shape[-1],), self.gamma_initializer)
         if self.center:

@@ -1,4 +1,4 @@
-"""Layers that make sequences and images smaller or larger and learn nothing."""
+"""Layers without weights that make sequences and images smaller or larger."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gradus.nn.ops.pooling import average_pool, max_pool
 
 
 class BasePooling(Layer):
-    """What the layers that pool windows have in common; a base that is never used itself.
+    """The base of the layers that pool windows.
 
     Attributes:
-        rank: the number of axes of space, 1 or 2, which a subclass gives.
-        pool: what is made of the windows, `max_pool` or `average_pool`.
+        rank: the number of spatial axes, 1 or 2, set by subclasses.
+        pool: the function of the windows, `max_pool` or `average_pool`.
     """
 
     rank: ClassVar[int]
@@ -36,9 +36,9 @@ class BasePooling(Layer):
         check_axes(self, x.shape, self.rank)
         sizes = per_axis(self, "pool_size", self.rank)
         strides = sizes if self.strides is None else per_axis(self, "strides", self.rank)
-        name = padding_mode(self)
-        check_fits(self, "pool_size", sizes, x.shape, name)
-        pads = padding_sizes(name, x.shape[1:-1], sizes, strides, (1,) * self.rank)
+        mode = padding_mode(self)
+        check_fits(self, "pool_size", sizes, x.shape, mode)
+        pads = padding_sizes(mode, x.shape[1:-1], sizes, strides, (1,) * self.rank)
         return type(self).pool(as_float(x), sizes, strides, pads)
 
 
@@ -46,7 +46,7 @@ class MaxPool1D(BasePooling):
     """The largest value of each window of a sequence.
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
-    and errors are those of `MaxPool2D`, with a number for each pair.
+    and errors are those of `MaxPool2D`, with one number in place of each pair.
 
     Example:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
@@ -66,13 +66,13 @@ class MaxPool2D(BasePooling):
 
     Args:
         pool_size: the height and width of a window, two numbers or one for both.
-        strides: from one window to the next; None for the windows' own size.
-        padding: "valid", only whole windows; or "same", so many that the output is
-            `⌈size / stride⌉` large, where what lies outside of the image does not count.
+        strides: the distance from one window to the next; None for the windows' size.
+        padding: "valid" uses only whole windows; "same" pads so that the output size is
+            `⌈size / stride⌉`, and the padding does not count.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers, or an unknown padding.
-        ShapeError: for an input that is no batch of images, or smaller than a window.
+        GradusError: for sizes that are not positive whole numbers, or an unknown padding.
+        ShapeError: for an input that is not a batch of images, or is smaller than a window.
 
     Example:
         >>> x = jnp.zeros((2, 28, 28, 16))
@@ -88,7 +88,7 @@ class AvgPool1D(BasePooling):
     """The mean of each window of a sequence.
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
-    and errors are those of `MaxPool2D`, with a number for each pair.
+    and errors are those of `MaxPool2D`, with one number in place of each pair.
 
     Example:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
@@ -117,11 +117,11 @@ class AvgPool2D(BasePooling):
 
 
 class BaseGlobalPooling(Layer):
-    """What the layers that pool all places have in common; a base that is never used itself.
+    """The base of the layers that pool all positions.
 
     Attributes:
-        rank: the number of axes of space, 1 or 2, which a subclass gives.
-        pool: what is made of the values of a channel, `jnp.mean` or `jnp.max`.
+        rank: the number of spatial axes, 1 or 2, set by subclasses.
+        pool: the function of a channel's values, `jnp.mean` or `jnp.max`.
     """
 
     rank: ClassVar[int]
@@ -131,7 +131,7 @@ class BaseGlobalPooling(Layer):
         self.keepdims = keepdims
 
     def call(self, x: Any) -> Any:
-        """Return what is made of all places."""
+        """Return the pooled value of each channel."""
         check_axes(self, x.shape, self.rank)
         axes = tuple(range(1, self.rank + 1))
         return type(self).pool(as_float(x), axes, keepdims=self.keepdims)
@@ -140,13 +140,13 @@ class BaseGlobalPooling(Layer):
 class GlobalAvgPool1D(BaseGlobalPooling):
     """The mean over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
-    Of a sequence with a mask only the real steps count; without any it becomes zeros.
+    In a sequence with a mask only the real steps count; without real steps the result is zero.
 
     Args:
-        keepdims: whether the axis of steps is kept, with length 1.
+        keepdims: whether to keep the axis of steps, with length 1.
 
     Raises:
-        ShapeError: for an input that is no batch of sequences.
+        ShapeError: for an input that is not a batch of sequences.
 
     Example:
         >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
@@ -197,10 +197,10 @@ class GlobalAvgPool2D(BaseGlobalPooling):
     """The mean of each channel: `(batch, height, width, channels)` becomes `(batch, channels)`.
 
     Args:
-        keepdims: whether height and width are kept, with length 1.
+        keepdims: whether to keep height and width, with length 1.
 
     Raises:
-        ShapeError: for an input that is no batch of images.
+        ShapeError: for an input that is not a batch of images.
 
     Example:
         >>> x = jnp.zeros((2, 7, 7, 16))
@@ -228,14 +228,14 @@ class GlobalMaxPool2D(BaseGlobalPooling):
 
 
 class UpSampling2D(Layer):
-    """Repeat each pixel: `(batch, height, width, channels)` grows by `size`.
+    """Repeat each pixel, so `(batch, height, width, channels)` grows by `size`.
 
     Args:
         size: how often along height and width, two numbers or one for both.
 
     Raises:
-        GradusError: for sizes that are no positive whole numbers.
-        ShapeError: for an input that is no batch of images.
+        GradusError: for sizes that are not positive whole numbers.
+        ShapeError: for an input that is not a batch of images.
 
     Example:
         >>> x = jnp.zeros((2, 7, 7, 16))
@@ -256,7 +256,7 @@ class UpSampling2D(Layer):
 
 
 class ZeroPadding2D(Layer):
-    """Put rows and columns of zeros around images `(batch, height, width, channels)`.
+    """Add rows and columns of zeros around images `(batch, height, width, channels)`.
 
     Args:
         padding: how many on each side: one number, `(height, width)`, or
@@ -264,7 +264,7 @@ class ZeroPadding2D(Layer):
 
     Raises:
         GradusError: for a padding of any other form.
-        ShapeError: for an input that is no batch of images.
+        ShapeError: for an input that is not a batch of images.
 
     Example:
         >>> x = jnp.zeros((2, 7, 7, 16))
@@ -278,14 +278,14 @@ class ZeroPadding2D(Layer):
     def call(self, x: Any) -> Any:
         """Return the larger images."""
         check_axes(self, x.shape, 2)
-        given = self.padding
-        pair = given if isinstance(given, list | tuple) else (given, given)
+        padding = self.padding
+        pair = padding if isinstance(padding, list | tuple) else (padding, padding)
         sides = [side if isinstance(side, list | tuple) else (side, side) for side in pair]
         if [len(side) for side in sides] != [2, 2] or not all(
             is_whole(zeros, 0) for side in sides for zeros in side
         ):
             raise GradusError(
-                f"ZeroPadding2D(padding={given!r}): write a whole number, (height, width), or "
+                f"ZeroPadding2D(padding={padding!r}): write a whole number, (height, width), or "
                 "((above, below), (left, right))."
             )
         return jnp.pad(x, ((0, 0), *map(tuple, sides), (0, 0)))

@@ -1,4 +1,4 @@
-"""Layers that change the shape or the scale of what passes and learn nothing."""
+"""Layers without weights that change the shape or the scale of their inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradus.nn.layer import Layer
 
 
 class Flatten(Layer):
-    """Make each sample one row: `(batch, ...)` becomes `(batch, product of the rest)`.
+    """Flatten each sample: `(batch, ...)` becomes `(batch, product of the rest)`.
 
     Example:
         >>> x = jnp.zeros((2, 28, 28))
@@ -25,17 +25,18 @@ class Flatten(Layer):
         pass
 
     def call(self, x: Any) -> Any:
-        """Return the samples as rows."""
+        """Return the flattened samples."""
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Reshape(Layer):
-    """Give each sample another shape: `(batch, ...)` becomes `(batch, *target_shape)`.
+    """Reshape each sample: `(batch, ...)` becomes `(batch, *target_shape)`.
 
     Args:
-        target_shape: the shape of one sample; one size may be -1, for what is left.
+        target_shape: the shape of one sample; one size may be -1, to be inferred.
 
     Raises:
+        GradusError: if more than one size is -1.
         ShapeError: if a sample has another number of values.
 
     Example:
@@ -48,17 +49,17 @@ class Reshape(Layer):
         self.target_shape = target_shape
 
     def call(self, x: Any) -> Any:
-        """Return the samples in their new shape."""
+        """Return the reshaped samples."""
         size, target = math.prod(x.shape[1:]), tuple(self.target_shape)
         known = math.prod(n for n in target if n != -1)
         if target.count(-1) > 1:
             raise GradusError(
-                f"Reshape({target}) has more than one -1: leave one size open at most."
+                f"Reshape({target}) has more than one -1: only one size can be inferred."
             )
         if (size % known if -1 in target else size - known) != 0:
             raise ShapeError(
                 f"{self._label()} makes samples of shape {target} but was given samples of shape "
-                f"{tuple(x.shape[1:])}, that is {size} values each."
+                f"{tuple(x.shape[1:])}, which have {size} values each."
             )
         return x.reshape(x.shape[0], *target)
 

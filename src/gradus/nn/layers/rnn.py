@@ -18,7 +18,7 @@ from gradus.nn.ops.rnn import (
     Cell,
     gru_cell,
     lstm_cell,
-    reset_before,
+    reset_before_step,
     scan_cell,
     scan_step,
     simple_cell,
@@ -26,15 +26,15 @@ from gradus.nn.ops.rnn import (
 
 
 class Recurrent(Layer, abc.ABC):
-    """What `SimpleRNN`, `LSTM` and `GRU` share: `(batch, steps, features)` in, states out.
+    """The base of `SimpleRNN`, `LSTM`, and `GRU`: `(batch, steps, features)` in, states out.
 
     `kernel` has shape `(features, gates · units)`, `recurrent_kernel` `(units, gates · units)`,
-    the gates side by side in Keras's order. A step whose mask is false leaves the state as it is,
-    and its output is the one before.
+    the gates concatenated in Keras's order. A step whose mask is false keeps the state and repeats
+    the previous output.
 
     Attributes:
-        gates: how many parts, each `units` wide, the weights have.
-        states: how many arrays make the state, the output first; all are zero at the start.
+        gates: how many gates, each `units` wide, the weights have.
+        states: how many arrays form the state, the output first; all are zero at the start.
     """
 
     hypers = ("dropout",)
@@ -72,7 +72,7 @@ class Recurrent(Layer, abc.ABC):
         self.go_backwards = go_backwards
 
     def build(self, shape: tuple[int, ...]) -> None:
-        """Make the weights."""
+        """Create the weights."""
         self._check(shape)
         units = whole_number("units", self.units, 1, type(self).__name__)
         width = self.gates * units
@@ -80,15 +80,15 @@ class Recurrent(Layer, abc.ABC):
         self.recurrent_kernel = self.add_weight(
             "recurrent_kernel", (units, width), self.recurrent_initializer
         )
-        # Penalties are found by the weight's name; the argument's is Keras's.
+        # Training looks up penalties by the weight's name; the argument has Keras's name.
         self.recurrent_kernel_regularizer = self.recurrent_regularizer
         if self.use_bias:
             self.bias = self.add_weight("bias", self.bias_shape(width), self.draw_bias)
         for name in ("activation", "recurrent_activation"):
-            self._function(name)
+            self._activation(name)
 
     def bias_shape(self, width: int) -> tuple[int, ...]:
-        """Return the shape of `bias`, given that of the kernels' last axis."""
+        """Return the shape of `bias`, given the size of the kernels' last axis."""
         return (width,)
 
     def draw_bias(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -98,15 +98,15 @@ class Recurrent(Layer, abc.ABC):
     def call(self, x: Any, training: bool, mask: Any = None) -> Any:
         """Return the last output, `(batch, units)`, or all, `(batch, steps, units)`."""
         self._check(x.shape)
-        mask = self._steps(x, mask)
+        mask = self._check_mask(x, mask)
         x = as_float(x)
         if training and self.dropout is not None:
             x = self._drop(x, self.dropout)
         if self.go_backwards:
             x, mask = jnp.flip(x, 1), None if mask is None else jnp.flip(mask, 1)
-        first = None if mask is None else mask.swapaxes(0, 1)
+        time_major_mask = None if mask is None else mask.swapaxes(0, 1)
         start = (jnp.zeros((x.shape[0], self.units), x.dtype),) * self.states
-        h = self.outputs(x.swapaxes(0, 1) @ self.kernel, start, first)
+        h = self.outputs(x.swapaxes(0, 1) @ self.kernel, start, time_major_mask)
         if not self.return_sequences:
             return h
         h = h.swapaxes(0, 1)
@@ -124,44 +124,44 @@ class Recurrent(Layer, abc.ABC):
             mask: `(steps, batch)`, or None.
         """
 
-    def _recur(self, cell: Cell, x: Any, bias: Any, start: Any, mask: Any) -> Any:
-        every = bool(self.return_sequences)
-        return scan_cell(cell, x, self.recurrent_kernel, bias, start, mask, every)
+    def _scan(self, cell: Cell, x: Any, bias: Any, start: Any, mask: Any) -> Any:
+        all_steps = bool(self.return_sequences)
+        return scan_cell(cell, x, self.recurrent_kernel, bias, start, mask, all_steps)
 
-    def _function(self, name: str) -> Any:
-        given = self.__dict__.get(name)
-        if isinstance(given, Layer):
+    def _activation(self, name: str) -> Any:
+        activation = self.__dict__.get(name)
+        if isinstance(activation, Layer):
             raise GradusError(
-                f"{self._label()} cannot have the layer {given!r} as {name}: write a name or a "
-                "function."
+                f"{self._label()} cannot have the layer {activation!r} as {name}: write a name or "
+                "a function."
             )
-        return activations.get(given)
+        return activations.get(activation)
 
     def _drop(self, x: Any, rate: Any) -> Any:
-        """Apply dropout to the inputs, the same features for all steps of a sequence."""
+        """Apply dropout to the inputs, to the same features in all steps of a sequence."""
         shape = (x.shape[0], 1, x.shape[2])
         keep = jax.random.uniform(self.random(), shape, jnp.float32) >= rate
         return jnp.where(keep, x / (1.0 - rate), 0.0)
 
     def _check(self, shape: tuple[int, ...]) -> None:
-        said = f"{self._label()} takes sequences, shape (batch, steps, features), but was given "
-        said += f"shape {tuple(shape)}: "
+        problem = f"{self._label()} takes sequences, shape (batch, steps, features), but was given "
+        problem += f"shape {tuple(shape)}: "
         if len(shape) == 2:
             raise ShapeError(
-                said + "for one feature a step write x[..., None]; put an Embedding before it if "
-                "x holds codes; for one sequence write x[None]."
+                problem + "for one feature per step write x[..., None]; put an Embedding before it "
+                "if x holds codes; for one sequence write x[None]."
             )
         if len(shape) != 3:
-            raise ShapeError(said + "put a Reshape or a Flatten of each step before it.")
+            raise ShapeError(problem + "put a Reshape before it that flattens each step.")
         if shape[1] == 0:
-            raise ShapeError(said + "a sequence needs at least one step.")
+            raise ShapeError(problem + "a sequence needs at least one step.")
         if self.built and shape[-1] != self.kernel.shape[0]:
             raise ShapeError(
-                f"{self._label()} was built for {self.kernel.shape[0]} features a step (kernel "
+                f"{self._label()} was built for {self.kernel.shape[0]} features per step (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(shape)}."
             )
 
-    def _steps(self, x: Any, mask: Any) -> Any:
+    def _check_mask(self, x: Any, mask: Any) -> Any:
         if mask is None:
             return None
         if tuple(mask.shape) != tuple(x.shape[:2]):
@@ -173,7 +173,7 @@ class Recurrent(Layer, abc.ABC):
 
 
 class SimpleRNN(Recurrent):
-    """A recurrent layer of one kind of unit: `h_t = φ(x_t W + h_{t-1} U + b)`.
+    """A simple recurrent layer: `h_t = φ(x_t W + h_{t-1} U + b)`.
 
     `x` has shape `(batch, steps, d)`, the output `(batch, units)`, or `(batch, steps, units)`
     with `return_sequences`; `kernel` W has shape `(d, units)`, `recurrent_kernel` U
@@ -184,19 +184,19 @@ class SimpleRNN(Recurrent):
         activation: φ, a name or a function.
         use_bias: whether a bias is added.
         kernel_initializer: how W is drawn.
-        recurrent_initializer: how U is drawn; an orthogonal matrix keeps a state's length.
+        recurrent_initializer: how U is drawn; an orthogonal matrix preserves a state's norm.
         bias_initializer: how the bias is drawn.
         kernel_regularizer: a penalty on W.
         recurrent_regularizer: a penalty on U.
         bias_regularizer: a penalty on the bias.
         dropout: the share of the inputs set to zero in training, in [0, 1), the same features in
             all steps of a sequence; None for none; a swept setting.
-        return_sequences: whether the outputs of all steps are returned rather than the last.
-        go_backwards: whether the steps are taken from last to first, and outputs in that order.
+        return_sequences: whether to return the outputs of all steps rather than the last.
+        go_backwards: whether to read, and return, the steps from last to first.
 
     Raises:
-        GradusError: for `units` that is no positive whole number, or an unknown activation.
-        ShapeError: for inputs that are no sequences, of no steps, or of other features than the
+        GradusError: if `units` is not a positive whole number, or the activation is unknown.
+        ShapeError: for inputs that are not sequences, have no steps, or other features than the
             layer was built for, and for a mask that does not fit; the message names both shapes.
 
     Example:
@@ -206,18 +206,18 @@ class SimpleRNN(Recurrent):
     """
 
     def outputs(self, x: Any, start: tuple[Any, ...], mask: Any) -> Any:
-        """Return the last h, or all."""
-        cell = simple_cell(self._function("activation"))
-        return self._recur(cell, x, self.bias if self.use_bias else None, start, mask)
+        """Return h of the last step, or of all."""
+        cell = simple_cell(self._activation("activation"))
+        return self._scan(cell, x, self.bias if self.use_bias else None, start, mask)
 
 
 class LSTM(Recurrent):
-    """Long short-term memory: a cell state that gates write to, keep and read.
+    """Long short-term memory: a cell state with gates to write, keep, and read it.
 
     `[i, f, g, o] = x_t W + h_{t-1} U + b`; `c_t = σ(f) c_{t-1} + σ(i) φ(g)`;
-    `h_t = σ(o) φ(c_t)`. Shapes are those of `SimpleRNN`, with kernels and bias four times as wide,
-    the gates in that order (Hochreiter & Schmidhuber 1997, "Long short-term memory"; the forget
-    gate: Gers, Schmidhuber & Cummins 2000, "Learning to forget").
+    `h_t = σ(o) φ(c_t)`. Shapes are those of `SimpleRNN`, but kernels and bias are four times as
+    wide, with the gates in that order (Hochreiter & Schmidhuber 1997, "Long short-term memory"; the
+    forget gate: Gers, Schmidhuber & Cummins 2000, "Learning to forget").
 
     Args:
         units: the number of outputs.
@@ -227,19 +227,19 @@ class LSTM(Recurrent):
         kernel_initializer: how W is drawn.
         recurrent_initializer: how U is drawn.
         bias_initializer: how the bias is drawn.
-        unit_forget_bias: whether the bias of the forget gate begins at 1, so that the cell
-            remembers from the start (Jozefowicz, Zaremba & Sutskever 2015).
+        unit_forget_bias: whether the bias of the forget gate starts at 1, so the cell remembers
+            from the beginning (Jozefowicz, Zaremba & Sutskever 2015).
         kernel_regularizer: a penalty on W.
         recurrent_regularizer: a penalty on U.
         bias_regularizer: a penalty on the bias.
         dropout: the share of the inputs set to zero in training, in [0, 1), the same features in
             all steps of a sequence; None for none; a swept setting.
-        return_sequences: whether the outputs of all steps are returned rather than the last.
-        go_backwards: whether the steps are taken from last to first, and outputs in that order.
+        return_sequences: whether to return the outputs of all steps rather than the last.
+        go_backwards: whether to read, and return, the steps from last to first.
 
     Raises:
-        GradusError: as `SimpleRNN`.
-        ShapeError: as `SimpleRNN`.
+        GradusError: as for `SimpleRNN`.
+        ShapeError: as for `SimpleRNN`.
 
     Example:
         >>> x = jnp.zeros((2, 5, 3))
@@ -277,27 +277,27 @@ class LSTM(Recurrent):
         self.unit_forget_bias = unit_forget_bias
 
     def draw_bias(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Draw `bias`, that of the forget gate being 1 with `unit_forget_bias`."""
+        """Draw `bias`; with `unit_forget_bias` that of the forget gate is 1."""
         bias = initializers.draw_weight(self.bias_initializer, generator, shape).copy()
         if self.unit_forget_bias:
             bias[self.units : 2 * self.units] = 1
         return bias
 
     def outputs(self, x: Any, start: tuple[Any, ...], mask: Any) -> Any:
-        """Return the last h, or all."""
-        cell = lstm_cell(self._function("activation"), self._function("recurrent_activation"))
-        return self._recur(cell, x, self.bias if self.use_bias else None, start, mask)
+        """Return h of the last step, or of all."""
+        cell = lstm_cell(self._activation("activation"), self._activation("recurrent_activation"))
+        return self._scan(cell, x, self.bias if self.use_bias else None, start, mask)
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit: an update gate mixes the state with a candidate, a reset gate forgets.
+    """Gated recurrent unit: an update gate mixes state and candidate, a reset gate forgets.
 
     With `[u, s, h'] = x_t W + b_0` and `[r_u, r_s, r_h] = h_{t-1} U + b_1`:
     `h_t = σ(u + r_u) h_{t-1} + (1 − σ(u + r_u)) φ(h' + σ(s + r_s) r_h)`. Shapes are those of
-    `SimpleRNN`, with kernels three times as wide, the parts in that order, and `bias` of shape
-    `(2, 3 · units)`. With `reset_after=False` the reset gate is applied to h before the product
-    and `bias` has shape `(3 · units,)` (Cho et al. 2014, "Learning phrase representations using
-    RNN encoder-decoder").
+    `SimpleRNN`, but kernels are three times as wide, with the parts in that order, and `bias` has
+    shape `(2, 3 · units)`. With `reset_after=False` the reset gate multiplies h before the product,
+    and `bias` has shape `(3 · units,)` (Cho et al. 2014, "Learning phrase representations using RNN
+    encoder-decoder").
 
     Args:
         units: the number of outputs.
@@ -312,13 +312,13 @@ class GRU(Recurrent):
         bias_regularizer: a penalty on the biases.
         dropout: the share of the inputs set to zero in training, in [0, 1), the same features in
             all steps of a sequence; None for none; a swept setting.
-        return_sequences: whether the outputs of all steps are returned rather than the last.
-        go_backwards: whether the steps are taken from last to first, and outputs in that order.
-        reset_after: whether the reset gate follows the product, which is faster.
+        return_sequences: whether to return the outputs of all steps rather than the last.
+        go_backwards: whether to read, and return, the steps from last to first.
+        reset_after: whether the reset gate comes after the product, which is faster.
 
     Raises:
-        GradusError: as `SimpleRNN`.
-        ShapeError: as `SimpleRNN`.
+        GradusError: as for `SimpleRNN`.
+        ShapeError: as for `SimpleRNN`.
 
     Example:
         >>> x = jnp.zeros((2, 5, 3))
@@ -356,17 +356,17 @@ class GRU(Recurrent):
         self.reset_after = reset_after
 
     def bias_shape(self, width: int) -> tuple[int, ...]:
-        """Return `(2, width)`: a bias of the input and one of the state, or one alone."""
+        """Return `(2, width)`, for a bias of the input and one of the state, or `(width,)`."""
         return (2, width) if self.reset_after else (width,)
 
     def outputs(self, x: Any, start: tuple[Any, ...], mask: Any) -> Any:
-        """Return the last h, or all."""
-        functions = self._function("activation"), self._function("recurrent_activation")
+        """Return h of the last step, or of all."""
+        functions = self._activation("activation"), self._activation("recurrent_activation")
         biases = (self.bias if self.reset_after else (self.bias, None)) if self.use_bias else None
         if biases is not None:
             x = x + biases[0]
         if not self.reset_after:
-            step = reset_before(*functions, self.recurrent_kernel)
+            step = reset_before_step(*functions, self.recurrent_kernel)
             return scan_step(step, x, start, mask, self.return_sequences)
-        remembered = None if biases is None else biases[1]
-        return self._recur(gru_cell(*functions), x, remembered, start, mask)
+        state_bias = None if biases is None else biases[1]
+        return self._scan(gru_cell(*functions), x, state_bias, start, mask)

@@ -1,4 +1,4 @@
-"""A penalty on what passes through a layer, so that few units are active at a time."""
+"""A penalty on activations, so that few units are active at a time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ EPSILON = 1e-6  # keeps the logarithms of a mean activation finite
 
 
 class Sparsity(Layer):
-    """Let the input pass, `(batch, ...)`, and add to the loss what its units are active too much.
+    """Return the input, `(batch, ...)`, unchanged and add a penalty on its activity to the loss.
 
-    Without a target the sum of their magnitudes, the mean over the samples of
-    `strength · Σ_j |a_j|`. With a target ρ, for activations in (0, 1) such as sigmoid's,
-    `strength · Σ_j KL(ρ ‖ ρ̂_j)`, where `KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂)` and
-    ρ̂_j is unit j's mean over the batch (Ng 2011, "Sparse autoencoder", CS294A lecture notes). The
-    samples that fill up an epoch's last batch count in that mean.
+    Without a target the penalty is the mean over the samples of `strength · Σ_j |a_j|`. With a
+    target ρ, for activations in (0, 1) such as sigmoid's, it is `strength · Σ_j KL(ρ ‖ ρ̂_j)`, where
+    `KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂)` and ρ̂_j is unit j's mean over the batch
+    (Ng 2011, "Sparse autoencoder", CS294A lecture notes). The samples that pad an epoch's last
+    batch count in that mean.
 
     Args:
-        strength: the factor, at least 0, on the scale of the loss, which of a sample is the mean
-            over its values; a swept setting.
+        strength: the factor, at least 0, in units of the loss, whose value for a sample is the mean
+            over its elements; a swept setting.
         target: ρ, the share of samples for which a unit should be active, in (0, 1), or None; a
             swept setting.
 

@@ -1,4 +1,4 @@
-"""Windows that slide over sequences and images: their sizes, read and checked against an input."""
+"""Windows that slide over sequences and images: reading their sizes and checking them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gradus.nn.ops.conv import Sizes
 
 
 def per_axis(layer: Layer, name: str, rank: int, least: int = 1) -> Sizes:
-    """Return the argument `name` of a layer, one whole number for each axis of space.
+    """Return the argument `name` of a layer as one whole number for each spatial axis.
 
     Args:
-        layer: the layer whose attribute it is; one number stands for all axes.
-        name: of the argument, such as "kernel_size".
-        rank: how many axes of space there are.
-        least: the smallest number that makes sense.
+        layer: the layer that has the attribute; one number counts for all axes.
+        name: the name of the argument, such as "kernel_size".
+        rank: the number of spatial axes.
+        least: the smallest valid number.
 
     Raises:
-        GradusError: naming the layer's class and the argument, if it is anything else.
+        GradusError: naming the layer's class and the argument, for any other value.
     """
     value = getattr(layer, name)
     values = tuple(value) if isinstance(value, list | tuple) else (value,) * rank
@@ -41,10 +41,10 @@ def is_whole(value: Any, least: int = 1) -> bool:
 
 
 def padding_mode(layer: Layer, known: Sequence[str] = ("valid", "same")) -> str:
-    """Return the padding of a layer, which must be one of the `known` words.
+    """Return the padding of a layer, which must be one of the `known` modes.
 
     Raises:
-        GradusError: with the nearest word, if it is not.
+        GradusError: with the nearest mode, if it is not.
     """
     padding: Any = getattr(layer, "padding")  # noqa: B009
     if padding not in known:
@@ -53,36 +53,38 @@ def padding_mode(layer: Layer, known: Sequence[str] = ("valid", "same")) -> str:
 
 
 def check_axes(layer: Layer, shape: Sizes, rank: int) -> None:
-    """Refuse an input that is not `(batch, *space, channels)` with `rank` axes of space.
+    """Refuse an input that is not `(batch, *space, channels)` with `rank` spatial axes.
 
     Raises:
-        ShapeError: naming the layer, the shape it takes and the one it was given.
+        ShapeError: naming the layer, the shape it takes, and the shape it was given.
     """
     if len(shape) == rank + 2:
         return
-    taken = (
+    expected = (
         "sequences, shape (batch, steps, channels)"
         if rank == 1
         else "images, shape (batch, height, width, channels)"
     )
     hint = ""
     if len(shape) == rank + 1:
-        what = "sequences of single numbers" if rank == 1 else "gray images"
-        hint = f": for {what} write x[..., None]"
+        inputs = "sequences of single numbers" if rank == 1 else "gray images"
+        hint = f": for {inputs} write x[..., None]"
     elif len(shape) == 2:
         hint = ": put Reshape((height, width, channels)) before it"
-    raise ShapeError(f"{layer._label()} takes {taken}, but was given shape {tuple(shape)}{hint}.")
+    raise ShapeError(
+        f"{layer._label()} takes {expected}, but was given shape {tuple(shape)}{hint}."
+    )
 
 
 def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str) -> None:
-    """Refuse a window that is larger than its input where nothing is put around it.
+    """Refuse a window that is larger than its unpadded input.
 
     Args:
-        layer: whose window it is.
-        name: of its argument, "kernel_size" or "pool_size".
-        spans: from the window's first element to its last, along each axis of space.
-        shape: of the input, `(batch, *space, channels)`.
-        padding: "valid", "same" or "causal".
+        layer: the layer that has the window.
+        name: the name of the window's argument, "kernel_size" or "pool_size".
+        spans: from the window's first element to its last, along each spatial axis.
+        shape: the shape of the input, `(batch, *space, channels)`.
+        padding: "valid", "same", or "causal".
 
     Raises:
         ShapeError: naming the layer and both sizes.
@@ -92,11 +94,11 @@ def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str
     if min(space) < 1 or not (fits or padding != "valid"):
         raise ShapeError(
             f"{layer._label()} has a window of {format_sizes(spans)} but was given an input of "
-            f'shape {tuple(shape)}, {format_sizes(space)} large: write padding="same", a smaller '
-            f"{name}, or leave out a layer before it that makes its input smaller."
+            f'shape {tuple(shape)}, {format_sizes(space)} large: write padding="same" or a smaller '
+            f"{name}, or remove a layer before it that shrinks its input."
         )
 
 
 def format_sizes(sizes: Sizes) -> str:
-    """Return sizes as they are said: "5 × 5"."""
+    """Return sizes in words: "5 × 5"."""
     return " × ".join(map(str, sizes))

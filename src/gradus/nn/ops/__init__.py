@@ -1,1 +1,1 @@
-"""The arithmetic of layers: convolution, pooling and recurrence on arrays, without weights."""
+"""The arithmetic of layers on arrays, without weights: convolution, pooling, recurrence."""

@@ -1,4 +1,4 @@
-"""Pooling itself, over one or two axes of space, channels last: what the layers compute with."""
+"""Pooling over one or two spatial axes, channels last."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def max_pool(x: jax.Array, sizes: Sizes, strides: Sizes, pads: Pads) -> jax.Arra
 
     Args:
         x: `(batch, *space, channels)`.
-        sizes: of the windows along each axis of space.
-        strides: from one window to the next.
-        pads: how much is put before and after each axis.
+        sizes: the size of the windows along each spatial axis.
+        strides: the distance from one window to the next.
+        pads: the padding before and after each axis.
 
     Returns:
         `(batch, *space, channels)`.
     """
     if sizes == strides and not any(map(any, pads)):
         return _max_of_tiles(x, sizes)
-    largest = [view for _, view in shifted_views(x, sizes, strides, pads, fill=-np.inf)]
-    return functools.reduce(jnp.maximum, largest)
+    views = [view for _, view in shifted_views(x, sizes, strides, pads, fill=-np.inf)]
+    return functools.reduce(jnp.maximum, views)
 
 
 def average_pool(x: jax.Array, sizes: Sizes, strides: Sizes, pads: Pads) -> jax.Array:
@@ -50,29 +50,29 @@ def _max_of_tiles(x: jax.Array, sizes: Sizes) -> jax.Array:
 
 
 def _forward(x: jax.Array, sizes: Sizes) -> tuple[jax.Array, Any]:
-    """Return the largest values, and which element of its tile each was, the first of equals."""
-    none = tuple((0, 0) for _ in sizes)
-    found = [view for _, view in shifted_views(x, sizes, sizes, none)]
-    largest, which = found[0], jnp.zeros(found[0].shape, jnp.int16)
-    for number, view in enumerate(found[1:], 1):
-        # Never "equal to the largest": XLA may compute a value twice and round it differently.
-        which = jnp.where(view > largest, jnp.int16(number), which)
+    """Return the largest values, and the index of each in its tile, the first of equals."""
+    no_padding = tuple((0, 0) for _ in sizes)
+    views = [view for _, view in shifted_views(x, sizes, sizes, no_padding)]
+    largest, argmax = views[0], jnp.zeros(views[0].shape, jnp.int16)
+    for index, view in enumerate(views[1:], 1):
+        # Not `view == largest`: XLA may compute a value twice and round it differently.
+        argmax = jnp.where(view > largest, jnp.int16(index), argmax)
         largest = jnp.maximum(largest, view)
-    return largest, (which, x[:0])
+    return largest, (argmax, x[:0])
 
 
-def _backward(sizes: Sizes, kept: Any, dy: jax.Array) -> tuple[jax.Array]:
-    """Give each gradient to the element that was the largest: one pass over the input."""
-    which, empty = kept
+def _backward(sizes: Sizes, residuals: Any, dy: jax.Array) -> tuple[jax.Array]:
+    """Pass each gradient to the element that was the largest, in one pass over the input."""
+    argmax, empty = residuals
     rank = len(sizes)
-    # (batch, places, channels) -> (batch, places, 1, places, 1, channels), one 1 for each axis
+    # (batch, tiles, channels) -> (batch, tiles, 1, tiles, 1, channels), one 1 for each axis
     inner = tuple(2 + 2 * axis for axis in range(rank))
-    wide, at = jnp.expand_dims(dy, inner), jnp.expand_dims(which, inner)
-    shape = [1] * wide.ndim
+    dy_of_tile, argmax_of_tile = jnp.expand_dims(dy, inner), jnp.expand_dims(argmax, inner)
+    shape = [1] * dy_of_tile.ndim
     for axis, size in zip(inner, sizes, strict=True):
         shape[axis] = size
-    numbers = jnp.arange(math.prod(sizes), dtype=jnp.int16).reshape(shape)
-    tiles = jnp.where(at == numbers, wide, jnp.zeros((), dy.dtype))
+    indices = jnp.arange(math.prod(sizes), dtype=jnp.int16).reshape(shape)
+    tiles = jnp.where(argmax_of_tile == indices, dy_of_tile, jnp.zeros((), dy.dtype))
     covered = [p * k for p, k in zip(dy.shape[1:-1], sizes, strict=True)]
     dx = tiles.reshape(dy.shape[0], *covered, dy.shape[-1])
     rest = [(0, n - c, 0) for n, c in zip(empty.shape[1:-1], covered, strict=True)]
