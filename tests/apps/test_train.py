@@ -106,12 +106,12 @@ def test_interrupted_training_keeps_its_best_and_resumes_exactly(
 ):
     settings = ("--epochs", 12, "--layers", "16", "--patience", 50, "--dropout", 0.2)
     whole = gradus_json("train", "digits", *settings)
-    shown = TrainingProgress.__call__
+    original = TrainingProgress.__call__
 
-    def interrupt(self, carry, history):
-        if int(carry.epoch) >= 1:
+    def interrupt(self, state, history):
+        if int(state.epoch) >= 1:
             signal.raise_signal(signal.SIGINT)
-        return shown(self, carry, history)
+        return original(self, state, history)
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingProgress, "__call__", interrupt)

@@ -24,9 +24,9 @@ Settings = dict[str, Any]
 
 FILE = "experiment.toml"
 SPACE_KINDS = ("choice", "uniform", "log_uniform", "int_uniform", "linspace", "logspace")
-# The sections whose `name` says which settings they have, and so may be a choice of several.
+# Sections whose `name` determines their settings, and may be a choice of several names.
 NAMED_SECTIONS = ("optimizer", "schedule", "loss")
-# Where a space may stand: anywhere in these sections, and in these settings.
+# Search spaces are allowed anywhere in these sections, and in these settings.
 SEARCHABLE_SECTIONS = ("preprocessing", "augmentation", "network", "penalty", *NAMED_SECTIONS)
 SEARCHABLE_TRAINING = ("epochs", "batch_size", "patience", "min_delta", "class_weight")
 SEARCHABLE_SETTINGS = ("seed", "shuffle_seed", "drop_columns", "keep_columns")
@@ -289,8 +289,8 @@ def _reject_spaces(raw: Mapping[str, Any], where: str, path: str = "") -> None:
     for key, value in raw.items():
         kind = space_kind(value)
         if kind or (key == "sweep" and not path):
-            found = f"{path}{key} is a space, {kind} = {value[kind]}" if kind else "[sweep]"
-            raise SpecError(f"{where}: {found}: to try many settings, run gradus sweep {where}")
+            problem = f"{path}{key} is a space, {kind} = {value[kind]}" if kind else "[sweep]"
+            raise SpecError(f"{where}: {problem}: to try many settings, run gradus sweep {where}")
         if isinstance(value, Mapping):
             _reject_spaces(value, where, f"{path}{key}.")
 

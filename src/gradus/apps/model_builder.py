@@ -27,7 +27,7 @@ from gradus.objectives.penalties import L1L2
 from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
 
-# What the schedules call the rate that they begin with, and the number of steps that they take.
+# The schedules' arguments for the initial rate, and for the number of steps.
 _RATE_ARGUMENTS = ("learning_rate", "initial_learning_rate", "maximum", "target")
 _STEP_ARGUMENTS = ("decay_steps", "total_steps")
 
@@ -135,16 +135,16 @@ def make_optimizer(experiment: Experiment, steps: int) -> Optimizer:
 
 def _make_schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: int) -> Any:
     """Return the schedule of a learning rate, over all of training unless its settings differ."""
-    given = {key: value for key, value in settings.items() if key not in ("name", "warmup_epochs")}
+    chosen = {key: value for key, value in settings.items() if key not in ("name", "warmup_epochs")}
     name = _require_name(settings, "schedule")
     parameters = inspect.signature(schedules.REGISTRY.find(name)).parameters
-    for key in given:
+    for key in chosen:
         if key not in parameters:
             raise _unknown_setting("schedule", settings, key, [*parameters, "warmup_epochs"])
     warmup = int(settings.get("warmup_epochs", 0) * steps)
     arguments = {key: rate for key in _RATE_ARGUMENTS if key in parameters}
     arguments |= {key: max(total - warmup, 1) for key in _STEP_ARGUMENTS if key in parameters}
-    schedule = schedules.get(name, **{**arguments, **given})
+    schedule = schedules.get(name, **{**arguments, **chosen})
     return schedules.WarmUp(steps=warmup, target=rate, then=schedule) if warmup else schedule
 
 

@@ -24,11 +24,11 @@ from gradus.data import (
     load,
     split,
 )
+from gradus.data.array_preprocessor import Preprocessor
 from gradus.errors import DataError, GradusError
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 
-Preprocessor = TablePreprocessor | ArrayPreprocessor
 XY = tuple[Any, np.ndarray]
 
 

@@ -79,10 +79,10 @@ class ExperimentModel(Model):
     """
 
     def __init__(self, configurator: TrialConfigurator, settings: Settings, seed: Any = 0) -> None:
-        given = {"configurator": configurator, "settings": settings, "seed": seed}
-        if find_hyperparameters(given):
+        arguments = {"configurator": configurator, "settings": settings, "seed": seed}
+        if spaces := find_hyperparameters(arguments):
             super().__init__(choice(None), "mse")  # the network and the loss are still open
-            self.settings, self.spaces = given, find_hyperparameters(given)
+            self.settings, self.spaces = arguments, spaces
         else:
             super().__init__(**{**configurator.build_model(settings).settings, "seed": seed})
 
@@ -95,8 +95,8 @@ def check_trials(configurator: TrialConfigurator, settings: Settings, where: str
     """
     hypers = find_hyperparameters(settings)
     for name, hyper in hypers.items():
-        for share in _ends(hyper):
-            values = values_activating(hypers, {name: share})
+        for position in _ends(hyper):
+            values = values_activating(hypers, {name: position})
             configurator.build_model(resolve(settings, hypers, values), where)
 
 
@@ -104,5 +104,5 @@ def _ends(hyper: Hyperparameter) -> list[float]:
     """Return the positions in a space to check: all options of a choice, both ends of a range."""
     if isinstance(hyper.space, Choice):
         size = len(hyper.space.options)
-        return [(place + 0.5) / size for place in range(size)]
+        return [(index + 0.5) / size for index in range(size)]
     return [1e-12, 1 - 1e-12]

@@ -183,6 +183,9 @@ class ArrayPreprocessor:
             raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
 
 
+Preprocessor = TablePreprocessor | ArrayPreprocessor
+
+
 def _fit_scaling(x: Any, method: str, constants: Scaling | None) -> Scaling | None:
     """Return the scaling of arrays by a method of `Preprocessing.scaling`.
 
@@ -203,7 +206,7 @@ def _fit_scaling(x: Any, method: str, constants: Scaling | None) -> Scaling | No
     return Scaling.fit(x) if method == "standard" else Scaling.between(x)
 
 
-def preprocessor_from_dict(saved: dict[str, Any]) -> TablePreprocessor | ArrayPreprocessor:
+def preprocessor_from_dict(saved: dict[str, Any]) -> Preprocessor:
     """Restore the preprocessor, of either kind, that `to_dict` saved.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling
+from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
 from gradus.data.arrays import as_array, check_same_length
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.table_preprocessor import TablePreprocessor
@@ -87,7 +87,7 @@ class Dataset:
         *,
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
-    ) -> TablePreprocessor | ArrayPreprocessor:
+    ) -> Preprocessor:
         """Fit a preprocessor to these rows: call it on the training rows only.
 
         Args:
@@ -118,7 +118,7 @@ class Dataset:
         fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling, preprocessing=preprocessing)
         return replace(fitted, target=target)
 
-    def xy(self, preprocessor: TablePreprocessor | ArrayPreprocessor) -> tuple[Any, Any]:
+    def xy(self, preprocessor: Preprocessor) -> tuple[Any, Any]:
         """Return the inputs and encoded targets to train or evaluate a network on.
 
         Targets are int32 labels (n,), standardized float32 (n, k), or None without a target.

@@ -296,10 +296,10 @@ def _parse_text(text: pl.Series) -> pl.Series:
     return text
 
 
-def no_column(name: str, columns: Iterable[str], what: str = "column") -> DataError:
+def no_column(name: str, columns: Iterable[str], kind: str = "column") -> DataError:
     """Return the error for a column that a table lacks, with the nearest name."""
     columns = list(columns)
     close = nearest(name, columns)
     hint = f" Did you mean {close!r}?" if close else ""
     shown = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
-    return DataError(f"The table has no {what} {name!r}.{hint} Its columns: {shown}.")
+    return DataError(f"The table has no {kind} {name!r}.{hint} Its columns: {shown}.")
