@@ -29,11 +29,11 @@ FITS = [
 
 FAULTS = [
     ("categorical_crossentropy", "sigmoid", 3, "do not sum to 1.*End with softmax"),
-    ("sparse_categorical_crossentropy", "relu", 3, "no probabilities.*End with softmax"),
+    ("sparse_categorical_crossentropy", "relu", 3, "not probabilities.*End with softmax"),
     ("sparse_categorical_crossentropy", "softmax", 1, r"always 1.*Dense\(1, \"sigmoid\"\)"),
     ("bce", "softmax", 3, "compete.*End with sigmoid"),
     ("bce", "softmax", 1, "always 1"),
-    ("bce", "tanh", 1, "no probabilities.*End with sigmoid"),
+    ("bce", "tanh", 1, "not probabilities.*End with sigmoid"),
     ("mse", "softmax", 3, "gradient vanishes"),
     ("mse", "softmax", 1, "always 1"),
     ("mae", "log_softmax", 3, "End with linear"),

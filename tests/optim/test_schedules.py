@@ -203,8 +203,8 @@ def test_get():
         (lambda: s.get("cosin"), "Did you mean 'cosine'"),
         (lambda: s.get("cosine", learning_rate=0.1), "learning_rate"),
         (lambda: s.get([0.1]), "not a schedule"),
-        (lambda: s.PiecewiseConstant((10,), (0.1,)), "one value more"),
-        (lambda: s.WarmUp(5, 0.1, s.ReduceOnPlateau(0.1)), "never be reduced"),
+        (lambda: s.PiecewiseConstant((10,), (0.1,)), "one more value"),
+        (lambda: s.WarmUp(5, 0.1, s.ReduceOnPlateau(0.1)), "never reduce"),
     ],
 )
 def test_errors(make, message):

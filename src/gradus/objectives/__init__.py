@@ -1,1 +1,1 @@
-"""What is learned and how it is judged: losses, metrics, penalties on weights."""
+"""Training objectives and their evaluation: losses, metrics, penalties on weights."""

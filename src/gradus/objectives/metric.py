@@ -1,4 +1,4 @@
-"""What a metric is: sums of a batch, which add up, and the number made of them."""
+"""The base of metrics: accumulators of a batch, which add up, and the number computed from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ registry = Registry("metric")
 
 
 class Metric(abc.ABC):
-    """A metric; subclasses are decorated with `gradus.nn.tree.pytree`.
+    """A metric; subclasses are decorated with `gradus.nn.pytree.pytree`.
 
     Attributes:
         scalar: whether `compute` returns one number.
@@ -27,12 +27,12 @@ class Metric(abc.ABC):
 
     @abc.abstractmethod
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        """Return the sums of a batch, a tree of float32 arrays, to be added to other batches'.
+        """Return the accumulators of a batch, a tree of float32 arrays; those of batches add up.
 
         Args:
             y_true: targets, `(batch, ...)`.
             y_pred: predictions, `(batch, ...)`.
-            weight: weights of the samples, `(batch,)`; zero leaves a row out.
+            weight: weights of the samples, `(batch,)`; zero excludes a sample.
 
         Raises:
             ShapeError: if the shapes of targets and predictions do not fit.
@@ -40,19 +40,19 @@ class Metric(abc.ABC):
 
     @abc.abstractmethod
     def compute(self, sums: Any) -> Array:
-        """Return the metric for the added sums."""
+        """Return the metric from the added accumulators."""
 
     def fit_targets(self, y_true: Any) -> Metric:
-        """Return the metric fitted to targets on the host, before anything is compiled."""
+        """Return the metric adapted to the targets, on the host, before compilation."""
         return self
 
     def for_loss(self, loss: Loss) -> Metric:
-        """Return the metric as it should be for the targets and predictions of `loss`."""
+        """Return the metric adapted to the targets and predictions of `loss`."""
         return self
 
     @property
     def name(self) -> str:
-        """The name under which the metric is registered, else its class's."""
+        """The name under which the metric is registered, else that of its class."""
         return registry.name_of(type(self)) or type(self).__name__
 
 
@@ -70,10 +70,10 @@ def ratio(part: Array, whole: Array) -> Array:
 def decide(
     y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike, threshold: ArrayLike, flags: bool
 ) -> tuple[Array, Array, Array]:
-    """Return what is true and what is guessed, `(rows, K)` of bools, and weights `(rows,)`.
+    """Return true and predicted answers as bools `(rows, K)`, and weights `(rows,)`.
 
     One of K classes is a row with one True; a yes or no has K = 1, or with `flags` any K. All axes
-    but the last of predictions `(batch, ..., K)` become rows.
+    of predictions `(batch, ..., K)` but the last become rows.
 
     Raises:
         ShapeError: if the shapes of targets and predictions do not fit.
@@ -82,17 +82,17 @@ def decide(
     count = p.shape[-1] if p.ndim > 1 else 1
     if y.shape == p.shape and (flags or count == 1):
         truth = (y.astype(jnp.float32) > 0.5).reshape(-1, count)
-        guess = (p > jnp.asarray(threshold, p.dtype)).reshape(-1, count)
+        predicted = (p > jnp.asarray(threshold, p.dtype)).reshape(-1, count)
     elif y.shape == p.shape or (y.shape == p.shape[:-1] and count > 1):
         label = jnp.argmax(y, axis=-1) if y.ndim == p.ndim else y.astype(jnp.int32)
-        kinds = jnp.arange(count, dtype=jnp.int32)
-        truth = (label[..., None] == kinds).reshape(-1, count)
-        guess = (jnp.argmax(p, axis=-1)[..., None] == kinds).reshape(-1, count)
+        classes = jnp.arange(count, dtype=jnp.int32)
+        truth = (label[..., None] == classes).reshape(-1, count)
+        predicted = (jnp.argmax(p, axis=-1)[..., None] == classes).reshape(-1, count)
     else:
         raise ShapeError(
             f"y_true has shape {y.shape} and y_pred {p.shape}; a metric of classes needs targets "
-            "of the shape of y_pred, or integer labels without its last axis."
+            "with the shape of y_pred, or integer labels without its last axis."
         )
     weight = jnp.asarray(weight, jnp.float32)
-    spread = jnp.broadcast_to(weight[:, None], (len(weight), len(truth) // len(weight)))
-    return truth, guess, spread.reshape(-1)
+    row_weights = jnp.broadcast_to(weight[:, None], (len(weight), len(truth) // len(weight)))
+    return truth, predicted, row_weights.reshape(-1)

@@ -1,14 +1,15 @@
-"""Metrics, computed by sums: each batch gives sums, sums add up, and `compute` makes the number.
+"""Metrics: `update` returns accumulators of a batch, which add up; `compute` returns the number.
 
-The same functions run inside the compiled training program and in evaluation. Predictions are
-probabilities for a classification and values for a regression. Padding rows have weight zero. Sums
-are float32, so counts are exact up to 2²⁴ = 16,777,216 and then correct to seven digits.
+The same functions run in the compiled training program and in evaluation. Predictions are
+probabilities for classification and values for regression. Padding rows have weight zero.
+Accumulators are float32, so counts are exact up to 2²⁴ = 16,777,216, and then correct to seven
+digits.
 
-What a batch holds is told from its shapes: `y_pred` of shape `(batch, ..., K)` with integer labels
-`(batch, ...)` or with one-hot targets of its own shape is one of K classes; `(batch, 1)` or
-`(batch,)` with targets of the same shape is yes or no, a target above ½ and a prediction above
-`threshold` meaning yes. Only `flags=True` says that K outputs are K answers of yes or no: `get`
-sets it where the loss says so.
+The shapes tell the kind of targets. `y_pred` of shape `(batch, ..., K)` with integer labels
+`(batch, ...)` or one-hot targets of the same shape is one of K classes. `(batch, 1)` or `(batch,)`
+with targets of the same shape is yes or no: yes is a target above ½ and a prediction above
+`threshold`. Only `flags=True` means that K outputs are K separate answers of yes or no; `get` sets
+it if the loss says so.
 """
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)
@@ -38,10 +39,10 @@ from gradus.objectives.targets import check_setting, numeric
 
 @pytree
 class LossMetric(Metric):
-    """The weighted mean of any loss, finished as the loss says: MSE, MAE, RMSE, a cross-entropy.
+    """The weighted mean of any loss, such as MSE, MAE, or a cross-entropy; for RMSE its root.
 
     Args:
-        loss: the loss, which is computed from predictions, not logits.
+        loss: the loss, computed from predictions, not logits.
         label: the metric's name; by default the loss's.
 
     Example:
@@ -68,11 +69,11 @@ class LossMetric(Metric):
 @registry.add("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "Accuracy")
 @pytree
 class Accuracy(Metric):
-    """The share of right answers; with `flags` the share of right flags.
+    """The share of correct answers; with `flags` the share of correct flags.
 
     Args:
         threshold: the prediction above which an answer is yes.
-        flags: whether each of K outputs is a yes or no of its own.
+        flags: whether each of K outputs is a separate yes or no.
 
     Example:
         >>> metric = gr.metrics.Accuracy()
@@ -85,10 +86,10 @@ class Accuracy(Metric):
     flags: bool = static(default=False)
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
-        agree = truth == guess
-        right = jnp.mean(agree, axis=-1, dtype=jnp.float32) if self.flags else agree.all(axis=-1)
-        return mean_sums(right.astype(jnp.float32), weight)
+        truth, predicted, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
+        agree = truth == predicted
+        correct = jnp.mean(agree, axis=-1, dtype=jnp.float32) if self.flags else agree.all(axis=-1)
+        return mean_sums(correct.astype(jnp.float32), weight)
 
     def compute(self, sums: Any) -> Array:
         return ratio(*sums)
@@ -99,7 +100,7 @@ class Accuracy(Metric):
 
 @registry.add("binary_accuracy", "BinaryAccuracy")
 def binary_accuracy(threshold: float = 0.5) -> Accuracy:
-    """Return the share of right flags, for any number of outputs.
+    """Return an `Accuracy` of flags: the share of correct answers of any number of outputs.
 
     Example:
         >>> metric = gr.metrics.binary_accuracy(threshold=0.3)
@@ -115,7 +116,7 @@ def binary_accuracy(threshold: float = 0.5) -> Accuracy:
 class TopKAccuracy(Metric):
     """The share of samples whose class is among the k with the highest predictions.
 
-    Of equal predictions the lower class comes first, so that k = 1 is the accuracy.
+    Among equal predictions the lower class comes first, so k = 1 is the accuracy.
 
     Args:
         k: how many classes count, at least 1.
@@ -142,10 +143,10 @@ class TopKAccuracy(Metric):
         if truth.shape[-1] == 1:
             raise ShapeError(f"{self.name} needs several classes, but y_pred has one output.")
         scores = jnp.asarray(y_pred).reshape(truth.shape)
-        picked = jnp.sum(jnp.where(truth, scores, 0), axis=-1, keepdims=True)
-        lower = jnp.arange(truth.shape[-1]) < jnp.argmax(truth, axis=-1, keepdims=True)
-        # Not `scores > picked`: a prediction of NaN must count as a wrong one.
-        ahead = ~(scores <= picked) | ((scores == picked) & lower)
+        true_score = jnp.sum(jnp.where(truth, scores, 0), axis=-1, keepdims=True)
+        lower_class = jnp.arange(truth.shape[-1]) < jnp.argmax(truth, axis=-1, keepdims=True)
+        # Not `scores > true_score`: a prediction of NaN must count as wrong.
+        ahead = ~(scores <= true_score) | ((scores == true_score) & lower_class)
         return mean_sums((ahead.sum(axis=-1) < self.k).astype(jnp.float32), weight)
 
     def compute(self, sums: Any) -> Array:
@@ -153,7 +154,7 @@ class TopKAccuracy(Metric):
 
 
 @pytree
-class _Counted(Metric):
+class _CountMetric(Metric):
     """A metric of true positives, false positives and false negatives, each `(K,)`."""
 
     threshold: float = 0.5
@@ -165,17 +166,17 @@ class _Counted(Metric):
             raise unknown("average", self.average, ("macro", "micro"))
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
+        truth, predicted, weight = decide(y_true, y_pred, weight, self.threshold, self.flags)
         weight = weight[:, None]
-        hits = jnp.sum(jnp.where(truth & guess, weight, 0), axis=0)
-        false_alarms = jnp.sum(jnp.where(~truth & guess, weight, 0), axis=0)
-        misses = jnp.sum(jnp.where(truth & ~guess, weight, 0), axis=0)
-        return hits, false_alarms, misses
+        true_positives = jnp.sum(jnp.where(truth & predicted, weight, 0), axis=0)
+        false_positives = jnp.sum(jnp.where(~truth & predicted, weight, 0), axis=0)
+        false_negatives = jnp.sum(jnp.where(truth & ~predicted, weight, 0), axis=0)
+        return true_positives, false_positives, false_negatives
 
     def compute(self, sums: Any) -> Array:
         if self.average == "micro":
             return self.score(*(count.sum() for count in sums))
-        # As scikit-learn has it: a class that is neither in targets nor guesses has no part.
+        # As in scikit-learn, a class without targets and predictions does not count.
         present = (sum(sums) > 0).astype(jnp.float32)
         return ratio(jnp.sum(present * self.score(*sums)), jnp.sum(present))
 
@@ -183,18 +184,18 @@ class _Counted(Metric):
         return _with_flags(self, loss)
 
     @abc.abstractmethod
-    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
-        """Return the score of each class from its counts."""
+    def score(self, tp: Array, fp: Array, fn: Array) -> Array:
+        """Return the score of each class from its true and false positives and false negatives."""
 
 
 @registry.add("precision", "Precision")
 @pytree
-class Precision(_Counted):
-    """TP / (TP + FP): the share of those called positive that are; 0 where none is called so.
+class Precision(_CountMetric):
+    """TP / (TP + FP): the share of predicted positives that are correct; 0 if none is predicted.
 
     Args:
         threshold: the prediction above which an answer is yes.
-        flags: whether each of K outputs is a yes or no of its own.
+        flags: whether each of K outputs is a separate yes or no.
         average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
             of their added counts. One yes or no has one score, that of yes.
 
@@ -205,20 +206,16 @@ class Precision(_Counted):
         0.5
     """
 
-    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
-        return ratio(hits, hits + false_alarms)
+    def score(self, tp: Array, fp: Array, fn: Array) -> Array:
+        return ratio(tp, tp + fp)
 
 
 @registry.add("recall", "Recall")
 @pytree
-class Recall(_Counted):
-    """TP / (TP + FN): the share of the positives that are called so; 0 where there is none.
+class Recall(_CountMetric):
+    """TP / (TP + FN): the share of actual positives that are predicted; 0 if there are none.
 
-    Args:
-        threshold: the prediction above which an answer is yes.
-        flags: whether each of K outputs is a yes or no of its own.
-        average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
-            of their added counts. One yes or no has one score, that of yes.
+    Arguments are those of `Precision`.
 
     Example:
         >>> metric = gr.metrics.Recall()
@@ -227,20 +224,16 @@ class Recall(_Counted):
         0.33
     """
 
-    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
-        return ratio(hits, hits + misses)
+    def score(self, tp: Array, fp: Array, fn: Array) -> Array:
+        return ratio(tp, tp + fn)
 
 
 @registry.add("f1", "f1_score", "F1Score")
 @pytree
-class F1Score(_Counted):
+class F1Score(_CountMetric):
     """2 TP / (2 TP + FP + FN): the harmonic mean of precision and recall (van Rijsbergen 1979).
 
-    Args:
-        threshold: the prediction above which an answer is yes.
-        flags: whether each of K outputs is a yes or no of its own.
-        average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
-            of their added counts. One yes or no has one score, that of yes.
+    Arguments are those of `Precision`.
 
     Example:
         >>> metric = gr.metrics.F1Score()
@@ -249,14 +242,14 @@ class F1Score(_Counted):
         0.4
     """
 
-    def score(self, hits: Array, false_alarms: Array, misses: Array) -> Array:
-        return ratio(2 * hits, 2 * hits + false_alarms + misses)
+    def score(self, tp: Array, fp: Array, fn: Array) -> Array:
+        return ratio(2 * tp, 2 * tp + fp + fn)
 
 
 @registry.add("confusion_matrix", "ConfusionMatrix")
 @pytree
 class ConfusionMatrix(Metric):
-    """The weight of samples of class i called class j, `(K, K)`; `(2, 2)` for one yes or no.
+    """The weight of samples of class i predicted as j, `(K, K)`; `(2, 2)` for one yes or no.
 
     Args:
         threshold: the prediction above which an answer is yes.
@@ -273,13 +266,13 @@ class ConfusionMatrix(Metric):
     threshold: float = 0.5
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        truth, guess, weight = decide(y_true, y_pred, weight, self.threshold, flags=False)
+        truth, predicted, weight = decide(y_true, y_pred, weight, self.threshold, flags=False)
         if truth.shape[-1] == 1:
-            truth, guess = (jnp.concatenate([~array, array], axis=-1) for array in (truth, guess))
+            truth, predicted = (jnp.concatenate([~yes, yes], axis=-1) for yes in (truth, predicted))
         # (K, rows) @ (rows, K); full precision, since a GPU would round the weights to ten bits.
         return jnp.matmul(
             truth.T.astype(jnp.float32),
-            jnp.where(guess, weight[:, None], 0),
+            jnp.where(predicted, weight[:, None], 0),
             precision=jax.lax.Precision.HIGHEST,
         )
 
@@ -295,16 +288,16 @@ class ConfusionMatrix(Metric):
 class AUC(Metric):
     """The area under the ROC curve: P(a positive scores higher than a negative) + ½ P(equal).
 
-    For several classes the mean over one against the rest; NaN where no class has both positives
+    For several classes it is the mean over one versus the rest; NaN if no class has both positives
     and negatives. Predictions are counted in bins, half of them evenly spaced in the probability
     and half in its logit from -16 to 16. Pairs within one bin count as ties, so the error is at
-    most half their share: below 0.001 where logits deviate by 0.3 to 10, or by 0.1 around zero.
-    Predictions nearer to each other, as those of a model that has hardly learned, need more bins.
+    most half their share: below 0.001 for logits with a standard deviation of 0.3 to 10, or of 0.1
+    around zero. Closer predictions, such as those of an untrained model, need more bins.
 
     Args:
-        bins: how many.
-        flags: whether each of K outputs is a yes or no of its own.
-        scores: whether predictions are scores of any size, as under the hinge loss.
+        bins: how many bins.
+        flags: whether each of K outputs is a separate yes or no.
+        scores: whether predictions are unbounded scores, as for the hinge loss.
 
     Example:
         >>> metric = gr.metrics.AUC()
@@ -326,8 +319,8 @@ class AUC(Metric):
         p = jnp.asarray(y_pred).astype(jnp.float32).reshape(truth.shape)
         p = jnp.clip(jax.nn.sigmoid(p) if self.scores else p, 1e-7, 1 - 1e-7)
         logit = jnp.log(p) - jnp.log1p(-p)
-        place = 0.5 * p + 0.5 * (logit / 32.5 + 0.5)  # in (0, 1): the logit is within ±16.2
-        bins = jnp.clip((place * self.bins).astype(jnp.int32), 0, self.bins - 1)
+        position = 0.5 * p + 0.5 * (logit / 32.5 + 0.5)  # in (0, 1): the logit is within ±16.2
+        bins = jnp.clip((position * self.bins).astype(jnp.int32), 0, self.bins - 1)
         index = (truth * classes + jnp.arange(classes)) * self.bins + bins
         weights = jnp.broadcast_to(weight[:, None], index.shape)
         counts = jnp.zeros(2 * classes * self.bins, jnp.float32).at[index].add(weights)
@@ -349,13 +342,13 @@ class AUC(Metric):
 @registry.add("r2", "r2_score", "R2Score")
 @pytree
 class R2Score(Metric):
-    """R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², the mean over the outputs; 1 predicts all, 0 as the mean.
+    """R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², averaged over outputs; 1 is perfect, 0 the mean's score.
 
-    An output whose targets are all equal counts 1 if predicted exactly, else 0.
+    An output whose targets are all equal counts as 1 if predicted exactly, else 0.
 
     Args:
-        shift: a number near the mean of each output's targets, which `fit_targets` finds. Squares
-            of float32 targets far from it would drown their variance.
+        shift: a number near the mean of each output's targets, set by `fit_targets`. It is
+            subtracted first, since squares of large float32 targets would swamp their variance.
 
     Example:
         >>> metric = gr.metrics.R2Score()
@@ -369,7 +362,9 @@ class R2Score(Metric):
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
         y, p = (jnp.asarray(array).astype(jnp.float32) for array in (y_true, y_pred))
         if y.shape != p.shape:
-            raise ShapeError(f"y_true has shape {y.shape} and y_pred {p.shape}; r2 needs one.")
+            raise ShapeError(
+                f"y_true has shape {y.shape} and y_pred {p.shape}; r2 needs them equal."
+            )
         weight = jnp.asarray(weight, jnp.float32)
         column = weight.reshape(-1, *[1] * (y.ndim - 1))
 
@@ -377,7 +372,7 @@ class R2Score(Metric):
             return jnp.sum(jnp.where(column != 0, column * values, 0), axis=0)
 
         shift = jnp.asarray(self.shift)
-        while shift.ndim >= y.ndim:  # each step of a sequence has become a row of its own
+        while shift.ndim >= y.ndim:  # each step of a sequence has become a separate row
             shift = shift.mean(0)
         shifted = y - shift
         return {
@@ -388,9 +383,9 @@ class R2Score(Metric):
         }
 
     def compute(self, sums: Any) -> Array:
-        spread = sums["second"] - ratio(jnp.square(sums["first"]), sums["weight"])
-        constant = spread <= 0
-        explained = 1 - sums["residual"] / jnp.where(constant, 1, spread)
+        variation = sums["second"] - ratio(jnp.square(sums["first"]), sums["weight"])
+        constant = variation <= 0
+        explained = 1 - sums["residual"] / jnp.where(constant, 1, variation)
         return jnp.mean(jnp.where(constant, sums["residual"] == 0, explained))
 
     def fit_targets(self, y_true: Any) -> Metric:
@@ -401,30 +396,30 @@ class R2Score(Metric):
 def get(
     metric: str | Metric | type[Metric] | Loss | Callable[..., Any], loss: Loss | None = None
 ) -> Metric:
-    """Return the metric that `metric` names or is.
+    """Return the metric of a name, a class, a loss, or a function; a metric adapted to the loss.
 
-    The name of a loss, a loss and a function `f(y_true, y_pred)` of samples become a mean.
+    The name of a loss, a loss, and a function `f(y_true, y_pred)` of samples become a mean.
 
     Args:
-        metric: a name, a class or an object of `Metric`, a loss, or a function of the user's.
-        loss: what is trained, which tells a metric given by name what targets and predictions are:
-            flags or one class, probabilities or scores.
+        metric: a name, a class or an object of `Metric`, a loss, or a user's function.
+        loss: the training loss, which tells whether targets are flags or one class, and predictions
+            probabilities or scores; settings that differ from their defaults are kept.
 
     Raises:
-        GradusError: for an unknown name, or something that cannot be a metric.
+        GradusError: for an unknown name or any other type.
 
     Example:
         >>> gr.metrics.get("accuracy", gr.losses.get("binary_crossentropy"))
         Accuracy(threshold=0.5, flags=True)
     """
     if isinstance(metric, str):
-        return _named(metric, loss)
+        return _find(metric, loss)
     if inspect.isclass(metric) and issubclass(metric, Metric):
-        return _suited(metric(), loss)
+        return _adapt(metric(), loss)
     if isinstance(metric, Metric):
         if jax.tree_util.all_leaves([metric]):
             raise GradusError(f"Decorate the class {type(metric).__name__} with @pytree.")
-        return _suited(metric, loss)
+        return _adapt(metric, loss)
     if isinstance(metric, Loss) or (inspect.isclass(metric) and issubclass(metric, Loss)):
         return LossMetric(losses.get(metric))
     if callable(metric):
@@ -435,30 +430,30 @@ def get(
     )
 
 
-def _named(name: str, loss: Loss | None) -> Metric:
-    """Return the metric, or the mean of the loss, that is called `name`."""
+def _find(name: str, loss: Loss | None) -> Metric:
+    """Return the metric, or the mean of the loss, with this name."""
     if name in registry or name.lower() in registry:
-        return _suited(registry.find(name)(), loss)
+        return _adapt(registry.find(name)(), loss)
     if name in known_losses or name.lower() in known_losses:
         return LossMetric(losses.get(name), name)
     raise unknown("metric", name, {*registry, *known_losses})
 
 
-def _suited(metric: Metric, loss: Loss | None) -> Metric:
-    """Return the metric as the loss would have it, but for what its maker chose otherwise."""
+def _adapt(metric: Metric, loss: Loss | None) -> Metric:
+    """Return the metric adapted to the loss; settings that differ from their defaults are kept."""
     if loss is None:
         return metric
-    made: Any = metric
-    chosen = {
-        field.name: getattr(made, field.name)
-        for field in dataclasses.fields(made)
-        if getattr(made, field.name) is not field.default
+    instance: Any = metric
+    explicit = {
+        field.name: getattr(instance, field.name)
+        for field in dataclasses.fields(instance)
+        if getattr(instance, field.name) is not field.default
     }
-    suited: Any = metric.for_loss(loss)
-    return dataclasses.replace(suited, **chosen)
+    adapted: Any = metric.for_loss(loss)
+    return dataclasses.replace(adapted, **explicit)
 
 
 def _with_flags(metric: Any, loss: Loss) -> Metric:
-    """Return a metric of yes and no as it should be for the targets of `loss`."""
+    """Return a metric with threshold and flags for the targets of `loss`."""
     flags = metric.flags or loss.kind == "flags"
     return dataclasses.replace(metric, threshold=loss.threshold, flags=flags)

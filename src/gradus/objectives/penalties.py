@@ -1,4 +1,4 @@
-"""Penalties on weights, added to the loss; and constraints, applied to weights after an update."""
+"""Penalties on weights, added to the loss, and constraints, applied to weights after an update."""
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)
 
@@ -17,14 +17,14 @@ from gradus.objectives.loss import absolute
 from gradus.objectives.targets import check_setting
 from gradus.registry import Registry
 
-EPSILON = 1e-7  # keeps the division by a norm of zero finite
+EPSILON = 1e-7  # avoids a division by a norm of zero
 
 penalties = Registry("penalty")
 constraints = Registry("constraint")
 
 
 class Penalty(abc.ABC):
-    """A number for a weight, added to the loss; subclasses are decorated with `pytree`.
+    """A penalty on a weight, added to the loss; subclasses are decorated with `pytree`.
 
     Example:
         >>> from gradus.nn.pytree import pytree
@@ -44,7 +44,7 @@ class Penalty(abc.ABC):
 @penalties.add("l1", "L1")
 @pytree
 class L1(Penalty):
-    """strength · Σ|w|: draws weights to exactly zero (Tibshirani 1996).
+    """L1 penalty: strength · Σ|w|; it makes weights exactly zero (Tibshirani 1996).
 
     Args:
         strength: the factor, at least 0.
@@ -66,7 +66,7 @@ class L1(Penalty):
 @penalties.add("l2", "L2")
 @pytree
 class L2(Penalty):
-    """strength · Σw², without the half that textbooks put before it, as Keras has it.
+    """L2 penalty: strength · Σw², without the factor ½ of textbooks, as in Keras.
 
     Args:
         strength: the factor, at least 0; its gradient is 2 · strength · w.
@@ -88,7 +88,7 @@ class L2(Penalty):
 @penalties.add("l1_l2", "l1l2", "L1L2")
 @pytree
 class L1L2(Penalty):
-    """l1 · Σ|w| + l2 · Σw² (the elastic net, Zou & Hastie 2005); no half, as Keras has it.
+    """Elastic net: l1 · Σ|w| + l2 · Σw² (Zou & Hastie 2005); no factor ½, as in Keras.
 
     Args:
         l1: the factor of the absolute values, at least 0.
@@ -130,7 +130,7 @@ class FunctionPenalty(Penalty):
 
 
 class Constraint(abc.ABC):
-    """A set of weights that an update may not leave; subclasses are decorated with `pytree`.
+    """A set that weights may not leave; subclasses are decorated with `pytree`.
 
     Example:
         >>> from gradus.nn.pytree import pytree
@@ -146,18 +146,18 @@ class Constraint(abc.ABC):
 
     @abc.abstractmethod
     def project(self, weight: Array) -> Array:
-        """Return the weight moved into the set, of the same shape."""
+        """Return the weight projected onto the set, of the same shape."""
 
 
 @constraints.add("max_norm", "MaxNorm")
 @pytree
 class MaxNorm(Constraint):
-    """w · min(1, max_value / ‖w‖), with norms over `axis` (Srivastava et al. 2014).
+    """Max norm: w · min(1, max_value / ‖w‖), with norms over `axis` (Srivastava et al. 2014).
 
     Args:
         max_value: the largest norm, at least 0.
-        axis: the axis or axes of one norm: 0 is a Dense kernel's inputs, so that each unit has a
-            norm of its own; (0, 1, 2) is a Conv2D kernel's.
+        axis: the axis or axes of one norm. For a Dense kernel 0, its inputs, gives each unit its
+            own norm; for a Conv2D kernel write (0, 1, 2).
 
     Example:
         >>> w = gr.MaxNorm(1.0).project(jnp.array([[3.0, 0.3], [4.0, 0.4]]))
@@ -180,7 +180,7 @@ class MaxNorm(Constraint):
 @constraints.add("non_neg", "NonNeg")
 @pytree
 class NonNeg(Constraint):
-    """max(w, 0).
+    """Non-negative weights: max(w, 0).
 
     Example:
         >>> gr.penalties.NonNeg().project(jnp.array([1.0, -3.0])).tolist()
@@ -194,7 +194,7 @@ class NonNeg(Constraint):
 @constraints.add("unit_norm", "UnitNorm")
 @pytree
 class UnitNorm(Constraint):
-    """w / ‖w‖, with norms over `axis`; a weight of zero stays zero.
+    """Unit norm: w / ‖w‖, with norms over `axis`; a weight of zero stays zero.
 
     Args:
         axis: the axis or axes of one norm, as in `MaxNorm`.
@@ -218,7 +218,7 @@ class FunctionConstraint(Constraint):
     """A user's function as a constraint.
 
     Args:
-        function: `f(weight)`, which returns the weight to go on with.
+        function: `f(weight)`, which returns the projected weight.
 
     Example:
         >>> constraint = gr.penalties.FunctionConstraint(lambda w: jnp.clip(w, -1, 1))
@@ -233,10 +233,10 @@ class FunctionConstraint(Constraint):
 
 
 def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
-    """Return the penalty that `penalty` names or is; a function of a weight becomes one.
+    """Return the penalty of a name, a class, or a function of a weight; a penalty unchanged.
 
     Raises:
-        GradusError: for an unknown name, or something that cannot be a penalty.
+        GradusError: for an unknown name or any other type.
 
     Example:
         >>> gr.penalties.get("l2")
@@ -248,10 +248,10 @@ def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
 
 
 def get_constraint(constraint: str | Constraint | Callable[[Array], Any]) -> Constraint:
-    """Return the constraint that `constraint` names or is; a function of a weight becomes one.
+    """Return the constraint of a name, a class, or a function of a weight; a constraint unchanged.
 
     Raises:
-        GradusError: for an unknown name, or something that cannot be a constraint.
+        GradusError: for an unknown name or any other type.
 
     Example:
         >>> gr.penalties.get_constraint("non_neg")
@@ -262,15 +262,15 @@ def get_constraint(constraint: str | Constraint | Callable[[Array], Any]) -> Con
     return _get(constraint, constraints, FunctionConstraint, "MaxNorm(2.0)")
 
 
-def _get(given: Any, registry: Registry, wrapper: Callable[..., Any], example: str) -> Any:
-    """Return what `given`, no instance yet, stands for."""
-    if isinstance(given, str):
-        return registry.find(given)()
-    if isinstance(given, type) and registry.name_of(given):
-        return given()
-    if callable(given) and not isinstance(given, type | Penalty):
-        return wrapper(given)
+def _get(value: Any, registry: Registry, wrapper: Callable[..., Any], example: str) -> Any:
+    """Return the entry of a name or class, or the wrapped function."""
+    if isinstance(value, str):
+        return registry.find(value)()
+    if isinstance(value, type) and registry.name_of(value):
+        return value()
+    if callable(value) and not isinstance(value, type | Penalty):
+        return wrapper(value)
     kind = registry.kind
     raise GradusError(
-        f"A {kind} is a name, an object such as {example} or a function, not {given!r}."
+        f"A {kind} is a name, an object such as {example}, or a function, not {value!r}."
     )

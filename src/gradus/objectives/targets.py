@@ -1,4 +1,4 @@
-"""Checks of targets on the host, before anything is compiled: what was given, what to write."""
+"""Checks of targets on the host, before compilation, with errors that say what to write."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def check_setting(
 ) -> None:
     """Raise GradusError unless the setting `name` of `owner` lies in [low, high].
 
-    A traced value, an array or a space is taken as it is; a list or tuple only where the setting
-    may be `several` numbers.
+    Traced values, arrays, and spaces pass; a list or tuple passes only if the setting may be
+    `several` numbers.
     """
     value = getattr(owner, name)
     if not several:
@@ -33,70 +33,70 @@ def numeric(y_true: Any, where: str) -> np.ndarray:
     """Return `y_true` as an array of finite numbers, at least one of them.
 
     Raises:
-        DataError: if it holds text or objects, is empty, or has a value that is not finite.
+        DataError: if it contains text or objects, is empty, or has a value that is not finite.
     """
     y = np.asarray(y_true)
     if not (jnp.issubdtype(y.dtype, np.number) or y.dtype == bool) or y.dtype.kind == "c":
         sample = ", ".join(repr(value) for value in y.reshape(-1)[:3].tolist())
         raise DataError(
-            f"{where}: targets must be numbers, but these are {sample}, … ({y.dtype}). For names "
-            "of classes write classes, y = np.unique(y, return_inverse=True)."
+            f"{where}: targets must be numbers, but these are {sample}, … ({y.dtype}). For class "
+            "names write classes, y = np.unique(y, return_inverse=True)."
         )
     if not y.size or not y.ndim:
         raise DataError(
-            f"{where}: targets of shape {y.shape} hold no samples; the first axis counts samples."
+            f"{where}: targets of shape {y.shape} contain no samples; the first axis counts them."
         )
-    # The extremes are finite only if all values are, and finding them needs no further memory.
+    # The extremes are finite only if all values are, and computing them needs no extra memory.
     if not (y.dtype == bool or np.isfinite(y.min()) & np.isfinite(y.max())):
         rows = np.flatnonzero(~np.isfinite(y).reshape(len(y), -1).all(axis=1))
         raise DataError(
             f"{where}: {len(rows)} of {len(y)} targets are NaN or infinite, the first in row "
-            f"{rows[0]}. Drop those rows, or fill the values in."
+            f"{rows[0]}. Drop those rows, or fill in the values."
         )
     return y
 
 
 def same_shape(y_true: Any, output_shape: Shape, where: str) -> np.ndarray:
-    """Return numeric targets whose shape is that of the output, the batch axis apart.
+    """Return numeric targets whose shape is that of the output, except for the batch axis.
 
     Raises:
-        DataError: if they are no finite numbers.
+        DataError: if they are not finite numbers.
         ShapeError: naming both shapes, and the indexing that would make them equal.
     """
     y = numeric(y_true, where)
-    given, wanted = y.shape[1:], tuple(output_shape[1:])
-    if given == wanted:
+    shape, expected = y.shape[1:], tuple(output_shape[1:])
+    if shape == expected:
         return y
-    said = f"{where}: targets have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
-    if (*given, 1) == wanted:
-        raise ShapeError(said + f"Write y[{'...' if given else ':'}, None].")
-    if given == (*wanted, 1):
-        raise ShapeError(said + f"Write y[{'...' if wanted else ':'}, 0].")
-    if given == wanted[:-1] and y.dtype.kind in "iub":
+    problem = _shape_mismatch("targets", y, output_shape, where)
+    if (*shape, 1) == expected:
+        raise ShapeError(problem + f"Write y[{'...' if shape else ':'}, None].")
+    if shape == (*expected, 1):
+        raise ShapeError(problem + f"Write y[{'...' if expected else ':'}, 0].")
+    if shape == expected[:-1] and y.dtype.kind in "iub":
         raise ShapeError(
-            said + "For one label among the classes use softmax with "
-            "sparse_categorical_crossentropy; for one number a sample end the network with "
+            problem + "For one label among the classes use softmax with "
+            "sparse_categorical_crossentropy; for one number per sample end the network with "
             "Dense(1)."
         )
-    fits = len(given) == len(wanted) and given[:-1] == wanted[:-1]
-    units = f" End the network with Dense({given[-1]})." if fits else ""
-    raise ShapeError(said + "This loss needs one target for each output." + units)
+    fits = len(shape) == len(expected) and shape[:-1] == expected[:-1]
+    units = f" End the network with Dense({shape[-1]})." if fits else ""
+    raise ShapeError(problem + "This loss needs one target for each output." + units)
 
 
 def classes(output_shape: Shape, where: str) -> int:
-    """Return how many classes the last axis of the output holds.
+    """Return the number of classes, the size of the output's last axis.
 
     Raises:
-        ShapeError: if there is no such axis, or a single class, whose softmax is always 1.
+        ShapeError: if there is no such axis, or only one class, whose softmax is always 1.
     """
     if len(output_shape) < 2 or output_shape[-1] is None:
         raise ShapeError(
-            f"{where}: outputs of shape {_shape(output_shape)} have no axis of classes. End the "
-            'network with Dense(K, "softmax") for K classes.'
+            f"{where}: outputs of shape {_format_shape(output_shape)} have no axis of classes. End "
+            'the network with Dense(K, "softmax") for K classes.'
         )
     if output_shape[-1] == 1:
         raise ShapeError(
-            f"{where}: the output has one class only, and the softmax of one output is always 1. "
+            f"{where}: the output has only one class, and the softmax of one output is always 1. "
             'For two classes write Dense(1, "sigmoid") with binary_crossentropy, or '
             'Dense(2, "softmax").'
         )
@@ -104,50 +104,51 @@ def classes(output_shape: Shape, where: str) -> int:
 
 
 def labels(y_true: Any, output_shape: Shape, where: str) -> None:
-    """Check that targets are whole numbers 0…K-1, of the output's shape without its last axis.
+    """Check that targets are whole numbers 0…K-1, with the output's shape without its last axis.
 
     Raises:
-        DataError: if labels are no numbers, fractional, negative, or K or more.
+        DataError: if labels are not numbers, or are fractional, negative, or K or more.
         ShapeError: if they are one-hot, or their shape does not fit.
     """
     count = classes(output_shape, where)
     y = numeric(y_true, where)
-    wanted = tuple(output_shape[1:-1])
-    if y.shape[1:] != wanted:
-        said = f"{where}: labels have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
-        if y.shape[1:] == (*wanted, count):
+    expected = tuple(output_shape[1:-1])
+    if y.shape[1:] != expected:
+        problem = _shape_mismatch("labels", y, output_shape, where)
+        if y.shape[1:] == (*expected, count):
             raise ShapeError(
-                said + "These look like one-hot targets: use categorical_crossentropy, or write "
+                problem + "These look like one-hot targets: use categorical_crossentropy, or write "
                 "y.argmax(-1)."
             )
-        if y.shape[1:] == (*wanted, 1):
-            raise ShapeError(said + f"Write y[{'...' if wanted else ':'}, 0].")
+        if y.shape[1:] == (*expected, 1):
+            raise ShapeError(problem + f"Write y[{'...' if expected else ':'}, 0].")
         raise ShapeError(
-            said + f"Labels must have shape {_shape((None, *wanted))}: one for each "
+            problem + f"Labels must have shape {_format_shape((None, *expected))}: one for each "
             f"{count} outputs."
         )
     if y.dtype.kind not in "iub" and (y != np.floor(y)).any():
         value = y[y != np.floor(y)].reshape(-1)[0]
         raise DataError(
             f"{where}: labels must be whole numbers 0…{count - 1}, but {value:g} is among them. "
-            "For a regression use mean_squared_error; for soft targets categorical_crossentropy."
+            "For regression use mean_squared_error; for soft targets categorical_crossentropy."
         )
     low, high = int(y.min()), int(y.max())
     if low >= 0 and high < count:
         return
-    said = f"{where}: labels run from {low} to {high} but the output has {count} classes"
-    said += f" 0…{count - 1}. "
+    problem = f"{where}: labels run from {low} to {high} but the output has {count} classes"
+    problem += f" 0…{count - 1}. "
     if low == 1 and high == count:
-        raise DataError(said + "Subtract 1: write y - 1.")
+        raise DataError(problem + "Subtract 1: write y - 1.")
     if low == -1 and high == 1 and not (y == 0).any():
-        raise DataError(said + "For labels -1 and 1 write (y + 1) // 2.")
+        raise DataError(problem + "For labels -1 and 1 write (y + 1) // 2.")
     if low < 0:
         raise DataError(
-            said + "Negative labels stand for no class: drop those rows, or number the classes by "
+            problem
+            + "Negative labels are not classes: drop those rows, or number the classes with "
             "classes, y = np.unique(y, return_inverse=True)."
         )
     raise DataError(
-        said + f"End the network with Dense({high + 1}), or number the classes by "
+        problem + f"End the network with Dense({high + 1}), or number the classes with "
         "classes, y = np.unique(y, return_inverse=True)."
     )
 
@@ -165,8 +166,8 @@ def distribution(y_true: Any, output_shape: Shape, where: str) -> None:
     if y.shape[1:] in (inner, (*inner, 1)):
         flat = "y" if y.shape[1:] == inner else "y[..., 0]"
         raise ShapeError(
-            f"{where}: targets have shape {_shape(y.shape)} but outputs {_shape(output_shape)}. "
-            "For integer labels use sparse_categorical_crossentropy, or make them one-hot: write "
+            _shape_mismatch("targets", y, output_shape, where)
+            + "For integer labels use sparse_categorical_crossentropy, or make them one-hot: write "
             f"np.eye({count}, dtype=np.float32)[{flat}]."
         )
     y = same_shape(y, output_shape, where)
@@ -180,10 +181,10 @@ def distribution(y_true: Any, output_shape: Shape, where: str) -> None:
     if len(wrong):
         total = sums[tuple(wrong[0])]
         remedy = (
-            "For several labels a sample end with sigmoid and use binary_crossentropy; to make "
+            "For several labels per sample end with sigmoid and use binary_crossentropy; to make "
             "them probabilities write y / y.sum(-1, keepdims=True)."
             if total > 0
-            else "To leave samples out drop them, or give them a sample weight of zero."
+            else "To exclude samples drop them, or give them a sample weight of zero."
         )
         raise DataError(
             f"{where}: the targets of each sample must sum to 1 over the {count} classes, but in "
@@ -202,15 +203,15 @@ def flags(y_true: Any, output_shape: Shape, where: str) -> None:
     low, high = y.min(), y.max()
     if low >= 0 and high <= 1:
         return
-    said = f"{where}: targets run from {low:g} to {high:g}, but this loss needs them in [0, 1]. "
+    problem = f"{where}: targets run from {low:g} to {high:g}, but this loss needs them in [0, 1]. "
     if y.dtype.kind in "iu" and low == 0 and 1 < high <= 255 and high > 128:
-        raise DataError(said + "Scale bytes: write y / 255.")
+        raise DataError(problem + "Scale bytes: write y / 255.")
     if low == -1 and high == 1 and np.isin(y, (-1, 1)).all():
-        raise DataError(said + "For labels -1 and 1 write (y + 1) / 2.")
+        raise DataError(problem + "For labels -1 and 1 write (y + 1) / 2.")
     if low == 1 and high == 2:
-        raise DataError(said + "For labels 1 and 2 write y - 1.")
+        raise DataError(problem + "For labels 1 and 2 write y - 1.")
     raise DataError(
-        said + "For more than two classes use softmax with sparse_categorical_crossentropy; for "
+        problem + "For more than two classes use softmax with sparse_categorical_crossentropy; for "
         "other numbers scale them, or use mean_squared_error."
     )
 
@@ -244,12 +245,18 @@ def counts(y_true: Any, output_shape: Shape, where: str) -> None:
     y = same_shape(y_true, output_shape, where)
     if (low := y.min()) < 0:
         raise DataError(
-            f"{where}: the Poisson loss needs counts, none of them negative, but {low:g} is among "
-            "them. For values of either sign use mean_squared_error."
+            f"{where}: the Poisson loss needs non-negative counts, but {low:g} is among them. For "
+            "values of either sign use mean_squared_error."
         )
 
 
-def _shape(shape: Shape) -> str:
-    """Write a shape with n for its batch axis: (n, 10)."""
+def _shape_mismatch(kind: str, y: np.ndarray, output_shape: Shape, where: str) -> str:
+    """Return the start of an error: both shapes."""
+    shapes = f"{_format_shape(y.shape)} but outputs {_format_shape(output_shape)}"
+    return f"{where}: {kind} have shape {shapes}. "
+
+
+def _format_shape(shape: Shape) -> str:
+    """Return a shape with n for its batch axis: "(n, 10)"."""
     inner = ", ".join(str(size) for size in shape[1:])
     return f"(n, {inner})" if inner else "(n,)"
