@@ -96,7 +96,7 @@ def an_example(cls):
             arguments[name] = [gr.Dense(2).named("first"), gr.Dropout(0.5)]
         elif cls is gr.Bidirectional:
             arguments[name] = gr.LSTM(2)
-        elif name in ("layer", "net", "codec", "encoder", "decoder", "generator", "discriminator"):
+        elif name in ("layer", "net", "encoder", "decoder", "generator", "discriminator"):
             arguments[name] = gr.Dense(2)
         elif name in EXAMPLES:
             arguments[name] = EXAMPLES[name]

@@ -31,7 +31,7 @@ def test_class_weights_are_those_of_each_sample():
 
 
 @pytest.mark.parametrize(
-    ("targets", "weights", "said"),
+    ("targets", "weights", "message"),
     [
         (np.array([[0, 1, 1], [0, 0, 0]]), {0: 1, 1: 5, 2: 9}, "one-hot row"),
         (np.array([[0, 1], [1, 1]]), {0: 1, 1: 5}, "one-hot row"),
@@ -42,8 +42,8 @@ def test_class_weights_are_those_of_each_sample():
         (np.array([0, 1]), {0: 1}, "no entry for the classes"),
     ],
 )
-def test_class_weights_that_mean_nothing_are_refused(targets, weights, said):
-    with pytest.raises(GradusError, match=said):
+def test_class_weights_that_mean_nothing_are_refused(targets, weights, message):
+    with pytest.raises(GradusError, match=message):
         apply_class_weight(None, targets, weights)
 
 

@@ -78,9 +78,9 @@ def test_it_is_saved_and_loaded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("targets", "said"),
+    ("targets", "message"),
     [([1, 2, 1, 2], "write 0 and 1"), ([[0, 1]] * 4, r"write \(n,\) for one unit")],
 )
-def test_targets_that_are_no_decisions_are_refused(targets, said):
-    with pytest.raises(DataError, match=said):
+def test_targets_that_are_no_decisions_are_refused(targets, message):
+    with pytest.raises(DataError, match=message):
         Perceptron().fit(CORNERS, targets, verbose=False)

@@ -37,7 +37,7 @@ def test_each_phase_trains_its_own_layer_on_the_code_below(tied):
     second = kernels(model)
     moved = {path for path in first if not np.array_equal(second[path], first[path])}
     assert moved == {"encoder/dense_1/kernel"} | (set() if tied else {"decoder/dense/kernel"})
-    # What the second one learnt is the first one's code: alone, on that code, it does the same.
+    # The second one learned the first one's code: alone, on that code, it does the same.
     alone = gr.Autoencoder(
         [3],
         code_activation="sigmoid",

@@ -1,4 +1,4 @@
-"""How losses meet the ends of networks: recognised heads, refusals, notes."""
+"""How losses meet the ends of networks: recognized heads, refusals, notes."""
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +76,7 @@ def measured(net, loss, y):
         ("linear", "binary_crossentropy", FLAGS, lambda z: z),
     ],
 )
-def test_an_end_is_recognised_however_it_is_written(kind, loss, y, end):
+def test_an_end_is_recognized_however_it_is_written(kind, loss, y, end):
     nets = [
         gr.Sequential([gr.Dense(3, kind).named("dense")]),
         gr.Sequential([gr.Dense(3), gr.Activation(kind)]),
@@ -84,8 +84,8 @@ def test_an_end_is_recognised_however_it_is_written(kind, loss, y, end):
     ]
     found = []
     for net in nets:
-        value, recognised, w, notes = measured(net, loss, y)
-        assert recognised == kind
+        value, recognized, w, notes = measured(net, loss, y)
+        assert recognized == kind
         assert notes == []
         z = (X @ w["kernel"] + w["bias"]).astype(float)
         if y is FLAGS:
@@ -93,7 +93,7 @@ def test_an_end_is_recognised_however_it_is_written(kind, loss, y, end):
         else:
             expected = np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(12), Y])
         assert value == pytest.approx(expected, rel=1e-5)
-        found.append(recognised)
+        found.append(recognized)
 
 
 def test_fused_losses_are_finite_where_probabilities_are_not():

@@ -58,7 +58,7 @@ def result(model):
 
 
 def close(name, got, wanted):
-    # The optimiser divides by roots of small numbers, which magnifies rounding.
+    # The optimizer divides by roots of small numbers, which magnifies rounding.
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=2e-6, err_msg=name)
 
 
@@ -132,11 +132,11 @@ def folder(tmp_path_factory):
             )
         )  # fmt: skip
     try:
-        said = [job.communicate(timeout=300)[0] for job in jobs]
+        message = [job.communicate(timeout=300)[0] for job in jobs]
     finally:
         for job in jobs:
             job.kill()
-    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(said)
+    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(message)
     return folder
 
 
@@ -178,7 +178,7 @@ def test_the_first_process_writes_checkpoints_that_one_device_goes_on_from(folde
         close(name, values, alone[name])
 
 
-def test_on_one_device_nothing_is_changed_nor_compiled_anew(alone):
+def test_on_one_device_nothing_changes_and_nothing_recompiles(alone):
     before = run_epochs._cache_size()
     everything = "all" if jax.device_count() == 1 else None
     for devices in (None, 1, everything):
@@ -206,24 +206,24 @@ def test_the_program_of_one_device_knows_of_no_others(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("devices", "said"),
+    ("devices", "message"),
     [(0, "write how many"), (True, "write how many"), ("two", "'all'"), (1.5, "write how many"),
      (1000, "jax_num_cpu_devices")],
 )  # fmt: skip
-def test_devices_that_cannot_be_are_refused(devices, said):
-    with pytest.raises(GradusError, match=said):
+def test_devices_that_cannot_be_are_refused(devices, message):
+    with pytest.raises(GradusError, match=message):
         train("even", devices=devices)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [(("localhost", 2, 0), "host and a free port"), ((":1234", 2, 0), "host and a free port"),
      (("h:1", 0, 0), "processes=0"), (("h:1", 2, True), "index=True"),
      (("h:1", 2, 2), "from 0 to 1")],
     ids=["no port", "no host", "none", "no number", "too many"],
 )  # fmt: skip
-def test_a_start_that_cannot_be_is_refused(arguments, said):
-    with pytest.raises(GradusError, match=said):
+def test_a_start_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(GradusError, match=message):
         gr.distributed.start(*arguments)
 
 

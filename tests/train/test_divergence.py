@@ -1,4 +1,4 @@
-"""Where a training broke is named: epoch, step, layer, and what to try."""
+"""Where a training diverged is reported: epoch, step, layer, and what to try."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_the_pace_grows_to_calls_of_half_a_second_and_no_further():
     assert pace.epochs == 1
 
 
-def test_a_watcher_ends_training_and_all_watchers_are_called():
+def test_a_listener_ends_training_and_all_listeners_are_called():
     seen = []
     history = model().fit(
         X, Y, epochs=9, verbose=False,
@@ -115,7 +115,7 @@ def test_plain_lines_say_epoch_numbers_rate_and_what_is_left(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learnt():
+def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learned():
     m = model()
 
     def press(m, epoch, logs):

@@ -161,7 +161,7 @@ HELD = X[:20], Y[:20], None
 
 
 def pieces(rate=0.2, learning_rate=0.05, patience=np.inf, min_delta=0.0):
-    """Return what `run_epochs` takes of one member: carry, network, optimiser and stopping."""
+    """Return the arguments of `run_epochs` that differ by member."""
     net = gr.init(noisy(rate), 0, X)
     optimizer = gr.Adam(learning_rate)
     stopping = EarlyStopping("val_loss", patience=patience, min_delta=min_delta)

@@ -1,4 +1,4 @@
-"""The settings that people hand to `fit`, checked and made what training takes."""
+"""The arguments of `fit`, checked and converted to what training takes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
 
 DEFAULT_BATCH = 32
-# How the names of numbers end of which more is better. Of losses less is.
-GROWING = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
+# How the names of metrics end of which larger values are better. Of losses smaller ones are.
+LARGER_IS_BETTER = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
 
 
-def refuse_spaces(given: Mapping[str, Any]) -> None:
+def refuse_spaces(settings: Mapping[str, Any]) -> None:
     """Refuse arguments of `Model.fit` that are sets of values.
 
     Raises:
         GradusError: naming the argument.
     """
-    for name, value in given.items():
+    for name, value in settings.items():
         if isinstance(value, Space):
             raise GradusError(
                 f"{name}={value!r} is a set of values: give fit one of them. "
@@ -46,19 +46,19 @@ def early_stopping(
     min_delta: Any,
     target: Any,
 ) -> EarlyStopping:
-    """Return when training stops.
+    """Return the early stopping for arguments of `Model.fit`.
 
     Args:
         names: the numbers that the task reports.
-        validated: whether they are reported of validation data too.
-        patience: as in `Model.fit`, like the rest.
-        monitor: None for the validation's loss, or the training's if there is none.
-        mode: "min", "max", or None to tell by the name.
+        validated: whether they are also reported for validation data.
+        patience: a number of at least 1, or None.
+        monitor: None for the validation loss, or the training loss without validation.
+        mode: "min", "max", or None to infer it from the name.
         min_delta: a number of at least 0.
         target: a number, or None.
 
     Raises:
-        GradusError: for a name that is not reported, or what is no number.
+        GradusError: for a name that is not reported, or a value that is not a number.
     """
     if mode not in (None, "min", "max"):
         raise GradusError(f"mode={mode!r}: write 'min', 'max', or leave it out.")
@@ -76,33 +76,33 @@ def early_stopping(
 
 
 def direction(name: str) -> str | None:
-    """Return whether of the number of this name less is better ("min") or more ("max"), if known.
+    """Return whether smaller ("min") or larger ("max") values of a number are better, if known.
 
     Args:
         name: as in a history, such as "val_accuracy" or "loss".
     """
     word = name.removeprefix("val_")
-    for mode, ends in (("max", GROWING), ("min", ("loss", *registry))):
+    for mode, ends in (("max", LARGER_IS_BETTER), ("min", ("loss", *registry))):
         if any(word == end or word.endswith(f"_{end}") for end in ends):
             return mode
     return None
 
 
 def _mode(monitor: str) -> str:
-    found = direction(monitor)
-    if found is None:
+    mode = direction(monitor)
+    if mode is None:
         raise GradusError(
-            f"Is more or less of {monitor!r} better? Write mode='max' or mode='min' beside monitor."
+            f"Are larger or smaller values of {monitor!r} better? Write mode='max' or mode='min'."
         )
-    return found
+    return mode
 
 
 def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
-    """Return the samples of a step, None for all of them.
+    """Return the number of samples of a step, None for all of them.
 
     Raises:
-        GradusError: for no whole number of at least 1, one larger than the data, or mini-batches
-            under an optimiser that needs the full batch.
+        GradusError: for anything but a whole number of at least 1, one larger than the data, or
+            mini-batches for an optimizer that needs the full batch.
     """
     if value is None or (full_batch and value == DEFAULT_BATCH):
         return None
@@ -112,7 +112,7 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
         )
     if full_batch:
         raise GradusError(
-            f"This optimiser needs all samples at once: write batch_size=None, not {value}."
+            f"This optimizer needs all samples at once: write batch_size=None, not {value}."
         )
     if value > count and value != DEFAULT_BATCH:
         raise GradusError(
@@ -123,7 +123,7 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
 
 
 def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
-    """Refuse a built network in which nothing is left to train, or rates of layers it has not.
+    """Check that a built network has weights to train, and that `layer_rates` names its layers.
 
     Raises:
         GradusError: naming the frozen layers, or the layer that does not exist.
@@ -141,7 +141,7 @@ def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
 
 
 def shapes_of(x: Any) -> Any:
-    """Return what a network is built for: the shapes and types of two samples like those of `x`."""
+    """Return the shapes and types of two samples like those of `x`, to build a network for."""
     return jax.tree.map(
         lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype)), x
     )
@@ -153,15 +153,16 @@ def check_shapes(example: Any, x: Any) -> None:
     Raises:
         ShapeError: naming both, if they have not.
     """
-    have, given = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
-    if have != given:
+    expected, actual = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
+    if expected != actual:
         raise ShapeError(
-            f"The network was built for samples of shape {have} but x has samples of shape {given}."
+            f"The network was built for samples of shape {expected} but x has samples of shape "
+            f"{actual}."
         )
 
 
 def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:
-    """Return the decisions that predictions amount to: the largest, or those above a threshold."""
+    """Return the classes of predictions: the largest, or those above the loss's threshold."""
     several = predicted.ndim > 1 and predicted.shape[-1] > 1
     if loss.kind != "flags" and several:
         return predicted.argmax(-1).astype(np.int32)

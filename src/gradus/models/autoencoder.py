@@ -1,4 +1,4 @@
-"""Autoencoders: networks that learn to give back their input through a code."""
+"""Autoencoders: networks that learn to reproduce their input through a code."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ NOISES = {
     "masking": MaskingNoise,
     "salt_and_pepper": SaltAndPepperNoise,
 }
-# Predicts a network's outputs as they are: a code is no probability, whatever the loss.
-AS_IT_IS = make_supervised("mse")
+# Predicts a network's outputs unchanged: a code is no probability, whatever the loss.
+CODE_TASK = make_supervised("mse")
 
 
 class BaseAutoencoder(Model):
-    """What all autoencoders have in common; a base that is never used itself.
+    """The base of all autoencoders.
 
     Args:
         net: the network.
-        loss: what the output is compared with the input by.
-        optimizer: a name or an optimiser.
+        loss: between the output and the input.
+        optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
         penalty: a penalty on every kernel.
-        added: what the loss that layers add is called in the history.
+        added: the name in the history of the loss that layers add.
         seed: of the weights and noise.
     """
 
@@ -68,9 +68,9 @@ class BaseAutoencoder(Model):
 
         Args:
             x: samples, `(n, ...)`, which are their own targets.
-            y: nothing.
-            validation_data: other samples, to measure after each epoch.
-            options: more of `Model.fit`'s, such as `epochs`, `batch_size` and `patience`.
+            y: None.
+            validation_data: other samples, to evaluate after each epoch.
+            options: other arguments of `Model.fit`, such as `epochs`, `batch_size` and `patience`.
 
         Raises:
             DataError: if `y` is given, or `x` cannot be trained on.
@@ -86,10 +86,10 @@ class BaseAutoencoder(Model):
         x = as_tree(x)
         check_finite(x)
         self.check_input(x)
-        return np.asarray(inference.predict_batches(self._half(x[:1]), AS_IT_IS, x))
+        return np.asarray(inference.predict_batches(self._make_half(x[:1]), CODE_TASK, x))
 
     def decode(self, codes: Any) -> np.ndarray:
-        """Return the samples, `(n, ...)`, that codes `(n, *code_shape)` stand for.
+        """Return the samples, `(n, ...)`, decoded from codes `(n, *code_shape)`.
 
         Raises:
             ShapeError: for codes of another shape.
@@ -97,39 +97,40 @@ class BaseAutoencoder(Model):
         self.require_built("decode")
         codes = np.asarray(codes, np.float32)
         if codes.shape[1:] != self.code_shape or codes.ndim == 0:
-            wanted = ", ".join(["n", *map(str, self.code_shape)])
-            raise ShapeError(f"codes has shape {codes.shape}: write ({wanted}).")
+            expected = ", ".join(["n", *map(str, self.code_shape)])
+            raise ShapeError(f"codes has shape {codes.shape}: write ({expected}).")
         check_finite(codes, "codes")
-        return np.asarray(inference.predict_batches(self._half(codes[:1], True), self.task, codes))
+        decoder = self._make_half(codes[:1], decoding=True)
+        return np.asarray(inference.predict_batches(decoder, self.task, codes))
 
     def reconstruct(self, x: Any) -> np.ndarray:
-        """Return samples `(n, ...)` after encoding and decoding; it is `predict`."""
+        """Return samples `(n, ...)` after encoding and decoding, as `predict` does."""
         return np.asarray(self.predict(x))
 
     @property
     def code_shape(self) -> tuple[int, ...]:
         """The shape of one sample's code."""
         self.require_built("code_shape")
-        return tuple(jax.eval_shape(self._half(self.example), self.example).shape[1:])
+        return tuple(jax.eval_shape(self._make_half(self.example), self.example).shape[1:])
 
-    def _half(self, example: Any, decoding: bool = False) -> Layer:
+    def _make_half(self, example: Any, decoding: bool = False) -> Layer:
         net: Any = self.net
         return init(EncoderOrDecoder(net, decoding), self.seed, example)
 
 
 class Autoencoder(BaseAutoencoder):
-    """An autoencoder: it learns to give back its input through a code.
+    """An autoencoder, which learns to reproduce its input through a code.
 
-    With a code smaller than the input it must keep what matters most; a linear one keeps what the
-    first principal components do (Baldi & Hornik 1989; Hinton & Salakhutdinov 2006).
+    With a code smaller than the input it must keep what matters most; a linear one keeps the same
+    as the first principal components (Baldi & Hornik 1989; Hinton & Salakhutdinov 2006).
 
     Args:
         encoder: any network from samples to codes, or a list of widths, the code's last:
-            `[128, 32]`; pictures are then taken as rows of numbers.
-        decoder: any network from codes to samples; None for the encoder's mirror image, where
-            that is made of fully connected layers.
+            `[128, 32]`; images are then flattened.
+        decoder: any network from codes to samples; None for the encoder's mirror image, if the
+            encoder consists of fully connected layers.
         loss: "mse", or "binary_crossentropy" for values in [0, 1]; or any other.
-        optimizer: a name or an optimiser.
+        optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
         activation: of all layers but code and output, in an encoder given as widths.
         code_activation: of the code, in an encoder given as widths.
@@ -138,13 +139,20 @@ class Autoencoder(BaseAutoencoder):
         tied: whether a mirrored decoder's kernels are the encoder's, transposed; its biases are
             its own.
         sparsity: a penalty on the code: a number for `Sparsity(number)`, that is L1, or a
-            `Sparsity` such as `Sparsity(0.1, target=0.05)`. The history has it as "sparsity".
+            `Sparsity` such as `Sparsity(0.1, target=0.05)`. The history records it as "sparsity".
         penalty: a penalty on every kernel, such as `L2(1e-4)`.
         seed: of the weights and noise.
 
     Raises:
-        GradusError: for no widths, an encoder that has no mirror image, or tied weights beside a
+        GradusError: for no widths, an encoder that has no mirror image, or tied weights with a
             decoder.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(32, 6))
+        >>> model = gr.Autoencoder([4, 2])
+        >>> history = model.fit(x, epochs=2, verbose=False)
+        >>> model.encode(x).shape, model.reconstruct(x).shape
+        ((32, 2), (32, 6))
     """
 
     def __init__(
@@ -185,20 +193,20 @@ class Autoencoder(BaseAutoencoder):
 
 
 class DenoisingAutoencoder(BaseAutoencoder):
-    """An autoencoder that is given noisy input and learns to give back the clean one.
+    """An autoencoder that receives noisy input and learns to reproduce the clean input.
 
-    So that it cannot merely copy, and its code must hold how values hang together (Vincent et al.
-    2008, "Extracting and composing robust features with denoising autoencoders"). There is noise
-    in training alone: `reconstruct` takes samples as they are, noisy or not.
+    It cannot merely copy, so its code must capture how values depend on each other (Vincent et al.
+    2008, "Extracting and composing robust features with denoising autoencoders"). Noise is added in
+    training only: `reconstruct` takes samples as they are, noisy or not.
 
     Args:
         encoder: as in `Autoencoder`.
-        decoder: the same.
+        decoder: as in `Autoencoder`.
         noise: "gaussian" (N(0, level²) added), "masking" (a share `level` set to zero),
             "salt_and_pepper" (a share `level` set to 0 or 1), or a layer.
-        level: how much of it; a swept setting. It does not concern a layer.
-        loss: as in `Autoencoder`, as the rest.
-        optimizer: a name or an optimiser.
+        level: the amount of noise, a hyperparameter that sweeps can vary; not used for a layer.
+        loss: as in `Autoencoder`.
+        optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
         activation: of all layers but code and output, in an encoder given as widths.
         code_activation: of the code, in an encoder given as widths.
@@ -209,6 +217,13 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     Raises:
         GradusError: for an unknown noise, with the nearest name, and as `Autoencoder`.
+
+    Example:
+        >>> x = np.random.default_rng(0).uniform(size=(32, 6))
+        >>> model = gr.DenoisingAutoencoder([3], noise="masking", level=0.5)
+        >>> history = model.fit(x, epochs=2, verbose=False)
+        >>> model.reconstruct(model.add_noise(x)).shape
+        (32, 6)
     """
 
     def __init__(
@@ -249,7 +264,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         }
 
     def add_noise(self, x: Any, seed: int = 0) -> np.ndarray:
-        """Return samples `(n, ...)` with the noise of training, drawn by `seed`."""
+        """Return samples `(n, ...)` with noise as in training, drawn by `seed`."""
         x = as_tree(x)
         net: Any = self.net
         noise = init(net.noise, 0, x[:1])
@@ -258,7 +273,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
 
 def noise_layer(noise: Any, level: float) -> Layer:
-    """Return the layer that a name and a level stand for, or the layer that was given.
+    """Return the noise layer of a name and a level; a layer is returned unchanged.
 
     Raises:
         GradusError: for an unknown noise, with the nearest name.
@@ -278,20 +293,20 @@ def make_encoder_decoder(
     noise: Layer | None = None,
     code: Any = None,
 ) -> EncoderDecoder:
-    """Return the network of an encoder with its decoder, or its mirror image if that is None.
+    """Return the network of an encoder and a decoder, or the encoder's mirror image for None.
 
     Raises:
-        GradusError: if it has no mirror image, or parts do not go together.
+        GradusError: if the encoder has no mirror image, or the parts do not fit together.
     """
     if decoder is None:
         decoder = mirrored_decoder(dense_layers(encoder)[:-1], output_activation)
     elif not isinstance(decoder, Layer):
         raise GradusError(f"decoder={decoder!r}: write a layer such as Sequential([...]), or None.")
     elif tied:
-        raise GradusError("tied=True makes the decoder out of the encoder: leave decoder out.")
+        raise GradusError("tied=True makes the decoder from the encoder: leave decoder out.")
     elif output_activation is not None:
         raise GradusError(
-            "output_activation is a mirrored decoder's: end your own with it, and leave it out."
+            "output_activation is for a mirrored decoder: end your decoder with it instead."
         )
     if code is not None and not isinstance(code, Layer):
         raise GradusError(f"sparsity={code!r}: write a number, or Sparsity(0.1, target=0.05).")
@@ -299,13 +314,14 @@ def make_encoder_decoder(
 
 
 def _check_code(net: EncoderDecoder) -> None:
-    """Refuse a share of active samples as target for a code that is no share."""
+    """Check that a code with a target for its mean activation lies between 0 and 1."""
     if getattr(net.code, "target", None) is None:
         return
     last = getattr(net.encoder, "layers", [net.encoder])[-1]
-    end = getattr(last, "activation", "sigmoid")
-    if end in (None, "linear", "relu", "tanh"):
+    activation = getattr(last, "activation", "sigmoid")
+    if activation in (None, "linear", "relu", "tanh"):
         raise GradusError(
-            f"Sparsity(target=…) needs a code between 0 and 1, but its activation is {end!r}: "
+            f"Sparsity(target=…) needs a code between 0 and 1, but its activation is "
+            f"{activation!r}: "
             "write code_activation='sigmoid', or leave the target out for L1."
         )

@@ -1,4 +1,4 @@
-"""What every model is: a network with its task, optimizer and history, to be evaluated and used."""
+"""The base of all models: a network with its task, optimizer and history."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class BaseModel:
     The arguments and attributes are those of `Model`.
 
     Attributes:
-        train_state: where training stands; None before the first training.
-        monitored: the number that the last training watched, and whether "min" or "max" of it.
+        train_state: the state after the last training; None before the first.
+        monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
     """
 
@@ -81,7 +81,7 @@ class BaseModel:
         return self.net.built
 
     def build(self: M, x: Any) -> M:
-        """Draw the weights for inputs like `x`, a batch of them; `fit` does it by itself."""
+        """Draw the weights for a batch of inputs like `x`; `fit` does it if needed."""
         self.require_values()
         if self.example is None:
             self.example = arguments.shapes_of(as_tree(x))
@@ -97,15 +97,15 @@ class BaseModel:
         x, y, weight = check_arrays(x, y, sample_weight)
         self.check_input(x)
         task = self.task_for(x, y)
-        measured = inference.evaluate_batches(self.net, task, x, y, weight)
-        return {name: float(v) if v.ndim == 0 else v for name, v in measured.items()}
+        logs = inference.evaluate_batches(self.net, task, x, y, weight)
+        return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
     def predict(self, x: Any, logits: bool = False) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
         Args:
             x: inputs, as in `fit`.
-            logits: whether outputs are given before the final softmax or sigmoid.
+            logits: whether to return the outputs before the final softmax or sigmoid.
         """
         self.require_built("predict")
         x = as_tree(x)
@@ -117,8 +117,8 @@ class BaseModel:
     def predict_classes(self, x: Any) -> Any:
         """Return the most probable class of each row, integers `(n,)`.
 
-        With one sigmoid output that is 1 where its probability exceeds ½; with several, for
-        several labels a sample, an array `(n, labels)` of 0 and 1.
+        With one sigmoid output it is 1 where the probability exceeds ½. With several, for several
+        labels per sample, the result is an array `(n, labels)` of 0 and 1.
         """
         if not isinstance(self.task, Supervised):
             raise GradusError("predict_classes needs a loss; this model has a task of its own.")
@@ -143,19 +143,19 @@ class BaseModel:
             GradusError: if a path is unknown.
             ShapeError: if a shape does not fit; it names the weight and both shapes.
         """
-        have = self.weights
+        current = self.weights
         for path, value in values.items():
-            if path not in have:
-                raise unknown("weight", path, have)
-            if np.shape(value) != have[path].shape:
+            if path not in current:
+                raise unknown("weight", path, current)
+            if np.shape(value) != current[path].shape:
                 raise ShapeError(
-                    f"The weight {path!r} has shape {have[path].shape} but was given "
+                    f"The weight {path!r} has shape {current[path].shape} but was given "
                     f"{np.shape(value)}."
                 )
         self.replace_weights({path: jnp.asarray(v, jnp.float32) for path, v in values.items()})
 
     def replace_weights(self, values: Mapping[str, jax.Array]) -> None:
-        """Replace weights of the network, and in the state that training continues from."""
+        """Replace weights of the network and of the train state."""
         self.net = with_weights(self.net, values)
         if self.train_state is not None:
             params, model_state = weights(self.net, "param"), weights(self.net, "state")
@@ -164,7 +164,7 @@ class BaseModel:
             )
 
     def summary(self) -> str:
-        """Return a table of the layers: shapes, weights and floating-point operations a sample."""
+        """Return a table of the layers: output shapes, weights, and FLOPs per sample."""
         from gradus.models.summary import summarize
 
         self.require_built("summary")
@@ -173,10 +173,10 @@ class BaseModel:
     def __repr__(self) -> str:
         return f"Model({self.net!r}, optimizer={self.optimizer!r})"
 
-    # --- the model and its data, checked against each other -------------------------------------
+    # --- checks of the model and its data -------------------------------------------------------
 
     def prepare_task(self, data: TrainingData) -> Task:
-        """Build the network for the data, and return the task fitted to them, after all checks."""
+        """Build the network for the data, and return the task fitted to it, after all checks."""
         self.build(data.example)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         task = self.task_for(data.samples.x, data.samples.y)
@@ -206,7 +206,7 @@ class BaseModel:
         return self._check_task(self.task, x, y, where)
 
     def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:
-        """Return a task fitted to the targets; note what is doubtful."""
+        """Return a task fitted to the targets; add warnings to the history's notes."""
         notes = check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         for note in notes:
             if note not in self.history.notes:
@@ -214,12 +214,12 @@ class BaseModel:
         return fit_metrics(task, y)
 
     def check_input(self, x: Any) -> None:
-        """Refuse inputs that the built network cannot take."""
+        """Check that inputs have the shapes that the network was built for."""
         if self.example is not None:
             arguments.check_shapes(self.example, x)
 
     def require_values(self) -> None:
-        """Refuse to go on if a hyperparameter is still a set of values."""
+        """Raise if a hyperparameter is still a set of values."""
         for name, hyper in self.spaces.items():
             raise GradusError(
                 f"{name} is {hyper.space!r}, a set of values: to try them write "
@@ -227,6 +227,6 @@ class BaseModel:
             )
 
     def require_built(self, verb: str) -> None:
-        """Refuse to go on if the network has no weights."""
+        """Raise if the network has no weights."""
         if not self.built:
             raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")

@@ -1,4 +1,4 @@
-"""The network of an autoencoder: an encoder, a decoder, and what may stand between and before."""
+"""The network of an autoencoder: an encoder and a decoder, with optional noise and code layers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from gradus.nn.layers.dense import Activation, Dense
 from gradus.nn.layers.dropout import Dropout, GaussianNoise, MaskingNoise, SaltAndPepperNoise
 from gradus.nn.layers.reshaping import Flatten, Reshape
 
-# What stands beside fully connected layers in an encoder and needs no counterpart in its mirror.
-PASSED_OVER = (Flatten, Dropout, GaussianNoise, MaskingNoise, SaltAndPepperNoise)
+# The layers of an encoder that need no counterpart in its mirror image.
+UNMIRRORED = (Flatten, Dropout, GaussianNoise, MaskingNoise, SaltAndPepperNoise)
 
 
 class EncoderDecoder(Layer):
     """`x → decoder(code(encoder(noise(x))))`, of the shape of `x`.
 
     Args:
-        encoder: from samples to what the code is made of.
-        decoder: from codes to samples; a `TiedDecoder` is told the samples' shape.
-        noise: what corrupts the input in training, or None.
-        code: what makes the code of the encoder's output, such as `Sparsity`, or None.
-        tied: whether the decoder, a `TiedDecoder`, works with the encoder's kernels.
+        encoder: from samples to the input of `code`, or to codes.
+        decoder: from codes to samples; `build` sets the sample shape of a `TiedDecoder`.
+        noise: a layer that corrupts the input in training, or None.
+        code: a layer that turns the encoder's output into the code, such as `Sparsity`, or None.
+        tied: whether the decoder, a `TiedDecoder`, uses the encoder's kernels.
 
     Raises:
-        ShapeError: if the decoder makes something else than samples; it names both shapes.
+        ShapeError: if the decoder's outputs are not shaped like samples; it names both shapes.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EncoderDecoder(Layer):
         self.tied = tied
 
     def build(self, shape: Any) -> None:
-        """Tell a mirror what it is to restore."""
+        """Set the sample shape of a mirrored decoder."""
         if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape):
             raise GradusError("An autoencoder takes one array as x, not several inputs.")
         if isinstance(self.decoder, TiedDecoder):
@@ -57,13 +57,13 @@ class EncoderDecoder(Layer):
 
     def call(self, x: Any) -> Any:
         """Return the reconstruction of `x`."""
-        restored = self.decode(self.encode(x))
-        if restored.shape != x.shape:
+        decoded = self.decode(self.encode(x))
+        if decoded.shape != x.shape:
             raise ShapeError(
-                f"The decoder makes samples of shape {tuple(restored.shape[1:])}, but the input's "
+                f"The decoder makes samples of shape {tuple(decoded.shape[1:])}, but the input's "
                 f"have {tuple(x.shape[1:])}: end it with a layer of that shape."
             )
-        return restored
+        return decoded
 
     def encode(self, x: Any) -> Any:
         """Return the codes of `x`."""
@@ -71,7 +71,7 @@ class EncoderDecoder(Layer):
         return hidden if self.code is None else self.code(hidden)
 
     def decode(self, codes: Any) -> Any:
-        """Return the samples that codes stand for."""
+        """Return the samples decoded from codes."""
         if not self.tied:
             return self.decoder(codes)
         kernels = [layer.kernel for layer in dense_layers(self.encoder)]
@@ -79,30 +79,30 @@ class EncoderDecoder(Layer):
 
 
 class EncoderOrDecoder(Layer):
-    """One half of a codec as a network of its own.
+    """The encoder or the decoder of an `EncoderDecoder` as a network.
 
     Args:
-        codec: the whole.
-        decoding: whether it is the half from codes to samples.
+        net: the network of both.
+        decoding: whether it is the decoder.
     """
 
-    def __init__(self, codec: EncoderDecoder, decoding: bool = False) -> None:
-        self.codec = codec
+    def __init__(self, net: EncoderDecoder, decoding: bool = False) -> None:
+        self.net = net
         self.decoding = decoding
 
     def call(self, x: Any) -> Any:
-        """Return the codes of `x`, or the samples."""
-        return self.codec.decode(x) if self.decoding else self.codec.encode(x)
+        """Return the codes of samples, or the samples decoded from codes."""
+        return self.net.decode(x) if self.decoding else self.net.encode(x)
 
 
 class TiedDecoder(Layer):
-    """A decoder of fully connected layers, the mirror image of such an encoder.
+    """A decoder of fully connected layers, the mirror image of an encoder.
 
     Args:
         widths: the units of each layer but the last, whose units are the values of a sample.
-        activations: theirs.
+        activations: of each layer but the last.
         output_activation: of the last.
-        shape: of a sample; a `EncoderDecoder` fills it in.
+        shape: of a sample; an `EncoderDecoder` sets it.
     """
 
     def __init__(
@@ -118,27 +118,27 @@ class TiedDecoder(Layer):
         self.shape = shape
 
     def build(self, code: Any, *kernels: Any) -> None:
-        """Make the layers, with kernels of their own if they are not given any."""
+        """Make the layers, with their own kernels unless kernels are passed."""
         flat = len(self.shape) == 1
-        units = [*self.widths, math.prod(self.shape)]
-        ends = [*self.activations, self.output_activation if flat else None]
+        widths = [*self.widths, math.prod(self.shape)]
+        layer_activations = [*self.activations, self.output_activation if flat else None]
         self.layers: list[Layer] = [
-            DenseTransposed(end) if kernels else Dense(width, end)
-            for width, end in zip(units, ends, strict=True)
+            DenseTransposed(activation) if kernels else Dense(width, activation)
+            for width, activation in zip(widths, layer_activations, strict=True)
         ]
-        if not flat:  # the activation stands last, where a loss sees it
+        if not flat:  # the activation comes last, so that a loss recognizes it
             self.layers += [Reshape(tuple(self.shape)), Activation(self.output_activation)]
 
     def call(self, code: Any, *kernels: Any) -> Any:
-        """Return samples, made with the encoder's kernels, last to first, where they are given."""
-        y, left = code, iter(kernels)
+        """Return samples; with the encoder's kernels, last to first, if they are passed."""
+        y, remaining = code, iter(kernels)
         for layer in self.layers:
-            y = layer(y, next(left)) if isinstance(layer, DenseTransposed) else layer(y)
+            y = layer(y, next(remaining)) if isinstance(layer, DenseTransposed) else layer(y)
         return y
 
 
 class DenseTransposed(Layer):
-    """A fully connected layer with another one's kernel: `activation(x @ kernel.T + bias)`.
+    """A fully connected layer with another layer's kernel: `activation(x @ kernel.T + bias)`.
 
     `x` has shape `(batch, units)`, `kernel` `(d, units)`, `bias` `(d,)`, the output `(batch, d)`.
 
@@ -159,13 +159,13 @@ class DenseTransposed(Layer):
 
 
 def make_encoder(encoder: Any, activation: Any, code_activation: Any, owner: str) -> Layer:
-    """Return the encoder that was given, or that of a list of widths.
+    """Return the encoder for a list of widths; a layer is returned unchanged.
 
     Args:
         encoder: a layer, or widths, the code's last.
         activation: of all layers of such a list but the last.
         code_activation: of the last.
-        owner: who is asking, for an error.
+        owner: the name of the model, for an error.
 
     Raises:
         GradusError: for anything else, or no widths.
@@ -183,27 +183,25 @@ def make_encoder(encoder: Any, activation: Any, code_activation: Any, owner: str
 
 
 def dense_layers(encoder: Layer) -> list[Dense]:
-    """Return the fully connected layers of an encoder that has no others with weights.
+    """Return the fully connected layers of an encoder that has no other layers with weights.
 
     Raises:
         GradusError: naming another layer, which has no mirror image.
     """
-    found = []
+    dense: list[Dense] = []
     for layer in encoder.layers if isinstance(encoder, Sequential) else [encoder]:
         if isinstance(layer, Dense) and not isinstance(layer.activation, Layer):
-            found.append(layer)
-        elif not isinstance(layer, PASSED_OVER):
+            dense.append(layer)
+        elif not isinstance(layer, UNMIRRORED):
             raise GradusError(
                 "Only an encoder of Dense layers has a mirror image, which tied weights and an "
                 f"autoencoder without a decoder need; this one has {layer!r}. Write decoder=…"
             )
-    return found
+    return dense
 
 
 def mirrored_decoder(layers: Sequence[Dense], output_activation: Any) -> TiedDecoder:
     """Return the decoder whose layers, before its last one, are these in reverse."""
-    back = layers[::-1]
-    widths, ends = (
-        tuple(getattr(layer, name) for layer in back) for name in ("units", "activation")
-    )
-    return TiedDecoder(widths, ends, output_activation)
+    widths = tuple(layer.units for layer in reversed(layers))
+    layer_activations = tuple(layer.activation for layer in reversed(layers))
+    return TiedDecoder(widths, layer_activations, output_activation)

@@ -1,4 +1,4 @@
-"""How a model enters a training and leaves it: its train state, its history, its best weights."""
+"""The begin and end of a training: the model's train state, history and best weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradus.train.state import TrainState, init_train_state
 
 
 def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) -> TrainState:
-    """Return the state that the next training of a built model begins with; ready its history.
+    """Return the state at the beginning of a built model's next training; prepare its history.
 
     The optimizer state and the number of epochs continue from the last training; the best epoch so
     far is forgotten.
@@ -38,7 +38,7 @@ def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) 
     )
     rate, monitored = model.optimizer.learning_rate, (early_stopping.monitor, early_stopping.mode)
     if isinstance(rate, ReduceOnPlateau) and monitored != model.monitored and state.plateau_state:
-        # The best value of another number is no measure of this one.
+        # The best value of another number says nothing about this one.
         plateau_state = rate.init_state() | {"scale": state.plateau_state["scale"]}
         state = dataclasses.replace(state, plateau_state=plateau_state)
     model.monitored = monitored
@@ -51,7 +51,7 @@ def end_fit(
     early_stopping: EarlyStopping,
     interrupted: bool = False,
 ) -> None:
-    """Give the model its weights, the best where they were kept, and note how training ended."""
+    """Set the model's weights, the best if they were kept, and record how training ended."""
     history, stopping_state = model.history, train_state.stopping_state
     if interrupted:
         history.stopped = "interrupted"

@@ -1,4 +1,4 @@
-"""A generative adversarial network: two networks that learn from each other."""
+"""A generative adversarial network: a generator and a discriminator that compete."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LOSSES = ("non_saturating", "least_squares")
 class GeneratorAndDiscriminator(Layer):
     """A generator `G` and a discriminator `D` as one layer: `x → D(x), D(G(z))`.
 
-    The codes `z` are drawn from N(0, 1) anew at each call in training; outside it they are the
-    same at every call, so that what is measured does not waver.
+    In training, each call draws new codes `z` from N(0, 1); otherwise every call uses the same
+    codes, so that metrics do not fluctuate.
 
     Args:
         generator: from codes `(batch, code)` to samples like `x`.
@@ -43,7 +43,7 @@ class GeneratorAndDiscriminator(Layer):
         self.code = code
 
     def call(self, x: Any, training: bool) -> tuple[Any, Any]:
-        """Return the discriminator's outputs for samples and for what is generated, (batch, 1)."""
+        """Return the discriminator's outputs for real and for generated samples, (batch, 1)."""
         key = self.random() if training else prng.make_key(0)
         fake = self.generator(jax.random.normal(key, (x.shape[0], self.code)))
         if fake.shape != x.shape:
@@ -62,14 +62,14 @@ class GeneratorAndDiscriminator(Layer):
 
 @pytree
 class DiscriminatorTask(Task):
-    """What the discriminator learns: samples are real, what is generated is not.
+    """What the discriminator learns: to tell real samples from generated ones.
 
     Non-saturating: `−(1 − s) log D(x) − s log(1 − D(x)) − log(1 − D(G(z)))`, with s the label
     smoothing (Goodfellow et al. 2014; one-sided smoothing: Salimans et al. 2016). Least squares:
     `½ (D(x) − (1 − s))² + ½ D(G(z))²` (Mao et al. 2017).
 
     Attributes:
-        label_smoothing: s, by how much the label of real samples falls short of 1.
+        label_smoothing: s; the label of real samples is 1 − s.
         loss: "non_saturating" or "least_squares".
     """
 
@@ -77,37 +77,38 @@ class DiscriminatorTask(Task):
     loss: str = static(default="non_saturating")
 
     def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
-        """Return the loss, and the sums of it and of the samples told apart."""
+        """Return the loss, and the sums of losses and of correct decisions."""
         real, fake = _scores(forward(net, batch.x), self.loss)
-        label, square = 1 - self.label_smoothing, self.loss == "least_squares"
-        if square:
+        label, squared = 1 - self.label_smoothing, self.loss == "least_squares"
+        if squared:
             losses = 0.5 * (real - label) ** 2 + 0.5 * fake**2
         else:
             losses = label * softplus(-real) + (1 - label) * softplus(real) + softplus(fake)
-        middle = 0.5 if square else 0.0
-        told = 0.5 * ((real > middle).astype(jnp.float32) + (fake <= middle))
+        threshold = 0.5 if squared else 0.0
+        correct = 0.5 * ((real > threshold).astype(jnp.float32) + (fake <= threshold))
         samples, total = jnp.sum(batch.present), jnp.sum(batch.weight * losses)
-        sums = {"loss": total, "right": jnp.sum(batch.present * told), "samples": samples}
-        return total / samples, sums
+        correct = jnp.sum(batch.present * correct)
+        return total / samples, {"loss": total, "correct": correct, "samples": samples}
 
-    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
-        """Return the discriminator's loss, and the share of real and generated it tells right."""
+    def compute(self, accumulators: Accumulators) -> dict[str, jax.Array]:
+        """Return the discriminator's loss and its accuracy on real and generated samples."""
+        samples = accumulators["samples"]
         return {
-            "discriminator_loss": sums["loss"] / sums["samples"],
-            "discriminator_accuracy": sums["right"] / sums["samples"],
+            "discriminator_loss": accumulators["loss"] / samples,
+            "discriminator_accuracy": accumulators["correct"] / samples,
         }
 
     def metric_names(self) -> list[str]:
-        """Return the names that `compute` gives."""
+        """Return the names of the numbers that `compute` returns."""
         return ["discriminator_loss", "discriminator_accuracy"]
 
 
 @pytree
 class GeneratorTask(Task):
-    """What the generator learns: that the discriminator takes its samples for real.
+    """What the generator learns: to make the discriminator take its samples for real.
 
     Non-saturating: `−log D(G(z))` (Goodfellow et al. 2014), whose gradient does not vanish while
-    the discriminator is sure; least squares: `½ (D(G(z)) − 1)²` (Mao et al. 2017).
+    the discriminator is confident; least squares: `½ (D(G(z)) − 1)²` (Mao et al. 2017).
 
     Attributes:
         loss: "non_saturating" or "least_squares".
@@ -116,56 +117,57 @@ class GeneratorTask(Task):
     loss: str = static(default="non_saturating")
 
     def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
-        """Return the loss, and its sum."""
+        """Return the loss, and the sum of losses."""
         _, fake = _scores(forward(net, batch.x), self.loss)
-        square = self.loss == "least_squares"
-        losses = 0.5 * (fake - 1) ** 2 if square else softplus(-fake)
+        squared = self.loss == "least_squares"
+        losses = 0.5 * (fake - 1) ** 2 if squared else softplus(-fake)
         samples, total = jnp.sum(batch.present), jnp.sum(batch.weight * losses)
         return total / samples, {"loss": total, "samples": samples}
 
-    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
+    def compute(self, accumulators: Accumulators) -> dict[str, jax.Array]:
         """Return the generator's loss."""
-        return {"generator_loss": sums["loss"] / sums["samples"]}
+        return {"generator_loss": accumulators["loss"] / accumulators["samples"]}
 
     def metric_names(self) -> list[str]:
-        """Return the name that `compute` gives."""
+        """Return the name of the number that `compute` returns."""
         return ["generator_loss"]
 
 
 @pytree
 class AdversarialTask(Task):
-    """A discriminator and a generator that take turns: in each step one update of each.
+    """A discriminator and a generator that alternate: each step updates both, one after the other.
 
     Attributes:
-        discriminator: what the one learns.
-        generator: what the other learns.
+        discriminator: what the discriminator learns.
+        generator: what the generator learns.
     """
 
     discriminator: DiscriminatorTask
     generator: GeneratorTask
 
     def updates(self) -> tuple[tuple[str, Task], ...]:
-        """Return the discriminator's turn, then the generator's."""
+        """Return the discriminator's update, then the generator's."""
         return ("discriminator", self.discriminator), ("generator", self.generator)
 
-    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Any]:
-        """Return the sum of both losses, and the sums of both."""
-        one, its = self.discriminator.measure(net, batch)
-        other, sums = self.generator.measure(net, batch)
-        return one + other, (its, sums)
+    def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
+        """Return the sum of both losses, and the accumulators of both."""
+        (loss_d, sums_d), (loss_g, sums_g) = (
+            task.measure(net, batch) for _, task in self.updates()
+        )
+        return loss_d + loss_g, (sums_d, sums_g)
 
-    def compute(self, sums: Any) -> dict[str, jax.Array]:
+    def compute(self, accumulators: Accumulators) -> dict[str, jax.Array]:
         """Return the numbers of both; "loss" is the sum of their losses."""
-        its, other = sums
-        found = self.discriminator.compute(its) | self.generator.compute(other)
-        return {"loss": found["discriminator_loss"] + found["generator_loss"]} | found
+        sums_d, sums_g = accumulators
+        logs = self.discriminator.compute(sums_d) | self.generator.compute(sums_g)
+        return {"loss": logs["discriminator_loss"] + logs["generator_loss"]} | logs
 
     def metric_names(self) -> list[str]:
-        """Return the names that `compute` gives."""
+        """Return the names of the numbers that `compute` returns."""
         return ["loss", *self.discriminator.metric_names(), *self.generator.metric_names()]
 
     def predict(self, heads: Any) -> jax.Array:
-        """Return the discriminator's score of the samples that were given, (batch, 1)."""
+        """Return the discriminator's score of real samples, (batch, 1)."""
         loss = self.discriminator.loss
         score = _scores(heads, loss)[0][:, None]
         return score if loss == "least_squares" else jax.nn.sigmoid(score)
@@ -174,22 +176,29 @@ class AdversarialTask(Task):
 class GAN(Model):
     """A generative adversarial network (Goodfellow et al. 2014).
 
-    A generator turns random codes into samples; a discriminator tells them from real ones; each
+    A generator turns random codes into samples; a discriminator tells them from real ones. Each
     step is one update of the discriminator and then one of the generator, within the compiled
-    program. `layer_rates={"generator": 0.5}` of the optimiser gives them different rates.
+    program. An optimizer with `layer_rates={"generator": 0.5}` gives them different rates.
 
     Args:
         generator: any network from codes, `(batch, code)`, to samples.
         discriminator: any network from samples to one number each, with or without a sigmoid.
         code: the length of a code.
         loss: "non_saturating" or "least_squares".
-        label_smoothing: by how much the label of real samples falls short of 1.
-        optimizer: a name or an optimiser, of both; by default Adam with a rate of 2e-4 and β₁ = ½
+        label_smoothing: how much the label of real samples is below 1.
+        optimizer: a name or an optimizer, for both; by default Adam with a rate of 2e-4 and β₁ = ½
             (Radford et al. 2016).
         seed: of the weights, the codes, dropout and noise.
 
     Raises:
         GradusError: for an unknown loss, with the nearest name.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(5, 1, size=(32, 2))
+        >>> gan = gr.GAN(gr.mlp([8, 2]), gr.mlp([8, 1]), code=4)
+        >>> history = gan.fit(x, epochs=2, verbose=False)
+        >>> gan.sample(3).shape
+        (3, 2)
     """
 
     def __init__(
@@ -238,10 +247,8 @@ class GAN(Model):
         codes = np.asarray(codes, np.float32)
         if codes.ndim != 2 or codes.shape[1] != self.code:
             raise ShapeError(f"codes has shape {codes.shape}: write (n, {self.code}).")
-        generating: Any = self.net
-        return np.asarray(
-            inference.predict_batches(generating.generator, self.task.generator, codes)
-        )
+        net: Any = self.net
+        return np.asarray(inference.predict_batches(net.generator, self.task.generator, codes))
 
     @property
     def code(self) -> int:
@@ -250,6 +257,6 @@ class GAN(Model):
 
 
 def _scores(heads: Any, loss: str) -> list[jax.Array]:
-    """Return of each head `(batch,)`: the logits, or for least squares the outputs themselves."""
-    square = loss == "least_squares"
-    return [(predictions(None, head) if square else head.logits)[:, 0] for head in heads]
+    """Return the scores `(batch,)` of each head: the logits, or for least squares the outputs."""
+    squared = loss == "least_squares"
+    return [(predictions(None, head) if squared else head.logits)[:, 0] for head in heads]

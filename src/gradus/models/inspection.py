@@ -1,4 +1,4 @@
-"""Inside a network on one batch: what passes each layer, forward and back, and is it right."""
+"""Inside a network on one batch: the values and gradients in each layer, and a gradient check."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from gradus.rng import host_rng
 from gradus.train.batches import Batch
 from gradus.train.task import Supervised, Task
 
-STEP = 1e-5  # of a finite difference, in units of the weight or of 1
-NOTHING = 1e-6  # a gradient below which differences are only rounding
+STEP = 1e-5  # of a finite difference, relative to the weight or to 1
+MIN_GRADIENT = 1e-6  # below it, differences are only rounding
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerValues:
-    """What one layer did with a batch.
+    """The inputs, outputs, weights and gradients of one layer for a batch.
 
     Attributes:
-        inputs: what it was given, `(batch, ...)`; a tuple where its call takes several.
-        outputs: what it made of it.
-        gradient: of the loss by the outputs, of their shape; None without a loss. Where the layer
-            ends the network in a softmax or sigmoid, by what that was given, its logits.
+        inputs: the layer's inputs, `(batch, ...)`; a tuple if its call takes several.
+        outputs: the layer's outputs.
+        gradient: of the loss with respect to the outputs, of their shape; None without a loss. If
+            the layer ends the network with a softmax or sigmoid, with respect to the logits.
         weights: the layer's weights by name.
-        gradients: of the loss by those of them that are trained.
+        gradients: of the loss with respect to the layer's trained weights.
     """
 
     inputs: Any
@@ -46,16 +46,16 @@ class LayerValues:
 
 
 def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[str, LayerValues]:
-    """Return what passes each layer of a network, forward and back, for one batch.
+    """Return the inputs, outputs and gradients of each layer of a network, for one batch.
 
-    Of a layer that is called several times it is the first input and the last output, and the
-    gradients of all its calls together.
+    A layer that is called several times has the first input, the last output, and the gradients of
+    all its calls together.
 
     Args:
         model: a built model.
         x: inputs, `(n, ...)`, all in one batch.
         y: targets; without them there are no gradients.
-        training: whether layers behave as in training (dropout, batch normalisation).
+        training: whether layers behave as in training (dropout, batch normalization).
 
     Returns:
         The layers by path, in the order in which their calls end: parts before the whole, the
@@ -63,87 +63,104 @@ def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[
 
     Raises:
         GradusError: if the model is not built, or x and y do not fit it.
+
+    Example:
+        >>> x = np.ones((4, 3), np.float32)
+        >>> model = gr.Model(gr.mlp([5, 2]), "mse").build(x)
+        >>> layers = gr.inside(model, x, np.zeros((4, 2)))
+        >>> list(layers), layers["dense"].outputs.shape, layers["dense"].gradients["kernel"].shape
+        (['dense', 'dense_1', ''], (4, 5), (3, 5))
     """
-    net, task, batch = _prepared(model, x, y, "inside")
-    zeros, order = _zeros(net, batch.x, training, model.seed)
-    by_weight: dict[str, Any] = {}
-    by_output: dict[str, Any] = {}
+    net, task, batch = _prepare(model, x, y, "inside")
+    zeros, order = _output_zeros(net, batch.x, training, model.seed)
+    of_weights: dict[str, Any] = {}
+    of_outputs: dict[str, Any] = {}
     if y is None and isinstance(task, Supervised):
-        inputs, outputs = _forward(net, batch.x, training, model.seed)
+        inputs, outputs = _call_recorded(net, batch.x, training, model.seed)
     else:
         params = weights(net, "param")
-        (by_weight, by_output), (inputs, outputs) = _back(
+        (of_weights, of_outputs), (inputs, outputs) = _differentiate_recorded(
             params, zeros, net, task, batch, training, model.seed
         )
-    seen = _arrays((weights(net), by_weight, by_output, inputs, outputs))
+    values = jax.tree.map(np.asarray, (weights(net), of_weights, of_outputs, inputs, outputs))
     layers = dict(named_layers(net))
-    return {path: _of_layer(layers[path], path, *seen) for path in order}
+    return {path: _layer_values(layers[path], path, *values) for path in order}
 
 
 def check_gradients(
     model: Model, x: Any, y: Any = None, most: int = 20, training: bool = False
 ) -> dict[str, float]:
-    """Return how far the gradient is from finite differences, for each trained weight.
+    """Return how far the gradient of each trained weight is from finite differences.
 
     The central difference `(L(w + h) − L(w − h)) / 2h` has an error of order h²; both it and the
     gradient are computed in float64. The error is the largest difference of the two among the
-    elements looked at, over the largest of these elements' magnitudes (at least 1e-6): some 1e-7
-    or less where the gradient is right. Where a loss has a kink, such as ReLU at exactly zero, the
-    two rightly differ.
+    checked elements, over the largest magnitude of these elements (at least 1e-6): about 1e-7 or
+    less if the gradient is right. At a kink of the loss, such as ReLU at exactly zero, the two
+    legitimately differ.
 
     Args:
         model: a built model.
         x: inputs, `(n, ...)`, all in one batch.
         y: targets.
-        most: how many elements of each weight are looked at, drawn at random.
-        training: whether layers behave as in training, dropout always of the same units.
+        most: how many elements of each weight are checked, drawn at random.
+        training: whether layers behave as in training; dropout always drops the same units.
 
     Returns:
         The relative errors by the weight's path.
 
     Raises:
         GradusError: if the model is not built, or x and y do not fit it.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+        >>> model = gr.Model(gr.mlp([5, 2], "tanh"), "mse").build(x)
+        >>> max(gr.check_gradients(model, x, np.zeros((4, 2))).values()) < 1e-6
+        True
     """
-    net, task, batch = _prepared(model, x, y, "check_gradients")
+    net, task, batch = _prepare(model, x, y, "check_gradients")
     if y is None and isinstance(task, Supervised):
         raise GradusError("check_gradients needs targets: write check_gradients(model, x, y).")
     params = weights(net, "param")
-    draw = host_rng(model.seed, "finite differences")
+    rng = host_rng(model.seed, "finite differences")
     rows, ends = [], np.cumsum([0, *(weight.size for weight in params.values())])
     for start, weight in zip(ends, params.values(), strict=False):
-        rows.append(start + draw.choice(weight.size, min(most, weight.size), replace=False))
+        rows.append(start + rng.choice(weight.size, min(most, weight.size), replace=False))
     with jax.enable_x64(True):
-        wide = jax.tree.map(_widened, (params, net, task, batch))
-        exact, differences = _compared(*wide, np.concatenate(rows), training, model.seed)
+        arguments = jax.tree.map(_to_float64, (params, net, task, batch))
+        exact, differences = _gradient_and_differences(
+            *arguments, np.concatenate(rows), training, model.seed
+        )
         exact, differences = np.asarray(exact), np.asarray(differences)
-    cuts = np.cumsum([len(own) for own in rows])[:-1]
+    cuts = np.cumsum([len(part) for part in rows])[:-1]
     return {
-        path: float(np.abs(g - d).max() / max(np.abs(g).max(), np.abs(d).max(), NOTHING))
+        path: float(np.abs(g - d).max() / max(np.abs(g).max(), np.abs(d).max(), MIN_GRADIENT))
         for path, g, d in zip(
             params, np.split(exact, cuts), np.split(differences, cuts), strict=True
         )
     }
 
 
-def _of_layer(
-    layer: Layer, path: str, shown: Any, by_weight: Any, by_output: Any, inputs: Any, outputs: Any
+def _layer_values(
+    layer: Layer,
+    path: str,
+    all_weights: Any,
+    of_weights: Any,
+    of_outputs: Any,
+    inputs: Any,
+    outputs: Any,
 ) -> LayerValues:
-    """Return what concerns one layer, from what was seen of all."""
-    own = {name: join_path(path, name) for name in layer.__dict__.get("_weights", {})}
-    given = inputs[path]
+    """Return the values of one layer, from those of all layers."""
+    paths = {name: join_path(path, name) for name in layer.__dict__.get("_weights", {})}
     return LayerValues(
-        inputs=given[0] if len(given) == 1 else given,
+        inputs=inputs[path][0] if len(inputs[path]) == 1 else inputs[path],
         outputs=outputs[path],
-        gradient=by_output.get(path),
-        weights={name: shown[where] for name, where in own.items()},
-        gradients={name: by_weight[where] for name, where in own.items() if where in by_weight},
+        gradient=of_outputs.get(path),
+        weights={name: all_weights[where] for name, where in paths.items()},
+        gradients={name: of_weights[where] for name, where in paths.items() if where in of_weights},
     )
 
 
-# --- the arithmetic ----------------------------------------------------------------------------
-
-
-def _prepared(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Batch]:
+def _prepare(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Batch]:
     """Return the network, the task and one batch of all samples, after all checks."""
     if not model.built:
         raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
@@ -155,17 +172,19 @@ def _prepared(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Bat
     return net, task, Batch(x, y, ones, ones)
 
 
-def _called(net: Layer, training: bool, seed: int) -> Layer:
-    """Return a copy of the network to be called, which keeps what passes its layers."""
+def _recording_copy(net: Layer, training: bool, seed: int) -> Layer:
+    """Return a copy of the network that, when called, records the values in its layers."""
     return fresh(net, prng.make_key(seed), training=training, recording=True)
 
 
-def _zeros(net: Layer, x: Any, training: bool, seed: int) -> tuple[dict[str, Any], list[str]]:
+def _output_zeros(
+    net: Layer, x: Any, training: bool, seed: int
+) -> tuple[dict[str, Any], list[str]]:
     """Return zeros like the outputs of each layer, and the layers in the order of their calls."""
     order: list[str] = []
 
     def call(net: Layer, x: Any) -> Any:
-        copy = _called(net, training, seed)
+        copy = _recording_copy(net, training, seed)
         copy(x)
         order[:] = recorded(copy)[1]
         return recorded(copy)[1]
@@ -174,23 +193,23 @@ def _zeros(net: Layer, x: Any, training: bool, seed: int) -> tuple[dict[str, Any
 
 
 @functools.partial(jax.jit, static_argnames=("training", "seed"))
-def _forward(net: Layer, x: Any, training: bool, seed: int) -> Any:
-    copy = _called(net, training, seed)
+def _call_recorded(net: Layer, x: Any, training: bool, seed: int) -> Any:
+    copy = _recording_copy(net, training, seed)
     copy(x)
     return recorded(copy)
 
 
 @functools.partial(jax.jit, static_argnames=("training", "seed"))
-def _back(
+def _differentiate_recorded(
     params: Any, zeros: Any, net: Layer, task: Task, batch: Batch, training: bool, seed: int
 ) -> Any:
-    """Return the loss's gradients by weights and outputs, and what passed the layers.
+    """Return the gradients of weights and outputs, and the layers' inputs and outputs.
 
-    The gradient of an output is that of zeros which are added to it.
+    The gradient of an output is the gradient of zeros that are added to it.
     """
 
     def loss_of(params: Any, zeros: dict[str, Any]) -> Any:
-        copy = _called(with_weights(net, params), training, seed)
+        copy = _recording_copy(with_weights(net, params), training, seed)
         for path, layer in named_layers(copy):
             if path in zeros:
                 _add_to_outputs(layer, zeros[path])
@@ -201,18 +220,18 @@ def _back(
 
 
 @functools.partial(jax.jit, static_argnames=("training", "seed"))
-def _compared(
+def _gradient_and_differences(
     params: Any, net: Layer, task: Task, batch: Batch, rows: Any, training: bool, seed: int
 ) -> Any:
-    """Return the gradient and the central differences at some elements of all weights in a row."""
+    """Return the gradient and the central differences at some elements of the joined weights."""
     flat = jnp.concatenate([weight.reshape(-1) for weight in params.values()])
 
     def loss_of(flat: jax.Array) -> jax.Array:
-        moved, start = {}, 0
+        unflattened, start = {}, 0
         for path, weight in params.items():
-            moved[path] = flat[start : start + weight.size].reshape(weight.shape)
+            unflattened[path] = flat[start : start + weight.size].reshape(weight.shape)
             start += weight.size
-        copy = fresh(with_weights(net, moved), prng.make_key(seed), training=training)
+        copy = fresh(with_weights(net, unflattened), prng.make_key(seed), training=training)
         return task.measure(copy, batch)[0]
 
     def difference(row: jax.Array) -> jax.Array:
@@ -225,7 +244,7 @@ def _compared(
 def _add_to_outputs(layer: Layer, zeros: Any) -> None:
     """Have one fresh copy of a layer add `zeros` to its outputs, and to the logits behind them.
 
-    The new outputs keep what is known of the old ones: their head and their mask.
+    The new outputs keep the head and the mask of the old ones.
     """
     call = layer.call
 
@@ -242,9 +261,11 @@ def _add_to_outputs(layer: Layer, zeros: Any) -> None:
     def call_with_zeros(*inputs: Any, **options: Any) -> Any:
         with heads.record_heads() as recorder:
             outputs = call(*inputs, **options)
-            made = [recorder.head_of(y) for y in jax.tree.leaves(outputs)]
-        made = jax.tree.unflatten(jax.tree.structure(outputs), made)
-        return jax.tree.map(add, made, outputs, zeros, is_leaf=lambda p: isinstance(p, heads.Head))
+            leaves = [recorder.head_of(y) for y in jax.tree.leaves(outputs)]
+        heads_of = jax.tree.unflatten(jax.tree.structure(outputs), leaves)
+        return jax.tree.map(
+            add, heads_of, outputs, zeros, is_leaf=lambda p: isinstance(p, heads.Head)
+        )
 
     layer.__dict__["call"] = call_with_zeros
 
@@ -257,11 +278,7 @@ def _is_float(y: Any) -> bool:
     return bool(jnp.issubdtype(y.dtype, jnp.floating))
 
 
-def _widened(leaf: Any) -> Any:
+def _to_float64(leaf: Any) -> Any:
     """Return a leaf in float64 if it holds floating-point numbers."""
     array = np.asarray(leaf)
     return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else leaf
-
-
-def _arrays(tree: Any) -> Any:
-    return jax.tree.map(np.asarray, tree)

@@ -27,14 +27,19 @@ def mlp(
     Args:
         widths: the units of each layer; the last are the outputs.
         activation: of all layers but the last.
-        output_activation: of the last; None for logits or values.
+        output_activation: of the last; None for logits or unbounded values.
         dropout: the share dropped after each hidden layer; none at 0.
-        batch_norm: whether each hidden layer is normalised before its activation.
+        batch_norm: whether each hidden layer is normalized before its activation.
         kernel_initializer: how the kernels are drawn.
         kernel_regularizer: a penalty on the kernels.
 
     Raises:
-        GradusError: for no widths at all.
+        GradusError: if `widths` is empty or not a list.
+
+    Example:
+        >>> net = gr.init(gr.mlp([8, 3], output_activation="softmax"), 0, np.ones((5, 4)))
+        >>> net(np.ones((5, 4))).shape
+        (5, 3)
     """
     if isinstance(widths, int) or not len(widths):
         raise GradusError(f"mlp({widths!r}): write a list of widths, such as mlp([128, 64, 10]).")

@@ -1,4 +1,4 @@
-"""`Model`: the object that people hold, with the verbs that train it, save it and load it."""
+"""`Model`: a network with its loss and optimizer, and methods to train, save and load it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ Callback = Callable[["Model", int, Mapping[str, float]], Any]
 
 
 class Model(BaseModel):
-    """A network with its loss, optimizer and metrics: trained, evaluated, used and saved.
+    """A network with its loss, optimizer and metrics, to train, evaluate, use and save.
 
     Args:
         net: a layer, usually `Sequential`; it is copied and built when the data are first seen.
         loss: a name, a loss or a function of `(y_true, y_pred)`; for several outputs a dict or a
-            list of them; or a `Task` of one's own.
+            list of them; or a `Task` of your own.
         optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
-        loss_weights: for several outputs the share of each loss.
+        loss_weights: for several outputs, the weight of each loss.
         penalty: a penalty on every kernel, such as `L2(1e-4)`.
         seed: of the weights, dropout and noise.
 
@@ -54,6 +54,14 @@ class Model(BaseModel):
 
     Raises:
         GradusError: for unknown names, with the nearest valid one.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+        >>> net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(2, "softmax")])
+        >>> model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.05), ["accuracy"])
+        >>> history = model.fit(x, (x[:, 0] > 0).astype(int), epochs=9, verbose=False)
+        >>> model.predict_classes(x[[0, -1]]).tolist()
+        [0, 1]
     """
 
     def fit(
@@ -88,30 +96,30 @@ class Model(BaseModel):
             x: inputs, `(n, ...)`: an array, or a dict or tuple of arrays for several inputs.
             y: targets, `(n, ...)`; None for a task that needs none.
             batch_size: samples of a step, 1 for online training, None for all (full batch). The
-                default is lowered to the number of samples where those are fewer.
+                default is reduced to the number of samples if there are fewer.
             epochs: how often each sample is seen.
-            validation_split: the share of samples, drawn at random and by class where y are
-                labels, that is not trained on but evaluated after each epoch.
+            validation_split: the share of samples, drawn at random and stratified if y are labels,
+                that is not trained on but evaluated after each epoch.
             validation_data: `(x, y)` or `(x, y, weight)` to evaluate instead.
-            class_weight: a dict from label to weight, or "balanced"; validation is without it.
+            class_weight: a dict from label to weight, or "balanced"; validation ignores it.
             sample_weight: the weight of each sample in the loss, `(n,)`: a batch's loss is
                 `Σ w l / n`, as in Keras, so that a weight of 2 is a sample seen twice.
             shuffle_seed: of the order of samples and of the validation split.
             patience: epochs without improvement after which training stops; None for never.
-            monitor: what is watched, such as "val_loss" (the default with validation, else
+            monitor: the monitored number, such as "val_loss" (the default with validation, else
                 "loss") or "val_accuracy".
-            mode: "min" or "max", whether less or more of it is better, where its name does not
-                tell.
-            min_delta: what counts as an improvement is more than this.
-            target: training stops when the watched number is at least as good.
+            mode: "min" or "max", whether smaller or larger values are better; only needed if the
+                name does not tell.
+            min_delta: an improvement is more than this.
+            target: training stops when the monitored number is at least as good.
             restore_best: whether, with `patience` or `target`, the best epoch's weights are kept.
             callbacks: functions `f(model, epoch, logs)` called after each epoch; one that returns
                 True ends the training.
-            checkpoint: a folder that is written from time to time, to continue from.
+            checkpoint: a folder for checkpoints, to resume from.
             checkpoint_every: seconds between two checkpoints.
-            resume: a checkpoint's folder to continue from, to `epochs` in all, bit for bit as if
-                training had never been interrupted.
-            probes: whether layer statistics are recorded, at a few percent of the time.
+            resume: the folder of a checkpoint to resume from, to `epochs` in total, bit for bit as
+                if training had never been interrupted.
+            probes: whether layer statistics are recorded, which takes a few percent of the time.
             devices: how many devices share each batch, or "all" of them; None for one. The result
                 is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
@@ -121,7 +129,7 @@ class Model(BaseModel):
 
         Raises:
             DataError: for data that cannot be trained on.
-            GradusError: for settings that cannot be.
+            GradusError: for invalid settings.
         """
         self.require_values()
         arguments.refuse_spaces(locals())
@@ -194,7 +202,7 @@ class Model(BaseModel):
         steps: int = 100,
         batch_size: int = DEFAULT_BATCH,
     ) -> RangeTest:
-        """Try growing learning rates in one short training, which leaves the model as it is.
+        """Try growing learning rates in one short training, which leaves the model unchanged.
 
         Args:
             x: inputs, as in `fit`.
@@ -226,7 +234,7 @@ class Model(BaseModel):
         """Save the model to the folder `path`: settings, weights and history, without pickle.
 
         Raises:
-            SavedError: if the folder cannot be written; a model saved there before stays whole.
+            SavedError: if the folder cannot be written; a model saved there before stays intact.
         """
         return saving.save_model(self, Path(path))
 
@@ -236,19 +244,19 @@ class Model(BaseModel):
 
         Args:
             path: the folder.
-            custom: classes of one's own (layers, losses, ...) that the model uses.
+            custom: your own classes (layers, losses, ...) that the model uses.
 
         Raises:
-            SavedError: if the folder is no model's, was altered, or needs a class not given.
+            SavedError: if the folder holds no model, was altered, or needs a class not in `custom`.
         """
         return cast("Model", saving.load_model(Path(path), custom))
 
     def load_weights(self, path: str | Path, skip_missing: bool = False) -> list[str]:
-        """Put saved weights into the built network, by the names of their layers.
+        """Load saved weights into the built network, by the names of their layers.
 
         Args:
             path: the folder of a saved model, or a safetensors file.
-            skip_missing: whether weights that only one side has are passed over.
+            skip_missing: whether to skip weights that only one side has.
 
         Returns:
             The paths of the weights that were loaded.
@@ -264,7 +272,7 @@ class Model(BaseModel):
     def _fingerprint(
         self, config: FitConfig, data: TrainingData, early_stopping: EarlyStopping, saved: Any
     ) -> dict[str, Any]:
-        """Return what must be equal for a training to continue, where anyone will compare it."""
+        """Return the fingerprint of a training; empty if nothing will compare it."""
         if saved is None and not distributed.is_multi_process(config.mesh):
             return {}
         return checkpoints.training_fingerprint(
@@ -279,7 +287,7 @@ class Model(BaseModel):
         )
 
     def _listener(self, callback: Callback) -> Listener:
-        """Return a listener that gives the model its present weights and calls the callback."""
+        """Return a listener that updates the model's weights and calls the callback."""
 
         def listen(train_state: TrainState, history: History) -> bool:
             self.train_state = train_state
@@ -291,8 +299,6 @@ class Model(BaseModel):
     def _explain_divergence(
         self, train_state: TrainState, task: Task, samples: Samples, rows: Any, config: FitConfig
     ) -> None:
-        """Note where training diverged, and what to try."""
-        where = locate_divergence(
-            train_state, self.net, self.optimizer, task, samples, rows, config
-        )
-        self.history.notes.append(where)
+        """Add a note on where training diverged, and what to try."""
+        note = locate_divergence(train_state, self.net, self.optimizer, task, samples, rows, config)
+        self.history.notes.append(note)

@@ -1,4 +1,4 @@
-"""Rosenblatt's perceptron and its own learning rule."""
+"""Rosenblatt's perceptron and its learning rule."""
 
 from __future__ import annotations
 
@@ -30,26 +30,27 @@ class PerceptronRule(Task):
     fixed: the derivative with respect to w is `(ŷ − y) x` (Rosenblatt 1958).
 
     Attributes:
-        threshold: θ, what the weighted sum must exceed.
+        threshold: θ, which the weighted sum must exceed.
     """
 
     threshold: float = 0.0
 
     def measure(self, net: Layer, batch: Batch) -> tuple[jax.Array, Accumulators]:
-        """Return the surrogate of the batch, and the sums of errors and of samples."""
+        """Return the surrogate loss of the batch, and the numbers of errors and of samples."""
         z = forward(net, batch.x).logits  # (batch, units)
-        wrong = jax.lax.stop_gradient(step(z - self.threshold)) - batch.y
-        surrogate = jnp.sum(batch.weight * jnp.sum(wrong * z, axis=-1))
-        missed = batch.present * jnp.any(wrong != 0, axis=-1)
-        return surrogate, {"errors": jnp.sum(missed), "samples": jnp.sum(batch.present)}
+        error = jax.lax.stop_gradient(step(z - self.threshold)) - batch.y
+        surrogate = jnp.sum(batch.weight * jnp.sum(error * z, axis=-1))
+        is_wrong = batch.present * jnp.any(error != 0, axis=-1)
+        return surrogate, {"errors": jnp.sum(is_wrong), "samples": jnp.sum(batch.present)}
 
-    def compute(self, sums: Accumulators) -> dict[str, jax.Array]:
-        """Return the number of wrong samples and the share of right ones; "loss" is the wrong."""
-        share = sums["errors"] / jnp.maximum(sums["samples"], 1)
-        return {"loss": share, "errors": sums["errors"], "accuracy": 1 - share}
+    def compute(self, accumulators: Accumulators) -> dict[str, jax.Array]:
+        """Return the number of errors and the accuracy; "loss" is the share of errors."""
+        errors = accumulators["errors"]
+        share = errors / jnp.maximum(accumulators["samples"], 1)
+        return {"loss": share, "errors": errors, "accuracy": 1 - share}
 
     def metric_names(self) -> list[str]:
-        """Return the names that `compute` gives."""
+        """Return the names of the numbers that `compute` returns."""
         return ["loss", "errors", "accuracy"]
 
     def predict(self, heads: Any) -> jax.Array:
@@ -58,16 +59,23 @@ class PerceptronRule(Task):
 
 
 class Perceptron(Model):
-    """One layer of threshold units: `ŷ = 1 if x·w + b > θ else 0`, trained by its own rule.
+    """One layer of threshold units, `ŷ = 1 if x·w + b > θ else 0`, trained by its own rule.
 
-    Each sample that it gets wrong moves the weights, `w ← w + η (y − ŷ) x`, until an epoch passes
-    without an error or the epochs are over. If the classes can be separated by a hyperplane it
-    gets there (Novikoff 1962); AND and OR can, XOR cannot. Weights start at zero.
+    Each misclassified sample updates the weights, `w ← w + η (y − ŷ) x`, until an epoch passes
+    without an error or all epochs are done. If a hyperplane separates the classes, training
+    converges (Novikoff 1962): AND and OR are separable, XOR is not. Weights start at zero.
 
     Args:
         units: the number of outputs.
-        learning_rate: η; from weights of zero and θ = 0 its value does not change the decisions.
+        learning_rate: η; with weights of zero and θ = 0 its value does not change the decisions.
         threshold: θ.
+
+    Example:
+        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> model = gr.Perceptron()
+        >>> history = model.fit(x, x.all(1), epochs=20, verbose=False)  # AND
+        >>> model.predict_classes(x).tolist(), model.separated
+        ([0, 0, 0, 1], True)
     """
 
     def __init__(self, units: int = 1, learning_rate: float = 1.0, threshold: float = 0.0) -> None:
@@ -76,7 +84,7 @@ class Perceptron(Model):
         self.settings = {"units": units, "learning_rate": learning_rate, "threshold": threshold}
         self.units = units
 
-    def fit(  # type: ignore[override]  # the rule leaves no choice of batch and monitor
+    def fit(  # type: ignore[override]  # the rule fixes batch size and monitor
         self, x: Any, y: Any, *, epochs: int = 100, shuffle_seed: int = 0, **options: Any
     ) -> History:
         """Train sample by sample until an epoch passes without an error.
@@ -84,14 +92,14 @@ class Perceptron(Model):
         Args:
             x: inputs, `(n, d)`.
             y: targets 0 or 1, `(n,)` for one unit or `(n, units)`.
-            epochs: the most epochs.
+            epochs: the maximum number of epochs.
             shuffle_seed: of the order of samples.
-            options: more of `Model.fit`'s, such as `verbose`.
+            options: other arguments of `Model.fit`, such as `verbose`.
 
         Raises:
             DataError: for targets other than 0 and 1 or of another shape.
         """
-        targets = self._targets(y)
+        targets = self._check_targets(y)
         history = super().fit(
             x,
             targets,
@@ -107,14 +115,14 @@ class Perceptron(Model):
         if not self.separated:
             history.notes.append(
                 f"After {history.epochs} epochs {int(history['errors'][-1])} of {len(targets)} "
-                "samples were still wrong in the last one: no hyperplane may separate these "
-                "classes, as none does for XOR. A network with a hidden layer can: gr.mlp."
+                "samples were still wrong in the last one: perhaps no hyperplane separates these "
+                "classes, as for XOR. A network with a hidden layer can: gr.mlp."
             )
         return history
 
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Return the number of errors and the accuracy on some data."""
-        return super().evaluate(x, self._targets(y), sample_weight)
+        return super().evaluate(x, self._check_targets(y), sample_weight)
 
     def predict_classes(self, x: Any) -> np.ndarray:
         """Return the outputs 0 and 1, `(n,)` for one unit or `(n, units)`."""
@@ -124,9 +132,9 @@ class Perceptron(Model):
     @property
     def separated(self) -> bool:
         """Whether the last epoch passed without an error."""
-        return bool(self.history.epochs) and self.history["errors"][-1] == 0
+        return bool(self.history.epochs and self.history["errors"][-1] == 0)
 
-    def _targets(self, y: Any) -> np.ndarray:
+    def _check_targets(self, y: Any) -> np.ndarray:
         targets = as_array(y, "y")
         targets = targets[:, None] if targets.ndim == 1 else targets
         if targets.ndim != 2 or targets.shape[1] != self.units:

@@ -1,8 +1,9 @@
-"""Models on the disk: a folder of settings, weights, history and where training stood.
+"""Saved models: a folder of settings, weights, history and train state.
 
-`model.json` says how the network and what it learns are made (`gradus.serialization`) and holds the
-checksums; `weights.safetensors` the weights by path; `history.parquet` the numbers by epoch;
-`training.safetensors` the probes and the optimiser's state, so that `fit` goes on where it ended.
+`model.json` describes the network and the task (`gradus.serialization`) and holds the checksums;
+`weights.safetensors` holds the weights by path; `history.parquet` the numbers by epoch;
+`training.safetensors` the layer statistics and the optimizer state, so that `fit` continues where
+it ended.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
     "training.safetensors",
 )
 KIND = "model"
-# What of the carry outlives a fit; the rest begins anew with the next.
-KEPT = ("epoch", "opt_states", "plateau_state")
+# The parts of the train state that `fit` continues from; it initializes the others.
+SAVED_PARTS = ("epoch", "opt_states", "plateau_state")
 
 
 def save_model(model: BaseModel, folder: Path) -> Path:
     """Write a model to `folder` and return it; other files there stay.
 
     Raises:
-        SavedError: if something in its settings cannot be described, such as a lambda, or the
-            folder cannot be written; a model saved there before stays whole.
+        SavedError: if something in its settings cannot be serialized, such as a lambda, or the
+            folder cannot be written; a model saved there before stays intact.
     """
     example = model.example
     if not model.built or example is None:
@@ -53,17 +54,17 @@ def save_model(model: BaseModel, folder: Path) -> Path:
     settings = {name: serialize(value, name) for name, value in model.settings.items()}
     if "optimizer" in settings:
         settings["optimizer"] = serialize(model.optimizer, "optimizer")
-    arrays, facts = checkpoint.history_to_arrays(model.history)
+    arrays, metadata = checkpoint.history_to_arrays(model.history)
     content = {
         "class": _class_name(model),
         "settings": settings,
         "example": serialize(jax.tree.map(_write_shape, example)),
-        "frozen": _frozen(model.net),
-        "history": facts,
+        "frozen": _frozen_paths(model.net),
+        "history": metadata,
     }
     train_state = model.train_state
     if train_state is not None and set(train_state.params) == set(weights(model.net, "param")):
-        for name in KEPT:
+        for name in SAVED_PARTS:
             arrays |= checkpoint.leaves_by_path(getattr(train_state, name), name)
     with files.replacing(folder) as new:
         files.write_arrays(new / WEIGHTS, weights(model.net))
@@ -79,8 +80,8 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     """Return the model that was saved in `folder`.
 
     Raises:
-        SavedError: if there is none, it was altered or written by a newer version, or needs a
-            class that is not given.
+        SavedError: if there is none, it was altered or written by a newer version, or it needs a
+            class that is not in `custom`.
     """
     manifest = files.read_manifest(folder, MANIFEST, KIND)
     try:
@@ -91,7 +92,7 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
         for path, layer in named_layers(model.net):
             if layer.trainable is (path in frozen):
                 layer.trainable = path not in frozen
-        facts = manifest["history"]
+        metadata = manifest["history"]
     except SavedError:
         raise
     except (GradusError, AttributeError, KeyError, TypeError) as error:
@@ -101,56 +102,59 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     load_weights(model, folder)
     arrays = files.read_arrays(files.verified_path(folder, TRAINING, manifest))
     columns = _read_columns(files.verified_path(folder, HISTORY, manifest))
-    model.history = checkpoint.history_from_arrays(columns | arrays, facts)
+    model.history = checkpoint.history_from_arrays(columns | arrays, metadata)
     if "epoch" in arrays:
         train_state = init_train_state(
             model.net, model.optimizer, model.task, EarlyStopping("loss", "min"), False
         )
         where = f"The model {str(folder)!r}"
-        kept = {k: checkpoint.fill_leaves(getattr(train_state, k), arrays, k, where) for k in KEPT}
-        model.train_state = dataclasses.replace(train_state, **kept)
+        parts = {
+            name: checkpoint.fill_leaves(getattr(train_state, name), arrays, name, where)
+            for name in SAVED_PARTS
+        }
+        model.train_state = dataclasses.replace(train_state, **parts)
     return model
 
 
 def load_weights(model: BaseModel, path: Path, skip_missing: bool = False) -> list[str]:
-    """Put saved weights into a built model, by the names of their layers.
+    """Load saved weights into a built model, by the names of their layers.
 
     Args:
         model: the model; its other weights stay.
         path: the folder of a saved model, or a safetensors file.
-        skip_missing: whether weights that only one side has are passed over.
+        skip_missing: whether to skip weights that only one side has.
 
     Returns:
         The paths of the weights that were loaded.
 
     Raises:
-        SavedError: if the file is not whole, or a weight does not fit: it names the layer and
+        SavedError: if the file is incomplete, or a weight does not fit; it names the layer and
             both shapes.
     """
     arrays = _read_weights(path)
-    have = weights(model.net)
-    for where, value in have.items():
+    current = weights(model.net)
+    for where, value in current.items():
         if where not in arrays:
             if skip_missing:
                 continue
-            raise SavedError(_missing(where, path, arrays))
+            raise SavedError(_missing_message(where, path, arrays))
         if arrays[where].shape != value.shape:
             layer, _, name = where.rpartition("/")
             raise SavedError(
                 f"The weights in {str(path)!r} do not fit layer {layer!r}: its {name} has shape "
                 f"{tuple(value.shape)}, but the saved one {arrays[where].shape}."
             )
-    extra = sorted(set(arrays) - set(have))
+    extra = sorted(set(arrays) - set(current))
     if extra and not skip_missing:
         raise SavedError(
-            f"{str(path)!r} has weights that the network has not: {', '.join(extra[:5])}. To load "
-            "only those that both have write load_weights(path, skip_missing=True)."
+            f"{str(path)!r} has weights that the network does not have: {', '.join(extra[:5])}. To "
+            "load only those that both have, write load_weights(path, skip_missing=True)."
         )
-    found = {name: jnp.asarray(value) for name, value in arrays.items() if name in have}
-    if not found:
+    loaded = {name: jnp.asarray(value) for name, value in arrays.items() if name in current}
+    if not loaded:
         raise SavedError(f"No weight in {str(path)!r} has the name of one of the network's.")
-    model.replace_weights(found)
-    return sorted(found)
+    model.replace_weights(loaded)
+    return sorted(loaded)
 
 
 def _class_name(model: BaseModel) -> str:
@@ -158,13 +162,13 @@ def _class_name(model: BaseModel) -> str:
     if set(model.settings) - set(inspect.signature(cls).parameters):
         raise SavedError(
             f"{cls.__name__} cannot be saved: end its __init__ with self.settings = {{...}}, a "
-            "dict of its own arguments, from which it is made again."
+            "dict of its own arguments, from which it is created again."
         )
     return cls.__name__
 
 
 def _find_class(name: str, custom: Sequence[type]) -> type[BaseModel]:
-    """Return gradus's kind of model of that name, or the one given."""
+    """Return the model class of a name, from `custom` or from gradus."""
     from gradus import models
 
     known: dict[str, Any] = {cls.__name__: cls for cls in custom}
@@ -183,23 +187,23 @@ def _read_weights(path: Path) -> dict[str, np.ndarray]:
     return files.read_arrays(files.verified_path(path, WEIGHTS, manifest))
 
 
-def _missing(where: str, path: Path, arrays: Mapping[str, Any]) -> str:
+def _missing_message(where: str, path: Path, arrays: Mapping[str, Any]) -> str:
     layer, _, name = where.rpartition("/")
     close = nearest(where, arrays)
     hint = f" The nearest there is {close!r}." if close else ""
     return (
         f"{str(path)!r} has no weights for layer {layer!r} ({name}).{hint} Name the layers alike "
-        "with .named(…), or pass over what is missing: load_weights(path, skip_missing=True)."
+        "with .named(…), or skip what is missing: load_weights(path, skip_missing=True)."
     )
 
 
-def _frozen(net: Any) -> list[str]:
-    """Return the paths of the layers that are frozen, by now, in the built network."""
+def _frozen_paths(net: Any) -> list[str]:
+    """Return the paths of the layers that are currently frozen in the built network."""
     return [path for path, layer in named_layers(net) if not layer.trainable]
 
 
 def _is_column(name: str, values: np.ndarray) -> bool:
-    """Whether an array is a column of the history's table."""
+    """Return whether an array is a column of the history's table."""
     return name.startswith("history/") and values.ndim == 1
 
 

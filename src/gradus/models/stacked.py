@@ -1,4 +1,4 @@
-"""The stacked autoencoder: each layer trained as an autoencoder of its own, then the whole."""
+"""The stacked autoencoder: each layer pre-trained as an autoencoder, then the whole trained."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from gradus.train.history import History
 class StackedAutoencoder(BaseAutoencoder):
     """An autoencoder of several layers that is pre-trained greedily, one layer at a time.
 
-    `pretrain` trains an autoencoder of the first width on x, one of the second on the first one's
-    code, and so on; their encoders are stacked, and their decoders in reverse. Then `fit` trains
-    the whole autoencoder, or `classifier(10).fit(x, y)` a network of the encoders with an output
-    layer on top (Hinton & Salakhutdinov 2006; Bengio et al. 2007, "Greedy layer-wise training of
-    deep networks"). With noise it is a stacked denoising autoencoder: each one corrupts its own
+    `pretrain` trains an autoencoder of the first width on x, one of the second width on its codes,
+    and so on; their encoders are stacked, and their decoders in reverse. Then `fit` trains the
+    whole autoencoder, or `classifier(10).fit(x, y)` a network of the encoders with an output layer
+    on top (Hinton & Salakhutdinov 2006; Bengio et al. 2007, "Greedy layer-wise training of deep
+    networks"). With noise it is a stacked denoising autoencoder: each autoencoder corrupts its own
     input (Vincent et al. 2010).
 
     Args:
         widths: of the layers, the code's last: `[256, 64, 16]`.
         noise: None, or as in `DenoisingAutoencoder`: "gaussian", "masking", "salt_and_pepper".
-        level: how much noise.
-        loss: what the first autoencoder's output and the whole one's are compared with x by; the
-            others, which restore codes, have "mse".
-        optimizer: a name or an optimiser, of all phases; each begins with a memory of its own.
+        level: the amount of noise.
+        loss: between x and the output of the first autoencoder and of the whole; the other
+            autoencoders, which reproduce codes, use "mse".
+        optimizer: a name or an optimizer, for all phases; each phase begins with a new state.
         metrics: names, metrics or functions, of the whole.
         activation: of all layers but the output.
         output_activation: of the output.
@@ -50,12 +50,20 @@ class StackedAutoencoder(BaseAutoencoder):
         seed: of the weights and noise.
 
     Attributes:
-        phases: the record of each phase by name, in their order: "autoencoder_1" and so on, then
-            "fine_tuning" and "classifier". They are not saved with the model, but what each
-            reached is in `history.notes`, which are.
+        phases: the history of each phase by name, in order: "autoencoder_1" and so on, then
+            "fine_tuning" and "classifier". They are not saved with the model, but `history.notes`,
+            which is saved, has the losses of each.
 
     Raises:
         GradusError: for no widths, or an unknown noise, with the nearest name.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(32, 6))
+        >>> model = gr.StackedAutoencoder([4, 2])
+        >>> list(model.pretrain(x, epochs=1, verbose=False))
+        ['autoencoder_1', 'autoencoder_2']
+        >>> model.encode(x).shape
+        (32, 2)
     """
 
     def __init__(
@@ -106,39 +114,40 @@ class StackedAutoencoder(BaseAutoencoder):
         probes: bool = True,
         verbose: bool = True,
     ) -> dict[str, History]:
-        """Train the layers one after the other, each as an autoencoder of what reaches it.
+        """Train the layers one after the other, each as an autoencoder of its inputs.
 
-        While one is trained those before it stay as they are.
+        The layers before it do not change meanwhile.
 
         Args:
             x: samples, `(n, ...)`.
-            epochs: how often each layer's autoencoder sees each sample; a list for a number of
-                each, 0 for one that is to stay as it is.
-            batch_size: as in `Model.fit`, like the rest.
+            epochs: how often each layer's autoencoder sees each sample; a list for one number per
+                layer, 0 to skip one.
+            batch_size: samples of a step, as in `Model.fit`.
             shuffle_seed: of the order of samples and of the validation split.
-            validation_split: the share of samples that is measured and not trained on.
+            validation_split: the share of samples that is evaluated and not trained on.
             patience: epochs without improvement after which a phase ends.
-            probes: whether the layers' vital signs are recorded.
+            probes: whether layer statistics are recorded.
             verbose: whether progress is shown.
 
         Returns:
-            The record of each phase, by name.
+            The history of each phase, by name.
 
         Raises:
             DataError: for data that cannot be trained on.
-            GradusError: for settings that cannot be.
+            GradusError: for invalid settings.
         """
         x = as_tree(x)
         self.build(x[:2])
         self.check_input(x)
-        widths, codes, done = self.settings["widths"], x.reshape(len(x), -1), {}
-        for index, rounds in enumerate(_each(epochs, len(widths))):
-            phase = self._phase(index, codes)
+        widths, codes = self.settings["widths"], x.reshape(len(x), -1)
+        phases: dict[str, History] = {}
+        for index, phase_epochs in enumerate(_epochs_per_phase(epochs, len(widths))):
+            phase = self._make_phase(index, codes)
             name = f"autoencoder_{index + 1}"
-            if rounds:
+            if phase_epochs:
                 phase.fit(
                     codes,
-                    epochs=rounds,
+                    epochs=phase_epochs,
                     batch_size=batch_size,
                     shuffle_seed=shuffle_seed,
                     validation_split=validation_split,
@@ -146,23 +155,24 @@ class StackedAutoencoder(BaseAutoencoder):
                     probes=probes,
                     verbose=verbose,
                 )
-                self.set_weights(_renamed(phase.weights, self._places(index)))
-                self.history.notes.append(_said(name, codes.shape[1], widths[index], phase.history))
-            done[name] = phase.history
+                self.set_weights(_move_weights(phase.weights, self._layer_paths(index)))
+                self.history.notes.append(
+                    _phase_note(name, codes.shape[1], widths[index], phase.history)
+                )
+            phases[name] = phase.history
             codes = phase.encode(codes)
-        self.phases |= done
-        return done
+        self.phases |= phases
+        return phases
 
     def fit(self, x: Any, y: Any = None, **options: Any) -> History:
         """Fine-tune the whole autoencoder: all layers at once, to reproduce `x`.
 
-        It may be called without `pretrain`; then it trains from scratch, and the history's notes
-        say so.
+        Without `pretrain` it trains from scratch, and the history's notes say so.
 
         Args:
             x: samples, `(n, ...)`, which are their own targets.
-            y: nothing.
-            options: more of `Model.fit`'s, such as `epochs`, `batch_size` and `validation_data`.
+            y: None.
+            options: other arguments of `Model.fit`, such as `epochs` and `batch_size`.
 
         Raises:
             DataError: if `y` is given, or `x` cannot be trained on.
@@ -170,7 +180,7 @@ class StackedAutoencoder(BaseAutoencoder):
         if not self.history.notes and not self.history.epochs:
             self.history.notes.append(
                 "The layers were not pre-trained: this trains them all at once, from scratch. To "
-                "pre-train them one by one call pretrain(x) first."
+                "pre-train them one by one, call pretrain(x) first."
             )
         self.phases["fine_tuning"] = self.history
         self.phases["fine_tuning"] = super().fit(x, y, **options)
@@ -185,11 +195,11 @@ class StackedAutoencoder(BaseAutoencoder):
         metrics: Any = ("accuracy",),
         penalty: Any = None,
     ) -> Model:
-        """Return a model of the encoders as they are by now, with an output layer on top.
+        """Return a model of the current encoders with an output layer on top.
 
-        Its layers are "encoder/dense", "encoder/dense_1" and so on, and "dense": so they can be
-        frozen, or trained at another rate: `gr.Adam(layer_rates={"encoder": 0.1})`. Training it
-        leaves the autoencoder as it is. Its record is among the `phases`, as "classifier".
+        Its layers are "encoder/dense", "encoder/dense_1", … and "dense", so you can freeze
+        the encoder or train it at another rate: `gr.Adam(layer_rates={"encoder": 0.1})`. Training
+        it does not change the autoencoder. Its history is `phases["classifier"]`.
 
         Args:
             units: of the output layer, such as the number of classes.
@@ -213,8 +223,8 @@ class StackedAutoencoder(BaseAutoencoder):
         self.phases["classifier"] = model.history
         return model
 
-    def _phase(self, index: int, codes: np.ndarray) -> BaseAutoencoder:
-        """Return the autoencoder of one layer, with the weights that it has by now."""
+    def _make_phase(self, index: int, codes: np.ndarray) -> BaseAutoencoder:
+        """Return the autoencoder of one layer, with that layer's current weights."""
         settings = self.settings
         options = {
             "optimizer": settings["optimizer"],
@@ -231,18 +241,18 @@ class StackedAutoencoder(BaseAutoencoder):
             else DenoisingAutoencoder(width, noise=noise, level=settings["level"], **options)
         )
         phase.build(codes[:2])
-        back = {own: whole for whole, own in self._places(index).items()}
-        phase.set_weights(_renamed(self.weights, back))
+        paths = {whole: own for own, whole in self._layer_paths(index).items()}
+        phase.set_weights(_move_weights(self.weights, paths))
         return phase
 
-    def _places(self, index: int) -> dict[str, str]:
-        """Return where the layers of one phase stand in the whole, by their paths."""
+    def _layer_paths(self, index: int) -> dict[str, str]:
+        """Return the paths of one phase's layers in the whole, by their paths in the phase."""
         net: Any = self.net
         first, last = index, len(dense_layers(net.encoder)) - 1 - index
-        down = "dense_transposed" if self.settings["tied"] else "dense"
+        name = "dense_transposed" if self.settings["tied"] else "dense"
         return {
             "encoder/dense": f"encoder/{_numbered('dense', first)}",
-            f"decoder/{down}": f"decoder/{_numbered(down, last)}",
+            f"decoder/{name}": f"decoder/{_numbered(name, last)}",
         }
 
 
@@ -250,18 +260,18 @@ def _numbered(name: str, count: int) -> str:
     return f"{name}_{count}" if count else name
 
 
-def _renamed(weights: dict[str, np.ndarray], places: dict[str, str]) -> dict[str, np.ndarray]:
-    """Return those weights whose layers have a place, under its path."""
-    found = {}
+def _move_weights(weights: dict[str, np.ndarray], paths: dict[str, str]) -> dict[str, np.ndarray]:
+    """Return the weights of the layers in `paths`, under their new paths."""
+    moved = {}
     for path, value in weights.items():
         layer, _, name = path.rpartition("/")
-        if layer in places:
-            found[f"{places[layer]}/{name}"] = value
-    return found
+        if layer in paths:
+            moved[f"{paths[layer]}/{name}"] = value
+    return moved
 
 
-def _said(name: str, inputs: int, units: int, history: History) -> str:
-    """Return in a sentence what a phase reached."""
+def _phase_note(name: str, inputs: int, units: int, history: History) -> str:
+    """Return the losses of a phase in a sentence."""
     first, last = history["loss"][0], history["loss"][-1]
     return (
         f"Pre-trained {name}, {inputs} → {units}: its loss fell from {first:.4g} in the first "
@@ -269,11 +279,11 @@ def _said(name: str, inputs: int, units: int, history: History) -> str:
     )
 
 
-def _each(epochs: Any, count: int) -> list[int]:
+def _epochs_per_phase(epochs: Any, count: int) -> list[int]:
     """Return the number of epochs of each phase.
 
     Raises:
-        GradusError: for a list of another length, or no whole numbers.
+        GradusError: for a list of another length, or anything but whole numbers.
     """
     listed = list(epochs) if isinstance(epochs, list | tuple) else [epochs] * count
     if len(listed) != count:

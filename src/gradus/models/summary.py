@@ -1,4 +1,4 @@
-"""A network as a table: its layers' shapes, weights and floating-point operations."""
+"""A table of a network's layers: shapes, weights and floating-point operations."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.network import fresh, recorded
 from gradus.nn.ops.conv import countable_flops
 
-HEAD = ("layer", "class", "output", "trained", "fixed", "FLOPs")
+COLUMNS = ("layer", "class", "output", "trained", "fixed", "FLOPs")
 
 
 def summarize(net: Layer, example: Any) -> str:
-    """Return a table of the layers: output shape, weights trained and not, FLOPs per sample.
+    """Return a table of the layers: output shape, trained and fixed weights, FLOPs per sample.
 
-    FLOPs are those of a forward pass at prediction, in matrix products and convolutions alone:
+    FLOPs are those of a forward pass at prediction, in matrix products and convolutions only:
     2·m·n·k for (m, k) times (k, n), a multiplication and an addition for each term. Elementwise
     operations are not counted. A layer that is called twice has the FLOPs of one call, the total
     those of both; a loop whose length depends on the values counts as one pass.
@@ -27,17 +27,17 @@ def summarize(net: Layer, example: Any) -> str:
         net: a built network.
         example: inputs, or their shapes and types, batch first.
     """
-    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), example)
-    inputs, outputs = jax.eval_shape(_record, net, one)
-    frozen = _fixed_layers(net)
-    rows: list[tuple[str, ...]] = [HEAD]
+    sample = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), example)
+    inputs, outputs = jax.eval_shape(_record, net, sample)
+    frozen = _frozen_layers(net)
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for path, layer in named_layers(net):
-        own = layer.__dict__.get("_weights", {})
-        if path not in outputs or (any(named_children(layer)) and not own):
+        kinds = layer.__dict__.get("_weights", {})
+        if path not in outputs or (any(named_children(layer)) and not kinds):
             continue
-        sizes = {name: int(np.size(getattr(layer, name))) for name in own}
+        sizes = {name: int(np.size(getattr(layer, name))) for name in kinds}
         trained = sum(
-            size for name, size in sizes.items() if own[name] == "param" and path not in frozen
+            size for name, size in sizes.items() if kinds[name] == "param" and path not in frozen
         )
         rows.append(
             (
@@ -50,23 +50,26 @@ def summarize(net: Layer, example: Any) -> str:
             )
         )
     totals = [sum(int(row[i].replace(",", "")) for row in rows[1:]) for i in (3, 4)]
-    rows.append(("total", "", "", *(f"{n:,}" for n in totals), f"{flops(net, one):,}"))
-    return _table(rows) + "\nFLOPs: of a sample's forward pass, matrix products and convolutions."
+    rows.append(("total", "", "", *(f"{n:,}" for n in totals), f"{flops(net, sample):,}"))
+    return (
+        _format_table(rows)
+        + "\nFLOPs: of a sample's forward pass, matrix products and convolutions."
+    )
 
 
 def flops(layer: Layer, *inputs: Any) -> int:
     """Return the FLOPs of calling a built layer at prediction, in products and convolutions.
 
     Args:
-        layer: a layer or a whole network.
-        inputs: arrays, or their shapes and types; those of a batch of 1 for the FLOPs of a sample.
+        layer: a layer or a network.
+        inputs: arrays, or their shapes and types; a batch of 1 for the FLOPs of a sample.
     """
     with countable_flops():
         jaxpr = jax.make_jaxpr(lambda layer, inputs: fresh(layer)(*inputs))(layer, inputs)
-    return _count(jaxpr.jaxpr)
+    return _count_flops(jaxpr.jaxpr)
 
 
-def _count(jaxpr: Any) -> int:
+def _count_flops(jaxpr: Any) -> int:
     total = 0
     for equation in jaxpr.eqns:
         kind, parameters = equation.primitive.name, equation.params
@@ -76,34 +79,34 @@ def _count(jaxpr: Any) -> int:
             terms = math.prod(left[axis] for axis in contracted)
             total += 2 * equation.outvars[0].aval.size * terms
         elif kind == "conv_general_dilated":
-            total += _of_convolution(equation)
+            total += _convolution_flops(equation)
         else:
-            counts = [_count(inner) for inner in _inner(parameters)]
+            counts = [_count_flops(inner) for inner in _inner_jaxprs(parameters)]
             times = parameters["length"] if kind == "scan" else 1
             total += times * (max(counts, default=0) if kind == "cond" else sum(counts))
     return total
 
 
-def _of_convolution(equation: Any) -> int:
-    """Return the operations of a convolution, those with the zeros of its padding included."""
+def _convolution_flops(equation: Any) -> int:
+    """Return the FLOPs of a convolution, including those with the zeros of its padding."""
     x, kernel = (operand.aval for operand in equation.invars)
     outputs, inputs, *_ = equation.params["dimension_numbers"].rhs_spec  # axes of the kernel
     if max(equation.params["lhs_dilation"], default=1) == 1:
         return 2 * equation.outvars[0].aval.size * (kernel.size // kernel.shape[outputs])
-    # A transposed one: each input meets the elements of all its filters, and no zeros between.
+    # Transposed: each input is multiplied by the elements of all its filters; zeros do not count.
     filters = kernel.size // kernel.shape[inputs] // equation.params["feature_group_count"]
     return 2 * x.size * filters
 
 
-def _inner(parameters: dict[str, Any]) -> list[Any]:
-    """Return the programs that an equation calls."""
-    found = []
+def _inner_jaxprs(parameters: dict[str, Any]) -> list[Any]:
+    """Return the jaxprs that an equation calls."""
+    jaxprs = []
     for value in parameters.values():
         for item in value if isinstance(value, list | tuple) else [value]:
-            program = getattr(item, "jaxpr", item)
-            if hasattr(program, "eqns"):
-                found.append(program)
-    return found
+            jaxpr = getattr(item, "jaxpr", item)
+            if hasattr(jaxpr, "eqns"):
+                jaxprs.append(jaxpr)
+    return jaxprs
 
 
 def _record(net: Layer, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -112,14 +115,14 @@ def _record(net: Layer, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return recorded(copy)
 
 
-def _fixed_layers(net: Layer) -> set[str]:
-    """Return the paths of the layers that are frozen, or lie in one that is."""
-    found: set[str] = set()
+def _frozen_layers(net: Layer) -> set[str]:
+    """Return the paths of the layers that are frozen, or are part of a frozen layer."""
+    frozen: set[str] = set()
     for path, layer in named_layers(net):
-        inside = any(not top or path.startswith(f"{top}/") for top in found)
-        if inside or not layer.trainable:
-            found.add(path)
-    return found
+        in_frozen = any(not top or path.startswith(f"{top}/") for top in frozen)
+        if in_frozen or not layer.trainable:
+            frozen.add(path)
+    return frozen
 
 
 def _shapes(outputs: Any) -> str:
@@ -128,9 +131,9 @@ def _shapes(outputs: Any) -> str:
     return " ".join("(" + ", ".join(["n", *map(str, shape)]) + ")" for shape in shapes)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Return rows as columns of text, the numbers to the right, rules around the body."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+def _format_table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as aligned columns of text, with rules around the body."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = []
     for row in rows:
         cells = [

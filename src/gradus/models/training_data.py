@@ -1,4 +1,4 @@
-"""The samples that people hand to `fit`, checked and made what training takes."""
+"""The samples passed to `fit`, checked and converted to what training takes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TrainingData:
         samples: all samples, with their weights in training.
         rows: which of them are trained on; None for all.
         validation: what is evaluated: other samples, rows of these, or None.
-        sample_weight: the weights of the samples without those of their classes, which count in
-            training alone.
+        sample_weight: the weights of the samples without class weights, which count in training
+            only.
     """
 
     samples: Samples
@@ -37,7 +37,7 @@ class TrainingData:
 
     @property
     def count(self) -> int:
-        """How many samples are trained on."""
+        """The number of samples that are trained on."""
         return len(self.rows) if self.rows is not None else len(jax.tree.leaves(self.samples.x)[0])
 
     @property
@@ -47,11 +47,11 @@ class TrainingData:
 
     @property
     def example(self) -> Any:
-        """Two inputs, which a network is built for."""
+        """Two inputs, for which to build a network."""
         return jax.tree.map(lambda a: a[:2], self.samples.x)
 
     def validation_source(self) -> BatchSource | None:
-        """Return the batches to evaluate; a split shares the training's arrays, held once."""
+        """Return the batches to evaluate; a split shares the arrays of training."""
         if self.validation is None:
             return None
         if isinstance(self.validation, Samples):
@@ -62,7 +62,7 @@ class TrainingData:
     def for_batches(self, batch_size: int | None) -> tuple[Samples, np.ndarray | None]:
         """Return the samples that batches are gathered from, and the rows to train on.
 
-        A full batch is all samples, so only those that are trained on are returned, without rows.
+        A full batch is all samples, so it returns only the training samples, without rows.
         """
         if batch_size is not None or self.rows is None:
             return self.samples, self.rows
@@ -82,12 +82,12 @@ def make_training_data(
 
     Raises:
         DataError: for data that cannot be trained on.
-        GradusError: for weights or a share that cannot be.
+        GradusError: for invalid class weights or an invalid validation split.
     """
-    x, y, given = check_arrays(x, y, sample_weight)
-    weight = apply_class_weight(given, y, class_weight)
-    rows, held = split_validation(x, y, validation_split, validation_data, shuffle_seed)
-    return TrainingData(Samples(x, y, weight), rows, held, given)
+    x, y, sample_weight = check_arrays(x, y, sample_weight)
+    weight = apply_class_weight(sample_weight, y, class_weight)
+    rows, validation = split_validation(x, y, validation_split, validation_data, shuffle_seed)
+    return TrainingData(Samples(x, y, weight), rows, validation, sample_weight)
 
 
 def check_arrays(
@@ -96,7 +96,7 @@ def check_arrays(
     """Return inputs, targets and weights as NumPy arrays, all finite and of one length.
 
     Raises:
-        DataError: saying which of them cannot be used, and why.
+        DataError: saying which of them is invalid, and why.
     """
     x = as_tree(x, where[0])
     y = None if y is None else as_tree(y, where[1])
@@ -119,12 +119,12 @@ def apply_class_weight(weight: np.ndarray | None, y: Any, class_weight: Any) -> 
     """Return the samples' weights times those of their classes.
 
     Args:
-        weight: of the samples, or None for one each.
+        weight: of the samples, or None for 1 each.
         y: their targets.
         class_weight: as in `Model.fit`, or None.
 
     Raises:
-        GradusError: for targets that are no classes, or weights that are none.
+        GradusError: for targets that are not classes, or invalid weights.
     """
     if class_weight is None:
         return weight
@@ -164,33 +164,31 @@ def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
     missing = [int(label) for label in classes if label not in class_weight]
     if missing:
         raise GradusError(f"class_weight has no entry for the classes {missing}, which y has.")
-    given = [class_weight[int(label)] for label in classes]
-    weights = [number(f"class_weight[{c}]", w, 0) for c, w in zip(classes, given, strict=True)]
+    weights = [number(f"class_weight[{c}]", class_weight[int(c)], 0) for c in classes]
     if not 0 < sum(weights) < math.inf:
         raise GradusError(f"class_weight={class_weight!r}: write finite weights, not all zero.")
     return np.asarray(weights, np.float32)[np.searchsorted(classes, labels)]
 
 
 def split_validation(
-    x: Any, y: Any, share: Any, given: Any, seed: int
+    x: Any, y: Any, validation_split: Any, validation_data: Any, seed: int
 ) -> tuple[np.ndarray | None, Samples | np.ndarray | None]:
-    """Return the rows to train on (None: all) and what to measure: other data, rows, or None.
+    """Return the rows to train on (None: all) and what to evaluate: other data, rows, or None.
 
     Raises:
-        DataError: if the data given cannot be used.
-        GradusError: for both data and a share, or a share outside (0, 1).
+        DataError: for invalid validation data.
+        GradusError: for both data and a split, or a split outside (0, 1).
     """
-    if given is not None:
-        if share:
+    if validation_data is not None:
+        if validation_split:
             raise GradusError("Give validation_split or validation_data, not both.")
-        if not isinstance(given, tuple | list) or not 1 <= len(given) <= 3:
+        if not isinstance(validation_data, tuple | list) or not 1 <= len(validation_data) <= 3:
             raise DataError("validation_data is (x, y) or (x, y, weight).")
-        held_x, held_y, weight = (*given, None, None)[:3]
-        where = "validation x", "validation y"
-        return None, Samples(*check_arrays(held_x, held_y, weight, where))
-    if not share and not isinstance(share, str):
+        x, y, weight = (*validation_data, None, None)[:3]
+        return None, Samples(*check_arrays(x, y, weight, ("validation x", "validation y")))
+    if not validation_split and not isinstance(validation_split, str):
         return None, None
-    if not isinstance(share, int | float) or not 0 < share < 1:
-        raise GradusError(f"validation_split={share!r}: write a share between 0 and 1.")
-    labelled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
-    return split(y if labelled else len(jax.tree.leaves(x)[0]), share, seed)
+    if not isinstance(validation_split, int | float) or not 0 < validation_split < 1:
+        raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
+    labeled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
+    return split(y if labeled else len(jax.tree.leaves(x)[0]), validation_split, seed)

@@ -1,4 +1,4 @@
-"""The variational autoencoder: a code that is a distribution, from which new samples are drawn."""
+"""The variational autoencoder: its code is a distribution, from which new samples are drawn."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from gradus.nn.layers.reshaping import Flatten
 from gradus.objectives.losses import MeanSquaredError
 from gradus.rng import host_rng
 from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import Supervised
+from gradus.train.task import OutputObjective, Supervised
 
 
 class GaussianCode(Layer):
     """The code of a variational autoencoder, `(batch, units)`, drawn from N(μ, σ²) in training.
 
-    μ and log σ² are two fully connected layers of the input; `z = μ + σ ε` with ε from N(0, 1), so
-    that the gradient reaches both. To the loss is added, of each sample,
+    Two fully connected layers compute μ and log σ²; `z = μ + σ ε` with ε from N(0, 1), so that the
+    gradient reaches both. The layer adds to the loss of each sample
     `beta · KL(N(μ, σ²) ‖ N(0, 1)) = beta · ½ Σ (μ² + σ² − log σ² − 1)` (Kingma & Welling 2014,
     "Auto-encoding variational Bayes"). Outside training the code is μ.
 
     Args:
         units: the length of the code.
-        beta: the divergence's share; a swept setting.
+        beta: the weight of the divergence, a hyperparameter that sweeps can vary.
     """
 
     hypers = ("beta",)
@@ -43,13 +43,13 @@ class GaussianCode(Layer):
 
     def build(self, shape: Any) -> None:
         """Make the layers of μ and log σ²."""
-        self.rows = Flatten()
+        self.flatten = Flatten()
         self.mean = Dense(self.units)
         self.log_variance = Dense(self.units)
 
     def call(self, x: Any, training: bool) -> Any:
-        """Return codes, with their divergence added to the loss."""
-        x = self.rows(x)
+        """Return codes, and add their divergence to the loss."""
+        x = self.flatten(x)
         mean, log_variance = self.mean(x), self.log_variance(x)
         variance = jnp.exp(log_variance)
         divergence = 0.5 * jnp.sum(mean**2 + variance - log_variance - 1, axis=-1)  # (batch,)
@@ -60,24 +60,24 @@ class GaussianCode(Layer):
 
 
 class VariationalAutoencoder(BaseAutoencoder):
-    """A variational autoencoder (Kingma & Welling 2014): samples are drawn by decoding noise.
+    """A variational autoencoder (Kingma & Welling 2014): it draws samples by decoding noise.
 
     Its loss is the negative evidence lower bound of a sample, in nats:
     `−E log p(x | z) + beta · KL(q(z | x) ‖ N(0, 1))`. With "binary_crossentropy" `−log p(x | z)`
     is its sum over the sample's values; with "mse" half the sum of the squared errors, that is
-    p = N(x̂, 1) without its constant; with another loss its sum. The history has the last term as
-    "divergence". It is estimated by one draw of z in training, and by z = μ outside it.
+    p = N(x̂, 1) without its constant; with another loss its sum. The history records the last term
+    as "divergence". The bound is estimated with one draw of z in training, else with z = μ.
 
     Args:
-        encoder: any network from samples to what the code is made of, or a list of widths, the
-            code not among them: `[256, 128]`.
+        encoder: any network from samples to the inputs of the code, or a list of widths without
+            the code: `[256, 128]`.
         decoder: any network from codes `(batch, code)` to samples; None for the encoder's mirror
-            image, where that is made of fully connected layers.
+            image, if the encoder consists of fully connected layers.
         code: the length of the code.
-        beta: the divergence's share: 1 for the bound, more for a code whose numbers vary more
-            independently (Higgins et al. 2017); a swept setting.
-        loss: what samples are compared by.
-        optimizer: a name or an optimiser.
+        beta: the weight of the divergence: 1 for the bound, more for a code whose numbers vary
+            more independently (Higgins et al. 2017); a hyperparameter that sweeps can vary.
+        loss: between samples and reconstructions.
+        optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
         activation: of all layers but the output, in an encoder given as widths.
         output_activation: of a mirrored decoder's output.
@@ -85,6 +85,13 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     Raises:
         GradusError: for no widths, or an encoder that has no mirror image.
+
+    Example:
+        >>> x = np.random.default_rng(0).uniform(size=(32, 6))
+        >>> model = gr.VariationalAutoencoder([4], code=2)
+        >>> history = model.fit(x, epochs=2, verbose=False)
+        >>> sorted(history), model.sample(3).shape
+        (['divergence', 'learning_rate', 'loss'], (3, 6))
     """
 
     def __init__(
@@ -103,10 +110,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         first = make_encoder(encoder, activation, activation, "VariationalAutoencoder")
         units = whole_number("code", code, 1, "VariationalAutoencoder")
         if decoder is None:
-            decoder, output_activation = (
-                mirrored_decoder(dense_layers(first), output_activation),
-                None,
-            )
+            decoder = mirrored_decoder(dense_layers(first), output_activation)
+            output_activation = None
         net = make_encoder_decoder(
             first, decoder, output_activation, False, code=GaussianCode(units, beta)
         )
@@ -125,12 +130,12 @@ class VariationalAutoencoder(BaseAutoencoder):
         }
 
     def build(self, x: Any) -> VariationalAutoencoder:
-        """Draw the weights for samples like `x`, and take the loss's sum over a sample's values."""
+        """Draw the weights for samples like `x`, and sum the loss over a sample's values."""
         task: Any = self.task
-        target = task.supervised.objectives
-        share = 0.5 if isinstance(target.loss, MeanSquaredError) else 1.0
+        objective = task.supervised.objectives
+        factor = 0.5 if isinstance(objective.loss, MeanSquaredError) else 1.0
         values = math.prod(np.shape(jax.tree.leaves(as_tree(x))[0])[1:])
-        summed = type(target)(target.loss, target.metrics, share * values)
+        summed = OutputObjective(objective.loss, objective.metrics, factor * values)
         self.task = Reconstruction(Supervised(summed, task.supervised.penalty), task.added)
         super().build(x)
         return self
