@@ -17,15 +17,11 @@ class DataSummary:
 
     Attributes:
         rows: samples before any are held out.
-        features: numbers per sample.
-        outputs: classes, or numbers to predict.
         task: "binary", "multiclass" or "regression".
         image: whether samples are images.
     """
 
     rows: int
-    features: int
-    outputs: int
     task: str
     image: bool
 

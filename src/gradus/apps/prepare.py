@@ -25,6 +25,7 @@ from gradus.data import (
     split,
 )
 from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.targets import require_target
 from gradus.errors import DataError, GradusError
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
@@ -70,7 +71,7 @@ class PreparedData:
     @property
     def target(self) -> Target:
         """The fitted target."""
-        return fitted_target(self.preprocessor)
+        return require_target(self.preprocessor.target)
 
     @property
     def steps(self) -> int:
@@ -142,7 +143,7 @@ def prepare_split(
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
-    x, target = parts["training"][0], fitted_target(fitted)
+    x, target = parts["training"][0], require_target(fitted.target)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
     notes = [*training.notes, *getattr(fitted, "notes", ())]
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
@@ -184,27 +185,12 @@ def is_bytes(x: Any) -> bool:
 def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> XY:
     """Return the inputs and targets of a data set, encoded for the network and the loss."""
     x, y = data.xy(preprocessor)
-    return x, encode_targets(y, loss, fitted_target(preprocessor))
-
-
-def fitted_target(preprocessor: Preprocessor) -> Target:
-    """Return the target of a preprocessor.
-
-    Raises:
-        DataError: if it was fitted without one.
-    """
-    if preprocessor.target is None:
-        raise DataError("This preprocessor was fitted without a target.")
-    return preprocessor.target
+    return x, encode_targets(y, loss, require_target(preprocessor.target))
 
 
 def summarize_data(data: Dataset) -> DataSummary:
     """Return the facts that the defaults depend on."""
-    y = np.asarray(data.y)
-    outputs = len(data.class_names) or (y.shape[1] if y.ndim == 2 else 1)
-    features = data.x.width - 1 if data.is_table else math.prod(data.x.shape[1:])
-    image = not data.is_table and data.x.ndim > 2
-    return DataSummary(len(data), features, outputs, str(data.task), image)
+    return DataSummary(len(data), str(data.task), not data.is_table and data.x.ndim > 2)
 
 
 def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:

@@ -15,6 +15,7 @@ from gradus import files
 from gradus.apps import experiment_file
 from gradus.apps.experiment_file import Experiment
 from gradus.data import Target, preprocessor_from_dict
+from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
 from gradus.models.model import Model
 
@@ -57,9 +58,7 @@ class Run:
     @cached_property
     def target(self) -> Target:
         """The fitted target."""
-        from gradus.apps.prepare import fitted_target
-
-        return fitted_target(self.preprocessor)
+        return require_target(self.preprocessor.target)
 
     @cached_property
     def model(self) -> Model:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from gradus.apps import runs
 from gradus.apps.evaluation import evaluate_in_units, headline_part
 from gradus.apps.experiment_file import Experiment
@@ -51,7 +53,7 @@ def train_run(
         model = build_model(
             prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
         )
-        model.build(_two_samples(prepared.parts["training"][0]))
+        model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
         for line in [
             *prepared.summary_lines,
             f"network   {describe_network(model)}",
@@ -185,7 +187,3 @@ def describe_training(prepared: PreparedData) -> str:
 def count_weights(model: Model) -> int:
     """Return the number of trainable weights."""
     return sum(value.size for value in model.weights.values())
-
-
-def _two_samples(x: Any) -> Any:
-    return {key: value[:2] for key, value in x.items()} if isinstance(x, dict) else x[:2]

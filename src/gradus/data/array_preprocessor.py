@@ -12,7 +12,7 @@ from gradus.data.arrays import as_array, as_tree, check_finite
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor
-from gradus.data.targets import Target, optional_target
+from gradus.data.targets import Target, optional_target, require_target
 from gradus.errors import DataError, SavedError
 
 
@@ -141,16 +141,11 @@ class ArrayPreprocessor:
 
     def transform_target(self, y: Any) -> np.ndarray:
         """Return int32 labels (n,), or standardized targets, float32 (n, k)."""
-        return self._require_target().transform(y)
+        return require_target(self.target).transform(y)
 
     def inverse_target(self, outputs: Any) -> np.ndarray:
         """Return predictions in the target's units, or as class names (`Target.inverse`)."""
-        return self._require_target().inverse(outputs)
-
-    def _require_target(self) -> Target:
-        if self.target is None:
-            raise DataError("This preprocessor was fitted without targets.")
-        return self.target
+        return require_target(self.target).inverse(outputs)
 
     def describe(self) -> str:
         """Describe the preprocessing of inputs and target in a line or two."""

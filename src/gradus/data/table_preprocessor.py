@@ -21,7 +21,7 @@ from gradus.data.column_encoders import (
 from gradus.data.column_values import to_numbers
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.tables import as_frame, no_column
-from gradus.data.targets import Target, optional_target
+from gradus.data.targets import Target, optional_target, require_target
 from gradus.errors import DataError, SavedError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class TablePreprocessor:
         Raises:
             DataError: if a value is missing or an unknown class, or there is no such column.
         """
-        target = self._require_target()
+        target = require_target(self.target)
         if not isinstance(values, str | Path | dict) and not hasattr(values, "columns"):
             return target.transform(values)
         table = as_frame(values)
@@ -156,21 +156,16 @@ class TablePreprocessor:
 
     def inverse_target(self, outputs: Any) -> np.ndarray:
         """Return predictions in the target's units, or as class names (`Target.inverse`)."""
-        return self._require_target().inverse(outputs)
+        return require_target(self.target).inverse(outputs)
 
     def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
         """Return the inputs and targets of the rows that have a target."""
         table = as_frame(frame)
-        target = self._require_target()
+        target = require_target(self.target)
         if target.name not in table.columns:
             raise no_column(target.name, table.columns, "target column")
         table, _ = drop_unlabeled(table, target.name)
         return self.transform(table), target.transform(table[target.name])
-
-    def _require_target(self) -> Target:
-        if self.target is None:
-            raise DataError("This preprocessor was fitted without a target column.")
-        return self.target
 
     @property
     def feature_names(self) -> tuple[str, ...]:

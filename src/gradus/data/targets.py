@@ -244,6 +244,17 @@ def optional_target(saved: dict[str, Any]) -> Target | None:
     return None if saved["target"] is None else Target.from_dict(saved["target"])
 
 
+def require_target(target: Target | None) -> Target:
+    """Return the target of a preprocessor.
+
+    Raises:
+        DataError: if the preprocessor was fitted without one.
+    """
+    if target is None:
+        raise DataError("This preprocessor was fitted without a target.")
+    return target
+
+
 def _axes(values: Any) -> int:
     return len(getattr(values, "shape", (0,)))
 
