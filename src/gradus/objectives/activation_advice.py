@@ -11,7 +11,6 @@ from gradus.objectives.losses import (
     MeanSquaredError,
     Poisson,
     RootMeanSquaredError,
-    SquaredHinge,
 )
 
 _FUSED = {"softmax": ("softmax", "log_softmax", "linear"), "sigmoid": ("sigmoid", "linear")}
@@ -34,7 +33,7 @@ def activation_warning(loss: Loss, head: str, output_shape: targets.Shape) -> st
         )
     if loss.link is not None:
         return None if head in _FUSED[loss.link] else prefix + _unfused(loss.link, head)
-    if isinstance(loss, Hinge | SquaredHinge | CategoricalHinge):
+    if isinstance(loss, Hinge | CategoricalHinge):
         return prefix + _HINGE if head in ("sigmoid", "softmax", "log_softmax", "relu") else None
     if isinstance(loss, Poisson):
         if head in ("linear", "tanh", "log_softmax"):

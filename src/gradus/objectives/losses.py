@@ -399,7 +399,7 @@ class Hinge(Loss):
 
 @registry.add("squared_hinge", "SquaredHinge")
 @pytree
-class SquaredHinge(Loss):
+class SquaredHinge(Hinge):
     """Squared hinge loss: max(0, 1 − yŷ)², for labels -1 and 1; a label 0 means -1.
 
     Example:
@@ -407,13 +407,8 @@ class SquaredHinge(Loss):
         [0.0, 0.25, 2.25]
     """
 
-    kind = "flags"
-    threshold = 0.0
-    check = staticmethod(targets.signs)
-
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        return jnp.square(jax.nn.relu(1 - to_signs(y) * p))
+        return jnp.square(super().values(y_true, y_pred))
 
 
 @registry.add("categorical_hinge", "CategoricalHinge")

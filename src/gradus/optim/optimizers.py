@@ -190,7 +190,7 @@ class Adam(Optimizer):
 
 @REGISTRY.add("adamw")
 @pytree
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam with decoupled weight decay: w ← w - η (m̂ / (√v̂ + ε) + λ w), λ = `weight_decay`.
 
     The decay is multiplied by η, as in Keras, PyTorch, and Optax; in the paper it is not.
@@ -204,19 +204,12 @@ class AdamW(Optimizer):
 
     starts_at_zero: ClassVar[bool] = True
 
-    beta_1: Number = 0.9
-    beta_2: Number = 0.999
-    epsilon: Number = 1e-7
     weight_decay: Number | None = 0.004
-
-    def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
-        """Return the rule above, without the decay, which `Optimizer.update` applies."""
-        return _adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)
 
 
 @REGISTRY.add("adamax")
 @pytree
-class Adamax(Optimizer):
+class Adamax(Adam):
     """Adamax: m ← β₁ m + (1-β₁) g, u ← max(β₂ u, |g| + ε), w ← w - η m̂ / u, m̂ = m / (1-β₁ᵗ).
 
     ε is inside the maximum, as in Optax and PyTorch; Keras adds it to u. Source: Kingma & Ba,
@@ -229,10 +222,6 @@ class Adamax(Optimizer):
 
     starts_at_zero: ClassVar[bool] = True
 
-    beta_1: Number = 0.9
-    beta_2: Number = 0.999
-    epsilon: Number = 1e-7
-
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the rule above."""
         return optax.chain(
@@ -243,7 +232,7 @@ class Adamax(Optimizer):
 
 @REGISTRY.add("nadam")
 @pytree
-class Nadam(Optimizer):
+class Nadam(Adam):
     """Adam with Nesterov momentum: w ← w - η (β₁ m / (1-β₁ᵗ⁺¹) + (1-β₁) g / (1-β₁ᵗ)) / (√v̂ + ε).
 
     β₁ is constant, as in Optax; Keras and PyTorch let it grow from β₁ / 2. Source: Dozat, 2016.
@@ -255,10 +244,6 @@ class Nadam(Optimizer):
 
     starts_at_zero: ClassVar[bool] = True
 
-    beta_1: Number = 0.9
-    beta_2: Number = 0.999
-    epsilon: Number = 1e-7
-
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the rule above."""
         return optax.chain(
@@ -269,7 +254,7 @@ class Nadam(Optimizer):
 
 @REGISTRY.add("radam")
 @pytree
-class RAdam(Optimizer):
+class RAdam(Adam):
     """Adam with rectified first steps: w ← w - η r m̂ / (√v̂ + ε), or w - η m̂ while ρ < 5.
 
     ρ∞ = 2 / (1-β₂) - 1, ρ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ),
@@ -281,10 +266,6 @@ class RAdam(Optimizer):
     """
 
     starts_at_zero: ClassVar[bool] = True
-
-    beta_1: Number = 0.9
-    beta_2: Number = 0.999
-    epsilon: Number = 1e-7
 
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the rule above."""
