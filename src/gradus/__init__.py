@@ -1,4 +1,4 @@
-"""gradus: trains neural networks, whole experiments at a time, and diagnoses why one fails."""
+"""gradus: train neural networks a whole experiment at a time, and learn why one does not learn."""
 
 from __future__ import annotations
 

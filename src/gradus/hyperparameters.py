@@ -136,9 +136,9 @@ def space_locations(
     if isinstance(value, Space):
         yield SpaceLocation(path, value, parent, option, owner)
         if isinstance(value, Choice):
-            for index, one in enumerate(value.options):
-                inner = (*path, _settings_name(one)) if is_configurable(one) else path
-                yield from space_locations(one, inner, id(value), index, owner)
+            for index, item in enumerate(value.options):
+                inner = (*path, _settings_name(item)) if is_configurable(item) else path
+                yield from space_locations(item, inner, id(value), index, owner)
     elif isinstance(value, list | tuple):
         counts: dict[str, int] = {}
         for index, item in enumerate(value):

@@ -286,5 +286,5 @@ def _checked_bounds(
         )
     if low > high:
         raise GradusError(f"{call}: the lowest is more than the highest; write ({high}, {low}).")
-    plain = [int(one) if isinstance(one, Integral) else float(one) for one in (low, high)]
+    plain = [int(bound) if isinstance(bound, Integral) else float(bound) for bound in (low, high)]
     return plain[0], plain[1]

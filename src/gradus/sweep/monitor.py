@@ -53,11 +53,12 @@ def _loss_spaces(settings: Mapping[str, Any]) -> list[Space]:
     def defines_loss(name: str) -> bool:
         return name in ("loss", "loss_weights", "penalty") or name.endswith("regularizer")
 
-    return [one.space for one in space_locations(settings) if any(map(defines_loss, one.path))]
+    locations = space_locations(settings)
+    return [location.space for location in locations if any(map(defines_loss, location.path))]
 
 
 def _metric_names(metrics: Any) -> list[str]:
     """Return the names of the metrics of a model with one output."""
     metrics = metrics if isinstance(metrics, list | tuple) else [metrics]
-    names = [one if isinstance(one, str) else getattr(one, "name", None) for one in metrics]
+    names = [m if isinstance(m, str) else getattr(m, "name", None) for m in metrics]
     return [name for name in names if isinstance(name, str)]

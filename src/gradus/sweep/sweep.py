@@ -407,9 +407,9 @@ class Sweep:
         if trial.status == FAILED:
             return
         held = self._fitted_runner().members
-        ended = [one for one in self.trials if one.number in held and one.status != WAITING]
-        for one in rank_trials(ended, self.mode)[self._max_kept(trial) :]:
-            held.pop(one.number)
+        ended = [other for other in self.trials if other.number in held and other.status != WAITING]
+        for other in rank_trials(ended, self.mode)[self._max_kept(trial) :]:
+            held.pop(other.number)
 
     def _max_kept(self, trial: Trial) -> int:
         """Return how many trials of this size keep their weights."""

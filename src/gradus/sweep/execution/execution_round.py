@@ -90,11 +90,9 @@ class ExecutionRound:
         stream, exhausted = iter(members), False
         while not exhausted or self.held_bytes:
             if exhausted or self._is_full():
-                pending: list[Future[Any]] = [
-                    *self.jobs,
-                    *(group.compiled for group in self._compiling_groups()),
-                ]
-                wait(pending, return_when=FIRST_COMPLETED)
+                groups = [group for group in self.groups.values() if group.compiling]
+                pending: set[Future[Any]] = {g.compiled for g in groups if not g.compiled.done()}
+                wait(pending | self.jobs, return_when=FIRST_COMPLETED)
             elif (member := next(stream, None)) is not None:
                 self._enqueue(member)
             else:
@@ -106,10 +104,6 @@ class ExecutionRound:
                 self.budget.reserve(-sum(self.held_bytes.pop(id(member)) for member in chunk))
                 yield chunk
 
-    def _compiling_groups(self) -> Iterator[ProgramGroup]:
-        """Yield the groups whose program is being compiled."""
-        return (one for one in self.groups.values() if one.compiling and not one.compiled.done())
-
     def _is_full(self) -> bool:
         """Return whether enough members are built for the threads, or memory is short."""
         chunk = max((self._chunk_size(group) for group in self.groups.values()), default=1)
@@ -120,7 +114,10 @@ class ExecutionRound:
     def _enqueue(self, member: Member) -> None:
         """Add a member to its group; compile the program once enough wait for one call."""
         key = member.program_key
-        group = self.groups.get(key) or self._add_group(key, member)
+        if key not in self.groups:
+            parallelism = self.config.parallelism or autotune.default_parallelism()
+            self.groups[key] = ProgramGroup(Population(member, parallelism))
+        group = self.groups[key]
         group.waiting.append(member)
         group.built += 1
         self.built += 1
@@ -129,24 +126,19 @@ class ExecutionRound:
         self.budget.reserve(size)
         # Last, as the compiling thread reads these counts.
         if len(group.waiting) >= group.population.parallelism.members:
-            self._start_compiling(key, group)
+            self._start_compiling(group)
 
-    def _add_group(self, key: Hashable, first: Member) -> ProgramGroup:
-        group = self.groups[key] = ProgramGroup(
-            Population(first, self.config.parallelism or autotune.default_parallelism())
-        )
-        return group
-
-    def _start_compiling(self, key: Hashable, group: ProgramGroup) -> None:
+    def _start_compiling(self, group: ProgramGroup) -> None:
         """Start compiling a group's program, unless it has started."""
         if group.compiling:
             return
-        group.compiling, population = True, group.population
-        if key in self.config.program_stats:
-            population.stats = self.config.program_stats[key]
+        group.compiling = True
+        stats = self.config.program_stats.get(group.population.first.program_key)
+        if stats is not None:
+            group.population.stats = stats
             group.compiled.set_result(None)
         else:
-            group.compiled = self.pool.submit(self._compile, key, group)
+            group.compiled = self.pool.submit(self._compile, group)
 
     def _submit_ready(self, idle: bool) -> list[list[Member]]:
         """Submit full chunks to the threads; return members that do not fit into memory.
@@ -155,9 +147,9 @@ class ExecutionRound:
             idle: whether no more members are built now, so that partial chunks are submitted too.
         """
         if idle:
-            for key, group in self.groups.items():
-                self._start_compiling(key, group)
-        ready = [one for one in self.groups.values() if one.waiting and one.compiled.done()]
+            for group in self.groups.values():
+                self._start_compiling(group)
+        ready = [group for group in self.groups.values() if group.waiting and group.compiled.done()]
         failed = []
         for group in ready:
             error = group.compiled.exception()
@@ -184,7 +176,7 @@ class ExecutionRound:
             return members
         return max(1, min(self.config.chunk, int(CHUNK_SECONDS / self._member_seconds(group))))
 
-    def _compile(self, key: Hashable, group: ProgramGroup) -> None:
+    def _compile(self, group: ProgramGroup) -> None:
         """Compile a group's program for the parallelism that suits the machine and its memory.
 
         Raises:
@@ -201,7 +193,7 @@ class ExecutionRound:
             population.set_parallelism(self._choose_parallelism(group, program.as_text()))
         population.fit_memory(self.budget.size // workers)
         memory.check_program(population.bytes_per_call, self.budget.size)
-        self.config.program_stats[key] = population.stats
+        self.config.program_stats[population.first.program_key] = population.stats
 
     def _choose_parallelism(self, group: ProgramGroup, program: str) -> Parallelism:
         """Return the best parallelism: cached, measured if training is long, or the default."""

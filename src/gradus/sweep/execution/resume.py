@@ -83,7 +83,8 @@ class ResumableRunner(TrialRunner):
         """Train trials to the end of the epoch `until`, or restore them from their records."""
         if until is not None:
             self._epochs_reached |= dict.fromkeys((trial.number for trial in trials), until)
-        super().train_until([one for one in trials if not self._is_recorded(one, until)], until)
+        others = [trial for trial in trials if not self._is_recorded(trial, until)]
+        super().train_until(others, until)
 
     def current_score(self, trial: Trial) -> float:
         """Return what the trial's score would be if it ended now; NaN if it diverged."""

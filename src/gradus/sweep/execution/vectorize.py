@@ -105,18 +105,18 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
         *settings, train, validation, epochs, first, key = arguments
         leaves, tree = jax.tree.flatten((settings, key))
 
-        def one(train_state: Any, leaves: Any, shared: Any) -> Any:
+        def train_member(train_state: Any, leaves: Any, shared: Any) -> Any:
             settings, key = jax.tree.unflatten(tree, leaves)
             return run_epochs(train_state, *settings, *shared, key, shape=shape)
 
-        def alone(train_state: Any, leaves: Any, shared: Any) -> Any:
+        def train_unmapped(train_state: Any, leaves: Any, shared: Any) -> Any:
             leaves = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varying, strict=True)]
-            result = one(take_member(train_state, 0), leaves, shared)
+            result = train_member(take_member(train_state, 0), leaves, shared)
             return jax.tree.map(lambda leaf: leaf[None], result)
 
         # A single member is not vectorized: `vmap` would execute both branches of its conditions.
         axes = 0, [0 if vary else None for vary in varying], None
-        mapped = jax.vmap(one, axes) if parallelism.width > 1 else alone
+        mapped = jax.vmap(train_member, axes) if parallelism.width > 1 else train_unmapped
         if parallelism.devices > 1:
             sharded, replicated = PartitionSpec(AXIS), PartitionSpec()
             mapped = jax.shard_map(

@@ -89,7 +89,7 @@ class BranchFusion:
         self.hypers, self._make_model, self._abstract_init = hypers, make_model, abstract_init
         chosen = {name: hypers[name].space for name in names}
         optimizer = settings.get("optimizer")
-        self._optimizer = next((name for name, one in chosen.items() if one is optimizer), None)
+        self._optimizer = next((name for name, space in chosen.items() if space is optimizer), None)
         self._options = [] if self._optimizer is None else self._optimizers(chosen[self._optimizer])
         self._activations = {
             name: space.options
@@ -140,13 +140,13 @@ class BranchFusion:
         switched = self._make_model(values, switches)
         switched_net = self._abstract_init(switched.net, model.example).net
         # A softmax or sigmoid that ends the network is part of its loss.
-        heads = [output_heads(one, model.example)[0] for one in (switched_net, model.net)]
+        heads = [output_heads(net, model.example)[0] for net in (switched_net, model.net)]
         return without_weights(switched_net) if heads[0] == heads[1] else net
 
     def _optimizers(self, choice: Any) -> list[Optimizer]:
         """Return the optimizer of each option, its own spaces at their midpoints."""
         middle = {name: hyper.space.value_at(0.5) for name, hyper in self.hypers.items()}
-        return [optimizers.get(resolve(one, self.hypers, middle)) for one in choice.options]
+        return [optimizers.get(resolve(option, self.hypers, middle)) for option in choice.options]
 
     def _can_switch(self, optimizer: Optimizer) -> bool:
         return all(map(_needs_only_gradients, [optimizer, *self._options]))
@@ -157,7 +157,7 @@ class BranchFusion:
         key = jax.tree.structure(optimizer), shapes
         if key not in self._zero_states:
             abstract = jax.eval_shape(functools.partial(init_opt_states, optimizer, task), params)
-            zeros = jax.tree.map(lambda one: np.zeros(one.shape, one.dtype), abstract)
+            zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract)
             self._zero_states[key] = zeros
         return self._zero_states[key]
 
@@ -182,7 +182,8 @@ def fusible_choices(
         fits = isinstance(space, Choice) and all(map(is_switchable, space.options))
         key = space.name or id(space)
         fusible[key] = fusible.get(key, True) and fits
-    return tuple(n for n, one in hypers.items() if fusible.get(one.space.name or id(one.space)))
+    spaces = {name: hyper.space for name, hyper in hypers.items()}
+    return tuple(name for name, one in spaces.items() if fusible.get(one.name or id(one)))
 
 
 def _takes_function(layer: Any) -> bool:

@@ -53,7 +53,7 @@ def _forward_flops(member: Member) -> float:
     """Return the floating-point operations of the forward pass of one sample."""
     model = member.model
     example = jax.tree.map(
-        lambda one: jax.ShapeDtypeStruct((1, *one.shape[1:]), one.dtype), model.example
+        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), model.example
     )
     forward = jax.jit(lambda net, x: fresh(net)(x))
     analysis: Any = forward.lower(model.net, example).cost_analysis()

@@ -197,4 +197,4 @@ class SweepData:
 
 def _is_among(space: Space, spaces: list[Space]) -> bool:
     """Return whether a space is among some, by identity or by name."""
-    return any(one is space or (one.name or "") == space.name for one in spaces)
+    return any(other is space or (other.name or "") == space.name for other in spaces)

@@ -89,7 +89,7 @@ class MemberBuilder:
 
     def abstract_init(self, net: Layer, example: Any) -> AbstractNetwork:
         """Return the abstract network of an unbuilt network, tracing each structure once."""
-        shapes = tuple((one.shape, one.dtype) for one in jax.tree.leaves(example))
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(example))
         key = jax.tree.structure((net, example)), shapes
         cached = self._networks.get(key)
         network = cached.with_settings_of(net) if cached is not None else None
@@ -138,7 +138,7 @@ class MemberFactory:
 
     def __reduce__(self) -> Any:
         """Pickle the fields only, not the cached `fusion`."""
-        return MemberFactory, tuple(getattr(self, one.name) for one in dataclasses.fields(self))
+        return MemberFactory, tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     @functools.cached_property
     def fusion(self) -> BranchFusion | None:

@@ -66,7 +66,7 @@ def _candidates(runner: TrialRunner, ranking: Sequence[Trial], count: int) -> li
     key = runner.factory.data.key
     best = [trial for trial in ended if key(trial.values) == key(ended[0].values)][:count]
     members = [member for trial in best for member in runner.trained_members(trial)]
-    if len({_hashable(_links(_objective(one.task))) for one in members}) > 1:
+    if len({_hashable(_links(_objective(member.task))) for member in members}) > 1:
         raise GradusError(
             "The best trials turn outputs into predictions differently, as cross-entropy and a "
             "squared error do, so their mean is meaningless. Sweep over losses of one kind."
@@ -80,7 +80,7 @@ def _average_model(members: Sequence[Member], weights: np.ndarray) -> Model:
     objective = dataclasses.replace(_objective(first.model.task), penalty=None)
     task = Reconstruction(objective) if isinstance(first.task, Reconstruction) else objective
     links = _links(objective)
-    nets = [_without_penalties(fresh(one.model.net)).named(f"trial_{one.trial}") for one in members]
+    nets = [_without_penalties(fresh(m.model.net)).named(f"trial_{m.trial}") for m in members]
     net = Sequential(
         [
             EnsembleMembers(nets, links).named("members"),

@@ -30,8 +30,8 @@ def sweep_fingerprint(
         options: the settings of the sweep.
     """
     fingerprint = dict(_flatten("", settings))
-    for suffix, one in data.items():
-        arrays = {"x": one} if isinstance(one, str) else _arrays_of(one)
+    for suffix, samples in data.items():
+        arrays = {"x": samples} if isinstance(samples, str) else _arrays_of(samples)
         fingerprint |= dict(_flatten("", {name + suffix: part for name, part in arrays.items()}))
     return fingerprint | dict(_flatten("", options))
 

@@ -107,8 +107,8 @@ def hyperparameter_importance(
             f"importance needs at least {MIN_TRIALS} trials with a score, and this sweep has "
             f"{len(ended)}: write Sweep(model, trials=64)."
         )
-    features = [[_encode_value(hyper.space, one.values.get(n)) for n, hyper in hypers.items()]
-              for one in ended]  # fmt: skip
+    features = [[_encode_value(hyper.space, trial.values.get(n)) for n, hyper in hypers.items()]
+              for trial in ended]  # fmt: skip
     forest = RandomForestRegressor(TREES, oob_score=True, random_state=seed)
     forest.fit(np.array(features, np.float32), _scores(ended, mode))
     samples = _latin_hypercube(len(hypers), seed)

@@ -99,9 +99,10 @@ class Storage:
         except BaseException:
             self.close()
             raise
-        plain = [one.user_attrs[RECORD] for one in trials if RECORD in one.user_attrs]
-        self._written = {one["trial"]["number"]: one for one in plain}  # the last of duplicates
-        return {number: _from_json(one) for number, one in self._written.items()}
+        records = [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs]
+        # The last of several records of a trial is the valid one.
+        self._written = {record["trial"]["number"]: record for record in records}
+        return {number: _from_json(record) for number, record in self._written.items()}
 
     def write(self, record: TrialRecord) -> None:
         """Write a trial that has ended, unless it has been written.

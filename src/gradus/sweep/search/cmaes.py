@@ -34,7 +34,7 @@ class CMAES(Search):
     def __init__(self, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> None:
         super().__init__(hypers, trials, seed)
         spaces = {name: hyper.space for name, hyper in hypers.items() if hyper.space.size != 1}
-        self._floats = [
+        self._ranges = [
             name
             for name, space in spaces.items()
             if isinstance(space, Range) and not space.whole and space.low < space.high
@@ -44,7 +44,7 @@ class CMAES(Search):
             for name, space in spaces.items()
             if (space.size or 0) > 2 and not (isinstance(space, Choice) and not space.ordered)
         ]
-        self._sizes = {
+        self._choice_sizes = {
             name: int(space.size)
             for name, space in spaces.items()
             if space.size and name not in self._steps
@@ -78,17 +78,17 @@ class CMAES(Search):
 
     def _make_optimizer(self) -> Any:
         cmaes = import_optional("cmaes", "search='cmaes'")
-        if not (self._floats or self._steps or self._sizes):
+        if not (self._ranges or self._steps or self._choice_sizes):
             return None  # nothing to vary
         steps = [np.linspace(0, 1, self.hypers[n].space.size or 2) for n in self._steps]
         return cmaes.CatCMAwM(
-            x_space=[[0.0, 1.0]] * len(self._floats) or None,
+            x_space=[[0.0, 1.0]] * len(self._ranges) or None,
             z_space=steps or None,
-            c_space=list(self._sizes.values()) or None,
+            c_space=list(self._choice_sizes.values()) or None,
             population_size=self.batch,
             # A sixth of the space, as in Optuna.
-            sigma=1 / 6 if self._floats or self._steps else None,
-            cov=np.eye(len(self._floats) + len(steps)) if self._floats or self._steps else None,
+            sigma=1 / 6 if self._ranges or self._steps else None,
+            cov=np.eye(len(self._ranges) + len(steps)) if self._ranges or self._steps else None,
         )
 
     def _ask(self, number: int) -> dict[str, Value]:
@@ -99,11 +99,13 @@ class CMAES(Search):
             )
             solution = self._asked[number] = self._optimizer.ask()
             below = math.nextafter(1.0, 0.0)
-            for name, x in zip(self._floats, solution.x if self._floats else (), strict=True):
+            for name, x in zip(self._ranges, solution.x if self._ranges else (), strict=True):
                 fractions[name] = min(float(x), below)
             for name, z in zip(self._steps, solution.z if self._steps else (), strict=True):
                 size = int(self.hypers[name].space.size or 2)
                 fractions[name] = (round(float(z) * (size - 1)) + 0.5) / size
-            for name, c in zip(self._sizes, solution.c if self._sizes else (), strict=True):
-                fractions[name] = (int(np.argmax(c)) + 0.5) / self._sizes[name]
+            for name, c in zip(
+                self._choice_sizes, solution.c if self._choice_sizes else (), strict=True
+            ):
+                fractions[name] = (int(np.argmax(c)) + 0.5) / self._choice_sizes[name]
         return values_at(self.hypers, fractions)

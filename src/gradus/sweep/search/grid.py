@@ -46,7 +46,7 @@ class Grid(Search):
         count = 1
         for name, hyper in self.hypers.items():
             if (hyper.parent, hyper.option) == (parent, option):
-                parents = {one.option for one in self.hypers.values() if one.parent == name}
+                parents = {other.option for other in self.hypers.values() if other.parent == name}
                 below = sum(self._count(name, index) for index in parents)
                 count *= int(hyper.space.size or 1) - len(parents) + below
         return count

@@ -60,9 +60,10 @@ class Trial:
         self.histories = histories
         kept = [_kept_metrics(history) for history in histories]
         self.epochs = max((history.epochs for history in histories), default=0)
-        self.scores = [one.get(monitor, math.nan) for one in kept]
+        self.scores = [metrics.get(monitor, math.nan) for metrics in kept]
         self.metrics = {
-            name: float(np.mean([one[name] for one in kept])) for name in (kept[0] if kept else {})
+            name: float(np.mean([metrics[name] for metrics in kept]))
+            for name in (kept[0] if kept else {})
         }
         diverged = any(history.stopped == "diverged" for history in histories)
         self.status = DIVERGED if diverged else status
@@ -120,20 +121,19 @@ def rank_trials(trials: list[Trial], mode: str) -> list[Trial]:
 
 def table_rows(trials: list[Trial], hypers: Mapping[str, Hyperparameter]) -> list[dict[str, Any]]:
     """Return a table row for each trial; a setting with a metric's name becomes `setting_…`."""
+    failed = any(trial.error for trial in trials)
     results = [
-        {**one.metrics, "epochs": one.epochs, "score": one.score, "status": one.status}
-        for one in trials
+        {**trial.metrics, "epochs": trial.epochs, "score": trial.score, "status": trial.status}
+        | ({"error": trial.error} if failed else {})
+        for trial in trials
     ]
-    if any(one.error for one in trials):
-        results = [
-            result | {"error": one.error} for one, result in zip(trials, results, strict=True)
-        ]
-    result_names = {"trial"}.union(*results)
-    names = {name: f"setting_{name}" if name in result_names else name for name in hypers}
-    return [
-        {"trial": one.number, **{names[n]: v for n, v in one.settings(hypers).items()}, **result}
-        for one, result in zip(trials, results, strict=True)
-    ]
+    taken = {"trial"}.union(*results)
+    columns = {name: f"setting_{name}" if name in taken else name for name in hypers}
+    rows = []
+    for trial, result in zip(trials, results, strict=True):
+        settings = {columns[name]: value for name, value in trial.settings(hypers).items()}
+        rows.append({"trial": trial.number, **settings, **result})
+    return rows
 
 
 def _kept_metrics(history: History) -> dict[str, float]:
