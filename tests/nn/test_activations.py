@@ -26,7 +26,7 @@ IN_KERAS = [
 ELEMENTWISE = [
     name for name in activations.REGISTRY if activations.info(name).derivative is not None
 ]
-SATURATING = {  # name -> an x which is saturated and one which is not, by the docstring
+SATURATING = {  # name -> an x that is saturated and one that is not, by the docstring
     "sigmoid": ([-5.1, 5.1, 30.0], [-4.9, 0.0, 4.9]),
     "tanh": ([-5.1, 5.1, 30.0], [-4.9, 0.0, 4.9]),
     "hard_sigmoid": ([-3.1, 3.1], [-2.9, 0.0, 2.9]),
@@ -171,7 +171,7 @@ def test_head_is_recognized(kind, how):
     def network(x):
         logits = x * 2
         with record_heads() as recorder:
-            activations.sigmoid(logits)  # one that does not end the network
+            activations.sigmoid(logits)  # not the last operation of the network
             output = activations.get(kind)(logits)
             head = recorder.head_of(output)
             seen.append((head.activation, head.logits is logits))
@@ -210,7 +210,7 @@ def test_nothing_is_kept_after_the_block():
         output = activations.softmax(jnp.ones(3))
         gone = weakref.ref(output)
         del output
-        assert gone() is not None  # held, so that its id is not given to another array
+        assert gone() is not None  # kept alive, so that no other array gets its id
     gc.collect()
     assert gone() is None
     with pytest.raises(GradusError, match="inside the block"):

@@ -26,7 +26,7 @@ def rng(seed=0):
 
 
 def truncated(stddev):
-    """A normal cut at two of its deviations whose own standard deviation is `stddev`."""
+    """A normal truncated at two standard deviations, widened to the standard deviation `stddev`."""
     return stats.truncnorm(-2, 2, scale=stddev / CUT)
 
 
@@ -168,5 +168,5 @@ def test_errors(make, message):
         make()
 
 
-def test_a_setting_may_be_a_stand_in():
+def test_a_setting_may_be_a_space():
     assert init.RandomNormal(stddev=object()).stddev is not None

@@ -1,4 +1,4 @@
-"""Masks travel with sequences through a network, and padded steps count in no loss or metric."""
+"""Masks follow sequences through a network; padded steps count in no loss and no metric."""
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,14 @@ CODES = np.array([[3, 1, 0], [2, 0, 0]], np.int32)
 
 
 class Seen(gr.Layer):
-    """Says which steps it was told are real: the sum of its inputs over those."""
+    """Sums its inputs over the steps that are real by its mask."""
 
     def call(self, x, mask):
         return x.sum(1) if mask is None else jnp.where(mask[..., None], x, 0).sum(1)
 
 
 class Doubled(gr.Layer):
-    """A user's layer that knows nothing of masks."""
+    """A user's layer without an argument `mask`."""
 
     def build(self, shape):
         self.inner = gr.Dense(shape[-1])
@@ -35,7 +35,7 @@ class Doubled(gr.Layer):
 
 
 def between():
-    """Layers that hand a mask on, after which `Seen` still has it."""
+    """Layers that pass a mask on, so `Seen` after them receives it."""
     return [
         [gr.Dense(4, "tanh"), gr.Dropout(0.5)],
         [gr.Residual([gr.Dense(2), gr.Activation("relu")]), gr.LayerNorm()],
@@ -47,7 +47,7 @@ def between():
 
 
 @pytest.mark.parametrize("parts", between(), ids=lambda parts: type(parts[0]).__name__)
-def test_layers_hand_a_mask_on(parts):
+def test_layers_pass_a_mask_on(parts):
     net = gr.init(gr.Sequential([gr.Masking(), *parts, Seen()]), 0, X)
     until = gr.init(gr.Sequential([gr.Masking(), *parts]), 0, X)
     expected = np.where(MASK[..., None], until(X), 0).sum(1)
@@ -68,10 +68,10 @@ def test_a_flattened_sequence_has_no_mask():
         net = gr.init(gr.Sequential([gr.Masking(), layer]), 0, X)
         with mask_tracking.tracking():
             assert mask_tracking.get_mask(net(X)) is None
-    assert mask_tracking.get_mask(X) is None  # outside such a block nothing is known
+    assert mask_tracking.get_mask(X) is None  # outside the block there are no masks
 
 
-def test_a_sequence_gone_through_backwards_has_its_mask_turned():
+def test_a_sequence_read_backward_has_its_mask_flipped():
     net = gr.init(
         gr.Sequential([gr.Masking(), gr.GRU(2, return_sequences=True, go_backwards=True)]), 0, X
     )
@@ -80,9 +80,9 @@ def test_a_sequence_gone_through_backwards_has_its_mask_turned():
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
-def test_masking_leaves_out_steps_that_equal_its_value(value):
+def test_masking_masks_the_steps_that_equal_its_value(value):
     x = np.where(MASK[..., None], X, np.float32(value))
-    x[0, 0, 0] = value  # a step of which one feature only equals it is real
+    x[0, 0, 0] = value  # a step with only one such feature is real
     net = gr.init(gr.Masking(value), 0, x)
     np.testing.assert_array_equal(net(x), np.where(MASK[..., None], x, 0))
     with mask_tracking.tracking():
@@ -123,7 +123,7 @@ def test_padded_steps_count_in_no_loss_and_no_metric():
     np.testing.assert_allclose(measured["accuracy"], np.mean(right))
 
 
-def test_metrics_of_values_count_real_steps_alone():
+def test_metrics_of_values_count_only_real_steps():
     net = per_step(1, None)
     y = np.random.default_rng(0).normal(size=(2, 3, 1)).astype(np.float32)
     model = gr.Model(net, "rmse", metrics=["mae", "r2"])
@@ -136,7 +136,7 @@ def test_metrics_of_values_count_real_steps_alone():
     np.testing.assert_allclose(measured["r2"], 1 - (error**2).sum() / spread, rtol=1e-4)
 
 
-def test_a_sequence_of_no_real_step_has_no_loss_and_no_gradient():
+def test_a_sequence_without_real_steps_has_no_loss_and_no_gradient():
     codes = np.array([[1, 2, 0], [0, 0, 0]], np.int32)
     task = Supervised(OutputObjective(gr.losses.get("sparse_categorical_crossentropy")))
 
@@ -157,15 +157,15 @@ def test_a_sequence_of_no_real_step_has_no_loss_and_no_gradient():
         assert np.isfinite(a).all()
 
 
-def test_training_goes_by_real_steps_alone():
-    """What stands as target where a sequence is padded changes no weight."""
+def test_training_uses_only_real_steps():
+    """The targets of padded steps change no weight."""
     trained = []
     for filler in (0, 2):
         y = np.where(MASK, LABELS, filler).astype(np.int32)
         parts = [gr.Embedding(4, 2, mask_zero=True), gr.SimpleRNN(3, return_sequences=True)]
         net = gr.Sequential([*parts, gr.Dense(3, "softmax")])
         model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.1))
-        model.fit(CODES, y, epochs=3, verbose=False)
+        model.fit(CODES, y, epochs=3, probes=False, verbose=False)
         trained.append(model.weights)
     for path, value in trained[0].items():
         np.testing.assert_array_equal(value, trained[1][path])

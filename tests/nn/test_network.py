@@ -1,4 +1,4 @@
-"""What a network is: a pytree, built from a seed, named by path; and the errors around it."""
+"""A network is a pytree, built from a seed, with weights by path; and its errors."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ class MyDense(gr.Layer):
 
 
 class Counter(gr.Layer):
-    """A user's layer with state: it counts its calls in training, and the rows it saw."""
+    """A user's layer with state: it counts its calls in training, and the rows it received."""
 
     def build(self, shape):
         self.seen = self.add_weight("seen", (2,), "zeros", kind="state")
@@ -85,7 +85,7 @@ def test_a_users_layer_works_wherever_a_built_in_one_does():
     assert gradient.keys() == w.keys() - {"residual/counter/seen"}
 
 
-def test_names_are_attributes_class_names_or_given():
+def test_names_are_attributes_or_class_names_or_set_by_named():
     class Named(gr.Layer):
         def build(self, shape):
             self.encoder = sequential(gr.Dense(2), gr.Dense(2).named("code"))
@@ -124,7 +124,7 @@ def test_two_layers_with_one_path_are_refused():
         gr.init(Clash(), 0, X)
 
 
-def test_one_object_in_two_places_is_refused():
+def test_one_object_with_two_paths_is_refused():
     layer = gr.Dense(3)
     with pytest.raises(GradusError, match=r"'dense'.*'dense_1'.*two objects"):
         gr.init(sequential(layer, layer), 0, X)
@@ -143,7 +143,7 @@ def test_a_layer_called_twice_shares_its_weights():
     np.testing.assert_allclose(gradient["inner/kernel"], jax.grad(by_hand)(w), rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_layer_may_not_do():
+def test_mistakes_in_a_layer_are_refused():
     class Array(gr.Layer):
         def build(self, shape):
             self.table = np.ones(3)
@@ -216,7 +216,7 @@ def test_training_and_randomness_need_a_fresh_copy_and_a_key():
             copy(X)
 
 
-def test_training_is_inherited_and_can_be_overruled_for_a_part():
+def test_training_is_inherited_and_can_be_overridden_for_a_layer():
     class Part(gr.Layer):
         def build(self, shape):
             self.a, self.b = Counter(), Counter()
@@ -231,7 +231,7 @@ def test_training_is_inherited_and_can_be_overruled_for_a_part():
     assert seen["b/seen"].tolist() == [1, 6]
 
 
-def test_a_seed_and_a_path_make_the_weights():
+def test_a_seed_and_a_path_determine_the_weights():
     plain = gr.init(sequential(gr.Dense(4), gr.Dense(2)), 3, X)
     assert same(plain, gr.init(sequential(gr.Dense(4), gr.Dense(2)), 3, X))
     assert not same(plain, gr.init(sequential(gr.Dense(4), gr.Dense(2)), 4, X))
@@ -241,7 +241,7 @@ def test_a_seed_and_a_path_make_the_weights():
     assert same(plain, gr.init(more, 3, X))
     kernels = [w for path, w in weights(plain).items() if "kernel" in path]
     assert not np.array_equal(kernels[0][:2, :2], kernels[1][:2, :2])
-    # What the weight's own generator draws, whatever else the network holds.
+    # The draws of the weight's own generator, independent of the rest of the network.
     from gradus.rng import host_rng
 
     expected = initializers.draw_weight("glorot_uniform", host_rng(3, "dense/kernel"), (3, 4))
@@ -282,7 +282,7 @@ def test_a_network_is_a_pytree_for_jit_grad_and_vmap():
     np.testing.assert_allclose(together, [n(X) for n in nets], rtol=1e-5, atol=1e-6)
 
 
-def test_values_and_initialisers_are_no_part_of_the_structure():
+def test_values_and_initializers_are_not_part_of_the_structure():
     def make(rate, initializer, momentum):
         net = sequential(
             gr.Dense(4, kernel_initializer=initializer), gr.Dropout(rate), gr.BatchNorm(momentum)
@@ -376,7 +376,7 @@ def test_every_layer_computes_in_float32_even_where_jax_may_use_float64():
 
 
 class Scaled(gr.Layer):
-    """Multiplies by one swept number and adds another one of several."""
+    """Multiplies by a swept number and adds one of several."""
 
     hypers = ("factor", "shifts")
 

@@ -1,4 +1,4 @@
-"""Threefry is what JAX's own is, bit for bit, and its keys behave as keys must."""
+"""Threefry equals JAX's bit for bit, and its keys behave like JAX's keys."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from scipy import stats
 from gradus.nn.prng import keep_mask, make_key, threefry
 
 
-# The second is from Random123's table of known answers, for 20 rounds of threefry2x32.
+# The second is from Random123's known-answer tests, for 20 rounds of threefry2x32.
 @pytest.mark.parametrize("words", [(1, 2), (0, 0), (0x13198A2E, 0x03707344)])
 def test_it_is_threefry(words):
     counter = jnp.array([0, 0, 0x243F6A88, 7, 0, 0, 0x85A308D3, 0xFFFFFFFF], jnp.uint32)
@@ -28,7 +28,7 @@ def test_draws_are_uniform_and_normal():
     assert stats.kstest(np.ravel(jax.random.normal(make_key(6), (100, 200))), "norm").pvalue > 0.01
 
 
-def test_every_key_draws_its_own():
+def test_every_key_has_different_draws():
     one = make_key(3)
     keys = [
         one,
@@ -55,7 +55,7 @@ def test_bits_of_every_width(width):
 
 
 @pytest.mark.parametrize("seed", [0, 5, 2**32 - 1, -1, 2**40 + 3])
-def test_a_seed_has_one_key_wherever_it_is_made(seed):
+def test_a_seed_has_the_same_key_on_host_and_device(seed):
     made = jax.random.key(seed, impl=jax.random.key_impl(make_key(0)))
     assert (jax.random.key_data(make_key(seed)) == jax.random.key_data(made)).all()
 
@@ -63,18 +63,18 @@ def test_a_seed_has_one_key_wherever_it_is_made(seed):
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (4, 0)])
 @pytest.mark.parametrize("width", [8, 16, 32])
 def test_bits_of_every_shape(shape, width):
-    """Bits that belong together are of one counter: their number need not divide the shape's."""
+    """One counter gives several values; their number need not divide the size of the shape."""
     bits = jax.random.bits(make_key(0), shape, dtype=f"uint{width}")
     assert bits.shape == shape
     assert bits.dtype.itemsize * 8 == width
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.93])
-def test_a_share_is_kept(rate):
+def test_keep_mask_keeps_its_share(rate):
     share = jax.jit(lambda seed: keep_mask(make_key(seed), rate, (300, 100)).mean())
     rates = np.array([share(seed) for seed in range(20)])
     assert abs(rates.mean() - (1 - rate)) <= 4 * np.sqrt(rate * (1 - rate) / 600_000)
-    if rate:  # and draws differ as binomial ones do, one standard deviation by a sixth or so
+    if rate:  # counts deviate like binomial ones; the standard deviation is within about a sixth
         spread = rates.std(ddof=1) / np.sqrt(rate * (1 - rate) / 30_000)
         assert 0.5 < spread < 1.6
 

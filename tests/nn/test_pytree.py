@@ -1,4 +1,4 @@
-"""Settings as pytrees: what JAX takes for one structure, and so for one program."""
+"""Settings as pytrees: which of them share a structure, and so a program."""
 
 import dataclasses
 import importlib
@@ -45,7 +45,7 @@ def classes():
 
 
 def alike(one):
-    """Something of a class, whatever its checks say: every field the same number."""
+    """Return an instance without running its checks, every field the same number."""
     made = object.__new__(one)
     vars(made).update({field.name: 0 for field in dataclasses.fields(one)})
     return made
@@ -64,8 +64,8 @@ def test_no_two_classes_of_gradus_are_one_structure():
         assert a != b, (one, other)
 
 
-def test_a_program_is_never_that_of_a_class_with_the_same_fields():
-    # What tells structures apart must be their equality: hashes agree now and then.
+def test_classes_with_the_same_fields_never_share_a_program():
+    # Equality must distinguish structures, since hashes sometimes collide.
     apply = jax.jit(lambda curve, x: curve(x))
     for _ in range(30):
         kinds = [pytree(type("Kind", (one,), {"__annotations__": {}})) for one in (Line, Parabola)]

@@ -1,4 +1,4 @@
-"""Ends of a network that do, and do not, belong with a loss."""
+"""Final activations that do, and do not, suit a loss."""
 
 import re
 
@@ -45,12 +45,12 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("loss", "head", "units"), FITS)
-def test_what_belongs_together_passes(loss, head, units):
+def test_suitable_activations_pass(loss, head, units):
     assert activation_warning(losses.get(loss), head, (None, units)) is None
 
 
 @pytest.mark.parametrize(("loss", "head", "units", "message"), FAULTS)
-def test_what_does_not_is_said(loss, head, units, message):
+def test_unsuitable_activations_get_a_warning(loss, head, units, message):
     found = losses.get(loss)
     said = activation_warning(found, head, (None, units))
     assert said.startswith(f"A {head} output with {found.name}: ")
@@ -58,7 +58,7 @@ def test_what_does_not_is_said(loss, head, units, message):
 
 
 def test_the_claims_hold_softmax_under_mse_stalls_where_crossentropy_does_not():
-    z, y = jnp.array([[20.0, 0.0]]), np.array([[0.0, 1.0]])  # sure, and wrong
+    z, y = jnp.array([[20.0, 0.0]]), np.array([[0.0, 1.0]])  # confident and wrong
     squared = jax.grad(lambda z: losses.mean_squared_error(y, jax.nn.softmax(z)).sum())(z)
     entropy = jax.grad(
         lambda z: losses.categorical_crossentropy.per_sample_from_logits(y, z).sum()

@@ -1,4 +1,4 @@
-"""Losses against Keras, against arithmetic by hand, and against what must not change them."""
+"""Losses against Keras, against arithmetic by hand, and by their invariances."""
 
 import os
 
@@ -136,7 +136,7 @@ def draw_logits(kind, shape=(2, 3, 4), seed=2, scale=1.0):
 
 
 @pytest.mark.parametrize(("loss", "kind"), LINKED)
-def test_logits_and_their_predictions_have_one_loss_and_gradient(loss, kind):
+def test_logits_and_their_predictions_have_the_same_loss_and_gradient(loss, kind):
     y, z = draw_logits(kind)
     link = {"softmax": jax.nn.softmax, "sigmoid": jax.nn.sigmoid}[loss.link]
     values = jax.jit(lambda z: (loss.values_from_logits(y, z), loss.values(y, link(z))))
@@ -153,7 +153,7 @@ def test_logits_and_their_predictions_have_one_loss_and_gradient(loss, kind):
 @pytest.mark.parametrize("shift", [1e6, -1e6])
 def test_a_shift_of_the_logits_by_a_million_changes_nothing(loss, kind, shift):
     y, z = draw_logits(kind)
-    z = np.round(z * 16) / 16  # exact next to a million, where float32 steps by 1/16
+    z = np.round(z * 16) / 16  # exact near a million, where float32 has steps of 1/16
     both = jax.jit(jax.value_and_grad(lambda z: loss.per_sample_from_logits(y, z).sum()))
     for ours, theirs in zip(both(z), both(z + np.float32(shift)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -202,7 +202,7 @@ def test_a_sample_is_the_mean_over_all_its_elements():
     np.testing.assert_array_equal(losses.mean_squared_error(np.zeros_like(p), p), [7.5, 1])
 
 
-def test_focal_alpha_may_be_one_number_a_class():
+def test_focal_alpha_may_be_one_number_per_class():
     y, p = np.eye(2, dtype=np.float32), np.full((2, 2), 0.5, np.float32)
     loss = losses.CategoricalFocalCrossentropy(alpha=(1.0, 3.0), gamma=2.0)
     # α (1 − ½)² log 2, with α = 1 for the first sample and 3 for the second

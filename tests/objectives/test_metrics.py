@@ -26,7 +26,7 @@ def update(metric, y_true, y_pred, weight):
 
 
 def streamed(metric, y_true, y_pred, weight=None, cuts=CUTS):
-    """The metric over batches of unequal sizes, filled up with rows of NaN at weight zero."""
+    """The metric over batches of unequal sizes, padded with rows of NaN and weight zero."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred, np.float32)
     weight = np.ones(len(y_true)) if weight is None else weight
     size, total = len(y_true) + 1, None
@@ -107,7 +107,7 @@ def test_metrics_of_flags_are_those_of_scikit_learn(drawn, weighted):
         np.testing.assert_allclose(ours, expected, rtol=2e-5)
 
 
-def test_what_has_no_part_and_no_denominator():
+def test_absent_classes_and_zero_denominators():
     labels, guess = np.array([0, 0, 2]), np.array([0, 2, 2])  # class 1 occurs nowhere
     p = np.eye(4, dtype=np.float32)[guess]
     expected = reference.f1_score(labels, guess, average="macro")
@@ -119,7 +119,7 @@ def test_what_has_no_part_and_no_denominator():
 @pytest.mark.parametrize(
     ("offset", "spread"), [(0.0, 0.1), (0.0, 1.0), (0.0, 10.0), (-6.0, 0.3), (-6.0, 3.0)]
 )
-def test_auc_is_that_of_scikit_learn_for_sure_and_unsure_models(offset, spread):
+def test_auc_is_that_of_scikit_learn_for_confident_and_unconfident_models(offset, spread):
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 20_000)
     logits = offset + spread * (rng.normal(size=len(y)) + 0.8 * y)
@@ -144,14 +144,14 @@ def test_auc_of_classes_flags_and_scores(drawn):
     np.testing.assert_allclose(streamed(hinge, 2 * y - 1, scores, w), expected, atol=2e-3)
 
 
-def test_auc_at_its_ends():
+def test_auc_of_extreme_rankings():
     y, p = np.array([[0], [0], [1], [1]]), np.array([[0.1], [0.2], [0.8], [0.9]], np.float32)
     auc, cuts = metrics.AUC(), (0, 4)
     assert streamed(auc, y, p, cuts=cuts) == 1
     assert streamed(auc, y, 1 - p, cuts=cuts) == 0
     assert streamed(auc, y, np.full_like(p, 0.3), cuts=cuts) == 0.5
     assert np.isnan(streamed(auc, np.ones_like(y), p, cuts=cuts))
-    # A class that never occurs has no part in the mean.
+    # A class that never occurs does not count in the mean.
     labels, q = np.array([0, 0, 1, 1]), np.array([[0.7, 0.2, 0.1]] * 2 + [[0.2, 0.7, 0.1]] * 2)
     assert streamed(auc, labels, q, cuts=cuts) == 1
 
@@ -249,7 +249,7 @@ def test_metrics_work_under_jit_and_vmap(name):
         np.testing.assert_allclose(ours, streamed(metric, y, alone, cuts=(0, 8)), rtol=1e-5)
 
 
-def test_get_suits_the_metric_to_the_loss(drawn):
+def test_get_adapts_the_metric_to_the_loss(drawn):
     y, q = drawn["flags"], drawn["q"]
     categorical = losses.CategoricalCrossentropy()
     accuracy = metrics.get("accuracy", categorical)
@@ -262,7 +262,7 @@ def test_get_suits_the_metric_to_the_loss(drawn):
     signs, scores = np.array([[1], [-1], [1]]), np.array([[0.2], [-3.0], [-0.1]])
     np.testing.assert_allclose(streamed(hinge, signs, scores, cuts=(0, 3)), 2 / 3, rtol=1e-6)
     own = metrics.get(metrics.Accuracy(threshold=0.9), losses.Hinge())
-    assert own.threshold == 0.9  # what its maker chose stays
+    assert own.threshold == 0.9  # an explicit setting is kept
     assert metrics.get(metrics.Accuracy(), losses.Hinge()).threshold == 0
     assert metrics.get(metrics.Precision(average="micro"), losses.BinaryCrossentropy()).flags
 

@@ -38,7 +38,7 @@ def test_penalties_and_gradients_are_those_of_keras(ours, theirs):
 def test_penalties_by_hand():
     weight = jnp.array([[3.0, -4.0], [0.0, 0.0]])
     assert penalties.L1(2.0)(weight) == 14
-    assert penalties.L2(2.0)(weight) == 50  # no half
+    assert penalties.L2(2.0)(weight) == 50  # no factor ½
     np.testing.assert_array_equal(jax.grad(penalties.L1(2.0))(weight), [[2, -2], [0, 0]])
 
 
@@ -55,13 +55,13 @@ def test_penalties_by_hand():
         (penalties.get_constraint("UnitNorm"), keras.constraints.get("UnitNorm")),
     ],
 )
-def test_constraints_are_those_of_keras_and_hold_what_they_hold(ours, theirs):
+def test_constraints_are_those_of_keras_and_idempotent(ours, theirs):
     projected = ours.project(WEIGHT)
     np.testing.assert_allclose(projected, theirs(WEIGHT), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours.project(projected), projected, rtol=1e-6)
 
 
-def test_constraints_leave_what_is_inside_and_bear_zero():
+def test_constraints_keep_valid_weights_and_accept_zero():
     small = np.array([[0.1, -0.2]], np.float32)
     np.testing.assert_array_equal(penalties.MaxNorm(2.0).project(small), small)
     for constraint in (penalties.MaxNorm(0.0), penalties.UnitNorm()):
@@ -97,6 +97,6 @@ def test_get_takes_objects_and_functions():
         (lambda: penalties.MaxNorm(-1.0), "max_value must be at least 0"),
     ],
 )
-def test_what_cannot_be_used_is_refused(call, message):
+def test_invalid_settings_are_refused(call, message):
     with pytest.raises(GradusError, match=message):
         call()

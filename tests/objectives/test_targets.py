@@ -1,4 +1,4 @@
-"""Checks of targets: each fault is named, with what to write instead."""
+"""Checks of targets: each error names the problem and says what to write."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""A path is what the optimizer does step by step."""
+"""`descend` returns the optimizer's path, step by step."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Optimizers against Optax's and Keras's own with equal hyperparameters, and by hand."""
+"""Optimizers against Optax and Keras with equal hyperparameters, and by hand."""
 
 import os
 
@@ -81,12 +81,12 @@ def tree(seed, scale=1.0):
 
 
 def loss(params):
-    """A smooth bowl, of different curvature in each weight."""
+    """A smooth bowl with a different curvature in each weight."""
     return sum((i + 1) * jnp.sum((w - 0.3) ** 2) for i, w in enumerate(jax.tree.leaves(params)))
 
 
 def kinds(tree):
-    """The structure of a tree with what else a loop's carry must keep."""
+    """The structure, shapes, and types of a tree, which a loop's carry must keep."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, [(leaf.shape, leaf.dtype, jnp.asarray(leaf).weak_type) for leaf in leaves]
 
@@ -132,7 +132,7 @@ def test_ten_steps_as_keras_with_its_defaults(ours, theirs):
 
 
 @pytest.mark.parametrize("optimizer", EVERY, ids=name)
-def test_state_begins_as_the_rule_begins(optimizer):
+def test_the_initial_state_is_that_of_the_rule(optimizer):
     params = tree(0)
     state, wanted = optimizer.init(params), optimizer.transformation(jnp.float32(0.1)).init(params)
     assert (state["step"], state["step"].dtype) == (0, jnp.int32)
@@ -157,7 +157,7 @@ def test_state_is_a_loop_carry(optimizer):
     _, params, state = train(optimizer, tree(0))
     assert state["step"] == 3
     assert loss(params) < loss(tree(0))
-    # The state made outside a program is the same kind as that made inside.
+    # The state created outside a program has the same types as the one created inside.
     outside = optimizer.init(tree(0))
     assert kinds(outside) == kinds(state)
 
@@ -401,11 +401,11 @@ def test_lbfgs_needs_the_loss():
         optimizer.update(w, optimizer.init(w), w)
 
 
-def test_leaves_may_be_anything_while_a_tree_is_rebuilt():
+def test_leaves_may_have_any_type_while_a_tree_is_rebuilt():
     optimizer = opt.Adam(0.1, clipnorm=1.0)
     axes = jax.tree.map(lambda _: None, optimizer)
     assert axes.learning_rate is None
     assert jax.tree.structure(jax.tree.map(lambda _: object(), optimizer)) == (
         jax.tree.structure(optimizer)
     )
-    assert opt.Adam(object()).learning_rate is not None  # a set of values, replaced before use
+    assert opt.Adam(object()).learning_rate is not None  # a space, replaced before use

@@ -113,7 +113,7 @@ def test_warm_up_of_no_steps_is_its_target():
 
 
 class Holder:
-    """What Keras's callback needs of a model: an optimizer with a learning rate."""
+    """The part of a model that Keras's callback needs: an optimizer with a learning rate."""
 
     def __init__(self, rate):
         self.optimizer = keras.optimizers.SGD(rate)
@@ -152,7 +152,7 @@ def scan_rates(plateau, losses):
     st.sampled_from([0.0, 0.3, 2.0]),
 )
 def test_plateau_as_keras(losses, patience, cooldown, minimum):
-    """Whole-number losses, so that neither side's rounding decides what is better."""
+    """Whole-number losses, so that rounding decides no comparison."""
     plateau = s.ReduceOnPlateau(1.0, 0.5, patience, 0.5, cooldown, minimum)
     expected = keras_rates(
         losses, 1.0, factor=0.5, patience=patience, min_delta=0.5, cooldown=cooldown,
@@ -182,7 +182,7 @@ def test_plateau_under_vmap_and_in_a_loop():
     assert jax.vmap(final, in_axes=(axes,))(plateaus).tolist() == [0.125, 0.5, 1.0]
 
 
-def test_a_loss_that_is_no_number_is_no_progress():
+def test_a_loss_of_nan_is_no_improvement():
     assert our_rates(s.ReduceOnPlateau(1.0, 0.5, 1), [1.0, float("nan")])[-1] == 0.5
 
 

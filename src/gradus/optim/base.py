@@ -213,13 +213,13 @@ class Optimizer(abc.ABC):
             return updates
         factor = rate * self.weight_decay
 
-        def decay(path: Any, update: jax.Array, weight: jax.Array) -> jax.Array:
+        def decay(path: tuple[Any, ...], update: jax.Array, weight: jax.Array) -> jax.Array:
             excluded = _last_name(path) in self.exclude_from_weight_decay
             return update if excluded else update - factor * weight
 
         return jax.tree_util.tree_map_with_path(decay, updates, params)
 
-    def _scale_by_layer(self, path: Any, update: jax.Array) -> jax.Array:
+    def _scale_by_layer(self, path: tuple[Any, ...], update: jax.Array) -> jax.Array:
         """Multiply the update of a weight by the factor of its layer."""
         weight_path, rates = _format_path(path), self.layer_rates or {}
         matches = [name for name in rates if weight_path.startswith(f"{name}/")]
@@ -227,7 +227,9 @@ class Optimizer(abc.ABC):
 
 
 @functools.lru_cache(256)
-def _state_shapes(structure: Any, avals: tuple[tuple[tuple[int, ...], Any], ...]) -> Any:
+def _state_shapes(
+    structure: jax.tree_util.PyTreeDef, avals: tuple[tuple[tuple[int, ...], Any], ...]
+) -> Any:
     """Return the shapes of a new state for an optimizer and weights of that structure and types."""
     arguments = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*aval) for aval in avals])
     return jax.eval_shape(lambda optimizer, params: optimizer._initial_state(params), *arguments)
@@ -238,11 +240,11 @@ def _limit_norm(gradient: jax.Array, norm: jax.Array, limit: Any) -> jax.Array:
     return gradient * (limit / jnp.maximum(norm, limit))
 
 
-def _last_name(path: Any) -> str:
+def _last_name(path: tuple[Any, ...]) -> str:
     """Return the last part of a weight's path, whatever the separator."""
     return re.split(r"[/.]", _format_path(path))[-1]
 
 
-def _format_path(path: Any) -> str:
+def _format_path(path: tuple[Any, ...]) -> str:
     """Return a weight's path as a string: "dense_1/kernel"."""
     return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,4 +1,4 @@
-"""Attention against Keras on its JAX back end, by hand, and by what it must not depend on."""
+"""Attention against Keras on its JAX backend, by hand, and by its invariances."""
 
 import functools
 import os
@@ -25,7 +25,7 @@ def draw(shape, seed=0):
 
 
 def drawn(layer, *examples):
-    """Return the layer built, all weights random, the biases too."""
+    """Return the built layer with random weights, including the biases."""
     net = gr.init(layer, 0, examples[0]) if len(examples) == 1 else _of_two(layer, examples)
     return with_weights(net, {n: draw(w.shape, i) for i, (n, w) in enumerate(weights(net).items())})
 
@@ -48,7 +48,7 @@ def twin_of(net, query, value):
     """Return Keras's layer with the weights of ours, as a function of (weights, query, value)."""
     heads, width = net.num_heads, query.shape[-1]
     size = net.query.kernel.shape[1] // heads
-    options = {"use_bias": net.use_bias, "kernel_initializer": "zeros"}  # it is given ours
+    options = {"use_bias": net.use_bias, "kernel_initializer": "zeros"}  # replaced by ours
     theirs = keras.layers.MultiHeadAttention(heads, size, **options)
     theirs.build(query.shape, value.shape)
     given = []
@@ -85,7 +85,7 @@ def test_values_and_gradients_equal_keras(settings, steps, others, masked):
     if masked == "pairs":
         mask = np.random.default_rng(3).random((2, steps, others)) < 0.5
         mask[..., 0] = True  # so that each step has something to attend to
-    if masked:  # a sequence of length zero, for which Keras has another rule, has a test of its own
+    if masked:  # sequences of length zero, which Keras treats differently, have a separate test
         query, value = query[:2], value[:2]
     net = drawn(gr.MultiHeadAttention(**settings), *([query] if others is None else [query, value]))
     given, theirs = twin_of(net, query, value)
@@ -117,28 +117,28 @@ def test_values_and_gradients_equal_keras(settings, steps, others, masked):
         np.testing.assert_allclose(by_weight[name].reshape(-1), other.reshape(-1), 1e-3, 2e-4)
 
 
-def test_what_only_fills_has_no_weight_and_an_empty_sequence_gives_zeros():
+def test_padding_has_no_weight_and_an_empty_sequence_gives_zeros():
     x = draw((BATCH, OTHERS, WIDTH))
     net = drawn(gr.MultiHeadAttention(2), x)
-    other = np.where(REAL[..., None], x, 1e3)  # what fills says something else
+    other = np.where(REAL[..., None], x, 1e3)  # other values in the padding
     call = jax.jit(lambda net, x, mask=None: net(x, mask=mask))
     y, y_other = call(net, x, REAL), call(net, other.astype(np.float32), REAL)
     np.testing.assert_allclose(y[REAL], y_other[REAL], rtol=1e-5, atol=1e-5)
-    # Of a sequence of length zero nothing is taken: what is left is the last map's bias.
+    # A sequence of length zero gives zeros, so only the last map's bias remains.
     np.testing.assert_allclose(y[2], np.broadcast_to(net.output.bias, y[2].shape), atol=1e-6)
     np.testing.assert_allclose(net(x, None, REAL), y, rtol=1e-5, atol=1e-5)
     back = np.broadcast_to(np.tri(OTHERS, dtype=bool), (BATCH, OTHERS, OTHERS))
     causal = with_weights(gr.init(gr.MultiHeadAttention(2, causal=True), 0, x), weights(net))
-    both = np.asarray(call(causal, x, REAL))  # a mask and an attention mask hold together
+    both = np.asarray(call(causal, x, REAL))  # a mask and the causal mask apply together
     np.testing.assert_allclose(net(x, None, back, mask=REAL), both, rtol=1e-5, atol=1e-5)
-    alone = call(net, x[1:2, :2])  # the second sequence without its filling
+    alone = call(net, x[1:2, :2])  # the second sequence without its padding
     np.testing.assert_allclose(y[1:2, :2], alone, rtol=1e-5, atol=1e-5)
     gradients = jax.jit(jax.grad(lambda net: jnp.sum(net(x, mask=REAL) ** 2)))(net)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
 
 
 class Real(gr.Layer):
-    """Notes that the steps of zeros only fill."""
+    """Masks the steps of zeros."""
 
     def __init__(self):
         pass
@@ -150,7 +150,7 @@ class Real(gr.Layer):
 
 
 class Seen(gr.Layer):
-    """Keeps the steps that it is told to be real."""
+    """Keeps the mask that it receives."""
 
     def __init__(self):
         pass
@@ -164,7 +164,7 @@ def filled(lengths_reversed=False, seed=0):
     return np.where(real[..., None], draw((BATCH, OTHERS, WIDTH), seed), 0), real
 
 
-def test_a_mask_travels_through_a_block():
+def test_a_mask_passes_through_a_block():
     x, real = filled()
     net = gr.init(gr.Sequential([Real(), gr.TransformerEncoder(2, 8, 0), Seen()]), 0, x)
     np.testing.assert_array_equal(net(x), real)
@@ -174,7 +174,7 @@ def test_a_mask_travels_through_a_block():
 
 
 class Crossing(gr.Layer):
-    """Attends from one sequence to another; whether either has a mask is its input's matter."""
+    """Attends from one sequence to another, with whatever masks they have."""
 
     def __init__(self, first, second):
         self.first, self.second = first, second
@@ -187,7 +187,7 @@ class Crossing(gr.Layer):
 
 
 @pytest.mark.parametrize("first", [Real(), gr.Activation("linear")])
-def test_across_two_sequences_the_weights_are_masked_by_the_values_the_output_by_the_query(first):
+def test_in_cross_attention_values_mask_the_weights_and_the_query_the_output(first):
     (query, steps), (value, others) = filled(lengths_reversed=True), filled(seed=1)
     net = gr.init(Crossing(first, Real()), 0, (query, value))
     np.testing.assert_array_equal(net((query, value)), steps if isinstance(first, Real) else True)
@@ -197,7 +197,7 @@ def test_across_two_sequences_the_weights_are_masked_by_the_values_the_output_by
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])
-def test_a_causal_block_does_not_see_what_follows(pre_norm):
+def test_a_causal_block_ignores_later_steps(pre_norm):
     x = draw((2, STEPS, WIDTH))
     net = drawn(gr.TransformerEncoder(2, 8, 0.1, "gelu", pre_norm, causal=True), x)
     later = x.copy()
@@ -207,7 +207,7 @@ def test_a_causal_block_does_not_see_what_follows(pre_norm):
     assert not np.allclose(call(x)[:, 2:], call(later)[:, 2:], atol=1e-2)
 
 
-def test_without_positions_the_order_is_not_seen():
+def test_without_positions_the_order_does_not_matter():
     x, order = draw((2, STEPS, WIDTH)), np.array([2, 0, 3, 1])
     net = drawn(gr.TransformerEncoder(2, 8), x)
     np.testing.assert_allclose(net(x)[:, order], net(x[:, order]), rtol=1e-4, atol=1e-5)
@@ -301,7 +301,7 @@ def test_a_model_with_attention_is_saved_and_loaded(tmp_path):
         (gr.PositionalEmbedding(0), (2, 3, 6), "length=0"),
     ],
 )
-def test_what_cannot_be_is_said(layer, shape, words):
+def test_invalid_sizes_and_inputs_get_clear_errors(layer, shape, words):
     with pytest.raises(GradusError, match=words):
         gr.init(layer, 0, np.zeros(shape, np.float32))
 

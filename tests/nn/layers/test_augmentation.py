@@ -1,4 +1,4 @@
-"""Augmentation: what each layer draws, by hand, against SciPy, and off outside training."""
+"""Augmentation: draws by hand and against SciPy; no change outside training."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ SAME = np.repeat(PICTURE[None], COUNT, 0)
 
 
 def changed(layer, x=SAME, seed=0):
-    """Return what a layer makes of images in training, compiled and without promotion."""
+    """Return a layer's output in training, compiled and without type promotion."""
 
     @jax.jit
     def run(net, x):
@@ -27,7 +27,7 @@ def changed(layer, x=SAME, seed=0):
 
 
 def shares(images, candidates):
-    """Return how often each candidate came out; all images must be one of them."""
+    """Return the share of each candidate; every image must be one of them."""
     which = [[np.array_equal(image, candidate) for candidate in candidates] for image in images]
     assert np.sum(which, 1).tolist() == [1] * len(images)
     return np.mean(which, 0)
@@ -44,13 +44,13 @@ def shares(images, candidates):
         ),
     ],
 )
-def test_each_image_is_mirrored_by_a_draw_of_its_own(mode, turned):
+def test_each_image_is_mirrored_independently(mode, turned):
     found = shares(changed(gr.RandomFlip(mode)), turned)
     # The standard deviation of a share of 300 draws is at most 0.03.
     np.testing.assert_allclose(found, 1 / len(turned), atol=0.12)
 
 
-def test_shifts_are_whole_pixels_each_as_likely():
+def test_shifts_are_whole_pixels_and_equally_likely():
     def shifted(down, right):
         return ndimage.shift(PICTURE, (down, right, 0), order=0)
 
@@ -61,7 +61,7 @@ def test_shifts_are_whole_pixels_each_as_likely():
     np.testing.assert_array_equal(changed(gr.RandomTranslation(0.1, 0.0)), SAME)
 
 
-def test_crops_are_from_anywhere_in_training_and_the_middle_at_prediction():
+def test_crops_are_random_in_training_and_central_at_prediction():
     crop = gr.RandomCrop(3, 4)
     parts = [PICTURE[top : top + 3] for top in range(3)]
     np.testing.assert_allclose(shares(changed(crop), parts), 1 / 3, atol=0.12)
@@ -80,7 +80,7 @@ def test_rotation_equals_scipy_within_the_image(shape):
         matrix = np.array([[cos, -sin], [sin, cos]])
         middle = (np.array(shape) - 1) / 2
         for channel in range(2):
-            # SciPy leaves out what lies between the border and the zeros beyond, so we frame it.
+            # SciPy does not interpolate between the border and the zeros outside, so pad first.
             expected = ndimage.affine_transform(
                 np.pad(image[..., channel], 1), matrix, middle + 1 - matrix @ (middle + 1),
                 order=1, mode="grid-constant",
@@ -95,7 +95,7 @@ def test_a_quarter_turn_clockwise():
 
 
 def test_angles_lie_within_the_factor():
-    # A bright pixel straight above the middle says by its place how far the image was turned.
+    # The position of a bright pixel above the center shows the angle of rotation.
     x = np.zeros((COUNT, 21, 21, 1), np.float32)
     x[:, 0, 10] = 1
     y = changed(gr.RandomRotation(0.1), x)[..., 0]

@@ -1,4 +1,4 @@
-"""Repeat is its copies one after another, and their number may be swept."""
+"""Repeat applies its copies one after another, and their number can be swept."""
 
 import numpy as np
 import pytest

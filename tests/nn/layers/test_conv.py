@@ -1,4 +1,4 @@
-"""Convolutional layers against Keras on its JAX back end, and convolution against XLA's own."""
+"""Convolutional layers against Keras on its JAX backend, and convolution against XLA's."""
 
 import os
 
@@ -27,7 +27,7 @@ def both(name, shape, settings):
     """Return (value, gradients of x, kernel and bias) of our layer and of Keras's."""
     x = draw(shape)
     net = gr.init(getattr(gr, name)(**settings), 0, x)
-    # To draw a kernel that is not used would take Keras longer than all the rest.
+    # Drawing a kernel that is not used would take Keras longer than everything else.
     drawn = "depthwise_initializer" if name == "DepthwiseConv2D" else "kernel_initializer"
     theirs = getattr(keras.layers, name)(**settings, **{drawn: "zeros"})
     theirs.build(shape)
@@ -147,7 +147,7 @@ def test_other_devices_transpose_alike(monkeypatch, size, strides, mode):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4)
 
 
-def test_a_kernel_has_keras_fans():
+def test_a_kernel_has_the_fans_of_keras():
     # A field of 3 × 5 pixels: 15 · 2 inputs of an output, 15 · 4 outputs of an input.
     assert fans((3, 5, 2, 4)) == (30, 60)
     kernel = gr.init(gr.Conv2D(64, (3, 5)), 0, np.zeros((1, 9, 9, 8), np.float32)).kernel
@@ -194,11 +194,11 @@ def test_other_channels_than_before_name_the_layer_and_both_shapes(layer):
     for copy in (net, gr.fresh(net)):
         with pytest.raises(ShapeError, match=r"'conv2d.* 3 channels .*\(1, 4, 4, 2\)"):
             copy(np.zeros((1, 4, 4, 2), np.float32))
-    # Images of another size are as good.
+    # Images of another size are fine.
     assert net(np.zeros((2, 6, 3, 3), np.float32)).shape[-1] == 2
 
 
-def test_whole_numbers_are_taken_as_they_are():
+def test_integer_inputs_are_exact():
     x = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
     net = gr.init(gr.Conv2D(1, 2, kernel_initializer="ones"), 0, x)
     # 0 + 1 + 4 + 5, and so on
@@ -229,5 +229,5 @@ def test_a_small_network_reads_digits():
         ]
     )
     model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(1e-2), metrics=["accuracy"])
-    model.fit(x[rows], y[rows], batch_size=32, epochs=6, verbose=False)
+    model.fit(x[rows], y[rows], batch_size=32, epochs=6, probes=False, verbose=False)
     assert model.evaluate(x[held], y[held])["accuracy"] > 0.95

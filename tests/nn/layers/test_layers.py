@@ -1,4 +1,4 @@
-"""Layers against Keras on its JAX back end, by hand, and against finite differences."""
+"""Layers against Keras on its JAX backend, by hand, and against finite differences."""
 
 import os
 
@@ -24,7 +24,7 @@ def draw(shape, seed=0, scale=1.0):
 
 
 def twins(ours, theirs, x, seed=1):
-    """Return our layer built, with random weights, and a Keras layer with the same ones."""
+    """Return our built layer with random weights, and a Keras layer with the same weights."""
     net = gr.init(ours, 0, x)
     theirs.build(x.shape)
     drawn = {}
@@ -50,7 +50,7 @@ def outputs_and_gradients_of_keras(theirs, x, cotangent):
 
 
 def value_and_grad(loss):
-    """One program, where every operation outside of one would be a program."""
+    """One program; outside of one, every operation would compile its own."""
     return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
 
 

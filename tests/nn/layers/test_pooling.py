@@ -1,4 +1,4 @@
-"""Pooling layers and their kin against Keras on its JAX back end, and by hand."""
+"""Pooling, upsampling, and padding against Keras on its JAX backend, and by hand."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Recurrent layers against Keras on its JAX back end, by hand, and against finite differences."""
+"""Recurrent layers against Keras on its JAX backend, by hand, and against finite differences."""
 
 import os
 
@@ -20,7 +20,7 @@ from gradus.train.task import penalty_loss
 KERAS = keras.layers
 SHAPE = (4, 5, 3)
 NAMES = ("kernel", "recurrent_kernel", "bias")
-# A whole sequence, one with a gap, one that begins late, and one of no real step at all.
+# A full sequence, one with a gap, one that starts late, and one without real steps.
 MASK = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
 
 
@@ -40,7 +40,7 @@ def variables(theirs):
 
 
 def twins(ours, theirs, x):
-    """Return our layer with random weights, and a Keras layer with the same ones."""
+    """Return our layer with random weights, and a Keras layer with the same weights."""
     net = gr.init(ours, 0, x)
     theirs.build(x.shape)
     known = {path: v for path, v in variables(theirs).items() if v is not None}
@@ -145,7 +145,7 @@ def test_a_stack_on_padded_sequences_equals_keras():
 @pytest.mark.parametrize("layer", [gr.SimpleRNN(3), gr.LSTM(3), gr.GRU(3)])
 def test_padding_changes_nothing_and_no_steps_give_zeros(layer):
     x = draw((2, 5, 3))
-    x[0, 3:], x[1] = 1e6, 0  # a padded step may hold anything finite
+    x[0, 3:], x[1] = 1e6, 0  # a padded step may have any finite value
     net = gr.init(layer, 0, x)
     mask = np.array([[True] * 3 + [False] * 2, [False] * 5])
     y = net(x, mask=mask)
