@@ -52,7 +52,14 @@ def test_class_weights_matter_online_and_leave_validation_alone():
     for weights in (None, {0: 1.0, 1: 20.0}):
         m = model()
         history = m.fit(
-            X, Y, batch_size=1, epochs=2, validation_split=0.25, class_weight=weights, verbose=False
+            X,
+            Y,
+            batch_size=1,
+            epochs=2,
+            validation_split=0.25,
+            class_weight=weights,
+            probes=False,
+            verbose=False,
         )
         trained[weights is None] = m.predict(X)[:, 1].mean()
         held = gr.data.split(Y, 0.25, 0)[1]
@@ -71,7 +78,7 @@ def test_what_is_watched_has_a_direction():
     m = model(metrics=[gain])
     with pytest.raises(GradusError, match="mode='max' or mode='min'"):
         m.fit(X, Y, monitor="gain", patience=2, verbose=False)
-    m.fit(X, Y, monitor="gain", mode="max", patience=2, epochs=3, verbose=False)
+    m.fit(X, Y, monitor="gain", mode="max", patience=2, epochs=3, probes=False, verbose=False)
     with pytest.raises(GradusError, match="Unknown monitor 'confusion_matrix'"):
         model(["confusion_matrix"]).fit(X, Y, monitor="confusion_matrix", verbose=False)
 
@@ -90,10 +97,10 @@ def test_a_callback_sees_and_saves_the_whole_state(tmp_path):
         m.save(tmp_path / "kept")
 
     m = model()
-    m.fit(X, Y, epochs=3, callbacks=[save], verbose=False)
-    m.fit(X, Y, epochs=2, verbose=False)
+    m.fit(X, Y, epochs=3, callbacks=[save], probes=False, verbose=False)
+    m.fit(X, Y, epochs=2, probes=False, verbose=False)
     again = gr.Model.load(tmp_path / "kept")
-    again.fit(X, Y, epochs=2, verbose=False)
+    again.fit(X, Y, epochs=2, probes=False, verbose=False)
     np.testing.assert_array_equal(again.predict(X), m.predict(X))
 
 
@@ -101,9 +108,9 @@ def test_a_plateau_forgets_what_was_best_of_another_number():
     rate = gr.schedules.ReduceOnPlateau(0.05, patience=2)
     net = gr.Dense(2, "softmax")
     m = gr.Model(net, "sparse_categorical_crossentropy", gr.SGD(rate), ["accuracy"])
-    m.fit(X, Y, epochs=3, monitor="accuracy", verbose=False)
+    m.fit(X, Y, epochs=3, monitor="accuracy", probes=False, verbose=False)
     before = m.history["learning_rate"][-1]
-    history = m.fit(X, Y, epochs=6, verbose=False)
+    history = m.fit(X, Y, epochs=6, probes=False, verbose=False)
     assert (np.diff(history["loss"]) < 0).all()
     assert history["learning_rate"][-1] == before
 

@@ -56,7 +56,7 @@ def test_each_turn_moves_its_own_weights():
     rates = {"generator": 0.0}
     model = made(optimizer=gr.SGD(0.1, layer_rates=rates)).build(X)
     before = model.weights
-    model.fit(X, epochs=1, verbose=False)
+    model.fit(X, epochs=1, probes=False, verbose=False)
     moved = {
         path for path, value in model.weights.items() if not np.array_equal(value, before[path])
     }
@@ -80,7 +80,7 @@ def test_a_step_is_the_discriminators_and_then_the_generators():
     g = descend(net, task.generator, jax.random.fold_in(key, 1))
     generator = jax.tree.map(lambda w, d: w - 0.1 * d, net.generator, g.generator)
     model = made(optimizer=gr.SGD(0.1))
-    model.fit(X, batch_size=None, epochs=1, verbose=False)
+    model.fit(X, batch_size=None, epochs=1, probes=False, verbose=False)
     for name, part in (("discriminator", discriminator), ("generator", generator)):
         for wanted, got in zip(
             jax.tree.leaves(part), jax.tree.leaves(getattr(model.net, name)), strict=True
@@ -91,7 +91,7 @@ def test_a_step_is_the_discriminators_and_then_the_generators():
 def test_it_learns_where_the_data_are_and_is_saved(tmp_path):
     model = made(optimizer=gr.Adam(0.01, beta_1=0.5)).build(X)
     away = np.linalg.norm(model.sample(200, seed=1).mean(0) - X.mean(0))
-    history = model.fit(X, epochs=150, verbose=False)
+    history = model.fit(X, epochs=150, probes=False, verbose=False)
     assert set(history) >= {
         "loss",
         "discriminator_loss",

@@ -39,7 +39,7 @@ def test_the_suggestion_is_stable_and_the_model_is_left_alone():
     assert 0.002 < found.suggestion < 2 / largest  # descent is stable below 2 / curvature
     assert not np.isfinite(found.smoothed[-1]) or found.smoothed[-1] > 100
     trained = linear(gr.SGD(found.suggestion))
-    trained.fit(x, y, epochs=20, verbose=False)
+    trained.fit(x, y, epochs=20, probes=False, verbose=False)
     assert trained.evaluate(x, y)["loss"] < 0.01
 
 

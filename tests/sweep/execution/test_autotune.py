@@ -1,4 +1,4 @@
-"""In which way members are trained is measured where it pays, and kept."""
+"""The best parallelism is measured if that pays, and cached."""
 
 import itertools
 import json
@@ -20,7 +20,10 @@ from gradus.sweep.members import cost_model
 X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 LOSS = "sparse_categorical_crossentropy"
-OPTIONS = {"epochs": 3, "batch_size": 16, "validation_data": (X[:20], Y[:20]), "verbose": False}
+OPTIONS = {
+    "epochs": 3, "batch_size": 16, "validation_data": (X[:20], Y[:20]), "probes": False,
+    "verbose": False,
+}  # fmt: skip
 
 
 def model(units=6, rate=None):
@@ -43,7 +46,7 @@ def population(rate=None, **options):
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """Where this machine's verdicts are kept."""
+    """The folder of cached results."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("GRADUS_CACHE", raising=False)
     return tmp_path / "gradus" / "ways"
@@ -51,7 +54,7 @@ def folder(monkeypatch, tmp_path):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Every group is worth measuring, and 4 is found best; the measured ones are listed."""
+    """Every group is measured, with 4 as the result; returns the measured ones."""
     found = []
 
     def measure(population, workers, room):
@@ -65,7 +68,7 @@ def measured(monkeypatch):
 
 @pytest.fixture
 def used(monkeypatch):
-    """The widths in which members are trained."""
+    """The widths that members are trained with."""
     found, advance = set(), Population.train
 
     def noted(population, members, until=None, canceled=None):
@@ -85,7 +88,7 @@ def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used,
 
 def test_a_program_may_be_compiled_before_the_next_member_is_built(monkeypatch, used, folder):
     class Prompt(ThreadPoolExecutor):
-        """Threads that have done a job before who gave it goes on."""
+        """Threads that finish a job before `submit` returns."""
 
         def submit(self, *job):
             future = super().submit(*job)
@@ -96,7 +99,7 @@ def test_a_program_may_be_compiled_before_the_next_member_is_built(monkeypatch, 
     assert {trial.status for trial in swept(trials=3).trials} == {"finished"}
 
 
-def test_a_long_one_measures_once_and_the_next_run_is_the_same(measured, used, folder):
+def test_a_long_sweep_measures_once_and_the_next_run_uses_the_cache(measured, used, folder):
     first = swept()
     assert used == {4}
     assert [workers for _, workers in measured] == [2]
@@ -108,7 +111,7 @@ def test_a_long_one_measures_once_and_the_next_run_is_the_same(measured, used, f
     assert used == {4}
 
 
-def test_trials_are_what_they_are_alone(measured):
+def test_trials_equal_their_models_trained_alone(measured):
     sweep = swept(6)
     assert measured
     for trial in sweep.trials:
@@ -119,7 +122,7 @@ def test_trials_are_what_they_are_alone(measured):
         np.testing.assert_allclose(found.predict(X), one.predict(X), rtol=1e-3, atol=1e-5)
 
 
-def test_each_program_and_number_of_threads_has_its_own_verdict(measured):
+def test_each_program_and_number_of_threads_has_its_own_result(measured):
     sweep = gr.Sweep(model(gr.choice(4, 6)), 8, executor=Local(2)).fit(X, Y, **OPTIONS)
     assert {trial.values["dense.units"] for trial in sweep.trials} == {0, 1}
     assert len(measured) == 2
@@ -170,7 +173,7 @@ def test_a_damaged_file_is_ignored_and_written_again(measured, folder, damage):
     assert [json.loads(one.read_text())["width"] for one in folder.iterdir()] == [4]
 
 
-def test_what_cannot_be_kept_is_measured_again(measured, folder, monkeypatch):
+def test_a_result_that_cannot_be_cached_is_measured_again(measured, folder, monkeypatch):
     folder.parent.mkdir()
     folder.write_text("a file stands where the folder should")
     swept()
@@ -183,7 +186,7 @@ def test_what_cannot_be_kept_is_measured_again(measured, folder, monkeypatch):
     assert not folder.exists()
 
 
-def test_a_race_measures_once(measured):
+def test_halving_measures_once(measured):
     halving = gr.Sweep(model(), 8, strategy="halving", executor=Local(2))
     halving.fit(X, Y, **(OPTIONS | {"epochs": 9}))
     assert len(measured) == 1
@@ -193,9 +196,9 @@ def test_another_machine_measures_nothing(measured, used):
     source = swept()._runner.factory
     used.clear()
     values = {name: hyper.space.value_at(0.5) for name, hyper in source.hypers.items()}
-    order = ray_task.MemberRequest.create(source.make_member(0, values))
+    request = ray_task.MemberRequest.create(source.make_member(0, values))
     ray_task.train_members(
-        ray_task.SweepPayload.create(source), [order], None, workers=2, width=None
+        ray_task.SweepPayload.create(source), [request], None, workers=2, width=None
     )
     assert used == {1}
     assert len(measured) == 1
@@ -205,7 +208,7 @@ def test_another_machine_measures_nothing(measured, used):
     ("rates", "best"),
     [
         ({1: 10, 4: 9}, 1),
-        ({1: 10, 4: 11, 16: 99}, 1),  # a little faster is no reason
+        ({1: 10, 4: 11, 16: 99}, 1),  # a little faster is not enough
         ({1: 10, 4: 20, 16: 21}, 4),
         ({1: 10, 4: 20, 16: 40}, 16),
         ({1: math.nan}, None),
@@ -222,7 +225,7 @@ def test_wider_is_tried_as_long_as_it_is_faster(rates, best):
     [
         ({1: 10, 4: 9}, {1: 11}, Parallelism(1, 1)),
         ({1: 10, 4: 9}, {1: 19, 4: 18}, Parallelism(1, 2)),
-        # On two devices it goes on from the width that was best on one.
+        # On two devices it starts from the best width on one.
         ({1: 10, 4: 40, 16: 41}, {4: 79, 16: 80}, Parallelism(4, 2)),
         ({1: 10, 4: 40, 16: 41}, {4: 79, 16: 100}, Parallelism(16, 2)),
         ({1: 10, 4: 9}, {1: math.nan}, None),
@@ -238,7 +241,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made, ticks = population(), itertools.count(step=0.25)
     monkeypatch.setattr(autotune, "clock", lambda: next(ticks))
-    # Calls take a quarter of a second by this clock, however many members and epochs they are of.
+    # Each call takes a quarter of a second by this clock, for any number of members and epochs.
     assert autotune._throughput(made, 1, steps=5) == 4
     assert autotune._throughput(Population(made.first, Parallelism(3)), 1, steps=5) == 12
     monkeypatch.setattr(autotune, "MEASURE_SECONDS", 6.0)  # two seconds each: 8 epochs a call
@@ -246,7 +249,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     assert autotune.measure_parallelism(made, 1, free_bytes=1 << 60) == Parallelism(3)
     assert (
         autotune.measure_parallelism(made, 1, free_bytes=2 * made.bytes_per_call) == Parallelism()
-    )  # there is no memory for 3
+    )  # not enough memory for 3
 
 
 def test_a_real_measurement_leaves_no_trace(monkeypatch):
@@ -262,12 +265,12 @@ def test_a_real_measurement_leaves_no_trace(monkeypatch):
     assert int(before.epoch) == made.first.model.history.epochs == 0
 
 
-def test_of_a_member_that_diverges_nothing_is_learnt():
+def test_a_diverging_member_gives_no_result():
     made = population(rate=gr.choice(1e38, 2e38))
     assert autotune.measure_parallelism(made, 2, free_bytes=1 << 60) is None
 
 
-def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
+def test_a_missing_result_is_not_cached(monkeypatch, used, folder):
     monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 0.0)
     monkeypatch.setattr(autotune, "measure_parallelism", lambda *_: None)
     swept()
@@ -278,7 +281,7 @@ def test_a_verdict_that_is_none_is_not_kept(monkeypatch, used, folder):
 def test_training_is_expected_to_last_as_long_as_its_arithmetic():
     made = population(batch_size=16)
     # Forward and backward 3 · 2 · 16 · (10·6 + 6·2) operations a step and 5 steps an epoch; the
-    # rest (tanh, dropout, Adam) is small change of the order of the weights.
+    # rest (tanh, dropout, Adam) is small, about as many as there are weights.
     products = 5 * 3 * 2 * 16 * 72 / cost_model.FLOPS_PER_SECOND
     assert (
         5 * cost_model.STEP_SECONDS + products

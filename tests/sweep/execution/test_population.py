@@ -1,4 +1,4 @@
-"""A population trained side by side is its members trained alone."""
+"""A vectorized population equals its members trained alone."""
 
 import jax
 import numpy as np
@@ -37,6 +37,7 @@ def members(settings, epochs=4):
 def test_members_equal_their_solo_runs():
     settings = [(0, 0.01, 0.1), (1, 0.01, 0.3), (2, 0.1, 0.1)]
     options = {"batch_size": 16, "epochs": 3, "validation_data": (X[:10], Y[:10])}
+    options |= {"probes": False}
     together = fit_all([made(*one) for one in settings], X, Y, **options)
     for one, member in zip(settings, together, strict=True):
         alone = made(*one)
@@ -48,12 +49,12 @@ def test_members_equal_their_solo_runs():
         np.testing.assert_allclose(member.predict(X), alone.predict(X), rtol=1e-3, atol=1e-5)
 
 
-def test_other_structures_are_refused():
+def test_other_structures_are_rejected():
     with pytest.raises(GradusError, match="differ in structure"):
         fit_all([made(0, 0.1, 0.1), made(0, 0.1, 0.1, width=7)], X, Y)
 
 
-def test_members_may_end_at_different_epochs():
+def test_members_can_end_at_different_epochs():
     space = gr.Model(
         gr.Sequential([gr.Dense(6, "tanh"), gr.Dense(2, "softmax")]),
         "sparse_categorical_crossentropy",
@@ -69,7 +70,7 @@ def test_members_may_end_at_different_epochs():
     np.testing.assert_allclose(mapped.table()["loss"], alone.table()["loss"], rtol=1e-5)
 
 
-def test_those_ahead_wait_for_those_behind():
+def test_members_ahead_wait_for_members_behind():
     settings = [(0, 0.01, 0.1), (1, 0.02, 0.1), (2, 0.03, 0.1)]
     together, alone = members(settings), members(settings)
     for member in together[1:]:
@@ -82,7 +83,7 @@ def test_those_ahead_wait_for_those_behind():
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
-def test_how_training_is_cut_into_calls_changes_nothing(monkeypatch):
+def test_splitting_training_into_calls_changes_nothing(monkeypatch):
     cut = members([(0, 0.01, 0.1)])
     Population(cut[0]).train(cut)
     monkeypatch.setattr(population, "CALL_SECONDS", 0.0)  # an epoch each
@@ -94,7 +95,7 @@ def test_how_training_is_cut_into_calls_changes_nothing(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_nobody_waits_for_ends_after_its_call(monkeypatch):
+def test_canceled_training_ends_after_its_call(monkeypatch):
     monkeypatch.setattr(population, "CALL_SECONDS", 0.0)
     short, long = members([(0, 0.01, 0.1)], 1) + members([(1, 0.01, 0.1)], 10**6)
     done = Local(2, width=1, chunk=1).run([long, short])
@@ -104,8 +105,8 @@ def test_what_nobody_waits_for_ends_after_its_call(monkeypatch):
     assert not long.done
 
 
-def test_only_what_differs_has_a_population_axis():
-    """Rates and dropout differ: two numbers of some twenty; with the seed the key does too."""
+def test_only_numbers_that_differ_have_a_population_axis():
+    """Only rates and dropout differ, two numbers of some twenty; with the seed also the key."""
     three = members([(0, 0.01, 0.1), (0, 0.02, 0.2), (0, 0.03, 0.3)])
     made = Population(three[0], Parallelism(3))
     made.train(three)
@@ -122,8 +123,8 @@ def test_only_what_differs_has_a_population_axis():
     assert np.shape(made.training_of(three)[0].key) == (3,)
 
 
-def test_a_number_that_differs_later_is_its_own():
-    """The program is compiled again for it, and no member trains with another's number."""
+def test_a_number_that_differs_later_is_each_members_own():
+    """The program is compiled again, and no member trains with another one's number."""
     settings = [(0, 0.01, 0.2), (0, 0.05, 0.2), (0, 0.05, 0.4), (3, 0.01, 0.4)]
     together, alone = members(settings), members(settings)
     made = Population(together[0], Parallelism(2))
@@ -137,13 +138,13 @@ def test_a_number_that_differs_later_is_its_own():
     assert len({tuple(member.model.history["loss"]) for member in together}) == 4
 
 
-def test_numbers_that_are_none_are_the_same_in_all():
+def test_equal_nans_do_not_differ():
     one, other = members([(0, 0.01, 0.1), (0, 0.01, 0.1)])  # no target: NaN
     assert not any(Population(one, Parallelism(2)).note_varying([one, other]))
 
 
-def test_what_differs_is_remembered_from_rung_to_rung(monkeypatch):
-    """Survivors with the same dropout are not a new program: what once differed is stacked."""
+def test_numbers_that_differed_stay_stacked_from_rung_to_rung(monkeypatch):
+    """Survivors with equal dropout rates need no new program: numbers stay stacked."""
     seen, mapped = [], population.vectorized_program
 
     def noted(way, varied):

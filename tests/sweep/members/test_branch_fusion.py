@@ -1,4 +1,4 @@
-"""Trials that differ in an activation or an optimiser are one program, and each the model alone."""
+"""Trials with different activations or optimizers share a program and equal their models."""
 
 import itertools
 
@@ -17,10 +17,11 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(48, 6)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 LOSS = "sparse_categorical_crossentropy"
+FIT = {"epochs": 3, "batch_size": 16, "probes": False, "verbose": False}
 
 
 class Counted(Local):
-    """Knows how many programs there were."""
+    """Counts the programs."""
 
     def run(self, members, until=None):
         self.programs = set()
@@ -41,15 +42,15 @@ def model(hidden="tanh", optimizer="sgd", last=None, layer=None, loss=LOSS, unit
 def swept(space, trials=None, fuse=True, x=X, y=Y, search="grid", **options):
     executor = Counted()
     sweep = gr.Sweep(space, trials, search, executor=executor, fuse=fuse, **options)
-    sweep.fit(x, y, epochs=3, batch_size=16, verbose=False)
+    sweep.fit(x, y, **FIT)
     return sweep, len(executor.programs)
 
 
 def equal(sweep, models, x=X, y=Y):
-    """Each trial is the model that `fit` gives, to rounding."""
+    """Each trial equals the model trained by `fit`, up to rounding."""
     assert len(sweep.trials) == len(models)
     for trial, alone in zip(sweep.trials, models, strict=True):
-        alone.fit(x, y, epochs=3, batch_size=16, validation_split=0.2, verbose=False)
+        alone.fit(x, y, validation_split=0.2, **FIT)
         (made,) = sweep.member_models(trial)
         np.testing.assert_allclose(made.history["val_loss"], alone.history["val_loss"], rtol=1e-4)
         for path, weight in alone.weights.items():
@@ -57,14 +58,14 @@ def equal(sweep, models, x=X, y=Y):
         assert repr(made) == repr(alone)
 
 
-def test_activations_are_one_program():
+def test_activations_share_one_program():
     names = ("relu", "gelu", gr.activations.tanh, "softmax", None, "selu")
     sweep, programs = swept(model(gr.choice(*names)))
     assert (programs, sweep.fused) == (1, ("dense.activation",))
     equal(sweep, [model(name) for name in names])
 
 
-def test_optimisers_are_one_program_with_spaces_of_their_own():
+def test_optimizers_with_their_own_spaces_share_one_program():
     rate = gr.choice(0.01, 0.1)
     falling = gr.schedules.ExponentialDecay(0.05, 4, 0.5)
     space = gr.choice(
@@ -82,9 +83,7 @@ def test_optimisers_are_one_program_with_spaces_of_their_own():
     equal(sweep, [model(optimizer=rule) for rule in rules])
     np.testing.assert_allclose(
         sweep.member_models(sweep.trials[-1])[0].history["learning_rate"],
-        model(optimizer=rules[-1]).fit(X, Y, epochs=3, batch_size=16, verbose=False)[
-            "learning_rate"
-        ],
+        model(optimizer=rules[-1]).fit(X, Y, validation_split=0.2, **FIT)["learning_rate"],
     )
 
 
@@ -114,7 +113,7 @@ def test_both_with_a_convolution_and_widths():
     equal(sweep, models, x=x)
 
 
-def test_an_activation_that_is_part_of_the_loss_is_no_switch():
+def test_an_activation_that_is_part_of_the_loss_is_not_fused():
     y = Y.astype(np.float32)[:, None]
     space = model(last=gr.choice("sigmoid", "linear"), loss="binary_crossentropy", units=1)
     sweep, programs = swept(space, y=y)
@@ -126,18 +125,16 @@ def test_an_activation_that_is_part_of_the_loss_is_no_switch():
 @pytest.mark.parametrize(
     "rule", [gr.LBFGS(), gr.SGD(gr.schedules.ReduceOnPlateau(0.1, patience=1))], ids=repr
 )
-def test_a_rule_that_needs_the_loss_or_a_plateau_is_no_switch(rule):
+def test_an_optimizer_that_needs_the_loss_or_a_plateau_is_not_fused(rule):
     sweep = gr.Sweep(model(optimizer=gr.choice(rule, gr.SGD(0.1))), search="grid", fuse=True)
     sweep.fit(X, Y, epochs=3, batch_size=None, verbose=False)
     for trial, own in zip(sweep.trials, (rule, gr.SGD(0.1)), strict=True):
-        alone = model(optimizer=own).fit(
-            X, Y, epochs=3, batch_size=None, validation_split=0.2, verbose=False
-        )
+        alone = model(optimizer=own).fit(X, Y, validation_split=0.2, **(FIT | {"batch_size": None}))
         (made,) = sweep.member_models(trial)
         np.testing.assert_allclose(made.history["loss"], alone["loss"], rtol=1e-4)
 
 
-def test_what_does_more_than_call_its_activation_is_no_switch():
+def test_a_layer_that_does_more_than_call_its_activation_is_not_fused():
     class Own(gr.Layer):
         def __init__(self, activation):
             self.activation = activation
@@ -153,14 +150,14 @@ def test_what_does_more_than_call_its_activation_is_no_switch():
     assert branch_fusion.fusible_choices(shared.settings, gr.Sweep(shared).hypers) == ()
 
 
-def test_a_misspelt_name_fails_alone():
+def test_a_misspelled_name_fails_alone():
     sweep, _ = swept(model(gr.choice("relu", "thanh", "tanh")))
     assert [trial.status for trial in sweep.trials] == ["finished", "failed", "finished"]
     assert "tanh" in sweep.trials[1].error
 
 
 @pytest.mark.parametrize("strategy", ["halving", "population"])
-def test_races_are_the_same(strategy):
+def test_strategies_give_the_same_results(strategy):
     space = model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(gr.uniform(0.01, 0.5)), gr.Adam()))
     one, other = (
         swept(space, 8, fuse, search="random", strategy=strategy)[0] for fuse in (True, False)
@@ -170,30 +167,30 @@ def test_races_are_the_same(strategy):
     assert one.table()["optimizer"].equals(other.table()["optimizer"])
 
 
-def test_side_by_side_and_the_best_trains_on():
+def test_vectorized_members_are_fused_and_the_best_trains_further():
     space = model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(0.1), gr.Adam(0.01)))
     alone, _ = swept(space)
     mapped = gr.Sweep(space, search="grid", executor=Local(width=4), fuse=True)
-    mapped.fit(X, Y, epochs=3, batch_size=16, verbose=False)
+    mapped.fit(X, Y, **FIT)
     np.testing.assert_allclose(mapped.table()["score"], alone.table()["score"], rtol=1e-5)
-    assert mapped.best.fit(X, Y, epochs=2, batch_size=16, verbose=False).epochs == 5
+    assert mapped.best.fit(X, Y, **(FIT | {"epochs": 2})).epochs == 5
 
 
-def test_another_machine_fuses_as_this_one_does():
+def test_another_machine_fuses_the_same_choices():
     sweep, _ = swept(model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(0.1), gr.Adam(0.01))))
     source = sweep._runner.factory
     members = [source.make_member(trial.number, trial.values) for trial in sweep.trials]
-    orders = [ray_task.MemberRequest.create(member) for member in members]
-    parcel = ray_task.SweepPayload.create(source)
-    found = ray_task.train_members(parcel, orders, None, workers=1, width=1)
-    assert ray_task._factory(parcel).fused == sweep.fused
+    requests = [ray_task.MemberRequest.create(member) for member in members]
+    payload = ray_task.SweepPayload.create(source)
+    found = ray_task.train_members(payload, requests, None, workers=1, width=1)
+    assert ray_task._factory(payload).fused == sweep.fused
     for trial, (_, history) in zip(sweep.trials, found, strict=True):
         np.testing.assert_array_equal(
             history["loss"], sweep._runner.trained_members(trial)[0].model.history["loss"]
         )
 
 
-def test_it_is_done_where_it_pays():
+def test_choices_are_fused_if_that_pays():
     space = model(gr.choice("relu", "tanh"), gr.choice("sgd", "adam"))
     sweep = gr.Sweep(space, 4).fit(X, Y, epochs=2, verbose=False)
     assert sweep.fused == ("dense.activation", "optimizer")
@@ -204,7 +201,7 @@ def test_it_is_done_where_it_pays():
     assert gr.Sweep(space, 2, fuse=False).fit(X, Y, epochs=1, verbose=False).fused == ()
 
 
-def test_switches_compute_the_chosen_alone():
+def test_switches_execute_only_the_chosen_branch():
     x = np.array([-800.0, 0.5], np.float32)
     for which, wanted in enumerate((np.exp(x), np.maximum(x, 0))):
         np.testing.assert_allclose(

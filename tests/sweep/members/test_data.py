@@ -1,4 +1,4 @@
-"""What is trained on may be tried like the rest: each trial is its model on its inputs."""
+"""Inputs can be hyperparameters: each trial equals its model trained on its inputs."""
 
 import collections
 
@@ -20,7 +20,7 @@ SCALED = ((RAW - RAW.mean(0)) / RAW.std(0)).astype(np.float32)
 SQUARED = np.concatenate([SCALED, SCALED**2], axis=1)
 KINDS = {"raw": RAW, "scaled": SCALED, "squared": SQUARED}
 LOSS = "sparse_categorical_crossentropy"
-FIT = {"batch_size": 16, "epochs": 2}
+FIT = {"batch_size": 16, "epochs": 2, "probes": False}
 
 
 def model(**settings):
@@ -49,7 +49,7 @@ def same(one, other):
 
 
 class Counting(Local):
-    """Counts the members that it is given."""
+    """Counts the members that it trains."""
 
     seen = 0
 
@@ -59,20 +59,20 @@ class Counting(Local):
             yield done
 
 
-class Posted:
-    """Trains by what is sent to another machine, as `cluster` sends it."""
+class Pickled:
+    """Trains what would be sent to another machine, as `Cluster` sends it."""
 
     def __init__(self, pickle):
-        self.pickle, self.parcel = pickle, None
+        self.pickle, self.payload = pickle, None
 
     def run(self, members, until=None):
         for member in members:
-            self.parcel = self.parcel or self.pickle.dumps(
+            self.payload = self.payload or self.pickle.dumps(
                 ray_task.SweepPayload.create(members.factory)
             )
-            order = self.pickle.loads(self.pickle.dumps(ray_task.MemberRequest.create(member)))
+            request = self.pickle.loads(self.pickle.dumps(ray_task.MemberRequest.create(member)))
             ((member.train_state, member.model.history),) = ray_task.train_members(
-                self.pickle.loads(self.parcel), [order], until, workers=1, width=1
+                self.pickle.loads(self.payload), [request], until, workers=1, width=1
             )
             yield [member]
 
@@ -101,7 +101,7 @@ def test_each_trial_is_its_model_alone_on_its_inputs(executor):
     assert sweep.best.evaluate(x, Y[:20])["accuracy"] == pytest.approx(max(best.scores))
 
 
-def test_parts_held_out_and_folds_are_of_the_trial_s_own_inputs():
+def test_hold_outs_and_folds_use_the_trials_own_inputs():
     split = gr.Sweep(model(), search="grid").fit(kinds(), Y, verbose=False, **FIT)
     folds = gr.Sweep(model(), search="grid", cv=2).fit(kinds(), Y, verbose=False, **FIT)
     for trial, x in zip(split.trials, KINDS.values(), strict=True):
@@ -111,7 +111,7 @@ def test_parts_held_out_and_folds_are_of_the_trial_s_own_inputs():
     assert len({tuple(trial.scores) for trial in folds.trials}) == 3
 
 
-def test_what_is_trained_on_is_put_on_the_device_once_and_when_it_is_needed(monkeypatch):
+def test_samples_are_put_on_the_device_once_and_lazily(monkeypatch):
     placed, of = collections.Counter(), Fold.create
 
     def counted(data, number=0):
@@ -127,7 +127,7 @@ def test_what_is_trained_on_is_put_on_the_device_once_and_when_it_is_needed(monk
     assert len(placed) == len(drawn)
 
 
-def test_inputs_of_one_shape_are_one_program():
+def test_inputs_of_one_shape_share_one_program():
     traced = collections.Counter()
 
     def counts(options):
@@ -145,7 +145,7 @@ def test_inputs_of_one_shape_are_one_program():
     assert counts(4) == counts(1) > 0
 
 
-def test_an_ensemble_is_of_trials_with_the_best_one_s_inputs():
+def test_an_ensemble_uses_only_trials_with_the_best_ones_inputs():
     sweep = gr.Sweep(model(rate=gr.choice(0.01, 0.02, 0.05)), search="grid")
     sweep.fit(kinds(), Y, verbose=False, **FIT)
     kind = sweep.best_settings["kind"]
@@ -159,14 +159,14 @@ def test_an_ensemble_is_of_trials_with_the_best_one_s_inputs():
 # --- inputs that a function makes --------------------------------------------------------------
 
 
-def test_a_function_makes_inputs_of_settings_once_for_each():
+def test_a_function_makes_inputs_once_for_each_setting():
     calls = []
     data = Dataset(RAW, Y, "binary", ("small", "large"))
 
     def features(treatment, columns):
         calls.append((treatment.scaling, columns))
-        learnt = data.preprocessor(treatment)
-        x = data.xy(learnt)[0][:, :columns]
+        preprocessor = data.preprocessor(treatment)
+        x = data.xy(preprocessor)[0][:, :columns]
         return {"x": x, "validation_data": (x[:20], Y[:20])}
 
     how = Preprocessing(scaling=gr.choice("standard", "minmax", "none", name="scaling"))
@@ -186,7 +186,7 @@ def test_a_function_makes_inputs_of_settings_once_for_each():
         np.testing.assert_allclose(found.history["loss"], one.history["loss"], rtol=1e-4)
 
 
-def test_one_kind_of_inputs_may_have_settings_of_its_own():
+def test_an_option_of_inputs_can_have_its_own_settings():
     def cut(length):
         return {"x": SCALED[:, :length]}
 
@@ -218,7 +218,7 @@ def stored(place, x, trials=6, executor=None, **options):
     return one.fit(x, Y, verbose=False, **(FIT | options))
 
 
-def test_a_sweep_over_inputs_goes_on_where_it_stopped(tmp_path):
+def test_a_sweep_over_inputs_resumes(tmp_path):
     pytest.importorskip("optuna")
     whole = stored(None, kinds())
     stored(tmp_path / "a.db", kinds(), 3)
@@ -252,7 +252,7 @@ def test_other_inputs_are_another_sweep(tmp_path):
         stored(tmp_path / "b.db", made, 2)
 
 
-def test_inputs_travel_to_other_machines():
+def test_inputs_are_sent_to_other_machines():
     pickle = pytest.importorskip("ray").cloudpickle
     here = {"kind": gr.choice("raw", "scaled", name="kind"), "by": gr.choice(1.0, 2.0, name="by")}
     arrays = {"raw": RAW, "scaled": SCALED}
@@ -262,17 +262,17 @@ def test_inputs_travel_to_other_machines():
 
     for x in (kinds(), gr.prepared(made, **here)):
         results = []
-        for executor in ("local", Posted(pickle)):
+        for executor in ("local", Pickled(pickle)):
             sweep = gr.Sweep(model(), search="grid", cv=2, executor=executor)
             results.append(sweep.fit(x, Y, verbose=False, **FIT))
         assert results[0].table().equals(results[1].table())
         same(results[0].best, results[1].best)
 
 
-# --- what cannot be ----------------------------------------------------------------------------
+# --- mistakes ----------------------------------------------------------------------------------
 
 
-def test_inputs_that_cannot_be_fail_alone_or_say_so():
+def test_invalid_inputs_fail_alone_or_raise():
     sweep = gr.Sweep(model(), search="grid")
     broken = gr.choice({"fine": RAW, "broken": np.full_like(RAW, np.nan)}, name="kind")
     sweep.fit(broken, Y, verbose=False, **FIT)
@@ -293,7 +293,7 @@ def test_inputs_that_cannot_be_fail_alone_or_say_so():
         (lambda by: {"x": RAW * by}, r"x\.by = uniform\(1, 2\) would make new samples"),
     ],
 )
-def test_a_range_of_inputs_is_refused(make, words):
+def test_a_range_of_inputs_is_rejected(make, words):
     with pytest.raises(GradusError, match=words):
         gr.Sweep(model()).fit(gr.prepared(make, by=gr.uniform(1, 2)), Y, verbose=False)
 
@@ -306,7 +306,7 @@ def test_a_range_of_inputs_is_refused(make, words):
         ({"x": RAW, "validation": (RAW, Y)}, r"'validation'.*Did you mean 'validation_data'"),
     ],
 )
-def test_a_function_that_gives_something_else_is_told(given, words):
+def test_a_function_that_returns_something_else_is_rejected(given, words):
     def made(kind):
         return given
 
@@ -315,7 +315,7 @@ def test_a_function_that_gives_something_else_is_told(given, words):
         gr.Sweep(model(), search="grid").fit(x, Y, verbose=False)
 
 
-def test_choices_of_one_name_go_together():
+def test_choices_with_one_name_are_drawn_together():
     first, second = gr.choice({"a": 1, "b": 2}, name="p"), gr.choice(10, 20, name="p")
     settings = {"one": first, "other": [second]}
     hypers = find_hyperparameters(settings)
