@@ -154,10 +154,10 @@ def training_fingerprint(
     }
 
 
-def leaves_by_path(tree: Any, prefix: str) -> Arrays:
+def leaves_by_path(tree: PyTree[Shaped[Any, "..."]], prefix: str) -> Arrays:
     """Return the leaves of a tree by their path: "train_state/params/dense/kernel"."""
     keyed = jax.tree_util.tree_leaves_with_path(tree)
-    return {_key(path, prefix): np.asarray(leaf) for path, leaf in keyed}
+    return {_leaf_name(path, prefix): np.asarray(leaf) for path, leaf in keyed}
 
 
 def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> T:
@@ -167,7 +167,7 @@ def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, wher
         SavedError: naming the first leaf that is missing or has another shape.
     """
     keyed, structure = jax.tree_util.tree_flatten_with_path(template)
-    names = [_key(path, prefix) for path, _ in keyed]
+    names = [_leaf_name(path, prefix) for path, _ in keyed]
     for name, (_, leaf) in zip(names, keyed, strict=True):
         path, expected = name.removeprefix(f"{prefix}/"), np.asarray(leaf)
         if name not in arrays:
@@ -262,5 +262,5 @@ def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
     }
 
 
-def _key(path: Any, prefix: str) -> str:
+def _leaf_name(path: tuple[Any, ...], prefix: str) -> str:
     return "/".join([prefix, *(jax.tree_util.keystr((part,), simple=True) for part in path)])

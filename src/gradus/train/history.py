@@ -10,7 +10,7 @@ import numpy as np
 from gradus.train.layer_statistics import unpack_statistics
 
 if TYPE_CHECKING:
-    from jaxtyping import Shaped
+    from jaxtyping import PyTree, Shaped
 
 
 class History(Mapping[str, np.ndarray]):
@@ -42,7 +42,9 @@ class History(Mapping[str, np.ndarray]):
         self.notes: list[str] = []
         self._values: dict[str, np.ndarray] = {}
 
-    def extend(self, logs: Mapping[str, Any], epochs: int) -> None:
+    def extend(
+        self, logs: Mapping[str, PyTree[Shaped[np.ndarray, "call ..."]]], epochs: int
+    ) -> None:
         """Add the first `epochs` entries of the logs of one call of the training program.
 
         A number that only some calls have is NaN in the others.
@@ -73,7 +75,7 @@ class History(Mapping[str, np.ndarray]):
         """How many epochs are recorded."""
         return len(next(iter(self._values.values()))) if self._values else 0
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> Shaped[np.ndarray, "epochs ..."]:
         from gradus.errors import unknown
 
         if name not in self._values:

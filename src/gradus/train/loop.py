@@ -32,7 +32,7 @@ from gradus.train.state import TrainState, without_weights
 from gradus.train.task import Task
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Int, Key, Shaped
+    from jaxtyping import Array, Int, Key, PyTree, Shaped
 
 MAX_EPOCHS_PER_CALL = 64  # the history and the order of samples of a call have a fixed size
 MAX_ROWS_PER_CALL = 1 << 20  # row numbers, 4 MB, which each call copies
@@ -144,7 +144,7 @@ class CompiledTraining:
             sample_order,
         )
 
-    def lower(self, train_state: TrainState) -> Any:
+    def lower(self, train_state: TrainState) -> jax.stages.Lowered:
         """Return the lowered program, to be compiled or read from the cache."""
         return self.program.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
 
@@ -246,7 +246,9 @@ def _release_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def put_on_device(tree: Any, mesh: Mesh | None = None, known: DeviceArrays | None = None) -> Any:
+def put_on_device(
+    tree: PyTree[Shaped[Any, "..."]], mesh: Mesh | None = None, known: DeviceArrays | None = None
+) -> PyTree[Shaped[Array, "..."]]:
     """Return the tree with its arrays on the device, or on all devices of a mesh.
 
     An array that occurs twice is copied once.

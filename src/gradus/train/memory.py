@@ -69,7 +69,7 @@ def tree_bytes(tree: PyTree[Shaped[Any, "..."]]) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def program_bytes(compiled: Any) -> int:
+def program_bytes(compiled: jax.stages.Compiled) -> int:
     """Return the bytes that a compiled program needs besides its arguments, as XLA reports them."""
     stats = compiled.memory_analysis()
     if stats is None:

@@ -159,8 +159,9 @@ def train_epoch(
         return loss, layer_statistics(net, optimizer, task, batch, step_key, rate_scale, step_state)
 
     def run_segment(
-        index: Int[Any, ""], carry: tuple[StepState, Accumulators, Any]
-    ) -> tuple[StepState, Accumulators, Any]:
+        index: Int[Any, ""],
+        carry: tuple[StepState, Accumulators, PyTree[Float[Array, "segments ..."]]],
+    ) -> tuple[StepState, Accumulators, PyTree[Float[Array, "segments ..."]]]:
         step_state, total, statistics = carry
         start = index * shape.steps_per_segment
         end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)

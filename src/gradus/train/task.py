@@ -164,7 +164,9 @@ def is_head(node: Any) -> bool:
 
 
 def zip_outputs(
-    objectives: Any, heads: Any = None, y: Any = None
+    objectives: Any,
+    heads: PyTree[Head] | None = None,
+    y: PyTree[Shaped[Any, "samples ..."]] | None = None,
 ) -> list[tuple[str, OutputObjective, Any, Any]]:
     """Return the outputs one by one: name, objective, head and targets.
 
