@@ -175,15 +175,11 @@ def test_no_validation_trains_on_every_row(gradus_json):
 @pytest.mark.parametrize(
     "flags",
     [
-        ("--loss", "mse"),
-        ("--loss", "categorical_crossentropy"),
-        ("--loss", "focal"),
-        ("--loss", "hinge"),
-        ("--optimizer", "lbfgs"),
-        ("--batch-norm", "--activation", "tanh", "--l2", 1e-3),
-        ("--schedule", "cosine", "--clipnorm", 1, "--weight-decay", 0.01),
+        ("--loss", "mse", "--batch-norm", "--activation", "tanh", "--l2", 1e-3),
+        ("--loss", "categorical_crossentropy", "--optimizer", "lbfgs"),
+        ("--loss", "focal", "--schedule", "cosine", "--clipnorm", 1, "--weight-decay", 0.01),
+        ("--loss", "hinge", "--class-weight", "balanced", "--metrics", "accuracy,f1"),
         ("--schedule", "plateau", "--optimizer", "sgd", "--momentum", 0.9),
-        ("--class-weight", "balanced", "--metrics", "accuracy,f1"),
     ],
 )
 def test_settings_of_every_kind_train(gradus_json, flags):

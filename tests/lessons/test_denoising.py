@@ -6,7 +6,7 @@ from gradus.lessons.catalog import run_lesson
 
 
 def test_noisy_digits_become_clean_and_codes_are_better():
-    sizes = {"units": 200, "seeds": 3, "draws": 4, "epochs": 40}
+    sizes = {"units": 150, "seeds": 1, "draws": 4, "epochs": 30}
     _, page, found = run_lesson("denoising", quiet=True, **sizes)
     assert found["error_noisy"] == pytest.approx(0.25, rel=0.05)  # σ = ½
     assert found["error_denoising"] < 0.25 * found["error_noisy"]

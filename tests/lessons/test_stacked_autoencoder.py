@@ -7,7 +7,7 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.images import load_images
 from gradus.lessons.stacked_autoencoder import labeled_rows
 
-SIZES = {"quiet": True, "widths": [60, 60, 60], "seeds": 2, "rounds": 20, "epochs": 250}
+SIZES = {"quiet": True, "widths": [40, 40, 40], "seeds": 2, "rounds": 20, "epochs": 150}
 
 
 @pytest.mark.parametrize("seed", [0])
