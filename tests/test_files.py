@@ -1,4 +1,4 @@
-"""A folder's files are replaced all or none, whatever happens in between."""
+"""The files of a folder are replaced all or none, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def content(folder: Path) -> set[str]:
     return {files.valid(folder, name).read_text() for name in NAMES}
 
 
-def test_new_files_replace_the_former_and_others_stay(tmp_path):
+def test_new_files_replace_the_old_ones_and_others_stay(tmp_path):
     put(tmp_path, "one")
     (tmp_path / "mine").write_text("kept")
     put(tmp_path, "two")
@@ -47,11 +47,11 @@ def test_a_block_that_fails_changes_nothing(tmp_path):
 
 
 class Killed(BaseException):
-    """Stands for the process's end: nothing of gradus runs after it."""
+    """Simulates the end of the process: no code of gradus runs after it."""
 
 
 @pytest.mark.parametrize("after", range(12))
-def test_killed_after_any_call_the_content_is_whole(tmp_path, monkeypatch, after):
+def test_killed_after_any_call_the_content_is_consistent(tmp_path, monkeypatch, after):
     put(tmp_path, "one")
     left = [after]
 
@@ -67,7 +67,7 @@ def test_killed_after_any_call_the_content_is_whole(tmp_path, monkeypatch, after
     with monkeypatch.context() as patch:
         for owner, name in ((os, "replace"), (os, "fsync"), (Path, "rename"), (Path, "rmdir")):
             patch.setattr(owner, name, dying(getattr(owner, name)))
-        patch.setattr(files, "_remove", lambda folder: None)  # a dead process tidies nothing up
+        patch.setattr(files, "_remove", lambda folder: None)  # a dead process cleans nothing up
         try:
             put(tmp_path, "two")
             ended = True
@@ -80,7 +80,7 @@ def test_killed_after_any_call_the_content_is_whole(tmp_path, monkeypatch, after
     assert content(tmp_path) == {"three"}
 
 
-def test_a_full_disk_leaves_the_former_whole(tmp_path):
+def test_a_full_disk_keeps_the_old_files(tmp_path):
     put(tmp_path, "one")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
@@ -92,14 +92,14 @@ def test_a_full_disk_leaves_the_former_whole(tmp_path):
     assert content(tmp_path) == {"one"}
 
 
-def test_a_folder_that_cannot_be_is_an_error(tmp_path):
+def test_an_invalid_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SavedError, match="cannot be written"):
         put(tmp_path / "file" / "folder", "one")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_leaves_the_former_whole(tmp_path):
+def test_a_read_only_folder_keeps_the_old_files(tmp_path):
     put(tmp_path, "one")
     tmp_path.chmod(0o555)
     try:
@@ -110,7 +110,7 @@ def test_a_read_only_folder_leaves_the_former_whole(tmp_path):
     assert content(tmp_path) == {"one"}
 
 
-def test_a_manifest_of_another_kind_or_version_is_refused(tmp_path, monkeypatch):
+def test_a_manifest_of_another_kind_or_version_is_rejected(tmp_path, monkeypatch):
     with files.replacing(tmp_path) as new:
         files.write_manifest(new, "m.json", "model", {})
     assert files.read_manifest(tmp_path, "m.json", "model")["format"] == files.FORMAT
@@ -122,7 +122,7 @@ def test_a_manifest_of_another_kind_or_version_is_refused(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff"])
-def test_a_damaged_manifest_is_refused(tmp_path, text):
+def test_a_damaged_manifest_is_rejected(tmp_path, text):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(SavedError, match="damaged"):
         files.read_manifest(tmp_path, "m.json", "model")

@@ -1,4 +1,4 @@
-"""Every public name has a docstring, and what `gradus` says it has is there."""
+"""Every public name exists and has a docstring."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ def public(module):
 
 
 def inherited(name, owner):
-    """The docstring under which a parent declares a method."""
+    """The docstring of a method in a parent class."""
     return owner and any(
         getattr(vars(base).get(name), "__doc__", None) for base in owner.__mro__[1:-1]
     )
@@ -48,7 +48,7 @@ def test_every_public_name_has_a_docstring(name):
         for path, value, owner in public(module)
         if not (getattr(value, "__doc__", None) or inherited(path.split(".")[-1], owner))
     ]
-    # A dataclass without a docstring gets its signature for one.
+    # A dataclass without a docstring gets its signature as one.
     made = [
         path
         for path, value, _ in public(module)
@@ -57,7 +57,7 @@ def test_every_public_name_has_a_docstring(name):
     assert missing + made == []
 
 
-def test_every_public_name_can_be_had():
+def test_every_public_name_can_be_imported():
     for name in gradus.__all__:
         assert getattr(gradus, name) is not None
     assert set(gradus.__all__) <= set(dir(gradus))

@@ -1,4 +1,4 @@
-"""Every setting of gradus survives being described, written as JSON, read and made again."""
+"""Every setting of gradus survives serialization to JSON and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gradus.optim import optimizers, schedules
 from gradus.serialization import _classes, deserialize, serialize
 from gradus.train.task import OutputObjective, Supervised
 
-# Arguments for what has no defaults, by the argument's name.
+# Arguments without defaults, by name.
 EXAMPLES = {
     "units": 4,
     "times": 2,
@@ -73,7 +73,7 @@ def through_json(value, custom=()):
 
 
 def same(a, b):
-    """Whether two objects are alike, layers by class and attributes."""
+    """Whether two objects are equal, layers by class and attributes."""
     if type(a) is not type(b):
         return False
     if isinstance(a, list | tuple):
@@ -140,7 +140,7 @@ def test_the_walk_finds_the_classes_that_are_registered():
     assert {e for e in entries if inspect.isclass(e)} <= set(_classes().values())
 
 
-def test_defaults_are_left_out_and_what_differs_stays():
+def test_only_arguments_that_differ_from_defaults_are_described():
     assert serialize(gr.Dense(128)) == {"class": "Dense", "units": 128}
     described = serialize(gr.Dense(128, "relu", kernel_regularizer=penalties.L2(1e-4)))
     assert described == {
@@ -152,7 +152,7 @@ def test_defaults_are_left_out_and_what_differs_stays():
 
 
 def test_equal_but_of_another_type_is_not_the_default():
-    # use_bias=1 equals True, yet is what the user wrote
+    # use_bias=1 equals True, but the user wrote 1
     assert serialize(gr.Dense(3, use_bias=1))["use_bias"] == 1
 
 
@@ -179,7 +179,7 @@ def test_a_task_and_nested_containers_survive():
     )
 
 
-def test_a_class_given_as_such_survives():
+def test_a_class_as_a_value_survives():
     assert through_json([losses.Huber, metrics.Accuracy]) == [losses.Huber, metrics.Accuracy]
 
 
@@ -223,14 +223,14 @@ class Scaled(gr.Layer):
         return x * self.factor
 
 
-def test_a_class_of_ones_own_must_be_given():
+def test_a_custom_class_must_be_passed():
     described = serialize(Scaled(3.0))
     assert deserialize(described, custom=[Scaled]).factor == 3.0
     with pytest.raises(SavedError, match=r"'Scaled'.*custom=\[Scaled\]"):
         deserialize(described)
 
 
-def test_a_class_named_like_one_of_gradus_stays_ones_own():
+def test_a_custom_class_named_like_one_of_gradus_stays_custom():
     class Dense(gr.Layer):
         def __init__(self, units):
             self.units = units
@@ -253,12 +253,12 @@ def test_a_class_named_like_one_of_gradus_stays_ones_own():
         (lambda: {(1, 2): 3}, "write a string"),
     ],
 )
-def test_what_cannot_be_saved_says_so(made, words):
+def test_values_that_cannot_be_saved_raise(made, words):
     with pytest.raises(SavedError, match=words):
         serialize(made())
 
 
-def test_a_layer_that_forgets_its_argument_says_so():
+def test_a_layer_that_does_not_keep_its_argument_raises():
     class Forgets(gr.Layer):
         def __init__(self, units):
             self.size = units
@@ -279,6 +279,6 @@ def test_a_layer_that_forgets_its_argument_says_so():
         ({"array": [1, 2], "dtype": "float32", "shape": [3]}, "is not a valid 'array'"),
     ],
 )
-def test_bad_descriptions_say_so(data, words):
+def test_invalid_descriptions_raise(data, words):
     with pytest.raises(SavedError, match=words):
         deserialize(data)

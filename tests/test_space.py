@@ -1,4 +1,4 @@
-"""Spaces: what they draw, where they may stand, and what they refuse."""
+"""Spaces: what they draw, where they can occur, and what they reject."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def network(dropout):
     return gr.Sequential(layers)
 
 
-def test_names_tell_where_a_space_stands_and_one_space_is_one_hyperparameter():
+def test_names_are_paths_and_one_space_is_one_hyperparameter():
     dropout = gr.uniform(0, 0.5)
     settings = {"net": network(dropout), "seed": gr.int_uniform(0, 9, name="start")}
     assert list(find_hyperparameters(settings)) == [
@@ -76,7 +76,7 @@ def test_names_tell_where_a_space_stands_and_one_space_is_one_hyperparameter():
     ]  # fmt: skip
 
 
-def test_values_stand_in_the_places_of_spaces_and_the_rest_is_as_it_was():
+def test_values_replace_spaces_and_the_rest_is_unchanged():
     dropout = gr.uniform(0, 0.5)
     net = network(dropout)
     net.layers[2].freeze()
@@ -91,7 +91,7 @@ def test_values_stand_in_the_places_of_spaces_and_the_rest_is_as_it_was():
     assert len(find_hyperparameters(net)) == 4
 
 
-def test_what_a_choice_has_counts_only_where_it_is_chosen():
+def test_spaces_in_an_option_are_active_only_if_it_is_chosen():
     sgd = gr.SGD(gr.log_uniform(0.01, 1), momentum=gr.uniform(0, 0.9))
     settings = {"optimizer": gr.choice(sgd, gr.Adam(gr.log_uniform(1e-4, 1e-2)))}
     hypers = find_hyperparameters(settings)
@@ -109,7 +109,7 @@ def test_what_a_choice_has_counts_only_where_it_is_chosen():
     assert resolve(settings, hypers, second)["optimizer"] == gr.Adam(pytest.approx(1e-3))
 
 
-def test_a_space_that_several_options_share_always_counts():
+def test_a_space_shared_by_several_options_is_always_active():
     rate = gr.log_uniform(1e-4, 1e-2)
     settings = {"optimizer": gr.choice(gr.SGD(rate), gr.Adam(rate))}
     hypers = find_hyperparameters(settings)
@@ -121,7 +121,7 @@ def test_a_space_that_several_options_share_always_counts():
         assert made.learning_rate == pytest.approx(1e-3)
 
 
-def test_two_spaces_of_one_name_are_refused():
+def test_two_spaces_with_one_name_are_rejected():
     with pytest.raises(GradusError, match="Two spaces have the name 'p'"):
         find_hyperparameters([gr.uniform(0, 1, name="p"), gr.uniform(0, 1, name="p")])
 

@@ -1,4 +1,4 @@
-"""A trial is its model trained alone, for every layer, optimiser and schedule, mapped or not.
+"""A trial is its model trained alone, for every layer, optimizer and schedule, vectorized or not.
 
 No activation here has a kink: rounding puts what is exactly zero on either side of it.
 """
@@ -28,7 +28,7 @@ def some(*shape):
     return RNG.normal(size=(ROWS, *shape)).astype(np.float32)
 
 
-# --- a few networks that hold all layers ------------------------------------------------------
+# --- a few networks that contain all layers ---------------------------------------------------
 
 
 def table():
@@ -115,7 +115,7 @@ NETS = {table: {"numbers": some(3), "categories": RNG.integers(0, 3, (ROWS, 2))}
 
 @pytest.mark.parametrize("net", NETS, ids=lambda net: net.__name__)
 def test_every_layer(net):
-    # Plain steps: Adam makes a step of whatever is left by rounding where a gradient is zero.
+    # Plain SGD: Adam turns the rounding errors of a zero gradient into full steps.
     optimizer = gr.SGD(gr.log_uniform(1e-2, 1e-1), momentum=0.9)
     penalty, seed = gr.L1(gr.uniform(0, 0.01)), gr.int_uniform(0, 99)
     model = gr.Model(net(), LOSS, optimizer, [LOSS], penalty=penalty, seed=seed)
@@ -131,7 +131,7 @@ def test_no_layer_is_left_out():
 
 
 def settled(net):
-    """A network with a value of each of its spaces."""
+    """A network with a value for each of its spaces."""
     made = {"net": net()}
     hypers = find_hyperparameters(made)
     values = {name: hyper.space.value_at(0.5) for name, hyper in hypers.items()}
@@ -142,14 +142,14 @@ def is_layer(value):
     return inspect.isclass(value) and issubclass(value, gr.Layer)
 
 
-# --- one network under each optimiser, most with one of the schedules ------------------------
+# --- one network with each optimizer, most with one of the schedules -------------------------
 
 
 def function(step):
     return 0.1 / (1 + jnp.asarray(step, jnp.float32))
 
 
-PARTS = {  # of each schedule, by its first name
+PARTS = {  # arguments of each schedule, by its canonical name
     "function": (function,),
     "constant": (gr.choice(0.1, 0.3),),
     "step": (gr.choice(0.1, 0.3), 2, gr.uniform(0.1, 0.9)),
@@ -164,7 +164,7 @@ PARTS = {  # of each schedule, by its first name
 
 
 def firsts(registry):
-    """The names of a registry but for the second names of what has one."""
+    """The canonical names of a registry."""
     return [name for name in registry if registry.name_of(registry.find(name)) == name]
 
 
@@ -183,9 +183,8 @@ FLAT = some(3)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_optimiser_and_schedule(name):
-    net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(2, "softmax")])
-    model = gr.Model(net, LOSS, KINDS[name], seed=gr.int_uniform(0, 99))
+def test_every_optimizer_and_schedule(name):
+    model = gr.Model(gr.Dense(2, "softmax"), LOSS, KINDS[name], seed=gr.int_uniform(0, 99))
     assert_trials_are_solo_runs(model, FLAT, validation_split=0.0)
 
 
@@ -195,7 +194,7 @@ def test_every_optimiser_and_schedule(name):
 def assert_trials_are_solo_runs(model, x, **options):
     full = getattr(model.optimizer, "full_batch", False)
     options |= {"epochs": EPOCHS, "verbose": False}
-    options["batch_size"] = None if full else BATCH  # the last one is filled up
+    options["batch_size"] = None if full else BATCH  # the last batch is padded
     apart, mapped = (
         gr.Sweep(model, 2, executor=Local(width=width)).fit(x, Y, **options) for width in (1, 2)
     )

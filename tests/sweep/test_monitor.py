@@ -1,4 +1,4 @@
-"""Trials of several losses are judged by what is the same for all, or not at all."""
+"""Trials with different losses are scored by a common metric, or rejected."""
 
 import numpy as np
 import pytest
@@ -25,11 +25,11 @@ LOSSES = gr.choice("mse", "mae")
         (["accuracy"], "val_loss", "val_loss"),
     ],
 )
-def test_trials_are_judged_by_the_first_metric_of_a_known_direction(metrics, monitor, expected):
+def test_the_first_metric_with_a_known_direction_is_monitored(metrics, monitor, expected):
     assert choose_monitor({"loss": "mse", "metrics": metrics}, monitor) == expected
 
 
-def test_without_samples_held_out_it_is_the_metric_of_the_training():
+def test_without_validation_the_training_metric_is_monitored():
     assert choose_monitor({"metrics": ["mae"]}, None, validated=False) == "mae"
     net = gr.Sequential([gr.Dense(1)])
     model = gr.Model(net, "mse", gr.SGD(gr.choice(0.1, 0.01)), metrics=["mae"])
@@ -38,7 +38,7 @@ def test_without_samples_held_out_it_is_the_metric_of_the_training():
     assert sweep.mode == "min"
 
 
-def test_trials_of_several_losses_are_ranked_by_a_metric():
+def test_trials_with_different_losses_are_ranked_by_a_metric():
     model = gr.Model(gr.Dense(1), LOSSES, gr.SGD(gr.choice(0.3, 0.01, 0.001)), metrics=["mae"])
     held = X[:20], Y[:20]
     sweep = gr.Sweep(model, search="grid").fit(
@@ -63,16 +63,16 @@ def test_trials_of_several_losses_are_ranked_by_a_metric():
         ({"loss_weights": [1.0, gr.uniform(0, 1)]}, None, r"differ in loss_weights\.1"),
     ],
 )
-def test_losses_that_cannot_be_compared_judge_nothing(settings, monitor, words):
+def test_losses_that_cannot_be_compared_are_rejected(settings, monitor, words):
     with pytest.raises(GradusError, match=words):
         choose_monitor(settings, monitor)
 
 
-def test_a_metric_of_the_users_own_judges_though_it_is_called_a_loss():
+def test_a_custom_metric_can_be_called_a_loss():
     assert choose_monitor({"loss": LOSSES, "metrics": ["my_loss"]}, "val_my_loss") == "val_my_loss"
 
 
-def test_the_sweep_refuses_before_it_trains():
+def test_the_sweep_rejects_them_before_training():
     with pytest.raises(GradusError, match="losses that cannot be compared"):
         gr.Sweep(gr.Model(gr.Dense(1), LOSSES), search="grid").fit(X, Y, verbose=False)
 
@@ -85,19 +85,19 @@ def test_the_sweep_refuses_before_it_trains():
     ],
     ids=["penalty", "regularizer"],
 )
-def test_a_loss_with_penalties_of_other_weight_judges_nothing(settings):
+def test_losses_with_different_penalties_are_rejected(settings):
     for monitor in (None, "val_loss"):
         with pytest.raises(GradusError, match=r"cannot be compared.*write metrics=\['mse'\]"):
             choose_monitor({"loss": "mse", **settings}, monitor)
     assert choose_monitor({"loss": "mse", "metrics": ["mse"], **settings}, None) == "val_mse"
 
 
-def test_the_metric_of_a_loss_is_without_penalties():
+def test_a_loss_as_metric_excludes_penalties():
     net = gr.Sequential([gr.Dense(1)])
     penalty = gr.L2(gr.choice(0.0, 10.0))
     model = gr.Model(net, "mse", gr.SGD(0.0), metrics=["mse"], penalty=penalty)
     sweep = gr.Sweep(model, search="grid").fit(X, Y, epochs=1, verbose=False)
     scores = [trial.score for trial in sweep.trials]
     losses = [trial.metrics["val_loss"] for trial in sweep.trials]
-    assert scores[0] == scores[1] == pytest.approx(losses[0])  # nothing was learnt
+    assert scores[0] == scores[1] == pytest.approx(losses[0])  # nothing was learned
     assert losses[1] > losses[0]

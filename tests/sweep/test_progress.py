@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: plain lines, a live table, and Ctrl-C."""
+"""The progress of a sweep: plain lines, a live table, and Ctrl-C."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ def model():
     return gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1, name="[rate]")))
 
 
-def test_plain_lines_say_how_far_it_is_and_which_is_best(capsys):
+def test_plain_lines_show_the_progress_and_the_best_trial(capsys):
     sweep = gr.Sweep(model(), 4).fit(X, X[:, :1], epochs=2)
     *_, last = capsys.readouterr().err.splitlines()
     best = sweep.ranking[0]
@@ -40,7 +40,7 @@ def test_a_terminal_shows_the_leaders():
     assert rows[-1][:2] == ["8/16", "trials"]
 
 
-def test_ctrl_c_keeps_what_has_ended(monkeypatch, capsys):
+def test_ctrl_c_keeps_finished_trials(monkeypatch, capsys):
     heard = SweepProgress.__call__
 
     def interrupt(self, trial):
@@ -69,7 +69,7 @@ def test_a_live_table_is_drawn_on_a_terminal(monkeypatch):
     assert "3/3 trials" in screen.getvalue()
 
 
-def test_trials_that_came_to_nothing_are_told_with_the_reason(capsys):
+def test_failed_trials_are_reported_with_the_reason(capsys):
     net = gr.Sequential([gr.Dense(gr.choice(3, 0)), gr.Dense(1)])
     sweep = gr.Sweep(gr.Model(net, "mse"), search="grid").fit(X, X[:, :1], epochs=1)
     *_, last = capsys.readouterr().err.splitlines()
@@ -80,7 +80,7 @@ def test_trials_that_came_to_nothing_are_told_with_the_reason(capsys):
     assert "error" not in gr.Sweep(model(), 1).fit(X, X[:, :1], epochs=1).table().columns
 
 
-def test_a_sweep_of_which_all_diverged_has_no_best(capsys):
+def test_a_sweep_whose_trials_all_diverged_has_no_best(capsys):
     diverging = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(1e20, 1e25)))
     sweep = gr.Sweep(diverging, 2).fit(X, X[:, :1], epochs=3)
     assert "2 of 2 trials diverged." in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A sweep takes no more memory than there is: what is too large fails alone, the rest waits."""
+"""A sweep fits into memory: a trial that is too large fails alone, the others wait."""
 
 import copy
 import threading
@@ -21,7 +21,10 @@ from gradus.train import memory
 X = np.random.default_rng(0).normal(size=(80, 10)).astype(np.float32)
 Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 LOSS = "sparse_categorical_crossentropy"
-OPTIONS = {"epochs": 2, "batch_size": 16, "validation_data": (X[:20], Y[:20]), "verbose": False}
+OPTIONS = {
+    "epochs": 2, "batch_size": 16, "validation_data": (X[:20], Y[:20]), "probes": False,
+    "verbose": False,
+}  # fmt: skip
 
 
 def model(units=6):
@@ -45,11 +48,11 @@ def members_of(sweep, count, seeds=False):
 
 @pytest.fixture
 def free(monkeypatch):
-    """Sets how many bytes are free."""
+    """Sets the free memory."""
     return lambda count: monkeypatch.setattr(memory, "free_bytes", lambda: count)
 
 
-def test_a_network_too_large_fails_alone_before_it_is_drawn(free, monkeypatch):
+def test_a_network_too_large_fails_alone_before_it_is_initialized(free, monkeypatch):
     free(21 * 10**9)
     largest, draw = [], gr.nn.network.AbstractNetwork.init_weights
 
@@ -82,21 +85,21 @@ def test_a_program_too_large_fails_alone_before_it_runs(free):
     assert failed.number not in sweep._runner.members
 
 
-def test_a_sweep_of_which_nothing_fits_says_so(free):
+def test_a_sweep_in_which_nothing_fits_raises(free):
     free(1000)
     with pytest.raises(GradusError, match=r".* are free here"):
         gr.Sweep(model(), 3).fit(X, Y, **OPTIONS)
 
 
-def test_what_is_too_large_for_another_machine_fails_alone_there(free):
+def test_a_member_too_large_for_another_machine_fails_alone_there(free):
     sweep = gr.Sweep(model(gr.choice(4, 800)), 4, "sobol").fit(X, Y, **OPTIONS)
     source = sweep._runner.factory
-    orders = [
+    requests = [
         ray_task.MemberRequest.create(source.make_member(t.number, t.values)) for t in sweep.trials
     ]
     free(100_000)
     payload = copy.deepcopy(ray_task.SweepPayload.create(source))  # as Ray unpickles it
-    found = ray_task.train_members(payload, orders, None, workers=2, width=None)
+    found = ray_task.train_members(payload, requests, None, workers=2, width=None)
     for trial, one in zip(sweep.trials, found, strict=True):
         if trial.values["dense.units"]:
             assert "free here" in one
@@ -127,7 +130,7 @@ def test_the_chunk_is_made_to_fit(free, monkeypatch):
 
 
 def most_lying(executor, members):
-    """Return how many members were built and not done at most, and how many came back."""
+    """Return the maximum number of unfinished members, and how many finished."""
     built = done = most = 0
 
     def counted():
@@ -157,8 +160,8 @@ def test_members_are_not_built_far_ahead(free):
     assert tight < most
 
 
-def test_members_that_train_for_long_are_handed_over_each(monkeypatch):
-    """So that `kill -9` loses none that has ended, and the leaders are those of now."""
+def test_members_that_train_for_long_are_returned_one_by_one(monkeypatch):
+    """So `kill -9` loses no finished trial, and the leaders are up to date."""
     sweep = gr.Sweep(model(), 1).fit(X, Y, **OPTIONS)
     executor = Local(1, width=1, chunk=4)
 
@@ -170,7 +173,7 @@ def test_members_that_train_for_long_are_handed_over_each(monkeypatch):
     assert sizes() == [1] * 9
 
 
-def test_few_members_are_for_all_threads(monkeypatch):
+def test_few_members_are_spread_over_all_threads(monkeypatch):
     sweep = gr.Sweep(model(), 1).fit(X, Y, **OPTIONS)
     threads, advance = set(), Population.train
     both = threading.Barrier(2, timeout=20)
@@ -186,7 +189,7 @@ def test_few_members_are_for_all_threads(monkeypatch):
     assert len(threads) == 2
 
 
-def test_best_weights_are_kept_as_long_as_they_are_small(free):
+def test_the_best_weights_are_kept_if_they_are_small(free):
     sweep = gr.Sweep(model(), 6).fit(X, Y, **OPTIONS)
     assert len(sweep._runner.members) == 6
     size = memory.tree_bytes(sweep._runner.members[0][0].train_state)
@@ -196,12 +199,12 @@ def test_best_weights_are_kept_as_long_as_they_are_small(free):
     assert set(few._runner.members) == kept
     assert is_as_alone(few, few.ranking[-1])  # trained again
     free(1)
-    few._runner.executor = Local()  # one that has not compiled the program yet
+    few._runner.executor = Local()  # which has not compiled the program yet
     with pytest.raises(GradusError, match="free here"):
         few.member_models(few.ranking[-2])
 
 
-def test_threads_take_no_more_than_there_is():
+def test_threads_stay_within_the_budget():
     room, taken, most = MemoryBudget(10), 0, 0
     lock = threading.Lock()
 
@@ -224,7 +227,7 @@ def test_threads_take_no_more_than_there_is():
     assert room.free == 10
 
 
-def test_what_needs_more_than_there_is_waits_until_it_is_alone():
+def test_a_thread_that_needs_more_than_the_budget_waits_until_it_is_alone():
     room, order = MemoryBudget(10), []
 
     def large():

@@ -1,4 +1,4 @@
-"""A sweep on a Ray cluster of several nodes is the sweep on this machine, whatever dies."""
+"""A sweep on a Ray cluster equals the sweep on this machine, even if nodes die."""
 
 import collections
 import contextlib
@@ -26,7 +26,7 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32)
 LOSS = "sparse_categorical_crossentropy"
 HERE = os.getpid()
 
-# Ray leaves files and sockets of its own open.
+# Ray leaves files and sockets open.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -34,7 +34,7 @@ pytestmark = [
 
 
 class Stranger(gr.Layer):
-    """Cannot be used but where the sweep began."""
+    """Fails in any process but the first."""
 
     def call(self, x):
         if os.getpid() != HERE:
@@ -43,7 +43,7 @@ class Stranger(gr.Layer):
 
 
 class Doomed(gr.Layer):
-    """The first node to call it says its name and waits for its end."""
+    """The first node that calls it writes its name and waits to be killed."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -52,7 +52,7 @@ class Doomed(gr.Layer):
         if os.getpid() != HERE:
             import ray
 
-            with contextlib.suppress(FileExistsError):  # another was first
+            with contextlib.suppress(FileExistsError):  # another node was first
                 (Path(self.folder) / "claim").mkdir()
                 (Path(self.folder) / "node").write_text(ray.get_runtime_context().get_node_id())
                 time.sleep(60)
@@ -60,7 +60,7 @@ class Doomed(gr.Layer):
 
 
 class Halving(Strategy):
-    """Half of the trials leave after an epoch."""
+    """Stops half of the trials after an epoch."""
 
     def run(self, runner, trials):
         runner.train_until(trials, until=1)
@@ -70,7 +70,7 @@ class Halving(Strategy):
 
 
 class Watched(Cluster):
-    """Notes what it hands over."""
+    """Counts the members that it yields."""
 
     def run(self, members, until=None):
         self.seen = collections.Counter()
@@ -100,16 +100,16 @@ def same(one, other):
         np.testing.assert_array_equal(one.best.weights[path], weight)
 
 
-class Posted:
-    """Trains by what is sent to a node, each member in a chunk of its own."""
+class Pickled:
+    """Trains what would be sent to a node, each member in its own chunk."""
 
     def __init__(self, pickle):
-        self.pickle, self.parcel = pickle, None
+        self.pickle, self.payload = pickle, None
 
     def run(self, members, until=None):
         for member in members:
-            self.parcel = self.parcel or ray_task.SweepPayload.create(members.factory)
-            sent = self.pickle.dumps((self.parcel, [ray_task.MemberRequest.create(member)]))
+            self.payload = self.payload or ray_task.SweepPayload.create(members.factory)
+            sent = self.pickle.dumps((self.payload, [ray_task.MemberRequest.create(member)]))
             ((member.train_state, member.model.history),) = ray_task.train_members(
                 *self.pickle.loads(sent), until, workers=1, width=1
             )
@@ -117,7 +117,7 @@ class Posted:
 
 
 class Traced:
-    """Counts the tracings of what calls it."""
+    """Counts how often it is traced."""
 
     count = 0
 
@@ -138,7 +138,7 @@ def nodes():
     head["_system_config"] = {
         "health_check_period_ms": 500,
         "health_check_failure_threshold": 4,
-        "worker_niceness": 0,  # else what tests beside this one starves the nodes
+        "worker_niceness": 0,  # else parallel tests starve the nodes
     }
     made = Nodes(initialize_head=True, head_node_args=head)
     for _ in range(2):
@@ -166,13 +166,13 @@ def test_a_process_traces_a_program_once_for_all_chunks():
         before = Traced.count
         net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
         model = gr.Model(net, loss, gr.SGD(gr.uniform(0.01, 0.1)))
-        gr.Sweep(model, trials, executor=Posted(pickle)).fit(X, X[:, :1], epochs=1, verbose=False)
+        gr.Sweep(model, trials, executor=Pickled(pickle)).fit(X, X[:, :1], epochs=1, verbose=False)
         return Traced.count - before
 
     assert counted(1) == counted(3) > 0
 
 
-def test_trials_are_those_of_this_machine(nodes):
+def test_trials_equal_those_of_this_machine(nodes):
     executor = Watched()
     options = {"cv": 2, "seeds": 2, "trials": 4}
     same(swept(executor, **options), swept("local", **options))
@@ -180,20 +180,20 @@ def test_trials_are_those_of_this_machine(nodes):
     assert executor.seen == dict.fromkeys(members, 1)
 
 
-def test_what_is_under_way_goes_on_elsewhere(nodes):
+def test_running_trials_continue_on_other_nodes(nodes):
     options = {"strategy": Halving(), "epochs": 4}
     sweep = swept("ray", **options)
     assert sorted(trial.epochs for trial in sweep.trials) == [1] * 4 + [4] * 4
     same(sweep, swept("local", **options))
 
 
-def test_an_error_there_is_that_error_here(nodes):
+def test_an_error_in_a_task_is_raised_here(nodes):
     with pytest.raises(GradusError, match=r"^I am a stranger here") as caught:
         swept("ray", space(Stranger()))
     assert type(caught.value) is GradusError
 
 
-def test_ctrl_c_keeps_what_is_finished_and_frees_the_nodes(nodes, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_finished_trials_and_frees_the_nodes(nodes, tmp_path, monkeypatch):
     import ray
 
     executor, wait = Watched(), ray.wait
@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_what_is_finished_and_frees_the_nodes(nodes, tmp_path, monk
     assert ray.available_resources()["CPU"] == 4
 
 
-def test_a_node_that_dies_loses_no_trial_and_doubles_none(nodes, tmp_path):
+def test_a_node_failure_loses_and_repeats_no_trial(nodes, tmp_path):
     killed = threading.Thread(target=kill, args=(nodes, tmp_path), daemon=True)
     killed.start()
     executor = Watched()
@@ -260,7 +260,7 @@ def test_from_outside_the_cluster(nodes):
 
 
 def kill(nodes, folder):
-    """Kill the node that waits for its end."""
+    """Kill the node that waits for it."""
     name = folder / "node"
     while not (name.exists() and name.read_text()):
         time.sleep(0.02)

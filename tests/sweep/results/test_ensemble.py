@@ -1,4 +1,4 @@
-"""An ensemble predicts the mean of its members' predictions, and is saved and loaded as one."""
+"""An ensemble predicts the mean of its members' predictions and is saved as one model."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ Y = (X[:, 0] + X[:, 1] > 0).astype(np.int32) + (X[:, 2] > 1)
 LOSS = "sparse_categorical_crossentropy"
 
 
-def classifier(**settings):
-    width, rate = gr.choice(4, 6), gr.uniform(0, 0.4)
+def classifier(width=4, **settings):
+    rate = gr.uniform(0, 0.4)
     penalty = gr.L2(0.1)
     hidden = gr.Dense(width, "tanh", kernel_regularizer=penalty)
     net = gr.Sequential([hidden, gr.BatchNorm(), gr.Dropout(rate), gr.Dense(3, "softmax")])
@@ -25,7 +25,7 @@ def classifier(**settings):
 
 @pytest.fixture(scope="module")
 def sweep():
-    return gr.Sweep(classifier(), 8).fit(X, Y, epochs=3, verbose=False)
+    return gr.Sweep(classifier(gr.choice(4, 6)), 8).fit(X, Y, epochs=3, verbose=False)
 
 
 def mean(models, x, shares=None):
@@ -57,7 +57,7 @@ def test_it_predicts_the_mean_of_the_best(sweep, tmp_path):
     )
 
 
-def test_more_than_there_are_is_all(sweep):
+def test_more_than_all_trials_is_all(sweep):
     every = [sweep.member_models(trial)[0] for trial in sweep.trials]
     np.testing.assert_allclose(sweep.ensemble(99).predict(X), mean(every, X), rtol=2e-6, atol=1e-7)
 
@@ -73,7 +73,7 @@ def test_seeds_and_folds_are_all_in_it():
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
-def test_a_greedy_selection_is_that_made_by_hand(monitor):
+def test_a_greedy_selection_equals_one_by_hand(monitor):
     held = X[60:], Y[60:]
     sweep = gr.Sweep(classifier(), 8, seed=2)
     sweep.fit(X[:60], Y[:60], epochs=3, validation_data=held, monitor=monitor, verbose=False)
@@ -98,13 +98,13 @@ def test_a_greedy_selection_is_that_made_by_hand(monitor):
     assert found.evaluate(*held)["accuracy"] >= alone["accuracy"] - 1e-6
 
 
-def test_a_validation_split_is_what_greedy_selects_by(sweep):
+def test_greedy_selection_uses_the_validation_split(sweep):
     rows = sweep._runner.factory.data.folds({})[0].data.validation
     found = sweep.ensemble(3, "greedy").evaluate(X[rows], Y[rows])
     assert found["accuracy"] >= sweep.ranking[0].score - 1e-6
 
 
-def test_values_and_several_outputs_are_averaged_each_as_its_loss_has_it(tmp_path):
+def test_outputs_are_averaged_as_their_losses_require(tmp_path):
     heads = {"class": gr.Dense(2), "flag": gr.Dense(1, "sigmoid"), "size": gr.Dense(1)}
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Parallel(heads)])
     losses = {"class": LOSS, "flag": "binary_crossentropy", "size": "mse"}
@@ -132,7 +132,7 @@ def test_an_autoencoders_ensemble_reconstructs():
         )
 
 
-def test_masked_steps_do_not_count(rng):
+def test_masked_steps_are_ignored(rng):
     tokens = rng.integers(1, 5, (40, 6))
     tokens[:, 4:] = 0
     net = [gr.Embedding(5, 3, mask_zero=True), gr.LSTM(3, return_sequences=True)]
@@ -150,7 +150,7 @@ def test_masked_steps_do_not_count(rng):
     np.testing.assert_allclose(sweep.ensemble(3).predict(tokens), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_mean_of_certainties_keeps_its_loss():
+def test_a_mean_of_extreme_probabilities_keeps_its_loss():
     """e⁻²⁰⁰ is zero in float32, but its logarithm is −200."""
     blend = WeightedAverage((1.0, 3.0), "softmax")
     logs = np.array([[[0.0, 0.0], [-200.0, -200.0]]], np.float32)
@@ -170,10 +170,10 @@ def test_a_mean_of_certainties_keeps_its_loss():
     assert expit(-200.0) < 1e-80
 
 
-def test_an_ensemble_may_be_trained_on(sweep):
+def test_an_ensemble_can_be_trained_further(sweep):
     found = sweep.ensemble(2)
     before = found.evaluate(X, Y)["loss"]
-    found.fit(X, Y, epochs=3, verbose=False)
+    found.fit(X, Y, epochs=3, probes=False, verbose=False)
     assert found.evaluate(X, Y)["loss"] < before
     assert "members" in gr.inside(found, X[:4])
 

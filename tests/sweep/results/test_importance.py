@@ -1,4 +1,4 @@
-"""The hyperparameter that a known score depends on is the one that mattered."""
+"""The hyperparameters that a known score depends on are the important ones."""
 
 import math
 
@@ -23,7 +23,7 @@ SPACES = {
 
 
 def tried(spaces, score, trials=256):
-    """Trials at random, each with the score of its values."""
+    """Random trials, each with the score of its values."""
     hypers = find_hyperparameters(spaces)
     found = []
     for number, values in enumerate(Random(hypers, trials, 0).ask(0, trials)):
@@ -55,8 +55,8 @@ def test_one_hyperparameter_explains_nearly_all():
     assert (curve.spread >= 0).all()
 
 
-def test_shares_are_those_of_the_analysis_of_variance():
-    """Of a sum, Var(3 u) : Var(option / 2) : Var(whole) by hand, u uniform on [0, 1)."""
+def test_shares_equal_the_analysis_of_variance():
+    """For a sum, Var(3 u) : Var(option / 2) : Var(whole) by hand, u uniform on [0, 1)."""
     trials, hypers = tried(
         SPACES, lambda v: 3 * (decades(v) + 4) / 4 + v["units"] / 2 + v["depth"], 1024
     )
@@ -67,7 +67,7 @@ def test_shares_are_those_of_the_analysis_of_variance():
     assert found["dropout"] < 0.01
 
 
-def test_what_two_do_together_is_left_over():
+def test_interactions_are_not_in_the_shares():
     trials, hypers = tried(
         {"a": gr.choice(-1, 1), "b": gr.choice(-1, 1), "c": gr.uniform(0, 1)},
         lambda v: (2 * v["a"] - 1) * (2 * v["b"] - 1),
@@ -78,7 +78,7 @@ def test_what_two_do_together_is_left_over():
 
 
 def conditional(momentum, kind=0.0):
-    """A space with a momentum under SGD alone, and a score of momentum and kind."""
+    """A space with a momentum only for SGD, and a score that depends on momentum and kind."""
     sgd = gr.SGD(0.1, momentum=gr.uniform(0, 1, name="momentum"))
     spaces = {"optimizer": gr.choice(gr.Adam(), sgd, name="kind")}
 
@@ -88,7 +88,7 @@ def conditional(momentum, kind=0.0):
     return tried(spaces, score, 512)
 
 
-def test_a_conditional_hyperparameter_is_judged_where_it_counts():
+def test_a_conditional_hyperparameter_is_assessed_where_it_is_active():
     """Var(kind / 2) = 1/16; momentum varies in half of the settings, by 1/12 / 2."""
     trials, hypers = conditional(momentum=1.0, kind=0.5)
     found = hyperparameter_importance(trials, hypers, "val_loss", "min")
@@ -101,7 +101,7 @@ def test_a_conditional_hyperparameter_is_judged_where_it_counts():
     np.testing.assert_allclose(found.curves["kind"].mean, [0, 0.5], atol=0.05)
 
 
-def test_that_it_counts_is_the_parents_doing():
+def test_being_active_is_the_parents_effect():
     trials, hypers = conditional(momentum=0.0, kind=1.0)
     found = hyperparameter_importance(trials, hypers, "val_loss", "min").shares
     assert found["kind"] > 0.98
@@ -109,7 +109,7 @@ def test_that_it_counts_is_the_parents_doing():
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_what_diverged_counts_as_the_worst(mode):
+def test_diverged_trials_count_as_the_worst(mode):
     sign = 1 if mode == "min" else -1
     trials, hypers = tried(
         SPACES, lambda v: math.nan if v["rate"] > 0.01 else sign * (v["dropout"] > 0.4)
@@ -122,7 +122,7 @@ def test_what_diverged_counts_as_the_worst(mode):
     assert found.shares["rate"] > 0.5
 
 
-def test_a_loss_that_blew_up_is_not_all_that_varies():
+def test_an_exploded_loss_does_not_dominate():
     def score(values):
         return 1e30 if values["dropout"] > 0.49 else (decades(values) + 2) ** 2
 
@@ -132,7 +132,7 @@ def test_a_loss_that_blew_up_is_not_all_that_varies():
     )  # of 1e30 it would be 0
 
 
-def test_the_seed_decides():
+def test_it_is_reproducible():
     trials, hypers = tried(SPACES, lambda v: decades(v) + v["dropout"], 32)
     first = hyperparameter_importance(trials, hypers, "val_loss", "min", seed=1)
     again = hyperparameter_importance(trials, hypers, "val_loss", "min", seed=1)
@@ -144,7 +144,7 @@ def test_the_seed_decides():
     np.testing.assert_array_equal(first.curves["rate"].mean, again.curves["rate"].mean)
 
 
-def test_scores_that_are_all_the_same_blame_nobody():
+def test_equal_scores_give_no_importance():
     trials, hypers = tried(SPACES, lambda _: 1.0, 16)
     assert set(hyperparameter_importance(trials, hypers, "val_loss", "min").shares.values()) == {
         0.0
@@ -192,7 +192,7 @@ def test_a_figure_has_the_curves():
         gr.figures.importance(trials)
 
 
-def test_it_says_in_words_what_mattered_and_whether_that_is_sure():
+def test_its_text_names_the_shares_and_the_uncertainty():
     words = str(Importance({"rate": 0.75, "units": 0.2}, {}, 0.9, "val_loss"))
     assert words == "rate 75%, units 20% of the variance in val_loss due to the settings"
     assert "R² -1.00" in str(Importance({"rate": 0.75}, {}, -1.0, "val_loss"))

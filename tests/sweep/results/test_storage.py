@@ -1,4 +1,4 @@
-"""A sweep that was stopped goes on from its storage as if it never had been."""
+"""A stopped sweep resumes from its storage as if it had never been stopped."""
 
 import contextlib
 import functools
@@ -29,7 +29,7 @@ EPOCHS = 4
 
 @pytest.fixture
 def by_optuna():
-    """What Optuna reads and writes at a place: a function of it, as gradus is not asked."""
+    """A function that reads and writes a storage through Optuna alone, without gradus."""
     with contextlib.ExitStack() as held:
 
         def storage(place):
@@ -42,7 +42,7 @@ def by_optuna():
 
 
 class Stopped(Local):
-    """Trains some members, and then does what Ctrl-C or `kill -9` would, or something else."""
+    """Trains some members, then stops like Ctrl-C, `kill -9`, or in another way."""
 
     def __init__(self, left, stop=None):
         super().__init__(workers=1)
@@ -64,7 +64,7 @@ class Stopped(Local):
 
 
 class Counting(Local):
-    """Counts the members that it is given."""
+    """Counts the members that it trains."""
 
     def __init__(self):
         super().__init__(workers=1)
@@ -87,7 +87,7 @@ def fit(one, y=Y, epochs=EPOCHS):
 
 
 def results(one):
-    """What must be the same: values and scores exactly."""
+    """What must be exactly equal: values and scores."""
     return [
         (t.number, t.values, t.status, t.epochs, repr((t.scores, t.score, t.metrics)))
         for t in one.trials
@@ -103,9 +103,7 @@ WHOLE = [("sobol", None), ("tpe", None), ("cmaes", None), ("random", "halving")]
 
 
 @pytest.mark.parametrize(("search", "strategy"), WHOLE, ids=str)
-def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(
-    tmp_path, search, strategy, by_optuna
-):
+def test_a_resumed_sweep_equals_an_uninterrupted_one(tmp_path, search, strategy, by_optuna):
     options = {"search": search, "strategy": strategy, "seed": 3}
     whole = undisturbed(20, **options)
     place = tmp_path / "sweep.db"
@@ -117,7 +115,7 @@ def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(
     counting = Counting()
     again = fit(sweep(executor=counting, storage=str(place), **options))
     assert results(again) == results(whole)
-    assert not ended & set(counting.numbers)  # none twice
+    assert not ended & set(counting.numbers)  # no trial twice
     study = optuna.load_study(study_name="sweep", storage=by_optuna(place))
     assert sorted(one.user_attrs["gradus"]["trial"]["number"] for one in study.trials) == list(
         range(20)
@@ -135,7 +133,7 @@ t.fit(t.sweep(24, executor=t.Stopped(9, kill), storage={place!r}))
 """
 
 
-def test_a_killed_process_loses_nothing_but_what_was_under_way(tmp_path):
+def test_a_killed_process_loses_only_running_trials(tmp_path):
     place = str(tmp_path / "sweep.db")
     code = SCRIPT.format(folder=str(Path(__file__).parent), place=place)
     done = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
@@ -148,7 +146,7 @@ def test_a_killed_process_loses_nothing_but_what_was_under_way(tmp_path):
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])
-def test_more_trials_go_on_where_fewer_ended(tmp_path, search):
+def test_a_sweep_resumes_with_more_trials(tmp_path, search):
     place, options = tmp_path / "sweep.db", {"search": search}
     few = fit(sweep(6, storage=place, **options))
     counting = Counting()
@@ -163,7 +161,7 @@ def test_more_trials_go_on_where_fewer_ended(tmp_path, search):
     assert counting.numbers == []
 
 
-def test_a_population_that_copies_weights_is_gone_on_with(tmp_path):
+def test_population_based_training_resumes(tmp_path):
     options = {"strategy": "population", "seed": 1}
     whole = fit(sweep(8, **options))
     fit(sweep(8, executor=Stopped(12), storage=tmp_path / "a.db", **options))
@@ -175,7 +173,7 @@ def test_a_population_that_copies_weights_is_gone_on_with(tmp_path):
     np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
 
 
-def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path, by_optuna):
+def test_optuna_reads_it_with_readable_labels(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     model = gr.Model(
         gr.Sequential([gr.Dense(gr.choice(4, 0)), gr.Dense(1)]), "mse", gr.SGD(gr.choice(1e-3, 1e9))
@@ -202,7 +200,7 @@ def test_optuna_reads_it_in_words_that_a_reader_knows(tmp_path, by_optuna):
     assert again.trials[2].error == done.trials[2].error
 
 
-def test_another_sweep_is_refused_and_told_what_differs(tmp_path, by_optuna):
+def test_another_sweep_is_rejected_with_the_differences(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     fit(sweep(2, storage=place))
     with pytest.raises(GradusError, match=r"holds another sweep: epochs was 4 and is 5\. Give"):
@@ -221,7 +219,7 @@ def test_another_sweep_is_refused_and_told_what_differs(tmp_path, by_optuna):
         fit(sweep(2, storage=Storage(place, "own")))
 
 
-def test_a_place_that_cannot_be_is_told_before_training(tmp_path):
+def test_an_invalid_storage_is_rejected_before_training(tmp_path):
     counting = Counting()
 
     def refused(place, words):
@@ -250,7 +248,7 @@ def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
     storage = Storage(tmp_path / "sweep.db")
 
     def fill():
-        storage._storage.engine.dispose()  # so that one connection is left
+        storage._storage.engine.dispose()  # leaves one connection
         with storage._storage.engine.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
@@ -266,7 +264,7 @@ def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
     assert 0 < len(counting.numbers) < 24
 
 
-def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path, monkeypatch):
+def test_the_error_for_a_missing_package_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(GradusError, match=r"base' needs .* pip install 'psycopg\[binary\]'"):
         fit(sweep(2, storage="postgresql://me:secret@localhost/base"))

@@ -1,4 +1,4 @@
-"""A sweep in a database is one process's at a time, and nobody's once that is killed."""
+"""Only one process at a time trains a sweep in a database; killing it releases the lock."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from gradus.sweep.results.storage_lock import hold_lock
 
 pytest.importorskip("optuna")
 
-# Databases on servers are tried where one is given: "postgresql://user:password@host/database".
+# Database servers are tested if a URL is given: "postgresql://user:password@host/database".
 SERVER = os.environ.get("GRADUS_TEST_DATABASE")
 HOLD = """
 import sys, time
@@ -50,12 +50,12 @@ def test_a_lock_is_free_again_when_its_process_is_killed(url, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mssql+pyodbc://host/base"])
-def test_where_nobody_else_can_be_or_nobody_can_tell_it_is_free(url):
+def test_other_databases_are_never_locked(url):
     with hold_lock(url, "mine") as free, hold_lock(url, "mine") as twice:
         assert (free, twice) == (True, True)
 
 
-def test_the_second_process_is_told_and_goes_on_when_the_first_has_ended(tmp_path):
+def test_a_second_process_fails_and_resumes_after_the_first(tmp_path):
     place = tmp_path / "sweep.db"
     first, second = Storage(place), Storage(place)
     assert first.open({"a": "1"}, {}, "val_loss", "min") == {}
@@ -70,7 +70,7 @@ def test_the_second_process_is_told_and_goes_on_when_the_first_has_ended(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
 
 
-def test_a_sweep_that_is_refused_holds_nothing(tmp_path):
+def test_a_rejected_sweep_releases_the_lock(tmp_path):
     place = tmp_path / "sweep.db"
     first, other = Storage(place), Storage(place)
     first.open({"a": "1"}, {}, "val_loss", "min")

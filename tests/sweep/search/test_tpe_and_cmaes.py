@@ -1,4 +1,4 @@
-"""Searches that learn ask within their spaces, hear what came of it, and repeat themselves."""
+"""Learning searches stay within their spaces, use the results, and are reproducible."""
 
 import logging
 import sys
@@ -34,7 +34,7 @@ def space():
 
 
 def score(values):
-    """Least at rate 1e-2, 10 units, the middle width and SGD with momentum 0.5."""
+    """Minimal at rate 1e-2, 10 units, the middle width and SGD with momentum 0.5."""
     away = np.log10(values["rate"]) + 2, (values["units"] - 10) / 37, values["width"] - 1
     kind = abs(values["momentum"] - 0.5) if values["kind"] == 0 else 1.0
     return float(np.square(away).sum() + kind)
@@ -54,7 +54,7 @@ def run(name, batches=4, seed=0, sign=1, hypers=None, judge=score):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_what_is_asked_lies_in_its_space_and_counts_only_where_chosen(name):
+def test_values_are_in_their_spaces_and_only_active_ones_exist(name):
     hypers = space()
     for trial in run(name)[1]:
         values = trial.values
@@ -71,19 +71,19 @@ def test_what_is_asked_lies_in_its_space_and_counts_only_where_chosen(name):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_the_seed_and_what_was_told_decide_what_is_asked(name):
+def test_values_depend_only_on_the_seed_and_the_results(name):
     values = [[trial.values for trial in run(name, 3, seed)[1]] for seed in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
-    assert len({str(one) for one in values[0]}) == 48  # also within a batch none is another
+    assert len({str(one) for one in values[0]}) == 48  # no two are equal, even within a batch
     upside = [trial.values for trial in run(name, 3, 1, sign=-1)[1]]
-    assert upside == values[0]  # more of the opposite is less
+    assert upside == values[0]  # maximizing the negative is minimizing
     otherwise = [t.values for t in run(name, 3, 1, judge=lambda v: -score(v))[1]]
     assert otherwise[:16] == values[0][:16]
     assert otherwise[16:] != values[0][16:]
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_trials_that_were_told_alone_count_like_those_asked_for(name):
+def test_restored_trials_count_like_asked_ones(name):
     search, trials = run(name, 2)
     fresh = get_search(name, space(), 1000, 0)
     fresh.tell(trials[:16], "min")
@@ -92,13 +92,13 @@ def test_trials_that_were_told_alone_count_like_those_asked_for(name):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_it_moves_towards_what_is_better(name):
+def test_it_moves_toward_better_values(name):
     _, trials = run(name, 12)
     scores = [trial.score for trial in trials]
     assert np.median(scores[-48:]) < np.median(scores[:16]) / 2
 
 
-def test_what_was_told_is_in_the_study():
+def test_results_are_in_the_study():
     search = TPE(space(), 100, 0)
     values = search.ask(0, 5)
     statuses = ["finished", "stopped", "diverged", "failed", "finished"]
@@ -126,7 +126,7 @@ def test_trials_without_a_score_do_no_harm(name):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_a_sweep_takes_it(name):
+def test_a_sweep_uses_it(name):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)
     optimizer = gr.choice(gr.Adam(0.1), gr.SGD(gr.log_uniform(1e-3, 1)))
@@ -147,7 +147,7 @@ def test_optuna_keeps_its_own_settings(capfd):
 
 
 @pytest.mark.parametrize(("search", "package"), [(TPE, "optuna"), (CMAES, "cmaes")])
-def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch, search, package):
+def test_the_error_for_a_missing_package_says_how_to_install_it(monkeypatch, search, package):
     monkeypatch.setitem(sys.modules, package, None)
     words = rf"search='\w+' needs the package {package}.*pip install 'gradus\[search\]'"
     with pytest.raises(GradusError, match=words):

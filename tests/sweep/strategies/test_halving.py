@@ -1,4 +1,4 @@
-"""Halving drops who is behind at a rung, and a survivor is what it would be alone."""
+"""Halving stops the worst trials at each rung; a survivor equals its model trained alone."""
 
 import math
 
@@ -35,7 +35,7 @@ def alone(made, trial, seed=0, **options):
 
 
 class Told:
-    """A runner whose trials do as they are told: `curves[trial][epoch - 1]`, NaN: it diverged."""
+    """A runner with scripted scores: `curves[trial][epoch - 1]`; NaN means diverged."""
 
     def __init__(self, curves, mode="min", lasts=None):
         self.curves, self.mode, self.seed = np.array(curves, float), mode, 0
@@ -66,7 +66,7 @@ class Told:
             trial.status = "stopped"
 
 
-def test_the_rungs_are_a_factor_apart_and_the_best_go_on():
+def test_the_rungs_are_a_factor_apart_and_the_best_continue():
     told = Told(np.tile(np.arange(9.0)[:, None], 9))
     gr.SuccessiveHalving(3, 1).run(told, told.trials)
     assert told.calls == [(1, list(range(9))), (3, [0, 1, 2]), (9, [0])]
@@ -89,10 +89,10 @@ def test_by_default_two_rungs_lead_to_the_last_epoch_and_few_trials_have_fewer()
     assert rungs(2, 27) == [(27, 2)]
 
 
-def test_who_diverged_leaves_and_who_has_no_number_is_last():
+def test_diverged_trials_are_out_and_trials_without_a_score_are_last():
     nan = math.nan
     told = Told([[5.0] * 4, [nan] * 4, [3.0] * 4, [nan] * 4, [nan, nan, 1, 1], [2.0] * 4])
-    told.broken = {1, 3}  # trial 4 has only no number yet
+    told.broken = {1, 3}  # trial 4 merely has no score yet
     gr.SuccessiveHalving(2, 1).run(told, told.trials)
     states = ["stopped", "diverged", "stopped", "diverged", "stopped", "finished"]
     assert [trial.status for trial in told.trials] == states
@@ -103,7 +103,7 @@ def test_who_diverged_leaves_and_who_has_no_number_is_last():
     assert [trial.status for trial in told.trials] == ["diverged"] * 2
 
 
-def test_trials_that_have_ended_are_compared_but_do_not_go_on():
+def test_finished_trials_are_compared_but_do_not_continue():
     told = Told([[1.0] * 9, [2.0] * 9, [3.0] * 9, [4.0] * 9], lasts=[1, 9, 9, 9])
     gr.SuccessiveHalving(2, 1).run(told, told.trials)
     assert told.calls == [(1, [0, 1, 2, 3]), (2, [1]), (4, [1]), (8, [1]), (16, [1])]
@@ -111,7 +111,7 @@ def test_trials_that_have_ended_are_compared_but_do_not_go_on():
     assert [trial.status for trial in told.trials] == states
 
 
-def test_hyperband_deals_each_trial_to_one_bracket():
+def test_hyperband_assigns_each_trial_to_one_bracket():
     told = Told(np.tile(np.arange(11.0)[:, None], 9))
     gr.Hyperband(3).run(told, told.trials)
     # shares of 1, 3 / 2 and 9 / 3 among 11 trials
@@ -130,7 +130,7 @@ def test_a_survivor_is_its_model_trained_alone(width, monkeypatch):
     made.fit(X, Y, epochs=5, monitor="val_loss", **FIT)
     assert sorted(trial.epochs for trial in made.trials) == [1, 1, 1, 2, 2, 5]
     (winner,) = [trial for trial in made.trials if trial.status == "finished"]
-    # a survivor, one whose weights are kept, and one whose weights were let go
+    # a survivor, a trial whose weights are kept, and one whose weights were dropped
     for trial in (winner, made.ranking[1], made.ranking[-1]):
         found, one = made.member_models(trial)[0], alone(made, trial, epochs=trial.epochs)
         for name in ("loss", "val_loss"):
@@ -140,7 +140,7 @@ def test_a_survivor_is_its_model_trained_alone(width, monkeypatch):
             if width == 1:
                 np.testing.assert_array_equal(found.weights[path], weight)
         assert trial.score == pytest.approx(one.history["val_loss"][-1])
-    # who left at a rung was worse there than who stayed
+    # trials stopped at a rung were worse there than those that continued
     curves = {t.number: made.member_models(t)[0].history["val_loss"] for t in made.trials}
     first = {number: curve[0] for number, curve in curves.items()}
     stayed = {trial.number for trial in made.trials if trial.epochs > 1}
@@ -148,7 +148,7 @@ def test_a_survivor_is_its_model_trained_alone(width, monkeypatch):
     assert made.table()["val_loss"].null_count() == 0
 
 
-def test_seeds_patience_and_epochs_of_their_own():
+def test_trials_with_seeds_patience_and_different_epochs():
     made = gr.Sweep(space(gr.Adam(gr.choice(0.3, 0.1, 0.03, 0.01))), 4, "grid", seeds=2,
                     strategy=gr.SuccessiveHalving(2, 2))  # fmt: skip
     made.fit(X, Y, epochs=gr.choice(2, 9, name="epochs"), patience=1, monitor="val_loss", **FIT)
@@ -161,7 +161,7 @@ def test_seeds_patience_and_epochs_of_their_own():
         assert trial.epochs == max(one.history.epochs for one in solo)
 
 
-def test_a_trial_that_diverges_leaves_at_the_rung():
+def test_a_diverging_trial_is_out_at_the_rung():
     net = gr.Sequential([gr.Dense(4), gr.Dense(1)])
     model = gr.Model(net, "mse", gr.SGD(gr.choice(1e12, 1e-2, 1e-3, 1e-6)))
     made = gr.Sweep(model, search="grid", seeds=2, strategy=gr.SuccessiveHalving(2, 3))

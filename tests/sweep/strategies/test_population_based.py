@@ -1,4 +1,4 @@
-"""Population-based training: the worse go on from the better's weights with other numbers."""
+"""Population-based training: bad trials continue from good ones' weights, perturbed."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def space(units=6, initializer="glorot_uniform", **settings):
 
 
 def followed(made, trial, seed=0):
-    """Train a trial's models one after another by `Model.fit`, each from where the last ended."""
+    """Train a trial's models one after another by `Model.fit`, each from the last one's state."""
     lineage = trial.lineage or [(0, trial.values)]
     ends = [epoch for epoch, _ in lineage[1:]] + [trial.epochs]
     train_state = None
@@ -60,7 +60,7 @@ def test_a_trial_is_its_lineage_trained_alone(width, monkeypatch):
         assert trial.scores == pytest.approx(last, rel=1e-5)
         order = np.argsort(last)
         for place, found in zip(order, made.member_models(trial), strict=True):
-            assert found.history.epochs == 7  # with those of whom it copied
+            assert found.history.epochs == 7  # including those of the trials that it copied
             for path, weight in solo[place].weights.items():
                 np.testing.assert_allclose(found.weights[path], weight, rtol=1e-4, atol=1e-6)
     for trial in copied:
@@ -69,7 +69,7 @@ def test_a_trial_is_its_lineage_trained_alone(width, monkeypatch):
         assert all(epoch in (0, 2, 4, 6) for epoch, _ in trial.lineage)
 
 
-def test_only_numbers_of_the_program_move_and_stay_in_their_spaces():
+def test_only_numbers_are_perturbed_and_stay_in_their_spaces():
     start = gr.choice("glorot_uniform", "he_normal")
     model = space(gr.choice(4, 6), start, seed=gr.int_uniform(0, 99))
     made = gr.Sweep(model, 12, strategy=gr.PopulationBased(1), seed=1)
@@ -98,7 +98,7 @@ def test_only_numbers_of_the_program_move_and_stay_in_their_spaces():
     assert moved >= 3
 
 
-def test_numbers_are_multiplied_by_08_or_125_and_steps_of_a_ladder_are_taken():
+def test_numbers_are_multiplied_by_08_or_125_and_ordered_choices_step():
     from gradus.space import Range
     from gradus.sweep.strategies.population_based import _perturb
 
@@ -116,7 +116,7 @@ def test_numbers_are_multiplied_by_08_or_125_and_steps_of_a_ladder_are_taken():
     assert [_perturb(options, 1, draw) for _ in range(400)].count(1) > 280
 
 
-def test_the_seed_decides_and_bad_settings_get_better():
+def test_it_is_reproducible_and_bad_settings_improve():
     def fitted(strategy, seed=0):
         rate = gr.logspace(1e-5, 0.1, 8)
         net = gr.Sequential([gr.Dense(6, "tanh"), gr.Dense(2, "softmax")])
@@ -135,7 +135,7 @@ def test_the_seed_decides_and_bad_settings_get_better():
     assert made.ranking[0].score <= full.ranking[0].score
 
 
-def test_a_trial_that_diverged_goes_on_from_another():
+def test_a_diverged_trial_continues_from_another():
     net = gr.Sequential([gr.Dense(4), gr.Dense(1)])
     model = gr.Model(net, "mse", gr.SGD(gr.choice(1e12, 1e-2, 1e-3)))
     made = gr.Sweep(model, search="grid", strategy=gr.PopulationBased(1))

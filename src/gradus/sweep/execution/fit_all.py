@@ -48,7 +48,7 @@ def fit_all(
     Example:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> models = [gr.Model(gr.Dense(1), "mse", gr.SGD(lr)) for lr in (0.001, 0.1)]
-        >>> slow, fast = gr.fit_all(models, x, 2 * x, epochs=3)
+        >>> slow, fast = gr.fit_all(models, x, 2 * x, epochs=3, probes=False)
         >>> bool(fast.history["loss"][-1] < slow.history["loss"][-1])
         True
     """
