@@ -93,28 +93,28 @@ def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
 # --- a full disk -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("last", ["trials.parquet", "weights.safetensors", "sweep.html"])
-def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch, last):
+def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch):
     gradus("sweep", file, "--out", "whole", "--quiet")
-    trained.clear()
     replace = os.replace
+    for last in ("trials.parquet", "weights.safetensors", "sweep.html"):
+        run = f"without-{last}"
 
-    def full(source, target, **options):
-        if os.path.basename(target) == last:
-            raise NO_ROOM
-        return replace(source, target, **options)
+        def full(source, target, last=last, **options):
+            if os.path.basename(target) == last:
+                raise NO_ROOM
+            return replace(source, target, **options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full)
-        status, _, err = gradus("sweep", file, "--out", "mine", "--quiet")
-    assert status == 1
-    assert "No space left on device" in err
-    assert "gradus sweep --resume mine" in err
-    trained.clear()
-    status, _, err = gradus("sweep", "--resume", "mine", "--quiet")
-    assert status == 0, err
-    assert len(trained) == 1  # the best, for its layer statistics
-    assert table("mine").equals(table("whole"))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", full)
+            status, _, err = gradus("sweep", file, "--out", run, "--quiet")
+        assert status == 1
+        assert "No space left on device" in err
+        assert f"gradus sweep --resume {run}" in err
+        trained.clear()
+        status, _, err = gradus("sweep", "--resume", run, "--quiet")
+        assert status == 0, err
+        assert len(trained) == 1  # the best, for its layer statistics
+        assert table(run).equals(table("whole"))
 
 
 def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeypatch):
