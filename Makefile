@@ -7,13 +7,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 SOURCES := pyproject.toml constraints.txt
 CODE := src tests benchmarks examples docs
 
-.PHONY: demo test lint format hooks bench lessons docs changelog clean
+.PHONY: demo test quick lint format hooks bench lessons docs changelog clean
 
 demo: $(VENV)/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
 
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/tests  ## run the test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TEST)
+
+quick: $(VENV)/tests  ## run the tests that are not marked slow, in less than a minute
+	$(TEST) -m "not slow"
 
 lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check $(CODE)

@@ -1,5 +1,6 @@
-"""What all tests share: the platform, the compilation cache, hypothesis, how pages are read."""
+"""What all tests share: the platform, the compilation cache, their order and costs, hypothesis."""
 
+import collections
 import contextlib
 import gc
 import html.parser
@@ -50,6 +51,48 @@ def pytest_configure(config):
         CompileOptions()
 
 
+# The longest files come first, so that two workers end together.
+LONGEST = [
+    "test_pages", "test_train", "test_every_kind", "test_branch_fusion", "test_devices",
+    "test_program", "test_ray_cluster",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of the processes that it waited for."""
+    import resource  # not on Windows
+
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(sum(resource.getrusage(each)[:2]) for each in who)
+
+
+if os.environ.get("GRADUS_TEST_COSTS"):
+    spent = [cpu_seconds()]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(item, call):
+        report = yield
+        spent.append(cpu_seconds())
+        report.user_properties.append(("cpu", spent[-1] - spent[-2]))
+        return report
+
+    def pytest_terminal_summary(terminalreporter):
+        """List the CPU seconds of files, or those of tests if `GRADUS_TEST_COSTS=tests`."""
+        costs = collections.Counter()
+        for report in (r for reports in terminalreporter.stats.values() for r in reports):
+            seconds = dict(getattr(report, "user_properties", ())).get("cpu", 0)
+            tests = os.environ["GRADUS_TEST_COSTS"] == "tests"
+            costs[report.nodeid if tests else report.nodeid.split("::")[0]] += seconds
+        terminalreporter.section(f"{costs.total():.1f} CPU seconds")
+        for name, seconds in costs.most_common():
+            terminalreporter.write_line(f"{seconds:8.2f}  {name}")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_mappings():
     """Let go of compiled programs now and then: the tests make thousands in one process.
@@ -58,7 +101,7 @@ def few_mappings():
     """
     yield
     maps = Path("/proc/self/maps")  # where this is not Linux, the limit is another
-    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+    if maps.exists() and maps.read_bytes().count(b"\n") > 40_000:
         jax.clear_caches()
         gc.collect()
 

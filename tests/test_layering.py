@@ -110,6 +110,7 @@ def test_no_arrow_points_the_wrong_way(path):
         assert RANK.get(parts[1], 0) <= mine, f"{path.name} imports {name}, a later layer"
 
 
+@pytest.mark.slow
 def test_no_cycle_of_imports():
     graph = {module: imported_modules(path) for module, path in MODULES.items()}
     assert cycles(graph) == []
@@ -150,6 +151,7 @@ def test_data_is_read_without_jax(path):
         assert not (top and name.split(".")[0] in ("jax", "optax"))
 
 
+@pytest.mark.slow
 def test_importing_gradus_imports_nothing_heavy():
     heavy = ["polars", "pandas", "sklearn", "PIL", "plotly", "keras", "optuna", "rich", "cyclopts"]
     code = (

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import gradus
 
 ROOT = Path(gradus.__file__).parent
@@ -32,6 +34,7 @@ def test_no_two_modules_define_the_same_name():
     assert set(several) - PROTOCOLS - NAMESPACED == set(), several
 
 
+@pytest.mark.slow
 def test_no_two_classes_of_the_package_have_the_same_name():
     homes = {}
     for path in sorted(ROOT.rglob("*.py")):

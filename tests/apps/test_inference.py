@@ -18,6 +18,7 @@ def run(gradus_json, flowers):
     return gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
 
 
+@pytest.mark.slow
 def test_evaluate_agrees_with_predictions_counted_by_hand(gradus_json, run, flowers):
     found = gradus_json("evaluate", run, flowers)
     gradus_json("predict", run, flowers, "--out", "p.csv")
@@ -28,6 +29,7 @@ def test_evaluate_agrees_with_predictions_counted_by_hand(gradus_json, run, flow
     assert "trained on" in found["notes"][0]
 
 
+@pytest.mark.slow
 def test_predictions_need_no_target_and_come_with_probabilities(gradus_json, run, flowers):
     pl.read_csv(flowers).drop("kind").write_csv("new.csv")
     made = gradus_json("predict", run, "new.csv", "--out", "p.parquet")
@@ -40,6 +42,7 @@ def test_predictions_need_no_target_and_come_with_probabilities(gradus_json, run
     assert (frame["prediction"].to_numpy() == likely).all()
 
 
+@pytest.mark.slow
 def test_predictions_go_to_standard_output_or_into_the_json(gradus, gradus_json, run, flowers):
     status, out, err = gradus("predict", run, flowers)
     assert (status, err) == (0, "")
@@ -49,6 +52,7 @@ def test_predictions_go_to_standard_output_or_into_the_json(gradus, gradus_json,
     assert inside["predictions"]["prediction"] == frame["prediction"].to_list()
 
 
+@pytest.mark.slow
 def test_a_table_on_standard_input(gradus, run, flowers, monkeypatch):
     class Stdin:
         buffer = io.BytesIO(flowers.read_bytes())
@@ -58,6 +62,7 @@ def test_a_table_on_standard_input(gradus, run, flowers, monkeypatch):
     assert gradus("predict", run, "-") == expected
 
 
+@pytest.mark.slow
 def test_a_regression_is_predicted_in_its_own_units(gradus_json):
     record = gradus_json("train", "diabetes", "--epochs", 30, "--layers", "none",
                          "--optimizer", "adam", "--learning-rate", 0.03)  # fmt: skip
@@ -103,5 +108,6 @@ def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run,
     assert "Confusion matrix" not in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_named_without_its_folder(gradus_json, run, flowers):
     assert gradus_json("evaluate", "flowers-1", flowers)["run"] == run

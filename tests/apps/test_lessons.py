@@ -7,6 +7,7 @@ import pytest
 from gradus.lessons import catalog
 
 
+@pytest.mark.slow
 def test_a_lesson_is_printed_and_written(gradus, work):
     status, out, err = gradus("lesson", "perceptron", "--out", "pages")
     assert (status, err) == (0, "")
@@ -69,6 +70,7 @@ def test_the_list(gradus, gradus_json):
     }
 
 
+@pytest.mark.slow
 def test_a_course_is_built(gradus_json, work):
     found = gradus_json("lessons", "--build", "course", "--only", "perceptron")
     assert found == {"index": "course/index.html", "lessons": ["perceptron"]}

@@ -14,6 +14,7 @@ from gradus.train.progress import TrainingProgress
 QUICK = ("--epochs", 8, "--layers", "16")
 
 
+@pytest.mark.slow
 def test_json_is_the_only_thing_on_standard_output(gradus):
     status, out, err = gradus("train", "iris", *QUICK, "--json")
     assert status == 0
@@ -52,6 +53,7 @@ def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
     assert "gradus predict runs/flowers-1" in out
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
     record = gradus_json("train", "digits", *QUICK)
     model = Model.load(work / record["run"])
@@ -70,6 +72,7 @@ def test_digits_are_learned_with_defaults(gradus_json):
     assert record["split"] == "validation"
 
 
+@pytest.mark.slow
 def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     first = gradus_json("train", flowers, "--target", "kind", *QUICK, "--dropout", 0.3, "--seed", 5)
     again = gradus_json("train", f"{first['run']}/experiment.toml")
@@ -83,6 +86,7 @@ def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     assert texts[0] == texts[1]
 
 
+@pytest.mark.slow
 def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, flowers, work):
     (work / "sub").mkdir()
     (work / "sub" / "mine.toml").write_text(
@@ -166,12 +170,14 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, 
     assert record["metrics"] == record["parts"]["test"]
 
 
+@pytest.mark.slow
 def test_no_validation_trains_on_every_row(gradus_json):
     record = gradus_json("train", "iris", "--validation", 0, *QUICK)
     assert record["rows"] == {"training": 150}
     assert record["split"] == "training"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [
@@ -188,6 +194,7 @@ def test_settings_of_every_kind_train(gradus_json, flags):
     assert all(value is not None for value in record["metrics"].values())
 
 
+@pytest.mark.slow
 def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
     rng = np.random.default_rng(2)
     y = rng.integers(0, 2, 120)
@@ -199,12 +206,14 @@ def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
     assert record["metrics"]["accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_titanic(gradus_json, tabular):
     record = gradus_json("train", tabular / "titanic.csv", "--target", "survived")
     assert 0.7 < record["metrics"]["accuracy"] < 0.95  # its leak, `alive`, would give 1
     assert record["metrics"]["auc"] > 0.75
 
 
+@pytest.mark.slow
 def test_penguins(gradus_json, tabular):
     record = gradus_json("train", tabular / "penguins.csv", "--target", "species")
     assert record["metrics"]["accuracy"] > 0.93

@@ -359,6 +359,7 @@ def test_titanic_from_the_file_to_predictions_for_a_file_without_target(tmp_path
     )
 
 
+@pytest.mark.slow
 def test_adult_is_evaluated_on_its_own_test_file():
     data = load(real("adult_train"), "income")
     preprocessor = data.preprocessor()

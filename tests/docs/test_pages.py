@@ -25,6 +25,7 @@ def test_pages_are_found():
     assert {"README.md", "docs/index.md", "docs/how-to/tables.md"} <= set(WITH_PYTHON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -45,6 +46,7 @@ def command_lines(page: str) -> list[str]:
     return [line.split("  #")[0] for line in lines if line.startswith("gradus ")]
 
 
+@pytest.mark.slow
 def test_the_command_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     from gradus.apps.cli import main
 

@@ -62,6 +62,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
 
 
+@pytest.mark.slow
 def test_the_reference_has_every_package_and_public_name(build):
     names, pages = build.api()
     modules = {m.name: m.ispkg for m in pkgutil.walk_packages(gradus.__path__, "gradus.")}
@@ -73,6 +74,7 @@ def test_the_reference_has_every_package_and_public_name(build):
     assert shown == set(gradus.__all__) - {"__version__"}
 
 
+@pytest.mark.slow
 def test_pages_are_laid_out_with_the_lessons(build, tmp_path):
     from gradus.lessons import catalog
 

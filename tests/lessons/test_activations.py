@@ -9,6 +9,7 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.page import FigureBlock, TableBlock
 
 
+@pytest.mark.slow
 def test_every_activation_and_its_slope():
     _, page, numbers = run_lesson("activations", quiet=True)
     assert numbers["steepest_sigmoid"] == pytest.approx(0.25, abs=1e-6)

@@ -1,8 +1,11 @@
 """With attention the network finds the step that matters; without it, it does not."""
 
+import pytest
+
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 def test_attention_finds_the_answer_where_it_stands():
     for seed in range(1):
         numbers = run_lesson("attention", quiet=True, seed=seed, epochs=7)[2]

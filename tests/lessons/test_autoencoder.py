@@ -10,6 +10,7 @@ from gradus.lessons.images import load_images
 SIZES = {"quiet": True, "codes": [2], "hidden": [64], "epochs": 150}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_two_numbers_of_an_autoencoder_say_more_than_two_components(seed):
     _, page, found = run_lesson("autoencoder", seed=seed, **SIZES)

@@ -7,6 +7,7 @@ from gradus.lessons.batch_norm import epochs_to, lesson
 from gradus.lessons.page import Page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_with_it_more_scales_learn_and_they_learn_faster(seed):
     found = lesson(Page(quiet=True), scales=8, depth=4, width=32, epochs=15, seed=seed)

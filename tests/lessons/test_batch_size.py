@@ -7,6 +7,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_more_and_noisier_steps(seed):
     _, page, numbers = run_lesson("batch-size", quiet=True, samples=320, epochs=4, seed=seed)

@@ -5,6 +5,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 def test_it_learns_who_passes():
     runs = [run_lesson("exam", quiet=True, seed=seed)[2] for seed in range(2)]
     for numbers in runs:

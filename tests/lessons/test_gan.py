@@ -7,6 +7,7 @@ from gradus.lessons.gan import CENTERS, coverage, lesson
 from gradus.lessons.page import Page
 
 
+@pytest.mark.slow
 def test_the_generator_reaches_the_ring():
     page = Page(quiet=True)
     found = lesson(page, samples=1024, epochs=60, seeds=6)

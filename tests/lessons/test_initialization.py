@@ -7,6 +7,7 @@ from gradus.lessons.initialization import lesson, outline
 from gradus.lessons.page import Page, TableBlock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_signal_fades_explodes_or_lives(seed):
     page = Page(quiet=True)

@@ -5,6 +5,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_the_best_rate_lies_between_creeping_and_divergence(seed):
     _, _, numbers = run_lesson(

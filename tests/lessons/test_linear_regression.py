@@ -10,6 +10,7 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.page import FigureBlock, TableBlock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_it_equals_least_squares(seed):
     _, page, numbers = run_lesson(

@@ -6,6 +6,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_momentum_rolls_through(seed):
     _, _, numbers = run_lesson("local-minimum", quiet=True, starts=100, seed=seed)

@@ -6,6 +6,7 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.page import TableBlock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_it_is_where_the_likelihood_is_highest(seed):
     _, page, numbers = run_lesson("logistic-regression", quiet=True, epochs=200, seed=seed)

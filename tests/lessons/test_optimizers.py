@@ -10,6 +10,7 @@ from gradus.optim import optimizers as known
 NAMES = ("SGD", "momentum")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_few_of_them(seed):
     _, _, numbers = run_lesson(

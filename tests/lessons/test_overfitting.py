@@ -6,6 +6,7 @@ from gradus.lessons.overfitting import lesson
 from gradus.lessons.page import Page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1))
 def test_the_curves_part_and_every_remedy_helps(seed):
     found = lesson(Page(quiet=True), width=64, epochs=200, seeds=1, seed=seed)

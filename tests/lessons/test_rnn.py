@@ -7,6 +7,7 @@ from gradus.lessons import rnn
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_slow_gates_hold_longer(seed):
     _, page, numbers = run_lesson("rnn", quiet=True, delays=(60,), epochs=10, seed=seed)

@@ -10,6 +10,7 @@ from gradus.lessons.stacked_autoencoder import labeled_rows
 SIZES = {"quiet": True, "widths": [40, 40, 40], "seeds": 2, "rounds": 20, "epochs": 150}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_pre_training_beats_training_from_scratch(seed):
     _, page, found = run_lesson("stacked-autoencoder", seed=seed, **SIZES)

@@ -7,6 +7,7 @@ from gradus.lessons.catalog import run_lesson
 SMALL = {"trials": 32, "samples": 400, "epochs": 8, "alone": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_search_pays_and_the_rate_matters_most(seed):
     _, page, numbers = run_lesson("tuning", quiet=True, seed=seed, **SMALL)

@@ -9,6 +9,7 @@ from gradus.lessons.vanishing import KINDS, gradients, lesson, network
 DEPTH = 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_gradient_at_both_ends(seed):
     flat = load_images().flat
@@ -25,6 +26,7 @@ def test_the_gradient_at_both_ends(seed):
     assert factor["ReLU, He, batch norm"] < 1
 
 
+@pytest.mark.slow
 def test_sigmoid_layers_learn_nothing():
     found = lesson(
         Page(quiet=True), depth=DEPTH, width=32, epochs=20, kinds=("sigmoid", "ReLU, He")

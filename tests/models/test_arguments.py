@@ -47,6 +47,7 @@ def test_class_weights_that_mean_nothing_are_refused(targets, weights, message):
         apply_class_weight(None, targets, weights)
 
 
+@pytest.mark.slow
 def test_class_weights_matter_online_and_leave_validation_alone():
     trained = {}
     for weights in (None, {0: 1.0, 1: 20.0}):
@@ -68,6 +69,7 @@ def test_class_weights_matter_online_and_leave_validation_alone():
     assert trained[False] > trained[True] + 0.1
 
 
+@pytest.mark.slow
 def test_what_is_watched_has_a_direction():
     def gain(y_true, y_pred):
         return y_pred[:, 0]
@@ -92,6 +94,7 @@ def test_two_numbers_of_one_name_are_refused():
             model(metrics)
 
 
+@pytest.mark.slow
 def test_a_callback_sees_and_saves_the_whole_state(tmp_path):
     def save(m, epoch, logs):
         m.save(tmp_path / "kept")
@@ -104,6 +107,7 @@ def test_a_callback_sees_and_saves_the_whole_state(tmp_path):
     np.testing.assert_array_equal(again.predict(X), m.predict(X))
 
 
+@pytest.mark.slow
 def test_a_plateau_forgets_what_was_best_of_another_number():
     rate = gr.schedules.ReduceOnPlateau(0.05, patience=2)
     net = gr.Dense(2, "softmax")

@@ -25,6 +25,7 @@ def gradients(model, x):
     return jax.grad(loss)(model.net)
 
 
+@pytest.mark.slow
 def test_a_linear_one_reconstructs_as_principal_components_do():
     model = gr.Autoencoder([2], optimizer=gr.LBFGS())
     history = model.fit(X, epochs=200, batch_size=None, probes=False, verbose=False)
@@ -66,6 +67,7 @@ def test_widths_mirror_themselves_and_pictures_keep_their_shape():
     assert ended.evaluate(PICTURES) == pytest.approx(model.evaluate(PICTURES), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_tied_weights_have_the_gradient_of_both_uses():
     tied = gr.Autoencoder([4, 2], tied=True, activation="tanh").build(X)
     kernels = {path: value for path, value in tied.weights.items() if "kernel" in path}
@@ -97,6 +99,7 @@ def test_any_layers_will_do():
     assert one.decode([[0, 0]]).shape == (1, 6)
 
 
+@pytest.mark.slow
 def test_the_sparse_penalty_is_in_the_loss_and_the_history():
     model = gr.Autoencoder([4], code_activation="relu", sparsity=0.1).build(X)
     codes = model.encode(X)
@@ -130,6 +133,7 @@ def test_noise_is_there_in_training_alone(noise):
         assert set(np.unique(noisy[changed])) == ({0} if noise == "masking" else {0, 1})
 
 
+@pytest.mark.slow
 def test_the_target_of_noisy_input_is_the_clean_one():
     model = gr.DenoisingAutoencoder([4], level=0.5).build(X)
     key = jax.random.key(3)
@@ -148,6 +152,7 @@ def test_noise_levels_are_swept_within_one_program():
     assert 0.6 in [float(leaf) for leaf in jax.tree.leaves(wild.net) if np.ndim(leaf) == 0]
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_goes_on(tmp_path):
     sparse = gr.Sparsity(0.01, target=0.2)
     model = gr.Autoencoder([4, 3], code_activation="sigmoid", tied=True, sparsity=sparse, seed=2)

@@ -36,6 +36,7 @@ def losses(model):
     return float(its), float(other)
 
 
+@pytest.mark.slow
 def test_non_saturating_losses_by_hand():
     model = made(label_smoothing=0.1).build(X)
     real, fake = (1 / (1 + np.exp(-score)) for score in scores(model))
@@ -52,6 +53,7 @@ def test_least_squares_losses_by_hand():
     assert losses(model) == pytest.approx((its.mean(), 0.5 * ((fake - 1) ** 2).mean()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_each_turn_moves_its_own_weights():
     rates = {"generator": 0.0}
     model = made(optimizer=gr.SGD(0.1, layer_rates=rates)).build(X)
@@ -63,6 +65,7 @@ def test_each_turn_moves_its_own_weights():
     assert moved == {path for path in before if path.startswith("discriminator/")}
 
 
+@pytest.mark.slow
 def test_a_step_is_the_discriminators_and_then_the_generators():
     model = made(optimizer=gr.SGD(0.1)).build(X)
     task, net = model.task, model.net
@@ -88,6 +91,7 @@ def test_a_step_is_the_discriminators_and_then_the_generators():
             np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_it_learns_where_the_data_are_and_is_saved(tmp_path):
     model = made(optimizer=gr.Adam(0.01, beta_1=0.5)).build(X)
     away = np.linalg.norm(model.sample(200, seed=1).mean(0) - X.mean(0))

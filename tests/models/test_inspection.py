@@ -62,6 +62,7 @@ def test_layers_behave_as_in_training_if_asked():
     assert frozen.gradients == {}
 
 
+@pytest.mark.slow
 def test_gradients_of_every_kind_of_layer_agree_with_differences():
     net = gr.Sequential(
         [

@@ -26,6 +26,7 @@ def test_no_widths_are_refused(widths):
         mlp(widths)
 
 
+@pytest.mark.slow
 def test_it_solves_xor_and_a_linear_one_does_not():
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     y = np.array([[0], [1], [1], [0]])

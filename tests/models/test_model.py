@@ -37,6 +37,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[path], b[path]) for path in a)
 
 
+@pytest.mark.slow
 def test_fit_twice_is_fit_once_bit_for_bit():
     once, twice = model(net(gr.Dropout(0.3))), model(net(gr.Dropout(0.3)))
     whole = fit(once, epochs=5, validation_split=0.25)
@@ -47,6 +48,7 @@ def test_fit_twice_is_fit_once_bit_for_bit():
         np.testing.assert_array_equal(whole[name], parts[name])
 
 
+@pytest.mark.slow
 def test_seeds_make_a_training_what_it_is():
     def trained(**seeds):
         m = model(net(gr.Dropout(0.3)), seed=seeds.get("seed", 0))
@@ -59,6 +61,7 @@ def test_seeds_make_a_training_what_it_is():
     assert not same(first, trained(shuffle_seed=1))
 
 
+@pytest.mark.slow
 def test_a_network_is_copied_never_changed():
     network = net()
     one, two = model(network), model(network)
@@ -68,6 +71,7 @@ def test_a_network_is_copied_never_changed():
     assert same(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 1023, 1025])
 def test_predictions_of_any_number_of_rows_equal_the_forward_pass(rows):
     m = model(net(gr.BatchNorm(), gr.Dropout(0.5)))
@@ -82,6 +86,7 @@ def test_predictions_of_any_number_of_rows_equal_the_forward_pass(rows):
     np.testing.assert_allclose(jax.nn.softmax(logits), predicted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_evaluation_is_exact_and_equals_scikit_learn_and_the_validation():
     m = model()
     x = RNG.normal(size=(1500, 3)).astype(np.float32)
@@ -100,6 +105,7 @@ def test_evaluation_is_exact_and_equals_scikit_learn_and_the_validation():
     assert weighted["loss"] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [8, None])
 def test_a_split_measures_rows_that_are_not_trained_on(batch):
     m = model(metrics=("accuracy",))
@@ -118,6 +124,7 @@ def test_a_split_measures_rows_that_are_not_trained_on(batch):
             np.testing.assert_allclose(m.weights[path], value, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_class_weights_are_sample_weights_by_class():
     by_class, by_sample, balanced, by_hand = model(), model(), model(), model()
     share = {0: 1.0, 1: 5.0, 2: 0.5}
@@ -131,6 +138,7 @@ def test_class_weights_are_sample_weights_by_class():
     assert same(balanced, by_hand)
 
 
+@pytest.mark.slow
 def test_patience_restores_the_best_epoch():
     m = model(optimizer=gr.Adam(0.1))
     held = X[:15], (Y[:15] + 1) % 3
@@ -146,6 +154,7 @@ def test_patience_restores_the_best_epoch():
     assert fit(m).stopped == ""
 
 
+@pytest.mark.slow
 def test_a_target_stops_and_says_so():
     m = model(optimizer=gr.Adam(0.05))
     history = fit(m, epochs=60, target=0.6, monitor="accuracy")
@@ -154,6 +163,7 @@ def test_a_target_stops_and_says_so():
     assert history["accuracy"][:-1].max(initial=0) < 0.6
 
 
+@pytest.mark.slow
 def test_divergence_stops_keeps_good_weights_and_says_so():
     m = model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(100.0), ())
     history = fit(m, y=X[:, :1], epochs=20)
@@ -180,6 +190,7 @@ def test_frames_lists_and_wide_types_train_alike():
         np.testing.assert_array_equal(m.predict(x), reference.predict(X))
 
 
+@pytest.mark.slow
 def test_it_learns_what_logistic_regression_finds():
     y = (X @ [1.0, -1.0, 0.5] + 0.2 > 0).astype(np.float32)
     theirs = LogisticRegression(C=1.0, tol=1e-8).fit(X, y)
@@ -193,6 +204,7 @@ def test_it_learns_what_logistic_regression_finds():
     np.testing.assert_array_equal(ours.predict_classes(X), theirs.predict(X))
 
 
+@pytest.mark.slow
 def test_regression_is_measured_in_its_own_units():
     y = X @ [3.0, -2.0, 1.0] + 50
     m = model(gr.Dense(1), "mse", gr.Adam(0.5), ["mae", "r2"])
@@ -218,6 +230,7 @@ def test_classes_of_every_kind_of_output():
     np.testing.assert_array_equal(found["a"], predicted["a"].argmax(1))
 
 
+@pytest.mark.slow
 def test_weights_can_be_read_set_and_frozen():
     m = model().build(X)
     assert list(m.weights) == ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]
@@ -240,6 +253,7 @@ def test_weights_can_be_read_set_and_frozen():
     assert not np.array_equal(m.weights["dense/kernel"], before["dense/kernel"])
 
 
+@pytest.mark.slow
 def test_set_weights_after_training_are_trained_on():
     one, two = model(optimizer=gr.SGD(0.1)), model(optimizer=gr.SGD(0.1))
     fit(one, epochs=3, batch_size=None)
@@ -347,6 +361,7 @@ def test_a_layer_that_does_not_fit_is_named_with_both_shapes():
         fit(m, x=np.ones((40, 5)))
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_trains():
     from gradus.nn.pytree import pytree
     from gradus.train.task import Task

@@ -84,6 +84,7 @@ def assert_same_weights(one, other):
         np.testing.assert_array_equal(value, other.weights[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_predictions_and_history_are_the_same(model, folder):
     loaded = gr.Model.load(folder)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
@@ -113,6 +114,7 @@ def test_weights_are_plain_safetensors_by_path(model, folder):
     np.testing.assert_array_equal(stored["head/kernel"], model.weights["head/kernel"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer", [gr.Adam(CosineDecay(0.05, 30)), gr.SGD(0.05, momentum=0.9), gr.RAdam(0.01)]
 )
@@ -133,6 +135,7 @@ def test_a_model_built_and_never_trained_survives(tmp_path):
     assert loaded.history.epochs == 0
 
 
+@pytest.mark.slow
 def test_several_inputs_outputs_and_integers_survive(tmp_path):
     x = {"a": X, "b": (np.arange(60) % 4).reshape(60, 1)}
     branches = {
@@ -146,6 +149,7 @@ def test_several_inputs_outputs_and_integers_survive(tmp_path):
         np.testing.assert_array_equal(loaded.predict(x)[name], value)
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_frozen(tmp_path):
     net = network()
     net.layers[0].freeze()
@@ -176,6 +180,7 @@ np.save({out!r}, model.predict(x))
 """
 
 
+@pytest.mark.slow
 def test_classes_of_ones_own_load_in_a_fresh_process(tmp_path):
     net = gr.Sequential([Scale(2.0), gr.Dense(1)])
     model = trained(net, Quartic(2.0), y=X[:, :1])
@@ -200,6 +205,7 @@ def test_nothing_is_pickled(folder, monkeypatch):
     gr.Model.load(folder)
 
 
+@pytest.mark.slow
 def test_saving_again_replaces_and_keeps_other_files(model, folder):
     (folder / "notes.txt").write_text("mine")
     other = trained(network(4))
@@ -309,6 +315,7 @@ def test_weights_that_nobody_needs_are_named(folder):
         other.load_weights(folder)
 
 
+@pytest.mark.slow
 def test_loaded_weights_are_those_that_fit_goes_on_from(model, folder):
     other = trained(seed=3)
     other.load_weights(folder)

@@ -22,6 +22,7 @@ def kernels(model):
     return {path: value for path, value in model.weights.items() if "kernel" in path}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [False, True])
 def test_each_phase_trains_its_own_layer_on_the_code_below(tied):
     model = made(tied=tied).build(X)
@@ -57,6 +58,7 @@ def biases(model, index):
     return model.weights["encoder/dense/bias" if index == 0 else f"encoder/dense_{index}/bias"]
 
 
+@pytest.mark.slow
 def test_from_pre_training_to_a_classifier(tmp_path):
     model = made()
     phases = model.pretrain(X, epochs=30, **QUIET)
@@ -91,6 +93,7 @@ def test_from_pre_training_to_a_classifier(tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
 
 
+@pytest.mark.slow
 def test_noise_corrupts_the_code_that_a_phase_is_given():
     mild, wild = (made(noise="gaussian", level=level) for level in (0.0, 2.0))
     for model in (mild, wild):

@@ -25,6 +25,7 @@ def distribution(model, x):
     return mean, np.exp(0.5 * log_variance)
 
 
+@pytest.mark.slow
 def test_the_divergence_is_the_integral_that_it_stands_for():
     model = gr.VariationalAutoencoder([5], code=2, beta=3.0, seed=4).build(X)
     mean, deviation = distribution(model, X)
@@ -48,6 +49,7 @@ def test_the_loss_is_the_bound_of_a_sample_in_nats(loss):
     assert measured["loss"] == pytest.approx((entropy.sum((1, 2, 3)) + divergence).mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_code_is_drawn_in_training_and_is_its_mean_outside():
     model = gr.VariationalAutoencoder([5], code=2).build(X)
     mean, deviation = distribution(model, X)
@@ -61,6 +63,7 @@ def test_the_code_is_drawn_in_training_and_is_its_mean_outside():
     assert scores.std() == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_data_are_like_and_is_saved(tmp_path):
     model = gr.VariationalAutoencoder([8], code=2, optimizer=gr.Adam(0.01), seed=1)
     first = model.build(X).weights

@@ -58,6 +58,7 @@ def test_settings_are_those_of_keras(name):
     np.testing.assert_allclose(*both(X[:72].reshape(9, 8)), rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_derivative_is_the_gradient(name):
     gradient = jax.vmap(jax.grad(activations.get(name)))
@@ -79,6 +80,7 @@ def test_derivative_is_the_finite_difference(name):
     np.testing.assert_allclose(closed[~corner], difference[~corner], atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(activations.REGISTRY))
 def test_range_and_dtype(name):
     low, high = activations.info(name).range
@@ -90,6 +92,7 @@ def test_range_and_dtype(name):
     assert activations.get(name)(jnp.ones((2, 3), jnp.bfloat16)).dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(activations.REGISTRY))
 def test_not_a_number_and_extremes(name):
     activation = activations.get(name)
@@ -205,6 +208,7 @@ def test_recorders_nest_and_keep_apart():
         assert outer.head_of(b).activation == "linear"
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_after_the_block():
     with record_heads() as recorder:
         output = activations.softmax(jnp.ones(3))

@@ -109,6 +109,7 @@ def per_step(units=3, activation="softmax"):
 LABELS = np.array([[0, 2, 1], [1, 0, 2]], np.int32)
 
 
+@pytest.mark.slow
 def test_padded_steps_count_in_no_loss_and_no_metric():
     net = per_step()
     assert forward(net, CODES).mask.tolist() == MASK.tolist()

@@ -130,6 +130,7 @@ def test_one_object_with_two_paths_is_refused():
         gr.init(sequential(layer, layer), 0, X)
 
 
+@pytest.mark.slow
 def test_a_layer_called_twice_shares_its_weights():
     net = gr.init(Shared(), 0, X)
     assert list(weights(net)) == ["inner/kernel", "inner/bias"]
@@ -264,6 +265,7 @@ def test_init_neither_computes_nor_changes_what_it_is_given():
     assert isinstance(calls[0], jax.core.Tracer)
 
 
+@pytest.mark.slow
 def test_a_network_is_a_pytree_for_jit_grad_and_vmap():
     net = gr.init(sequential(gr.Dense(4, "relu"), gr.Dropout(0.5), gr.Dense(2)), 0, X)
     leaves, structure = jax.tree.flatten(net)
@@ -363,6 +365,7 @@ assert net(np.zeros((5, 3), "int32")).dtype == np.float32
 """
 
 
+@pytest.mark.slow
 def test_every_layer_computes_in_float32_even_where_jax_may_use_float64():
     environment = os.environ | {"GRADUS_CACHE": "off"}
     done = subprocess.run(

@@ -11,6 +11,7 @@ from gradus.nn.prng import keep_mask, make_key, threefry
 
 
 # The second is from Random123's known-answer tests, for 20 rounds of threefry2x32.
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(1, 2), (0, 0), (0x13198A2E, 0x03707344)])
 def test_it_is_threefry(words):
     counter = jnp.array([0, 0, 0x243F6A88, 7, 0, 0, 0x85A308D3, 0xFFFFFFFF], jnp.uint32)
@@ -47,6 +48,7 @@ def test_members_under_vmap_draw_what_they_draw_alone():
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [8, 16, 32])
 def test_bits_of_every_width(width):
     bits = jax.random.bits(make_key(0), (4096,), dtype=f"uint{width}")
@@ -60,6 +62,7 @@ def test_a_seed_has_the_same_key_on_host_and_device(seed):
     assert (jax.random.key_data(make_key(seed)) == jax.random.key_data(made)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (4, 0)])
 @pytest.mark.parametrize("width", [8, 16, 32])
 def test_bits_of_every_shape(shape, width):

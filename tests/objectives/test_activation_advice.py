@@ -57,6 +57,7 @@ def test_unsuitable_activations_get_a_warning(loss, head, units, message):
     assert re.search(message, said)
 
 
+@pytest.mark.slow
 def test_the_claims_hold_softmax_under_mse_stalls_where_crossentropy_does_not():
     z, y = jnp.array([[20.0, 0.0]]), np.array([[0.0, 1.0]])  # confident and wrong
     squared = jax.grad(lambda z: losses.mean_squared_error(y, jax.nn.softmax(z)).sum())(z)

@@ -85,6 +85,7 @@ def draw(kind, shape, seed=0):
     return y_true.astype(np.float32), y_pred.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "theirs", "kwargs", "kind"), PAIRS)
 def test_mean_and_gradient_are_those_of_keras(loss, theirs, kwargs, kind):
     y, p = draw(kind, (2, 3, 4))
@@ -94,6 +95,7 @@ def test_mean_and_gradient_are_those_of_keras(loss, theirs, kwargs, kind):
     np.testing.assert_allclose(grad, expected_grad, rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4)])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_sparse_crossentropy_is_that_of_one_hot_targets_and_of_keras(shape, smoothing):
@@ -169,6 +171,7 @@ def test_huge_logits_have_finite_losses_and_gradients(loss, kind):
     assert np.abs(grad).max() > 0.1
 
 
+@pytest.mark.slow
 def test_crossentropies_by_hand():
     # −log softmax([0, log 3])[1] = −log(3/4); softplus(1) − 1 = log(1 + e) − 1.
     z = jnp.array([[0.0, np.log(3.0)]])
@@ -209,6 +212,7 @@ def test_focal_alpha_may_be_one_number_per_class():
     np.testing.assert_allclose(loss(y, p), [0.25 * np.log(2), 0.75 * np.log(2)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_hinge_takes_zeros_for_minus_one_whatever_else_is_in_the_batch():
     p = np.array([[0.3], [0.4], [-2.0]], np.float32)
     # 1 + 0.3, 1 − 0.4, max(0, 1 − 2)
@@ -216,6 +220,7 @@ def test_hinge_takes_zeros_for_minus_one_whatever_else_is_in_the_batch():
     np.testing.assert_allclose(losses.hinge([[-1]], p[:1]), losses.hinge([[0]], p[:1]))
 
 
+@pytest.mark.slow
 def test_rmse_is_the_root_of_the_whole_mean_and_safe_at_zero():
     loss = losses.get("rmse")
     y, p = np.zeros((2, 2), np.float32), np.array([[1.0, 1.0], [3.0, 5.0]], np.float32)
@@ -225,6 +230,7 @@ def test_rmse_is_the_root_of_the_whole_mean_and_safe_at_zero():
     np.testing.assert_array_equal(grad(y), np.zeros((2, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "kind"), LINKED)
 def test_gradients_from_logits_agree_with_finite_differences(loss, kind):
     y, z = draw_logits(kind)
@@ -243,6 +249,7 @@ def test_elementwise_losses_keep_the_shape_and_are_float32(name, shape):
     assert jax.eval_shape(loss, y, p).shape == shape[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({losses.get(name).name for name in losses.registry}))
 def test_no_type_is_promoted_by_accident_and_float16_is_summed_in_float32(name):
     loss = canonicalize(losses.get(name))
@@ -255,6 +262,7 @@ def test_no_type_is_promoted_by_accident_and_float16_is_summed_in_float32(name):
             assert jax.eval_shape(loss.per_sample_from_logits, y, p).dtype == jnp.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64, np.float32])
 def test_labels_may_have_any_type(dtype):
     z = np.random.default_rng(0).normal(size=(4, 120)).astype(np.float32)

@@ -55,6 +55,7 @@ def drawn():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("form", ["labels", "one-hot"])
 def test_metrics_of_classes_are_those_of_scikit_learn(drawn, weighted, form):
@@ -81,6 +82,7 @@ def test_metrics_of_classes_are_those_of_scikit_learn(drawn, weighted, form):
         np.testing.assert_allclose(streamed(metric, y, p, w), expected, rtol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_metrics_of_flags_are_those_of_scikit_learn(drawn, weighted):
     y, q = drawn["flags"], drawn["q"]
@@ -130,6 +132,7 @@ def test_auc_is_that_of_scikit_learn_for_confident_and_unconfident_models(offset
     np.testing.assert_allclose(ours, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_auc_of_classes_flags_and_scores(drawn):
     labels, p, y, q, w = (drawn[name] for name in ("labels", "p", "flags", "q", "w"))
     auc = metrics.get("roc_auc")
@@ -156,6 +159,7 @@ def test_auc_of_extreme_rankings():
     assert streamed(auc, labels, q, cuts=cuts) == 1
 
 
+@pytest.mark.slow
 def test_errors_of_a_regression_are_those_of_scikit_learn(drawn):
     rng = np.random.default_rng(3)
     y = rng.normal(size=(ROWS, 2)).astype(np.float32)
@@ -212,6 +216,7 @@ def test_sequences_count_each_step_at_its_samples_weight():
     np.testing.assert_allclose(ours, (2 + 9) / 12, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_top_k_breaks_ties_as_argmax_does_and_counts_nan_as_wrong():
     labels = np.array([0, 1, 2])
     flat = np.full((3, 3), 1 / 3, np.float32)
@@ -225,6 +230,7 @@ def test_top_k_breaks_ties_as_argmax_does_and_counts_nan_as_wrong():
     assert metric.compute(metric.update(labels, np.full_like(flat, np.nan), one)) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 11), min_size=1, max_size=3, unique=True).map(sorted))
 def test_how_the_rows_are_cut_into_batches_changes_no_count(cuts):
@@ -235,6 +241,7 @@ def test_how_the_rows_are_cut_into_batches_changes_no_count(cuts):
     np.testing.assert_array_equal(streamed(metric, labels, p, cuts=(0, *cuts, 12)), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["accuracy", "f1", "auc", "r2", "mse", "confusion_matrix"])
 def test_metrics_work_under_jit_and_vmap(name):
     rng = np.random.default_rng(6)

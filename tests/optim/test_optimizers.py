@@ -101,6 +101,7 @@ def assert_near(got, expected, **tolerance):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), OURS_AND_OPTAX, ids=name)
 def test_ten_steps_as_optax(ours, theirs):
     expected = params = tree(0)
@@ -115,6 +116,7 @@ def test_ten_steps_as_optax(ours, theirs):
     assert state["step"] == STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), OURS_AND_KERAS, ids=name)
 def test_ten_steps_as_keras_with_its_defaults(ours, theirs):
     params = tree(0)
@@ -140,6 +142,7 @@ def test_the_initial_state_is_that_of_the_rule(optimizer):
     jax.tree.map(np.testing.assert_array_equal, state["inner"], wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", EVERY, ids=name)
 def test_state_is_a_loop_carry(optimizer):
     """A while_loop accepts only a carry whose structure, dtypes and weak types stay the same."""
@@ -162,6 +165,7 @@ def test_state_is_a_loop_carry(optimizer):
     assert kinds(outside) == kinds(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", EVERY, ids=name)
 def test_new_values_compile_nothing_and_a_vector_of_them_is_a_sweep(optimizer):
     params = tree(0)
@@ -266,6 +270,7 @@ def test_layer_rates_must_be_a_dict():
         opt.SGD(0.1, layer_rates=0.1)
 
 
+@pytest.mark.slow
 def test_absent_params_and_other_dtypes():
     params = {"a": jnp.ones(2, jnp.bfloat16), "b": None}
     optimizer = opt.Adam(jnp.float32(0.001), jnp.float32(0.9))
@@ -321,6 +326,7 @@ def minimize(function, start, steps):
     return w
 
 
+@pytest.mark.slow
 def test_lbfgs_solves_a_quadratic():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(6, 6))
@@ -329,6 +335,7 @@ def test_lbfgs_solves_a_quadratic():
     np.testing.assert_allclose(w, np.linalg.solve(a, b), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_lbfgs_solves_rosenbrock():
     w = minimize(
         lambda w: (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2, jnp.array([-1.2, 1.0]), 50
@@ -339,6 +346,7 @@ def test_lbfgs_solves_rosenbrock():
 # --- Muon ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_muon_moves_a_matrix_by_a_nearly_orthogonal_one():
     gradient = jnp.asarray(np.random.default_rng(0).normal(size=(8, 5)), jnp.float32)
     optimizer = opt.Muon(1.0, rms_rate=None)

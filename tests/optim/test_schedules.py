@@ -73,6 +73,7 @@ def name(value):
     return type(value).__name__ if isinstance(value, s.Schedule) else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), OURS_AND_THEIRS, ids=name)
 def test_as_optax(ours, theirs):
     run = jax.jit(lambda schedule, steps: jax.vmap(schedule)(steps))
@@ -80,6 +81,7 @@ def test_as_optax(ours, theirs):
     np.testing.assert_allclose(run(ours, STEPS), expected, rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), KERAS, ids=name)
 def test_as_keras(ours, theirs):
     expected = [float(theirs(int(step))) for step in STEPS[::7]]
@@ -143,6 +145,7 @@ def scan_rates(plateau, losses):
     return jax.lax.scan(observe, plateau.init_state(), losses)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # inside Keras
 @settings(max_examples=40, deadline=None)
 @given(

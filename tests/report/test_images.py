@@ -99,6 +99,7 @@ def test_filters_of_a_dense_layer_and_of_convolutions(rng):
         gr.figures.filters(model, "dense_2")
 
 
+@pytest.mark.slow
 def test_feature_maps_are_the_layers_outputs(rng):
     x = rng.random((2, 4, 4, 1)).astype(np.float32)
     model = gr.Model(gr.Sequential([Conv2D(3, 2, activation="relu")]), "mse").build(x)

@@ -25,6 +25,7 @@ def test_forward_values(model):
     np.testing.assert_allclose(output.z, model.predict(X), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_flow(model):
     y = np.ones((3, 1), np.float32)
     outputs, weights = gr.figures.gradient_flow(model, X, y).data

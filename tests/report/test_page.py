@@ -53,6 +53,7 @@ def moons():
     return model, x, y
 
 
+@pytest.mark.slow
 def test_report_of_a_classification(digits, read):
     model, x, y = digits
     report = build_report(model, x, y, title="Digits", data=["8 × 8 pixels"])
@@ -75,6 +76,7 @@ def test_report_of_a_classification(digits, read):
     assert page.charts[0]["data"][0]["name"] == "training"
 
 
+@pytest.mark.slow
 def test_report_of_yes_or_no_has_a_roc_curve(moons, read):
     model, x, y = moons
     report = build_report(model, x, y.astype(np.float32)[:, None], class_names=["upper", "lower"])
@@ -82,6 +84,7 @@ def test_report_of_yes_or_no_has_a_roc_curve(moons, read):
     read(render(report))
 
 
+@pytest.mark.slow
 def test_report_of_a_regression(read):
     x, y = load_diabetes(return_X_y=True)
     x, y = (x * 20).astype(np.float32), y.astype(np.float32)[:, None]

@@ -28,6 +28,7 @@ def columns(sweep):
     return {row["trial"]: row for row in sweep.table().to_dicts() if np.isfinite(row["score"])}
 
 
+@pytest.mark.slow
 def test_parallel_axes_are_the_settings_and_the_score(sweep):
     (trace,) = gr.figures.parallel(sweep).data
     axes = {axis.label: axis for axis in trace.dimensions}
@@ -105,6 +106,7 @@ def test_what_cannot_be_drawn_is_said(sweep):
         gr.figures.parallel(broken)
 
 
+@pytest.mark.slow
 def test_the_page_holds_leaders_figures_and_commands(sweep, tmp_path, read):
     path = tmp_path / "sweep.html"
     write_sweep(

@@ -113,6 +113,7 @@ NETS = {table: {"numbers": some(3), "categories": RNG.integers(0, 3, (ROWS, 2))}
         words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", NETS, ids=lambda net: net.__name__)
 def test_every_layer(net):
     # Plain SGD: Adam turns the rounding errors of a zero gradient into full steps.

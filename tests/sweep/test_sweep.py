@@ -32,6 +32,7 @@ def alone(sweep, trial, x, y, seed=0, **options):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2])
 def test_a_trial_is_its_model_trained_alone(width):
     model = space(gr.choice(4, 6), seed=gr.int_uniform(0, 50))
@@ -51,6 +52,7 @@ def test_a_trial_is_its_model_trained_alone(width):
     assert sweep.best.evaluate(X[:20], Y[:20])["accuracy"] == pytest.approx(best)
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_trial():
     table = gr.Sweep(space(), 4).fit(X, Y, epochs=2, verbose=False).table()
     assert table["trial"].to_list() == [0, 1, 2, 3]
@@ -68,6 +70,7 @@ def test_a_setting_with_a_metrics_name_has_its_own_column():
         assert (loss == pytest.approx(mae)) == (kind == "mae"), trial
 
 
+@pytest.mark.slow
 def test_seeds_and_folds_are_members_and_the_score_is_their_mean():
     sweep = gr.Sweep(space(), 2, seeds=2, cv=3).fit(X, Y, epochs=2, batch_size=16, verbose=False)
     trial = sweep.ranking[0]

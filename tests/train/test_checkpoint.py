@@ -69,6 +69,7 @@ def saved(tmp_path):
     return tmp_path / "ck"
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(whole, saved):
     assert_same(fit(make(), 9, resume=saved), whole)
 
@@ -90,6 +91,7 @@ def test_early_stopping_goes_on_counting(tmp_path):
     assert_same(fit(make(rate=0.3), 60, resume=tmp_path, **quick), one, probes=False)
 
 
+@pytest.mark.slow
 def test_a_plateau_goes_on(tmp_path):
     def model():
         return make(rate=ReduceOnPlateau(0.05, patience=1, min_delta=0.05))
@@ -116,6 +118,7 @@ def epochs_in(folder):
     return int(arrays["train_state/epoch"])
 
 
+@pytest.mark.slow
 def test_killed_by_force_it_goes_on(tmp_path):
     import pathlib
 
@@ -187,6 +190,7 @@ def test_other_seed_data_and_model_are_refused(saved):
         fit(model, 9, resume=saved)
 
 
+@pytest.mark.slow
 def test_a_loss_that_cannot_be_described_can_be_resumed(tmp_path):
     def model():
         net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(1)])

@@ -147,6 +147,7 @@ def alone():
     return result(train("even"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", list(CASES))
 def test_two_devices_train_as_one(case, folder, alone):
     wanted = alone if case == "even" else result(train(case))

@@ -64,6 +64,7 @@ def broken(net, loss="sparse_categorical_crossentropy", optimizer=None, y=Y, **o
     return model, history.notes[-1]
 
 
+@pytest.mark.slow
 def test_divergence_names_the_step_and_asks_for_a_smaller_rate():
     net = gr.Sequential([gr.Dense(8, "relu"), gr.Dense(8, "relu"), gr.Dense(1)])
     y = Y.astype(np.float32)[:, None]
@@ -99,6 +100,7 @@ def step_by_hand(net, rate, y):
     return None
 
 
+@pytest.mark.slow
 def test_a_layer_whose_output_breaks_is_named():
     net = gr.Sequential([gr.Dense(4), Log(), gr.Dense(2, "softmax")])
     _, note = broken(net)
@@ -110,6 +112,7 @@ def test_a_layer_whose_output_breaks_is_named():
     assert f"up to {largest:.3g}" in note
 
 
+@pytest.mark.slow
 def test_a_later_epoch_and_step_are_found():
     # Of 10 rows in 4 batches the first epoch is 4 steps; the count passes 3 at the 4th.
     net = gr.Sequential([gr.Dense(4, "tanh"), Late().named("late"), gr.Dense(2, "softmax")])
@@ -119,6 +122,7 @@ def test_a_later_epoch_and_step_are_found():
     assert int(model.train_state.epoch) == 1
 
 
+@pytest.mark.slow
 def test_a_derivative_that_breaks_is_named_even_without_weights():
     net = gr.Sequential([gr.Dense(4), Root(), gr.Dense(2, "softmax")])
     _, note = broken(net)
@@ -126,11 +130,13 @@ def test_a_derivative_that_breaks_is_named_even_without_weights():
     assert "root or a norm at zero" in note
 
 
+@pytest.mark.slow
 def test_a_nested_layer_is_named_by_its_path():
     net = gr.Sequential([gr.Residual([gr.Dense(5), Log()]), gr.Dense(2, "softmax")])
     assert "in layer 'residual/log' (Log)" in broken(net)[1]
 
 
+@pytest.mark.slow
 def test_a_loss_that_breaks_is_named():
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dropout(0.5), gr.Dense(1, "sigmoid")])
     _, note = broken(net, lambda y, p: jnp.log(p[:, 0] - 1), batch_size=None)
@@ -138,6 +144,7 @@ def test_a_loss_that_breaks_is_named():
     assert "Check the loss and the targets" in note
 
 
+@pytest.mark.slow
 def test_an_update_that_breaks_is_named():
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(2, "softmax")])
     _, note = broken(net, optimizer=gr.SGD(3e38, momentum=0.9), y=Y)
@@ -145,6 +152,7 @@ def test_an_update_that_breaks_is_named():
     assert "learning rate below the 3e+38" in note
 
 
+@pytest.mark.slow
 def test_integer_inputs_and_several_inputs_are_no_obstacle():
     class Two(gr.Layer):
         def __init__(self):
@@ -164,6 +172,7 @@ def test_integer_inputs_and_several_inputs_are_no_obstacle():
     assert "in the gradient of layer 'root'" in notes[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [0.0, 0.25])
 def test_what_does_not_break_is_not_reported(split):
     model = gr.Model(gr.Dense(2, "softmax"), "sparse_categorical_crossentropy")

@@ -18,6 +18,7 @@ def made(loss, **options):
     return gr.Model(gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)]), loss, gr.SGD(0.1), **options)
 
 
+@pytest.mark.slow
 def test_it_trains_as_the_loss_of_that_name_does():
     weight = np.linspace(0, 2, len(X))
     own = made(gr.FunctionTask(squares, gr.L2(0.01)))

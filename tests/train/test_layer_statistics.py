@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gradus as gr
 from gradus.models.supervised import make_supervised
@@ -52,6 +53,7 @@ def look(net, optimizer, task=None):
     )
 
 
+@pytest.mark.slow
 def test_probes_equal_numpy():
     net = gr.Sequential([gr.Dense(4), gr.Activation("relu"), gr.Dense(3, "sigmoid"), gr.Dense(1)])
     net = gr.init(net, 0, X)
@@ -89,12 +91,14 @@ def test_probes_equal_numpy():
     np.testing.assert_allclose(found["weight"], norms, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_not_called_or_has_two_outputs_is_nan():
     found, layers, _ = look(gr.init(Whole(), 0, X), gr.Adam())
     assert layers == ["split", "end", "unused"]
     np.testing.assert_array_equal(np.isnan(found["mean"]), [True, False, True])
 
 
+@pytest.mark.slow
 def test_probes_change_nothing_and_are_few():
     net = gr.Sequential([gr.Dense(4, "relu"), gr.Dropout(0.3), gr.Dense(1)])
     x, y = np.tile(X, (15, 1)), np.tile(Y, (15, 1))  # 120 steps of one sample

@@ -67,6 +67,7 @@ def test_a_listener_ends_training_and_all_listeners_are_called():
     assert not np.array_equal(seen[0][2]["dense/kernel"], seen[2][2]["dense/kernel"])
 
 
+@pytest.mark.slow
 def test_callbacks_change_no_bit():
     plain, watched = model(), model()
     one = plain.fit(X, Y, epochs=5, verbose=False)
@@ -93,6 +94,7 @@ def test_a_history_is_a_mapping_with_a_frame():
     assert "no epochs" in repr(History())
 
 
+@pytest.mark.slow
 def test_trainings_of_different_kinds_join_in_one_history():
     m = model()
     m.fit(X, Y, epochs=2, batch_size=16, verbose=False)

@@ -26,6 +26,7 @@ def test_losses_are_those_of_descent_by_hand():
     np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_suggestion_is_stable_and_the_model_is_left_alone():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(256, 4)).astype(np.float32)

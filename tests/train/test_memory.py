@@ -113,6 +113,7 @@ def test_a_model_is_refused_before_its_weights_are_drawn(monkeypatch):
     assert not drawn
 
 
+@pytest.mark.slow
 def test_a_training_is_refused_before_its_first_step(monkeypatch):
     model = gr.Model(gr.Sequential([gr.Dense(64), gr.Dense(1)]), "mse")
     monkeypatch.setattr(memory, "free_bytes", lambda: 5000)

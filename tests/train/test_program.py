@@ -102,6 +102,7 @@ def identical(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 16, N, None])
 @pytest.mark.parametrize("weight", [None, W])
 def test_training_equals_a_loop_by_hand_over_the_exact_batches(batch, weight):
@@ -117,6 +118,7 @@ def test_every_epoch_sees_every_sample_once_and_in_another_order():
     assert len({tuple(order) for order in drawn}) == 4
 
 
+@pytest.mark.slow
 def test_a_penalty_is_in_loss_and_gradient():
     expected, losses = by_hand(None, 3, optax.sgd(0.1), penalty=0.05)
     train_state, history = train(classifier(), gr.SGD(0.1), 3, None, penalty=gr.L2(0.05))
@@ -132,6 +134,7 @@ def test_a_penalty_is_in_loss_and_gradient():
     close(train_state.params, expected)
 
 
+@pytest.mark.slow
 def test_training_equals_keras():
     layers = [keras.layers.Dense(4, "relu"), keras.layers.Dense(K, "softmax")]
     model = keras.Sequential([keras.Input((D,)), *layers])
@@ -191,6 +194,7 @@ def run_in(cuts, member):
     return train_state, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
+@pytest.mark.slow
 def test_how_epochs_are_cut_into_calls_changes_no_bit_and_compiles_nothing():
     whole = run_in([6], pieces())
     run_in([1, 1], pieces())  # the first call takes what NumPy drew, the others what it gave
@@ -214,6 +218,7 @@ def test_a_new_penalty_compiles_nothing():
     assert losses[1] > losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_population_is_run_mapped_and_equals_single_runs(stop):
     settings = {"patience": 2.0, "min_delta": 0.02} if stop else {}
@@ -258,12 +263,14 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
     assert stop or set(ends) == {8}
 
 
+@pytest.mark.slow
 def test_a_dropout_share_of_zero_trains_like_no_dropout():
     train_state, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
     plain, _ = train(classifier(), gr.Adam(0.01), 2)
     close(train_state.params, plain.params)
 
 
+@pytest.mark.slow
 def test_patience_ends_training_and_the_best_weights_are_those_of_the_best_epoch():
     stopping = EarlyStopping("val_loss", patience=2.0)
     held = X[:20], (Y[:20] + 1) % K, None  # wrong labels: validation soon gets worse
@@ -279,6 +286,7 @@ def test_patience_ends_training_and_the_best_weights_are_those_of_the_best_epoch
     identical(train_state.best, (until.params, until.model_state))
 
 
+@pytest.mark.slow
 def test_a_target_ends_training():
     stopping = EarlyStopping("accuracy", "max", target=0.5)
     train_state, history = train(
@@ -305,6 +313,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights():
     identical(again.params, train_state.params)
 
 
+@pytest.mark.slow
 def test_reduce_on_plateau_follows_its_rule():
     rate = gr.schedules.ReduceOnPlateau(0.5, factor=0.1, patience=2, min_delta=0.01)
     _, history = train(
@@ -326,6 +335,7 @@ def test_a_schedule_counts_steps():
     np.testing.assert_allclose(history["learning_rate"], 0.1 * 0.5 ** np.array([3, 7, 11]), 1e-5)
 
 
+@pytest.mark.slow
 def test_a_constraint_holds_after_every_update():
     free, _ = train(classifier(), gr.SGD(1.0), 5)
     assert np.linalg.norm(free.params["dense/kernel"], axis=0).max() > 0.5
@@ -334,6 +344,7 @@ def test_a_constraint_holds_after_every_update():
     assert np.linalg.norm(train_state.params["dense/kernel"], axis=0).max() <= 0.5 + 1e-5
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs_add_their_weighted_losses():
     x = {"left": X, "right": X[:, :2]}
     y = {"b": Y, "a": X[:, :1]}
@@ -367,6 +378,7 @@ def test_several_inputs_and_outputs_add_their_weighted_losses():
     assert "b_accuracy" in history
 
 
+@pytest.mark.slow
 def test_lbfgs_reaches_the_optimum_of_scipy():
     y = (X @ [1.0, -2.0, 0.5] + 0.3 > 0).astype(np.float32)[:, None]
     net, strength = gr.Dense(1, "sigmoid"), 0.01
@@ -394,6 +406,7 @@ def test_frozen_layers_stay_as_they_are():
     assert not np.array_equal(train_state.params["dense_1/kernel"], before["dense_1/kernel"])
 
 
+@pytest.mark.slow
 def test_batches_of_weight_zero_change_no_weight():
     weight = np.zeros(N, np.float32)
     weight[orders(1, 16)[0][:5]] = 1  # only samples of the first batch count in the first epoch

@@ -67,6 +67,7 @@ def twin_of(net, query, value):
     return given, call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "steps", "others", "masked"),
     [
@@ -233,6 +234,7 @@ def test_the_block_by_its_formula():
         np.testing.assert_allclose(net(x), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_dropout_of_weights_keeps_their_mean_and_zero_draws_nothing():
     x = draw((1, STEPS, WIDTH))
     net = drawn(gr.MultiHeadAttention(2, dropout=0.5), x)
@@ -265,6 +267,7 @@ def test_positional_embedding_adds_a_vector_to_each_step():
         net(draw((2, 6, 4)))
 
 
+@pytest.mark.slow
 def test_a_population_is_its_members():
     x = draw((2, STEPS, WIDTH))
     nets = [gr.init(gr.TransformerEncoder(2, 8), seed, x) for seed in range(3)]

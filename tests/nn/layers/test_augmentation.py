@@ -69,6 +69,7 @@ def test_crops_are_random_in_training_and_central_at_prediction():
     np.testing.assert_array_equal(middle, np.repeat(parts[1][None], COUNT, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(9, 9), (6, 9), (1, 1)])
 def test_rotation_equals_scipy_within_the_image(shape):
     x = np.random.default_rng(1).normal(size=(3, *shape, 2)).astype(np.float32)
@@ -88,6 +89,7 @@ def test_rotation_equals_scipy_within_the_image(shape):
             np.testing.assert_allclose(mine[..., channel], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_quarter_turn_clockwise():
     x = jnp.asarray(PICTURE[None, :4])
     turned = rotate(x, jnp.array([np.pi / 2], jnp.float32))[0]
@@ -120,6 +122,7 @@ def test_draws_differ_by_key_alone_and_nothing_happens_at_prediction(layer):
     assert not np.array_equal(first, changed(layer, seed=1))
 
 
+@pytest.mark.slow
 def test_factors_map_over_a_population():
     nets = [gr.init(gr.RandomTranslation(factor, 0.0), 0, SAME) for factor in (0.0, 0.2)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.float32(v) for v in leaves]), *nets)

@@ -26,6 +26,7 @@ def test_it_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+@pytest.mark.slow
 def test_the_number_of_layers_is_a_hyperparameter():
     net = gr.Sequential([gr.Repeat(gr.Dense(4), gr.int_uniform(0, 2)), gr.Dense(2, "softmax")])
     model = gr.Model(net, "sparse_categorical_crossentropy")

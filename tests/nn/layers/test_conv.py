@@ -81,6 +81,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shape", "settings"), CASES)
 def test_values_and_gradients_equal_keras(name, shape, settings):
     filters = {} if name == "DepthwiseConv2D" else {"filters": 4}
@@ -216,6 +217,7 @@ def test_penalties_and_constraints_reach_a_kernel():
         np.testing.assert_allclose(np.sqrt(np.square(kernel).sum((0, 1, 2))), 0.1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_small_network_reads_digits():
     data = gr.data.load("digits")
     x, y = np.asarray(data.x, np.float32) / 16, np.asarray(data.y)

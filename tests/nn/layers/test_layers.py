@@ -54,6 +54,7 @@ def value_and_grad(loss):
     return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs", "shape"),
     [
@@ -114,6 +115,7 @@ def test_column_embeddings_stand_beside_the_numbers():
     np.testing.assert_array_equal(net(x), expected)
 
 
+@pytest.mark.slow
 def test_batch_norm_equals_keras_over_several_steps_of_training():
     x = draw((8, 3), scale=4.0) + 2
     settings = {"momentum": 0.8, "epsilon": 0.01}
@@ -142,6 +144,7 @@ def test_batch_norm_in_a_frozen_network_keeps_its_statistics_and_uses_them():
     assert gr.fresh(net, training=True)(x).mean() == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_in_training_equal_finite_differences():
     x = draw((5, 3))
     net = gr.init(gr.Sequential([gr.Dense(4, "tanh"), gr.BatchNorm(), gr.LayerNorm()]), 0, x)
@@ -153,6 +156,7 @@ def test_gradients_in_training_equal_finite_differences():
     check_grads(loss, (weights(net, "param"),), order=1, modes=["rev"], atol=2e-2, rtol=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [(gr.Maxout(3, 2), (4, 2)), (gr.PReLU("ones"), (4, 2)), (gr.Dense(2), (3, 2))],

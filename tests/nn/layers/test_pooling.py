@@ -26,6 +26,7 @@ def draw(shape, seed=0):
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "settings"),
     [
@@ -68,6 +69,7 @@ def test_values_and_gradients_equal_keras(name, shape, settings):
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_of_masked_sequences_only_the_real_steps_count():
     x = np.array([[[1.0], [-5], [9]], [[-2.0], [-4], [9]], [[7.0], [7], [7]]], np.float32)
     mask = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], bool)

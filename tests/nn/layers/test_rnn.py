@@ -81,6 +81,7 @@ def assert_equal_keras(ours, theirs, x, mask=None):
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "shape", "mask"),
     [
@@ -98,6 +99,7 @@ def test_values_and_gradients_equal_keras(name, options, shape, mask):
     assert_equal_keras(ours, theirs, draw(shape), mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "every", "mask"), [("concat", True, MASK), ("mul", False, None)])
 def test_both_directions_equal_keras(mode, every, mask):
     ours = gr.Bidirectional(gr.SimpleRNN(2, return_sequences=every), mode)
@@ -125,6 +127,7 @@ def both(mode):
     return gr.Bidirectional(gr.SimpleRNN(2, return_sequences=True), mode)
 
 
+@pytest.mark.slow
 def test_a_stack_on_padded_sequences_equals_keras():
     x = draw(SHAPE) * MASK[..., None]
     parts = ((4, True), (2, False))
@@ -153,6 +156,7 @@ def test_padding_changes_nothing_and_no_steps_give_zeros(layer):
     np.testing.assert_array_equal(y[1], 0)
 
 
+@pytest.mark.slow
 def test_the_gradient_equals_finite_differences():
     x = draw((2, 3, 2))
     mask = MASK[1:3, :3]
@@ -164,6 +168,7 @@ def test_the_gradient_equals_finite_differences():
     check_grads(outputs, (weights(net), x), 1, ["rev"], atol=1e-2, rtol=1e-2, eps=1e-2)
 
 
+@pytest.mark.slow
 def test_a_population_equals_its_members():
     nets = [gr.init(gr.GRU(4, return_sequences=True), seed, draw(SHAPE)) for seed in range(2)]
     x = jnp.asarray(draw(SHAPE))

@@ -79,6 +79,7 @@ def used(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 def test_a_short_sweep_measures_nothing_and_trains_one_by_one(monkeypatch, used, folder):
     monkeypatch.setattr(autotune, "measure_parallelism", None)
     swept()
@@ -134,6 +135,7 @@ def test_each_program_and_number_of_threads_has_its_own_result(measured):
     assert len(measured) == 4
 
 
+@pytest.mark.slow
 def test_a_given_width_is_neither_measured_nor_looked_up(measured, used, folder):
     swept()
     used.clear()
@@ -237,6 +239,7 @@ def test_more_devices_are_tried_with_the_best_width(alone, spread, best):
     assert found == best
 
 
+@pytest.mark.slow
 def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made, ticks = population(), itertools.count(step=0.25)
@@ -252,6 +255,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     )  # not enough memory for 3
 
 
+@pytest.mark.slow
 def test_a_real_measurement_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(autotune, "MEASURE_SECONDS", 0.03)
     monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
@@ -290,6 +294,7 @@ def test_training_is_expected_to_last_as_long_as_its_arithmetic():
     )
 
 
+@pytest.mark.slow
 def test_which_sweeps_are_long(monkeypatch):
     asked = []
 

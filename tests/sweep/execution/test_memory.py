@@ -72,6 +72,7 @@ def test_a_network_too_large_fails_alone_before_it_is_initialized(free, monkeypa
     assert is_as_alone(sweep, sweep.ranking[0])
 
 
+@pytest.mark.slow
 def test_a_program_too_large_fails_alone_before_it_runs(free):
     # The weights for 4 and for 800 units are 0.2 kB and 42 kB, and training takes 7 times as much
     # at least; but 800 numbers of each of 80 samples, and their gradients, are another 512 kB.
@@ -108,6 +109,7 @@ def test_a_member_too_large_for_another_machine_fails_alone_there(free):
             assert history["loss"][-1] == trial.histories[0]["loss"][-1]
 
 
+@pytest.mark.slow
 def test_the_chunk_is_made_to_fit(free, monkeypatch):
     widths, advance = [], Population.train
 
@@ -146,6 +148,7 @@ def most_lying(executor, members):
     return most, done
 
 
+@pytest.mark.slow
 def test_members_are_not_built_far_ahead(free):
     sweep = gr.Sweep(model(3000), 1).fit(X, Y, **OPTIONS)
     most, done = most_lying(Local(2, chunk=3), members_of(sweep, 40))

@@ -34,6 +34,7 @@ def members(settings, epochs=4):
     return [builder.build(k, made(*one), fitting, fold) for k, one in enumerate(settings)]
 
 
+@pytest.mark.slow
 def test_members_equal_their_solo_runs():
     settings = [(0, 0.01, 0.1), (1, 0.01, 0.3), (2, 0.1, 0.1)]
     options = {"batch_size": 16, "epochs": 3, "validation_data": (X[:10], Y[:10])}

@@ -155,6 +155,7 @@ def nodes():
     patch.undo()
 
 
+@pytest.mark.slow
 def test_a_process_traces_a_program_once_for_all_chunks():
     pickle = pytest.importorskip("ray").cloudpickle
 
@@ -229,6 +230,7 @@ def test_a_node_failure_loses_and_repeats_no_trial(nodes, tmp_path):
     same(sweep, swept("local", space(Doomed(str(tmp_path)))))
 
 
+@pytest.mark.slow
 def test_smaller_nodes_may_take_over(nodes, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_cluster, "POLL_SECONDS", 0.5)
 

@@ -87,6 +87,7 @@ def test_optimizers_with_their_own_spaces_share_one_program():
     )
 
 
+@pytest.mark.slow
 def test_both_with_a_convolution_and_widths():
     x = X.reshape(48, 6, 1)
     names, rules = ("relu", "tanh"), (gr.SGD(0.1), gr.Adam(0.01))

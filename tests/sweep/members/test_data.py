@@ -80,6 +80,7 @@ class Pickled:
 # --- choices of arrays -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", [Local(), Local(width=4)], ids=["one by one", "mapped"])
 def test_each_trial_is_its_model_alone_on_its_inputs(executor):
     rate = gr.choice(0.01, 0.1)
@@ -200,6 +201,7 @@ def test_an_option_of_inputs_can_have_its_own_settings():
     assert shapes == [(3, 4), (1, 4), (2, 4)]
 
 
+@pytest.mark.slow
 def test_weights_of_samples_and_classes_are_inputs_too():
     weights = gr.choice({"none": None, "balanced": "balanced"}, name="class_weight")
     sweep = gr.Sweep(model(), search="grid")
@@ -229,6 +231,7 @@ def test_a_sweep_over_inputs_resumes(tmp_path):
     same(again.best, whole.best)
 
 
+@pytest.mark.slow
 def test_other_inputs_are_another_sweep(tmp_path):
     pytest.importorskip("optuna")
     factor = [1.0]

@@ -37,6 +37,7 @@ def by_hand(p, y):
     return -np.log(p[np.arange(len(y)), y]).mean(), (p.argmax(1) == y).mean()
 
 
+@pytest.mark.slow
 def test_it_predicts_the_mean_of_the_best(sweep, tmp_path):
     best = [sweep.member_models(trial)[0] for trial in sweep.ranking[:5]]
     assert {model.net.layers[0].units for model in best} == {4, 6}  # two structures
@@ -62,6 +63,7 @@ def test_more_than_all_trials_is_all(sweep):
     np.testing.assert_allclose(sweep.ensemble(99).predict(X), mean(every, X), rtol=2e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_seeds_and_folds_are_all_in_it():
     sweep = gr.Sweep(classifier(), 2, seeds=2, cv=2).fit(X, Y, epochs=1, verbose=False)
     models = sweep.member_models(sweep.ranking[0])
@@ -120,6 +122,7 @@ def test_outputs_are_averaged_as_their_losses_require(tmp_path):
     assert loaded.evaluate(X, y) == found.evaluate(X, y)
 
 
+@pytest.mark.slow
 def test_an_autoencoders_ensemble_reconstructs():
     model = gr.Autoencoder([2], optimizer=gr.Adam(gr.log_uniform(1e-3, 0.1)))
     sweep = gr.Sweep(model, 4).fit(X, epochs=2, verbose=False)
@@ -178,6 +181,7 @@ def test_an_ensemble_can_be_trained_further(sweep):
     assert "members" in gr.inside(found, X[:4])
 
 
+@pytest.mark.slow
 def test_mistakes_say_what_to_write(sweep):
     with pytest.raises(GradusError, match="Did you mean 'greedy'"):
         sweep.ensemble(3, "greed")

@@ -151,6 +151,7 @@ def test_equal_scores_give_no_importance():
     }
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_real_sweep_mattered():
     net = gr.Sequential([gr.Dense(4), gr.Dense(1)])
     rate, seed = gr.log_uniform(1e-6, 1e2), gr.int_uniform(0, 9)

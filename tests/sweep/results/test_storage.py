@@ -242,6 +242,7 @@ def test_an_invalid_storage_is_rejected_before_training(tmp_path):
     assert counting.numbers == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_no_results(tmp_path, monkeypatch):
     still = types.SimpleNamespace(sleep=lambda seconds: None)
     monkeypatch.setattr("optuna.storages._rdb.storage.time", still)

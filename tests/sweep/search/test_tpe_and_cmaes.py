@@ -116,6 +116,7 @@ def test_results_are_in_the_study():
     assert [one.intermediate_values for one in study.trials] == [{}, {3: 0.7}, {}, {}, {}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_trials_without_a_score_do_no_harm(name):
     for judge in (lambda values: np.nan, lambda values: 1.0):

@@ -122,6 +122,7 @@ def test_hyperband_assigns_each_trial_to_one_bracket():
     assert {trial.status for trial in told.trials} == {"finished", "stopped"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2])
 def test_a_survivor_is_its_model_trained_alone(width, monkeypatch):
     monkeypatch.setattr(sweep, "MAX_KEPT", 2)

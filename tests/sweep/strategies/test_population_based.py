@@ -43,6 +43,7 @@ def followed(made, trial, seed=0):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2])
 def test_a_trial_is_its_lineage_trained_alone(width, monkeypatch):
     monkeypatch.setattr(sweep, "MAX_KEPT", 2)
