@@ -17,6 +17,7 @@ facts = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(facts)
 def test_every_setting_gets_a_default(facts):
     done = fill_defaults(Experiment("x"), facts)

@@ -113,6 +113,7 @@ def test_a_run_is_never_overwritten(gradus, work):
     assert [entry.name for entry in (work / "mine").iterdir()] == ["precious.txt"]
 
 
+@pytest.mark.slow
 def test_missing_incomplete_and_too_new_runs(gradus, gradus_json, flowers, work):
     run = work / gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
     check(gradus, 1, ["'runs/flowers-1'"], "evaluate", "flowers-7", flowers)

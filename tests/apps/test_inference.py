@@ -79,6 +79,7 @@ def test_a_regression_is_predicted_in_its_own_units(gradus_json):
     assert found["r2"] == pytest.approx(by_hand, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
     shutil.copytree(work / run, work / "runs" / "cut")
     (work / "runs" / "cut" / "run.json").unlink()
@@ -96,6 +97,7 @@ def test_no_runs_are_no_error(gradus, gradus_json):
     assert gradus("runs", "nowhere")[0] == 1
 
 
+@pytest.mark.slow
 def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run, flowers, work):
     page = work / run / "report.html"
     page.unlink()

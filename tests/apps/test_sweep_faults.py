@@ -174,6 +174,7 @@ def test_trials_with_several_losses_are_scored_by_a_metric(gradus_json, gradus, 
 # --- spaces ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "words"),
     [

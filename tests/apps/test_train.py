@@ -26,6 +26,7 @@ def test_json_is_the_only_thing_on_standard_output(gradus):
     assert "3 classes (setosa, versicolor, virginica)" in err
 
 
+@pytest.mark.slow
 def test_a_run_folder_has_all_files(gradus_json, work):
     record = gradus_json("train", "iris", *QUICK)
     run = work / record["run"]
@@ -42,6 +43,7 @@ def test_a_run_folder_has_all_files(gradus_json, work):
     assert experiment["training"]["epochs"] == 8
 
 
+@pytest.mark.slow
 def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
     status, out, err = gradus("train", flowers, "--target", "kind", *QUICK)
     assert status == 0, err
@@ -66,6 +68,7 @@ def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
     assert record["rows"] == {"training": 1797 - len(held), "validation": len(held)}
 
 
+@pytest.mark.slow
 def test_digits_are_learned_with_defaults(gradus_json):
     record = gradus_json("train", "digits", "--epochs", 30)
     assert record["metrics"]["accuracy"] > 0.93
@@ -105,6 +108,7 @@ def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, f
     assert written["optimizer"] == {"name": "adam"}
 
 
+@pytest.mark.slow
 def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     gradus, gradus_json, monkeypatch, work
 ):
@@ -133,6 +137,7 @@ def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_a_regression_is_evaluated_in_its_own_units(gradus_json, work):
     rng = np.random.default_rng(1)
     x = rng.normal(size=200)
@@ -160,6 +165,7 @@ def test_a_regression_is_evaluated_in_its_own_units(gradus_json, work):
     assert 0.97 < metrics["r2"] < 1
 
 
+@pytest.mark.slow
 def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, work):
     lines = flowers.read_text().splitlines()
     (work / "train.csv").write_text("\n".join(lines[:61]))

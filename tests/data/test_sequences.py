@@ -59,6 +59,7 @@ def test_invalid_sequences_raise(given_, options, message):
         pad_sequences(given_, **options)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=4).filter(any))
 def test_characters_are_restored(texts):
     vectorizer = TextVectorizer("characters").fit(texts)

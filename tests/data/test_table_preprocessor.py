@@ -311,6 +311,7 @@ def frames(draw):
     return {f"c{index}": draw(kind) for index, kind in enumerate(kinds)}
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frames(), st.booleans(), st.integers(0, 5))
 def test_any_table_is_encoded_finitely_or_raises(frame, supervised, one_hot_limit):

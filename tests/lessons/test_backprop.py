@@ -6,6 +6,7 @@ from gradus.lessons.backprop import lesson
 from gradus.lessons.page import Page, TableBlock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_three_ways_give_the_same_gradient(seed):
     page = Page(quiet=True)

@@ -5,6 +5,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_cnn_beats_an_mlp_with_the_same_number_of_weights(seed):
     _, page, found = run_lesson("cnn", quiet=True, samples=1000, epochs=12, seed=seed)

@@ -5,6 +5,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 def test_noisy_digits_become_clean_and_codes_are_better():
     sizes = {"units": 150, "seeds": 1, "draws": 4, "epochs": 30}
     _, page, found = run_lesson("denoising", quiet=True, **sizes)

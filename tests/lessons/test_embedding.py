@@ -3,11 +3,13 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from gradus.lessons import embedding
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 def test_words_lie_close_to_words_of_their_kind():
     for seed in range(2):
         numbers = run_lesson("embedding", quiet=True, words=2000, epochs=30, seed=seed)[2]

@@ -6,6 +6,7 @@ from gradus.lessons.epochs import lesson
 from gradus.lessons.page import Page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_wrong_answers_on_unseen_images_fall_and_rise_again(seed):
     found = lesson(Page(quiet=True), samples=400, epochs=120, seeds=2, seed=seed)

@@ -5,6 +5,7 @@ import pytest
 from gradus.lessons.catalog import run_lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_the_loss_decides_what_is_learned(seed):
     _, _, numbers = run_lesson("losses", quiet=True, samples=400, epochs=20, seed=seed)

@@ -8,6 +8,7 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.scaling import curvature
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_unit_learns_only_from_standardized_inputs(seed):
     _, _, numbers = run_lesson("scaling", quiet=True, epochs=150, seed=seed)

@@ -6,6 +6,7 @@ from gradus.lessons.page import Page
 from gradus.lessons.xor import lesson
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1000])
 def test_a_nonlinearity_solves_xor_for_nearly_every_seed_and_a_linear_network_for_none(seed):
     found = lesson(Page(quiet=True), seeds=40, epochs=200, seed=seed)

@@ -166,6 +166,7 @@ def test_get():
 # --- Heads -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["softmax", "log_softmax", "sigmoid"])
 @pytest.mark.parametrize("how", ["eager", "jit", "grad", "vmap"])
 def test_head_is_recognized(kind, how):

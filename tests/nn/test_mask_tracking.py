@@ -46,6 +46,7 @@ def between():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", between(), ids=lambda parts: type(parts[0]).__name__)
 def test_layers_pass_a_mask_on(parts):
     net = gr.init(gr.Sequential([gr.Masking(), *parts, Seen()]), 0, X)
@@ -158,6 +159,7 @@ def test_a_sequence_without_real_steps_has_no_loss_and_no_gradient():
         assert np.isfinite(a).all()
 
 
+@pytest.mark.slow
 def test_training_uses_only_real_steps():
     """The targets of padded steps change no weight."""
     trained = []

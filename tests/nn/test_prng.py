@@ -72,6 +72,7 @@ def test_bits_of_every_shape(shape, width):
     assert bits.dtype.itemsize * 8 == width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.93])
 def test_keep_mask_keeps_its_share(rate):
     share = jax.jit(lambda seed: keep_mask(make_key(seed), rate, (300, 100)).mean())
@@ -82,6 +83,7 @@ def test_keep_mask_keeps_its_share(rate):
         assert 0.5 < spread < 1.6
 
 
+@pytest.mark.slow
 def test_neighbors_are_kept_independently():
     """Halves of one word, the two words of one counter, and neighboring counters."""
     mask = np.ravel(keep_mask(make_key(1), 0.5, (400, 100))).astype(float)

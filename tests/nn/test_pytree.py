@@ -64,6 +64,7 @@ def test_no_two_classes_of_gradus_are_one_structure():
         assert a != b, (one, other)
 
 
+@pytest.mark.slow
 def test_classes_with_the_same_fields_never_share_a_program():
     # Equality must distinguish structures, since hashes sometimes collide.
     apply = jax.jit(lambda curve, x: curve(x))

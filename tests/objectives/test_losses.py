@@ -137,6 +137,7 @@ def draw_logits(kind, shape=(2, 3, 4), seed=2, scale=1.0):
     return (labels if kind == "labels" else np.eye(shape[-1])[labels]), z
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "kind"), LINKED)
 def test_logits_and_their_predictions_have_the_same_loss_and_gradient(loss, kind):
     y, z = draw_logits(kind)
@@ -186,6 +187,7 @@ def test_crossentropies_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_probabilities_are_clipped_and_normalized_as_keras_does():
     y, p = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [2.0, 6.0]], np.float32)
     expected = [-np.log(1e-7), np.log(4)]  # the second row is [¼, ¾] once it sums to 1

@@ -118,6 +118,7 @@ def test_absent_classes_and_zero_denominators():
     assert streamed(metrics.Precision(), np.ones((3, 1)), nothing, cuts=(0, 3)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("offset", "spread"), [(0.0, 0.1), (0.0, 1.0), (0.0, 10.0), (-6.0, 0.3), (-6.0, 3.0)]
 )

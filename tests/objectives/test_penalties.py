@@ -42,6 +42,7 @@ def test_penalties_by_hand():
     np.testing.assert_array_equal(jax.grad(penalties.L1(2.0))(weight), [[2, -2], [0, 0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

@@ -183,6 +183,7 @@ KINDS = dict(kinds())
 FLAT = some(3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_every_optimizer_and_schedule(name):
     model = gr.Model(gr.Dense(2, "softmax"), LOSS, KINDS[name], seed=gr.int_uniform(0, 99))

@@ -38,6 +38,7 @@ def test_without_validation_the_training_metric_is_monitored():
     assert sweep.mode == "min"
 
 
+@pytest.mark.slow
 def test_trials_with_different_losses_are_ranked_by_a_metric():
     model = gr.Model(gr.Dense(1), LOSSES, gr.SGD(gr.choice(0.3, 0.01, 0.001)), metrics=["mae"])
     held = X[:20], Y[:20]

@@ -60,6 +60,7 @@ def test_the_table_has_a_row_for_each_trial():
     np.testing.assert_allclose(table["score"], table["val_accuracy"])
 
 
+@pytest.mark.slow
 def test_a_setting_with_a_metrics_name_has_its_own_column():
     model = gr.Model(gr.Sequential([gr.Dense(1)]), gr.choice("mse", "mae"), "sgd", metrics=["mae"])
     sweep = gr.Sweep(model, search="grid")
@@ -100,6 +101,7 @@ def test_an_invalid_trial_is_marked_failed_and_others_continue():
         gr.Sweep(gr.Model(net, LOSS), search="grid").fit(X, Y, verbose=False)
 
 
+@pytest.mark.slow
 def test_arguments_of_fit_can_be_spaces():
     sweep = gr.Sweep(space(), 8)
     sweep.fit(X, Y, epochs=gr.choice(1, 2), batch_size=gr.choice(8, 16), verbose=False)
@@ -124,6 +126,7 @@ def test_values_depend_on_the_seed_and_are_in_their_spaces(search):
     assert np.histogram(rates, 4, (0, 0.4))[0].min() >= (4 if search == "sobol" else 1)
 
 
+@pytest.mark.slow
 def test_a_grid_has_every_combination_once():
     sgd = gr.SGD(0.1, momentum=gr.choice(0.0, 0.5, 0.9))
     net = gr.Sequential([gr.Dense(gr.choice(3, 4)), gr.Dense(2, "softmax")])
@@ -170,6 +173,7 @@ def test_mistakes_say_what_to_write():
         gr.Sweep(huge, search="grid").fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [None, "population"])
 def test_layer_statistics_can_be_recorded_afterward_at_the_same_weights(strategy):
     sweep = gr.Sweep(space(gr.choice(4, 6)), 8, strategy=strategy, seed=1)

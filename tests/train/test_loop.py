@@ -53,6 +53,7 @@ def test_the_pace_grows_to_calls_of_half_a_second_and_no_further():
     assert pace.epochs == 1
 
 
+@pytest.mark.slow
 def test_a_listener_ends_training_and_all_listeners_are_called():
     seen = []
     history = model().fit(

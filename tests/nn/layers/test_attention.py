@@ -118,6 +118,7 @@ def test_values_and_gradients_equal_keras(settings, steps, others, masked):
         np.testing.assert_allclose(by_weight[name].reshape(-1), other.reshape(-1), 1e-3, 2e-4)
 
 
+@pytest.mark.slow
 def test_padding_has_no_weight_and_an_empty_sequence_gives_zeros():
     x = draw((BATCH, OTHERS, WIDTH))
     net = drawn(gr.MultiHeadAttention(2), x)
@@ -165,6 +166,7 @@ def filled(lengths_reversed=False, seed=0):
     return np.where(real[..., None], draw((BATCH, OTHERS, WIDTH), seed), 0), real
 
 
+@pytest.mark.slow
 def test_a_mask_passes_through_a_block():
     x, real = filled()
     net = gr.init(gr.Sequential([Real(), gr.TransformerEncoder(2, 8, 0), Seen()]), 0, x)
@@ -208,6 +210,7 @@ def test_a_causal_block_ignores_later_steps(pre_norm):
     assert not np.allclose(call(x)[:, 2:], call(later)[:, 2:], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_without_positions_the_order_does_not_matter():
     x, order = draw((2, STEPS, WIDTH)), np.array([2, 0, 3, 1])
     net = drawn(gr.TransformerEncoder(2, 8), x)

@@ -100,6 +100,7 @@ def test_a_program_may_be_compiled_before_the_next_member_is_built(monkeypatch, 
     assert {trial.status for trial in swept(trials=3).trials} == {"finished"}
 
 
+@pytest.mark.slow
 def test_a_long_sweep_measures_once_and_the_next_run_uses_the_cache(measured, used, folder):
     first = swept()
     assert used == {4}
@@ -112,6 +113,7 @@ def test_a_long_sweep_measures_once_and_the_next_run_uses_the_cache(measured, us
     assert used == {4}
 
 
+@pytest.mark.slow
 def test_trials_equal_their_models_trained_alone(measured):
     sweep = swept(6)
     assert measured
@@ -123,6 +125,7 @@ def test_trials_equal_their_models_trained_alone(measured):
         np.testing.assert_allclose(found.predict(X), one.predict(X), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_program_and_number_of_threads_has_its_own_result(measured):
     sweep = gr.Sweep(model(gr.choice(4, 6)), 8, executor=Local(2)).fit(X, Y, **OPTIONS)
     assert {trial.values["dense.units"] for trial in sweep.trials} == {0, 1}

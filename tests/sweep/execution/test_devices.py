@@ -101,6 +101,7 @@ def said(tmp_path_factory):
     return json.loads(job.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_members_on_two_devices_equal_those_on_one(case, said):
     alone = found(swept(case, Local(2, width=1)))

@@ -52,6 +52,7 @@ def free(monkeypatch):
     return lambda count: monkeypatch.setattr(memory, "free_bytes", lambda: count)
 
 
+@pytest.mark.slow
 def test_a_network_too_large_fails_alone_before_it_is_initialized(free, monkeypatch):
     free(21 * 10**9)
     largest, draw = [], gr.nn.network.AbstractNetwork.init_weights
@@ -92,6 +93,7 @@ def test_a_sweep_in_which_nothing_fits_raises(free):
         gr.Sweep(model(), 3).fit(X, Y, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_member_too_large_for_another_machine_fails_alone_there(free):
     sweep = gr.Sweep(model(gr.choice(4, 800)), 4, "sobol").fit(X, Y, **OPTIONS)
     source = sweep._runner.factory

@@ -55,6 +55,7 @@ def test_other_structures_are_rejected():
         fit_all([made(0, 0.1, 0.1), made(0, 0.1, 0.1, width=7)], X, Y)
 
 
+@pytest.mark.slow
 def test_members_can_end_at_different_epochs():
     space = gr.Model(
         gr.Sequential([gr.Dense(6, "tanh"), gr.Dense(2, "softmax")]),
@@ -71,6 +72,7 @@ def test_members_can_end_at_different_epochs():
     np.testing.assert_allclose(mapped.table()["loss"], alone.table()["loss"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_ahead_wait_for_members_behind():
     settings = [(0, 0.01, 0.1), (1, 0.02, 0.1), (2, 0.03, 0.1)]
     together, alone = members(settings), members(settings)
@@ -106,6 +108,7 @@ def test_canceled_training_ends_after_its_call(monkeypatch):
     assert not long.done
 
 
+@pytest.mark.slow
 def test_only_numbers_that_differ_have_a_population_axis():
     """Only rates and dropout differ, two numbers of some twenty; with the seed also the key."""
     three = members([(0, 0.01, 0.1), (0, 0.02, 0.2), (0, 0.03, 0.3)])
@@ -124,6 +127,7 @@ def test_only_numbers_that_differ_have_a_population_axis():
     assert np.shape(made.training_of(three)[0].key) == (3,)
 
 
+@pytest.mark.slow
 def test_a_number_that_differs_later_is_each_members_own():
     """The program is compiled again, and no member trains with another one's number."""
     settings = [(0, 0.01, 0.2), (0, 0.05, 0.2), (0, 0.05, 0.4), (3, 0.01, 0.4)]
@@ -144,6 +148,7 @@ def test_equal_nans_do_not_differ():
     assert not any(Population(one, Parallelism(2)).note_varying([one, other]))
 
 
+@pytest.mark.slow
 def test_numbers_that_differed_stay_stacked_from_rung_to_rung(monkeypatch):
     """Survivors with equal dropout rates need no new program: numbers stay stacked."""
     seen, mapped = [], population.vectorized_program

@@ -173,6 +173,7 @@ def test_a_process_traces_a_program_once_for_all_chunks():
     assert counted(1) == counted(3) > 0
 
 
+@pytest.mark.slow
 def test_trials_equal_those_of_this_machine(nodes):
     executor = Watched()
     options = {"cv": 2, "seeds": 2, "trials": 4}
@@ -181,6 +182,7 @@ def test_trials_equal_those_of_this_machine(nodes):
     assert executor.seen == dict.fromkeys(members, 1)
 
 
+@pytest.mark.slow
 def test_running_trials_continue_on_other_nodes(nodes):
     options = {"strategy": Halving(), "epochs": 4}
     sweep = swept("ray", **options)
@@ -219,6 +221,7 @@ def test_ctrl_c_keeps_finished_trials_and_frees_the_nodes(nodes, tmp_path, monke
     assert ray.available_resources()["CPU"] == 4
 
 
+@pytest.mark.slow
 def test_a_node_failure_loses_and_repeats_no_trial(nodes, tmp_path):
     killed = threading.Thread(target=kill, args=(nodes, tmp_path), daemon=True)
     killed.start()

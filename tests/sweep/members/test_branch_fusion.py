@@ -58,6 +58,7 @@ def equal(sweep, models, x=X, y=Y):
         assert repr(made) == repr(alone)
 
 
+@pytest.mark.slow
 def test_activations_share_one_program():
     names = ("relu", "gelu", gr.activations.tanh, "softmax", None, "selu")
     sweep, programs = swept(model(gr.choice(*names)))
@@ -65,6 +66,7 @@ def test_activations_share_one_program():
     equal(sweep, [model(name) for name in names])
 
 
+@pytest.mark.slow
 def test_optimizers_with_their_own_spaces_share_one_program():
     rate = gr.choice(0.01, 0.1)
     falling = gr.schedules.ExponentialDecay(0.05, 4, 0.5)
@@ -114,6 +116,7 @@ def test_both_with_a_convolution_and_widths():
     equal(sweep, models, x=x)
 
 
+@pytest.mark.slow
 def test_an_activation_that_is_part_of_the_loss_is_not_fused():
     y = Y.astype(np.float32)[:, None]
     space = model(last=gr.choice("sigmoid", "linear"), loss="binary_crossentropy", units=1)
@@ -123,6 +126,7 @@ def test_an_activation_that_is_part_of_the_loss_is_not_fused():
     equal(sweep, [model(last=end, loss="binary_crossentropy", units=1) for end in ends], y=y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule", [gr.LBFGS(), gr.SGD(gr.schedules.ReduceOnPlateau(0.1, patience=1))], ids=repr
 )
@@ -151,12 +155,14 @@ def test_a_layer_that_does_more_than_call_its_activation_is_not_fused():
     assert branch_fusion.fusible_choices(shared.settings, gr.Sweep(shared).hypers) == ()
 
 
+@pytest.mark.slow
 def test_a_misspelled_name_fails_alone():
     sweep, _ = swept(model(gr.choice("relu", "thanh", "tanh")))
     assert [trial.status for trial in sweep.trials] == ["finished", "failed", "finished"]
     assert "tanh" in sweep.trials[1].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["halving", "population"])
 def test_strategies_give_the_same_results(strategy):
     space = model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(gr.uniform(0.01, 0.5)), gr.Adam()))
@@ -168,6 +174,7 @@ def test_strategies_give_the_same_results(strategy):
     assert one.table()["optimizer"].equals(other.table()["optimizer"])
 
 
+@pytest.mark.slow
 def test_vectorized_members_are_fused_and_the_best_trains_further():
     space = model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(0.1), gr.Adam(0.01)))
     alone, _ = swept(space)
@@ -191,6 +198,7 @@ def test_another_machine_fuses_the_same_choices():
         )
 
 
+@pytest.mark.slow
 def test_choices_are_fused_if_that_pays():
     space = model(gr.choice("relu", "tanh"), gr.choice("sgd", "adam"))
     sweep = gr.Sweep(space, 4).fit(X, Y, epochs=2, verbose=False)

@@ -102,6 +102,7 @@ def test_each_trial_is_its_model_alone_on_its_inputs(executor):
     assert sweep.best.evaluate(x, Y[:20])["accuracy"] == pytest.approx(max(best.scores))
 
 
+@pytest.mark.slow
 def test_hold_outs_and_folds_use_the_trials_own_inputs():
     split = gr.Sweep(model(), search="grid").fit(kinds(), Y, verbose=False, **FIT)
     folds = gr.Sweep(model(), search="grid", cv=2).fit(kinds(), Y, verbose=False, **FIT)
@@ -128,6 +129,7 @@ def test_samples_are_put_on_the_device_once_and_lazily(monkeypatch):
     assert len(placed) == len(drawn)
 
 
+@pytest.mark.slow
 def test_inputs_of_one_shape_share_one_program():
     traced = collections.Counter()
 
@@ -160,6 +162,7 @@ def test_an_ensemble_uses_only_trials_with_the_best_ones_inputs():
 # --- inputs that a function makes --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_function_makes_inputs_once_for_each_setting():
     calls = []
     data = Dataset(RAW, Y, "binary", ("small", "large"))
@@ -187,6 +190,7 @@ def test_a_function_makes_inputs_once_for_each_setting():
         np.testing.assert_allclose(found.history["loss"], one.history["loss"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_option_of_inputs_can_have_its_own_settings():
     def cut(length):
         return {"x": SCALED[:, :length]}
@@ -220,6 +224,7 @@ def stored(place, x, trials=6, executor=None, **options):
     return one.fit(x, Y, verbose=False, **(FIT | options))
 
 
+@pytest.mark.slow
 def test_a_sweep_over_inputs_resumes(tmp_path):
     pytest.importorskip("optuna")
     whole = stored(None, kinds())
@@ -255,6 +260,7 @@ def test_other_inputs_are_another_sweep(tmp_path):
         stored(tmp_path / "b.db", made, 2)
 
 
+@pytest.mark.slow
 def test_inputs_are_sent_to_other_machines():
     pickle = pytest.importorskip("ray").cloudpickle
     here = {"kind": gr.choice("raw", "scaled", name="kind"), "by": gr.choice(1.0, 2.0, name="by")}

@@ -74,6 +74,7 @@ def test_seeds_and_folds_are_all_in_it():
         sweep.ensemble(2, "greedy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
 def test_a_greedy_selection_equals_one_by_hand(monitor):
     held = X[60:], Y[60:]
@@ -100,12 +101,14 @@ def test_a_greedy_selection_equals_one_by_hand(monitor):
     assert found.evaluate(*held)["accuracy"] >= alone["accuracy"] - 1e-6
 
 
+@pytest.mark.slow
 def test_greedy_selection_uses_the_validation_split(sweep):
     rows = sweep._runner.factory.data.folds({})[0].data.validation
     found = sweep.ensemble(3, "greedy").evaluate(X[rows], Y[rows])
     assert found["accuracy"] >= sweep.ranking[0].score - 1e-6
 
 
+@pytest.mark.slow
 def test_outputs_are_averaged_as_their_losses_require(tmp_path):
     heads = {"class": gr.Dense(2), "flag": gr.Dense(1, "sigmoid"), "size": gr.Dense(1)}
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Parallel(heads)])
@@ -135,6 +138,7 @@ def test_an_autoencoders_ensemble_reconstructs():
         )
 
 
+@pytest.mark.slow
 def test_masked_steps_are_ignored(rng):
     tokens = rng.integers(1, 5, (40, 6))
     tokens[:, 4:] = 0
@@ -153,6 +157,7 @@ def test_masked_steps_are_ignored(rng):
     np.testing.assert_allclose(sweep.ensemble(3).predict(tokens), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_mean_of_extreme_probabilities_keeps_its_loss():
     """e⁻²⁰⁰ is zero in float32, but its logarithm is −200."""
     blend = WeightedAverage((1.0, 3.0), "softmax")
@@ -173,6 +178,7 @@ def test_a_mean_of_extreme_probabilities_keeps_its_loss():
     assert expit(-200.0) < 1e-80
 
 
+@pytest.mark.slow
 def test_an_ensemble_can_be_trained_further(sweep):
     found = sweep.ensemble(2)
     before = found.evaluate(X, Y)["loss"]

@@ -102,6 +102,7 @@ def undisturbed(trials, search="random", strategy=None, seed=0):
 WHOLE = [("sobol", None), ("tpe", None), ("cmaes", None), ("random", "halving")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("search", "strategy"), WHOLE, ids=str)
 def test_a_resumed_sweep_equals_an_uninterrupted_one(tmp_path, search, strategy, by_optuna):
     options = {"search": search, "strategy": strategy, "seed": 3}
@@ -133,6 +134,7 @@ t.fit(t.sweep(24, executor=t.Stopped(9, kill), storage={place!r}))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_only_running_trials(tmp_path):
     place = str(tmp_path / "sweep.db")
     code = SCRIPT.format(folder=str(Path(__file__).parent), place=place)
@@ -145,6 +147,7 @@ def test_a_killed_process_loses_only_running_trials(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["random", "tpe"])
 def test_a_sweep_resumes_with_more_trials(tmp_path, search):
     place, options = tmp_path / "sweep.db", {"search": search}
@@ -161,6 +164,7 @@ def test_a_sweep_resumes_with_more_trials(tmp_path, search):
     assert counting.numbers == []
 
 
+@pytest.mark.slow
 def test_population_based_training_resumes(tmp_path):
     options = {"strategy": "population", "seed": 1}
     whole = fit(sweep(8, **options))
@@ -173,6 +177,7 @@ def test_population_based_training_resumes(tmp_path):
     np.testing.assert_allclose(again.best.predict(X), whole.best.predict(X), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_optuna_reads_it_with_readable_labels(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     model = gr.Model(
@@ -200,6 +205,7 @@ def test_optuna_reads_it_with_readable_labels(tmp_path, by_optuna):
     assert again.trials[2].error == done.trials[2].error
 
 
+@pytest.mark.slow
 def test_another_sweep_is_rejected_with_the_differences(tmp_path, by_optuna):
     place = tmp_path / "sweep.db"
     fit(sweep(2, storage=place))

@@ -70,6 +70,7 @@ def test_a_second_process_fails_and_resumes_after_the_first(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
 
 
+@pytest.mark.slow
 def test_a_rejected_sweep_releases_the_lock(tmp_path):
     place = tmp_path / "sweep.db"
     first, other = Storage(place), Storage(place)

@@ -53,6 +53,7 @@ def run(name, batches=4, seed=0, sign=1, hypers=None, judge=score):
     return search, trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_values_are_in_their_spaces_and_only_active_ones_exist(name):
     hypers = space()
@@ -70,6 +71,7 @@ def test_values_are_in_their_spaces_and_only_active_ones_exist(name):
     assert len(set(kinds)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_values_depend_only_on_the_seed_and_the_results(name):
     values = [[trial.values for trial in run(name, 3, seed)[1]] for seed in (1, 1, 2)]
@@ -91,6 +93,7 @@ def test_restored_trials_count_like_asked_ones(name):
     assert fresh.ask(32, 16) == search.ask(32, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_it_moves_toward_better_values(name):
     _, trials = run(name, 12)
@@ -126,6 +129,7 @@ def test_trials_without_a_score_do_no_harm(name):
     assert run(name, 2, hypers=only, judge=lambda values: 1.0)[1][-1].values == {"one": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_sweep_uses_it(name):
     rng = np.random.default_rng(0)

@@ -149,6 +149,7 @@ def test_a_survivor_is_its_model_trained_alone(width, monkeypatch):
     assert made.table()["val_loss"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_trials_with_seeds_patience_and_different_epochs():
     made = gr.Sweep(space(gr.Adam(gr.choice(0.3, 0.1, 0.03, 0.01))), 4, "grid", seeds=2,
                     strategy=gr.SuccessiveHalving(2, 2))  # fmt: skip

@@ -70,6 +70,7 @@ def test_a_trial_is_its_lineage_trained_alone(width, monkeypatch):
         assert all(epoch in (0, 2, 4, 6) for epoch, _ in trial.lineage)
 
 
+@pytest.mark.slow
 def test_only_numbers_are_perturbed_and_stay_in_their_spaces():
     start = gr.choice("glorot_uniform", "he_normal")
     model = space(gr.choice(4, 6), start, seed=gr.int_uniform(0, 99))
@@ -117,6 +118,7 @@ def test_numbers_are_multiplied_by_08_or_125_and_ordered_choices_step():
     assert [_perturb(options, 1, draw) for _ in range(400)].count(1) > 280
 
 
+@pytest.mark.slow
 def test_it_is_reproducible_and_bad_settings_improve():
     def fitted(strategy, seed=0):
         rate = gr.logspace(1e-5, 0.1, 8)
