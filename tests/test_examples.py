@@ -36,6 +36,7 @@ def public_names():
 CASES = {f"{name} ({value.__module__})": value for name, value in public_names()}
 
 
+@pytest.mark.slow  # all of them
 @pytest.mark.parametrize("name", CASES)
 def test_the_example_of_a_public_name_is_right(name):
     value = CASES[name]

@@ -96,12 +96,14 @@ def source_folder():
     return Path(gradus.__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_annotations_are_right(tmp_path):
     done = run_checked(source_folder(), tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["trained"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "right", "wrong"),
     [
