@@ -25,6 +25,11 @@ def update(metric, y_true, y_pred, weight):
     return metric.update(y_true, y_pred, weight)
 
 
+@jax.jit
+def compute(metric, sums):
+    return metric.compute(sums)
+
+
 def streamed(metric, y_true, y_pred, weight=None, cuts=CUTS):
     """The metric over batches of unequal sizes, padded with rows of NaN and weight zero."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred, np.float32)
@@ -36,8 +41,8 @@ def streamed(metric, y_true, y_pred, weight=None, cuts=CUTS):
         p[stop - start :], w[stop - start :] = np.nan, 0
         sums = update(metric, y, p, w)
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(sums))
-        total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-    return np.asarray(metric.compute(total))
+        total = sums if total is None else jax.tree.map(np.add, total, sums)
+    return np.asarray(compute(metric, total))
 
 
 @pytest.fixture(scope="module")

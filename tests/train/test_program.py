@@ -79,16 +79,20 @@ def by_hand(batch, epochs, optimizer, weight=None, penalty=0.0):
 
     params = jax.tree.map(jnp.asarray, weights(gr.init(classifier(), 0, X)))
     state = optimizer.init(params)
-    step = jax.jit(jax.value_and_grad(loss_of))
+
+    @jax.jit
+    def step(params, state, x, y, w):
+        value, gradients = jax.value_and_grad(loss_of)(params, x, y, w)
+        updates, state = optimizer.update(gradients, state, params)
+        return value, optax.apply_updates(params, updates), state
+
     weight = np.ones(N, np.float32) if weight is None else weight
     history = []
     for order in orders(epochs, batch)[:epochs]:
         total = 0.0
         for begin in range(0, N, batch or N):
             rows = order[begin : begin + (batch or N)]
-            value, gradients = step(params, X[rows], Y[rows], weight[rows])
-            updates, state = optimizer.update(gradients, state, params)
-            params = optax.apply_updates(params, updates)
+            value, params, state = step(params, state, X[rows], Y[rows], weight[rows])
             total += float(value) * len(rows)
         history.append(total / N)
     return params, history
@@ -369,8 +373,9 @@ def test_several_inputs_and_outputs_add_their_weighted_losses():
         return 2 * ce + 0.5 * mse, (ce, mse)
 
     params = jax.tree.map(jnp.asarray, weights(gr.init(net, 0, x)))
+    step = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
     for epoch in range(2):
-        (loss, (ce, mse)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        (loss, (ce, mse)), gradients = step(params)
         params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradients)
         found = [history[name][epoch] for name in ("loss", "b_loss", "a_loss")]
         np.testing.assert_allclose(found, [loss, ce, mse], rtol=1e-4)
