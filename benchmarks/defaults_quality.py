@@ -117,7 +117,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     Returns:
         The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.apps import evaluation, experiment_file, model_builder, prepare, training
+    from gradus.apps import evaluation, experiment_file, model_builder, prepare, train_run
     from gradus.data.datasets import BUILT_IN
 
     name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones
@@ -129,7 +129,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
         prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
     )
     with tempfile.TemporaryDirectory() as folder:
-        training.fit_model(model, prepared, Path(folder), None, verbose=False)
+        train_run.fit_model(model, prepared, Path(folder), None, verbose=False)
     metrics = evaluation.evaluate_in_units(model, *prepared.parts["test"], prepared.target)
     return prepared, metrics, model.history.epochs
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gradus.apps import training
+from gradus.apps import train_run
 
 QUICK = ("--epochs", 2, "--layers", "4")
 

@@ -76,7 +76,7 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import experiment_file, training
+    from gradus.apps import experiment_file, train_run
 
     output = Output(json)
     resumed = _resume_folder(resume, out)
@@ -86,7 +86,7 @@ def train(
     raw, where, flags = _read_experiment(source, options)
     experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
     with experiment_file.name_file_in_errors(where):
-        record = training.train_run(experiment, out, resumed, output.print_line, not quiet)
+        record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
     summaries.print_training_summary(record, output)
     output.print_json(record)
     return DONE
@@ -117,7 +117,7 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import experiment_file, runs, sweep_setup, sweeping
+    from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
 
     output = Output(json)
     resumed = _resume_folder(resume, out)
@@ -132,7 +132,7 @@ def sweep(
     if resumed is not None:
         sweep_setup.check_resume_flags(raw, flags, where)
     with experiment_file.name_file_in_errors(where):
-        record = sweeping.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
+        record = sweep_run.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
     summaries.print_sweep_summary(record, output)
     output.print_json(record)
     return DONE

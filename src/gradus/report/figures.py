@@ -5,13 +5,8 @@ from __future__ import annotations
 from gradus.report.attention import attention_map
 from gradus.report.charts import bars, lines
 from gradus.report.images import feature_maps, filters, images, reconstructions
-from gradus.report.importance import importance
+from gradus.report.importance_figure import importance
 from gradus.report.latent_codes import codes
-from gradus.report.layer_statistics import (
-    activations_by_layer,
-    gradients_by_layer,
-    updates_by_layer,
-)
 from gradus.report.layer_values import forward_values, gradient_flow
 from gradus.report.loss_surfaces import paths, surface
 from gradus.report.predictions import (
@@ -19,6 +14,11 @@ from gradus.report.predictions import (
     predicted_against_true,
     roc_curve,
     scores_by_class,
+)
+from gradus.report.statistics_figures import (
+    activations_by_layer,
+    gradients_by_layer,
+    updates_by_layer,
 )
 from gradus.report.sweeps import metric_by, parallel, trial_curves
 from gradus.report.trained_network import activation_histograms, decision_boundary

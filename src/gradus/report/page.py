@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradus.errors import SavedError
-from gradus.report import layer_statistics, style, training
+from gradus.report import statistics_figures, style, training
 from gradus.train.history import History
 
 MAX_TILES = 4
@@ -232,20 +232,20 @@ def _statistics_panels(history: History) -> list[Panel]:
             "Activations",
             "The outputs of each layer, from the first (dark) to the last (light): a healthy layer "
             "keeps its spread and has few saturated or silent units.",
-            layer_statistics.activations_by_layer(history),
+            statistics_figures.activations_by_layer(history),
             wide=True,
         ),
         Panel(
             "Gradients",
             "The norm of each weight's gradient, biases dotted: lines that are orders of magnitude "
             "apart mean vanishing or exploding gradients.",
-            layer_statistics.gradients_by_layer(history),
+            statistics_figures.gradients_by_layer(history),
         ),
         Panel(
             "Updates",
             "How far a step moves each layer's weights, relative to their norm: below the green "
             "band the learning rate is probably too low, above it too high.",
-            layer_statistics.updates_by_layer(history),
+            statistics_figures.updates_by_layer(history),
         ),
     ]
 

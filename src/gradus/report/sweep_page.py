@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.report import style, sweeps
-from gradus.report.importance import importance
+from gradus.report.importance_figure import importance
 from gradus.report.page import (
     Panel,
     fill_template,

@@ -1,7 +1,8 @@
 """Training as one compiled program: epochs, steps, validation, early stopping, layer statistics.
 
 `run_epochs` is a pure function. The host calls it for a few epochs at a time, shows progress, and
-calls it again; how the epochs are divided into calls changes no result and recompiles nothing.
+calls it again; how the epochs are divided into calls changes no result and recompiles nothing
+(callbacks, which need calls of one epoch, have a program of their own, with the same results).
 Whatever differs between the members of a population is a leaf of the arguments, so a sweep is
 `run_epochs` mapped over those leaves.
 

@@ -62,7 +62,7 @@ def update_weights(
     for index, (layer, subtask) in enumerate(task.updates()):
         layer_key = jax.random.fold_in(key, index) if index else key
         layer_state = params, model_state, opt_states[index]
-        (params, model_state, opt_state), layer_accumulators, trace = _update_layer(
+        (params, model_state, opt_state), layer_accumulators, trace = _update_below(
             net, optimizer, subtask, layer, batch, layer_key, rate_scale, layer_state, recording
         )
         new_opt_states.append(opt_state)
@@ -73,7 +73,7 @@ def update_weights(
     return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
 
 
-def _update_layer(
+def _update_below(
     net: Layer,
     optimizer: Optimizer,
     task: Task,

@@ -23,7 +23,7 @@ from gradus.apps.experiment_file import Settings, SweepSection
 from gradus.apps.prepare import PreparedData
 from gradus.apps.spaces import to_toml
 from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
-from gradus.apps.training import PrintLine, fit_model, write_run
+from gradus.apps.train_run import PrintLine, fit_model, write_run
 from gradus.apps.trial_config import TrialConfigurator
 from gradus.errors import GradusError, SavedError
 from gradus.hyperparameters import find_hyperparameters, resolve
