@@ -167,7 +167,7 @@ def test_an_unexpected_error_shows_a_traceback_only_on_request(gradus, monkeypat
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(training, "train_run", fail)
+    monkeypatch.setattr(train_run, "train_run", fail)
     check(gradus, 1, ["RuntimeError: a bug", "GRADUS_TRACEBACK=1"], "train", "iris")
     monkeypatch.setenv("GRADUS_TRACEBACK", "1")
     with pytest.raises(RuntimeError, match="a bug"):
@@ -178,7 +178,7 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_run", stop)
+    monkeypatch.setattr(train_run, "train_run", stop)
     check(gradus, 1, ["Interrupted"], "train", "iris")
 
 

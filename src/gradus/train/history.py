@@ -18,8 +18,8 @@ class History(Mapping[str, np.ndarray]):
 
     `history["val_loss"]` is an array of shape `(epochs,)`. The layer statistics are in `probes`:
     arrays of shape `(epochs, segments, layers)` or `(epochs, segments, weights)`, NaN where nothing
-    was recorded; `layers` and `weights` are the paths along their last axes. `probes["loss"]` is the
-    loss of each segment, `(epochs, segments)`.
+    was recorded; `layers` and `weights` are the paths along their last axes. The loss of each
+    segment, `(epochs, segments)`, is `probes["loss"]`.
 
     Attributes:
         layers: paths of the layers with statistics.
