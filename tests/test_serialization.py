@@ -194,6 +194,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(trees)
 def test_plain_values_survive(value):
     assert same(through_json(value), value)

@@ -18,6 +18,7 @@ def test_a_lesson_is_printed_and_written(gradus, work):
     assert lesson.title in (work / "pages" / "perceptron.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_with_json_text_goes_to_standard_error(gradus, work):
     status, out, err = gradus("lesson", "perceptron", "--json")
     found = json.loads(out)

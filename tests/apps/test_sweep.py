@@ -123,6 +123,7 @@ def test_invalid_spaces(line, words):
 # --- a sweep -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work):
     record = gradus_json("sweep", file)
     run = work / record["run"]
@@ -148,6 +149,7 @@ def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work)
     assert [one["run"] for one in gradus_json("runs")["runs"]] == ["runs/iris-1", "runs/iris-2"]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_repeated_by_its_file(gradus_json, file, work):
     first = gradus_json("sweep", file, "--quiet")
     again = gradus_json("sweep", f"{first['run']}/sweep.toml", "--quiet")
@@ -156,6 +158,7 @@ def test_a_sweep_is_repeated_by_its_file(gradus_json, file, work):
     assert again["best"] == first["best"]
 
 
+@pytest.mark.slow
 def test_words_for_a_person_and_default_spaces(gradus, work):
     status, out, err = gradus("sweep", "iris", *QUICK[:4])
     assert status == 0, err
@@ -169,6 +172,7 @@ def test_words_for_a_person_and_default_spaces(gradus, work):
     assert written["network"]["layers"] == {"choice": [[16], [32], [64]]}
 
 
+@pytest.mark.slow
 def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     status, out, err = gradus("sweep", "iris", *QUICK, "--dropout", 0.1, "--quiet", "--json")
     assert status == 0
@@ -177,6 +181,7 @@ def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     assert json.loads(out)["trials"] == 3
 
 
+@pytest.mark.slow
 def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     flags = ("--search", "grid", "--learning-rate", 0.01, "--optimizer", "adam", "--seeds", 2)
     record = gradus_json("sweep", file, *flags, "--cv", 2, "--trials", 4)
@@ -187,6 +192,7 @@ def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_keeps_what_has_finished_and_resumes(
     gradus, gradus_json, file, monkeypatch
 ):
@@ -226,6 +232,7 @@ def test_an_interrupted_sweep_without_results_leaves_nothing(gradus, work, monke
     assert not list((work / "runs").glob("*"))
 
 
+@pytest.mark.slow
 def test_trials_that_all_diverge(gradus):
     flags = ("--optimizer", "sgd", "--learning-rate", 1e30, "--loss", "mse")
     status, _, err = gradus("sweep", "diabetes", *flags, *QUICK)

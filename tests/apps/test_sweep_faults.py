@@ -54,6 +54,7 @@ def table(run):
 # --- the best run ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
     gradus, file, work, trained
 ):
@@ -70,6 +71,7 @@ def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
     assert best.history["val_loss"].min() == pytest.approx(score, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
     gradus, file, work, monkeypatch
 ):
@@ -93,6 +95,7 @@ def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
 # --- a full disk -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch):
     gradus("sweep", file, "--out", "whole", "--quiet")
     replace = os.replace
@@ -131,6 +134,7 @@ def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeyp
 # --- storages ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_process_learns_that_the_sweep_is_in_use(gradus, file, work):
     gradus("sweep", file, "--out", "mine", "--quiet")
     with hold_lock(f"sqlite:///{work}/mine/trials.db", "sweep"):
@@ -157,6 +161,7 @@ def test_an_unreachable_storage_is_reported_before_training(gradus, file, work, 
 # --- the score of trials -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_trials_with_several_losses_are_scored_by_a_metric(gradus_json, gradus, file):
     file.write_text(SPACES + '[loss]\nname = {choice = ["mse", "mae"]}\n')
     record = gradus_json("sweep", file, "--search", "grid", "--dropout", 0, "--quiet")
@@ -198,6 +203,7 @@ def test_an_invalid_space_is_bad_usage(gradus, file, work, line, words):
     assert not (work / "runs").exists()
 
 
+@pytest.mark.slow
 def test_points_of_a_sobol_sequence_are_settings(gradus_json, file):
     file.write_text(SPACES.replace("{linspace = [0, 0.4, 5]}", "{uniform = [0, 0.4]}"))
     record = gradus_json("sweep", file, "--search", "sobol", "--quiet")

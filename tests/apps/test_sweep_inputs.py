@@ -49,6 +49,7 @@ def write_without_spaces(path, name, **settings):
     return path.parent / name
 
 
+@pytest.mark.slow
 def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, wide, work):
     record = gradus_json("sweep", "mine.toml", "--quiet")
     table = pl.read_parquet(f"{record['run']}/trials.parquet")
@@ -79,6 +80,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert found["metrics"]["accuracy"] == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     pytest.importorskip("optuna")
     whole = gradus_json("sweep", "mine.toml", "--quiet")
@@ -91,6 +93,7 @@ def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     assert again["metrics"] == pytest.approx(folds["metrics"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_seeds_of_the_order_and_weights_of_classes(gradus_json, wide, work):
     more = "shuffle_seed = {int_uniform = [1, 2]}\n" + PREPARED.replace(
         "epochs = 8", 'epochs = 8\nclass_weight = {choice = ["balanced", "none"]}'
@@ -108,6 +111,7 @@ def test_seeds_of_the_order_and_weights_of_classes(gradus_json, wide, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (60, 6, 6, 1)).astype(np.uint8)
@@ -130,6 +134,7 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     assert gradus("report", run)[0] == 0
 
 
+@pytest.mark.slow
 def test_images_that_are_augmented(gradus, gradus_json, work):
     (work / "mine.toml").write_text(
         'data = "digits"\n[augmentation]\nflip = {choice = ["none", "vertical"]}\n'
@@ -158,6 +163,7 @@ def test_images_that_are_augmented(gradus, gradus_json, work):
     assert (work / "0.csv").read_bytes() == (work / "1.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_losses_with_different_target_encodings(gradus, gradus_json, work):
     losses = '["sparse_categorical_crossentropy", "mse", "categorical_crossentropy"]'
     (work / "mine.toml").write_text(

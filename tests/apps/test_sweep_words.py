@@ -103,6 +103,7 @@ def test_a_resumed_sweep_keeps_its_settings(gradus, work, flags, words):
     assert "gradus sweep mine/sweep.toml" in err
 
 
+@pytest.mark.slow
 def test_a_storage_of_another_sweep_raises_without_python(gradus, work):
     pytest.importorskip("optuna")
     status, _, err = gradus("sweep", "iris", *QUICK, "--out", "mine", "--quiet")
@@ -133,6 +134,7 @@ def test_an_error_of_all_trials_names_none(gradus, work, flags, words):
     assert "None" not in err
 
 
+@pytest.mark.slow
 def test_folds_and_the_first_programs_are_announced(gradus):
     status, out, err = gradus("sweep", "iris", *QUICK, "--cv", 3)
     assert status == 0, err

@@ -27,6 +27,7 @@ def test_it_equals_least_squares(seed):
     assert all(after < before + 1e-6 for before, after in itertools.pairwise(losses))
 
 
+@pytest.mark.slow
 def test_the_path_drawn_ends_in_the_lowest_point():
     _, page, numbers = run_lesson("linear-regression", quiet=True, samples=30, epochs=400)
     surface, lines = (b.figure for b in page.blocks if isinstance(b, FigureBlock))

@@ -46,6 +46,7 @@ def test_non_saturating_losses_by_hand():
     assert losses(made(label_smoothing=0.1, end="sigmoid").build(X)) == pytest.approx(losses(model))
 
 
+@pytest.mark.slow
 def test_least_squares_losses_by_hand():
     model = made(loss="least_squares", label_smoothing=0.1).build(X)
     real, fake = scores(model)

@@ -100,6 +100,7 @@ def test_predictions_and_history_are_the_same(model, folder):
     assert loaded.history.seconds == model.history.seconds
 
 
+@pytest.mark.slow
 def test_the_history_is_a_table_that_others_read(model, folder):
     import polars
 
@@ -214,6 +215,7 @@ def test_saving_again_replaces_and_keeps_other_files(model, folder):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["write_arrays", "write_manifest", "_sync"])
 def test_a_failing_disk_leaves_the_former_whole(model, folder, monkeypatch, name):
     def full(*_, **__):

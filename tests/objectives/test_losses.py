@@ -290,6 +290,7 @@ def test_settings_are_leaves_so_that_values_neither_recompile_nor_differ_under_v
     np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(2)), st.sampled_from(range(len(LINKED))))
 def test_a_permutation_of_the_batch_permutes_the_losses(order, index):

@@ -117,6 +117,7 @@ def test_numbers_are_those_of_the_epoch_that_was_kept():
     assert training_metrics(history)["validation"] == {"loss": 5.0}
 
 
+@pytest.mark.slow
 def test_the_page_loads_nothing(digits, read):
     source = render(build_report(*digits))
     page = read(source)
@@ -212,6 +213,7 @@ def test_a_report_that_cannot_be_written_leaves_the_former(tmp_path, monkeypatch
         write_report(tmp_path / "nowhere" / "report.html", Report(title="Now"))
 
 
+@pytest.mark.slow
 def test_activation_histograms_are_shares_of_the_outputs(moons):
     model, x, _ = moons
     figure = figures.activation_histograms(model, x)

@@ -49,6 +49,7 @@ def test_parallel_axes_are_the_settings_and_the_score(sweep):
         assert place == pytest.approx(lowest if value is None else np.log10(value))
 
 
+@pytest.mark.slow
 def test_few_options_are_all_written_beside_their_axis(sweep):
     (trace,) = gr.figures.parallel(sweep).data
     axis = next(one for one in trace.dimensions if one.label == "optimizer.adam.learning_rate")

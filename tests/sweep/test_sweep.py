@@ -111,6 +111,7 @@ def test_arguments_of_fit_can_be_spaces():
     assert {one["batch_size"] for one in shown} == {8, 16}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["random", "sobol"])
 def test_values_depend_on_the_seed_and_are_in_their_spaces(search):
     def values(seed, trials=16):

@@ -74,12 +74,14 @@ def test_resumed_equals_uninterrupted(whole, saved):
     assert_same(fit(make(), 9, resume=saved), whole)
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(whole, saved):
     for epochs in (5, 7):
         fit(make(), epochs, resume=saved, checkpoint=saved)
     assert_same(fit(make(), 9, resume=saved), whole)
 
 
+@pytest.mark.slow
 def test_early_stopping_goes_on_counting(tmp_path):
     # A rate this large soon stops improving; the interruption falls between best and stop.
     quick = {"patience": 3, "restore_best": True, "probes": False}

@@ -158,12 +158,14 @@ def test_two_devices_train_as_one(case, folder, alone):
             close(name, got[name], values)
 
 
+@pytest.mark.slow
 def test_each_device_computes_its_share(folder):
     rows = json.loads((folder / "facts.json").read_text())["rows"]
     assert 16 in rows  # of a batch of 32
     assert 32 not in rows
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_and_end_equal(folder, alone):
     with np.load(folder / "process_0.npz") as one, np.load(folder / "process_1.npz") as other:
         for name in one:
@@ -173,6 +175,7 @@ def test_two_processes_train_as_one_and_end_equal(folder, alone):
             close(name, one[name], alone[name][:3])
 
 
+@pytest.mark.slow
 def test_the_first_process_writes_checkpoints_that_one_device_goes_on_from(folder, alone):
     assert not (folder / "1" / "checkpoint").exists()
     model = train("even", resume=folder / "0" / "checkpoint")
@@ -180,6 +183,7 @@ def test_the_first_process_writes_checkpoints_that_one_device_goes_on_from(folde
         close(name, values, alone[name])
 
 
+@pytest.mark.slow
 def test_on_one_device_nothing_changes_and_nothing_recompiles(alone):
     before = run_epochs._cache_size()
     everything = "all" if jax.device_count() == 1 else None

@@ -108,6 +108,7 @@ def test_trainings_of_different_kinds_join_in_one_history():
     assert history.frame().height == 6
 
 
+@pytest.mark.slow
 def test_plain_lines_say_epoch_numbers_rate_and_what_is_left(capsys):
     model().fit(X, Y, epochs=4)
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -118,6 +119,7 @@ def test_plain_lines_say_epoch_numbers_rate_and_what_is_left(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learned():
     m = model()
 

@@ -151,6 +151,7 @@ def test_a_given_width_is_neither_measured_nor_looked_up(measured, used, folder)
             Local(width=wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

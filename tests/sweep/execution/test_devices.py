@@ -114,6 +114,7 @@ def test_members_on_two_devices_equal_those_on_one(case, said):
         assert min(alone["epochs"]) < 5
 
 
+@pytest.mark.slow
 def test_both_devices_are_measured(said):
     tried, slowest, devices = said["measured"]
     assert tried >= 3  # one member, several, and both devices

@@ -190,12 +190,14 @@ def test_running_trials_continue_on_other_nodes(nodes):
     same(sweep, swept("local", **options))
 
 
+@pytest.mark.slow
 def test_an_error_in_a_task_is_raised_here(nodes):
     with pytest.raises(GradusError, match=r"^I am a stranger here") as caught:
         swept("ray", space(Stranger()))
     assert type(caught.value) is GradusError
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_trials_and_frees_the_nodes(nodes, tmp_path, monkeypatch):
     import ray
 
@@ -252,6 +254,7 @@ def test_smaller_nodes_may_take_over(nodes, tmp_path, monkeypatch):
     same(sweep, swept("local", space(Doomed(str(tmp_path))), 2))
 
 
+@pytest.mark.slow
 def test_from_outside_the_cluster(nodes):
     import ray
 
@@ -285,6 +288,7 @@ def test_tasks_are_sized_to_the_nodes():
     assert plan_tasks([large, {"CPU": 8.0, "GPU": 4.0}], None, 1) == TaskLayout(2, 4)
 
 
+@pytest.mark.slow
 def test_mistakes_say_what_to_write(monkeypatch):
     with pytest.raises(GradusError, match=r"executor 'rey'.*Did you mean 'ray'"):
         gr.Sweep(space(), executor="rey")

@@ -184,6 +184,7 @@ def test_vectorized_members_are_fused_and_the_best_trains_further():
     assert mapped.best.fit(X, Y, **(FIT | {"epochs": 2})).epochs == 5
 
 
+@pytest.mark.slow
 def test_another_machine_fuses_the_same_choices():
     sweep, _ = swept(model(gr.choice("relu", "tanh"), gr.choice(gr.SGD(0.1), gr.Adam(0.01))))
     source = sweep._runner.factory

@@ -148,6 +148,7 @@ def test_inputs_of_one_shape_share_one_program():
     assert counts(4) == counts(1) > 0
 
 
+@pytest.mark.slow
 def test_an_ensemble_uses_only_trials_with_the_best_ones_inputs():
     sweep = gr.Sweep(model(rate=gr.choice(0.01, 0.02, 0.05)), search="grid")
     sweep.fit(kinds(), Y, verbose=False, **FIT)

@@ -58,6 +58,7 @@ def test_it_predicts_the_mean_of_the_best(sweep, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_more_than_all_trials_is_all(sweep):
     every = [sweep.member_models(trial)[0] for trial in sweep.trials]
     np.testing.assert_allclose(sweep.ensemble(99).predict(X), mean(every, X), rtol=2e-6, atol=1e-7)

@@ -156,6 +156,7 @@ def test_a_diverged_trial_continues_from_another():
         gr.PopulationBased(0)
 
 
+@pytest.mark.slow
 def test_patience_and_the_best_epoch_go_with_the_weights():
     made = gr.Sweep(space(), 6, strategy=gr.PopulationBased(2))
     made.fit(X, Y, epochs=9, patience=3, **FIT)
