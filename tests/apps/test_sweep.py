@@ -149,6 +149,7 @@ def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work)
     assert [one["run"] for one in gradus_json("runs")["runs"]] == ["runs/iris-1", "runs/iris-2"]
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_sweep_is_repeated_by_its_file(gradus_json, file, work):
     first = gradus_json("sweep", file, "--quiet")
@@ -172,6 +173,7 @@ def test_words_for_a_person_and_default_spaces(gradus, work):
     assert written["network"]["layers"] == {"choice": [[16], [32], [64]]}
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     status, out, err = gradus("sweep", "iris", *QUICK, "--dropout", 0.1, "--quiet", "--json")
@@ -181,6 +183,7 @@ def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     assert json.loads(out)["trials"] == 3
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     flags = ("--search", "grid", "--learning-rate", 0.01, "--optimizer", "adam", "--seeds", 2)
@@ -192,6 +195,7 @@ def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_an_interrupted_sweep_keeps_what_has_finished_and_resumes(
     gradus, gradus_json, file, monkeypatch

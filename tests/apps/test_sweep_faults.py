@@ -95,6 +95,7 @@ def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
 # --- a full disk -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch):
     gradus("sweep", file, "--out", "whole", "--quiet")
@@ -134,6 +135,7 @@ def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeyp
 # --- storages ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_second_process_learns_that_the_sweep_is_in_use(gradus, file, work):
     gradus("sweep", file, "--out", "mine", "--quiet")
@@ -161,6 +163,7 @@ def test_an_unreachable_storage_is_reported_before_training(gradus, file, work, 
 # --- the score of trials -----------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_trials_with_several_losses_are_scored_by_a_metric(gradus_json, gradus, file):
     file.write_text(SPACES + '[loss]\nname = {choice = ["mse", "mae"]}\n')
@@ -203,6 +206,7 @@ def test_an_invalid_space_is_bad_usage(gradus, file, work, line, words):
     assert not (work / "runs").exists()
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_points_of_a_sobol_sequence_are_settings(gradus_json, file):
     file.write_text(SPACES.replace("{linspace = [0, 0.4, 5]}", "{uniform = [0, 0.4]}"))

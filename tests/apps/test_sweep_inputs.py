@@ -49,6 +49,7 @@ def write_without_spaces(path, name, **settings):
     return path.parent / name
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, wide, work):
     record = gradus_json("sweep", "mine.toml", "--quiet")
@@ -80,6 +81,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert found["metrics"]["accuracy"] == pytest.approx(right)
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     pytest.importorskip("optuna")
@@ -93,6 +95,7 @@ def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     assert again["metrics"] == pytest.approx(folds["metrics"], rel=1e-3)
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_seeds_of_the_order_and_weights_of_classes(gradus_json, wide, work):
     more = "shuffle_seed = {int_uniform = [1, 2]}\n" + PREPARED.replace(
@@ -134,6 +137,7 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     assert gradus("report", run)[0] == 0
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_images_that_are_augmented(gradus, gradus_json, work):
     (work / "mine.toml").write_text(
@@ -163,6 +167,7 @@ def test_images_that_are_augmented(gradus, gradus_json, work):
     assert (work / "0.csv").read_bytes() == (work / "1.csv").read_bytes()
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_losses_with_different_target_encodings(gradus, gradus_json, work):
     losses = '["sparse_categorical_crossentropy", "mse", "categorical_crossentropy"]'

@@ -75,6 +75,7 @@ def test_digits_are_learned_with_defaults(gradus_json):
     assert record["split"] == "validation"
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     first = gradus_json("train", flowers, "--target", "kind", *QUICK, "--dropout", 0.3, "--seed", 5)
@@ -89,6 +90,7 @@ def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     assert texts[0] == texts[1]
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, flowers, work):
     (work / "sub").mkdir()
@@ -108,6 +110,7 @@ def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, f
     assert written["optimizer"] == {"name": "adam"}
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     gradus, gradus_json, monkeypatch, work
@@ -176,6 +179,7 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, 
     assert record["metrics"] == record["parts"]["test"]
 
 
+@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_no_validation_trains_on_every_row(gradus_json):
     record = gradus_json("train", "iris", "--validation", 0, *QUICK)

@@ -48,8 +48,11 @@ def swept(space, trials=None, fuse=True, x=X, y=Y, search="grid", **options):
 
 def equal(sweep, models, x=X, y=Y):
     """Each trial equals the model trained by `fit`, up to rounding."""
-    assert len(sweep.trials) == len(models)
-    for trial, alone in zip(sweep.trials, models, strict=True):
+    equal_trials(sweep, sweep.trials, models, x, y)
+
+
+def equal_trials(sweep, trials, models, x, y):
+    for trial, alone in zip(trials, models, strict=True):
         alone.fit(x, y, validation_split=0.2, **FIT)
         (made,) = sweep.member_models(trial)
         np.testing.assert_allclose(made.history["val_loss"], alone.history["val_loss"], rtol=1e-4)
@@ -60,7 +63,7 @@ def equal(sweep, models, x=X, y=Y):
 
 @pytest.mark.slow
 def test_activations_share_one_program():
-    names = ("relu", "gelu", gr.activations.tanh, "softmax", None, "selu")
+    names = ("relu", gr.activations.tanh, "softmax", None)
     sweep, programs = swept(model(gr.choice(*names)))
     assert (programs, sweep.fused) == (1, ("dense.activation",))
     equal(sweep, [model(name) for name in names])
@@ -108,12 +111,14 @@ def test_both_with_a_convolution_and_widths():
     order = [tuple(trial.values[name] for name in sweep.hypers) for trial in sweep.trials]
     assert sorted(order) == sorted(itertools.product((0, 1), repeat=3))
     kinds = [name.split(".")[-1] for name in sweep.hypers]
+    # Half of them, in which each choice meets each other one; every model alone is a program.
+    trials = [trial for trial, places in zip(sweep.trials, order, strict=True) if sum(places) % 2]
     models = []
-    for places in order:
-        drawn = dict(zip(kinds, places, strict=True))
+    for trial in trials:
+        drawn = dict(zip(kinds, (trial.values[name] for name in sweep.hypers), strict=True))
         width = 3 + drawn["units"]
         models.append(made(names[drawn["activation"]], rules[drawn["optimizer"]], width))
-    equal(sweep, models, x=x)
+    equal_trials(sweep, trials, models, x, Y)
 
 
 @pytest.mark.slow
