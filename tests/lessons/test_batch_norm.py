@@ -8,7 +8,7 @@ from gradus.lessons.page import Page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0])
 def test_with_it_more_scales_learn_and_they_learn_faster(seed):
     found = lesson(Page(quiet=True), scales=8, depth=4, width=32, epochs=15, seed=seed)
     assert found["share_of_scales_with"] >= 0.5
