@@ -11,7 +11,7 @@ ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"
 class GradusError(ValueError):
     """An invalid input; the message says what was given, where, and what to write instead.
 
-    Example:
+    Examples:
         >>> try:
         ...     gr.uniform(1, 0)
         ... except gr.GradusError as error:

@@ -152,7 +152,7 @@ def choice(*options: Any, name: str | None = None) -> Any:
     Raises:
         GradusError: for no options.
 
-    Example:
+    Examples:
         >>> activation = gr.choice("relu", "tanh")
         >>> gr.Dense(64, activation).activation.labels
         ['relu', 'tanh']
@@ -173,7 +173,7 @@ def uniform(low: float, high: float, name: str | None = None) -> Any:
     Raises:
         GradusError: for anything but numbers, or if `low` is more than `high`.
 
-    Example:
+    Examples:
         >>> rate = gr.uniform(0.0, 0.5)
         >>> gr.Dropout(rate).rate
         uniform(0.0, 0.5)
@@ -189,7 +189,7 @@ def log_uniform(low: float, high: float, name: str | None = None) -> Any:
     Raises:
         GradusError: for numbers that are not above 0, or if `low` is more than `high`.
 
-    Example:
+    Examples:
         >>> round(gr.log_uniform(1e-4, 1e-2).value_at(0.5), 6)
         0.001
     """
@@ -202,7 +202,7 @@ def int_uniform(low: int, high: int, name: str | None = None) -> Any:
     Raises:
         GradusError: for anything but whole numbers, or if `low` is more than `high`.
 
-    Example:
+    Examples:
         >>> layers = gr.int_uniform(1, 3)
         >>> [layers.value_at(fraction) for fraction in (0.0, 0.5, 0.99)]
         [1, 2, 3]
@@ -216,7 +216,7 @@ def linspace(low: float, high: float, count: int, name: str | None = None) -> An
     Raises:
         GradusError: as `uniform`, or for a count below 2.
 
-    Example:
+    Examples:
         >>> gr.linspace(0, 1, 5).options
         (0.0, 0.25, 0.5, 0.75, 1.0)
     """
@@ -231,7 +231,7 @@ def logspace(low: float, high: float, count: int, name: str | None = None) -> An
     Raises:
         GradusError: as `log_uniform`, or for a count below 2.
 
-    Example:
+    Examples:
         >>> gr.logspace(1e-4, 1e-1, 4).options
         (0.0001, 0.001, 0.01, 0.1)
     """

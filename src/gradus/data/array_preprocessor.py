@@ -24,7 +24,7 @@ class Scaling:
         mean: one number, or one for each column (each channel of an image).
         std: likewise; never 0.
 
-    Example:
+    Examples:
         >>> scaling = gr.data.Scaling.fit(np.array([[0.0, 10.0], [2.0, 30.0]]))
         >>> scaling
         Scaling(mean=(1.0, 20.0), std=(1.0, 10.0))
@@ -87,7 +87,7 @@ class ArrayPreprocessor:
         target: the target's kind and scale, or None.
         size: (height, width) that images are resized to; None leaves them unchanged.
 
-    Example:
+    Examples:
         >>> fitted = gr.data.ArrayPreprocessor.fit(np.array([[0.0], [2.0]]), ["no", "yes"])
         >>> fitted.transform([[2.0]]).tolist(), fitted.transform_target(["yes"]).tolist()
         ([[1.0]], [1])
@@ -207,7 +207,7 @@ def preprocessor_from_dict(saved: dict[str, Any]) -> Preprocessor:
     Raises:
         SavedError: if `saved` is not such a dict.
 
-    Example:
+    Examples:
         >>> preprocessor = gr.data.TablePreprocessor.fit({"age": [20, 30, 60]})
         >>> gr.data.preprocessor_from_dict(preprocessor.to_dict()) == preprocessor
         True

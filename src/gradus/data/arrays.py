@@ -27,7 +27,7 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         DataError: if the values are text or objects, have missing entries, rows of unequal length
             or no axis of rows, or do not fit into 32 bits.
 
-    Example:
+    Examples:
         >>> gr.data.as_array([[1, 2], [3, 4]]).dtype, gr.data.as_array([0.5]).dtype
         (dtype('int32'), dtype('float32'))
     """
@@ -127,7 +127,7 @@ def as_tree(x: Any, name: str = "x") -> Any:
         DataError: as `as_array`, naming the input; or if a dict is empty or has a key that is not
             a string.
 
-    Example:
+    Examples:
         >>> inputs = gr.data.as_tree({"image": np.zeros((2, 8, 8)), "age": [20, 30]})
         >>> {name: (x.shape, x.dtype.name) for name, x in inputs.items()}
         {'image': ((2, 8, 8), 'float32'), 'age': ((2,), 'int32')}
@@ -167,7 +167,7 @@ def check_finite(tree: Any, name: str = "x") -> None:
     Raises:
         DataError: with their number, and the row and column of the first.
 
-    Example:
+    Examples:
         >>> gr.data.check_finite(np.array([[1.0, 2.0], [3.0, np.nan]]))
         Traceback (most recent call last):
         gradus.errors.DataError: x has 1 value that is not finite (1 NaN, 0 infinite), the first ...
@@ -212,7 +212,7 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
     Raises:
         DataError: if the numbers of rows differ, or there are no rows.
 
-    Example:
+    Examples:
         >>> gr.data.check_same_length(np.zeros((3, 2)), np.zeros(3))
         3
     """

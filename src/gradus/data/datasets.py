@@ -38,7 +38,7 @@ class Dataset:
         target: for a table, the target column of x.
         scaling: known constants for x (images: 0 and 255), or None.
 
-    Example:
+    Examples:
         >>> data = gr.data.load("iris")
         >>> print(data.describe())
         iris: 150 rows, shape (4,)
@@ -246,7 +246,7 @@ def _balanced_labels(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Return two interleaving half circles: (cos t, sin t) and (1 - cos t, ½ - sin t).
 
-    Example:
+    Examples:
         >>> data = gr.data.two_moons(200, noise=0.1)
         >>> data.x.shape, np.bincount(data.y).tolist()
         ((200, 2), [100, 100])
@@ -262,7 +262,7 @@ def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
 def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.5) -> Dataset:
     """Return a circle of radius 1 (class 0) around one of radius `factor` (class 1).
 
-    Example:
+    Examples:
         >>> data = gr.data.circles(4, noise=0, factor=0.5)
         >>> np.abs(data.x[:, 0]).round(2).tolist(), data.y.tolist()
         ([1.0, 0.5, 1.0, 0.5], [0, 1, 0, 1])
@@ -282,7 +282,7 @@ def spirals(
 ) -> Dataset:
     """Return spiral arms from the origin to radius 1, each turned by 2π / `classes`.
 
-    Example:
+    Examples:
         >>> data = gr.data.spirals(90, classes=3)
         >>> data.class_names, np.bincount(data.y).tolist()
         (('0', '1', '2'), [30, 30, 30])
@@ -299,7 +299,7 @@ def spirals(
 def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Return points at the corners of the unit square, with y = x₁ xor x₂.
 
-    Example:
+    Examples:
         >>> data = gr.data.xor(4, noise=0)
         >>> data.x.tolist(), data.y.tolist()
         ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
@@ -315,7 +315,7 @@ def blobs(
 ) -> Dataset:
     """Return Gaussian clouds of deviation `noise` around centers drawn from U(-5, 5).
 
-    Example:
+    Examples:
         >>> gr.data.blobs(100, classes=5, features=10).x.shape
         (100, 10)
     """

@@ -29,7 +29,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         DataError: if the file is absent or truncated, its magic number is wrong, or its size does
             not fit the shape in its header.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "labels-idx1-ubyte")
@@ -86,7 +86,7 @@ def read_idx_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Datase
     Raises:
         DataError: if there is no pair of files, or images and labels differ in number.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 255])
         >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 3, 4])
@@ -137,7 +137,7 @@ def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Data
         DataError: if there are fewer than two classes, a class has no images, or a file cannot
             be read as an image.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:

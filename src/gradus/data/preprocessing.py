@@ -30,7 +30,7 @@ class Preprocessing:
     Raises:
         GradusError: for an unknown value, with the nearest known one.
 
-    Example:
+    Examples:
         >>> settings = gr.data.Preprocessing(scaling="minmax")
         >>> data = gr.data.load("wine")
         >>> x, y = data.xy(data.preprocessor(settings))

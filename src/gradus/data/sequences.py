@@ -45,7 +45,7 @@ def pad_sequences(
             differ.
         GradusError: for a side other than "pre" and "post", or an invalid `maxlen`.
 
-    Example:
+    Examples:
         >>> gr.data.pad_sequences([[1, 2, 3], [4]]).tolist()
         [[1, 2, 3], [4, 0, 0]]
     """
@@ -94,7 +94,7 @@ def windows(
             of axes.
         GradusError: for a length, horizon or stride that is not a whole number of at least 1.
 
-    Example:
+    Examples:
         >>> x, y = gr.data.windows([1, 2, 3, 4, 5], length=3)
         >>> x[..., 0].tolist(), y.tolist()
         ([[1, 2, 3], [2, 3, 4]], [[4], [5]])
@@ -138,7 +138,7 @@ class TextVectorizer:
     Raises:
         GradusError: for an unknown mode, or an invalid size.
 
-    Example:
+    Examples:
         >>> vectorizer = gr.data.TextVectorizer().fit(["the cat", "the dog"])
         >>> vectorizer.transform(["the dog", "bird"]).tolist()
         [[2, 4], [1, 0]]

@@ -53,7 +53,7 @@ def load(
     Raises:
         DataError: if there is no such source, with the nearest name, or it cannot be read.
 
-    Example:
+    Examples:
         >>> gr.data.load("digits").x.shape
         (1797, 8, 8, 1)
         >>> data = gr.data.load({"age": [20, 40, 60], "paid": ["no", "yes", "yes"]}, target="paid")

@@ -28,7 +28,7 @@ def split(
     Raises:
         DataError: if the share is not between 0 and 1, or there are fewer than two rows.
 
-    Example:
+    Examples:
         >>> train, validation = gr.data.split(100, share=0.2)
         >>> len(train), len(validation)
         (80, 20)
@@ -72,7 +72,7 @@ def k_folds(
     Raises:
         DataError: if k is not in that range.
 
-    Example:
+    Examples:
         >>> for train, validation in gr.data.k_folds(6, k=3):
         ...     print(len(train), len(validation))
         4 2

@@ -43,7 +43,7 @@ class TablePreprocessor:
         target: the target's kind and scale, or None.
         notes: what was dropped, and other observations, in sentences.
 
-    Example:
+    Examples:
         >>> table = {"age": [20, 30, None], "job": ["cook", "judge", "cook"], "pay": [3, 5, 4]}
         >>> preprocessor = gr.data.TablePreprocessor.fit(table, target="pay")
         >>> preprocessor.feature_names

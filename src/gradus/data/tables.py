@@ -36,7 +36,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
         DataError: if the file is absent, empty, not text or truncated, or has no header, no rows,
             a duplicate column name, or rows of unequal length.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "people.csv")

@@ -30,7 +30,7 @@ class Target:
         mean: of each regression output, in the target's units.
         std: likewise.
 
-    Example:
+    Examples:
         >>> target = gr.data.Target.fit(["no", "yes", "no"])
         >>> target.task, target.transform(["yes", "no"]).tolist()
         ('binary', [1, 0])

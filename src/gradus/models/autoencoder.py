@@ -147,7 +147,7 @@ class Autoencoder(BaseAutoencoder):
         GradusError: for no widths, an encoder that has no mirror image, or tied weights with a
             decoder.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).normal(size=(32, 6))
         >>> model = gr.Autoencoder([4, 2])
         >>> history = model.fit(x, epochs=2, verbose=False)
@@ -218,7 +218,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     Raises:
         GradusError: for an unknown noise, with the nearest name, and as `Autoencoder`.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).uniform(size=(32, 6))
         >>> model = gr.DenoisingAutoencoder([3], noise="masking", level=0.5)
         >>> history = model.fit(x, epochs=2, verbose=False)

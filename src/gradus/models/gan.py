@@ -193,7 +193,7 @@ class GAN(Model):
     Raises:
         GradusError: for an unknown loss, with the nearest name.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).normal(5, 1, size=(32, 2))
         >>> gan = gr.GAN(gr.mlp([8, 2]), gr.mlp([8, 1]), code=4)
         >>> history = gan.fit(x, epochs=2, verbose=False)

@@ -64,7 +64,7 @@ def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[
     Raises:
         GradusError: if the model is not built, or x and y do not fit it.
 
-    Example:
+    Examples:
         >>> x = np.ones((4, 3), np.float32)
         >>> model = gr.Model(gr.mlp([5, 2]), "mse").build(x)
         >>> layers = gr.inside(model, x, np.zeros((4, 2)))
@@ -111,7 +111,7 @@ def check_gradients(
     Raises:
         GradusError: if the model is not built, or x and y do not fit it.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
         >>> model = gr.Model(gr.mlp([5, 2], "tanh"), "mse").build(x)
         >>> max(gr.check_gradients(model, x, np.zeros((4, 2))).values()) < 1e-6

@@ -36,7 +36,7 @@ def mlp(
     Raises:
         GradusError: if `widths` is empty or not a list.
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.mlp([8, 3], output_activation="softmax"), 0, np.ones((5, 4)))
         >>> net(np.ones((5, 4))).shape
         (5, 3)

@@ -55,7 +55,7 @@ class Model(BaseModel):
     Raises:
         GradusError: for unknown names, with the nearest valid one.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
         >>> net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(2, "softmax")])
         >>> model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.05), ["accuracy"])

@@ -70,7 +70,7 @@ class Perceptron(Model):
         learning_rate: η; with weights of zero and θ = 0 its value does not change the decisions.
         threshold: θ.
 
-    Example:
+    Examples:
         >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
         >>> model = gr.Perceptron()
         >>> history = model.fit(x, x.all(1), epochs=20, verbose=False)  # AND

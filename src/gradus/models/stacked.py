@@ -57,7 +57,7 @@ class StackedAutoencoder(BaseAutoencoder):
     Raises:
         GradusError: for no widths, or an unknown noise, with the nearest name.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).normal(size=(32, 6))
         >>> model = gr.StackedAutoencoder([4, 2])
         >>> list(model.pretrain(x, epochs=1, verbose=False))

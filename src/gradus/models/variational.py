@@ -86,7 +86,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     Raises:
         GradusError: for no widths, or an encoder that has no mirror image.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).uniform(size=(32, 6))
         >>> model = gr.VariationalAutoencoder([4], code=2)
         >>> history = model.fit(x, epochs=2, verbose=False)

@@ -43,7 +43,7 @@ class ActivationInfo:
         saturated: whether the derivative at each output y is (nearly) zero, as a function from y
             to an array of bool; None if y alone does not tell, or nothing saturates.
 
-    Example:
+    Examples:
         >>> gr.activations.info("sigmoid").range
         (0, 1)
     """
@@ -77,7 +77,7 @@ def get(activation: str | Activation | None) -> Activation:
     Raises:
         GradusError: for an unknown name (with the nearest one) or any other type.
 
-    Example:
+    Examples:
         >>> gr.activations.get("relu") is gr.activations.relu
         True
     """
@@ -96,7 +96,7 @@ def get(activation: str | Activation | None) -> Activation:
 def info(activation: str | Activation | None) -> ActivationInfo:
     """Return the properties of an activation; of an unregistered function nothing is known.
 
-    Example:
+    Examples:
         >>> gr.activations.info("tanh").range
         (-1, 1)
         >>> gr.activations.info("tanh").saturated(np.array([0.5, 1.0])).tolist()
@@ -108,7 +108,7 @@ def info(activation: str | Activation | None) -> ActivationInfo:
 def has_zero_gradient(activation: str | Activation | None) -> bool:
     """Return whether the derivative is zero everywhere, so no gradient passes.
 
-    Example:
+    Examples:
         >>> [gr.activations.has_zero_gradient(name) for name in ("step", "step_ste", "relu")]
         [True, False, False]
     """
@@ -132,7 +132,7 @@ def _zero_where(condition: Array, x: Array) -> Array:
 def linear(x: Array) -> Array:
     """Linear (identity): y = x; dy/dx = 1; range (-∞, ∞).
 
-    Example:
+    Examples:
         >>> gr.activations.linear(jnp.array([-2.0, 3.0])).tolist()
         [-2.0, 3.0]
     """
@@ -145,7 +145,7 @@ def step(x: Array) -> Array:
 
     No gradient passes: see `straight_through`. Source: Rosenblatt, 1958 (the perceptron).
 
-    Example:
+    Examples:
         >>> gr.activations.step(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 1.0]
     """
@@ -159,7 +159,7 @@ def sign(x: Array) -> Array:
 
     No gradient passes: see `straight_through`. Source: Widrow & Hoff, 1960 (Adaline).
 
-    Example:
+    Examples:
         >>> gr.activations.sign(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [-1.0, 0.0, 1.0]
     """
@@ -174,7 +174,7 @@ def straight_through(activation: Activation) -> Activation:
     train a step. Registered as "step_ste" and "sign_ste".
     Source: Bengio, Léonard & Courville, 2013; the clip: Hubara et al., 2016.
 
-    Example:
+    Examples:
         >>> relaxed = gr.activations.straight_through(gr.activations.step)
         >>> float(relaxed(0.5)), float(jax.grad(relaxed)(0.5)), float(jax.grad(relaxed)(2.0))
         (1.0, 1.0, 0.0)
@@ -212,7 +212,7 @@ def sigmoid(x: Array) -> Array:
 
     Saturated where |x| > 5. Source: Rumelhart, Hinton & Williams, 1986.
 
-    Example:
+    Examples:
         >>> [round(float(gr.sigmoid(x)), 2) for x in (-2, 0, 2)]
         [0.12, 0.5, 0.88]
     """
@@ -234,7 +234,7 @@ def hard_sigmoid(x: Array) -> Array:
     Saturated where it is 0 or 1. Source: Courbariaux et al., 2015; this slope: Howard et al.,
     2019, and Keras 3.
 
-    Example:
+    Examples:
         >>> gr.activations.hard_sigmoid(jnp.array([-3.0, 0.0, 4.0])).tolist()
         [0.0, 0.5, 1.0]
     """
@@ -252,7 +252,7 @@ def tanh(x: Array) -> Array:
 
     Saturated where |x| > 5. Source: LeCun et al., 1998 ("Efficient BackProp").
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.tanh(x)), 2) for x in (-2, 0, 2)]
         [-0.96, 0.0, 0.96]
     """
@@ -270,7 +270,7 @@ def softsign(x: Array) -> Array:
 
     Saturated where |y| > 0.9, that is |x| > 9, dy/dx < 0.01. Source: Turian et al., 2009.
 
-    Example:
+    Examples:
         >>> gr.activations.softsign(jnp.array([-3.0, 0.0, 1.0])).tolist()
         [-0.75, 0.0, 0.5]
     """
@@ -289,7 +289,7 @@ def relu(x: Array) -> Array:
     Zero outputs are normal, so none counts as saturated; a unit that is zero for every sample is
     silent. Source: Nair & Hinton, 2010; Glorot, Bordes & Bengio, 2011.
 
-    Example:
+    Examples:
         >>> gr.activations.relu(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 3.0]
     """
@@ -308,7 +308,7 @@ def relu6(x: Array) -> Array:
 
     Saturated where it is 6; silent at 0, like ReLU. Source: Krizhevsky, 2010.
 
-    Example:
+    Examples:
         >>> gr.activations.relu6(jnp.array([-2.0, 3.0, 8.0])).tolist()
         [0.0, 3.0, 6.0]
     """
@@ -322,7 +322,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
 
     `negative_slope` is a, 0.2 as in Keras (the paper has 0.01). Source: Maas et al., 2013.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.leaky_relu(x, 0.1)), 2) for x in (-2, 0, 2)]
         [-0.2, 0.0, 2.0]
     """
@@ -342,7 +342,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     dy/dx = 1 where x > 0, else α exp(x). Saturated where x < -5 (for α = 1).
     Source: Clevert, Unterthiner & Hochreiter, 2016.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.elu(x)), 2) for x in (-2, 0, 2)]
         [-0.86, 0.0, 2.0]
     """
@@ -365,7 +365,7 @@ def selu(x: Array) -> Array:
     dy/dx = λ where x > 0, else λα exp(x). Saturated where x < -5. Meant for LeCun-normal
     weights. Source: Klambauer et al., 2017.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.selu(x)), 2) for x in (-2, 0, 2)]
         [-1.52, 0.0, 2.1]
     """
@@ -384,7 +384,7 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     dy/dx = Φ(x) + x φ(x), φ the normal density. With `approximate`, Φ(x) is
     ½ (1 + tanh(√(2/π) (x + 0.044715 x³))). Source: Hendrycks & Gimpel, 2016.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.gelu(x)), 2) for x in (-2, 0, 2)]
         [-0.05, 0.0, 1.95]
     """
@@ -406,7 +406,7 @@ def silu(x: Array) -> Array:
 
     Source: Elfwing, Uchibe & Doya, 2018; Ramachandran, Zoph & Le, 2017 (swish).
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.silu(x)), 2) for x in (-2, 0, 2)]
         [-0.24, 0.0, 1.76]
     """
@@ -425,7 +425,7 @@ def softplus(x: Array) -> Array:
 
     Saturated where x < -5. Source: Dugas et al., 2001.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.softplus(x)), 2) for x in (-2, 0, 2)]
         [0.13, 0.69, 2.13]
     """
@@ -445,7 +445,7 @@ def mish(x: Array) -> Array:
 
     dy/dx = t + x (1 - t²) σ(x), t = tanh(softplus(x)). Source: Misra, 2020.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.mish(x)), 2) for x in (-2, 0, 2)]
         [-0.25, 0.0, 1.94]
     """
@@ -457,7 +457,7 @@ def mish(x: Array) -> Array:
 def exponential(x: Array) -> Array:
     """Exponential: y = exp(x); dy/dx = y; range (0, ∞). The inverse link of Poisson regression.
 
-    Example:
+    Examples:
         >>> [round(float(gr.activations.exponential(x)), 2) for x in (-2, 0, 2)]
         [0.14, 1.0, 7.39]
     """
@@ -470,7 +470,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
 
     ∂y_i/∂x_j = y_i (δ_ij - y_j). Source: Bridle, 1990.
 
-    Example:
+    Examples:
         >>> print(np.asarray(gr.softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
         [0.09 0.24 0.67]
     """
@@ -488,7 +488,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
     ∂y_i/∂x_j = δ_ij - exp(y_j). Source: Bridle, 1990.
 
-    Example:
+    Examples:
         >>> print(np.asarray(gr.activations.log_softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
         [-2.41 -1.41 -0.41]
     """

@@ -38,7 +38,7 @@ def get(initializer: str | Initializer) -> Initializer:
     Raises:
         GradusError: for an unknown name (with the nearest one) or any other type.
 
-    Example:
+    Examples:
         >>> gr.initializers.get("he_normal")
         HeNormal(mode='fan_in', truncated=True)
     """
@@ -63,7 +63,7 @@ def draw_weight(
     Raises:
         GradusError: if its result is not an array of numbers of that shape.
 
-    Example:
+    Examples:
         >>> generator = np.random.default_rng(0)
         >>> gr.initializers.draw_weight("glorot_uniform", generator, (4, 3)).shape
         (4, 3)
@@ -90,7 +90,7 @@ def fans(shape: Shape) -> tuple[int, int]:
     multiplied by the window's size. Both fans of a vector of length n are n. Grouped convolutions
     are not special: `in` is that of the kernel.
 
-    Example:
+    Examples:
         >>> gr.initializers.fans((784, 10)), gr.initializers.fans((3, 3, 16, 32))
         ((784, 10), (144, 288))
     """
@@ -106,7 +106,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 class Zeros:
     """All 0: right for biases, wrong for kernels, whose units would all remain equal.
 
-    Example:
+    Examples:
         >>> gr.initializers.Zeros()(np.random.default_rng(0), (3,)).tolist()
         [0.0, 0.0, 0.0]
     """
@@ -121,7 +121,7 @@ class Zeros:
 class Ones:
     """All 1.
 
-    Example:
+    Examples:
         >>> gr.initializers.Ones()(np.random.default_rng(0), (3,)).tolist()
         [1.0, 1.0, 1.0]
     """
@@ -136,7 +136,7 @@ class Ones:
 class Constant:
     """All `value`.
 
-    Example:
+    Examples:
         >>> gr.initializers.Constant(0.5)(np.random.default_rng(0), (3,)).tolist()
         [0.5, 0.5, 0.5]
     """
@@ -153,7 +153,7 @@ class Constant:
 class Identity:
     """The identity matrix times `gain`; ones on the main diagonal if it is not square.
 
-    Example:
+    Examples:
         >>> gr.initializers.Identity(gain=2.0)(np.random.default_rng(0), (2, 2)).tolist()
         [[2.0, 0.0], [0.0, 2.0]]
     """
@@ -172,7 +172,7 @@ class Identity:
 class RandomNormal:
     """Normal: N(mean, stddev²).
 
-    Example:
+    Examples:
         >>> w = gr.initializers.RandomNormal(stddev=0.1)(np.random.default_rng(0), (100, 500))
         >>> round(float(w.std()), 2)
         0.1
@@ -196,7 +196,7 @@ class TruncatedNormal:
 
     As in Keras, `stddev` is that of the untruncated normal; the truncated one's is 0.8796 times it.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.TruncatedNormal(stddev=0.1)(np.random.default_rng(0), (100, 500))
         >>> round(float(abs(w).max()), 2)
         0.2
@@ -218,7 +218,7 @@ class TruncatedNormal:
 class RandomUniform:
     """Uniform: U(minval, maxval).
 
-    Example:
+    Examples:
         >>> w = gr.initializers.RandomUniform(-0.1, 0.1)(np.random.default_rng(0), (100, 500))
         >>> round(float(w.min()), 2), round(float(w.max()), 2)
         (-0.1, 0.1)
@@ -251,7 +251,7 @@ class VarianceScaling:
         distribution: "truncated_normal" (at 2σ, then widened to the variance), "normal", or
             "uniform": U(-r, r) with r = √(3 scale / n).
 
-    Example:
+    Examples:
         >>> initializer = gr.initializers.VarianceScaling(2.0, "fan_in", "normal")
         >>> w = initializer(np.random.default_rng(0), (50, 1000))
         >>> round(float(w.std()), 2)
@@ -279,7 +279,7 @@ class LecunNormal:
 
     With `truncated=False` it is also the fan-in form of Xavier initialization.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.LecunNormal()(np.random.default_rng(0), (100, 500))
         >>> round(float(w.std()), 2)
         0.1
@@ -297,7 +297,7 @@ class LecunNormal:
 class LecunUniform:
     """LeCun uniform: U(-r, r), r = √(3 / n_in), σ = 1 / √n_in. Source: LeCun et al., 1998.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.LecunUniform()(np.random.default_rng(0), (300, 500))
         >>> round(float(w.max()), 2)
         0.1
@@ -315,7 +315,7 @@ class GlorotNormal:
 
     `mode="fan_in"` is the fan-in form of the textbooks: σ = 1 / √n_in.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.GlorotNormal()(np.random.default_rng(0), (100, 100))
         >>> round(float(w.std()), 2)
         0.1
@@ -339,7 +339,7 @@ class GlorotUniform:
 
     `mode="fan_in"` has r = √(3 / n_in), so σ = 1 / √n_in.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.GlorotUniform()(np.random.default_rng(0), (200, 400))
         >>> round(float(w.max()), 2)
         0.1
@@ -362,7 +362,7 @@ class HeNormal:
 
     `mode="fan_avg"` is √2 × Xavier: σ = 2 / √(n_in + n_out).
 
-    Example:
+    Examples:
         >>> w = gr.initializers.HeNormal()(np.random.default_rng(0), (50, 1000))
         >>> round(float(w.std()), 2)
         0.2
@@ -386,7 +386,7 @@ class HeUniform:
 
     `mode="fan_avg"` is √2 × Xavier: r = √(12 / (n_in + n_out)).
 
-    Example:
+    Examples:
         >>> w = gr.initializers.HeUniform()(np.random.default_rng(0), (150, 500))
         >>> round(float(w.max()), 2)
         0.2
@@ -410,7 +410,7 @@ class Orthogonal:
     All axes but the last form the rows. Uniform over such matrices: the Q of a normal matrix, with
     signs set by the diagonal of R. Source: Saxe, McClelland & Ganguli, 2014.
 
-    Example:
+    Examples:
         >>> w = gr.initializers.Orthogonal()(np.random.default_rng(0), (4, 2))
         >>> print(abs(w.T @ w).round(3))
         [[1. 0.]

@@ -88,7 +88,7 @@ class Layer:
 
     `x` is an array or, for several inputs, the tuple or dict that was passed to the network.
 
-    Example:
+    Examples:
         >>> class Scale(gr.Layer):
         ...     def build(self, shape):
         ...         self.factor = self.add_weight("factor", shape[-1:], "ones")

@@ -46,7 +46,7 @@ def init(net: L, seed: int, example: PyTree[Shaped[Any, "batch ..."]]) -> L:
     Raises:
         GradusError: if one layer object has two paths, or a layer cannot take its input.
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.Dense(3), 0, jnp.zeros((1, 4)))
         >>> net.kernel.shape, net(jnp.ones((5, 4))).shape
         ((4, 3), (5, 3))
@@ -152,7 +152,7 @@ def fresh(
         training: whether its calls behave as in training by default.
         recording: whether to keep the inputs and outputs of its layers, for `recorded`.
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.Dropout(0.5), 0, jnp.zeros((1, 4)))
         >>> y = gr.fresh(net, jax.random.key(0), training=True)(jnp.ones((1, 100)))
         >>> sorted(set(y[0].tolist()))

@@ -45,7 +45,7 @@ from gradus.objectives.loss import (
 class MeanSquaredError(Loss):
     """Mean squared error: (y − ŷ)².
 
-    Example:
+    Examples:
         >>> gr.losses.MeanSquaredError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
         [2.5]
     """
@@ -62,7 +62,7 @@ class RootMeanSquaredError(Loss):
 
     Its gradient at a mean of exactly zero is defined as zero.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.RootMeanSquaredError()
         >>> float(loss.finalize(loss(np.array([0.0, 0.0]), np.array([3.0, 3.0])).mean()))
         3.0
@@ -82,7 +82,7 @@ class RootMeanSquaredError(Loss):
 class MeanAbsoluteError(Loss):
     """Mean absolute error: |y − ŷ|; where both are equal its derivative is zero.
 
-    Example:
+    Examples:
         >>> gr.losses.MeanAbsoluteError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
         [1.5]
     """
@@ -100,7 +100,7 @@ class Huber(Loss):
     Args:
         delta: δ, where the squared error becomes an absolute error; in units of the target.
 
-    Example:
+    Examples:
         >>> gr.losses.Huber(delta=1.0)(np.array([0.0, 0.0]), np.array([0.5, 3.0])).tolist()
         [0.125, 2.5]
     """
@@ -122,7 +122,7 @@ class Huber(Loss):
 class LogCosh(Loss):
     """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one.
 
-    Example:
+    Examples:
         >>> y = gr.losses.LogCosh()(np.array([0.0, 0.0]), np.array([0.1, 5.0]))
         >>> print(np.asarray(y).round(3))
         [0.005 4.307]
@@ -139,7 +139,7 @@ class LogCosh(Loss):
 class Poisson(Loss):
     """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, up to a constant.
 
-    Example:
+    Examples:
         >>> y = gr.losses.Poisson()(np.array([0, 3]), np.array([1.0, 3.0]))
         >>> print(np.asarray(y).round(2))
         [ 1.  -0.3]
@@ -160,7 +160,7 @@ class BinaryCrossentropy(Loss):
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.BinaryCrossentropy()
         >>> print(np.asarray(loss(np.array([1, 0]), np.array([0.9, 0.9]))).round(2))
         [0.11 2.3 ]
@@ -197,7 +197,7 @@ class BinaryFocalCrossentropy(Loss):
         gamma: γ, at least 0; the larger, the less an element counts that is already right.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/2.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.BinaryFocalCrossentropy(gamma=2.0)
         >>> print(np.asarray(loss(np.array([1, 1]), np.array([0.9, 0.5]))).round(3))
         [0.001 0.173]
@@ -247,7 +247,7 @@ class CategoricalCrossentropy(Loss):
     Args:
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.CategoricalCrossentropy()
         >>> print(np.asarray(loss(np.array([[0, 1, 0]]), np.array([[0.1, 0.8, 0.1]]))).round(2))
         [0.22]
@@ -281,7 +281,7 @@ class SparseCategoricalCrossentropy(Loss):
     Args:
         label_smoothing: s in [0, 1]; the one-hot target y becomes y (1 − s) + s/K.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.SparseCategoricalCrossentropy()
         >>> print(np.asarray(loss(np.array([1]), np.array([[0.1, 0.8, 0.1]]))).round(2))
         [0.22]
@@ -315,7 +315,7 @@ class CategoricalFocalCrossentropy(Loss):
         gamma: γ, at least 0; the larger, the less a sample counts that is already right.
         label_smoothing: s in [0, 1]; a target y becomes y (1 − s) + s/K.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.CategoricalFocalCrossentropy(alpha=1.0)
         >>> p = np.array([[0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
         >>> print(np.asarray(loss(np.array([1, 0]), p)).round(2))
@@ -358,7 +358,7 @@ class CategoricalFocalCrossentropy(Loss):
 class KLDivergence(Loss):
     """KL divergence: Σ y log(y/ŷ) over the classes, both in [1e-7, 1] (Kullback & Leibler 1951).
 
-    Example:
+    Examples:
         >>> loss = gr.losses.KLDivergence()
         >>> print(np.asarray(loss(np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]]))).round(2))
         [0.51]
@@ -383,7 +383,7 @@ class KLDivergence(Loss):
 class Hinge(Loss):
     """Hinge loss: max(0, 1 − yŷ), for labels -1 and 1; a label 0 means -1.
 
-    Example:
+    Examples:
         >>> gr.losses.Hinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
         [0.0, 0.5, 1.5]
     """
@@ -402,7 +402,7 @@ class Hinge(Loss):
 class SquaredHinge(Hinge):
     """Squared hinge loss: max(0, 1 − yŷ)², for labels -1 and 1; a label 0 means -1.
 
-    Example:
+    Examples:
         >>> gr.losses.SquaredHinge()(np.array([1, 1, -1]), np.array([2.0, 0.5, 0.5])).tolist()
         [0.0, 0.25, 2.25]
     """
@@ -416,7 +416,7 @@ class SquaredHinge(Hinge):
 class CategoricalHinge(Loss):
     """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as in Keras.
 
-    Example:
+    Examples:
         >>> loss = gr.losses.CategoricalHinge()
         >>> loss(np.array([[0, 1, 0]]), np.array([[0.5, 1.0, 0.0]])).tolist()
         [0.5]
@@ -436,7 +436,7 @@ def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
     Raises:
         GradusError: for an unknown name or any other type.
 
-    Example:
+    Examples:
         >>> gr.losses.get("mse")
         MeanSquaredError()
         >>> gr.losses.get(lambda y, p: abs(y - p) ** 1.5)(np.array([0.0]), np.array([4.0])).tolist()

@@ -45,7 +45,7 @@ class LossMetric(Metric):
         loss: the loss, computed from predictions, not logits.
         label: the metric's name; by default the loss's.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.LossMetric(gr.losses.RootMeanSquaredError())
         >>> float(metric.compute(metric.update(np.zeros(2), np.array([3.0, 3.0]), np.ones(2))))
         3.0
@@ -75,7 +75,7 @@ class Accuracy(Metric):
         threshold: the prediction above which an answer is yes.
         flags: whether each of K outputs is a separate yes or no.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.Accuracy()
         >>> sums = metric.update(np.array([1, 0]), np.array([[0.2, 0.8], [0.4, 0.6]]), np.ones(2))
         >>> float(metric.compute(sums))
@@ -102,7 +102,7 @@ class Accuracy(Metric):
 def binary_accuracy(threshold: float = 0.5) -> Accuracy:
     """Return an `Accuracy` of flags: the share of correct answers of any number of outputs.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.binary_accuracy(threshold=0.3)
         >>> sums = metric.update(np.array([[1, 0]]), np.array([[0.4, 0.6]]), np.ones(1))
         >>> float(metric.compute(sums))
@@ -121,7 +121,7 @@ class TopKAccuracy(Metric):
     Args:
         k: how many classes count, at least 1.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.TopKAccuracy(k=2)
         >>> sums = metric.update(np.array([0, 0]), np.array([[3, 9, 1], [1, 9, 3]]), np.ones(2))
         >>> float(metric.compute(sums))
@@ -199,7 +199,7 @@ class Precision(_CountMetric):
         average: over K classes or flags: "macro", the mean of their scores, or "micro", the score
             of their added counts. One yes or no has one score, that of yes.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.Precision()
         >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
         >>> float(metric.compute(sums))
@@ -217,7 +217,7 @@ class Recall(_CountMetric):
 
     Arguments are those of `Precision`.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.Recall()
         >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
         >>> round(float(metric.compute(sums)), 2)
@@ -235,7 +235,7 @@ class F1Score(_CountMetric):
 
     Arguments are those of `Precision`.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.F1Score()
         >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
         >>> round(float(metric.compute(sums)), 2)
@@ -254,7 +254,7 @@ class ConfusionMatrix(Metric):
     Args:
         threshold: the prediction above which an answer is yes.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.ConfusionMatrix()
         >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
         >>> metric.compute(sums).tolist()
@@ -299,7 +299,7 @@ class AUC(Metric):
         flags: whether each of K outputs is a separate yes or no.
         scores: whether predictions are unbounded scores, as for the hinge loss.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.AUC()
         >>> sums = metric.update(np.array([1, 1, 0, 0]), np.array([0.9, 0.3, 0.2, 0.8]), np.ones(4))
         >>> float(metric.compute(sums))
@@ -350,7 +350,7 @@ class R2Score(Metric):
         shift: a number near the mean of each output's targets, set by `fit_targets`. It is
             subtracted first, since squares of large float32 targets would swamp their variance.
 
-    Example:
+    Examples:
         >>> metric = gr.metrics.R2Score()
         >>> sums = metric.update(np.array([0.0, 2.0]), np.array([0.0, 1.0]), np.ones(2))
         >>> float(metric.compute(sums))
@@ -408,7 +408,7 @@ def get(
     Raises:
         GradusError: for an unknown name or any other type.
 
-    Example:
+    Examples:
         >>> gr.metrics.get("accuracy", gr.losses.get("binary_crossentropy"))
         Accuracy(threshold=0.5, flags=True)
     """

@@ -26,7 +26,7 @@ constraints = Registry("constraint")
 class Penalty(abc.ABC):
     """A penalty on a weight, added to the loss; subclasses are decorated with `pytree`.
 
-    Example:
+    Examples:
         >>> from gradus.nn.pytree import pytree
         >>> @pytree
         ... class LargestWeight(gr.penalties.Penalty):
@@ -49,7 +49,7 @@ class L1(Penalty):
     Args:
         strength: the factor, at least 0.
 
-    Example:
+    Examples:
         >>> print(gr.L1(0.5)(jnp.array([1.0, -3.0])))
         2.0
     """
@@ -71,7 +71,7 @@ class L2(Penalty):
     Args:
         strength: the factor, at least 0; its gradient is 2 · strength · w.
 
-    Example:
+    Examples:
         >>> print(gr.L2(0.5)(jnp.array([1.0, -3.0])))
         5.0
     """
@@ -94,7 +94,7 @@ class L1L2(Penalty):
         l1: the factor of the absolute values, at least 0.
         l2: the factor of the squares, at least 0.
 
-    Example:
+    Examples:
         >>> print(gr.L1L2(l1=0.5, l2=0.1)(jnp.array([1.0, -3.0])))
         3.0
     """
@@ -117,7 +117,7 @@ class FunctionPenalty(Penalty):
     Args:
         function: `f(weight)`, which returns a scalar.
 
-    Example:
+    Examples:
         >>> penalty = gr.penalties.FunctionPenalty(lambda w: jnp.abs(w).max())
         >>> print(penalty(jnp.array([1.0, -3.0])))
         3.0
@@ -132,7 +132,7 @@ class FunctionPenalty(Penalty):
 class Constraint(abc.ABC):
     """A set that weights may not leave; subclasses are decorated with `pytree`.
 
-    Example:
+    Examples:
         >>> from gradus.nn.pytree import pytree
         >>> @pytree
         ... class AtLeast(gr.penalties.Constraint):
@@ -159,7 +159,7 @@ class MaxNorm(Constraint):
         axis: the axis or axes of one norm. For a Dense kernel 0, its inputs, gives each unit its
             own norm; for a Conv2D kernel write (0, 1, 2).
 
-    Example:
+    Examples:
         >>> w = gr.MaxNorm(1.0).project(jnp.array([[3.0, 0.3], [4.0, 0.4]]))
         >>> print(np.asarray(w).round(2))
         [[0.6 0.3]
@@ -182,7 +182,7 @@ class MaxNorm(Constraint):
 class NonNeg(Constraint):
     """Non-negative weights: max(w, 0).
 
-    Example:
+    Examples:
         >>> gr.penalties.NonNeg().project(jnp.array([1.0, -3.0])).tolist()
         [1.0, 0.0]
     """
@@ -199,7 +199,7 @@ class UnitNorm(Constraint):
     Args:
         axis: the axis or axes of one norm, as in `MaxNorm`.
 
-    Example:
+    Examples:
         >>> w = gr.penalties.UnitNorm().project(jnp.array([[3.0], [4.0]]))
         >>> print(np.asarray(w).round(2))
         [[0.6]
@@ -220,7 +220,7 @@ class FunctionConstraint(Constraint):
     Args:
         function: `f(weight)`, which returns the projected weight.
 
-    Example:
+    Examples:
         >>> constraint = gr.penalties.FunctionConstraint(lambda w: jnp.clip(w, -1, 1))
         >>> constraint.project(jnp.array([0.5, -3.0])).tolist()
         [0.5, -1.0]
@@ -238,7 +238,7 @@ def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
     Raises:
         GradusError: for an unknown name or any other type.
 
-    Example:
+    Examples:
         >>> gr.penalties.get("l2")
         L2(strength=0.01)
     """
@@ -253,7 +253,7 @@ def get_constraint(constraint: str | Constraint | Callable[[Array], Any]) -> Con
     Raises:
         GradusError: for an unknown name or any other type.
 
-    Example:
+    Examples:
         >>> gr.penalties.get_constraint("non_neg")
         NonNeg()
     """

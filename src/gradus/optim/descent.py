@@ -38,7 +38,7 @@ def descend(
         GradusError: for an unknown optimizer, or if `steps` is not a whole number.
         ShapeError: if the function's value is not a scalar.
 
-    Example:
+    Examples:
         >>> path = gr.descend(lambda w: (w**2).sum(), [1.0, -2.0], gr.SGD(0.25), steps=2)
         >>> path.tolist()
         [[1.0, -2.0], [0.5, -1.0], [0.25, -0.5]]

@@ -52,7 +52,7 @@ class SGD(Optimizer):
     are equal while the rate is constant. `momentum=None`, the default, keeps no velocity;
     `momentum=0.0` computes the same with one, so it can be swept from 0 upward.
 
-    Example:
+    Examples:
         >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25), steps=2).tolist()
         [1.0, 0.5, 0.25]
         >>> gr.descend(lambda w: w**2, 1.0, gr.SGD(0.25, momentum=0.5), steps=2).tolist()
@@ -95,7 +95,7 @@ class Adagrad(Optimizer):
 
     ε is inside the root, as in Keras and Optax. Source: Duchi, Hazan & Singer, 2011.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adagrad(0.1), steps=3).round(3))
         [1.    0.901 0.835 0.782]
     """
@@ -116,7 +116,7 @@ class Adadelta(Optimizer):
 
     The paper has no η, that is, η = 1; the default is Keras's. Source: Zeiler, 2012.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adadelta(1.0), steps=3).round(4))
         [1.     0.9986 0.9972 0.9957]
     """
@@ -142,7 +142,7 @@ class RMSprop(Optimizer):
     v ← μ v + η g / √(s + ε), w ← w - v. ε is inside the root, as in Keras; no bias correction.
     Source: Tieleman & Hinton, 2012; centered: Graves, 2013.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.RMSprop(0.1), steps=3).round(3))
         [1.    0.684 0.499 0.369]
     """
@@ -172,7 +172,7 @@ class Adam(Optimizer):
     Optax. Keras adds it to the root of v, which makes the first steps smaller where g is near ε.
     Source: Kingma & Ba, 2015.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adam(0.1), steps=3).round(3))
         [1.    0.9   0.8   0.702]
     """
@@ -196,7 +196,7 @@ class AdamW(Adam):
     The decay is multiplied by η, as in Keras, PyTorch, and Optax; in the paper it is not.
     Source: Loshchilov & Hutter, 2019.
 
-    Example:
+    Examples:
         >>> optimizer = gr.AdamW(0.1, weight_decay=0.5)
         >>> print(gr.descend(lambda w: w**2, 1.0, optimizer, steps=3).round(3))
         [1.    0.85  0.708 0.575]
@@ -215,7 +215,7 @@ class Adamax(Adam):
     ε is inside the maximum, as in Optax and PyTorch; Keras adds it to u. Source: Kingma & Ba,
     2015.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Adamax(0.1), steps=3).round(3))
         [1.    0.9   0.805 0.715]
     """
@@ -237,7 +237,7 @@ class Nadam(Adam):
 
     β₁ is constant, as in Optax; Keras and PyTorch let it grow from β₁ / 2. Source: Dozat, 2016.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Nadam(0.1), steps=3).round(3))
         [1.    0.853 0.742 0.641]
     """
@@ -260,7 +260,7 @@ class RAdam(Adam):
     ρ∞ = 2 / (1-β₂) - 1, ρ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ),
     r² = (ρ-4) (ρ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρ). Source: Liu et al., 2020.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.RAdam(0.1), steps=3).round(3))
         [1.    0.8   0.621 0.462]
     """
@@ -283,7 +283,7 @@ class Lion(Optimizer):
     Every weight changes by η, so use an η 3 to 10 times smaller than Adam's. Source: Chen et al.,
     2023.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: w**2, 1.0, gr.Lion(0.1), steps=3).round(3))
         [1.  0.9 0.8 0.7]
     """
@@ -311,7 +311,7 @@ class Muon(Optimizer):
     `rms_rate=None`, s = √max(1, p / n). Every array with two axes counts as a matrix.
     Source: Jordan et al., 2024; the scale: Liu et al., 2025.
 
-    Example:
+    Examples:
         >>> path = gr.descend(lambda w: (w**2).sum(), np.eye(2), gr.Muon(1.0), steps=2)
         >>> print(path[:, 0, 0].round(2))
         [1.   0.69 0.37]
@@ -348,7 +348,7 @@ class LBFGS(Optimizer):
     and the line search finds α by evaluating the loss. `update` needs `value` and `value_fn`.
     Source: Liu & Nocedal, 1989; the line search: Nocedal & Wright, 2006, algorithms 3.5 and 3.6.
 
-    Example:
+    Examples:
         >>> print(gr.descend(lambda w: (w - 3) ** 2, 1.0, gr.LBFGS(), steps=2).round(2))
         [1. 2. 3.]
     """

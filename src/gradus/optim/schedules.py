@@ -30,7 +30,7 @@ REGISTRY = Registry("schedule")
 class Schedule(abc.ABC):
     """A learning rate that depends on the step; subclasses are decorated with `pytree`.
 
-    Example:
+    Examples:
         >>> from gradus.nn.pytree import pytree
         >>> @pytree
         ... class InverseTime(gr.schedules.Schedule):
@@ -53,7 +53,7 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
     Raises:
         GradusError: for an unknown name, or settings that the schedule does not have.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.get("cosine", initial_learning_rate=0.1, decay_steps=1000)
         >>> round(float(schedule(500)), 3)
         0.05
@@ -80,7 +80,7 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
 def is_plain_function(value: object) -> TypeGuard[Callable[[jax.Array], Any]]:
     """Return whether `value` is a function, which must be wrapped to be part of a pytree.
 
-    Example:
+    Examples:
         >>> [gr.schedules.is_plain_function(f) for f in (lambda t: 0.1, gr.schedules.Constant(0.1))]
         [True, False]
     """
@@ -94,7 +94,7 @@ class FromFunction(Schedule):
 
     Its numbers are part of the program: a new function recompiles and cannot be swept.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.FromFunction(lambda step: 0.1 / (1 + step))
         >>> round(float(schedule(3)), 3)
         0.025
@@ -112,7 +112,7 @@ class FromFunction(Schedule):
 class Constant(Schedule):
     """A constant rate: η(t) = η₀.
 
-    Example:
+    Examples:
         >>> round(float(gr.schedules.Constant(0.1)(1000)), 3)
         0.1
     """
@@ -129,7 +129,7 @@ class Constant(Schedule):
 class StepDecay(Schedule):
     """Step decay: η(t) = η₀ · factor^⌊t / every⌋, multiplied by `factor` after every `every` steps.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.StepDecay(0.1, every=100, factor=0.5)
         >>> [round(float(schedule(step)), 3) for step in (0, 99, 100, 200)]
         [0.1, 0.1, 0.05, 0.025]
@@ -153,7 +153,7 @@ class PiecewiseConstant(Schedule):
     There is one more value than boundaries, which must ascend. As in Optax, the value changes at
     step `boundaries[k]`; Keras's PiecewiseConstantDecay changes one step later.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.PiecewiseConstant((100, 200), (0.1, 0.05, 0.01))
         >>> [round(float(schedule(step)), 3) for step in (0, 100, 200)]
         [0.1, 0.05, 0.01]
@@ -185,7 +185,7 @@ class ExponentialDecay(Schedule):
 
     With a `decay_rate` above 1 the rate grows, as a learning-rate finder needs.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)
         >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
         [0.1, 0.071, 0.05]
@@ -209,7 +209,7 @@ class ExponentialDecay(Schedule):
 class PolynomialDecay(Schedule):
     """η(t) = (η₀ - η₁) (1 - min(t / T, 1))^power + η₁, T = `decay_steps`; linear by default.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.PolynomialDecay(0.1, decay_steps=100, end_learning_rate=0.02)
         >>> [round(float(schedule(step)), 3) for step in (0, 50, 100, 500)]
         [0.1, 0.06, 0.02, 0.02]
@@ -234,7 +234,7 @@ class CosineDecay(Schedule):
 
     η(t) = η₀ ((1 - α) (1 + cos(π min(t / T, 1))) / 2 + α). Source: Loshchilov & Hutter, 2017.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.CosineDecay(0.1, decay_steps=100)
         >>> [round(float(schedule(step)), 3) for step in (0, 50, 100)]
         [0.1, 0.05, 0.0]
@@ -258,7 +258,7 @@ class WarmUp(Schedule):
     η(t) = start + (target - start) t / steps for t < steps, then(t - steps) or `target` afterward.
     Source: Goyal et al., 2017.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.WarmUp(10, 0.1, then=gr.schedules.CosineDecay(0.1, 90))
         >>> [round(float(schedule(step)), 3) for step in (0, 5, 10, 100)]
         [0.0, 0.05, 0.1, 0.0]
@@ -294,7 +294,7 @@ class OneCycle(Schedule):
     From maximum / div_factor at 0 to `maximum` at ⌊pct_start · T⌋, then down to
     maximum / (div_factor · final_div_factor) at T = `total_steps`. Source: Smith & Topin, 2018.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.OneCycle(0.1, total_steps=100)
         >>> [round(float(schedule(step)), 3) for step in (0, 30, 100)]
         [0.004, 0.1, 0.0]
@@ -335,7 +335,7 @@ class ReduceOnPlateau(Schedule):
         cooldown: how many observations after a reduction do not count toward `patience`.
         minimum: the lowest rate.
 
-    Example:
+    Examples:
         >>> schedule = gr.schedules.ReduceOnPlateau(0.1, factor=0.5, patience=2)
         >>> state = schedule.init_state()
         >>> for loss in (1.0, 1.0, 1.0):

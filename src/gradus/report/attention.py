@@ -28,7 +28,7 @@ def attention_map(
         DataError: if the weights have another shape, or the number of names differs from the
             number of steps.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.attention_map([[0.9, 0.1], [0.3, 0.7]], ["the", "cat"])
         >>> figure.layout.xaxis.ticktext
         ('the', 'cat')

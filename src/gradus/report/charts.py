@@ -37,7 +37,7 @@ def lines(
     Raises:
         DataError: if there are no curves, or x and y of a curve differ in length.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.lines({"train": [1, 0.4], "test": [1.2, 0.7]}, y="loss")
         >>> [curve.name for curve in figure.data]
         ['train', 'test']
@@ -88,7 +88,7 @@ def bars(
     Raises:
         DataError: if there are no values.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.bars({"SGD": 0.91, "Adam": 0.97}, "accuracy", title="Optimizers")
         >>> figure.data[0].x, figure.layout.title.text
         ((0.91, 0.97), 'Optimizers')

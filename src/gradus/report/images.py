@@ -50,7 +50,7 @@ def images(
     Raises:
         DataError: if `array` has another shape, or there are fewer names than images.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.images(np.ones((4, 8, 8)), columns=2, names="abcd")
         >>> [label.text for label in figure.layout.annotations]
         ['a', 'b', 'c', 'd']
@@ -110,7 +110,7 @@ def reconstructions(model: Any, x: Any, noisy: Any = None, count: int = 10) -> A
     Raises:
         DataError: if these are not images, or the shapes differ.
 
-    Example:
+    Examples:
         >>> x = np.eye(3).reshape(1, 9)
         >>> gr.figures.reconstructions(0.5 * x, x).layout.yaxis.ticktext
         ('input', 'output')
@@ -147,7 +147,7 @@ def filters(model: Model, layer: str | None = None) -> Any:
         GradusError: if the model is not built, or there is no such layer.
         DataError: if the kernel cannot be drawn as images.
 
-    Example:
+    Examples:
         >>> net = gr.Sequential([gr.Conv2D(3, 2), gr.Flatten(), gr.Dense(1)])
         >>> model = gr.Model(net, "mse").build(np.ones((1, 5, 5, 1)))
         >>> gr.figures.filters(model, "conv2d").data[0].z.shape  # three of 2 × 2, side by side
@@ -185,7 +185,7 @@ def feature_maps(model: Model, x: Any, layer: str | None = None) -> Any:
     Raises:
         GradusError: if the model is not built, or there is no such layer.
 
-    Example:
+    Examples:
         >>> x = np.ones((2, 5, 5, 1))
         >>> model = gr.Model(gr.Conv2D(3, 2), "mse").build(x)
         >>> gr.figures.feature_maps(model, x).layout.yaxis.ticktext

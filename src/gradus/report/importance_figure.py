@@ -27,7 +27,7 @@ def importance(sweep: Sweep | Importance) -> Any:
     Raises:
         GradusError: for anything else, or a sweep of fewer than 8 trials.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 16)[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
         >>> sweep = gr.Sweep(model, 8).fit(x, 2 * x, epochs=2, verbose=False)

@@ -35,7 +35,7 @@ def codes(
         DataError: if the codes have another shape or are not finite, or the number of labels or
             words differs from theirs.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.codes(np.eye(4), labels=[0, 0, 1, 1], class_names=["cat", "dog"])
         >>> [points.name for points in figure.data]
         ['cat', 'dog']

@@ -33,7 +33,7 @@ def forward_values(model: Model, x: Any) -> Any:
     Raises:
         GradusError: if the model is not built, or x does not fit it.
 
-    Example:
+    Examples:
         >>> x = np.ones((3, 2))
         >>> model = gr.Model(gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(1)]), "mse").build(x)
         >>> [title.text for title in gr.figures.forward_values(model, x).layout.annotations]
@@ -97,7 +97,7 @@ def gradient_flow(model: Model, x: Any, y: Any, training: bool = True) -> Any:
         DataError: if `y` is None.
         GradusError: if the model is not built, or x and y do not fit it.
 
-    Example:
+    Examples:
         >>> x = np.ones((3, 2))
         >>> model = gr.Model(gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(1)]), "mse").build(x)
         >>> gr.figures.gradient_flow(model, x, x[:, :1]).data[0].x

@@ -32,7 +32,7 @@ def surface(
         log: whether contour levels above the minimum are spaced logarithmically, to show a
             valley's floor as well as its sides, or linearly.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.surface(lambda p: p[0] ** 2 + p[1] ** 2, (-1, 1), (-2, 2))
         >>> figure.data[0].z.shape, figure.layout.yaxis.range
         ((120, 120), (-2, 2))
@@ -83,7 +83,7 @@ def paths(
     Raises:
         DataError: if there are no paths, or one has another shape.
 
-    Example:
+    Examples:
         >>> path = [[1.0, 1.0], [0.5, 0.2], [0.1, 0.0]]
         >>> figure = gr.figures.paths(lambda p: p[0] ** 2 + p[1] ** 2, {"descent": path})
         >>> figure.data[1].name, figure.data[1].x.tolist()

@@ -52,7 +52,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
     Raises:
         DataError: if the two differ in length, or hold anything but labels.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.confusion_matrix([0, 0, 1], [0, 1, 1], ["cat", "dog"])
         >>> figure.layout.xaxis.ticktext
         ('cat', 'dog')
@@ -113,7 +113,7 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
     Raises:
         DataError: if the two differ in length, or hold anything but labels.
 
-    Example:
+    Examples:
         >>> precision, recall = gr.figures.scores_by_class([0, 0, 1], [0, 1, 1]).data[-2:]
         >>> precision.x.tolist(), recall.x.tolist()
         ([1.0, 0.5], [0.5, 1.0])
@@ -181,7 +181,7 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
     Raises:
         DataError: if the lengths differ, or only one class occurs.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.roc_curve([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
         >>> figure.data[1].name
         'network, area 0.750'
@@ -254,7 +254,7 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
     Raises:
         DataError: if the two differ in length or have several columns.
 
-    Example:
+    Examples:
         >>> figure = gr.figures.predicted_against_true([1.0, 2.0], [1.5, 2.0], unit="kg")
         >>> figure.data[2].y.tolist(), figure.layout.xaxis.title.text
         ([-0.5, 0.0], 'true (kg)')

@@ -34,7 +34,7 @@ def activations_by_layer(history: History) -> Any:
     Raises:
         GradusError: if the history has no layer statistics.
 
-    Example:
+    Examples:
         >>> x, net = np.ones((8, 2)), gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
         >>> history = gr.Model(net, "mse").fit(x, x[:, :1], epochs=2, probes=True, verbose=False)
         >>> figure = gr.figures.activations_by_layer(history)
@@ -86,7 +86,7 @@ def gradients_by_layer(history: History) -> Any:
     Raises:
         GradusError: if the history has no layer statistics.
 
-    Example:
+    Examples:
         >>> x, net = np.ones((8, 2)), gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
         >>> history = gr.Model(net, "mse").fit(x, x[:, :1], epochs=2, probes=True, verbose=False)
         >>> len(gr.figures.gradients_by_layer(history).data)  # two kernels and two biases
@@ -114,7 +114,7 @@ def updates_by_layer(history: History) -> Any:
     Raises:
         GradusError: if the history has no layer statistics.
 
-    Example:
+    Examples:
         >>> x, net = np.ones((8, 2)), gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
         >>> history = gr.Model(net, "mse").fit(x, x[:, :1], epochs=2, probes=True, verbose=False)
         >>> [line.name for line in gr.figures.updates_by_layer(history).data]

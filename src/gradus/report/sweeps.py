@@ -37,7 +37,7 @@ def parallel(sweep: Sweep) -> Any:
     Raises:
         GradusError: if no trial has a score.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 16)[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
         >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)
@@ -90,7 +90,7 @@ def trial_curves(sweep: Sweep, name: str | None = None) -> Any:
     Raises:
         GradusError: if no trial has been trained, or there is no such curve.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 16)[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
         >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)
@@ -137,7 +137,7 @@ def metric_by(sweep: Sweep, name: str, metric: str | None = None) -> Any:
     Raises:
         GradusError: for an unknown name, or if no trial has a score.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 16)[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-3, 1e-1)))
         >>> sweep = gr.Sweep(model, 4).fit(x, 2 * x, epochs=2, verbose=False)

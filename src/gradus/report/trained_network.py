@@ -32,7 +32,7 @@ def activation_histograms(model: Model, x: Any) -> Any:
     Raises:
         GradusError: if the model is not built.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 10)[:, None]
         >>> model = gr.Model(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), "mse").build(x)
         >>> [layer.name for layer in gr.figures.activation_histograms(model, x).data]
@@ -89,7 +89,7 @@ def decision_boundary(
     Raises:
         DataError: if `x` does not have exactly two features.
 
-    Example:
+    Examples:
         >>> x = np.array([[0.0, 0.0], [1.0, 1.0]])
         >>> model = gr.Model(gr.Dense(1, "sigmoid"), "binary_crossentropy").build(x)
         >>> figure = gr.figures.decision_boundary(model, x, [0, 1], ["cat", "dog"])

@@ -50,7 +50,7 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
     Raises:
         GradusError: if the history is empty, or there is no such curve.
 
-    Example:
+    Examples:
         >>> x = np.ones((8, 1))
         >>> history = gr.Model(gr.Dense(1), "mse").fit(x, x, epochs=2, verbose=False)
         >>> figure = gr.figures.learning_curves(history)
@@ -99,7 +99,7 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
     Raises:
         GradusError: if there are no histories, or one has no such curve.
 
-    Example:
+    Examples:
         >>> x, runs = np.ones((8, 1)), {}
         >>> for rate in (0.01, 0.1):
         ...     model = gr.Model(gr.Dense(1), "mse", gr.SGD(rate))
@@ -130,7 +130,7 @@ def range_test(found: RangeTest) -> Any:
     Args:
         found: the result of `Model.find_learning_rate`.
 
-    Example:
+    Examples:
         >>> x = np.ones((8, 1))
         >>> found = gr.Model(gr.Dense(1), "mse").find_learning_rate(x, x)
         >>> [curve.name for curve in gr.figures.range_test(found).data]
@@ -156,7 +156,7 @@ def learning_rate(history: History) -> Any:
     Raises:
         GradusError: if the history is empty.
 
-    Example:
+    Examples:
         >>> x = np.ones((8, 1))
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(0.25))
         >>> history = model.fit(x, x, epochs=2, verbose=False)

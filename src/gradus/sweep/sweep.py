@@ -74,7 +74,7 @@ class Sweep:
     Raises:
         GradusError: for invalid settings.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.001, 0.1)))
         >>> sweep = gr.Sweep(model, search="grid").fit(x, 2 * x, epochs=5, verbose=False)

@@ -41,7 +41,7 @@ def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
         GradusError: for invalid arguments, after the first computation, or if process 0 does not
             answer in time.
 
-    Example:
+    Examples:
         Process 0 of a training by one process; by two, start the script twice, with index 0 and 1.
 
         >>> gr.distributed.start("localhost:1234", processes=1, index=0)
@@ -100,7 +100,7 @@ def is_multi_process(mesh: Mesh | None) -> bool:
     Args:
         mesh: the devices, or None for one.
 
-    Example:
+    Examples:
         >>> gr.distributed.is_multi_process(None)
         False
     """
@@ -113,7 +113,7 @@ def is_main_process(mesh: Mesh | None) -> bool:
     Args:
         mesh: the devices, or None for one.
 
-    Example:
+    Examples:
         >>> gr.distributed.is_main_process(None)
         True
     """
@@ -127,7 +127,7 @@ def max_over_processes(mesh: Mesh | None, *numbers: float) -> tuple[float, ...]:
         mesh: the devices, or None for one.
         numbers: those of this process.
 
-    Example:
+    Examples:
         >>> gr.distributed.max_over_processes(None, 0.5, 2.0)
         (0.5, 2.0)
     """
@@ -150,7 +150,7 @@ def check_processes_agree(
     Raises:
         GradusError: in all processes, naming what differs and in which.
 
-    Example:
+    Examples:
         >>> gr.distributed.check_processes_agree(None, {"epochs": 10}, train_state={})
     """
     if not is_multi_process(mesh):

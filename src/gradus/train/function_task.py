@@ -30,7 +30,7 @@ class FunctionTask(Task):
         function: the loss.
         penalty: a penalty on every kernel, or None.
 
-    Example:
+    Examples:
         >>> def absolute_error(net, x, y):
         ...     return abs(net(x) - y)[:, 0]
         >>> model = gr.Model(gr.Dense(1), gr.FunctionTask(absolute_error))

@@ -61,7 +61,7 @@ class MultiHeadAttention(Layer):
         ShapeError: for a width that `num_heads` does not divide; for inputs or a mask that are not
             sequences, are empty, or do not fit each other. It names the layer and both shapes.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 8))
         >>> net = gr.init(gr.MultiHeadAttention(num_heads=2, causal=True), 0, x)
         >>> net(x).shape
@@ -201,7 +201,7 @@ def attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
     Returns:
         For each layer an array `(batch, heads, steps, others)`, whose rows sum to 1.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 8))
         >>> net = gr.init(gr.Sequential([gr.MultiHeadAttention(2, causal=True)]), 0, x)
         >>> rows = gr.attention_weights(net, x)["multi_head_attention"]
@@ -232,7 +232,7 @@ class PositionalEncoding(Layer):
     Raises:
         ShapeError: for an input that is not a sequence.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((1, 3, 4))
         >>> y = gr.init(gr.PositionalEncoding(), 0, x)(x)
         >>> print(np.asarray(y[0]).round(2))
@@ -271,7 +271,7 @@ class PositionalEmbedding(Layer):
         GradusError: for a length that is not a positive whole number.
         ShapeError: for an input that is not a sequence, or is longer than `length`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 8))
         >>> net = gr.init(gr.PositionalEmbedding(length=16), 0, x)
         >>> net.embeddings.shape, net(x).shape
@@ -325,7 +325,7 @@ class TransformerEncoder(Layer):
             dropout outside [0, 1).
         ShapeError: as for `MultiHeadAttention`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 8))
         >>> gr.init(gr.TransformerEncoder(num_heads=2, hidden=32), 0, x)(x).shape
         (2, 5, 8)

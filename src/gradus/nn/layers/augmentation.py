@@ -31,7 +31,7 @@ class RandomFlip(Layer):
         GradusError: for an unknown mode.
         ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
-    Example:
+    Examples:
         >>> x = jnp.arange(3.0).reshape(1, 1, 3, 1)
         >>> net = gr.init(gr.RandomFlip("horizontal"), 0, x)
         >>> y = gr.fresh(net, jax.random.key(0))(jnp.tile(x, (50, 1, 1, 1)), training=True)
@@ -72,7 +72,7 @@ class RandomTranslation(Layer):
         GradusError: for a factor outside [0, 1].
         ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
-    Example:
+    Examples:
         >>> x = jnp.ones((1, 8, 8, 1))
         >>> net = gr.init(gr.RandomTranslation(0.25, 0.25), 0, x)
         >>> gr.fresh(net, jax.random.key(0))(x, training=True).shape
@@ -112,7 +112,7 @@ class RandomCrop(Layer):
         GradusError: for sizes that are not positive whole numbers.
         ShapeError: for an input that is not a batch of images, or is smaller than the crop.
 
-    Example:
+    Examples:
         >>> x = jnp.arange(5.0).reshape(1, 1, 5, 1)
         >>> gr.init(gr.RandomCrop(1, 3), 0, x)(x).ravel().tolist()
         [1.0, 2.0, 3.0]
@@ -156,7 +156,7 @@ class RandomRotation(Layer):
         GradusError: for a factor outside [0, 1].
         ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
 
-    Example:
+    Examples:
         >>> x = jnp.ones((1, 8, 8, 1))
         >>> net = gr.init(gr.RandomRotation(1 / 12), 0, x)  # at most 30° either way
         >>> gr.fresh(net, jax.random.key(0))(x, training=True).shape

@@ -30,7 +30,7 @@ class Bidirectional(Layer):
         GradusError: for a layer that is not recurrent or already reads backward; for an unknown
             `merge_mode`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 3))
         >>> gr.init(gr.Bidirectional(gr.LSTM(4)), 0, x)(x).shape
         (2, 8)

@@ -45,7 +45,7 @@ class Sequential(Layer):
     Raises:
         GradusError: for an item that is not a layer.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 4))
         >>> net = gr.init(gr.Sequential([gr.Dense(8, "relu"), gr.Dense(3)]), 0, x)
         >>> net(x).shape
@@ -74,7 +74,7 @@ class Repeat(Layer):
     Raises:
         GradusError: if `layer` is not a layer, or `times` not a whole number of at least 0.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 4))
         >>> net = gr.init(gr.Repeat(gr.Dense(4, "relu"), times=3), 0, x)
         >>> len(net.layers)
@@ -111,7 +111,7 @@ class Residual(Layer):
     Raises:
         ShapeError: if the shapes differ; the message names both.
 
-    Example:
+    Examples:
         >>> x = jnp.ones((2, 4))
         >>> net = gr.init(gr.Residual([gr.Dense(4, kernel_initializer="zeros")]), 0, x)
         >>> net(x)[0].tolist()
@@ -148,7 +148,7 @@ class Parallel(Layer):
     Raises:
         GradusError: for an unknown `merge`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 4))
         >>> heads = gr.Parallel({"label": gr.Dense(3, "softmax"), "price": gr.Dense(1)})
         >>> {name: y.shape for name, y in gr.init(heads, 0, x)(x).items()}

@@ -148,7 +148,7 @@ class Conv1D(BaseConv):
         dilation_rate: the distance between the steps under the kernel.
         groups: as in `Conv2D`, like all other arguments and errors.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 10, 3))
         >>> gr.init(gr.Conv1D(8, 3, padding="causal"), 0, x)(x).shape
         (2, 10, 8)
@@ -191,7 +191,7 @@ class Conv2D(BaseConv):
         ShapeError: for an input whose axes or channels are not those that the layer was built for,
             that is smaller than the kernel, or cannot be divided into the groups.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 28, 28, 1))
         >>> net = gr.init(gr.Conv2D(16, 3, activation="relu"), 0, x)
         >>> net.kernel.shape, net(x).shape
@@ -230,7 +230,7 @@ class DepthwiseConv2D(WindowLayer):
         GradusError: as for `Conv2D`.
         ShapeError: as for `Conv2D`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 8, 8, 3))
         >>> net = gr.init(gr.DepthwiseConv2D(3, depth_multiplier=2), 0, x)
         >>> net.kernel.shape, net(x).shape

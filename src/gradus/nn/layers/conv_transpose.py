@@ -65,7 +65,7 @@ class Conv1DTranspose(BaseConvTranspose):
     `(filters,)`, the output `(batch, new steps, filters)`. Arguments and errors are those of
     `Conv2DTranspose`, with one number in place of each pair.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 8))
         >>> gr.init(gr.Conv1DTranspose(4, 3, strides=2, padding="same"), 0, x)(x).shape
         (2, 10, 4)
@@ -104,7 +104,7 @@ class Conv2DTranspose(BaseConvTranspose):
             activation, or strides and dilation both larger than 1.
         ShapeError: for an input whose axes or channels are not those the layer was built for.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 7, 7, 8))
         >>> gr.init(gr.Conv2DTranspose(4, 3, strides=2, padding="same"), 0, x)(x).shape
         (2, 14, 14, 4)

@@ -34,7 +34,7 @@ class Dense(Layer):
         GradusError: if `units` is not a positive whole number, or the activation is unknown.
         ShapeError: if the last axis of an input is not the one the layer was built for.
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.Dense(3, "softmax"), 0, jnp.zeros((1, 4)))
         >>> net.kernel.shape, net(jnp.ones((2, 4))).shape
         ((4, 3), (2, 3))
@@ -101,7 +101,7 @@ class Activation(Layer):
     Raises:
         GradusError: for an unknown name, or an `alpha` that the activation does not accept.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[-1.0, 2.0]])
         >>> gr.init(gr.Activation("leaky_relu", alpha=0.5), 0, x)(x).tolist()
         [[-0.5, 2.0]]
@@ -135,7 +135,7 @@ class PReLU(Layer):
         alpha_initializer: how `alpha` is drawn; the paper starts at 0.25, Keras at 0.
         shared_axes: axes of the input (the batch is axis 0) that share one `alpha`.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[-1.0, 2.0]])
         >>> gr.init(gr.PReLU(gr.initializers.Constant(0.25)), 0, x)(x).tolist()
         [[-0.25, 2.0]]
@@ -171,7 +171,7 @@ class Maxout(Layer):
         bias_initializer: how the bias is drawn.
         kernel_regularizer: a penalty on the kernel.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 4))
         >>> net = gr.init(gr.Maxout(3, pieces=2), 0, x)
         >>> net.kernel.shape, net(x).shape

@@ -26,7 +26,7 @@ class Dropout(Layer):
     Raises:
         GradusError: for a rate outside [0, 1).
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.Dropout(0.5), 0, jnp.zeros((1, 4)))
         >>> net(jnp.ones((1, 3))).tolist()
         [[1.0, 1.0, 1.0]]
@@ -58,7 +58,7 @@ class GaussianNoise(Layer):
     Raises:
         GradusError: for a negative standard deviation.
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.GaussianNoise(0.1), 0, jnp.zeros((1, 4)))
         >>> y = gr.fresh(net, jax.random.key(0))(jnp.zeros((100, 500)), training=True)
         >>> round(float(y.std()), 2)
@@ -92,7 +92,7 @@ class MaskingNoise(Layer):
     Raises:
         GradusError: for a rate outside [0, 1).
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.MaskingNoise(0.3), 0, jnp.zeros((1, 4)))
         >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((1, 100)), training=True)
         >>> sorted(set(y[0].tolist()))
@@ -127,7 +127,7 @@ class SaltAndPepperNoise(Layer):
     Raises:
         GradusError: for a rate outside [0, 1).
 
-    Example:
+    Examples:
         >>> net = gr.init(gr.SaltAndPepperNoise(0.3), 0, jnp.zeros((1, 4)))
         >>> y = gr.fresh(net, jax.random.key(0))(jnp.full((1, 100), 0.5), training=True)
         >>> sorted(set(y[0].tolist()))

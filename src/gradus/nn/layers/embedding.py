@@ -30,7 +30,7 @@ class Embedding(Layer):
         ShapeError: for `mask_zero` with codes that are not sequences, `(batch, steps)`.
         GradusError: for sizes that are not positive whole numbers, or inputs that are not integers.
 
-    Example:
+    Examples:
         >>> codes = jnp.array([[3, 1, 0]])
         >>> gr.init(gr.Embedding(10, 4, mask_zero=True), 0, codes)(codes).shape
         (1, 3, 4)
@@ -90,7 +90,7 @@ class ColumnEmbedding(Layer):
         widths: the length of each column's vectors; None for `min(50, ⌈cardinality / 2⌉)`
             (Guo & Berkhahn 2016, "Entity embeddings of categorical variables", use such widths).
 
-    Example:
+    Examples:
         >>> x = {"numbers": jnp.zeros((5, 2)), "categories": jnp.zeros((5, 2), int)}
         >>> gr.init(gr.ColumnEmbedding(cardinalities=(4, 7)), 0, x)(x).shape
         (5, 8)

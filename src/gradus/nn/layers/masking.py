@@ -24,7 +24,7 @@ class Masking(Layer):
     Raises:
         ShapeError: for an input without an axis of steps.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[[1.0], [2.0], [0.0]]])
         >>> net = gr.init(gr.Sequential([gr.Masking(), gr.GlobalAvgPool1D()]), 0, x)
         >>> net(x).tolist()

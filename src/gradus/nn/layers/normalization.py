@@ -32,7 +32,7 @@ class BatchNorm(Layer):
         gamma_initializer: how γ is drawn.
         beta_initializer: how β is drawn.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[0.0], [2.0], [4.0]])
         >>> net = gr.init(gr.BatchNorm(), 0, x)
         >>> y = gr.fresh(net)(x, training=True)
@@ -107,7 +107,7 @@ class LayerNorm(Layer):
         gamma_initializer: how γ is drawn.
         beta_initializer: how β is drawn.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[0.0, 2.0, 4.0]])
         >>> y = gr.init(gr.LayerNorm(), 0, x)(x)
         >>> print(np.asarray(y).round(2))

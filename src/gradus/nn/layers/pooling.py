@@ -48,7 +48,7 @@ class MaxPool1D(BasePooling):
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
     and errors are those of `MaxPool2D`, with one number in place of each pair.
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
         >>> gr.init(gr.MaxPool1D(2), 0, x)(x).ravel().tolist()
         [3.0, 2.0]
@@ -74,7 +74,7 @@ class MaxPool2D(BasePooling):
         GradusError: for sizes that are not positive whole numbers, or an unknown padding.
         ShapeError: for an input that is not a batch of images, or is smaller than a window.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 28, 28, 16))
         >>> gr.init(gr.MaxPool2D(2), 0, x)(x).shape
         (2, 14, 14, 16)
@@ -90,7 +90,7 @@ class AvgPool1D(BasePooling):
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
     and errors are those of `MaxPool2D`, with one number in place of each pair.
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
         >>> gr.init(gr.AvgPool1D(2), 0, x)(x).ravel().tolist()
         [2.0, 1.0]
@@ -106,7 +106,7 @@ class AvgPool2D(BasePooling):
     `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
     channels)`. Arguments and errors are those of `MaxPool2D`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 28, 28, 16))
         >>> gr.init(gr.AvgPool2D(3, strides=2, padding="same"), 0, x)(x).shape
         (2, 14, 14, 16)
@@ -148,7 +148,7 @@ class GlobalAvgPool1D(BaseGlobalPooling):
     Raises:
         ShapeError: for an input that is not a batch of sequences.
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
         >>> gr.init(gr.GlobalAvgPool1D(), 0, x)(x).tolist()
         [[2.0]]
@@ -174,7 +174,7 @@ class GlobalMaxPool1D(BaseGlobalPooling):
 
     Mask, arguments and errors are those of `GlobalAvgPool1D`.
 
-    Example:
+    Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
         >>> gr.init(gr.GlobalMaxPool1D(), 0, x)(x).tolist()
         [[3.0]]
@@ -202,7 +202,7 @@ class GlobalAvgPool2D(BaseGlobalPooling):
     Raises:
         ShapeError: for an input that is not a batch of images.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
         >>> gr.init(gr.GlobalAvgPool2D(), 0, x)(x).shape
         (2, 16)
@@ -217,7 +217,7 @@ class GlobalMaxPool2D(BaseGlobalPooling):
 
     Arguments and errors are those of `GlobalAvgPool2D`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
         >>> gr.init(gr.GlobalMaxPool2D(keepdims=True), 0, x)(x).shape
         (2, 1, 1, 16)
@@ -237,7 +237,7 @@ class UpSampling2D(Layer):
         GradusError: for sizes that are not positive whole numbers.
         ShapeError: for an input that is not a batch of images.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
         >>> gr.init(gr.UpSampling2D((2, 3)), 0, x)(x).shape
         (2, 14, 21, 16)
@@ -266,7 +266,7 @@ class ZeroPadding2D(Layer):
         GradusError: for a padding of any other form.
         ShapeError: for an input that is not a batch of images.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
         >>> gr.init(gr.ZeroPadding2D(((0, 1), (0, 1))), 0, x)(x).shape
         (2, 8, 8, 16)

@@ -15,7 +15,7 @@ from gradus.nn.layer import Layer
 class Flatten(Layer):
     """Flatten each sample: `(batch, ...)` becomes `(batch, product of the rest)`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 28, 28))
         >>> gr.init(gr.Flatten(), 0, x)(x).shape
         (2, 784)
@@ -39,7 +39,7 @@ class Reshape(Layer):
         GradusError: if more than one size is -1.
         ShapeError: if a sample has another number of values.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 784))
         >>> gr.init(gr.Reshape((28, 28, -1)), 0, x)(x).shape
         (2, 28, 28, 1)
@@ -71,7 +71,7 @@ class Rescaling(Layer):
         scale: a number, or one for each feature of the last axis.
         offset: the same.
 
-    Example:
+    Examples:
         >>> x = jnp.array([[0, 51, 255]], jnp.uint8)
         >>> y = gr.init(gr.Rescaling(1 / 255), 0, x)(x)
         >>> print(np.asarray(y).round(2))

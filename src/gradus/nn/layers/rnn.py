@@ -199,7 +199,7 @@ class SimpleRNN(Recurrent):
         ShapeError: for inputs that are not sequences, have no steps, or other features than the
             layer was built for, and for a mask that does not fit; the message names both shapes.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 3))
         >>> gr.init(gr.SimpleRNN(4), 0, x)(x).shape
         (2, 4)
@@ -241,7 +241,7 @@ class LSTM(Recurrent):
         GradusError: as for `SimpleRNN`.
         ShapeError: as for `SimpleRNN`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 3))
         >>> gr.init(gr.LSTM(4, return_sequences=True), 0, x)(x).shape
         (2, 5, 4)
@@ -320,7 +320,7 @@ class GRU(Recurrent):
         GradusError: as for `SimpleRNN`.
         ShapeError: as for `SimpleRNN`.
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 5, 3))
         >>> net = gr.init(gr.GRU(4), 0, x)
         >>> net.kernel.shape, net(x).shape

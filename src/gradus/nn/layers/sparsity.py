@@ -31,7 +31,7 @@ class Sparsity(Layer):
     Raises:
         GradusError: for a negative strength, or a target outside (0, 1).
 
-    Example:
+    Examples:
         >>> x = jnp.zeros((2, 4))
         >>> net = gr.Sequential([gr.Dense(8, "sigmoid"), gr.Sparsity(0.01, target=0.1)])
         >>> gr.init(net, 0, x)(x).shape

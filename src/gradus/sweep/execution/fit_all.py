@@ -45,7 +45,7 @@ def fit_all(
     Raises:
         GradusError: if the models differ in structure.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> models = [gr.Model(gr.Dense(1), "mse", gr.SGD(lr)) for lr in (0.001, 0.1)]
         >>> slow, fast = gr.fit_all(models, x, 2 * x, epochs=3, probes=False)

@@ -62,7 +62,7 @@ def prepared(make: Callable[..., Mapping[str, Any]], **settings: Any) -> Any:
             settings that a trial has.
         settings: its arguments, with spaces.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")
         >>> def powers(degree):
         ...     return {"x": np.stack([x**k for k in range(1, degree + 1)], 1)}

@@ -37,7 +37,7 @@ class SuccessiveHalving(Strategy):
     Raises:
         GradusError: for an invalid factor or start.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.001, 0.01, 0.1)))
         >>> sweep = gr.Sweep(model, search="grid", strategy=gr.SuccessiveHalving(3, start=2))
@@ -79,7 +79,7 @@ class Hyperband(Strategy):
     Raises:
         GradusError: for an invalid factor.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.log_uniform(1e-4, 1e-1)))
         >>> sweep = gr.Sweep(model, trials=8, strategy=gr.Hyperband(3))

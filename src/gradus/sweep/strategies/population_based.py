@@ -43,7 +43,7 @@ class PopulationBased(Strategy):
     Raises:
         GradusError: if `every` is not a whole number of at least 1.
 
-    Example:
+    Examples:
         >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
         >>> model = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.0001, 0.1)))
         >>> sweep = gr.Sweep(model, search="grid", strategy=gr.PopulationBased(every=2))
