@@ -43,6 +43,8 @@ def test_the_example_of_a_public_name_is_right(name):
     names = {"gr": gr, "np": np, "jnp": jnp, "jax": jax}
     examples = [test for test in FINDER.find(value, name, globs=names) if test.examples]
     assert examples, f"{name} has no example in its docstring"
+    # The documentation renders no other heading's examples as code.
+    assert "Examples:\n" in (value.__doc__ or ""), f"the heading in {name} is not `Examples:`"
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     for test in examples:
         said = []
