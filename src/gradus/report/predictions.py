@@ -37,6 +37,11 @@ def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np
     return counts
 
 
+def _height(classes: int) -> int:
+    """Return the height in pixels of a figure with a row for each class."""
+    return min(620, 300 + 34 * max(classes - 2, 0))
+
+
 def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | None = None) -> Any:
     """Draw how often each class (row) was predicted as each class (column).
 
@@ -62,7 +67,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
     names = class_texts(class_names, size)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(size, dtype=bool)
-    figure = style.figure("Confusion matrix", height=min(620, 300 + 34 * max(size - 2, 0)))
+    figure = style.figure("Confusion matrix", height=_height(size))
     for part, mask, color, full in (
         ("right", right, style.BLUE, 1.0),
         ("wrong", ~right, style.VERMILION, max(0.1, float(shares[~right].max(initial=0)))),
@@ -124,9 +129,7 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.diag(counts) / counts.sum(axis=0)
         recall = np.diag(counts) / counts.sum(axis=1)
-    figure = style.figure(
-        "Precision and recall by class", height=min(620, 300 + 34 * max(len(counts) - 2, 0))
-    )
+    figure = style.figure("Precision and recall by class", height=_height(len(counts)))
     for position in positions:
         figure.add_scatter(
             x=[precision[position], recall[position]],
