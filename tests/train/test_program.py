@@ -50,7 +50,7 @@ def train(
     feed = None if held is None else loop.validation_source(Samples(*held), None)
     config = loop.FitConfig(epochs, batch, 0, 0, probing, each)
     data = jax.device_put(Samples(x, y, weight))
-    training = loop.CompiledTraining.create(
+    training = loop.TrainingProgram.create(
         net, optimizer, task, stopping, data, None, feed, config, train_state
     )
     return loop.run_training(training, train_state, [], history), history

@@ -72,7 +72,7 @@ def lesson(
             x_test, y_test = recall(512, delay, rng)
             model = network(name, units, seed).build(x)
             before[name] = gradient_norms(model, x_test, y_test)
-            model.fit(x, y, epochs=epochs, verbose=False)
+            model.fit(x, y, epochs=epochs, probes=False, verbose=False)
             after[name] = gradient_norms(model, x_test, y_test)
             row[f"after {delay}"] = model.evaluate(x_test, y_test)["accuracy"]
             numbers[f"accuracy_{name}_{delay}"] = row[f"after {delay}"]

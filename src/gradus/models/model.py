@@ -24,7 +24,7 @@ from gradus.train.devices import make_mesh
 from gradus.train.divergence import locate_divergence
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
-from gradus.train.loop import CompiledTraining, FitConfig, Listener, run_training
+from gradus.train.loop import FitConfig, Listener, TrainingProgram, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
@@ -165,7 +165,7 @@ class Model(BaseModel):
             train_state,
         )
         samples, rows = data.for_batches(config.batch_size)
-        training = CompiledTraining.create(
+        training = TrainingProgram.create(
             self.net,
             self.optimizer,
             task,

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import fresh, recorded
 from gradus.nn.ops.conv import countable_flops
 
@@ -33,7 +33,7 @@ def summarize(net: Layer, example: Any) -> str:
     rows: list[tuple[str, ...]] = [COLUMNS]
     for path, layer in named_layers(net):
         kinds = layer.__dict__.get("_weights", {})
-        if path not in outputs or (any(named_children(layer)) and not kinds):
+        if path not in outputs or (has_sublayers(layer) and not kinds):
             continue
         sizes = {name: int(np.size(getattr(layer, name))) for name in kinds}
         trained = sum(

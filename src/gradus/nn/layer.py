@@ -333,6 +333,11 @@ def named_children(layer: Layer) -> Iterator[tuple[str, Layer]]:
                 yield prefix + name, child
 
 
+def has_sublayers(layer: Layer) -> bool:
+    """Return whether a layer holds other layers."""
+    return any(named_children(layer))
+
+
 def named_layers(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
     """Yield `layer` and every layer inside it with its path, parents first."""
     yield path, layer

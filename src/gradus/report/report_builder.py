@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.report import predictions, trained_network
 from gradus.report.page import Panel, Report, format_duration
 from gradus.train.history import History
@@ -151,7 +151,7 @@ def model_settings(model: Model) -> dict[str, Any]:
     layers = {
         path or "network": _describe(layer) + _weight_count(layer)
         for path, layer in named_layers(model.net)
-        if not any(named_children(layer))
+        if not has_sublayers(layer)
     }
     rest = {
         name: _format_value(value)

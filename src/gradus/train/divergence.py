@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from gradus.nn import prng
-from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import fresh, recorded, with_weights
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
@@ -164,9 +164,7 @@ def _step_magnitudes(
     def compute(params: Params) -> StepMagnitudes:
         inputs, _ = jax.eval_shape(lambda params: loss_of(params, {}), params)[1]
         innermost = [
-            path
-            for path, layer in named_layers(net)
-            if path in inputs and not any(named_children(layer))
+            path for path, layer in named_layers(net) if path in inputs and not has_sublayers(layer)
         ]
         zeros = {path: jax.tree.map(_zeros_for, inputs[path]) for path in innermost}
         differentiate = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.nn import activations
-from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import weights
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch
@@ -33,7 +33,7 @@ def recorded_layers(net: Layer) -> list[str]:
     return [
         path
         for path, layer in named_layers(net)
-        if not any(named_children(layer))
+        if not has_sublayers(layer)
         and (layer.__dict__.get("_weights") or hasattr(layer, "activation"))
     ]
 

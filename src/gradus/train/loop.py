@@ -71,7 +71,7 @@ class FitConfig:
 
 
 @dataclasses.dataclass
-class CompiledTraining:
+class TrainingProgram:
     """The training program with all of its arguments but the train state.
 
     Attributes:
@@ -82,7 +82,7 @@ class CompiledTraining:
         validation: what is evaluated after each epoch, or None.
         config: how much is trained, and in which order.
         shape: the structure of the program.
-        program: `run_epochs`, or `run_epochs` mapped over a population.
+        run_epochs: the jitted function, or one mapped over a population.
         sample_order: returns the rows of every step of some epochs, given the number of the first
             and their count.
     """
@@ -94,7 +94,7 @@ class CompiledTraining:
     validation: BatchSource | None
     config: FitConfig
     shape: ProgramShape
-    program: Any
+    run_epochs: Any
     sample_order: Callable[[int, int], Any]
 
     @classmethod
@@ -109,7 +109,7 @@ class CompiledTraining:
         validation: BatchSource | None,
         config: FitConfig,
         train_state: TrainState,
-    ) -> CompiledTraining:
+    ) -> TrainingProgram:
         """Return the training of one network.
 
         Args:
@@ -146,7 +146,7 @@ class CompiledTraining:
 
     def lower(self, train_state: TrainState) -> jax.stages.Lowered:
         """Return the lowered program, to be compiled or read from the cache."""
-        return self.program.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
+        return self.run_epochs.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
 
     def put_on_device(self) -> None:
         """Put the samples on the device."""
@@ -158,7 +158,7 @@ class CompiledTraining:
     ) -> tuple[TrainState, Logs]:
         """Train for some epochs, at most `shape.max_epochs`, the first of them `first_epoch`."""
         arguments = self._arguments(train_state, first_epoch, epochs)
-        trained: tuple[TrainState, Logs] = self.program(*arguments, shape=self.shape)
+        trained: tuple[TrainState, Logs] = self.run_epochs(*arguments, shape=self.shape)
         return trained
 
     def _arguments(self, train_state: TrainState, first_epoch: int, epochs: int) -> tuple[Any, ...]:
@@ -179,7 +179,7 @@ class CompiledTraining:
 
 
 def run_training(
-    training: CompiledTraining,
+    training: TrainingProgram,
     train_state: TrainState,
     listeners: Sequence[Listener],
     history: History,
@@ -218,7 +218,7 @@ def run_training(
     return unreplicate(train_state, config.mesh)
 
 
-def _compile(training: CompiledTraining, train_state: TrainState) -> float:
+def _compile(training: TrainingProgram, train_state: TrainState) -> float:
     """Compile the program, check its memory, and put the samples on the device; return seconds.
 
     Compiling before the samples are copied keeps the peak memory low.

@@ -29,7 +29,7 @@ import numpy as np
 from gradus import cache
 from gradus.sweep.execution.population import Population
 from gradus.sweep.execution.vectorize import Parallelism
-from gradus.train.loop import CompiledTraining
+from gradus.train.loop import TrainingProgram
 
 MIN_TRAINING_SECONDS = 60.0  # of expected training, below which measuring does not pay
 MEASURE_SECONDS = 0.5  # of measurement for each configuration
@@ -176,7 +176,7 @@ def _throughput(population: Population, workers: int, steps: int) -> float:
     return population.parallelism.members * float(np.max(rates))
 
 
-def _shortened(training: CompiledTraining, steps: int) -> CompiledTraining:
+def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     """Return a training of shorter epochs that only divergence can stop."""
     shape = training.shape
     steps = min(steps, shape.steps_per_epoch)

@@ -155,10 +155,10 @@ class Population:
             # On a CPU these are views; `jax.device_get` takes three times as long to make them.
             train_state, logs = jax.tree.map(np.asarray, training.run(train_state, first, epochs))
             if self.parallelism.members == 1:
-                live[0].update(train_state, logs)
+                live[0].record(train_state, logs)
                 continue
             for index, member in enumerate(live):
-                member.update(take_member(train_state, index), take_member(logs, index))
+                member.record(take_member(train_state, index), take_member(logs, index))
 
     @property
     def step_seconds(self) -> float:
@@ -181,7 +181,7 @@ class Population:
         epoch_seconds = self.step_seconds * shape.steps_per_epoch * self.parallelism.width
         return max(1, min(shape.max_epochs, int(CALL_SECONDS / epoch_seconds)))
 
-    def training_of(self, members: Sequence[Member]) -> tuple[loop.CompiledTraining, Any]:
+    def training_of(self, members: Sequence[Member]) -> tuple[loop.TrainingProgram, Any]:
         """Return the program with the settings of some members, and their train states."""
         first, parallelism = members[0], self.parallelism
         training = dataclasses.replace(
@@ -199,7 +199,7 @@ class Population:
         settings, key = jax.tree.unflatten(jax.tree.structure(_numbers(first)), leaves)
         train_states = stack_trees([member.program_state for member in filled])
         program = vectorized_program(parallelism, varying)
-        training = dataclasses.replace(training, settings=settings, key=key, program=program)
+        training = dataclasses.replace(training, settings=settings, key=key, run_epochs=program)
         if parallelism.devices > 1:
             training.samples, training.validation = self._samples(
                 population_mesh(parallelism.devices)

@@ -16,7 +16,7 @@ from gradus.space import Value
 from gradus.sweep.members.branch_fusion import BranchFusion, FusedForm
 from gradus.sweep.members.fold import Fold
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.loop import CompiledTraining, FitConfig
+from gradus.train.loop import FitConfig, TrainingProgram
 from gradus.train.state import TrainState
 from gradus.train.task import Task
 
@@ -52,12 +52,12 @@ class Member:
     error: str = ""
 
     @functools.cached_property
-    def training(self) -> CompiledTraining:
+    def training(self) -> TrainingProgram:
         """The training program with the member's settings."""
         samples, rows = self.fold.samples, self.fold.data.rows
         if self.config.batch_size is None:
             samples, rows = self.fold.data.for_batches(None)
-        return CompiledTraining.create(
+        return TrainingProgram.create(
             self.model.net,
             self.model.optimizer,
             self.task,
@@ -109,7 +109,7 @@ class Member:
         state = self.train_state
         return int(state.epoch) >= self.config.epochs or bool(state.stopped)
 
-    def update(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
+    def record(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
         """Set the train state and extend the history after a call of the program."""
         done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
         self.model.history.extend(logs, done)
