@@ -131,7 +131,9 @@ def _training(
 ) -> TrainingSection:
     batch: Any = section.batch_size
     if batch is None:
-        batch = "all" if optimizer in ("lbfgs", "l-bfgs") else _batch_size(summary.rows)
+        known = optimizer in optimizers.REGISTRY  # building the model tells of an unknown one
+        full_batch = known and optimizers.get(optimizer).full_batch
+        batch = "all" if full_batch else _batch_size(summary.rows)
     epochs = section.epochs or _epochs(summary)
     patience = section.patience
     if patience is None:

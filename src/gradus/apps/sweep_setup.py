@@ -25,7 +25,8 @@ from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.report.sweeps import format_setting
 from gradus.space import Choice, Space
 from gradus.sweep.monitor import choose_monitor
-from gradus.sweep.search import get_search
+from gradus.sweep.search import find_search, get_search
+from gradus.sweep.search.base import Search
 from gradus.sweep.search.trial import values_activating
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.sweep import Sweep
@@ -84,7 +85,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     raw = merge_settings(raw, overrides)
     section = check_sweep_section(raw.pop("sweep", {}), where)
     overrides = {key: value for key, value in overrides.items() if key != "sweep"}
-    if section.trials is None and section.search != "grid":
+    if section.trials is None and _find_search(section).default_trials:
         section = structs.replace(section, trials=TRIALS)
     raw.setdefault("validation", VALIDATION)
     if section.cv is None and not raw["validation"]:
@@ -185,6 +186,18 @@ def _fix_monitor(settings: Settings, prepared: PreparedData) -> None:
     settings["training"] = {**training, "monitor": monitor}
 
 
+def _find_search(section: SweepSection) -> type[Search]:
+    """Return the class of the search.
+
+    Raises:
+        SpecError: for an unknown name.
+    """
+    try:
+        return find_search(section.search)
+    except GradusError as error:
+        raise SpecError(str(error)) from None
+
+
 def _make_sweep(
     configurator: TrialConfigurator, settings: Settings, section: SweepSection
 ) -> Sweep:
@@ -206,12 +219,8 @@ def _make_sweep(
             seed=section.seed,
         )
         fitting = {key: settings.get("training", {}).get(key) for key in ("epochs", "batch_size")}
-        get_search(
-            section.search,
-            find_hyperparameters([model.settings, fitting]),
-            section.trials or 1,
-            section.seed,
-        )
+        hypers = find_hyperparameters([model.settings, fitting])
+        get_search(section.search, hypers, section.trials, section.seed)
     except GradusError as error:
         raise SpecError(str(error)) from None
     return sweep

@@ -31,7 +31,7 @@ class Dataset:
             None without a target.
         task: "binary", "multiclass" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
-        feature_names: of the columns of x; empty for images.
+        feature_names: of the columns of x without the target; empty for images.
         name: of the data set, for titles.
         notes: observations from reading it, in sentences.
         test: the test part, if the data set has one.

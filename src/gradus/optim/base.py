@@ -120,6 +120,9 @@ class Optimizer(abc.ABC):
     def transformation(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
         """Return the Optax transformation from gradients to updates, which are added to weights.
 
+        `learning_rate` is that of this step: what `self.learning_rate`, which may be a schedule,
+        gives at the step, times a plateau's factor.
+
         Its `update` also receives `step`, the number of this update, counted from 1; if the rule is
         `full_batch`, it receives `value`, `grad`, and `value_fn` instead.
         """

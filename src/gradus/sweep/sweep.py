@@ -35,7 +35,6 @@ from gradus.sweep.strategies.base import Strategy
 from gradus.train import memory
 from gradus.train.early_stopping import EarlyStopping
 
-DEFAULT_TRIALS = 32
 MAX_KEPT = 32  # trials whose weights are kept; others are trained again when their model is needed
 MEMORY_SHARE = 8  # the kept weights take at most 1/MEMORY_SHARE of the free memory
 
@@ -156,7 +155,8 @@ class Sweep:
             min_delta: the smallest change that counts as an improvement.
             target: stop a trial once the monitored metric is at least this good.
             restore_best: whether to keep the best epoch's weights, with `patience` or `target`.
-            probes: whether to record layer statistics.
+            probes: whether to record layer statistics; unlike `Model.fit`, a sweep does not by
+                default.
             verbose: whether to show progress.
 
         Returns:
@@ -191,7 +191,7 @@ class Sweep:
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,
             "restore_best": restore_best, "probes": probes,
         }  # fmt: skip
-        search = get_search(self.search, self.hypers, self._trial_count(), self.seed)
+        search = get_search(self.search, self.hypers, self.count, self.seed)
         builder = MemberBuilder(options)
         factory = MemberFactory(type(self.model), settings, self.hypers, data, builder)
         factory = self._with_fused_choices(factory, search)
@@ -209,10 +209,6 @@ class Sweep:
         self.seconds = time.perf_counter() - started
         self._require_a_built_trial()
         return self
-
-    def _trial_count(self) -> int:
-        """Return the number of trials to search for; 0 for a whole grid."""
-        return self.count or (0 if self.search == "grid" else DEFAULT_TRIALS)
 
     def _with_fused_choices(self, factory: MemberFactory, search: Search) -> MemberFactory:
         """Return the factory with the choices that one program switches between."""

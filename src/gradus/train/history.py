@@ -24,7 +24,7 @@ class History(Mapping[str, np.ndarray]):
     Attributes:
         layers: paths of the layers with statistics.
         weights: paths of the trained weights.
-        probes: the layer statistics by name.
+        probes: the layer statistics by name: those of `train/layer_statistics.py`, and "loss".
         seconds: wall time of each call of the training program.
         compile_seconds: wall time of compiling it, or of reading it from the compilation cache.
         stopped: why training ended early: "patience", "target", "diverged", "interrupted"; or "".

@@ -59,33 +59,33 @@ def update_weights(
     new_opt_states: list[OptState] = []
     gradients: Params = {}
     outputs: dict[str, Any] = {}
-    for index, (layer, subtask) in enumerate(task.updates()):
-        layer_key = jax.random.fold_in(key, index) if index else key
-        layer_state = params, model_state, opt_states[index]
-        (params, model_state, opt_state), layer_accumulators, trace = _update_below(
-            net, optimizer, subtask, layer, batch, layer_key, rate_scale, layer_state, recording
+    for index, (path, subtask) in enumerate(task.updates()):
+        update_key = jax.random.fold_in(key, index) if index else key
+        update_state = params, model_state, opt_states[index]
+        (params, model_state, opt_state), update_accumulators, trace = _update_layer(
+            net, optimizer, subtask, path, batch, update_key, rate_scale, update_state, recording
         )
         new_opt_states.append(opt_state)
-        accumulators.append(layer_accumulators)
+        accumulators.append(update_accumulators)
         gradients |= trace.gradients
         outputs |= trace.outputs
     total = accumulators[0] if len(accumulators) == 1 else tuple(accumulators)
     return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
 
 
-def _update_below(
+def _update_layer(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
-    layer: str,
+    path: str,
     batch: Batch,
     key: Key[Array, ""],
     rate_scale: Float[Any, ""],
-    layer_state: tuple[Params, Params, OptState],
+    update_state: tuple[Params, Params, OptState],
     recording: bool,
 ) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
-    """Update the weights below one layer to decrease the loss of one task."""
-    params, model_state, opt_state = layer_state
+    """Update the weights of the layer at `path` to decrease the loss of one task."""
+    params, model_state, opt_state = update_state
 
     def loss_of(layer_params: Params) -> tuple[Float[Array, ""], Any]:
         whole_net = with_weights(net, params | layer_params | model_state)
@@ -94,7 +94,7 @@ def _update_below(
         outputs = recorded(copy)[1] if recording else {}
         return loss, (weights(copy, "state"), accumulators, outputs)
 
-    layer_params = params_of(params, layer)
+    layer_params = params_of(params, path)
     (loss, (new_model_state, accumulators, outputs)), gradients = jax.value_and_grad(
         loss_of, has_aux=True
     )(layer_params)

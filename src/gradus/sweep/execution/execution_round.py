@@ -1,4 +1,4 @@
-"""One round of training on this machine: builds members, compiles programs, and trains.
+"""One round of training on this machine: takes members as they are made, compiles, and trains.
 
 Members are built only a little ahead of the threads, and only as many train at a time as fit into
 memory.

@@ -1,9 +1,10 @@
-"""A population: members of one structure, trained by one compiled program.
+"""A population: members that share one compiled program.
 
-The members' networks, optimizers and tasks are pytrees of the same structure, and all numbers in
-them are arguments of the program. To train several members in one call, their train states and the
-numbers in which they differ are stacked and the program is vectorized over them; other numbers and
-the samples are shared. Sharded over devices, each device trains some of the members.
+The networks, optimizers, and tasks that the program takes are pytrees of one structure (with branch
+fusion, that of `BranchFusion`), and all numbers in them are arguments of the program. To train
+several members in one call, their train states and the numbers in which they differ are stacked and
+the program is vectorized over them; other numbers and the samples are shared. Sharded over devices,
+each device trains some of the members.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class ProgramStats:
 
 
 class Population:
-    """Members of one structure, and the program that they share.
+    """The program that members with the same `Member.program_key` share.
 
     Args:
         first: one of the members.

@@ -41,7 +41,7 @@ class ResumableRunner(TrialRunner):
         errors: list[GradusError] = []
         for number in range(min(search.trials, MAX_BUILD_ATTEMPTS)):
             try:
-                self._build_members(number, search.ask(number, 1)[0])
+                self._make_members(number, search.ask(number, 1)[0])
                 return
             except GradusError as error:
                 errors.append(error)

@@ -63,7 +63,7 @@ class TrialRunner:
         by_number = {trial.number: trial for trial in trials}
         done_counts: dict[int, int] = {}
         count = self.members_per_trial * len(trials)
-        stream = MemberStream(self.factory, self._built_members(trials), count)
+        stream = MemberStream(self.factory, self._stream_members(trials), count)
         for done in self.executor.run(stream, until):
             for member in done:
                 done_counts[member.trial] = done_counts.get(member.trial, 0) + 1
@@ -105,7 +105,7 @@ class TrialRunner:
         Nothing happens if its structure with these values differs from the other's.
         """
         source = self.members[other.number]
-        members = self._build_successors(trial.number, values, source)
+        members = self._make_successors(trial.number, values, source)
         if members is None:
             return
         self.members[trial.number] = members
@@ -113,10 +113,10 @@ class TrialRunner:
         before = other.lineage or [(0, other.values)]
         trial.values, trial.lineage = dict(values), [*before, (epoch, dict(values))]
 
-    def build(self, trial: Trial) -> list[Member]:
-        """Return the members of a trial; build them if needed."""
+    def members_of(self, trial: Trial) -> list[Member]:
+        """Return the members of a trial; make them if needed."""
         if trial.number not in self.members:
-            self.members[trial.number] = self._build_members(trial.number, trial.values)
+            self.members[trial.number] = self._make_members(trial.number, trial.values)
         return self.members[trial.number]
 
     def trained_members(self, trial: Trial) -> list[Member]:
@@ -124,10 +124,10 @@ class TrialRunner:
         if trial.number in self.members:
             return self.members[trial.number]
         (_, values), *later = trial.lineage or [(0, trial.values)]
-        members = self._build_members(trial.number, values)
+        members = self._make_members(trial.number, values)
         for epoch, values in later:
             self._train(members, epoch)
-            members = self._build_successors(trial.number, values, members) or members
+            members = self._make_successors(trial.number, values, members) or members
         self._train(members, trial.epochs)
         for member in members:
             member.finish()
@@ -140,11 +140,11 @@ class TrialRunner:
         factory = dataclasses.replace(self.factory, builder=builder)
         return TrialRunner(factory, self.seeds, self.executor, lambda trial: None, self.seed)
 
-    def _built_members(self, trials: Sequence[Trial]) -> Iterator[Member]:
+    def _stream_members(self, trials: Sequence[Trial]) -> Iterator[Member]:
         """Yield the members of trials; a trial that cannot be built fails alone."""
         for trial in trials:
             try:
-                yield from self.build(trial)
+                yield from self.members_of(trial)
             except GradusError as error:
                 self._fail_trial(trial, str(error))
 
@@ -155,7 +155,7 @@ class TrialRunner:
                 if member.error:
                     raise GradusError(member.error)
 
-    def _build_members(self, number: int, values: Mapping[str, Value]) -> list[Member]:
+    def _make_members(self, number: int, values: Mapping[str, Value]) -> list[Member]:
         """Return new members of a trial, one for each seed and fold."""
         members = []
         for seed in range(self.seeds):
@@ -164,11 +164,11 @@ class TrialRunner:
         self.early_stopping = self.early_stopping or members[0].early_stopping
         return members
 
-    def _build_successors(
+    def _make_successors(
         self, number: int, values: Mapping[str, Value], source: list[Member]
     ) -> list[Member] | None:
         """Return members with new values and the states of others; None if structures differ."""
-        members = self._build_members(number, values)
+        members = self._make_members(number, values)
         for member, other in zip(members, source, strict=True):
             if member.structure_key != other.structure_key:
                 return None

@@ -32,7 +32,7 @@ SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle
 
 
 class MemberBuilder:
-    """Builds members from models.
+    """Builds a member from a model: network, task, configuration, and initial train state.
 
     Work that depends only on a network's structure (tracing its shapes, checking network, loss and
     targets against each other) is done once for each structure.
@@ -118,7 +118,9 @@ class MemberBuilder:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MemberFactory:
-    """Makes the members of a sweep, the same ones on every machine.
+    """Makes the members of a sweep, the same ones on every machine, from the values of a trial.
+
+    It makes the model with those values; `MemberBuilder` builds the member from the model.
 
     Attributes:
         model_class: the class of the model.

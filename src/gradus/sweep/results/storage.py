@@ -10,7 +10,7 @@ import math
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +272,11 @@ class _FastCommitConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.execute("PRAGMA journal_mode=WAL")
         self.execute("PRAGMA synchronous=NORMAL")
+
+    def __del__(self) -> None:
+        """Close: SQLAlchemy drops its connections open where creating the storage fails."""
+        with suppress(sqlite3.Error):  # a connection that could not be opened
+            self.close()
 
 
 def get_storage(storage: str | Path | Storage | None) -> Storage | None:

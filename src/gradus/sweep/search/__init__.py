@@ -22,12 +22,24 @@ SEARCHES: dict[str, type[Search]] = {
 }
 
 
-def get_search(search: str, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> Search:
-    """Return the search with a name.
+def get_search(
+    search: str, hypers: Mapping[str, Hyperparameter], trials: int | None, seed: int
+) -> Search:
+    """Return the search with a name, for `trials` trials; None for the search's default number.
 
     Raises:
         GradusError: for an unknown name, with the nearest valid one, or a missing package.
     """
+    found = find_search(search)
+    return found(hypers, found.default_trials if trials is None else trials, seed)
+
+
+def find_search(search: str) -> type[Search]:
+    """Return the class of the search with a name.
+
+    Raises:
+        GradusError: for an unknown name, with the nearest valid one.
+    """
     if search not in SEARCHES:
         raise unknown("search", search, SEARCHES)
-    return SEARCHES[search](hypers, trials, seed)
+    return SEARCHES[search]

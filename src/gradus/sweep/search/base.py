@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from gradus.hyperparameters import Hyperparameter
 from gradus.space import Value
@@ -15,13 +16,22 @@ BATCH = 16  # trials that a learning search proposes at a time, which train side
 class Search(abc.ABC):
     """Chooses the values of trials.
 
+    The values of a trial depend only on the seed and on the results told before. So a resumed sweep
+    asks for the trials of the first one again, or tells their stored results without asking, and
+    may ask for trials whose results it never tells.
+
     Args:
         hypers: the hyperparameters.
-        trials: the number of trials.
+        trials: the number of trials; 0 for all of a finite search.
         seed: the seed of random values.
+
+    Attributes:
+        batch: trials proposed before any result is told; None for all.
+        default_trials: the number of trials unless the user gives one.
     """
 
-    batch: int | None = None  # trials proposed before any result is told; None for all
+    batch: ClassVar[int | None] = None
+    default_trials: ClassVar[int] = 32
 
     def __init__(self, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> None:
         self.hypers, self.trials, self.seed = hypers, trials, seed
@@ -34,6 +44,6 @@ class Search(abc.ABC):
         """Learn from the results of trials, in the order of their numbers.
 
         Args:
-            trials: all trials asked for since the last call, each ended.
+            trials: the next trials, each ended; they may be restored rather than asked for.
             mode: "min" or "max": whether a lower or a higher score is better.
         """

@@ -19,6 +19,8 @@ class Grid(Search):
         GradusError: for a continuous range, or more than `MAX_COMBINATIONS` combinations.
     """
 
+    default_trials = 0
+
     def __init__(self, hypers: Mapping[str, Hyperparameter], trials: int, seed: int) -> None:
         super().__init__(hypers, trials, seed)
         for name, hyper in hypers.items():
