@@ -52,3 +52,12 @@ def unknown(kind: str, name: object, names: Iterable[str]) -> GradusError:
     close = nearest(str(name), names)
     hint = f" Did you mean {close!r}?" if close else ""
     return GradusError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+
+
+def no_column(name: object, columns: Iterable[str], kind: str = "column") -> DataError:
+    """Return the error for a column that a table lacks, with the nearest name."""
+    columns = list(columns)
+    close = nearest(str(name), columns)
+    hint = f" Did you mean {close!r}?" if close else ""
+    shown = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
+    return DataError(f"The table has no {kind} {name!r}.{hint} Its columns: {shown}.")

@@ -157,10 +157,18 @@ def test_json_contains_the_error(gradus):
     assert "'digits'" in json.loads(out)["error"]
 
 
-def test_a_column_of_free_text_raises_with_the_flag_to_drop_it(gradus, work):
+def test_a_table_of_free_text_alone_raises(gradus, work):
     rows = [f'"the story of number {n} is a long one",{n % 2}' for n in range(40)]
     (work / "text.csv").write_text("\n".join(["story,kind", *rows]))
-    check(gradus, 1, ["--drop-columns 'story'"], "train", "text.csv", "--target", "kind")
+    check(
+        gradus,
+        1,
+        ["No column is left", "'story' is free text"],
+        "train",
+        "text.csv",
+        "--target",
+        "kind",
+    )
 
 
 def test_an_unexpected_error_shows_a_traceback_only_on_request(gradus, monkeypatch):

@@ -133,7 +133,8 @@ def _training(
     if batch is None:
         known = optimizer in optimizers.REGISTRY  # building the model tells of an unknown one
         full_batch = known and optimizers.get(optimizer).full_batch
-        batch = "all" if full_batch else _batch_size(summary.rows)
+        training_rows = round(summary.rows * (1 - validation))
+        batch = "all" if full_batch else min(_batch_size(summary.rows), training_rows)
     epochs = section.epochs or _epochs(summary)
     patience = section.patience
     if patience is None:

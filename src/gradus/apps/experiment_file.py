@@ -54,6 +54,26 @@ class NetworkSection(Struct, forbid_unknown_fields=True, frozen=True):
     initializer: str | None = None
 
 
+class TableSection(Struct, forbid_unknown_fields=True, frozen=True):
+    """How a table is read (`gradus.data.TableOptions`); None is inferred.
+
+    Attributes:
+        header: whether the first row of a text file names the columns.
+        separator: between the values of a row of a text file.
+        encoding: of a text file.
+        decimal: the decimal mark of numbers in text.
+        missing: text that means a missing value, besides an empty cell.
+        columns: the kind of a column, its levels in order, or its settings, by its name.
+    """
+
+    header: bool | None = None
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    missing: list[str] | None = None
+    columns: dict[str, Any] = {}
+
+
 class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):
     """The preprocessing of the data, which is fitted to the training rows.
 
@@ -118,7 +138,8 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         data: a built-in name or a path; in a file, relative to the file's folder.
-        target: for a table, the column to predict.
+        target: for a table, the column to predict, its name or number (1 is the first, -1 the
+            last).
         task: "binary", "multiclass", "classification" or "regression"; None infers it.
         test: test data of the same kind, evaluated at the end.
         drop_columns: columns of a table not to use.
@@ -128,6 +149,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         validation_seed: of the validation split.
         validation: the fraction of samples held out for validation.
         metrics: evaluated after each epoch, besides the loss.
+        table: how a table is read.
         preprocessing: of the data.
         augmentation: of images.
         network: the hidden layers.
@@ -139,7 +161,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     data: str
-    target: str | None = None
+    target: str | int | None = None
     task: str | None = None
     test: str | None = None
     drop_columns: list[str] = []
@@ -149,6 +171,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     validation_seed: NonNegativeInt | None = None
     validation: Fraction | None = None
     metrics: list[str] | None = None
+    table: TableSection = TableSection()
     preprocessing: PreprocessingSection = PreprocessingSection()
     augmentation: AugmentationSection = AugmentationSection()
     network: NetworkSection = NetworkSection()
@@ -160,6 +183,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 SECTIONS = {
+    "table": TableSection,
     "preprocessing": PreprocessingSection,
     "augmentation": AugmentationSection,
     "network": NetworkSection,

@@ -18,6 +18,7 @@ from gradus.apps.model_builder import decide_classes
 from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
 from gradus.data import Dataset, TablePreprocessor, Target, load
+from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.errors import DataError, SavedError
 from gradus.objectives import losses
 
@@ -37,7 +38,8 @@ def evaluate_run(run: Run, source: str) -> dict[str, Any]:
     is_table = isinstance(preprocessor, TablePreprocessor)
     column = target.name if is_table else None
     with _readable_source(source) as path:
-        data = load_data(path, column, target.task, target.class_names)
+        options = preprocessor.options if is_table else AUTOMATIC_TABLE
+        data = load_data(path, column, target.task, target.class_names, options)
     _check_kind(data, is_table, source)
     if data.y is None:
         raise DataError(f"{source!r} has no targets to compare predictions to.")
@@ -62,14 +64,16 @@ def predict_with_run(run: Run, source: str) -> Columns:
     Raises:
         DataError: as `evaluate_run`; a target column is not needed.
     """
+    preprocessor = run.preprocessor
+    is_table = isinstance(preprocessor, TablePreprocessor)
     with _readable_source(source) as path:
-        data = load(path)
+        data = load(path, options=preprocessor.options if is_table else AUTOMATIC_TABLE)
     data = data.test if data.test is not None else data
-    _check_kind(data, isinstance(run.preprocessor, TablePreprocessor), source)
+    _check_kind(data, is_table, source)
     x = data.x
     if not data.is_table and x.dtype != np.uint8:
         x = x.astype(np.float32)
-    return prediction_columns(np.asarray(run.model.predict(run.preprocessor.transform(x))), run)
+    return prediction_columns(np.asarray(run.model.predict(preprocessor.transform(x))), run)
 
 
 def prediction_columns(outputs: np.ndarray, run: Run) -> Columns:

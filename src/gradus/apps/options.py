@@ -29,6 +29,34 @@ def _parse_names(_: Any, tokens: Any) -> list[str]:
     return [part.strip() for part in tokens[0].value.split(",") if part.strip()]
 
 
+def _parse_yes_no(_: Any, tokens: Any) -> bool:
+    """Parse "yes" or "no"."""
+    text = tokens[0].value.strip().lower()
+    if text not in ("yes", "no"):
+        raise ValueError(f"--header {text}: write yes or no.")
+    return text == "yes"
+
+
+def _parse_columns(_: Any, tokens: Any) -> dict[str, Any]:
+    """Parse ["zip=category", "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L"]."""
+    columns = {}
+    for token in tokens:
+        name, _, text = token.value.partition("=")
+        kind, *settings = (part.strip() for part in text.split(";"))
+        pairs = dict(setting.partition("=")[::2] for setting in settings)
+        if not name or not kind or not all(pairs.values()):
+            raise ValueError(
+                f'--column {token.value}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", such as '
+                '"when=date;date=%d/%m/%Y" or "size=category;levels=S,M,L".'
+            )
+        lists = {key: value.split(",") for key, value in pairs.items() if key in _COLUMN_LISTS}
+        columns[name.strip()] = {"kind": kind, **pairs, **lists}
+    return columns
+
+
+_COLUMN_LISTS = ("levels", "missing")
+
+
 def _flag(path: str, group: Group, help: str, **options: Any) -> Any:  # noqa: A002
     """Return the annotations of a flag: its path in an experiment ("training.epochs"), its help."""
     return _SettingPath(path), Parameter(group=group, help=help, **options)
@@ -39,6 +67,11 @@ class _SettingPath:
     name: str
 
 
+_COLUMN = {
+    "converter": _parse_columns,
+    "n_tokens": 1,
+    "negative": "",
+}
 _LIST = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
 
 
@@ -50,6 +83,40 @@ class TrainOptions:
     target: Annotated[str | None, *_flag("target", DATA, "The column of a table to predict.")] = (
         None
     )
+    header: Annotated[
+        str | None,
+        *_flag(
+            "table.header",
+            DATA,
+            "Whether the first row of a file names the columns: yes or no.",
+            converter=_parse_yes_no,
+            n_tokens=1,
+            negative="",
+        ),
+    ] = None
+    separator: Annotated[
+        str | None, *_flag("table.separator", DATA, 'Between the values of a row: ",", ";", ….')
+    ] = None
+    encoding: Annotated[
+        str | None, *_flag("table.encoding", DATA, "Of a text file: latin-1, ….")
+    ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None, *_flag("table.decimal", DATA, "The decimal mark of numbers.")
+    ] = None
+    missing: Annotated[
+        list[str] | None,
+        *_flag("table.missing", DATA, "What means a missing value: -,NA.", **_LIST),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        *_flag(
+            "table.columns",
+            DATA,
+            'How a column is read, repeatable: zip=category, "when=date;date=%d/%m/%Y", '
+            '"size=category;levels=S,M,L".',
+            **_COLUMN,
+        ),
+    ] = None
     task: Annotated[
         Literal["binary", "multiclass", "classification", "regression"] | None,
         *_flag("task", DATA, "The kind of target, if gradus infers the wrong one."),

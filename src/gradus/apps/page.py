@@ -11,14 +11,18 @@ import numpy as np
 from gradus import files
 from gradus.apps import experiment_file, runs
 from gradus.apps.evaluation import Metrics, evaluate_in_units, headline_part
-from gradus.apps.prepare import XY, prepare
+from gradus.apps.prepare import XY, PreparedData, prepare
 from gradus.data import Target
 from gradus.models.model import Model
 from gradus.objectives import losses
 
 
 def write_page(
-    run: runs.Run, model: Model, parts: dict[str, Metrics], shown: XY | None, data: list[str]
+    run: runs.Run,
+    model: Model,
+    parts: dict[str, Metrics],
+    shown: XY | None,
+    prepared: PreparedData | None,
 ) -> Path:
     """Write the `report.html` of a run and return its path.
 
@@ -27,14 +31,14 @@ def write_page(
         model: its model.
         parts: the metrics of each part of the data.
         shown: the inputs and targets whose predictions the report shows, or None.
-        data: lines that describe the data.
+        prepared: the data, which the report describes, or None.
     """
     from gradus.report.page import write_report
     from gradus.report.report_builder import build_report, result_panels
 
     settings = files.valid(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
-    lines = [" ".join(line.split()) for line in data]
+    lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
     title = run.folder.resolve().name
     report = build_report(model, title=title, data=lines, settings=settings, notes=notes)
     figures: Any = ()
@@ -44,7 +48,8 @@ def write_page(
         )
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
-    whole = dataclasses.replace(report, metrics=metrics, figures=figures)
+    columns = {} if prepared is None else {n: f"{k}: {how}" for n, k, how in prepared.columns}
+    whole = dataclasses.replace(report, metrics=metrics, figures=figures, columns=columns)
     return write_report(run.folder / runs.REPORT, whole)
 
 
@@ -58,13 +63,13 @@ def rewrite_page(run: runs.Run) -> tuple[Path, str]:
     except (ValueError, OSError) as error:
         parts = run.record["parts"]
         missing = f"The data cannot be read, so their figures are left out: {error}"
-        return write_page(run, run.model, parts, None, []), missing
+        return write_page(run, run.model, parts, None, None), missing
     parts = {
         name: evaluate_in_units(run.model, x, y, run.target)
         for name, (x, y) in prepared.parts.items()
     }
     shown = prepared.parts[headline_part(parts)]
-    return write_page(run, run.model, parts, shown, prepared.summary_lines), ""
+    return write_page(run, run.model, parts, shown, prepared), ""
 
 
 def _predictions(model: Model, shown: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

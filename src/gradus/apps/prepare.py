@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from gradus.data import (
     ArrayPreprocessor,
     Dataset,
     Preprocessing,
+    TableOptions,
     TablePreprocessor,
     Target,
     load,
     split,
 )
 from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
 from gradus.errors import DataError, GradusError
 from gradus.nn.layer import Layer
@@ -58,6 +60,7 @@ class PreparedData:
         parts: inputs and targets of "training", and of "validation" and "test" if they exist.
         summary_lines: lines that describe the data.
         notes: observations about the data, in sentences.
+        columns: of a table: the name, the kind and the encoding of each column used.
     """
 
     experiment: Experiment
@@ -67,6 +70,7 @@ class PreparedData:
     parts: dict[str, XY]
     summary_lines: list[str]
     notes: list[str]
+    columns: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def target(self) -> Target:
@@ -102,7 +106,8 @@ def load_and_split(experiment: Experiment) -> SplitData:
         DataError: if the data cannot be read.
         SpecError: for invalid settings.
     """
-    data = load_data(experiment.data, experiment.target, experiment.task)
+    options = _table_options(experiment)
+    data = load_data(experiment.data, experiment.target, experiment.task, options=options)
     if data.y is None or data.task is None:
         raise _missing_target(data, experiment)
     summary = summarize_data(data)
@@ -115,7 +120,8 @@ def load_and_split(experiment: Experiment) -> SplitData:
         parts = {"training": data.take(training), "validation": data.take(validation)}
     if experiment.test is not None:
         names = data.class_names
-        parts["test"] = load_data(experiment.test, experiment.target, data.task, classes=names)
+        target = experiment.target if data.target is None else data.target
+        parts["test"] = load_data(experiment.test, target, data.task, names, options)
     elif data.test is not None:
         parts["test"] = data.test
     return SplitData(summary, parts)
@@ -145,7 +151,7 @@ def prepare_split(
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
     x, target = parts["training"][0], require_target(fitted.target)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
-    notes = [*training.notes, *getattr(fitted, "notes", ())]
+    notes = list(dict.fromkeys([*training.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
     lines = [
@@ -154,18 +160,30 @@ def prepare_split(
         f"rows      {sizes}",
     ]
     first_layers = input_layers(x, fitted, byte_scaling)
-    return PreparedData(experiment, fitted, loss, first_layers, parts, lines, notes)
+    columns = fitted.column_rows() if isinstance(fitted, TablePreprocessor) else []
+    return PreparedData(experiment, fitted, loss, first_layers, parts, lines, notes, columns)
+
+
+def _table_options(experiment: Experiment) -> TableOptions:
+    try:
+        return TableOptions(**structs.asdict(experiment.table))
+    except GradusError as error:
+        raise SpecError(str(error)) from None
 
 
 def load_data(
-    source: str, target: str | None = None, task: str | None = None, classes: Sequence[str] = ()
+    source: str,
+    target: str | int | None = None,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+    options: TableOptions = AUTOMATIC_TABLE,
 ) -> Dataset:
     """Load the data set of a source; integers other than bytes become floats.
 
     Raises:
         DataError: as `gradus.data.load`.
     """
-    data = load(source, target, task=task, classes=classes)
+    data = load(source, target, task=task, classes=classes, options=options)
     test = None if data.test is None else _integers_to_floats(data.test)
     return replace(_integers_to_floats(data), test=test)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gradus.errors import SavedError
 from gradus.models.model import Model
 
 PrintLine = Callable[[str], None]
+MAX_COLUMNS = 12  # of a table, which the terminal shows
 _NO_ENTRIES: Mapping[str, Any] = {}
 
 
@@ -59,6 +60,8 @@ def train_run(
             f"network   {describe_network(model)}",
             f"training  {describe_training(prepared)}",
         ]:
+            print_line(line)
+        for line in column_lines(prepared.columns):
             print_line(line)
         for note in prepared.notes:
             print_line(f"note      {note}")
@@ -114,7 +117,7 @@ def write_run(
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, model, record, notes)
-    write_page(runs.Run(folder), model, parts, prepared.parts[split], prepared.summary_lines)
+    write_page(runs.Run(folder), model, parts, prepared.parts[split], prepared)
     return runs.finite_or_none(record)
 
 
@@ -149,6 +152,17 @@ def fit_model(
         resume=None if resume is None else checkpoint,
         verbose=verbose,
     )
+
+
+def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return lines that say what the columns of a table became, at most `MAX_COLUMNS` of them."""
+    if not columns:
+        return []
+    widths = [max(len(row[index]) for row in columns[:MAX_COLUMNS]) for index in (0, 1)]
+    lines = [f"{n:<{widths[0]}}  {k:<{widths[1]}}  {how}" for n, k, how in columns[:MAX_COLUMNS]]
+    if len(columns) > MAX_COLUMNS:
+        lines.append(f"… and {len(columns) - MAX_COLUMNS} more, all in the report")
+    return [f"{'' if index else 'columns':<10}{line}" for index, line in enumerate(lines)]
 
 
 def describe_network(model: Model) -> str:

@@ -2,21 +2,25 @@
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling, preprocessor_from_dict
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import Dataset, blobs, circles, spirals, two_moons, xor
 from gradus.data.images import read_idx, read_idx_folder, read_image_folder
 from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load
 from gradus.data.splits import k_folds, split
+from gradus.data.table_options import TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import read_table
 from gradus.data.targets import Target
 
 __all__ = [
     "ArrayPreprocessor",
+    "ColumnFormat",
     "Dataset",
     "Preprocessing",
     "Scaling",
+    "TableOptions",
     "TablePreprocessor",
     "Target",
     "TextVectorizer",

@@ -6,13 +6,14 @@ unseen values, into an array with as many rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradus.data.column_values import LARGEST, to_dates, to_keys, to_numbers
+from gradus.data.columns.values import is_constant, match_names, to_dates, to_names, to_numbers
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.errors import SavedError
 
@@ -71,7 +72,7 @@ class NumberEncoder:
             name,
             fill=float(np.median(present) if preprocessing.missing == "median" else present.mean()),
             mean=mean,
-            std=std if std > 1 / LARGEST else 1.0,
+            std=1.0 if is_constant(mapped) else std,
             knots=knots,
             scores=scores,
             indicator=bool(preprocessing.indicator) and len(present) < len(values),
@@ -125,7 +126,7 @@ def _is_near_normal(
     """
     deviation = values - values.mean()
     largest = np.abs(deviation).max()
-    if largest <= 1 / LARGEST:
+    if is_constant(values):
         return True
     unit = deviation / largest  # so that the fourth power cannot overflow
     variance = np.mean(unit**2)
@@ -200,26 +201,34 @@ class CategoryEncoder:
     embedded: bool
 
     @classmethod
-    def fit(cls, column: pl.Series, one_hot_limit: int) -> CategoryEncoder:
-        """Fit the levels; more than `one_hot_limit` are embedded, except those that occur once."""
-        keys = to_keys(column)
-        counts = keys.drop_nulls().value_counts(name="count")
-        embedded = counts.height > one_hot_limit
-        if embedded:
+    def fit(
+        cls, column: pl.Series, one_hot_limit: int, levels: Sequence[str] | None = None
+    ) -> CategoryEncoder:
+        """Fit the levels; more than `one_hot_limit` are embedded, except those that occur once.
+
+        Args:
+            column: the training values.
+            one_hot_limit: the largest number of levels that are one-hot.
+            levels: all levels in their order; by default those found, sorted.
+        """
+        names = to_names(column)
+        counts = names.drop_nulls().value_counts(name="count")
+        embedded = (counts.height if levels is None else len(levels)) > one_hot_limit
+        if embedded and levels is None:
             frequent = counts.filter(counts["count"] > 1)
             counts = frequent if frequent.height else counts
-        levels = sorted(counts[column.name].to_list())
-        return cls(column.name, tuple(levels), keys.null_count() > 0, embedded)
+        if levels is None:
+            levels = sorted(counts[column.name].to_list())
+        return cls(column.name, tuple(levels), names.null_count() > 0, embedded)
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, levels), one-hot; or int32 codes (n,) if embedded."""
-        keys = to_keys(column)
-        names = [*self.levels, None] if self.missing else [*self.levels]
-        code_of = {name: code for code, name in enumerate(names, start=1)}
-        codes = np.array([code_of.get(key, 0) for key in keys.to_list()], np.int32)
+        codes = match_names(column, self.levels) + np.int32(1)
+        if self.missing:
+            codes[column.is_null().to_numpy()] = len(self.levels) + 1
         if self.embedded:
             return codes
-        return (codes[:, None] == np.arange(1, len(names) + 1)).astype(np.float32)
+        return (codes[:, None] == np.arange(1, self.cardinality)).astype(np.float32)
 
     @property
     def cardinality(self) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
 from gradus.data.arrays import as_array, check_same_length
+from gradus.data.columns.formats import ColumnFormat
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target
 from gradus.errors import DataError
@@ -37,6 +39,8 @@ class Dataset:
         test: the test part, if the data set has one.
         target: for a table, the target column of x.
         scaling: known constants for x (images: 0 and 255), or None.
+        formats: for a table, how its columns were read.
+        options: for a table, what was said about reading it.
 
     Examples:
         >>> data = gr.data.load("iris")
@@ -58,6 +62,8 @@ class Dataset:
     test: Dataset | None = None
     target: str | None = None
     scaling: Scaling | None = None
+    formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
+    options: TableOptions = AUTOMATIC_TABLE
 
     def __len__(self) -> int:
         return len(self.x)
@@ -107,6 +113,8 @@ class Dataset:
                 keep=keep,
                 drop=drop,
                 preprocessing=preprocessing,
+                options=self.options,
+                formats=self.formats or None,
             )
         if keep or drop:
             raise DataError("keep and drop name columns of a table, but this data set is arrays.")

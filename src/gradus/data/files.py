@@ -28,6 +28,12 @@ def existing_file(path: str | Path) -> Path:
     raise DataError(f"There is no file {str(path)!r}.{hint}")
 
 
+def file_suffix(path: Path) -> str:
+    """Return the ending of a file's name in lower case, without that of gzip: ".csv"."""
+    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return path.suffix.lower()
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Return the content of a file, decompressed if it is gzip (whatever its name).
 
@@ -52,7 +58,7 @@ def read_bytes(path: str | Path) -> bytes:
             raise DataError(
                 f"{str(path)!r} is damaged, or not gzip: {error}. Download it again."
             ) from None
-    elif path.suffix == ".gz" and content:
+    elif path.suffix.lower() == ".gz" and content:
         raise DataError(f"{str(path)!r} is named .gz but is not gzip (its first bytes say so).")
     if not content:
         raise DataError(f"{str(path)!r} is empty.")

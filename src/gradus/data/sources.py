@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,12 +16,13 @@ import numpy as np
 
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
-from gradus.data.files import existing_file, read_bytes
+from gradus.data.files import existing_file, file_suffix, read_bytes
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
-from gradus.data.table_preprocessor import drop_unlabeled
-from gradus.data.tables import TABLE_SUFFIXES, as_frame, no_column
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
+from gradus.data.table_preprocessor import drop_unlabeled, with_labels
+from gradus.data.tables import TABLE_SUFFIXES, as_table
 from gradus.data.targets import Target
-from gradus.errors import DataError, nearest
+from gradus.errors import DataError, nearest, no_column
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
@@ -30,22 +32,24 @@ _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_trai
 
 def load(
     source: Any,
-    target: str | None = None,
+    target: str | int | None = None,
     *,
     task: str | None = None,
     classes: Sequence[str] = (),
+    options: TableOptions = AUTOMATIC_TABLE,
 ) -> Dataset:
     """Load a data set.
 
     Args:
         source: a built-in name; the path of a .csv, .tsv, .parquet or .npz file, of a folder of
             IDX files, or of a folder of images by class; or a frame (Polars, pandas, dict).
-        target: for a table, the column to predict; without it the data set has no y. Rows without
-            a target are dropped, with a note.
+        target: for a table, the column to predict, its name or number (the first is 1, the last
+            -1); without it the data set has no y. Rows without a target are dropped, with a note.
         task: "binary", "multiclass", "classification" or "regression"; inferred from the target
             by default.
         classes: all class names in the order of their labels, if this source may lack some, as
             when it evaluates a run.
+        options: for a table, how it is read.
 
     Returns:
         The data set; for a table, x is the raw frame (see `Dataset.preprocessor`).
@@ -61,7 +65,7 @@ def load(
         ([0, 1, 1], ('no', 'yes'))
     """
     if not isinstance(source, str | Path):
-        return _table(source, "table", target, task, classes)
+        return _table(source, "table", target, task, classes, options)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
         return BUILT_IN.find(str(source))()
@@ -69,13 +73,13 @@ def load(
     if path.is_dir():
         _check_no_target(target, source)
         return _folder(path, tuple(classes))
-    if path.suffix == ".npz":
+    if file_suffix(path) == ".npz":
         _check_no_target(target, source)
         return _read_npz(path, task, classes)
-    return _table(path, path.name.split(".")[0], target, task, classes)
+    return _table(path, path.name.split(".")[0], target, task, classes, options)
 
 
-def _check_no_target(target: str | None, source: Any) -> None:
+def _check_no_target(target: str | int | None, source: Any) -> None:
     if target is not None:
         raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
 
@@ -108,35 +112,58 @@ def _folder(path: Path, classes: tuple[str, ...]) -> Dataset:
 
 
 def _table(
-    source: Any, name: str, target: str | None, task: str | None, classes: Sequence[str]
+    source: Any,
+    name: str,
+    target: str | int | None,
+    task: str | None,
+    classes: Sequence[str],
+    options: TableOptions,
 ) -> Dataset:
-    if isinstance(source, Path) and not set(source.suffixes) & set(TABLE_SUFFIXES):
+    if isinstance(source, Path) and file_suffix(source) not in TABLE_SUFFIXES:
         raise DataError(
             f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "
             "folder of IDX files and a folder of images."
         )
-    frame = as_frame(source)
+    table = as_table(source, options)
+    names, notes, options = table.frame.columns, table.notes, table.options
     if target is None:
-        return Dataset(frame, feature_names=tuple(frame.columns), name=name)
-    if target not in frame.columns:
-        raise no_column(target, frame.columns, "target column")
-    frame, notes = drop_unlabeled(frame, target)
+        return Dataset(
+            table.frame, feature_names=tuple(names), name=name, notes=notes,
+            formats=table.formats, options=options,
+        )  # fmt: skip
+    target = _find_target(target, names)
+    table = with_labels(table, target, task, classes)
+    frame, dropped = drop_unlabeled(table.frame, target)
     column = frame[target]
-    fitted = Target.fit(column, task, classes, target)
-    if fitted.task == "regression":
-        y = column.cast(float).to_numpy().astype(np.float32)
-    else:
-        y = fitted.transform(column)
+    fitted = Target.fit_column(column, task, classes)
+    is_regression = fitted.task == "regression"
     return Dataset(
         frame,
-        y,
+        column.cast(float).to_numpy() if is_regression else fitted.transform_column(column),
         fitted.task,
         fitted.class_names,
-        tuple(column for column in frame.columns if column != target),
+        tuple(column for column in names if column != target),
         name,
-        tuple(notes),
+        (*notes, *dropped, *fitted.missing_word_notes()),
         target=target,
+        formats=table.formats,
+        options=options,
     )
+
+
+def _find_target(target: str | int, names: Sequence[str]) -> str:
+    """Return the name of the target column, which may be given by its number.
+
+    Raises:
+        DataError: if there is no such column.
+    """
+    if str(target) in names:
+        return str(target)
+    if re.fullmatch(r"-?\d+", str(target)):
+        number = int(target)
+        if 1 <= abs(number) <= len(names):
+            return names[number - 1 if number > 0 else number]
+    raise no_column(target, names, "target column")
 
 
 def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,19 @@ from gradus.data.column_encoders import (
     encoder_from_dict,
     encoder_to_dict,
 )
-from gradus.data.column_values import to_numbers
+from gradus.data.columns.cells import MISSING_IN_TYPED
+from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.values import is_constant, to_numbers
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.tables import as_frame, no_column
-from gradus.data.targets import Target, optional_target, require_target
-from gradus.errors import DataError, SavedError
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
+from gradus.data.tables import Table, as_table
+from gradus.data.targets import Target, label_column, optional_target, require_target
+from gradus.errors import DataError, SavedError, no_column
 
 if TYPE_CHECKING:
     import polars as pl
 
+TEXT_WORDS = 5  # words of a cell on average, from which a column is text
 FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
 
 
@@ -42,6 +46,8 @@ class TablePreprocessor:
         columns: the encoders of the columns used, in the order of the table.
         target: the target's kind and scale, or None.
         notes: what was dropped, and other observations, in sentences.
+        formats: how the columns used, and the target, are read.
+        options: how a file of the same kind is read.
 
     Examples:
         >>> table = {"age": [20, 30, None], "job": ["cook", "judge", "cook"], "pay": [3, 5, 4]}
@@ -55,6 +61,8 @@ class TablePreprocessor:
     columns: tuple[ColumnEncoder, ...]
     target: Target | None = None
     notes: tuple[str, ...] = ()
+    formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
+    options: TableOptions = AUTOMATIC_TABLE
 
     @classmethod
     def fit(
@@ -67,6 +75,8 @@ class TablePreprocessor:
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
         preprocessing: Preprocessing = AUTOMATIC,
+        options: TableOptions = AUTOMATIC_TABLE,
+        formats: Mapping[str, ColumnFormat] | None = None,
     ) -> TablePreprocessor:
         """Fit to the training rows.
 
@@ -82,37 +92,47 @@ class TablePreprocessor:
             keep: columns to use even if they look useless or like a leak.
             drop: columns not to use.
             preprocessing: how numbers are scaled, missing values filled in, categories encoded.
+            options: how the table is read.
+            formats: of the columns, if they are known.
 
         Raises:
-            DataError: if a named column does not exist, a column is free text or has an
-                unsupported type, or no column is left.
+            DataError: if a named column does not exist, a column has an unsupported type, or no
+                column is left.
         """
         preprocessing.check_for("a table", ("scaling", "missing", "indicator", "one_hot_limit"))
-        table = as_frame(frame)
+        table = as_table(frame, options, formats)
         for name in (*keep, *drop, *([target] if target is not None else [])):
-            if name not in table.columns:
-                raise no_column(name, table.columns)
-        notes: list[str] = []
-        fitted = None
+            if name not in table.frame.columns:
+                raise no_column(name, table.frame.columns)
+        fitted, notes = None, list(table.notes)
         if target is not None:
-            table, notes = drop_unlabeled(table, target)
-            fitted = Target.fit(table[target], task, classes, target)
-        if table.height == 0:
+            table = with_labels(table, target, task, classes)
+            frame, more = drop_unlabeled(table.frame, target)
+            notes += more
+            fitted = Target.fit_column(frame[target], task, classes)
+            notes += fitted.missing_word_notes()
+        else:
+            frame = table.frame
+        if frame.height == 0:
             raise DataError("The table has no rows.")
         columns = []
-        for series in table.get_columns():
-            if series.name == target or series.name in drop:
+        for series in frame.get_columns():
+            name = series.name
+            if name == target or name in drop:
                 continue
+            kept = name in keep or options.format_of(name).kind is not None
             try:
-                if series.name not in keep and fitted is not None:
-                    _check_no_leak(series, table[fitted.name], fitted)
-                columns.append(_fit_column(series, series.name in keep, preprocessing))
+                if not kept and fitted is not None:
+                    _check_no_leak(series, frame[fitted.name], fitted)
+                columns.append(_fit_column(series, table.formats[name], kept, preprocessing))
             except _DroppedColumn as reason:
-                notes.append(f"column {series.name!r} {reason}")
+                notes.append(f"column {name!r} {reason}")
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
-        return cls(tuple(columns), fitted, tuple(notes))
+        used = [column.name for column in columns] + ([] if target is None else [target])
+        known = {name: table.formats[name] for name in used}
+        return cls(tuple(columns), fitted, tuple(notes), known, table.options)
 
     def transform(self, frame: Any) -> Any:
         """Return the inputs of the network; other columns, such as the target, are ignored.
@@ -124,12 +144,21 @@ class TablePreprocessor:
         Raises:
             DataError: if a column is absent (with the nearest name) or of another type.
         """
-        table = as_frame(frame)
-        for column in self.columns:
-            if column.name not in table.columns:
-                raise no_column(column.name, table.columns)
-        if table.height == 0:
+        return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
+
+    def _read(self, frame: Any, names: Iterable[str]) -> Table:
+        """Return a table with the columns of these names, read as in training."""
+        known = {name: self.formats[name] for name in names}
+        table = as_table(frame, self.options, known)
+        for name in known:
+            if name not in table.frame.columns:
+                target = self.target is not None and name == self.target.name
+                raise no_column(name, table.source.columns, "target column" if target else "column")
+        if table.frame.height == 0:
             raise DataError("The table has no rows.")
+        return table
+
+    def _encode(self, table: pl.DataFrame) -> Any:
         numbers: list[np.ndarray] = []
         codes: list[np.ndarray] = []
         for column in self.columns:
@@ -149,10 +178,7 @@ class TablePreprocessor:
         target = require_target(self.target)
         if not isinstance(values, str | Path | dict) and not hasattr(values, "columns"):
             return target.transform(values)
-        table = as_frame(values)
-        if target.name not in table.columns:
-            raise no_column(target.name, table.columns, "target column")
-        return target.transform(table[target.name])
+        return target.transform_column(self._read(values, [target.name]).frame[target.name])
 
     def inverse_target(self, outputs: Any) -> np.ndarray:
         """Return predictions in the target's units, or as class names (`Target.inverse`)."""
@@ -160,12 +186,10 @@ class TablePreprocessor:
 
     def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
         """Return the inputs and targets of the rows that have a target."""
-        table = as_frame(frame)
         target = require_target(self.target)
-        if target.name not in table.columns:
-            raise no_column(target.name, table.columns, "target column")
+        table = self._read(frame, self.formats).frame
         table, _ = drop_unlabeled(table, target.name)
-        return self.transform(table), target.transform(table[target.name])
+        return self._encode(table), target.transform_column(table[target.name])
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -185,10 +209,14 @@ class TablePreprocessor:
             c.cardinality for c in self.columns if isinstance(c, CategoryEncoder) and c.embedded
         )
 
+    def column_rows(self) -> list[tuple[str, str, str]]:
+        """Return the name, the kind, and the encoding in words of each column used."""
+        return [(column.name, column.kind, column.describe()) for column in self.columns]
+
     def describe(self) -> str:
         """Describe each column's encoding, the target and the notes, one line each."""
         width = max(len(column.name) for column in self.columns)
-        lines = [f"{c.name:<{width}}  {c.kind:<8}  {c.describe()}" for c in self.columns]
+        lines = [f"{name:<{width}}  {kind:<8}  {how}" for name, kind, how in self.column_rows()]
         if self.target is not None:
             lines.append(f"target {self.target.describe()}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
@@ -200,6 +228,8 @@ class TablePreprocessor:
             "columns": [encoder_to_dict(column) for column in self.columns],
             "target": None if self.target is None else self.target.to_dict(),
             "notes": list(self.notes),
+            "formats": {name: given.to_dict() for name, given in self.formats.items()},
+            "options": self.options.to_dict(),
         }
 
     @classmethod
@@ -211,13 +241,30 @@ class TablePreprocessor:
         """
         try:
             columns = tuple(encoder_from_dict(column) for column in saved["columns"])
-            return cls(columns, optional_target(saved), tuple(saved["notes"]))
-        except (KeyError, TypeError) as error:
+            formats = {
+                name: ColumnFormat.from_dict(given) for name, given in saved["formats"].items()
+            }
+            options = TableOptions.from_dict(saved["options"])
+            return cls(columns, optional_target(saved), tuple(saved["notes"]), formats, options)
+        except (KeyError, TypeError, AttributeError) as error:
             raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
 
 
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
+
+
+def with_labels(
+    table: Table, target: str, task: str | None = None, classes: Sequence[str] = ()
+) -> Table:
+    """Return a table whose target column is numbers, or classes as they are spelled."""
+    column, given = label_column(table, target, task, classes), table.formats[target]
+    if column.dtype == table.frame[target].dtype:
+        return table
+    words = MISSING_IN_TYPED if given.missing is None else given.missing
+    labels = ColumnFormat("category", missing=words)
+    formats = {**table.formats, target: labels}
+    return replace(table, frame=table.frame.with_columns(column), formats=formats)
 
 
 def drop_unlabeled(table: pl.DataFrame, target: str) -> tuple[pl.DataFrame, list[str]]:
@@ -248,7 +295,7 @@ def _check_no_leak(series: pl.Series, target: pl.Series, fitted: Target) -> None
         x, y = to_numbers(series), to_numbers(target)
         present = ~np.isnan(x)
         x, y = x[present], y[present]
-        if len(x) < FEW_ROWS or np.ptp(x) <= 1e-100 or np.ptp(y) <= 1e-100:
+        if len(x) < FEW_ROWS or is_constant(x) or is_constant(y):
             return
         x, y = (x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y)
         leaks = abs(x @ y) > 0.9999 * np.sqrt((x @ x) * (y @ y))
@@ -260,8 +307,19 @@ def _check_no_leak(series: pl.Series, target: pl.Series, fitted: Target) -> None
         )
 
 
-def _fit_column(series: pl.Series, keep: bool, preprocessing: Preprocessing) -> ColumnEncoder:
-    """Infer the kind of a column and fit its encoder.
+def _fit_column(
+    series: pl.Series,
+    given: ColumnFormat,
+    keep: bool,
+    preprocessing: Preprocessing,
+) -> ColumnEncoder:
+    """Fit the encoder of a column.
+
+    Args:
+        series: the training values.
+        given: its format.
+        keep: whether it is used even if it looks like an identifier or text.
+        preprocessing: how it is encoded.
 
     Raises:
         _DroppedColumn: if the column is useless.
@@ -276,26 +334,36 @@ def _fit_column(series: pl.Series, keep: bool, preprocessing: Preprocessing) -> 
             f"it to numbers or categories, or drop it: drop={[series.name]!r}."
         )
     distinct = present.n_unique()
+    if given.kind in ("text", "identifier"):
+        raise _DroppedColumn(f"is {_ARTICLES[given.kind]}, and was dropped")
     if distinct == 0:
         raise _DroppedColumn("is empty and was dropped")
-    if series.n_unique() == 1:
+    if series.n_unique() == 1 or (series.dtype.is_numeric() and _is_always_one(series)):
         raise _DroppedColumn(f"is always {present[0]!r} and was dropped")
     if not keep:
         _check_no_identifier(series, present, distinct)
-    if series.dtype == pl.Boolean:
+    if given.kind == "category" or (given.kind == "date" and distinct == 1):
+        return CategoryEncoder.fit(series, preprocessing.one_hot_limit, given.levels)
+    if given.kind == "boolean":
         return BooleanEncoder.fit(series, preprocessing)
-    if series.dtype.is_temporal() and distinct > 1:
+    if given.kind == "date":
         return DateEncoder.fit(series, preprocessing)
-    if not series.dtype.is_numeric():
-        return CategoryEncoder.fit(series, preprocessing.one_hot_limit)
     values = to_numbers(series)
     if distinct == 2 and set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
         return BooleanEncoder.fit(series, preprocessing)
     return NumberEncoder.fit(series.name, values, preprocessing)
 
 
+_ARTICLES = {"text": "text", "identifier": "an identifier"}
+
+
+def _is_always_one(series: pl.Series) -> bool:
+    """Return whether a column without missing values is one number, up to rounding."""
+    return series.null_count() == 0 and bool(is_constant(to_numbers(series)))
+
+
 def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -> None:
-    """Drop a column that identifies the rows; reject free text and dates in a local order."""
+    """Drop a column that identifies the rows, or is free text."""
     import polars as pl
 
     rows = len(present)
@@ -306,18 +374,15 @@ def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -
         counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
         if distinct == rows and (counts_up or named or series.name.startswith("unnamed_")):
             raise _DroppedColumn("numbers the rows and was dropped")
-    if series.dtype != pl.String or distinct <= rows / 2:
+    if series.dtype != pl.String:
         return
-    if present.str.contains(r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b").mean() > 0.9:  # type: ignore[operator]
-        raise DataError(
-            f"Column {series.name!r} looks like dates of ambiguous order ({present[0]!r}): write "
-            f"them as 2024-03-31, or drop the column: drop={[series.name]!r}."
-        )
-    if present.str.count_matches(r"\s+").mean() >= 4:  # type: ignore[operator]
-        raise DataError(
-            f"Column {series.name!r} is free text ({present[0][:40]!r}…), which a network for "
-            f"tables cannot read: drop it with drop={[series.name]!r}, or convert it to numbers or "
-            "categories first."
-        )
-    if distinct > 0.9 * rows:
+    words = float(1 + present.str.count_matches(r"\s+").mean())  # type: ignore[operator]
+    once = int((present.value_counts(name="count")["count"] == 1).sum())
+    if distinct > 0.9 * rows and words < TEXT_WORDS:
         raise _DroppedColumn("differs in nearly every row, like an identifier, and was dropped")
+    sentences = words >= TEXT_WORDS and distinct > max(FEW_ROWS, rows / 5)
+    if sentences or (words >= 2 and once > 0.4 * rows):
+        raise _DroppedColumn(
+            f"is free text ({present[0][:40]!r}…), which a network for tables cannot read, and was "
+            "dropped"
+        )

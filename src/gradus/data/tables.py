@@ -1,58 +1,167 @@
-"""Reading tables: CSV, TSV and Parquet files, pandas, Polars and dicts become a typed frame."""
+"""Tables: CSV, TSV and Parquet files, pandas, Polars and dicts become a typed frame."""
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.files import existing_file, read_bytes
-from gradus.errors import DataError, nearest
+from gradus.data.columns.formats import ColumnFormat, Hints, infer_format, parse_column
+from gradus.data.delimited_text import check_names, read_delimited
+from gradus.data.files import existing_file, file_suffix, read_bytes
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
+from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-NULL_WORDS = ("", "?", "na", "n/a", "nan", "null", "none", "#n/a")
-"""Texts that mean a missing value, in upper or lower case."""
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
-
-_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d")
-_TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".parquet")
 
 
-def read_table(path: str | Path) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns have types.
+
+    Attributes:
+        frame: the values; missing ones are null.
+        formats: how each column is read.
+        source: the cells as they were given, text as it was spelled.
+        notes: what was inferred and may be wrong, in sentences.
+        options: what was said about the table, and whether its file has a header.
+    """
+
+    frame: pl.DataFrame
+    formats: Mapping[str, ColumnFormat]
+    source: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    options: TableOptions = AUTOMATIC_TABLE
+
+
+def read_table(path: str | Path, options: TableOptions = AUTOMATIC_TABLE) -> pl.DataFrame:
     r"""Read a .csv, .tsv or .parquet file, also gzipped, as a Polars frame with inferred types.
 
-    In text files, white space around values is stripped, `NULL_WORDS` are missing, and a column is
-    integers, floats, booleans or ISO dates if all its values are, else text. The separator of a
-    .csv is a comma, semicolon or tab, the most frequent of them in the first line.
+    In text files white space around values is stripped, and words such as "?" or "NaN" are missing.
+    A column is one of numbers, dates or booleans if nearly all of its values are, else it is text.
+    Separator, encoding and header are inferred too; `options` overrides.
+
+    Args:
+        path: of the file.
+        options: how to read it.
 
     Raises:
-        DataError: if the file is absent, empty, not text or truncated, or has no header, no rows,
-            a duplicate column name, or rows of unequal length.
+        DataError: if the file is absent, empty, not text or truncated, or has no rows, a duplicate
+            column name, or rows of unequal length.
 
     Examples:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "people.csv")
-        ...     _ = path.write_text("name,age,born\nAda,36,1815-12-10\nAlan,?,1912-06-23\n")
+        ...     _ = path.write_text("name;paid;born\nAda;1.036,50;10.12.1815\nAlan;?;23.6.1912\n")
         ...     frame = gr.data.read_table(path)
-        >>> frame["age"].to_list(), str(frame["born"].dtype)
-        ([36, None], 'Date')
+        >>> frame["paid"].to_list(), str(frame["born"].dtype)
+        ([1036.5, None], 'Date')
     """
+    return as_table(path, options).frame
+
+
+def as_table(
+    data: Any,
+    options: TableOptions = AUTOMATIC_TABLE,
+    formats: Mapping[str, ColumnFormat] | None = None,
+    name: str = "the table",
+) -> Table:
+    """Return a table of typed columns.
+
+    Args:
+        data: a Polars or pandas frame, a dict of columns, or the path of a file.
+        options: how to read it.
+        formats: of columns, if they are known: they are imposed, and only these columns are read.
+        name: what errors call the table.
+
+    Raises:
+        DataError: if it is none of these, its columns differ in length or share a name, or a cell
+            does not fit the known format of its column.
+    """
+    import polars as pl
+
+    source, notes = _source(data, options, name)
+    options = notes.options
+    if formats is not None:
+        known = {column: formats[column] for column in source.columns if column in formats}
+        frame = pl.DataFrame([parse_column(source[column], known[column]) for column in known])
+        return Table(frame, known, source, notes.notes, options)
+    options.check_columns(source.columns)
+    inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}
+    hints = _hints([found.hints for found in inferred.values()], notes.separator)
+    if hints != Hints():
+        inferred = {
+            c.name: infer_format(c, options.format_of(c.name), hints) for c in source.get_columns()
+        }
+    found = {column: inference.format for column, inference in inferred.items()}
+    frame = pl.DataFrame([_typed(parse_column(c, found[c.name])) for c in source.get_columns()])
+    told = [note for inference in inferred.values() for note in inference.notes]
+    return Table(frame, found, source, (*notes.notes, *told), options)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What is known of a source of a table besides its cells."""
+
+    notes: tuple[str, ...] = ()
+    separator: str = ""
+    options: TableOptions = AUTOMATIC_TABLE
+
+
+def _source(data: Any, options: TableOptions, name: str) -> tuple[pl.DataFrame, _Origin]:
+    """Return the cells of a source as they are given."""
+    import polars as pl
+
+    if isinstance(data, str | Path):
+        return _read_file(Path(data), options)
+    if isinstance(data, pl.LazyFrame):
+        data = data.collect()
+    if isinstance(data, pl.DataFrame):
+        columns = data.get_columns()
+    elif isinstance(data, Mapping):
+        columns = [_series(str(key), values, name) for key, values in data.items()]
+    elif hasattr(data, "columns") and hasattr(data, "iloc"):
+        columns = [
+            _from_pandas(str(key), data.iloc[:, index]) for index, key in enumerate(data.columns)
+        ]
+    else:
+        raise DataError(
+            f"{name} is given as {type(data).__name__}; pass a pandas or Polars frame, a dict of "
+            "columns, or the path of a .csv, .tsv or .parquet file."
+        )
+    check_names([column.name for column in columns], name)
+    lengths = {column.name: len(column) for column in columns}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"The columns of {name} differ in length: {lengths}.")
+    return pl.DataFrame([_with_plain_type(column) for column in columns]), _Origin(options=options)
+
+
+def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin]:
     path = existing_file(path)
-    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    suffix = file_suffix(path)
     if suffix not in TABLE_SUFFIXES:
         raise DataError(f"{str(path)!r} is not a table: its name must end in .csv, .tsv, .parquet.")
     content = read_bytes(path)
-    name = repr(str(path))
-    frame = _parse_parquet(content, name) if suffix == ".parquet" else _parse_csv(content, name)
-    return as_frame(frame, name)
+    if suffix == ".parquet":
+        frame = _parse_parquet(content, repr(str(path)))
+        return _source(frame, options, repr(str(path)))
+    read = read_delimited(
+        content,
+        repr(str(path)),
+        separator=options.separator,
+        header=options.header,
+        encoding=options.encoding,
+        tabs=suffix in (".tsv", ".tab"),
+    )
+    return read.frame, _Origin(read.notes, read.separator, replace(options, header=read.header))
 
 
 def _parse_parquet(content: bytes, name: str) -> pl.DataFrame:
@@ -65,140 +174,6 @@ def _parse_parquet(content: bytes, name: str) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError(f"{name} has no rows.")
     return frame
-
-
-def _parse_csv(content: bytes, name: str) -> pl.DataFrame:
-    """Read all fields as text; Python's csv checks them; Polars fills short rows silently."""
-    import polars as pl
-
-    text = _decode(content, name)
-    first_line = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first_line.count)
-    header, blanks, count = _check_rows(text, separator, name)
-    try:
-        frame = pl.read_csv(
-            text.encode(),
-            separator=separator,
-            infer_schema=False,
-            has_header=False,
-            new_columns=[f"column_{index}" for index in range(len(header))],
-        )
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).split("\n", 1)[0]
-        raise DataError(f"{name} cannot be read as a table: {reason}.") from None
-    if blanks and frame.height > count + 1:
-        kept = [row for row in range(count + 1 + len(blanks)) if row not in blanks]
-        frame = frame[kept]
-    if frame.shape != (count + 1, len(header)):
-        raise DataError(f"{name} cannot be read as a table: a quotation mark is not closed.")
-    frame = frame[1:]
-    frame.columns = header
-    return frame
-
-
-def _decode(content: bytes, name: str) -> str:
-    if b"\0" in content[:65536]:
-        raise DataError(f"{name} is not a text file: it holds binary data.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name} is not UTF-8 text (byte {content[error.start]:#04x} in line {line}): it is "
-            "binary, or was saved in another encoding; save it as UTF-8."
-        ) from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
-    if not text.strip():
-        raise DataError(f"{name} is empty.")
-    return text
-
-
-def _check_rows(text: str, separator: str, name: str) -> tuple[list[str], set[int], int]:
-    """Return the header, the positions of blank lines, and the number of rows."""
-    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-    blanks: set[int] = set()
-    count = 0
-    try:
-        header = _check_header(next(reader), name)
-        for position, fields in enumerate(reader, start=1):
-            if not fields:
-                blanks.add(position)
-                continue
-            count += 1
-            if len(fields) != len(header):
-                raise DataError(
-                    f"{name} has {len(fields)} values in line {reader.line_num}, but its header "
-                    f"has {len(header)} columns. Quote values that contain {separator!r}."
-                )
-    except csv.Error as error:
-        raise DataError(
-            f"{name} cannot be read at line {reader.line_num}: {error} (is a quotation mark open?)."
-        ) from None
-    if count == 0:
-        raise DataError(f"{name} has a header but no rows.")
-    return header, blanks, count
-
-
-def _check_header(fields: list[str], name: str) -> list[str]:
-    header = [field.strip() or f"unnamed_{index}" for index, field in enumerate(fields)]
-    if all(_is_number(field) for field in header):
-        raise DataError(
-            f"{name} has no header: its first line is numbers ({', '.join(header[:3])}, …). "
-            "Write the column names into the first line."
-        )
-    _check_names(header, name)
-    return header
-
-
-def _check_names(names: list[str], table: str) -> None:
-    duplicates = sorted({column for column in names if names.count(column) > 1})
-    if duplicates:
-        shown = ", ".join(map(repr, duplicates))
-        raise DataError(f"{table} has more than one column named {shown}.")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def as_frame(data: Any, name: str = "the table") -> pl.DataFrame:
-    """Convert a table to a Polars frame with inferred types; missing values are null.
-
-    Args:
-        data: a Polars or pandas frame, a dict of columns, or the path of a file.
-        name: what errors call it.
-
-    Raises:
-        DataError: if it is none of these, or its columns differ in length or share a name.
-    """
-    import polars as pl
-
-    if isinstance(data, str | Path):
-        return read_table(data)
-    if isinstance(data, pl.LazyFrame):
-        data = data.collect()
-    if isinstance(data, pl.DataFrame):
-        columns = data.get_columns()
-    elif isinstance(data, dict):
-        columns = [_series(str(key), values, name) for key, values in data.items()]
-    elif hasattr(data, "columns") and hasattr(data, "iloc"):
-        columns = [
-            _from_pandas(str(key), data.iloc[:, index]) for index, key in enumerate(data.columns)
-        ]
-    else:
-        raise DataError(
-            f"{name} is given as {type(data).__name__}; pass a pandas or Polars frame, a dict of "
-            "columns, or the path of a .csv, .tsv or .parquet file."
-        )
-    _check_names([column.name for column in columns], name)
-    lengths = {column.name: len(column) for column in columns}
-    if len(set(lengths.values())) > 1:
-        raise DataError(f"The columns of {name} differ in length: {lengths}.")
-    return pl.DataFrame([_infer_type(column) for column in columns])
 
 
 def _series(name: str, values: Any, table: str) -> pl.Series:
@@ -214,19 +189,42 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
         if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
             wide = values.astype(np.float32) if values.dtype.name == "float16" else values
             return pl.Series(name, wide.astype(wide.dtype.newbyteorder("=")))
-        return pl.Series(name, values, strict=False)
-    except Exception:  # Polars rejects mixed Python objects in many ways; they become text.
-        return pl.Series(name, [None if value is None else str(value) for value in values])
+        return pl.Series(name, values, strict=True)
+    except Exception:  # Polars rejects mixed Python objects in many ways.
+        return _from_objects(name, list(values))
+
+
+def _from_objects(name: str, values: list[Any]) -> pl.Series:
+    """Return mixed numbers as floats, and other mixed values as text; None and NaN are null."""
+    import polars as pl
+
+    present = [None if value is None or value != value else value for value in values]  # noqa: PLR0124
+    if all(value is None or isinstance(value, int | float | np.number) for value in present):
+        return pl.Series(name, [None if v is None else float(v) for v in present], pl.Float64)
+    return pl.Series(name, [None if v is None else str(v) for v in present], pl.String)
 
 
 def _from_pandas(name: str, column: Any) -> pl.Series:
+    """Return a column of pandas, which means what its dtype declares."""
     import polars as pl
 
+    if hasattr(column, "cat"):
+        levels = [str(level) for level in column.cat.categories]
+        codes = column.cat.codes.to_numpy()
+        return pl.Series(name, [levels[c] if c >= 0 else None for c in codes], pl.Enum(levels))
     kind = getattr(column.dtype, "kind", "O")
+    if type(column.dtype).__name__ == "PeriodDtype":
+        column, kind = column.dt.to_timestamp(), "M"
     if kind == "M":
-        if getattr(column.dtype, "tz", None) is not None:
+        zone = getattr(column.dtype, "tz", None)
+        if zone is not None:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        return pl.Series(name, column.to_numpy().astype("datetime64[us]"))
+        times = pl.Series(name, column.to_numpy().astype("datetime64[us]"))
+        return (
+            times
+            if zone is None
+            else times.dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone))
+        )
     if isinstance(column.dtype, np.dtype) and kind in "biuf":
         return _series(name, column.to_numpy(), name)
     present = column.notna().tolist()
@@ -235,18 +233,13 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
     return _series(name, [value if is_present else None for value, is_present in pairs], name)
 
 
-def _infer_type(column: pl.Series) -> pl.Series:
-    """Convert a column to Int64, Float64, Boolean, Date, Datetime or String, if it fits one."""
+def _with_plain_type(column: pl.Series) -> pl.Series:
+    """Return a column as text, numbers, booleans, dates, or categories, whatever its exact type."""
     import polars as pl
 
     if column.dtype == pl.Object:  # mixed Python values
-        texts = [None if value is None else str(value) for value in column.to_list()]
-        column = pl.Series(column.name, texts)
+        return _from_objects(column.name, column.to_list())
     dtype = column.dtype
-    if dtype in (pl.Categorical, pl.Enum):
-        return clean_text(column.cast(pl.String))
-    if dtype == pl.String:
-        return _parse_text(clean_text(column))
     if dtype == pl.Null:
         return column.cast(pl.String)
     if dtype.is_float():
@@ -257,49 +250,24 @@ def _infer_type(column: pl.Series) -> pl.Series:
         return column.dt.total_microseconds().cast(pl.Float64) / 1e6  # seconds
     if dtype == pl.Time:
         return column.cast(pl.Int64).cast(pl.Float64) / 1e9  # seconds
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return column
 
 
-def clean_text(column: pl.Series) -> pl.Series:
-    """Strip white space from a text column and replace `NULL_WORDS` by null."""
+def _typed(column: pl.Series) -> pl.Series:
+    """Return a column that its format left as it was given, without types of one frame only."""
     import polars as pl
 
-    text = pl.col(column.name).str.strip_chars()
-    is_null = text.str.to_lowercase().is_in(list(NULL_WORDS))
-    return column.to_frame().select(pl.when(~is_null).then(text).alias(column.name)).to_series()
+    return column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
 
 
-def _parse_text(text: pl.Series) -> pl.Series:
-    """Convert a clean text column to the first type that all its values fit, else keep text."""
-    import polars as pl
+def _hints(hints: list[Hints], separator: str) -> Hints:
+    """Return what the columns of a file say about each other.
 
-    missing = text.null_count()
-    if missing == len(text):
-        return text
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = text.cast(dtype, strict=False)
-        if numbers.null_count() == missing:
-            return numbers
-    lowered = text.str.to_lowercase()
-    if lowered.is_in(["true", "false"]).sum() == len(text) - missing:
-        return lowered == "true"
-    for pattern in _DATE_FORMATS:
-        dates = text.str.to_date(pattern, strict=False)
-        if dates.null_count() == missing:
-            return dates
-    for pattern in _TIME_FORMATS:
-        times = text.str.to_datetime(pattern, strict=False)
-        if times.null_count() == missing:
-            return times
-    return text
-
-
-def no_column(name: str, columns: Iterable[str], kind: str = "column") -> DataError:
-    """Return the error for a column that a table lacks, with the nearest name."""
-    columns = list(columns)
-    close = nearest(name, columns)
-    hint = f" Did you mean {close!r}?" if close else ""
-    shown = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
-    return DataError(f"The table has no {kind} {name!r}.{hint} Its columns: {shown}.")
+    Semicolons between values make decimal commas likely.
+    """
+    marks = {hint.decimal for hint in hints if hint.decimal is not None}
+    orders = {hint.day_first for hint in hints if hint.day_first is not None}
+    if not marks and separator == ";":
+        marks = {","}
+    decimal = marks.pop() if len(marks) == 1 else None
+    return Hints(decimal, day_first=orders.pop() if len(orders) == 1 else None)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.column_values import to_keys, to_numbers
-from gradus.data.tables import as_frame
+from gradus.data.columns.cells import MISSING_IN_TYPED
+from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.values import is_constant, match_names, to_names, to_numbers
+from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, SavedError, nearest, unknown
 
 if TYPE_CHECKING:
@@ -66,15 +68,22 @@ class Target:
         Raises:
             DataError: if the values cannot be a target: constant, free text, dates, missing.
         """
-        if task is not None and task not in TASKS:
-            raise unknown("task", task, TASKS)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return cls._fit_outputs(values, task, name)
-        column = _column(values, name)
+        table = _table(values, name, as_classes=bool(classes))
+        return cls.fit_column(label_column(table, name, task, classes), task, classes)
+
+    @classmethod
+    def fit_column(
+        cls, column: pl.Series, task: str | None = None, classes: Sequence[str] = ()
+    ) -> Target:
+        """Fit to a column, as `label_column` returns it; the other arguments are those of `fit`."""
+        if task is not None and task not in TASKS:
+            raise unknown("task", task, TASKS)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
-            target = cls(name, kind, tuple(str(label) for label in classes))
-            target.transform(column)
+            target = cls(column.name, kind, tuple(str(label) for label in classes))
+            target.transform_column(column)
             return target
         if (task or _infer_task(column)) == "regression":
             return cls._fit_regression(column)
@@ -108,9 +117,10 @@ class Target:
                 f"The target {name!r} has values as large as {largest:.3g}; rescale it."
             )
         mean, std = outputs.mean(axis=0), outputs.std(axis=0)
-        if not (std > 1e-100).any():
+        constant = is_constant(outputs, axis=0)
+        if constant.all():
             raise DataError(f"The target {name!r} is always {outputs[0, 0]:g}: nothing to learn.")
-        std = np.where(std > 1e-100, std, 1.0)
+        std = np.where(constant, 1.0, std)
         return cls(name, "regression", (), tuple(mean.tolist()), tuple(std.tolist()))
 
     @classmethod
@@ -119,7 +129,7 @@ class Target:
             raise DataError(
                 f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
             )
-        names = _sorted_names(to_keys(column).drop_nulls().unique().to_list())
+        names = _sorted_names(to_names(column).drop_nulls().unique().to_list())
         if len(names) < 2:
             raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
         if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
@@ -136,6 +146,15 @@ class Target:
             )
         return cls(column.name, "multiclass" if task == "multiclass" else kind, tuple(names))
 
+    def missing_word_notes(self) -> list[str]:
+        """Return a note on each class whose name may mean a missing value, such as "NA"."""
+        return [
+            f"the target {self.name!r} has a class {name!r}; if it means a missing value, say so: "
+            f"missing=[{name!r}]"
+            for name in self.class_names
+            if name.lower() in MISSING_IN_TYPED
+        ]
+
     @property
     def outputs(self) -> int:
         """Number of classes, or of regression outputs."""
@@ -147,14 +166,19 @@ class Target:
         Raises:
             DataError: if a value is missing, an unknown class, or not a number.
         """
+        if self.task == "regression" and _axes(values) == 2:
+            return self._standardize(np.asarray(values, np.float64))
+        table = _table(values, self.name, as_classes=self.task != "regression")
+        return self.transform_column(label_column(table, self.name, self.task, self.class_names))
+
+    def transform_column(self, column: pl.Series) -> np.ndarray:
+        """Encode a column, as `label_column` returns it; otherwise as `transform`."""
         if self.task == "regression":
-            return self._standardize(values)
-        keys = to_keys(_column(values, self.name))
-        label_of = {name: label for label, name in enumerate(self.class_names)}
-        labels = np.array([label_of.get(key, -1) for key in keys.to_list()], np.int32)
+            return self._standardize(to_numbers(column)[:, None])
+        labels = match_names(column, self.class_names)
         if (labels < 0).any():
             row = int(labels.argmin())
-            raise self._unknown_class(keys[row], row)
+            raise self._unknown_class(to_names(column)[row], row)
         return labels
 
     def _unknown_class(self, key: str | None, row: int) -> DataError:
@@ -167,11 +191,7 @@ class Target:
             f"the classes {', '.join(self.class_names)}.{hint}"
         )
 
-    def _standardize(self, values: Any) -> np.ndarray:
-        if _axes(values) == 2:
-            outputs = np.asarray(values, np.float64)
-        else:
-            outputs = to_numbers(_column(values, self.name))[:, None]
+    def _standardize(self, outputs: np.ndarray) -> np.ndarray:
         if outputs.shape[1] != len(self.mean):
             raise DataError(
                 f"The target {self.name!r} has {outputs.shape[1]} columns, not {len(self.mean)}."
@@ -259,8 +279,32 @@ def _axes(values: Any) -> int:
     return len(getattr(values, "shape", (0,)))
 
 
-def _column(values: Any, name: str) -> pl.Series:
-    """Convert target values to a Polars series with an inferred type."""
+def label_column(
+    table: Table, name: str, task: str | None = None, classes: Sequence[str] = ()
+) -> pl.Series:
+    """Return the target of a table: numbers for a regression, else classes as they are spelled.
+
+    Where one number is spelled in two ways ("1" and "1.0"), classes are the numbers.
+
+    Args:
+        table: the table.
+        name: of the target column.
+        task: as in `Target.fit`.
+        classes: likewise.
+    """
+    import polars as pl
+
+    typed, source = table.frame[name], table.source[name]
+    if source.dtype != pl.String or task == "regression":
+        return typed
+    if task is None and not classes and _infer_task(typed) == "regression":
+        return typed
+    spelled = pl.select(pl.when(typed.is_not_null()).then(source.str.strip_chars())).to_series()
+    return spelled.alias(name) if spelled.n_unique() == typed.n_unique() else typed
+
+
+def _table(values: Any, name: str, as_classes: bool) -> Table:
+    """Return target values as the column `name` of a table; its kind is inferred or classes."""
     if _axes(values) == 2:
         values = np.asarray(values)[:, 0]
     if not hasattr(values, "__len__") or _axes(values) != 1:
@@ -269,7 +313,8 @@ def _column(values: Any, name: str) -> pl.Series:
         raise DataError(f"The target {name!r} has no rows.")
     if hasattr(values, "__array__") and not hasattr(values, "dtype"):
         values = np.asarray(values)
-    return as_frame({name: values}).to_series()
+    columns = {name: ColumnFormat("category")} if as_classes else None
+    return as_table({name: values}, formats=columns)
 
 
 def _infer_task(column: pl.Series) -> str:

@@ -59,6 +59,7 @@ class Report:
         settings: the experiment, as a nested mapping or as TOML text.
         environment: versions, device, and date of the run.
         notes: findings, in sentences.
+        columns: of a table: what each became, by its name.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Report:
     settings: Mapping[str, Any] | str = ""
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def write_report(path: str | Path, run: Report) -> Path:

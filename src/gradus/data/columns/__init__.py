@@ -1,0 +1,1 @@
+"""One column of a table: what its cells mean, and their values."""

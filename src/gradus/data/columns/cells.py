@@ -1,0 +1,48 @@
+"""What the text of one cell of a table looks like: a missing value, a number, a date."""
+
+from __future__ import annotations
+
+import re
+
+MISSING = (
+    *("", "?", "nan", "null", "n/a", "#n/a", "<na>", "#ref!", "#value!", "#div/0!", "#name?"),
+    *("#num!", "#null!"),
+)
+"""Text that means a missing value in every column, in lower case."""
+
+MISSING_IN_TYPED = (
+    *MISSING,
+    *("na", "none", "-", "--", "---", "–", "—", ".", "..", "...", "*", "n.a.", "n.a", "nil"),
+    *("missing", "unknown", "undefined", "not available", "not applicable", "none given"),
+)
+"""Text that means a missing value in a column of numbers, dates, or booleans.
+
+In a column of categories it is one of them: a class may be called "none" or "NA" (Namibia).
+"""
+
+CURRENCIES = "$€£¥₹₩₽"
+SPACES = "\u00a0\u2009\u202f"  # no-break and thin spaces, which group digits
+MINUS_SIGNS = "\u2212\u2013"
+
+_NUMBER = re.compile(
+    rf"\(?[+-]?[{CURRENCIES}]?\s?[+-]?(\d[\d.,' {SPACES}]*|[.,]\d+)([eE][+-]?\d+)?"
+    rf"\s?[%{CURRENCIES}]?\)?"
+)
+_DATE = re.compile(
+    r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+    r"|\d{1,2}[- ]?[A-Za-z]{3,9}\.?[-, ]+\d{2,4}"
+    r"|[A-Za-z]{3,9}\.? \d{1,2},? \d{2,4})"
+    r"([T ].*)?"
+)
+_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
+
+
+def looks_missing(cell: str) -> bool:
+    """Return whether a cell may mean a missing value."""
+    return cell.strip().lower() in MISSING_IN_TYPED
+
+
+def looks_typed(cell: str) -> bool:
+    """Return whether a cell looks like a number, a date, or a time."""
+    cell = cell.strip()
+    return any(pattern.fullmatch(cell) for pattern in (_NUMBER, _DATE, _TIME))

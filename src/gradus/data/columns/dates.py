@@ -1,0 +1,125 @@
+"""Dates and times in text: their order, names of months, times of day, and zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ISO = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+DAY_FIRST = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%d-%m-%y")
+MONTH_FIRST = ("%m.%d.%Y", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%y", "%m/%d/%y", "%m-%d-%y")
+NAMED = (
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%d. %B %Y", "%d. %b %Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d %b %y"),
+)
+TIME_ONLY = "%H:%M"
+
+_TIME = (
+    r"(?:(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+    r"\s?(?P<half>[AaPp]\.?[Mm]\.?)?\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?)"
+)
+_CELL = rf"^(?P<date>.*?)(?:[T ,]\s*{_TIME})?$"
+
+
+@dataclass(frozen=True)
+class DateStyle:
+    """How dates are written.
+
+    Attributes:
+        pattern: of the date, without the time that may follow: "%d.%m.%Y", or `TIME_ONLY`.
+        ambiguous: whether the cells may as well have day and month the other way round.
+    """
+
+    pattern: str
+    ambiguous: bool = False
+
+
+def parse_dates(text: pl.Series, pattern: str) -> pl.Series:
+    """Return text as Date, or as Datetime in microseconds if a cell has a time; null if neither.
+
+    A time may follow the date: 14:30, 2:30 PM, 14:30:15.5, with a zone such as Z or +02:00; then it
+    is UTC. With `TIME_ONLY` cells are times, of 1970-01-01. A pattern with %H is that of the whole
+    cell.
+    """
+    import polars as pl
+
+    if pattern == TIME_ONLY:
+        text = ("1970-01-01 " + text).alias(text.name)
+        pattern = ISO[0]
+    elif "%H" in pattern or "%I" in pattern:
+        return text.str.to_datetime(pattern, strict=False, time_unit="us")
+    fields = text.str.extract_groups(_CELL).struct.unnest()
+    dates = _dates(fields["date"], pattern)
+    if fields["hour"].null_count() == len(text):
+        return dates.alias(text.name)
+    hour, half = fields["hour"].cast(pl.Int64), fields["half"].str.to_lowercase().str.slice(0, 1)
+    afternoon = pl.Series((half == "p") & (hour < 12)).fill_null(False)
+    midnight = pl.Series((half == "a") & (hour == 12)).fill_null(False)
+    hour = hour + 12 * afternoon.cast(pl.Int64) - 12 * midnight.cast(pl.Int64)
+    second = fields["second"].str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
+    minutes = hour * 60 + fields["minute"].cast(pl.Int64) - _offset_minutes(fields["zone"])
+    valid = ((hour < 24) & (fields["minute"].cast(pl.Int64) < 60) & (second < 61)).fill_null(True)
+    microseconds = (minutes * 60_000_000 + (second * 1e6).round().cast(pl.Int64)).fill_null(0)
+    times = dates.cast(pl.Datetime("us")) + microseconds.cast(pl.Duration("us"))
+    return times.to_frame("t").select(pl.when(valid).then("t").alias(text.name)).to_series()
+
+
+def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyle | None:
+    """Return the style that reads most cells; None if none reads any.
+
+    Where both orders read all cells, "31.01.2010" is read with the day first, "1/2/2010" and
+    "1-2-2010" with the month first, unless `day_first` says otherwise.
+
+    Args:
+        text: cells without missing ones.
+        day_first: the order of the dates elsewhere in the file, if it is known.
+    """
+    sample = text.head(1000)
+    date_like = sample.str.contains(r"\d[-/. ]|[-/. ,]\d|:\d\d")
+    if not date_like.mean() > 0.5:  # type: ignore[operator]
+        return None
+    if sample.str.contains(f"^{_TIME}$").mean() > 0.9:  # type: ignore[operator]
+        return DateStyle(TIME_ONLY)
+    fields = text.str.extract_groups(_CELL).struct.unnest()
+    counts: dict[str, int] = {}
+    for pattern in (*ISO[:3], *DAY_FIRST, *MONTH_FIRST, *NAMED):
+        if _dates(fields["date"].head(1000), pattern).null_count() < len(sample):
+            dates = _dates(fields["date"], pattern)
+            counts[pattern] = len(text) - dates.null_count()
+    most = max(counts.values(), default=0)
+    best = [pattern for pattern, count in counts.items() if count == most]
+    if not best:
+        return None
+    days, months = ([p for p in best if p in order] for order in (DAY_FIRST, MONTH_FIRST))
+    if not (days and months):
+        return DateStyle(best[0])
+    if day_first is not None:
+        return DateStyle(days[0] if day_first else months[0])
+    chosen = days[0] if days[0].startswith("%d.") else months[0]
+    differ = _dates(fields["date"], days[0]) != _dates(fields["date"], months[0])
+    return DateStyle(chosen, ambiguous=bool(differ.any()))
+
+
+def _dates(text: pl.Series, pattern: str) -> pl.Series:
+    """Return text as Date; null if it is none, or its year has other digits than `%Y`."""
+    import polars as pl
+
+    dates = text.str.to_date(pattern, strict=False)
+    if "%Y" not in pattern:
+        return dates
+    valid = (dates.dt.year() >= 1000).fill_null(False)
+    return dates.to_frame("d").select(pl.when(valid).then("d").alias(text.name)).to_series()
+
+
+def _offset_minutes(zone: pl.Series) -> pl.Series:
+    """Return what a zone such as +02:00 is ahead of UTC, in minutes; 0 without one."""
+    import polars as pl
+
+    digits = zone.str.replace(":", "", literal=True)
+    hours = digits.str.slice(0, 3).cast(pl.Int64, strict=False).fill_null(0)
+    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
+    negative = digits.str.starts_with("-").fill_null(False).cast(pl.Int64)
+    return hours * 60 + minutes * (1 - 2 * negative)

@@ -1,0 +1,352 @@
+"""The format of a column: how its cells are read, inferred once and imposed from then on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from gradus.data.columns import dates, numbers
+from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
+from gradus.data.columns.numbers import NumberStyle
+from gradus.errors import DataError, GradusError, SavedError, unknown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KINDS = ("number", "category", "date", "boolean", "text", "identifier")
+MISFITS = 0.05  # the largest share of cells that do not fit the kind of the others
+FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
+
+_WORDS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class ColumnFormat:
+    """How the cells of a column are read; what is None is inferred from the training data.
+
+    Attributes:
+        kind: "number", "category", "date", "boolean", "text" (sentences, which are not used) or
+            "identifier" (of a row, which is not used).
+        decimal: the decimal mark of numbers, "." or ",".
+        thousands: the mark between groups of three digits, or "".
+        percent: whether numbers may end in "%".
+        date: the pattern of dates, such as "%d.%m.%Y"; a time may follow.
+        zone: the time zone of dates with a zone, such as "Europe/Paris"; text is read as UTC.
+        levels: the categories in their order; others count as unseen.
+        missing: text that means a missing value, besides an empty cell.
+
+    Raises:
+        DataError: for an unknown kind, with the nearest, or an invalid setting.
+
+    Examples:
+        >>> table = {"zip": ["10115", "10117", "80331"] * 9, "rent": ["1.100,50", "900", "-"] * 9}
+        >>> options = gr.data.TableOptions(columns={"zip": "category"})
+        >>> fitted = gr.data.TablePreprocessor.fit(table, options=options)
+        >>> fitted.formats["rent"].decimal, fitted.feature_names
+        (',', ('zip=10115', 'zip=10117', 'zip=80331', 'rent', 'rent=missing'))
+    """
+
+    kind: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    percent: bool | None = None
+    date: str | None = None
+    zone: str | None = None
+    levels: tuple[str, ...] | None = None
+    missing: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise unknown("kind of column", self.kind, KINDS)
+        if self.decimal not in (None, ".", ","):
+            raise DataError(f"decimal={self.decimal!r}: write '.' or ','.")
+        if self.thousands is not None and self.thousands == self.decimal:
+            raise DataError(f"thousands={self.thousands!r} is the decimal mark too.")
+        for name in ("levels", "missing"):
+            words = getattr(self, name)
+            if isinstance(words, str):
+                raise DataError(f"{name}={words!r}: write a list of texts, [{words!r}].")
+            if words is not None:
+                object.__setattr__(self, name, tuple(str(word) for word in words))
+
+    @property
+    def style(self) -> NumberStyle:
+        """How numbers are written."""
+        return NumberStyle(self.decimal or ".", self.thousands or "", bool(self.percent))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that fits into JSON, of the settings that are not None."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @classmethod
+    def of(cls, given: Any, column: str) -> ColumnFormat:
+        """Return the format that a user wrote: a kind, a list of levels, a dict, or a format.
+
+        Raises:
+            DataError: if it is none of these, or holds an unknown setting.
+        """
+        if isinstance(given, ColumnFormat):
+            return given
+        if isinstance(given, str):
+            return cls(kind=given)
+        if isinstance(given, Mapping):
+            known = [field.name for field in fields(cls)]
+            for name in given:
+                if name not in known:
+                    raise unknown(f"setting of column {column!r}", str(name), known)
+            return cls(**given)
+        if isinstance(given, Sequence):
+            return cls(kind="category", levels=tuple(given))
+        raise DataError(
+            f"columns[{column!r}] = {given!r}: write a kind ({', '.join(KINDS)}), the list of its "
+            'levels in order, or settings such as {"kind": "date", "date": "%d.%m.%Y"}.'
+        )
+
+    @classmethod
+    def from_dict(cls, saved: Any) -> ColumnFormat:
+        """Restore the format that `to_dict` saved.
+
+        Raises:
+            SavedError: if `saved` is not such a dict.
+        """
+        try:
+            return cls(**saved)
+        except (TypeError, GradusError) as error:
+            raise SavedError(f"The saved format of a column cannot be read: {error}.") from None
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the other columns of a file say about one of them.
+
+    Attributes:
+        decimal: their decimal mark, or None.
+        day_first: whether their dates have the day before the month, or None.
+    """
+
+    decimal: str | None = None
+    day_first: bool | None = None
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A complete format, and what the user may want to know about it.
+
+    Attributes:
+        format: of the column.
+        notes: sentences.
+        hints: what the column says about others.
+    """
+
+    format: ColumnFormat
+    notes: tuple[str, ...] = ()
+    hints: Hints = Hints()
+
+
+def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints()) -> Inferred:
+    """Infer what is None in the format of a column.
+
+    A column of text is one of numbers, dates or booleans if at least 95 % of its cells are, without
+    those that mean a missing value; the others become missing, and a note names them.
+
+    Args:
+        column: text, or values of a type.
+        given: what the user wrote.
+        hints: of other columns.
+
+    Raises:
+        DataError: if the cells are not of the given kind.
+    """
+    import polars as pl
+
+    if column.dtype != pl.String:
+        return Inferred(_declared(column, given))
+    cells = _present(column, given.missing or MISSING)
+    typed = _present(column, given.missing or MISSING_IN_TYPED)
+    if given.kind in ("category", "text", "identifier") or given.levels or not len(cells):
+        return Inferred(replace(given, kind=given.kind or "category"))
+    for kind, infer in _TYPED.items():
+        if given.kind in (None, kind) and len(typed):
+            found = infer(typed, given, hints)
+            if found is not None:
+                return _with_misfits(found, column, typed)
+    if given.kind is not None:
+        raise DataError(f"Column {column.name!r} is not of the kind {given.kind!r}: {cells[0]!r}.")
+    return Inferred(replace(given, kind="category"))
+
+
+def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002 - the field's
+    """Return the typed values of a column of a known format, null where missing.
+
+    Raises:
+        DataError: naming a cell that does not fit, and its row.
+    """
+    import polars as pl
+
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        return _parse_text(column, format)
+    if format.kind == "date" and isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
+        return column.dt.convert_time_zone(format.zone or "UTC").dt.replace_time_zone(None)
+    return column
+
+
+def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
+    """Return the typed values of a column of text."""
+    if format.kind not in _TYPED:
+        return _without_missing(column, MISSING if format.missing is None else format.missing)
+    words = MISSING_IN_TYPED if format.missing is None else format.missing
+    text = _without_missing(column, words)
+    values = _typed_values(text, format)
+    misfits = values.is_null() & text.is_not_null()
+    if misfits.any():
+        row = int(misfits.arg_true()[0])
+        kind = _PLURALS[str(format.kind)]
+        raise DataError(
+            f"Column {column.name!r} is {kind}, but {text[row]!r} in row {row} (counted from 0) is "
+            "none: correct it, or leave the cell empty if it is missing."
+        )
+    return values
+
+
+def _typed_values(text: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
+    """Return the values of text without missing words; null for a cell that does not fit."""
+    if format.kind == "number":
+        return numbers.parse_numbers(text, format.style)
+    if format.kind == "date":
+        return dates.parse_dates(text, str(format.date))
+    return text.str.to_lowercase().replace_strict(_WORDS, default=None)
+
+
+def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
+    """Return the format of a column whose type says what it is."""
+    import polars as pl
+
+    if given.kind is not None:
+        return given
+    if column.dtype in (pl.Categorical, pl.Enum):
+        levels = given.levels
+        if isinstance(column.dtype, pl.Enum) and levels is None:
+            levels = tuple(column.dtype.categories.to_list())
+        return replace(given, kind="category", levels=levels)
+    if isinstance(column.dtype, pl.Datetime):
+        zone = given.zone or column.dtype.time_zone
+        return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
+    if column.dtype == pl.Date:
+        return replace(given, kind="date", date=given.date or dates.ISO[0])
+    if column.dtype == pl.Boolean:
+        return replace(given, kind="boolean")
+    return replace(given, kind="number" if column.dtype.is_numeric() else "category")
+
+
+def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred | None:
+    fits = int(cells.str.to_lowercase().is_in(list(_WORDS)).sum())
+    return Inferred(replace(given, kind="boolean")) if _enough(fits, len(cells)) else None
+
+
+def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
+    if given.kind is None and numbers.are_codes(cells):
+        return None
+    style, ambiguous = numbers.infer_number_style(cells, given.decimal or hints.decimal)
+    values = numbers.parse_numbers(cells, style)
+    fits = len(cells) - values.null_count()
+    if given.kind is None and (not _enough(fits, len(cells)) or _has_codes(cells, values)):
+        return None
+    found = replace(
+        given,
+        kind="number",
+        decimal=style.decimal,
+        thousands=style.thousands if given.thousands is None else given.thousands,
+        percent=style.percent if given.percent is None else given.percent,
+    )
+    known = given.decimal or hints.decimal
+    notes: tuple[str, ...] = ()
+    with_commas = cells.filter(cells.str.contains(",", literal=True))
+    if ambiguous and known is None and len(with_commas):
+        cell = with_commas[0]
+        value = numbers.parse_numbers(with_commas.head(1), style)[0]
+        notes = (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
+    decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
+    return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
+
+
+def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
+    style = dates.infer_date_style(cells, hints.day_first)
+    pattern = given.date or (style.pattern if style is not None else None)
+    if pattern is None:
+        return None
+    values = dates.parse_dates(cells, pattern)
+    if given.kind is None and not _enough(len(cells) - values.null_count(), len(cells)):
+        return None
+    notes: tuple[str, ...] = ()
+    if style is not None and style.ambiguous and given.date is None:
+        meaning = f"{values.drop_nulls()[0]:%d %B %Y}"
+        notes = (f"{cells[0]!r} is read as {meaning}; if not, give its pattern: date='%d/%m/%Y'",)
+    decided = style is not None and not style.ambiguous
+    order = {
+        **dict.fromkeys(dates.DAY_FIRST, True),
+        **dict.fromkeys(dates.MONTH_FIRST, False),
+    }
+    day_first = order.get(pattern) if decided else None
+    return Inferred(replace(given, kind="date", date=pattern), notes, Hints(day_first=day_first))
+
+
+_TYPED = {"boolean": _infer_boolean, "number": _infer_number, "date": _infer_date}
+_PLURALS = {"boolean": "true or false", "number": "numbers", "date": "dates"}
+
+
+def _enough(fits: int, cells: int) -> bool:
+    """Return whether so many of some cells fit that the others are exceptions."""
+    allowed = max(math.floor(MISFITS * cells), 1 if cells >= 8 else 0)
+    return fits > 0 and cells - fits <= allowed
+
+
+def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
+    """Return whether the cells that are no numbers are categories beside a few whole numbers."""
+    misfits = cells.filter(values.is_null())
+    repeated = len(misfits) > misfits.n_unique()
+    return repeated and values.dtype.is_integer() and values.n_unique() <= FEW_CODES + 1
+
+
+def _with_misfits(found: Inferred, column: pl.Series, cells: pl.Series) -> Inferred:
+    """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
+    words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
+    text = _without_missing(column, words)
+    misfits = _typed_values(text, found.format).is_null() & text.is_not_null()
+    notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
+    if not misfits.any():
+        return replace(found, notes=notes)
+    rows = misfits.arg_true()
+    some = [f"{text[row]!r} in row {row}" for row in rows.head(3)]
+    more = ", …" if len(rows) > 3 else ""
+    count = "a cell that is" if len(rows) == 1 else f"{len(rows)} cells that are"
+    kind = _PLURALS[str(found.format.kind)]
+    note = (
+        f"column {column.name!r} is {kind}, but has {count} not ({', '.join(some)}{more}; rows are "
+        "counted from 0): taken as missing"
+    )
+    unreadable = text.filter(misfits).str.to_lowercase().unique(maintain_order=True).to_list()
+    missing = (*words, *unreadable)
+    return replace(found, format=replace(found.format, missing=missing), notes=(*notes, note))
+
+
+def _without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
+    """Return text stripped of white space; null where it is empty or one of the words."""
+    import polars as pl
+
+    text = pl.col(column.name).str.strip_chars()
+    known = ["", *(word.strip().lower() for word in words)]
+    is_missing = text.str.to_lowercase().is_in(known)
+    return column.to_frame().select(pl.when(~is_missing).then(text).alias(column.name)).to_series()
+
+
+def _present(column: pl.Series, words: Sequence[str]) -> pl.Series:
+    return _without_missing(column, words).drop_nulls()

@@ -1,0 +1,109 @@
+"""Numbers in text: decimal points and commas, thousands, currencies, and percent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradus.data.columns.cells import CURRENCIES, MINUS_SIGNS, SPACES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXACT_DIGITS = 16  # whole numbers of that many digits and more are not exact in float64
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How numbers are written.
+
+    Attributes:
+        decimal: the mark before the fraction, "." or ",".
+        thousands: the mark between groups of three digits, or "".
+        percent: whether numbers may end in "%", which is left out: 5 % is 5.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    percent: bool = False
+
+
+PLAIN = NumberStyle()
+# In the order in which they are preferred if several read the same cells.
+STYLES = tuple(NumberStyle(*marks) for marks in (".", ".,", ",.", ". ", ", ", ".'", ",'", ","))
+
+
+def parse_numbers(text: pl.Series, style: NumberStyle = PLAIN) -> pl.Series:
+    """Return text as Int64 if all of its numbers are whole, else Float64; null if not a number.
+
+    Currency signs are left out, "(5)" is -5, and no-break spaces are spaces.
+    """
+    import polars as pl
+
+    numbers = text.cast(pl.Float64, strict=False)
+    if style.decimal != "." or numbers.null_count() > text.null_count():
+        cleaned = _cleaned(text, style)
+        numbers, text = cleaned.cast(pl.Float64, strict=False), cleaned
+    whole = text.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == numbers.null_count() else numbers
+
+
+def infer_number_style(text: pl.Series, decimal: str | None = None) -> tuple[NumberStyle, bool]:
+    """Return the style that reads most cells, and whether another one reads them otherwise.
+
+    "1,234" may be 1234 or 1.234. Without a `decimal`, the comma before three digits divides
+    thousands.
+
+    Args:
+        text: cells without missing ones.
+        decimal: the decimal mark of the rest of the file, if it is known.
+    """
+    percent = bool(text.str.ends_with("%").mean() > 0.9)  # type: ignore[operator]
+    styles = [NumberStyle(style.decimal, style.thousands, percent) for style in STYLES]
+    counts = {style: len(text) - parse_numbers(text, style).null_count() for style in styles}
+    most = max(counts.values())
+    best = [style for style in styles if counts[style] == most]
+    if decimal is not None:
+        best = [style for style in best if style.decimal == decimal] or best
+    chosen = best[0]
+    others = [
+        style for style in styles if counts[style] == most and style.decimal != chosen.decimal
+    ]
+    first = parse_numbers(text, chosen)
+    ambiguous = any(not first.equals(parse_numbers(text, other)) for other in others)
+    return chosen, ambiguous and bool(most)
+
+
+def are_codes(text: pl.Series) -> bool:
+    """Return whether digits are codes, not numbers, since a number would not spell them.
+
+    So it is if all cells are digits and one of them has three or more with a zero in front
+    ("007"), or more than float64 keeps.
+    """
+    codes = text.str.contains(rf"^(0\d{{2,}}|\d{{{EXACT_DIGITS},}})$").any()
+    return bool(codes and text.str.contains(r"^\d+$").all())
+
+
+def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
+    """Return the numbers in text as Polars reads them; null for what is no number."""
+    import polars as pl
+
+    decimal, thousands = re.escape(style.decimal), re.escape(style.thousands)
+    digits = rf"\d+|[1-9]\d{{0,2}}({thousands}\d{{3}})+" if thousands else r"\d+"
+    cell = (
+        pl.col(text.name)
+        .str.replace_all(f"[{SPACES}]", " ")
+        .str.replace_all(f"[{MINUS_SIGNS}]", "-")
+        .str.replace(r"^\((.*)\)$", "-$1")
+        .str.replace(rf"^([+-]?)\s?[{CURRENCIES}]\s?", "$1")
+        .str.replace(rf"\s?[{CURRENCIES}]$", "")
+    )
+    if style.percent:
+        cell = cell.str.replace(r"\s?%$", "")
+    valid = cell.str.contains(rf"^[+-]?(({digits})({decimal}\d*)?|{decimal}\d+)([eE][+-]?\d+)?$")
+    if style.thousands:
+        cell = cell.str.replace_all(style.thousands, "", literal=True)
+    if style.decimal != ".":
+        cell = cell.str.replace(style.decimal, ".", literal=True)
+    return text.to_frame().select(pl.when(valid).then(cell).alias(text.name)).to_series()

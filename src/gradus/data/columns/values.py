@@ -1,0 +1,110 @@
+"""Conversion of a table column to numbers, category names, or dates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradus.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LARGEST = 1e100  # so that no square overflows
+
+
+def is_constant(values: np.ndarray, axis: int | None = None) -> Any:
+    """Return whether numbers differ by no more than rounding: `max - min ≤ 4 ε max|x|`."""
+    largest = np.abs(values).max(axis)
+    return np.ptp(values, axis) <= np.maximum(4 * np.finfo(np.float64).eps * largest, 1 / LARGEST)
+
+
+def to_numbers(column: pl.Series) -> np.ndarray:
+    """Convert a column to float64, missing values to NaN.
+
+    Raises:
+        DataError: naming a value that is not a number, or is infinite, and its row.
+    """
+    import polars as pl
+
+    if column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype == pl.Binary:
+        raise DataError(f"Column {column.name!r} must be numbers, but is {column.dtype}.")
+    numbers = column.cast(pl.Float64, strict=False)
+    invalid = numbers.is_null() & column.is_not_null()
+    if invalid.any():
+        row = invalid.arg_true()[0]
+        raise DataError(
+            f"Column {column.name!r} must be numbers, but is {column[row]!r} in row {row} "
+            "(counted from 0)."
+        )
+    array = numbers.fill_null(np.nan).to_numpy()
+    if np.isinf(array).any():
+        row = int(np.isinf(array).argmax())
+        raise DataError(
+            f"Column {column.name!r} is infinite in row {row} (counted from 0); "
+            "remove the row, or leave the value empty to mark it as missing."
+        )
+    return np.clip(array, -LARGEST, LARGEST)
+
+
+def to_names(column: pl.Series) -> pl.Series:
+    """Convert a column to category names: text as it is, 3 and 3.0 to "3", True to "True"."""
+    import polars as pl
+
+    text = column.cast(pl.String)
+    if column.dtype.is_float():
+        return text.str.strip_suffix(".0")
+    return text.str.to_titlecase() if column.dtype == pl.Boolean else text
+
+
+def match_names(column: pl.Series, names: Sequence[str]) -> np.ndarray:
+    """Return the index of each value in a list of names, int32 (n,); -1 if it is not there.
+
+    Text is compared as it is spelled, so "1.10" is not "1.1"; where no name is spelled so, "1.0" is
+    "1", and "true" is "True". Numbers and booleans are compared by value.
+    """
+    import polars as pl
+
+    by_value = column.dtype.is_numeric()
+    exact = {name: index for index, name in enumerate(names)}
+    alike: dict[str, int] = {}
+    for index, name in enumerate(names):
+        alike.setdefault(_plain_name(name, by_value), index)
+    keys = to_names(column)
+    distinct = keys.unique().drop_nulls().to_list()
+    index_of = {key: exact.get(key, alike.get(_plain_name(key, by_value), -1)) for key in distinct}
+    found = keys.replace_strict(index_of, default=-1, return_dtype=pl.Int32)
+    return found.fill_null(-1).to_numpy()
+
+
+def _plain_name(name: str, by_value: bool) -> str:
+    """Return the simplest spelling of the number or boolean that a name stands for."""
+    if by_value:
+        try:
+            return repr(float(name)).removesuffix(".0") if float(name) < 2**53 else name
+        except ValueError:
+            return name
+    if name.lower() in ("true", "false"):
+        return name.title()
+    whole, point, fraction = name.partition(".")
+    return whole if point and fraction and not fraction.strip("0") else name
+
+
+def to_dates(column: pl.Series) -> pl.Series:
+    """Convert a column of dates, with or without a time, to Datetime in microseconds.
+
+    Raises:
+        DataError: if it holds anything else.
+    """
+    import polars as pl
+
+    if column.null_count() == len(column):
+        return pl.Series(column.name, [None] * len(column), pl.Datetime("us"))
+    if not isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Date:
+        raise DataError(
+            f"Column {column.name!r} must be dates such as 2024-03-31, but is {column.dtype} "
+            f"({column.drop_nulls()[0]!r})."
+        )
+    return column.cast(pl.Datetime("us"))

@@ -1,0 +1,308 @@
+"""Delimited text files: from bytes to columns of text, each cell as the file spells it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradus.data.columns.cells import looks_missing, looks_typed
+from gradus.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SEPARATORS = (",", ";", "\t", "|")
+SAMPLE_ROWS = 200  # which separator and header are inferred from
+CHUNK_ROWS = 50_000
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True)
+class DelimitedText:
+    """The content of a delimited text file.
+
+    Attributes:
+        frame: a column of text for each column of the file, stripped of white space.
+        separator: between the values of a row.
+        header: whether the first row holds the names of the columns.
+        notes: what was inferred and may be wrong, in sentences.
+    """
+
+    frame: pl.DataFrame
+    separator: str
+    header: bool
+    notes: tuple[str, ...]
+
+
+def read_delimited(
+    content: bytes,
+    name: str,
+    *,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    tabs: bool = False,
+) -> DelimitedText:
+    """Read the bytes of a delimited text file, with the quoting rules of Python's `csv`.
+
+    Args:
+        content: of the file.
+        name: what errors call it.
+        separator: between the values of a row; by default that of `SEPARATORS`, or white space,
+            which divides the first rows into the same number of values.
+        header: whether the first row names the columns; inferred by default.
+        encoding: of the text; by default UTF-8 or what a byte order mark says, else Windows-1252.
+        tabs: whether tabs are the likeliest separator.
+
+    Raises:
+        DataError: if the content is binary, empty or not in the encoding, has no rows, or rows of
+            unequal length, an open quotation mark, or a column name twice.
+    """
+    text, notes = _decode(content, name, encoding)
+    first, _, rest = text.partition("\n")
+    if declared := re.fullmatch(r"sep=(.)", first.strip("\ufeff \t") or ""):  # as Excel writes
+        separator, text = separator or declared[1], rest
+    sample = _sample_lines(text)
+    separator = separator or _infer_separator(sample, tabs)
+    if separator == " ":
+        text = "\n".join(line.strip(" ") for line in text.replace("\t", " ").split("\n"))
+    rows = list(itertools.islice(_rows(text, separator, name), SAMPLE_ROWS))
+    numbered = [f"column_{index}" for index in range(1, len(rows[0]) + 1)]
+    if header is None:
+        header = has_header(rows)
+    header = header or rows[0] == numbered  # the names that gradus gave to a file without a header
+    if header and len(rows) == 1:
+        raise DataError(f"{name} has a header but no rows.")
+    frame = _read_frame(text, separator, name, len(rows[0]))
+    if header:
+        names = [cell.strip() or f"unnamed_{index}" for index, cell in enumerate(rows[0])]
+        check_names(names, name)
+        frame = frame[1:]
+    else:
+        names = numbered
+        notes += (
+            f"no header: the first row looks like data ({', '.join(rows[0][:3])}, …), so the "
+            f"columns are named column_1 to column_{len(names)}",
+        )
+    frame.columns = names
+    return DelimitedText(frame, separator, header, notes)
+
+
+def check_names(names: Sequence[str], table: str) -> None:
+    """Check that no two columns have the same name.
+
+    Raises:
+        DataError: naming those that do.
+    """
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
+    if duplicates:
+        shown = ", ".join(map(repr, duplicates))
+        raise DataError(f"{table} has more than one column named {shown}.")
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first of some rows of text looks like the names of the columns.
+
+    It does if it has a word above a column of numbers or dates. Without such a column, it does
+    unless at least half of its cells stand again below. A row of consecutive whole numbers, such as
+    years, above other numbers are names too.
+    """
+    first, data = rows[0], rows[1:]
+    if not data:
+        return not any(looks_typed(cell) for cell in first)
+    typed = []
+    for index, cell in enumerate(first):
+        present = [row[index] for row in data if not looks_missing(row[index])]
+        if not present or sum(map(looks_typed, present)) < 0.9 * len(present):
+            continue
+        if not looks_typed(cell) and not looks_missing(cell):
+            return True
+        if looks_typed(cell):
+            typed.append(cell)
+    if typed:
+        return len(typed) > 1 and _is_count(typed)
+    again = sum(cell in {row[index] for row in data} for index, cell in enumerate(first))
+    return len(set(first)) == len(first) and 2 * again < len(first)
+
+
+def _is_count(cells: Sequence[str]) -> bool:
+    """Return whether cells are consecutive whole numbers from 0 or 1, or years."""
+    if not all(cell.isdecimal() for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return consecutive and (numbers[0] in (0, 1) or 1900 <= numbers[0] <= 2100)
+
+
+def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, its lines ended by a newline, and a note on its encoding."""
+    notes: tuple[str, ...] = ()
+    if encoding is None:
+        encoding = next((kind for mark, kind in _BYTE_ORDER_MARKS if content.startswith(mark)), "")
+        if not encoding and b"\0" in content[:65536]:
+            encoding = _utf16_without_mark(content)
+            if not encoding:
+                raise DataError(f"{name} is not a text file: it holds binary data.")
+            notes = (f"read as {encoding.upper()}, which its zero bytes suggest",)
+    try:
+        text = content.decode(encoding or "utf-8")
+    except LookupError:
+        raise DataError(
+            f"encoding={encoding!r} is unknown: write one such as 'utf-8', 'latin-1', 'cp1252' or "
+            "'utf-16'."
+        ) from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        where = f"byte {content[error.start]:#04x} in line {line}"
+        if encoding:
+            raise DataError(
+                f"{name} is not {encoding} text ({where}): give its encoding, such as 'cp1252'."
+            ) from None
+        if _is_binary(content):
+            raise DataError(f"{name} is not a text file: it holds binary data.") from None
+        text = content.decode("cp1252", errors="replace")
+        if "\ufffd" in text:
+            text = content.decode("latin-1")
+        notes = (
+            f"read as Windows-1252 (Latin-1), as it is not UTF-8 ({where}); if letters are wrong, "
+            "give its encoding",
+        )
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n").removeprefix("\ufeff")
+    if not text.strip():
+        raise DataError(f"{name} is empty.")
+    return text, notes
+
+
+def _utf16_without_mark(content: bytes) -> str:
+    """Return the encoding if every second byte is zero, as in Western text in UTF-16; else ""."""
+    even, odd = content[:4096:2], content[1:4096:2]
+    if odd.count(0) > 0.9 * len(odd) and not even.count(0):
+        return "utf-16-le"
+    return "utf-16-be" if even.count(0) > 0.9 * len(even) and not odd.count(0) else ""
+
+
+def _is_binary(content: bytes) -> bool:
+    """Return whether bytes hold control characters that no text has."""
+    return re.search(rb"[\x00-\x08\x0e-\x1f]", content[:65536]) is not None
+
+
+def _sample_lines(text: str) -> list[str]:
+    lines = text[: 1 << 18].split("\n")
+    if len(text) > 1 << 18:
+        del lines[-1]  # it is cut
+    return [line for line in lines if line.strip(" ")][:SAMPLE_ROWS]
+
+
+def _infer_separator(lines: Sequence[str], tabs: bool) -> str:
+    """Return the separator that divides most lines into the same number of values, two or more.
+
+    Among several, it is the one with the largest share of numbers and dates.
+    """
+    best, choice = (0.0, 0.0), ""
+    for separator in ("\t", *SEPARATORS) if tabs else SEPARATORS:
+        score = _separation([*_csv_rows(lines, separator)])
+        if score > best:
+            best, choice = score, separator
+    if choice:
+        return choice
+    consistency, typed = _separation([line.split() for line in lines])
+    return " " if consistency == 1 and typed >= 0.5 else "\t" if tabs else ","
+
+
+def _separation(rows: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Return the share of rows with the commonest width, and the share of typed cells in them."""
+    width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+    if width < 2:
+        return 0.0, 0.0
+    cells = [cell for row in rows if len(row) == width for cell in row if not looks_missing(cell)]
+    return count / len(rows), sum(map(looks_typed, cells)) / max(len(cells), 1)
+
+
+def _csv_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
+    """Yield the rows of some lines until one cannot be read."""
+    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True)
+    try:
+        yield from reader
+    except csv.Error:
+        yield []  # so that a separator that makes quoting wrong is not consistent
+
+
+def _rows(text: str, separator: str, name: str) -> Iterator[list[str]]:
+    """Yield the rows of text, without blank lines; check that they are as long as the first.
+
+    Raises:
+        DataError: naming the line of a row that is not, or whose quoting is wrong.
+    """
+    lines = io.StringIO(text, newline="\n")
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator == " ")
+    width = 0
+    try:
+        for row in reader:
+            if not row or (len(row) == 1 and width != 1 and not row[0].strip(" ")):
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise _unequal(name, reader.line_num, len(row), width, separator)
+            yield row
+    except csv.Error as error:
+        raise DataError(
+            f"{name} cannot be read at line {reader.line_num}: {error} (is a quotation mark open, "
+            f"or is the separator not {separator!r}?)."
+        ) from None
+
+
+def _unequal(name: str, line: int, found: int, width: int, separator: str) -> DataError:
+    return DataError(
+        f"{name} has {found} values in line {line}, but its header has {width} columns. Quote "
+        f"values that contain {separator!r}."
+    )
+
+
+def _read_frame(text: str, separator: str, name: str, width: int) -> pl.DataFrame:
+    """Return all rows as columns of text, stripped."""
+    import polars as pl
+
+    names = [f"column_{index}" for index in range(1, width + 1)]
+    if '"' in text or separator == " ":
+        rows = _rows(text, separator, name)
+        chunks = []
+        while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
+            columns = zip(names, zip(*chunk, strict=True), strict=True)
+            chunks.append(pl.DataFrame([pl.Series(*column, pl.String) for column in columns]))
+        frame = pl.concat(chunks)
+    else:
+        frame = _read_unquoted(text, separator, name, names)
+    return frame.select(pl.all().str.strip_chars().fill_null(""))
+
+
+def _read_unquoted(text: str, separator: str, name: str, names: list[str]) -> pl.DataFrame:
+    """Return the rows of text without quotation marks, ten times as fast as `csv` reads them."""
+    import polars as pl
+
+    lines = [line for line in text.split("\n") if line.strip(" ")]
+    for line in lines:
+        if line.count(separator) != len(names) - 1:
+            number = text.split("\n").index(line) + 1
+            raise _unequal(name, number, line.count(separator) + 1, len(names), separator)
+    return pl.read_csv(
+        "\n".join(lines).encode(),
+        separator=separator,
+        quote_char=None,
+        has_header=False,
+        infer_schema=False,
+        new_columns=names,
+    )

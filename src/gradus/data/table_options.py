@@ -1,0 +1,91 @@
+"""How a table is read: what a user says instead of leaving it to be inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from gradus.data.columns.formats import ColumnFormat
+from gradus.errors import DataError, GradusError, SavedError, no_column
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    r"""How a table is read; None is inferred, and what was inferred is told.
+
+    Attributes:
+        header: whether the first row of a text file names the columns; without a header they are
+            column_1, column_2, ….
+        separator: between the values of a row of a text file: ",", ";", "\t", "|" or " ".
+        encoding: of a text file, such as "latin-1".
+        decimal: the decimal mark of numbers in text, "." or ",".
+        missing: text that means a missing value, besides an empty cell, in every column.
+        columns: the kind of a column ("category"), its levels in order (["S", "M", "L"]), or its
+            settings (`ColumnFormat`), by the name of the column.
+
+    Raises:
+        DataError: for an invalid option.
+
+    Examples:
+        >>> options = gr.data.TableOptions(missing=["-1"], columns={"size": ["S", "M", "L"]})
+        >>> table = {"size": ["M", "S", "L"], "age": ["20", "-1", "30"], "paid": ["a", "b", "a"]}
+        >>> data = gr.data.load(table, "paid", options=options)
+        >>> data.x["age"].to_list(), data.formats["size"].levels
+        ([20, None, 30], ('S', 'M', 'L'))
+    """
+
+    header: bool | None = None
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    missing: tuple[str, ...] | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and len(self.separator) != 1:
+            raise DataError(f"separator={self.separator!r}: write one character, such as ';'.")
+        if isinstance(self.missing, str):
+            raise DataError(f"missing={self.missing!r}: write a list, [{self.missing!r}].")
+        if self.missing is not None:
+            object.__setattr__(self, "missing", tuple(str(word) for word in self.missing))
+        columns = {str(name): ColumnFormat.of(given, name) for name, given in self.columns.items()}
+        object.__setattr__(self, "columns", columns)
+        ColumnFormat(decimal=self.decimal)
+
+    def format_of(self, column: str) -> ColumnFormat:
+        """Return what is said about a column."""
+        given = self.columns.get(column, ColumnFormat())
+        missing = self.missing if given.missing is None else given.missing
+        return replace(given, missing=missing, decimal=given.decimal or self.decimal)
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Check that every column that is described exists.
+
+        Raises:
+            DataError: with the nearest name.
+        """
+        for name in self.columns:
+            if name not in names:
+                raise no_column(name, names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that fits into JSON, of the options that are not the defaults."""
+        values = {option.name: getattr(self, option.name) for option in fields(self)}
+        values["columns"] = {name: given.to_dict() for name, given in self.columns.items()}
+        return {name: value for name, value in values.items() if value not in (None, {})}
+
+    @classmethod
+    def from_dict(cls, saved: Any) -> TableOptions:
+        """Restore the options that `to_dict` saved.
+
+        Raises:
+            SavedError: if `saved` is not such a dict.
+        """
+        try:
+            return cls(**saved)
+        except (TypeError, AttributeError, GradusError) as error:
+            raise SavedError(f"The saved options of a table cannot be read: {error}.") from None
+
+
+AUTOMATIC_TABLE = TableOptions()

@@ -1,0 +1,74 @@
+"""Dates in text, against those that Python formats."""
+
+from datetime import date, datetime
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradus.data.columns.dates import (
+    DAY_FIRST,
+    ISO,
+    MONTH_FIRST,
+    NAMED,
+    infer_date_style,
+    parse_dates,
+)
+
+# Every one has a day after the twelfth, so that their order can be told.
+DAYS = st.lists(st.dates(date(1970, 1, 1), date(2037, 12, 31)), min_size=1, max_size=9).map(
+    lambda days: [*days, date(1999, 1, 31)]
+)
+
+
+@given(DAYS, st.sampled_from([*ISO[:3], *DAY_FIRST, *MONTH_FIRST, *NAMED]))
+def test_written_dates_are_read_again(days, pattern):
+    text = pl.Series("a", [f"{day:{pattern}}" for day in days])
+    style = infer_date_style(text)
+    assert style is not None
+    assert parse_dates(text, style.pattern).to_list() == days
+
+
+@given(
+    st.lists(st.datetimes(datetime(1980, 1, 1), datetime(2037, 1, 1)), min_size=1, max_size=9),
+    st.sampled_from(
+        ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %I:%M %p", "%Y/%m/%d %H:%M:%S.%f"]
+    ),
+)
+def test_times_may_follow(times, pattern):
+    text = pl.Series("a", [f"{time:{pattern}}" for time in times])
+    expected = [datetime.strptime(cell, pattern) for cell in text]
+    assert parse_dates(text, infer_date_style(text).pattern).to_list() == expected
+
+
+def test_zones_are_of_utc_and_cells_may_differ():
+    cells = ["2024-01-05 10:30", "2024-01-05T10:30:15.25Z", "2024-01-06 10:30+02:00",
+             "2024-01-06 10:30-0330", "2024-01-05", "x", "2024-01-05 25:00"]  # fmt: skip
+    assert parse_dates(pl.Series("a", cells), ISO[0]).to_list() == [
+        datetime(2024, 1, 5, 10, 30), datetime(2024, 1, 5, 10, 30, 15, 250000),
+        datetime(2024, 1, 6, 8, 30), datetime(2024, 1, 6, 14, 0), datetime(2024, 1, 5), None, None,
+    ]  # fmt: skip
+    times = parse_dates(pl.Series("a", ["10:30", "9:15 PM"]), "%H:%M").to_list()
+    assert times == [datetime(1970, 1, 1, 10, 30), datetime(1970, 1, 1, 21, 15)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "pattern", "ambiguous"),
+    [
+        (["1/2/2010", "2/3/2011"], "%m/%d/%Y", True),
+        (["1/13/2010"], "%m/%d/%Y", False),
+        (["13/1/2010"], "%d/%m/%Y", False),
+        (["01.02.2010"], "%d.%m.%Y", True),
+        (["1/1/2010", "2/2/2010"], "%m/%d/%Y", False),
+    ],
+)
+def test_the_order_of_day_and_month(cells, pattern, ambiguous):
+    style = infer_date_style(pl.Series("a", cells))
+    assert (style.pattern, style.ambiguous) == (pattern, ambiguous)
+    assert infer_date_style(pl.Series("a", ["1/2/2010"]), day_first=True).pattern == "%d/%m/%Y"
+
+
+def test_words_and_numbers_are_no_dates():
+    for cells in (["x", "y"], ["1", "20240105"], ["1.5", "2.25"], ["3-4", "x-y"]):
+        assert infer_date_style(pl.Series("a", cells)) is None

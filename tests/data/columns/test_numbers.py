@@ -1,0 +1,58 @@
+"""Numbers in text, against numbers that Python formats."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradus.data.columns.numbers import NumberStyle, are_codes, infer_number_style, parse_numbers
+
+MARKS = [(".", ","), (",", "."), (",", " "), (".", "'"), (",", "\u202f")]
+
+
+@given(
+    st.lists(st.integers(-(10**10), 10**10), min_size=1, max_size=20),
+    st.sampled_from(MARKS),
+    st.sampled_from(["{}", "${}", "{} €", "{}%", "{} %"]),
+)
+def test_written_numbers_are_read_again(cents, marks, around):
+    decimal, thousands = marks
+    values = [cent / 100 for cent in cents]
+    swap = {",": thousands, ".": decimal}
+    cells = ["".join(swap.get(c, c) for c in f"{value:,.2f}") for value in values]
+    cells = [around.format(cell) for cell in cells]
+    text = pl.Series("a", cells)
+    style, _ = infer_number_style(text)
+    assert parse_numbers(text, style).to_list() == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["$5", "-$1,200.50", "($3)"], [5, -1200.5, -3]),
+        (["\u22125", "+3"], [-5, 3]),
+        (["1e5", ".5", "5.", "1E-2"], [100000, 0.5, 5, 0.01]),
+        (["1.234", "1.234.567,5"], [1234, 1234567.5]),
+        (["1.234", "0.5"], [1.234, 0.5]),
+        (["5", "1_000", "0x10", "1,00,000", "1.2.3", "-", "e5", ""], [5] + [None] * 7),
+    ],
+)
+def test_styles_of_numbers(cells, values):
+    text = pl.Series("a", cells)
+    style, _ = infer_number_style(text)
+    assert parse_numbers(text, style).to_list() == values
+
+
+def test_a_comma_before_three_digits_divides_thousands_unless_others_are_decimal():
+    text = pl.Series("a", ["1,234", "5,678"])
+    assert infer_number_style(text) == (NumberStyle(".", ","), True)
+    style, _ = infer_number_style(text, decimal=",")
+    assert parse_numbers(text, style).to_list() == [1.234, 5.678]
+    assert infer_number_style(pl.Series("a", ["1,234", "0,5"]))[0].decimal == ","
+
+
+def test_digits_that_a_number_would_not_spell_are_codes():
+    codes = (["007", "7"], ["01234", "99999"], ["9007199254740993", "1"])
+    numbers = (["08", "7"], ["0", "1"], ["0.07", "007"], ["1234", "5"])
+    assert [are_codes(pl.Series("a", cells)) for cells in codes] == [True] * 3
+    assert [are_codes(pl.Series("a", cells)) for cells in numbers] == [False] * 4
