@@ -13,6 +13,7 @@ ROOT = Path(gradus.__file__).parent
 # Each layer imports only layers above it, and its own modules.
 LAYERS = [
     ("errors", "registry", "checks", "rng", "optional", "cache", "init_args", "space"),
+    ("fingerprint",),
     ("hyperparameters", "files", "serialization"),
     ("nn",),
     ("objectives",),

@@ -1,7 +1,11 @@
 """Spaces: what they draw, where they can occur, and what they reject."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gradus as gr
 from gradus.errors import GradusError
@@ -130,3 +134,14 @@ def test_a_space_left_in_a_plain_fit_is_named():
     model = gr.Model(network(0.1), "mse", gr.Adam(gr.log_uniform(1e-3, 1)))
     with pytest.raises(GradusError, match=r"dense\.units is choice\(4, 8\).*gr\.Sweep"):
         model.fit(np.zeros((4, 2)), np.zeros((4, 2)), verbose=False)
+
+
+@given(
+    st.floats(1e-30, 1e30), st.floats(1e-30, 1e30), st.sampled_from([gr.uniform, gr.log_uniform]),
+    st.floats(0, 1),
+)  # fmt: skip
+def test_what_is_drawn_lies_in_the_range(one, other, kind, fraction):
+    low, high = sorted((one, other))
+    space = kind(low, high)
+    for share in (0.0, fraction, math.nextafter(1.0, 0.0), 1.0):
+        assert low <= space.value_at(share) <= high

@@ -122,14 +122,15 @@ class Range(Space):
         self.low, self.high = _checked_bounds(repr(self), low, high, log, whole)
 
     def value_at(self, fraction: float) -> Value:
-        """Return the number at `fraction` of the range."""
+        """Return the number at `fraction` of the range, within its ends whatever rounding does."""
         low, high = float(self.low), float(self.high)
         if self.whole:
             # `int` would round negative numbers up.
             return min(math.floor(self.low + fraction * (self.high - self.low + 1)), int(self.high))
+        value = low + fraction * (high - low)
         if self.log:
-            return math.exp(math.log(low) + fraction * (math.log(high) - math.log(low)))
-        return low + fraction * (high - low)
+            value = math.exp(math.log(low) + fraction * (math.log(high) - math.log(low)))
+        return min(max(value, low), high)
 
     @property
     def size(self) -> int | None:

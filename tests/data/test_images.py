@@ -151,3 +151,23 @@ def test_the_real_mnist_files(name, monkeypatch):
     assert np.bincount(data.test.y).sum() == 10000
     if name == "mnist":
         assert data.y[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+def test_upright_photos_are_turned_before_their_sizes_are_compared(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 10, 3)).astype(np.uint8)
+    for name in ("a", "b"):
+        image = Image.fromarray(pixels)
+        exif = image.getexif()
+        exif[0x0112] = 6  # a quarter turn
+        (tmp_path / name).mkdir()
+        image.save(tmp_path / name / "1.png", exif=exif)
+    data = load(tmp_path)
+    assert (data.x.shape, data.notes) == ((2, 10, 6, 3), ())
+    np.testing.assert_array_equal(data.x[0], np.rot90(pixels, k=-1))
+
+
+def test_images_in_subfolders_belong_to_the_class_above(tmp_path):
+    for place in ("cat/2023/a.PNG", "cat/2024/b.png", "dog/c.png"):
+        save(tmp_path / "archive" / "pets" / place, 1)
+    data = load(tmp_path)
+    assert (data.class_names, data.y.tolist()) == (("cat", "dog"), [0, 0, 1])

@@ -1,5 +1,6 @@
 import gzip
 import os
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from gradus.data import load, read_table
+from gradus.data import Scaling, TablePreprocessor, Target, load, read_table
 from gradus.data.tables import as_table
 from gradus.errors import DataError
 
@@ -174,20 +175,67 @@ def test_load_names_what_it_does_not_find(tmp_path, monkeypatch):
         load(write(tmp_path, "x", "x.xlsx"))
 
 
+def test_bytes_are_images_by_their_shape_and_range(tmp_path):
+    path, rng = tmp_path / "set.npz", np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    np.savez(path, x=rng.integers(0, 2, (20, 40)).astype(np.uint8), y=labels)
+    data = load(path)
+    assert (data.x.dtype, data.scaling) == (np.float32, None)
+    assert "read as numbers" in data.notes[0]
+    x, _ = data.xy(data.preprocessor())
+    np.testing.assert_allclose(x.std(axis=0), 1, rtol=1e-5)
+    np.savez(path, x=rng.integers(0, 2, (20, 5, 5)).astype(np.uint8), y=labels)
+    data = load(path)
+    assert (data.x.dtype, data.scaling) == (np.uint8, Scaling((0.0,), (1.0,)))
+    assert "is 1, not 255" in data.notes[1]
+    np.savez(path, x=rng.integers(0, 256, (20, 5, 5, 3)).astype(np.uint8), y=labels)
+    data = load(path)
+    assert (data.scaling, data.notes) == (Scaling((0.0,), (255.0,)), ())
+
+
+def test_numbers_keep_their_digits_until_they_are_scaled(tmp_path):
+    times = 1.7e9 + np.arange(400) / 7  # float32 knows one number each 128 seconds
+    np.savez(tmp_path / "a.npz", x=times[:, None], y=times)
+    np.savez(tmp_path / "b.npz", x=(times[:, None] * 1000).astype(np.int64), y=times > times.mean())
+    for name in "ab":
+        data = load(tmp_path / f"{name}.npz")
+        if name == "b":  # whole numbers may be codes; the command line scales them
+            data = replace(data, x=data.x.astype(np.float64))
+        x, y = data.xy(data.preprocessor())
+        expected = (times - times.mean()) / times.std()
+        np.testing.assert_allclose(x[:, 0], expected, atol=1e-4)
+        if name == "a":
+            np.testing.assert_allclose(y[:, 0], expected, atol=1e-4)
+            predicted = data.preprocessor().inverse_target(y)[:, 0]
+            np.testing.assert_allclose(predicted, times, atol=1e-4)
+
+
+@pytest.mark.parametrize("constant", [100.0, 14.62, 3.3, 1.7e9])
+def test_a_constant_is_one_whatever_rounding_makes_of_it(constant):
+    with pytest.raises(DataError, match="always"):
+        Target.fit(np.full(1000, constant), "regression")
+    frame = {"c": [constant] * 999 + [None], "n": np.arange(1000.0) ** 2 % 97}
+    fitted = TablePreprocessor.fit(frame)
+    x = fitted.transform({"c": [constant, constant + 0.5], "n": [0.0, 0.0]})[:, 0]
+    np.testing.assert_allclose(x, [0, 0.5], atol=1e-6)
+    scaling = Scaling.fit(np.full((1000, 1), constant))
+    assert scaling.transform(np.array([[constant]])).item() == pytest.approx(0, abs=1e-6)
+
+
 def test_npz_files_are_read_by_their_keys(tmp_path):
-    x, y = np.arange(24, dtype=np.uint8).reshape(6, 2, 2), np.array([3, 5, 3, 5, 3, 5])
+    x, y = np.arange(96, dtype=np.uint8).reshape(6, 4, 4), np.array([3, 5, 3, 5, 3, 5])
     path = tmp_path / "set.npz"
     np.savez(path, x_train=x[:4], y_train=y[:4], x_test=x[4:], y_test=y[5:3:-1])
     data = load(path)
-    assert data.x.shape == (4, 2, 2, 1)
+    assert data.x.shape == (4, 4, 4, 1)
     assert data.class_names == ("3", "5")
     assert data.test.y.tolist() == [1, 0]
     assert "an axis is added" in data.notes[0]
     assert load(path, classes=("1", "3", "5")).y.tolist() == [1, 2, 1, 2]
 
-    np.savez(path, X=x.reshape(6, 4) / 3, y=np.linspace(0, 1, 6))
+    np.savez(path, X=x.reshape(6, 16) / 3, y=np.linspace(0, 1, 6))
     data = load(path)
-    assert (data.task, data.x.dtype, data.y.dtype) == ("regression", np.float32, np.float32)
+    assert (data.task, data.x.dtype, data.y.dtype) == ("regression", np.float64, np.float64)
     assert load(path, task="regression").xy(data.preprocessor())[1].shape == (6, 1)
 
     np.savez(path, pictures=x)

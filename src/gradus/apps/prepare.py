@@ -192,7 +192,7 @@ def _integers_to_floats(data: Dataset) -> Dataset:
     """Convert integers to floats, which the preprocessing scales; images stay bytes."""
     if data.is_table or is_bytes(data.x) or data.x.dtype.kind == "f":
         return data
-    return replace(data, x=data.x.astype(np.float32))
+    return replace(data, x=data.x.astype(np.float64))
 
 
 def is_bytes(x: Any) -> bool:

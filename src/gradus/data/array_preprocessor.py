@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import as_array, as_tree, check_finite
+from gradus.data.arrays import as_tree, check_finite
+from gradus.data.columns.values import is_constant
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor
@@ -41,18 +42,18 @@ class Scaling:
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         mean = np.mean(x, axis=axes, dtype=np.float64)
         std = np.std(x, axis=axes, dtype=np.float64)
-        return cls._from_arrays(mean, std)
+        return cls._from_arrays(mean, np.where(is_constant(x, axes), 1.0, std))
 
     @classmethod
     def between(cls, x: np.ndarray) -> Scaling:
         """Map the smallest number of each column to 0 and the largest to 1."""
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         low, high = np.min(x, axis=axes), np.max(x, axis=axes)
-        return cls._from_arrays(low.astype(np.float64), high.astype(np.float64) - low)
+        span = high.astype(np.float64) - low
+        return cls._from_arrays(low.astype(np.float64), np.where(span > 0, span, 1.0))
 
     @classmethod
     def _from_arrays(cls, mean: Any, std: Any) -> Scaling:
-        std = np.where(std > 1e-12 * np.maximum(np.abs(mean), 1e-30), std, 1.0)
         return cls(tuple(np.ravel(mean).tolist()), tuple(np.ravel(std).tolist()))
 
     def transform(self, x: np.ndarray) -> np.ndarray:
@@ -65,8 +66,9 @@ class Scaling:
             raise DataError(
                 f"x has shape {x.shape}, but the scaling was learned from {len(self.mean)} columns."
             )
-        shifted = x - np.asarray(self.mean, np.float32)
-        return (shifted / np.asarray(self.std, np.float32)).astype(np.float32, copy=False)
+        dtype = np.float64 if x.dtype == np.float64 else np.float32
+        shifted = x - np.asarray(self.mean, dtype)
+        return (shifted / np.asarray(self.std, dtype)).astype(np.float32, copy=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that fits into JSON; `from_dict` restores an equal object."""
@@ -124,7 +126,7 @@ class ArrayPreprocessor:
         """
         preprocessing.check_for("arrays", ("scaling", "image_size"))
         size = None if preprocessing.image_size is None else tuple(preprocessing.image_size)
-        x = as_tree(x)
+        x = as_tree(x, wide=True)
         check_finite(x)
         if size is not None:
             x = resize_images(x, size)
@@ -133,11 +135,11 @@ class ArrayPreprocessor:
 
     def transform(self, x: Any) -> Any:
         """Return the inputs of the network: scaled float32, or unchanged integers."""
-        x = as_tree(x)
+        x = as_tree(x, wide=True)
         check_finite(x)
         if self.size is not None:
             x = resize_images(x, self.size)
-        return x if self.scaling is None else self.scaling.transform(as_array(x))
+        return as_tree(x) if self.scaling is None else self.scaling.transform(x)
 
     def transform_target(self, y: Any) -> np.ndarray:
         """Return int32 labels (n,), or standardized targets, float32 (n, k)."""

@@ -13,7 +13,7 @@ ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
-def as_array(values: Any, name: str = "x") -> np.ndarray:
+def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     """Convert `values` to a contiguous NumPy array of a type that a network accepts.
 
     Floats become float32 (a float32 array is not copied); booleans and integers of up to 32 bits
@@ -22,6 +22,8 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
     Args:
         values: a NumPy, JAX, pandas or Polars array, series or frame of numbers, or a list.
         name: what errors call it.
+        wide: whether float64 stays, and integers beyond 32 bits become float64, for values that
+            will be scaled before they become float32.
 
     Raises:
         DataError: if the values are text or objects, have missing entries, rows of unequal length
@@ -34,6 +36,8 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
     array = _as_numpy(values, name)
     if array.ndim == 0:
         raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
+    if wide and (array.dtype == np.float64 or _is_beyond_int32(array)):
+        return np.ascontiguousarray(array, np.float64)
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         return np.ascontiguousarray(_as_float32(array, name))
     if array.dtype.kind in "iu":
@@ -109,8 +113,7 @@ def aligned(array: Any, dtype: Any = None) -> Any:
 def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.name in _SMALL_INTEGERS:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
-    bounds = np.iinfo(np.int32)
-    if array.size and (array.min() < bounds.min or array.max() > bounds.max):
+    if _is_beyond_int32(array):
         raise DataError(
             f"{name} has integers beyond the range of int32 ({array.min()} to {array.max()}); "
             "pass floats, or codes that count from 0."
@@ -118,10 +121,21 @@ def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:
     return array.astype(np.int32)
 
 
-def as_tree(x: Any, name: str = "x") -> Any:
+def _is_beyond_int32(array: np.ndarray) -> bool:
+    bounds = np.iinfo(np.int32)
+    wide = array.dtype.kind in "iu" and array.dtype.name not in _SMALL_INTEGERS and array.size
+    return bool(wide and (array.min() < bounds.min or array.max() > bounds.max))
+
+
+def as_tree(x: Any, name: str = "x", wide: bool = False) -> Any:
     """Convert one input, or a dict or tuple of several, with `as_array`.
 
     A list is always one array; a tuple is several inputs if each member is an array.
+
+    Args:
+        x: the input or inputs.
+        name: what errors call it.
+        wide: as in `as_array`.
 
     Raises:
         DataError: as `as_array`, naming the input; or if a dict is empty or has a key that is not
@@ -135,10 +149,10 @@ def as_tree(x: Any, name: str = "x") -> Any:
     if isinstance(x, dict):
         if not x or not all(isinstance(key, str) for key in x):
             raise DataError(f"{name} is a dict of inputs: its keys must be names, at least one.")
-        return {key: as_tree(value, f"{name}[{key!r}]") for key, value in x.items()}
+        return {key: as_tree(value, f"{name}[{key!r}]", wide) for key, value in x.items()}
     if _is_inputs(x):
-        return tuple(as_tree(value, f"{name}[{index}]") for index, value in enumerate(x))
-    return as_array(x, name)
+        return tuple(as_tree(value, f"{name}[{index}]", wide) for index, value in enumerate(x))
+    return as_array(x, name, wide)
 
 
 def _is_inputs(x: Any) -> bool:

@@ -27,9 +27,9 @@ class Dataset:
     """Inputs, targets, and facts about them.
 
     Attributes:
-        x: the inputs: an array whose first axis is rows (images uint8 or float32, (n, h, w, c)),
+        x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
             or, for a table, the raw Polars frame with all its columns, including the target.
-        y: int32 labels 0…K-1, shape (n,); or float32 in the target's units, (n,) or (n, k);
+        y: int32 labels 0…K-1, shape (n,); or float64 in the target's units, (n,) or (n, k);
             None without a target.
         task: "binary", "multiclass" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
@@ -178,9 +178,10 @@ def labeled_dataset(
     values = np.asarray(values)
     check_same_length(x, values)
     target = Target.fit(values, task, classes, "y")
-    y = as_array(values, "y") if target.task == "regression" else target.transform(values)
     if target.task == "regression":
-        y = y.astype(np.float32)
+        y = as_array(values, "y", wide=True).astype(np.float64)
+    else:
+        y = target.transform(values)
     return Dataset(x, y, target.task, target.class_names, **fields)
 
 
@@ -192,7 +193,7 @@ def _from_sklearn(name: str, **fields: Any) -> Dataset:
     x = as_array(bunch.data)
     features = tuple(str(feature) for feature in bunch.feature_names)
     if not names:
-        y = bunch.target.astype(np.float32)
+        y = bunch.target.astype(np.float64)
         return Dataset(x, y, "regression", feature_names=features, name=name, **fields)
     task = "binary" if len(names) == 2 else "multiclass"
     return Dataset(x, bunch.target.astype(np.int32), task, tuple(names), features, name, **fields)

@@ -15,6 +15,8 @@ from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
 
 EIGHT_BIT = Scaling((0.0,), (255.0,))
+ORIENTATION = 0x0112  # the EXIF tag
+QUARTER_TURNS = (5, 6, 7, 8)  # its values that exchange width and height
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -123,8 +125,9 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
 def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
     """Read a folder with one subfolder of image files per class.
 
-    All images are resized to the most common size; they are gray if every file is, else RGB. If
-    the subfolders are `train` and `test` (or `val`) and hold the classes, `test` is the test part.
+    All images are turned as their EXIF data say, then resized to the most common size; they are
+    gray if every file is, else RGB. The images of a class may be in subfolders. If the subfolders
+    are `train` and `test` (or `val`) and hold the classes, `test` is the test part.
 
     Args:
         folder: the folder.
@@ -148,7 +151,7 @@ def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Data
         >>> data.x.shape, data.class_names
         ((2, 4, 6, 1), ('cat', 'dog'))
     """
-    folder = existing_file(folder)
+    folder = _without_wrappers(existing_file(folder))
     subfolders = {entry.name: entry for entry in sorted(folder.iterdir()) if _visible_dir(entry)}
     for test_name in ("test", "val", "validation"):
         if set(subfolders) == {"train", test_name}:
@@ -158,6 +161,15 @@ def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Data
             )
             return replace(train, name=folder.name, test=test)
     return _read_classes(folder, classes)
+
+
+def _without_wrappers(folder: Path) -> Path:
+    """Return the folder of the classes, which others may wrap: archive/archive/cat."""
+    subfolders = [entry for entry in folder.iterdir() if _visible_dir(entry)]
+    if len(subfolders) != 1:
+        return folder
+    inner = _without_wrappers(subfolders[0])
+    return inner if sum(map(_visible_dir, inner.iterdir())) > 1 else folder
 
 
 def _visible_dir(entry: Path) -> bool:
@@ -174,11 +186,13 @@ def _read_classes(
 
     suffixes = Image.registered_extensions()
     files: list[Path] = []
+    names: list[str] = []
     for subfolder in sorted(entry for entry in folder.iterdir() if _visible_dir(entry)):
-        images = [file for file in sorted(subfolder.iterdir()) if file.suffix.lower() in suffixes]
+        images = [file for file in sorted(subfolder.rglob("*")) if file.suffix.lower() in suffixes]
         if not images:
             raise DataError(f"The class folder {str(subfolder)!r} has no images.")
         files += images
+        names += [subfolder.name] * len(images)
     if not files:
         raise DataError(
             f"{str(folder)!r} has no folders of images; put the images of each class into a "
@@ -196,7 +210,7 @@ def _read_classes(
     note = f"{resized} of {len(files)} images were resized to {height}×{width}"
     return labeled_dataset(
         x,
-        [file.parent.name for file in files],
+        names,
         "multiclass",
         classes,
         name=folder.name,
@@ -206,7 +220,7 @@ def _read_classes(
 
 
 def _read_headers(files: list[Path]) -> tuple[tuple[int, int], bool]:
-    """Return the most common (height, width), and whether all images are gray."""
+    """Return the most common (height, width) once turned, and whether all images are gray."""
     from PIL import Image
 
     sizes: Counter[tuple[int, int]] = Counter()
@@ -214,7 +228,8 @@ def _read_headers(files: list[Path]) -> tuple[tuple[int, int], bool]:
     for file in files:
         try:
             with Image.open(file) as image:
-                sizes[image.height, image.width] += 1
+                turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+                sizes[image.size if turned else image.size[::-1]] += 1
                 gray = gray and image.mode in ("1", "L", "LA")
                 if image.mode[0] in "IF":
                     raise DataError(

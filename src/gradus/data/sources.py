@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.array_preprocessor import Scaling
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import existing_file, file_suffix, read_bytes
@@ -26,6 +27,9 @@ from gradus.errors import DataError, nearest, no_column
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
+
+SMALLEST_IMAGE = 4  # pixels of a side
+FEW_GRAY_LEVELS = 32  # an image of bytes has values as large
 
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
@@ -211,15 +215,34 @@ def _npz_part(
     name: str,
 ) -> Dataset:
     x_key, y_key = keys
-    x = as_array(arrays[x_key], x_key)
+    x = as_array(arrays[x_key], x_key, wide=True)
     check_finite(x, x_key)
-    notes, scaling = [], None
+    notes: list[str] = []
+    scaling = None
     if x.dtype == np.uint8:
-        scaling = EIGHT_BIT
-        if x.ndim == 3:
-            notes.append(f"{x_key} of shape {x.shape} is read as gray images: an axis is added")
-            x = x[..., None]
+        x, scaling, notes = _read_bytes(x, x_key)
     if y_key not in arrays:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
     y = arrays[y_key]
     return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)
+
+
+def _read_bytes(x: np.ndarray, name: str) -> tuple[np.ndarray, Scaling | None, list[str]]:
+    """Return bytes as images, with the scaling of their range, or as numbers, which have none.
+
+    Images have three or four axes and at least 4 × 4 pixels; all else is numbers.
+    """
+    notes: list[str] = []
+    if x.ndim not in (3, 4) or min(x.shape[1:3]) < SMALLEST_IMAGE:
+        notes.append(f"the bytes of {name}, of shape {x.shape}, are read as numbers, not as images")
+        return x.astype(np.float32), None, notes
+    if x.ndim == 3:
+        notes.append(f"{name} of shape {x.shape} is read as gray images: an axis is added")
+        x = x[..., None]
+    largest = int(x.max(initial=0))
+    if largest >= FEW_GRAY_LEVELS:
+        return x, EIGHT_BIT, notes
+    notes.append(
+        f"the largest value of {name} is {largest}, not 255, so it is divided by {largest}"
+    )
+    return x, Scaling((0.0,), (float(max(largest, 1)),)), notes

@@ -7,7 +7,6 @@ and the history's arrays under "history/" and "probes/".
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from gradus import files
 from gradus.errors import SavedError
-from gradus.serialization import serialize
+from gradus.fingerprint import digest, fingerprint
 from gradus.train.history import History
 from gradus.train.loop import FitConfig
 from gradus.train.state import TrainState
@@ -31,7 +30,6 @@ T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
 
 MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
-SAMPLED_ROWS = 256  # rows of the data, spread evenly, that the checksum covers
 # The attributes of a history besides its arrays.
 METADATA = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
 
@@ -146,11 +144,12 @@ def training_fingerprint(
         "batch_size": config.batch_size,
         "probes": config.probes,
         "number of samples": count if rows is None else len(rows),
-        "x": _digest(x),
-        "y": _digest(y),
-        "sample weights": _digest(weight),
-        "validation": _digest(validation),
-        **{name: _serialize_or_list(value) for name, value in settings.items()},
+        "x": digest(x),
+        "y": digest(y),
+        "sample weights": digest(weight),
+        "rows": digest(rows),
+        "validation": digest(validation),
+        **fingerprint(settings),
     }
 
 
@@ -209,49 +208,19 @@ def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: Mapping[str,
     return history
 
 
-def _serialize_or_list(value: Any) -> Any:
-    """Return settings as JSON holds them; only their numbers if they cannot be serialized."""
-    try:
-        return serialize(value)
-    except SavedError:
-        return [serialize(np.asarray(leaf).tolist()) for leaf in jax.tree.leaves(value)]
-
-
-def _check_fingerprint(written: Any, current: Any, where: str) -> None:
+def _check_fingerprint(written: Mapping[str, Any], current: Mapping[str, Any], where: str) -> None:
     """Check that a checkpoint is of the training to resume."""
-    difference = _first_difference(written, current, "")
-    if difference is None:
+    differing = [name for name in {**current, **written} if written.get(name) != current.get(name)]
+    if not differing:
         return
-    name, before, now = difference
-    hashed = name in ("x", "y", "sample weights", "validation")
-    reason = f"other data ({name})" if hashed else f"{name} = {before!r}, not {now!r}"
+    name = differing[0]
+    before, now = (terms.get(name, "absent") for terms in (written, current))
+    hashed = name in ("x", "y", "sample weights", "rows", "validation")
+    reason = f"other data ({name})" if hashed else f"{name} = {before}, not {now}"
     raise SavedError(
         f"{where} was written by a training with {reason}: it resumes only with the same settings "
         "and data. Pass those, or leave out resume to start over."
     )
-
-
-def _first_difference(before: Any, now: Any, name: str) -> tuple[str, Any, Any] | None:
-    """Return the path at which two values first differ and what they are there, or None."""
-    if before == now:
-        return None
-    parts: Any = ()
-    if isinstance(before, dict) and isinstance(now, dict):
-        parts = [(f"{name}.{key}", before.get(key), now.get(key)) for key in {**now, **before}]
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        parts = [(f"{name}[{i}]", *pair) for i, pair in enumerate(zip(before, now, strict=True))]
-    differences = (_first_difference(old, new, part.removeprefix(".")) for part, old, new in parts)
-    return next((difference for difference in differences if difference), (name, before, now))
-
-
-def _digest(tree: PyTree[Shaped[Any, "_ ..."]]) -> str:
-    """Return a checksum of the shapes of arrays and of rows spread evenly over them."""
-    digest = hashlib.sha256()
-    for path, array in jax.tree_util.tree_leaves_with_path(tree):
-        rows = np.linspace(0, len(array) - 1, min(len(array), SAMPLED_ROWS)).astype(int)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(np.asarray(array)[rows]).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:

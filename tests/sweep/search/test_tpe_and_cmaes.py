@@ -157,3 +157,22 @@ def test_the_error_for_a_missing_package_says_how_to_install_it(monkeypatch, sea
     words = rf"search='\w+' needs the package {package}.*pip install 'gradus\[search\]'"
     with pytest.raises(GradusError, match=words):
         search(space(), 10, 0)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_no_settings_are_tried_twice_where_the_best_lies_at_a_bound(name):
+    hypers = find_hyperparameters({"rate": gr.uniform(0, 1)})
+    _, trials = run(name, batches=6, hypers=hypers, judge=lambda values: values["rate"])
+    values = [trial.values["rate"] for trial in trials]
+    assert len(set(values)) == len(values)
+    assert min(values[-16:]) < 0.01
+    again = run(name, batches=6, hypers=hypers, judge=lambda values: values["rate"])[1]
+    assert [trial.values["rate"] for trial in again] == values
+
+
+def test_random_search_tries_every_option_before_one_twice():
+    hypers = find_hyperparameters({"a": gr.choice(1, 2, 3, 4), "b": gr.choice("x", "y", "z")})
+    values = get_search("random", hypers, 12, 0).ask(0, 12)
+    assert len({tuple(value.items()) for value in values}) == 12
+    search = get_search("random", hypers, 12, 0)
+    assert [search.ask(number, 1)[0] for number in range(12)] == values

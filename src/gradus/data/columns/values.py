@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 LARGEST = 1e100  # so that no square overflows
 
 
-def is_constant(values: np.ndarray, axis: int | None = None) -> Any:
+def is_constant(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> Any:
     """Return whether numbers differ by no more than rounding: `max - min ≤ 4 ε max|x|`."""
-    largest = np.abs(values).max(axis)
-    return np.ptp(values, axis) <= np.maximum(4 * np.finfo(np.float64).eps * largest, 1 / LARGEST)
+    low, high = values.min(axis).astype(np.float64), values.max(axis).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    return high - low <= np.maximum(4 * np.finfo(np.float64).eps * largest, 1 / LARGEST)
 
 
 def to_numbers(column: pl.Series) -> np.ndarray:

@@ -16,6 +16,8 @@ from gradus.space import Choice, Range, Value
 from gradus.sweep.search.base import BATCH, Search
 from gradus.sweep.search.trial import Trial, values_at
 
+MAX_ATTEMPTS = 50  # draws of a trial whose values an earlier one has
+
 
 class CMAES(Search):
     """Values from a distribution whose mean and covariance move toward the better trials.
@@ -52,6 +54,7 @@ class CMAES(Search):
         self._optimizer = self._make_optimizer()
         self._asked: dict[int, Any] = {}
         self._told: list[tuple[Any, float]] = []
+        self._values: dict[int, dict[str, Value]] = {}
 
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
         """Return the next values of the generation."""
@@ -92,11 +95,19 @@ class CMAES(Search):
         )
 
     def _ask(self, number: int) -> dict[str, Value]:
+        """Return the values of a trial; at a bound, those of several draws may be the same."""
+        earlier = [values for other, values in self._values.items() if other < number]
+        for attempt in range(MAX_ATTEMPTS):
+            values = self._values[number] = self._draw(number, attempt)
+            if values not in earlier:
+                break
+        return values
+
+    def _draw(self, number: int, attempt: int) -> dict[str, Value]:
         fractions = dict.fromkeys(self.hypers, 0.0)
         if self._optimizer is not None:
-            self._optimizer.reseed_rng(
-                int(host_rng(self.seed, "cmaes", str(number)).integers(2**31))
-            )
+            names = ["cmaes", str(number), *([str(attempt)] if attempt else [])]
+            self._optimizer.reseed_rng(int(host_rng(self.seed, *names).integers(2**31)))
             solution = self._asked[number] = self._optimizer.ask()
             below = math.nextafter(1.0, 0.0)
             for name, x in zip(self._ranges, solution.x if self._ranges else (), strict=True):
