@@ -6,6 +6,7 @@ all of their bytes, and functions with their code and what they refer to, not wi
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import re
@@ -131,17 +132,15 @@ def _describe_function(function: FunctionType, above: tuple[int, ...]) -> list[A
         "closure": cells,
         **{name: value for name, value in around.items() if not isinstance(value, ModuleType)},
     }
-    return [_code(code, function.__doc__), *_describe("", values, above)]
+    return [_code(code), *_describe("", values, above)]
 
 
-def _code(code: CodeType, doc: str | None = None) -> tuple[Any, ...]:
-    """Return what code does, without its file, its lines, and its docstring."""
-    constants = [
-        _code(constant) if isinstance(constant, CodeType) else repr(constant)
-        for constant in code.co_consts
-        if constant is None or constant != doc
+def _code(code: CodeType) -> list[Any]:
+    """Return what code does: its instructions, without its file, its lines, and its docstring."""
+    return [
+        (step.opname, _code(step.argval) if isinstance(step.argval, CodeType) else step.argrepr)
+        for step in dis.get_instructions(code)
     ]
-    return code.co_code.hex(), constants, code.co_names, code.co_varnames
 
 
 def _names_of(code: CodeType) -> set[str]:
