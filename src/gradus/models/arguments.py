@@ -10,9 +10,10 @@ import jax
 import numpy as np
 
 from gradus.checks import number
+from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
-from gradus.nn.network import weights
+from gradus.nn.network import forward, fresh, recorded, weights
 from gradus.objectives.loss import Loss, registry
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
@@ -159,6 +160,36 @@ def check_shapes(example: Any, x: Any) -> None:
             f"The network was built for samples of shape {expected} but x has samples of shape "
             f"{actual}."
         )
+
+
+def check_codes(net: Layer, x: Any) -> None:
+    """Check that the embeddings that take inputs of a built network have vectors for them.
+
+    Raises:
+        DataError: naming a code that has none.
+    """
+    layers = {path: layer for path, layer in named_layers(net) if hasattr(layer, "check_codes")}
+    if not layers:
+        return
+    leaves, names = jax.tree.leaves(x), [name for name, _ in named_leaves(x, "x")]
+    inputs_of: dict[str, Any] = {}
+
+    def call(net: Layer, x: Any) -> None:
+        """Find which leaves of x, by their number, each layer takes as they are."""
+        index_of = {id(leaf): index for index, leaf in enumerate(jax.tree.leaves(x))}
+        copy = fresh(net, recording=True)
+        forward(copy, x)
+        inputs = recorded(copy)[0]
+        for path in layers:
+            taken = jax.tree.map(lambda leaf: index_of.get(id(leaf), -1), inputs.get(path, ()))
+            inputs_of[path] = taken[0] if len(taken) == 1 else None
+
+    jax.eval_shape(call, net, shapes_of(x))
+    for path, layer in layers.items():
+        indices = jax.tree.leaves(inputs_of[path])
+        if indices and min(indices) >= 0:
+            codes = jax.tree.map(lambda index: np.asarray(leaves[index]), inputs_of[path])
+            layer.check_codes(codes, " and ".join(names[index] for index in indices))
 
 
 def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:

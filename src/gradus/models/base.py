@@ -179,6 +179,7 @@ class BaseModel:
         """Build the network for the data, and return the task fitted to it, after all checks."""
         self.build(data.example)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
+        arguments.check_codes(self.net, data.samples.x)
         task = self.task_for(data.samples.x, data.samples.y)
         if isinstance(data.validation, Samples):
             self.check_input(data.validation.x)
@@ -214,9 +215,11 @@ class BaseModel:
         return fit_metrics(task, y)
 
     def check_input(self, x: Any) -> None:
-        """Check that inputs have the shapes that the network was built for."""
+        """Check that inputs have the shapes, and codes, that the network was built for."""
         if self.example is not None:
             arguments.check_shapes(self.example, x)
+        if self.built:
+            arguments.check_codes(self.net, x)
 
     def require_values(self) -> None:
         """Raise if a hyperparameter is still a set of values."""

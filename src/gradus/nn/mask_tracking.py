@@ -19,8 +19,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Shaped
+    from jaxtyping import Array, Bool, Float, Shaped
 
     Mask = Bool[Array, "batch steps"]
 
@@ -53,6 +55,18 @@ def get_mask(*arrays: Any) -> Mask | None:
     known = _masks.get() or {}
     masks = (known[id(array)][0] for array in arrays if id(array) in known)
     return next(masks, None)
+
+
+def masked_mean(
+    x: Float[Array, "batch ... features"], mask: Mask | None
+) -> Float[Array, "features"]:
+    """Return the mean of each feature over all other axes, of the real steps only."""
+    axes = tuple(range(x.ndim - 1))
+    if mask is None:
+        return x.mean(axes)
+    real = mask.reshape(*mask.shape, *[1] * (x.ndim - 2))
+    count = mask.sum(dtype=x.dtype) * (x[0, 0].size // x.shape[-1])
+    return jnp.where(real, x, 0.0).sum(axes) / jnp.maximum(count, 1.0)
 
 
 def propagate(mask: Mask | None, output: Any) -> None:

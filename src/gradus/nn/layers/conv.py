@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import activations
+from gradus.nn import activations, mask_tracking
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.nn.layers.window import check_axes, check_fits, padding_mode, per_axis
+from gradus.nn.layers.window import (
+    check_axes,
+    check_fits,
+    mask_of_windows,
+    padding_mode,
+    per_axis,
+)
 from gradus.nn.ops.conv import Sizes, convolve, padding_sizes
 
 
@@ -29,10 +37,13 @@ class WindowLayer(Layer):
     kernel_initializer: Any
     bias_initializer: Any
 
-    def call(self, x: Any) -> Any:
-        """Return `activation(apply_window(x) + bias)`."""
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return `activation(apply_window(x) + bias)`; steps that pad a sequence are zeros."""
         check_axes(self, x.shape, self.rank)
-        z = self.apply_window(as_float(x))
+        x = as_float(x)
+        if mask is not None:
+            x = jnp.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, 0.0)
+        z = self.apply_window(x)
         if self.use_bias:
             z = z + self.bias
         return activations.get(self.activation)(z)
@@ -137,7 +148,8 @@ class Conv1D(BaseConv):
     """Filters that slide over a sequence: `activation(x ∗ kernel + bias)`.
 
     `x` has shape `(batch, steps, channels)`, `kernel` `(size, channels / groups, filters)`, `bias`
-    `(filters,)`, the output `(batch, new steps, filters)`.
+    `(filters,)`, the output `(batch, new steps, filters)`. In a sequence with a mask the steps that
+    are not real count as zeros.
 
     Args:
         filters: the number of outputs at each step.
@@ -155,6 +167,16 @@ class Conv1D(BaseConv):
     """
 
     rank = 1
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return `activation(apply_window(x) + bias)`, with a mask of its steps if `x` has one."""
+        outputs = super().call(x, mask)
+        if mask is not None:
+            strides, dilation = self._strides_and_dilation()
+            spans = (dilation[0] * (self.kernel.shape[0] - 1) + 1,)
+            real = mask_of_windows(mask, outputs.shape[1], strides[0], spans, self.padding)
+            mask_tracking.set_mask(outputs, real)
+        return outputs
 
 
 class Conv2D(BaseConv):

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradus.checks import whole_number
-from gradus.errors import GradusError, ShapeError
+from gradus.errors import DataError, GradusError, ShapeError
 from gradus.nn import mask_tracking
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
@@ -68,7 +68,8 @@ class Embedding(Layer):
                 "write x.astype('int32')."
             )
         # A code out of range gives NaN, which stops training and is reported, not a wrong vector.
-        vectors = jnp.take(self.embeddings, x, axis=0, mode="fill")
+        codes = jnp.where(x < 0, len(self.embeddings), x)
+        vectors = jnp.take(self.embeddings, codes, axis=0, mode="fill")
         if self.mask_zero:
             if x.ndim != 2:
                 raise ShapeError(
@@ -77,6 +78,26 @@ class Embedding(Layer):
                 )
             mask_tracking.set_mask(vectors, x != 0)
         return vectors
+
+    def check_codes(self, x: Any, where: str) -> None:
+        """Check that concrete codes have vectors.
+
+        Args:
+            x: the codes, a NumPy array.
+            where: what errors call them.
+
+        Raises:
+            DataError: naming a code that has none, and its row.
+        """
+        if not x.size or (x.min() >= 0 and x.max() < len(self.embeddings)):
+            return
+        row = int(((x < 0) | (x >= len(self.embeddings))).reshape(len(x), -1).any(1).argmax())
+        code = next(c for c in x[row].ravel().tolist() if not 0 <= c < len(self.embeddings))
+        hint = "a missing category needs a code of its own" if code < 0 else "write a larger one"
+        raise DataError(
+            f"{where} has the code {code} in row {row} (counted from 0), but {self._label()} has "
+            f"vectors for 0 to {len(self.embeddings) - 1}, input_dim={self.input_dim}: {hint}."
+        )
 
 
 class ColumnEmbedding(Layer):
@@ -120,3 +141,8 @@ class ColumnEmbedding(Layer):
             )
         vectors = [embed(codes[:, i]) for i, embed in enumerate(self.columns)]
         return jnp.concatenate([as_float(x["numbers"]), *vectors], axis=-1)
+
+    def check_codes(self, x: Any, where: str) -> None:
+        """Check that concrete codes have vectors, as `Embedding.check_codes` does."""
+        for index, embed in enumerate(self.columns):
+            embed.check_codes(x["categories"][:, index], f"{where}, column {index},")

@@ -10,6 +10,7 @@ from jax import lax
 from gradus.errors import ShapeError
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.nn.mask_tracking import masked_mean
 
 
 class BatchNorm(Layer):
@@ -20,7 +21,8 @@ class BatchNorm(Layer):
     `momentum · running + (1 − momentum) · batch`. Prediction uses the running statistics
     (Ioffe & Szegedy 2015, "Batch normalization"; Keras's convention of momentum).
 
-    The samples that pad an epoch's last batch count in the batch's statistics.
+    In sequences with a mask only the real steps count. The samples that pad an epoch's last batch
+    count in the batch's statistics.
 
     `gamma`, `beta`, `moving_mean` and `moving_variance` have shape `(features,)`.
 
@@ -69,7 +71,7 @@ class BatchNorm(Layer):
         self.moving_mean = self.add_weight("moving_mean", size, "zeros", kind="state")
         self.moving_variance = self.add_weight("moving_variance", size, "ones", kind="state")
 
-    def call(self, x: Any, training: bool) -> Any:
+    def call(self, x: Any, training: bool, mask: Any = None) -> Any:
         """Return the standardized input; in training, update the running statistics."""
         x = as_float(x)
         if x.shape[-1] != self.moving_mean.shape[0]:
@@ -78,9 +80,8 @@ class BatchNorm(Layer):
                 f"given an input of shape {tuple(x.shape)}."
             )
         if training and not self.frozen:
-            axes = tuple(range(x.ndim - 1))
-            mean = x.mean(axes)
-            variance = jnp.square(x - mean).mean(axes)
+            mean = masked_mean(x, mask)
+            variance = masked_mean(jnp.square(x - mean), mask)
             keep = self.momentum
             new_mean = keep * self.moving_mean + (1 - keep) * lax.stop_gradient(mean)
             new_variance = keep * self.moving_variance + (1 - keep) * lax.stop_gradient(variance)

@@ -8,9 +8,17 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from gradus.errors import GradusError
+from gradus.nn import mask_tracking
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.nn.layers.window import check_axes, check_fits, is_whole, padding_mode, per_axis
+from gradus.nn.layers.window import (
+    check_axes,
+    check_fits,
+    is_whole,
+    mask_of_windows,
+    padding_mode,
+    per_axis,
+)
 from gradus.nn.ops.conv import padding_sizes
 from gradus.nn.ops.pooling import average_pool, max_pool
 
@@ -33,20 +41,56 @@ class BasePooling(Layer):
 
     def call(self, x: Any) -> Any:
         """Return the largest or the mean value of each window and channel."""
+        return type(self).pool(as_float(x), *self._windows(x))
+
+    def _windows(self, x: Any) -> tuple[Any, Any, Any]:
+        """Return the sizes and strides of the windows, and the padding."""
         check_axes(self, x.shape, self.rank)
         sizes = per_axis(self, "pool_size", self.rank)
         strides = sizes if self.strides is None else per_axis(self, "strides", self.rank)
         mode = padding_mode(self)
         check_fits(self, "pool_size", sizes, x.shape, mode)
-        pads = padding_sizes(mode, x.shape[1:-1], sizes, strides, (1,) * self.rank)
-        return type(self).pool(as_float(x), sizes, strides, pads)
+        return sizes, strides, padding_sizes(mode, x.shape[1:-1], sizes, strides, (1,) * self.rank)
 
 
-class MaxPool1D(BasePooling):
+class BasePooling1D(BasePooling):
+    """The base of the layers that pool windows of a sequence, of which only real steps count.
+
+    What is no real step of the output (`mask_of_windows`) is zero.
+    """
+
+    rank = 1
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the largest or the mean value of the real steps of each window and channel."""
+        if mask is None:
+            return super().call(x)
+        sizes, strides, _ = windows = self._windows(x)
+        share = average_pool(mask[..., None].astype(jnp.float32), *windows)
+        pooled = self.pool_real(as_float(x), mask[..., None], share, windows)
+        real = mask_of_windows(mask, pooled.shape[1], strides[0], sizes, self.padding)
+        pooled = jnp.where(real[..., None] & (share > 0), pooled, 0.0)
+        mask_tracking.set_mask(pooled, real)
+        return pooled
+
+    def pool_real(self, x: Any, real: Any, share: Any, windows: tuple[Any, Any, Any]) -> Any:
+        """Pool the real steps; where a window has none, the result does not matter.
+
+        Args:
+            x: `(batch, steps, channels)`.
+            real: which steps are real, `(batch, steps, 1)`.
+            share: the share of each window that is real, `(batch, new steps, 1)`.
+            windows: the sizes, the strides, and the padding.
+        """
+        raise GradusError(f"{type(self).__name__} has no pool_real: write one.")
+
+
+class MaxPool1D(BasePooling1D):
     """The largest value of each window of a sequence.
 
-    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
-    and errors are those of `MaxPool2D`, with one number in place of each pair.
+    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. In a
+    sequence with a mask only the real steps count. Arguments and errors are those of `MaxPool2D`,
+    with one number in place of each pair.
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
@@ -54,8 +98,11 @@ class MaxPool1D(BasePooling):
         [3.0, 2.0]
     """
 
-    rank = 1
     pool = staticmethod(max_pool)
+
+    def pool_real(self, x: Any, real: Any, share: Any, windows: tuple[Any, Any, Any]) -> Any:
+        """Return the largest value of the real steps of each window."""
+        return max_pool(jnp.where(real, x, jnp.finfo(x.dtype).min), *windows)
 
 
 class MaxPool2D(BasePooling):
@@ -84,11 +131,11 @@ class MaxPool2D(BasePooling):
     pool = staticmethod(max_pool)
 
 
-class AvgPool1D(BasePooling):
+class AvgPool1D(BasePooling1D):
     """The mean of each window of a sequence.
 
-    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Arguments
-    and errors are those of `MaxPool2D`, with one number in place of each pair.
+    `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Mask,
+    arguments and errors are those of `MaxPool1D`.
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
@@ -96,8 +143,11 @@ class AvgPool1D(BasePooling):
         [2.0, 1.0]
     """
 
-    rank = 1
     pool = staticmethod(average_pool)
+
+    def pool_real(self, x: Any, real: Any, share: Any, windows: tuple[Any, Any, Any]) -> Any:
+        """Return the mean of the real steps of each window."""
+        return average_pool(jnp.where(real, x, 0.0), *windows) / jnp.where(share > 0, share, 1.0)
 
 
 class AvgPool2D(BasePooling):

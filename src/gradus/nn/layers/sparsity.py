@@ -20,7 +20,7 @@ class Sparsity(Layer):
     target ρ, for activations in (0, 1) such as sigmoid's, it is `strength · Σ_j KL(ρ ‖ ρ̂_j)`, where
     `KL(ρ ‖ ρ̂) = ρ log ρ/ρ̂ + (1 − ρ) log (1 − ρ)/(1 − ρ̂)` and ρ̂_j is unit j's mean over the batch
     (Ng 2011, "Sparse autoencoder", CS294A lecture notes). The samples that pad an epoch's last
-    batch count in that mean.
+    batch count in that mean; the steps that pad a sequence with a mask count in neither.
 
     Args:
         strength: the factor, at least 0, in units of the loss, whose value for a sample is the mean
@@ -48,13 +48,17 @@ class Sparsity(Layer):
         self.strength = strength
         self.target = target
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, mask: Any = None) -> Any:
         """Return `x`, with its penalty added to the loss."""
-        a = as_float(x).reshape(x.shape[0], -1)
+        a = as_float(x)
+        real: Any = True if mask is None else mask.reshape(*mask.shape, *[1] * (a.ndim - 2))
+        a = jnp.where(real, a, 0.0)
         if self.target is None:
-            self.add_loss(self.strength * jnp.abs(a).sum(-1))  # (batch,)
+            self.add_loss(self.strength * jnp.abs(a).reshape(len(a), -1).sum(-1))  # (batch,)
         else:
-            rho, mean = self.target, jnp.clip(a.mean(0), EPSILON, 1 - EPSILON)
+            rows = len(a) if mask is None else jnp.maximum(real.sum(0, dtype=a.dtype), 1.0)
+            rho, mean = self.target, jnp.clip(a.sum(0) / rows, EPSILON, 1 - EPSILON)
             on, off = rho * jnp.log(rho / mean), (1 - rho) * jnp.log((1 - rho) / (1 - mean))
-            self.add_loss(self.strength * jnp.sum(on + off))
+            penalty = on + off if mask is None else jnp.where(real.any(0), on + off, 0.0)
+            self.add_loss(self.strength * jnp.sum(penalty))
         return x

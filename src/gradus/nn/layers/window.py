@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
+
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer
 from gradus.nn.ops.conv import Sizes
+from gradus.nn.ops.pooling import max_pool
 
 
 def per_axis(layer: Layer, name: str, rank: int, least: int = 1) -> Sizes:
@@ -50,6 +53,24 @@ def padding_mode(layer: Layer, known: Sequence[str] = ("valid", "same")) -> str:
     if padding not in known:
         raise unknown(f"padding of {type(layer).__name__}", padding, known)
     return str(padding)
+
+
+def mask_of_windows(mask: Any, count: int, stride: int, sizes: Sizes, padding: str) -> Any:
+    """Return which windows of a sequence are real steps of the output, `(batch, count)`.
+
+    Those are that begin within the sequence or, without padding, that hold a real step.
+
+    Args:
+        mask: which steps of the input are real, `(batch, steps)`.
+        count: the number of windows.
+        stride: the distance from one to the next.
+        sizes: how many steps each spans, one number.
+        padding: "valid", "same", or "causal".
+    """
+    starts = mask[:, ::stride][:, :count]
+    if padding != "valid":
+        return starts
+    return max_pool(mask[..., None].astype(jnp.float32), sizes, (stride,), ((0, 0),))[..., 0] > 0
 
 
 def check_axes(layer: Layer, shape: Sizes, rank: int) -> None:
