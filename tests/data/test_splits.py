@@ -66,3 +66,31 @@ def test_each_row_validates_once_and_classes_are_spread_evenly(y, data):
 def test_invalid_splits_raise(call):
     with pytest.raises(DataError):
         call()
+
+
+def test_classes_are_split_alike_however_they_are_written():
+    y = np.zeros(200, int)
+    y[[3, 60, 120, 180]] = 1
+    shapes = (
+        y,
+        y[:, None],
+        y.astype(np.float32)[:, None],
+        y == 1,
+        np.eye(2)[y],
+        np.eye(2, dtype=int)[y],
+    )
+    for seed in range(20):
+        expected = split(y, 0.25, seed)
+        folds = k_folds(y, 4, seed)
+        assert y[expected[1]].sum() == 1
+        for other in shapes:
+            for ours, theirs in zip(split(other, 0.25, seed), expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+            for ours, theirs in zip(k_folds(other, 4, seed), folds, strict=True):
+                np.testing.assert_array_equal(ours[1], theirs[1])
+    values = np.linspace(0, 1, 200)
+    several = np.eye(3)[y] + np.eye(3)[2]  # two labels a row
+    for targets in (values, values[:, None], several, np.arange(200.0)):
+        np.testing.assert_array_equal(split(targets, 0.25, 0)[1], split(200, 0.25, 0)[1])
+        with pytest.raises(DataError, match="needs classes"):
+            split(targets, 0.25, stratify=True)

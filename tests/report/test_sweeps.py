@@ -103,7 +103,7 @@ def test_what_cannot_be_drawn_is_said(sweep):
     net = gr.Sequential([gr.Dense(4), gr.Dense(1)])
     broken = gr.Sweep(gr.Model(net, "mse", gr.SGD(gr.choice(1e20, 1e21))), search="grid")
     broken.fit(X, X[:, :1], epochs=2, verbose=False)
-    with pytest.raises(GradusError, match="each diverged or failed"):
+    with pytest.raises(GradusError, match="2 diverged"):
         gr.figures.parallel(broken)
 
 

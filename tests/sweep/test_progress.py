@@ -84,5 +84,5 @@ def test_a_sweep_whose_trials_all_diverged_has_no_best(capsys):
     diverging = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(1e20, 1e25)))
     sweep = gr.Sweep(diverging, 2).fit(X, X[:, :1], epochs=3)
     assert "2 of 2 trials diverged." in capsys.readouterr().err
-    with pytest.raises(GradusError, match=r"all of them diverged.*Lower the learning rates"):
+    with pytest.raises(GradusError, match=r"diverged.*Lower the learning rates"):
         assert sweep.best

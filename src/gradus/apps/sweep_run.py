@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import math
 import sys
 import time
 import warnings
@@ -25,7 +24,7 @@ from gradus.apps.spaces import to_toml
 from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
 from gradus.apps.train_run import PrintLine, fit_model, write_run
 from gradus.apps.trial_config import TrialConfigurator
-from gradus.errors import GradusError, SavedError
+from gradus.errors import SavedError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.report.sweep_page import write_sweep
@@ -88,8 +87,7 @@ def sweep_run(
         sweep.storage = _open_storage(folder, setup.section)
         with _plain_warnings():
             _fit_trials(setup, verbose)
-        if math.isnan(sweep.ranking[0].score):
-            raise GradusError("Every trial diverged: lower the learning rates, or try more.")
+        sweep.require_a_score()
     with _naming_resume(folder, sweep):
         _write_settings(folder, setup.raw, setup.section)
         return _write_best(setup, folder, started, print_line)

@@ -7,6 +7,8 @@ import numpy as np
 from gradus.errors import DataError
 from gradus.rng import seeded_rng
 
+FEW_CLASSES = 20  # as many whole floats, or fewer, are classes
+
 
 def split(
     n_or_y: int | np.ndarray, share: float = 0.2, seed: int = 0, stratify: bool | None = None
@@ -17,10 +19,11 @@ def split(
     one row of each in training.
 
     Args:
-        n_or_y: the number of rows, or their labels, shape (n,).
+        n_or_y: the number of rows, or their targets; classes are labels, (n,) or (n, 1), or one-hot
+            rows.
         share: the fraction held out for validation, between 0 and 1; at least one row.
         seed: the same seed draws the same rows.
-        stratify: by class; by default if labels are given and are integers, booleans or names.
+        stratify: by class; by default if the targets are classes.
 
     Returns:
         Two disjoint int32 arrays of row numbers, each in ascending order.
@@ -60,7 +63,7 @@ def k_folds(
     """Split rows at random into k folds for cross-validation.
 
     Args:
-        n_or_y: the number of rows, or their labels, shape (n,).
+        n_or_y: the number of rows, or their targets, as in `split`.
         k: the number of folds, from 2 to the number of rows.
         seed: the same seed draws the same folds.
         stratify: spread each class evenly over the folds; by default as in `split`.
@@ -103,12 +106,32 @@ def _check_rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, n
         n = len(y)
     if n < 2:
         raise DataError(f"A split needs at least 2 rows, not {n}.")
-    discrete = y is not None and y.ndim == 1 and y.dtype.kind in "biuUSO"
-    if stratify and not discrete:
-        raise DataError("stratify=True needs labels of shape (n,): integers or names.")
-    if y is None or not discrete or stratify is False:
-        return n, None
-    return n, np.unique(y, return_inverse=True)[1]
+    labels = None if y is None or stratify is False else class_labels(y)
+    if stratify and labels is None:
+        raise DataError(
+            "stratify=True needs classes: labels of shape (n,) or (n, 1), or one-hot rows."
+        )
+    return n, labels
+
+
+def class_labels(y: np.ndarray) -> np.ndarray | None:
+    """Return the labels 0…K-1 of targets that are classes, shape (n,); None for other targets.
+
+    Classes are names, booleans or integers, (n,) or (n, 1); whole numbers of any type with at most
+    `FEW_CLASSES` distinct values; and rows of zeros with a single one.
+    """
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf":
+        one_hot = ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
+        return y.argmax(axis=1) if one_hot else None
+    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+        return None
+    flat = y.reshape(-1)
+    if flat.dtype.kind == "f" and not (np.isfinite(flat).all() and (flat == np.rint(flat)).all()):
+        return None
+    if flat.dtype.kind not in "biufUSO":
+        return None
+    values, labels = np.unique(flat, return_inverse=True)
+    return None if flat.dtype.kind == "f" and len(values) > FEW_CLASSES else labels
 
 
 def _apportion(counts: np.ndarray, total: int) -> np.ndarray:

@@ -210,8 +210,7 @@ class BaseModel:
         """Return a task fitted to the targets; add warnings to the history's notes."""
         notes = check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         for note in notes:
-            if note not in self.history.notes:
-                self.history.notes.append(note)
+            self.history.add_note(note)
         return fit_metrics(task, y)
 
     def check_input(self, x: Any) -> None:

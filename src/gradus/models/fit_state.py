@@ -8,8 +8,10 @@ import numpy as np
 
 from gradus.models.base import BaseModel
 from gradus.nn.network import with_weights
+from gradus.objectives.metrics import needs_of
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.early_stopping import EarlyStopping
+from gradus.train.history import History
 from gradus.train.layer_statistics import recorded_paths
 from gradus.train.state import TrainState, init_train_state
 
@@ -60,6 +62,8 @@ def end_fit(
     elif bool(train_state.stopped):
         out_of_patience = int(stopping_state["wait"]) >= early_stopping.patience
         history.stopped = "patience" if out_of_patience else "target"
+    for note in undefined_metrics(history, early_stopping):
+        history.add_note(note)
     best_epoch = int(stopping_state["epoch"])
     if train_state.best is not None and best_epoch:
         # A diverged epoch is in the history but is not counted by the train state.
@@ -69,3 +73,19 @@ def end_fit(
         train_state = dataclasses.replace(train_state, params=params, model_state=model_state)
     model.train_state = train_state
     model.net = with_weights(model.net, train_state.params | train_state.model_state)
+
+
+def undefined_metrics(history: History, early_stopping: EarlyStopping) -> list[str]:
+    """Return a note on each metric that was not a number in any epoch, and why."""
+    if history.stopped == "diverged" or not history.epochs:
+        return []
+    notes = []
+    for name, values in history.items():
+        if values.ndim != 1 or not np.isnan(values).all():
+            continue
+        why = needs_of(name)
+        note = f"{name} is not a number in any epoch" + (f": it needs {why}" if why else "")
+        if name == early_stopping.monitor:
+            note += "; no epoch is better than another by it, so early stopping did not act"
+        notes.append(note)
+    return notes

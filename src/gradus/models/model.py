@@ -176,11 +176,14 @@ class Model(BaseModel):
             config,
             train_state,
         )
+        if (reason := saving.why_not_savable(self)) is not None:
+            self.history.add_note(f"the model cannot be saved: {reason}")
         main = distributed.is_main_process(config.mesh)
         writer = None
         if checkpoint is not None and main:
             writer = checkpoints.CheckpointWriter(Path(checkpoint), fingerprint, checkpoint_every)
         with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
+            progress.report_notes(self.history)
             listeners: list[Listener] = [progress, *map(self._listener, callbacks)]
             listeners += [writer] if writer is not None else []
             train_state = run_training(training, train_state, listeners, self.history)
@@ -301,4 +304,4 @@ class Model(BaseModel):
     ) -> None:
         """Add a note on where training diverged, and what to try."""
         note = locate_divergence(train_state, self.net, self.optimizer, task, samples, rows, config)
-        self.history.notes.append(note)
+        self.history.add_note(note)

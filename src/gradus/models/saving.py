@@ -76,6 +76,16 @@ def save_model(model: BaseModel, folder: Path) -> Path:
     return folder
 
 
+def why_not_savable(model: BaseModel) -> str | None:
+    """Return why a model could not be saved after training, or None if it could."""
+    try:
+        for name, value in model.settings.items():
+            serialize(value, name)
+    except SavedError as error:
+        return str(error)
+    return None
+
+
 def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     """Return the model that was saved in `folder`.
 

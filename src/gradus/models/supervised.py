@@ -8,12 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.errors import GradusError
+from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
 from gradus.objectives.activation_advice import activation_warning
+from gradus.objectives.loss import FunctionLoss, Loss
+from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
 from gradus.rng import host_rng
 from gradus.train.task import OutputObjective, Supervised, is_head, zip_outputs
@@ -112,13 +114,43 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     notes = []
     for name, objective, head, values in zip_outputs(task.objectives, heads, y):
         shape = _output_named(shapes, task.objectives, name).shape
-        objective.loss.check(values, shape, where if name == "output" else f"{where}[{name!r}]")
+        named = where if name == "output" else f"{where}[{name!r}]"
+        objective.loss.check(values, shape, named)
+        for loss in (objective.loss, *_losses_of(objective.metrics)):
+            _check_samples_stay_apart(loss, values, shape, named)
         warning = activation_warning(objective.loss, head.activation, shape)
         if warning:
             notes.append(warning)
         if head.activation == "linear" and objective.loss.link:
             _check_outputs_are_logits(net, task, name, objective, x)
     return notes
+
+
+def _losses_of(metrics: Iterable[Any]) -> list[Loss]:
+    return [metric.loss for metric in metrics if isinstance(metric, LossMetric)]
+
+
+def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> None:
+    """Check that a user's own loss does not compare the target of a sample with others' outputs.
+
+    So it is if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: then the loss of a sample
+    changes with the target of another.
+    """
+    own = isinstance(loss, FunctionLoss) or not type(loss).__module__.startswith("gradus.")
+    y, outputs = np.asarray(y), tuple(shape[1:])
+    if not own or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
+        return
+    y_true = np.resize(y, (3, *y.shape[1:]))
+    changed = y_true.copy()
+    changed[0] = ~y_true[0] if y.dtype == bool else y_true[0] + 1
+    y_pred = host_rng(0, "samples apart").normal(size=(3, *outputs)).astype(np.float32)
+    before, after = (np.asarray(loss(target, y_pred))[1:] for target in (y_true, changed))
+    if not np.array_equal(before, after, equal_nan=True):
+        index = "[..., None]" if (*y.shape[1:], 1) == outputs else "[..., 0]"
+        raise ShapeError(
+            f"{loss.name} compares every sample with every other, since {where} has shape "
+            f"{y.shape} and an output {(len(y), *outputs)}: write {where}{index}."
+        )
 
 
 def _logits(heads: Any) -> Any:

@@ -190,5 +190,5 @@ def split_validation(
         return None, None
     if not isinstance(validation_split, int | float) or not 0 < validation_split < 1:
         raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
-    labeled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
-    return split(y if labeled else len(jax.tree.leaves(x)[0]), validation_split, seed)
+    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
+    return split(targets, validation_split, seed)

@@ -95,12 +95,22 @@ class Loss(abc.ABC):
         return _per_sample(self.values_from_logits(y_true, logits), mask)
 
 
+def for_arithmetic(y: ArrayLike) -> ArrayLike:
+    """Return targets of a type in which `1 - y` is what it says: float32, int32, or their own."""
+    y = jnp.asarray(y)
+    if y.dtype == bool:
+        return y.astype(jnp.float32)
+    narrow = jnp.issubdtype(y.dtype, jnp.integer) and y.dtype != jnp.int32
+    return y.astype(jnp.int32) if narrow else y
+
+
 @pytree
 class FunctionLoss(Loss):
     """A user's function as a loss.
 
     Args:
-        function: `f(y_true, y_pred)`, which returns `(batch, ...)`.
+        function: `f(y_true, y_pred)`, which returns `(batch, ...)`; targets that are booleans are
+            float32, and small integers int32, so that no arithmetic wraps around.
     """
 
     function: Callable[..., Any] = static()
@@ -111,7 +121,7 @@ class FunctionLoss(Loss):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        result = jnp.asarray(self.function(y_true, y_pred))
+        result = jnp.asarray(self.function(for_arithmetic(y_true), y_pred))
         if result.shape[:1] != jnp.shape(y_pred)[:1]:
             raise ShapeError(
                 f"The function {self.name} returned shape {result.shape}, but must return "

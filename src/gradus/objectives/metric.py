@@ -21,9 +21,11 @@ class Metric(abc.ABC):
 
     Attributes:
         scalar: whether `compute` returns one number.
+        needs: what samples must have for that number to exist, in words; "" for nothing.
     """
 
     scalar: ClassVar[bool] = True
+    needs: ClassVar[str] = ""
 
     @abc.abstractmethod
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:

@@ -306,6 +306,8 @@ class AUC(Metric):
         0.75
     """
 
+    needs = "samples of both classes"
+
     bins: int = static(default=1024)
     flags: bool = static(default=False)
     scores: bool = static(default=False)
@@ -428,6 +430,16 @@ def get(
         f'A metric is a name such as "accuracy", a Metric or a function f(y_true, y_pred), not '
         f"{metric!r}."
     )
+
+
+def needs_of(name: str) -> str:
+    """Return what samples must have for the metric of a name in a history to exist, in words.
+
+    Args:
+        name: such as "auc", "val_auc", or with several outputs "val_left_auc".
+    """
+    found = (known for known in registry if f"_{name}".endswith(f"_{known}"))
+    return next((needs for known in found if (needs := get(known).needs)), "")
 
 
 def _find(name: str, loss: Loss | None) -> Metric:

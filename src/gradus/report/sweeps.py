@@ -178,8 +178,7 @@ def scored(sweep: Sweep) -> list[Trial]:
         GradusError: if there are none.
     """
     trials = [trial for trial in sweep.ranking if math.isfinite(trial.score)]
-    if not trials:
-        raise GradusError("No trial of this sweep has a score: each diverged or failed.")
+    sweep.require_a_score()
     return trials
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
+from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
 from gradus.sweep.execution.resume import ResumableRunner
@@ -29,7 +31,7 @@ from gradus.sweep.results.importance import Importance, hyperparameter_importanc
 from gradus.sweep.results.storage import Storage, get_storage
 from gradus.sweep.search import get_search
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import FAILED, WAITING, Trial, rank_trials, table_rows
+from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial, rank_trials, table_rows
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.strategies.base import Strategy
 from gradus.train import memory
@@ -294,12 +296,30 @@ class Sweep:
         Raises:
             GradusError: if no trial has a score.
         """
-        if math.isnan(self.ranking[0].score):
-            raise GradusError(
-                "No trial has a score: all of them diverged or failed (see sweep.table()). Lower "
-                "the learning rates or run more trials."
-            )
+        self.require_a_score()
         return self.member_models(self.ranking[0])[0]
+
+    def require_a_score(self) -> None:
+        """Raise, with the reason, if no trial has a score.
+
+        Raises:
+            GradusError: if they diverged or failed, or the score is not a number for any of them.
+        """
+        if not math.isnan(self.ranking[0].score):
+            return
+        kinds = Counter(trial.status for trial in self.trials)
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        if kinds[DIVERGED] + kinds[FAILED] < len(self.trials):
+            needs = needs_of(self.monitor)
+            why = f", as it needs {needs}" if needs else ""
+            raise GradusError(
+                f"No trial has a score ({counts}): {self.monitor} is not a number{why}. Monitor "
+                "another metric, or validate on other samples."
+            )
+        raise GradusError(
+            f"No trial has a score ({counts}; see sweep.table()). Lower the learning rates or run "
+            "more trials."
+        )
 
     @property
     def best_settings(self) -> dict[str, Any]:

@@ -50,12 +50,13 @@ class EarlyStopping:
 
         Args:
             state: from `init_state` or the last call.
-            value: the monitored number; a non-finite one is no improvement.
+            value: the monitored number; an infinite one is no improvement, and one that is not a
+                number says nothing, so it does not count as an epoch without improvement either.
             epoch: the number of the epoch, counted from 1.
         """
         signed = jnp.asarray(self.sign * value, jnp.float32)
         improved = signed < state["best"] - jnp.where(jnp.isinf(state["best"]), 0, self.min_delta)
-        wait = jnp.where(improved, 0, state["wait"] + 1)
+        wait = jnp.where(improved, 0, state["wait"] + jnp.where(jnp.isnan(signed), 0, 1))
         after = {
             "best": jnp.where(improved, signed, state["best"]),
             "epoch": jnp.where(improved, epoch, state["epoch"]).astype(jnp.int32),

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from gradus.errors import ShapeError
 from gradus.nn.layer import Layer
 from gradus.nn.pytree import pytree, static
+from gradus.objectives.loss import for_arithmetic
 from gradus.train.batches import Batch
 from gradus.train.task import Accumulators, Task, layer_losses, penalty_loss
 
@@ -49,7 +50,8 @@ class FunctionTask(Task):
         Raises:
             ShapeError: if the function did not return one number for each sample.
         """
-        losses = jnp.asarray(self.function(net, batch.x, batch.y))
+        y = jax.tree.map(for_arithmetic, batch.y)
+        losses = jnp.asarray(self.function(net, batch.x, y))
         if losses.shape != batch.present.shape:
             name = getattr(self.function, "__name__", "The function")
             raise ShapeError(

@@ -43,6 +43,11 @@ class History(Mapping[str, np.ndarray]):
         self.notes: list[str] = []
         self._values: dict[str, np.ndarray] = {}
 
+    def add_note(self, note: str) -> None:
+        """Add a message to the user, once."""
+        if note not in self.notes:
+            self.notes.append(note)
+
     def extend(
         self, logs: Mapping[str, PyTree[Shaped[np.ndarray, "call ..."]]], epochs: int
     ) -> None:

@@ -31,6 +31,7 @@ class TrainingProgress:
         self.interrupted = False
         self._shown = time.perf_counter()
         self._epochs = 0  # recorded before the call that is shown
+        self._notes = 0  # of the history that have been shown
         self._bar: Any = None
         self._task: Any = None
         self._handler: Any = None
@@ -75,8 +76,14 @@ class TrainingProgress:
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
         elif history.stopped == "interrupted":
             self._print(f"Interrupted after epoch {history.epochs}; call fit again to continue.")
-        for note in history.notes:
-            self._print(f"Note: {note}")
+        self.report_notes(history)
+
+    def report_notes(self, history: History) -> None:
+        """Show the history's notes that have not been shown."""
+        if self.verbose:
+            for note in history.notes[self._notes :]:
+                self._print(f"Note: {note}")
+            self._notes = len(history.notes)
 
     def _show(self, epoch: int, history: History) -> None:
         now = time.perf_counter()

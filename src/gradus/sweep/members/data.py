@@ -184,14 +184,13 @@ class SweepData:
         if data.validation is not None:
             raise GradusError("cv validates on each fold in turn: leave out validation_data.")
         y = data.samples.y
-        labeled = isinstance(y, np.ndarray) and y.dtype.kind in "iub" and y.ndim == 1
         count = len(jax.tree.leaves(data.samples.x)[0])
         if self.cv > count:
             raise DataError(
                 f"cv={self.cv} is more folds than the {count} rows of x: write a "
                 f"whole number from 2 to {count}."
             )
-        pairs = k_folds(y if labeled else count, self.cv, self.seed)
+        pairs = k_folds(y if isinstance(y, np.ndarray) else count, self.cv, self.seed)
         return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(pairs)]
 
 
