@@ -122,3 +122,16 @@ def test_the_page_holds_leaders_figures_and_commands(sweep, tmp_path, read):
     cells = page.text.split("epochs", 2)[-1]
     first = sweep.ranking[0]
     assert cells.split()[:2] == [str(first.number), f"{first.score:.4g}"]
+
+
+def test_a_range_whose_best_values_lie_at_its_end_is_named(tmp_path, read):
+    net = gr.Sequential([gr.Dense(2, "softmax")])
+    adam = gr.Adam(gr.log_uniform(1e-3, 1e-1), beta_1=gr.uniform(0.1, 0.9))
+    model = gr.Model(net, "sparse_categorical_crossentropy", adam)
+    made = gr.Sweep(model, 40).fit(X, Y, epochs=1, batch_size=16, verbose=False)
+    for trial in made.trials:  # the larger the rate, the better
+        trial.score = 1 - trial.values["optimizer.learning_rate"]
+    write_sweep(tmp_path / "sweep.html", made)
+    text = read((tmp_path / "sweep.html").read_text()).text
+    assert "The best values of optimizer.learning_rate lie at an end of its range" in text
+    assert "The best values of optimizer.beta_1" not in text

@@ -136,7 +136,7 @@ def _ranges_at_an_end(sweep: Sweep) -> list[str]:
         values = [trial.values[name] for trial in sweeps.scored(sweep) if name in trial.values]
         if isinstance(space, Choice) or len(values) < 20:
             continue
-        low, high = (space.draw(share) for share in (0.1, 0.9))
+        low, high = (space.value_at(share) for share in (0.1, 0.9))
         leading = values[:3]
         if max(leading) < low or min(leading) > high:
             names.append(name)
