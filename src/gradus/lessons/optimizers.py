@@ -56,6 +56,7 @@ RULES: dict[str, Any] = {
     "Muon": gr.Muon(0.5),
     "L-BFGS": gr.LBFGS(),
 }
+LOWEST = 1e-8  # where the figure of the heights ends
 RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # to try on the images
 
 
@@ -93,17 +94,20 @@ def lesson(
     for part in (names[: len(names) // 2], names[len(names) // 2 :]):
         page.figure(
             gr.figures.paths(ravine, {n: paths[n] for n in part}, (-9, 4), (-1.5, 1.5)),
-            f"{steps} steps down the ravine. Momentum is {RAVINE_MOMENTUM}, and each optimizer has "
-            "a rate that suits it there, as far as there is one.",
+            f"{steps} steps down the ravine, each optimizer at a rate that suits it there, as far as "
+            "there is one."
+            + f" Momentum is {RAVINE_MOMENTUM}."
+            * bool({"momentum", "Nesterov"} & set(part)),
         )
     page.figure(
         gr.figures.lines(
-            {name: np.maximum(height, 1e-8) for name, height in heights.items()},
+            {name: np.maximum(height, LOWEST) for name, height in heights.items()},
             "step",
             "height",
             log="y",
         ),
-        f"The height above the bottom of the ravine, {ravine(np.array(START)):g} at the start."
+        f"The height above the bottom of the ravine, {ravine(np.array(START)):g} at the start; a "
+        f"height below {LOWEST:g} is drawn there."
         f"{on_heights(paths)}",
     )
     histories = {}

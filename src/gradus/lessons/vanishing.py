@@ -14,9 +14,9 @@ What helps? The slope of tanh is 1 at zero. The slope of ReLU is 1 for every pos
 the half of the inputs that are negative it is 0; with Xavier's initial weights, the gradient still
 shrinks, by √½ per layer. He's initial weights (2015), with twice the variance, compensate for
 exactly that. Batch normalization (Ioffe & Szegedy 2015) resets the sums in each layer to mean 0 and
-standard deviation 1, whatever the weights are. The gradient then no longer vanishes, but does the
-opposite: with ReLU, it grows on its way back, by about 1.2 per layer (Yang et al. 2019), so a deep
-network pays for it.
+standard deviation 1, whatever the weights are. The gradient then does not vanish but grows on its
+way back, with ReLU by about 1.2 per layer, which makes very deep networks hard to train in turn
+(Yang et al. 2019).
 """
 
 from __future__ import annotations
