@@ -170,3 +170,12 @@ def test_the_page_says_what_the_marks_mean_and_what_the_time_is_of(sweep, tmp_pa
     assert "A line that ends at a score marked ≤ or ≥ may have a score beyond it." in text
     text = read(write_sweep(tmp_path / "three.html", sweep).read_text()).text
     assert "resumed" not in text
+
+
+@pytest.mark.slow
+def test_the_labels_of_parallel_axes_have_room(sweep):
+    figure = gr.figures.parallel(sweep)
+    labels = [axis.label for axis in figure.data[0].dimensions]
+    width = 7  # pixels of a character at 12 pixels, at most
+    assert figure.layout.margin.l >= width * len(labels[0]) / 2
+    assert figure.layout.margin.r >= width * len(labels[-1]) / 2

@@ -94,8 +94,8 @@ def lesson(
     for part in (names[: len(names) // 2], names[len(names) // 2 :]):
         page.figure(
             gr.figures.paths(ravine, {n: paths[n] for n in part}, (-9, 4), (-1.5, 1.5)),
-            f"{steps} steps down the ravine, each optimizer at a rate that suits it there, as far as "
-            "there is one."
+            f"{steps} steps down the ravine, each optimizer at a rate that suits it there, as far "
+            "as there is one."
             + f" Momentum is {RAVINE_MOMENTUM}."
             * bool({"momentum", "Nesterov"} & set(part)),
         )

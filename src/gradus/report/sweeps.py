@@ -65,7 +65,9 @@ def parallel(sweep: Sweep) -> Any:
             domain={"y": [0, 0.86]},
         )
     )
-    figure.update_layout(margin={"l": 64, "r": 64, "b": 24})
+    # Half of the first label and of the last stand outside of the axes.
+    left, right = (max(64, 4 * len(axes[index]["label"])) for index in (0, -1))
+    figure.update_layout(margin={"l": left, "r": right, "b": 24})
     return figure
 
 
