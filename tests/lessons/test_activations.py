@@ -18,6 +18,9 @@ def test_every_activation_and_its_slope():
     assert numbers["steepest_step"] == 0
     assert numbers["softmax_of_two_from_sigmoid"] < 1e-6
     (table,) = (block for block in page.blocks if isinstance(block, TableBlock))
+    (row,) = (row for row in table.rows if row["activation"] == "tanh")
+    assert row["slope at −5"] == pytest.approx(1 / np.cosh(5) ** 2, rel=1e-3)
+    assert row["slope at 5"] == pytest.approx(1 / np.cosh(5) ** 2, rel=1e-3)
     drawn = {row["activation"] for row in table.rows}
     every = {
         gr.activations.REGISTRY.name_of(gr.activations.get(name))

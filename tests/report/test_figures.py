@@ -48,6 +48,17 @@ def named(figure, name):
 # --- curves ------------------------------------------------------------------------------------
 
 
+def test_the_legend_of_several_panels_lies_between_their_titles_and_that_of_the_figure():
+    for names in (None, ["loss", "accuracy", "loss"]):
+        layout = figures.learning_curves(a_history(), names).layout
+        top = layout.margin.t  # of the panels, in pixels from the top
+        height = layout.height - top - layout.template.layout.margin.b
+        legend = top - (layout.legend.y - 1) * height  # its lower end
+        title = (1 - layout.title.y) * layout.height  # its middle
+        assert title + 8 <= legend - 20
+        assert legend <= top - 16
+
+
 def test_learning_curves_are_the_history():
     history = a_history()
     figure = figures.learning_curves(history)

@@ -80,7 +80,8 @@ def test_report_of_a_classification(digits, read):
 def test_report_of_yes_or_no_has_a_roc_curve(moons, read):
     model, x, y = moons
     report = build_report(model, x, y.astype(np.float32)[:, None], class_names=["upper", "lower"])
-    assert [panel.title for panel in report.figures][2] == "lower or not"
+    assert report.figures[2].title == "ROC curve"
+    assert report.figures[2].caption.startswith("lower is the positive class, upper ")
     read(render(report))
 
 

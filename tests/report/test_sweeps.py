@@ -1,10 +1,13 @@
 """Figures and the page of a sweep show its trials."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
+from gradus.report import sweeps
 from gradus.report.sweep_page import write_sweep
 
 RNG = np.random.default_rng(0)
@@ -122,3 +125,57 @@ def test_the_page_holds_leaders_figures_and_commands(sweep, tmp_path, read):
     cells = page.text.split("epochs", 2)[-1]
     first = sweep.ranking[0]
     assert cells.split()[:2] == [str(first.number), f"{first.score:.4g}"]
+
+
+def test_a_range_whose_best_values_lie_at_its_end_is_named(tmp_path, read):
+    net = gr.Sequential([gr.Dense(2, "softmax")])
+    adam = gr.Adam(gr.log_uniform(1e-3, 1e-1), beta_1=gr.uniform(0.1, 0.9))
+    model = gr.Model(net, "sparse_categorical_crossentropy", adam)
+    made = gr.Sweep(model, 40).fit(X, Y, epochs=1, batch_size=16, verbose=False)
+    for trial in made.trials:  # the larger the rate, the better
+        trial.score = 1 - trial.values["optimizer.learning_rate"]
+    write_sweep(tmp_path / "sweep.html", made)
+    text = read((tmp_path / "sweep.html").read_text()).text
+    assert "The best values of optimizer.learning_rate lie at an end of its range" in text
+    assert "The best values of optimizer.beta_1" not in text
+
+
+def test_scores_beyond_the_axis_are_marked():
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 50.0])
+    axis = sweeps._score_axis(scores, "val_loss")
+    low, high = axis["range"]
+    assert low == 0.1
+    assert 0.4 < high < 50
+    np.testing.assert_allclose(axis["values"], [0.1, 0.2, 0.3, 0.4, high])
+    assert (axis["ticktext"][0], axis["ticktext"][-1]) == ("0.1", f"≥ {high:.3g}")
+    assert (axis["tickvals"][0], axis["tickvals"][-1]) == (low, high)
+    shares = sweeps._score_axis(np.array([0.01, 0.95, 0.96, 0.96, 0.97]), "val_accuracy")
+    assert shares["ticktext"][0].startswith("≤ ")
+    assert shares["ticktext"][-1] == "97.0%"
+    assert "ticktext" not in sweeps._score_axis(scores[:-1], "val_loss")
+
+
+def test_the_page_says_what_the_marks_mean_and_what_the_time_is_of(sweep, tmp_path, read):
+    changed = copy.copy(sweep)
+    changed.trials = [copy.copy(trial) for trial in sweep.trials]
+    changed.seconds = 8.0
+    for trial in changed.trials[:4]:  # as restored from a storage
+        trial.histories = []
+    text = read(write_sweep(tmp_path / "one.html", changed).read_text()).text
+    assert "1.0 s per trial" in text
+    assert "the 8 trials since it was resumed" in text
+    assert "marked ≤ or ≥" not in text
+    changed.trials[0].score = 1e6
+    text = read(write_sweep(tmp_path / "two.html", changed).read_text()).text
+    assert "A line that ends at a score marked ≤ or ≥ may have a score beyond it." in text
+    text = read(write_sweep(tmp_path / "three.html", sweep).read_text()).text
+    assert "resumed" not in text
+
+
+@pytest.mark.slow
+def test_the_labels_of_parallel_axes_have_room(sweep):
+    figure = gr.figures.parallel(sweep)
+    labels = [axis.label for axis in figure.data[0].dimensions]
+    width = 7  # pixels of a character at 12 pixels, at most
+    assert figure.layout.margin.l >= width * len(labels[0]) / 2
+    assert figure.layout.margin.r >= width * len(labels[-1]) / 2

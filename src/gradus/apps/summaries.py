@@ -9,6 +9,8 @@ from gradus.apps.output import Output, format_value
 
 def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
     """Print the result of a sweep, and the next command."""
+    from gradus.report.page import format_duration  # slow to import, and by now it is
+
     run, monitor = record["run"], record["monitor"]
     output.print_line()
     best = record["best"].items()
@@ -17,7 +19,8 @@ def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line()
     _print_metrics(record, output)
     ends = ", ".join(f"{count} {status}" for status, count in record["statuses"].items())
-    output.print_line(f"{record['trials']} trials in {record['seconds']:.1f} s: {ends}.")
+    duration = format_duration(record["sweep_seconds"])  # as on the page of the sweep
+    output.print_line(f"{record['trials']} trials in {duration}: {ends}.")
     output.print_line(
         f"The best by {monitor} is the run {run}; open {run}/sweep.html to see all trials."
     )

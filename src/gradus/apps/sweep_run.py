@@ -68,8 +68,8 @@ def sweep_run(
 
     Returns:
         The record of the run: that of `training.train_run` for the best trial, and `best` (its
-        settings), `score`, `monitor`, `trials` (how many ended), `statuses`, `interrupted`,
-        `resumable`.
+        settings), `score`, `monitor`, `sweep_seconds` (of the trials alone), `trials` (how many
+        ended), `statuses`, `interrupted`, `resumable`.
 
     Raises:
         GradusError: for invalid data or settings, or a folder that cannot be written.
@@ -222,6 +222,7 @@ def _write_best(
     extra = {
         "best": sweep.best_settings,
         "score": best.score,
+        "sweep_seconds": round(sweep.seconds, 3),
         "monitor": sweep.monitor,
         "trials": sum(trial.status != WAITING for trial in sweep.trials),
         "statuses": dict(Counter(trial.status for trial in sweep.trials)),
@@ -235,7 +236,7 @@ def _write_best(
     write_sweep(
         folder / PAGE,
         sweep,
-        title=f"{folder.resolve().name}: the sweep",
+        title=f"{folder.resolve().name}: all trials",
         data=[" ".join(line.split()) for line in prepared.summary_lines],
         settings=(folder / FILE).read_text("utf-8"),
         commands=_commands(folder),

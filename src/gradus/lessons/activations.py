@@ -40,6 +40,8 @@ KINDS = {
     "Smooth rectifiers": ("softplus", "gelu", "silu", "mish", "exponential"),
 }
 
+ENDS = np.array([-5, 5], np.float32)  # where the table gives the slope
+
 
 def lesson(page: Page, points: int = 401, reach: float = 6.0) -> dict[str, float]:
     """Plot every activation and its derivative, and find the steepest slope of each.
@@ -59,14 +61,15 @@ def lesson(page: Page, points: int = 401, reach: float = 6.0) -> dict[str, float
         for name in names:
             values[name], slopes[name] = value_and_slope(getattr(gr.activations, name), z)
             steepest[name] = float(np.abs(slopes[name]).max())
+            at_minus_5, at_5 = value_and_slope(getattr(gr.activations, name), ENDS)[1]
             rows.append(
                 {
                     "activation": name,
                     "lowest": values[name].min(),
                     "highest": values[name].max(),
                     "steepest slope": steepest[name],
-                    "slope at −5": slopes[name][np.abs(z + 5).argmin()],
-                    "slope at 5": slopes[name][np.abs(z - 5).argmin()],
+                    "slope at −5": at_minus_5,
+                    "slope at 5": at_5,
                 }
             )
         for label, curves, limits in (
@@ -85,7 +88,10 @@ def lesson(page: Page, points: int = 401, reach: float = 6.0) -> dict[str, float
         f"between, ten sigmoid layers therefore leave at most {left:.1e} of a gradient. Ten active "
         "ReLUs leave all of it."
     )
-    page.figure(maxout(z), "Maxout: the largest of three learned straight lines.")
+    page.figure(
+        maxout(z),
+        "Maxout: the largest of three straight lines. A network learns them; here we chose them.",
+    )
     difference = softmax_of_two(z)
     page.text(
         "Softmax turns the two numbers z and 0 into σ(z) and 1 − σ(z): for two classes it is the "

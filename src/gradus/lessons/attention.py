@@ -22,8 +22,9 @@ The task is to look back in a sequence of letters: find where the current letter
 name the letter that followed it. In `b e a d b`, the answer at the last `b` is `e`. That takes two
 looks. A letter can be found by comparison, but the wanted letter, `e`, does not itself say that it
 followed a `b`. So in the first block, each step learns what its predecessor was, and in the second,
-it is found by that. Language models find repetitions in just this way; the pair of heads is called
-an induction head (Olsson et al. 2022, "In-context learning and induction heads").
+it is found by that. Language models contain such pairs too, a head that looks at the previous step
+and one that looks for what followed the same thing before; the second is called an induction head
+(Olsson et al. 2022, "In-context learning and induction heads").
 
 A second network has no attention. There, each step takes the plain mean of everything before it: it
 knows which letters came, but hardly where.
@@ -104,14 +105,14 @@ def lesson(page: Page, sequences: int = 3000, epochs: int = 10, seed: int = 0) -
     letters = [LETTERS[code] for code in x_test[0]]
     page.figure(
         gr.figures.attention_map(first_block[0], letters),
-        "The first block, on the sequence above: each step (row) looks at the one before it. On "
-        f"average, it gives that step {attended['previous']:.0%} of its attention.",
+        "The first block, on the sequence above. On average, a step (row) gives "
+        f"{attended['previous']:.0%} of its attention to the one before it.",
     )
     page.figure(
         gr.figures.attention_map(second_block[0], letters),
-        "The second block: each step looks at the one after the last occurrence of its own letter, "
-        "which is the answer. Where there is an answer, it gets "
-        f"{attended['answer']:.0%} of the attention.",
+        "The second block: a step whose letter has appeared before looks at the one after its last "
+        f"occurrence, which is the answer. On average, it gets {attended['answer']:.0%} of the "
+        "attention. Where the letter is new, there is no answer to look at.",
     )
     page.table(
         [{"network": name, "accuracy": share} for name, share in accuracy.items()],
@@ -147,8 +148,8 @@ def show_predictions(page: Page, histories: Any, x: Any, y: Any, predicted: dict
     """Show the curves, and one sequence with the networks' predictions."""
     page.figure(
         gr.figures.curves_of(histories, "accuracy"),
-        "Accuracy by epoch. This includes steps whose letter is new, and recognizing those takes "
-        "no looking back.",
+        "Accuracy by epoch. This includes steps whose letter is new; to recognize those, it is "
+        "enough to know which letters came, in whatever order.",
     )
     rows = {"input": x, "target": y, **predicted}
     page.table(

@@ -113,9 +113,10 @@ def lesson(page: Page, seed: int = 0) -> dict[str, float]:
             "largest error",
             log="xy",
         ),
-        "The error of the finite difference. A large h ignores the curvature of the loss, for an "
-        "error of order h². A small h subtracts two nearly equal numbers, so rounding errors "
-        "dominate. That is why gradients are checked with 16 digits.",
+        "The error of the finite difference. Because the weight moves in both directions, the "
+        "second derivative of the loss cancels; the third one leaves an error of order h². A small "
+        "h subtracts two nearly equal numbers, so rounding errors dominate. That is why gradients "
+        "are checked with 16 digits.",
     )
     check = gr.check_gradients(model, X, Y)
     page.text(

@@ -1,15 +1,16 @@
 """Batch normalization: faster learning from almost any initial weights.
 
 The size of the initial weights decides whether a deep network learns at all, as the lesson
-`initialization` shows. Batch normalization (Ioffe & Szegedy 2015) removes that worry. Between the
-weighted sum z of a unit and its activation, it inserts
+`initialization` shows. With batch normalization (Ioffe & Szegedy 2015), it matters far less.
+Between the weighted sum z of a unit and its activation, it inserts
 
     ẑ = (z − μ) / √(σ² + ε)        y = γ ẑ + β
 
-where μ and σ² are the mean and the variance of that unit's sums over the mini-batch. Whatever the
-weights are, ẑ has mean 0 and variance 1. Weights ten times as large make z, μ, and σ ten times as
-large, and ẑ stays the same. γ and β are learned, so that the network can undo the normalization
-where that helps. ε, here 0.001, only avoids a division by zero.
+where μ and σ² are the mean and the variance of that unit's sums over the mini-batch. ε, here 0.001,
+avoids a division by zero. As long as σ² is far above ε, ẑ has mean 0 and variance 1, whatever the
+weights are: weights ten times as large make z, μ, and σ ten times as large, and ẑ stays the same. γ
+and β are learned, so that the network can undo the normalization where that helps. Only the pace
+still depends on the scale: the larger the weights, the less a step of the same length changes ẑ.
 
 After training, there may be a single sample and no batch. Running means of μ and of σ², collected
 during training, then take their place.
@@ -21,7 +22,7 @@ without batch normalization.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def lesson(
     """
     flat = load_images(data, seed).flat
     deviations = np.logspace(-3, 0.5, scales)
-    accuracy, histories, numbers = {}, {}, dict[str, float]()
+    accuracy, diverged, histories, numbers = {}, {}, {}, dict[str, float]()
     for name, batch_norm in (("without", False), ("with", True)):
         # Initial weights are numbers, so all scales train in one program.
         models = gr.fit_all(
@@ -70,6 +71,7 @@ def lesson(
             epochs=epochs,
             probes=False,
         )
+        diverged[name] = [m.history.epochs for m in models if m.history.stopped == "diverged"]
         accuracy[name] = np.array(
             [model.evaluate(flat.x_test, flat.y_test)["accuracy"] for model in models]
         )
@@ -86,13 +88,20 @@ def lesson(
             "accuracy on unseen images",
             log="x",
         ),
-        f"Accuracy on unseen images after {epochs} epochs, by the scale of the initial weights. At "
-        "10%, a network has learned nothing or has diverged. With batch normalization, only the "
-        "smallest scales fail, where the variance of the sums is far below ε.",
+        f"Accuracy on unseen images after {epochs} epochs, by the scale of the initial weights. "
+        f"{on_failures(deviations, accuracy, diverged, flat.x[:3000])}",
     )
     page.figure(
         gr.figures.curves_of(histories, "accuracy"),
-        "Training from the best scale of each: with batch normalization, it is faster.",
+        f"Training from the scale that is the first to reach {GOAL:.0%}: "
+        + ", ".join(
+            f"{name} batch normalization "
+            + (f"after {taken} epochs" if taken <= epochs else f"not within {epochs} epochs")
+            for name, taken in (
+                (name, numbers[f"epochs_to_90_percent_{name}"]) for name in accuracy
+            )
+        )
+        + ".",
     )
     page.table(
         [
@@ -102,6 +111,36 @@ def lesson(
         "The numbers of the first figure, without and with batch normalization.",
     )
     return numbers
+
+
+def on_failures(
+    deviations: np.ndarray,
+    accuracy: Mapping[str, np.ndarray],
+    diverged: Mapping[str, Sequence[int]],
+    x: np.ndarray,
+) -> str:
+    """Say from which scales networks learn, and why they do not from others."""
+    text = ""
+    for name, shares in accuracy.items():
+        learned = deviations[shares > LEARNED]
+        within = f", between {learned.min():.2g} and {learned.max():.2g}" if len(learned) else ""
+        text += (
+            f"{name.capitalize()} batch normalization, {len(learned)} of {len(deviations)} "
+            f"networks exceed {LEARNED:.0%}{within}. "
+        )
+        if epochs := diverged[name]:
+            text += (
+                f"{len(epochs)} diverged, and such a network keeps the weights from before the "
+                "epoch in which it did"
+            )
+            text += ": here the initial ones. " if max(epochs) == 1 else ". "
+    if "with" in accuracy and accuracy["with"][0] <= LEARNED:
+        variance = deviations[0] ** 2 * x.var(axis=0).sum()
+        text += (
+            f"From σ = {deviations[0]:.2g}, it does not help: the sums in the first layer have a "
+            f"variance of {variance:.1g}, and ε is 0.001. "
+        )
+    return text.strip()
 
 
 def network(batch_norm: bool, deviation: float, depth: int, width: int, seed: int) -> gr.Model:

@@ -7,13 +7,14 @@ sigmoid.
     z = w₁ · study + w₂ · sleep + b
     p = sigmoid(z) = 1 / (1 + e⁻ᶻ)
 
-Before training, the weights are random, and so are the answers: the unit is as good as someone who
-has never seen a student. Training shows it 300 students and their results. After each batch, it
-moves its weights a little in the direction that would have made its answers less wrong.
+Before training, the weights are random. The answers follow from them and say nothing about the
+students: they may be right for more than half of them or for less. Training shows it 300 students
+and their results, again and again. After each batch, it moves its weights a little in the direction
+that would have made its answers less wrong.
 
 We can read what the weights have learned. `w₁` is the amount by which an hour of study raises z,
-and `exp(w₁)` is the factor by which it multiplies the odds of passing, `p / (1 − p)`. The unit does
-not know why, and it has only seen students like these.
+and `exp(w₁)`, the odds ratio, is the factor by which it multiplies the odds of passing,
+`p / (1 − p)`. The unit does not know why, and it has only seen students like these.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def lesson(
         seed: seed of the students and of the initial weights.
 
     Returns:
-        The test accuracy before and after training, the accuracy that knowledge of the true odds
-        would give, the probability for a student who studied and slept, before and after, and
-        the factors by which an hour of study and of sleep multiply the odds.
+        The test accuracy before and after training, the accuracy that knowledge of the true
+        probabilities would give, the probability for a student who studied and slept, before and
+        after, and the odds ratios of an hour of study and of sleep.
     """
     rng = np.random.default_rng(seed)
     x, y, _ = draw_students(rng, students)
@@ -64,13 +65,18 @@ def lesson(
     before = model.predict(examples)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
     page.figure(
         plot_output(model, x, y, "Before"),
-        "The unit's output before training. The points are the students.",
+        "The unit's output before training, by random weights. The points are the students it will "
+        f"learn from. It is right for {before[1]:.0%} of {len(x_test):,} others; a coin would be "
+        "right for half.",
     )
     model.fit(x, y, epochs=epochs, verbose=False)
     after = model.predict(examples)[:, 0], model.evaluate(x_test, y_test)["accuracy"]
+    best = float(np.mean((true_probability > 0.5) == (y_test > 0.5)))
     page.figure(
         plot_output(model, x, y, "After"),
-        "The same unit after training. Paler colors mean less certainty.",
+        "The same unit after training. Paler colors mean less certainty. It is right for "
+        f"{after[1]:.0%} of the others; whoever knows the true probabilities is right for "
+        f"{best:.0%}.",
     )
     page.figure(
         gr.figures.learning_curves(model.history),
@@ -94,11 +100,11 @@ def lesson(
     return {
         "accuracy_before": float(before[1]),
         "accuracy_after": float(after[1]),
-        "accuracy_with_the_true_odds": float(np.mean((true_probability > 0.5) == (y_test > 0.5))),
+        "accuracy_with_the_true_probabilities": best,
         "probability_before": float(before[0][-1]),
         "probability_after": float(after[0][-1]),
-        "odds_factor_of_study": float(np.exp(weights[0])),
-        "odds_factor_of_sleep": float(np.exp(weights[1])),
+        "odds_ratio_of_study": float(np.exp(weights[0])),
+        "odds_ratio_of_sleep": float(np.exp(weights[1])),
     }
 
 

@@ -54,38 +54,50 @@ def lesson(
     rng = np.random.default_rng(seed)
     x = CENTERS[rng.integers(MODES, size=samples)] + rng.normal(0, DEVIATION, (samples, 2))
 
-    first, generated = network(seed), {}
+    models = [network(seed + index) for index in range(seeds)]
     parts = 0, epochs // 12, epochs // 4, epochs - epochs // 12 - epochs // 4
-    for part in parts:
-        train(first, x, part)
-        generated[f"epoch {first.history.epochs}"] = first.sample(1000, seed)
+    generated: list[dict[str, np.ndarray]] = [{} for _ in models]
+    for model, clouds in zip(models, generated, strict=True):
+        for part in parts:
+            train(model, x, part)
+            clouds[f"epoch {model.history.epochs}"] = model.sample(1000, seed)
+    coverages = [coverage(model.sample(1000, seed)) for model in models]
+    reached = [modes for modes, _ in coverages]
+    ranking = sorted(range(seeds), key=lambda index: coverages[index])  # from worst to best
+    middle, worst = ranking[seeds // 2], ranking[0]
     page.figure(
-        plot_clouds({"data": x[:1000]} | generated),
-        "The data, and what one generator makes of 1,000 random codes as it learns.",
+        plot_clouds({"data": x[:1000]} | generated[middle]),
+        f"The data, and what GAN {middle + 1} makes of 1,000 random codes as it learns. It reaches "
+        f"{reached[middle]} of the {MODES} modes, as {reached.count(reached[middle])} of the "
+        f"{seeds} GANs do.",
     )
+    if reached[worst] < reached[middle]:
+        page.figure(
+            plot_clouds({"data": x[:1000]} | generated[worst]),
+            f"The same for GAN {worst + 1}, the worst of the {seeds}: it reaches only "
+            f"{reached[worst]} modes.",
+        )
+    history = models[middle].history
     page.figure(
         gr.figures.lines(
-            {name: first.history[f"{name}_loss"] for name in ("discriminator", "generator")},
+            {name: history[f"{name}_loss"] for name in ("discriminator", "generator")},
             "epoch",
             "loss",
         ),
-        "Neither loss falls to zero, because each network's task gets harder as the other "
-        "learns. A discriminator that can do no better than guess has a loss of 2 ln 2 = 1.39.",
+        f"The losses of GAN {middle + 1}. Neither falls to zero, because each network's task gets "
+        "harder as the other learns. A discriminator that can do no better than guess has a loss "
+        "of 2 ln 2 = 1.39.",
     )
-    others = [network(seed + index) for index in range(1, seeds)]
-    for model in others:
-        train(model, x, epochs)
-    rows = []
-    for index, model in enumerate([first, *others]):
-        modes, near = coverage(model.sample(1000, seed))
-        rows.append({"GAN": index + 1, "modes reached": modes, "share near a mode": near})
+    rows = [
+        {"GAN": number, "modes reached": modes, "share near a mode": near}
+        for number, (modes, near) in enumerate(coverages, 1)
+    ]
     page.table(
         rows,
         "The number of modes that each GAN reaches, and the share of its samples that lie near "
         "one. Near means within three standard deviations; a mode counts as reached if at least "
         "1% of the samples lie near it.",
     )
-    reached = [row["modes reached"] for row in rows]
     return {
         "mean_modes": float(np.mean(reached)),
         "fewest_modes": float(np.min(reached)),
@@ -132,8 +144,12 @@ def plot_clouds(clouds: Mapping[str, Any]) -> Any:
             row=1,
             col=column,
         )
-    figure.update_layout(template=style.template(), height=260, title_text="Learning a ring")
+    figure.update_layout(template=style.template(), height=220, title_text="Learning a ring")
+    figure.update_layout(margin={"l": 8, "r": 8, "b": 16})
     figure.update_annotations(font={"size": 12, "color": style.MUTED})
-    figure.update_xaxes(range=[-2.9, 2.9], showticklabels=False)
-    figure.update_yaxes(range=[-2.9, 2.9], showticklabels=False, showgrid=False)
+    limits = {"range": [-3.4, 3.4], "showticklabels": False, "constrain": "domain"}
+    figure.update_xaxes(**limits)
+    figure.update_yaxes(**limits, showgrid=False)
+    for column in range(1, len(clouds) + 1):  # equal scales: the ring is a circle
+        figure.update_yaxes(scaleanchor=f"x{column}", col=column)
     return figure

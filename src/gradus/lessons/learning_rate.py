@@ -12,10 +12,12 @@ below it, within a factor of ten or so.
 
 Nobody knows k for a network, but you can simply try learning rates, evenly spaced on a logarithmic
 scale: 1e-4, 1e-3, 1e-2, … Here all of them are trained at once in one program: the learning rate is
-an input of the program, so twenty rates are the same program with one more axis.
+an input of the program, so many rates are the same program with one more axis.
 
 The range test (Smith 2017) is cheaper still: a single short training run during which the rate
-grows step by step until the loss diverges.
+grows step by step until the loss diverges. Shortly before that, the loss is lowest, and the rate
+there is near the largest that works. So the test suggests a tenth of it: a careful rate to start
+with, not the best one.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def lesson(
 
     Returns:
         The best rate, the accuracy on unseen images with the best, the smallest, and the largest
-        rate, and the rate that the range test suggests.
+        rate, the rate that the range test suggests, and the one at which its loss is lowest.
     """
     flat = load_images(data, seed).flat
     x, y = flat.x[:samples], flat.y[:samples]
@@ -86,10 +88,14 @@ def lesson(
         "Accuracy by epoch: at the best rate, and at rates below and above it.",
     )
     range_test = network(0.01, seed).find_learning_rate(x, y, lowest=1e-4, highest=1e2)
+    near = int(np.abs(np.log(rates / range_test.suggestion)).argmin())
     page.figure(
         gr.figures.range_test(range_test),
-        "A range test: one short training run while the rate grows. It suggests "
-        f"{range_test.suggestion:.2g}.",
+        "A range test: one short training run while the rate grows. The running mean of the loss "
+        f"is lowest at {10 * range_test.suggestion:.2g}, and the test suggests a tenth of that, "
+        f"{range_test.suggestion:.2g}. In the table, the best rate is {rates[best]:.2g}, with an "
+        f"accuracy of {accuracies[best]:.1%}; at {rates[near]:.2g}, the rate nearest to the "
+        f"suggestion, it is {accuracies[near]:.1%}.",
     )
     return {
         "best_rate": float(rates[best]),
@@ -97,6 +103,7 @@ def lesson(
         "accuracy_smallest": float(accuracies[0]),
         "accuracy_largest": float(accuracies[-1]),
         "suggested_rate": range_test.suggestion,
+        "rate_of_lowest_loss": 10 * range_test.suggestion,
     }
 
 

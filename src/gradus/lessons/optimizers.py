@@ -12,7 +12,8 @@ All optimizers start from the gradient g. They differ in what they remember of e
 * **Adam** combines both: a mean of the gradients divided by the root of a mean of their squares,
   each corrected for having started at zero. AdamW adds weight decay, Nadam adds Nesterov's look
   ahead, and Adamax uses the largest gradient instead of the root. RAdam's first steps are those of
-  momentum, until it knows the squares well enough, so a ravine limits its learning rate too.
+  momentum, until it knows the squares well enough. So a steep ravine limits its learning rate too,
+  and at such a rate its later steps, like Adam's never much longer than η, are short.
 * **Lion** moves each weight up or down by η, whatever the size of the gradient. **Muon** replaces a
   matrix of momenta with the nearest orthogonal matrix; for weights that are not a matrix, it is
   Nadam.
@@ -26,7 +27,7 @@ descent, η must stay below 2/50, and each step then leaves at least 96% of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,12 @@ from gradus.lessons.page import Page
 
 STEEP = 50.0  # the ratio of the curvature across the ravine to that along it
 START = (-8.0, 1.0)
-# Each with a learning rate that suits it in the ravine.
+RAVINE_MOMENTUM, IMAGE_MOMENTUM = 0.8, 0.9
+# Each with a learning rate that suits it in the ravine, as far as there is one.
 RULES: dict[str, Any] = {
     "SGD": gr.SGD(0.036),
-    "momentum": gr.SGD(0.02, momentum=0.8),
-    "Nesterov": gr.SGD(0.02, momentum=0.8, nesterov=True),
+    "momentum": gr.SGD(0.02, momentum=RAVINE_MOMENTUM),
+    "Nesterov": gr.SGD(0.02, momentum=RAVINE_MOMENTUM, nesterov=True),
     "Adagrad": gr.Adagrad(1.5),
     "Adadelta": gr.Adadelta(200.0),
     "RMSprop": gr.RMSprop(0.1),
@@ -54,6 +56,7 @@ RULES: dict[str, Any] = {
     "Muon": gr.Muon(0.5),
     "L-BFGS": gr.LBFGS(),
 }
+LOWEST = 1e-8  # where the figure of the heights ends
 RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # to try on the images
 
 
@@ -91,16 +94,21 @@ def lesson(
     for part in (names[: len(names) // 2], names[len(names) // 2 :]):
         page.figure(
             gr.figures.paths(ravine, {n: paths[n] for n in part}, (-9, 4), (-1.5, 1.5)),
-            f"{steps} steps down the ravine, each optimizer at a rate that suits it there.",
+            f"{steps} steps down the ravine, each optimizer at a rate that suits it there, as far "
+            "as there is one."
+            + f" Momentum is {RAVINE_MOMENTUM}."
+            * bool({"momentum", "Nesterov"} & set(part)),
         )
     page.figure(
         gr.figures.lines(
-            {name: np.maximum(height, 1e-8) for name, height in heights.items()},
+            {name: np.maximum(height, LOWEST) for name, height in heights.items()},
             "step",
             "height",
             log="y",
         ),
-        "The height above the bottom of the ravine.",
+        f"The height above the bottom of the ravine, {ravine(np.array(START)):g} at the start; a "
+        f"height below {LOWEST:g} is drawn there."
+        f"{on_heights(paths)}",
     )
     histories = {}
     rows: list[dict[str, Any]] = []
@@ -118,7 +126,8 @@ def lesson(
     page.table(
         rows,
         f"The height left after {steps} steps down the ravine, and the accuracy on unseen images "
-        f"after {epochs} epochs at the best of five learning rates.",
+        f"after {epochs} epochs at the best of five learning rates, with momentum "
+        f"{IMAGE_MOMENTUM} where there is momentum.",
     )
     page.figure(
         gr.figures.curves_of(histories, "val_loss"), "The same training runs, epoch by epoch."
@@ -131,11 +140,27 @@ def lesson(
     return heights_left | {f"accuracy_{row['optimizer']}": row["accuracy"] for row in rows}
 
 
+def on_heights(paths: Mapping[str, Any]) -> str:
+    """Say which optimizers hardly descend, and whether Muon's path is Nadam's."""
+    text = ""
+    for name, path in paths.items():
+        if ravine(path[-1]) > ravine(path[0]) / 10:
+            text += (
+                f" {name} gets stuck high up, at {ravine(path[-1]):.2g}: at the rate "
+                f"{RULES[name].learning_rate:g}, it is too slow along the ravine, and at a higher "
+                "one, it first climbs the wall."
+            )
+    if {"Nadam", "Muon"} <= set(paths) and np.array_equal(paths["Nadam"], paths["Muon"]):
+        text += " Muon takes the steps of Nadam, because a point is not a matrix."
+    return text
+
+
 def best_on_images(name: str, data: str, samples: int, epochs: int, seed: int) -> Any:
     """Return the best of several runs with one optimizer at different rates, and its rate."""
     flat = load_images(data, seed).flat
     optimizer_class = type(RULES[name])
-    options = {"momentum": {"momentum": 0.9}, "Nesterov": {"momentum": 0.9, "nesterov": True}}
+    momentum = {"momentum": IMAGE_MOMENTUM}
+    options = {"momentum": momentum, "Nesterov": momentum | {"nesterov": True}}
     models = gr.fit_all(
         [network(optimizer_class(rate, **options.get(name, {})), seed) for rate in RATES],
         flat.x[:samples],

@@ -32,6 +32,7 @@ from gradus.lessons.page import Page
 
 SETTINGS = {"none": (0.0, 0.0), "dropout": (0.7, 0.0), "L2": (0.0, 3e-3)}
 MORE = 8  # times as many samples, for more data
+BATCH = 32
 
 
 def lesson(
@@ -61,6 +62,9 @@ def lesson(
         for index, count in enumerate((samples, samples, MORE * samples, 1000))
     )
     page.text(f"A network with {width**2 + 4 * width + 1:,} weights learns {samples} points.")
+    steps = epochs * steps_per_epoch(samples)
+    epochs_with_more = max(1, round(steps / steps_per_epoch(MORE * samples)))
+    steps_with_more = epochs_with_more * steps_per_epoch(MORE * samples)
     trained: dict[str, Sequence[gr.Model]] = {}
 
     # The settings and the seeds are numbers, so all these networks train in one program.
@@ -71,6 +75,7 @@ def lesson(
             for index in range(seeds)
         ],
         *few,
+        batch_size=BATCH,
         epochs=epochs,
         validation_data=unseen,
         probes=False,
@@ -82,15 +87,30 @@ def lesson(
     trained["early stopping"], trained["more data"] = plain
     for model in trained["early stopping"]:
         model.fit(
-            *few, epochs=epochs, validation_data=held, patience=20, probes=False, verbose=False
+            *few,
+            batch_size=BATCH,
+            epochs=epochs,
+            validation_data=held,
+            patience=20,
+            probes=False,
+            verbose=False,
         )
     gr.fit_all(
         trained["more data"],
         *many,
-        epochs=max(1, epochs // MORE),  # as many steps as with few samples
+        batch_size=BATCH,
+        epochs=epochs_with_more,
         probes=False,
     )
-    return report(page, trained, few, unseen)
+    pace = f"All took {steps:,} steps, except with early stopping"
+    if steps_with_more != steps:
+        pace += f" and, with more data, {steps_with_more:,}"
+    return report(page, trained, few, unseen, pace)
+
+
+def steps_per_epoch(samples: int) -> int:
+    """Return the number of batches of an epoch."""
+    return -(-samples // BATCH)
 
 
 def points(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +135,7 @@ def network(width: int, dropout: float, strength: float, seed: int) -> gr.Model:
 
 
 def report(
-    page: Page, trained: Mapping[str, Sequence[gr.Model]], few: Any, unseen: Any
+    page: Page, trained: Mapping[str, Sequence[gr.Model]], few: Any, unseen: Any, pace: str
 ) -> dict[str, float]:
     """Show the curves, the losses, and two boundaries; return the losses."""
 
@@ -144,8 +164,8 @@ def report(
         rows.append(row)
     page.table(
         rows,
-        "Results at the end of training, averaged over several networks. All took the same number "
-        f"of steps, except with early stopping. “Training” means the {len(few[0])} points; the "
+        "Results at the end of training, averaged over the networks of each row. "
+        f"{pace}. “Training” means the {len(few[0])} points; the "
         "networks with more data saw none of these.",
     )
     for name, words in (

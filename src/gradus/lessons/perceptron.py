@@ -14,8 +14,7 @@ at a time and moves the line only after a wrong answer:
 
 If the answer should have been 1, the rule adds a multiple of `x` to the weights, and the next sum
 for that `x` is larger; if it should have been 0, it subtracts one. If any line separates the two
-classes, the rule finds one after finitely many mistakes (Novikoff 1962). A corner that lies on the
-line counts as 0.
+classes, the rule finds one after finitely many mistakes (Novikoff 1962).
 
 A line can separate AND and OR of two bits. It cannot separate XOR, "one of them but not both", and
 four inequalities show why. XOR would need
@@ -31,6 +30,7 @@ Both cannot be true, so no learning rule helps. A second layer does, as the less
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from gradus.lessons.page import Page
 from gradus.report import style
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+LINES = 10  # how many epochs' lines are drawn
 TARGETS = {"AND": [0, 0, 0, 1], "OR": [0, 1, 1, 1], "XOR": [0, 1, 1, 0]}
 
 
@@ -55,12 +56,14 @@ def lesson(page: Page, epochs: int = 30, seed: int = 0) -> dict[str, float]:
         How many of the four inputs each perceptron still gets wrong after training.
     """
     page.text(
-        "Three perceptrons start with all weights at zero and see the four inputs one at a time. "
-        f"Each stops after an epoch without a mistake, or after {epochs} epochs."
+        "Three perceptrons start with weights of zero and a bias of −½, and see the four inputs "
+        "one at a time. The weights change in steps of 1, so the half in the bias keeps every line "
+        f"off the corners. Each stops after an epoch without a mistake, or after {epochs} epochs."
     )
     histories, rows = {}, []
     for name, targets in TARGETS.items():
-        model = gr.Perceptron()
+        model = gr.Perceptron().build(CORNERS)
+        model.set_weights({"bias": [-0.5]})
         path: list[Any] = []  # the weights after each epoch
 
         def record(model: Any, epoch: int, logs: Any, path: list[Any] = path) -> None:
@@ -86,11 +89,7 @@ def lesson(page: Page, epochs: int = 30, seed: int = 0) -> dict[str, float]:
                 "wrong": wrong,
             }
         )
-        outcome = "no line gets all four corners right" if wrong else "it separates the classes"
-        page.figure(
-            plot_lines(name, model, targets, path),
-            f"The line after each epoch, the last one darkest: {outcome}.",
-        )
+        page.figure(plot_lines(name, model, targets, path), caption(path, wrong))
     page.table(
         rows,
         "The weights that each perceptron learned, and how many of the four inputs it gets wrong.",
@@ -102,12 +101,30 @@ def lesson(page: Page, epochs: int = 30, seed: int = 0) -> dict[str, float]:
     return {f"wrong_on_{row['target']}": row["wrong"] for row in rows}
 
 
+def caption(path: Sequence[Any], wrong: int) -> str:
+    """Describe the lines after the last epochs, and how many corners the last one gets wrong."""
+    kernel, bias = path[-1]["kernel"], path[-1]["bias"][0]
+    if kernel.any():
+        last, subject = "the last one is the darkest", "It"
+    else:
+        last = "after the last epoch, both weights are zero, so there is no line"
+        subject = f"The unit answers {int(bias > 0)} everywhere and"
+    outcome = f"gets {wrong} of the four corners wrong" if wrong else "separates the classes"
+    lines = (
+        f"The line after each of the last {LINES} epochs"
+        if len(path) > LINES
+        else ("The line after each epoch")
+    )
+    return f"{lines}, where it crosses the figure; {last}. {subject} {outcome}."
+
+
 def plot_lines(name: str, model: gr.Perceptron, targets: Any, path: list[Any]) -> Any:
-    """Plot the corners, the model's output around them, and its line after each epoch."""
+    """Plot the corners, the model's output around them, and its line after the last epochs."""
     figure = gr.figures.decision_boundary(model, CORNERS, targets)
     pairs = [(weights["kernel"][:, 0], weights["bias"]) for weights in path]
-    lines = [(w, b) for w, b in pairs if w.any()]  # weights of zero define no line
-    for age, (w, b) in enumerate(reversed(lines[-10:])):
+    for age, (w, b) in enumerate(reversed(pairs[-LINES:])):
+        if not w.any():  # weights of zero define no line
+            continue
         nearest, along = -b * w / (w @ w), np.array([-w[1], w[0]]) / np.hypot(*w)
         ends = nearest + np.array([[-3], [3]]) * along
         line = {

@@ -5,7 +5,9 @@ things make a search honest and cheap:
 
 - **Random, not on a grid.** Of four hyperparameters, one or two usually decide, and nobody knows
   which. A grid of 256 trials tries each of the four at only four values; 256 random trials try each
-  at 256 (Bergstra & Bengio 2012).
+  at 256 (Bergstra & Bengio 2012). Here the four are the learning rate, momentum, dropout, and the
+  L2 penalty. A fifth number, the seed, is drawn with them, so that each trial has its own initial
+  weights; there is nothing to tune in it.
 - **Judged on separate samples.** The best of 256 trials is the best by skill and by luck, and luck
   inflates its score. So the samples that select it are neither those that it learned from nor those
   that finally tell how good it is.

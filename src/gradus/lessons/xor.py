@@ -16,10 +16,13 @@ Without a nonlinearity, two layers are no more powerful than one. With φ(z) = z
 which is again one matrix and one bias: a single straight line, however many layers there are.
 
 A single training run proves little, because its outcome depends on the random initial weights. So
-a hundred networks, each with its own initial weights, train side by side in one program.
+a hundred networks for each activation, each with its own initial weights, train side by side in one
+program.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,21 +69,21 @@ def lesson(
         loss = np.mean([model.history["loss"][-1] for model in models])
         rows.append({"activation": name, "share solved": solved, "mean loss": loss})
         if name == "tanh":
-            boundary = gr.figures.decision_boundary(models[int(np.argmax(solved_xor))], X, Y)
+            shown = models[int(np.argmax(solved_xor))]
+        if name == "relu":
+            failed = [model for model, right in zip(models, solved_xor, strict=True) if not right]
     page.table(
         rows,
         "The share of networks that get all four inputs right. Without a nonlinearity, the best a "
-        "network can do is to answer ½ every time, for a loss of ln 2 = 0.693. In the ReLU "
-        "networks that fail, about half of the units are dead: they output 0 for all four inputs, "
-        "and no gradient passes.",
+        "network can do is to answer ½ every time, for a loss of ln 2 = 0.693." + on_dead(failed),
     )
     page.figure(
         gr.figures.lines(curves, "epoch", "share of networks"),
         "The share of networks that get all four inputs right, by epoch.",
     )
     page.figure(
-        boundary,
-        "The output of a tanh network around the four inputs: the ones lie in a band.",
+        gr.figures.decision_boundary(shown, X, Y),
+        f"The output of a tanh network around the four inputs{on_band(shown)}.",
     )
     difference = compare_with_one_matrix(page, network("linear", hidden, seed).build(X))
     return numbers | {"difference_from_one_matrix": difference}
@@ -97,6 +100,30 @@ def network(activation: str, hidden: int, seed: int) -> gr.Model:
     )
 
 
+def on_dead(failed: Sequence[gr.Model]) -> str:
+    """Return a sentence on the dead units of the ReLU networks that fail, "" if none fails."""
+    if not failed:
+        return ""
+    dead = []
+    for model in failed:
+        kernel, bias = list(model.weights.values())[:2]
+        dead.append(int((X @ kernel + bias <= 0).all(axis=0).sum()))
+    return (
+        f" In the ReLU networks that fail, {np.mean(dead):.1f} of the {len(bias)} hidden units are "
+        "dead on average: they output 0 for all four inputs, and no gradient passes."
+    )
+
+
+def on_band(model: gr.Model) -> str:
+    """Return which class lies in a band between the corners of the other, "" if neither does."""
+    for label, between in enumerate(("zeros", "ones")):
+        start, end = X[Y[:, 0] == label]
+        line = start + np.linspace(0, 1, 101, dtype=np.float32)[:, None] * (end - start)
+        if (model.predict_classes(line) == label).all():
+            return f": the {between} lie in a band, with a {['one', 'zero'][label]} on either side"
+    return ""
+
+
 def compare_with_one_matrix(page: Page, model: gr.Model) -> float:
     """Show that two linear layers equal one matrix; return the largest difference."""
     w1, b1, w2, b2 = model.weights.values()
@@ -107,7 +134,8 @@ def compare_with_one_matrix(page: Page, model: gr.Model) -> float:
             {"x": f"{a:g}, {b:g}", "two layers": two, "x·W + b": one}
             for (a, b), two, one in zip(X, two_layers, one_matrix, strict=True)
         ],
-        f"A linear network's output before the sigmoid, computed layer by layer and with the "
-        f"single matrix W = W₁W₂ = ({matrix[0, 0]:.3f}, {matrix[1, 0]:.3f}) and b = {bias[0]:.3f}.",
+        "The output of an untrained linear network before the sigmoid, computed layer by layer and "
+        f"with the single matrix W = W₁W₂ = ({matrix[0, 0]:.3f}, {matrix[1, 0]:.3f}) and "
+        f"b = {bias[0]:.3f}.",
     )
     return float(np.abs(two_layers - one_matrix).max())

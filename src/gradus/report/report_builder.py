@@ -124,8 +124,9 @@ def result_panels(
     if columns <= 2 and true.size == len(true) and len(np.unique(true)) == 2:
         panels.append(
             Panel(
-                f"{class_names[1]} or not",
-                "The true positive rate against the false positive rate, over all thresholds.",
+                "ROC curve",
+                f"{class_names[1]} is the positive class, {class_names[0]} the negative one: the "
+                "true positive rate against the false positive rate, over all thresholds.",
                 predictions.roc_curve(true, predicted),
             )
         )

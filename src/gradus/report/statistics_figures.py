@@ -57,6 +57,7 @@ def activations_by_layer(history: History) -> Any:
         vertical_spacing=0.09,
         subplot_titles=[title for _, title in panels],
     )
+    style.make_room_for_legend(figure)
     colors = style.layer_colors(len(history.layers))
     for row, (name, _) in enumerate(panels, 1):
         for index, layer in enumerate(history.layers):

@@ -54,6 +54,12 @@ def figure(title: str, rows: int = 1, height: int = 320, **subplots: Any) -> Any
     return figure
 
 
+def make_room_for_legend(figure: Any) -> None:
+    """Move the title of a figure above its legend, which is above the titles of the panels."""
+    figure.update_layout(margin_t=96)
+    figure.update_layout(title={"y": 1 - 26 / figure.layout.height, "yanchor": "middle"})
+
+
 @functools.cache
 def template() -> Any:
     """Return the Plotly template that all figures use."""

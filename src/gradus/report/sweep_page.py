@@ -95,7 +95,11 @@ def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[s
         for name, value in best.metrics.items()
         if name.startswith("val_") and name != sweep.monitor
     ]
-    pace = [f"{format_duration(sweep.seconds / ended)} per trial"]
+    # Trials restored from a storage have no curves, and their time is not known.
+    trained = sum(bool(trial.histories) for trial in sweep.trials)
+    resumed = any(not trial.histories for trial in trials)
+    pace = [f"{format_duration(sweep.seconds / max(trained, 1))} per trial"] * bool(trained)
+    pace += [f"the {trained:,} trials since it was resumed"] * resumed
     median = format_number(sweep.monitor, trials[len(trials) // 2].score)
     score = format_number(sweep.monitor, best.score), [f"trial {best.number}", f"median {median}"]
     return [
@@ -136,7 +140,7 @@ def _ranges_at_an_end(sweep: Sweep) -> list[str]:
         values = [trial.values[name] for trial in sweeps.scored(sweep) if name in trial.values]
         if isinstance(space, Choice) or len(values) < 20:
             continue
-        low, high = (space.draw(share) for share in (0.1, 0.9))
+        low, high = (space.value_at(share) for share in (0.1, 0.9))
         leading = values[:3]
         if max(leading) < low or min(leading) > high:
             names.append(name)
@@ -161,15 +165,22 @@ def _importance_panels(sweep: Sweep) -> list[Panel]:
 
 def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     several = len(sweep.trials) > 1
+    parallel = sweeps.parallel(sweep)
+    longest = max(len(axis.label) for axis in parallel.data[0].dimensions)
+    beyond = (
+        " A line that ends at a score marked ≤ or ≥ may have a score beyond it."
+        if parallel.data[0].dimensions[-1].ticktext
+        else ""
+    )
     settings = [
         Panel(
             "Hyperparameters and scores",
             "Each line is a trial, from its hyperparameters to its score on the right; darker is "
             "better, and the best is orange. Drag along an axis to select the trials that pass "
-            "through that range.",
-            sweeps.parallel(sweep),
+            f"through that range.{beyond}",
+            parallel,
             wide=True,
-            min_width=96 * (len(sweep.hypers) + 1),
+            min_width=max(96, 8 * longest) * (len(sweep.hypers) + 1),
         )
     ]
     # Trials restored from a storage have no curves.

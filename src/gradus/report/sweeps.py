@@ -29,7 +29,8 @@ SCALE = ((0.0, "#DDE4EA"), (0.6, "#9CCBE8"), (0.9, style.BLUE), (1 - 1e-6, style
 def parallel(sweep: Sweep) -> Any:
     """Draw each trial as a line through its hyperparameters to its score, colored by rank.
 
-    Each axis is a hyperparameter; drag along one to select the trials that pass through a range.
+    Each axis is a hyperparameter; drag along one to select the trials that pass through a range. An
+    outlying score is drawn at the end of the axis of scores, which is then labeled ≤ or ≥.
 
     Args:
         sweep: a sweep after `fit`.
@@ -51,16 +52,7 @@ def parallel(sweep: Sweep) -> Any:
     # Colored by rank: an outlying score would leave no colors for the others.
     ranks = np.linspace(0, 1, len(trials)) if len(trials) > 1 else np.ones(1)
     axes = [_axis(hyper, trials) for hyper in sweep.hypers.values()]
-    low, high = _axis_limits(scores)
-    name = style.axis_label(sweep.monitor)
-    axes.append(
-        {
-            "label": style.escape(name if len(name) <= MAX_LABEL_LENGTH else "score"),
-            "values": np.clip(scores, low, high),
-            "range": [low, high],
-            **({"tickformat": ".1%"} if style.is_percentage(sweep.monitor) else {}),
-        }
-    )
+    axes.append(_score_axis(scores, sweep.monitor))
     figure = style.figure("Hyperparameters and scores", height=420)
     figure.add_trace(
         go.Parcoords(
@@ -73,7 +65,9 @@ def parallel(sweep: Sweep) -> Any:
             domain={"y": [0, 0.86]},
         )
     )
-    figure.update_layout(margin={"l": 64, "r": 64, "b": 24})
+    # Half of the first label and of the last stand outside of the axes.
+    left, right = (max(64, 4 * len(axes[index]["label"])) for index in (0, -1))
+    figure.update_layout(margin={"l": left, "r": right, "b": 24})
     return figure
 
 
@@ -199,6 +193,27 @@ def _axis_limits(values: np.ndarray) -> tuple[float, float]:
     reach = 4 * max(third - first, 1e-12 + 0.01 * abs(middle))
     low, high = max(low, first - reach), min(high, third + reach)
     return float(low), float(high if high > low else low + 1e-9 + 0.01 * abs(low))
+
+
+def _score_axis(scores: np.ndarray, monitor: str) -> dict[str, Any]:
+    """Return the axis of scores. Outliers lie at its end, which is labeled ≤ or ≥."""
+    low, high = _axis_limits(scores)
+    name = style.axis_label(monitor)
+    percentage = style.is_percentage(monitor)
+    axis: dict[str, Any] = {
+        "label": style.escape(name if len(name) <= MAX_LABEL_LENGTH else "score"),
+        "values": np.clip(scores, low, high),
+        "range": [low, high],
+        **({"tickformat": ".1%"} if percentage else {}),
+    }
+    below, above = scores.min() < low, scores.max() > high
+    if below or above:
+        ticks = _ticks(low, high, log=False)
+        words = [style.percent(tick) if percentage else f"{tick:.3g}" for tick in ticks]
+        words[0] = "≤ " * bool(below) + words[0]
+        words[-1] = "≥ " * bool(above) + words[-1]
+        axis |= {"tickvals": ticks, "ticktext": words}
+    return axis
 
 
 def _is_categorical(hyper: Hyperparameter) -> bool:

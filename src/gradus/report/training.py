@@ -74,6 +74,8 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
             [style.escape(style.axis_label(name)) for name in names] if several else None
         ),
     )
+    if several:
+        style.make_room_for_legend(figure)
     for row, name in enumerate(names, 1):
         parts = (("training", name, style.BLUE), ("validation", f"val_{name}", style.VERMILION))
         for part, key, color in parts:
