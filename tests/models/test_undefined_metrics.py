@@ -24,8 +24,8 @@ def test_early_stopping_does_not_count_epochs_without_a_number():
     assert (history.epochs, history.stopped, history.best_epoch) == (6, "", 0)
     assert np.isnan(history["val_auc"]).all()
     assert history.notes == [
-        "val_auc is not a number in any epoch: it needs samples of both classes; no epoch is better "
-        "than another by it, so early stopping did not act"
+        "val_auc is not a number in any epoch: it needs samples of both classes; no epoch is "
+        "better than another by it, so early stopping did not act"
     ]
 
 
