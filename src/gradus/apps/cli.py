@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
 from gradus.apps.output import Json, Output, format_value, with_flag_names
 from gradus.errors import GradusError
 
-DONE, FAILED, BAD_USAGE = 0, 1, 2
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 TRACEBACK = "GRADUS_TRACEBACK"
 
 DataArgument = Annotated[
@@ -258,12 +259,22 @@ def _read_experiment(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 (failed) or 2 (bad usage).
+    """Run a command and return its exit status: 0, 1 (failed), 2 (bad usage) or 130 (Ctrl-C).
 
     Args:
         argv: the arguments; those of the process if None.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with streams.all_writable():
+            return _run_command(arguments)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return FAILED
+
+
+def _run_command(arguments: list[str]) -> int:
+    """Run a command, print its error if it fails, and return its exit status."""
     try:
         returned = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
@@ -277,11 +288,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gradus.apps.experiment_file import SpecError
 
         return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        return FAILED
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt as error:
-        return _fail(arguments, str(error) or "Interrupted.", FAILED)
+        return _fail(arguments, str(error) or "Interrupted.", INTERRUPTED)
     except MemoryError:
         return _fail(arguments, "Out of memory.", FAILED)
     except Exception as error:

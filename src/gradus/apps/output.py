@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,28 @@ class Output:
         if self.json:
             import msgspec
 
-            sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
+            text = msgspec.json.encode(content).decode()
+            sys.stdout.write(_encodable_json(text, sys.stdout.encoding or "utf-8") + "\n")
             sys.stdout.flush()
+
+
+def print_table_file(text: str) -> None:
+    """Print a table as CSV to standard output, in UTF-8 as in a file; a terminal gets text."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        sys.stdout.write(text)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+
+def _encodable_json(text: str, encoding: str) -> str:
+    """Return JSON with escapes where the encoding lacks a character."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return text
 
 
 def with_flag_names(message: str) -> str:
