@@ -187,7 +187,7 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_run, "train_run", stop)
-    check(gradus, 1, ["Interrupted"], "train", "iris")
+    check(gradus, 130, ["Interrupted"], "train", "iris")
 
 
 def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):

@@ -80,7 +80,7 @@ def train(
     from gradus.apps import experiment_file, train_run
 
     output = Output(json)
-    resumed = _resume_folder(resume, out)
+    resumed = _resume_folder(resume, out, "train")
     if data is None and resumed is None:
         raise experiment_file.SpecError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
@@ -90,7 +90,7 @@ def train(
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
     summaries.print_training_summary(record, output)
     output.print_json(record)
-    return DONE
+    return INTERRUPTED if record["status"] == "interrupted" else DONE
 
 
 @app.command
@@ -121,7 +121,7 @@ def sweep(
     from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
 
     output = Output(json)
-    resumed = _resume_folder(resume, out)
+    resumed = _resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
         raise experiment_file.SpecError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
@@ -136,7 +136,7 @@ def sweep(
         record = sweep_run.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
     summaries.print_sweep_summary(record, output)
     output.print_json(record)
-    return DONE
+    return INTERRUPTED if record["interrupted"] else DONE
 
 
 @app.command
@@ -223,7 +223,7 @@ def show_runs(
     from gradus.apps import runs
 
     output = Output(json)
-    listed = runs.list_runs(Path(folder))
+    listed = runs.list_runs(Path(folder).expanduser())
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])
@@ -233,15 +233,15 @@ def show_runs(
     return DONE
 
 
-def _resume_folder(resume: str | None, out: str | None) -> Path | None:
-    """Return the folder of the run to resume, or None."""
+def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
+    """Return the folder of the run that `train` or `sweep` is to resume, or None."""
     from gradus.apps import experiment_file, runs
 
     if resume is not None and out is not None:
         raise experiment_file.SpecError(
             "--resume writes to the folder of its run: leave out --out."
         )
-    return None if resume is None else runs.find_run(resume)
+    return None if resume is None else runs.find_resumable(resume, command)
 
 
 def _read_experiment(

@@ -142,11 +142,12 @@ def _readable_source(source: str) -> Iterator[str]:
     if source != "-":
         yield source
         return
-    if sys.stdin is None or sys.stdin.closed:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or stream.closed:
         raise DataError('There is no standard input to read: name a file instead of "-".')
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "standard_input.csv")
-        path.write_bytes(sys.stdin.buffer.read())
+        path.write_bytes(stream.read())
         yield str(path)
 
 
