@@ -208,7 +208,8 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     if missing:
         output.print_line(missing)
     output.print_line(f"The report is in {path}")
-    output.print_json({"run": str(opened.folder), "report": str(path)})
+    note = {"note": missing} if missing else {}
+    output.print_json({"run": str(opened.folder), "report": str(path), **note})
     return DONE
 
 
@@ -227,6 +228,9 @@ def show_runs(
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])
+        for run in listed:
+            if "error" in run:
+                output.print_line(f"{run['run']}: {run['error']}")
     else:
         output.print_line("No runs yet. To train one: gradus train digits")
     output.print_json({"runs": listed})

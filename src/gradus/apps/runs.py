@@ -12,6 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from gradus import files
 from gradus.apps import experiment_file
 from gradus.apps.experiment_file import Experiment
@@ -23,11 +26,27 @@ from gradus.errors import SavedError, nearest
 from gradus.models.model import Model
 from gradus.train import checkpoint
 
+Metrics = dict[str, float | None]  # None is a number that is not finite
+
 RUNS = "runs"
 RECORD, KIND = "run.json", "run"
 PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
 SWEEP = "sweep.toml"
+
+
+class RunRecord(Struct):
+    """The types of the entries of a run's record that gradus reads."""
+
+    status: str
+    data: str
+    task: str
+    split: str
+    metrics: Metrics
+    parts: dict[str, Metrics]
+    epochs: int
+    parameters: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -42,8 +61,18 @@ class Run:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """The results of the training: `metrics`, `split`, `parts`, `epochs`, …."""
-        return files.read_manifest(self.folder, RECORD, KIND)
+        """The results of the training: `metrics`, `split`, `parts`, `epochs`, ….
+
+        Raises:
+            SavedError: if they are missing or damaged, with the reason.
+        """
+        record = files.read_manifest(self.folder, RECORD, KIND)
+        try:
+            msgspec.convert(record, RunRecord)
+        except msgspec.ValidationError as error:
+            path = str(files.valid(self.folder, RECORD))
+            raise SavedError(f"{path!r} is damaged: {error}.") from None
+        return record
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -248,20 +277,23 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def _start_time(folder: Path) -> float | None:
     """Return the time a run's experiment was written, or None if the folder is not a run."""
-    paths = [files.valid(folder, name) for name in (experiment_file.FILE, SWEEP)]
-    return next((path.stat().st_mtime for path in paths if path.exists()), None)
+    for name in (experiment_file.FILE, SWEEP):
+        with contextlib.suppress(OSError):
+            return files.valid(folder, name).stat().st_mtime
+    return None
 
 
 def _summarize(folder: Path) -> dict[str, Any]:
-    """Return the summary of a run; its status is the error if it cannot be read."""
+    """Return the summary of a run; if it is damaged, with the reason as `error`."""
     summary: dict[str, Any] = {"run": str(folder)}
+    if not files.valid(folder, RECORD).exists():
+        return {**summary, "status": "unfinished"}
     try:
         record = Run(folder).record
     except SavedError as error:
-        finished = files.valid(folder, RECORD).exists()
-        return {**summary, "status": str(error) if finished else "unfinished"}
+        return {**summary, "status": "damaged", "error": str(error)}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: record.get(key) for key in keys}}
+    return {**summary, **{key: record[key] for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:

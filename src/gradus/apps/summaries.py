@@ -65,4 +65,4 @@ def run_row(run: dict[str, Any]) -> list[str]:
     shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
     sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
     seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
-    return [run["run"], str(run["status"])[:60], run.get("split", "-"), shown, *sizes, seconds]
+    return [run["run"], run["status"], run.get("split", "-"), shown, *sizes, seconds]
