@@ -222,9 +222,10 @@ def show_runs(
 ) -> int:
     """List the runs with their data, metrics and size."""
     from gradus.apps import runs
+    from gradus.files import user_path
 
     output = Output(json)
-    listed = runs.list_runs(Path(folder).expanduser())
+    listed = runs.list_runs(user_path(folder))
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, structs
 from gradus.apps.output import format_command
 from gradus.data.preprocessing import ONE_HOT_LIMIT
 from gradus.errors import GradusError, nearest
-from gradus.files import replacing
+from gradus.files import replacing, user_path
 
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 ClosedFraction = Annotated[float, Meta(ge=0, le=1)]
@@ -222,7 +222,7 @@ def read_settings(path: str | Path) -> Settings:
     Raises:
         SpecError: if the file is absent or not TOML.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     try:
         raw = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
@@ -237,7 +237,7 @@ def read_settings(path: str | Path) -> Settings:
 
 def absolute_source(source: str, folder: Path) -> str:
     """Return a data source as an absolute path, or a built-in name unchanged."""
-    path = folder / Path(source).expanduser()
+    path = folder / user_path(source)
     return str(path.resolve()) if path.exists() or path.suffix else source
 
 

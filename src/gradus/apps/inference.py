@@ -128,7 +128,7 @@ def check_output_path(out: str) -> Path:
     Raises:
         SavedError: for an unknown extension, or a folder that does not exist.
     """
-    path = Path(out).expanduser()
+    path = files.user_path(out)
     if path.suffix not in EXTENSIONS:
         raise SavedError(f"--out {out}: the extension must be one of {', '.join(EXTENSIONS)}.")
     if not path.parent.is_dir():

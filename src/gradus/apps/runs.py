@@ -122,7 +122,7 @@ def find_run(name: str | Path) -> Path:
     Raises:
         SavedError: if there is none, with the nearest name.
     """
-    folder = Path(name).expanduser()
+    folder = files.user_path(name)
     for candidate in (folder, Path(RUNS) / folder):
         if candidate.is_dir():
             return candidate
@@ -181,7 +181,7 @@ def hold_run(out: str | None, data: str, resume: Path | None) -> Iterator[Path]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = resume or (_numbered_folder(data) if out is None else Path(out).expanduser())
+            folder = resume or (_numbered_folder(data) if out is None else files.user_path(out))
             stack.enter_context(hold_folder(folder))
         except OSError as error:
             raise SavedError(

@@ -201,9 +201,15 @@ class Storage:
         path = Path(self.where).expanduser().absolute()
         if not path.parent.is_dir():
             raise GradusError(f"storage={self.where!r}: there is no folder {path.parent}.")
-        if "?" in str(path):
-            raise GradusError(f"storage={self.where!r}: an SQLite URL cannot contain '?'.")
-        return f"sqlite:///{path}"
+        from sqlalchemy import URL, make_url
+
+        url = URL.create("sqlite", database=str(path)).render_as_string()
+        if make_url(url).database != str(path):
+            raise GradusError(
+                f"storage={self.where!r}: SQLAlchemy before 2.1 cannot open a file with '?' in its "
+                "path: rename it, or write pip install --upgrade sqlalchemy."
+            )
+        return url
 
     @contextmanager
     def _connection_errors(self) -> Iterator[None]:
