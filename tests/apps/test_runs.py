@@ -94,6 +94,13 @@ def test_what_cannot_be_resumed(gradus, gradus_json, work):
         assert (status, words in err) == (1, True), err
 
 
+def test_a_run_is_not_resumed_with_other_settings(gradus, gradus_json):
+    gradus_json("train", "iris", *QUICK, "--out", "mine")
+    status, _, err = gradus("train", "--resume", "mine", "--seed", 7)
+    assert (status, "seed = 0, not 7" in err, "with --out" in err) == (1, True, True)
+    assert "resume to start" not in err
+
+
 # --- several at once ---------------------------------------------------------------------------
 
 
@@ -167,7 +174,7 @@ def test_a_folder_is_held_by_one_thread_at_a_time(work):
 def test_what_is_no_folder_cannot_be_held(gradus, work):
     (work / "file").touch()
     (work / "link").symlink_to("nowhere")
-    for name in ("file", "link"):
+    for name in ("file", "link", "file/run"):
         status, _, err = gradus("train", "iris", *QUICK, "--out", name)
         assert (status, "cannot be created" in err) == (1, True)
 

@@ -79,6 +79,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
     flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')
+    flags = flags.replace("leave out resume to start over", "start a new one with --out")
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 

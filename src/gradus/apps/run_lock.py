@@ -17,6 +17,7 @@ from typing import BinaryIO
 from gradus.errors import SavedError
 
 LOCK = ".lock"
+ATTEMPTS = 100  # to lock a file that others remove at the same time
 _HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # of Windows are the latter two
 
 
@@ -37,25 +38,32 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 def _acquire(folder: Path) -> BinaryIO:
     """Return the locked file of a folder, the one that others find there."""
-    path = folder / LOCK
-    while True:
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
-        except (FileExistsError, FileNotFoundError):
-            if os.path.lexists(folder) and not folder.is_dir():
+            file = (folder / LOCK).open("ab")
+        except (FileExistsError, FileNotFoundError):  # the folder may be removed at this moment
+            if attempt == ATTEMPTS:
                 raise
-            continue  # the folder was removed at this moment
+            continue
         if not _lock(file.fileno()):
             file.close()
-            raise SavedError(
-                f"{str(folder)!r} is in use: another process trains there. Wait until it has "
-                "ended, or choose another folder with --out."
-            )
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
+            break
+        if _is_in(folder, file):
+            return file
         file.close()  # its last holder has removed it
+    raise SavedError(
+        f"{str(folder)!r} is in use: another process trains there. Wait until it has ended, or "
+        "choose another folder with --out."
+    )
+
+
+def _is_in(folder: Path, file: BinaryIO) -> bool:
+    """Whether an open file is the one in a folder."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _release(file: BinaryIO, folder: Path) -> None:

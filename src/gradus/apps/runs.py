@@ -239,7 +239,8 @@ def discard_run(folder: Path) -> None:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         elif entry.name != LOCK:
-            entry.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:

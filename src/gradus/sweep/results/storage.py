@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import GradusError
+from gradus.files import user_path
 from gradus.hyperparameters import Hyperparameter
 from gradus.optional import import_optional, quiet_optuna
 from gradus.space import Choice, Value
@@ -198,7 +199,7 @@ class Storage:
     def _database_url(self) -> str:
         if "://" in self.where:
             return self.where
-        path = Path(self.where).expanduser().absolute()
+        path = user_path(self.where).absolute()
         if not path.parent.is_dir():
             raise GradusError(f"storage={self.where!r}: there is no folder {path.parent}.")
         from sqlalchemy import URL, make_url
