@@ -104,15 +104,25 @@ def test_a_run_is_not_resumed_with_other_settings(gradus, gradus_json):
 # --- several at once ---------------------------------------------------------------------------
 
 
-def start(*arguments):
-    code = "import sys; from gradus.apps.cli import main; sys.exit(main(sys.argv[1:]))"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture
+def start():
+    """Start a command in a process of its own; those that still run at the end are killed."""
+    processes = []
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "gradus", *map(str, arguments)]
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 @pytest.mark.slow
-def test_of_two_trainings_into_one_folder_one_wins(work):
+def test_of_two_trainings_into_one_folder_one_wins(start, work):
     both = [start("train", "iris", *QUICK, "--out", "mine") for _ in range(2)]
     errors = [process.communicate()[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], errors
@@ -122,7 +132,7 @@ def test_of_two_trainings_into_one_folder_one_wins(work):
 
 
 @pytest.mark.slow
-def test_trainings_at_once_get_different_numbers(work):
+def test_trainings_at_once_get_different_numbers(start, work):
     both = [start("train", "iris", *QUICK) for _ in range(2)]
     errors = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
@@ -130,7 +140,7 @@ def test_trainings_at_once_get_different_numbers(work):
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_no_lock(gradus, work):
+def test_a_killed_process_leaves_no_lock(gradus, start, work):
     killed = start("train", "iris", "--epochs", 10**6, "--patience", 0, "--out", "mine")
     while not (work / "mine" / "experiment.toml").exists():
         time.sleep(0.02)

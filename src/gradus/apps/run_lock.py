@@ -54,7 +54,7 @@ def _acquire(folder: Path) -> BinaryIO:
         file.close()  # its last holder has removed it
     raise SavedError(
         f"{str(folder)!r} is in use: another process trains there. Wait until it has ended, or "
-        "choose another folder with --out."
+        "start another run with --out."
     )
 
 
