@@ -3,7 +3,8 @@
 New files are written to a folder inside the folder. When they are complete and synced to the disk,
 one rename marks them as valid; then each is moved into place. Readers look for a file among those
 marked as valid first. So at any time, even after `kill -9` or a power failure, a reader sees either
-all of the old content or all of the new one, and other files in the folder stay untouched.
+all of the old content or all of the new one, and other files in the folder stay untouched. A folder
+may be in the user's home: "~/runs".
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ FORMAT = 1  # of saved files; a reader rejects a higher one
 _WRITING, _VALID = ".writing", ".valid"
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path with a leading "~" replaced by the home folder; "~$a.csv" is only a name."""
+    return Path(os.path.expanduser(path))
+
+
 @contextlib.contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Yield an empty folder for new files, which replace those of `folder` when the block ends.
@@ -37,6 +43,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     Raises:
         SavedError: if the files cannot be written, with the reason.
     """
+    folder = user_path(folder)
     writing = folder / _WRITING
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +69,7 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 def valid(folder: Path, name: str) -> Path:
     """Return the path of the valid file `name` of a folder, whether it exists or not."""
+    folder = user_path(folder)
     moving = folder / _VALID / name
     return moving if moving.exists() else folder / name
 
@@ -83,6 +91,7 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
     Raises:
         SavedError: if the folder is not of this kind, or was written by a newer version.
     """
+    folder = user_path(folder)
     if not folder.is_dir():
         reason = "is a file, not a folder" if folder.exists() else "does not exist"
         raise SavedError(f"There is no {kind} at {str(folder)!r}: it {reason}.")

@@ -39,6 +39,7 @@ def check(gradus, status, words, *arguments):
         (["--optimizer", "adam", "--momentum", "0.9"], ["momentum"]),
         (["--schedule", "cosin"], ["'cosine'"]),
         (["--metrics", "acuracy"], ["'accuracy'"]),
+        (["--metrics", "accuracy,mae"], ["--metrics mae", "3 classes", "accuracy, auc", "recall"]),
         (["--epoch", "3"], ["--epochs"]),
         (["--task", "rank"], ["regression"]),
         (["--resume", ".", "--out", "x"], ["--out"]),
@@ -47,6 +48,15 @@ def check(gradus, status, words, *arguments):
 def test_bad_usage_is_2(gradus, work, flags, words):
     check(gradus, 2, words, "train", "iris", *flags)
     assert not list((work / "runs").glob("*")) if (work / "runs").exists() else True
+
+
+def test_metrics_of_classes_do_not_apply_to_numbers(gradus, work):
+    rows = [f"{k},{k * k}.5" for k in range(40)]
+    (work / "curve.csv").write_text("\n".join(["x,y", *rows]))
+    words = ["--metrics accuracy", "numbers", "mean_absolute_error", "r2"]
+    check(gradus, 2, words, "train", "curve.csv", "--target", "y", "--metrics", "r2,mae,accuracy")
+    check(gradus, 2, ["3 classes"], "sweep", "iris", "--metrics", "r2")
+    assert list((work / "runs").iterdir()) == []
 
 
 def test_other_bad_usage(gradus):
@@ -187,7 +197,7 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_run, "train_run", stop)
-    check(gradus, 1, ["Interrupted"], "train", "iris")
+    check(gradus, 130, ["Interrupted"], "train", "iris")
 
 
 def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):

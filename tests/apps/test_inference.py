@@ -97,6 +97,41 @@ def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
     assert f"accuracy {format_value(by_name[run]['metrics']['accuracy'])}" in out
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: "[]", "no settings"),
+        (lambda text: text[:90], "cut short"),
+        (lambda text: json.dumps(json.loads(text) | {"seconds": None}), "$.seconds"),
+        (lambda text: json.dumps(json.loads(text) | {"metrics": "good"}), "$.metrics"),
+        (lambda text: json.dumps({**json.loads(text), "split": [1]}), "$.split"),
+        (lambda text: text.replace('"epochs"', '"eras"'), "epochs"),
+    ],
+)
+def test_a_damaged_run_is_listed_with_the_reason(gradus, gradus_json, work, change, words):
+    record = {
+        "kind": "run", "format": 1, "status": "finished", "data": "iris", "task": "multiclass",
+        "split": "validation", "metrics": {"accuracy": 0.5, "loss": None}, "epochs": 2,
+        "parts": {"validation": {"accuracy": 0.5}}, "parameters": 9, "seconds": 1,
+    }  # fmt: skip
+    for name in ("bad", "good"):
+        (work / "runs" / name).mkdir(parents=True)
+        (work / "runs" / name / "experiment.toml").write_text('data = "iris"\n')
+        (work / "runs" / name / "run.json").write_text(json.dumps(record))
+    bad = work / "runs" / "bad" / "run.json"
+    bad.write_text(change(bad.read_text()))
+    status, out, err = gradus("runs")
+    assert status == 0, err
+    by_name = {entry["run"]: entry for entry in gradus_json("runs")["runs"]}
+    assert by_name["runs/good"]["epochs"] == 2
+    assert by_name["runs/bad"]["status"] == "damaged"
+    assert words in by_name["runs/bad"]["error"]
+    assert f"runs/bad: {by_name['runs/bad']['error']}" in out
+    assert "accuracy 0.5000" in out
+    status, _, err = gradus("report", "bad")
+    assert (status, words in err) == (1, True)
+
+
 def test_no_runs_are_no_error(gradus, gradus_json):
     assert gradus_json("runs") == {"runs": []}
     assert gradus("runs", "nowhere")[0] == 1
@@ -109,6 +144,13 @@ def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run,
     assert gradus_json("report", run)["report"] == f"{run}/report.html"
     assert "Confusion matrix" in page.read_text()
     flowers.unlink()
+    before = page.read_bytes()
+    status, out, _ = gradus("report", run)
+    assert status == 0
+    assert "stays as it was" in out
+    assert str(flowers) in gradus_json("report", run)["note"]
+    assert page.read_bytes() == before
+    page.unlink()
     status, out, _ = gradus("report", run)
     assert status == 0
     assert "left out" in out

@@ -212,7 +212,7 @@ def test_an_interrupted_sweep_keeps_what_has_finished_and_resumes(
     with monkeypatch.context() as patch:
         patch.setattr(SweepProgress, "__call__", interrupt)
         status, out, err = gradus("sweep", file, "--out", "mine")
-    assert status == 0, err
+    assert status == 130, err
     assert "gradus sweep --resume mine" in out
     assert "Interrupted after" in err
     rest = gradus_json("sweep", "--resume", "mine", "--quiet")
@@ -232,7 +232,10 @@ def test_an_interrupted_sweep_without_results_leaves_nothing(gradus, work, monke
 
     monkeypatch.setattr(SweepProgress, "__enter__", stop)
     status, _, err = gradus("sweep", "iris", *QUICK)
-    assert (status, "Interrupted before the first trial had finished: nothing" in err) == (1, True)
+    assert (status, "Interrupted before the first trial had finished: nothing" in err) == (
+        130,
+        True,
+    )
     assert not list((work / "runs").glob("*"))
 
 

@@ -126,16 +126,17 @@ def test_interrupted_training_keeps_its_best_and_resumes_exactly(
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingProgress, "__call__", interrupt)
-        status, out, _ = gradus("train", "digits", *settings, "--out", "mine")
-    assert status == 0
+        status, out, err = gradus("train", "digits", *settings, "--out", "mine")
+    assert status == 130
     assert "gradus train --resume mine" in out
+    assert "call fit" not in err
     broken = json.loads((work / "mine" / "run.json").read_text())
     assert broken["status"] == "interrupted"
     assert 1 <= broken["epochs"] < 12
     rest = gradus_json("train", "mine/experiment.toml", "--resume", "mine")
     assert rest["run"] == "mine"
     assert rest["parts"] == whole["parts"]
-    assert rest["epochs"] == 12
+    assert (rest["epochs"], rest["status"]) == (12, "finished")
     weights = [(work / run / "weights.safetensors").read_bytes() for run in (whole["run"], "mine")]
     assert weights[0] == weights[1]
 

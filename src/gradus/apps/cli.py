@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
 from gradus.apps.output import Json, Output, format_value, with_flag_names
 from gradus.errors import GradusError
 
-DONE, FAILED, BAD_USAGE = 0, 1, 2
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 TRACEBACK = "GRADUS_TRACEBACK"
 
 DataArgument = Annotated[
@@ -79,7 +80,7 @@ def train(
     from gradus.apps import experiment_file, train_run
 
     output = Output(json)
-    resumed = _resume_folder(resume, out)
+    resumed = _resume_folder(resume, out, "train")
     if data is None and resumed is None:
         raise experiment_file.SpecError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
@@ -89,7 +90,7 @@ def train(
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
     summaries.print_training_summary(record, output)
     output.print_json(record)
-    return DONE
+    return INTERRUPTED if record["status"] == "interrupted" else DONE
 
 
 @app.command
@@ -120,7 +121,7 @@ def sweep(
     from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
 
     output = Output(json)
-    resumed = _resume_folder(resume, out)
+    resumed = _resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
         raise experiment_file.SpecError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
@@ -135,7 +136,7 @@ def sweep(
         record = sweep_run.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
     summaries.print_sweep_summary(record, output)
     output.print_json(record)
-    return DONE
+    return INTERRUPTED if record["interrupted"] else DONE
 
 
 @app.command
@@ -207,7 +208,8 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     if missing:
         output.print_line(missing)
     output.print_line(f"The report is in {path}")
-    output.print_json({"run": str(opened.folder), "report": str(path)})
+    note = {"note": missing} if missing else {}
+    output.print_json({"run": str(opened.folder), "report": str(path), **note})
     return DONE
 
 
@@ -220,27 +222,31 @@ def show_runs(
 ) -> int:
     """List the runs with their data, metrics and size."""
     from gradus.apps import runs
+    from gradus.files import user_path
 
     output = Output(json)
-    listed = runs.list_runs(Path(folder))
+    listed = runs.list_runs(user_path(folder))
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])
+        for run in listed:
+            if "error" in run:
+                output.print_line(f"{run['run']}: {run['error']}")
     else:
         output.print_line("No runs yet. To train one: gradus train digits")
     output.print_json({"runs": listed})
     return DONE
 
 
-def _resume_folder(resume: str | None, out: str | None) -> Path | None:
-    """Return the folder of the run to resume, or None."""
+def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
+    """Return the folder of the run that `train` or `sweep` is to resume, or None."""
     from gradus.apps import experiment_file, runs
 
     if resume is not None and out is not None:
         raise experiment_file.SpecError(
             "--resume writes to the folder of its run: leave out --out."
         )
-    return None if resume is None else runs.find_run(resume)
+    return None if resume is None else runs.find_resumable(resume, command)
 
 
 def _read_experiment(
@@ -258,12 +264,22 @@ def _read_experiment(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 (failed) or 2 (bad usage).
+    """Run a command and return its exit status: 0, 1 (failed), 2 (bad usage) or 130 (Ctrl-C).
 
     Args:
         argv: the arguments; those of the process if None.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with streams.all_writable():
+            return _run_command(arguments)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return FAILED
+
+
+def _run_command(arguments: list[str]) -> int:
+    """Run a command, print its error if it fails, and return its exit status."""
     try:
         returned = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
@@ -277,11 +293,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gradus.apps.experiment_file import SpecError
 
         return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        return FAILED
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt as error:
-        return _fail(arguments, str(error) or "Interrupted.", FAILED)
+        return _fail(arguments, str(error) or "Interrupted.", INTERRUPTED)
     except MemoryError:
         return _fail(arguments, "Out of memory.", FAILED)
     except Exception as error:

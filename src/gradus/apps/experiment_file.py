@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from gradus.apps.output import format_command
 from gradus.data.preprocessing import ONE_HOT_LIMIT
 from gradus.errors import GradusError, nearest
-from gradus.files import replacing
+from gradus.files import replacing, user_path
 
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 ClosedFraction = Annotated[float, Meta(ge=0, le=1)]
@@ -221,7 +222,7 @@ def read_settings(path: str | Path) -> Settings:
     Raises:
         SpecError: if the file is absent or not TOML.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         raw = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
@@ -236,7 +237,7 @@ def read_settings(path: str | Path) -> Settings:
 
 def absolute_source(source: str, folder: Path) -> str:
     """Return a data source as an absolute path, or a built-in name unchanged."""
-    path = folder / Path(source).expanduser()
+    path = folder / user_path(source)
     return str(path.resolve()) if path.exists() or path.suffix else source
 
 
@@ -313,8 +314,9 @@ def _reject_spaces(raw: Mapping[str, Any], where: str, path: str = "") -> None:
     for key, value in raw.items():
         kind = space_kind(value)
         if kind or (key == "sweep" and not path):
+            command = format_command("sweep", where)
             problem = f"{path}{key} is a space, {kind} = {value[kind]}" if kind else "[sweep]"
-            raise SpecError(f"{where}: {problem}: to try many settings, run gradus sweep {where}")
+            raise SpecError(f"{where}: {problem}: to try many settings, run {command}")
         if isinstance(value, Mapping):
             _reject_spaces(value, where, f"{path}{key}.")
 

@@ -15,6 +15,7 @@ from gradus import files
 from gradus.apps.evaluation import evaluate_in_units
 from gradus.apps.experiment_file import absolute_source
 from gradus.apps.model_builder import decide_classes
+from gradus.apps.output import print_table_file
 from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
 from gradus.data import Dataset, TablePreprocessor, Target, load
@@ -109,7 +110,7 @@ def write_predictions(columns: Columns, out: str | None) -> None:
 
     frame = pl.DataFrame({name: values.tolist() for name, values in columns.items()})
     if out is None or out == "-":
-        sys.stdout.write(frame.write_csv())
+        print_table_file(frame.write_csv())
         return
     path = check_output_path(out)
     try:
@@ -127,7 +128,7 @@ def check_output_path(out: str) -> Path:
     Raises:
         SavedError: for an unknown extension, or a folder that does not exist.
     """
-    path = Path(out).expanduser()
+    path = files.user_path(out)
     if path.suffix not in EXTENSIONS:
         raise SavedError(f"--out {out}: the extension must be one of {', '.join(EXTENSIONS)}.")
     if not path.parent.is_dir():
@@ -141,9 +142,12 @@ def _readable_source(source: str) -> Iterator[str]:
     if source != "-":
         yield source
         return
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or stream.closed:
+        raise DataError('There is no standard input to read: name a file instead of "-".')
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "standard_input.csv")
-        path.write_bytes(sys.stdin.buffer.read())
+        path.write_bytes(stream.read())
         yield str(path)
 
 

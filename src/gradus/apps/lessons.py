@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -32,11 +31,12 @@ def lesson(
     gradus lesson xor
     """
     from gradus.apps.runs import finite_or_none
+    from gradus.files import user_path
     from gradus.lessons import site, terminal
     from gradus.lessons.page import Page
 
     opened = _find_lesson(name, data)
-    folder = site.make_folder(Path(out))
+    folder = site.make_folder(user_path(out))
     output, stream = Output(json), sys.stderr if json else sys.stdout
     terminal.print_lesson(opened.title, opened.text, stream)
     started, page = time.perf_counter(), Page(stream=stream)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from gradus.apps.experiment_file import AugmentationSection, Experiment, SpecError, suggest_choice
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
-from gradus.errors import GradusError, unknown
+from gradus.errors import GradusError, ShapeError, unknown
 from gradus.models.mlp import mlp
 from gradus.models.model import Model
 from gradus.nn import activations, initializers
@@ -21,8 +23,11 @@ from gradus.nn.layers.augmentation import RandomFlip, RandomRotation, RandomTran
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.embedding import ColumnEmbedding
 from gradus.nn.layers.reshaping import Flatten, Rescaling
-from gradus.objectives import losses
+from gradus.objectives import losses, metrics
 from gradus.objectives.loss import Loss
+from gradus.objectives.loss import registry as loss_registry
+from gradus.objectives.metric import Metric
+from gradus.objectives.metric import registry as metric_registry
 from gradus.objectives.penalties import L1L2
 from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
@@ -163,6 +168,52 @@ def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
     if target.outputs == 2:
         return 1, loss.link or ("sigmoid" if loss.kind == "values" else None)
     return target.outputs, loss.link or ("softmax" if loss.kind == "values" else None)
+
+
+def check_metrics(names: Iterable[str], loss: Loss, target: Target, y: np.ndarray) -> None:
+    """Check that metrics apply to the targets, before any training.
+
+    Args:
+        names: of the metrics.
+        loss: the training loss.
+        target: the fitted target.
+        y: some targets, encoded for the loss.
+
+    Raises:
+        SpecError: for one that is unknown or does not apply, with those that do.
+    """
+    units, _ = output_layer(loss, target)
+    applies = functools.partial(_applies, target=target, y=y, units=units)
+    try:
+        unfit = [name for name in names if not applies(metrics.get(name, loss))]
+    except GradusError as error:
+        raise SpecError(str(error)) from None
+    if unfit:
+        fitting = [name for name in _metric_names() if applies(metrics.get(name, loss))]
+        kind = "numbers" if target.task == "regression" else f"{target.outputs} classes"
+        raise SpecError(
+            f"metrics={unfit[0]!r} does not apply to {kind} with the loss {loss.name!r}. Those "
+            f"that do: {', '.join(fitting)}."
+        )
+
+
+def _applies(metric: Metric, target: Target, y: np.ndarray, units: int) -> bool:
+    """Whether a metric can be computed from targets and outputs, and means something."""
+    if target.task == "regression":
+        is_loss = isinstance(metric, metrics.LossMetric) and metric.loss.kind == "values"
+        return is_loss or isinstance(metric, metrics.R2Score)
+    count = len(y)
+    try:
+        jax.eval_shape(metric.update, y, np.ones((count, units), np.float32), np.ones(count))
+    except ShapeError:
+        return False
+    return True
+
+
+def _metric_names() -> list[str]:
+    """Return the names of all metrics and losses, without aliases."""
+    registries = (metric_registry, loss_registry)
+    return sorted(n for known in registries for n in known if known.name_of(known.find(n)) == n)
 
 
 def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:

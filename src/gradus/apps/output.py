@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -43,8 +45,33 @@ class Output:
         if self.json:
             import msgspec
 
-            sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
+            text = msgspec.json.encode(content).decode()
+            sys.stdout.write(_encodable_json(text, sys.stdout.encoding or "utf-8") + "\n")
             sys.stdout.flush()
+
+
+def format_command(*words: object) -> str:
+    """Return a `gradus` command that can be pasted into a shell, whatever its words contain."""
+    return shlex.join(["gradus", *map(str, words)])
+
+
+def print_table_file(text: str) -> None:
+    """Print a table as CSV to standard output, in UTF-8 as in a file; a terminal gets text."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        sys.stdout.write(text)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+
+def _encodable_json(text: str, encoding: str) -> str:
+    """Return JSON with escapes where the encoding lacks a character."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return text
 
 
 def with_flag_names(message: str) -> str:
@@ -52,6 +79,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
     flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')
+    flags = flags.replace("leave out resume to start over", "start a new one with --out")
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 

@@ -56,14 +56,17 @@ def write_page(
 def rewrite_page(run: runs.Run) -> tuple[Path, str]:
     """Rewrite `report.html`; return its path and a sentence on what is missing from it, or "".
 
-    The figures of predictions need the data that the run was trained on.
+    The figures of predictions need the data that the run was trained on. If these cannot be read,
+    an existing report stays as it is.
     """
     try:
         prepared = prepare(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
-        parts = run.record["parts"]
+        path = run.folder / runs.REPORT
+        if path.exists():
+            return path, f"The data cannot be read, so the report stays as it was: {error}"
         missing = f"The data cannot be read, so their figures are left out: {error}"
-        return write_page(run, run.model, parts, None, None), missing
+        return write_page(run, run.model, run.record["parts"], None, None), missing
     parts = {
         name: evaluate_in_units(run.model, x, y, run.target)
         for name, (x, y) in prepared.parts.items()

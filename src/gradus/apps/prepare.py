@@ -14,7 +14,13 @@ from msgspec import structs
 from gradus.apps import defaults
 from gradus.apps.defaults import DataSummary
 from gradus.apps.experiment_file import Experiment, SpecError
-from gradus.apps.model_builder import augmentation_layers, encode_targets, input_layers, make_loss
+from gradus.apps.model_builder import (
+    augmentation_layers,
+    check_metrics,
+    encode_targets,
+    input_layers,
+    make_loss,
+)
 from gradus.data import (
     ArrayPreprocessor,
     Dataset,
@@ -149,7 +155,8 @@ def prepare_split(
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
-    x, target = parts["training"][0], require_target(fitted.target)
+    (x, y), target = parts["training"], require_target(fitted.target)
+    check_metrics(experiment.metrics or (), loss, target, y[:2])
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
     notes = list(dict.fromkeys([*training.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from gradus import files
 from gradus.apps import experiment_file
 from gradus.apps.experiment_file import Experiment
+from gradus.apps.output import format_command
+from gradus.apps.run_lock import LOCK, hold_folder
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
 from gradus.models.model import Model
+from gradus.train import checkpoint
+
+Metrics = dict[str, float | None]  # None is a number that is not finite
 
 RUNS = "runs"
 RECORD, KIND = "run.json", "run"
 PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
 SWEEP = "sweep.toml"
+
+
+class RunRecord(Struct):
+    """The types of the entries of a run's record that gradus reads."""
+
+    status: str
+    data: str
+    task: str
+    split: str
+    metrics: Metrics
+    parts: dict[str, Metrics]
+    epochs: int
+    parameters: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -38,8 +61,18 @@ class Run:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """The results of the training: `metrics`, `split`, `parts`, `epochs`, …."""
-        return files.read_manifest(self.folder, RECORD, KIND)
+        """The results of the training: `metrics`, `split`, `parts`, `epochs`, ….
+
+        Raises:
+            SavedError: if they are missing or damaged, with the reason.
+        """
+        record = files.read_manifest(self.folder, RECORD, KIND)
+        try:
+            msgspec.convert(record, RunRecord)
+        except msgspec.ValidationError as error:
+            path = str(files.valid(self.folder, RECORD))
+            raise SavedError(f"{path!r} is damaged: {error}.") from None
+        return record
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -73,17 +106,11 @@ def open_run(name: str | Path) -> Run:
         SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
     """
     folder = find_run(name)
-    run = Run(folder)
-    finished = files.valid(folder, RECORD).exists()
-    if not finished and files.valid(folder, SWEEP).exists():
+    run, kind = Run(folder), _kind(folder)
+    if kind is not None and not files.valid(folder, RECORD).exists():
         raise SavedError(
-            f"The sweep of {str(folder)!r} has not finished. To resume it: gradus sweep --resume "
-            f"{folder}"
-        )
-    if not finished and files.valid(folder, experiment_file.FILE).exists():
-        raise SavedError(
-            f"The training of {str(folder)!r} has not finished. To resume it: gradus train "
-            f"--resume {folder}"
+            f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
+            f"finished. To resume it: {format_command(kind, '--resume', folder)}"
         )
     run.record  # noqa: B018 - reading it is the check
     return run
@@ -95,7 +122,7 @@ def find_run(name: str | Path) -> Path:
     Raises:
         SavedError: if there is none, with the nearest name.
     """
-    folder = Path(name).expanduser()
+    folder = files.user_path(name)
     for candidate in (folder, Path(RUNS) / folder):
         if candidate.is_dir():
             return candidate
@@ -105,44 +132,98 @@ def find_run(name: str | Path) -> Path:
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
 
 
-def make_run_folder(out: str | None, data: str) -> Path:
-    """Create and return an empty folder for a run: `out`, or the next free `runs/<data>-<n>`.
+def find_resumable(name: str | Path, kind: str) -> Path:
+    """Return the folder of the training ("train"), or of the sweep ("sweep"), to resume.
 
     Raises:
-        SavedError: if `out` is not empty, or the folder cannot be created.
+        SavedError: if there is none, or it cannot be resumed, with the command to write instead.
     """
-    try:
-        if out is not None:
-            folder = Path(out).expanduser()
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise SavedError(
-                    f"{str(folder)!r} is not empty, and a run never overwrites files: choose "
-                    f"another --out, or resume the run in it: --resume {folder}"
-                )
-            return folder
-        stem = Path(data).name.split(".")[0] or "run"
-        Path(RUNS).mkdir(exist_ok=True)
-        numbers = (
-            int(p.name.removeprefix(f"{stem}-"))
-            for p in Path(RUNS).glob(f"{stem}-*")
-            if p.name.removeprefix(f"{stem}-").isdecimal()
-        )
-        number = max(numbers, default=0) + 1
-        while True:  # another process may take the same number at the same time
-            folder = Path(RUNS) / f"{stem}-{number}"
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return folder
-    except OSError as error:
-        where = out or RUNS
+    folder = find_run(name)
+    found = _kind(folder)
+    if found is None:
         raise SavedError(
-            f"The run folder cannot be created in {where!r}: {error.strerror}. Choose another with "
-            "--out DIR."
-        ) from None
+            f"{str(folder)!r} contains no run to resume. To make one there: "
+            f"{format_command(kind, 'DATA', '--out', folder)}"
+        )
+    if found != kind:
+        raise SavedError(
+            f"{str(folder)!r} is the folder of a {'sweep' if found == 'sweep' else 'training'}. "
+            f"To resume it: {format_command(found, '--resume', folder)}"
+        )
+    if kind == "train" and files.valid(folder, RECORD).exists() and not has_checkpoint(folder):
+        again = format_command("train", folder / experiment_file.FILE)
+        raise SavedError(f"{str(folder)!r} has lost its checkpoint. To train it again: {again}")
+    return folder
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run can resume from a checkpoint; one that was killed early has none."""
+    return files.valid(folder / CHECKPOINT, checkpoint.MANIFEST).exists()
+
+
+def _kind(folder: Path) -> str | None:
+    """Return the command that made the run in a folder, "train" or "sweep"; None if none did."""
+    kinds = {"sweep": SWEEP, "train": experiment_file.FILE}
+    return next((kind for kind, name in kinds.items() if files.valid(folder, name).exists()), None)
+
+
+@contextlib.contextmanager
+def hold_run(out: str | None, data: str, resume: Path | None) -> Iterator[Path]:
+    """Yield the folder of a run, in which no other process trains within the block.
+
+    Args:
+        out: an empty or new folder; None for the next free `runs/<data>-<n>`.
+        data: the source of the data.
+        resume: the folder of a run to resume, instead of a new one.
+
+    Raises:
+        SavedError: if the folder is in use, is not empty, or cannot be created or written.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = resume or (_numbered_folder(data) if out is None else files.user_path(out))
+            stack.enter_context(hold_folder(folder))
+        except OSError as error:
+            raise SavedError(
+                f"The run folder cannot be created in {str(resume or out or RUNS)!r}: "
+                f"{error.strerror}. Choose another with --out DIR."
+            ) from None
+        if resume is None:
+            _check_empty(folder)
+        yield folder
+
+
+def _numbered_folder(data: str) -> Path:
+    """Create and return the next free folder `runs/<data>-<n>`."""
+    stem = Path(data).name.split(".")[0] or "run"
+    Path(RUNS).mkdir(exist_ok=True)
+    names = (path.name.rpartition("-") for path in Path(RUNS).iterdir())
+    taken = (int(number) for name, _, number in names if name == stem and number.isdecimal())
+    number = max(taken, default=0) + 1
+    while True:
+        folder = Path(RUNS, f"{stem}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another process has just taken the number
+            number += 1
+        else:
+            return folder
+
+
+def _check_empty(folder: Path) -> None:
+    """Check that a folder that this process holds contains nothing else.
+
+    Raises:
+        SavedError: with the command to resume the run in it.
+    """
+    if all(entry.name == LOCK for entry in folder.iterdir()):
+        return
+    kind = _kind(folder)
+    hint = f", or resume the run in it: {format_command(kind, '--resume', folder)}" if kind else ""
+    raise SavedError(
+        f"{str(folder)!r} is not empty, and a run never overwrites files: choose another "
+        f"--out{hint}"
+    )
 
 
 def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
@@ -153,9 +234,13 @@ def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
 
 
 def discard_run(folder: Path) -> None:
-    """Remove the folder of a training that failed before its first checkpoint."""
-    if not (folder / CHECKPOINT).exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    """Empty the folder of a new run that has failed, which is then removed as it is released."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
@@ -193,20 +278,23 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def _start_time(folder: Path) -> float | None:
     """Return the time a run's experiment was written, or None if the folder is not a run."""
-    paths = [files.valid(folder, name) for name in (experiment_file.FILE, SWEEP)]
-    return next((path.stat().st_mtime for path in paths if path.exists()), None)
+    for name in (experiment_file.FILE, SWEEP):
+        with contextlib.suppress(OSError):
+            return files.valid(folder, name).stat().st_mtime
+    return None
 
 
 def _summarize(folder: Path) -> dict[str, Any]:
-    """Return the summary of a run; its status is the error if it cannot be read."""
+    """Return the summary of a run; if it is damaged, with the reason as `error`."""
     summary: dict[str, Any] = {"run": str(folder)}
+    if not files.valid(folder, RECORD).exists():
+        return {**summary, "status": "unfinished"}
     try:
         record = Run(folder).record
     except SavedError as error:
-        finished = files.valid(folder, RECORD).exists()
-        return {**summary, "status": str(error) if finished else "unfinished"}
+        return {**summary, "status": "damaged", "error": str(error)}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: record.get(key) for key in keys}}
+    return {**summary, **{key: record[key] for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradus.apps.output import Output, format_value
+from gradus.apps.output import Output, format_command, format_value
 
 
 def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
@@ -25,10 +25,10 @@ def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
         f"The best by {monitor} is the run {run}; open {run}/sweep.html to see all trials."
     )
     if record["interrupted"]:
-        arguments = f"--resume {run}" if record["resumable"] else f"{run}/sweep.toml"
-        output.print_line(f"Interrupted. To resume: gradus sweep {arguments}")
+        words = ["--resume", run] if record["resumable"] else [f"{run}/sweep.toml"]
+        output.print_line(f"Interrupted. To resume: {format_command('sweep', *words)}")
     else:
-        output.print_line(f"Next: gradus predict {run} DATA --out predictions.csv")
+        _print_next_command(run, output)
 
 
 def print_training_summary(record: dict[str, Any], output: Output) -> None:
@@ -40,9 +40,15 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted":
-        output.print_line(f"Interrupted. To resume: gradus train --resume {run}")
+        output.print_line(f"Interrupted. To resume: {format_command('train', '--resume', run)}")
     else:
-        output.print_line(f"Next: gradus predict {run} DATA --out predictions.csv")
+        _print_next_command(run, output)
+
+
+def _print_next_command(run: str, output: Output) -> None:
+    """Print the command that uses a run."""
+    command = format_command("predict", run, "DATA", "--out", "predictions.csv")
+    output.print_line(f"Next: {command}")
 
 
 def _print_metrics(record: dict[str, Any], output: Output) -> None:
@@ -62,4 +68,4 @@ def run_row(run: dict[str, Any]) -> list[str]:
     shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
     sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
     seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
-    return [run["run"], str(run["status"])[:60], run.get("split", "-"), shown, *sizes, seconds]
+    return [run["run"], run["status"], run.get("split", "-"), shown, *sizes, seconds]

@@ -19,6 +19,7 @@ from msgspec import structs
 from gradus import files
 from gradus.apps import experiment_file, runs
 from gradus.apps.experiment_file import Settings, SweepSection
+from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData
 from gradus.apps.spaces import to_toml
 from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
@@ -80,17 +81,19 @@ def sweep_run(
     for line in setup.describe():
         print_line(line)
     print_line("")
-    folder = resume or runs.make_run_folder(out, setup.prepared.experiment.data)
-    with contextlib.nullcontext() if resume else _discarding_empty(folder, sweep):
+    with (
+        runs.hold_run(out, setup.prepared.experiment.data, resume) as folder,
+        _saying_what_is_left(folder, sweep, new=resume is None),
+    ):
         if resume is None:
             _write_settings(folder, setup.raw, setup.section)
         sweep.storage = _open_storage(folder, setup.section)
         with _plain_warnings():
             _fit_trials(setup, verbose)
         sweep.require_a_score()
-    with _naming_resume(folder, sweep):
-        _write_settings(folder, setup.raw, setup.section)
-        return _write_best(setup, folder, started, print_line)
+        with _naming_resume(folder, sweep):
+            _write_settings(folder, setup.raw, setup.section)
+            return _write_best(setup, folder, started, print_line)
 
 
 # --- training ----------------------------------------------------------------------------------
@@ -186,16 +189,17 @@ def _plain_warnings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _discarding_empty(folder: Path, sweep: Sweep) -> Iterator[None]:
-    """Remove a new folder if no trial has ended."""
+def _saying_what_is_left(folder: Path, sweep: Sweep, new: bool) -> Iterator[None]:
+    """Discard a new run if it fails before a trial has ended; have Ctrl-C say how to go on."""
     try:
         yield
     except BaseException as error:
-        if any(trial.status != WAITING for trial in sweep.trials):
-            raise
-        runs.discard_run(folder)
+        left = f"Interrupted.{_resume_hint(' To resume:', folder, sweep)}"
+        if new and all(trial.status == WAITING for trial in sweep.trials):
+            runs.discard_run(folder)
+            left = NO_TRIALS
         if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(NO_TRIALS) from None
+            raise KeyboardInterrupt(left) from None
         raise
 
 
@@ -205,8 +209,14 @@ def _naming_resume(folder: Path, sweep: Sweep) -> Iterator[None]:
     try:
         yield
     except SavedError as error:
-        hint = f" Then run gradus sweep --resume {folder}; it does not repeat stored trials."
-        raise SavedError(f"{error}{hint if sweep.storage else ''}") from None
+        hint = _resume_hint(" No stored trial is repeated by", folder, sweep)
+        raise SavedError(f"{error}{hint}") from None
+
+
+def _resume_hint(words: str, folder: Path, sweep: Sweep) -> str:
+    """Return words and the command that resumes the sweep, or "" if no trial is stored."""
+    command = format_command("sweep", "--resume", folder)
+    return f"{words} {command}" if sweep.storage else ""
 
 
 def _write_best(
@@ -218,7 +228,7 @@ def _write_best(
     model, prepared = _best_model(sweep, best, setup.configurator, print_line)
     runs.start_run(folder, prepared.experiment, prepared.preprocessor)
     if sweep.cv:  # each model of the trial has left out a fold
-        fit_model(model, prepared, folder, None, False)
+        fit_model(model, prepared, folder, resume=False, verbose=False)
     extra = {
         "best": sweep.best_settings,
         "score": best.score,
@@ -246,11 +256,12 @@ def _write_best(
 
 def _commands(folder: Path) -> list[str]:
     """Return the commands that use the best run."""
+    experiment = folder / experiment_file.FILE
     return [
-        f"gradus predict {folder} DATA --out predictions.csv",
-        f"gradus evaluate {folder} DATA",
-        f"gradus train {folder}/{experiment_file.FILE}    # repeat the best settings",
-        f"gradus sweep --resume {folder} --trials 256    # more trials",
+        format_command("predict", folder, "DATA", "--out", "predictions.csv"),
+        format_command("evaluate", folder, "DATA"),
+        f"{format_command('train', experiment)}    # repeat the best settings",
+        f"{format_command('sweep', '--resume', folder, '--trials', 256)}    # more trials",
     ]
 
 

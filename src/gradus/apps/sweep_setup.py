@@ -17,6 +17,7 @@ from gradus.apps.experiment_file import (
     merge_settings,
     space_kind,
 )
+from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData, load_and_split
 from gradus.apps.spaces import flatten_spaces, inline_toml, parse_spaces
 from gradus.apps.trial_config import ExperimentModel, TrialConfigurator, check_trials
@@ -139,7 +140,7 @@ def check_resume_flags(raw: Settings, flags: Settings, where: str) -> None:
     if changes:
         raise SpecError(
             f"--resume keeps the settings of {where}, and cannot take {', '.join(changes)}: leave "
-            f"these flags out, or start a new sweep: gradus sweep {where} with the flags."
+            f"these flags out, or start a new sweep with them: {format_command('sweep', where)}"
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from gradus.apps import runs
 from gradus.apps.evaluation import evaluate_in_units, headline_part
 from gradus.apps.experiment_file import Experiment
 from gradus.apps.model_builder import build_model
+from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
-from gradus.errors import SavedError
 from gradus.models.model import Model
 
 PrintLine = Callable[[str], None]
@@ -48,13 +49,18 @@ def train_run(
         GradusError: for invalid data or settings, or a folder that cannot be written.
     """
     started = time.perf_counter()
-    folder = runs.make_run_folder(out, experiment.data) if resume is None else resume
-    try:
+    with (
+        runs.hold_run(out, experiment.data, resume) as folder,
+        _saying_what_is_left(folder, new=resume is None),
+    ):
         prepared = prepare(experiment)
         model = build_model(
             prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
         )
         model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
+        from_checkpoint = resume is not None and runs.has_checkpoint(folder)
+        if resume is not None and not from_checkpoint:
+            print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
         for line in [
             *prepared.summary_lines,
             f"network   {describe_network(model)}",
@@ -67,12 +73,23 @@ def train_run(
             print_line(f"note      {note}")
         print_line("")
         runs.start_run(folder, prepared.experiment, prepared.preprocessor)
-        fit_model(model, prepared, folder, resume, verbose)
-    except BaseException:
-        if resume is None:
+        fit_model(model, prepared, folder, from_checkpoint, verbose)
+        return write_run(folder, model, prepared, started)
+
+
+@contextlib.contextmanager
+def _saying_what_is_left(folder: Path, new: bool) -> Iterator[None]:
+    """Discard a new run that has no checkpoint when it fails; have Ctrl-C say how to go on."""
+    try:
+        yield
+    except BaseException as error:
+        left = f"To resume: {format_command('train', '--resume', folder)}"
+        if new and not runs.has_checkpoint(folder):
             runs.discard_run(folder)
+            left = "Nothing was saved, as there was no checkpoint yet."
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"Interrupted. {left}") from None
         raise
-    return write_run(folder, model, prepared, started)
 
 
 def write_run(
@@ -122,20 +139,19 @@ def write_run(
 
 
 def fit_model(
-    model: Model, prepared: PreparedData, folder: Path, resume: Path | None, verbose: bool
+    model: Model, prepared: PreparedData, folder: Path, resume: bool, verbose: bool
 ) -> None:
     """Train the model with the experiment's settings and checkpoints in the folder of the run.
 
-    Raises:
-        SavedError: if the run to resume has no checkpoint.
+    Args:
+        model: the built model.
+        prepared: the data.
+        folder: of the run.
+        resume: whether to resume from the checkpoint there.
+        verbose: whether to show progress.
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     checkpoint = folder / runs.CHECKPOINT
-    if resume is not None and not checkpoint.is_dir():
-        raise SavedError(
-            f"{str(resume)!r} was interrupted before its first checkpoint. To start again: gradus "
-            f"train {resume}/experiment.toml"
-        )
     x, y = prepared.parts["training"]
     model.fit(
         x,
@@ -149,7 +165,7 @@ def fit_model(
         monitor=training.monitor,
         min_delta=training.min_delta,
         checkpoint=checkpoint,
-        resume=None if resume is None else checkpoint,
+        resume=checkpoint if resume else None,
         verbose=verbose,
     )
 

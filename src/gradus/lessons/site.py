@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradus.errors import GradusError, SavedError
+from gradus.files import user_path
 from gradus.lessons import catalog, formats
 from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 from gradus.lessons.catalog import CHAPTERS, Lesson
@@ -85,7 +86,7 @@ def write_lesson(
             position=position,
         )
     )
-    return _write(Path(path), content)
+    return _write(user_path(path), content)
 
 
 def build_site(
@@ -111,7 +112,7 @@ def build_site(
     """
     from plotly.offline import get_plotlyjs
 
-    folder = make_folder(Path(folder))
+    folder = make_folder(user_path(folder))
     names = catalog.lesson_files() if names is None else sorted(set(names), key=catalog.position)
     lessons, written, failed = [catalog.find_lesson(name) for name in names], [], {}
     _write(folder / PLOTLY, get_plotlyjs())

@@ -55,6 +55,7 @@ def end_fit(
 ) -> None:
     """Set the model's weights, the best if they were kept, and record how training ended."""
     history, stopping_state = model.history, train_state.stopping_state
+    history.stopped = ""  # whatever ended it before it was resumed
     if interrupted:
         history.stopped = "interrupted"
     elif bool(train_state.diverged):

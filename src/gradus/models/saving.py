@@ -48,7 +48,7 @@ def save_model(model: BaseModel, folder: Path) -> Path:
         SavedError: if something in its settings cannot be serialized, such as a lambda, or the
             folder cannot be written; a model saved there before stays intact.
     """
-    example = model.example
+    folder, example = files.user_path(folder), model.example
     if not model.built or example is None:
         raise SavedError("The model has no weights to save yet: call fit or build(x) first.")
     settings = {name: serialize(value, name) for name, value in model.settings.items()}
@@ -93,6 +93,7 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
         SavedError: if there is none, it was altered or written by a newer version, or it needs a
             class that is not in `custom`.
     """
+    folder = files.user_path(folder)
     manifest = files.read_manifest(folder, MANIFEST, KIND)
     try:
         settings = {k: deserialize(v, custom) for k, v in manifest["settings"].items()}
@@ -141,6 +142,7 @@ def load_weights(model: BaseModel, path: Path, skip_missing: bool = False) -> li
         SavedError: if the file is incomplete, or a weight does not fit; it names the layer and
             both shapes.
     """
+    path = files.user_path(path)
     arrays = _read_weights(path)
     current = weights(model.net)
     for where, value in current.items():

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradus.errors import SavedError
+from gradus.files import user_path
 from gradus.report import statistics_figures, style, training
 from gradus.train.history import History
 
@@ -88,7 +89,7 @@ def write_report(path: str | Path, run: Report) -> Path:
 
 def write_html(path: str | Path, page: str) -> Path:
     """Write a page atomically, as `write_report` does."""
-    path, temporary = Path(path), None
+    path, temporary = user_path(path), None
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=path.name, suffix=".part", delete=False

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from gradus.hyperparameters import Hyperparameter
+from gradus.streams import writable
 from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial
 
 LINE_SECONDS = 5.0  # between two plain lines
@@ -53,8 +54,8 @@ class SweepProgress:
 
     def __enter__(self) -> SweepProgress:
         if self.verbose and self.sweep.fused:
-            sys.stderr.write(f"Switched inside the programs: {', '.join(self.sweep.fused)}.\n")
-        if self.verbose and sys.stderr.isatty():
+            _print_line(f"Switched inside the programs: {', '.join(self.sweep.fused)}.")
+        if self.verbose and writable(sys.stderr).isatty():
             self._live = _live(self._page)
             self._live.start()
         elif self.verbose and self._ended < self.total:
@@ -74,7 +75,7 @@ class SweepProgress:
         if self.verbose:
             self._print_failures()
         if self.verbose and kind is None and self.sweep.interrupted:
-            sys.stderr.write(f"Interrupted after {self._ended} of {self.total} trials.\n")
+            _print_line(f"Interrupted after {self._ended} of {self.total} trials.")
 
     def __call__(self, trial: Trial) -> None:
         """Count a trial that has ended."""
@@ -111,7 +112,7 @@ class SweepProgress:
             settings = trial.settings(self.sweep.hypers).items()
             shown = ", ".join(f"{name} {_format(v)}" for name, v in settings if v is not None)
             best = f"  best {self.sweep.monitor} {trial.score:.4g} ({shown})"
-        sys.stderr.write(f"{self.headline()}{best}\n")
+        _print_line(f"{self.headline()}{best}")
 
     def _print_failures(self) -> None:
         """Print how many trials failed or diverged, and why the first one did."""
@@ -122,7 +123,7 @@ class SweepProgress:
             if trials:
                 first = trials[0]
                 reason = f": trial {first.number}, {first.error}" if first.error else "."
-                sys.stderr.write(f"{len(trials)} of {self.total} trials {status}{reason}\n")
+                _print_line(f"{len(trials)} of {self.total} trials {status}{reason}")
 
     def _page(self) -> Any:
         """Return the terminal display: the leaders, and the headline below them."""
@@ -158,7 +159,12 @@ def _live(page: Any) -> Any:
     from rich.console import Console
     from rich.live import Live
 
-    return Live(get_renderable=page, console=Console(stderr=True), refresh_per_second=4)
+    console = Console(file=writable(sys.stderr))
+    return Live(get_renderable=page, console=console, refresh_per_second=4)
+
+
+def _print_line(line: str) -> None:
+    writable(sys.stderr).write(line + "\n")
 
 
 def _format(value: Any) -> str:

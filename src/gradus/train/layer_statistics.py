@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent")
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
+# What the program writes where nothing was recorded. NaN, which the history has there, would make
+# every training fail under `jax_debug_nans`.
+UNRECORDED = float(np.finfo(np.float32).min)
 
 
 def recorded_layers(net: Layer) -> list[str]:
@@ -50,10 +53,10 @@ def layer_statistics(
     """Return statistics of the network on one batch, without training it.
 
     For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
-    outputs, the share of saturated outputs (where the activation's derivative is nearly zero; NaN
-    where the activation does not saturate), and the share of silent units, whose output is zero on
-    the whole batch. For each trained weight, in the order of their paths: the Euclidean norms of
-    its gradient, of the weight, and of the update that the optimizer would make.
+    outputs, the share of saturated outputs (where the activation's derivative is nearly zero;
+    `UNRECORDED` where the activation does not saturate), and the share of silent units, whose
+    output is zero on the whole batch. For each trained weight, in the order of their paths: the
+    Euclidean norms of its gradient, of the weight, and of the update that the optimizer would make.
 
     Returns:
         All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
@@ -88,6 +91,7 @@ def unpack_statistics(
         layers: the number of layers.
         trained: the number of trained weights.
     """
+    vectors = np.where(vectors == UNRECORDED, np.float32(np.nan), vectors)
     cut = layers * len(LAYER_STATISTICS)
     shape = vectors.shape[:-1]
     by_layer = vectors[..., :cut].reshape(*shape, layers, len(LAYER_STATISTICS))
@@ -97,7 +101,7 @@ def unpack_statistics(
 
 
 def _output_statistics(layer: Layer, output: Any) -> list[Float[Array, ""]]:
-    missing = jnp.float32(jnp.nan)
+    missing = jnp.float32(UNRECORDED)
     if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
         return [missing] * len(LAYER_STATISTICS)
     mean = jnp.mean(output)

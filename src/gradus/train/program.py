@@ -27,7 +27,7 @@ from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.layer_statistics import layer_statistics
+from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.state import Params, StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
@@ -184,9 +184,9 @@ def train_epoch(
     statistics: Any = ()
     if shape.statistics_every:
         shapes = jax.eval_shape(record, step_state, zeros, jnp.int32(0))
-        unrecorded = jax.tree.map(lambda array: jnp.full(array.shape, jnp.nan), shapes)
+        unrecorded = jax.tree.map(lambda a: jnp.full(a.shape, UNRECORDED, a.dtype), shapes)
         statistics = jax.tree.map(
-            lambda array: jnp.full((shape.segments, *array.shape), jnp.nan), shapes
+            lambda a: jnp.full((shape.segments, *a.shape), UNRECORDED, a.dtype), shapes
         )
     step_state, total, statistics = lax.fori_loop(
         0, shape.segments, run_segment, (step_state, zeros, statistics)

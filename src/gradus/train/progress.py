@@ -8,6 +8,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
+from gradus.streams import writable
 from gradus.train.history import History
 from gradus.train.state import TrainState
 
@@ -41,7 +42,7 @@ class TrainingProgress:
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         except ValueError:  # not the main thread, which alone handles signals
             self._handler = None
-        if self.verbose and sys.stderr.isatty():
+        if self.verbose and writable(sys.stderr).isatty():
             self._bar = _progress_bar()
             self._bar.start()
             self._task = self._bar.add_task("", total=self.epochs, numbers="compiling …", rate="")
@@ -75,7 +76,7 @@ class TrainingProgress:
             kept = f"; the weights of epoch {best} are kept" if best else ""
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
         elif history.stopped == "interrupted":
-            self._print(f"Interrupted after epoch {history.epochs}; call fit again to continue.")
+            self._print(f"Interrupted after epoch {history.epochs}; the training can continue.")
         self.report_notes(history)
 
     def report_notes(self, history: History) -> None:
@@ -105,9 +106,9 @@ class TrainingProgress:
 
     def _print(self, line: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(line)
+            self._bar.console.print(line, markup=False)
         else:
-            sys.stderr.write(line + "\n")
+            writable(sys.stderr).write(line + "\n")
 
 
 def _progress_bar() -> Any:
@@ -122,5 +123,5 @@ def _progress_bar() -> Any:
         TextColumn("{task.fields[numbers]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=writable(sys.stderr)),
     )

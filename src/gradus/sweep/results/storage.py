@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import GradusError
+from gradus.files import user_path
 from gradus.hyperparameters import Hyperparameter
 from gradus.optional import import_optional, quiet_optuna
 from gradus.space import Choice, Value
@@ -198,12 +199,18 @@ class Storage:
     def _database_url(self) -> str:
         if "://" in self.where:
             return self.where
-        path = Path(self.where).expanduser().absolute()
+        path = user_path(self.where).absolute()
         if not path.parent.is_dir():
             raise GradusError(f"storage={self.where!r}: there is no folder {path.parent}.")
-        if "?" in str(path):
-            raise GradusError(f"storage={self.where!r}: an SQLite URL cannot contain '?'.")
-        return f"sqlite:///{path}"
+        from sqlalchemy import URL, make_url
+
+        url = URL.create("sqlite", database=str(path)).render_as_string()
+        if make_url(url).database != str(path):
+            raise GradusError(
+                f"storage={self.where!r}: SQLAlchemy before 2.1 cannot open a file with '?' in its "
+                "path: rename it, or write pip install --upgrade sqlalchemy."
+            )
+        return url
 
     @contextmanager
     def _connection_errors(self) -> Iterator[None]:
