@@ -27,7 +27,7 @@ def test_patience_follows_the_rule(values, mode, patience, min_delta):
         improved = not np.isnan(value) and (best is None or gain > min_delta)
         if improved:
             best, best_epoch, wait = value, epoch, 0
-        else:
+        elif not np.isnan(value):  # what is not a number says nothing
             wait += 1
         assert bool(better) == improved
         assert bool(stop) == (wait >= patience)

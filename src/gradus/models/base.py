@@ -17,6 +17,7 @@ from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
 from gradus.models.training_data import TrainingData, check_arrays
+from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import abstract_init, weights, with_weights
 from gradus.optim import optimizers
@@ -80,6 +81,7 @@ class BaseModel:
         """Whether the network has its weights."""
         return self.net.built
 
+    @with_standard_promotion
     def build(self: M, x: Any) -> M:
         """Draw the weights for a batch of inputs like `x`; `fit` does it if needed."""
         self.require_values()
@@ -91,6 +93,7 @@ class BaseModel:
             self.net = network.init_weights(self.seed)
         return self
 
+    @with_standard_promotion
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss and the metrics on some data, exact for any number of rows."""
         self.require_built("evaluate")
@@ -100,6 +103,7 @@ class BaseModel:
         logs = inference.evaluate_batches(self.net, task, x, y, weight)
         return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
+    @with_standard_promotion
     def predict(self, x: Any, logits: bool = False) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
@@ -163,6 +167,7 @@ class BaseModel:
                 self.train_state, params=params, model_state=model_state
             )
 
+    @with_standard_promotion
     def summary(self) -> str:
         """Return a table of the layers: output shapes, weights, and FLOPs per sample."""
         from gradus.models.summary import summarize
@@ -175,6 +180,7 @@ class BaseModel:
 
     # --- checks of the model and its data -------------------------------------------------------
 
+    @with_standard_promotion
     def prepare_task(self, data: TrainingData) -> Task:
         """Build the network for the data, and return the task fitted to it, after all checks."""
         self.build(data.example)

@@ -45,7 +45,7 @@ class GeneratorAndDiscriminator(Layer):
     def call(self, x: Any, training: bool) -> tuple[Any, Any]:
         """Return the discriminator's outputs for real and for generated samples, (batch, 1)."""
         key = self.random() if training else prng.make_key(0)
-        fake = self.generator(jax.random.normal(key, (x.shape[0], self.code)))
+        fake = self.generator(jax.random.normal(key, (x.shape[0], self.code), jnp.float32))
         if fake.shape != x.shape:
             raise ShapeError(
                 f"The generator makes samples of shape {fake.shape[1:]}, but the data's have "

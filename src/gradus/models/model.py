@@ -16,6 +16,7 @@ from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
+from gradus.nn.casting import with_standard_promotion
 from gradus.nn.network import with_weights
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed
@@ -64,6 +65,7 @@ class Model(BaseModel):
         [0, 1]
     """
 
+    @with_standard_promotion
     def fit(
         self,
         x: Any,
@@ -195,6 +197,7 @@ class Model(BaseModel):
             writer.close()
         return self.history
 
+    @with_standard_promotion
     def find_learning_rate(
         self,
         x: Any,

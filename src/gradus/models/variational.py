@@ -56,7 +56,7 @@ class GaussianCode(Layer):
         self.add_loss(self.beta * divergence)
         if not training:
             return mean
-        return mean + jnp.sqrt(variance) * jax.random.normal(self.random(), mean.shape)
+        return mean + jnp.sqrt(variance) * jax.random.normal(self.random(), mean.shape, mean.dtype)
 
 
 class VariationalAutoencoder(BaseAutoencoder):

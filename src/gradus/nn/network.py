@@ -61,7 +61,7 @@ class AbstractNetwork:
 
     Attributes:
         structure: the tree structure of the network.
-        leaves: its weights, all zero, and its swept settings.
+        leaves: the shapes of its weights, and its swept settings.
         specs: how to draw each weight, by path.
         weights: the index of each weight among the leaves, by path.
         settings: the indices of the unbuilt network's leaves, in its order; None if `build`
@@ -76,7 +76,7 @@ class AbstractNetwork:
 
     @property
     def net(self) -> Any:
-        """The network with all weights zero."""
+        """The network with the shapes of its weights in their place."""
         return self._unflatten(self.leaves)
 
     def init_weights(self, seed: int) -> Any:
@@ -111,7 +111,15 @@ def abstract_init(net: Layer, example: PyTree[Shaped[Any, "batch ..."]]) -> Abst
     net = copy_structure(net)
     scope = Scope(building=True)
     assign_paths(net, "", scope)
-    jax.eval_shape(net, _abstract(example))
+
+    def call(x: Any) -> None:
+        net(x)
+        scope.losses.clear()  # no tracer may outlive the trace
+        for _, layer in named_layers(net):
+            for name, spec in layer.__dict__.get("_specs", {}).items():
+                layer.__dict__[name] = jax.ShapeDtypeStruct(spec.shape, np.float32)
+
+    jax.eval_shape(call, _abstract(example))
     net = copy_structure(net)  # an initializer may be a method that needs the layer as built
     specs = {}
     for path, layer in named_layers(net):

@@ -437,6 +437,10 @@ def needs_of(name: str) -> str:
 
     Args:
         name: such as "auc", "val_auc", or with several outputs "val_left_auc".
+
+    Examples:
+        >>> gr.metrics.needs_of("val_auc")
+        'samples of both classes'
     """
     found = (known for known in registry if f"_{name}".endswith(f"_{known}"))
     return next((needs for known in found if (needs := get(known).needs)), "")

@@ -15,6 +15,7 @@ from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
+from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
@@ -112,6 +113,7 @@ class Sweep:
         self._runner: ResumableRunner | None = None
         self._progress: SweepProgress | None = None
 
+    @with_standard_promotion
     def fit(
         self,
         x: Any,

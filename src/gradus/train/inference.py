@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
@@ -61,6 +62,7 @@ def evaluate_batches(
 
 
 @functools.partial(jax.jit, static_argnames="logits")
+@with_standard_promotion
 def _predict(
     net: Layer, task: Task, x: PyTree[Shaped[Any, "batch ..."]], logits: bool
 ) -> PyTree[Shaped[Array, "batch ..."]]:
@@ -71,11 +73,13 @@ def _predict(
 
 
 @jax.jit
+@with_standard_promotion
 def _measure(net: Layer, task: Task, batch: Batch) -> Accumulators:
     return task.measure(fresh(net), batch)[1]
 
 
 @jax.jit
+@with_standard_promotion
 def _compute(task: Task, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:
     return task.compute(accumulators)
 

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
 from gradus.optim.base import Optimizer
@@ -63,6 +64,7 @@ class ProgramShape:
 
 
 @functools.partial(jax.jit, static_argnames=("shape",))
+@with_standard_promotion
 def run_epochs(
     train_state: TrainState,
     net: Layer,

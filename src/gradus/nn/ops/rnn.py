@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gradus.nn.activations import Activation
+from gradus.nn.heads import record_heads
 
 State = tuple[jax.Array, ...]
 Cell = Callable[[jax.Array, jax.Array, State], State]
@@ -52,6 +53,9 @@ def scan_cell(
     Returns:
         `(steps, batch, units)` with `all_steps`, else `(batch, units)`.
     """
+    config: Any = jax.config
+    if config.jax_disable_jit:  # then no scan can return the VJPs of its steps
+        return _scan_plainly(cell, all_steps, x, kernel, bias, start, mask)
     return _recurrence(cell, all_steps, x, kernel, bias, start, mask)
 
 
@@ -66,21 +70,24 @@ def scan_step(
 
     def scan_body(state: State, inputs: Any) -> Any:
         x, is_real = inputs
-        state = _keep_if_padded(step(x, state), state, is_real)
+        with record_heads():  # its tracers must not outlive the step
+            state = _keep_if_padded(step(x, state), state, is_real)
         return state, state[0] if all_steps else None
 
     last, h = lax.scan(scan_body, start, (x, mask))
     return h if all_steps else last[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _recurrence(
+def _scan_plainly(
     cell: Cell, all_steps: bool, x: Any, kernel: Any, bias: Any, start: State, mask: Any
 ) -> jax.Array:
     def step(x: jax.Array, state: State) -> State:
         return cell(x, _recurrent_input(state, kernel, bias), state)
 
     return scan_step(step, x, start, mask, all_steps)
+
+
+_recurrence = jax.custom_vjp(_scan_plainly, nondiff_argnums=(0, 1))
 
 
 def _forward(
@@ -97,7 +104,8 @@ def _forward(
         def step(x: jax.Array, r: jax.Array, state: State) -> State:
             return _keep_if_padded(cell(x, r, state), state, is_real)
 
-        state, vjp = jax.vjp(step, x, _recurrent_input(state, kernel, bias), state)
+        with record_heads():
+            state, vjp = jax.vjp(step, x, _recurrent_input(state, kernel, bias), state)
         return state, (state[0], vjp)
 
     _, (h, vjps) = lax.scan(scan_body, start, (x, mask))
