@@ -12,7 +12,18 @@ import gradus
 ROOT = Path(gradus.__file__).parent
 # Each layer imports only layers above it, and its own modules.
 LAYERS = [
-    ("errors", "registry", "checks", "rng", "optional", "cache", "init_args", "space", "streams"),
+    (
+        "errors",
+        "registry",
+        "checks",
+        "rng",
+        "optional",
+        "cache",
+        "init_args",
+        "space",
+        "streams",
+        "host_memory",
+    ),
     ("fingerprint",),
     ("hyperparameters", "files", "serialization"),
     ("nn",),

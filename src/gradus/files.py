@@ -164,6 +164,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     try:
         return load(path.read_bytes())
+    except KeyError as error:  # a type that NumPy lacks, such as BF16
+        raise SavedError(
+            f"{str(path)!r} has arrays of type {error}, which NumPy lacks: save them as float32."
+        ) from None
     except OSError as error:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except SafetensorError as error:

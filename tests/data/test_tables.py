@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import os
 from dataclasses import replace
@@ -256,3 +257,50 @@ def test_npz_files_are_read_by_their_keys(tmp_path):
         path.write_bytes(rubbish)
         with pytest.raises(DataError):
             load(path)
+
+
+def test_a_parquet_file_that_ends_its_reader_is_an_error(tmp_path):
+    frame = pl.DataFrame({"a": [1.5, 2.5], "when": [date(2024, 1, 1), date(2024, 1, 2)]})
+    path = tmp_path / "t.parquet"
+    frame.write_parquet(path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.choice(len(whole), 12, replace=False):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(DataError):
+            read_table(path)
+    folder = REAL.parent / "faults" / "inputs"
+    if folder.is_dir():
+        with pytest.raises(DataError, match="damaged"):
+            read_table(folder / "abort.parquet")
+        with pytest.raises(DataError, match="'day' has a date beyond the years 1 to 9999"):
+            read_table(folder / "date_out_of_range.parquet")
+
+
+def test_dates_beyond_four_digits_are_an_error():
+    days = pl.Series("d", [0, 2_932_897], pl.Int32).cast(pl.Date)
+    times = pl.Series("d", [0, 2_932_897 * 86_400_000], pl.Int64).cast(pl.Datetime("ms"))
+    for column in (days, times):
+        with pytest.raises(DataError, match="'d' has a date beyond the years 1 to 9999 in row 1"):
+            as_table(pl.DataFrame([column]))
+    ends = pl.Series("d", [-719_162, 2_932_896], pl.Int32).cast(pl.Date)
+    assert as_table(pl.DataFrame([ends])).frame["d"].dt.year().to_list() == [1, 9999]
+
+
+def test_what_unpacks_to_more_than_memory_is_refused_and_other_arrays_stay_packed(
+    tmp_path, monkeypatch
+):
+    path, y = tmp_path / "t.npz", np.arange(20) % 2
+    np.savez_compressed(path, x=np.ones((20, 3)), y=y, huge=np.zeros((1000, 1000)))
+    monkeypatch.setattr("gradus.data.sources.host_free_bytes", lambda: 100_000)
+    assert load(path).x.shape == (20, 3)  # `huge` takes 8 MB
+    np.savez_compressed(path, x=np.zeros((10_000, 3)), y=np.arange(10_000) % 2)
+    with pytest.raises(DataError, match=r"unpacks to 3[0-9]{2} kB or more, but 100 kB are free"):
+        load(path)
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
+    monkeypatch.setattr("gradus.data.files.host_free_bytes", lambda: 100_000)
+    with pytest.raises(DataError, match="unpacks to 400 kB or more"):
+        read_table(packed)

@@ -325,3 +325,28 @@ def test_loaded_weights_are_those_that_fit_goes_on_from(model, folder):
     assert np.abs(other.weights["head/kernel"] - model.weights["head/kernel"]).max() < 0.1
     before = trained(seed=3).weights["head/kernel"]
     assert np.abs(other.weights["head/kernel"] - before).max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool"])
+def test_weights_that_are_not_floats_are_refused(tmp_path, dtype):
+    model = gr.Model(gr.Dense(2), "mse").build(np.zeros((1, 3)))
+    path = tmp_path / "weights.safetensors"
+    save_file({"kernel": np.ones((3, 2), dtype), "bias": np.zeros(2, "float32")}, path)
+    with pytest.raises(SavedError, match=f"kernel is {dtype}, but weights are floats"):
+        model.load_weights(path)
+
+
+def test_weights_that_are_not_finite_are_refused_and_wider_ones_converted(tmp_path):
+    model = gr.Model(gr.Dense(2), "mse").build(np.zeros((1, 3)))
+    path, kernel = tmp_path / "weights.safetensors", np.ones((3, 2))
+    save_file({"kernel": kernel, "bias": np.zeros(2, "float16")}, path)
+    model.load_weights(path)
+    assert {value.dtype.name for value in model.weights.values()} == {"float32"}
+    kernel[1, 1] = np.nan
+    save_file({"kernel": kernel, "bias": np.zeros(2)}, path)
+    with pytest.raises(SavedError, match="1 of the 6 numbers of kernel are NaN or infinite"):
+        model.load_weights(path)
+    header = b'{"kernel":{"dtype":"BF16","shape":[3,2],"data_offsets":[0,12]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
+    with pytest.raises(SavedError, match=r"BF16.*save them as float32"):
+        model.load_weights(path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus import host_memory
 from gradus.errors import GradusError, TooLargeError
 from gradus.nn.network import abstract_init
 from gradus.train import memory
@@ -18,7 +19,7 @@ GB = 10**9
 @pytest.fixture
 def system(monkeypatch, tmp_path):
     """Writes files of a Linux system that is asked what is free."""
-    monkeypatch.setattr(memory, "ROOT", tmp_path)
+    monkeypatch.setattr(host_memory, "ROOT", tmp_path)
 
     def write(files):
         for name, text in files.items():
@@ -33,14 +34,14 @@ MEMINFO = "MemTotal:       8000000 kB\nMemFree:  1000 kB\nMemAvailable:   300000
 
 
 def test_nothing_is_said_of_an_unknown_system(system):
-    assert memory.host_free_bytes() == memory.UNKNOWN
+    assert host_memory.host_free_bytes() == host_memory.UNKNOWN
     system({"proc/meminfo": "MemTotal: 8000000 kB\n", "proc/self/cgroup": "0::/\n"})
-    assert memory.host_free_bytes() == memory.UNKNOWN
+    assert host_memory.host_free_bytes() == host_memory.UNKNOWN
 
 
 def test_the_kernel_says_what_is_available(system):
     system({"proc/meminfo": MEMINFO})
-    assert memory.host_free_bytes() == memory.free_bytes() == 3_000_000 * 1024
+    assert host_memory.host_free_bytes() == memory.free_bytes() == 3_000_000 * 1024
 
 
 def test_the_strictest_control_group_counts_and_cached_files_are_free(system):
@@ -57,7 +58,7 @@ def test_the_strictest_control_group_counts_and_cached_files_are_free(system):
             f"{inner}.stat": "",
         }
     )
-    assert memory.host_free_bytes() == 1_300_000_000
+    assert host_memory.host_free_bytes() == 1_300_000_000
 
 
 def test_in_a_container_with_old_control_groups_the_outermost_is_seen(system):
@@ -71,7 +72,7 @@ def test_in_a_container_with_old_control_groups_the_outermost_is_seen(system):
             f"{own}.stat": "total_inactive_file 0\n",
         }
     )
-    assert memory.host_free_bytes() == 750_000_000
+    assert host_memory.host_free_bytes() == 750_000_000
 
 
 def made(units):
@@ -102,7 +103,7 @@ def test_frozen_layers_have_no_gradients_and_no_memory():
 
 
 def test_a_model_is_refused_before_its_weights_are_drawn(monkeypatch):
-    monkeypatch.setattr(memory, "host_free_bytes", lambda: 21 * GB)
+    monkeypatch.setattr("gradus.models.base.host_free_bytes", lambda: 21 * GB)
     drawn = []
     monkeypatch.setattr(
         "gradus.nn.network.AbstractNetwork.init_weights", lambda *_: drawn.append(1)
@@ -137,4 +138,4 @@ def test_a_program_says_what_it_takes():
     ("count", "words"), [(51.2e9, "51 GB"), (2.34e9, "2.3 GB"), (120e6, "120 MB"), (700, "0.7 kB")]
 )
 def test_bytes_are_readable(count, words):
-    assert memory.readable(int(count)) == words
+    assert host_memory.readable(int(count)) == words

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 
 from gradus.errors import DataError, nearest
+from gradus.host_memory import host_free_bytes, readable
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -26,6 +28,39 @@ def existing_file(path: str | Path) -> Path:
     close = nearest(path.name, (entry.name for entry in folder.iterdir()))
     hint = f" Did you mean {str(folder / close)!r}?" if close else ""
     raise DataError(f"There is no file {str(path)!r}.{hint}")
+
+
+def _unpack(content: bytes, name: str) -> bytes:
+    """Return the content of gzip, refused once it is larger than the memory.
+
+    Raises:
+        DataError: if it is.
+    """
+    parts, size, free = [], 0, host_free_bytes()
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        while part := file.read(1 << 24):
+            size += len(part)
+            check_unpacked_size(size, free, name)
+            parts.append(part)
+    return b"".join(parts)
+
+
+def check_unpacked_size(size: int, free: int, name: str) -> None:
+    """Check that what a file unpacks to fits into memory.
+
+    Args:
+        size: its bytes.
+        free: those that are free.
+        name: of the file.
+
+    Raises:
+        DataError: if it does not.
+    """
+    if 2 * size > free:  # it is joined, and converted
+        raise DataError(
+            f"{name!r} unpacks to {readable(size)} or more, but {readable(free)} are free here: "
+            "split it, or use a machine with more memory."
+        )
 
 
 def file_suffix(path: Path) -> str:
@@ -49,7 +84,7 @@ def read_bytes(path: str | Path) -> bytes:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     if content.startswith(_GZIP_MAGIC):
         try:
-            content = gzip.decompress(content)
+            content = _unpack(content, str(path))
         except EOFError:
             raise DataError(
                 f"{str(path)!r} is cut short: its gzip stream has no end. Download it again."

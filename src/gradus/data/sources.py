@@ -17,13 +17,14 @@ import numpy as np
 from gradus.data.array_preprocessor import Scaling
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
-from gradus.data.files import existing_file, file_suffix, read_bytes
+from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import drop_unlabeled, with_labels
 from gradus.data.tables import TABLE_SUFFIXES, as_table
 from gradus.data.targets import Target
 from gradus.errors import DataError, nearest, no_column
+from gradus.host_memory import host_free_bytes
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
@@ -171,40 +172,56 @@ def _find_target(target: str | int, names: Sequence[str]) -> str:
 
 
 def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
-    arrays = _npz_arrays(path)
-    name = path.stem
-    for keys in _NPZ_KEYS:
-        if keys[0] not in arrays:
-            continue
-        train = _npz_part(arrays, keys, task, classes, name)
-        test_keys = (_test_key(keys[0]), _test_key(keys[1]))
-        if test_keys[0] not in arrays:
-            return train
-        test = _npz_part(arrays, test_keys, train.task, train.class_names, name)
-        return replace(train, test=test)
-    if len(arrays) == 1:
-        return _npz_part(arrays, (next(iter(arrays)), "y"), task, classes, name)
-    raise DataError(
-        f"{str(path)!r} has the arrays {', '.join(arrays)}; name them x and y, or x_train, "
-        "y_train, x_test and y_test."
-    )
+    arrays, keys = _npz_arrays(path)
+    train = _npz_part(arrays, keys, task, classes, path.stem)
+    test_keys = (_test_key(keys[0]), _test_key(keys[1]))
+    if test_keys[0] not in arrays:
+        return train
+    test = _npz_part(arrays, test_keys, train.task, train.class_names, path.stem)
+    return replace(train, test=test)
 
 
 def _test_key(key: str) -> str:
     return key.replace("train", "test") if "train" in key else f"{key}_test"
 
 
-def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str]]:
+    """Return the arrays of inputs and targets in an .npz file, and the names of those to train on.
+
+    Other arrays are not unpacked.
+    """
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+            keys = _training_keys(archive.files, str(path))
+            wanted = [key for key in (*keys, *map(_test_key, keys)) if key in archive.files]
+            sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
+            size = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in wanted)
+            check_unpacked_size(size, host_free_bytes(), str(path))
+            return {key: archive[key] for key in wanted}, keys
+    except DataError:
+        raise
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
         raise DataError(f"{str(path)!r} is not an .npz file, or is damaged: {error}.") from None
+    except (MemoryError, OverflowError) as error:
+        raise DataError(f"{str(path)!r} is damaged, or too large: {error}.") from None
     except ValueError as error:
         raise DataError(
             f"{str(path)!r} cannot be read: {error}. Arrays of Python objects are pickles, which "
             "gradus never loads; save arrays of numbers, or of fixed-width text."
         ) from None
+
+
+def _training_keys(names: Sequence[str], path: str) -> tuple[str, str]:
+    """Return the names of the inputs and targets to train on among the arrays of a file."""
+    for keys in _NPZ_KEYS:
+        if keys[0] in names:
+            return keys
+    if len(names) == 1:
+        return names[0], "y"
+    raise DataError(
+        f"{path!r} has the arrays {', '.join(names)}; name them x and y, or x_train, y_train, "
+        "x_test and y_test."
+    )
 
 
 def _npz_part(

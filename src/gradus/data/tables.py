@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,14 @@ import numpy as np
 from gradus.data.columns.formats import ColumnFormat, Hints, infer_format, parse_column
 from gradus.data.delimited_text import check_names, read_delimited
 from gradus.data.files import existing_file, file_suffix, read_bytes
+from gradus.data.parquet import read_parquet
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
+
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".parquet")
 
@@ -151,7 +153,7 @@ def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin
         raise DataError(f"{str(path)!r} is not a table: its name must end in .csv, .tsv, .parquet.")
     content = read_bytes(path)
     if suffix == ".parquet":
-        frame = _parse_parquet(content, repr(str(path)))
+        frame = read_parquet(content, repr(str(path)))
         return _source(frame, options, repr(str(path)))
     read = read_delimited(
         content,
@@ -162,18 +164,6 @@ def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin
         tabs=suffix in (".tsv", ".tab"),
     )
     return read.frame, _Origin(read.notes, read.separator, replace(options, header=read.header))
-
-
-def _parse_parquet(content: bytes, name: str) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        frame = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{name} is not a Parquet file, or is damaged: {error}.") from None
-    if frame.is_empty():
-        raise DataError(f"{name} has no rows.")
-    return frame
 
 
 def _series(name: str, values: Any, table: str) -> pl.Series:
@@ -242,6 +232,8 @@ def _with_plain_type(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if dtype == pl.Null:
         return column.cast(pl.String)
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
+        _check_years(column)
     if dtype.is_float():
         return column.cast(pl.Float64).fill_nan(None)
     if dtype.is_decimal():
@@ -251,6 +243,26 @@ def _with_plain_type(column: pl.Series) -> pl.Series:
     if dtype == pl.Time:
         return column.cast(pl.Int64).cast(pl.Float64) / 1e9  # seconds
     return column
+
+
+def _check_years(column: pl.Series) -> None:
+    """Check that dates are of the years 1 to 9999: Polars panics at others.
+
+    Raises:
+        DataError: naming the row of another.
+    """
+    import polars as pl
+
+    days = column.cast(pl.Datetime("us"), strict=False).to_physical() // 86_400_000_000
+    if column.dtype == pl.Date:
+        days = column.to_physical()
+    outside = (days < FIRST_DAY) | (days > LAST_DAY) | (days.is_null() & column.is_not_null())
+    if outside.any():
+        row = int(outside.arg_true()[0])
+        raise DataError(
+            f"Column {column.name!r} has a date beyond the years 1 to 9999 in row {row} (counted "
+            "from 0): the file may be damaged; correct it, or leave it empty."
+        )
 
 
 def _typed(column: pl.Series) -> pl.Series:

@@ -13,6 +13,7 @@ import numpy as np
 from gradus.checks import whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError, ShapeError, unknown
+from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
@@ -89,7 +90,7 @@ class BaseModel:
             self.example = arguments.shapes_of(as_tree(x))
         if not self.built:
             network = abstract_init(self.net, self.example)
-            memory.check_weights(network, memory.host_free_bytes())
+            memory.check_weights(network, host_free_bytes())
             self.net = network.init_weights(self.seed)
         return self
 

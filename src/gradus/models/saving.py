@@ -162,11 +162,31 @@ def load_weights(model: BaseModel, path: Path, skip_missing: bool = False) -> li
             f"{str(path)!r} has weights that the network does not have: {', '.join(extra[:5])}. To "
             "load only those that both have, write load_weights(path, skip_missing=True)."
         )
-    loaded = {name: jnp.asarray(value) for name, value in arrays.items() if name in current}
+    for where in sorted(set(arrays) & set(current)):
+        _check_numbers(arrays[where], where, path)
+    loaded = {
+        name: jnp.asarray(value, jnp.float32) for name, value in arrays.items() if name in current
+    }
     if not loaded:
         raise SavedError(f"No weight in {str(path)!r} has the name of one of the network's.")
     model.replace_weights(loaded)
     return sorted(loaded)
+
+
+def _check_numbers(array: np.ndarray, where: str, path: Path) -> None:
+    """Check that saved weights are finite floats.
+
+    Raises:
+        SavedError: naming the weight.
+    """
+    if array.dtype.kind != "f":
+        raise SavedError(f"{str(path)!r}: {where} is {array.dtype}, but weights are floats.")
+    if not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise SavedError(
+            f"{str(path)!r}: {count} of the {array.size} numbers of {where} are NaN or infinite: "
+            "the file is damaged, or of a training that diverged."
+        )
 
 
 def _class_name(model: BaseModel) -> str:

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from gradus.errors import TooLargeError
+from gradus.host_memory import UNKNOWN, host_free_bytes, readable
 from gradus.nn.network import AbstractNetwork, weights
 from gradus.optim.base import Optimizer
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
 
-UNKNOWN = 1 << 62  # the free bytes if the system does not report them
 PLENTY = 64  # times the weights: with as much, no optimizer state needs to be counted
-UNITS = (1e9, "GB"), (1e6, "MB"), (1e3, "kB")
-ROOT = Path("/")
-
-
-class CgroupFiles(NamedTuple):
-    """The files in which a version of Linux control groups reports a process's memory."""
-
-    base: str
-    limit: str
-    used: str
-    cached: str  # the part of what is used that is dropped when memory is short
-
-
-GROUPS = {
-    "": CgroupFiles("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-    "memory": CgroupFiles(
-        "sys/fs/cgroup/memory",
-        "memory.limit_in_bytes",
-        "memory.usage_in_bytes",
-        "total_inactive_file",
-    ),
-}
 
 
 def free_bytes() -> int:
@@ -53,15 +29,6 @@ def free_bytes() -> int:
     if not stats or "bytes_limit" not in stats:
         return UNKNOWN
     return stats["bytes_limit"] - stats["bytes_in_use"]
-
-
-def host_free_bytes() -> int:
-    """Return the bytes this process may still allocate; `UNKNOWN` if the system is not Linux.
-
-    That is the memory the kernel calls available, or what a control group leaves of it.
-    """
-    groups = (_cgroup_free_bytes(folder, names) for folder, names in _cgroups())
-    return min([_available_bytes(), *groups])
 
 
 def tree_bytes(tree: PyTree[Shaped[Any, "..."]]) -> int:
@@ -140,12 +107,6 @@ def check_program(need: int, free: int) -> None:
         )
 
 
-def readable(count: int) -> str:
-    """Return a number of bytes in a readable unit, such as "51 GB"."""
-    unit, name = next((pair for pair in UNITS if count >= pair[0]), UNITS[-1])
-    return f"{count / unit:,.{0 if count >= 10 * unit else 1}f} {name}"
-
-
 def _weight_bytes(network: AbstractNetwork) -> dict[str, int]:
     """Return the bytes of each weight, by path; all are float32."""
     return {path: 4 * math.prod(spec.shape) for path, spec in network.specs.items()}
@@ -161,41 +122,3 @@ def _describe_weights(network: AbstractNetwork) -> str:
 
 def _advice(free: int, alternative: str = "") -> str:
     return f"{readable(free)} are free here: write {alternative}a smaller network."
-
-
-def _available_bytes() -> int:
-    """Return the bytes that the kernel calls available: free, or holding only cached files."""
-    try:
-        lines = (ROOT / "proc/meminfo").read_text().splitlines()
-        fields = dict(line.split(":") for line in lines)
-        return 1024 * int(fields["MemAvailable"].removesuffix("kB"))
-    except (OSError, ValueError, KeyError):
-        return UNKNOWN
-
-
-def _cgroups() -> Iterator[tuple[Path, CgroupFiles]]:
-    """Yield the folders of this process's control groups, the outermost last."""
-    try:
-        lines = (ROOT / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        for names in (GROUPS[name] for name in controllers.split(",") if name in GROUPS):
-            base = ROOT / names.base
-            lowest = base / path.strip("/")  # may not be visible in a container
-            for folder in [lowest, *lowest.parents]:
-                if base in folder.parents:
-                    yield folder, names
-            yield base, names
-
-
-def _cgroup_free_bytes(folder: Path, names: CgroupFiles) -> int:
-    """Return the bytes that a control group leaves; `UNKNOWN` if it has no limit."""
-    try:
-        limit, used = (int((folder / name).read_text()) for name in (names.limit, names.used))
-        lines = (folder / "memory.stat").read_text().splitlines()
-        cached = int(dict(line.split() for line in lines).get(names.cached, 0))
-    except (OSError, ValueError):  # "max" means no limit
-        return UNKNOWN
-    return max(0, limit - used + cached)
