@@ -16,6 +16,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
 from gradus.train.batches import Batch
+from gradus.train.program_cache import cached_program
 from gradus.train.task import Accumulators, Task, is_head
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def evaluate_batches(
     return {name: np.asarray(value) for name, value in _compute(task, total).items()}
 
 
+@cached_program
 @functools.partial(jax.jit, static_argnames="logits")
 @with_standard_promotion
 def _predict(
@@ -72,12 +74,14 @@ def _predict(
     return task.predict(heads)
 
 
+@cached_program
 @jax.jit
 @with_standard_promotion
 def _measure(net: Layer, task: Task, batch: Batch) -> Accumulators:
     return task.measure(fresh(net), batch)[1]
 
 
+@cached_program
 @jax.jit
 @with_standard_promotion
 def _compute(task: Task, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:

@@ -28,6 +28,7 @@ from gradus.train.distributed import max_over_processes
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.program import Logs, ProgramShape, run_epochs
+from gradus.train.program_cache import release_programs
 from gradus.train.state import TrainState, without_weights
 from gradus.train.task import Task
 
@@ -224,6 +225,7 @@ def _compile(training: TrainingProgram, train_state: TrainState) -> float:
     Compiling before the samples are copied keeps the peak memory low.
     """
     started = time.perf_counter()
+    release_programs()
     compiled = training.lower(train_state).compile()
     memory.check_program(memory.program_bytes(compiled), memory.free_bytes())
     _release_free_memory()

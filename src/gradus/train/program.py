@@ -29,6 +29,7 @@ from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.program_cache import cached_program
 from gradus.train.state import Params, StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
@@ -63,6 +64,7 @@ class ProgramShape:
         return -(-self.steps_per_epoch // self.steps_per_segment)
 
 
+@cached_program
 @functools.partial(jax.jit, static_argnames=("shape",))
 @with_standard_promotion
 def run_epochs(

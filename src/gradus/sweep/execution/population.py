@@ -32,6 +32,7 @@ from gradus.sweep.members import cost_model
 from gradus.sweep.members.member import Member
 from gradus.train import loop, memory
 from gradus.train.batches import BatchSource, Samples
+from gradus.train.program_cache import release_programs
 
 CALL_SECONDS = 2.0  # expected seconds of a program call at most, as Ctrl-C waits for its end
 
@@ -86,6 +87,7 @@ class Population:
 
         This sets `bytes_per_call` and `flops`.
         """
+        release_programs()
         training, train_state = self.training_of([self.first])
         lowered = training.lower(train_state)
         compiled = lowered.compile()

@@ -17,6 +17,7 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from gradus.errors import GradusError
 from gradus.train.program import ProgramShape, run_epochs
+from gradus.train.program_cache import cached_program
 
 AXIS = "members"
 
@@ -128,4 +129,4 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
             )
         return mapped(train_state, leaves, (train, validation, epochs, first))
 
-    return jax.jit(program, static_argnames="shape")
+    return cached_program(jax.jit(program, static_argnames="shape"))

@@ -1,0 +1,66 @@
+"""Compiled programs are let go before a process runs out of memory maps."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.train import program_cache
+
+X = np.random.default_rng(0).normal(size=(48, 3)).astype(np.float32)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory maps")
+
+
+def weights_by_width(counts):
+    """Train networks of several widths; note the maps after each."""
+    weights = {}
+    for width in (3, 4, 5, 6, 7, 3):
+        model = gr.Model(gr.mlp([width, 1]), "mse", seed=1)
+        model.fit(X, X[:, :1], epochs=2, probes=False, verbose=False)
+        model.predict(X)
+        counts.append(program_cache.count_maps())
+        weights[len(weights), width] = model.weights
+    return weights
+
+
+@pytest.mark.slow
+def test_programs_are_let_go_and_results_stay(monkeypatch):
+    released = []
+    free = weights_by_width([])
+    monkeypatch.setattr(program_cache, "max_maps", lambda: 0)
+    assert program_cache.release_programs()
+    limit = program_cache.count_maps() + 600  # two or three programs more
+    monkeypatch.setattr(program_cache, "max_maps", lambda: limit / program_cache.SHARE)
+    release = program_cache.release_programs
+    noted = lambda: released.append(release())  # noqa: E731
+    monkeypatch.setattr("gradus.train.loop.release_programs", noted)
+    counts = []
+    for _ in range(2):
+        limited = weights_by_width(counts)
+        for key, values in free.items():
+            for path, value in values.items():
+                np.testing.assert_array_equal(limited[key][path], value)
+    assert any(released)
+    assert not all(released)
+    assert max(counts) < limit + 700
+
+
+@pytest.mark.slow
+def test_a_sweep_over_structures_lets_go_too(monkeypatch):
+    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(*range(3, 11)), 1]), "mse"), search="grid")
+    scores = [trial.score for trial in sweep.fit(X, X[:, :1], epochs=2, verbose=False).trials]
+    monkeypatch.setattr(program_cache, "max_maps", lambda: 0)  # at every compilation
+    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(*range(3, 11)), 1]), "mse"), search="grid")
+    again = [trial.score for trial in sweep.fit(X, X[:, :1], epochs=2, verbose=False).trials]
+    assert again == scores
+    assert [trial.status for trial in sweep.trials] == ["finished"] * 8
+
+
+def test_a_system_that_does_not_tell_has_no_limit(monkeypatch, tmp_path):
+    assert program_cache.count_maps() > 0
+    assert 1000 < program_cache.max_maps() < float("inf")
+    monkeypatch.setattr(program_cache, "PROC", tmp_path)
+    assert program_cache.count_maps() == 0
+    assert program_cache.max_maps() == float("inf")
+    assert not program_cache.release_programs()
