@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 SOURCES := pyproject.toml constraints.txt
 CODE := src tests benchmarks examples docs
 
-.PHONY: demo test quick lint format hooks bench lessons docs changelog clean
+.PHONY: demo test quick fuzz lint format hooks bench lessons docs changelog clean
 
 demo: $(VENV)/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
@@ -19,6 +19,9 @@ test: $(VENV)/tests  ## run the test suite
 
 quick: $(VENV)/tests  ## run the tests that are not marked slow, in less than a minute
 	$(TEST) -m "not slow"
+
+fuzz: $(VENV)/tests  ## try many altered files, for some minutes
+	GRADUS_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check $(CODE)

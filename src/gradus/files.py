@@ -77,11 +77,13 @@ def valid(folder: Path, name: str) -> Path:
 def write_manifest(folder: Path, name: str, kind: str, content: Mapping[str, Any]) -> None:
     """Write the JSON file `name`, which describes the folder and its `kind`.
 
-    It includes checksums of all files in the folder so far.
+    It includes checksums of all files in the folder so far, and of its own content.
     """
     files = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
     head = {"kind": kind, "format": FORMAT, "gradus": version("gradus"), "files": files}
-    text = json.dumps({**head, **content}, indent=1, ensure_ascii=False, allow_nan=False)
+    whole = {**head, **content}
+    whole["sha256"] = _content_checksum(whole)
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
@@ -89,7 +91,8 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
     """Return the content of the manifest `name`.
 
     Raises:
-        SavedError: if the folder is not of this kind, or was written by a newer version.
+        SavedError: if the folder is not of this kind, was written by a newer version, or the
+            manifest was altered.
     """
     folder = user_path(folder)
     if not folder.is_dir():
@@ -106,7 +109,7 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise SavedError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SavedError(f"{str(path)!r} is damaged or was cut short: {error}.") from None
     written = content.get("format")
     if not isinstance(written, int) or content.get("kind") != kind:
@@ -117,7 +120,17 @@ def read_manifest(folder: Path, name: str, kind: str) -> dict[str, Any]:
             f"{written}); this one ({version('gradus')}) reads up to format {FORMAT}. Write: pip "
             "install --upgrade gradus."
         )
+    if content.pop("sha256", None) != _content_checksum(content):
+        raise SavedError(
+            f"{str(path)!r} was altered since it was saved: its checksum differs. Use an intact "
+            "copy, or train again."
+        )
     return content
+
+
+def _content_checksum(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def verified_path(folder: Path, name: str, manifest: Mapping[str, Any]) -> Path:

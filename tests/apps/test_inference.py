@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gradus import files
 from gradus.apps.output import format_value
 
 QUICK = ("--epochs", 8, "--layers", "16")
@@ -97,27 +98,30 @@ def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
     assert f"accuracy {format_value(by_name[run]['metrics']['accuracy'])}" in out
 
 
+RECORD = {
+    "status": "finished", "data": "iris", "task": "multiclass", "split": "validation", "epochs": 2,
+    "metrics": {"accuracy": 0.5, "loss": None}, "parts": {"validation": {"accuracy": 0.5}},
+    "parameters": 9, "seconds": 1,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("record", "change", "words"),
     [
-        (lambda text: "[]", "no settings"),
-        (lambda text: text[:90], "cut short"),
-        (lambda text: json.dumps(json.loads(text) | {"seconds": None}), "$.seconds"),
-        (lambda text: json.dumps(json.loads(text) | {"metrics": "good"}), "$.metrics"),
-        (lambda text: json.dumps({**json.loads(text), "split": [1]}), "$.split"),
-        (lambda text: text.replace('"epochs"', '"eras"'), "epochs"),
+        (RECORD, lambda text: "[]", "no settings"),
+        (RECORD, lambda text: text[:90], "cut short"),
+        (RECORD, lambda text: text.replace("0.5", "0.9"), "altered"),
+        (RECORD | {"seconds": None}, str, "$.seconds"),
+        (RECORD | {"metrics": "good"}, str, "$.metrics"),
+        (RECORD | {"split": [1]}, str, "$.split"),
+        ({name: RECORD[name] for name in RECORD if name != "epochs"}, str, "epochs"),
     ],
 )
-def test_a_damaged_run_is_listed_with_the_reason(gradus, gradus_json, work, change, words):
-    record = {
-        "kind": "run", "format": 1, "status": "finished", "data": "iris", "task": "multiclass",
-        "split": "validation", "metrics": {"accuracy": 0.5, "loss": None}, "epochs": 2,
-        "parts": {"validation": {"accuracy": 0.5}}, "parameters": 9, "seconds": 1,
-    }  # fmt: skip
-    for name in ("bad", "good"):
+def test_a_damaged_run_is_listed_with_the_reason(gradus, gradus_json, work, record, change, words):
+    for name, content in (("bad", record), ("good", RECORD)):
         (work / "runs" / name).mkdir(parents=True)
         (work / "runs" / name / "experiment.toml").write_text('data = "iris"\n')
-        (work / "runs" / name / "run.json").write_text(json.dumps(record))
+        files.write_manifest(work / "runs" / name, "run.json", "run", content)
     bad = work / "runs" / "bad" / "run.json"
     bad.write_text(change(bad.read_text()))
     status, out, err = gradus("runs")

@@ -257,7 +257,7 @@ def test_what_is_no_model_is_refused(folder, tmp_path):
         gr.Model.load(folder)
     del manifest["settings"]
     (folder / "model.json").write_text(json.dumps(manifest))
-    with pytest.raises(SavedError, match="does not describe a model"):
+    with pytest.raises(SavedError, match="was altered since it was saved"):
         gr.Model.load(folder)
 
 
