@@ -43,7 +43,7 @@ def test_help_and_errors_are_plain(run_in, encoding):
 def test_a_training_describes_its_network_in_ascii(run_in):
     status, out, err = run_in("ascii", "train", "iris", *QUICK)
     assert status == 0, err
-    assert b"Dense 4 tanh -> Dropout 0.1 -> Dense 3 softmax" in out
+    assert b"Dense 4 relu -> Dropout 0.1 -> Dense 3 softmax" in out
 
 
 @pytest.mark.usefixtures("blank_reports")

@@ -49,7 +49,7 @@ def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
     assert status == 0, err
     assert "80 rows, 3 columns as 4 features" in out
     assert "kind: binary, 2 classes (lily, rose)" in out
-    assert "Dense 16 tanh" in out
+    assert "Dense 16 relu" in out
     assert "Dense 1 sigmoid" in out
     assert "72 training, 8 validation" in out
     assert "gradus predict runs/flowers-1" in out

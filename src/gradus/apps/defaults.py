@@ -99,9 +99,10 @@ def _peak_rate(summary: DataSummary) -> float:
 
 
 def _network(section: NetworkSection, summary: DataSummary) -> NetworkSection:
-    # On few rows, a smooth function of the inputs interpolates better.
-    activation = section.activation or ("tanh" if summary.rows < FEW_ROWS else "relu")
-    initializer = "he_normal" if activation in _RECTIFIERS else "glorot_uniform"
+    few = summary.rows < FEW_ROWS
+    activation = section.activation or "relu"
+    # On few rows, kernels that start small make smoother functions, which generalize better.
+    initializer = "he_normal" if activation in _RECTIFIERS and not few else "glorot_uniform"
     if activation == "selu":
         initializer = "lecun_normal"
     return NetworkSection(
@@ -117,7 +118,7 @@ def _hidden_layers(summary: DataSummary) -> list[int]:
     """Wider with more rows: early stopping and dropout, not narrow layers, prevent overfitting."""
     if summary.rows >= MANY_ROWS:
         return [512, 256] if summary.image else [256, 128]
-    return [128, 64] if summary.rows >= FEW_ROWS else [32]
+    return [128, 64] if summary.rows >= FEW_ROWS else [100]
 
 
 def _dropout(summary: DataSummary) -> float:
@@ -150,7 +151,7 @@ def _training(
 
 def _batch_size(rows: int) -> int:
     """At least some tens of steps per epoch."""
-    return 16 if rows < FEW_ROWS else 32 if rows < MANY_ROWS else 128
+    return 32 if rows < MANY_ROWS else 128
 
 
 def _epochs(summary: DataSummary) -> int:

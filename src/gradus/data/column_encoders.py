@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEAVY_TAIL = 10.0  # a normal column's kurtosis is 3, an exponential one's 9
 FAR_FROM_NORMAL = 0.15  # distance of two distribution functions; 0.06 for a uniform one
+SOME, MANY = 0.1, 1 / 3  # shares of the rows that have the most common value
 KNOTS = 256
 FEW_KNOTS = 30
 LARGEST_FLOAT = 3e38  # of 32 bits
@@ -35,7 +36,8 @@ class NumberEncoder:
     `f` is the identity or, for the scaling "normal", a rank-based inverse normal transform with
     mid-ranks: linear between at most 256 knots, constant beyond them. "auto" chooses "normal" if
     the kurtosis is above 10 (heavy tails) or the distribution function is further than 0.15 from
-    the normal one (two modes, strong skew), else "standard". For "minmax", `mean` is the smallest
+    the normal one (two modes, strong skew), unless one value is common, else "standard". For
+    "minmax", `mean` is the smallest
     value and `std` the range. A missing value is encoded as the median or the mean.
     """
 
@@ -122,8 +124,13 @@ def _is_near_normal(
     """Whether standardizing is enough: no heavy tails, and a shape close to normal.
 
     The kurtosis E[(x - μ)⁴] / σ⁴ is small and, if there are enough distinct values to judge the
-    shape, so is |F(x) - Φ((x - μ) / σ)| at every knot.
+    shape, so is |F(x) - Φ((x - μ) / σ)| at every knot. Where one value is common, as zero often is,
+    ranks squeeze the other values together: a shape is not judged from `SOME` of the rows on, and
+    from `MANY` on standardizing is better even for heavy tails.
     """
+    most = np.unique(values, return_counts=True)[1].max() / len(values)
+    if most >= MANY:
+        return True
     deviation = values - values.mean()
     largest = np.abs(deviation).max()
     if is_constant(values):
@@ -132,7 +139,7 @@ def _is_near_normal(
     variance = np.mean(unit**2)
     if np.mean(unit**4) > HEAVY_TAIL * variance**2:
         return False
-    if len(knots) < FEW_KNOTS:
+    if len(knots) < FEW_KNOTS or most >= SOME:
         return True
     normal = NormalDist()
     standard = (np.array(knots) - values.mean()) / largest / np.sqrt(variance)
