@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -237,6 +237,24 @@ def logspace(low: float, high: float, count: int, name: str | None = None) -> An
         (0.0001, 0.001, 0.01, 0.1)
     """
     return _spaced_choice("logspace", low, high, count, name)
+
+
+def possible_values(argument: Any) -> Iterator[Any]:
+    """Yield what an argument may be: itself or, of a space, its options or the ends of its range.
+
+    Examples:
+        >>> from gradus import space
+        >>> list(space.possible_values(gr.choice(8, gr.int_uniform(16, 64))))
+        [8, 16, 64]
+    """
+    if isinstance(argument, Choice):
+        for option in argument.options:
+            yield from possible_values(option)
+    elif isinstance(argument, Range):
+        ends = argument.low, argument.high
+        yield from ends if argument.whole else map(float, ends)
+    elif not isinstance(argument, Space):
+        yield argument
 
 
 def _spaced_choice(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:

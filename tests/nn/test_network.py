@@ -392,21 +392,23 @@ class Scaled(gr.Layer):
 
 
 @pytest.mark.parametrize(
-    ("layer", "words"),
+    ("make", "words"),
     [
-        (gr.Dropout([0.1, 0.2]), r"Dropout\(rate=\[0.1, 0.2\]\).*gr.choice\(0.1, 0.2\)"),
-        (gr.GaussianNoise((0.1, 0.2)), r"GaussianNoise\(stddev=\(0.1, 0.2\)\).*gr.choice"),
-        (Scaled("2"), r"Scaled\(factor='2'\): write one number\."),
+        (lambda: gr.Dropout([0.1, 0.2]), r"Dropout\(rate=\[0.1, 0.2\]\).*gr.choice\(0.1, 0.2\)"),
+        (lambda: gr.GaussianNoise((0.1, 0.2)), r"GaussianNoise\(stddev=\(0.1, 0.2\)\).*gr.choice"),
+        (lambda: Scaled("2"), r"Scaled\(factor='2'\): write one number\."),
     ],
 )
-def test_a_swept_setting_is_one_number(layer, words):
+def test_a_swept_setting_is_one_number(make, words):
     x = np.ones((8, 3), np.float32)
-    loss, net = "mse", gr.Sequential([layer, gr.Dense(1)])
+
+    def model(optimizer="adam"):
+        return gr.Model(gr.Sequential([make(), gr.Dense(1)]), "mse", optimizer)
+
     with pytest.raises(GradusError, match=words):
-        gr.Model(net, loss).fit(x, x[:, :1], verbose=False)
-    rate = gr.Adam(gr.choice(0.1))
+        model().fit(x, x[:, :1], verbose=False)
     with pytest.raises(GradusError, match=words):
-        gr.Sweep(gr.Model(net, loss, rate)).fit(x, x[:, :1], verbose=False)
+        gr.Sweep(model(gr.Adam(gr.choice(0.1)))).fit(x, x[:, :1], verbose=False)
 
 
 @pytest.mark.parametrize("factor", [2, np.float32(2), np.full(3, 2.0, np.float32)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -71,6 +72,27 @@ def check_scalar(owner: object, name: str, value: Any) -> None:
         options = ", ".join(map(repr, value))
         advice += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
     raise GradusError(f"{type(owner).__name__}({name}={value!r}): {advice}.")
+
+
+def check_setting(
+    owner: object, name: str, low: float, high: float = math.inf, several: bool = False
+) -> None:
+    """Refuse a setting of `owner` that is not a number in [low, high].
+
+    Traced values, arrays, and spaces pass; a list or tuple passes only if the setting may be
+    `several` numbers, None only if it is the default.
+
+    Raises:
+        GradusError: naming the class of `owner` and the setting.
+    """
+    value = getattr(owner, name)
+    if value is None and getattr(type(owner), name, 0) is not None:
+        raise GradusError(f"{type(owner).__name__}({name}=None): write one number.")
+    if not several:
+        check_scalar(owner, name, value)
+    if isinstance(value, int | float) and not low <= value <= high:
+        span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")
 
 
 def canonicalize(tree: Any) -> Any:

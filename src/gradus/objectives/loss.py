@@ -154,11 +154,6 @@ def as_float32(array: ArrayLike) -> Array:
     return array if array.dtype == jnp.float64 else array.astype(jnp.float32)
 
 
-def absolute(x: Array) -> Array:
-    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1."""
-    return x * jnp.sign(x)
-
-
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     """Return both as floats of the same dtype and shape."""
     p = as_float32(y_pred)

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError
+from gradus.nn import penalties
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import added_losses, forward
 from gradus.nn.pytree import pytree
-from gradus.objectives import penalties
 from gradus.objectives.loss import Loss
 from gradus.objectives.metric import Metric
 from gradus.train.batches import Batch

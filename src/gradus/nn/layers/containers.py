@@ -8,11 +8,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.arguments import check_sizes
 from gradus.nn.layer import Layer
 from gradus.nn.network import copy_structure
-from gradus.space import Range, Space
+from gradus.space import Space
 
 
 def _check_layers(owner: str, layers: Any) -> Any:
@@ -86,8 +86,7 @@ class Repeat(Layer):
     def __init__(self, layer: Layer, times: int) -> None:
         (self.layer,) = _check_layers("Repeat", [layer])
         self.times = times
-        if not isinstance(times, Space) or isinstance(times, Range):
-            whole_number("times", getattr(times, "low", times), 0, "Repeat")
+        check_sizes(self, "times", least=0)
 
     def build(self, shape: Any) -> None:
         """Create the copies."""
