@@ -1,5 +1,6 @@
 """A network is a pytree, built from a seed, with weights by path; and its errors."""
 
+import math
 import os
 import subprocess
 import sys
@@ -415,3 +416,42 @@ def test_a_swept_setting_is_one_number(make, words):
 def test_a_swept_setting_may_be_an_array(factor):
     x = np.ones((2, 3), np.float32)
     np.testing.assert_array_equal(gr.init(Scaled(factor), 0, x)(x), 2 * x + 1)
+
+
+def own_layer(function):
+    class Own(gr.Layer):
+        def call(self, x):
+            return function(x)
+
+    return Own()
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x if x.sum() > 0 else -x, r"decides on.*`.*if x\.sum\(\) > 0.*jnp\.where"),
+        (np.asarray, r"gives an array to a function of NumPy.*jnp\.asarray"),
+        (np.sin, r"gives an array to a function of NumPy"),
+        (
+            lambda x: x * float(x[0, 0]),
+            r"reads an array .*\(test_network\.py, line \d+: .*float",
+        ),
+        (lambda x: x * math.sqrt(x.sum()), "reads an array as a Python number"),
+        (lambda x: x * x.sum().item(), "reads an array as a Python number"),
+        (lambda x: x[x > 0], r"picks elements by a condition.*jnp\.where"),
+        (lambda x: [x, -x][x.astype(int).sum()], r"uses the value.*jnp\.take"),
+    ],
+)
+def test_a_layer_that_needs_values_is_told_in_plain_words(function, words):
+    net = sequential(own_layer(function), gr.Dense(1))
+    with pytest.raises(GradusError, match=r"Layer 'own' \(Own\) " + words):
+        gr.Model(net, "mse").fit(X, X[:, :1], verbose=False)
+
+
+def test_a_layer_that_needs_values_in_training_only_is_told_too():
+    class Own(gr.Layer):
+        def call(self, x, training):
+            return -x if training and x.sum() > 0 else x
+
+    with pytest.raises(GradusError, match=r"'own' \(Own\) decides on.*lax\.cond"):
+        gr.Model(sequential(Own(), gr.Dense(1)), "mse").fit(X, X[:, :1], verbose=False)

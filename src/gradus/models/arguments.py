@@ -13,7 +13,7 @@ from gradus.checks import number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
-from gradus.nn.network import forward, fresh, recorded, weights
+from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
 from gradus.objectives.loss import Loss, registry
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
@@ -141,11 +141,32 @@ def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
             raise unknown("layer in layer_rates", name, paths)
 
 
-def shapes_of(x: Any) -> Any:
-    """Return the shapes and types of two samples like those of `x`, to build a network for."""
-    return jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype)), x
-    )
+def shapes_of(x: Any, rows: int | None = 2) -> Any:
+    """Return the shapes and types of `rows` samples like those of `x`, to build a network for.
+
+    Args:
+        x: the samples.
+        rows: how many; None for as many as `x` has.
+    """
+
+    def shape_of(a: Any) -> jax.ShapeDtypeStruct:
+        count = a.shape[:1] if rows is None else (rows,)
+        return jax.ShapeDtypeStruct((*count, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
+
+    return jax.tree.map(shape_of, x)
+
+
+def abstract_network(net: Layer, x: Any) -> AbstractNetwork:
+    """Return the network for samples like those of `x`, its weights not drawn yet.
+
+    Raises:
+        ShapeError: for a layer that cannot take its input; it says the shape of all of `x`.
+    """
+    try:
+        return abstract_init(net, shapes_of(x))
+    except ShapeError:
+        abstract_init(net, shapes_of(x, rows=None))
+        raise
 
 
 def check_shapes(example: Any, x: Any) -> None:

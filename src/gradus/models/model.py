@@ -226,7 +226,7 @@ class Model(BaseModel):
                 f"lowest={lowest!r}, highest={highest!r}: write 0 < lowest < highest."
             )
         x, y, weight = check_arrays(x, y, None)
-        self.build(jax.tree.map(lambda a: a[:2], x))
+        self.build(x)
         self.check_input(x)
         task = self.task_for(x, y)
         size = min(whole_number("batch_size", batch_size, 1), len(jax.tree.leaves(x)[0]))

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import mask_tracking
+from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
 from gradus.nn.pytree import check_scalar
@@ -292,6 +292,11 @@ class Layer:
             return self.call(*inputs, **self._call_options(scope.training, mask))
         except GradusError:
             raise
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            explained = tracing_errors.explain(error, self._label())
+            if explained is None:
+                raise
+            raise explained from error
         except (TypeError, ValueError) as error:
             if not scope.building:
                 raise
