@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -74,6 +76,49 @@ def early_stopping(
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
     )
+
+
+def callbacks(given: Any) -> list[Callable[..., Any]]:
+    """Return callbacks as a list of functions `f(model, epoch, logs)`; one may stand alone.
+
+    Raises:
+        GradusError: for anything else, or a function with other parameters.
+    """
+    what = "a callback is a function f(model, epoch, logs), called after each epoch"
+    alone = callable(given) or hasattr(given, "on_epoch_end")
+    if not alone and given is not None and not isinstance(given, Iterable):
+        raise GradusError(f"callbacks={given!r}: {what}; write one, or a list of them.")
+    functions = [given] if alone else list(given or ())
+    for index, function in enumerate(functions):
+        if isinstance(function, type) or not callable(function):
+            hint = ""
+            if hasattr(function, "on_epoch_end"):
+                hint = "; write lambda model, epoch, logs: callback.on_epoch_end(epoch, logs)"
+            raise GradusError(f"callbacks[{index}] is {function!r}: {what}{hint}.")
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # of a function written in C nothing is known
+            continue
+        try:
+            signature.bind(None, 0, {})
+        except TypeError as error:
+            name = getattr(function, "__name__", repr(function))
+            raise GradusError(
+                f"callbacks[{index}] is {name}{signature}, which cannot be called with three "
+                f"arguments ({error}): {what}."
+            ) from None
+    return functions
+
+
+def folder(name: str, value: Any) -> Path:
+    """Return an argument that is a path.
+
+    Raises:
+        GradusError: for anything but a string or a path.
+    """
+    if not isinstance(value, str | Path):
+        raise GradusError(f"{name}={value!r}: write the path of a folder, such as 'runs/first'.")
+    return Path(value)
 
 
 def direction(name: str) -> str | None:

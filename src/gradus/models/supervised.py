@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.checks import number
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import activations
+from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
@@ -43,6 +44,7 @@ def make_supervised(
         weight = _entry_of(loss_weights, key, "loss_weights")
         return _make_objective(part, _entry_of(metrics, key, "metrics"), weight)
 
+    penalty = None if penalty is None else penalties.get(penalty)
     if isinstance(loss, dict):
         return Supervised({key: objective(key, part) for key, part in loss.items()}, penalty)
     if isinstance(loss, list | tuple):
@@ -73,7 +75,11 @@ def _make_objective(loss: Any, metrics: Any, weight: Any) -> OutputObjective:
                 f"Two numbers would be called {name!r}: give each metric once, and your own "
                 "function another name."
             )
-    return OutputObjective(loss, metrics, 1.0 if weight is None else weight)
+    if weight is None:
+        weight = 1.0
+    elif not hasattr(weight, "shape"):
+        weight = number("loss_weights", weight, 0)
+    return OutputObjective(loss, metrics, weight)
 
 
 def fit_metrics(task: Supervised, y: Any) -> Supervised:

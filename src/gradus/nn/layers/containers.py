@@ -52,6 +52,8 @@ class Sequential(Layer):
         (2, 3)
     """
 
+    takes_several = True
+
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = _check_layers("Sequential", layers)
 
@@ -82,6 +84,7 @@ class Repeat(Layer):
     """
 
     build_only = ("layer",)
+    takes_several = True
 
     def __init__(self, layer: Layer, times: int) -> None:
         (self.layer,) = _check_layers("Repeat", [layer])
@@ -153,6 +156,8 @@ class Parallel(Layer):
         >>> {name: y.shape for name, y in gr.init(heads, 0, x)(x).items()}
         {'label': (2, 3), 'price': (2, 1)}
     """
+
+    takes_several = True
 
     def __init__(self, branches: Any, merge: str | None = None) -> None:
         if merge not in (None, "concatenate", "add", "multiply"):

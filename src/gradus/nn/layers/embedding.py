@@ -118,6 +118,8 @@ class ColumnEmbedding(Layer):
         (5, 8)
     """
 
+    takes_several = True
+
     def __init__(
         self, cardinalities: tuple[int, ...], widths: tuple[int, ...] | None = None
     ) -> None:
