@@ -83,3 +83,10 @@ def test_penalty_and_loss_weights_are_checked_where_written():
     ):
         with pytest.raises(GradusError, match=words):
             gr.Model(net, "mse", **settings)
+
+
+def test_a_fit_that_failed_at_a_shape_leaves_the_model_open_for_another():
+    model = gr.Model(gr.Sequential([gr.LSTM(2), gr.Dense(1)]), "mse")
+    with pytest.raises(ShapeError):
+        model.fit(X, X[:, :1], epochs=1, verbose=False)
+    model.fit(X[..., None], X[:, :1], epochs=1, verbose=False)

@@ -85,13 +85,13 @@ class BaseModel:
     def build(self: M, x: Any) -> M:
         """Draw the weights for a batch of inputs like `x`; `fit` does it if needed."""
         self.require_values()
-        x = as_tree(x)
-        if self.example is None:
-            self.example = arguments.shapes_of(x)
+        samples = self.example if x is None else as_tree(x)
         if not self.built:
-            network = arguments.abstract_network(self.net, x)
+            network = arguments.abstract_network(self.net, samples)
             memory.check_weights(network, memory.host_free_bytes())
             self.net = network.init_weights(self.seed)
+        if self.example is None:
+            self.example = arguments.shapes_of(samples)
         return self
 
     @with_standard_promotion

@@ -15,7 +15,7 @@ from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
 from gradus.objectives.activation_advice import activation_warning
-from gradus.objectives.loss import FunctionLoss, Loss
+from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
 from gradus.rng import host_rng
@@ -118,9 +118,10 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     _check_activations(net)
     heads, shapes = output_heads(net, x)
     notes = []
-    for name, objective, head, values in zip_outputs(task.objectives, heads, y):
+    for name, objective, head, given in zip_outputs(task.objectives, heads, y):
         shape = _output_named(shapes, task.objectives, name).shape
         named = where if name == "output" else f"{where}[{name!r}]"
+        values = objective.loss.align(given, shape) if hasattr(given, "shape") else given
         objective.loss.check(values, shape, named)
         for loss in (objective.loss, *_losses_of(objective.metrics)):
             _check_samples_stay_apart(loss, values, shape, named)
@@ -142,9 +143,8 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
     So it is if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: then the loss of a sample
     changes with the target of another.
     """
-    own = isinstance(loss, FunctionLoss) or not type(loss).__module__.startswith("gradus.")
     y, outputs = np.asarray(y), tuple(shape[1:])
-    if not own or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
+    if not loss.is_custom or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
         return
     y_true = np.resize(y, (3, *y.shape[1:]))
     changed = y_true.copy()

@@ -108,7 +108,8 @@ class Supervised(Task):
         penalty = penalty_loss(net, self.penalty) + layer_losses(net, batch)
         loss = penalty
         accumulators: Accumulators = {"samples": count, "penalty": penalty * count}
-        for name, objective, head, y in zip_outputs(self.objectives, heads, batch.y):
+        for name, objective, head, targets in zip_outputs(self.objectives, heads, batch.y):
+            y = objective.loss.align(targets, head.logits.shape)
             losses = per_sample_losses(objective.loss, head, y)  # (batch,)
             total = jnp.sum(batch.weight * losses)
             loss = loss + objective.weight * objective.loss.finalize(total / count)
