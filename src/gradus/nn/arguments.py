@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.checks import format_setting, whole_number
+from gradus.checks import as_written, whole_number
 from gradus.errors import GradusError, unknown
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layer import Layer
@@ -54,7 +54,7 @@ def check_functions(layer: Layer) -> None:
             try:
                 getters[0](value)
             except GradusError as error:
-                setting = format_setting(name, value, type(layer).__name__)
+                setting = as_written(name, value, type(layer).__name__)
                 raise GradusError(f"{setting}: {error}") from None
 
 
@@ -97,7 +97,7 @@ def check_numbers(
             article, hint = "a", ""
             if isinstance(value, list | tuple) and value:
                 article, hint = "one", f"; to try several write gr.choice({_listed(value)})"
-            setting = format_setting(name, value, type(layer).__name__)
+            setting = as_written(name, value, type(layer).__name__)
             raise GradusError(f"{setting}: write {article} number{span}{hint}.")
 
 

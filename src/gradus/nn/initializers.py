@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_numbers
+from gradus.nn.pytree import check_number_fields
 from gradus.registry import Registry
 from gradus.space import Space
 
@@ -146,7 +146,7 @@ class Constant:
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return an array filled with the value."""
@@ -166,7 +166,7 @@ class Identity:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return the matrix; GradusError unless `shape` has two axes."""
@@ -190,7 +190,7 @@ class RandomNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -215,7 +215,7 @@ class TruncatedNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -238,7 +238,7 @@ class RandomUniform:
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
         if _are_numbers(self.minval, self.maxval) and self.minval > self.maxval:
             raise GradusError(
                 f"RandomUniform(minval={self.minval!r}, maxval={self.maxval!r}): minval must not"
@@ -274,7 +274,7 @@ class VarianceScaling:
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
         _check_not_negative(self, scale=self.scale)
         _check_choice(self, "mode", self.mode, MODES)
         _check_choice(self, "distribution", self.distribution, DISTRIBUTIONS)
@@ -432,7 +432,7 @@ class Orthogonal:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_number_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw the matrix; GradusError if `shape` has fewer than two axes."""

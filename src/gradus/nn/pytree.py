@@ -88,7 +88,7 @@ def check_given(owner: Any, name: str) -> None:
         raise GradusError(f"{type(owner).__name__}({name}=None): write one number.")
 
 
-def check_numbers(owner: Any) -> None:
+def check_number_fields(owner: Any) -> None:
     """Refuse what is no number in the fields of a dataclass that are declared as numbers.
 
     Raises:

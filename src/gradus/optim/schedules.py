@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_numbers, check_scalar, pytree, static
+from gradus.nn.pytree import check_number_fields, check_scalar, pytree, static
 from gradus.registry import Registry
 from gradus.space import Space
 
@@ -45,7 +45,7 @@ class Schedule(abc.ABC):
 
     def __post_init__(self) -> None:
         """Refuse what is not a number for a setting that is declared as one."""
-        check_numbers(self)
+        check_number_fields(self)
 
     @abc.abstractmethod
     def __call__(self, step: jax.Array) -> jax.Array:
