@@ -239,21 +239,9 @@ def logspace(low: float, high: float, count: int, name: str | None = None) -> An
     return _spaced_choice("logspace", low, high, count, name)
 
 
-def possible_values(argument: Any) -> Iterator[Any]:
-    """Yield what an argument may be: itself or, of a space, its options or the ends of its range.
-
-    Examples:
-        >>> from gradus import space
-        >>> list(space.possible_values(gr.choice(8, gr.int_uniform(16, 64))))
-        [8, 16, 64]
-    """
-    if isinstance(argument, Choice):
-        for option in argument.options:
-            yield from possible_values(option)
-    elif isinstance(argument, Range):
-        ends = argument.low, argument.high
-        yield from ends if argument.whole else map(float, ends)
-    elif not isinstance(argument, Space):
+def given_values(argument: Any) -> Iterator[Any]:
+    """Yield an argument unless it is a space, whose values are checked when a trial is made."""
+    if not isinstance(argument, Space):
         yield argument
 
 

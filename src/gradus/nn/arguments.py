@@ -1,6 +1,6 @@
 """Checks of the arguments of a layer, where they are written: in its `__init__`.
 
-A space passes if all its values would.
+A space passes: a sweep makes the layers of a trial anew, with the values of the trial.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gradus.checks import as_written, whole_number
 from gradus.errors import GradusError, unknown
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layer import Layer
-from gradus.space import Space, possible_values
+from gradus.space import Space, given_values
 
 # What a layer's argument is, by the end of its name.
 _KINDS = {
@@ -30,9 +30,7 @@ _KINDS = {
 def values_of(layer: Layer, name: str) -> Iterator[Any]:
     """Yield what an argument of a layer may be, without None where that is the default."""
     default = inspect.signature(type(layer)).parameters[name].default
-    return (
-        v for v in possible_values(getattr(layer, name)) if v is not None or default is not None
-    )
+    return (v for v in given_values(getattr(layer, name)) if v is not None or default is not None)
 
 
 def check_functions(layer: Layer) -> None:
@@ -43,7 +41,7 @@ def check_functions(layer: Layer) -> None:
     """
     for name, argument in vars(layer).items():
         getters = [get for end, get in _KINDS.items() if name.endswith(end)]
-        for value in possible_values(argument) if getters else ():
+        for value in given_values(argument) if getters else ():
             if isinstance(value, type) and issubclass(value, Layer):
                 raise GradusError(
                     f"{type(layer).__name__}({name}={value.__name__}): this is a class, not a "

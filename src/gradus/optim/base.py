@@ -18,7 +18,7 @@ from gradus.checks import whole_number
 from gradus.errors import GradusError
 from gradus.nn.pytree import check_given, check_scalar, pytree, static
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
-from gradus.space import Space, possible_values
+from gradus.space import Space, given_values
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
@@ -117,7 +117,7 @@ class Optimizer(abc.ABC):
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type == "int":
-                for count in possible_values(value):
+                for count in given_values(value):
                     whole_number(field.name, count, 1, type(self).__name__)
             if field.name not in _LIMITS:
                 continue

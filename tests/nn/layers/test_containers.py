@@ -45,7 +45,9 @@ def test_mistakes_say_what_to_write():
     for space, wrong in ((gr.int_uniform(-1, 1), "-1"), (gr.uniform(0.5, 2), "0.5")):
         with pytest.raises(GradusError, match=rf"Repeat\(times={wrong}\): .* at least 0"):
             gr.Repeat(gr.Dense(3), space)
+    net = gr.Sequential([gr.Repeat(gr.Dense(3), gr.choice(-1)), gr.Dense(2, "softmax")])
+    sweep = gr.Sweep(gr.Model(net, "sparse_categorical_crossentropy"), search="grid")
     with pytest.raises(GradusError, match=r"Repeat\(times=-1\)"):
-        gr.Repeat(gr.Dense(3), gr.choice(1, -1))
+        sweep.fit(X, Y, epochs=1, verbose=False)
     with pytest.raises(GradusError, match="write Dense"):
         gr.Repeat(gr.Dense, 2)

@@ -8,11 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.arguments import check_sizes
 from gradus.nn.layer import Layer
 from gradus.nn.network import copy_structure
-from gradus.space import Space
+from gradus.space import Range, Space
 
 
 def _check_layers(owner: str, layers: Any) -> Any:
@@ -90,6 +91,8 @@ class Repeat(Layer):
         (self.layer,) = _check_layers("Repeat", [layer])
         self.times = times
         check_sizes(self, "times", least=0)
+        if isinstance(times, Range):
+            whole_number("times", times.low, 0, "Repeat")
 
     def build(self, shape: Any) -> None:
         """Create the copies."""

@@ -12,7 +12,7 @@ from gradus.nn import mask_tracking
 from gradus.nn.arguments import check_functions, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.space import possible_values
+from gradus.space import given_values
 
 
 class Embedding(Layer):
@@ -126,7 +126,7 @@ class ColumnEmbedding(Layer):
         self.cardinalities = cardinalities
         self.widths = widths
         for name in ("cardinalities", "widths"):
-            for sizes in possible_values(getattr(self, name)):
+            for sizes in given_values(getattr(self, name)):
                 if sizes is not None:
                     _check_column_sizes(name, sizes)
         if not has_space(cardinalities, widths) and widths and len(widths) != len(cardinalities):
@@ -168,5 +168,5 @@ def _check_column_sizes(name: str, sizes: Any) -> None:
             "column."
         )
     for each in sizes:
-        for size in possible_values(each):
+        for size in given_values(each):
             whole_number(name, size, 1, "ColumnEmbedding")

@@ -22,7 +22,7 @@ from gradus.nn.layers.window import (
 )
 from gradus.nn.ops.conv import padding_sizes
 from gradus.nn.ops.pooling import average_pool, max_pool
-from gradus.space import possible_values
+from gradus.space import given_values
 
 
 class BasePooling(Layer):
@@ -331,13 +331,13 @@ class ZeroPadding2D(Layer):
 
     def __init__(self, padding: Any = 1) -> None:
         self.padding = padding
-        for value in possible_values(padding):
+        for value in given_values(padding):
             sides = _sides(value)
             if [len(side) for side in sides] != [2, 2] or not all(
                 is_whole(zeros, 0)
                 for side in sides
                 for each in side
-                for zeros in possible_values(each)
+                for zeros in given_values(each)
             ):
                 raise GradusError(
                     f"ZeroPadding2D(padding={value!r}): write a whole number, (height, width), or "

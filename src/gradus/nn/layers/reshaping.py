@@ -11,7 +11,7 @@ from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.space import possible_values
+from gradus.space import given_values
 
 
 class Flatten(Layer):
@@ -48,7 +48,7 @@ class Reshape(Layer):
     """
 
     def __init__(self, target_shape: tuple[int, ...]) -> None:
-        for shape in possible_values(target_shape):
+        for shape in given_values(target_shape):
             _check_target(shape)
         self.target_shape = target_shape
 
@@ -82,7 +82,7 @@ class Rescaling(Layer):
         self.scale = scale
         self.offset = offset
         for name in ("scale", "offset"):
-            for value in possible_values(getattr(self, name)):
+            for value in given_values(getattr(self, name)):
                 if np.asarray(value).dtype.kind not in "iuf":
                     raise GradusError(
                         f"Rescaling({name}={value!r}): write a number, or one for each feature."
@@ -99,7 +99,7 @@ def _check_target(shape: Any) -> None:
             f"Reshape({shape!r}): write the sizes of a sample's axes, such as Reshape((28, 28, 1))."
         )
     for each in shape:
-        for size in possible_values(each):
+        for size in given_values(each):
             if size != -1:
                 whole_number("target_shape", size, 0, "Reshape")
     if list(shape).count(-1) > 1:

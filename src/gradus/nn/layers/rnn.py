@@ -23,7 +23,7 @@ from gradus.nn.ops.rnn import (
     scan_step,
     simple_cell,
 )
-from gradus.space import possible_values
+from gradus.space import given_values
 
 
 class Recurrent(Layer, abc.ABC):
@@ -135,7 +135,7 @@ class Recurrent(Layer, abc.ABC):
         """Check activations, which cannot be layers, initializers, and penalties."""
         check_functions(self)
         for name in ("activation", "recurrent_activation"):
-            for value in possible_values(self.__dict__.get(name)):
+            for value in given_values(self.__dict__.get(name)):
                 if isinstance(value, Layer):
                     raise GradusError(
                         f"{type(self).__name__} cannot have the layer {value!r} as {name}: write a "

@@ -10,7 +10,7 @@ from gradus.errors import GradusError
 from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.space import possible_values
+from gradus.space import given_values
 
 EPSILON = 1e-6  # keeps the logarithms of a mean activation finite
 
@@ -46,7 +46,7 @@ class Sparsity(Layer):
         self.strength = strength
         self.target = target
         check_numbers(self, "strength", "target", low=0)
-        for value in possible_values(target):
+        for value in given_values(target):
             if isinstance(value, int | float) and not 0 < value < 1:
                 raise GradusError(f"Sparsity(target={value!r}): write a number between 0 and 1.")
 

@@ -11,7 +11,7 @@ from gradus.nn.arguments import values_of
 from gradus.nn.layer import Layer
 from gradus.nn.ops.conv import Sizes
 from gradus.nn.ops.pooling import max_pool
-from gradus.space import possible_values
+from gradus.space import given_values
 
 
 def per_axis(layer: Layer, name: str, rank: int) -> Sizes:
@@ -35,7 +35,7 @@ def check_per_axis(layer: Layer, name: str, rank: int) -> None:
     """
     for value in values_of(layer, name):
         values = value if isinstance(value, list | tuple) else (value,) * rank
-        whole = all(is_whole(number) for each in values for number in possible_values(each))
+        whole = all(is_whole(number) for each in values for number in given_values(each))
         if len(values) != rank or not whole:
             several = ", or two of them, for height and width" if rank == 2 else ""
             raise GradusError(
