@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gradus.models.variational import VariationalAutoencoder as VariationalAutoencoder
     from gradus.nn import activations as activations
     from gradus.nn import initializers as initializers
+    from gradus.nn import penalties as penalties
     from gradus.nn.activations import sigmoid as sigmoid
     from gradus.nn.activations import softmax as softmax
     from gradus.nn.layer import Layer as Layer
@@ -74,13 +75,12 @@ if TYPE_CHECKING:
     from gradus.nn.layers.sparsity import Sparsity as Sparsity
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
+    from gradus.nn.penalties import L1 as L1
+    from gradus.nn.penalties import L1L2 as L1L2
+    from gradus.nn.penalties import L2 as L2
+    from gradus.nn.penalties import MaxNorm as MaxNorm
     from gradus.objectives import losses as losses
     from gradus.objectives import metrics as metrics
-    from gradus.objectives import penalties as penalties
-    from gradus.objectives.penalties import L1 as L1
-    from gradus.objectives.penalties import L1L2 as L1L2
-    from gradus.objectives.penalties import L2 as L2
-    from gradus.objectives.penalties import MaxNorm as MaxNorm
     from gradus.optim import schedules as schedules
     from gradus.optim.descent import descend as descend
     from gradus.optim.optimizers import LBFGS as LBFGS
@@ -153,7 +153,7 @@ _HOMES = {
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
     "gradus.nn.layers.reshaping": ("Flatten", "Rescaling", "Reshape"),
     "gradus.nn.layers.sparsity": ("Sparsity",),
-    "gradus.objectives.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
+    "gradus.nn.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (
         *("SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "RAdam"),
@@ -176,7 +176,7 @@ _MODULES = {
     "initializers": "gradus.nn.initializers",
     "losses": "gradus.objectives.losses",
     "metrics": "gradus.objectives.metrics",
-    "penalties": "gradus.objectives.penalties",
+    "penalties": "gradus.nn.penalties",
     "schedules": "gradus.optim.schedules",
 }
 

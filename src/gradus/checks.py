@@ -25,7 +25,7 @@ def whole_number(name: str, value: Any, minimum: int = 0, owner: str = "") -> in
         GradusError: if it is not a whole number of at least `minimum`, or, without an owner, more
             than 2³¹ - 1.
     """
-    setting = _format_setting(name, value, owner)
+    setting = as_written(name, value, owner)
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
         space = " (as a space: gr.int_uniform or gr.choice)"
         hint = space if owner and isinstance(value, float) else ""
@@ -49,26 +49,10 @@ def number(name: str, value: Any, minimum: float = -math.inf) -> float:
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not value >= minimum:
         bound = "" if minimum == -math.inf else f" of at least {minimum:g}"
-        raise GradusError(f"{_format_setting(name, value)}: write a number{bound}.")
+        raise GradusError(f"{as_written(name, value)}: write a number{bound}.")
     return float(value)
 
 
-def check_fraction(name: str, value: Any, owner: str) -> None:
-    """Reject a concrete number outside [0, 1); arrays, tracers, and spaces pass.
-
-    Args:
-        name: the name of the setting, for the error.
-        value: its value.
-        owner: the class that takes the setting, for the error.
-
-    Raises:
-        GradusError: if it is a number outside [0, 1), a string, or a boolean.
-    """
-    if isinstance(value, str | bool) or (isinstance(value, int | float) and not 0.0 <= value < 1.0):
-        setting = _format_setting(name, value, owner)
-        raise GradusError(f"{setting}: write a number from 0 up to, but not including, 1.")
-
-
-def _format_setting(name: str, value: Any, owner: str = "") -> str:
+def as_written(name: str, value: Any, owner: str = "") -> str:
     """Return a setting as it is written in code: `Dense(units=0)`, or `epochs=0`."""
     return f"{owner}({name}={value!r})" if owner else f"{name}={value!r}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -237,6 +237,12 @@ def logspace(low: float, high: float, count: int, name: str | None = None) -> An
         (0.0001, 0.001, 0.01, 0.1)
     """
     return _spaced_choice("logspace", low, high, count, name)
+
+
+def given_values(argument: Any) -> Iterator[Any]:
+    """Yield an argument unless it is a space, whose values are checked when a trial is made."""
+    if not isinstance(argument, Space):
+        yield argument
 
 
 def _spaced_choice(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:

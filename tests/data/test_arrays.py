@@ -1,3 +1,6 @@
+from array import array
+from collections import UserList, deque
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -140,3 +143,37 @@ def test_an_aligned_array_is_equal_and_begins_at_a_multiple_of_64_bytes(offset):
     wide = aligned(given.astype(np.float64), np.float32)
     assert wide.dtype == np.float32
     np.testing.assert_array_equal(wide, given)
+
+
+class Squares:
+    """A dataset as PyTorch has them: it has a length, but any index is answered."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index > 10:
+            raise AssertionError("read past the end")
+        return np.array([index, index**2], np.float32), index % 2
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: (x,)])
+def test_a_dataset_is_refused_before_it_is_read(wrap):
+    with pytest.raises(DataError, match=r"x is a Squares, not an array.*np\.stack\(\[data\[i\]"):
+        as_tree(wrap(Squares()))
+
+
+def test_an_iterator_is_refused():
+    with pytest.raises(DataError, match=r"a generator\): write list\(x\)"):
+        as_array(i for i in range(3))
+
+
+def test_other_containers_and_buffers_are_arrays():
+    values = [1, 2, 3]
+    for x in (range(1, 4), deque(values), UserList(values), array("i", values), tuple(values)):
+        assert as_array(x).tolist() == values
+
+
+def test_complex_numbers_are_told_how_to_become_features():
+    with pytest.raises(DataError, match=r"y holds complex numbers.*y\.real, y\.imag"):
+        as_array(np.array([1j]), "y")

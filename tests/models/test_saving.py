@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 import gradus as gr
 from gradus import files
 from gradus.errors import SavedError
+from gradus.nn.penalties import L2, MaxNorm
 from gradus.nn.pytree import pytree
 from gradus.objectives.loss import Loss, pair
-from gradus.objectives.penalties import L2, MaxNorm
 from gradus.optim.schedules import CosineDecay
 
 RNG = np.random.default_rng(2)

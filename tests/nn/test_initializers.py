@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from keras.src.initializers.random_initializers import compute_fans
 from scipy import stats
 
+import gradus as gr
 from gradus.errors import GradusError
 from gradus.nn import initializers as init
 
@@ -169,4 +170,4 @@ def test_errors(make, message):
 
 
 def test_a_setting_may_be_a_space():
-    assert init.RandomNormal(stddev=object()).stddev is not None
+    assert init.RandomNormal(stddev=gr.uniform(0.1, 1)).stddev.low == 0.1

@@ -1,5 +1,6 @@
 """A network is a pytree, built from a seed, with weights by path; and its errors."""
 
+import math
 import os
 import subprocess
 import sys
@@ -392,24 +393,65 @@ class Scaled(gr.Layer):
 
 
 @pytest.mark.parametrize(
-    ("layer", "words"),
+    ("make", "words"),
     [
-        (gr.Dropout([0.1, 0.2]), r"Dropout\(rate=\[0.1, 0.2\]\).*gr.choice\(0.1, 0.2\)"),
-        (gr.GaussianNoise((0.1, 0.2)), r"GaussianNoise\(stddev=\(0.1, 0.2\)\).*gr.choice"),
-        (Scaled("2"), r"Scaled\(factor='2'\): write one number\."),
+        (lambda: gr.Dropout([0.1, 0.2]), r"Dropout\(rate=\[0.1, 0.2\]\).*gr.choice\(0.1, 0.2\)"),
+        (lambda: gr.GaussianNoise((0.1, 0.2)), r"GaussianNoise\(stddev=\(0.1, 0.2\)\).*gr.choice"),
+        (lambda: Scaled("2"), r"Scaled\(factor='2'\): write one number\."),
     ],
 )
-def test_a_swept_setting_is_one_number(layer, words):
+def test_a_swept_setting_is_one_number(make, words):
     x = np.ones((8, 3), np.float32)
-    loss, net = "mse", gr.Sequential([layer, gr.Dense(1)])
+
+    def model(optimizer="adam"):
+        return gr.Model(gr.Sequential([make(), gr.Dense(1)]), "mse", optimizer)
+
     with pytest.raises(GradusError, match=words):
-        gr.Model(net, loss).fit(x, x[:, :1], verbose=False)
-    rate = gr.Adam(gr.choice(0.1))
+        model().fit(x, x[:, :1], verbose=False)
     with pytest.raises(GradusError, match=words):
-        gr.Sweep(gr.Model(net, loss, rate)).fit(x, x[:, :1], verbose=False)
+        gr.Sweep(model(gr.Adam(gr.choice(0.1)))).fit(x, x[:, :1], verbose=False)
 
 
 @pytest.mark.parametrize("factor", [2, np.float32(2), np.full(3, 2.0, np.float32)])
 def test_a_swept_setting_may_be_an_array(factor):
     x = np.ones((2, 3), np.float32)
     np.testing.assert_array_equal(gr.init(Scaled(factor), 0, x)(x), 2 * x + 1)
+
+
+def own_layer(function):
+    class Own(gr.Layer):
+        def call(self, x):
+            return function(x)
+
+    return Own()
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x if x.sum() > 0 else -x, r"decides on.*`.*if x\.sum\(\) > 0.*jnp\.where"),
+        (np.asarray, r"gives an array to a function of NumPy.*jnp\.asarray"),
+        (np.sin, r"gives an array to a function of NumPy"),
+        (
+            lambda x: x * float(x[0, 0]),
+            r"reads an array .*\(test_network\.py, line \d+: .*float",
+        ),
+        (lambda x: x * math.sqrt(x.sum()), "reads an array as a Python number"),
+        (lambda x: x * x.sum().item(), "reads an array as a Python number"),
+        (lambda x: x[x > 0], r"picks elements by a condition.*jnp\.where"),
+        (lambda x: [x, -x][x.astype(int).sum()], r"uses the value.*jnp\.take"),
+    ],
+)
+def test_a_layer_that_needs_values_is_told_in_plain_words(function, words):
+    net = sequential(own_layer(function), gr.Dense(1))
+    with pytest.raises(GradusError, match=r"Layer 'own' \(Own\) " + words):
+        gr.Model(net, "mse").fit(X, X[:, :1], verbose=False)
+
+
+def test_a_layer_that_needs_values_in_training_only_is_told_too():
+    class Own(gr.Layer):
+        def call(self, x, training):
+            return -x if training and x.sum() > 0 else x
+
+    with pytest.raises(GradusError, match=r"'own' \(Own\) decides on.*lax\.cond"):
+        gr.Model(sequential(Own(), gr.Dense(1)), "mse").fit(X, X[:, :1], verbose=False)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optax import contrib
 
+import gradus as gr
 from gradus.errors import GradusError
 from gradus.optim import optimizers as opt
 from gradus.optim import schedules
@@ -416,4 +417,4 @@ def test_leaves_may_have_any_type_while_a_tree_is_rebuilt():
     assert jax.tree.structure(jax.tree.map(lambda _: object(), optimizer)) == (
         jax.tree.structure(optimizer)
     )
-    assert opt.Adam(object()).learning_rate is not None  # a space, replaced before use
+    assert opt.Adam(gr.choice(0.1)).learning_rate is not None  # a space, replaced before use

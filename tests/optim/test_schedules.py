@@ -176,7 +176,7 @@ def test_plateau_by_hand():
 def test_plateau_under_vmap_and_in_a_loop():
     losses = jnp.array([4.0, 3.0, 3.0, 3.0, 3.0])
     plateaus = s.ReduceOnPlateau(1.0, 0.5, jnp.array([1, 2, 9]))
-    axes = s.ReduceOnPlateau(None, None, 0, None, None, None)
+    axes = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, plateaus)
 
     def final(plateau):
         body = lambda i, state: plateau.update(state, losses[i])  # noqa: E731

@@ -23,12 +23,12 @@ from gradus.nn.layers.augmentation import RandomFlip, RandomRotation, RandomTran
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.embedding import ColumnEmbedding
 from gradus.nn.layers.reshaping import Flatten, Rescaling
+from gradus.nn.penalties import L1L2
 from gradus.objectives import losses, metrics
 from gradus.objectives.loss import Loss
 from gradus.objectives.loss import registry as loss_registry
 from gradus.objectives.metric import Metric
 from gradus.objectives.metric import registry as metric_registry
-from gradus.objectives.penalties import L1L2
 from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from gradus.errors import DataError
 
 ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
+_CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
+_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
@@ -50,6 +53,11 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
             "classes, y = np.unique(y, return_inverse=True); for those of validation data, "
             "np.searchsorted(classes, y)."
         )
+    if array.dtype.kind == "c":
+        raise DataError(
+            f"{name} holds complex numbers: write their parts as features, "
+            f"np.stack([{name}.real, {name}.imag], axis=-1), or np.abs({name})."
+        )
     raise DataError(
         f"{name} holds {_kind(array)}, not numbers. If it is a table, use "
         "gradus.data.TablePreprocessor, which encodes text, dates and missing values."
@@ -61,6 +69,8 @@ def _as_numpy(values: Any, name: str) -> np.ndarray:
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name} has masked entries; fill them first, with {name}.filled(value).")
+    for part in (values, *values[:1]) if isinstance(values, list | tuple) else (values,):
+        _refuse_items(part, name)
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
@@ -70,8 +80,36 @@ def _as_numpy(values: Any, name: str) -> np.ndarray:
         ) from None
 
 
+def _refuse_items(values: Any, name: str) -> None:
+    """Refuse a generator, and an object with items, such as a PyTorch `Dataset`.
+
+    NumPy would ask such an object for items until it raises IndexError, which it may never do.
+    """
+    if isinstance(values, Iterator):
+        raise DataError(f"{name} is an iterator ({_article(values)}): write list({name}).")
+    has_items = hasattr(values, "__len__") and hasattr(values, "__getitem__")
+    if not has_items or isinstance(values, _CONTAINERS):
+        return
+    if any(hasattr(values, word) for word in _ARRAY_PROTOCOLS):
+        return
+    try:
+        memoryview(values)
+    except TypeError:
+        raise DataError(
+            f"{name} is {_article(values)}, not an array. With data for that object, write "
+            "np.stack([data[i] for i in range(len(data))]); if its items are pairs of an input and "
+            "a target, x = np.stack([data[i][0] for i in range(len(data))]) and "
+            "y = np.array([data[i][1] for i in range(len(data))])."
+        ) from None
+
+
+def _article(values: Any) -> str:
+    kind = type(values).__name__
+    return f"an {kind}" if kind[0] in "AEIOUaeiou" else f"a {kind}"
+
+
 def _kind(array: np.ndarray) -> str:
-    kinds = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "time spans"}
+    kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
     return kinds.get(array.dtype.kind, "Python objects (text, missing values or mixed types)")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,7 +15,7 @@ from gradus.checks import number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
-from gradus.nn.network import forward, fresh, recorded, weights
+from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
 from gradus.objectives.loss import Loss, registry
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
@@ -74,6 +76,49 @@ def early_stopping(
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
     )
+
+
+def callbacks(given: Any) -> list[Callable[..., Any]]:
+    """Return callbacks as a list of functions `f(model, epoch, logs)`; one may stand alone.
+
+    Raises:
+        GradusError: for anything else, or a function with other parameters.
+    """
+    what = "a callback is a function f(model, epoch, logs), called after each epoch"
+    alone = callable(given) or hasattr(given, "on_epoch_end")
+    if not alone and given is not None and not isinstance(given, Iterable):
+        raise GradusError(f"callbacks={given!r}: {what}; write one, or a list of them.")
+    functions = [given] if alone else list(given or ())
+    for index, function in enumerate(functions):
+        if isinstance(function, type) or not callable(function):
+            hint = ""
+            if hasattr(function, "on_epoch_end"):
+                hint = "; write lambda model, epoch, logs: callback.on_epoch_end(epoch, logs)"
+            raise GradusError(f"callbacks[{index}] is {function!r}: {what}{hint}.")
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # of a function written in C nothing is known
+            continue
+        try:
+            signature.bind(None, 0, {})
+        except TypeError as error:
+            name = getattr(function, "__name__", repr(function))
+            raise GradusError(
+                f"callbacks[{index}] is {name}{signature}, which cannot be called with three "
+                f"arguments ({error}): {what}."
+            ) from None
+    return functions
+
+
+def folder(name: str, value: Any) -> Path:
+    """Return an argument that is a path.
+
+    Raises:
+        GradusError: for anything but a string or a path.
+    """
+    if not isinstance(value, str | Path):
+        raise GradusError(f"{name}={value!r}: write the path of a folder, such as 'runs/first'.")
+    return Path(value)
 
 
 def direction(name: str) -> str | None:
@@ -141,11 +186,32 @@ def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:
             raise unknown("layer in layer_rates", name, paths)
 
 
-def shapes_of(x: Any) -> Any:
-    """Return the shapes and types of two samples like those of `x`, to build a network for."""
-    return jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((2, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype)), x
-    )
+def shapes_of(x: Any, rows: int | None = 2) -> Any:
+    """Return the shapes and types of `rows` samples like those of `x`, to build a network for.
+
+    Args:
+        x: the samples.
+        rows: how many; None for as many as `x` has.
+    """
+
+    def shape_of(a: Any) -> jax.ShapeDtypeStruct:
+        count = a.shape[:1] if rows is None else (rows,)
+        return jax.ShapeDtypeStruct((*count, *a.shape[1:]), jax.dtypes.canonicalize_dtype(a.dtype))
+
+    return jax.tree.map(shape_of, x)
+
+
+def abstract_network(net: Layer, x: Any) -> AbstractNetwork:
+    """Return the network for samples like those of `x`, its weights not drawn yet.
+
+    Raises:
+        ShapeError: for a layer that cannot take its input; it says the shape of all of `x`.
+    """
+    try:
+        return abstract_init(net, shapes_of(x))
+    except ShapeError:
+        abstract_init(net, shapes_of(x, rows=None))
+        raise
 
 
 def check_shapes(example: Any, x: Any) -> None:

@@ -20,7 +20,7 @@ from gradus.models.supervised import check_supervised, fit_metrics, make_supervi
 from gradus.models.training_data import TrainingData, check_arrays
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
-from gradus.nn.network import abstract_init, weights, with_weights
+from gradus.nn.network import weights, with_weights
 from gradus.optim import optimizers
 from gradus.space import Space
 from gradus.train import inference, memory
@@ -86,12 +86,13 @@ class BaseModel:
     def build(self: M, x: Any) -> M:
         """Draw the weights for a batch of inputs like `x`; `fit` does it if needed."""
         self.require_values()
-        if self.example is None:
-            self.example = arguments.shapes_of(as_tree(x))
+        samples = self.example if x is None else as_tree(x)
         if not self.built:
-            network = abstract_init(self.net, self.example)
+            network = arguments.abstract_network(self.net, samples)
             memory.check_weights(network, host_free_bytes())
             self.net = network.init_weights(self.seed)
+        if self.example is None:
+            self.example = arguments.shapes_of(samples)
         return self
 
     @with_standard_promotion
@@ -184,7 +185,7 @@ class BaseModel:
     @with_standard_promotion
     def prepare_task(self, data: TrainingData) -> Task:
         """Build the network for the data, and return the task fitted to it, after all checks."""
-        self.build(data.example)
+        self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)
         task = self.task_for(data.samples.x, data.samples.y)

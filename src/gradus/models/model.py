@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import jax
 
-from gradus.checks import whole_number
+from gradus.checks import number, whole_number
 from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
@@ -84,7 +84,7 @@ class Model(BaseModel):
         min_delta: float = 0.0,
         target: float | None = None,
         restore_best: bool = True,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 30.0,
         resume: str | Path | None = None,
@@ -115,8 +115,8 @@ class Model(BaseModel):
             min_delta: an improvement is more than this.
             target: training stops when the monitored number is at least as good.
             restore_best: whether, with `patience` or `target`, the best epoch's weights are kept.
-            callbacks: functions `f(model, epoch, logs)` called after each epoch; one that returns
-                True ends the training.
+            callbacks: functions `f(model, epoch, logs)`, or one, called after each epoch; one that
+                returns True ends the training.
             checkpoint: a folder for checkpoints, to resume from.
             checkpoint_every: seconds between two checkpoints.
             resume: the folder of a checkpoint to resume from, to `epochs` in total, bit for bit as
@@ -135,6 +135,10 @@ class Model(BaseModel):
         """
         self.require_values()
         arguments.refuse_spaces(locals())
+        functions = arguments.callbacks(callbacks)
+        checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
+        resume = None if resume is None else arguments.folder("resume", resume)
+        checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
         data = make_training_data(
             x, y, sample_weight, class_weight, validation_split, validation_data, shuffle_seed
         )
@@ -145,7 +149,7 @@ class Model(BaseModel):
             seed=self.seed,
             shuffle_seed=whole_number("shuffle_seed", shuffle_seed),
             probes=probes,
-            one_epoch_per_call=bool(callbacks),
+            one_epoch_per_call=bool(functions),
             mesh=make_mesh(devices),
         )
         task = self.prepare_task(data)
@@ -159,7 +163,7 @@ class Model(BaseModel):
             config = dataclasses.replace(config, epochs=int(train_state.epoch) + config.epochs)
         else:
             train_state, self.history = checkpoints.read_checkpoint(
-                Path(resume), train_state, fingerprint
+                resume, train_state, fingerprint
             )
         distributed.check_processes_agree(
             config.mesh,
@@ -183,10 +187,10 @@ class Model(BaseModel):
         main = distributed.is_main_process(config.mesh)
         writer = None
         if checkpoint is not None and main:
-            writer = checkpoints.CheckpointWriter(Path(checkpoint), fingerprint, checkpoint_every)
+            writer = checkpoints.CheckpointWriter(checkpoint, fingerprint, checkpoint_every)
         with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
             progress.report_notes(self.history)
-            listeners: list[Listener] = [progress, *map(self._listener, callbacks)]
+            listeners: list[Listener] = [progress, *map(self._listener, functions)]
             listeners += [writer] if writer is not None else []
             train_state = run_training(training, train_state, listeners, self.history)
         end_fit(self, train_state, early_stopping, progress.interrupted)
@@ -221,12 +225,13 @@ class Model(BaseModel):
         Returns:
             The loss at each rate and a rate to start with; `gr.figures.range_test` draws it.
         """
+        lowest, highest = number("lowest", lowest), number("highest", highest)
         if not 0 < lowest < highest:
             raise GradusError(
                 f"lowest={lowest!r}, highest={highest!r}: write 0 < lowest < highest."
             )
         x, y, weight = check_arrays(x, y, None)
-        self.build(jax.tree.map(lambda a: a[:2], x))
+        self.build(x)
         self.check_input(x)
         task = self.task_for(x, y)
         size = min(whole_number("batch_size", batch_size, 1), len(jax.tree.leaves(x)[0]))
@@ -242,7 +247,7 @@ class Model(BaseModel):
         Raises:
             SavedError: if the folder cannot be written; a model saved there before stays intact.
         """
-        return saving.save_model(self, Path(path))
+        return saving.save_model(self, arguments.folder("path", path))
 
     @classmethod
     def load(cls, path: str | Path, custom: Sequence[type] = ()) -> Model:
@@ -255,7 +260,7 @@ class Model(BaseModel):
         Raises:
             SavedError: if the folder holds no model, was altered, or needs a class not in `custom`.
         """
-        return cast("Model", saving.load_model(Path(path), custom))
+        return cast("Model", saving.load_model(arguments.folder("path", path), custom))
 
     def load_weights(self, path: str | Path, skip_missing: bool = False) -> list[str]:
         """Load saved weights into the built network, by the names of their layers.
@@ -271,7 +276,7 @@ class Model(BaseModel):
             SavedError: if a weight does not fit; it names the layer and both shapes.
         """
         self.require_built("load_weights")
-        return saving.load_weights(self, Path(path), skip_missing)
+        return saving.load_weights(self, arguments.folder("path", path), skip_missing)
 
     # --- the steps of fit ----------------------------------------------------------------------
 

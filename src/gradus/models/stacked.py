@@ -137,7 +137,7 @@ class StackedAutoencoder(BaseAutoencoder):
             GradusError: for invalid settings.
         """
         x = as_tree(x)
-        self.build(x[:2])
+        self.build(x)
         self.check_input(x)
         widths, codes = self.settings["widths"], x.reshape(len(x), -1)
         phases: dict[str, History] = {}
@@ -240,7 +240,7 @@ class StackedAutoencoder(BaseAutoencoder):
             if noise is None
             else DenoisingAutoencoder(width, noise=noise, level=settings["level"], **options)
         )
-        phase.build(codes[:2])
+        phase.build(codes)
         paths = {whole: own for own, whole in self._layer_paths(index).items()}
         phase.set_weights(_move_weights(self.weights, paths))
         return phase

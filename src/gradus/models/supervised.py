@@ -8,13 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.checks import number
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import activations
+from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
 from gradus.objectives.activation_advice import activation_warning
-from gradus.objectives.loss import FunctionLoss, Loss
+from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
 from gradus.rng import host_rng
@@ -43,6 +44,7 @@ def make_supervised(
         weight = _entry_of(loss_weights, key, "loss_weights")
         return _make_objective(part, _entry_of(metrics, key, "metrics"), weight)
 
+    penalty = None if penalty is None else penalties.get(penalty)
     if isinstance(loss, dict):
         return Supervised({key: objective(key, part) for key, part in loss.items()}, penalty)
     if isinstance(loss, list | tuple):
@@ -73,7 +75,11 @@ def _make_objective(loss: Any, metrics: Any, weight: Any) -> OutputObjective:
                 f"Two numbers would be called {name!r}: give each metric once, and your own "
                 "function another name."
             )
-    return OutputObjective(loss, metrics, 1.0 if weight is None else weight)
+    if weight is None:
+        weight = 1.0
+    elif not hasattr(weight, "shape"):
+        weight = number("loss_weights", weight, 0)
+    return OutputObjective(loss, metrics, weight)
 
 
 def fit_metrics(task: Supervised, y: Any) -> Supervised:
@@ -112,9 +118,10 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     _check_activations(net)
     heads, shapes = output_heads(net, x)
     notes = []
-    for name, objective, head, values in zip_outputs(task.objectives, heads, y):
+    for name, objective, head, given in zip_outputs(task.objectives, heads, y):
         shape = _output_named(shapes, task.objectives, name).shape
         named = where if name == "output" else f"{where}[{name!r}]"
+        values = objective.loss.align(given, shape) if hasattr(given, "shape") else given
         objective.loss.check(values, shape, named)
         for loss in (objective.loss, *_losses_of(objective.metrics)):
             _check_samples_stay_apart(loss, values, shape, named)
@@ -136,9 +143,8 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
     So it is if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: then the loss of a sample
     changes with the target of another.
     """
-    own = isinstance(loss, FunctionLoss) or not type(loss).__module__.startswith("gradus.")
     y, outputs = np.asarray(y), tuple(shape[1:])
-    if not own or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
+    if not loss.is_custom or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
         return
     y_true = np.resize(y, (3, *y.shape[1:]))
     changed = y_true.copy()

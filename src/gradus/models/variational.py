@@ -13,6 +13,7 @@ from gradus.checks import whole_number
 from gradus.data.arrays import as_tree
 from gradus.models.autoencoder import BaseAutoencoder, make_encoder_decoder
 from gradus.models.encoder_decoder import dense_layers, make_encoder, mirrored_decoder
+from gradus.nn.arguments import check_numbers, check_sizes
 from gradus.nn.layer import Layer
 from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.reshaping import Flatten
@@ -40,6 +41,8 @@ class GaussianCode(Layer):
     def __init__(self, units: int, beta: float = 1.0) -> None:
         self.units = units
         self.beta = beta
+        check_sizes(self, "units")
+        check_numbers(self, "beta", low=0)
 
     def build(self, shape: Any) -> None:
         """Make the layers of μ and log σ²."""

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from gradus.errors import GradusError
+from gradus.nn.pytree import check_number_fields
 from gradus.registry import Registry
+from gradus.space import Space
 
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], np.ndarray]
@@ -143,6 +145,9 @@ class Constant:
 
     value: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_number_fields(self)
+
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return an array filled with the value."""
         return np.full(shape, self.value, np.float32)
@@ -159,6 +164,9 @@ class Identity:
     """
 
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return the matrix; GradusError unless `shape` has two axes."""
@@ -182,6 +190,7 @@ class RandomNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
+        check_number_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -206,6 +215,7 @@ class TruncatedNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
+        check_number_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -228,6 +238,7 @@ class RandomUniform:
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
+        check_number_fields(self)
         if _are_numbers(self.minval, self.maxval) and self.minval > self.maxval:
             raise GradusError(
                 f"RandomUniform(minval={self.minval!r}, maxval={self.maxval!r}): minval must not"
@@ -263,6 +274,7 @@ class VarianceScaling:
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
+        check_number_fields(self)
         _check_not_negative(self, scale=self.scale)
         _check_choice(self, "mode", self.mode, MODES)
         _check_choice(self, "distribution", self.distribution, DISTRIBUTIONS)
@@ -419,6 +431,9 @@ class Orthogonal:
 
     gain: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_number_fields(self)
+
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw the matrix; GradusError if `shape` has fewer than two axes."""
         if len(shape) < 2:
@@ -480,7 +495,7 @@ def _check_not_negative(initializer: Any, **settings: Any) -> None:
 
 
 def _check_choice(initializer: Any, setting: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if isinstance(value, str) and value not in allowed:
+    if not isinstance(value, Space) and value not in allowed:
         raise GradusError(
             f"{type(initializer).__name__}({setting}={value!r}): write one of"
             f" {', '.join(map(repr, allowed))}."

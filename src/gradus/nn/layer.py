@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import mask_tracking
+from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
 from gradus.nn.pytree import check_scalar
@@ -104,6 +104,7 @@ class Layer:
     build_only: ClassVar[tuple[str, ...]] = ()
     trainable: bool = True
     has_leaves: ClassVar[bool] = True
+    takes_several: ClassVar[bool] = False  # of gradus's layers: whether x may be a tuple or dict
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -150,6 +151,7 @@ class Layer:
         self, scope: Scope, inputs: tuple[Arrays, ...], training: bool | None, mask: Mask | None
     ) -> Arrays:
         before, scope.training = scope.training, scope.training if training is None else training
+        self._check_one_array(inputs)
         try:
             if not self.built:
                 self._require_built(scope.building)
@@ -292,10 +294,31 @@ class Layer:
             return self.call(*inputs, **self._call_options(scope.training, mask))
         except GradusError:
             raise
-        except (TypeError, ValueError) as error:
-            if not scope.building:
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            explained = tracing_errors.explain(error, self._label())
+            if explained is None:
+                raise
+            raise explained from error
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            several = any(isinstance(x, dict | list | tuple) for x in inputs)
+            if not scope.building or not (several or isinstance(error, TypeError | ValueError)):
                 raise
             raise ShapeError(f"{self._label()} cannot take its input: {error}") from error
+
+    def _check_one_array(self, inputs: tuple[Arrays, ...]) -> None:
+        """Refuse a tuple or a dict for a layer of gradus that takes one array."""
+        cls = type(self)
+        if cls.takes_several or not cls.__module__.startswith("gradus.nn.layers."):
+            return
+        for x in inputs:
+            if isinstance(x, dict | list | tuple):
+                keys = list(x) if isinstance(x, dict) else range(len(x))
+                several = ", ".join(f"x[{key!r}]" for key in keys)
+                raise ShapeError(
+                    f"{self._label()} takes one array but was given a {type(x).__name__} of "
+                    f"{several or 'nothing'}: begin the network with a layer that takes several, "
+                    'such as gr.Parallel({...}, merge="concatenate"), or pass one of them.'
+                )
 
     def _label(self) -> str:
         kind = type(self).__name__

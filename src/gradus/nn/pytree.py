@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from gradus import cache
 from gradus.errors import GradusError
+from gradus.space import Space
 
 # Whatever computes imports this module; what does not, such as `gradus --help`, never imports JAX.
 # So the compilation cache is enabled here, once.
@@ -57,20 +59,65 @@ def pytree(cls: T) -> T:
 
 
 def check_scalar(owner: object, name: str, value: Any) -> None:
-    """Refuse a list, a tuple, or a string for a setting that is one number.
+    """Refuse anything but a number, or None, for a setting that is one number.
 
-    All else passes: in a program a setting is a tracer, in a sweep an array or a space.
+    Arrays and spaces pass: in a program a setting is a tracer, in a sweep an array or a space.
 
     Raises:
         GradusError: naming the class of `owner` and the setting.
     """
-    if not isinstance(value, list | tuple | str):
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    passes = is_number or value is None or isinstance(value, Space) or hasattr(value, "shape")
+    if passes and not np.iscomplexobj(value):
         return
     advice = "write one number"
-    if not isinstance(value, str):
+    if isinstance(value, list | tuple) and value:
         options = ", ".join(map(repr, value))
         advice += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
     raise GradusError(f"{type(owner).__name__}({name}={value!r}): {advice}.")
+
+
+def check_given(owner: Any, name: str) -> None:
+    """Refuse None for a setting that is not declared to be a number or None.
+
+    Raises:
+        GradusError: naming the class of `owner` and the setting.
+    """
+    declared = {field.name: str(field.type) for field in dataclasses.fields(owner)}[name]
+    if getattr(owner, name) is None and "None" not in declared:
+        raise GradusError(f"{type(owner).__name__}({name}=None): write one number.")
+
+
+def check_number_fields(owner: Any) -> None:
+    """Refuse what is no number in the fields of a dataclass that are declared as numbers.
+
+    Raises:
+        GradusError: naming the class of `owner` and the field.
+    """
+    for field in dataclasses.fields(owner):
+        if field.type in ("Number", "float", float):
+            check_given(owner, field.name)
+            check_scalar(owner, field.name, getattr(owner, field.name))
+
+
+def check_setting(
+    owner: object, name: str, low: float, high: float = math.inf, several: bool = False
+) -> None:
+    """Refuse a setting of `owner` that is not a number in [low, high].
+
+    Traced values, arrays, and spaces pass; a list or tuple passes only if the setting may be
+    `several` numbers, None only if it is the default.
+
+    Raises:
+        GradusError: naming the class of `owner` and the setting.
+    """
+    value = getattr(owner, name)
+    check_given(owner, name)
+    for each in value if several and isinstance(value, list | tuple) else (value,):
+        check_scalar(owner, name, each)
+    if isinstance(value, int | float) and not low <= value <= high:
+        span = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")
 
 
 def canonicalize(tree: Any) -> Any:

@@ -71,6 +71,22 @@ class Loss(abc.ABC):
         targets.same_shape(y_true, output_shape, where)
 
     @property
+    def is_custom(self) -> bool:
+        """Whether the loss is a user's own, function or class."""
+        return not type(self).__module__.startswith("gradus.")
+
+    def align(self, y_true: Any, output_shape: targets.Shape) -> Any:
+        """Return targets `(n, ...)` as `(n, ..., 1)` if outputs have that shape.
+
+        A user's own loss gets its targets as they are, and so does one of classes.
+        """
+        if self.is_custom or self.kind == "classes":
+            return y_true
+        shape = tuple(y_true.shape)
+        one_output = (*shape[1:], 1) == tuple(output_shape[1:])
+        return y_true.reshape(*shape, 1) if one_output else y_true
+
+    @property
     def name(self) -> str:
         """The name under which the loss is registered, else that of its class."""
         return registry.name_of(type(self)) or type(self).__name__
@@ -116,6 +132,10 @@ class FunctionLoss(Loss):
     function: Callable[..., Any] = static()
 
     @property
+    def is_custom(self) -> bool:
+        return True
+
+    @property
     def name(self) -> str:
         """The name of the function."""
         return getattr(self.function, "__name__", type(self.function).__name__)
@@ -152,11 +172,6 @@ def as_float32(array: ArrayLike) -> Array:
     """Return `array` as float32, unless it is float64 already."""
     array = jnp.asarray(array)
     return array if array.dtype == jnp.float64 else array.astype(jnp.float32)
-
-
-def absolute(x: Array) -> Array:
-    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1."""
-    return x * jnp.sign(x)
 
 
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

@@ -18,13 +18,13 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
-from gradus.nn.pytree import pytree, static
+from gradus.nn.penalties import absolute
+from gradus.nn.pytree import check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
     EPSILON,
     FunctionLoss,
     Loss,
-    absolute,
     binary_entropy,
     clip,
     cross_entropy,
@@ -108,7 +108,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "delta", 0.0)
+        check_setting(self, "delta", 0.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -175,7 +175,7 @@ class BinaryCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
+        check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -213,9 +213,9 @@ class BinaryFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "alpha", 0.0, 1.0)
-        targets.check_setting(self, "gamma", 0.0)
-        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
+        check_setting(self, "alpha", 0.0, 1.0)
+        check_setting(self, "gamma", 0.0)
+        check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -260,7 +260,7 @@ class CategoricalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
+        check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
@@ -294,7 +294,7 @@ class SparseCategoricalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
+        check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_labels(y_true, y_pred)
@@ -330,9 +330,9 @@ class CategoricalFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        targets.check_setting(self, "alpha", 0.0, several=True)
-        targets.check_setting(self, "gamma", 0.0)
-        targets.check_setting(self, "label_smoothing", 0.0, 1.0)
+        check_setting(self, "alpha", 0.0, several=True)
+        check_setting(self, "gamma", 0.0)
+        check_setting(self, "label_smoothing", 0.0, 1.0)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair_of_either(y_true, y_pred)

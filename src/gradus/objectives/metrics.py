@@ -29,12 +29,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.nn.pytree import pytree, static
+from gradus.nn.pytree import check_setting, pytree, static
 from gradus.objectives import losses
 from gradus.objectives.loss import FunctionLoss, Loss
 from gradus.objectives.loss import registry as known_losses
 from gradus.objectives.metric import Metric, decide, mean_sums, ratio, registry
-from gradus.objectives.targets import check_setting, numeric
+from gradus.objectives.targets import numeric
 
 
 @pytree

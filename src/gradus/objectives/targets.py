@@ -7,26 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.errors import DataError, GradusError, ShapeError
-from gradus.nn.pytree import check_scalar
+from gradus.errors import DataError, ShapeError
 
 Shape = tuple[int | None, ...]
-
-
-def check_setting(
-    owner: object, name: str, low: float, high: float = np.inf, several: bool = False
-) -> None:
-    """Raise GradusError unless the setting `name` of `owner` lies in [low, high].
-
-    Traced values, arrays, and spaces pass; a list or tuple passes only if the setting may be
-    `several` numbers.
-    """
-    value = getattr(owner, name)
-    if not several:
-        check_scalar(owner, name, value)
-    if isinstance(value, int | float) and not low <= value <= high:
-        span = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
-        raise GradusError(f"{type(owner).__name__}({name}={value:g}): {name} must be {span}.")
 
 
 def numeric(y_true: Any, where: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -14,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_scalar, pytree, static
+from gradus.nn.pytree import check_given, check_scalar, pytree, static
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
+from gradus.space import Space, given_values
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
@@ -87,7 +89,9 @@ class Optimizer(abc.ABC):
     def __post_init__(self) -> None:
         """Check concrete numbers only: in a program they are tracers, in a sweep spaces."""
         rate = self.learning_rate
-        if isinstance(rate, str | list | tuple):
+        is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        known = is_number or isinstance(rate, Schedule | Space) or is_plain_function(rate)
+        if not known and not hasattr(rate, "shape"):
             raise GradusError(
                 f"{type(self).__name__}(learning_rate={rate!r}): a learning rate is a number such"
                 " as 0.001 or a schedule such as gr.schedules.CosineDecay(0.1, 1000);"
@@ -97,7 +101,13 @@ class Optimizer(abc.ABC):
             object.__setattr__(self, "learning_rate", FromFunction(rate))
         names = self.exclude_from_weight_decay
         if not isinstance(names, tuple):
-            names = (names,) if isinstance(names, str) else tuple(names)
+            names = (names,) if isinstance(names, str) else names
+            if not isinstance(names, Iterable):
+                raise GradusError(
+                    f"{type(self).__name__}(exclude_from_weight_decay={names!r}): write the names "
+                    'of weights, such as ("bias", "gamma").'
+                )
+            names = tuple(names)
             object.__setattr__(self, "exclude_from_weight_decay", names)
         if not isinstance(self.layer_rates, Mapping | None):
             raise GradusError(
@@ -106,9 +116,14 @@ class Optimizer(abc.ABC):
             )
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.type == "int":
+                for count in given_values(value):
+                    whole_number(field.name, count, 1, type(self).__name__)
             if field.name not in _LIMITS:
                 continue
-            check_scalar(self, field.name, value)
+            if field.name != "learning_rate":
+                check_scalar(self, field.name, value)
+                check_given(self, field.name)
             if isinstance(value, int | float | np.number):
                 bounds, is_valid = _LIMITS[field.name]
                 if not is_valid(value):

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.nn.pytree import pytree, static
+from gradus.nn.pytree import check_number_fields, check_scalar, pytree, static
 from gradus.registry import Registry
+from gradus.space import Space
 
 Number = float | jax.Array
 PlateauState = dict[str, jax.Array]
@@ -41,6 +42,10 @@ class Schedule(abc.ABC):
         >>> InverseTime(0.1)(3)
         0.025
     """
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a number for a setting that is declared as one."""
+        check_number_fields(self)
 
     @abc.abstractmethod
     def __call__(self, step: jax.Array) -> jax.Array:
@@ -164,6 +169,15 @@ class PiecewiseConstant(Schedule):
 
     def __post_init__(self) -> None:
         both = (self.boundaries, self.values)
+        for name, numbers in zip(("boundaries", "values"), both, strict=True):
+            if not isinstance(numbers, list | tuple | Space) and not hasattr(numbers, "shape"):
+                raise GradusError(
+                    f"PiecewiseConstant({name}={numbers!r}): write a tuple of numbers."
+                )
+            for value in numbers if isinstance(numbers, list | tuple) else ():
+                if value is None:
+                    raise GradusError(f"PiecewiseConstant({name}={numbers!r}): write numbers.")
+                check_scalar(self, name, value)
         if all(isinstance(x, list | tuple) for x in both) and len(both[1]) != len(both[0]) + 1:
             raise GradusError(
                 f"PiecewiseConstant has {len(both[0])} boundaries and {len(both[1])} values;"
@@ -270,6 +284,7 @@ class WarmUp(Schedule):
     start: Number = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.then, ReduceOnPlateau):
             raise GradusError(
                 "WarmUp(then=ReduceOnPlateau(…)) would never reduce the rate: a plateau must be the"
@@ -277,6 +292,11 @@ class WarmUp(Schedule):
             )
         if is_plain_function(self.then):
             object.__setattr__(self, "then", FromFunction(self.then))
+        if not isinstance(self.then, Schedule | Space | None):
+            raise GradusError(
+                f"WarmUp(then={self.then!r}): write a schedule, such as"
+                " gr.schedules.CosineDecay(0.1, 1000), or leave it out."
+            )
 
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""

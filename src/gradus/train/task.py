@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import GradusError
+from gradus.nn import penalties
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import added_losses, forward
 from gradus.nn.pytree import pytree
-from gradus.objectives import penalties
 from gradus.objectives.loss import Loss
 from gradus.objectives.metric import Metric
 from gradus.train.batches import Batch
@@ -108,7 +108,8 @@ class Supervised(Task):
         penalty = penalty_loss(net, self.penalty) + layer_losses(net, batch)
         loss = penalty
         accumulators: Accumulators = {"samples": count, "penalty": penalty * count}
-        for name, objective, head, y in zip_outputs(self.objectives, heads, batch.y):
+        for name, objective, head, targets in zip_outputs(self.objectives, heads, batch.y):
+            y = objective.loss.align(targets, head.logits.shape)
             losses = per_sample_losses(objective.loss, head, y)  # (batch,)
             total = jnp.sum(batch.weight * losses)
             loss = loss + objective.weight * objective.loss.finalize(total / count)

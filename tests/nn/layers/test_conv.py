@@ -156,32 +156,53 @@ def test_a_kernel_has_the_fans_of_keras():
     assert 0.99 * limit < np.abs(kernel).max() <= limit
 
 
-def small(layer, *shape):
-    return lambda: gr.init(gr.Sequential([layer]), 0, np.zeros(shape, np.float32))
+def small(make, *shape):
+    return lambda: gr.init(gr.Sequential([make()]), 0, np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (small(gr.Conv2D(2, 3), 5, 8, 8), r"'conv2d' .*\(5, 8, 8\): .*x\[\.\.\., None\]"),
-        (small(gr.Conv2D(2, 3), 5, 64), r"'conv2d' .*\(5, 64\): put Reshape"),
-        (small(gr.Conv1D(2, 3), 5, 8), r"'conv1d' .*sequences.*\(5, 8\): .*x\[\.\.\., None\]"),
-        (small(gr.Conv1D(2, 3), 5, 8, 8, 1), r"batch, steps, channels.*\(5, 8, 8, 1\)\."),
-        (small(gr.Conv2D(2, 5), 5, 4, 8, 1), r"5 × 5 .*\(5, 4, 8, 1\), 4 × 8 large.*same"),
-        (small(gr.Conv1D(2, 3, dilation_rate=4), 5, 8, 1), r"window of 9 .*\(5, 8, 1\)"),
-        (small(gr.Conv2D(4, 1, groups=2), 5, 4, 4, 3), r"groups=2.* 4 filters .* 3 channels"),
-        (small(gr.Conv2D(3, 1, groups=2), 5, 4, 4, 4), r"groups=2.* 3 filters .* 4 channels"),
-        (small(gr.Conv2D(3, 1, groups=0), 5, 4, 4, 4), r"groups=0"),
-        (small(gr.Conv2D(0, 1), 5, 4, 4, 4), r"Conv2D\(filters=0\)"),
-        (small(gr.Conv2D(2, 3, "relu"), 5, 4, 4, 4), r"strides='relu'.*whole number"),
-        (small(gr.Conv2D(2, (3, 3, 3)), 5, 4, 4, 4), r"kernel_size=\(3, 3, 3\).*two of them"),
-        (small(gr.Conv2D(2, 2, 2, dilation_rate=2), 5, 4, 4, 4), r"strides=2, dilation_rate=2"),
-        (small(gr.Conv2DTranspose(2, 2, 2, "same", 2), 5, 4, 4, 4), r"strides=2, dilation_rate=2"),
-        (small(gr.Conv2D(2, 2, padding="smae"), 5, 4, 4, 4), r"Did you mean 'same'"),
-        (small(gr.Conv2D(2, 2, padding="causal"), 5, 4, 4, 4), r"Known: same, valid"),
-        (small(gr.DepthwiseConv2D(2, depth_multiplier=1.5), 5, 4, 4, 4), r"depth_multiplier=1.5"),
-        (small(gr.DepthwiseConv2D(6), 5, 4, 4, 4), r"6 × 6 .*4 × 4"),
-        (small(gr.Conv2D(2, 2, activation="rleu"), 5, 4, 4, 4), "relu"),
+        (small(lambda: gr.Conv2D(2, 3), 5, 8, 8), r"'conv2d' .*\(5, 8, 8\): .*x\[\.\.\., None\]"),
+        (small(lambda: gr.Conv2D(2, 3), 5, 64), r"'conv2d' .*\(5, 64\): put Reshape"),
+        (
+            small(lambda: gr.Conv1D(2, 3), 5, 8),
+            r"'conv1d' .*sequences.*\(5, 8\): .*x\[\.\.\., None\]",
+        ),
+        (small(lambda: gr.Conv1D(2, 3), 5, 8, 8, 1), r"batch, steps, channels.*\(5, 8, 8, 1\)\."),
+        (small(lambda: gr.Conv2D(2, 5), 5, 4, 8, 1), r"5 × 5 .*\(5, 4, 8, 1\), 4 × 8 large.*same"),
+        (small(lambda: gr.Conv1D(2, 3, dilation_rate=4), 5, 8, 1), r"window of 9 .*\(5, 8, 1\)"),
+        (
+            small(lambda: gr.Conv2D(4, 1, groups=2), 5, 4, 4, 3),
+            r"groups=2.* 4 filters .* 3 channels",
+        ),
+        (
+            small(lambda: gr.Conv2D(3, 1, groups=2), 5, 4, 4, 4),
+            r"groups=2.* 3 filters .* 4 channels",
+        ),
+        (small(lambda: gr.Conv2D(3, 1, groups=0), 5, 4, 4, 4), r"groups=0"),
+        (small(lambda: gr.Conv2D(0, 1), 5, 4, 4, 4), r"Conv2D\(filters=0\)"),
+        (small(lambda: gr.Conv2D(2, 3, "relu"), 5, 4, 4, 4), r"strides='relu'.*whole number"),
+        (
+            small(lambda: gr.Conv2D(2, (3, 3, 3)), 5, 4, 4, 4),
+            r"kernel_size=\(3, 3, 3\).*two of them",
+        ),
+        (
+            small(lambda: gr.Conv2D(2, 2, 2, dilation_rate=2), 5, 4, 4, 4),
+            r"strides=2, dilation_rate=2",
+        ),
+        (
+            small(lambda: gr.Conv2DTranspose(2, 2, 2, "same", 2), 5, 4, 4, 4),
+            r"strides=2, dilation_rate=2",
+        ),
+        (small(lambda: gr.Conv2D(2, 2, padding="smae"), 5, 4, 4, 4), r"Did you mean 'same'"),
+        (small(lambda: gr.Conv2D(2, 2, padding="causal"), 5, 4, 4, 4), r"Known: same, valid"),
+        (
+            small(lambda: gr.DepthwiseConv2D(2, depth_multiplier=1.5), 5, 4, 4, 4),
+            r"depth_multiplier=1.5",
+        ),
+        (small(lambda: gr.DepthwiseConv2D(6), 5, 4, 4, 4), r"6 × 6 .*4 × 4"),
+        (small(lambda: gr.Conv2D(2, 2, activation="rleu"), 5, 4, 4, 4), "relu"),
     ],
 )
 def test_what_does_not_fit_gets_a_clear_error(make, message):
@@ -191,7 +212,7 @@ def test_what_does_not_fit_gets_a_clear_error(make, message):
 
 @pytest.mark.parametrize("layer", [gr.Conv2D(2, 2), gr.Conv2DTranspose(2, 2)])
 def test_other_channels_than_before_name_the_layer_and_both_shapes(layer):
-    net = small(layer, 1, 4, 4, 3)()
+    net = small(lambda: layer, 1, 4, 4, 3)()
     for copy in (net, gr.fresh(net)):
         with pytest.raises(ShapeError, match=r"'conv2d.* 3 channels .*\(1, 4, 4, 2\)"):
             copy(np.zeros((1, 4, 4, 2), np.float32))

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import check_fraction, whole_number
 from gradus.errors import ShapeError
 from gradus.nn import mask_tracking
+from gradus.nn.arguments import check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.containers import Residual
@@ -81,7 +81,6 @@ class MultiHeadAttention(Layer):
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
     ) -> None:
-        check_fraction("dropout", dropout, "MultiHeadAttention")
         self.num_heads = num_heads
         self.key_dim = key_dim
         self.causal = causal
@@ -89,13 +88,14 @@ class MultiHeadAttention(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        check_sizes(self, "num_heads", "key_dim")
+        check_numbers(self, "dropout", low=0, high=1, below=True)
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...], *others: Any) -> None:
         """Create the four maps, the softmax, and the dropout."""
         require_sequence(self, shape)
-        size = whole_number("num_heads", self.num_heads, 1, "MultiHeadAttention") * self._key_dim(
-            shape
-        )
+        size = self.num_heads * self._key_dim(shape)
         dense = functools.partial(
             Dense,
             use_bias=self.use_bias,
@@ -127,7 +127,7 @@ class MultiHeadAttention(Layer):
 
     def _key_dim(self, shape: tuple[int, ...]) -> int:
         if self.key_dim is not None:
-            return whole_number("key_dim", self.key_dim, 1, "MultiHeadAttention")
+            return self.key_dim
         if shape[-1] % self.num_heads:
             raise ShapeError(
                 f"{self._label()} divides the width of its input among {self.num_heads} heads, "
@@ -283,11 +283,13 @@ class PositionalEmbedding(Layer):
     def __init__(self, length: int, embeddings_initializer: Any = "uniform") -> None:
         self.length = length
         self.embeddings_initializer = embeddings_initializer
+        check_sizes(self, "length")
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `embeddings`."""
         require_sequence(self, shape)
-        size = whole_number("length", self.length, 1, "PositionalEmbedding"), shape[-1]
+        size = self.length, shape[-1]
         self.embeddings = self.add_weight("embeddings", size, self.embeddings_initializer)
 
     def call(self, x: Any) -> Any:
@@ -343,7 +345,6 @@ class TransformerEncoder(Layer):
         causal: bool = False,
         key_dim: int | None = None,
     ) -> None:
-        check_fraction("dropout", dropout, "TransformerEncoder")
         self.num_heads = num_heads
         self.hidden = hidden
         self.dropout = dropout
@@ -351,15 +352,17 @@ class TransformerEncoder(Layer):
         self.pre_norm = pre_norm
         self.causal = causal
         self.key_dim = key_dim
+        check_sizes(self, "num_heads", "hidden", "key_dim")
+        check_numbers(self, "dropout", low=0, high=1, below=True)
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the two residual parts."""
         require_sequence(self, shape)
-        hidden = whole_number("hidden", self.hidden, 1, "TransformerEncoder")
         attention = MultiHeadAttention(self.num_heads, self.key_dim, self.causal, self.dropout)
         parts: list[list[Layer]] = [
             [attention],
-            [Dense(hidden, self.activation), Dense(shape[-1])],
+            [Dense(self.hidden, self.activation), Dense(shape[-1])],
         ]
         self.layers: list[Layer] = []
         for part in parts:

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradus.checks import whole_number
-from gradus.errors import GradusError, ShapeError, unknown
+from gradus.errors import ShapeError
+from gradus.nn.arguments import check_choice, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import check_axes, format_sizes
@@ -41,12 +41,11 @@ class RandomFlip(Layer):
 
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
         self.mode = mode
+        check_choice(self, "mode", MODES)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the images, some of them mirrored, or `x` outside training."""
         check_axes(self, x.shape, 2)
-        if self.mode not in MODES:
-            raise unknown("mode of RandomFlip", self.mode, MODES)
         if not training:
             return x
         flip = jax.random.bernoulli(self.random(), 0.5, (2, x.shape[0], 1, 1, 1))
@@ -82,10 +81,9 @@ class RandomTranslation(Layer):
     hypers = ("height_factor", "width_factor")
 
     def __init__(self, height_factor: float, width_factor: float) -> None:
-        _check_factor("RandomTranslation", "height_factor", height_factor)
-        _check_factor("RandomTranslation", "width_factor", width_factor)
         self.height_factor = height_factor
         self.width_factor = width_factor
+        check_numbers(self, "height_factor", "width_factor", low=0, high=1)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the shifted images, or `x` outside training."""
@@ -121,12 +119,12 @@ class RandomCrop(Layer):
     def __init__(self, height: int, width: int) -> None:
         self.height = height
         self.width = width
+        check_sizes(self, "height", "width")
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the crops, `(batch, height, width, channels)`."""
         check_axes(self, x.shape, 2)
-        height = whole_number("height", self.height, 1, "RandomCrop")
-        width = whole_number("width", self.width, 1, "RandomCrop")
+        height, width = self.height, self.width
         spare = x.shape[1] - height, x.shape[2] - width
         if min(spare) < 0:
             raise ShapeError(
@@ -166,8 +164,8 @@ class RandomRotation(Layer):
     hypers = ("factor",)
 
     def __init__(self, factor: float) -> None:
-        _check_factor("RandomRotation", "factor", factor)
         self.factor = factor
+        check_numbers(self, "factor", low=0, high=1)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the rotated images, or `x` outside training."""
@@ -225,11 +223,3 @@ def _take(x: Any, index: Any, axis: int) -> Any:
     index = index.reshape(shape)
     values = jnp.take_along_axis(x, jnp.clip(index, 0, size - 1), axis, mode="promise_in_bounds")
     return jnp.where((index >= 0) & (index < size), values, jnp.zeros((), x.dtype))
-
-
-def _check_factor(layer: str, name: str, value: Any) -> None:
-    """Refuse a concrete number outside [0, 1]; arrays, tracers, and spaces pass."""
-    if isinstance(value, str | bool | list | tuple) or (
-        isinstance(value, int | float) and not 0.0 <= value <= 1.0
-    ):
-        raise GradusError(f"{layer}({name}={value!r}): write a number from 0 to 1.")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError, unknown
+from gradus.nn.arguments import check_sizes
 from gradus.nn.layer import Layer
 from gradus.nn.network import copy_structure
 from gradus.space import Range, Space
@@ -52,6 +53,8 @@ class Sequential(Layer):
         (2, 3)
     """
 
+    takes_several = True
+
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = _check_layers("Sequential", layers)
 
@@ -82,12 +85,14 @@ class Repeat(Layer):
     """
 
     build_only = ("layer",)
+    takes_several = True
 
     def __init__(self, layer: Layer, times: int) -> None:
         (self.layer,) = _check_layers("Repeat", [layer])
         self.times = times
-        if not isinstance(times, Space) or isinstance(times, Range):
-            whole_number("times", getattr(times, "low", times), 0, "Repeat")
+        check_sizes(self, "times", least=0)
+        if isinstance(times, Range):
+            whole_number("times", times.low, 0, "Repeat")
 
     def build(self, shape: Any) -> None:
         """Create the copies."""
@@ -154,6 +159,8 @@ class Parallel(Layer):
         >>> {name: y.shape for name, y in gr.init(heads, 0, x)(x).items()}
         {'label': (2, 3), 'price': (2, 1)}
     """
+
+    takes_several = True
 
     def __init__(self, branches: Any, merge: str | None = None) -> None:
         if merge not in (None, "concatenate", "add", "multiply"):

@@ -6,19 +6,21 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, mask_tracking
+from gradus.nn.arguments import check_choice, check_functions, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import (
     check_axes,
     check_fits,
+    check_per_axis,
     mask_of_windows,
-    padding_mode,
     per_axis,
 )
 from gradus.nn.ops.conv import Sizes, convolve, padding_sizes
+
+PADDINGS = {1: ("valid", "same", "causal"), 2: ("valid", "same")}  # by the number of axes
 
 
 class WindowLayer(Layer):
@@ -30,7 +32,9 @@ class WindowLayer(Layer):
 
     build_only = ("kernel_initializer", "bias_initializer")
     rank: ClassVar[int]
+    kernel_size: Any
     strides: Any
+    padding: str
     dilation_rate: Any
     activation: Any
     use_bias: bool
@@ -52,9 +56,18 @@ class WindowLayer(Layer):
         """Apply the kernel to `x`; subclasses override it."""
         raise GradusError(f"{type(self).__name__} has no apply_window(self, x): write one.")
 
+    def _check_arguments(self, paddings: tuple[str, ...] = ("valid", "same")) -> None:
+        """Check what all layers with a sliding kernel take."""
+        check_per_axis(self, "kernel_size", self.rank)
+        check_per_axis(self, "strides", self.rank)
+        check_per_axis(self, "dilation_rate", self.rank)
+        check_choice(self, "padding", paddings)
+        check_functions(self)
+        if not has_space(self.strides, self.dilation_rate):
+            self._strides_and_dilation()
+
     def _add_weights(self, kernel: Sizes, outputs: int) -> None:
         """Create `kernel` and `bias`."""
-        activations.get(self.activation)
         self.kernel = self.add_weight("kernel", kernel, self.kernel_initializer)
         if self.use_bias:
             self.bias = self.add_weight("bias", (outputs,), self.bias_initializer)
@@ -78,13 +91,12 @@ class WindowLayer(Layer):
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
 
-    def _convolve(self, x: Any, kernel: Any, groups: int, modes: tuple[str, ...]) -> Any:
+    def _convolve(self, x: Any, kernel: Any, groups: int) -> Any:
         sizes = kernel.shape[:-2]
         strides, dilation = self._strides_and_dilation()
         spans = tuple(d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True))
-        mode = padding_mode(self, modes)
-        check_fits(self, "kernel_size", spans, x.shape, mode)
-        pads = padding_sizes(mode, x.shape[1:-1], sizes, strides, dilation)
+        check_fits(self, "kernel_size", spans, x.shape, self.padding)
+        pads = padding_sizes(self.padding, x.shape[1:-1], sizes, strides, dilation)
         return convolve(x, kernel, strides, pads, dilation, groups)
 
 
@@ -122,12 +134,12 @@ class BaseConv(WindowLayer):
         self.bias_regularizer = bias_regularizer
         self.kernel_constraint = kernel_constraint
         self.bias_constraint = bias_constraint
+        check_sizes(self, "filters", "groups")
+        self._check_arguments(PADDINGS[self.rank])
 
     def build(self, shape: Sizes) -> None:
         """Create `kernel` and `bias`."""
-        name = type(self).__name__
-        filters = whole_number("filters", self.filters, 1, name)
-        groups = whole_number("groups", self.groups, 1, name)
+        filters, groups = self.filters, self.groups
         check_axes(self, shape, self.rank)
         if shape[-1] % groups or filters % groups:
             raise ShapeError(
@@ -140,8 +152,7 @@ class BaseConv(WindowLayer):
     def apply_window(self, x: Any) -> Any:
         """Return the convolution of `x` with the kernel."""
         self._check_channels(x, self.kernel.shape[-2] * self.groups)
-        modes = ("valid", "same", "causal")[: 4 - self.rank]
-        return self._convolve(x, self.kernel, self.groups, modes)
+        return self._convolve(x, self.kernel, self.groups)
 
 
 class Conv1D(BaseConv):
@@ -290,10 +301,12 @@ class DepthwiseConv2D(WindowLayer):
         self.bias_regularizer = bias_regularizer
         self.kernel_constraint = kernel_constraint
         self.bias_constraint = bias_constraint
+        check_sizes(self, "depth_multiplier")
+        self._check_arguments()
 
     def build(self, shape: Sizes) -> None:
         """Create `kernel` and `bias`."""
-        multiplier = whole_number("depth_multiplier", self.depth_multiplier, 1, "DepthwiseConv2D")
+        multiplier = self.depth_multiplier
         check_axes(self, shape, self.rank)
         sizes = per_axis(self, "kernel_size", self.rank)
         self._add_weights((*sizes, shape[-1], multiplier), shape[-1] * multiplier)
@@ -303,4 +316,4 @@ class DepthwiseConv2D(WindowLayer):
         *sizes, channels, multiplier = self.kernel.shape
         self._check_channels(x, channels)
         kernel = self.kernel.reshape(*sizes, 1, channels * multiplier)
-        return self._convolve(x, kernel, channels, ("valid", "same"))
+        return self._convolve(x, kernel, channels)

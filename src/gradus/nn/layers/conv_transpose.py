@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradus.checks import whole_number
+from gradus.nn.arguments import check_sizes
 from gradus.nn.layers.conv import WindowLayer
-from gradus.nn.layers.window import check_axes, padding_mode, per_axis
+from gradus.nn.layers.window import check_axes, per_axis
 from gradus.nn.ops.conv import Sizes
 from gradus.nn.ops.conv_transpose import convolve_transposed
 
@@ -43,19 +43,20 @@ class BaseConvTranspose(WindowLayer):
         self.bias_regularizer = bias_regularizer
         self.kernel_constraint = kernel_constraint
         self.bias_constraint = bias_constraint
+        check_sizes(self, "filters")
+        self._check_arguments()
 
     def build(self, shape: Sizes) -> None:
         """Create `kernel` and `bias`."""
-        filters = whole_number("filters", self.filters, 1, type(self).__name__)
         check_axes(self, shape, self.rank)
         sizes = per_axis(self, "kernel_size", self.rank)
-        self._add_weights((*sizes, filters, shape[-1]), filters)
+        self._add_weights((*sizes, self.filters, shape[-1]), self.filters)
 
     def apply_window(self, x: Any) -> Any:
         """Return the transposed convolution of `x` with the kernel."""
         self._check_channels(x, self.kernel.shape[-1])
         strides, dilation = self._strides_and_dilation()
-        return convolve_transposed(x, self.kernel, strides, padding_mode(self), dilation)
+        return convolve_transposed(x, self.kernel, strides, self.padding, dilation)
 
 
 class Conv1DTranspose(BaseConvTranspose):

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations
+from gradus.nn.arguments import check_functions, check_numbers, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 
@@ -63,19 +63,19 @@ class Dense(Layer):
         self.bias_regularizer = bias_regularizer
         self.kernel_constraint = kernel_constraint
         self.bias_constraint = bias_constraint
+        check_sizes(self, "units")
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `kernel` and `bias`."""
-        units = whole_number("units", self.units, 1, "Dense")
-        activations.get(self.activation)
         if len(shape) < 2:
             raise ShapeError(
                 f"{self._label()} takes rows of numbers, shape (batch, features), but was given "
                 f"shape {shape}: for one feature write x[:, None]."
             )
-        self.kernel = self.add_weight("kernel", (shape[-1], units), self.kernel_initializer)
+        self.kernel = self.add_weight("kernel", (shape[-1], self.units), self.kernel_initializer)
         if self.use_bias:
-            self.bias = self.add_weight("bias", (units,), self.bias_initializer)
+            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer)
 
     def call(self, x: Any) -> Any:
         """Return `activation(x @ kernel + bias)`."""
@@ -112,17 +112,24 @@ class Activation(Layer):
     def __init__(self, activation: Any, alpha: float | None = None) -> None:
         self.activation = activation
         self.alpha = alpha
+        check_functions(self)
+        check_numbers(self, "alpha")
+        self._check_takes_alpha()
 
     def build(self, shape: Any) -> None:
-        """Check that the activation accepts an `alpha` if one was given."""
-        function = activations.get(self.activation)
-        if self.alpha is not None and function not in (activations.leaky_relu, activations.elu):
-            raise GradusError(f"Activation({self.activation!r}) takes no alpha: leave it out.")
+        """Check again that the activation accepts `alpha`: in a sweep both may have changed."""
+        self._check_takes_alpha()
 
     def call(self, x: Any) -> Any:
         """Return `activation(x)`."""
         function: Callable[..., Any] = activations.get(self.activation)
         return function(x) if self.alpha is None else function(x, self.alpha)
+
+    def _check_takes_alpha(self) -> None:
+        if self.alpha is None or has_space(self.activation, self.alpha):
+            return
+        if activations.get(self.activation) not in (activations.leaky_relu, activations.elu):
+            raise GradusError(f"Activation({self.activation!r}) takes no alpha: leave it out.")
 
 
 class PReLU(Layer):
@@ -146,6 +153,7 @@ class PReLU(Layer):
     def __init__(self, alpha_initializer: Any = "zeros", shared_axes: tuple[int, ...] = ()) -> None:
         self.alpha_initializer = alpha_initializer
         self.shared_axes = shared_axes
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `alpha`."""
@@ -193,12 +201,12 @@ class Maxout(Layer):
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
+        check_sizes(self, "units", "pieces")
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `kernel` and `bias`."""
-        width = whole_number("units", self.units, 1, "Maxout") * whole_number(
-            "pieces", self.pieces, 1, "Maxout"
-        )
+        width = self.units * self.pieces
         self.kernel = self.add_weight("kernel", (shape[-1], width), self.kernel_initializer)
         self.bias = self.add_weight("bias", (width,), self.bias_initializer)
 

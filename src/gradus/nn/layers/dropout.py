@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradus.checks import check_fraction
-from gradus.errors import GradusError
+from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.prng import keep_mask
@@ -38,8 +37,8 @@ class Dropout(Layer):
     hypers = ("rate",)
 
     def __init__(self, rate: float) -> None:
-        check_fraction("rate", rate, "Dropout")
         self.rate = rate
+        check_numbers(self, "rate", low=0, high=1, below=True)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return `x · keep / (1 - rate)` with a new draw of `keep`, or `x` outside training."""
@@ -68,9 +67,8 @@ class GaussianNoise(Layer):
     hypers = ("stddev",)
 
     def __init__(self, stddev: float) -> None:
-        if isinstance(stddev, str) or (isinstance(stddev, int | float) and stddev < 0):
-            raise GradusError(f"GaussianNoise(stddev={stddev!r}): write a number of at least 0.")
         self.stddev = stddev
+        check_numbers(self, "stddev", low=0)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return `x` plus noise, or `x` outside training."""
@@ -102,8 +100,8 @@ class MaskingNoise(Layer):
     hypers = ("rate",)
 
     def __init__(self, rate: float) -> None:
-        check_fraction("rate", rate, "MaskingNoise")
         self.rate = rate
+        check_numbers(self, "rate", low=0, high=1, below=True)
 
     def call(self, x: Any, training: bool) -> Any:
         """Return `x` with a share of zeros, or `x` outside training."""
@@ -137,10 +135,11 @@ class SaltAndPepperNoise(Layer):
     hypers = ("rate", "low", "high")
 
     def __init__(self, rate: float, low: float = 0.0, high: float = 1.0) -> None:
-        check_fraction("rate", rate, "SaltAndPepperNoise")
         self.rate = rate
+        check_numbers(self, "rate", low=0, high=1, below=True)
         self.low = low
         self.high = high
+        check_numbers(self, "low", "high")
 
     def call(self, x: Any, training: bool) -> Any:
         """Return `x` with a share replaced by `low` or `high`, or `x` outside training."""

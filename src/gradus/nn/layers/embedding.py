@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from gradus.checks import whole_number
 from gradus.errors import DataError, GradusError, ShapeError
 from gradus.nn import mask_tracking
+from gradus.nn.arguments import check_functions, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.space import given_values
 
 
 class Embedding(Layer):
@@ -51,14 +53,13 @@ class Embedding(Layer):
         self.embeddings_initializer = embeddings_initializer
         self.embeddings_regularizer = embeddings_regularizer
         self.mask_zero = mask_zero
+        check_sizes(self, "input_dim", "output_dim")
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `embeddings`."""
-        rows = whole_number("input_dim", self.input_dim, 1, "Embedding")
-        columns = whole_number("output_dim", self.output_dim, 1, "Embedding")
-        self.embeddings = self.add_weight(
-            "embeddings", (rows, columns), self.embeddings_initializer
-        )
+        size = self.input_dim, self.output_dim
+        self.embeddings = self.add_weight("embeddings", size, self.embeddings_initializer)
 
     def call(self, x: Any) -> Any:
         """Return the vectors of the codes."""
@@ -117,11 +118,22 @@ class ColumnEmbedding(Layer):
         (5, 8)
     """
 
+    takes_several = True
+
     def __init__(
         self, cardinalities: tuple[int, ...], widths: tuple[int, ...] | None = None
     ) -> None:
         self.cardinalities = cardinalities
         self.widths = widths
+        for name in ("cardinalities", "widths"):
+            for sizes in given_values(getattr(self, name)):
+                if sizes is not None:
+                    _check_column_sizes(name, sizes)
+        if not has_space(cardinalities, widths) and widths and len(widths) != len(cardinalities):
+            raise GradusError(
+                f"ColumnEmbedding has {len(cardinalities)} cardinalities and {len(widths)} widths: "
+                "write one of each for each column."
+            )
 
     def build(self, shape: Any) -> None:
         """Create an embedding for each column."""
@@ -146,3 +158,15 @@ class ColumnEmbedding(Layer):
         """Check that concrete codes have vectors, as `Embedding.check_codes` does."""
         for index, embed in enumerate(self.columns):
             embed.check_codes(x["categories"][:, index], f"{where}, column {index},")
+
+
+def _check_column_sizes(name: str, sizes: Any) -> None:
+    """Refuse what is not a list or tuple of positive whole numbers."""
+    if not isinstance(sizes, list | tuple):
+        raise GradusError(
+            f"ColumnEmbedding({name}={sizes!r}): write a tuple of whole numbers, one for each "
+            "column."
+        )
+    for each in sizes:
+        for size in given_values(each):
+            whole_number(name, size, 1, "ColumnEmbedding")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from gradus.errors import ShapeError
 from gradus.nn import mask_tracking
+from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 
@@ -35,6 +36,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0) -> None:
         self.mask_value = mask_value
+        check_numbers(self, "mask_value")
 
     def call(self, x: Any) -> Any:
         """Return `x` with zeros in the padded steps, and set its mask."""

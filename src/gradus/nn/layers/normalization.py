@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gradus.errors import ShapeError
+from gradus.nn.arguments import check_functions, check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.mask_tracking import masked_mean
@@ -55,11 +56,14 @@ class BatchNorm(Layer):
         beta_initializer: Any = "zeros",
     ) -> None:
         self.momentum = momentum
+        check_numbers(self, "momentum", low=0, high=1)
         self.epsilon = epsilon
+        check_numbers(self, "epsilon", low=0)
         self.center = center
         self.scale = scale
         self.gamma_initializer = gamma_initializer
         self.beta_initializer = beta_initializer
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the learned and the running values."""
@@ -127,10 +131,12 @@ class LayerNorm(Layer):
         beta_initializer: Any = "zeros",
     ) -> None:
         self.epsilon = epsilon
+        check_numbers(self, "epsilon", low=0)
         self.center = center
         self.scale = scale
         self.gamma_initializer = gamma_initializer
         self.beta_initializer = beta_initializer
+        check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `gamma` and `beta`."""

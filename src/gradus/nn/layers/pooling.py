@@ -9,18 +9,20 @@ import jax.numpy as jnp
 
 from gradus.errors import GradusError
 from gradus.nn import mask_tracking
+from gradus.nn.arguments import check_choice
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import (
     check_axes,
     check_fits,
+    check_per_axis,
     is_whole,
     mask_of_windows,
-    padding_mode,
     per_axis,
 )
 from gradus.nn.ops.conv import padding_sizes
 from gradus.nn.ops.pooling import average_pool, max_pool
+from gradus.space import given_values
 
 
 class BasePooling(Layer):
@@ -38,6 +40,9 @@ class BasePooling(Layer):
         self.pool_size = pool_size
         self.strides = strides
         self.padding = padding
+        check_per_axis(self, "pool_size", self.rank)
+        check_per_axis(self, "strides", self.rank)
+        check_choice(self, "padding", ("valid", "same"))
 
     def call(self, x: Any) -> Any:
         """Return the largest or the mean value of each window and channel."""
@@ -48,9 +53,10 @@ class BasePooling(Layer):
         check_axes(self, x.shape, self.rank)
         sizes = per_axis(self, "pool_size", self.rank)
         strides = sizes if self.strides is None else per_axis(self, "strides", self.rank)
-        mode = padding_mode(self)
-        check_fits(self, "pool_size", sizes, x.shape, mode)
-        return sizes, strides, padding_sizes(mode, x.shape[1:-1], sizes, strides, (1,) * self.rank)
+        check_fits(self, "pool_size", sizes, x.shape, self.padding)
+        dilation = (1,) * self.rank
+        pads = padding_sizes(self.padding, x.shape[1:-1], sizes, strides, dilation)
+        return sizes, strides, pads
 
 
 class BasePooling1D(BasePooling):
@@ -295,6 +301,7 @@ class UpSampling2D(Layer):
 
     def __init__(self, size: Any = 2) -> None:
         self.size = size
+        check_per_axis(self, "size", 2)
 
     def call(self, x: Any) -> Any:
         """Return the larger images."""
@@ -324,18 +331,26 @@ class ZeroPadding2D(Layer):
 
     def __init__(self, padding: Any = 1) -> None:
         self.padding = padding
+        for value in given_values(padding):
+            sides = _sides(value)
+            if [len(side) for side in sides] != [2, 2] or not all(
+                is_whole(zeros, 0)
+                for side in sides
+                for each in side
+                for zeros in given_values(each)
+            ):
+                raise GradusError(
+                    f"ZeroPadding2D(padding={value!r}): write a whole number, (height, width), or "
+                    "((above, below), (left, right))."
+                )
 
     def call(self, x: Any) -> Any:
         """Return the larger images."""
         check_axes(self, x.shape, 2)
-        padding = self.padding
-        pair = padding if isinstance(padding, list | tuple) else (padding, padding)
-        sides = [side if isinstance(side, list | tuple) else (side, side) for side in pair]
-        if [len(side) for side in sides] != [2, 2] or not all(
-            is_whole(zeros, 0) for side in sides for zeros in side
-        ):
-            raise GradusError(
-                f"ZeroPadding2D(padding={padding!r}): write a whole number, (height, width), or "
-                "((above, below), (left, right))."
-            )
-        return jnp.pad(x, ((0, 0), *map(tuple, sides), (0, 0)))
+        return jnp.pad(x, ((0, 0), *map(tuple, _sides(self.padding)), (0, 0)))
+
+
+def _sides(padding: Any) -> list[Any]:
+    """Return a padding as [(above, below), (left, right)]."""
+    pair = padding if isinstance(padding, list | tuple) else (padding, padding)
+    return [side if isinstance(side, list | tuple) else (side, side) for side in pair]

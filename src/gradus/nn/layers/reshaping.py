@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.space import given_values
 
 
 class Flatten(Layer):
@@ -46,16 +48,14 @@ class Reshape(Layer):
     """
 
     def __init__(self, target_shape: tuple[int, ...]) -> None:
+        for shape in given_values(target_shape):
+            _check_target(shape)
         self.target_shape = target_shape
 
     def call(self, x: Any) -> Any:
         """Return the reshaped samples."""
         size, target = math.prod(x.shape[1:]), tuple(self.target_shape)
         known = math.prod(n for n in target if n != -1)
-        if target.count(-1) > 1:
-            raise GradusError(
-                f"Reshape({target}) has more than one -1: only one size can be inferred."
-            )
         if (size % known if -1 in target else size - known) != 0:
             raise ShapeError(
                 f"{self._label()} makes samples of shape {target} but was given samples of shape "
@@ -81,10 +81,31 @@ class Rescaling(Layer):
     def __init__(self, scale: Any, offset: Any = 0.0) -> None:
         self.scale = scale
         self.offset = offset
+        for name in ("scale", "offset"):
+            for value in given_values(getattr(self, name)):
+                if np.asarray(value).dtype.kind not in "iuf":
+                    raise GradusError(
+                        f"Rescaling({name}={value!r}): write a number, or one for each feature."
+                    )
 
     def call(self, x: Any) -> Any:
         """Return `x · scale + offset` as float32."""
         return as_float(x) * _constant(self.scale) + _constant(self.offset)
+
+
+def _check_target(shape: Any) -> None:
+    if not isinstance(shape, list | tuple):
+        raise GradusError(
+            f"Reshape({shape!r}): write the sizes of a sample's axes, such as Reshape((28, 28, 1))."
+        )
+    for each in shape:
+        for size in given_values(each):
+            if size != -1:
+                whole_number("target_shape", size, 0, "Reshape")
+    if list(shape).count(-1) > 1:
+        raise GradusError(
+            f"Reshape({tuple(shape)}) has more than one -1: only one size can be inferred."
+        )
 
 
 def _constant(value: Any) -> np.ndarray:

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import check_fraction, whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, initializers, mask_tracking
+from gradus.nn.arguments import check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.ops.rnn import (
@@ -23,6 +23,7 @@ from gradus.nn.ops.rnn import (
     scan_step,
     simple_cell,
 )
+from gradus.space import given_values
 
 
 class Recurrent(Layer, abc.ABC):
@@ -57,7 +58,6 @@ class Recurrent(Layer, abc.ABC):
         return_sequences: bool = False,
         go_backwards: bool = False,
     ) -> None:
-        check_fraction("dropout", dropout, type(self).__name__)
         self.units = units
         self.activation = activation
         self.use_bias = use_bias
@@ -70,22 +70,22 @@ class Recurrent(Layer, abc.ABC):
         self.dropout = dropout
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
+        check_sizes(self, "units")
+        check_numbers(self, "dropout", low=0, high=1, below=True)
+        self._check_functions()
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the weights."""
         self._check(shape)
-        units = whole_number("units", self.units, 1, type(self).__name__)
-        width = self.gates * units
+        width = self.gates * self.units
         self.kernel = self.add_weight("kernel", (shape[-1], width), self.kernel_initializer)
         self.recurrent_kernel = self.add_weight(
-            "recurrent_kernel", (units, width), self.recurrent_initializer
+            "recurrent_kernel", (self.units, width), self.recurrent_initializer
         )
         # Training looks up penalties by the weight's name; the argument has Keras's name.
         self.recurrent_kernel_regularizer = self.recurrent_regularizer
         if self.use_bias:
             self.bias = self.add_weight("bias", self.bias_shape(width), self.draw_bias)
-        for name in ("activation", "recurrent_activation"):
-            self._activation(name)
 
     def bias_shape(self, width: int) -> tuple[int, ...]:
         """Return the shape of `bias`, given the size of the kernels' last axis."""
@@ -129,13 +129,18 @@ class Recurrent(Layer, abc.ABC):
         return scan_cell(cell, x, self.recurrent_kernel, bias, start, mask, all_steps)
 
     def _activation(self, name: str) -> Any:
-        activation = self.__dict__.get(name)
-        if isinstance(activation, Layer):
-            raise GradusError(
-                f"{self._label()} cannot have the layer {activation!r} as {name}: write a name or "
-                "a function."
-            )
-        return activations.get(activation)
+        return activations.get(getattr(self, name))
+
+    def _check_functions(self) -> None:
+        """Check activations, which cannot be layers, initializers, and penalties."""
+        check_functions(self)
+        for name in ("activation", "recurrent_activation"):
+            for value in given_values(self.__dict__.get(name)):
+                if isinstance(value, Layer):
+                    raise GradusError(
+                        f"{type(self).__name__} cannot have the layer {value!r} as {name}: write a "
+                        "name or a function."
+                    )
 
     def _drop(self, x: Any, rate: Any) -> Any:
         """Apply dropout to the inputs, to the same features in all steps of a sequence."""
@@ -274,6 +279,7 @@ class LSTM(Recurrent):
             dropout, return_sequences, go_backwards,
         )  # fmt: skip
         self.recurrent_activation = recurrent_activation
+        self._check_functions()
         self.unit_forget_bias = unit_forget_bias
 
     def draw_bias(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -353,6 +359,7 @@ class GRU(Recurrent):
             dropout, return_sequences, go_backwards,
         )  # fmt: skip
         self.recurrent_activation = recurrent_activation
+        self._check_functions()
         self.reset_after = reset_after
 
     def bias_shape(self, width: int) -> tuple[int, ...]:

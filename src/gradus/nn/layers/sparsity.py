@@ -7,8 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradus.errors import GradusError
+from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.space import given_values
 
 EPSILON = 1e-6  # keeps the logarithms of a mean activation finite
 
@@ -41,12 +43,12 @@ class Sparsity(Layer):
     hypers = ("strength", "target")
 
     def __init__(self, strength: float, target: float | None = None) -> None:
-        if isinstance(strength, str) or (isinstance(strength, int | float) and strength < 0):
-            raise GradusError(f"Sparsity(strength={strength!r}): write a number of at least 0.")
-        if isinstance(target, str) or (isinstance(target, int | float) and not 0 < target < 1):
-            raise GradusError(f"Sparsity(target={target!r}): write a number between 0 and 1.")
         self.strength = strength
         self.target = target
+        check_numbers(self, "strength", "target", low=0)
+        for value in given_values(target):
+            if isinstance(value, int | float) and not 0 < value < 1:
+                raise GradusError(f"Sparsity(target={value!r}): write a number between 0 and 1.")
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return `x`, with its penalty added to the loss."""

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
-from gradus.errors import GradusError, ShapeError, unknown
+from gradus.errors import GradusError, ShapeError
+from gradus.nn.arguments import values_of
 from gradus.nn.layer import Layer
 from gradus.nn.ops.conv import Sizes
 from gradus.nn.ops.pooling import max_pool
+from gradus.space import given_values
 
 
-def per_axis(layer: Layer, name: str, rank: int, least: int = 1) -> Sizes:
+def per_axis(layer: Layer, name: str, rank: int) -> Sizes:
     """Return the argument `name` of a layer as one whole number for each spatial axis.
 
     Args:
         layer: the layer that has the attribute; one number counts for all axes.
         name: the name of the argument, such as "kernel_size".
         rank: the number of spatial axes.
-        least: the smallest valid number.
+    """
+    value = getattr(layer, name)
+    values = value if isinstance(value, list | tuple) else (value,) * rank
+    return tuple(int(each) for each in values)
+
+
+def check_per_axis(layer: Layer, name: str, rank: int) -> None:
+    """Check the argument `name` of a layer: a positive whole number, or one for each spatial axis.
 
     Raises:
         GradusError: naming the layer's class and the argument, for any other value.
     """
-    value = getattr(layer, name)
-    values = tuple(value) if isinstance(value, list | tuple) else (value,) * rank
-    if len(values) != rank or not all(is_whole(each, least) for each in values):
-        several = ", or two of them, for height and width" if rank == 2 else ""
-        raise GradusError(
-            f"{type(layer).__name__}({name}={value!r}): write a whole number of at least "
-            f"{least}{several}."
-        )
-    return tuple(int(each) for each in values)
+    for value in values_of(layer, name):
+        values = value if isinstance(value, list | tuple) else (value,) * rank
+        whole = all(is_whole(number) for each in values for number in given_values(each))
+        if len(values) != rank or not whole:
+            several = ", or two of them, for height and width" if rank == 2 else ""
+            raise GradusError(
+                f"{type(layer).__name__}({name}={value!r}): write a whole number of at least "
+                f"1{several}."
+            )
 
 
 def is_whole(value: Any, least: int = 1) -> bool:
@@ -41,18 +49,6 @@ def is_whole(value: Any, least: int = 1) -> bool:
     return (
         not isinstance(value, bool) and hasattr(value, "__index__") and value.__index__() >= least
     )
-
-
-def padding_mode(layer: Layer, known: Sequence[str] = ("valid", "same")) -> str:
-    """Return the padding of a layer, which must be one of the `known` modes.
-
-    Raises:
-        GradusError: with the nearest mode, if it is not.
-    """
-    padding: Any = getattr(layer, "padding")  # noqa: B009
-    if padding not in known:
-        raise unknown(f"padding of {type(layer).__name__}", padding, known)
-    return str(padding)
 
 
 def mask_of_windows(mask: Any, count: int, stride: int, sizes: Sizes, padding: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from gradus.checks import whole_number
+from gradus.errors import ShapeError
 from gradus.hyperparameters import Hyperparameter, resolve
 from gradus.models import arguments
 from gradus.models.fit_state import begin_fit
@@ -101,7 +102,11 @@ class MemberBuilder:
         if model.built:
             return
         model.example = arguments.shapes_of(data.example)
-        network = self.abstract_init(model.net, model.example)
+        try:
+            network = self.abstract_init(model.net, model.example)
+        except ShapeError:
+            arguments.abstract_network(model.net, data.samples.x)  # says the shape of all of x
+            raise
         memory.check_training(network, model.optimizer, self.free_bytes)
         model.net = network.init_weights(model.seed)
 

@@ -12,9 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradus.errors import GradusError
-from gradus.nn.pytree import pytree, static
-from gradus.objectives.loss import absolute
-from gradus.objectives.targets import check_setting
+from gradus.nn.pytree import check_setting, pytree, static
 from gradus.registry import Registry
 
 EPSILON = 1e-7  # avoids a division by a norm of zero
@@ -230,6 +228,11 @@ class FunctionConstraint(Constraint):
 
     def project(self, weight: Array) -> Array:
         return jnp.asarray(self.function(weight))
+
+
+def absolute(x: Array) -> Array:
+    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1."""
+    return x * jnp.sign(x)
 
 
 def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:

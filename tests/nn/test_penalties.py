@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradus.errors import GradusError
-from gradus.objectives import penalties
+from gradus.nn import penalties
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 

@@ -1,0 +1,92 @@
+"""Wrong arguments of a model and of `fit` are told before training, in words."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError, ShapeError
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
+
+
+def fit(x=X, net=None, **settings):
+    model = gr.Model(net or gr.Sequential([gr.Dense(1)]), "mse")
+    return model.fit(x, X[:, :1], epochs=1, verbose=False, **settings)
+
+
+class EpochEnd:
+    def on_epoch_end(self, epoch, logs):
+        raise AssertionError("training must not begin")
+
+
+class ThreeArguments:
+    def __call__(self, model, epoch, logs):
+        return True
+
+
+def test_one_callback_may_stand_alone():
+    calls = []
+    fit(callbacks=lambda model, epoch, logs: calls.append(epoch))
+    assert calls == [1]
+    fit(callbacks=ThreeArguments())
+    fit(callbacks=None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"callbacks": EpochEnd()},
+            r"callbacks\[0\].*f\(model, epoch, logs\).*on_epoch_end\(epoch",
+        ),
+        ({"callbacks": [EpochEnd()]}, r"callbacks\[0\].*f\(model, epoch, logs\)"),
+        ({"callbacks": [print, lambda logs: None]}, r"callbacks\[1\].*three arguments"),
+        ({"callbacks": [ThreeArguments]}, r"callbacks\[0\]"),
+        ({"callbacks": 3}, "callbacks=3"),
+        ({"callbacks": ["x"]}, r"callbacks\[0\] is 'x'"),
+        ({"checkpoint": 3}, "checkpoint=3: write the path of a folder"),
+        ({"resume": 3}, "resume=3: write the path of a folder"),
+        ({"checkpoint_every": "x"}, "checkpoint_every='x'"),
+    ],
+)
+def test_wrong_arguments_are_told_before_training(settings, words):
+    with pytest.raises(GradusError, match=words):
+        fit(**settings)
+
+
+@pytest.mark.parametrize("x", [{"a": X, "b": X}, (X, X)])
+@pytest.mark.parametrize(
+    "layer",
+    [gr.Dense(2), gr.Flatten(), gr.BatchNorm(), gr.Dropout(0.1), gr.LSTM(2), gr.Embedding(3, 2)],
+)
+def test_several_inputs_of_a_layer_that_takes_one_are_told(x, layer):
+    with pytest.raises(ShapeError, match=r"takes one array but was given a (dict|tuple) of x\["):
+        fit(x, gr.Sequential([layer, gr.Dense(1)]))
+
+
+def test_a_layer_of_your_own_that_takes_one_array_is_named_too():
+    class Own(gr.Layer):
+        def call(self, x):
+            return x.sum(-1)
+
+    with pytest.raises(ShapeError, match=r"'own' \(Own\) cannot take its input"):
+        fit((X, X), gr.Sequential([Own(), gr.Dense(1)]))
+
+
+def test_penalty_and_loss_weights_are_checked_where_written():
+    net = gr.Sequential([gr.Dense(1)])
+    assert gr.Model(net, "mse", penalty="l2").task.penalty == gr.L2()
+    for settings, words in (
+        ({"penalty": "l3"}, "'l3'"),
+        ({"penalty": 3}, "not 3"),
+        ({"loss_weights": "x"}, "loss_weights='x'"),
+    ):
+        with pytest.raises(GradusError, match=words):
+            gr.Model(net, "mse", **settings)
+
+
+def test_a_fit_that_failed_at_a_shape_leaves_the_model_open_for_another():
+    model = gr.Model(gr.Sequential([gr.LSTM(2), gr.Dense(1)]), "mse")
+    with pytest.raises(ShapeError):
+        model.fit(X, X[:, :1], epochs=1, verbose=False)
+    model.fit(X[..., None], X[:, :1], epochs=1, verbose=False)
