@@ -45,7 +45,7 @@ class Case:
 
     source: str
     target: float
-    column: str | None = None
+    column: str | int | None = None
     test: str | None = None
     metric: str = "accuracy"
     folds: int = 0
@@ -61,6 +61,12 @@ CASES = {
     "diamonds": Case("tabular/diamonds.csv", 0.97, "price", metric="r2"),
     "penguins": Case("tabular/penguins.csv", 0.95, "species", folds=5),
     "iris": Case("iris", 0.95, folds=5),
+    "wine": Case("wine", 0.96, folds=5),
+    "breast_cancer": Case("breast_cancer", 0.96, folds=5),
+    "titanic": Case("tabular/titanic.csv", 0.80, "survived", folds=5),
+    "pima": Case("tabular/pima.csv", 0.75, -1, folds=5),
+    "mpg": Case("tabular/mpg.csv", 0.85, "mpg", metric="r2", folds=5),
+    "diabetes": Case("diabetes", 0.45, metric="r2", folds=5),
     "digits": Case("digits", 0.97),
 }
 LABELS = {
@@ -71,6 +77,12 @@ LABELS = {
     "diamonds": "diamonds, R²",
     "penguins": "penguins, accuracy, 5 folds",
     "iris": "iris, accuracy, 5 folds",
+    "wine": "wine, accuracy, 5 folds",
+    "breast_cancer": "breast cancer, accuracy, 5 folds",
+    "titanic": "titanic, accuracy, 5 folds",
+    "pima": "pima, accuracy, 5 folds",
+    "mpg": "mpg, R², 5 folds",
+    "diabetes": "diabetes, R², 5 folds",
     "digits": "digits, accuracy",
 }
 
@@ -217,12 +229,14 @@ def run(name: str, rounds: int, quick: bool) -> dict[str, Any]:
 
 def absent(names: Iterable[str]) -> dict[str, str]:
     """Return the data sets that are neither built in nor in the data folder, with the reason."""
+    from gradus.data.datasets import BUILT_IN
+
     reason = "not in the folder that GRADUS_DATA names"
     sources = {name: CASES[name].source for name in names}
     return {
         name: reason
         for name, source in sources.items()
-        if source not in ("iris", "digits") and not (common.DATA / source).exists()
+        if source not in BUILT_IN and not (common.DATA / source).exists()
     }
 
 

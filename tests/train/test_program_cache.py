@@ -26,13 +26,17 @@ def weights_by_width(counts):
 
 @pytest.mark.slow
 def test_programs_are_let_go_and_results_stay(monkeypatch):
+    def release_all():
+        with monkeypatch.context() as patch:
+            patch.setattr(program_cache, "max_maps", lambda: 0)
+            assert program_cache.release_programs()
+        return program_cache.count_maps()
+
     released, counts = [], []
+    least = release_all()
     free = weights_by_width(counts)
-    monkeypatch.setattr(program_cache, "max_maps", lambda: 0)
-    assert program_cache.release_programs()
-    least = program_cache.count_maps()
     limit = (least + counts[-1]) / 2
-    assert least < limit
+    assert release_all() < limit
     monkeypatch.setattr(program_cache, "max_maps", lambda: limit / program_cache.SHARE)
     release = program_cache.release_programs
     noted = lambda: released.append(release())  # noqa: E731

@@ -231,7 +231,13 @@ class FunctionConstraint(Constraint):
 
 
 def absolute(x: Array) -> Array:
-    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1."""
+    """Return |x| with the derivative sign(x), zero at zero, where `jnp.abs` has 1.
+
+    Examples:
+        >>> slope = jax.grad(gr.penalties.absolute)
+        >>> [float(slope(x)) for x in (-2.0, 0.0, 2.0)]
+        [-1.0, 0.0, 1.0]
+    """
     return x * jnp.sign(x)
 
 
