@@ -428,6 +428,7 @@ def main(
     result = plain({**facts, **measure(options)})
     if options.results:
         text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
+        options.results.mkdir(parents=True, exist_ok=True)
         (options.results / f"{name}.json").write_text(text + "\n")
     print("\n\n".join(tables(result).values()))
 
