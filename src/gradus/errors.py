@@ -24,6 +24,10 @@ class DataError(GradusError):
     """Invalid data, or a data file that cannot be read."""
 
 
+class UnknownCodeError(DataError):
+    """A code for which an embedding has no vector; the message names it and its row."""
+
+
 class ShapeError(GradusError):
     """Two shapes do not match; the message names the layer and both shapes."""
 

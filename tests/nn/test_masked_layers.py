@@ -89,8 +89,11 @@ def test_a_code_without_a_vector_is_an_error_and_never_another_code():
         with pytest.raises(DataError, match=words):
             model.fit(np.array([[0, 1], [2, bad], [1, 1]]), y, verbose=False)
     model.fit(np.array([[0, 1], [2, 4], [1, 1]]), y, epochs=1, verbose=False)
+    with pytest.warns(RuntimeWarning, match="code 9 in row 1 .*not a number"):
+        predicted = model.predict(np.array([[0, 1], [0, 9], [2, 2]]))
+    assert np.isnan(predicted[:, 0]).tolist() == [False, True, False]
     with pytest.raises(DataError, match="code 9"):
-        model.predict(np.array([[0, 9]]))
+        model.evaluate(np.array([[0, 9]]), y[:1])
     table = {"numbers": np.zeros((3, 1)), "categories": np.array([[0, 1], [2, 3], [1, -1]])}
     model = gr.Model(gr.Sequential([gr.ColumnEmbedding((4, 4)), gr.Dense(1)]), "mse")
     with pytest.raises(DataError, match="column 1, has the code -1 in row 2"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from gradus.checks import whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
-from gradus.errors import DataError, GradusError, ShapeError, unknown
+from gradus.errors import DataError, GradusError, ShapeError, UnknownCodeError, unknown
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
@@ -109,6 +110,8 @@ class BaseModel:
     def predict(self, x: Any, logits: bool = False) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
+        A code for which an embedding has no vector gives NaN, with a warning that names it.
+
         Args:
             x: inputs, as in `fit`.
             logits: whether to return the outputs before the final softmax or sigmoid.
@@ -117,7 +120,10 @@ class BaseModel:
         x = as_tree(x)
         check_same_length(x)
         check_finite(x)
-        self.check_input(x)
+        try:
+            self.check_input(x)
+        except UnknownCodeError as error:  # one such row does not spoil the others
+            warnings.warn(f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3)
         return inference.predict_batches(self.net, self.task, x, logits)
 
     def predict_classes(self, x: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gradus.checks import whole_number
-from gradus.errors import DataError, GradusError, ShapeError
+from gradus.errors import GradusError, ShapeError, UnknownCodeError
 from gradus.nn import mask_tracking
 from gradus.nn.arguments import check_functions, check_sizes, has_space
 from gradus.nn.casting import as_float
@@ -88,14 +88,14 @@ class Embedding(Layer):
             where: what errors call them.
 
         Raises:
-            DataError: naming a code that has none, and its row.
+            UnknownCodeError: naming a code that has none, and its row.
         """
         if not x.size or (x.min() >= 0 and x.max() < len(self.embeddings)):
             return
         row = int(((x < 0) | (x >= len(self.embeddings))).reshape(len(x), -1).any(1).argmax())
         code = next(c for c in x[row].ravel().tolist() if not 0 <= c < len(self.embeddings))
         hint = "a missing category needs a code of its own" if code < 0 else "write a larger one"
-        raise DataError(
+        raise UnknownCodeError(
             f"{where} has the code {code} in row {row} (counted from 0), but {self._label()} has "
             f"vectors for 0 to {len(self.embeddings) - 1}, input_dim={self.input_dim}: {hint}."
         )
