@@ -165,3 +165,35 @@ def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run,
 @pytest.mark.slow
 def test_a_run_may_be_named_without_its_folder(gradus_json, run, flowers):
     assert gradus_json("evaluate", "flowers-1", flowers)["run"] == run
+
+
+@pytest.mark.slow
+def test_new_data_are_read_as_the_training_data_were(gradus_json, gradus, work):
+    rng = np.random.default_rng(0)
+    drawn = zip(
+        rng.uniform(0, 9999, 80), rng.integers(1, 29, 80), rng.integers(1, 13, 80), strict=True
+    )
+    rows = [
+        f'"{a:,.2f}"'.translate(str.maketrans(",.", ".,")) + f";{d}/{m}/2024;{a > 5000}"
+        for a, d, m in drawn
+    ]
+    rows[3] = '"n/k";13/1/2024;True'
+    (work / "rents.csv").write_text("\n".join(["rent;when;paid", *rows]))
+    gradus_json("train", "rents.csv", "--target", "paid", "--out", "rents", "--epochs", 2)
+    saved = json.loads((work / "rents" / "preprocessing.json").read_text())["formats"]
+    assert (saved["rent"]["decimal"], saved["when"]["date"]) == (",", "%d/%m/%Y")
+    new = ['"1.036"', '"1.036,00"', '"n/k"', '""']
+    (work / "all.csv").write_text("\n".join(["rent,when", *(f"{cell},1/2/2024" for cell in new)]))
+    assert gradus("predict", "rents", "all.csv", "--out", "all_out.csv")[0] == 0
+    together = pl.read_csv(work / "all_out.csv")["probability_True"].to_list()
+    assert together[0] == together[1]  # "1.036" is 1036 here
+    assert together[2] == together[3]  # what was missing in training
+    for cell, expected in zip(new, together, strict=True):
+        (work / "one.csv").write_text(f"rent,when\n{cell},1/2/2024\n")
+        gradus("predict", "rents", "one.csv", "--out", "one_out.csv")
+        assert pl.read_csv(work / "one_out.csv")["probability_True"][0] == pytest.approx(expected)
+    (work / "bad.csv").write_text("rent,when\n5,1/2/2024\nmuch,1/2/2024\n")
+    status, _, err = gradus("predict", "rents", "bad.csv")
+    assert (status, "'much' in row 1" in err) == (1, True)
+    (work / "bad.csv").write_text("Rentt,when\n5,1/2/2024\n")
+    assert "Did you mean 'Rentt'" in gradus("predict", "rents", "bad.csv")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from gradus.apps.output import print_table_file
 from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
 from gradus.data import Dataset, TablePreprocessor, Target, load
-from gradus.data.table_options import AUTOMATIC_TABLE
+from gradus.data.columns.formats import ColumnFormat
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, SavedError
 from gradus.objectives import losses
 
@@ -39,8 +40,7 @@ def evaluate_run(run: Run, source: str) -> dict[str, Any]:
     is_table = isinstance(preprocessor, TablePreprocessor)
     column = target.name if is_table else None
     with _readable_source(source) as path:
-        options = preprocessor.options if is_table else AUTOMATIC_TABLE
-        data = load_data(path, column, target.task, target.class_names, options)
+        data = load_data(path, column, target.task, target.class_names, *_reading(preprocessor))
     _check_kind(data, is_table, source)
     if data.y is None:
         raise DataError(f"{source!r} has no targets to compare predictions to.")
@@ -68,13 +68,21 @@ def predict_with_run(run: Run, source: str) -> Columns:
     preprocessor = run.preprocessor
     is_table = isinstance(preprocessor, TablePreprocessor)
     with _readable_source(source) as path:
-        data = load(path, options=preprocessor.options if is_table else AUTOMATIC_TABLE)
+        options, formats = _reading(preprocessor)
+        data = load(path, options=options, formats=formats)
     data = data.test if data.test is not None else data
     _check_kind(data, is_table, source)
     x = data.x
     if not data.is_table and x.dtype != np.uint8:
         x = x.astype(np.float32)
     return prediction_columns(np.asarray(run.model.predict(preprocessor.transform(x))), run)
+
+
+def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:
+    """Return how a table is read, as the training table was."""
+    if isinstance(preprocessor, TablePreprocessor):
+        return preprocessor.options, preprocessor.formats
+    return AUTOMATIC_TABLE, None
 
 
 def prediction_columns(outputs: np.ndarray, run: Run) -> Columns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from gradus.data import (
     split,
 )
 from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
 from gradus.errors import DataError, GradusError
@@ -127,7 +128,8 @@ def load_and_split(experiment: Experiment) -> SplitData:
     if experiment.test is not None:
         names = data.class_names
         target = experiment.target if data.target is None else data.target
-        parts["test"] = load_data(experiment.test, target, data.task, names, options)
+        known = data.formats or None
+        parts["test"] = load_data(experiment.test, target, data.task, names, data.options, known)
     elif data.test is not None:
         parts["test"] = data.test
     return SplitData(summary, parts)
@@ -184,13 +186,14 @@ def load_data(
     task: str | None = None,
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
+    formats: Mapping[str, ColumnFormat] | None = None,
 ) -> Dataset:
     """Load the data set of a source; integers other than bytes become floats.
 
     Raises:
         DataError: as `gradus.data.load`.
     """
-    data = load(source, target, task=task, classes=classes, options=options)
+    data = load(source, target, task=task, classes=classes, options=options, formats=formats)
     test = None if data.test is None else _integers_to_floats(data.test)
     return replace(_integers_to_floats(data), test=test)
 

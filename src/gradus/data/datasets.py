@@ -28,7 +28,7 @@ class Dataset:
 
     Attributes:
         x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
-            or, for a table, the raw Polars frame with all its columns, including the target.
+            or, for a table, a Polars frame of typed columns, not encoded, with the target.
         y: int32 labels 0…K-1, shape (n,); or float64 in the target's units, (n,) or (n, k);
             None without a target.
         task: "binary", "multiclass" or "regression"; None without a target.

@@ -7,7 +7,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 
 from gradus.data.array_preprocessor import Scaling
 from gradus.data.arrays import as_array, check_finite
+from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
@@ -42,6 +43,7 @@ def load(
     task: str | None = None,
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
+    formats: Mapping[str, ColumnFormat] | None = None,
 ) -> Dataset:
     """Load a data set.
 
@@ -55,9 +57,11 @@ def load(
         classes: all class names in the order of their labels, if this source may lack some, as
             when it evaluates a run.
         options: for a table, how it is read.
+        formats: for a table, those of its columns that were learned from another one
+            (`TablePreprocessor.formats`): they are imposed, and other columns stay text.
 
     Returns:
-        The data set; for a table, x is the raw frame (see `Dataset.preprocessor`).
+        The data set; for a table, x is a frame of typed columns (see `Dataset.preprocessor`).
 
     Raises:
         DataError: if there is no such source, with the nearest name, or it cannot be read.
@@ -70,7 +74,7 @@ def load(
         ([0, 1, 1], ('no', 'yes'))
     """
     if not isinstance(source, str | Path):
-        return _table(source, "table", target, task, classes, options)
+        return _table(source, "table", target, task, classes, options, formats)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
         return BUILT_IN.find(str(source))()
@@ -81,7 +85,7 @@ def load(
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
         return _read_npz(path, task, classes)
-    return _table(path, path.name.split(".")[0], target, task, classes, options)
+    return _table(path, path.name.split(".")[0], target, task, classes, options, formats)
 
 
 def _check_no_target(target: str | int | None, source: Any) -> None:
@@ -123,13 +127,14 @@ def _table(
     task: str | None,
     classes: Sequence[str],
     options: TableOptions,
+    formats: Mapping[str, ColumnFormat] | None,
 ) -> Dataset:
     if isinstance(source, Path) and file_suffix(source) not in TABLE_SUFFIXES:
         raise DataError(
             f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "
             "folder of IDX files and a folder of images."
         )
-    table = as_table(source, options)
+    table = as_table(source, options, formats)
     names, notes, options = table.frame.columns, table.notes, table.options
     if target is None:
         return Dataset(

@@ -81,7 +81,7 @@ def as_table(
     Args:
         data: a Polars or pandas frame, a dict of columns, or the path of a file.
         options: how to read it.
-        formats: of columns, if they are known: they are imposed, and only these columns are read.
+        formats: of columns, if they are known: they are imposed, and other columns stay as given.
         name: what errors call the table.
 
     Raises:
@@ -94,7 +94,11 @@ def as_table(
     options = notes.options
     if formats is not None:
         known = {column: formats[column] for column in source.columns if column in formats}
-        frame = pl.DataFrame([parse_column(source[column], known[column]) for column in known])
+        columns = [
+            parse_column(column, known[column.name]) if column.name in known else column
+            for column in source.get_columns()
+        ]
+        frame = pl.DataFrame(columns)
         return Table(frame, known, source, notes.notes, options)
     options.check_columns(source.columns)
     inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}

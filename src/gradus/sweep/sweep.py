@@ -232,7 +232,7 @@ class Sweep:
         if self.storage is None:
             return
         runner = self._fitted_runner()
-        runner.find_early_stopping(search)
+        runner.find_monitor(search)
         fingerprint = self._fingerprint(settings, data, options)
         runner.records = self.storage.open(fingerprint, self.hypers, self.monitor, self.mode)
 

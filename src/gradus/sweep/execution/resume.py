@@ -32,7 +32,7 @@ class ResumableRunner(TrialRunner):
         self._batches: dict[int, tuple[int, int]] = {}
         self._epochs_reached: dict[int, int] = {}
 
-    def find_early_stopping(self, search: Search) -> None:
+    def find_monitor(self, search: Search) -> None:
         """Find the monitor and mode from the first trial that can be built.
 
         Raises:

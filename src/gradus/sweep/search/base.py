@@ -38,7 +38,10 @@ class Search(abc.ABC):
 
     @abc.abstractmethod
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
-        """Return the values of `count` trials, the first of them number `first`."""
+        """Return the values of `count` trials, the first of them number `first`.
+
+        It may be called for the same trials again, with another count, and gives the same values.
+        """
 
     def tell(self, trials: Sequence[Trial], mode: str) -> None:  # noqa: B027 - most ignore it
         """Learn from the results of trials, in the order of their numbers.
