@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 from pathlib import Path
@@ -10,8 +11,17 @@ import pytest
 
 from gradus import files
 from gradus.errors import SavedError
+from gradus.records import checksum
 
 NAMES = ("a", "b", "c")
+
+
+class Box(files.Manifest, tag="box"):
+    size: int
+
+
+class Bag(files.Manifest, tag="bag"):
+    pass
 
 
 def put(folder: Path, text: str) -> None:
@@ -112,17 +122,39 @@ def test_a_read_only_folder_keeps_the_old_files(tmp_path):
 
 def test_a_manifest_of_another_kind_or_version_is_rejected(tmp_path, monkeypatch):
     with files.replacing(tmp_path) as new:
-        files.write_manifest(new, "m.json", "model", {})
-    assert files.read_manifest(tmp_path, "m.json", "model")["format"] == files.FORMAT
-    with pytest.raises(SavedError, match="not the description of a checkpoint"):
-        files.read_manifest(tmp_path, "m.json", "checkpoint")
+        files.write_manifest(new, "m.json", Box, {"size": 3})
+    assert files.read_manifest(tmp_path, "m.json", Box).size == 3
+    with pytest.raises(SavedError, match="not the description of a bag"):
+        files.read_manifest(tmp_path, "m.json", Bag)
     monkeypatch.setattr(files, "FORMAT", files.FORMAT - 1)
     with pytest.raises(SavedError, match="newer gradus"):
-        files.read_manifest(tmp_path, "m.json", "model")
+        files.read_manifest(tmp_path, "m.json", Box)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff"])
+DEEP = '{"a":' * 100_000
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff", DEEP, DEEP + "1" + "}" * 100_000])
 def test_a_damaged_manifest_is_rejected(tmp_path, text):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(SavedError, match="damaged"):
-        files.read_manifest(tmp_path, "m.json", "model")
+        files.read_manifest(tmp_path, "m.json", Box)
+
+
+@pytest.mark.parametrize("change", [{"size": "3"}, {"size": None}, {"files": {"a": 1}}])
+def test_a_manifest_with_entries_of_other_types_is_rejected(tmp_path, change):
+    with files.replacing(tmp_path) as new:
+        files.write_manifest(new, "m.json", Box, {"size": 3})
+    altered = json.loads((tmp_path / "m.json").read_text()) | change
+    del altered["sha256"]
+    altered["sha256"] = checksum(altered)
+    (tmp_path / "m.json").write_text(json.dumps(altered))
+    with pytest.raises(SavedError, match=rf"m\.json' is damaged: .*\$\.{next(iter(change))}"):
+        files.read_manifest(tmp_path, "m.json", Box)
+
+
+def test_a_manifest_of_a_terabyte_is_not_read(tmp_path):
+    with (tmp_path / "m.json").open("wb") as file:
+        file.truncate(2**40)  # it takes no room on the disk
+    with pytest.raises(SavedError, match="1,048,576 MiB"):
+        files.read_manifest(tmp_path, "m.json", Box)

@@ -147,3 +147,23 @@ def test_what_is_drawn_lies_in_the_range(one, other, kind, fraction):
     space = kind(low, high)
     for share in (0.0, fraction, math.nextafter(1.0, 0.0), 1.0):
         assert low <= space.value_at(share) <= high
+        assert space.contains(space.value_at(share))
+    assert not space.contains(math.nextafter(high, math.inf))
+
+
+def test_what_a_space_contains():
+    whole, options = gr.int_uniform(3, 6), gr.choice("a", "b")
+    assert [whole.contains(value) for value in (2, 3, 4.5, 6.0, 7)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [options.contains(value) for value in (-1, 0, 0.5, 1, 2)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]

@@ -42,6 +42,10 @@ class Space(abc.ABC):
     def value_at(self, fraction: float) -> Value:
         """Return the number at `fraction` of the space, in [0, 1); of a choice the index."""
 
+    @abc.abstractmethod
+    def contains(self, value: Value) -> bool:
+        """Whether a number can be drawn from the space."""
+
     def option(self, value: Value) -> Any:
         """Return what replaces the space in the model for a drawn number."""
         return value
@@ -83,6 +87,10 @@ class Choice(Space):
     def value_at(self, fraction: float) -> int:
         """Return the index of the option at `fraction`."""
         return min(int(fraction * len(self.options)), len(self.options) - 1)
+
+    def contains(self, value: Value) -> bool:
+        """Whether a number is the index of an option."""
+        return value == int(value) and 0 <= value < len(self.options)
 
     def option(self, value: Value) -> Any:
         """Return the option at an index."""
@@ -131,6 +139,10 @@ class Range(Space):
         if self.log:
             value = math.exp(math.log(low) + fraction * (math.log(high) - math.log(low)))
         return min(max(value, low), high)
+
+    def contains(self, value: Value) -> bool:
+        """Whether a number is in the range, ends included."""
+        return bool(self.low <= value <= self.high) and (not self.whole or value == int(value))
 
     @property
     def size(self) -> int | None:

@@ -10,6 +10,7 @@ import pytest
 
 from gradus import files
 from gradus.apps.output import format_value
+from gradus.records import checksum
 
 QUICK = ("--epochs", 8, "--layers", "16")
 
@@ -108,7 +109,7 @@ RECORD = {
 @pytest.mark.parametrize(
     ("record", "change", "words"),
     [
-        (RECORD, lambda text: "[]", "no settings"),
+        (RECORD, lambda text: "[]", "no entries"),
         (RECORD, lambda text: text[:90], "cut short"),
         (RECORD, lambda text: text.replace("0.5", "0.9"), "altered"),
         (RECORD | {"seconds": None}, str, "$.seconds"),
@@ -121,7 +122,9 @@ def test_a_damaged_run_is_listed_with_the_reason(gradus, gradus_json, work, reco
     for name, content in (("bad", record), ("good", RECORD)):
         (work / "runs" / name).mkdir(parents=True)
         (work / "runs" / name / "experiment.toml").write_text('data = "iris"\n')
-        files.write_manifest(work / "runs" / name, "run.json", "run", content)
+        whole = {"kind": "run", "format": files.FORMAT, "gradus": "0", "files": {}, **content}
+        whole["sha256"] = checksum(whole)
+        (work / "runs" / name / "run.json").write_text(json.dumps(whole))
     bad = work / "runs" / "bad" / "run.json"
     bad.write_text(change(bad.read_text()))
     status, out, err = gradus("runs")
@@ -180,7 +183,7 @@ def test_new_data_are_read_as_the_training_data_were(gradus_json, gradus, work):
     rows[3] = '"n/k";13/1/2024;True'
     (work / "rents.csv").write_text("\n".join(["rent;when;paid", *rows]))
     gradus_json("train", "rents.csv", "--target", "paid", "--out", "rents", "--epochs", 2)
-    saved = json.loads((work / "rents" / "preprocessing.json").read_text())["formats"]
+    saved = json.loads((work / "rents" / "preprocessing.json").read_text())["fitted"]["formats"]
     assert (saved["rent"]["decimal"], saved["when"]["date"]) == (",", "%d/%m/%Y")
     new = ['"1.036"', '"1.036,00"', '"n/k"', '""']
     (work / "all.csv").write_text("\n".join(["rent,when", *(f"{cell},1/2/2024" for cell in new)]))

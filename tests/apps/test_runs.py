@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -96,9 +97,34 @@ def test_what_cannot_be_resumed(gradus, gradus_json, work):
 
 def test_a_run_is_not_resumed_with_other_settings(gradus, gradus_json):
     gradus_json("train", "iris", *QUICK, "--out", "mine")
+    before = {path.name: path.read_bytes() for path in Path("mine").iterdir() if path.is_file()}
     status, _, err = gradus("train", "--resume", "mine", "--seed", 7)
     assert (status, "seed = 0, not 7" in err, "with --out" in err) == (1, True, True)
     assert "resume to start" not in err
+    assert before == {name: Path("mine", name).read_bytes() for name in before}
+    status, _, err = gradus("train", "--resume", "mine")
+    assert status == 0, err
+
+
+def test_a_refused_resume_leaves_preprocessing_and_predictions_as_they_were(gradus, work):
+    rows = [f"{i % 7},{i % 2}" for i in range(60)]
+    Path("t.csv").write_text("\n".join(["a,y", *rows]))
+    assert gradus("train", "t.csv", "--target", "y", *QUICK, "--out", "mine")[0] == 0
+    expected = gradus("predict", "mine", "t.csv")[1]
+    Path("t.csv").write_text("\n".join(["a,y", "1000,0", *rows[1:]]))
+    status, _, err = gradus("train", "--resume", "mine", "--epochs", 9)
+    assert (status, "other data (x)" in err) == (1, True), err
+    Path("t.csv").write_text("\n".join(["a,y", *rows]))
+    assert gradus("predict", "mine", "t.csv")[1] == expected
+
+
+@pytest.mark.parametrize("name", ["preprocessing.json", "experiment.toml", "model.json"])
+def test_a_file_of_another_run_is_refused(gradus, gradus_json, name):
+    gradus_json("train", "iris", *QUICK, "--out", "one")
+    gradus_json("train", "iris", *QUICK, "--scaling", "minmax", "--layers", "3", "--out", "two")
+    Path("one", name).write_bytes(Path("two", name).read_bytes())
+    status, _, err = gradus("report", "one")
+    assert (status, f"one/{name}' was" in err) == (1, True), err
 
 
 # --- several at once ---------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
         assert alone["metrics"]["accuracy"] == pytest.approx(row["val_accuracy"])
     best = record["best"]
     assert best["scaling"] != "none"
-    saved = json.loads((work / record["run"] / "preprocessing.json").read_text())
+    saved = json.loads((work / record["run"] / "preprocessing.json").read_text())["fitted"]
     assert {c["scaling"] for c in saved["columns"] if c["kind"] == "number"} == {best["scaling"]}
     assert ("color" in {c["name"] for c in saved["columns"]}) == (best["drop_columns"] == "[]")
     again = gradus_json("train", f"{record['run']}/experiment.toml", "--quiet")
@@ -128,7 +128,7 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     record = gradus_json("sweep", "mine.toml", "--search", "grid", "--quiet")
     assert record["trials"] == 4
     run = work / record["run"]
-    size = json.loads((run / "preprocessing.json").read_text())["size"]
+    size = json.loads((run / "preprocessing.json").read_text())["fitted"]["size"]
     assert str(size).replace(" ", "") == record["best"]["image_size"].replace(" ", "")
     assert Model.load(run).weights["dense/kernel"].shape == (size[0] * size[1], 4)
     again = gradus_json("train", run / "experiment.toml", "--quiet")

@@ -106,7 +106,7 @@ def test_invalid_texts_and_codes_raise():
         TextVectorizer("word")
     with pytest.raises(GradusError, match="at least 3"):
         TextVectorizer(vocabulary_size=2)
-    with pytest.raises(SavedError, match="not a saved TextVectorizer"):
+    with pytest.raises(SavedError, match="saved TextVectorizer is damaged"):
         TextVectorizer.from_dict({"mode": "words"})
 
 

@@ -16,6 +16,7 @@ import gradus as gr
 from gradus import files
 from gradus.errors import SavedError
 from gradus.optim.schedules import ReduceOnPlateau
+from gradus.train.checkpoint import CheckpointManifest
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 6)).astype(np.float32)
@@ -115,7 +116,7 @@ test.fit(test.make(), 100_000, checkpoint={path!r}, checkpoint_every=0, callback
 
 
 def epochs_in(folder):
-    manifest = files.read_manifest(folder, "checkpoint.json", "checkpoint")
+    manifest = files.read_manifest(folder, "checkpoint.json", CheckpointManifest)
     arrays = files.read_arrays(files.verified_path(folder, "checkpoint.safetensors", manifest))
     return int(arrays["train_state/epoch"])
 
@@ -258,7 +259,7 @@ def test_a_write_that_fails_ends_training_and_loses_nothing(saved, monkeypatch):
 
 
 def test_every_leaf_of_the_train_state_is_written(saved):
-    manifest = files.read_manifest(saved, "checkpoint.json", "checkpoint")
+    manifest = files.read_manifest(saved, "checkpoint.json", CheckpointManifest)
     arrays = files.read_arrays(files.verified_path(saved, "checkpoint.safetensors", manifest))
     fields = {field.name for field in dataclasses.fields(gr.train.state.TrainState)}
     assert {name.split("/")[1] for name in arrays if name.startswith("train_state/")} == (

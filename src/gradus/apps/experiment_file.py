@@ -13,8 +13,9 @@ from msgspec import Meta, Struct, structs
 
 from gradus.apps.output import format_command
 from gradus.data.preprocessing import ONE_HOT_LIMIT
-from gradus.errors import GradusError, nearest
+from gradus.errors import GradusError, SavedError, nearest
 from gradus.files import replacing, user_path
+from gradus.records import read_toml
 
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 ClosedFraction = Annotated[float, Meta(ge=0, le=1)]
@@ -224,11 +225,11 @@ def read_settings(path: str | Path) -> Settings:
     """
     path = user_path(path)
     try:
-        raw = msgspec.toml.decode(path.read_bytes())
+        raw = read_toml(path)
     except OSError as error:
         raise SpecError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{str(path)!r} is not TOML: {error}.") from None
+    except SavedError as error:
+        raise SpecError(str(error)) from None
     for key in ("data", "test"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute_source(raw[key], path.parent)

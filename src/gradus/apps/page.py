@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,29 @@ def rewrite_page(run: runs.Run) -> tuple[Path, str]:
     The figures of predictions need the data that the run was trained on. If these cannot be read,
     an existing report stays as it is.
     """
+    experiment, preprocessor = run.experiment, run.preprocessor
     try:
-        prepared = prepare(run.experiment, run.preprocessor)
+        prepared = prepare(experiment, preprocessor)
     except (ValueError, OSError) as error:
         path = run.folder / runs.REPORT
         if path.exists():
             return path, f"The data cannot be read, so the report stays as it was: {error}"
         missing = f"The data cannot be read, so their figures are left out: {error}"
-        return write_page(run, run.model, run.record["parts"], None, None), missing
+        return write_page(run, run.model, _with_nan(run.record.parts), None, None), missing
     parts = {
         name: evaluate_in_units(run.model, x, y, run.target)
         for name, (x, y) in prepared.parts.items()
     }
     shown = prepared.parts[headline_part(parts)]
     return write_page(run, run.model, parts, shown, prepared), ""
+
+
+def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:
+    """Return the metrics of a record, in which None is a number that is not finite."""
+    return {
+        part: {name: np.nan if value is None else value for name, value in metrics.items()}
+        for part, metrics in parts.items()
+    }
 
 
 def _predictions(model: Model, shown: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

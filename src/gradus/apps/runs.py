@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from gradus import files
@@ -24,19 +22,21 @@ from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
 from gradus.models.model import Model
+from gradus.models.saving import MANIFEST as MODEL
 from gradus.train import checkpoint
 
 Metrics = dict[str, float | None]  # None is a number that is not finite
 
 RUNS = "runs"
-RECORD, KIND = "run.json", "run"
+RECORD = "run.json"
 PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
+RUN_FILES = (experiment_file.FILE, PREPROCESSING, MODEL)  # that belong to a record
 SWEEP = "sweep.toml"
 
 
-class RunRecord(Struct):
-    """The types of the entries of a run's record that gradus reads."""
+class RunRecord(files.Manifest, tag="run"):
+    """The entries of a run's record that gradus reads; its `files` are all those of the run."""
 
     status: str
     data: str
@@ -47,6 +47,25 @@ class RunRecord(Struct):
     epochs: int
     parameters: int
     seconds: float
+
+
+class SavedPreprocessing(files.Manifest, tag="preprocessing"):
+    """The preprocessor of a run, as a dict."""
+
+    fitted: dict[str, Any]
+
+
+class Note(Struct):
+    """A sentence about a run."""
+
+    message: str
+    kind: str = "note"
+
+
+class Findings(files.Manifest, tag="findings"):
+    """What the user should know of a run."""
+
+    findings: list[Note]
 
 
 @dataclass(frozen=True)
@@ -60,33 +79,34 @@ class Run:
     folder: Path
 
     @cached_property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """The results of the training: `metrics`, `split`, `parts`, `epochs`, ….
 
         Raises:
             SavedError: if they are missing or damaged, with the reason.
         """
-        record = files.read_manifest(self.folder, RECORD, KIND)
-        try:
-            msgspec.convert(record, RunRecord)
-        except msgspec.ValidationError as error:
-            path = str(files.valid(self.folder, RECORD))
-            raise SavedError(f"{path!r} is damaged: {error}.") from None
-        return record
+        return files.read_manifest(self.folder, RECORD, RunRecord)
 
     @cached_property
     def experiment(self) -> Experiment:
-        """The settings that repeat the training."""
-        return experiment_file.check_experiment(
-            experiment_file.read_settings(self.folder / experiment_file.FILE),
-            str(self.folder / experiment_file.FILE),
-        )
+        """The settings that repeat the training.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        path = files.verified_path(self.folder, experiment_file.FILE, self.record)
+        return experiment_file.check_experiment(experiment_file.read_settings(path), str(path))
 
     @cached_property
     def preprocessor(self) -> Any:
-        """The fitted preprocessor, from data to the network's inputs."""
-        saved = files.read_manifest(self.folder, PREPROCESSING, "preprocessing")
-        return preprocessor_from_dict(saved)
+        """The fitted preprocessor, from data to the network's inputs.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        files.verified_path(self.folder, PREPROCESSING, self.record)
+        saved = files.read_manifest(self.folder, PREPROCESSING, SavedPreprocessing)
+        return preprocessor_from_dict(saved.fitted)
 
     @cached_property
     def target(self) -> Target:
@@ -95,7 +115,12 @@ class Run:
 
     @cached_property
     def model(self) -> Model:
-        """The trained model."""
+        """The trained model.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        files.verified_path(self.folder, MODEL, self.record)
         return Model.load(self.folder)
 
 
@@ -227,10 +252,44 @@ def _check_empty(folder: Path) -> None:
 
 
 def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
-    """Write the experiment and preprocessing before the first epoch, so that a run can resume."""
+    """Write the experiment and preprocessing before the first epoch, so that a run can resume.
+
+    The record of an earlier training in the folder is removed, unless the files stay the same.
+    """
+    before = _settings_files(folder)
     experiment_file.write_experiment(folder / experiment_file.FILE, experiment)
     with files.replacing(folder) as new:
-        files.write_manifest(new, PREPROCESSING, "preprocessing", preprocessor.to_dict())
+        content = {"fitted": preprocessor.to_dict()}
+        files.write_manifest(new, PREPROCESSING, SavedPreprocessing, content)
+    if _settings_files(folder) != before:
+        files.valid(folder, RECORD).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def resumed_run(folder: Path) -> Iterator[None]:
+    """Put back the experiment, preprocessing and record if a run refuses to resume.
+
+    It does so for other data or settings, before the first epoch.
+    """
+    before = {**_settings_files(folder), RECORD: _content(files.valid(folder, RECORD))}
+    try:
+        yield
+    except SavedError:
+        with files.replacing(folder) as new:
+            for name, content in before.items():
+                if content is not None:
+                    (new / name).write_bytes(content)
+        raise
+
+
+def _settings_files(folder: Path) -> dict[str, bytes | None]:
+    """Return the content of the files that `start_run` writes; None where there is none."""
+    names = (experiment_file.FILE, PREPROCESSING)
+    return {name: _content(files.valid(folder, name)) for name in names}
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def discard_run(folder: Path) -> None:
@@ -248,8 +307,9 @@ def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: lis
     model.save(folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
-        files.write_manifest(new, FINDINGS, "findings", {"findings": findings})
-        files.write_manifest(new, RECORD, KIND, finite_or_none(record))
+        files.write_manifest(new, FINDINGS, Findings, {"findings": findings})
+        others = [files.valid(folder, name) for name in RUN_FILES]
+        files.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
 
 
 def finite_or_none(value: Any) -> Any:
@@ -294,13 +354,14 @@ def _summarize(folder: Path) -> dict[str, Any]:
     except SavedError as error:
         return {**summary, "status": "damaged", "error": str(error)}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: record[key] for key in keys}}
+    return {**summary, **{key: getattr(record, key) for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:
-    """Return the notes of a run."""
-    try:
-        content = json.loads(files.valid(folder, FINDINGS).read_text("utf-8"))
-        return [finding["message"] for finding in content["findings"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    """Return the notes of a run.
+
+    Raises:
+        SavedError: if they are missing or damaged.
+    """
+    found = files.read_manifest(folder, FINDINGS, Findings)
+    return [finding.message for finding in found.findings]

@@ -72,8 +72,9 @@ def train_run(
         for note in prepared.notes:
             print_line(f"note      {note}")
         print_line("")
-        runs.start_run(folder, prepared.experiment, prepared.preprocessor)
-        fit_model(model, prepared, folder, from_checkpoint, verbose)
+        with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
+            runs.start_run(folder, prepared.experiment, prepared.preprocessor)
+            fit_model(model, prepared, folder, from_checkpoint, verbose)
         return write_run(folder, model, prepared, started)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from gradus.data.arrays import as_tree, check_finite
 from gradus.data.columns.values import is_constant
-from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor
-from gradus.data.targets import Target, optional_target, require_target
+from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, SavedError
+from gradus.records import as_plain, as_record
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,6 @@ class Scaling:
         dtype = np.float64 if x.dtype == np.float64 else np.float32
         shifted = x - np.asarray(self.mean, dtype)
         return (shifted / np.asarray(self.std, dtype)).astype(np.float32, copy=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dict that fits into JSON; `from_dict` restores an equal object."""
-        return {"mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Scaling:
-        """Restore the object that `to_dict` saved."""
-        return cls(tuple(saved["mean"]), tuple(saved["std"]))
 
 
 @dataclass(frozen=True)
@@ -158,12 +150,7 @@ class ArrayPreprocessor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that fits into JSON; `from_dict` restores an equal object."""
-        return {
-            "preprocessor": "array",
-            "scaling": None if self.scaling is None else self.scaling.to_dict(),
-            "target": None if self.target is None else self.target.to_dict(),
-            "size": None if self.size is None else list(self.size),
-        }
+        return {"preprocessor": "array", **as_plain(self)}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> ArrayPreprocessor:
@@ -172,12 +159,7 @@ class ArrayPreprocessor:
         Raises:
             SavedError: if `saved` is not such a dict.
         """
-        try:
-            scaling = None if saved["scaling"] is None else Scaling.from_dict(saved["scaling"])
-            size = saved.get("size")
-            return cls(scaling, optional_target(saved), None if size is None else tuple(size))
-        except (KeyError, TypeError) as error:
-            raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
+        return as_record(saved, cls, SAVED_AS)
 
 
 Preprocessor = TablePreprocessor | ArrayPreprocessor

@@ -7,15 +7,15 @@ unseen values, into an array with as many rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from gradus.data.columns.values import is_constant, match_names, to_dates, to_names, to_numbers
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.errors import SavedError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,8 +29,16 @@ LARGEST_FLOAT = 3e38  # of 32 bits
 CLIP = 5.0  # largest encoded number, in standard deviations
 
 
-@dataclass(frozen=True)
-class NumberEncoder:
+class Encoder(Struct, frozen=True, tag_field="kind"):
+    """What encodes a column; the tag of a subclass is the kind of column."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of column: "number", "boolean", "category" or "date"."""
+        return str(self.__struct_config__.tag)
+
+
+class NumberEncoder(Encoder, frozen=True, tag="number"):
     """A number, scaled: `(f(x) - mean) / std`, clipped to ±5 unless the scaling is "none".
 
     `f` is the identity or, for the scaling "normal", a rank-based inverse normal transform with
@@ -41,7 +49,6 @@ class NumberEncoder:
     value and `std` the range. A missing value is encoded as the median or the mean.
     """
 
-    kind: ClassVar[str] = "number"
     name: str
     fill: float
     mean: float
@@ -163,11 +170,9 @@ def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) ->
     return np.stack([values, missing] if indicator else [values], axis=1).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class BooleanEncoder:
+class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
     """A boolean, as -1 or 1; a missing value as 0, with an indicator if one is wanted."""
 
-    kind: ClassVar[str] = "boolean"
     name: str
     indicator: bool
 
@@ -193,15 +198,13 @@ class BooleanEncoder:
         return "-1 or 1" + (", missing: 0 + indicator" if self.indicator else "")
 
 
-@dataclass(frozen=True)
-class CategoryEncoder:
+class CategoryEncoder(Encoder, frozen=True, tag="category"):
     """A category: one-hot, or an integer code for an embedding.
 
     A category absent from the training data is all zeros, or code 0. So is a missing value, unless
     the training data has some: then "missing" is the last category.
     """
 
-    kind: ClassVar[str] = "category"
     name: str
     levels: tuple[str, ...]
     missing: bool
@@ -256,14 +259,12 @@ class CategoryEncoder:
         return f"{len(self.levels)} levels, {encoding}" + (", missing is a level" * self.missing)
 
 
-@dataclass(frozen=True)
-class DateEncoder:
+class DateEncoder(Encoder, frozen=True, tag="date"):
     """A date or time, as scaled numbers: days since 1970, year, month, day, weekday, hour.
 
     Parts that are constant in the training data are dropped.
     """
 
-    kind: ClassVar[str] = "date"
     name: str
     parts: tuple[NumberEncoder, ...]
     indicator: bool
@@ -321,39 +322,3 @@ def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
 
 
 ColumnEncoder = NumberEncoder | BooleanEncoder | CategoryEncoder | DateEncoder
-
-_KINDS: dict[str, type[ColumnEncoder]] = {
-    encoder.kind: encoder
-    for encoder in (NumberEncoder, BooleanEncoder, CategoryEncoder, DateEncoder)
-}
-
-
-def encoder_to_dict(encoder: ColumnEncoder) -> dict[str, Any]:
-    """Return a dict that fits into JSON, of an encoder's kind and fields."""
-    return {"kind": encoder.kind, **_tuples_to_lists(asdict(encoder))}
-
-
-def _tuples_to_lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples_to_lists(entry) for key, entry in value.items()}
-    return [_tuples_to_lists(entry) for entry in value] if isinstance(value, tuple) else value
-
-
-def encoder_from_dict(saved: dict[str, Any]) -> ColumnEncoder:
-    """Restore the encoder that `encoder_to_dict` saved.
-
-    Raises:
-        SavedError: if `saved` is not such a dict.
-    """
-    try:
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in saved.items()
-            if key != "kind"
-        }
-        if saved["kind"] == DateEncoder.kind:
-            parts = [{**part, "kind": NumberEncoder.kind} for part in fields["parts"]]
-            fields["parts"] = tuple(encoder_from_dict(part) for part in parts)
-        return _KINDS[saved["kind"]](**fields)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SavedError(f"A saved table column cannot be read: {error!r}.") from None

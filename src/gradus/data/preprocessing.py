@@ -11,6 +11,7 @@ from gradus.space import Space
 SCALINGS = ("auto", "standard", "normal", "minmax", "none")
 FILLS = ("median", "mean")
 ONE_HOT_LIMIT = 24
+SAVED_AS = "The saved preprocessing"  # what errors call it
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from gradus.checks import whole_number
 from gradus.data.arrays import as_array
-from gradus.errors import DataError, SavedError, unknown
+from gradus.errors import DataError, GradusError, SavedError, unknown
+from gradus.records import as_record
 
 PADDING, UNKNOWN = 0, 1  # the codes of padding and of tokens outside the vocabulary
 _SIDES = ("pre", "post")
@@ -119,6 +121,13 @@ def windows(
     return values[starts[:, None] + np.arange(length)], values[starts + length + horizon - 1]
 
 
+class _SavedVectorizer(Struct):
+    mode: str
+    vocabulary_size: int | None
+    length: int | None
+    vocabulary: tuple[str, ...]
+
+
 class TextVectorizer:
     """Text as codes: 0 is padding, 1 an unknown token, the others are the vocabulary.
 
@@ -224,11 +233,12 @@ class TextVectorizer:
         Raises:
             SavedError: if `saved` is not such a dict.
         """
+        record = as_record(saved, _SavedVectorizer, "The saved TextVectorizer")
         try:
-            vectorizer = cls(saved["mode"], saved["vocabulary_size"], saved["length"])
-            vectorizer.vocabulary = tuple(str(token) for token in saved["vocabulary"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise SavedError(f"This is not a saved TextVectorizer: {error!r}.") from None
+            vectorizer = cls(record.mode, record.vocabulary_size, record.length)
+        except GradusError as error:
+            raise SavedError(f"The saved TextVectorizer is damaged: {error}") from None
+        vectorizer.vocabulary = record.vocabulary
         return vectorizer
 
     def _tokens(self, text: str) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradus.data.columns.formats import ColumnFormat
-from gradus.errors import DataError, GradusError, SavedError, no_column
+from gradus.errors import DataError, no_column
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,6 @@ class TableOptions:
         for name in self.columns:
             if name not in names:
                 raise no_column(name, names)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dict that fits into JSON, of the options that are not the defaults."""
-        values = {option.name: getattr(self, option.name) for option in fields(self)}
-        values["columns"] = {name: given.to_dict() for name, given in self.columns.items()}
-        return {name: value for name, value in values.items() if value not in (None, {})}
-
-    @classmethod
-    def from_dict(cls, saved: Any) -> TableOptions:
-        """Restore the options that `to_dict` saved.
-
-        Raises:
-            SavedError: if `saved` is not such a dict.
-        """
-        try:
-            return cls(**saved)
-        except (TypeError, AttributeError, GradusError) as error:
-            raise SavedError(f"The saved options of a table cannot be read: {error}.") from None
 
 
 AUTOMATIC_TABLE = TableOptions()

@@ -15,17 +15,16 @@ from gradus.data.column_encoders import (
     ColumnEncoder,
     DateEncoder,
     NumberEncoder,
-    encoder_from_dict,
-    encoder_to_dict,
 )
 from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.values import is_constant, to_numbers
-from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, label_column, optional_target, require_target
-from gradus.errors import DataError, SavedError, no_column
+from gradus.data.targets import Target, label_column, require_target
+from gradus.errors import DataError, no_column
+from gradus.records import as_plain, as_record
 
 if TYPE_CHECKING:
     import polars as pl
@@ -223,14 +222,7 @@ class TablePreprocessor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that fits into JSON; `from_dict` restores an equal object."""
-        return {
-            "preprocessor": "table",
-            "columns": [encoder_to_dict(column) for column in self.columns],
-            "target": None if self.target is None else self.target.to_dict(),
-            "notes": list(self.notes),
-            "formats": {name: given.to_dict() for name, given in self.formats.items()},
-            "options": self.options.to_dict(),
-        }
+        return {"preprocessor": "table", **as_plain(self)}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> TablePreprocessor:
@@ -239,15 +231,7 @@ class TablePreprocessor:
         Raises:
             SavedError: if `saved` is not such a dict.
         """
-        try:
-            columns = tuple(encoder_from_dict(column) for column in saved["columns"])
-            formats = {
-                name: ColumnFormat.from_dict(given) for name, given in saved["formats"].items()
-            }
-            options = TableOptions.from_dict(saved["options"])
-            return cls(columns, optional_target(saved), tuple(saved["notes"]), formats, options)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise SavedError(f"The saved preprocessing cannot be read: {error!r}.") from None
+        return as_record(saved, cls, SAVED_AS)
 
 
 def _is_embedded(column: ColumnEncoder) -> bool:

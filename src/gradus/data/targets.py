@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.values import is_constant, match_names, to_names, to_numbers
 from gradus.data.tables import Table, as_table
-from gradus.errors import DataError, SavedError, nearest, unknown
+from gradus.errors import DataError, nearest, unknown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -237,31 +237,6 @@ class Target:
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dict that fits into JSON; `from_dict` restores an equal object."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> Target:
-        """Restore the object that `to_dict` saved.
-
-        Raises:
-            SavedError: if `saved` is not such a dict.
-        """
-        try:
-            fields: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in saved.items()
-            }
-            return cls(**fields)
-        except (TypeError, AttributeError) as error:
-            raise SavedError(f"The saved target cannot be read: {error}.") from None
-
-
-def optional_target(saved: dict[str, Any]) -> Target | None:
-    """Restore the target of a saved preprocessor, or None if it has none."""
-    return None if saved["target"] is None else Target.from_dict(saved["target"])
 
 
 def require_target(target: Target | None) -> Target:

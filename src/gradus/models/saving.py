@@ -21,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus import files
-from gradus.errors import GradusError, SavedError, nearest
+from gradus.errors import SavedError, nearest
 from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
 from gradus.nn.network import weights
+from gradus.records import as_plain
 from gradus.serialization import deserialize, serialize
 from gradus.train import checkpoint
 from gradus.train.early_stopping import EarlyStopping
@@ -36,9 +37,26 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
     "history.parquet",
     "training.safetensors",
 )
-KIND = "model"
 # The parts of the train state that `fit` continues from; it initializes the others.
 SAVED_PARTS = ("epoch", "opt_states", "plateau_state")
+
+
+class ModelManifest(files.Manifest, tag="model"):
+    """What a saved model is made of.
+
+    Attributes:
+        model: the name of its class.
+        settings: the arguments of the class, serialized.
+        example: the dtypes and shapes of its inputs, serialized.
+        frozen: the paths of its frozen layers.
+        history: of its training, besides the arrays.
+    """
+
+    model: str
+    settings: dict[str, Any]
+    example: Any
+    frozen: list[str]
+    history: checkpoint.HistoryMetadata
 
 
 def save_model(model: BaseModel, folder: Path) -> Path:
@@ -56,11 +74,11 @@ def save_model(model: BaseModel, folder: Path) -> Path:
         settings["optimizer"] = serialize(model.optimizer, "optimizer")
     arrays, metadata = checkpoint.history_to_arrays(model.history)
     content = {
-        "class": _class_name(model),
+        "model": _class_name(model),
         "settings": settings,
         "example": serialize(jax.tree.map(_write_shape, example)),
         "frozen": _frozen_paths(model.net),
-        "history": metadata,
+        "history": as_plain(metadata),
     }
     train_state = model.train_state
     if train_state is not None and set(train_state.params) == set(weights(model.net, "param")):
@@ -72,7 +90,7 @@ def save_model(model: BaseModel, folder: Path) -> Path:
             new / TRAINING, {k: v for k, v in arrays.items() if not _is_column(k, v)}
         )
         files.write_table(new / HISTORY, model.history.frame())
-        files.write_manifest(new, MANIFEST, KIND, content)
+        files.write_manifest(new, MANIFEST, ModelManifest, content)
     return folder
 
 
@@ -94,26 +112,25 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
             class that is not in `custom`.
     """
     folder = files.user_path(folder)
-    manifest = files.read_manifest(folder, MANIFEST, KIND)
+    manifest = files.read_manifest(folder, MANIFEST, ModelManifest)
     try:
-        settings = {k: deserialize(v, custom) for k, v in manifest["settings"].items()}
-        model = _find_class(manifest["class"], custom)(**settings)
-        model.build(jax.tree.map(_read_shape, deserialize(manifest["example"])))
-        frozen = set(manifest["frozen"])
+        settings = {k: deserialize(v, custom) for k, v in manifest.settings.items()}
+        model = _find_class(manifest.model, custom)(**settings)
+        model.build(jax.tree.map(_read_shape, deserialize(manifest.example)))
+        frozen = set(manifest.frozen)
         for path, layer in named_layers(model.net):
             if layer.trainable is (path in frozen):
                 layer.trainable = path not in frozen
-        metadata = manifest["history"]
     except SavedError:
         raise
-    except (GradusError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise SavedError(
             f"{str(folder / MANIFEST)!r} does not describe a model: {error}"
         ) from error
     load_weights(model, folder)
     arrays = files.read_arrays(files.verified_path(folder, TRAINING, manifest))
     columns = _read_columns(files.verified_path(folder, HISTORY, manifest))
-    model.history = checkpoint.history_from_arrays(columns | arrays, metadata)
+    model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)
     if "epoch" in arrays:
         train_state = init_train_state(
             model.net, model.optimizer, model.task, EarlyStopping("loss", "min"), False
@@ -215,7 +232,7 @@ def _find_class(name: str, custom: Sequence[type]) -> type[BaseModel]:
 def _read_weights(path: Path) -> dict[str, np.ndarray]:
     if path.is_file():
         return files.read_arrays(path)
-    manifest = files.read_manifest(path, MANIFEST, KIND)
+    manifest = files.read_manifest(path, MANIFEST, ModelManifest)
     return files.read_arrays(files.verified_path(path, WEIGHTS, manifest))
 
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from msgspec import Struct
 
 from gradus import files
 from gradus.errors import SavedError
 from gradus.fingerprint import digest, fingerprint
+from gradus.records import as_plain
 from gradus.train.history import History
 from gradus.train.loop import FitConfig
 from gradus.train.state import TrainState
@@ -29,9 +31,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
 
-MANIFEST, ARRAYS, KIND = "checkpoint.json", "checkpoint.safetensors", "checkpoint"
-# The attributes of a history besides its arrays.
-METADATA = ("layers", "weights", "seconds", "compile_seconds", "stopped", "best_epoch", "notes")
+MANIFEST, ARRAYS = "checkpoint.json", "checkpoint.safetensors"
+
+
+class HistoryMetadata(Struct):
+    """The attributes of a history besides its arrays (`History`)."""
+
+    layers: list[str]
+    weights: list[str]
+    seconds: list[float]
+    compile_seconds: float
+    stopped: str
+    best_epoch: int
+    notes: list[str]
+
+
+class CheckpointManifest(files.Manifest, tag="checkpoint"):
+    """What a checkpoint is of.
+
+    Attributes:
+        fingerprint: of the training.
+        history: its history, besides the arrays.
+    """
+
+    fingerprint: dict[str, Any]
+    history: HistoryMetadata
 
 
 class CheckpointWriter:
@@ -91,8 +115,8 @@ def write_checkpoint(
     arrays, metadata = history_to_arrays(history)
     with files.replacing(folder) as new:
         files.write_arrays(new / ARRAYS, leaves_by_path(train_state, "train_state") | arrays)
-        content = {"terms": dict(fingerprint), "history": metadata}
-        files.write_manifest(new, MANIFEST, KIND, content)
+        content = {"fingerprint": dict(fingerprint), "history": as_plain(metadata)}
+        files.write_manifest(new, MANIFEST, CheckpointManifest, content)
 
 
 def read_checkpoint(
@@ -109,12 +133,12 @@ def read_checkpoint(
         SavedError: if the folder holds no complete checkpoint, or that of another network,
             optimizer, data or settings; it says which.
     """
-    manifest = files.read_manifest(folder, MANIFEST, KIND)
+    manifest = files.read_manifest(folder, MANIFEST, CheckpointManifest)
     arrays = files.read_arrays(files.verified_path(folder, ARRAYS, manifest))
     where = f"The checkpoint {str(folder)!r}"
     train_state = fill_leaves(template, arrays, "train_state", where)
-    _check_fingerprint(manifest["terms"], fingerprint, where)
-    return train_state, history_from_arrays(arrays, manifest["history"])
+    _check_fingerprint(manifest.fingerprint, fingerprint, where)
+    return train_state, history_from_arrays(arrays, manifest.history)
 
 
 def training_fingerprint(
@@ -190,18 +214,19 @@ def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, wher
     return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
 
 
-def history_to_arrays(history: History) -> tuple[Arrays, dict[str, Any]]:
-    """Return a history as arrays by name and as metadata for JSON."""
+def history_to_arrays(history: History) -> tuple[Arrays, HistoryMetadata]:
+    """Return a history as arrays by name and as metadata."""
     arrays = {f"history/{name}": values for name, values in history.items()}
     arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
-    return arrays, {name: getattr(history, name) for name in METADATA}
+    metadata = {name: getattr(history, name) for name in HistoryMetadata.__struct_fields__}
+    return arrays, HistoryMetadata(**metadata)
 
 
-def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> History:
+def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: HistoryMetadata) -> History:
     """Return the history of the results of `history_to_arrays`."""
     history = History()
-    for name in METADATA:
-        setattr(history, name, metadata[name])
+    for name in metadata.__struct_fields__:
+        setattr(history, name, getattr(metadata, name))
     values = _with_prefix(arrays, "history/")
     history.extend(values, max(map(len, values.values()), default=0))
     history.probes = _with_prefix(arrays, "probes/")

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import json
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
+from gradus.records import checksum
 from gradus.sweep.execution.local import Local
 from gradus.sweep.results.storage import Storage
 
@@ -223,6 +225,49 @@ def test_another_sweep_is_rejected_with_the_differences(tmp_path, by_optuna):
     study.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(GradusError, match="holds another sweep"):
         fit(sweep(2, storage=Storage(place, "own")))
+
+
+def _alter(place, change, resealed=True):
+    """Alter the stored records of trials as someone with an editor would."""
+    with contextlib.closing(sqlite3.connect(place)) as database, database:
+        rows = database.execute(
+            "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes"
+        ).fetchall()
+        for key, text in rows:
+            record = json.loads(text)
+            change(record)
+            if resealed:
+                record.pop("sha256")
+                record["sha256"] = checksum(record)
+            database.execute(
+                "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
+                (json.dumps(record), key),
+            )
+
+
+ALTERATIONS = {
+    "checksum": (lambda record: record["trial"].update(score=0.0), False),
+    "`str`": (lambda record: record["trial"].update(epochs="many"), True),
+    "lacks the entry": (lambda record: record["trial"].pop("status"), True),
+    "not in the space": (lambda record: record["trial"]["values"].update(units=7), True),
+    "damaged": (lambda record: record.update(batch=[1]), True),
+}
+
+
+@pytest.mark.parametrize("words", ALTERATIONS)
+def test_an_altered_record_is_refused_and_stays(tmp_path, words):
+    place = tmp_path / "s.db"
+    fit(sweep(trials=2, storage=place))
+    _alter(place, *ALTERATIONS[words])
+    before = _stored_texts(place)
+    with pytest.raises(GradusError, match=words):
+        fit(sweep(trials=2, storage=place))
+    assert _stored_texts(place) == before
+
+
+def _stored_texts(place):
+    with contextlib.closing(sqlite3.connect(place)) as database:
+        return database.execute("SELECT value_json FROM trial_user_attributes").fetchall()
 
 
 def test_an_invalid_storage_is_rejected_before_training(tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gradus.data.columns import dates, numbers
 from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
 from gradus.data.columns.numbers import NumberStyle
-from gradus.errors import DataError, GradusError, SavedError, unknown
+from gradus.errors import DataError, unknown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,15 +76,6 @@ class ColumnFormat:
         """How numbers are written."""
         return NumberStyle(self.decimal or ".", self.thousands or "", bool(self.percent))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dict that fits into JSON, of the settings that are not None."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-            if value is not None
-        }
-
     @classmethod
     def of(cls, given: Any, column: str) -> ColumnFormat:
         """Return the format that a user wrote: a kind, a list of levels, a dict, or a format.
@@ -108,18 +99,6 @@ class ColumnFormat:
             f"columns[{column!r}] = {given!r}: write a kind ({', '.join(KINDS)}), the list of its "
             'levels in order, or settings such as {"kind": "date", "date": "%d.%m.%Y"}.'
         )
-
-    @classmethod
-    def from_dict(cls, saved: Any) -> ColumnFormat:
-        """Restore the format that `to_dict` saved.
-
-        Raises:
-            SavedError: if `saved` is not such a dict.
-        """
-        try:
-            return cls(**saved)
-        except (TypeError, GradusError) as error:
-            raise SavedError(f"The saved format of a column cannot be read: {error}.") from None
 
 
 @dataclass(frozen=True)

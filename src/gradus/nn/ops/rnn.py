@@ -102,10 +102,10 @@ def _forward(
         x, is_real = inputs
 
         def step(x: jax.Array, r: jax.Array, state: State) -> State:
-            return _keep_if_padded(cell(x, r, state), state, is_real)
+            with record_heads():
+                return _keep_if_padded(cell(x, r, state), state, is_real)
 
-        with record_heads():
-            state, vjp = jax.vjp(step, x, _recurrent_input(state, kernel, bias), state)
+        state, vjp = jax.vjp(step, x, _recurrent_input(state, kernel, bias), state)
         return state, (state[0], vjp)
 
     _, (h, vjps) = lax.scan(scan_body, start, (x, mask))

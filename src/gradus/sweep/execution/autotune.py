@@ -27,6 +27,8 @@ import jax
 import numpy as np
 
 from gradus import cache
+from gradus.errors import SavedError
+from gradus.records import as_record, read_json
 from gradus.sweep.execution.population import Population
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.train.loop import TrainingProgram
@@ -118,13 +120,11 @@ def load_cached(key: str) -> Parallelism | None:
     if not cache.is_enabled():
         return None
     try:
-        cached = json.loads(_path(key).read_text())
-        width, devices = cached["width"], cached["devices"]
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        cached = as_record(read_json(_path(key)), Parallelism, "A cached configuration")
+    except (OSError, RuntimeError, SavedError):
         return None
-    limits = (width, MAX_WIDTH), (devices, len(jax.local_devices()))
-    valid = all(type(value) is int and 1 <= value <= limit for value, limit in limits)
-    return Parallelism(width, devices) if valid else None
+    limits = (cached.width, MAX_WIDTH), (cached.devices, len(jax.local_devices()))
+    return cached if all(1 <= value <= limit for value, limit in limits) else None
 
 
 def save_cached(key: str, parallelism: Parallelism) -> None:

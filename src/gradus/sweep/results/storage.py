@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gradus.optional import import_optional, quiet_optuna
 from gradus.space import Choice, Value
 from gradus.sweep.results.fingerprint import fingerprint_differences
 from gradus.sweep.results.storage_lock import hold_lock
+from gradus.sweep.results.stored_trial import from_stored, to_stored
 from gradus.sweep.search.trial import FINISHED, STOPPED, Trial, TrialRecord
 
 RECORD = "gradus"  # the user attribute that holds a trial's record
@@ -29,17 +30,6 @@ DRIVERS = {  # pip names of drivers that differ from their import names
     "psycopg2": "psycopg2-binary",
     "MySQLdb": "mysqlclient",
 }
-TRIAL_FIELDS = (
-    "number",
-    "values",
-    "status",
-    "score",
-    "scores",
-    "epochs",
-    "metrics",
-    "error",
-    "lineage",
-)
 
 
 class Storage:
@@ -100,10 +90,11 @@ class Storage:
         except BaseException:
             self.close()
             raise
-        records = [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs]
-        # The last of several records of a trial is the valid one.
-        self._written = {record["trial"]["number"]: record for record in records}
-        return {number: _from_json(record) for number, record in self._written.items()}
+        try:
+            return self._read_records(trials)
+        except GradusError:
+            self.close()
+            raise
 
     def write(self, record: TrialRecord) -> None:
         """Write a trial that has ended, unless it has been written.
@@ -111,7 +102,7 @@ class Storage:
         If that fails, a warning says so, and the trial is written when the storage closes, if
         possible.
         """
-        number, plain = record.trial.number, _to_json(record)
+        number, plain = record.trial.number, to_stored(record)
         if self._written.get(number) == plain:
             return
         self._written[number] = plain
@@ -134,6 +125,21 @@ class Storage:
             self._storage.engine.dispose()
         self._storage = None
         self._lock.close()
+
+    def _read_records(self, trials: Sequence[Any]) -> dict[int, TrialRecord]:
+        """Return the records of Optuna's trials; the last of several of a trial is the valid one.
+
+        Raises:
+            SavedError: if one was altered.
+        """
+        self._written, records = {}, {}
+        for trial in trials:
+            if RECORD in trial.user_attrs:
+                stored = trial.user_attrs[RECORD]
+                record = from_stored(stored, self._hypers, f"storage={self._redacted_url()}")
+                records[record.trial.number] = record
+                self._written[record.trial.number] = stored
+        return records
 
     def _write_all(self, consequence: str) -> None:
         """Write all pending trials, or warn."""
@@ -305,32 +311,6 @@ def _optuna_value(space: Any, value: Value) -> Any:
     if isinstance(space, Choice):
         return _labels(space)[int(value)]
     return min(max(value, space.low), space.high)  # against rounding of a logarithm
-
-
-def _to_json(record: TrialRecord) -> dict[str, Any]:
-    """Return a record as JSON, with NaN and infinities as strings."""
-    fields = {name: getattr(record.trial, name) for name in TRIAL_FIELDS}
-    fields["score"] = _json_number(fields["score"])
-    fields["scores"] = [_json_number(score) for score in fields["scores"]]
-    fields["metrics"] = {name: _json_number(value) for name, value in fields["metrics"].items()}
-    scores = [[epoch, _json_number(value)] for epoch, value in record.scores.items()]
-    return {"trial": fields, "batch": list(record.batch), "standings": scores}
-
-
-def _from_json(plain: Mapping[str, Any]) -> TrialRecord:
-    """Return the record that `_to_json` described, its numbers exactly equal."""
-    fields = dict(plain["trial"])
-    fields["score"] = float(fields["score"])
-    fields["scores"] = [float(score) for score in fields["scores"]]
-    fields["metrics"] = {name: float(value) for name, value in fields["metrics"].items()}
-    fields["lineage"] = [(epoch, values) for epoch, values in fields["lineage"]]
-    first, count = plain["batch"]
-    scores = {int(epoch): float(value) for epoch, value in plain["standings"]}
-    return TrialRecord(Trial(**fields), (first, count), scores)
-
-
-def _json_number(value: float) -> float | str:
-    return value if math.isfinite(value) else repr(float(value))
 
 
 def _reason(error: BaseException) -> str:
