@@ -24,6 +24,7 @@ LAYERS = [
         "space",
         "streams",
         "host_memory",
+        "program_cache",
     ),
     ("fingerprint",),
     ("hyperparameters", "files", "serialization"),

@@ -132,8 +132,8 @@ def test_the_walk_finds_the_classes_that_are_registered():
     entries = {
         registry.find(name)
         for registry in (
-            losses.registry,
-            metrics.registry,
+            losses.REGISTRY,
+            metrics.REGISTRY,
             optimizers.REGISTRY,
             schedules.REGISTRY,
             initializers.REGISTRY,

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from gradus.nn.penalties import MaxNorm as MaxNorm
     from gradus.objectives import losses as losses
     from gradus.objectives import metrics as metrics
+    from gradus.optim import optimizers as optimizers
     from gradus.optim import schedules as schedules
     from gradus.optim.descent import descend as descend
     from gradus.optim.optimizers import LBFGS as LBFGS
@@ -176,6 +177,7 @@ _MODULES = {
     "initializers": "gradus.nn.initializers",
     "losses": "gradus.objectives.losses",
     "metrics": "gradus.objectives.metrics",
+    "optimizers": "gradus.optim.optimizers",
     "penalties": "gradus.nn.penalties",
     "schedules": "gradus.optim.schedules",
 }

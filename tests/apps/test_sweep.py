@@ -6,7 +6,7 @@ import tomllib
 import polars as pl
 import pytest
 
-from gradus.apps.experiment_file import SpecError
+from gradus.apps.experiment_file import ExperimentError
 from gradus.apps.spaces import flatten_spaces, parse_spaces, to_toml
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
@@ -116,7 +116,7 @@ def test_the_settings_of_a_name_apply_only_to_it():
     ],
 )
 def test_invalid_spaces(line, words):
-    with pytest.raises(SpecError, match=words):
+    with pytest.raises(ExperimentError, match=words):
         parse_spaces(tomllib.loads(line), "x.toml")
 
 

@@ -252,7 +252,7 @@ def test_elementwise_losses_keep_the_shape_and_are_float32(name, shape):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({losses.get(name).name for name in losses.registry}))
+@pytest.mark.parametrize("name", sorted({losses.get(name).name for name in losses.REGISTRY}))
 def test_no_type_is_promoted_by_accident_and_float16_is_summed_in_float32(name):
     loss = canonicalize(losses.get(name))
     sparse = loss.name.startswith("sparse")
@@ -304,7 +304,7 @@ def test_a_permutation_of_the_batch_permutes_the_losses(order, index):
     )
 
 
-@pytest.mark.parametrize("name", sorted(losses.registry))
+@pytest.mark.parametrize("name", sorted(losses.REGISTRY))
 def test_every_name_of_keras_finds_its_class(name):
     if name in ("rmse", "root_mean_squared_error", "RootMeanSquaredError", "focal"):
         return  # Keras has it as a metric only; "focal" is a name of our own

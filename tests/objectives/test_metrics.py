@@ -293,7 +293,7 @@ def test_names():
         (losses.MeanSquaredError, "mean_squared_error"),
     ]:
         assert metrics.get(given_name).name == name
-    assert [name for name in metrics.registry if not metrics.get(name).scalar] == [
+    assert [name for name in metrics.REGISTRY if not metrics.get(name).scalar] == [
         "confusion_matrix",
         "ConfusionMatrix",
     ]

@@ -18,7 +18,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.train import distributed, loop
+from gradus.train import distributed, training_program
 from gradus.train.devices import make_mesh
 from gradus.train.program import run_epochs
 
@@ -68,7 +68,7 @@ def close(name, got, wanted):
 def several_devices(folder):
     """Train each case on the two devices of this process."""
     texts = []
-    lower = loop.TrainingProgram.lower
+    lower = training_program.TrainingProgram.lower
 
     def lower_and_note(training, train_state):
         lowered = lower(training, train_state)
@@ -76,7 +76,7 @@ def several_devices(folder):
             texts.append(lowered.compile().as_text())
         return lowered
 
-    loop.TrainingProgram.lower = lower_and_note
+    training_program.TrainingProgram.lower = lower_and_note
     for case in CASES:
         model = train(case, devices=2 if case == "even" else "all")
         before = run_epochs._cache_size()
@@ -197,14 +197,14 @@ def test_on_one_device_nothing_changes_and_nothing_recompiles(alone):
 def test_the_program_of_one_device_knows_of_no_others(monkeypatch):
     texts = []
 
-    lower = loop.TrainingProgram.lower
+    lower = training_program.TrainingProgram.lower
 
     def note(training, train_state):
         lowered = lower(training, train_state)
         texts.append(lowered.as_text())
         return lowered
 
-    monkeypatch.setattr(loop.TrainingProgram, "lower", note)
+    monkeypatch.setattr(training_program.TrainingProgram, "lower", note)
     train("even")
     assert "dot_general" in texts[0]
     assert "num_partitions = 1" in texts[0]

@@ -8,7 +8,7 @@ import pytest
 import gradus as gr
 from gradus.models.supervised import make_supervised
 from gradus.nn.network import weights, with_weights
-from gradus.train import layer_statistics, loop
+from gradus.train import layer_statistics, training_program
 from gradus.train.batches import Batch
 from gradus.train.state import init_opt_states
 
@@ -117,12 +117,18 @@ def test_probes_change_nothing_and_are_few():
 
 
 def test_short_epochs_are_probed_once_in_about_fifty_steps():
-    shape = loop.program_shape(80, loop.FitConfig(100, 16, 0, 0), False)  # 5 steps an epoch
+    shape = training_program.program_shape(
+        80, training_program.FitConfig(100, 16, 0, 0), False
+    )  # 5 steps an epoch
     assert (shape.segments, shape.statistics_every) == (1, 10)
-    shape = loop.program_shape(60000, loop.FitConfig(100, 32, 0, 0), False)  # 1875 steps
+    shape = training_program.program_shape(
+        60000, training_program.FitConfig(100, 32, 0, 0), False
+    )  # 1875 steps
     assert 30 <= shape.segments <= 40
     assert shape.statistics_every == 1
     assert (
-        loop.program_shape(80, loop.FitConfig(1, 16, 0, 0, probes=False), False).statistics_every
+        training_program.program_shape(
+            80, training_program.FitConfig(1, 16, 0, 0, probes=False), False
+        ).statistics_every
         == 0
     )

@@ -9,7 +9,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.train import loop
+from gradus.train import loop, training_program
 from gradus.train.history import History
 from gradus.train.progress import TrainingProgress
 
@@ -25,18 +25,20 @@ def model():
 @pytest.mark.parametrize(("count", "batch"), [(50, 16), (48, 16), (5, 5), (7, 1), (3, 2)])
 def test_an_order_is_a_permutation_of_the_rows_filled_up(count, batch):
     rows = np.arange(count) * 3
-    config = loop.FitConfig(4, batch, 0, 7)
-    shape = loop.program_shape(count, config, False)
-    order = loop.draw_sample_order(rows, shape, config, 0, 4)
+    config = training_program.FitConfig(4, batch, 0, 7)
+    shape = training_program.program_shape(count, config, False)
+    order = training_program.draw_sample_order(rows, shape, config, 0, 4)
     assert order.shape == (shape.max_epochs, -(-count // batch), batch)
     assert order.dtype == np.int32
     for epoch in order[:4].reshape(4, -1):
         assert sorted(epoch[:count]) == list(rows)
         assert set(epoch) <= set(rows)
     # An epoch's order depends on its number, not on the call in which it is drawn.
-    later = loop.draw_sample_order(rows, shape, config, 2, 2)
+    later = training_program.draw_sample_order(rows, shape, config, 2, 2)
     np.testing.assert_array_equal(later[:2], order[2:4])
-    other = loop.draw_sample_order(rows, shape, loop.FitConfig(4, batch, 0, 8), 0, 4)
+    other = training_program.draw_sample_order(
+        rows, shape, training_program.FitConfig(4, batch, 0, 8), 0, 4
+    )
     assert not np.array_equal(other[:4], order[:4])
 
 

@@ -17,8 +17,8 @@ import gradus as gr
 from gradus.models.supervised import make_supervised
 from gradus.nn.network import weights
 from gradus.nn.pytree import canonicalize
-from gradus.train import layer_statistics, loop
-from gradus.train.batches import BatchSource, Samples
+from gradus.train import layer_statistics, loop, training_program
+from gradus.train.batches import BatchSource, Samples, validation_source
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.program import run_epochs
@@ -47,10 +47,10 @@ def train(
     stopping = stopping or EarlyStopping()
     train_state = train_state or init_train_state(net, optimizer, task, stopping, keep_best)
     history = History(*layer_statistics.recorded_paths(net))
-    feed = None if held is None else loop.validation_source(Samples(*held), None)
-    config = loop.FitConfig(epochs, batch, 0, 0, probing, each)
+    feed = None if held is None else validation_source(Samples(*held), None)
+    config = training_program.FitConfig(epochs, batch, 0, 0, probing, each)
     data = jax.device_put(Samples(x, y, weight))
-    training = loop.TrainingProgram.create(
+    training = training_program.TrainingProgram.create(
         net, optimizer, task, stopping, data, None, feed, config, train_state
     )
     return loop.run_training(training, train_state, [], history), history
@@ -60,9 +60,9 @@ def orders(epochs, batch):
     """Return each epoch's order of samples, drawn as the library draws it."""
     if batch is None:
         return [np.arange(N)] * epochs
-    config = loop.FitConfig(epochs, batch, 0, 0)
-    shape = loop.program_shape(N, config, False)
-    return loop.draw_sample_order(np.arange(N), shape, config, 0, epochs).reshape(
+    config = training_program.FitConfig(epochs, batch, 0, 0)
+    shape = training_program.program_shape(N, config, False)
+    return training_program.draw_sample_order(np.arange(N), shape, config, 0, epochs).reshape(
         shape.max_epochs, -1
     )[:, :N]
 
@@ -180,14 +180,17 @@ def run_in(cuts, member):
     """Run one member in calls of so many epochs; return the train state and the joined history."""
     train_state, net, optimizer, stopping = member
     task = canonicalize(make_supervised(LOSS, ["accuracy"]))
-    config = loop.FitConfig(sum(cuts), 16, 0, 0)
+    config = training_program.FitConfig(sum(cuts), 16, 0, 0)
     shape = dataclasses.replace(
-        loop.program_shape(N, config, True), max_epochs=8, steps_per_segment=2, statistics_every=2
+        training_program.program_shape(N, config, True),
+        max_epochs=8,
+        steps_per_segment=2,
+        statistics_every=2,
     )
-    feed = loop.validation_source(Samples(*HELD), None)
+    feed = validation_source(Samples(*HELD), None)
     parts, first = [], 0
     for count in cuts:
-        order = loop.draw_sample_order(np.arange(N), shape, config, first, count)
+        order = training_program.draw_sample_order(np.arange(N), shape, config, first, count)
         train_state, logs = run_epochs(
             train_state, net, optimizer, task, stopping,
             BatchSource(Samples(X, Y), order, np.int32(N)), feed,
@@ -236,12 +239,15 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
     assert all(jax.tree.structure(member) == structure for member in members)
     stacked = [np.stack(column) for column in zip(*leaves, strict=True)]
     task = canonicalize(make_supervised(LOSS, ["accuracy"]))
-    config = loop.FitConfig(8, 16, 0, 0)
+    config = training_program.FitConfig(8, 16, 0, 0)
     shape = dataclasses.replace(
-        loop.program_shape(N, config, True), max_epochs=8, steps_per_segment=2, statistics_every=2
+        training_program.program_shape(N, config, True),
+        max_epochs=8,
+        steps_per_segment=2,
+        statistics_every=2,
     )
-    order = loop.draw_sample_order(np.arange(N), shape, config, 0, 8)
-    feed = loop.validation_source(Samples(*HELD), None)
+    order = training_program.draw_sample_order(np.arange(N), shape, config, 0, 8)
+    feed = validation_source(Samples(*HELD), None)
 
     def one(leaves):
         train_state, net, optimizer, stopping = jax.tree.unflatten(structure, leaves)

@@ -82,7 +82,7 @@ def train(
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
     if data is None and resumed is None:
-        raise experiment_file.SpecError("Name the data to train on: gradus train DATA.")
+        raise experiment_file.ExperimentError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
     raw, where, flags = _read_experiment(source, options)
     experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
@@ -123,9 +123,11 @@ def sweep(
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
-        raise experiment_file.SpecError("Name the data to search settings for: gradus sweep DATA.")
+        raise experiment_file.ExperimentError(
+            "Name the data to search settings for: gradus sweep DATA."
+        )
     if resumed is not None and data is not None:
-        raise experiment_file.SpecError("--resume uses the data of its run: leave out DATA.")
+        raise experiment_file.ExperimentError("--resume uses the data of its run: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
     raw, where, flags = _read_experiment(source, options)
     if sweep_flags := sweep_options.settings():
@@ -243,7 +245,7 @@ def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | 
     from gradus.apps import experiment_file, runs
 
     if resume is not None and out is not None:
-        raise experiment_file.SpecError(
+        raise experiment_file.ExperimentError(
             "--resume writes to the folder of its run: leave out --out."
         )
     return None if resume is None else runs.find_resumable(resume, command)
@@ -290,9 +292,11 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.experiment_file import SpecError
+        from gradus.apps.experiment_file import ExperimentError
 
-        return _fail(arguments, str(error), BAD_USAGE if isinstance(error, SpecError) else FAILED)
+        return _fail(
+            arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED
+        )
     except BrokenPipeError:
         raise
     except KeyboardInterrupt as error:

@@ -105,7 +105,8 @@ def _network(section: NetworkSection, summary: DataSummary) -> NetworkSection:
     initializer = "he_normal" if activation in _RECTIFIERS and not few else "glorot_uniform"
     if activation == "selu":
         initializer = "lecun_normal"
-    return NetworkSection(
+    return structs.replace(
+        section,
         layers=_hidden_layers(summary) if section.layers is None else section.layers,
         activation=activation,
         dropout=_dropout(summary) if section.dropout is None else section.dropout,

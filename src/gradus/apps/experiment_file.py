@@ -34,7 +34,7 @@ SEARCHABLE_TRAINING = ("epochs", "batch_size", "patience", "min_delta", "class_w
 SEARCHABLE_SETTINGS = ("seed", "shuffle_seed", "drop_columns", "keep_columns")
 
 
-class SpecError(GradusError):
+class ExperimentError(GradusError):
     """An experiment's settings are invalid; on the command line this is bad usage."""
 
 
@@ -221,15 +221,15 @@ def read_settings(path: str | Path) -> Settings:
     """Read the raw settings of a file; relative paths become absolute.
 
     Raises:
-        SpecError: if the file is absent or not TOML.
+        ExperimentError: if the file is absent or not TOML.
     """
     path = user_path(path)
     try:
         raw = read_toml(path)
     except OSError as error:
-        raise SpecError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+        raise ExperimentError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except SavedError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
     for key in ("data", "test"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute_source(raw[key], path.parent)
@@ -246,22 +246,25 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
     """Validate raw settings and return their experiment.
 
     Raises:
-        SpecError: for an unknown key, with the nearest, or a value of the wrong type or range.
+        ExperimentError: for an unknown key, with the nearest, or a value of the wrong type or
+            range.
     """
     if "data" not in raw:
-        raise SpecError(f'{where} names no data to train on: write data = "…".')
+        raise ExperimentError(f'{where} names no data to train on: write data = "…".')
     _reject_spaces(raw, where)
     check_keys(raw, where)
     try:
         experiment = msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
-        raise SpecError(_explain_error(error, raw, where)) from None
+        raise ExperimentError(_explain_error(error, raw, where)) from None
     for section in NAMED_SECTIONS:
         for key in ("name", "learning_rate"):  # the defaults depend on these
             value = getattr(experiment, section).get(key)
             if isinstance(value, list):
                 hint = suggest_choice(key, value)
-                raise SpecError(f"{where}: {section}.{key} = {value!r}: write one value.{hint}")
+                raise ExperimentError(
+                    f"{where}: {section}.{key} = {value!r}: write one value.{hint}"
+                )
     return experiment
 
 
@@ -269,15 +272,17 @@ def check_sweep_section(raw: Any, where: str = FILE) -> SweepSection:
     """Validate and return the section `[sweep]`.
 
     Raises:
-        SpecError: as `check_experiment`.
+        ExperimentError: as `check_experiment`.
     """
     if not isinstance(raw, Mapping):
-        raise SpecError(f"{where}: sweep = {raw!r}: write a section, [sweep], with trials = 100.")
+        raise ExperimentError(
+            f"{where}: sweep = {raw!r}: write a section, [sweep], with trials = 100."
+        )
     check_keys(raw, f"{where} [sweep]", SweepSection)
     try:
         return msgspec.convert(raw, SweepSection)
     except msgspec.ValidationError as error:
-        raise SpecError(_explain_error(error, raw, f"{where} [sweep]")) from None
+        raise ExperimentError(_explain_error(error, raw, f"{where} [sweep]")) from None
 
 
 @contextlib.contextmanager
@@ -285,10 +290,10 @@ def name_file_in_errors(file: str) -> Iterator[None]:
     """Add the file's name to errors of its settings that lack it."""
     try:
         yield
-    except SpecError as error:
+    except ExperimentError as error:
         if file in str(error) or not file.endswith(".toml"):
             raise
-        raise SpecError(f"{file}: {error}") from None
+        raise ExperimentError(f"{file}: {error}") from None
 
 
 def space_kind(value: Any) -> str | None:
@@ -317,7 +322,7 @@ def _reject_spaces(raw: Mapping[str, Any], where: str, path: str = "") -> None:
         if kind or (key == "sweep" and not path):
             command = format_command("sweep", where)
             problem = f"{path}{key} is a space, {kind} = {value[kind]}" if kind else "[sweep]"
-            raise SpecError(f"{where}: {problem}: to try many settings, run {command}")
+            raise ExperimentError(f"{where}: {problem}: to try many settings, run {command}")
         if isinstance(value, Mapping):
             _reject_spaces(value, where, f"{path}{key}.")
 
@@ -364,14 +369,16 @@ def check_keys(raw: Mapping[str, Any], where: str, struct: Any = Experiment) -> 
     """Check that every setting is known to an experiment, or to another struct.
 
     Raises:
-        SpecError: naming the unknown setting, and the nearest known one.
+        ExperimentError: naming the unknown setting, and the nearest known one.
     """
     known = [field.name for field in structs.fields(struct)] + ["sweep"] * (struct is Experiment)
     for key, value in raw.items():
         if key not in known:
             close = nearest(key, known)
             hint = f" Did you mean {close!r}?" if close else ""
-            raise SpecError(f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}.")
+            raise ExperimentError(
+                f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}."
+            )
         if struct is Experiment and key in SECTIONS and isinstance(value, Mapping):
             check_keys(value, f"{where} [{key}]", SECTIONS[key])
 

@@ -92,20 +92,20 @@ def lessons(
 
 
 def _find_lesson(name: str, data: str | None) -> Lesson:
-    from gradus.apps.experiment_file import SpecError
+    from gradus.apps.experiment_file import ExperimentError
     from gradus.lessons import catalog
 
     opened = catalog.find_lesson(_check_name(name))
     if data is not None and not opened.on_images:
-        raise SpecError(f"The lesson {name!r} is not about images: leave out --data.")
+        raise ExperimentError(f"The lesson {name!r} is not about images: leave out --data.")
     return opened
 
 
 def _check_name(name: str) -> str:
-    from gradus.apps.experiment_file import SpecError
+    from gradus.apps.experiment_file import ExperimentError
     from gradus.errors import unknown
     from gradus.lessons import catalog
 
     if name not in catalog.NAMES:
-        raise SpecError(str(unknown("lesson", name, catalog.NAMES)))
+        raise ExperimentError(str(unknown("lesson", name, catalog.NAMES)))
     return name

@@ -11,7 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.apps.experiment_file import AugmentationSection, Experiment, SpecError, suggest_choice
+from gradus.apps.experiment_file import (
+    AugmentationSection,
+    Experiment,
+    ExperimentError,
+    suggest_choice,
+)
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError, ShapeError, unknown
@@ -25,10 +30,10 @@ from gradus.nn.layers.embedding import ColumnEmbedding
 from gradus.nn.layers.reshaping import Flatten, Rescaling
 from gradus.nn.penalties import L1L2
 from gradus.objectives import losses, metrics
+from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.loss import Loss
-from gradus.objectives.loss import registry as loss_registry
+from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.objectives.metric import Metric
-from gradus.objectives.metric import registry as metric_registry
 from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
 
@@ -49,14 +54,14 @@ def build_model(
         steps: per epoch, for schedules that end with the training.
 
     Raises:
-        SpecError: for an invalid setting, with the nearest name.
+        ExperimentError: for an invalid setting, with the nearest name.
     """
     try:
         loss = make_loss(experiment.loss)
         units, output_activation = output_layer(loss, target)
         network = experiment.network
         if network.layers and activations.has_zero_gradient(activations.get(network.activation)):
-            raise SpecError(
+            raise ExperimentError(
                 f"activation = {network.activation!r}: its derivative is zero everywhere, so "
                 'no layer before it learns; write "relu", "tanh" or "sigmoid".'
             )
@@ -78,10 +83,10 @@ def build_model(
             penalty=_penalty(experiment),
             seed=experiment.seed,
         )
-    except SpecError:
+    except ExperimentError:
         raise
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
 
 
 def input_layers(x: Any, preprocessor: Any, scaling: Scaling | None) -> list[Layer]:
@@ -157,7 +162,7 @@ def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
     """Return the units and the activation of the output layer for a loss and a target."""
     if target.task == "regression":
         if loss.kind != "values":
-            raise SpecError(
+            raise ExperimentError(
                 f"The loss {loss.name!r} is for classes, but the target {target.name!r} is numbers:"
                 ' write "mean_squared_error", "mean_absolute_error" or "huber", or '
                 'task = "classification".'
@@ -180,18 +185,18 @@ def check_metrics(names: Iterable[str], loss: Loss, target: Target, y: np.ndarra
         y: some targets, encoded for the loss.
 
     Raises:
-        SpecError: for one that is unknown or does not apply, with those that do.
+        ExperimentError: for one that is unknown or does not apply, with those that do.
     """
     units, _ = output_layer(loss, target)
     applies = functools.partial(_applies, target=target, y=y, units=units)
     try:
         unfit = [name for name in names if not applies(metrics.get(name, loss))]
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
     if unfit:
         fitting = [name for name in _metric_names() if applies(metrics.get(name, loss))]
         kind = "numbers" if target.task == "regression" else f"{target.outputs} classes"
-        raise SpecError(
+        raise ExperimentError(
             f"metrics={unfit[0]!r} does not apply to {kind} with the loss {loss.name!r}. Those "
             f"that do: {', '.join(fitting)}."
         )
@@ -212,7 +217,7 @@ def _applies(metric: Metric, target: Target, y: np.ndarray, units: int) -> bool:
 
 def _metric_names() -> list[str]:
     """Return the names of all metrics and losses, without aliases."""
-    registries = (metric_registry, loss_registry)
+    registries = (METRICS, LOSSES)
     return sorted(n for known in registries for n in known if known.name_of(known.find(n)) == n)
 
 
@@ -247,7 +252,7 @@ def _penalty(experiment: Experiment) -> L1L2 | None:
 def _require_name(settings: Mapping[str, Any], kind: str) -> str:
     name = settings.get("name")
     if not isinstance(name, str):
-        raise SpecError(f'[{kind}] has no name: write name = "…".')
+        raise ExperimentError(f'[{kind}] has no name: write name = "…".')
     return name
 
 
@@ -262,7 +267,7 @@ def _replace_settings(default: Any, settings: Mapping[str, Any], kind: str) -> A
         is_numeric = isinstance(former, int | float) or former is None
         if is_numeric and not isinstance(value, int | float):
             hint = suggest_choice(key, value) if isinstance(value, list) else ""
-            raise SpecError(f"{kind}: {key} = {value!r}: write a number.{hint}")
+            raise ExperimentError(f"{kind}: {key} = {value!r}: write a number.{hint}")
     return dataclasses.replace(default, **changes)
 
 
@@ -272,7 +277,7 @@ def _unknown_setting(
     """Return the error for an unknown setting, or for a table of a name that is not chosen."""
     name = settings["name"]
     if isinstance(settings[key], Mapping):
-        return SpecError(
+        return ExperimentError(
             f'[{kind}.{key}] applies only if the name is a choice with "{key}": write '
             f'name = {{choice = ["{name}", "{key}"]}} in [{kind}], or leave out the table.'
         )

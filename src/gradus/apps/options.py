@@ -21,7 +21,9 @@ def _parse_widths(_: Any, tokens: Any) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f'--layers {text}: write widths such as "128,64", or "none".') from None
+        raise ValueError(
+            f'{tokens[0].keyword} {text}: write widths such as "128,64", or "none".'
+        ) from None
 
 
 def _parse_names(_: Any, tokens: Any) -> list[str]:
@@ -33,7 +35,7 @@ def _parse_yes_no(_: Any, tokens: Any) -> bool:
     """Parse "yes" or "no"."""
     text = tokens[0].value.strip().lower()
     if text not in ("yes", "no"):
-        raise ValueError(f"--header {text}: write yes or no.")
+        raise ValueError(f"{tokens[0].keyword} {text}: write yes or no.")
     return text == "yes"
 
 
@@ -46,8 +48,8 @@ def _parse_columns(_: Any, tokens: Any) -> dict[str, Any]:
         pairs = dict(setting.partition("=")[::2] for setting in settings)
         if not name or not kind or not all(pairs.values()):
             raise ValueError(
-                f'--column {token.value}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", such as '
-                '"when=date;date=%d/%m/%Y" or "size=category;levels=S,M,L".'
+                f'{token.keyword} {token.value}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", '
+                'such as "when=date;date=%d/%m/%Y" or "size=category;levels=S,M,L".'
             )
         lists = {key: value.split(",") for key, value in pairs.items() if key in _COLUMN_LISTS}
         columns[name.strip()] = {"kind": kind, **pairs, **lists}

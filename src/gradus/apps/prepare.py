@@ -13,7 +13,7 @@ from msgspec import structs
 
 from gradus.apps import defaults
 from gradus.apps.defaults import DataSummary
-from gradus.apps.experiment_file import Experiment, SpecError
+from gradus.apps.experiment_file import Experiment, ExperimentError
 from gradus.apps.model_builder import (
     augmentation_layers,
     check_metrics,
@@ -101,7 +101,7 @@ def prepare(experiment: Experiment, preprocessor: Preprocessor | None = None) ->
 
     Raises:
         DataError: if the data cannot be read or trained on.
-        SpecError: for invalid settings.
+        ExperimentError: for invalid settings.
     """
     return prepare_split(load_and_split(experiment), experiment, preprocessor)
 
@@ -111,7 +111,7 @@ def load_and_split(experiment: Experiment) -> SplitData:
 
     Raises:
         DataError: if the data cannot be read.
-        SpecError: for invalid settings.
+        ExperimentError: for invalid settings.
     """
     options = _table_options(experiment)
     data = load_data(experiment.data, experiment.target, experiment.task, options=options)
@@ -147,7 +147,7 @@ def prepare_split(
 
     Raises:
         DataError: if the data cannot be trained on.
-        SpecError: for invalid settings.
+        ExperimentError: for invalid settings.
     """
     experiment, training = defaults.fill_defaults(experiment, data.summary), data.parts["training"]
     _check_images(training, experiment)
@@ -177,7 +177,7 @@ def _table_options(experiment: Experiment) -> TableOptions:
     try:
         return TableOptions(**structs.asdict(experiment.table))
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
 
 
 def load_data(
@@ -231,7 +231,7 @@ def _check_loss(experiment: Experiment) -> Loss:
     try:
         return make_loss(experiment.loss)
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
 
 
 def _check_images(training: Dataset, experiment: Experiment) -> None:
@@ -253,7 +253,7 @@ def _missing_target(data: Dataset, experiment: Experiment) -> GradusError:
             f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
         )
     columns = ", ".join(data.feature_names)
-    return SpecError(
+    return ExperimentError(
         f"{Path(experiment.data).name} is a table: name the column to predict, with --target "
         f'COLUMN or target = "…". Its columns: {columns}.'
     )

@@ -12,8 +12,8 @@ from gradus.apps.experiment_file import (
     NAMED_SECTIONS,
     SEARCHABLE_SECTIONS,
     SPACE_KINDS,
+    ExperimentError,
     Settings,
-    SpecError,
     is_searchable,
     space_kind,
 )
@@ -38,7 +38,7 @@ def parse_spaces(raw: Mapping[str, Any], where: str) -> Settings:
         where: the file.
 
     Raises:
-        SpecError: for an invalid space, or a space that is not allowed there.
+        ExperimentError: for an invalid space, or a space that is not allowed there.
     """
     used_names: set[str] = set()
     parsed = dict(raw)
@@ -90,29 +90,35 @@ def _parse_value(value: Any, path: tuple[str, ...], where: str, used_names: set[
         }
     setting = f"{where}: {'.'.join(path)} = {inline_toml(value)}"
     if not is_searchable(path):
-        raise SpecError(f"{setting}: {path[-1]} is the same for all trials; write one value.")
+        raise ExperimentError(f"{setting}: {path[-1]} is the same for all trials; write one value.")
     arguments = value[kind]
     if not isinstance(arguments, list):
-        raise SpecError(f"{setting}: write a list, {{{kind} = [{inline_toml(arguments)}, …]}}.")
+        raise ExperimentError(
+            f"{setting}: write a list, {{{kind} = [{inline_toml(arguments)}, …]}}."
+        )
     name = _space_name(path, used_names)
     if kind == "choice":
         if not arguments:
-            raise SpecError(f"{setting}: there is nothing to choose; write at least one value.")
+            raise ExperimentError(
+                f"{setting}: there is nothing to choose; write at least one value."
+            )
         if path[-1] == "batch_size" and "all" in arguments:
-            raise SpecError(f'{setting}: in a choice, write the number of rows instead of "all".')
+            raise ExperimentError(
+                f'{setting}: in a choice, write the number of rows instead of "all".'
+            )
         return Choice(tuple(_parse_value(arguments, path, where, used_names)), name=name)
     try:
         return getattr(space, kind)(*arguments, name=name)
     except (GradusError, TypeError) as error:
         expected = "the lowest, the highest" + ", and how many" * (kind in ("linspace", "logspace"))
         reason = f"write {expected}." if isinstance(error, TypeError) else str(error)
-        raise SpecError(f"{setting}: {reason}") from None
+        raise ExperimentError(f"{setting}: {reason}") from None
 
 
 def _check_misspelled_space(value: Mapping[str, Any], path: tuple[str, ...], where: str) -> None:
     """Reject a table that looks like a space of a misspelled kind, or of several kinds."""
     if len(value) > 1 and (kinds := [key for key in value if key in SPACE_KINDS]):
-        raise SpecError(
+        raise ExperimentError(
             f"{where}: {'.'.join(path)} = {inline_toml(value)}: write {{{kinds[0]} = …}} and "
             "nothing beside it."
         )
@@ -121,7 +127,7 @@ def _check_misspelled_space(value: Mapping[str, Any], path: tuple[str, ...], whe
         searchable = path[0] in (*SEARCHABLE_SECTIONS, "training")
         if len(value) == 1 and isinstance(arguments, list) and searchable:
             hint = f" Did you mean {close!r}?" if close else ""
-            raise SpecError(
+            raise ExperimentError(
                 f"{where}: {'.'.join(path)} = {inline_toml(value)} is not a space.{hint} Known: "
                 f"{', '.join(SPACE_KINDS)}."
             )
@@ -153,14 +159,14 @@ def _merge_name_tables(key: str, section: Settings, where: str) -> Settings:
         if isinstance(value, Mapping) and not isinstance(value, Space):
             close = nearest(name, names)
             hint = f" Did you mean [{key}.{close}]?" if close else ""
-            raise SpecError(
+            raise ExperimentError(
                 f"{where} [{key}.{name}]: {name!r} is not in the choice of names.{hint}"
             )
         duplicates = [
             n for n, table in tables.items() if name in table and isinstance(value, Space)
         ]
         if duplicates:
-            raise SpecError(
+            raise ExperimentError(
                 f"{where}: {name} has a space in [{key}] and another in [{key}.{duplicates[0]}]: "
                 f"write it in [{key}] for all names, or in the table of each."
             )

@@ -68,7 +68,7 @@ def sweep_run(
         verbose: whether to show progress.
 
     Returns:
-        The record of the run: that of `training.train_run` for the best trial, and `best` (its
+        The record of the run: that of `train_run.train_run` for the best trial, and `best` (its
         settings), `score`, `monitor`, `sweep_seconds` (of the trials alone), `trials` (how many
         ended), `statuses`, `interrupted`, `resumable`.
 
@@ -100,7 +100,7 @@ def sweep_run(
 
 
 def _fit_trials(setup: SweepSetup, verbose: bool) -> None:
-    """Train all trials, each as `training.fit_model` would."""
+    """Train all trials, each as `train_run.fit_model` would."""
     experiment = setup.configurator.prepare(first_values(setup.settings)).experiment
     defaults, section = experiment.training, setup.settings.get("training", {})
     arguments = {name: getattr(defaults, name) for name in FIT_SETTINGS} | section
@@ -195,7 +195,7 @@ def _saying_what_is_left(folder: Path, sweep: Sweep, new: bool) -> Iterator[None
         yield
     except BaseException as error:
         left = f"Interrupted.{_resume_hint(' To resume:', folder, sweep)}"
-        if new and all(trial.status == WAITING for trial in sweep.trials):
+        if new and all(not trial.ended for trial in sweep.trials):
             runs.discard_run(folder)
             left = NO_TRIALS
         if isinstance(error, KeyboardInterrupt):
@@ -234,7 +234,7 @@ def _write_best(
         "score": best.score,
         "sweep_seconds": round(sweep.seconds, 3),
         "monitor": sweep.monitor,
-        "trials": sum(trial.status != WAITING for trial in sweep.trials),
+        "trials": sum(trial.ended for trial in sweep.trials),
         "statuses": dict(Counter(trial.status for trial in sweep.trials)),
         "interrupted": sweep.interrupted,
         "resumable": sweep.storage is not None,

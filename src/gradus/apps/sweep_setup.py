@@ -8,8 +8,8 @@ from msgspec import structs
 
 from gradus.apps.defaults import default_spaces, fill_defaults
 from gradus.apps.experiment_file import (
+    ExperimentError,
     Settings,
-    SpecError,
     SweepSection,
     check_experiment,
     check_keys,
@@ -90,7 +90,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
         section = structs.replace(section, trials=TRIALS)
     raw.setdefault("validation", VALIDATION)
     if section.cv is None and not raw["validation"]:
-        raise SpecError(
+        raise ExperimentError(
             "A sweep scores trials on validation rows: write --validation 0.2 or --cv 5."
         )
     if space_kind(raw.get("shuffle_seed")):  # all trials have the same validation rows
@@ -103,7 +103,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
         raw = merge_settings(raw, overrides)
     settings = parse_spaces(raw, where)
     if not find_hyperparameters(settings):
-        raise SpecError(NO_SPACES)
+        raise ExperimentError(NO_SPACES)
     count = len(data.parts["training"])
     configurator = TrialConfigurator(data, count - count // section.cv if section.cv else count)
     prepared = configurator.prepare(first_values(settings), where)
@@ -124,7 +124,7 @@ def check_resume_flags(raw: Settings, flags: Settings, where: str) -> None:
         where: the file of the sweep's settings.
 
     Raises:
-        SpecError: naming the settings that flags change.
+        ExperimentError: naming the settings that flags change.
     """
     changes = []
     for key, value in flags.items():
@@ -138,7 +138,7 @@ def check_resume_flags(raw: Settings, flags: Settings, where: str) -> None:
             if before.get(name) != setting and f"{prefix}{name}" not in RESUMABLE_SETTINGS
         ]
     if changes:
-        raise SpecError(
+        raise ExperimentError(
             f"--resume keeps the settings of {where}, and cannot take {', '.join(changes)}: leave "
             f"these flags out, or start a new sweep with them: {format_command('sweep', where)}"
         )
@@ -162,7 +162,7 @@ def _fix_monitor(settings: Settings, prepared: PreparedData) -> None:
     """Set the metric that scores trials if their losses are not comparable.
 
     Raises:
-        SpecError: if the settings score them by the loss nevertheless.
+        ExperimentError: if the settings score them by the loss nevertheless.
     """
     varied = {
         name: settings[name]
@@ -183,7 +183,7 @@ def _fix_monitor(settings: Settings, prepared: PreparedData) -> None:
     try:
         monitor = choose_monitor(scored, training.get("monitor"))
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
     settings["training"] = {**training, "monitor": monitor}
 
 
@@ -191,12 +191,12 @@ def _find_search(section: SweepSection) -> type[Search]:
     """Return the class of the search.
 
     Raises:
-        SpecError: for an unknown name.
+        ExperimentError: for an unknown name.
     """
     try:
         return find_search(section.search)
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
 
 
 def _make_sweep(
@@ -205,7 +205,7 @@ def _make_sweep(
     """Return the sweep, with its search validated.
 
     Raises:
-        SpecError: for an invalid search or strategy.
+        ExperimentError: for an invalid search or strategy.
     """
     unseeded = {key: value for key, value in settings.items() if key != "seed"}
     model = ExperimentModel(configurator, unseeded, settings.get("seed", 0))
@@ -223,7 +223,7 @@ def _make_sweep(
         hypers = find_hyperparameters([model.settings, fitting])
         get_search(section.search, hypers, section.trials, section.seed)
     except GradusError as error:
-        raise SpecError(str(error)) from None
+        raise ExperimentError(str(error)) from None
     return sweep
 
 
@@ -250,7 +250,10 @@ def _describe_search(sweep: Sweep, settings: Settings, section: SweepSection) ->
         f"{'' if k else 'spaces':10}{name.ljust(width)}  {_describe_space(hyper.space)}"
         for k, (name, hyper) in enumerate(hypers.items())
     ]
-    parts = [section.search, f"{sweep.count} trials" if sweep.count else "all combinations"]
+    parts = [
+        section.search,
+        f"{sweep.trial_count} trials" if sweep.trial_count else "all combinations",
+    ]
     parts += [f"{section.seeds} seeds each"] * (section.seeds > 1)
     parts += [f"{section.cv} folds each"] * bool(section.cv)
     parts += [f"strategy {section.strategy}"] * bool(section.strategy)

@@ -39,7 +39,7 @@ class TrialConfigurator:
 
         Raises:
             DataError: for a preprocessing that does not apply to the data.
-            SpecError: for invalid settings.
+            ExperimentError: for invalid settings.
         """
         experiment = check_experiment(flatten_spaces(settings), where)
         experiment = defaults.fill_defaults(experiment, self.data.summary)
@@ -91,7 +91,7 @@ def check_trials(configurator: TrialConfigurator, settings: Settings, where: str
     """Build a model at each end of every space, so that errors appear before any training.
 
     Raises:
-        SpecError: for invalid settings.
+        ExperimentError: for invalid settings.
     """
     hypers = find_hyperparameters(settings)
     for name, hyper in hypers.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradus.data.arrays import as_tree, check_finite
-from gradus.data.columns.values import is_constant
+from gradus.data.columns.conversions import is_constant
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from gradus.data.columns.values import is_constant, match_names, to_dates, to_names, to_numbers
+from gradus.data.columns.conversions import is_constant, match_names, to_dates, to_names, to_numbers
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 
 if TYPE_CHECKING:

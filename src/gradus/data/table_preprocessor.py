@@ -17,8 +17,8 @@ from gradus.data.column_encoders import (
     NumberEncoder,
 )
 from gradus.data.columns.cells import MISSING_IN_TYPED
+from gradus.data.columns.conversions import is_constant, to_numbers
 from gradus.data.columns.formats import ColumnFormat
-from gradus.data.columns.values import is_constant, to_numbers
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table

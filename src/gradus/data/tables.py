@@ -90,8 +90,8 @@ def as_table(
     """
     import polars as pl
 
-    source, notes = _source(data, options, name)
-    options = notes.options
+    source, origin = _source(data, options, name)
+    options = origin.options
     if formats is not None:
         known = {column: formats[column] for column in source.columns if column in formats}
         columns = [
@@ -99,10 +99,10 @@ def as_table(
             for column in source.get_columns()
         ]
         frame = pl.DataFrame(columns)
-        return Table(frame, known, source, notes.notes, options)
+        return Table(frame, known, source, origin.notes, options)
     options.check_columns(source.columns)
     inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}
-    hints = _hints([found.hints for found in inferred.values()], notes.separator)
+    hints = _hints([found.hints for found in inferred.values()], origin.separator)
     if hints != Hints():
         inferred = {
             c.name: infer_format(c, options.format_of(c.name), hints) for c in source.get_columns()
@@ -110,7 +110,7 @@ def as_table(
     found = {column: inference.format for column, inference in inferred.items()}
     frame = pl.DataFrame([_typed(parse_column(c, found[c.name])) for c in source.get_columns()])
     told = [note for inference in inferred.values() for note in inference.notes]
-    return Table(frame, found, source, (*notes.notes, *told), options)
+    return Table(frame, found, source, (*origin.notes, *told), options)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.data.columns.cells import MISSING_IN_TYPED
+from gradus.data.columns.conversions import is_constant, match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat
-from gradus.data.columns.values import is_constant, match_names, to_names, to_numbers
 from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, nearest, unknown
 

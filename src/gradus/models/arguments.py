@@ -16,7 +16,7 @@ from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
-from gradus.objectives.loss import Loss, registry
+from gradus.objectives.loss import REGISTRY, Loss
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
 
@@ -128,7 +128,7 @@ def direction(name: str) -> str | None:
         name: as in a history, such as "val_accuracy" or "loss".
     """
     word = name.removeprefix("val_")
-    for mode, ends in (("max", LARGER_IS_BETTER), ("min", ("loss", *registry))):
+    for mode, ends in (("max", LARGER_IS_BETTER), ("min", ("loss", *REGISTRY))):
         if any(word == end or word.endswith(f"_{end}") for end in ends):
             return mode
     return None

@@ -25,11 +25,12 @@ from gradus.train.devices import make_mesh
 from gradus.train.divergence import locate_divergence
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
-from gradus.train.loop import FitConfig, Listener, TrainingProgram, run_training
+from gradus.train.loop import Listener, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
 from gradus.train.task import Task
+from gradus.train.training_program import FitConfig, TrainingProgram
 
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
 

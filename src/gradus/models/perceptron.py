@@ -113,7 +113,7 @@ class Perceptron(Model):
             **options,
         )
         if not self.separated:
-            history.notes.append(
+            history.add_note(
                 f"After {history.epochs} epochs {int(history['errors'][-1])} of {len(targets)} "
                 "samples were still wrong in the last one: perhaps no hyperplane separates these "
                 "classes, as for XOR. A network with a hidden layer can: gr.mlp."

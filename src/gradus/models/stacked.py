@@ -156,7 +156,7 @@ class StackedAutoencoder(BaseAutoencoder):
                     verbose=verbose,
                 )
                 self.set_weights(_move_weights(phase.weights, self._layer_paths(index)))
-                self.history.notes.append(
+                self.history.add_note(
                     _phase_note(name, codes.shape[1], widths[index], phase.history)
                 )
             phases[name] = phase.history
@@ -178,7 +178,7 @@ class StackedAutoencoder(BaseAutoencoder):
             DataError: if `y` is given, or `x` cannot be trained on.
         """
         if not self.history.notes and not self.history.epochs:
-            self.history.notes.append(
+            self.history.add_note(
                 "The layers were not pre-trained: this trains them all at once, from scratch. To "
                 "pre-train them one by one, call pretrain(x) first."
             )

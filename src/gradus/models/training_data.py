@@ -14,8 +14,7 @@ from gradus.checks import number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.splits import split
 from gradus.errors import DataError, GradusError
-from gradus.train import loop
-from gradus.train.batches import BatchSource, Samples
+from gradus.train.batches import BatchSource, Samples, validation_source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +54,9 @@ class TrainingData:
         if self.validation is None:
             return None
         if isinstance(self.validation, Samples):
-            return loop.validation_source(self.validation, None)
+            return validation_source(self.validation, None)
         unweighted = self.samples._replace(weight=self.sample_weight)
-        return loop.validation_source(unweighted, self.validation)
+        return validation_source(unweighted, self.validation)
 
     def for_batches(self, batch_size: int | None) -> tuple[Samples, np.ndarray | None]:
         """Return the samples that batches are gathered from, and the rows to train on.

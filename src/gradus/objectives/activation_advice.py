@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradus.objectives import targets
-from gradus.objectives.loss import Loss
+from gradus.objectives.loss import FUSED_HEADS, Loss
 from gradus.objectives.losses import (
     CategoricalHinge,
     Hinge,
@@ -12,8 +12,6 @@ from gradus.objectives.losses import (
     Poisson,
     RootMeanSquaredError,
 )
-
-_FUSED = {"softmax": ("softmax", "log_softmax", "linear"), "sigmoid": ("sigmoid", "linear")}
 
 
 def activation_warning(loss: Loss, head: str, output_shape: targets.Shape) -> str | None:
@@ -32,7 +30,7 @@ def activation_warning(loss: Loss, head: str, output_shape: targets.Shape) -> st
             'Write Dense(1, "sigmoid") with binary_crossentropy, or Dense(2, "softmax").'
         )
     if loss.link is not None:
-        return None if head in _FUSED[loss.link] else prefix + _unfused(loss.link, head)
+        return None if head in FUSED_HEADS[loss.link] else prefix + _unfused(loss.link, head)
     if isinstance(loss, Hinge | CategoricalHinge):
         return prefix + _HINGE if head in ("sigmoid", "softmax", "log_softmax", "relu") else None
     if isinstance(loss, Poisson):

@@ -18,7 +18,13 @@ from gradus.nn.pytree import pytree, static
 from gradus.objectives import targets
 from gradus.registry import Registry
 
-registry = Registry("loss")
+REGISTRY = Registry("loss")
+
+# By its link, the final activations whose logits a loss is computed from.
+FUSED_HEADS: dict[str | None, tuple[str, ...]] = {
+    "softmax": ("softmax", "log_softmax", "linear"),
+    "sigmoid": ("sigmoid", "linear"),
+}
 
 EPSILON = 1e-7  # Keras's: probabilities are clipped to [EPSILON, 1 - EPSILON]
 
@@ -89,7 +95,7 @@ class Loss(abc.ABC):
     @property
     def name(self) -> str:
         """The name under which the loss is registered, else that of its class."""
-        return registry.name_of(type(self)) or type(self).__name__
+        return REGISTRY.name_of(type(self)) or type(self).__name__
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, mask: ArrayLike | None = None

@@ -23,6 +23,7 @@ from gradus.nn.pytree import check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
     EPSILON,
+    REGISTRY,
     FunctionLoss,
     Loss,
     binary_entropy,
@@ -34,13 +35,12 @@ from gradus.objectives.loss import (
     pair_of_either,
     pair_of_labels,
     power,
-    registry,
     smooth,
     to_signs,
 )
 
 
-@registry.add("mean_squared_error", "mse", "MeanSquaredError")
+@REGISTRY.add("mean_squared_error", "mse", "MeanSquaredError")
 @pytree
 class MeanSquaredError(Loss):
     """Mean squared error: (y − ŷ)².
@@ -55,7 +55,7 @@ class MeanSquaredError(Loss):
         return jnp.square(y - p)
 
 
-@registry.add("root_mean_squared_error", "rmse", "RootMeanSquaredError")
+@REGISTRY.add("root_mean_squared_error", "rmse", "RootMeanSquaredError")
 @pytree
 class RootMeanSquaredError(Loss):
     """Root mean squared error: √(mean of (y − ŷ)²) of the whole batch, not of each sample.
@@ -77,7 +77,7 @@ class RootMeanSquaredError(Loss):
         return jnp.where(mean > 0, jnp.sqrt(jnp.where(mean > 0, mean, 1)), mean)
 
 
-@registry.add("mean_absolute_error", "mae", "MeanAbsoluteError")
+@REGISTRY.add("mean_absolute_error", "mae", "MeanAbsoluteError")
 @pytree
 class MeanAbsoluteError(Loss):
     """Mean absolute error: |y − ŷ|; where both are equal its derivative is zero.
@@ -92,7 +92,7 @@ class MeanAbsoluteError(Loss):
         return absolute(y - p)
 
 
-@registry.add("huber", "Huber")
+@REGISTRY.add("huber", "Huber")
 @pytree
 class Huber(Loss):
     """Huber loss: e²/2 where |e| ≤ δ, else δ|e| − δ²/2, with e = y − ŷ (Huber 1964).
@@ -117,7 +117,7 @@ class Huber(Loss):
         return jnp.where(error <= delta, 0.5 * error**2, delta * error - 0.5 * delta**2)
 
 
-@registry.add("log_cosh", "LogCosh")
+@REGISTRY.add("log_cosh", "LogCosh")
 @pytree
 class LogCosh(Loss):
     """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one.
@@ -134,7 +134,7 @@ class LogCosh(Loss):
         return jnp.logaddexp(error, -error) - jnp.log(2.0).astype(error.dtype)
 
 
-@registry.add("poisson", "Poisson")
+@REGISTRY.add("poisson", "Poisson")
 @pytree
 class Poisson(Loss):
     """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, up to a constant.
@@ -152,7 +152,7 @@ class Poisson(Loss):
         return p - y * jnp.log(p + EPSILON)
 
 
-@registry.add("binary_crossentropy", "bce", "BinaryCrossentropy")
+@REGISTRY.add("binary_crossentropy", "bce", "BinaryCrossentropy")
 @pytree
 class BinaryCrossentropy(Loss):
     """Binary cross-entropy of each output: −y log ŷ − (1 − y) log(1 − ŷ) = softplus(z) − y z.
@@ -186,7 +186,7 @@ class BinaryCrossentropy(Loss):
         return jax.nn.softplus(z) - smooth(y, self.label_smoothing, 2) * z
 
 
-@registry.add("binary_focal_crossentropy", "focal", "BinaryFocalCrossentropy")
+@REGISTRY.add("binary_focal_crossentropy", "focal", "BinaryFocalCrossentropy")
 @pytree
 class BinaryFocalCrossentropy(Loss):
     """(1 − p)^γ times the binary cross-entropy, p = yŷ + (1 − y)(1 − ŷ) (Lin et al. 2017).
@@ -237,7 +237,7 @@ class BinaryFocalCrossentropy(Loss):
         )
 
 
-@registry.add("categorical_crossentropy", "CategoricalCrossentropy")
+@REGISTRY.add("categorical_crossentropy", "CategoricalCrossentropy")
 @pytree
 class CategoricalCrossentropy(Loss):
     """Categorical cross-entropy for one-hot or soft targets: −Σ y log ŷ over the classes.
@@ -271,7 +271,7 @@ class CategoricalCrossentropy(Loss):
         return logits_cross_entropy(y, z, self.label_smoothing, jnp.sum(y, axis=-1))
 
 
-@registry.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
+@REGISTRY.add("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy")
 @pytree
 class SparseCategoricalCrossentropy(Loss):
     """Categorical cross-entropy for integer labels 0…K-1: −log ŷ of the labeled class.
@@ -305,7 +305,7 @@ class SparseCategoricalCrossentropy(Loss):
         return logits_cross_entropy(y, z, self.label_smoothing, jnp.ones_like(z[..., 0]))
 
 
-@registry.add("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
+@REGISTRY.add("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")
 @pytree
 class CategoricalFocalCrossentropy(Loss):
     """−Σ α (1 − ŷ)^γ y log ŷ over the classes (Lin et al. 2017), for one-hot targets or labels.
@@ -353,7 +353,7 @@ class CategoricalFocalCrossentropy(Loss):
         (targets.labels if sparse else targets.distribution)(y_true, output_shape, where)
 
 
-@registry.add("kl_divergence", "kld", "KLDivergence")
+@REGISTRY.add("kl_divergence", "kld", "KLDivergence")
 @pytree
 class KLDivergence(Loss):
     """KL divergence: Σ y log(y/ŷ) over the classes, both in [1e-7, 1] (Kullback & Leibler 1951).
@@ -378,7 +378,7 @@ class KLDivergence(Loss):
         return jnp.sum(y * (jnp.log(y) - jax.nn.log_softmax(z)), axis=-1)
 
 
-@registry.add("hinge", "Hinge")
+@REGISTRY.add("hinge", "Hinge")
 @pytree
 class Hinge(Loss):
     """Hinge loss: max(0, 1 − yŷ), for labels -1 and 1; a label 0 means -1.
@@ -397,7 +397,7 @@ class Hinge(Loss):
         return jax.nn.relu(1 - to_signs(y) * p)
 
 
-@registry.add("squared_hinge", "SquaredHinge")
+@REGISTRY.add("squared_hinge", "SquaredHinge")
 @pytree
 class SquaredHinge(Hinge):
     """Squared hinge loss: max(0, 1 − yŷ)², for labels -1 and 1; a label 0 means -1.
@@ -411,7 +411,7 @@ class SquaredHinge(Hinge):
         return jnp.square(super().values(y_true, y_pred))
 
 
-@registry.add("categorical_hinge", "CategoricalHinge")
+@REGISTRY.add("categorical_hinge", "CategoricalHinge")
 @pytree
 class CategoricalHinge(Loss):
     """max(0, 1 + max((1 − y) ŷ) − Σ yŷ) over the classes, for one-hot targets, as in Keras.
@@ -443,7 +443,7 @@ def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
         [8.0]
     """
     if isinstance(loss, str):
-        return registry.find(loss)()
+        return REGISTRY.find(loss)()
     if inspect.isclass(loss) and issubclass(loss, Loss):
         loss = loss()
     if isinstance(loss, Loss):

@@ -13,7 +13,7 @@ from gradus.errors import ShapeError
 from gradus.objectives.loss import Loss
 from gradus.registry import Registry
 
-registry = Registry("metric")
+REGISTRY = Registry("metric")
 
 
 class Metric(abc.ABC):
@@ -55,7 +55,7 @@ class Metric(abc.ABC):
     @property
     def name(self) -> str:
         """The name under which the metric is registered, else that of its class."""
-        return registry.name_of(type(self)) or type(self).__name__
+        return REGISTRY.name_of(type(self)) or type(self).__name__
 
 
 def mean_sums(values: Array, weight: ArrayLike) -> tuple[Array, Array]:

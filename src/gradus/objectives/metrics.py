@@ -31,9 +31,9 @@ from jax.typing import ArrayLike
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.pytree import check_setting, pytree, static
 from gradus.objectives import losses
+from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.loss import FunctionLoss, Loss
-from gradus.objectives.loss import registry as known_losses
-from gradus.objectives.metric import Metric, decide, mean_sums, ratio, registry
+from gradus.objectives.metric import REGISTRY, Metric, decide, mean_sums, ratio
 from gradus.objectives.targets import numeric
 
 
@@ -66,7 +66,7 @@ class LossMetric(Metric):
         return self.loss.finalize(ratio(*sums))
 
 
-@registry.add("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "Accuracy")
+@REGISTRY.add("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy", "Accuracy")
 @pytree
 class Accuracy(Metric):
     """The share of correct answers; with `flags` the share of correct flags.
@@ -98,7 +98,7 @@ class Accuracy(Metric):
         return _with_flags(self, loss)
 
 
-@registry.add("binary_accuracy", "BinaryAccuracy")
+@REGISTRY.add("binary_accuracy", "BinaryAccuracy")
 def binary_accuracy(threshold: float = 0.5) -> Accuracy:
     """Return an `Accuracy` of flags: the share of correct answers of any number of outputs.
 
@@ -111,7 +111,7 @@ def binary_accuracy(threshold: float = 0.5) -> Accuracy:
     return Accuracy(threshold, flags=True)
 
 
-@registry.add("top_k_accuracy", "top_k_categorical_accuracy", "TopKAccuracy")
+@REGISTRY.add("top_k_accuracy", "top_k_categorical_accuracy", "TopKAccuracy")
 @pytree
 class TopKAccuracy(Metric):
     """The share of samples whose class is among the k with the highest predictions.
@@ -188,7 +188,7 @@ class _CountMetric(Metric):
         """Return the score of each class from its true and false positives and false negatives."""
 
 
-@registry.add("precision", "Precision")
+@REGISTRY.add("precision", "Precision")
 @pytree
 class Precision(_CountMetric):
     """TP / (TP + FP): the share of predicted positives that are correct; 0 if none is predicted.
@@ -210,7 +210,7 @@ class Precision(_CountMetric):
         return ratio(tp, tp + fp)
 
 
-@registry.add("recall", "Recall")
+@REGISTRY.add("recall", "Recall")
 @pytree
 class Recall(_CountMetric):
     """TP / (TP + FN): the share of actual positives that are predicted; 0 if there are none.
@@ -228,7 +228,7 @@ class Recall(_CountMetric):
         return ratio(tp, tp + fn)
 
 
-@registry.add("f1", "f1_score", "F1Score")
+@REGISTRY.add("f1", "f1_score", "F1Score")
 @pytree
 class F1Score(_CountMetric):
     """2 TP / (2 TP + FP + FN): the harmonic mean of precision and recall (van Rijsbergen 1979).
@@ -246,7 +246,7 @@ class F1Score(_CountMetric):
         return ratio(2 * tp, 2 * tp + fp + fn)
 
 
-@registry.add("confusion_matrix", "ConfusionMatrix")
+@REGISTRY.add("confusion_matrix", "ConfusionMatrix")
 @pytree
 class ConfusionMatrix(Metric):
     """The weight of samples of class i predicted as j, `(K, K)`; `(2, 2)` for one yes or no.
@@ -283,7 +283,7 @@ class ConfusionMatrix(Metric):
         return dataclasses.replace(self, threshold=loss.threshold)
 
 
-@registry.add("auc", "roc_auc", "AUC")
+@REGISTRY.add("auc", "roc_auc", "AUC")
 @pytree
 class AUC(Metric):
     """The area under the ROC curve: P(a positive scores higher than a negative) + ½ P(equal).
@@ -341,7 +341,7 @@ class AUC(Metric):
         return dataclasses.replace(self, flags=flags, scores=loss.threshold == 0)
 
 
-@registry.add("r2", "r2_score", "R2Score")
+@REGISTRY.add("r2", "r2_score", "R2Score")
 @pytree
 class R2Score(Metric):
     """R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², averaged over outputs; 1 is perfect, 0 the mean's score.
@@ -442,17 +442,17 @@ def needs_of(name: str) -> str:
         >>> gr.metrics.needs_of("val_auc")
         'samples of both classes'
     """
-    found = (known for known in registry if f"_{name}".endswith(f"_{known}"))
+    found = (known for known in REGISTRY if f"_{name}".endswith(f"_{known}"))
     return next((needs for known in found if (needs := get(known).needs)), "")
 
 
 def _find(name: str, loss: Loss | None) -> Metric:
     """Return the metric, or the mean of the loss, with this name."""
-    if name in registry or name.lower() in registry:
-        return _adapt(registry.find(name)(), loss)
-    if name in known_losses or name.lower() in known_losses:
+    if name in REGISTRY or name.lower() in REGISTRY:
+        return _adapt(REGISTRY.find(name)(), loss)
+    if name in LOSSES or name.lower() in LOSSES:
         return LossMetric(losses.get(name), name)
-    raise unknown("metric", name, {*registry, *known_losses})
+    raise unknown("metric", name, {*REGISTRY, *LOSSES})
 
 
 def _adapt(metric: Metric, loss: Loss | None) -> Metric:

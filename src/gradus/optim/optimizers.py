@@ -27,6 +27,10 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 
     Raises:
         GradusError: for an unknown name (with the nearest one) or any other type.
+
+    Examples:
+        >>> gr.optimizers.get("adam").learning_rate
+        0.001
     """
     if isinstance(optimizer, Optimizer):
         return optimizer

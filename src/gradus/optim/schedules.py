@@ -341,11 +341,12 @@ class OneCycle(Schedule):
 @REGISTRY.add("reduce_on_plateau", "plateau")
 @pytree
 class ReduceOnPlateau(Schedule):
-    """A constant rate, multiplied by `factor` each time the loss stops improving.
+    """A constant rate, multiplied by `factor` each time the monitored number stops improving.
 
-    The schedule itself is constant. The training program carries the state: it calls `update` with
-    the monitored loss once per epoch, and multiplies the rate by `state["scale"]`. The rules are
-    those of Keras's ReduceLROnPlateau with mode="min".
+    The schedule itself is constant. The training program carries the state: once per epoch
+    (`train/program.py: end_epoch`) it calls `update` with the monitored number, its sign changed if
+    higher is better, and it multiplies the rate by `state["scale"]`. The rules are those of Keras's
+    ReduceLROnPlateau with mode="min".
 
     Args:
         learning_rate: the rate at the start.
@@ -385,7 +386,7 @@ class ReduceOnPlateau(Schedule):
         }
 
     def update(self, state: PlateauState, value: jax.Array) -> PlateauState:
-        """Return the state after one more `value` of the monitored loss."""
+        """Return the state after one more `value`, of which lower is better."""
         cooldown = jnp.maximum(state["cooldown"] - 1, 0)
         improved = value < state["best"] - self.min_delta
         # The observation that ends the cooldown already counts, as in Keras.

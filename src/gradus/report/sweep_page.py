@@ -66,7 +66,7 @@ def write_sweep(
         run={"title": title, "data": data},
         tiles=_tiles(sweep, trials),
         notes=_notes(sweep),
-        count=sum(trial.status != WAITING for trial in sweep.trials),
+        count=sum(trial.ended for trial in sweep.trials),
         header=["trial", *map(style.axis_label, columns), *sweep.hypers, "epochs"],
         leaders=[_row(trial, columns, sweep) for trial in trials[:MAX_LEADERS]],
         sections=_sections(sweep),
@@ -113,7 +113,7 @@ def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[s
 def _notes(sweep: Sweep) -> list[str]:
     """Return warnings and findings, in sentences."""
     notes = []
-    count = len([trial for trial in sweep.trials if trial.status != WAITING])
+    count = len([trial for trial in sweep.trials if trial.ended])
     if sweep.interrupted:
         notes.append(f"The sweep was interrupted after {count} of {len(sweep.trials)} trials.")
     if count >= 10:

@@ -47,7 +47,7 @@ class SweepProgress:
 
     def __init__(self, sweep: SweepStatus, total: int, verbose: bool) -> None:
         self.sweep, self.total, self.verbose = sweep, total, verbose
-        self._ended = sum(trial.status != WAITING for trial in sweep.trials)
+        self._ended = sum(trial.ended for trial in sweep.trials)
         self._restored = self._ended  # trials restored from a storage
         self._started = self._shown = time.perf_counter()
         self._live: Any = None

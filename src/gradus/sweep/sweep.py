@@ -19,7 +19,7 @@ from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
-from gradus.sweep.execution.resume import ResumableRunner
+from gradus.sweep.execution.sweep_runner import SweepRunner
 from gradus.sweep.members.branch_fusion import fusible_choices
 from gradus.sweep.members.cost_model import fusion_pays
 from gradus.sweep.members.data import SweepData
@@ -32,7 +32,7 @@ from gradus.sweep.results.importance import Importance, hyperparameter_importanc
 from gradus.sweep.results.storage import Storage, get_storage
 from gradus.sweep.search import get_search
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial, rank_trials, table_rows
+from gradus.sweep.search.trial import DIVERGED, FAILED, Trial, rank_trials, table_rows
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.strategies.base import Strategy
 from gradus.train import memory
@@ -101,7 +101,7 @@ class Sweep:
         if not isinstance(model, Model):
             raise GradusError(f"Sweep takes a model such as gr.Model(net, …), not {model!r}.")
         self.model, self.search = model, search
-        self.count = None if trials is None else whole_number("trials", trials, 1)
+        self.trial_count = None if trials is None else whole_number("trials", trials, 1)
         self.seeds, self.seed = whole_number("seeds", seeds, 1), whole_number("seed", seed)
         self.cv = None if cv is None else whole_number("cv", cv, 2)
         self.strategy, self.executor = get_strategy(strategy), get_executor(executor)
@@ -110,7 +110,7 @@ class Sweep:
         self.trials: list[Trial] = []
         self.seconds = 0.0
         self.interrupted = False
-        self._runner: ResumableRunner | None = None
+        self._runner: SweepRunner | None = None
         self._progress: SweepProgress | None = None
 
     @with_standard_promotion
@@ -195,12 +195,12 @@ class Sweep:
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,
             "restore_best": restore_best, "probes": probes,
         }  # fmt: skip
-        search = get_search(self.search, self.hypers, self.count, self.seed)
+        search = get_search(self.search, self.hypers, self.trial_count, self.seed)
         builder = MemberBuilder(options)
         factory = MemberFactory(type(self.model), settings, self.hypers, data, builder)
         factory = self._with_fused_choices(factory, search)
         self.trials, self.interrupted = [], False
-        self._runner = ResumableRunner(
+        self._runner = SweepRunner(
             factory, self.seeds, self.executor, self._on_trial_end, self.seed
         )
         try:
@@ -219,7 +219,7 @@ class Sweep:
         names = fusible_choices(factory.settings, factory.hypers)
         members = search.trials * self.seeds * factory.data.fold_count
         fuse = fusion_pays(factory, names, members) if self.fuse is None else self.fuse
-        return dataclasses.replace(factory, fused=names) if fuse else factory
+        return dataclasses.replace(factory, fused_names=names) if fuse else factory
 
     def _open_storage(
         self,
@@ -402,7 +402,7 @@ class Sweep:
     @property
     def fused(self) -> tuple[str, ...]:
         """The choices that programs switch between; see `fuse`."""
-        return self._fitted_runner().factory.fused
+        return self._fitted_runner().factory.fused_names
 
     @property
     def _early_stopping(self) -> EarlyStopping:
@@ -411,7 +411,7 @@ class Sweep:
             raise GradusError("No trial of this sweep could be built.")
         return early_stopping
 
-    def _fitted_runner(self) -> ResumableRunner:
+    def _fitted_runner(self) -> SweepRunner:
         if self._runner is None:
             raise GradusError("This sweep has not run yet: call fit(x, y).")
         return self._runner
@@ -425,7 +425,7 @@ class Sweep:
         if trial.status == FAILED:
             return
         held = self._fitted_runner().members
-        ended = [other for other in self.trials if other.number in held and other.status != WAITING]
+        ended = [other for other in self.trials if other.number in held and other.ended]
         for other in rank_trials(ended, self.mode)[self._max_kept(trial) :]:
             held.pop(other.number)
 

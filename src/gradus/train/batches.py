@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
@@ -14,6 +16,8 @@ from gradus.train.devices import shard_batch
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree, Shaped
+
+VALIDATION_BATCH = 1024
 
 
 class Samples(NamedTuple):
@@ -90,3 +94,12 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
         x, y, weight = jax.tree.map(take, samples)
     batch = Batch(x, y, present if weight is None else present * weight, present)
     return shard_batch(batch, source.mesh)
+
+
+def validation_source(samples: Samples, rows: Shaped[np.ndarray, "held"] | None) -> BatchSource:
+    """Return the validation batches, the last of them padded."""
+    count = len(rows) if rows is not None else len(jax.tree.leaves(samples.x)[0])
+    numbers = np.arange(count, dtype=np.int32) if rows is None else rows.astype(np.int32)
+    batch = min(VALIDATION_BATCH, count)
+    steps = math.ceil(count / batch)
+    return BatchSource(samples, np.resize(numbers, (steps, batch)), np.int32(count))

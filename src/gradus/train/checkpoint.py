@@ -22,8 +22,8 @@ from gradus.errors import SavedError
 from gradus.fingerprint import digest, fingerprint
 from gradus.records import as_plain
 from gradus.train.history import History
-from gradus.train.loop import FitConfig
 from gradus.train.state import TrainState
+from gradus.train.training_program import FitConfig
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
@@ -86,7 +86,7 @@ class CheckpointWriter:
         self._last = train_state, history
         if time.monotonic() - self._written >= self.every:
             try:
-                self.close()
+                self._write_last()
             except SavedError as error:
                 self._error = error
         return self._error is not None
@@ -99,6 +99,9 @@ class CheckpointWriter:
         """
         if self._error is not None:
             raise self._error
+        self._write_last()
+
+    def _write_last(self) -> None:
         if self._last is not None:
             write_checkpoint(self.folder, *self._last, self.fingerprint)
             self._written, self._last = time.monotonic(), None

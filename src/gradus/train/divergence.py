@@ -22,11 +22,11 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import fresh, recorded, with_weights
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
-from gradus.train import loop
 from gradus.train.batches import Batch, BatchSource, Samples, gather_batch
 from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, TrainState, without_weights
 from gradus.train.task import Accumulators, Task
+from gradus.train.training_program import FitConfig, draw_sample_order, program_shape
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
@@ -57,7 +57,7 @@ def locate_divergence(
     task: Task,
     samples: Samples,
     rows: Int[np.ndarray, "train"] | None,
-    config: loop.FitConfig,
+    config: FitConfig,
 ) -> str:
     """Return in plain words where the epoch after `train_state` diverged, and what to try.
 
@@ -72,19 +72,19 @@ def locate_divergence(
     """
     samples = jax.device_put(samples)
     count = len(rows) if rows is not None else len(jax.tree.leaves(samples.x)[0])
-    shape = dataclasses.replace(loop.program_shape(count, config, False), max_epochs=1)
+    shape = dataclasses.replace(program_shape(count, config, False), max_epochs=1)
     epoch, steps = int(train_state.epoch), shape.steps_per_epoch
     order = None
     if config.batch_size is not None:
         rows = np.arange(count) if rows is None else rows
-        order = loop.draw_sample_order(rows, shape, config, epoch, 1)
+        order = draw_sample_order(rows, shape, config, epoch, 1)
     source = BatchSource(samples, order, np.int32(count))
     batch_of = functools.partial(gather_batch, source, jnp.int32(0))
     key = jax.random.fold_in(prng.make_key(config.seed), epoch)
     net, optimizer, task = canonicalize((without_weights(net), optimizer, task))
     plateau_state = train_state.plateau_state
-    rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, rate_scale)
+    learning_rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
+    step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
     index, step_state = _first_diverging_step(step, task, train_state, steps)
     epoch_words = f"Training diverged in epoch {epoch + 1}"
     if index == steps:
@@ -95,7 +95,7 @@ def locate_divergence(
     step_key = jax.random.fold_in(key, index)
     magnitudes = _step_magnitudes(net, task, batch_of(jnp.int32(index)), step_key, step_state)
     params, _, opt_states = step_state
-    rate = float(optimizer.rate(opt_states[0]["step"]) * rate_scale)
+    rate = float(optimizer.rate(opt_states[0]["step"]) * learning_rate_scale)
     largest_weight = float(_largest(params))
     cause, remedy = _explain(magnitudes, dict(named_layers(net)), largest_weight, rate)
     return f"{epoch_words}, step {index + 1} of {steps}, {cause}. {remedy}"

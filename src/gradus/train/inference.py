@@ -15,8 +15,8 @@ from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
+from gradus.program_cache import cached_program
 from gradus.train.batches import Batch
-from gradus.train.program_cache import cached_program
 from gradus.train.task import Accumulators, Task, is_head
 
 if TYPE_CHECKING:

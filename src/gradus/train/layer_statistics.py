@@ -47,7 +47,7 @@ def layer_statistics(
     task: Task,
     batch: Batch,
     key: Key[Array, ""],
-    rate_scale: Float[Any, ""],
+    learning_rate_scale: Float[Any, ""],
     step_state: StepState,
 ) -> Float[Array, "statistics"]:
     """Return statistics of the network on one batch, without training it.
@@ -62,7 +62,7 @@ def layer_statistics(
         All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
     """
     (moved, _, _), _, trace = update_weights(
-        net, optimizer, task, batch, key, rate_scale, step_state, recording=True
+        net, optimizer, task, batch, key, learning_rate_scale, step_state, recording=True
     )
     layers, params = dict(named_layers(net)), step_state[0]
     statistics = [

@@ -25,11 +25,11 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
+from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
-from gradus.train.program_cache import cached_program
 from gradus.train.state import Params, StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
@@ -144,8 +144,8 @@ def train_epoch(
     """
     key = jax.random.fold_in(key, epoch)
     plateau_state = train_state.plateau_state
-    rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, rate_scale)
+    learning_rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
+    step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
     zeros = _zero_accumulators(net, train_state, task, batch_of)
 
     def add_step(
@@ -161,7 +161,9 @@ def train_epoch(
     ) -> tuple[Float[Array, ""], Float[Array, "statistics"]]:
         batch, step_key = batch_of(index), jax.random.fold_in(key, index)
         loss = task.compute(accumulators)["loss"]
-        return loss, layer_statistics(net, optimizer, task, batch, step_key, rate_scale, step_state)
+        return loss, layer_statistics(
+            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
+        )
 
     def run_segment(
         index: Int[Any, ""],
@@ -204,7 +206,7 @@ def train_epoch(
         opt_states=opt_states,
     )
     logs = task.compute(total)
-    logs["learning_rate"] = optimizer.rate(opt_states[0]["step"] - 1) * rate_scale
+    logs["learning_rate"] = optimizer.rate(opt_states[0]["step"] - 1) * learning_rate_scale
     if shape.statistics_every:
         logs["probed_loss"], logs["probes"] = statistics
     return trained, logs
@@ -216,7 +218,7 @@ def train_step(
     task: Task,
     batch_of: Callable[[Int[Any, ""]], Batch],
     key: Key[Array, ""],
-    rate_scale: Float[Any, ""],
+    learning_rate_scale: Float[Any, ""],
     index: Int[Any, ""],
     step_state: StepState,
 ) -> tuple[StepState, Accumulators]:
@@ -228,7 +230,7 @@ def train_step(
         task: what is learned.
         batch_of: returns the batch of a step.
         key: of everything random in the epoch.
-        rate_scale: what the learning rate is multiplied by.
+        learning_rate_scale: what the learning rate is multiplied by.
         index: the number of the step in the epoch.
         step_state: trained weights, other weights, and the optimizer state of each update.
 
@@ -237,7 +239,7 @@ def train_step(
     """
     batch, key = batch_of(index), jax.random.fold_in(key, index)
     step_state, accumulators, _ = update_weights(
-        net, optimizer, task, batch, key, rate_scale, step_state
+        net, optimizer, task, batch, key, learning_rate_scale, step_state
     )
     return step_state, accumulators
 
@@ -266,7 +268,10 @@ def end_epoch(
     optimizer: Optimizer,
     early_stopping: EarlyStopping,
 ) -> TrainState:
-    """Return the state after an epoch, with early stopping applied; `before` if it diverged."""
+    """Return the state after an epoch: early stopping, best weights, and plateau of the rate.
+
+    If the epoch diverged, that is `before`, marked as diverged.
+    """
     monitored = logs[early_stopping.monitor]
     finite = jnp.isfinite(logs["loss"])
     for weight in after.params.values():

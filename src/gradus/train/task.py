@@ -16,7 +16,7 @@ from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import added_losses, forward
 from gradus.nn.pytree import pytree
-from gradus.objectives.loss import Loss
+from gradus.objectives.loss import FUSED_HEADS, Loss
 from gradus.objectives.metric import Metric
 from gradus.train.batches import Batch
 
@@ -232,7 +232,7 @@ def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
 
 def takes_logits(loss: Loss, activation: str) -> bool:
     """Return whether the loss is computed from the logits of a head with this activation."""
-    return activation in _FUSED.get(loss.link, ())
+    return activation in FUSED_HEADS.get(loss.link, ())
 
 
 def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
@@ -280,10 +280,6 @@ def apply_constraints(
     return changed
 
 
-_FUSED: dict[str | None, tuple[str, ...]] = {
-    "softmax": ("softmax", "log_softmax", "linear"),
-    "sigmoid": ("sigmoid", "linear"),
-}
 _LINKS: dict[str | None, Callable[..., jax.Array]] = {"softmax": softmax, "sigmoid": sigmoid}
 _ENDS = {
     "softmax": softmax,

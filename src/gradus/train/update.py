@@ -35,7 +35,7 @@ def update_weights(
     task: Task,
     batch: Batch,
     key: Key[Array, ""],
-    rate_scale: Float[Any, ""],
+    learning_rate_scale: Float[Any, ""],
     step_state: StepState,
     recording: bool = False,
 ) -> tuple[StepState, Accumulators, StepTrace]:
@@ -47,7 +47,7 @@ def update_weights(
         task: what is learned.
         batch: the samples.
         key: of everything random in it.
-        rate_scale: what the learning rate is multiplied by.
+        learning_rate_scale: what the learning rate is multiplied by.
         step_state: trained weights, other weights, and the optimizer state of each update.
         recording: whether the outputs of the layers are kept.
 
@@ -63,7 +63,15 @@ def update_weights(
         update_key = jax.random.fold_in(key, index) if index else key
         update_state = params, model_state, opt_states[index]
         (params, model_state, opt_state), update_accumulators, trace = _update_layer(
-            net, optimizer, subtask, path, batch, update_key, rate_scale, update_state, recording
+            net,
+            optimizer,
+            subtask,
+            path,
+            batch,
+            update_key,
+            learning_rate_scale,
+            update_state,
+            recording,
         )
         new_opt_states.append(opt_state)
         accumulators.append(update_accumulators)
@@ -80,7 +88,7 @@ def _update_layer(
     path: str,
     batch: Batch,
     key: Key[Array, ""],
-    rate_scale: Float[Any, ""],
+    learning_rate_scale: Float[Any, ""],
     update_state: tuple[Params, Params, OptState],
     recording: bool,
 ) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
@@ -102,7 +110,7 @@ def _update_layer(
         gradients,
         opt_state,
         layer_params,
-        learning_rate_scale=rate_scale,
+        learning_rate_scale=learning_rate_scale,
         value=loss,
         value_fn=lambda layer_params: loss_of(layer_params)[0],
     )

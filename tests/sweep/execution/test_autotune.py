@@ -13,7 +13,7 @@ from gradus.errors import GradusError
 from gradus.hyperparameters import resolve
 from gradus.sweep.execution import autotune, local, ray_task
 from gradus.sweep.execution.local import Local
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.sweep.members import cost_model
 
@@ -39,7 +39,7 @@ def swept(trials=4, executor=None, **options):
 
 def population(rate=None, **options):
     sweep = gr.Sweep(model(rate=rate), 1).fit(X, Y, **(OPTIONS | {"epochs": 1} | options))
-    made = Population(sweep._runner.factory.make_member(0, sweep.trials[0].values))
+    made = PopulationProgram(sweep._runner.factory.make_member(0, sweep.trials[0].values))
     made.compile()
     return made
 
@@ -69,13 +69,13 @@ def measured(monkeypatch):
 @pytest.fixture
 def used(monkeypatch):
     """The widths that members are trained with."""
-    found, advance = set(), Population.train
+    found, advance = set(), PopulationProgram.train
 
     def noted(population, members, until=None, canceled=None):
         found.add(population.parallelism.width)
         advance(population, members, until, canceled)
 
-    monkeypatch.setattr(Population, "train", noted)
+    monkeypatch.setattr(PopulationProgram, "train", noted)
     return found
 
 
@@ -250,7 +250,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     monkeypatch.setattr(autotune, "clock", lambda: next(ticks))
     # Each call takes a quarter of a second by this clock, for any number of members and epochs.
     assert autotune._throughput(made, 1, steps=5) == 4
-    assert autotune._throughput(Population(made.first, Parallelism(3)), 1, steps=5) == 12
+    assert autotune._throughput(PopulationProgram(made.first, Parallelism(3)), 1, steps=5) == 12
     monkeypatch.setattr(autotune, "MEASURE_SECONDS", 6.0)  # two seconds each: 8 epochs a call
     assert autotune._throughput(made, 1, steps=5) == 8 / 0.25
     assert autotune.measure_parallelism(made, 1, free_bytes=1 << 60) == Parallelism(3)
@@ -306,7 +306,9 @@ def test_which_sweeps_are_long(monkeypatch):
         asked.append(population.first.config.epochs)
 
     monkeypatch.setattr(autotune, "measure_parallelism", measure)
-    monkeypatch.setattr(Population, "step_seconds", 0.4)  # two seconds for an epoch of a member
+    monkeypatch.setattr(
+        PopulationProgram, "step_seconds", 0.4
+    )  # two seconds for an epoch of a member
     monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 40.0)
     swept(13)  # 13 trials of 3 epochs on 2 threads are 39 s
     assert not asked

@@ -16,7 +16,7 @@ from gradus.errors import GradusError
 from gradus.models.training_data import make_training_data
 from gradus.sweep.execution import autotune
 from gradus.sweep.execution.local import Local
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism, population_mesh
 from gradus.sweep.members.fold import Fold
 
@@ -68,7 +68,7 @@ def main():
     autotune.MEASURE_SECONDS = 0.02
     source = swept("full", trials=1)._runner.factory
     values = {name: hyper.space.value_at(0.5) for name, hyper in source.hypers.items()}
-    population = Population(source.make_member(0, values))
+    population = PopulationProgram(source.make_member(0, values))
     population.compile()
     tried = []
     rate = autotune._throughput
@@ -77,7 +77,7 @@ def main():
     autotune.save_cached("of a program", best)
     assert autotune.load_cached("of a program") == best
     said["measured"] = [len(tried), min(tried), best.devices]
-    tight = Population(source.make_member(0, values), Parallelism(4, 2))
+    tight = PopulationProgram(source.make_member(0, values), Parallelism(4, 2))
     tight.compile()
     tight.fit_memory(tight.bytes_per_call // 2)
     assert tight.parallelism.devices == 2

@@ -14,7 +14,7 @@ from gradus.sweep.execution import ray_task
 from gradus.sweep.execution.execution_round import CHUNKS_AHEAD
 from gradus.sweep.execution.local import Local
 from gradus.sweep.execution.memory_budget import MemoryBudget
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.train import memory
 
@@ -113,16 +113,16 @@ def test_a_member_too_large_for_another_machine_fails_alone_there(free):
 
 @pytest.mark.slow
 def test_the_chunk_is_made_to_fit(free, monkeypatch):
-    widths, advance = [], Population.train
+    widths, advance = [], PopulationProgram.train
 
     def noted(population, members, until=None, canceled=None):
         widths.append((population.parallelism.width, len(members)))
         advance(population, members, until, canceled)
 
-    monkeypatch.setattr(Population, "train", noted)
+    monkeypatch.setattr(PopulationProgram, "train", noted)
     wide = gr.Sweep(model(), 12, executor=Local(2, width=12)).fit(X, Y, **OPTIONS)
     assert widths == [(12, 12)]
-    population = Population(next(members_of(wide, 1)), Parallelism(12))
+    population = PopulationProgram(next(members_of(wide, 1)), Parallelism(12))
     population.compile()
     widths.clear()
     free(population.bytes_per_call)  # for two threads
@@ -156,7 +156,7 @@ def test_members_are_not_built_far_ahead(free):
     most, done = most_lying(Local(2, chunk=3), members_of(sweep, 40))
     assert done == 40
     assert most <= CHUNKS_AHEAD * 2 * 3
-    population = Population(next(members_of(sweep, 1)))
+    population = PopulationProgram(next(members_of(sweep, 1)))
     population.compile()
     free(2 * population.bytes_per_call)
     tight, done = most_lying(Local(2, chunk=3), members_of(sweep, 40))
@@ -174,13 +174,13 @@ def test_members_that_train_for_long_are_returned_one_by_one(monkeypatch):
         return [len(chunk) for chunk in executor.run(members_of(sweep, 9))]
 
     assert max(sizes()) == 4
-    monkeypatch.setattr(Population, "step_seconds", 1.0)
+    monkeypatch.setattr(PopulationProgram, "step_seconds", 1.0)
     assert sizes() == [1] * 9
 
 
 def test_few_members_are_spread_over_all_threads(monkeypatch):
     sweep = gr.Sweep(model(), 1).fit(X, Y, **OPTIONS)
-    threads, advance = set(), Population.train
+    threads, advance = set(), PopulationProgram.train
     both = threading.Barrier(2, timeout=20)
 
     def noted(population, members, until=None, canceled=None):
@@ -189,7 +189,7 @@ def test_few_members_are_spread_over_all_threads(monkeypatch):
             both.wait()
         advance(population, members, until, canceled)
 
-    monkeypatch.setattr(Population, "train", noted)
+    monkeypatch.setattr(PopulationProgram, "train", noted)
     assert most_lying(Local(2, width=1), members_of(sweep, 2))[1] == 2
     assert len(threads) == 2
 

@@ -197,7 +197,7 @@ def test_another_machine_fuses_the_same_choices():
     requests = [ray_task.MemberRequest.create(member) for member in members]
     payload = ray_task.SweepPayload.create(source)
     found = ray_task.train_members(payload, requests, None, workers=1, width=1)
-    assert ray_task._factory(payload).fused == sweep.fused
+    assert ray_task._factory(payload).fused_names == sweep.fused
     for trial, (_, history) in zip(sweep.trials, found, strict=True):
         np.testing.assert_array_equal(
             history["loss"], sweep._runner.trained_members(trial)[0].model.history["loss"]

@@ -29,9 +29,9 @@ import numpy as np
 from gradus import cache
 from gradus.errors import SavedError
 from gradus.records import as_record, read_json
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism
-from gradus.train.loop import TrainingProgram
+from gradus.train.training_program import TrainingProgram
 
 MIN_TRAINING_SECONDS = 60.0  # of expected training, below which measuring does not pay
 MEASURE_SECONDS = 0.5  # of measurement for each configuration
@@ -56,7 +56,7 @@ def widths() -> tuple[int, ...]:
 
 
 def measure_parallelism(
-    population: Population, workers: int, free_bytes: int
+    population: PopulationProgram, workers: int, free_bytes: int
 ) -> Parallelism | None:
     """Return the fastest configuration; None if the members diverge or have finished.
 
@@ -150,7 +150,7 @@ def _path(key: str) -> Path:
     return cache.cache_dir("ways") / f"{key}.json"
 
 
-def _throughput(population: Population, workers: int, steps: int) -> float:
+def _throughput(population: PopulationProgram, workers: int, steps: int) -> float:
     """Return the short member epochs per second of all threads; NaN if training stopped early."""
     training, train_state = population.training_of([population.first])
     training = _shortened(training, steps)
@@ -183,7 +183,7 @@ def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     shape = dataclasses.replace(
         shape, steps_per_epoch=steps, steps_per_segment=min(shape.steps_per_segment, steps)
     )
-    *others, stopping = training.settings
+    *others, stopping = training.components
     unbounded = dataclasses.replace(
         stopping,
         patience=np.full_like(stopping.patience, np.inf),
@@ -202,7 +202,7 @@ def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     return dataclasses.replace(
         training,
         shape=shape,
-        settings=(*others, unbounded),
+        components=(*others, unbounded),
         validation=validation,
         sample_order=order,
     )

@@ -16,7 +16,7 @@ from typing import Any
 from gradus.errors import TooLargeError
 from gradus.sweep.execution import autotune
 from gradus.sweep.execution.memory_budget import MemoryBudget
-from gradus.sweep.execution.population import Population, ProgramStats
+from gradus.sweep.execution.population_program import PopulationProgram, ProgramStats
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.sweep.members.member import Member
 from gradus.train import memory
@@ -55,7 +55,7 @@ class ProgramGroup:
         compiled: done once the program is compiled.
     """
 
-    population: Population
+    population: PopulationProgram
     built: int = 0
     waiting: list[Member] = dataclasses.field(default_factory=list)
     compiling: bool = False
@@ -116,7 +116,7 @@ class ExecutionRound:
         key = member.program_key
         if key not in self.groups:
             parallelism = self.config.parallelism or autotune.default_parallelism()
-            self.groups[key] = ProgramGroup(Population(member, parallelism))
+            self.groups[key] = ProgramGroup(PopulationProgram(member, parallelism))
         group = self.groups[key]
         group.waiting.append(member)
         group.built += 1
@@ -185,12 +185,12 @@ class ExecutionRound:
         population, workers = group.population, self.config.workers
         with self.budget.working(0):
             population.note_varying(list(group.waiting))
-            program = population.compile()
+            lowered = population.compile()
         memory.check_program(
             population.bytes_per_call // population.parallelism.members, self.budget.size
         )
         if self.config.parallelism is None:
-            population.set_parallelism(self._choose_parallelism(group, program.as_text()))
+            population.set_parallelism(self._choose_parallelism(group, lowered.as_text()))
         population.fit_memory(self.budget.size // workers)
         memory.check_program(population.bytes_per_call, self.budget.size)
         self.config.program_stats[population.first.program_key] = population.stats
@@ -220,7 +220,7 @@ class ExecutionRound:
         epochs = max(1, last - int(first.train_state.epoch))
         return epochs * group.population.step_seconds * first.training.shape.steps_per_epoch
 
-    def _train(self, population: Population, members: list[Member]) -> list[Member]:
+    def _train(self, population: PopulationProgram, members: list[Member]) -> list[Member]:
         count = population.parallelism.members
         for start in range(0, len(members), count):
             with self.budget.working(population.bytes_per_call):

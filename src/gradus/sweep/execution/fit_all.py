@@ -8,7 +8,7 @@ from typing import Any
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.training_data import make_training_data
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism, structure_error
 from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
@@ -64,6 +64,6 @@ def fit_all(
     members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
     if len({member.structure_key for member in members}) != 1:
         raise structure_error()
-    population = Population(members[0], Parallelism(len(members)))
+    population = PopulationProgram(members[0], Parallelism(len(members)))
     population.train(members)
     return [member.finish() for member in members]

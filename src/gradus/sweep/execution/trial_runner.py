@@ -15,7 +15,7 @@ from gradus.space import Value
 from gradus.sweep.execution.executor import Executor, MemberStream
 from gradus.sweep.members.factory import MemberBuilder, MemberFactory
 from gradus.sweep.members.member import Member
-from gradus.sweep.search.trial import FAILED, FINISHED, STOPPED, WAITING, Trial
+from gradus.sweep.search.trial import FAILED, FINISHED, STOPPED, Trial
 from gradus.train.early_stopping import EarlyStopping
 
 
@@ -72,7 +72,7 @@ class TrialRunner:
 
     def current_score(self, trial: Trial) -> float:
         """Return what the trial's score would be if it ended now; NaN if it diverged."""
-        if trial.status != WAITING:
+        if trial.ended:
             return trial.score
         return float(np.mean([_monitored_value(member) for member in self.members[trial.number]]))
 
@@ -95,9 +95,9 @@ class TrialRunner:
         """End the trials that reached their last epoch; return all that have ended."""
         trials = list(trials)
         for trial in trials:
-            if trial.status == WAITING and trial.number in self.members:
+            if not trial.ended and trial.number in self.members:
                 self._end_if_done(trial)
-        return [trial for trial in trials if trial.status != WAITING]
+        return [trial for trial in trials if trial.ended]
 
     def continue_from(self, trial: Trial, other: Trial, values: Mapping[str, Value]) -> None:
         """Continue a trial from another one's train state and history, with its own values.

@@ -16,8 +16,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from gradus.errors import GradusError
+from gradus.program_cache import cached_program
 from gradus.train.program import ProgramShape, run_epochs
-from gradus.train.program_cache import cached_program
 
 AXIS = "members"
 
@@ -98,17 +98,17 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
 
     Args:
         parallelism: how many members are vectorized and over how many devices.
-        varying: which leaves of settings and key have a population axis; all leaves of the train
+        varying: which leaves of components and key have a population axis; all leaves of the train
             state have one.
     """
 
     def program(train_state: Any, *arguments: Any, shape: ProgramShape) -> Any:
-        *settings, train, validation, epochs, first, key = arguments
-        leaves, tree = jax.tree.flatten((settings, key))
+        *components, train, validation, epochs, first, key = arguments
+        leaves, tree = jax.tree.flatten((components, key))
 
         def train_member(train_state: Any, leaves: Any, shared: Any) -> Any:
-            settings, key = jax.tree.unflatten(tree, leaves)
-            return run_epochs(train_state, *settings, *shared, key, shape=shape)
+            components, key = jax.tree.unflatten(tree, leaves)
+            return run_epochs(train_state, *components, *shared, key, shape=shape)
 
         def train_unmapped(train_state: Any, leaves: Any, shared: Any) -> Any:
             leaves = [leaf[0] if vary else leaf for leaf, vary in zip(leaves, varying, strict=True)]

@@ -3,8 +3,8 @@
 Compiling costs as much as a minute of small steps, and three activations times three optimizers
 would be nine programs. Fused, they are one program, in which a number of each member selects the
 branch (`nn/activation_switch.py`, `optim/optimizer_switch.py`). The member's model does not change:
-its settings and train state are converted to a form with switches before a call of the program, and
-the state is converted back afterward.
+its components and train state are converted to a form with switches before a call of the program,
+and the state is converted back afterward.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from gradus.train.task import Task
 
 
 class FusedForm(NamedTuple):
-    """A member's settings with switches.
+    """A member's components with switches.
 
     Attributes:
-        settings: network without weights, optimizer, task, and early stopping.
+        components: network without weights, optimizer, task, and early stopping.
         zero_states: an optimizer state of zeros for every option; None if the optimizer is fixed.
         which: the index of the member's optimizer among the options.
     """
 
-    settings: tuple[Any, ...]
+    components: tuple[Any, ...]
     zero_states: Any
     which: int
 
@@ -101,22 +101,22 @@ class BranchFusion:
 
     def fuse(
         self,
-        settings: tuple[Any, ...],
+        components: tuple[Any, ...],
         model: Model,
         values: Mapping[str, Value],
         params: Params,
         task: Task,
     ) -> FusedForm:
-        """Return a member's settings with switches.
+        """Return a member's components with switches.
 
         Args:
-            settings: network without weights, optimizer, task, and early stopping.
+            components: network without weights, optimizer, task, and early stopping.
             model: the member's built model.
             values: the number drawn for each active hyperparameter.
             params: the trained weights by path.
             task: what is learned.
         """
-        net, optimizer, *others = settings
+        net, optimizer, *others = components
         structure = jax.tree.structure(net)
         if structure not in self._nets:
             self._nets[structure] = self._switched_net(net, model, values)

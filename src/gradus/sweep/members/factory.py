@@ -25,8 +25,8 @@ from gradus.sweep.members.data import SweepData
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.members.member import Member
 from gradus.train import memory
-from gradus.train.loop import FitConfig
 from gradus.train.task import Supervised, Task
+from gradus.train.training_program import FitConfig
 
 # The arguments of `fit` that may be spaces and do not change the samples.
 SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
@@ -133,7 +133,7 @@ class MemberFactory:
         hypers: the hyperparameters in them.
         data: the samples.
         builder: builds the members.
-        fused: the names of the choices that one program switches between.
+        fused_names: the names of the choices that one program switches between.
     """
 
     model_class: type[Model]
@@ -141,7 +141,7 @@ class MemberFactory:
     hypers: Mapping[str, Hyperparameter]
     data: SweepData
     builder: MemberBuilder
-    fused: tuple[str, ...] = ()
+    fused_names: tuple[str, ...] = ()
 
     def __reduce__(self) -> Any:
         """Pickle the fields only, not the cached `fusion`."""
@@ -150,14 +150,14 @@ class MemberFactory:
     @functools.cached_property
     def fusion(self) -> BranchFusion | None:
         """Fuses members of several structures into one program; None without fused choices."""
-        if not self.fused:
+        if not self.fused_names:
             return None
 
         def make_model(values: Mapping[str, Value], overrides: Mapping[str, Any]) -> Model:
             return self.make_model(values, overrides=overrides)[0]
 
         return BranchFusion(
-            self.settings, self.hypers, self.fused, make_model, self.builder.abstract_init
+            self.settings, self.hypers, self.fused_names, make_model, self.builder.abstract_init
         )
 
     def make_member(

@@ -9,8 +9,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from gradus.models.training_data import TrainingData
-from gradus.train import loop
-from gradus.train.batches import BatchSource, Samples
+from gradus.train.batches import BatchSource, Samples, validation_source
+from gradus.train.devices import DeviceArrays, put_on_device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Fold:
     samples: Samples
     validation: BatchSource | None
     number: int = 0
-    replicas: dict[Mesh, loop.DeviceArrays] = dataclasses.field(default_factory=dict)
+    replicas: dict[Mesh, DeviceArrays] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def create(cls, data: TrainingData, number: int = 0) -> Fold:
         """Return a fold whose samples are put on the device."""
-        samples, validation = loop.put_on_device((data.samples, data.validation_source()))
+        samples, validation = put_on_device((data.samples, data.validation_source()))
         return cls(data, samples, validation, number)
 
     def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
@@ -43,13 +43,13 @@ class Fold:
         samples = self.samples
         if data.sample_weight is not None:
             samples = samples._replace(weight=data.sample_weight)
-        validation = jax.device_put(loop.validation_source(samples, held))
+        validation = jax.device_put(validation_source(samples, held))
         return Fold(data, self.samples, validation, number, self.replicas)
 
     def on_devices(self, mesh: Mesh) -> tuple[Samples, BatchSource | None]:
         """Return samples and validation batches replicated on several devices, copied once."""
         copied = self.replicas.setdefault(mesh, {})
-        both: tuple[Samples, BatchSource | None] = loop.put_on_device(
+        both: tuple[Samples, BatchSource | None] = put_on_device(
             (self.samples, self.validation), mesh, copied
         )
         return both

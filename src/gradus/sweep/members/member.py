@@ -16,9 +16,9 @@ from gradus.space import Value
 from gradus.sweep.members.branch_fusion import BranchFusion, FusedForm
 from gradus.sweep.members.fold import Fold
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.loop import FitConfig, TrainingProgram
 from gradus.train.state import TrainState
 from gradus.train.task import Task
+from gradus.train.training_program import FitConfig, TrainingProgram
 
 
 @dataclasses.dataclass
@@ -70,36 +70,38 @@ class Member:
         )
 
     @functools.cached_property
-    def fused(self) -> FusedForm | None:
-        """Its settings with switches; None without fusion."""
+    def fused_form(self) -> FusedForm | None:
+        """Its components with switches; None without fusion."""
         if self.fusion is None or self.values is None:
             return None
         return self.fusion.fuse(
-            self.training.settings, self.model, self.values, self.train_state.params, self.task
+            self.training.components, self.model, self.values, self.train_state.params, self.task
         )
 
     @property
-    def program_settings(self) -> tuple[Any, ...]:
-        """The settings that the program takes."""
-        return self.training.settings if self.fused is None else self.fused.settings
+    def program_components(self) -> tuple[Any, ...]:
+        """Network, optimizer, task, and early stopping as the program takes them."""
+        return self.training.components if self.fused_form is None else self.fused_form.components
 
     @property
     def program_state(self) -> TrainState:
         """The train state in the form that the program takes."""
-        return self.train_state if self.fused is None else self.fused.enter(self.train_state)
+        return (
+            self.train_state if self.fused_form is None else self.fused_form.enter(self.train_state)
+        )
 
     @functools.cached_property
     def structure_key(self) -> Hashable:
         """A key that members share if they can continue from each other's weights."""
-        return self._key(self.training.settings, self.train_state)
+        return self._key(self.training.components, self.train_state)
 
     @functools.cached_property
     def program_key(self) -> Hashable:
         """A key that members share if they run the same compiled program."""
-        return self._key(self.program_settings, self.program_state)
+        return self._key(self.program_components, self.program_state)
 
-    def _key(self, settings: Any, train_state: TrainState) -> Hashable:
-        leaves, structure = jax.tree.flatten((settings, train_state))
+    def _key(self, components: Any, train_state: TrainState) -> Hashable:
+        leaves, structure = jax.tree.flatten((components, train_state))
         order = self.config.batch_size, self.config.shuffle_seed, id(self.fold)
         return structure, tuple(map(np.shape, leaves)), self.training.shape, order
 
@@ -113,7 +115,9 @@ class Member:
         """Set the train state and extend the history after a call of the program."""
         done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
         self.model.history.extend(logs, done)
-        self.train_state = train_state if self.fused is None else self.fused.leave(train_state)
+        self.train_state = (
+            train_state if self.fused_form is None else self.fused_form.leave(train_state)
+        )
 
     def finish(self) -> Model:
         """Return the model with its trained weights, the best ones if they were kept."""

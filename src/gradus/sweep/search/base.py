@@ -16,9 +16,9 @@ BATCH = 16  # trials that a learning search proposes at a time, which train side
 class Search(abc.ABC):
     """Chooses the values of trials.
 
-    The values of a trial depend only on the seed and on the results told before. So a resumed sweep
-    asks for the trials of the first one again, or tells their stored results without asking, and
-    may ask for trials whose results it never tells.
+    The values of a trial depend only on the seed, on the results told before, and on the first
+    number of its batch. So a resumed sweep asks for the same batches again, or tells their stored
+    results without asking, and may ask for trials whose results it never tells.
 
     Args:
         hypers: the hyperparameters.
@@ -26,7 +26,8 @@ class Search(abc.ABC):
         seed: the seed of random values.
 
     Attributes:
-        batch: trials proposed before any result is told; None for all.
+        batch: trials proposed before any result is told; None for all. A search that learns sets
+            it, as otherwise it is told nothing before its last trial.
         default_trials: the number of trials unless the user gives one.
     """
 
@@ -40,7 +41,8 @@ class Search(abc.ABC):
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
         """Return the values of `count` trials, the first of them number `first`.
 
-        It may be called for the same trials again, with another count, and gives the same values.
+        It may be called with the same first number again, and another count: the values are then
+        the same as far as both reach. It may be called out of order, too.
         """
 
     def tell(self, trials: Sequence[Trial], mode: str) -> None:  # noqa: B027 - most ignore it

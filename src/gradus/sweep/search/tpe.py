@@ -1,6 +1,7 @@
 """TPE search by Optuna: tree-structured Parzen estimators.
 
-Values depend only on the seed and the trials told so far, so a resumed sweep asks for the same.
+Values depend only on the seed, the trials told so far, and the first number of the batch, so a
+resumed sweep asks for the same.
 """
 
 from __future__ import annotations

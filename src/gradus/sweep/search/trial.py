@@ -48,6 +48,11 @@ class Trial:
     error: str = ""
     lineage: list[tuple[int, dict[str, Value]]] = dataclasses.field(default_factory=list)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has its results; not while it waits or trains."""
+        return self.status != WAITING
+
     def settings(self, hypers: Mapping[str, Hyperparameter]) -> dict[str, Any]:
         """Return the value of each hyperparameter as a label; None where it is inactive."""
         return {

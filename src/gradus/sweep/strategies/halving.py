@@ -8,7 +8,7 @@ from gradus.checks import whole_number
 from gradus.errors import GradusError
 from gradus.rng import host_rng
 from gradus.sweep.execution.trial_runner import TrialRunner
-from gradus.sweep.search.trial import WAITING, Trial
+from gradus.sweep.search.trial import Trial
 from gradus.sweep.strategies.base import Strategy, rank_by_score
 
 # Earlier rungs selected worse: measured on digits, random trials of an MLP over 27 epochs.
@@ -125,8 +125,8 @@ def halve(runner: TrialRunner, trials: Sequence[Trial], factor: float, start: fl
 def _survivors(runner: TrialRunner, trials: Sequence[Trial], count: int) -> list[Trial]:
     """Return the best trials that can continue; stop the others."""
     ordered = rank_by_score(runner, trials)
-    runner.stop_trials(trial for trial in ordered[count:] if trial.status == WAITING)
-    return [trial for trial in ordered[:count] if trial.status == WAITING]
+    runner.stop_trials(trial for trial in ordered[count:] if not trial.ended)
+    return [trial for trial in ordered[:count] if not trial.ended]
 
 
 def _floor_log(factor: float, number: float) -> int:

@@ -14,7 +14,7 @@ from gradus.rng import host_rng
 from gradus.space import Choice, Range, Space, Value
 from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.members.factory import SWEPT_FIT_ARGUMENTS
-from gradus.sweep.search.trial import WAITING, Trial
+from gradus.sweep.search.trial import Trial
 from gradus.sweep.strategies.base import Strategy, rank_by_score
 
 QUARTER = 4
@@ -65,7 +65,7 @@ class PopulationBased(Strategy):
         while running:
             epoch += self.every
             runner.train_until(running, epoch)
-            running = [trial for trial in running if trial.status == WAITING]
+            running = [trial for trial in running if not trial.ended]
             for group in _group_by_structure(runner, running):
                 _exploit(runner, group, epoch, perturbable)
 

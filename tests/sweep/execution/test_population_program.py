@@ -7,10 +7,10 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.models.training_data import make_training_data
-from gradus.sweep.execution import population
+from gradus.sweep.execution import population_program
 from gradus.sweep.execution.fit_all import fit_all
 from gradus.sweep.execution.local import Local
-from gradus.sweep.execution.population import Population
+from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism
 from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
@@ -77,10 +77,10 @@ def test_members_ahead_wait_for_members_behind():
     settings = [(0, 0.01, 0.1), (1, 0.02, 0.1), (2, 0.03, 0.1)]
     together, alone = members(settings), members(settings)
     for member in together[1:]:
-        Population(member).train([member], until=2)
-    Population(together[0], Parallelism(3)).train(together)
+        PopulationProgram(member).train([member], until=2)
+    PopulationProgram(together[0], Parallelism(3)).train(together)
     for member, one in zip(together, alone, strict=True):
-        Population(one).train([one])
+        PopulationProgram(one).train([one])
         assert member.done
         found, wanted = member.model.history["loss"], one.model.history["loss"]
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
@@ -88,10 +88,10 @@ def test_members_ahead_wait_for_members_behind():
 
 def test_splitting_training_into_calls_changes_nothing(monkeypatch):
     cut = members([(0, 0.01, 0.1)])
-    Population(cut[0]).train(cut)
-    monkeypatch.setattr(population, "CALL_SECONDS", 0.0)  # an epoch each
+    PopulationProgram(cut[0]).train(cut)
+    monkeypatch.setattr(population_program, "MAX_CALL_SECONDS", 0.0)  # an epoch each
     again = members([(0, 0.01, 0.1)])
-    Population(again[0]).train(again)
+    PopulationProgram(again[0]).train(again)
     for one, other in zip(
         jax.tree.leaves(cut[0].train_state), jax.tree.leaves(again[0].train_state), strict=True
     ):
@@ -99,7 +99,7 @@ def test_splitting_training_into_calls_changes_nothing(monkeypatch):
 
 
 def test_canceled_training_ends_after_its_call(monkeypatch):
-    monkeypatch.setattr(population, "CALL_SECONDS", 0.0)
+    monkeypatch.setattr(population_program, "MAX_CALL_SECONDS", 0.0)
     short, long = members([(0, 0.01, 0.1)], 1) + members([(1, 0.01, 0.1)], 10**6)
     done = Local(2, width=1, chunk=1).run([long, short])
     assert next(done) == [short]
@@ -112,7 +112,7 @@ def test_canceled_training_ends_after_its_call(monkeypatch):
 def test_only_numbers_that_differ_have_a_population_axis():
     """Only rates and dropout differ, two numbers of some twenty; with the seed also the key."""
     three = members([(0, 0.01, 0.1), (0, 0.02, 0.2), (0, 0.03, 0.3)])
-    made = Population(three[0], Parallelism(3))
+    made = PopulationProgram(three[0], Parallelism(3))
     made.train(three)
     varied = made.note_varying(three)
     assert sum(varied) == 2
@@ -132,11 +132,11 @@ def test_a_number_that_differs_later_is_each_members_own():
     """The program is compiled again, and no member trains with another one's number."""
     settings = [(0, 0.01, 0.2), (0, 0.05, 0.2), (0, 0.05, 0.4), (3, 0.01, 0.4)]
     together, alone = members(settings), members(settings)
-    made = Population(together[0], Parallelism(2))
+    made = PopulationProgram(together[0], Parallelism(2))
     for at in (0, 2):
         made.train(together[at : at + 2])
     for member, one in zip(together, alone, strict=True):
-        Population(one).train([one])
+        PopulationProgram(one).train([one])
         np.testing.assert_allclose(
             member.model.history["loss"], one.model.history["loss"], rtol=1e-5
         )
@@ -145,19 +145,19 @@ def test_a_number_that_differs_later_is_each_members_own():
 
 def test_equal_nans_do_not_differ():
     one, other = members([(0, 0.01, 0.1), (0, 0.01, 0.1)])  # no target: NaN
-    assert not any(Population(one, Parallelism(2)).note_varying([one, other]))
+    assert not any(PopulationProgram(one, Parallelism(2)).note_varying([one, other]))
 
 
 @pytest.mark.slow
 def test_numbers_that_differed_stay_stacked_from_rung_to_rung(monkeypatch):
     """Survivors with equal dropout rates need no new program: numbers stay stacked."""
-    seen, mapped = [], population.vectorized_program
+    seen, mapped = [], population_program.vectorized_program
 
     def noted(way, varied):
         seen.append(varied)
         return mapped(way, varied)
 
-    monkeypatch.setattr(population, "vectorized_program", noted)
+    monkeypatch.setattr(population_program, "vectorized_program", noted)
     space = gr.Model(
         gr.Sequential(
             [gr.Dense(6, "tanh"), gr.Dropout(gr.choice(0.1, 0.3)), gr.Dense(2, "softmax")]

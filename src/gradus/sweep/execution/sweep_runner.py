@@ -9,12 +9,12 @@ from typing import Any
 from gradus.errors import GradusError
 from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import STOPPED, WAITING, Trial, TrialRecord
+from gradus.sweep.search.trial import STOPPED, Trial, TrialRecord
 
 MAX_BUILD_ATTEMPTS = 32  # trials to try to build before all are taken to be invalid
 
 
-class ResumableRunner(TrialRunner):
+class SweepRunner(TrialRunner):
     """A trial runner that does not train a trial again if it has a record.
 
     Such a trial reaches an epoch at once, with the score it had there, and ends where it ended, so
@@ -89,7 +89,7 @@ class ResumableRunner(TrialRunner):
     def current_score(self, trial: Trial) -> float:
         """Return what the trial's score would be if it ended now; NaN if it diverged."""
         number = trial.number
-        if trial.status != WAITING:
+        if trial.ended:
             return super().current_score(trial)
         epoch = self._epochs_reached.get(number, 0)
         recorded = self.records[number].scores if number in self.records else {}

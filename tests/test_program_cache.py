@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.train import program_cache
+from gradus import program_cache
 
 X = np.random.default_rng(0).normal(size=(48, 3)).astype(np.float32)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory maps")

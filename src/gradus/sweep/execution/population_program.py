@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from gradus.program_cache import release_programs
 from gradus.sweep.execution.vectorize import (
     Parallelism,
     leaves_differ,
@@ -30,11 +31,12 @@ from gradus.sweep.execution.vectorize import (
 )
 from gradus.sweep.members import cost_model
 from gradus.sweep.members.member import Member
-from gradus.train import loop, memory
-from gradus.train.batches import BatchSource, Samples
-from gradus.train.program_cache import release_programs
+from gradus.train import memory
+from gradus.train.batches import VALIDATION_BATCH, BatchSource, Samples
+from gradus.train.devices import put_on_device
+from gradus.train.training_program import TrainingProgram
 
-CALL_SECONDS = 2.0  # expected seconds of a program call at most, as Ctrl-C waits for its end
+MAX_CALL_SECONDS = 2.0  # expected seconds of a program call at most, as Ctrl-C waits for its end
 
 
 @dataclasses.dataclass
@@ -46,7 +48,7 @@ class ProgramStats:
         bytes_per_call: the memory of a call on a device without the samples (on a CPU of all
             devices, which share its memory).
         flops: the floating-point operations of a step and a validation batch.
-        varying: in which leaves of settings and key members have differed so far.
+        varying: in which leaves of components and key members have differed so far.
     """
 
     parallelism: Parallelism
@@ -55,7 +57,7 @@ class ProgramStats:
     varying: tuple[bool, ...] = ()
 
 
-class Population:
+class PopulationProgram:
     """The program that members with the same `Member.program_key` share.
 
     Args:
@@ -82,10 +84,11 @@ class Population:
         """The memory of a call."""
         return self.stats.bytes_per_call
 
-    def compile(self) -> Any:
-        """Compile the program, so that training threads need not; return it lowered.
+    def compile(self) -> jax.stages.Lowered:
+        """Compile the program, so that training threads need not, and measure it (`stats`).
 
-        This sets `bytes_per_call` and `flops`.
+        Returns:
+            The program before XLA compiled it, whose text identifies it.
         """
         release_programs()
         training, train_state = self.training_of([self.first])
@@ -99,14 +102,14 @@ class Population:
         self.stats.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
         return lowered
 
-    def with_parallelism(self, parallelism: Parallelism) -> Population:
+    def with_parallelism(self, parallelism: Parallelism) -> PopulationProgram:
         """Return the same population with another parallelism."""
-        other = Population(self.first, parallelism)
+        other = PopulationProgram(self.first, parallelism)
         other.stats.varying = self.stats.varying
         return other
 
     def note_varying(self, members: Sequence[Member]) -> tuple[bool, ...]:
-        """Record in which leaves of settings and key members differ; return all so far.
+        """Record in which leaves of components and key members differ; return all so far.
 
         Those leaves have a population axis. That is part of the program, so a leaf that starts to
         differ later causes one more compilation.
@@ -174,21 +177,21 @@ class Population:
         trained = 3 * (training.config.batch_size or len(training.rows))
         validated = 0
         if training.validation is not None:
-            validated = min(loop.VALIDATION_BATCH, int(training.validation.count))
+            validated = min(VALIDATION_BATCH, int(training.validation.count))
         flops = self.stats.flops / self.parallelism.width * trained / (trained + validated)
         return cost_model.step_seconds(flops)
 
     def _epochs_per_call(self) -> int:
-        """Return how many epochs a call runs, so that it ends within `CALL_SECONDS`."""
+        """Return how many epochs a call runs, so that it ends within `MAX_CALL_SECONDS`."""
         shape = self.first.training.shape
         epoch_seconds = self.step_seconds * shape.steps_per_epoch * self.parallelism.width
-        return max(1, min(shape.max_epochs, int(CALL_SECONDS / epoch_seconds)))
+        return max(1, min(shape.max_epochs, int(MAX_CALL_SECONDS / epoch_seconds)))
 
-    def training_of(self, members: Sequence[Member]) -> tuple[loop.TrainingProgram, Any]:
-        """Return the program with the settings of some members, and their train states."""
+    def training_of(self, members: Sequence[Member]) -> tuple[TrainingProgram, Any]:
+        """Return the program with the components of some members, and their train states."""
         first, parallelism = members[0], self.parallelism
         training = dataclasses.replace(
-            first.training, settings=first.program_settings, sample_order=self._order
+            first.training, components=first.program_components, sample_order=self._order
         )
         if parallelism.members == 1:
             return training, first.program_state
@@ -199,10 +202,10 @@ class Population:
             stack_leaves(column) if vary else column[0]
             for column, vary in zip(_columns(filled), varying, strict=True)
         ]
-        settings, key = jax.tree.unflatten(jax.tree.structure(_numbers(first)), leaves)
+        components, key = jax.tree.unflatten(jax.tree.structure(_numbers(first)), leaves)
         train_states = stack_trees([member.program_state for member in filled])
         program = vectorized_program(parallelism, varying)
-        training = dataclasses.replace(training, settings=settings, key=key, run_epochs=program)
+        training = dataclasses.replace(training, components=components, key=key, run_epochs=program)
         if parallelism.devices > 1:
             training.samples, training.validation = self._samples(
                 population_mesh(parallelism.devices)
@@ -213,14 +216,14 @@ class Population:
         """Return the samples, replicated on several devices."""
         samples, validation = self.first.fold.on_devices(devices)
         if self.first.config.batch_size is None:  # a batch is all training rows
-            samples = loop.put_on_device(self.first.training.samples, devices)
+            samples = put_on_device(self.first.training.samples, devices)
         return samples, validation
 
     def _order(self, first: int, epochs: int) -> Any:
         """Return the sample order, drawn once for all members."""
         if (first, epochs) not in self._orders:
             order, devices = self._draw(first, epochs), self.parallelism.devices
-            self._orders[first, epochs] = loop.put_on_device(
+            self._orders[first, epochs] = put_on_device(
                 order, population_mesh(devices) if devices > 1 else None
             )
         return self._orders[first, epochs]
@@ -228,7 +231,7 @@ class Population:
 
 def _numbers(member: Member) -> tuple[Any, Any]:
     """Return the arguments of the program that training does not change."""
-    return member.program_settings, member.training.key
+    return member.program_components, member.training.key
 
 
 def _columns(members: Sequence[Member]) -> list[tuple[Any, ...]]:

@@ -1,0 +1,208 @@
+"""The training program of one network, with everything that it takes but the train state."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from gradus.nn import prng
+from gradus.nn.layer import Layer
+from gradus.nn.pytree import canonicalize
+from gradus.optim.base import Optimizer
+from gradus.rng import host_rng
+from gradus.train.batches import BatchSource, Samples
+from gradus.train.devices import put_on_device, replicate
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.program import Logs, ProgramShape, run_epochs
+from gradus.train.state import TrainState, without_weights
+from gradus.train.task import Task
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Int, Key
+
+MAX_EPOCHS_PER_CALL = 64  # the history and the order of samples of a call have a fixed size
+MAX_ROWS_PER_CALL = 1 << 20  # row numbers, 4 MB, which each call copies
+STEPS_PER_SEGMENT = 50  # layer statistics are recorded at most once in so many steps
+SEGMENTS_PER_EPOCH = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How much is trained, and in which order.
+
+    Attributes:
+        epochs: the number of the last epoch, counted from 1 over all calls of `fit`.
+        batch_size: samples of a step; None for all of them.
+        seed: of dropout and noise.
+        shuffle_seed: of the order of samples.
+        probes: whether layer statistics are recorded.
+        one_epoch_per_call: whether every call is one epoch long, for callbacks.
+        mesh: the devices that share each batch, or None for one device.
+    """
+
+    epochs: int
+    batch_size: int | None
+    seed: int
+    shuffle_seed: int
+    probes: bool = True
+    one_epoch_per_call: bool = False
+    mesh: Mesh | None = None
+
+
+@dataclasses.dataclass
+class TrainingProgram:
+    """The training program with all of its arguments but the train state.
+
+    Attributes:
+        components: network without weights, optimizer, task, and early stopping; their numbers are
+            arrays.
+        key: of everything random except the weights and the order of samples.
+        samples: in the host's memory or on the device.
+        rows: which of them are trained on.
+        validation: what is evaluated after each epoch, or None.
+        config: how much is trained, and in which order.
+        shape: the structure of the program.
+        run_epochs: the jitted function, or one mapped over a population.
+        sample_order: returns the rows of every step of some epochs, given the number of the first
+            and their count.
+    """
+
+    components: tuple[Any, ...]
+    key: Key[Array, "..."]
+    samples: Samples
+    rows: Int[np.ndarray, "train"]
+    validation: BatchSource | None
+    config: FitConfig
+    shape: ProgramShape
+    run_epochs: Any
+    sample_order: Callable[[int, int], Any]
+
+    @classmethod
+    def create(
+        cls,
+        net: Layer,
+        optimizer: Optimizer,
+        task: Task,
+        early_stopping: EarlyStopping,
+        samples: Samples,
+        rows: Int[np.ndarray, "train"] | None,
+        validation: BatchSource | None,
+        config: FitConfig,
+        train_state: TrainState,
+    ) -> TrainingProgram:
+        """Return the training of one network.
+
+        Args:
+            net: the built network.
+            optimizer: the optimizer.
+            task: what is learned.
+            early_stopping: when to stop.
+            samples: all samples.
+            rows: which of them are trained on; None for all.
+            validation: what is evaluated after each epoch, or None.
+            config: how much is trained, and in which order.
+            train_state: the state before the first epoch.
+        """
+        all_rows = np.arange(len(jax.tree.leaves(samples.x)[0])) if rows is None else rows
+        shape = program_shape(len(all_rows), config, train_state.best is not None)
+        components = canonicalize((without_weights(net), optimizer, task, early_stopping))
+        sample_order = functools.partial(draw_sample_order, all_rows, shape, config)
+        key = _make_key(config.seed)
+        if config.mesh is not None:  # the program is compiled for arrays on those devices
+            components, key = replicate((components, key), config.mesh)
+            samples, validation = put_on_device((samples, validation), config.mesh)
+            validation = validation and dataclasses.replace(validation, mesh=config.mesh)
+        return cls(
+            components,
+            key,
+            samples,
+            all_rows,
+            validation,
+            config,
+            shape,
+            run_epochs,
+            sample_order,
+        )
+
+    def lower(self, train_state: TrainState) -> jax.stages.Lowered:
+        """Return the lowered program, to be compiled or read from the cache."""
+        return self.run_epochs.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
+
+    def put_on_device(self) -> None:
+        """Put the samples on the device."""
+        if self.config.mesh is None:
+            self.samples, self.validation = put_on_device((self.samples, self.validation))
+
+    def run(
+        self, train_state: TrainState, first_epoch: int, epochs: int
+    ) -> tuple[TrainState, Logs]:
+        """Train for some epochs, at most `shape.max_epochs`, the first of them `first_epoch`."""
+        arguments = self._arguments(train_state, first_epoch, epochs)
+        trained: tuple[TrainState, Logs] = self.run_epochs(*arguments, shape=self.shape)
+        return trained
+
+    def _arguments(self, train_state: TrainState, first_epoch: int, epochs: int) -> tuple[Any, ...]:
+        """Return the arguments of `run_epochs`, in its order."""
+        mesh = self.config.mesh
+        order, count = self.sample_order(first_epoch, epochs), np.int32(len(self.rows))
+        numbers = order, count, np.int32(epochs), np.int32(first_epoch)
+        order, count, *epoch_numbers = replicate(numbers, mesh)
+        train = BatchSource(self.samples, order, count, mesh)
+        return (
+            train_state,
+            *self.components,
+            train,
+            self.validation,
+            *epoch_numbers,
+            self.key,
+        )
+
+
+@functools.lru_cache(64)
+def _make_key(seed: int) -> Key[Array, ""]:
+    """Return the key of a seed; cached, as members of a sweep often have the same seed."""
+    return prng.make_key(seed)
+
+
+def program_shape(count: int, config: FitConfig, keep_best: bool) -> ProgramShape:
+    """Return the structure of the program for `count` training samples."""
+    steps = 1 if config.batch_size is None else math.ceil(count / config.batch_size)
+    segment = max(STEPS_PER_SEGMENT, math.ceil(steps / SEGMENTS_PER_EPOCH))
+    epochs = max(1, min(MAX_EPOCHS_PER_CALL, MAX_ROWS_PER_CALL // max(count, 1)))
+    return ProgramShape(
+        max_epochs=1 if config.one_epoch_per_call else epochs,
+        steps_per_epoch=steps,
+        steps_per_segment=min(segment, steps),
+        statistics_every=math.ceil(STEPS_PER_SEGMENT / steps) if config.probes else 0,
+        keep_best=keep_best,
+    )
+
+
+def draw_sample_order(
+    rows: Int[np.ndarray, "train"],
+    shape: ProgramShape,
+    config: FitConfig,
+    first_epoch: int,
+    epochs: int,
+) -> Int[np.ndarray, "epochs steps batch"] | None:
+    """Return the rows of every step of some epochs; None for full batches.
+
+    The order of an epoch depends on the shuffle seed and the number of the epoch alone. The last
+    batch is padded from the beginning of the epoch; padding has weight zero. The axis of epochs is
+    `shape.max_epochs` long, whatever `epochs` is.
+    """
+    if config.batch_size is None:
+        return None
+    size = shape.steps_per_epoch * config.batch_size
+    order = np.zeros((shape.max_epochs, size), np.int32)
+    for index in range(epochs):
+        rng = host_rng(config.shuffle_seed, "order", str(first_epoch + index))
+        order[index] = np.resize(rng.permutation(rows), size)
+    return order.reshape(shape.max_epochs, shape.steps_per_epoch, -1)
