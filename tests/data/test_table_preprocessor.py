@@ -332,6 +332,14 @@ def test_tables_that_do_not_fit_raise_with_the_nearest_name():
     assert preprocessor.transform_target(frame).tolist() == [0, 1, 1, 0] * 10
 
 
+def test_whole_numbers_beyond_float64_are_told():
+    frame = {"big": [2**62 + i for i in range(30)], "a": [0.5, 1.5, 2.0] * 10, "y": ["u", "v"] * 15}
+    preprocessor = TablePreprocessor.fit(frame, target="y")
+    assert [column.name for column in preprocessor.columns] == ["a"]
+    assert f"near {2**62}" in preprocessor.notes[0]
+    assert "subtract a constant" in preprocessor.notes[0]
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [{}, [], {"preprocessor": "table"}, {"preprocessor": "array"},

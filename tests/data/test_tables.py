@@ -3,11 +3,13 @@ import gzip
 import os
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from gradus.data import Scaling, TablePreprocessor, Target, load, read_table
@@ -133,6 +135,36 @@ def test_pandas_polars_and_dicts_give_the_same_frame():
         assert as_table(other).frame.equals(expected.frame)
     mixed = as_table({"a": [1, "x", None, 2.5]}).frame
     assert mixed["a"].to_list() == ["1", "x", None, "2.5"]
+
+
+def test_arrow_columns_of_pandas_mean_what_they_declare():
+    times = pd.Series(pd.date_range("2024", periods=3, freq="D"))
+    arrow = {
+        "whole": pd.Series([1, None, 3], dtype="int64[pyarrow]"),
+        "flag": pd.Series([True, None, False], dtype="bool[pyarrow]"),
+        "zoned": times.astype(pd.ArrowDtype(pa.timestamp("us", tz="Europe/Paris"))),
+        "level": pd.Series(["x", "y", "x"]).astype(
+            pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))
+        ),
+        "price": pd.Series([Decimal("1.25"), Decimal(2), None]).astype(
+            pd.ArrowDtype(pa.decimal128(6, 2))
+        ),
+    }
+    plain = {
+        "whole": [1, None, 3],
+        "flag": [True, None, False],
+        "zoned": times.dt.tz_localize("UTC").dt.tz_convert("Europe/Paris"),
+        "level": ["x", "y", "x"],
+        "price": [1.25, 2.0, None],
+    }
+    assert as_table(pd.DataFrame(arrow)).frame.equals(as_table(plain).frame)
+
+
+@pytest.mark.parametrize("cell", [1 + 2j, np.complex64(1j), [1, 2], {"a"}, np.zeros(2)])
+def test_what_is_no_cell_is_refused(cell):
+    for table in ({"a": ["x", cell, 1.0]}, pd.DataFrame({"a": pd.Series(["x", cell, 1.0])})):
+        with pytest.raises(DataError, match=r"Column 'a' has .* in row 1 .*a cell is a number"):
+            as_table(table)
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,11 @@ def _fit_column(
         raise _DroppedColumn(f"is {_ARTICLES[given.kind]}, and was dropped")
     if distinct == 0:
         raise _DroppedColumn("is empty and was dropped")
+    if distinct > 1 and series.dtype.is_integer() and _is_always_one(series):
+        raise _DroppedColumn(
+            f"has whole numbers near {present[0]}, so large that float64 cannot tell them apart, "
+            "and was dropped: subtract a constant"
+        )
     if series.n_unique() == 1 or (series.dtype.is_numeric() and _is_always_one(series)):
         raise _DroppedColumn(f"is always {present[0]!r} and was dropped")
     if not keep:

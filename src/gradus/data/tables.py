@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,13 +189,27 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
 
 
 def _from_objects(name: str, values: list[Any]) -> pl.Series:
-    """Return mixed numbers as floats, and other mixed values as text; None and NaN are null."""
+    """Return mixed numbers as floats, and other mixed values as text; None and NaN are null.
+
+    Raises:
+        DataError: naming the first value that is no cell of a table.
+    """
     import polars as pl
 
+    for row, value in enumerate(values):
+        if isinstance(value, complex | np.complexfloating | Collection) and not _is_text(value):
+            raise DataError(
+                f"Column {name!r} has {value!r} ({type(value).__name__}) in row {row} (counted "
+                "from 0): a cell is a number, text, a boolean, or a date. Write a column for each part."
+            )
     present = [None if value is None or value != value else value for value in values]  # noqa: PLR0124
     if all(value is None or isinstance(value, int | float | np.number) for value in present):
         return pl.Series(name, [None if v is None else float(v) for v in present], pl.Float64)
     return pl.Series(name, [None if v is None else str(v) for v in present], pl.String)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | bytes)
 
 
 def _from_pandas(name: str, column: Any) -> pl.Series:
@@ -206,6 +220,8 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
         levels = [str(level) for level in column.cat.categories]
         codes = column.cat.codes.to_numpy()
         return pl.Series(name, [levels[c] if c >= 0 else None for c in codes], pl.Enum(levels))
+    if hasattr(column.dtype, "pyarrow_dtype"):
+        return pl.Series(name, column.array.__arrow_array__())
     kind = getattr(column.dtype, "kind", "O")
     if type(column.dtype).__name__ == "PeriodDtype":
         column, kind = column.dt.to_timestamp(), "M"
