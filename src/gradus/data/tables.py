@@ -200,7 +200,8 @@ def _from_objects(name: str, values: list[Any]) -> pl.Series:
         if isinstance(value, complex | np.complexfloating | Collection) and not _is_text(value):
             raise DataError(
                 f"Column {name!r} has {value!r} ({type(value).__name__}) in row {row} (counted "
-                "from 0): a cell is a number, text, a boolean, or a date. Write a column for each part."
+                "from 0): a cell is a number, text, a boolean, or a date. Write a column for each "
+                "part."
             )
     present = [None if value is None or value != value else value for value in values]  # noqa: PLR0124
     if all(value is None or isinstance(value, int | float | np.number) for value in present):

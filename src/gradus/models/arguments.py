@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -238,24 +239,43 @@ def check_codes(net: Layer, x: Any) -> None:
     if not layers:
         return
     leaves, names = jax.tree.leaves(x), [name for name, _ in named_leaves(x, "x")]
-    inputs_of: dict[str, Any] = {}
-
-    def call(net: Layer, x: Any) -> None:
-        """Find which leaves of x, by their number, each layer takes as they are."""
-        index_of = {id(leaf): index for index, leaf in enumerate(jax.tree.leaves(x))}
-        copy = fresh(net, recording=True)
-        forward(copy, x)
-        inputs = recorded(copy)[0]
-        for path in layers:
-            taken = jax.tree.map(lambda leaf: index_of.get(id(leaf), -1), inputs.get(path, ()))
-            inputs_of[path] = taken[0] if len(taken) == 1 else None
-
-    jax.eval_shape(call, net, shapes_of(x))
+    shapes, structure = jax.tree.flatten((jax.tree.map(_abstract, net), shapes_of(x)))
+    inputs_of = _leaves_taken(tuple(layers), structure, tuple(shapes))
     for path, layer in layers.items():
         indices = jax.tree.leaves(inputs_of[path])
         if indices and min(indices) >= 0:
             codes = jax.tree.map(lambda index: np.asarray(leaves[index]), inputs_of[path])
             layer.check_codes(codes, " and ".join(names[index] for index in indices))
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.result_type(leaf))
+
+
+@functools.lru_cache(64)  # as tracing a network takes longer than a prediction
+def _leaves_taken(
+    paths: tuple[str, ...], structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...]
+) -> dict[str, Any]:
+    """Return which leaves of x, by their number, the layers at `paths` take as they are; or -1.
+
+    Args:
+        paths: of the layers.
+        structure: that of the network and x.
+        shapes: those of their leaves.
+    """
+    inputs_of: dict[str, Any] = {}
+
+    def call(net: Layer, x: Any) -> None:
+        index_of = {id(leaf): index for index, leaf in enumerate(jax.tree.leaves(x))}
+        copy = fresh(net, recording=True)
+        forward(copy, x)
+        inputs = recorded(copy)[0]
+        for path in paths:
+            taken = jax.tree.map(lambda leaf: index_of.get(id(leaf), -1), inputs.get(path, ()))
+            inputs_of[path] = taken[0] if len(taken) == 1 else None
+
+    jax.eval_shape(call, *jax.tree.unflatten(structure, shapes))
+    return inputs_of
 
 
 def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:
