@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gradus.apps import runs, train_run
-from gradus.apps.run_lock import LOCK, hold_folder
 from gradus.errors import SavedError
+from gradus.folder_lock import LOCK, hold_folder
 from gradus.train.progress import TrainingProgress
 
 QUICK = ("--epochs", "2", "--layers", "4", "--quiet")

@@ -258,6 +258,21 @@ def test_a_write_that_fails_ends_training_and_loses_nothing(saved, monkeypatch):
     assert_same(fit(make(), model.history.epochs), model)
 
 
+def test_of_two_trainings_into_one_folder_the_second_is_told(tmp_path):
+    path, told = tmp_path / "ck", []
+
+    def train_beside(model, epoch, logs):
+        if not told:
+            with pytest.raises(SavedError, match="in use: another training writes there") as error:
+                fit(make(), 3, checkpoint=path)
+            told.append(error)
+
+    fit(make(), 3, checkpoint=path, callbacks=[train_beside])
+    assert told
+    assert epochs_in(path) == 3
+    fit(make(), 3, checkpoint=path)  # the folder is free again
+
+
 def test_every_leaf_of_the_train_state_is_written(saved):
     manifest = files.read_manifest(saved, "checkpoint.json", CheckpointManifest)
     arrays = files.read_arrays(files.verified_path(saved, "checkpoint.safetensors", manifest))

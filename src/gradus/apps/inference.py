@@ -18,7 +18,7 @@ from gradus.apps.model_builder import decide_classes
 from gradus.apps.output import print_table_file
 from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
-from gradus.data import Dataset, TablePreprocessor, Target, load
+from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, SavedError
@@ -69,13 +69,11 @@ def predict_with_run(run: Run, source: str) -> Columns:
     is_table = isinstance(preprocessor, TablePreprocessor)
     with _readable_source(source) as path:
         options, formats = _reading(preprocessor)
-        data = load(path, options=options, formats=formats)
+        data = load_data(path, options=options, formats=formats)
     data = data.test if data.test is not None else data
     _check_kind(data, is_table, source)
-    x = data.x
-    if not data.is_table and x.dtype != np.uint8:
-        x = x.astype(np.float32)
-    return prediction_columns(np.asarray(run.model.predict(preprocessor.transform(x))), run)
+    outputs = run.model.predict(preprocessor.transform(data.x))
+    return prediction_columns(np.asarray(outputs), run)
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:

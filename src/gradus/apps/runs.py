@@ -17,10 +17,10 @@ from gradus import files
 from gradus.apps import experiment_file
 from gradus.apps.experiment_file import Experiment
 from gradus.apps.output import format_command
-from gradus.apps.run_lock import LOCK, hold_folder
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
+from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.train import checkpoint

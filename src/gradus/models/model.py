@@ -186,20 +186,20 @@ class Model(BaseModel):
         if (reason := saving.why_not_savable(self)) is not None:
             self.history.add_note(f"the model cannot be saved: {reason}")
         main = distributed.is_main_process(config.mesh)
-        writer = None
-        if checkpoint is not None and main:
-            writer = checkpoints.CheckpointWriter(checkpoint, fingerprint, checkpoint_every)
-        with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
-            progress.report_notes(self.history)
-            listeners: list[Listener] = [progress, *map(self._listener, functions)]
-            listeners += [writer] if writer is not None else []
-            train_state = run_training(training, train_state, listeners, self.history)
-        end_fit(self, train_state, early_stopping, progress.interrupted)
-        if bool(train_state.diverged) and not progress.interrupted:
-            self._explain_divergence(train_state, task, samples, rows, config)
-        progress.report_end(self.history)
-        if writer is not None:
-            writer.close()
+        with checkpoints.open_checkpoint(
+            checkpoint if main else None, fingerprint, checkpoint_every
+        ) as writer:
+            with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
+                progress.report_notes(self.history)
+                listeners: list[Listener] = [progress, *map(self._listener, functions)]
+                listeners += [writer] if writer is not None else []
+                train_state = run_training(training, train_state, listeners, self.history)
+            end_fit(self, train_state, early_stopping, progress.interrupted)
+            if bool(train_state.diverged) and not progress.interrupted:
+                self._explain_divergence(train_state, task, samples, rows, config)
+            progress.report_end(self.history)
+            if writer is not None:
+                writer.close()
         return self.history
 
     @with_standard_promotion

@@ -7,8 +7,9 @@ and the history's arrays under "history/" and "probes/".
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ from msgspec import Struct
 from gradus import files
 from gradus.errors import SavedError
 from gradus.fingerprint import digest, fingerprint
+from gradus.folder_lock import hold_folder
 from gradus.records import as_plain
 from gradus.train.history import History
 from gradus.train.state import TrainState
@@ -56,6 +58,26 @@ class CheckpointManifest(files.Manifest, tag="checkpoint"):
 
     fingerprint: dict[str, Any]
     history: HistoryMetadata
+
+
+@contextlib.contextmanager
+def open_checkpoint(
+    folder: Path | None, fingerprint: Mapping[str, Any], every: float
+) -> Iterator[CheckpointWriter | None]:
+    """Yield a writer of checkpoints, and hold the folder within the block; None without a folder.
+
+    Raises:
+        SavedError: if the folder cannot be written, or another training holds it.
+    """
+    if folder is None:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_folder(folder))
+        except OSError as error:
+            raise SavedError(f"{str(folder)!r} cannot be written: {error.strerror}.") from None
+        yield CheckpointWriter(folder, fingerprint, every)
 
 
 class CheckpointWriter:

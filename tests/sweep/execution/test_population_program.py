@@ -118,7 +118,7 @@ def test_only_numbers_that_differ_have_a_population_axis():
     assert sum(varied) == 2
     assert len(varied) > 10
     training, _ = made.training_of(three)
-    net, optimizer, *_ = training.settings
+    net, optimizer, *_ = training.components
     assert np.shape(optimizer.learning_rate) == (3,)
     assert np.shape(optimizer.beta_1) == ()
     assert [np.shape(layer.rate) for layer in net.layers if isinstance(layer, gr.Dropout)] == [(3,)]

@@ -155,7 +155,7 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
         if given.kind in (None, kind) and len(typed):
             found = infer(typed, given, hints)
             if found is not None:
-                return _with_misfits(found, column, typed)
+                return _with_misfits(found, column)
     if given.kind is not None:
         raise DataError(f"Column {column.name!r} is not of the kind {given.kind!r}: {cells[0]!r}.")
     return Inferred(replace(given, kind="category"))
@@ -295,7 +295,7 @@ def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
     return repeated and values.dtype.is_integer() and values.n_unique() <= FEW_CODES + 1
 
 
-def _with_misfits(found: Inferred, column: pl.Series, cells: pl.Series) -> Inferred:
+def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
     words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
     text = _without_missing(column, words)

@@ -1,4 +1,4 @@
-"""The lock of a run's folder: only one process trains in it at a time.
+"""The lock of the folder of a run or checkpoint: only one process trains in it at a time.
 
 It is the system's lock of an open file, which ends with its process even if that is killed, so no
 stale lock remains; a file that was left behind is locked anew.
@@ -53,8 +53,8 @@ def _acquire(folder: Path) -> BinaryIO:
             return file
         file.close()  # its last holder has removed it
     raise SavedError(
-        f"{str(folder)!r} is in use: another process trains there. Wait until it has ended, or "
-        "start another run with --out."
+        f"{str(folder)!r} is in use: another training writes there. Wait until it has ended, or "
+        "name another folder."
     )
 
 
