@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 from pathlib import Path
@@ -11,17 +10,8 @@ import pytest
 
 from gradus import files
 from gradus.errors import SavedError
-from gradus.records import checksum
 
 NAMES = ("a", "b", "c")
-
-
-class Box(files.Manifest, tag="box"):
-    size: int
-
-
-class Bag(files.Manifest, tag="bag"):
-    pass
 
 
 def put(folder: Path, text: str) -> None:
@@ -31,7 +21,7 @@ def put(folder: Path, text: str) -> None:
 
 
 def content(folder: Path) -> set[str]:
-    return {files.valid(folder, name).read_text() for name in NAMES}
+    return {files.current_path(folder, name).read_text() for name in NAMES}
 
 
 def test_new_files_replace_the_old_ones_and_others_stay(tmp_path):
@@ -118,43 +108,3 @@ def test_a_read_only_folder_keeps_the_old_files(tmp_path):
     finally:
         tmp_path.chmod(0o755)
     assert content(tmp_path) == {"one"}
-
-
-def test_a_manifest_of_another_kind_or_version_is_rejected(tmp_path, monkeypatch):
-    with files.replacing(tmp_path) as new:
-        files.write_manifest(new, "m.json", Box, {"size": 3})
-    assert files.read_manifest(tmp_path, "m.json", Box).size == 3
-    with pytest.raises(SavedError, match="not the description of a bag"):
-        files.read_manifest(tmp_path, "m.json", Bag)
-    monkeypatch.setattr(files, "FORMAT", files.FORMAT - 1)
-    with pytest.raises(SavedError, match="newer gradus"):
-        files.read_manifest(tmp_path, "m.json", Box)
-
-
-DEEP = '{"a":' * 100_000
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff", DEEP, DEEP + "1" + "}" * 100_000])
-def test_a_damaged_manifest_is_rejected(tmp_path, text):
-    (tmp_path / "m.json").write_text(text)
-    with pytest.raises(SavedError, match="damaged"):
-        files.read_manifest(tmp_path, "m.json", Box)
-
-
-@pytest.mark.parametrize("change", [{"size": "3"}, {"size": None}, {"files": {"a": 1}}])
-def test_a_manifest_with_entries_of_other_types_is_rejected(tmp_path, change):
-    with files.replacing(tmp_path) as new:
-        files.write_manifest(new, "m.json", Box, {"size": 3})
-    altered = json.loads((tmp_path / "m.json").read_text()) | change
-    del altered["sha256"]
-    altered["sha256"] = checksum(altered)
-    (tmp_path / "m.json").write_text(json.dumps(altered))
-    with pytest.raises(SavedError, match=rf"m\.json' is damaged: .*\$\.{next(iter(change))}"):
-        files.read_manifest(tmp_path, "m.json", Box)
-
-
-def test_a_manifest_of_a_terabyte_is_not_read(tmp_path):
-    with (tmp_path / "m.json").open("wb") as file:
-        file.truncate(2**40)  # it takes no room on the disk
-    with pytest.raises(SavedError, match="1,048,576 MiB"):
-        files.read_manifest(tmp_path, "m.json", Box)

@@ -27,7 +27,7 @@ LAYERS = [
         "program_cache",
     ),
     ("fingerprint",),
-    ("hyperparameters", "files", "folder_lock", "serialization"),
+    ("hyperparameters", "files", "manifests", "folder_lock", "serialization"),
     ("nn",),
     ("objectives",),
     ("optim",),

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gradus import files
+from gradus import manifests
 from gradus.apps.output import format_value
 from gradus.records import checksum
 
@@ -122,7 +122,7 @@ def test_a_damaged_run_is_listed_with_the_reason(gradus, gradus_json, work, reco
     for name, content in (("bad", record), ("good", RECORD)):
         (work / "runs" / name).mkdir(parents=True)
         (work / "runs" / name / "experiment.toml").write_text('data = "iris"\n')
-        whole = {"kind": "run", "format": files.FORMAT, "gradus": "0", "files": {}, **content}
+        whole = {"kind": "run", "format": manifests.FORMAT, "gradus": "0", "files": {}, **content}
         whole["sha256"] = checksum(whole)
         (work / "runs" / name / "run.json").write_text(json.dumps(whole))
     bad = work / "runs" / "bad" / "run.json"
@@ -200,3 +200,15 @@ def test_new_data_are_read_as_the_training_data_were(gradus_json, gradus, work):
     assert (status, "'much' in row 1" in err) == (1, True)
     (work / "bad.csv").write_text("Rentt,when\n5,1/2/2024\n")
     assert "Did you mean 'Rentt'" in gradus("predict", "rents", "bad.csv")[2]
+
+
+def test_predictions_keep_the_digits_of_arrays_as_evaluation_does(gradus_json, gradus, work):
+    rng = np.random.default_rng(0)
+    seconds = rng.uniform(0, 100, (120, 1))  # float32 holds time stamps to 128 seconds
+    np.savez(work / "t.npz", x=1.7e9 + seconds, y=(seconds[:, 0] > 50).astype(int))
+    gradus_json("train", "t.npz", "--epochs", 30, "--out", "stamps")
+    accuracy = gradus_json("evaluate", "stamps", "t.npz")["metrics"]["accuracy"]
+    assert gradus("predict", "stamps", "t.npz", "--out", "p.csv")[0] == 0
+    predicted = pl.read_csv(work / "p.csv")["prediction"].to_numpy()
+    assert np.mean(predicted == (seconds[:, 0] > 50)) == pytest.approx(accuracy)
+    assert accuracy > 0.9

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import gradus as gr
-from gradus import files
+from gradus import files, manifests
 from gradus.errors import SavedError
 from gradus.nn.penalties import L2, MaxNorm
 from gradus.nn.pytree import pytree
@@ -216,12 +216,15 @@ def test_saving_again_replaces_and_keeps_other_files(model, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["write_arrays", "write_manifest", "_sync"])
-def test_a_failing_disk_leaves_the_former_whole(model, folder, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(files, "write_arrays"), (manifests, "write_manifest"), (files, "_sync")],
+)
+def test_a_failing_disk_leaves_the_former_whole(model, folder, monkeypatch, module, name):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, name, full)
+    monkeypatch.setattr(module, name, full)
     with pytest.raises(SavedError, match="No space left on device"):
         trained(network(4)).save(folder)
     monkeypatch.undo()

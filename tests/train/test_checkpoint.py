@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus import files
+from gradus import files, manifests
 from gradus.errors import SavedError
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.checkpoint import CheckpointManifest
@@ -116,8 +116,8 @@ test.fit(test.make(), 100_000, checkpoint={path!r}, checkpoint_every=0, callback
 
 
 def epochs_in(folder):
-    manifest = files.read_manifest(folder, "checkpoint.json", CheckpointManifest)
-    arrays = files.read_arrays(files.verified_path(folder, "checkpoint.safetensors", manifest))
+    manifest = manifests.read_manifest(folder, "checkpoint.json", CheckpointManifest)
+    arrays = files.read_arrays(manifests.verified_path(folder, "checkpoint.safetensors", manifest))
     return int(arrays["train_state/epoch"])
 
 
@@ -274,8 +274,8 @@ def test_of_two_trainings_into_one_folder_the_second_is_told(tmp_path):
 
 
 def test_every_leaf_of_the_train_state_is_written(saved):
-    manifest = files.read_manifest(saved, "checkpoint.json", CheckpointManifest)
-    arrays = files.read_arrays(files.verified_path(saved, "checkpoint.safetensors", manifest))
+    manifest = manifests.read_manifest(saved, "checkpoint.json", CheckpointManifest)
+    arrays = files.read_arrays(manifests.verified_path(saved, "checkpoint.safetensors", manifest))
     fields = {field.name for field in dataclasses.fields(gr.train.state.TrainState)}
     assert {name.split("/")[1] for name in arrays if name.startswith("train_state/")} == (
         fields - {"plateau_state"}  # it is None

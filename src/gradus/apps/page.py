@@ -37,7 +37,7 @@ def write_page(
     from gradus.report.page import write_report
     from gradus.report.report_builder import build_report, result_panels
 
-    settings = files.valid(run.folder, experiment_file.FILE).read_text("utf-8")
+    settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
     lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
     title = run.folder.resolve().name

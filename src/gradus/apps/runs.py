@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gradus import files
+from gradus import files, manifests
 from gradus.apps import experiment_file
 from gradus.apps.experiment_file import Experiment
 from gradus.apps.output import format_command
@@ -35,7 +35,7 @@ RUN_FILES = (experiment_file.FILE, PREPROCESSING, MODEL)  # that belong to a rec
 SWEEP = "sweep.toml"
 
 
-class RunRecord(files.Manifest, tag="run"):
+class RunRecord(manifests.Manifest, tag="run"):
     """The entries of a run's record that gradus reads; its `files` are all those of the run."""
 
     status: str
@@ -49,7 +49,7 @@ class RunRecord(files.Manifest, tag="run"):
     seconds: float
 
 
-class SavedPreprocessing(files.Manifest, tag="preprocessing"):
+class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):
     """The preprocessor of a run, as a dict."""
 
     fitted: dict[str, Any]
@@ -62,7 +62,7 @@ class Note(Struct):
     kind: str = "note"
 
 
-class Findings(files.Manifest, tag="findings"):
+class Findings(manifests.Manifest, tag="findings"):
     """What the user should know of a run."""
 
     findings: list[Note]
@@ -85,7 +85,7 @@ class Run:
         Raises:
             SavedError: if they are missing or damaged, with the reason.
         """
-        return files.read_manifest(self.folder, RECORD, RunRecord)
+        return manifests.read_manifest(self.folder, RECORD, RunRecord)
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -94,7 +94,7 @@ class Run:
         Raises:
             SavedError: if the file is not that of the training.
         """
-        path = files.verified_path(self.folder, experiment_file.FILE, self.record)
+        path = manifests.verified_path(self.folder, experiment_file.FILE, self.record)
         return experiment_file.check_experiment(experiment_file.read_settings(path), str(path))
 
     @cached_property
@@ -104,8 +104,8 @@ class Run:
         Raises:
             SavedError: if the file is not that of the training.
         """
-        files.verified_path(self.folder, PREPROCESSING, self.record)
-        saved = files.read_manifest(self.folder, PREPROCESSING, SavedPreprocessing)
+        manifests.verified_path(self.folder, PREPROCESSING, self.record)
+        saved = manifests.read_manifest(self.folder, PREPROCESSING, SavedPreprocessing)
         return preprocessor_from_dict(saved.fitted)
 
     @cached_property
@@ -120,7 +120,7 @@ class Run:
         Raises:
             SavedError: if the file is not that of the training.
         """
-        files.verified_path(self.folder, MODEL, self.record)
+        manifests.verified_path(self.folder, MODEL, self.record)
         return Model.load(self.folder)
 
 
@@ -132,7 +132,7 @@ def open_run(name: str | Path) -> Run:
     """
     folder = find_run(name)
     run, kind = Run(folder), _kind(folder)
-    if kind is not None and not files.valid(folder, RECORD).exists():
+    if kind is not None and not files.current_path(folder, RECORD).exists():
         raise SavedError(
             f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
             f"finished. To resume it: {format_command(kind, '--resume', folder)}"
@@ -175,7 +175,11 @@ def find_resumable(name: str | Path, kind: str) -> Path:
             f"{str(folder)!r} is the folder of a {'sweep' if found == 'sweep' else 'training'}. "
             f"To resume it: {format_command(found, '--resume', folder)}"
         )
-    if kind == "train" and files.valid(folder, RECORD).exists() and not has_checkpoint(folder):
+    if (
+        kind == "train"
+        and files.current_path(folder, RECORD).exists()
+        and not has_checkpoint(folder)
+    ):
         again = format_command("train", folder / experiment_file.FILE)
         raise SavedError(f"{str(folder)!r} has lost its checkpoint. To train it again: {again}")
     return folder
@@ -183,13 +187,15 @@ def find_resumable(name: str | Path, kind: str) -> Path:
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether a run can resume from a checkpoint; one that was killed early has none."""
-    return files.valid(folder / CHECKPOINT, checkpoint.MANIFEST).exists()
+    return files.current_path(folder / CHECKPOINT, checkpoint.MANIFEST).exists()
 
 
 def _kind(folder: Path) -> str | None:
     """Return the command that made the run in a folder, "train" or "sweep"; None if none did."""
     kinds = {"sweep": SWEEP, "train": experiment_file.FILE}
-    return next((kind for kind, name in kinds.items() if files.valid(folder, name).exists()), None)
+    return next(
+        (kind for kind, name in kinds.items() if files.current_path(folder, name).exists()), None
+    )
 
 
 @contextlib.contextmanager
@@ -260,9 +266,9 @@ def start_run(folder: Path, experiment: Experiment, preprocessor: Any) -> None:
     experiment_file.write_experiment(folder / experiment_file.FILE, experiment)
     with files.replacing(folder) as new:
         content = {"fitted": preprocessor.to_dict()}
-        files.write_manifest(new, PREPROCESSING, SavedPreprocessing, content)
+        manifests.write_manifest(new, PREPROCESSING, SavedPreprocessing, content)
     if _settings_files(folder) != before:
-        files.valid(folder, RECORD).unlink(missing_ok=True)
+        files.current_path(folder, RECORD).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -271,7 +277,7 @@ def resumed_run(folder: Path) -> Iterator[None]:
 
     It does so for other data or settings, before the first epoch.
     """
-    before = {**_settings_files(folder), RECORD: _content(files.valid(folder, RECORD))}
+    before = {**_settings_files(folder), RECORD: _content(files.current_path(folder, RECORD))}
     try:
         yield
     except SavedError:
@@ -285,7 +291,7 @@ def resumed_run(folder: Path) -> Iterator[None]:
 def _settings_files(folder: Path) -> dict[str, bytes | None]:
     """Return the content of the files that `start_run` writes; None where there is none."""
     names = (experiment_file.FILE, PREPROCESSING)
-    return {name: _content(files.valid(folder, name)) for name in names}
+    return {name: _content(files.current_path(folder, name)) for name in names}
 
 
 def _content(path: Path) -> bytes | None:
@@ -307,9 +313,9 @@ def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: lis
     model.save(folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
-        files.write_manifest(new, FINDINGS, Findings, {"findings": findings})
-        others = [files.valid(folder, name) for name in RUN_FILES]
-        files.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
+        manifests.write_manifest(new, FINDINGS, Findings, {"findings": findings})
+        others = [files.current_path(folder, name) for name in RUN_FILES]
+        manifests.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
 
 
 def finite_or_none(value: Any) -> Any:
@@ -340,14 +346,14 @@ def _start_time(folder: Path) -> float | None:
     """Return the time a run's experiment was written, or None if the folder is not a run."""
     for name in (experiment_file.FILE, SWEEP):
         with contextlib.suppress(OSError):
-            return files.valid(folder, name).stat().st_mtime
+            return files.current_path(folder, name).stat().st_mtime
     return None
 
 
 def _summarize(folder: Path) -> dict[str, Any]:
     """Return the summary of a run; if it is damaged, with the reason as `error`."""
     summary: dict[str, Any] = {"run": str(folder)}
-    if not files.valid(folder, RECORD).exists():
+    if not files.current_path(folder, RECORD).exists():
         return {**summary, "status": "unfinished"}
     try:
         record = Run(folder).record
@@ -363,5 +369,5 @@ def read_findings(folder: Path) -> list[str]:
     Raises:
         SavedError: if they are missing or damaged.
     """
-    found = files.read_manifest(folder, FINDINGS, Findings)
+    found = manifests.read_manifest(folder, FINDINGS, Findings)
     return [finding.message for finding in found.findings]

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus import files
+from gradus import files, manifests
 from gradus.errors import SavedError, nearest
 from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
@@ -41,7 +41,7 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
 SAVED_PARTS = ("epoch", "opt_states", "plateau_state")
 
 
-class ModelManifest(files.Manifest, tag="model"):
+class ModelManifest(manifests.Manifest, tag="model"):
     """What a saved model is made of.
 
     Attributes:
@@ -90,7 +90,7 @@ def save_model(model: BaseModel, folder: Path) -> Path:
             new / TRAINING, {k: v for k, v in arrays.items() if not _is_column(k, v)}
         )
         files.write_table(new / HISTORY, model.history.frame())
-        files.write_manifest(new, MANIFEST, ModelManifest, content)
+        manifests.write_manifest(new, MANIFEST, ModelManifest, content)
     return folder
 
 
@@ -112,7 +112,7 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
             class that is not in `custom`.
     """
     folder = files.user_path(folder)
-    manifest = files.read_manifest(folder, MANIFEST, ModelManifest)
+    manifest = manifests.read_manifest(folder, MANIFEST, ModelManifest)
     try:
         settings = {k: deserialize(v, custom) for k, v in manifest.settings.items()}
         model = _find_class(manifest.model, custom)(**settings)
@@ -128,8 +128,8 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
             f"{str(folder / MANIFEST)!r} does not describe a model: {error}"
         ) from error
     load_weights(model, folder)
-    arrays = files.read_arrays(files.verified_path(folder, TRAINING, manifest))
-    columns = _read_columns(files.verified_path(folder, HISTORY, manifest))
+    arrays = files.read_arrays(manifests.verified_path(folder, TRAINING, manifest))
+    columns = _read_columns(manifests.verified_path(folder, HISTORY, manifest))
     model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)
     if "epoch" in arrays:
         train_state = init_train_state(
@@ -232,8 +232,8 @@ def _find_class(name: str, custom: Sequence[type]) -> type[BaseModel]:
 def _read_weights(path: Path) -> dict[str, np.ndarray]:
     if path.is_file():
         return files.read_arrays(path)
-    manifest = files.read_manifest(path, MANIFEST, ModelManifest)
-    return files.read_arrays(files.verified_path(path, WEIGHTS, manifest))
+    manifest = manifests.read_manifest(path, MANIFEST, ModelManifest)
+    return files.read_arrays(manifests.verified_path(path, WEIGHTS, manifest))
 
 
 def _missing_message(where: str, path: Path, arrays: Mapping[str, Any]) -> str:

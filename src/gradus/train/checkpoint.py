@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from msgspec import Struct
 
-from gradus import files
+from gradus import files, manifests
 from gradus.errors import SavedError
 from gradus.fingerprint import digest, fingerprint
 from gradus.folder_lock import hold_folder
@@ -48,7 +48,7 @@ class HistoryMetadata(Struct):
     notes: list[str]
 
 
-class CheckpointManifest(files.Manifest, tag="checkpoint"):
+class CheckpointManifest(manifests.Manifest, tag="checkpoint"):
     """What a checkpoint is of.
 
     Attributes:
@@ -141,7 +141,7 @@ def write_checkpoint(
     with files.replacing(folder) as new:
         files.write_arrays(new / ARRAYS, leaves_by_path(train_state, "train_state") | arrays)
         content = {"fingerprint": dict(fingerprint), "history": as_plain(metadata)}
-        files.write_manifest(new, MANIFEST, CheckpointManifest, content)
+        manifests.write_manifest(new, MANIFEST, CheckpointManifest, content)
 
 
 def read_checkpoint(
@@ -158,8 +158,8 @@ def read_checkpoint(
         SavedError: if the folder holds no complete checkpoint, or that of another network,
             optimizer, data or settings; it says which.
     """
-    manifest = files.read_manifest(folder, MANIFEST, CheckpointManifest)
-    arrays = files.read_arrays(files.verified_path(folder, ARRAYS, manifest))
+    manifest = manifests.read_manifest(folder, MANIFEST, CheckpointManifest)
+    arrays = files.read_arrays(manifests.verified_path(folder, ARRAYS, manifest))
     where = f"The checkpoint {str(folder)!r}"
     train_state = fill_leaves(template, arrays, "train_state", where)
     _check_fingerprint(manifest.fingerprint, fingerprint, where)
