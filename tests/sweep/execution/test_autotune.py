@@ -49,7 +49,7 @@ def folder(monkeypatch, tmp_path):
     """The folder of cached results."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("GRADUS_CACHE", raising=False)
-    return tmp_path / "gradus" / "ways"
+    return tmp_path / "gradus" / "parallelism"
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -134,11 +133,9 @@ def save_cached(key: str, parallelism: Parallelism) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, written = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            kind = jax.local_devices()[0].device_kind
-            json.dump({**dataclasses.asdict(parallelism), "device": kind}, file)
-        os.replace(written, path)  # another process may be reading it
+        kind = jax.local_devices()[0].device_kind
+        cached = {**dataclasses.asdict(parallelism), "device": kind}
+        cache.write(path, json.dumps(cached).encode())
 
 
 @functools.cache
@@ -147,7 +144,7 @@ def _versions() -> list[str]:
 
 
 def _path(key: str) -> Path:
-    return cache.cache_dir("ways") / f"{key}.json"
+    return cache.cache_dir("parallelism") / f"{key}.json"
 
 
 def _throughput(population: PopulationProgram, workers: int, steps: int) -> float:
