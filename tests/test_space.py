@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
-from gradus.sweep.search.trial import values_at
+from gradus.sweep.search.values import values_at
 
 SHARES = np.linspace(0, 1 - 1e-12, 1001)
 

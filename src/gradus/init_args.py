@@ -28,4 +28,5 @@ def init_arg_names(cls: Any) -> tuple[str, ...] | None:
 def _cached_arg_names(cls: Any) -> tuple[str, ...] | None:  # to mypy no class is hashable
     if dataclasses.is_dataclass(cls):
         return tuple(field.name for field in dataclasses.fields(cls) if field.init)
+    # Only layers have `build_only`; this module comes before them.
     return tuple(inspect.signature(cls).parameters) if hasattr(cls, "build_only") else None

@@ -11,7 +11,7 @@ from gradus.apps.spaces import flatten_spaces, parse_spaces, to_toml
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.sweep.progress import SweepProgress
-from gradus.sweep.search.trial import values_at
+from gradus.sweep.search.values import values_at
 
 SPACES = """
 data = "iris"

@@ -71,6 +71,10 @@ EVERY = [
 ]  # fmt: skip
 
 
+def test_no_optimizer_is_left_out():
+    assert {type(optimizer) for optimizer in EVERY} == {type(opt.get(n)) for n in opt.REGISTRY}
+
+
 def name(value):
     return type(value).__name__ if isinstance(value, opt.Optimizer) else ""
 

@@ -10,7 +10,7 @@ from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.sweep.execution.local import Local
 from gradus.sweep.search.grid import Grid
-from gradus.sweep.search.trial import values_at
+from gradus.sweep.search.values import values_at
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5)).astype(np.float32)

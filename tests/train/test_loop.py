@@ -57,15 +57,19 @@ def test_the_pace_grows_to_calls_of_half_a_second_and_no_further():
 
 @pytest.mark.slow
 def test_a_listener_ends_training_and_all_listeners_are_called():
+    def stop_at_3(model, epoch, logs):
+        return epoch == 3
+
     seen = []
     history = model().fit(
         X, Y, epochs=9, verbose=False,
         callbacks=[
-            lambda m, epoch, logs: seen.append((epoch, logs["loss"], m.weights)),
-            lambda m, epoch, logs: epoch == 3,
+            lambda m, epoch, logs: seen.append((epoch, logs["loss"], m.weights)), stop_at_3,
         ],
     )  # fmt: skip
     assert [epoch for epoch, _, _ in seen] == [1, 2, 3]
+    assert history.stopped == "callback"
+    assert model().fit(X, Y, epochs=3, callbacks=stop_at_3, verbose=False).stopped == ""
     np.testing.assert_allclose([loss for _, loss, _ in seen], history["loss"])
     assert not np.array_equal(seen[0][2]["dense/kernel"], seen[2][2]["dense/kernel"])
 

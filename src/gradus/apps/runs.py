@@ -36,7 +36,11 @@ SWEEP = "sweep.toml"
 
 
 class RunRecord(manifests.Manifest, tag="run"):
-    """The entries of a run's record that gradus reads; its `files` are all those of the run."""
+    """The entries of a run's record that gradus reads.
+
+    Its `files` are those that `Run` reads: experiment, preprocessing, findings, and `model.json`,
+    which in turn has the checksums of weights, history, and train state.
+    """
 
     status: str
     data: str

@@ -28,7 +28,7 @@ from gradus.space import Choice, Space
 from gradus.sweep.monitor import choose_monitor
 from gradus.sweep.search import find_search, get_search
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import values_activating
+from gradus.sweep.search.values import values_activating
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.sweep import Sweep
 

@@ -20,6 +20,7 @@ from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
 from gradus.models.model import Model
+from gradus.nn.network import weights
 
 PrintLine = Callable[[str], None]
 MAX_COLUMNS = 12  # of a table, which the terminal shows
@@ -217,4 +218,4 @@ def describe_training(prepared: PreparedData) -> str:
 
 def count_weights(model: Model) -> int:
     """Return the number of trainable weights."""
-    return sum(value.size for value in model.weights.values())
+    return sum(value.size for value in weights(model.net, "param").values())

@@ -15,7 +15,7 @@ from gradus.apps.spaces import flatten_spaces
 from gradus.hyperparameters import Hyperparameter, find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.space import Choice, choice
-from gradus.sweep.search.trial import values_activating
+from gradus.sweep.search.values import values_activating
 
 
 class TrialConfigurator:

@@ -191,7 +191,10 @@ class Model(BaseModel):
         ) as writer:
             with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
                 progress.report_notes(self.history)
-                listeners: list[Listener] = [progress, *map(self._listener, functions)]
+                listeners: list[Listener] = [
+                    progress,
+                    *(self._listener(f, config.epochs) for f in functions),
+                ]
                 listeners += [writer] if writer is not None else []
                 train_state = run_training(training, train_state, listeners, self.history)
             end_fit(self, train_state, early_stopping, progress.interrupted)
@@ -298,13 +301,17 @@ class Model(BaseModel):
             task=self.task,
         )
 
-    def _listener(self, callback: Callback) -> Listener:
+    def _listener(self, callback: Callback, last_epoch: int) -> Listener:
         """Return a listener that updates the model's weights and calls the callback."""
 
         def listen(train_state: TrainState, history: History) -> bool:
             self.train_state = train_state
             self.net = with_weights(self.net, train_state.params | train_state.model_state)
-            return bool(callback(self, int(train_state.epoch), history.last()))
+            epoch = int(train_state.epoch)
+            stop = bool(callback(self, epoch, history.last()))
+            if stop and epoch < last_epoch:
+                history.stopped = "callback"
+            return stop
 
         return listen
 

@@ -77,13 +77,15 @@ class Layer:
 
     A subclass stores its arguments in `__init__` under their own names, creates its weights and
     sublayers in `build(shape)`, and computes in `call(x)` or `call(x, training)`; `call` may also
-    take `mask`, for sequences of different lengths. Its attributes are of five kinds:
+    take `mask`, for sequences of different lengths. Its attributes are of these kinds:
 
     - weights, created by `add_weight`, are leaves: "param" (trained) or "state" (carried along);
     - attributes named in the class's `hypers` are leaves too, so a new value never recompiles; one
       that `__init__` declares a `float` must not be a list;
     - layers, and lists, tuples, and dicts of layers, are subtrees;
     - attributes named in `build_only` are dropped after `build`;
+    - attributes named after a weight, `kernel_initializer`, `kernel_regularizer`, and
+      `kernel_constraint`, act on it;
     - all others are static and must be hashable, or lists or dicts of hashable values.
 
     `x` is an array or, for several inputs, the tuple or dict that was passed to the network.

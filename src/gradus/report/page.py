@@ -24,6 +24,7 @@ STOP_MESSAGES = {
     "target": "Training stopped when the target was reached.",
     "diverged": "Training stopped because the loss was no longer finite.",
     "interrupted": "Training was interrupted.",
+    "callback": "Training was stopped by a callback.",
 }
 
 

@@ -75,6 +75,8 @@ class TrainingProgress:
             best = history.best_epoch
             kept = f"; the weights of epoch {best} are kept" if best else ""
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
+        elif history.stopped == "callback":
+            self._print(f"Stopped by a callback after epoch {history.epochs}.")
         elif history.stopped == "interrupted":
             self._print(f"Interrupted after epoch {history.epochs}; the training can continue.")
         self.report_notes(history)

@@ -11,12 +11,12 @@ import gradus as gr
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters
 from gradus.space import Range
-from gradus.sweep.search import get_search
+from gradus.sweep.search import SEARCHES, get_search
 from gradus.sweep.search.cmaes import CMAES
 from gradus.sweep.search.tpe import TPE
 from gradus.sweep.search.trial import Trial
 
-SEARCHES = ["tpe", "cmaes"]
+LEARNING = [name for name, search in SEARCHES.items() if search.batch is not None]
 
 
 def space():
@@ -54,7 +54,7 @@ def run(name, batches=4, seed=0, sign=1, hypers=None, judge=score):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_values_are_in_their_spaces_and_only_active_ones_exist(name):
     hypers = space()
     for trial in run(name)[1]:
@@ -72,7 +72,7 @@ def test_values_are_in_their_spaces_and_only_active_ones_exist(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_values_depend_only_on_the_seed_and_the_results(name):
     values = [[trial.values for trial in run(name, 3, seed)[1]] for seed in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
@@ -84,7 +84,7 @@ def test_values_depend_only_on_the_seed_and_the_results(name):
     assert otherwise[16:] != values[0][16:]
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_restored_trials_count_like_asked_ones(name):
     search, trials = run(name, 2)
     fresh = get_search(name, space(), 1000, 0)
@@ -94,7 +94,7 @@ def test_restored_trials_count_like_asked_ones(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_it_moves_toward_better_values(name):
     _, trials = run(name, 12)
     scores = [trial.score for trial in trials]
@@ -120,7 +120,7 @@ def test_results_are_in_the_study():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_trials_without_a_score_do_no_harm(name):
     for judge in (lambda values: np.nan, lambda values: 1.0):
         _, trials = run(name, 3, judge=judge)
@@ -130,7 +130,7 @@ def test_trials_without_a_score_do_no_harm(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_a_sweep_uses_it(name):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)
@@ -159,7 +159,7 @@ def test_the_error_for_a_missing_package_says_how_to_install_it(monkeypatch, sea
         search(space(), 10, 0)
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", LEARNING)
 def test_no_settings_are_tried_twice_where_the_best_lies_at_a_bound(name):
     hypers = find_hyperparameters({"rate": gr.uniform(0, 1)})
     _, trials = run(name, batches=6, hypers=hypers, judge=lambda values: values["rate"])

@@ -15,7 +15,7 @@ from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_loc
 from gradus.models.training_data import TrainingData, make_training_data
 from gradus.space import Choice, Space, Value
 from gradus.sweep.members.fold import Fold
-from gradus.sweep.search.trial import values_activating
+from gradus.sweep.search.values import values_activating
 
 # The arguments of `fit` that make samples.
 DATA_ARGUMENTS = ("x", "y", "sample_weight", "class_weight", "validation_data")

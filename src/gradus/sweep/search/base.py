@@ -41,6 +41,9 @@ class Search(abc.ABC):
     def ask(self, first: int, count: int) -> list[dict[str, Value]]:
         """Return the values of `count` trials, the first of them number `first`.
 
+        The value of a choice is the index of its option; a hyperparameter that is not active has
+        none (`values_at` in `values.py` makes such values from fractions).
+
         It may be called with the same first number again, and another count: the values are then
         the same as far as both reach. It may be called out of order, too.
         """

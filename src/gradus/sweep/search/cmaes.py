@@ -14,7 +14,8 @@ from gradus.optional import import_optional
 from gradus.rng import host_rng
 from gradus.space import Choice, Range, Value
 from gradus.sweep.search.base import BATCH, Search
-from gradus.sweep.search.trial import Trial, values_at
+from gradus.sweep.search.trial import Trial
+from gradus.sweep.search.values import values_at
 
 MAX_ATTEMPTS = 50  # draws of a trial whose values an earlier one has
 

@@ -8,7 +8,7 @@ from gradus.hyperparameters import Hyperparameter
 from gradus.rng import host_rng
 from gradus.space import Value
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import values_at
+from gradus.sweep.search.values import values_at
 
 MAX_ATTEMPTS = 20  # draws of a trial whose values an earlier one has
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradus.space import Value
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import values_at
+from gradus.sweep.search.values import values_at
 
 
 class Sobol(Search):
