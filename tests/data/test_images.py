@@ -171,3 +171,45 @@ def test_images_in_subfolders_belong_to_the_class_above(tmp_path):
         save(tmp_path / "archive" / "pets" / place, 1)
     data = load(tmp_path)
     assert (data.class_names, data.y.tolist()) == (("cat", "dog"), [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("parts", "held_out", "notes"),
+    [
+        (("train", "test", "val"), 1, ("the images in 'val' are not used",)),
+        (("Train", "Test"), 1, ()),
+        (("training", "validation"), 1, ()),
+        (("seg_train", "seg_test"), 1, ()),
+    ],
+)
+def test_the_parts_of_a_data_set_are_not_its_classes(tmp_path, parts, held_out, notes):
+    for index, part in enumerate(parts):
+        for name in ("cat", "dog"):
+            save(tmp_path / part / name / "1.png", index)
+    data = load(tmp_path)
+    assert (data.class_names, len(data), data.notes) == (("cat", "dog"), 2, notes)
+    assert data.test.x.max() == held_out
+
+
+def test_folders_name_classes_as_they_are_spelled(tmp_path):
+    names = ("1.1", "1.10", "7", "007", "NA", "nan", "none")
+    for name in names:
+        for index in range(2):
+            save(tmp_path / name / f"{index}.png", 1)
+    assert set(load(tmp_path).class_names) == set(names)
+
+
+def test_what_is_left_out_of_a_folder_is_told_unless_a_system_wrote_it(tmp_path):
+    for name in ("cat", "dog"):
+        save(tmp_path / name / "1.png", (1, 2, 3, 4), mode="RGBA")
+    for junk in ("cat/.DS_Store", "cat/._1.png", "__MACOSX/._1.png", "dog/Thumbs.db"):
+        (tmp_path / junk).parent.mkdir(exist_ok=True)
+        (tmp_path / junk).write_bytes(b"junk")
+    save(tmp_path / "cat" / ".ipynb_checkpoints" / "1.png", 1)
+    data = load(tmp_path)
+    transparent = "2 of 2 images have transparency, which is left out"
+    assert (len(data), data.notes) == (2, (transparent,))
+    for other in ("cat/2.heic", "cat/3.pdf", "stray.png"):
+        (tmp_path / other).write_bytes(b"")
+    told = "2 files are of no class, or of a format that cannot be read: left out"
+    assert load(tmp_path).notes[1].startswith(told)

@@ -191,7 +191,7 @@ def test_load_names_what_it_does_not_find(tmp_path, monkeypatch):
     assert (len(data), data.task, data.target) == (2, "binary", "survived")
     assert data.y.tolist() == [0, 1]
     assert data.feature_names == ("age",)
-    assert data.notes == ("1 rows have no target 'survived' and are not used",)
+    assert data.notes == ("1 row has no target 'survived' and is not used",)
     assert load(path).y is None
     with pytest.raises(DataError, match=r"no target column 'surived'. Did you mean 'survived'"):
         load(path, "surived")

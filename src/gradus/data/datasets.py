@@ -14,7 +14,7 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
-from gradus.data.targets import Target
+from gradus.data.targets import Target, regression_notes
 from gradus.errors import DataError
 from gradus.registry import Registry
 from gradus.rng import seeded_rng
@@ -180,8 +180,10 @@ def labeled_dataset(
     target = Target.fit(values, task, classes, "y")
     if target.task == "regression":
         y = as_array(values, "y", wide=True).astype(np.float64)
+        more = regression_notes(y, "y") if task is None else []
     else:
-        y = target.transform(values)
+        y, more = target.transform(values), target.missing_word_notes()
+    fields["notes"] = (*fields.get("notes", ()), *more)
     return Dataset(x, y, target.task, target.class_names, **fields)
 
 

@@ -1,9 +1,8 @@
-"""Reading images: IDX files (MNIST's format) and folders of image files by class."""
+"""Reading images in IDX files (MNIST's format)."""
 
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
 
 EIGHT_BIT = Scaling((0.0,), (255.0,))
-ORIENTATION = 0x0112  # the EXIF tag
-QUARTER_TURNS = (5, 6, 7, 8)  # its values that exchange width and height
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -120,137 +117,3 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
         )
     x = x[..., None] if x.ndim == 3 else x
     return labeled_dataset(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
-
-
-def read_image_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
-    """Read a folder with one subfolder of image files per class.
-
-    All images are turned as their EXIF data say, then resized to the most common size; they are
-    gray if every file is, else RGB. The images of a class may be in subfolders. If the subfolders
-    are `train` and `test` (or `val`) and hold the classes, `test` is the test part.
-
-    Args:
-        folder: the folder.
-        classes: all class names, if the folder may lack some.
-
-    Returns:
-        uint8 images (n, h, w, 1 or 3) and labels; a note says how many were resized.
-
-    Raises:
-        DataError: if there are fewer than two classes, a class has no images, or a file cannot
-            be read as an image.
-
-    Examples:
-        >>> import pathlib, tempfile
-        >>> from PIL import Image
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name, gray in (("cat", 10), ("dog", 20)):
-        ...         pathlib.Path(folder, name).mkdir()
-        ...         Image.new("L", (6, 4), gray).save(pathlib.Path(folder, name, "1.png"))
-        ...     data = gr.data.read_image_folder(folder)
-        >>> data.x.shape, data.class_names
-        ((2, 4, 6, 1), ('cat', 'dog'))
-    """
-    folder = _without_wrappers(existing_file(folder))
-    subfolders = {entry.name: entry for entry in sorted(folder.iterdir()) if _visible_dir(entry)}
-    for test_name in ("test", "val", "validation"):
-        if set(subfolders) == {"train", test_name}:
-            train = read_image_folder(subfolders["train"], classes)
-            test = _read_classes(
-                subfolders[test_name], train.class_names, train.x.shape[1:3], train.x.shape[3]
-            )
-            return replace(train, name=folder.name, test=test)
-    return _read_classes(folder, classes)
-
-
-def _without_wrappers(folder: Path) -> Path:
-    """Return the folder of the classes, which others may wrap: archive/archive/cat."""
-    subfolders = [entry for entry in folder.iterdir() if _visible_dir(entry)]
-    if len(subfolders) != 1:
-        return folder
-    inner = _without_wrappers(subfolders[0])
-    return inner if sum(map(_visible_dir, inner.iterdir())) > 1 else folder
-
-
-def _visible_dir(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".")
-
-
-def _read_classes(
-    folder: Path,
-    classes: tuple[str, ...] = (),
-    size: tuple[int, int] | None = None,
-    channels: int | None = None,
-) -> Dataset:
-    from PIL import Image
-
-    suffixes = Image.registered_extensions()
-    files: list[Path] = []
-    names: list[str] = []
-    for subfolder in sorted(entry for entry in folder.iterdir() if _visible_dir(entry)):
-        images = [file for file in sorted(subfolder.rglob("*")) if file.suffix.lower() in suffixes]
-        if not images:
-            raise DataError(f"The class folder {str(subfolder)!r} has no images.")
-        files += images
-        names += [subfolder.name] * len(images)
-    if not files:
-        raise DataError(
-            f"{str(folder)!r} has no folders of images; put the images of each class into a "
-            "subfolder with the name of the class."
-        )
-    common_size, gray = _read_headers(files)
-    size = size or common_size
-    channels = channels or (1 if gray else 3)
-    x = np.empty((len(files), *size, channels), np.uint8)
-    resized = 0
-    for index, file in enumerate(files):
-        x[index], changed = _read_image(file, size, channels)
-        resized += changed
-    height, width = size
-    note = f"{resized} of {len(files)} images were resized to {height}×{width}"
-    return labeled_dataset(
-        x,
-        names,
-        "multiclass",
-        classes,
-        name=folder.name,
-        notes=(note,) if resized else (),
-        scaling=EIGHT_BIT,
-    )
-
-
-def _read_headers(files: list[Path]) -> tuple[tuple[int, int], bool]:
-    """Return the most common (height, width) once turned, and whether all images are gray."""
-    from PIL import Image
-
-    sizes: Counter[tuple[int, int]] = Counter()
-    gray = True
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
-                sizes[image.size if turned else image.size[::-1]] += 1
-                gray = gray and image.mode in ("1", "L", "LA")
-                if image.mode[0] in "IF":
-                    raise DataError(
-                        f"{str(file)!r} has more than 8 bits per channel (mode {image.mode}); save "
-                        "it with 8, or save the images as an .npz of float arrays."
-                    )
-        except (OSError, Image.DecompressionBombError) as error:
-            raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
-    return sizes.most_common(1)[0][0], gray
-
-
-def _read_image(file: Path, size: tuple[int, int], channels: int) -> tuple[np.ndarray, bool]:
-    """Return the image as uint8 (h, w, c), and whether it was resized."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
-    changed = (image.height, image.width) != size
-    if changed:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(*size, channels), changed

@@ -19,11 +19,12 @@ from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
-from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder, read_image_folder
+from gradus.data.image_folders import read_image_folder
+from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import drop_unlabeled, with_labels
 from gradus.data.tables import TABLE_SUFFIXES, as_table
-from gradus.data.targets import Target
+from gradus.data.targets import Target, regression_notes
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
@@ -145,16 +146,20 @@ def _table(
     table = with_labels(table, target, task, classes)
     frame, dropped = drop_unlabeled(table.frame, target)
     column = frame[target]
-    fitted = Target.fit_column(column, task, classes)
-    is_regression = fitted.task == "regression"
+    fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
+    if fitted.task == "regression":
+        y = column.cast(float).to_numpy()
+        more = regression_notes(y, target) if task is None else []
+    else:
+        y, more = fitted.transform_column(column), fitted.missing_word_notes()
     return Dataset(
         frame,
-        column.cast(float).to_numpy() if is_regression else fitted.transform_column(column),
+        y,
         fitted.task,
         fitted.class_names,
         tuple(column for column in names if column != target),
         name,
-        (*notes, *dropped, *fitted.missing_word_notes()),
+        (*notes, *dropped, *more),
         target=target,
         formats=table.formats,
         options=options,

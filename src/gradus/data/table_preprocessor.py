@@ -16,13 +16,12 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
 )
-from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import is_constant, to_numbers
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, label_column, require_target
+from gradus.data.targets import Target, label_column, missing_labels, require_target
 from gradus.errors import DataError, no_column
 from gradus.records import as_plain, as_record
 
@@ -108,7 +107,8 @@ class TablePreprocessor:
             table = with_labels(table, target, task, classes)
             frame, more = drop_unlabeled(table.frame, target)
             notes += more
-            fitted = Target.fit_column(frame[target], task, classes)
+            levels = table.formats[target].levels
+            fitted = Target.fit_column(frame[target], task, classes, levels)
             notes += fitted.missing_word_notes()
         else:
             frame = table.frame
@@ -242,11 +242,13 @@ def with_labels(
     table: Table, target: str, task: str | None = None, classes: Sequence[str] = ()
 ) -> Table:
     """Return a table whose target column is numbers, or classes as they are spelled."""
+    import polars as pl
+
     column, given = label_column(table, target, task, classes), table.formats[target]
-    if column.dtype == table.frame[target].dtype:
+    if column.dtype != pl.String or table.source[target].dtype != pl.String:
         return table
-    words = MISSING_IN_TYPED if given.missing is None else given.missing
-    labels = ColumnFormat("category", missing=words)
+    words = missing_labels(table, target)
+    labels = ColumnFormat("category", levels=given.levels, missing=words)
     formats = {**table.formats, target: labels}
     return replace(table, frame=table.frame.with_columns(column), formats=formats)
 
@@ -258,7 +260,8 @@ def drop_unlabeled(table: pl.DataFrame, target: str) -> tuple[pl.DataFrame, list
         return table, []
     if missing == table.height:
         raise DataError(f"The target column {target!r} is empty.")
-    note = f"{missing} rows have no target {target!r} and are not used"
+    rows = "1 row has" if missing == 1 else f"{missing} rows have"
+    note = f"{rows} no target {target!r} and {'is' if missing == 1 else 'are'} not used"
     return table.filter(table[target].is_not_null()), [note]
 
 

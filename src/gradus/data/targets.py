@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.columns.cells import MISSING_IN_TYPED
-from gradus.data.columns.conversions import is_constant, match_names, to_names, to_numbers
-from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
+from gradus.data.columns.conversions import (
+    is_constant,
+    match_names,
+    plain_name,
+    to_names,
+    to_numbers,
+)
+from gradus.data.columns.formats import ColumnFormat, without_missing
+from gradus.data.splits import class_labels
 from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, nearest, unknown
 
@@ -68,16 +76,32 @@ class Target:
         Raises:
             DataError: if the values cannot be a target: constant, free text, dates, missing.
         """
+        values = _rows(values)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
-            return cls._fit_outputs(values, task, name)
-        table = _table(values, name, as_classes=bool(classes))
+            return cls._fit_outputs(np.asarray(values), task, name)
+        as_classes = bool(classes) or (task != "regression" and _is_few_words(values))
+        table = _table(values, name, as_classes)
         return cls.fit_column(label_column(table, name, task, classes), task, classes)
 
     @classmethod
     def fit_column(
-        cls, column: pl.Series, task: str | None = None, classes: Sequence[str] = ()
+        cls,
+        column: pl.Series,
+        task: str | None = None,
+        classes: Sequence[str] = (),
+        levels: Sequence[str] | None = None,
     ) -> Target:
-        """Fit to a column, as `label_column` returns it; the other arguments are those of `fit`."""
+        """Fit to a column, as `label_column` returns it.
+
+        Args:
+            column: the values.
+            task: as in `fit`.
+            classes: likewise.
+            levels: the order of the classes that occur; by default they are sorted.
+
+        Raises:
+            DataError: as `fit`.
+        """
         if task is not None and task not in TASKS:
             raise unknown("task", task, TASKS)
         if classes:
@@ -87,7 +111,7 @@ class Target:
             return target
         if (task or _infer_task(column)) == "regression":
             return cls._fit_regression(column)
-        return cls._fit_classes(column, task)
+        return cls._fit_classes(column, task, levels or ())
 
     @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
@@ -98,14 +122,22 @@ class Target:
         return cls._from_outputs(to_numbers(column)[:, None], column.name)
 
     @classmethod
-    def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
-        outputs = np.asarray(values, np.float64)
+    def _fit_outputs(cls, outputs: np.ndarray, task: str | None, name: str) -> Target:
+        if len(outputs) == 1 and outputs.ndim == 2:
+            raise DataError(
+                f"The target {name!r} has shape {outputs.shape}, one row of "
+                f"{outputs.shape[1]} outputs; for one target of each row, write {name}.reshape(-1)."
+            )
+        if task != "regression" and class_labels(outputs) is not None:
+            names = tuple(str(index) for index in range(outputs.shape[1]))
+            is_binary = len(names) == 2 and task != "multiclass"
+            return cls(name, "binary" if is_binary else "multiclass", names)
         if task not in (None, "regression"):
             raise DataError(
-                f"{name} has shape {outputs.shape}, but classes are labels of shape (n,): "
-                f"for one-hot rows write {name}.argmax(axis=1)."
+                f"{name} has shape {outputs.shape}, but classes are labels of shape (n,), or "
+                "one-hot rows."
             )
-        return cls._from_outputs(outputs, name)
+        return cls._from_outputs(np.asarray(outputs, np.float64), name)
 
     @classmethod
     def _from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
@@ -124,12 +156,14 @@ class Target:
         return cls(name, "regression", (), tuple(mean.tolist()), tuple(std.tolist()))
 
     @classmethod
-    def _fit_classes(cls, column: pl.Series, task: str | None) -> Target:
+    def _fit_classes(cls, column: pl.Series, task: str | None, levels: Sequence[str]) -> Target:
         if column.dtype.is_temporal() or column.dtype.is_nested():
             raise DataError(
                 f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
             )
-        names = _sorted_names(to_names(column).drop_nulls().unique().to_list())
+        names = _sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
+        if not names:
+            raise DataError("The table has no rows.")
         if len(names) < 2:
             raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
         if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
@@ -166,8 +200,11 @@ class Target:
         Raises:
             DataError: if a value is missing, an unknown class, or not a number.
         """
+        values = _rows(values)
         if self.task == "regression" and _axes(values) == 2:
             return self._standardize(np.asarray(values, np.float64))
+        if _axes(values) == 2 and np.shape(values)[1] != 1:
+            return self._one_hot_labels(np.asarray(values))
         table = _table(values, self.name, as_classes=self.task != "regression")
         return self.transform_column(label_column(table, self.name, self.task, self.class_names))
 
@@ -180,6 +217,15 @@ class Target:
             row = int(labels.argmin())
             raise self._unknown_class(to_names(column)[row], row)
         return labels
+
+    def _one_hot_labels(self, values: np.ndarray) -> np.ndarray:
+        labels = class_labels(values)
+        if labels is None or values.shape[1] != len(self.class_names):
+            raise DataError(
+                f"The target {self.name!r} has shape {values.shape}: pass labels of shape (n,), or "
+                f"one-hot rows of {len(self.class_names)} classes."
+            )
+        return labels.astype(np.int32)
 
     def _unknown_class(self, key: str | None, row: int) -> DataError:
         if key is None:
@@ -259,7 +305,7 @@ def label_column(
 ) -> pl.Series:
     """Return the target of a table: numbers for a regression, else classes as they are spelled.
 
-    Where one number is spelled in two ways ("1" and "1.0"), classes are the numbers.
+    Where a whole number is spelled in two ways ("1" and "1.0"), classes are the numbers.
 
     Args:
         table: the table.
@@ -274,8 +320,38 @@ def label_column(
         return typed
     if task is None and not classes and _infer_task(typed) == "regression":
         return typed
+    if typed.dtype == pl.String:
+        return without_missing(source, missing_labels(table, name))
     spelled = pl.select(pl.when(typed.is_not_null()).then(source.str.strip_chars())).to_series()
-    return spelled.alias(name) if spelled.n_unique() == typed.n_unique() else typed
+    names = spelled.unique().drop_nulls().to_list()
+    is_spelled_alike = len({plain_name(word, by_value=False) for word in names}) == len(names)
+    return spelled.alias(name) if is_spelled_alike else typed
+
+
+def missing_labels(table: Table, name: str) -> tuple[str, ...]:
+    """Return the text that means a missing value in a target column of classes."""
+    import polars as pl
+
+    given = table.formats[name].missing
+    if given is not None:
+        return given
+    return MISSING_CLASS if table.frame[name].dtype == pl.String else MISSING_IN_TYPED
+
+
+def _rows(values: Any) -> Any:
+    """Return target values, a list of rows as an array."""
+    nested = isinstance(values, list | tuple) and len(values) > 0
+    return np.asarray(values) if nested and isinstance(values[0], list | tuple) else values
+
+
+def _is_few_words(values: Any) -> bool:
+    """Return whether values are an array or list of text with few distinct ones: classes."""
+    kind = getattr(getattr(values, "dtype", None), "kind", "O")
+    if not hasattr(values, "__len__") or kind not in "OUT":
+        return False
+    words = np.asarray(values).ravel().tolist()
+    distinct = set(words) if all(isinstance(word, str) for word in words) else ()
+    return 0 < len(distinct) <= min(MAX_INTEGER_CLASSES, max(2, len(words) / 2))
 
 
 def _table(values: Any, name: str, as_classes: bool) -> Table:
@@ -292,6 +368,19 @@ def _table(values: Any, name: str, as_classes: bool) -> Table:
     return as_table({name: values}, formats=columns)
 
 
+def regression_notes(values: np.ndarray, name: str) -> list[str]:
+    """Return a note if a regression's targets, (n,), may as well be labels of classes."""
+    if values.ndim != 1 or not (values == np.rint(values)).all():
+        return []
+    distinct = len(np.unique(values))
+    if distinct > min(MAX_INTEGER_CLASSES, len(values) / 2):
+        return []
+    return [
+        f"the target {name!r} has {distinct} different whole numbers, taken as a regression; if "
+        "they are classes, write task='multiclass'"
+    ]
+
+
 def _infer_task(column: pl.Series) -> str:
     """Return "regression" or "classification", from a column's type and distinct values."""
     present = column.drop_nulls()
@@ -306,9 +395,11 @@ def _infer_task(column: pl.Series) -> str:
     return "classification" if few else "regression"
 
 
-def _sorted_names(names: list[str]) -> list[str]:
-    """Sort class names, as numbers if all of them are."""
+def _sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:
+    """Sort class names: in the order of levels, then as numbers if all of them are."""
     try:
-        return sorted(names, key=float)
-    except ValueError:
-        return sorted(names)
+        ordered = sorted(sorted(names, key=lambda name: (len(name), name)), key=Decimal)
+    except InvalidOperation:
+        ordered = sorted(names)
+    rank = {name: index for index, name in enumerate(levels)}
+    return sorted(ordered, key=lambda name: rank.get(name, len(rank)))

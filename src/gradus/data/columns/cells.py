@@ -20,6 +20,9 @@ MISSING_IN_TYPED = (
 In a column of categories it is one of them: a class may be called "none" or "NA" (Namibia).
 """
 
+MISSING_CLASS = tuple(word for word in MISSING if word not in ("nan", "null"))
+"""Text that means a missing value in a target of classes: one may be called "nan" or "null"."""
+
 CURRENCIES = "$€£¥₹₩₽"
 SPACES = "\u00a0\u2009\u202f"  # no-break and thin spaces, which group digits
 MINUS_SIGNS = "\u2212\u2013"

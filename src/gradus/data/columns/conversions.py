@@ -72,15 +72,15 @@ def match_names(column: pl.Series, names: Sequence[str]) -> np.ndarray:
     exact = {name: index for index, name in enumerate(names)}
     alike: dict[str, int] = {}
     for index, name in enumerate(names):
-        alike.setdefault(_plain_name(name, by_value), index)
+        alike.setdefault(plain_name(name, by_value), index)
     keys = to_names(column)
     distinct = keys.unique().drop_nulls().to_list()
-    index_of = {key: exact.get(key, alike.get(_plain_name(key, by_value), -1)) for key in distinct}
+    index_of = {key: exact.get(key, alike.get(plain_name(key, by_value), -1)) for key in distinct}
     found = keys.replace_strict(index_of, default=-1, return_dtype=pl.Int32)
     return found.fill_null(-1).to_numpy()
 
 
-def _plain_name(name: str, by_value: bool) -> str:
+def plain_name(name: str, by_value: bool) -> str:
     """Return the simplest spelling of the number or boolean that a name stands for."""
     if by_value:
         try:

@@ -181,9 +181,9 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
 def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
     """Return the typed values of a column of text."""
     if format.kind not in _TYPED:
-        return _without_missing(column, MISSING if format.missing is None else format.missing)
+        return without_missing(column, MISSING if format.missing is None else format.missing)
     words = MISSING_IN_TYPED if format.missing is None else format.missing
-    text = _without_missing(column, words)
+    text = without_missing(column, words)
     values = _typed_values(text, format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any():
@@ -298,7 +298,7 @@ def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
 def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
     words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
-    text = _without_missing(column, words)
+    text = without_missing(column, words)
     misfits = _typed_values(text, found.format).is_null() & text.is_not_null()
     notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
     if not misfits.any():
@@ -317,7 +317,7 @@ def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     return replace(found, format=replace(found.format, missing=missing), notes=(*notes, note))
 
 
-def _without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
+def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
     """Return text stripped of white space; null where it is empty or one of the words."""
     import polars as pl
 
@@ -328,4 +328,4 @@ def _without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
 
 
 def _present(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    return _without_missing(column, words).drop_nulls()
+    return without_missing(column, words).drop_nulls()

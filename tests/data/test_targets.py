@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradus.data import TableOptions, TablePreprocessor, load, preprocessor_from_dict
+from gradus.data.targets import Target
+from gradus.errors import DataError
+
+NORMAL = np.random.default_rng(0).normal(5, 3, 40)
+
+
+@pytest.mark.parametrize("task", [None, "multiclass"])
+@pytest.mark.parametrize(
+    "names",
+    [["NA", "None", "nan", "null"], ["007", "7", "b"], ["9007199254740993", "9007199254740992"]],
+)
+def test_no_class_is_taken_for_another_or_for_a_missing_value(names, task):
+    frame = {"a": NORMAL, "y": (names * 20)[:40]}
+    fitted = TablePreprocessor.fit(frame, "y", task)
+    fitted = preprocessor_from_dict(json.loads(json.dumps(fitted.to_dict())))
+    assert set(fitted.target.class_names) == set(names)
+    assert fitted.inverse_target(fitted.xy(frame)[1]).tolist() == frame["y"]
+    assert load(frame, "y", task=task).class_names == fitted.target.class_names
+
+
+def test_versions_are_classes_where_the_task_says_so():
+    frame = {"a": NORMAL, "y": ["1.1", "1.10", "1.2", "1.20"] * 10}
+    assert load(frame, "y", task="multiclass").class_names == ("1.1", "1.10", "1.2", "1.20")
+    assert load(frame, "y").task == "regression"
+    assert Target.fit(np.array(frame["y"])).class_names == ("1.1", "1.10", "1.2", "1.20")
+
+
+def test_declared_levels_are_the_order_of_the_classes():
+    sizes = ["S", "M", "L", "M"] * 10
+    frame = {"a": NORMAL, "y": sizes}
+    options = TableOptions(columns={"y": ["S", "M", "L", "XL"]})
+    assert load(frame, "y", options=options).class_names == ("S", "M", "L")
+    enum = pl.Series("y", sizes, pl.Enum(["S", "M", "L"]))
+    assert load({**frame, "y": enum}, "y").class_names == ("S", "M", "L")
+
+
+def test_whole_numbers_of_a_regression_are_told():
+    data = load({"a": NORMAL, "y": [1.0, 2.0, 3.0, 4.0] * 10}, "y")
+    assert (data.task, len(data.notes)) == ("regression", 1)
+    assert "'y' has 4 different whole numbers" in data.notes[0]
+    assert load({"a": NORMAL, "y": NORMAL}, "y").notes == ()
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_one_hot_rows_are_classes(kind):
+    y = np.eye(3, dtype=kind)[np.arange(12) % 3]
+    target = Target.fit(y)
+    assert (target.task, target.class_names) == ("multiclass", ("0", "1", "2"))
+    assert target.transform(y).tolist() == (np.arange(12) % 3).tolist()
+    assert target.transform([["1"], ["2"]]).tolist() == [1, 2]
+    for wrong in (y[:, :2], y * 2):
+        with pytest.raises(DataError, match="one-hot rows of 3 classes"):
+            target.transform(wrong)
+    with pytest.raises(DataError, match=r"reshape\(-1\)"):
+        Target.fit(np.arange(5.0)[None])
+    assert Target.fit(np.arange(10.0).reshape(5, 2)).task == "regression"
