@@ -104,9 +104,9 @@ def as_table(
     inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}
     hints = _hints([found.hints for found in inferred.values()], origin.separator)
     if hints != Hints():
-        inferred = {
-            c.name: infer_format(c, options.format_of(c.name), hints) for c in source.get_columns()
-        }
+        for c in source.get_columns():
+            if inferred[c.name].is_open:
+                inferred[c.name] = infer_format(c, options.format_of(c.name), hints)
     found = {column: inference.format for column, inference in inferred.items()}
     frame = pl.DataFrame([_typed(parse_column(c, found[c.name])) for c in source.get_columns()])
     told = [note for inference in inferred.values() for note in inference.notes]

@@ -72,3 +72,39 @@ def test_the_order_of_day_and_month(cells, pattern, ambiguous):
 def test_words_and_numbers_are_no_dates():
     for cells in (["x", "y"], ["1", "20240105"], ["1.5", "2.25"], ["3-4", "x-y"]):
         assert infer_date_style(pl.Series("a", cells)) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "second", "expected"),
+    [
+        ("Mon Jan 13 08:25:07 2020", "Sun Jan 5 00:00:00 2020", datetime(2020, 1, 13, 8, 25, 7)),
+        ("Mon, 13 Jan 2020 08:25:07 +0200", "5 Jan 2020", datetime(2020, 1, 13, 6, 25, 7)),
+        (
+            "13/Jan/2020:08:25:07 +0000",
+            "05/Jan/2020:00:00:00 +0000",
+            datetime(2020, 1, 13, 8, 25, 7),
+        ),
+        ("2020-01-13 08:25 EST", "2020-01-14 08:25 PDT", datetime(2020, 1, 13, 13, 25)),
+        ("Monday, January 13, 2020", "Sunday, March 1, 2020", date(2020, 1, 13)),
+        ("Sept. 3, 2020", "Jan. 30, 2020", date(2020, 9, 3)),
+        ("2020-03", "2021-12", date(2020, 3, 1)),
+        ("03/2020", "12/2021", date(2020, 3, 1)),
+        ("Mar 2020", "Dec 2021", date(2020, 3, 1)),
+        ("2020-W53", "2021-W01", date(2020, 12, 28)),
+        ("2020-W53-7", "2021-W01-1", date(2021, 1, 3)),
+        ("20200113", "20211231", date(2020, 1, 13)),
+        ("20200113082507", "20211231000000", datetime(2020, 1, 13, 8, 25, 7)),
+        ("08h25", "23h59", datetime(1970, 1, 1, 8, 25)),
+        ("125:10:00", "3:00:00", datetime(1970, 1, 6, 5, 10)),  # a duration
+    ],
+)
+def test_dates_as_programs_write_them(cell, second, expected):
+    text = pl.Series("a", [cell, second])
+    values = parse_dates(text, infer_date_style(text).pattern)
+    assert (values[0], values.null_count()) == (expected, 0)
+
+
+@pytest.mark.parametrize("exponent", [0, 3, 6])
+def test_unix_times(exponent):
+    text = pl.Series("a", [str(1_700_000_000 * 10**exponent)])
+    assert parse_dates(text, "%s").to_list() == [datetime(2023, 11, 14, 22, 13, 20)]

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradus.data.columns.numbers import NumberStyle, are_codes, infer_number_style, parse_numbers
+from gradus.data.columns.numbers import (
+    NumberStyle,
+    are_codes,
+    common_unit,
+    infer_number_style,
+    parse_numbers,
+)
 
 MARKS = [(".", ","), (",", "."), (",", " "), (".", "'"), (",", "\u202f")]
 
@@ -34,6 +40,8 @@ def test_written_numbers_are_read_again(cents, marks, around):
         (["1e5", ".5", "5.", "1E-2"], [100000, 0.5, 5, 0.01]),
         (["1.234", "1.234.567,5"], [1234, 1234567.5]),
         (["1.234", "0.5"], [1.234, 0.5]),
+        (["1’234.50", "12.5-", "-3"], [1234.5, -12.5, -3]),
+        (["1.5D+03", "-2D-1"], [1500, -0.2]),
         (["5", "1_000", "0x10", "1,00,000", "1.2.3", "-", "e5", ""], [5] + [None] * 7),
     ],
 )
@@ -56,3 +64,20 @@ def test_digits_that_a_number_would_not_spell_are_codes():
     numbers = (["08", "7"], ["0", "1"], ["0.07", "007"], ["1234", "5"])
     assert [are_codes(pl.Series("a", cells)) for cells in codes] == [True] * 3
     assert [are_codes(pl.Series("a", cells)) for cells in numbers] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["1.5 kg", "2,000.5 kg", "-3kg"], "kg"),
+        (["USD 1.5", "USD2", "USD -3"], "USD"),
+        (["1 kg", "2 g", "3 kg"], ""),
+        (["name 1", "name 2"], ""),
+        (["1.5", "2.5"], ""),
+    ],
+)
+def test_numbers_have_a_common_unit(cells, unit):
+    text = pl.Series("a", cells)
+    assert common_unit(text) == unit
+    style, _ = infer_number_style(text, unit=unit)
+    assert (parse_numbers(text, style).null_count() == 0) == (bool(unit) or cells[0] == "1.5")

@@ -24,12 +24,27 @@ MISSING_CLASS = tuple(word for word in MISSING if word not in ("nan", "null"))
 """Text that means a missing value in a target of classes: one may be called "nan" or "null"."""
 
 CURRENCIES = "$€£¥₹₩₽"
+CURRENCY_CODES = (
+    "USD",
+    "EUR",
+    "GBP",
+    "CHF",
+    "JPY",
+    "CNY",
+    "INR",
+    "CAD",
+    "AUD",
+    "BRL",
+    "SEK",
+    "RUB",
+)
 SPACES = "\u00a0\u2009\u202f"  # no-break and thin spaces, which group digits
 MINUS_SIGNS = "\u2212\u2013"
+APOSTROPHES = "\u2019\u2018\u02bc\u00b4"  # which group digits as ' does
 
 _NUMBER = re.compile(
-    rf"\(?[+-]?[{CURRENCIES}]?\s?[+-]?(\d[\d.,' {SPACES}]*|[.,]\d+)([eE][+-]?\d+)?"
-    rf"\s?[%{CURRENCIES}]?\)?"
+    rf"\(?[+-]?[{CURRENCIES}]?\s?[+-]?(\d[\d.,' {SPACES}{APOSTROPHES}]*|[.,]\d+)"
+    rf"([eEdD][+-]?\d+)?\s?[%{CURRENCIES}]?[)-]?"
 )
 _DATE = re.compile(
     r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"

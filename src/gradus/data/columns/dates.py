@@ -15,11 +15,51 @@ NAMED = (
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%d. %B %Y", "%d. %b %Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d %b %y"),
 )
-TIME_ONLY = "%H:%M"
+COMPACT = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S", 15: "%Y%m%dT%H%M%S"}
+PERIODS = {
+    **dict.fromkeys(("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y"), (" 1", " %d")),
+    **dict.fromkeys(("%G-W%V", "%GW%V"), (" 1", " %u")),
+    "%G-W%V-%u": ("", ""),
+}
+"""Months and weeks: what makes their first day of a cell, and of its pattern."""
 
+TIME_ONLY = "%H:%M"
+UNIX = "%s"
+
+_ZONES = {
+    "Z": 0,
+    "UTC": 0,
+    "GMT": 0,
+    "WET": 0,
+    "BST": 1,
+    "CET": 1,
+    "WEST": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "JST": 9,
+    "EDT": -4,
+    "EST": -5,
+    "CDT": -5,
+    "CST": -6,
+    "MDT": -6,
+    "MST": -7,
+    "PDT": -7,
+    "PST": -8,
+}
+_REWRITTEN = (
+    (r"(?i)^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", ""),  # the day of the week
+    (r"^([A-Za-z]{3,9})\s+(\d{1,2}) ([\d:]{4,8}(?: [A-Z]{3,4})?) (\d{4})$", "$1 $2 $4 $3"),
+    (r"^(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d:)", "$1 $2 $3 $4"),  # of a web server's log
+    (r"(\d{1,2})h(\d{2})$", "$1:$2"),
+    (r"\b([A-Za-z]{3})t?\.(\s)", "$1$2"),  # Jan. 3, Sept. 3
+)
 _TIME = (
-    r"(?:(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
-    r"\s?(?P<half>[AaPp]\.?[Mm]\.?)?\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?)"
+    r"(?:(?P<hour>\d{1,3}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+    r"\s?(?P<half>[AaPp]\.?[Mm]\.?)?\s?(?P<zone>"
+    + "|".join(sorted(_ZONES, key=len, reverse=True))
+    + r"|[+-]\d{2}:?(?:\d{2})?)?)"
 )
 _CELL = rf"^(?P<date>.*?)(?:[T ,]\s*{_TIME})?$"
 
@@ -46,7 +86,11 @@ def parse_dates(text: pl.Series, pattern: str) -> pl.Series:
     """
     import polars as pl
 
-    if pattern == TIME_ONLY:
+    if pattern == UNIX:
+        return _unix_times(text)
+    text = _rewritten(text)
+    only_time = pattern == TIME_ONLY
+    if only_time:
         text = ("1970-01-01 " + text).alias(text.name)
         pattern = ISO[0]
     elif "%H" in pattern or "%I" in pattern:
@@ -61,7 +105,8 @@ def parse_dates(text: pl.Series, pattern: str) -> pl.Series:
     hour = hour + 12 * afternoon.cast(pl.Int64) - 12 * midnight.cast(pl.Int64)
     second = fields["second"].str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
     minutes = hour * 60 + fields["minute"].cast(pl.Int64) - _offset_minutes(fields["zone"])
-    valid = ((hour < 24) & (fields["minute"].cast(pl.Int64) < 60) & (second < 61)).fill_null(True)
+    minute = fields["minute"].cast(pl.Int64)
+    valid = (((hour < 24) | only_time) & (minute < 60) & (second < 61)).fill_null(True)
     microseconds = (minutes * 60_000_000 + (second * 1e6).round().cast(pl.Int64)).fill_null(0)
     times = dates.cast(pl.Datetime("us")) + microseconds.cast(pl.Duration("us"))
     return times.to_frame("t").select(pl.when(valid).then("t").alias(text.name)).to_series()
@@ -78,14 +123,18 @@ def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyl
         day_first: the order of the dates elsewhere in the file, if it is known.
     """
     sample = text.head(1000)
-    date_like = sample.str.contains(r"\d[-/. ]|[-/. ,]\d|:\d\d")
+    if are_compact(text, few=1):
+        return DateStyle(COMPACT[len(text[0])])
+    date_like = sample.str.contains(r"\d[-/. ]|[-/. ,]\d|:\d\d|\d[Wh]\d")
     if not date_like.mean() > 0.5:  # type: ignore[operator]
         return None
+    text = _rewritten(text)
+    sample = text.head(1000)
     if sample.str.contains(f"^{_TIME}$").mean() > 0.9:  # type: ignore[operator]
         return DateStyle(TIME_ONLY)
     fields = text.str.extract_groups(_CELL).struct.unnest()
     counts: dict[str, int] = {}
-    for pattern in (*ISO[:3], *DAY_FIRST, *MONTH_FIRST, *NAMED):
+    for pattern in (*ISO[:3], *DAY_FIRST, *MONTH_FIRST, *NAMED, *PERIODS):
         if _dates(fields["date"].head(1000), pattern).null_count() < len(sample):
             dates = _dates(fields["date"], pattern)
             counts[pattern] = len(text) - dates.null_count()
@@ -95,7 +144,7 @@ def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyl
         return None
     days, months = ([p for p in best if p in order] for order in (DAY_FIRST, MONTH_FIRST))
     if not (days and months):
-        return DateStyle(best[0])
+        return DateStyle(best[0], ambiguous=best[0] == "%b-%y")  # Jan-21 may be a day
     if day_first is not None:
         return DateStyle(days[0] if day_first else months[0])
     chosen = days[0] if days[0].startswith("%d.") else months[0]
@@ -103,10 +152,45 @@ def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyl
     return DateStyle(chosen, ambiguous=bool(differ.any()))
 
 
+def are_compact(text: pl.Series, few: int = 8) -> bool:
+    """Return whether cells are dates of digits only, such as 20240131, at least `few` of them."""
+    if len(text[0]) not in COMPACT or text.n_unique() < few:
+        return False
+    day = r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
+    time = r"([01]\d|2[0-3])[0-5]\d[0-5]\d"
+    is_one = text.str.contains(f"^{day}(T?{time})?$") & (text.str.len_chars() == len(text[0]))
+    return bool(is_one.all())
+
+
+def are_unix_times(text: pl.Series) -> bool:
+    """Return whether cells may be seconds since 1970, or their thousandths or finer ones."""
+    return bool(text.str.contains(r"^\d{10}(\d{3}|\d{6}|\d{9})?(\.\d*)?$").all())
+
+
+def _rewritten(text: pl.Series) -> pl.Series:
+    """Return dates in words without the day of the week, the year before the time."""
+    if text.str.contains("[A-Za-z]").any():
+        for pattern, replacement in _REWRITTEN:
+            text = text.str.replace(pattern, replacement)
+    return text
+
+
+def _unix_times(text: pl.Series) -> pl.Series:
+    """Return seconds since 1970, or their thousandths, millionths, or billionths, as Datetime."""
+    import polars as pl
+
+    numbers = text.cast(pl.Float64, strict=False)
+    largest = numbers.abs().max()
+    exponent = next((e for e in (0, 3, 6) if float(largest or 0) < 10 ** (11 + e)), 9)  # type: ignore[arg-type]
+    return (numbers * 10.0 ** (6 - exponent)).round().cast(pl.Int64).cast(pl.Datetime("us"))
+
+
 def _dates(text: pl.Series, pattern: str) -> pl.Series:
     """Return text as Date; null if it is none, or its year has other digits than `%Y`."""
     import polars as pl
 
+    first_day, field = PERIODS.get(pattern, ("", ""))
+    text, pattern = (text + first_day).alias(text.name), pattern + field
     dates = text.str.to_date(pattern, strict=False)
     if "%Y" not in pattern:
         return dates
@@ -119,7 +203,9 @@ def _offset_minutes(zone: pl.Series) -> pl.Series:
     import polars as pl
 
     digits = zone.str.replace(":", "", literal=True)
+    named = zone.replace_strict(_ZONES, default=None, return_dtype=pl.Int64)
     hours = digits.str.slice(0, 3).cast(pl.Int64, strict=False).fill_null(0)
     minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
     negative = digits.str.starts_with("-").fill_null(False).cast(pl.Int64)
-    return hours * 60 + minutes * (1 - 2 * negative)
+    offset = hours * 60 + minutes * (1 - 2 * negative)
+    return offset.zip_with(named.is_null(), named * 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ KINDS = ("number", "category", "date", "boolean", "text", "identifier")
 MISFITS = 0.05  # the largest share of cells that do not fit the kind of the others
 FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
 
+_NUMBER_WORD = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _WORDS = {"true": True, "false": False}
 
 
@@ -32,6 +34,7 @@ class ColumnFormat:
         decimal: the decimal mark of numbers, "." or ",".
         thousands: the mark between groups of three digits, or "".
         percent: whether numbers may end in "%".
+        unit: text before or behind numbers that is left out, such as "kg".
         date: the pattern of dates, such as "%d.%m.%Y"; a time may follow.
         zone: the time zone of dates with a zone, such as "Europe/Paris"; text is read as UTC.
         levels: the categories in their order; others count as unseen.
@@ -52,6 +55,7 @@ class ColumnFormat:
     decimal: str | None = None
     thousands: str | None = None
     percent: bool | None = None
+    unit: str | None = None
     date: str | None = None
     zone: str | None = None
     levels: tuple[str, ...] | None = None
@@ -74,7 +78,8 @@ class ColumnFormat:
     @property
     def style(self) -> NumberStyle:
         """How numbers are written."""
-        return NumberStyle(self.decimal or ".", self.thousands or "", bool(self.percent))
+        marks = self.decimal or ".", self.thousands or ""
+        return NumberStyle(*marks, bool(self.percent), self.unit or "")
 
     @classmethod
     def of(cls, given: Any, column: str) -> ColumnFormat:
@@ -128,6 +133,11 @@ class Inferred:
     notes: tuple[str, ...] = ()
     hints: Hints = Hints()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether other columns may decide how this one is read."""
+        return self.format.kind in ("number", "date") and self.hints == Hints()
+
 
 def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints()) -> Inferred:
     """Infer what is None in the format of a column.
@@ -145,6 +155,8 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     """
     import polars as pl
 
+    if column.dtype.is_numeric() and given.kind == "date":
+        column = _digits(column)
     if column.dtype != pl.String:
         return Inferred(_declared(column, given))
     cells = _present(column, given.missing or MISSING)
@@ -154,8 +166,11 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     for kind, infer in _TYPED.items():
         if given.kind in (None, kind) and len(typed):
             found = infer(typed, given, hints)
-            if found is not None:
+            if found is not None and found.format.kind == kind:
                 return _with_misfits(found, column)
+            if found is not None:
+                notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
+                return replace(found, notes=notes)
     if given.kind is not None:
         raise DataError(f"Column {column.name!r} is not of the kind {given.kind!r}: {cells[0]!r}.")
     return Inferred(replace(given, kind="category"))
@@ -171,6 +186,10 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
 
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
+    if column.dtype.is_numeric():
+        if format.kind != "date":
+            return _without_numbers(column, format.missing)
+        column = _digits(column)
     if column.dtype == pl.String:
         return _parse_text(column, format)
     if format.kind == "date" and isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
@@ -182,9 +201,7 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
     """Return the typed values of a column of text."""
     if format.kind not in _TYPED:
         return without_missing(column, MISSING if format.missing is None else format.missing)
-    words = MISSING_IN_TYPED if format.missing is None else format.missing
-    text = without_missing(column, words)
-    values = _typed_values(text, format)
+    text, values = _typed_values(column, format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any():
         row = int(misfits.arg_true()[0])
@@ -196,13 +213,35 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
     return values
 
 
-def _typed_values(text: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
-    """Return the values of text without missing words; null for a cell that does not fit."""
-    if format.kind == "number":
-        return numbers.parse_numbers(text, format.style)
+def _typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, pl.Series]:  # noqa: A002
+    """Return text, null where missing, and its values, null for a cell that does not fit too."""
+    words = MISSING_IN_TYPED if format.missing is None else format.missing
+    text = without_missing(column, words)
     if format.kind == "date":
-        return dates.parse_dates(text, str(format.date))
-    return text.str.to_lowercase().replace_strict(_WORDS, default=None)
+        return text, dates.parse_dates(text, str(format.date))
+    if format.kind == "boolean":
+        return text, text.str.to_lowercase().replace_strict(_WORDS, default=None)
+    values = numbers.parse_numbers(text, format.style)
+    kept = _without_numbers(values, words)
+    if kept is values:
+        return text, values
+    return text.zip_with(kept.is_not_null() | values.is_null(), text.clear(len(text))), kept
+
+
+def _digits(column: pl.Series) -> pl.Series:
+    """Return numbers as text, whole ones without a point."""
+    import polars as pl
+
+    return column.cast(pl.String).str.strip_suffix(".0")
+
+
+def _without_numbers(values: pl.Series, words: Sequence[str] | None) -> pl.Series:
+    """Return numbers, null where they are one of the words that mean a missing value."""
+    found = [float(word) for word in words or () if _NUMBER_WORD.fullmatch(word.strip())]
+    if not found:
+        return values
+    is_missing = values.cast(float).is_in(found).fill_null(False)
+    return values.zip_with(~is_missing, values.clear(len(values)))
 
 
 def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
@@ -232,33 +271,71 @@ def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred 
 
 
 def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
-    if given.kind is None and numbers.are_codes(cells):
+    if given.kind is None and (numbers.are_codes(cells) or dates.are_compact(cells)):
         return None
-    style, ambiguous = numbers.infer_number_style(cells, given.decimal or hints.decimal)
+    known = given.decimal or hints.decimal
+    style, ambiguous = numbers.infer_number_style(cells, known, given.unit or "")
     values = numbers.parse_numbers(cells, style)
+    if values.null_count() == len(cells) and given.unit is None:
+        unit = numbers.common_unit(cells)
+        if unit:
+            style, ambiguous = numbers.infer_number_style(cells, known, unit)
+            values = numbers.parse_numbers(cells, style)
     fits = len(cells) - values.null_count()
-    if given.kind is None and (not _enough(fits, len(cells)) or _has_codes(cells, values)):
+    if given.kind is None and _has_codes(cells, values):
         return None
+    if given.kind is None and style.unit and not _is_measured(values):
+        return None  # such as "36 months" and "60 months"
+    if given.kind is None and not _enough(fits, len(cells)):
+        return _mostly_numbers(cells, values, given)
     found = replace(
         given,
         kind="number",
         decimal=style.decimal,
         thousands=style.thousands if given.thousands is None else given.thousands,
         percent=style.percent if given.percent is None else given.percent,
+        unit=style.unit or None,
     )
-    known = given.decimal or hints.decimal
-    notes: tuple[str, ...] = ()
+    notes = _notes_on_signs(cells, style)
     with_commas = cells.filter(cells.str.contains(",", literal=True))
     if ambiguous and known is None and len(with_commas):
         cell = with_commas[0]
         value = numbers.parse_numbers(with_commas.head(1), style)[0]
-        notes = (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
+        notes += (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
     decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
     return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
 
 
+def _is_measured(values: pl.Series) -> bool:
+    """Return whether numbers are measurements, not a few whole numbers."""
+    return values.dtype.is_float() or values.n_unique() > FEW_CODES
+
+
+def _mostly_numbers(cells: pl.Series, values: pl.Series, given: ColumnFormat) -> Inferred | None:
+    """Return a category, and a note, if more than half of the cells are numbers."""
+    misfits = cells.filter(values.is_null())
+    if 2 * len(misfits) >= len(cells) or not _is_measured(values):
+        return None
+    note = (
+        f"{len(misfits)} of {len(cells)} cells are not numbers, such as {misfits[0]!r}, so it is a "
+        "category; if they are missing, say so: kind='number'"
+    )
+    return Inferred(replace(given, kind="category"), (note,))
+
+
+def _notes_on_signs(cells: pl.Series, style: NumberStyle) -> tuple[str, ...]:
+    """Return a note on a unit, or a percent sign that some numbers lack."""
+    if style.unit:
+        return (f"the unit {style.unit!r} of its numbers is left out",)
+    if style.percent and cells.str.ends_with("%").mean() <= 1 - MISFITS:  # type: ignore[operator]
+        return ("some of its numbers have a percent sign, and some have not: it is left out",)
+    return ()
+
+
 def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
     style = dates.infer_date_style(cells, hints.day_first)
+    if given.kind == "date" and dates.are_unix_times(cells):
+        style = dates.DateStyle(dates.UNIX)
     pattern = given.date or (style.pattern if style is not None else None)
     if pattern is None:
         return None
@@ -298,8 +375,14 @@ def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
 def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
     words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
-    text = without_missing(column, words)
-    misfits = _typed_values(text, found.format).is_null() & text.is_not_null()
+    text, values = _typed_values(column, found.format)
+    misfits = values.is_null() & text.is_not_null()
+    if misfits.any() and values.null_count() == len(values):
+        pattern = f" {found.format.date!r}" if found.format.kind == "date" else ""
+        raise DataError(
+            f"Column {column.name!r} is not of the kind {found.format.kind!r}{pattern}: "
+            f"{text.drop_nulls()[0]!r}."
+        )
     notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
     if not misfits.any():
         return replace(found, notes=notes)

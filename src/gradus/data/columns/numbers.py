@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradus.data.columns.cells import CURRENCIES, MINUS_SIGNS, SPACES
+from gradus.data.columns.cells import APOSTROPHES, CURRENCIES, CURRENCY_CODES, MINUS_SIGNS, SPACES
 
 if TYPE_CHECKING:
     import polars as pl
 
+SOME = 0.05  # a share of the cells that is no exception
 EXACT_DIGITS = 16  # whole numbers of that many digits and more are not exact in float64
 
 
@@ -22,11 +23,13 @@ class NumberStyle:
         decimal: the mark before the fraction, "." or ",".
         thousands: the mark between groups of three digits, or "".
         percent: whether numbers may end in "%", which is left out: 5 % is 5.
+        unit: text that may stand before or behind numbers and is left out: "kg", "EUR".
     """
 
     decimal: str = "."
     thousands: str = ""
     percent: bool = False
+    unit: str = ""
 
 
 PLAIN = NumberStyle()
@@ -37,7 +40,8 @@ STYLES = tuple(NumberStyle(*marks) for marks in (".", ".,", ",.", ". ", ", ", ".
 def parse_numbers(text: pl.Series, style: NumberStyle = PLAIN) -> pl.Series:
     """Return text as Int64 if all of its numbers are whole, else Float64; null if not a number.
 
-    Currency signs are left out, "(5)" is -5, and no-break spaces are spaces.
+    Currency signs are left out, "(5)" and "5-" are -5, "1D+3" is 1000, and no-break spaces are
+    spaces.
     """
     import polars as pl
 
@@ -49,7 +53,9 @@ def parse_numbers(text: pl.Series, style: NumberStyle = PLAIN) -> pl.Series:
     return whole if whole.null_count() == numbers.null_count() else numbers
 
 
-def infer_number_style(text: pl.Series, decimal: str | None = None) -> tuple[NumberStyle, bool]:
+def infer_number_style(
+    text: pl.Series, decimal: str | None = None, unit: str = ""
+) -> tuple[NumberStyle, bool]:
     """Return the style that reads most cells, and whether another one reads them otherwise.
 
     "1,234" may be 1234 or 1.234. Without a `decimal`, the comma before three digits divides
@@ -58,9 +64,15 @@ def infer_number_style(text: pl.Series, decimal: str | None = None) -> tuple[Num
     Args:
         text: cells without missing ones.
         decimal: the decimal mark of the rest of the file, if it is known.
+        unit: of the numbers.
     """
-    percent = bool(text.str.ends_with("%").mean() > 0.9)  # type: ignore[operator]
-    styles = [NumberStyle(style.decimal, style.thousands, percent) for style in STYLES]
+    import polars as pl
+
+    if decimal != "," and not text.cast(pl.Float64, strict=False).null_count():
+        grouped = text.str.contains(r"^[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)$").all()
+        return PLAIN, bool(grouped and text.str.contains(".", literal=True).any())
+    percent = bool(text.str.ends_with("%").mean() > SOME)  # type: ignore[operator]
+    styles = [NumberStyle(style.decimal, style.thousands, percent, unit) for style in STYLES]
     counts = {style: len(text) - parse_numbers(text, style).null_count() for style in styles}
     most = max(counts.values())
     best = [style for style in styles if counts[style] == most]
@@ -73,6 +85,18 @@ def infer_number_style(text: pl.Series, decimal: str | None = None) -> tuple[Num
     first = parse_numbers(text, chosen)
     ambiguous = any(not first.equals(parse_numbers(text, other)) for other in others)
     return chosen, ambiguous and bool(most)
+
+
+def common_unit(text: pl.Series) -> str:
+    """Return the letters that stand before, or behind, all numbers but exceptions; or ""."""
+    behind = r"^[^A-Za-zµ°]*\d\s?([A-Za-zµ°][A-Za-z0-9µ°²³/·^]*)$"
+    before = rf"^({'|'.join(CURRENCY_CODES)})\s?[+-]?\d"
+    for pattern in (behind, before):
+        units = text.str.extract(pattern).value_counts(name="count").drop_nulls()
+        most = units.filter(units["count"] >= (1 - SOME) * len(text))
+        if most.height:
+            return str(most[text.name][0])
+    return ""
 
 
 def are_codes(text: pl.Series) -> bool:
@@ -95,10 +119,16 @@ def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
         pl.col(text.name)
         .str.replace_all(f"[{SPACES}]", " ")
         .str.replace_all(f"[{MINUS_SIGNS}]", "-")
+        .str.replace_all(f"[{APOSTROPHES}]", "'")
         .str.replace(r"^\((.*)\)$", "-$1")
+        .str.replace(r"^([^+-].*)-$", "-$1")
+        .str.replace(r"(\d)[dD]([+-]\d+)$", "${1}e$2")
         .str.replace(rf"^([+-]?)\s?[{CURRENCIES}]\s?", "$1")
         .str.replace(rf"\s?[{CURRENCIES}]$", "")
     )
+    if style.unit:
+        unit = re.escape(style.unit)
+        cell = cell.str.replace(rf"^{unit}\s?", "").str.replace(rf"\s?{unit}$", "")
     if style.percent:
         cell = cell.str.replace(r"\s?%$", "")
     valid = cell.str.contains(rf"^[+-]?(({digits})({decimal}\d*)?|{decimal}\d+)([eE][+-]?\d+)?$")
