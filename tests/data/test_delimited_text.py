@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradus.data import load
 from gradus.data.delimited_text import has_header, read_delimited
 from gradus.errors import DataError
 
@@ -122,3 +123,93 @@ def test_an_encoding_can_be_given_and_must_fit():
         read_delimited(content, "it", encoding="utf-9")
     with pytest.raises(DataError, match=r"is not utf-8 text .*line 1.*give its encoding"):
         read_delimited(content, "it", encoding="utf-8")
+
+
+ROWS = [
+    f"{20 + index % 9},{index * 1.5:.2f},{'red' if index % 3 else 'blue'}" for index in range(12)
+]
+PLAIN = "\n".join(["age,income,color", *ROWS]) + "\n"
+EXPECTED = {"age": "20", "income": "0.00", "color": "blue"}
+
+
+def first_row(text, **options):
+    read = read_delimited(text.encode(), "the file", **options)
+    return read.frame.row(0, named=True), read
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        (f"# made by x\n# on Monday, 2020\n{PLAIN}", 1),
+        (f"# made by x\n# {PLAIN}", 1),
+        (f"// made by x\n{PLAIN}", 1),
+        (PLAIN.replace("\n21,", "\n# a comment\n21,", 1), 1),
+        (f"Report 2020\n\n{PLAIN}", 1),
+        (f"Report 2020,,\n,,\n{PLAIN}", 1),
+        (f"Report\nby Ada\n{PLAIN}", 1),
+        (PLAIN.replace("\n", "\nyears,EUR,-\n", 1), 1),
+        (PLAIN.replace("\n", "\n(years),[EUR],\n", 1), 1),
+        (PLAIN.replace("\n", ",\n", 1), 0),  # the header ends in a separator
+        ("sep=;\n" + PLAIN.replace(",", ";"), 0),
+        ('"SEP=;"\r\n' + PLAIN.replace(",", ";"), 0),
+        ("sep=\t\n" + PLAIN.replace(",", "\t"), 0),
+        (PLAIN.replace(",", "   "), 0),
+        (PLAIN.replace("color", '"color"').replace(",", ", ").replace("blue", '"blue"'), 0),
+        (PLAIN.replace("blue", '"blue" '), 0),
+        (PLAIN + "   \n\t\n\x1a", 0),
+    ],
+)
+def test_what_stands_around_a_table_is_no_part_of_it(text, notes):
+    row, read = first_row(text)
+    assert (row, len(read.frame), len(read.notes)) == (EXPECTED, len(ROWS), notes)
+
+
+def test_row_names_and_trailing_separators():
+    named = "\n".join(f"r{index},{row}" for index, row in enumerate(ROWS))
+    row, read = first_row("age,income,color\n" + named)
+    assert (row, len(read.notes)) == ({"unnamed_0": "r0", **EXPECTED}, 1)
+    row, read = first_row("age,income,color\n" + ",\n".join([*ROWS, ""]))
+    assert (row, read.notes) == ({**EXPECTED, "unnamed_3": ""}, ())
+    with pytest.raises(DataError, match=r"4 values in line 2.* Quote"):
+        first_row("age,income,color\n" + "\n".join(f"r,{row}" for row in ROWS))
+    with pytest.raises(DataError, match=r"2 values in line 15.* Complete the line"):
+        first_row("Report 2020\n" + PLAIN + "30,1.5\n")
+
+
+def test_quotes_of_other_kinds():
+    row, _ = first_row("'a','b'\n'x, y','1'\n'it''s','2'\n")
+    assert row == {"a": "x, y", "b": "1"}
+    row, read = first_row('a,b\n"6\\" pipe, red",1\n"x",2\n')
+    assert (row["a"], len(read.frame)) == ('6" pipe, red', 2)
+    row, _ = first_row('a,b\nx, "y" z\nu,v\n')
+    assert row["b"] == '"y" z'
+    row, _ = first_row("a,b\n" + "x" * 200_000 + ',"y"\n')
+    assert len(row["a"]) == 200_000
+
+
+def test_one_column_of_decimal_commas():
+    row, read = first_row("x\n0,125\n10,5\n")
+    assert (row, read.separator) == ({"x": "0,125"}, ";")
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"PK\x03\x04" + bytes(99), "Excel workbook"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    ],
+)
+def test_files_that_are_something_else_are_named(content, word):
+    with pytest.raises(DataError, match=word):
+        read_delimited(content, "the file")
+
+
+def test_a_target_in_the_first_row_makes_it_the_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("1,2,4\n" + "\n".join(f"{i}.5,{i},{i % 2}" for i in range(9)))
+    assert load(path).x.columns == ["column_1", "column_2", "column_3"]
+    assert load(path, "4").x.columns == ["1", "2", "4"]
+    path.write_text("a~b\n1~x\n2~y\n")
+    with pytest.raises(DataError, match=r"read as one column.*separator="):
+        load(path, "b")

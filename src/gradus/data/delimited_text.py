@@ -13,12 +13,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradus.data.columns.cells import looks_missing, looks_typed
+from gradus.data.text_layout import (
+    NOT_TABLES,
+    aligned_header,
+    csv_rows,
+    declared_separator,
+    is_units,
+    tidy_quotes,
+    without_preamble,
+)
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 SEPARATORS = (",", ";", "\t", "|")
+LONGEST_CELL = 1 << 30  # characters
 SAMPLE_ROWS = 200  # which separator and header are inferred from
 CHUNK_ROWS = 50_000
 
@@ -72,14 +82,20 @@ def read_delimited(
         DataError: if the content is binary, empty or not in the encoding, has no rows, or rows of
             unequal length, an open quotation mark, or a column name twice.
     """
+    import polars as pl
+
     text, notes = _decode(content, name, encoding)
-    first, _, rest = text.partition("\n")
-    if declared := re.fullmatch(r"sep=(.)", first.strip("\ufeff \t") or ""):  # as Excel writes
-        separator, text = separator or declared[1], rest
-    sample = _sample_lines(text)
-    separator = separator or _infer_separator(sample, tabs)
+    declared, text = declared_separator(text)
+    separator = separator or declared or _infer_separator(_sample_lines(text), tabs)
     if separator == " ":
         text = "\n".join(line.strip(" ") for line in text.replace("\t", " ").split("\n"))
+    text, more = without_preamble(text, separator)
+    notes += more
+    if header is not False:
+        text, more = aligned_header(text, separator)
+        notes += more
+    original, text = text, tidy_quotes(text, separator)
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     rows = list(itertools.islice(_rows(text, separator, name), SAMPLE_ROWS))
     numbered = [f"column_{index}" for index in range(1, len(rows[0]) + 1)]
     if header is None:
@@ -88,15 +104,23 @@ def read_delimited(
     if header and len(rows) == 1:
         raise DataError(f"{name} has a header but no rows.")
     frame = _read_frame(text, separator, name, len(rows[0]))
+    if '"' in text and '"' not in original:
+        frame = frame.select(pl.all().str.replace_all('"', "'", literal=True))
     if header:
         names = [cell.strip() or f"unnamed_{index}" for index, cell in enumerate(rows[0])]
         check_names(names, name)
         frame = frame[1:]
+        if is_units(rows[1:]):
+            frame = frame[1:]
+            notes += (
+                f"the line below the header is left out, as units: {', '.join(rows[1])[:60]!r}",
+            )
     else:
         names = numbered
         notes += (
             f"no header: the first row looks like data ({', '.join(rows[0][:3])}, …), so the "
-            f"columns are named column_1 to column_{len(names)}",
+            "columns are named "
+            + ("column_1" if len(names) == 1 else f"column_1 to column_{len(names)}"),
         )
     frame.columns = names
     return DelimitedText(frame, separator, header, notes)
@@ -140,17 +164,22 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_count(cells: Sequence[str]) -> bool:
-    """Return whether cells are consecutive whole numbers from 0 or 1, or years."""
+    """Return whether cells are consecutive whole numbers from 0 or 1, or years in equal steps."""
     if not all(cell.isdecimal() for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
-    consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    return consecutive and (numbers[0] in (0, 1) or 1900 <= numbers[0] <= 2100)
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
+    if len(steps) != 1 or min(steps) < 1:
+        return False
+    return (steps == {1} and numbers[0] in (0, 1)) or (1900 <= numbers[0] <= numbers[-1] <= 2100)
 
 
 def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, its lines ended by a newline, and a note on its encoding."""
     notes: tuple[str, ...] = ()
+    for start, what in NOT_TABLES:
+        if content[: len(start)].lower() == start.lower():
+            raise DataError(f"{name} is not a table, but {what}.")
     if encoding is None:
         encoding = next((kind for mark, kind in _BYTE_ORDER_MARKS if content.startswith(mark)), "")
         if not encoding and b"\0" in content[:65536]:
@@ -182,6 +211,7 @@ def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple
             "give its encoding",
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n").removeprefix("\ufeff")
+    text = text.rstrip("\x1a")  # the end of a file in DOS
     if not text.strip():
         raise DataError(f"{name} is empty.")
     return text, notes
@@ -214,13 +244,28 @@ def _infer_separator(lines: Sequence[str], tabs: bool) -> str:
     """
     best, choice = (0.0, 0.0), ""
     for separator in ("\t", *SEPARATORS) if tabs else SEPARATORS:
-        score = _separation([*_csv_rows(lines, separator)])
+        score = _separation([*csv_rows(lines, separator)])
         if score > best:
             best, choice = score, separator
+    if choice == "," and _is_decimal_column(lines):
+        return ";"
     if choice:
         return choice
-    consistency, typed = _separation([line.split() for line in lines])
-    return " " if consistency == 1 and typed >= 0.5 else "\t" if tabs else ","
+    consistency, _ = _separation([line.split() for line in lines])
+    return " " if consistency == 1 and _has_numbers(lines) else "\t" if tabs else ","
+
+
+def _is_decimal_column(lines: Sequence[str]) -> bool:
+    """Return whether lines are one column of numbers with decimal commas below a name."""
+    cells = lines[1:]
+    is_decimal = all(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) for cell in cells)
+    return bool(cells) and "," not in lines[0] and is_decimal
+
+
+def _has_numbers(lines: Sequence[str]) -> bool:
+    """Return whether a column of lines divided by white space is typed below the first line."""
+    columns = zip(*(line.split() for line in lines[1:] or lines), strict=True)
+    return any(sum(map(looks_typed, column)) >= 0.9 * len(column) for column in columns)
 
 
 def _separation(rows: Sequence[Sequence[str]]) -> tuple[float, float]:
@@ -230,15 +275,6 @@ def _separation(rows: Sequence[Sequence[str]]) -> tuple[float, float]:
         return 0.0, 0.0
     cells = [cell for row in rows if len(row) == width for cell in row if not looks_missing(cell)]
     return count / len(rows), sum(map(looks_typed, cells)) / max(len(cells), 1)
-
-
-def _csv_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
-    """Yield the rows of some lines until one cannot be read."""
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True)
-    try:
-        yield from reader
-    except csv.Error:
-        yield []  # so that a separator that makes quoting wrong is not consistent
 
 
 def _rows(text: str, separator: str, name: str) -> Iterator[list[str]]:
@@ -252,7 +288,7 @@ def _rows(text: str, separator: str, name: str) -> Iterator[list[str]]:
     width = 0
     try:
         for row in reader:
-            if not row or (len(row) == 1 and width != 1 and not row[0].strip(" ")):
+            if not row or (len(row) == 1 and width != 1 and not row[0].strip()):
                 continue
             width = width or len(row)
             if len(row) != width:
@@ -266,9 +302,11 @@ def _rows(text: str, separator: str, name: str) -> Iterator[list[str]]:
 
 
 def _unequal(name: str, line: int, found: int, width: int, separator: str) -> DataError:
+    advice = f"Quote values that contain {separator!r}."
+    if found < width:
+        advice = "Complete the line, or remove it."
     return DataError(
-        f"{name} has {found} values in line {line}, but its header has {width} columns. Quote "
-        f"values that contain {separator!r}."
+        f"{name} has {found} values in line {line}, but its header has {width} columns. {advice}"
     )
 
 
@@ -293,7 +331,8 @@ def _read_unquoted(text: str, separator: str, name: str, names: list[str]) -> pl
     """Return the rows of text without quotation marks, ten times as fast as `csv` reads them."""
     import polars as pl
 
-    lines = [line for line in text.split("\n") if line.strip(" ")]
+    blank = " " if separator == "\t" else None
+    lines = [line for line in text.split("\n") if line.strip(blank)]
     for line in lines:
         if line.count(separator) != len(names) - 1:
             number = text.split("\n").index(line) + 1

@@ -23,7 +23,7 @@ from gradus.data.image_folders import read_image_folder
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import drop_unlabeled, with_labels
-from gradus.data.tables import TABLE_SUFFIXES, as_table
+from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
 from gradus.data.targets import Target, regression_notes
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
@@ -131,18 +131,24 @@ def _table(
     formats: Mapping[str, ColumnFormat] | None,
 ) -> Dataset:
     if isinstance(source, Path) and file_suffix(source) not in TABLE_SUFFIXES:
+        if file_suffix(source) in (".xlsx", ".xls", ".ods"):
+            raise DataError(
+                f"{str(source)!r} has an unknown format, a spreadsheet's: save its sheet as .csv."
+            )
         raise DataError(
             f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "
             "folder of IDX files and a folder of images."
         )
     table = as_table(source, options, formats)
+    if options.header is None and _is_in_first_row(table, target):
+        table = as_table(source, replace(options, header=True), formats)
     names, notes, options = table.frame.columns, table.notes, table.options
     if target is None:
         return Dataset(
             table.frame, feature_names=tuple(names), name=name, notes=notes,
             formats=table.formats, options=options,
         )  # fmt: skip
-    target = _find_target(target, names)
+    target = _find_target(target, table)
     table = with_labels(table, target, task, classes)
     frame, dropped = drop_unlabeled(table.frame, target)
     column = frame[target]
@@ -166,19 +172,33 @@ def _table(
     )
 
 
-def _find_target(target: str | int, names: Sequence[str]) -> str:
+def _is_in_first_row(table: Table, target: str | int | None) -> bool:
+    """Return whether a file's first row, taken for data, names the target."""
+    if target is None or table.options.header is not False or target in table.source.columns:
+        return False
+    return table.source.height > 1 and str(target) in table.source.row(0)
+
+
+def _find_target(target: str | int, table: Table) -> str:
     """Return the name of the target column, which may be given by its number.
 
     Raises:
         DataError: if there is no such column.
     """
+    names = table.source.columns
     if str(target) in names:
         return str(target)
     if re.fullmatch(r"-?\d+", str(target)):
         number = int(target)
         if 1 <= abs(number) <= len(names):
             return names[number - 1 if number > 0 else number]
-    raise no_column(target, names, "target column")
+    error = no_column(target, names, "target column")
+    if len(names) > 1 or table.options.header is None:
+        raise error
+    raise DataError(
+        f"{error} The file is read as one column: if something else than a comma, semicolon, tab, "
+        "or bar divides its values, say so: separator=…; a file of fixed widths must become a .csv."
+    )
 
 
 def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
