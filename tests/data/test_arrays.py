@@ -177,3 +177,9 @@ def test_other_containers_and_buffers_are_arrays():
 def test_complex_numbers_are_told_how_to_become_features():
     with pytest.raises(DataError, match=r"y holds complex numbers.*y\.real, y\.imag"):
         as_array(np.array([1j]), "y")
+
+
+def test_numbers_in_an_array_of_objects_are_numbers():
+    assert as_array(np.array([[1, 2.5], [True, 3]], dtype=object)).tolist() == [[1, 2.5], [1, 3]]
+    with pytest.raises(DataError, match="Python objects"):
+        as_array(np.array([[1, None]], dtype=object))

@@ -159,3 +159,12 @@ def test_invalid_settings_say_what_to_write():
             Dataset(data["x"]).preprocessor(Preprocessing(**settings))
     with pytest.raises(DataError, match=r"image_size = .* does not apply to a table"):
         TablePreprocessor.fit({"a": HEAVY}, preprocessing=Preprocessing(image_size=(4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "word"),
+    [(np.zeros((0, 2)), None, "no rows"), (np.zeros((4, 2)), [0, 1, 0], "y has 3")],
+)
+def test_arrays_without_rows_or_of_other_lengths_are_refused(x, y, word):
+    with pytest.raises(DataError, match=word):
+        ArrayPreprocessor.fit(x, y)

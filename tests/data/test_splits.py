@@ -94,3 +94,8 @@ def test_classes_are_split_alike_however_they_are_written():
         np.testing.assert_array_equal(split(targets, 0.25, 0)[1], split(200, 0.25, 0)[1])
         with pytest.raises(DataError, match="needs classes"):
             split(targets, 0.25, stratify=True)
+
+
+def test_names_with_a_missing_one_are_split():
+    train, validation = split(np.array(["a", None, "b"] * 10, dtype=object), 0.2)
+    assert (len(train), len(validation)) == (24, 6)

@@ -226,6 +226,21 @@ def test_bytes_are_images_by_their_shape_and_range(tmp_path):
     assert (data.scaling, data.notes) == (Scaling((0.0,), (255.0,)), ())
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_images_of_arrays_have_channels_last_and_bytes(tmp_path, channels, dtype):
+    x = np.random.default_rng(0).integers(0, 256, (6, 8, 9, channels)).astype(dtype)
+    for given in (x, x.transpose(0, 3, 1, 2)):
+        np.savez(tmp_path / "t.npz", x=given, y=[0, 1] * 3)
+        data = load(tmp_path / "t.npz")
+        np.testing.assert_array_equal(data.x, x)
+        assert data.x.dtype == ("float32" if dtype == "float32" else "uint8")
+        assert ("channels first" in str(data.notes)) == (given is not x)
+    sequences = np.arange(6 * 7 * 5 * 5).reshape(6, 7, 5, 5) % 200
+    np.savez(tmp_path / "t.npz", x=sequences, y=[0, 1] * 3)
+    assert load(tmp_path / "t.npz").notes == ()
+
+
 def test_numbers_keep_their_digits_until_they_are_scaled(tmp_path):
     times = 1.7e9 + np.arange(400) / 7  # float32 knows one number each 128 seconds
     np.savez(tmp_path / "a.npz", x=times[:, None], y=times)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import as_tree, check_finite
+from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.data.columns.conversions import is_constant
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
 from gradus.data.resize import resize_images
@@ -119,10 +119,13 @@ class ArrayPreprocessor:
         preprocessing.check_for("arrays", ("scaling", "image_size"))
         size = None if preprocessing.image_size is None else tuple(preprocessing.image_size)
         x = as_tree(x, wide=True)
+        check_same_length(x)
         check_finite(x)
         if size is not None:
             x = resize_images(x, size)
         fitted = _fit_scaling(x, preprocessing.scaling, scaling)
+        if y is not None and hasattr(y, "__len__"):
+            check_same_length(x, np.empty(len(y)))
         return cls(fitted, None if y is None else Target.fit(y, task, classes, "y"), size)
 
     def transform(self, x: Any) -> Any:

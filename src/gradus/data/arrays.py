@@ -47,6 +47,8 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
         return np.ascontiguousarray(_as_small_integers(array, name))
     if array.dtype.kind == "b":
         return np.ascontiguousarray(array)
+    if array.dtype.kind == "O" and all(map(_is_number, array.flat)):
+        return as_array(array.astype(np.float64), name, wide)
     if array.dtype.kind in "USO" and name.removeprefix("validation ").startswith("y"):
         raise DataError(
             f"{name} holds {_kind(array)}, not numbers. For class names, write "
@@ -64,6 +66,10 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, complex)
+
+
 def _as_numpy(values: Any, name: str) -> np.ndarray:
     if hasattr(values, "toarray"):
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
@@ -75,8 +81,9 @@ def _as_numpy(values: Any, name: str) -> np.ndarray:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{name} cannot be converted to an array: {error}. Rows must have equal length; "
-            "pass several inputs as a tuple or a dict of arrays."
+            f"{name} cannot be converted to an array: {str(error).rstrip('.')}. Rows must have "
+            "equal length (gradus.data.pad_sequences pads them); pass several inputs as a tuple or "
+            "a dict of arrays."
         ) from None
 
 
@@ -109,7 +116,7 @@ def _article(values: Any) -> str:
 
 
 def _kind(array: np.ndarray) -> str:
-    kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans"}
+    kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans", "V": "columns of its own"}
     return kinds.get(array.dtype.kind, "Python objects (text, missing values or mixed types)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -251,6 +251,8 @@ class TextVectorizer:
 
 def _as_rows(sequences: Any) -> list[np.ndarray]:
     """Convert each sequence to an array; an empty one gets the features of the others."""
+    if isinstance(sequences, Iterator):
+        raise DataError("pad_sequences takes a list of sequences, not an iterator: list(…) it.")
     if isinstance(sequences, str) or not len(sequences):
         raise DataError(
             f"pad_sequences takes a list of sequences, not {sequences!r}; for text "

@@ -19,6 +19,7 @@ from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
+from gradus.data.frames import column_name
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -31,6 +32,7 @@ from gradus.host_memory import host_free_bytes
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
 
+CHANNELS = (1, 3, 4)
 SMALLEST_IMAGE = 4  # pixels of a side
 FEW_GRAY_LEVELS = 32  # an image of bytes has values as large
 
@@ -50,7 +52,8 @@ def load(
 
     Args:
         source: a built-in name; the path of a .csv, .tsv, .parquet or .npz file, of a folder of
-            IDX files, or of a folder of images by class; or a frame (Polars, pandas, dict).
+            IDX files, or of a folder of images by class; or a table (a frame of Polars, pandas or
+            Arrow, a dict of columns, a list of dicts, a structured array).
         target: for a table, the column to predict, its name or number (the first is 1, the last
             -1); without it the data set has no y. Rows without a target are dropped, with a note.
         task: "binary", "multiclass", "classification" or "regression"; inferred from the target
@@ -186,13 +189,16 @@ def _find_target(target: str | int, table: Table) -> str:
         DataError: if there is no such column.
     """
     names = table.source.columns
-    if str(target) in names:
-        return str(target)
+    if column_name(target) in names:
+        return column_name(target)
     if re.fullmatch(r"-?\d+", str(target)):
         number = int(target)
         if 1 <= abs(number) <= len(names):
             return names[number - 1 if number > 0 else number]
     error = no_column(target, names, "target column")
+    index = next((note for note in table.notes if note.startswith(f"the index {target!r}")), None)
+    if index is not None:
+        raise DataError(f"{error} But {index}.")
     if len(names) > 1 or table.options.header is None:
         raise error
     raise DataError(
@@ -264,14 +270,30 @@ def _npz_part(
     x_key, y_key = keys
     x = as_array(arrays[x_key], x_key, wide=True)
     check_finite(x, x_key)
-    notes: list[str] = []
+    x, notes = _as_images(x, x_key)
     scaling = None
     if x.dtype == np.uint8:
-        x, scaling, notes = _read_bytes(x, x_key)
+        x, scaling, more = _read_bytes(x, x_key)
+        notes += more
     if y_key not in arrays:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
     y = arrays[y_key]
     return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)
+
+
+def _as_images(x: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return images with their channels last, and as bytes if they are whole numbers to 255."""
+    notes: list[str] = []
+    if x.ndim != 4 or min(sorted(x.shape[1:])[1:]) < SMALLEST_IMAGE:
+        return x, notes
+    if x.shape[1] in CHANNELS and x.shape[3] not in CHANNELS:
+        notes.append(f"{name} of shape {x.shape} has its channels first: they are moved last")
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    is_wide = x.dtype.kind in "iu" and x.dtype != np.uint8 and x.shape[3] in CHANNELS
+    if is_wide and x.size and x.min() >= 0 and FEW_GRAY_LEVELS <= x.max() <= 255:
+        notes.append(f"{name} has whole numbers to {x.max()}: read as the bytes of images")
+        x = x.astype(np.uint8)
+    return x, notes
 
 
 def _read_bytes(x: np.ndarray, name: str) -> tuple[np.ndarray, Scaling | None, list[str]]:

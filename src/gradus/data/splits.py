@@ -130,6 +130,8 @@ def class_labels(y: np.ndarray) -> np.ndarray | None:
         return None
     if flat.dtype.kind not in "biufUSO":
         return None
+    if flat.dtype.kind == "O":
+        flat = flat.astype(str)  # with None among names
     values, labels = np.unique(flat, return_inverse=True)
     return None if flat.dtype.kind == "f" and len(values) > FEW_CLASSES else labels
 

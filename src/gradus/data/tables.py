@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gradus.data.columns.formats import ColumnFormat, Hints, infer_format, parse_column
 from gradus.data.delimited_text import check_names, read_delimited
 from gradus.data.files import existing_file, file_suffix, read_bytes
+from gradus.data.frames import frame_columns, with_plain_type
 from gradus.data.parquet import read_parquet
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
-
-FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".parquet")
 
@@ -128,26 +125,14 @@ def _source(data: Any, options: TableOptions, name: str) -> tuple[pl.DataFrame, 
 
     if isinstance(data, str | Path):
         return _read_file(Path(data), options)
-    if isinstance(data, pl.LazyFrame):
-        data = data.collect()
-    if isinstance(data, pl.DataFrame):
-        columns = data.get_columns()
-    elif isinstance(data, Mapping):
-        columns = [_series(str(key), values, name) for key, values in data.items()]
-    elif hasattr(data, "columns") and hasattr(data, "iloc"):
-        columns = [
-            _from_pandas(str(key), data.iloc[:, index]) for index, key in enumerate(data.columns)
-        ]
-    else:
-        raise DataError(
-            f"{name} is given as {type(data).__name__}; pass a pandas or Polars frame, a dict of "
-            "columns, or the path of a .csv, .tsv or .parquet file."
-        )
+    columns, notes = frame_columns(data, name)
     check_names([column.name for column in columns], name)
     lengths = {column.name: len(column) for column in columns}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The columns of {name} differ in length: {lengths}.")
-    return pl.DataFrame([_with_plain_type(column) for column in columns]), _Origin(options=options)
+    return pl.DataFrame([with_plain_type(column) for column in columns]), _Origin(
+        notes, "", options
+    )
 
 
 def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin]:
@@ -168,122 +153,6 @@ def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin
         tabs=suffix in (".tsv", ".tab"),
     )
     return read.frame, _Origin(read.notes, read.separator, replace(options, header=read.header))
-
-
-def _series(name: str, values: Any, table: str) -> pl.Series:
-    import polars as pl
-
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-        raise DataError(f"Column {name!r} of {table} is a single value, not a column.")
-    if hasattr(values, "iloc"):
-        return _from_pandas(name, values)
-    if getattr(values, "ndim", 1) != 1:
-        raise DataError(f"Column {name!r} of {table} has {values.ndim} axes; a column has one.")
-    try:
-        if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-            wide = values.astype(np.float32) if values.dtype.name == "float16" else values
-            return pl.Series(name, wide.astype(wide.dtype.newbyteorder("=")))
-        return pl.Series(name, values, strict=True)
-    except Exception:  # Polars rejects mixed Python objects in many ways.
-        return _from_objects(name, list(values))
-
-
-def _from_objects(name: str, values: list[Any]) -> pl.Series:
-    """Return mixed numbers as floats, and other mixed values as text; None and NaN are null.
-
-    Raises:
-        DataError: naming the first value that is no cell of a table.
-    """
-    import polars as pl
-
-    for row, value in enumerate(values):
-        if isinstance(value, complex | np.complexfloating | Collection) and not _is_text(value):
-            raise DataError(
-                f"Column {name!r} has {value!r} ({type(value).__name__}) in row {row} (counted "
-                "from 0): a cell is a number, text, a boolean, or a date. Write a column for each "
-                "part."
-            )
-    present = [None if value is None or value != value else value for value in values]  # noqa: PLR0124
-    if all(value is None or isinstance(value, int | float | np.number) for value in present):
-        return pl.Series(name, [None if v is None else float(v) for v in present], pl.Float64)
-    return pl.Series(name, [None if v is None else str(v) for v in present], pl.String)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str | bytes)
-
-
-def _from_pandas(name: str, column: Any) -> pl.Series:
-    """Return a column of pandas, which means what its dtype declares."""
-    import polars as pl
-
-    if hasattr(column, "cat"):
-        levels = [str(level) for level in column.cat.categories]
-        codes = column.cat.codes.to_numpy()
-        return pl.Series(name, [levels[c] if c >= 0 else None for c in codes], pl.Enum(levels))
-    if hasattr(column.dtype, "pyarrow_dtype"):
-        return pl.Series(name, column.array.__arrow_array__())
-    kind = getattr(column.dtype, "kind", "O")
-    if type(column.dtype).__name__ == "PeriodDtype":
-        column, kind = column.dt.to_timestamp(), "M"
-    if kind == "M":
-        zone = getattr(column.dtype, "tz", None)
-        if zone is not None:
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        times = pl.Series(name, column.to_numpy().astype("datetime64[us]"))
-        return (
-            times
-            if zone is None
-            else times.dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone))
-        )
-    if isinstance(column.dtype, np.dtype) and kind in "biuf":
-        return _series(name, column.to_numpy(), name)
-    present = column.notna().tolist()
-    values = column.astype(object).tolist()
-    pairs = zip(values, present, strict=True)
-    return _series(name, [value if is_present else None for value, is_present in pairs], name)
-
-
-def _with_plain_type(column: pl.Series) -> pl.Series:
-    """Return a column as text, numbers, booleans, dates, or categories, whatever its exact type."""
-    import polars as pl
-
-    if column.dtype == pl.Object:  # mixed Python values
-        return _from_objects(column.name, column.to_list())
-    dtype = column.dtype
-    if dtype == pl.Null:
-        return column.cast(pl.String)
-    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
-        _check_years(column)
-    if dtype.is_float():
-        return column.cast(pl.Float64).fill_nan(None)
-    if dtype.is_decimal():
-        return column.cast(pl.Float64)
-    if dtype == pl.Duration:
-        return column.dt.total_microseconds().cast(pl.Float64) / 1e6  # seconds
-    if dtype == pl.Time:
-        return column.cast(pl.Int64).cast(pl.Float64) / 1e9  # seconds
-    return column
-
-
-def _check_years(column: pl.Series) -> None:
-    """Check that dates are of the years 1 to 9999: Polars panics at others.
-
-    Raises:
-        DataError: naming the row of another.
-    """
-    import polars as pl
-
-    days = column.cast(pl.Datetime("us"), strict=False).to_physical() // 86_400_000_000
-    if column.dtype == pl.Date:
-        days = column.to_physical()
-    outside = (days < FIRST_DAY) | (days > LAST_DAY) | (days.is_null() & column.is_not_null())
-    if outside.any():
-        row = int(outside.arg_true()[0])
-        raise DataError(
-            f"Column {column.name!r} has a date beyond the years 1 to 9999 in row {row} (counted "
-            "from 0): the file may be damaged; correct it, or leave it empty."
-        )
 
 
 def _typed(column: pl.Series) -> pl.Series:
