@@ -41,10 +41,10 @@ def test_declared_levels_are_the_order_of_the_classes():
     assert load({**frame, "y": enum}, "y").class_names == ("S", "M", "L")
 
 
-def test_whole_numbers_of_a_regression_are_told():
+def test_few_numbers_of_a_regression_are_told():
     data = load({"a": NORMAL, "y": [1.0, 2.0, 3.0, 4.0] * 10}, "y")
     assert (data.task, len(data.notes)) == ("regression", 1)
-    assert "'y' has 4 different whole numbers" in data.notes[0]
+    assert "'y' has 4 different numbers" in data.notes[0]
     assert load({"a": NORMAL, "y": NORMAL}, "y").notes == ()
 
 

@@ -370,14 +370,12 @@ def _table(values: Any, name: str, as_classes: bool) -> Table:
 
 def regression_notes(values: np.ndarray, name: str) -> list[str]:
     """Return a note if a regression's targets, (n,), may as well be labels of classes."""
-    if values.ndim != 1 or not (values == np.rint(values)).all():
-        return []
-    distinct = len(np.unique(values))
-    if distinct > min(MAX_INTEGER_CLASSES, len(values) / 2):
+    distinct = len(np.unique(values)) if values.ndim == 1 else len(values)
+    if distinct > min(MAX_INTEGER_CLASSES, len(values) / 4):
         return []
     return [
-        f"the target {name!r} has {distinct} different whole numbers, taken as a regression; if "
-        "they are classes, write task='multiclass'"
+        f"the target {name!r} has {distinct} different numbers, taken as a regression; if they are "
+        "classes, write task='multiclass'"
     ]
 
 

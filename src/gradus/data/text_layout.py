@@ -47,7 +47,8 @@ def tidy_quotes(text: str, separator: str) -> str:
         return text.replace("'", '"') if is_single else text
     mark = re.escape(separator)
     spaced = re.compile(rf'(^|{mark}) +"|" +({mark}|$)', re.MULTILINE)
-    if not (spaced.search(text) or '\\"' in text) or _is_readable(text, separator, spaced):
+    in_spaces = (' "' in text or '" ' in text) and spaced.search(text)
+    if not (in_spaces or '\\"' in text) or _is_readable(text, separator, spaced):
         return text
     for other in (spaced.sub(_unspaced, text), spaced.sub(_unspaced, text.replace('\\"', '""'))):
         if _is_readable(other, separator, spaced):

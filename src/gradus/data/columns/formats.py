@@ -273,6 +273,8 @@ def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred 
 def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
     if given.kind is None and (numbers.are_codes(cells) or dates.are_compact(cells)):
         return None
+    if given.kind is None and not cells.str.contains(r"\d").any():
+        return None
     known = given.decimal or hints.decimal
     style, ambiguous = numbers.infer_number_style(cells, known, given.unit or "")
     values = numbers.parse_numbers(cells, style)

@@ -73,8 +73,13 @@ def infer_number_style(
         return PLAIN, bool(grouped and text.str.contains(".", literal=True).any())
     percent = bool(text.str.ends_with("%").mean() > SOME)  # type: ignore[operator]
     styles = [NumberStyle(style.decimal, style.thousands, percent, unit) for style in STYLES]
-    counts = {style: len(text) - parse_numbers(text, style).null_count() for style in styles}
+    cells = text.value_counts(name="count", sort=True)
+    text = cells[text.name]
+    parsed = {style: parse_numbers(text, style) for style in styles}
+    counts = {style: cells["count"].filter(parsed[style].is_not_null()).sum() for style in styles}
     most = max(counts.values())
+    if not most:
+        return styles[0], False
     best = [style for style in styles if counts[style] == most]
     if decimal is not None:
         best = [style for style in best if style.decimal == decimal] or best
@@ -82,9 +87,7 @@ def infer_number_style(
     others = [
         style for style in styles if counts[style] == most and style.decimal != chosen.decimal
     ]
-    first = parse_numbers(text, chosen)
-    ambiguous = any(not first.equals(parse_numbers(text, other)) for other in others)
-    return chosen, ambiguous and bool(most)
+    return chosen, any(not parsed[chosen].equals(parsed[other]) for other in others)
 
 
 def common_unit(text: pl.Series) -> str:
@@ -121,11 +124,13 @@ def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
         .str.replace_all(f"[{MINUS_SIGNS}]", "-")
         .str.replace_all(f"[{APOSTROPHES}]", "'")
         .str.replace(r"^\((.*)\)$", "-$1")
-        .str.replace(r"^([^+-].*)-$", "-$1")
-        .str.replace(r"(\d)[dD]([+-]\d+)$", "${1}e$2")
         .str.replace(rf"^([+-]?)\s?[{CURRENCIES}]\s?", "$1")
         .str.replace(rf"\s?[{CURRENCIES}]$", "")
     )
+    if text.str.ends_with("-").any():
+        cell = cell.str.replace(r"^([^+-].*)-$", "-$1")
+    if text.str.contains(r"\d[dD][+-]\d").any():
+        cell = cell.str.replace(r"(\d)[dD]([+-]\d+)$", "${1}e$2")
     if style.unit:
         unit = re.escape(style.unit)
         cell = cell.str.replace(rf"^{unit}\s?", "").str.replace(rf"\s?{unit}$", "")
