@@ -103,10 +103,9 @@ def as_table(
     options.check_columns(source.columns)
     inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}
     hints = _hints([found.hints for found in inferred.values()], origin.separator)
-    if hints != Hints():
-        inferred = {
-            c.name: infer_format(c, options.format_of(c.name), hints) for c in source.get_columns()
-        }
+    for column, first in inferred.items():
+        if first.depends_on(hints):
+            inferred[column] = infer_format(source[column], options.format_of(column), hints)
     found = {column: inference.format for column, inference in inferred.items()}
     frame = pl.DataFrame([_typed(parse_column(c, found[c.name])) for c in source.get_columns()])
     told = [note for inference in inferred.values() for note in inference.notes]

@@ -128,6 +128,12 @@ class Inferred:
     notes: tuple[str, ...] = ()
     hints: Hints = Hints()
 
+    def depends_on(self, hints: Hints) -> bool:
+        """Return whether hints of other columns may change what was inferred."""
+        if self.format.kind == "number":
+            return hints.decimal is not None and hints.decimal != self.hints.decimal
+        return self.format.kind == "date" and hints.day_first != self.hints.day_first
+
 
 def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints()) -> Inferred:
     """Infer what is None in the format of a column.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from gradus.data.columns.cells import CURRENCIES, MINUS_SIGNS, SPACES
 if TYPE_CHECKING:
     import polars as pl
 
+SAMPLE = 1_000  # cells from which a style is inferred
 EXACT_DIGITS = 16  # whole numbers of that many digits and more are not exact in float64
 
 
@@ -41,11 +43,13 @@ def parse_numbers(text: pl.Series, style: NumberStyle = PLAIN) -> pl.Series:
     """
     import polars as pl
 
-    numbers = text.cast(pl.Float64, strict=False)
-    if style.decimal != "." or numbers.null_count() > text.null_count():
-        cleaned = _cleaned(text, style)
-        numbers, text = cleaned.cast(pl.Float64, strict=False), cleaned
-    whole = text.cast(pl.Int64, strict=False)
+    plain = text if style.decimal == "." else _with_decimal_points(text, style.decimal)
+    numbers = plain.cast(pl.Float64, strict=False)
+    unread = (numbers.is_null() & text.is_not_null()).arg_true()
+    if len(unread):
+        plain = plain.clone().scatter(unread, _cleaned(text.gather(unread), style))
+        numbers = plain.cast(pl.Float64, strict=False)
+    whole = plain.cast(pl.Int64, strict=False)
     return whole if whole.null_count() == numbers.null_count() else numbers
 
 
@@ -53,26 +57,38 @@ def infer_number_style(text: pl.Series, decimal: str | None = None) -> tuple[Num
     """Return the style that reads most cells, and whether another one reads them otherwise.
 
     "1,234" may be 1234 or 1.234. Without a `decimal`, the comma before three digits divides
-    thousands.
+    thousands. Of many cells a sample decides, and those that the style of the sample cannot read.
 
     Args:
         text: cells without missing ones.
         decimal: the decimal mark of the rest of the file, if it is known.
     """
+    sample = text.gather_every(math.ceil(len(text) / SAMPLE)) if len(text) > SAMPLE else text
+    style, others = _best_style(sample, decimal)
+    if len(sample) < len(text):
+        unread = text.filter(parse_numbers(text, style).is_null()).head(SAMPLE)
+        if len(unread):
+            style, others = _best_style(sample.append(unread), decimal)
+    if not others:
+        return style, False
+    numbers = parse_numbers(text, style)
+    alternatives = [parse_numbers(text, other) for other in others]
+    return style, any(
+        other.null_count() == numbers.null_count() and not other.equals(numbers)
+        for other in alternatives
+    )
+
+
+def _best_style(text: pl.Series, decimal: str | None) -> tuple[NumberStyle, list[NumberStyle]]:
+    """Return the style that reads most cells, and those of another decimal mark that do so too."""
     percent = bool(text.str.ends_with("%").mean() > 0.9)  # type: ignore[operator]
     styles = [NumberStyle(style.decimal, style.thousands, percent) for style in STYLES]
     counts = {style: len(text) - parse_numbers(text, style).null_count() for style in styles}
     most = max(counts.values())
     best = [style for style in styles if counts[style] == most]
-    if decimal is not None:
-        best = [style for style in best if style.decimal == decimal] or best
-    chosen = best[0]
-    others = [
-        style for style in styles if counts[style] == most and style.decimal != chosen.decimal
-    ]
-    first = parse_numbers(text, chosen)
-    ambiguous = any(not first.equals(parse_numbers(text, other)) for other in others)
-    return chosen, ambiguous and bool(most)
+    known = [style for style in best if style.decimal == decimal] or best
+    others = [style for style in best if style.decimal != known[0].decimal]
+    return known[0], others if most else []
 
 
 def are_codes(text: pl.Series) -> bool:
@@ -83,6 +99,16 @@ def are_codes(text: pl.Series) -> bool:
     """
     codes = text.str.contains(rf"^(0\d{{2,}}|\d{{{EXACT_DIGITS},}})$").any()
     return bool(codes and text.str.contains(r"^\d+$").all())
+
+
+def _with_decimal_points(text: pl.Series, decimal: str) -> pl.Series:
+    """Return numbers with a point for the decimal mark; null for cells that have a point."""
+    import polars as pl
+
+    cell = pl.col(text.name)
+    has_point = cell.str.contains(".", literal=True)
+    pointed = cell.str.replace(decimal, ".", literal=True)
+    return text.to_frame().select(pl.when(~has_point).then(pointed).alias(text.name)).to_series()
 
 
 def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
