@@ -167,6 +167,13 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     return Inferred(replace(given, kind="category"))
 
 
+def plain_format(numbers: pl.Series) -> Inferred:
+    """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
+    style = NumberStyle()
+    found = ColumnFormat("number", style.decimal, style.thousands, style.percent)
+    return Inferred(found, hints=Hints(decimal=None if numbers.dtype.is_integer() else "."))
+
+
 def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002 - the field's
     """Return the typed values of a column of a known format, null where missing.
 
