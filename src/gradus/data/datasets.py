@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -232,9 +231,12 @@ def diabetes() -> Dataset:
     return _from_sklearn("diabetes")
 
 
+LARGEST = 1e6  # noise, or turns of a spiral: float32 keeps no more digits
+
+
 def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) -> Dataset:
     """Return points of the plane as a data set, with Gaussian noise of deviation `noise`."""
-    if not is_number(noise) or not 0 <= noise < np.inf:
+    if not is_number(noise) or not 0 <= noise <= LARGEST:
         raise DataError(f"noise must be a standard deviation, 0 or more, not {noise!r}.")
     x = x + noise * seeded_rng(seed).standard_normal(x.shape)
     classes = tuple(str(label) for label in range(int(y.max()) + 1))
@@ -298,8 +300,8 @@ def spirals(
         >>> data.class_names, np.bincount(data.y).tolist()
         (('0', '1', '2'), [30, 30, 30])
     """
-    if not math.isfinite(number("turns", turns)):
-        raise DataError(f"turns={turns!r}: write a number.")
+    if not abs(number("turns", turns)) <= LARGEST:
+        raise DataError(f"turns={turns!r}: write a number of at most {LARGEST:g}.")
     if (as_index(classes) or 0) < 2:
         raise DataError(f"classes must be at least 2, not {classes!r}.")
     y, position = _balanced_labels(n, classes)

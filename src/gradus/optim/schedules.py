@@ -202,7 +202,8 @@ class PiecewiseConstant(Schedule):
     def __post_init__(self) -> None:
         both = (self.boundaries, self.values)
         for name, numbers in zip(("boundaries", "values"), both, strict=True):
-            if not isinstance(numbers, list | tuple | Space) and not hasattr(numbers, "shape"):
+            one = getattr(numbers, "shape", None) == ()
+            if one or not (isinstance(numbers, list | tuple | Space) or hasattr(numbers, "shape")):
                 raise GradusError(
                     f"PiecewiseConstant({name}={numbers!r}): write a tuple of numbers."
                 )
