@@ -97,6 +97,12 @@ def as_table(
     """
     import polars as pl
 
+    if not isinstance(options, TableOptions):
+        raise DataError(f"options={options!r}: write gr.data.TableOptions(…).")
+    if not isinstance(formats, Mapping | None):
+        raise DataError(
+            f"formats={formats!r}: write the formats of another table, those of its preprocessor."
+        )
     source, origin = _source(data, options, name)
     options = origin.options
     if formats is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.checks import is_word
 from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import is_constant, match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat
@@ -78,7 +79,7 @@ class Target:
         cls, column: pl.Series, task: str | None = None, classes: Sequence[str] = ()
     ) -> Target:
         """Fit to a column, as `label_column` returns it; the other arguments are those of `fit`."""
-        if task is not None and task not in TASKS:
+        if task is not None and not is_word(task, TASKS):
             raise unknown("task", task, TASKS)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
