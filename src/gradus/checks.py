@@ -135,6 +135,11 @@ def function(name: str, value: Any, form: str, owner: str = "") -> Any:
     return value
 
 
+def as_result(value: Any) -> str:
+    """Return what a user's function returned, in words for an error; a tracer by its shape."""
+    return f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+
+
 def as_written(name: str, value: Any, owner: str = "") -> str:
     """Return a setting as it is written in code: `Dense(units=0)`, or `epochs=0`."""
     return f"{owner}({name}={value!r})" if owner else f"{name}={value!r}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from gradus.checks import as_written
+from gradus.checks import as_result, as_written
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
@@ -310,8 +310,8 @@ class Layer:
         leaves = jax.tree.leaves(outputs)
         if scope.building and not (leaves and all(hasattr(leaf, "shape") for leaf in leaves)):
             raise ShapeError(
-                f"{self._label()} returned {outputs!r}: its call, and an activation, return an "
-                "array, or a tuple or dict of arrays."
+                f"{self._label()} returned {as_result(outputs)}: its call, and an activation, "
+                "return an array, or a tuple or dict of arrays."
             )
         return outputs
 

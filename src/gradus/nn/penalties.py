@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from gradus.checks import as_index, as_written
+from gradus.checks import as_index, as_result, as_written
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 from gradus.nn.pytree import check_function, check_setting, pytree, static
@@ -266,8 +266,8 @@ def _result(
     known = hasattr(value, "shape") or isinstance(value, int | float)
     if not known or jnp.shape(value) != shape:
         raise GradusError(
-            f"{type(owner).__name__}: the function returned {value!r} for a weight of shape "
-            f"{weight.shape}; it must return {what}."
+            f"{type(owner).__name__}: the function returned {as_result(value)} for a weight of "
+            f"shape {weight.shape}; it must return {what}."
         )
     return jnp.asarray(value, weight.dtype)
 

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import as_result
 from gradus.errors import GradusError
 from gradus.nn.pytree import (
     AT_LEAST_ZERO,
@@ -138,8 +139,8 @@ class FromFunction(Schedule):
         is_number = isinstance(rate, int | float) or getattr(rate, "shape", None) == ()
         if not is_number or np.iscomplexobj(rate):
             raise GradusError(
-                f"The schedule function returned {rate!r}: it must return one number, the learning "
-                "rate of the step."
+                f"The schedule function returned {as_result(rate)}: it must return one number, "
+                "the learning rate of the step."
             )
         return _float(rate)
 

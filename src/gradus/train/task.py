@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from gradus.checks import as_result
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import penalties
 from gradus.nn.activations import sigmoid, softmax
@@ -265,8 +266,8 @@ def _one_number(penalty: penalties.Penalty, weight: Float[Array, "..."]) -> Floa
     value = penalty(weight)
     if jnp.shape(value) != ():
         raise ShapeError(
-            f"The penalty {penalty!r} of a weight {tuple(weight.shape)} has the shape "
-            f"{jnp.shape(value)}: it must be one number. To try several strengths write "
+            f"{type(penalty).__name__} returned {as_result(value)} for a weight of shape "
+            f"{tuple(weight.shape)}; it must return one number. To try several strengths write "
             "gr.choice(…)."
         )
     return value
