@@ -133,7 +133,7 @@ class ExecutionRound:
         if group.compiling:
             return
         group.compiling = True
-        stats = self.config.program_stats.get(group.population.first.program_key)
+        stats = self.config.program_stats.get(group.population.example_member.program_key)
         if stats is not None:
             group.population.stats = stats
             group.compiled.set_result(None)
@@ -193,7 +193,7 @@ class ExecutionRound:
             population.set_parallelism(self._choose_parallelism(group, lowered.as_text()))
         population.fit_memory(self.budget.size // workers)
         memory.check_program(population.bytes_per_call, self.budget.size)
-        self.config.program_stats[population.first.program_key] = population.stats
+        self.config.program_stats[population.example_member.program_key] = population.stats
 
     def _choose_parallelism(self, group: ProgramGroup, program: str) -> Parallelism:
         """Return the best parallelism: cached, measured if training is long, or the default."""
@@ -215,7 +215,7 @@ class ExecutionRound:
 
     def _member_seconds(self, group: ProgramGroup) -> float:
         """Return the expected seconds of training one member of a group."""
-        first = group.population.first
+        first = group.population.example_member
         last = min(first.config.epochs, self.until or first.config.epochs)
         epochs = max(1, last - int(first.train_state.epoch))
         return epochs * group.population.step_seconds * first.training.shape.steps_per_epoch
