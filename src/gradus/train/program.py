@@ -6,7 +6,7 @@ calls it again; how the epochs are divided into calls changes no result and reco
 Whatever differs between the members of a population is a leaf of the arguments, so a sweep is
 `run_epochs` mapped over those leaves.
 
-    run_epochs → train_epoch → train_step → update_weights
+    run_epochs → train_epoch → _run_segments → train_step → update_weights
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def train_epoch(
     key: Key[Array, ""],
     shape: ProgramShape,
 ) -> tuple[TrainState, Logs]:
-    """Take all steps of one epoch: segments of plain steps, with layer statistics after each.
+    """Take all steps of one epoch, in segments, and record layer statistics after each segment.
 
     The statistics are computed outside the step, so the step is the same with and without them,
     and the program contains it once.
@@ -182,7 +182,7 @@ def _run_segments(
     epoch: Int[Any, ""],
     shape: ProgramShape,
 ) -> tuple[StepState, Accumulators, SegmentStatistics]:
-    """Take the steps of an epoch, segment by segment, and record statistics after each segment.
+    """Take the steps of an epoch segment by segment, and record statistics after each.
 
     Args:
         step: takes the step of a number, and returns the accumulators of its batch.

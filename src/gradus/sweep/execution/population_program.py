@@ -92,7 +92,8 @@ class PopulationProgram:
             filled = filled[: self.parallelism.members]
             varying = self.note_varying(filled)
             training, train_state = stacked_training(filled, self.parallelism, varying)
-        return dataclasses.replace(training, sample_order=self._sample_order), train_state
+        training.sample_order = self._sample_order  # `training` is a copy in either case
+        return training, train_state
 
     def note_varying(self, members: Sequence[Member]) -> tuple[bool, ...]:
         """Record in which leaves of components and key members differ; return all so far.

@@ -120,8 +120,9 @@ class Member:
 
     def record(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
         """Set the train state and extend the history after a call of the program."""
-        done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
-        self.model.history.extend(logs, done)
+        counted = int(train_state.epoch) - int(self.train_state.epoch)
+        epochs_run = counted + int(train_state.diverged)  # the state does not count that epoch
+        self.model.history.extend(logs, epochs_run)
         self.train_state = (
             train_state if self.fused_form is None else self.fused_form.leave(train_state)
         )
