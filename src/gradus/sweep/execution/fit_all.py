@@ -70,6 +70,6 @@ def fit_all(
     members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
     if len({member.structure_key for member in members}) != 1:
         raise structure_error()
-    population = PopulationProgram(members[0], Parallelism(len(members)))
-    population.train(members)
+    program = PopulationProgram(members[0], Parallelism(len(members)))
+    program.train(members)
     return [member.finish() for member in members]
