@@ -20,7 +20,7 @@ test: $(VENV)/tests  ## run the test suite
 quick: $(VENV)/tests  ## run the tests that are not marked slow, in less than a minute
 	$(TEST) -m "not slow"
 
-fuzz: $(VENV)/tests  ## try many altered files, for some minutes
+fuzz: $(VENV)/tests  ## try many altered files and odd calls, for some minutes
 	GRADUS_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: $(VENV)/lint  ## check style and types

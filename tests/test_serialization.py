@@ -54,7 +54,7 @@ EXAMPLES = {
     "kernel_size": 3,
     "num_heads": 2,
     "key_dim": 4,
-    "function": activations.tanh,
+    "function": activations.leaky_relu,
     "monitor": "loss",
     "mode": "min",
     "code": 2,
@@ -254,7 +254,7 @@ def test_a_custom_class_named_like_one_of_gradus_stays_custom():
         (lambda: gr.Dense(3, jnp.tanh), "write its name, 'tanh'"),
         (lambda: losses.get(lambda y, p: p), "function cannot be saved"),
         (lambda: optimizers.Adam(lambda step: 0.1), "learning_rate.function"),
-        (lambda: gr.Dense(3, use_bias=object()), "use_bias cannot be saved"),
+        (lambda: gr.PReLU(shared_axes=object()), "shared_axes cannot be saved"),
         (lambda: {(1, 2): 3}, "write a string"),
     ],
 )

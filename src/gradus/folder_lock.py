@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gradus.errors import SavedError
+from gradus.files import user_path
 
 LOCK = ".lock"
 ATTEMPTS = 100  # to lock a file that others remove at the same time
@@ -29,6 +30,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
         SavedError: if another process, or another thread, holds it.
         OSError: if the folder cannot be created or written.
     """
+    folder = user_path(folder)
     file = _acquire(folder)
     try:
         yield

@@ -16,6 +16,7 @@ from typing import Any
 from gradus.errors import GradusError
 from gradus.init_args import is_configurable
 
+MAX_COUNT = 1_000_000  # of the numbers of `linspace`
 MAX_LABEL = 200  # characters of an option's label
 # What is drawn: a number of a range, or the index of an option.
 Value = int | float
@@ -260,8 +261,8 @@ def given_values(argument: Any) -> Iterator[Any]:
 def _spaced_choice(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:
     call, log = f"{kind}({low!r}, {high!r}, {count!r})", kind == "logspace"
     bounds = Range(*_checked_bounds(call, low, high, log), log=log)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        raise GradusError(f"{call}: write a count of at least 2.")
+    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MAX_COUNT:
+        raise GradusError(f"{call}: write a count of at least 2 and at most {MAX_COUNT}.")
     first, last = float(bounds.low), float(bounds.high)
     inner = [bounds.value_at(index / (count - 1)) for index in range(1, count - 1)]
     # As a person would write them: 1e-05, not 1.0000000000000016e-05.

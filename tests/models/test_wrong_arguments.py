@@ -47,6 +47,14 @@ def test_one_callback_may_stand_alone():
         ({"checkpoint": 3}, "checkpoint=3: write the path of a folder"),
         ({"resume": 3}, "resume=3: write the path of a folder"),
         ({"checkpoint_every": "x"}, "checkpoint_every='x'"),
+        ({"callbacks": np.array(1)}, "callbacks=array"),
+        ({"monitor": np.ones(2)}, "Unknown monitor"),
+        ({"mode": np.ones(2)}, "mode=array"),
+        ({"validation_split": np.ones(2)}, "validation_split=array"),
+        ({"validation_split": []}, "validation_split="),
+        ({"restore_best": np.ones(2)}, "restore_best=array.*True or False"),
+        ({"probes": "x"}, "probes='x'"),
+        ({"devices": np.ones(2)}, "devices=array"),
     ],
 )
 def test_wrong_arguments_are_told_before_training(settings, words):
@@ -80,6 +88,9 @@ def test_penalty_and_loss_weights_are_checked_where_written():
         ({"penalty": "l3"}, "'l3'"),
         ({"penalty": 3}, "not 3"),
         ({"loss_weights": "x"}, "loss_weights='x'"),
+        ({"metrics": np.array(1)}, "A metric is a name"),
+        ({"metrics": [gr.metrics.LossMetric(gr.losses.Huber()), len]}, "is called as"),
+        ({"optimizer": gr.SGD(np.ones(3))}, r"SGD\(learning_rate=array.*one number"),
     ):
         with pytest.raises(GradusError, match=words):
             gr.Model(net, "mse", **settings)

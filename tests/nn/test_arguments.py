@@ -1,5 +1,6 @@
 """A wrong argument of a layer is told where it is written, not when the network is built."""
 
+import numpy as np
 import pytest
 
 import gradus as gr
@@ -66,6 +67,21 @@ WRONG = [
     (lambda: gr.Rescaling("x"), "scale='x'"),
     (lambda: gr.Sparsity(None), "strength=None"),
     (lambda: gr.Repeat(gr.Dense(3), "x"), "times='x'"),
+    (lambda: gr.Dense(int), r"Dense\(units=<class 'int'>\)"),
+    (lambda: gr.Dense(10**30), "at most"),
+    (lambda: gr.Dense(3, use_bias="x"), "use_bias='x'.*True or False"),
+    (lambda: gr.Dense(3, lambda: 0), "but is called as f.x"),
+    (lambda: gr.Dense(3, kernel_regularizer=gr.Dense(2)), "kernel_regularizer="),
+    (lambda: gr.Dense(3, kernel_initializer=int), "write a function f.generator, shape"),
+    (lambda: gr.GlobalAvgPool1D(keepdims=None), "keepdims=None"),
+    (lambda: gr.Conv2D(8, (int, 3)), "kernel_size="),
+    (lambda: gr.Conv1D(8, 3, padding=np.ones(2)), "padding"),
+    (lambda: gr.Conv2D(8, 3, strides=10**30), "strides="),
+    (lambda: gr.Parallel([gr.Dense(2)], merge=np.ones(2)), "merge"),
+    (lambda: gr.Dropout(np.complex64(1)), "rate="),
+    (lambda: gr.MaxNorm(axis="x"), "MaxNorm.axis='x'.*the axis of a norm"),
+    (lambda: gr.penalties.UnitNorm(axis=0.5), "UnitNorm.axis=0.5"),
+    (lambda: gr.MaxNorm(axis=2).project(np.ones((2, 2), np.float32)), "an axis from 0 to 1"),
 ]
 
 

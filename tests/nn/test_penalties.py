@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import gradus as gr
 from gradus.errors import GradusError
 from gradus.nn import penalties
 
@@ -101,3 +102,12 @@ def test_get_takes_objects_and_functions():
 def test_invalid_settings_are_refused(call, message):
     with pytest.raises(GradusError, match=message):
         call()
+
+
+@pytest.mark.parametrize("penalty", [gr.L1(np.array([0.1, 0.2])), lambda weight: weight.sum(0)])
+def test_a_penalty_of_several_numbers_is_refused(penalty):
+    net = gr.Sequential([gr.Dense(2, kernel_regularizer=penalty), gr.Dense(1)])
+    with pytest.raises(
+        GradusError, match=r"an array of shape \(2,\) for a weight of shape \(3, 2\)"
+    ):
+        gr.Model(net, "mse").fit(np.ones((4, 3)), np.ones((4, 1)), verbose=False)

@@ -324,7 +324,7 @@ def test_errors_say_what_is_wrong():
         (lambda: metrics.get(3), "not 3"),
         (lambda: metrics.get(Bare()), "Decorate the class Bare with @pytree"),
         (lambda: metrics.Recall(average="weighted"), "Unknown average 'weighted'"),
-        (lambda: metrics.TopKAccuracy(0), "k must be at least 1"),
+        (lambda: metrics.TopKAccuracy(0), r"k=0\): write a whole number of at least 1"),
         (
             lambda: metrics.Accuracy().update(np.zeros(3), np.zeros((3, 1)), np.ones(3)),
             r"y_true has shape \(3,\) and y_pred \(3, 1\)",

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.data.columns.conversions import is_constant
-from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
+from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target, require_target
@@ -116,7 +116,7 @@ class ArrayPreprocessor:
             DataError: as `as_array`, `check_finite` and `Target.fit`; and for a setting that does
                 not apply to arrays.
         """
-        preprocessing.check_for("arrays", ("scaling", "image_size"))
+        check_preprocessing(preprocessing).check_for("arrays", ("scaling", "image_size"))
         size = None if preprocessing.image_size is None else tuple(preprocessing.image_size)
         x = as_tree(x, wide=True)
         check_same_length(x)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import MAX_INT, as_index, is_number, number
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
 from gradus.data.arrays import as_array, check_same_length
 from gradus.data.columns.formats import ColumnFormat
@@ -232,9 +233,12 @@ def diabetes() -> Dataset:
     return _from_sklearn("diabetes")
 
 
+LARGEST = 1e6  # noise, or turns of a spiral: float32 keeps no more digits
+
+
 def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) -> Dataset:
     """Return points of the plane as a data set, with Gaussian noise of deviation `noise`."""
-    if not (np.isfinite(noise) and noise >= 0):
+    if not is_number(noise) or not 0 <= noise <= LARGEST:
         raise DataError(f"noise must be a standard deviation, 0 or more, not {noise!r}.")
     x = x + noise * seeded_rng(seed).standard_normal(x.shape)
     classes = tuple(str(label) for label in range(int(y.max()) + 1))
@@ -245,7 +249,7 @@ def _points(name: str, x: np.ndarray, y: np.ndarray, noise: float, seed: int) ->
 
 def _balanced_labels(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return n labels 0, 1, …, 0, 1, … and the position of each in its class, in [0, 1]."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < classes:
+    if (as_index(n) or 0) < classes or n > MAX_INT:
         raise DataError(f"n must be a number of points, at least {classes}, not {n!r}.")
     rows = np.arange(n)
     y = rows % classes
@@ -278,7 +282,7 @@ def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.
         >>> np.abs(data.x[:, 0]).round(2).tolist(), data.y.tolist()
         ([1.0, 0.5, 1.0, 0.5], [0, 1, 0, 1])
     """
-    if not 0 < factor < 1:
+    if not is_number(factor) or not 0 < factor < 1:
         raise DataError(f"factor must be the inner radius, between 0 and 1, not {factor!r}.")
     y, _ = _balanced_labels(n, 2)
     t = 2 * np.pi * (np.arange(n) // 2) / np.bincount(y)[y]
@@ -298,7 +302,9 @@ def spirals(
         >>> data.class_names, np.bincount(data.y).tolist()
         (('0', '1', '2'), [30, 30, 30])
     """
-    if classes < 2:
+    if not abs(number("turns", turns)) <= LARGEST:
+        raise DataError(f"turns={turns!r}: write a number of at most {LARGEST:g}.")
+    if (as_index(classes) or 0) < 2:
         raise DataError(f"classes must be at least 2, not {classes!r}.")
     y, position = _balanced_labels(n, classes)
     t = 2 * np.pi * (turns * position + y / classes)
@@ -330,8 +336,9 @@ def blobs(
         >>> gr.data.blobs(100, classes=5, features=10).x.shape
         (100, 10)
     """
-    if classes < 2 or features < 1:
+    if (as_index(classes) or 0) < 2 or not 1 <= (as_index(features) or 0) <= MAX_INT:
         raise DataError("blobs needs at least 2 classes and 1 feature.")
     y, _ = _balanced_labels(n, classes)
+    seeded_rng(seed)  # refuses what is no seed
     centers = seeded_rng(seed + 1).uniform(-5, 5, (classes, features))
     return _points("blobs", centers[y], y, noise, seed)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from gradus.checks import as_index, as_items, flag, is_word, whole_number
 from gradus.errors import DataError, unknown
-from gradus.space import Space
+from gradus.space import Space, given_values
 
 SCALINGS = ("auto", "standard", "normal", "minmax", "none")
 FILLS = ("median", "mean")
 ONE_HOT_LIMIT = 24
+MAX_SIDE = 100_000  # of images
 SAVED_AS = "The saved preprocessing"  # what errors call it
 
 
@@ -48,8 +50,15 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name, known in (("scaling", SCALINGS), ("missing", FILLS)):
             value = getattr(self, name)
-            if not isinstance(value, Space) and value not in known:
+            if not isinstance(value, Space) and not is_word(value, known):
                 raise unknown(name, value, known)
+
+        for value in given_values(self.indicator):
+            flag("indicator", value, "Preprocessing")
+        for value in given_values(self.one_hot_limit):
+            whole_number("one_hot_limit", value, 0, "Preprocessing")
+        for value in given_values(self.image_size):
+            _check_image_size(value)
 
     def check_for(self, kind: str, names: tuple[str, ...]) -> None:
         """Check that every setting that is not at its default applies to a kind of data.
@@ -65,6 +74,28 @@ class Preprocessing:
             value = getattr(self, field.name)
             if field.name not in names and value != field.default:
                 raise DataError(f"{field.name} = {value!r} does not apply to {kind}: leave it out.")
+
+
+def _check_image_size(size: Any) -> None:
+    """Refuse what is neither None nor (height, width)."""
+    both = [1, 1] if size is None else as_items(size)
+    sizes = [as_index(each) for each in both or ()]
+    if len(sizes) != 2 or any(each is None or not 1 <= each <= MAX_SIDE for each in sizes):
+        raise DataError(f"image_size = {size!r}: write a height and a width, such as (28, 28).")
+
+
+def check_preprocessing(preprocessing: Any) -> Preprocessing:
+    """Return what was given as settings of the preprocessing.
+
+    Raises:
+        DataError: if it is none.
+    """
+    if not isinstance(preprocessing, Preprocessing):
+        raise DataError(
+            f"preprocessing={preprocessing!r}: write the settings, such as "
+            'gr.data.Preprocessing(scaling="minmax").'
+        )
+    return preprocessing
 
 
 AUTOMATIC = Preprocessing()

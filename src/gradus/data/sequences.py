@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
-from gradus.checks import whole_number
+from gradus.checks import MAX_INT, as_items, is_word, number, whole_number
 from gradus.data.arrays import as_array
 from gradus.errors import DataError, GradusError, SavedError, unknown
 from gradus.records import as_record
@@ -52,8 +52,9 @@ def pad_sequences(
         [[1, 2, 3], [4, 0, 0]]
     """
     for name, side in (("padding", padding), ("truncating", truncating)):
-        if side not in _SIDES:
+        if not is_word(side, _SIDES):
             raise unknown(name, side, _SIDES)
+    number("value", value)
     rows = _as_rows(sequences)
     steps = (
         max(map(len, rows))
@@ -62,7 +63,7 @@ def pad_sequences(
     )
     if steps == 0:
         raise DataError("pad_sequences: all sequences are empty; write maxlen=… for only padding.")
-    dtype = rows[0].dtype if float(value).is_integer() else np.float32
+    dtype = rows[0].dtype if float(value).is_integer() and abs(value) <= MAX_INT else np.float32
     padded = np.full((len(rows), steps, *rows[0].shape[1:]), value, dtype)
     for target, row in zip(padded, rows, strict=True):
         kept = row[:steps] if truncating == "post" else row[max(len(row) - steps, 0) :]
@@ -102,8 +103,8 @@ def windows(
         ([[1, 2, 3], [2, 3, 4]], [[4], [5]])
     """
     settings = {"length": length, "horizon": horizon, "stride": stride}
-    for name, number in settings.items():
-        whole_number(name, number, 1, "windows")
+    for name, steps in settings.items():
+        whole_number(name, steps, 1, "windows")
     values = as_array(series, "series")
     if values.ndim > 2:
         raise DataError(
@@ -158,7 +159,7 @@ class TextVectorizer:
     def __init__(
         self, mode: str = "words", vocabulary_size: int | None = None, length: int | None = None
     ) -> None:
-        if mode not in _MODES:
+        if not is_word(mode, _MODES):
             raise unknown("mode", mode, _MODES)
         if vocabulary_size is not None:
             whole_number("vocabulary_size", vocabulary_size, 3, "TextVectorizer")
@@ -251,20 +252,19 @@ class TextVectorizer:
 
 def _as_rows(sequences: Any) -> list[np.ndarray]:
     """Convert each sequence to an array; an empty one gets the features of the others."""
-    if isinstance(sequences, Iterator):
-        raise DataError("pad_sequences takes a list of sequences, not an iterator: list(…) it.")
-    if isinstance(sequences, str) or not len(sequences):
+    listed = None if isinstance(sequences, str | bytes) else as_items(sequences)
+    if not listed:
         raise DataError(
             f"pad_sequences takes a list of sequences, not {sequences!r}; for text "
             "write TextVectorizer().fit(texts).transform(texts)."
         )
-    for index, sequence in enumerate(sequences):
-        if isinstance(sequence, str) or not hasattr(sequence, "__len__"):
+    for index, sequence in enumerate(listed):
+        if isinstance(sequence, str) or as_items(sequence) is None:
             raise DataError(
                 f"pad_sequences: item {index} is {sequence!r}, not a sequence of numbers; for text "
                 "write TextVectorizer().fit(texts).transform(texts)."
             )
-    rows = [as_array(row, f"sequence {index}") for index, row in enumerate(sequences)]
+    rows = [as_array(row, f"sequence {index}") for index, row in enumerate(listed)]
     features = next((row.shape[1:] for row in rows if len(row)), ())
     for index, row in enumerate(rows):
         if len(row) and (row.ndim > 2 or row.shape[1:] != features):
@@ -278,7 +278,7 @@ def _as_rows(sequences: Any) -> list[np.ndarray]:
 
 
 def _texts(texts: Any) -> list[str]:
-    listed = [] if isinstance(texts, str) else list(texts)
+    listed = None if isinstance(texts, str) else as_items(texts)
     if not listed or not all(isinstance(text, str) for text in listed):
         raise DataError(
             f"TextVectorizer takes a list of texts, at least one, not {str(texts)[:60]!r}: write a "

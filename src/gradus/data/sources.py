@@ -16,7 +16,7 @@ import numpy as np
 
 from gradus.data.array_preprocessor import Scaling
 from gradus.data.arrays import as_array, check_finite
-from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
@@ -77,19 +77,20 @@ def load(
         >>> data.y.tolist(), data.class_names
         ([0, 1, 1], ('no', 'yes'))
     """
+    labels = texts("classes", classes)
     if not isinstance(source, str | Path):
-        return _table(source, "table", target, task, classes, options, formats)
+        return _table(source, "table", target, task, labels, options, formats)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
         return BUILT_IN.find(str(source))()
     path = _locate(source)
     if path.is_dir():
         _check_no_target(target, source)
-        return _folder(path, tuple(classes))
+        return _folder(path, labels)
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
-        return _read_npz(path, task, classes)
-    return _table(path, path.name.split(".")[0], target, task, classes, options, formats)
+        return _read_npz(path, task, labels)
+    return _table(path, path.name.split(".")[0], target, task, labels, options, formats)
 
 
 def _check_no_target(target: str | int | None, source: Any) -> None:

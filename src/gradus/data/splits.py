@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradus.checks import flag, is_number
 from gradus.errors import DataError
 from gradus.rng import seeded_rng
 
@@ -40,7 +41,7 @@ def split(
         >>> labels[validation].tolist()
         [0, 0, 1]
     """
-    if not 0 < share < 1:
+    if not is_number(share) or not 0 < share < 1:
         raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
     n, labels = _check_rows(n_or_y, stratify)
     held_out = min(max(round(n * share), 1), n - 1)
@@ -106,6 +107,7 @@ def _check_rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, n
         n = len(y)
     if n < 2:
         raise DataError(f"A split needs at least 2 rows, not {n}.")
+    stratify = None if stratify is None else flag("stratify", stratify)
     labels = None if y is None or stratify is False else class_labels(y)
     if stratify and labels is None:
         raise DataError(

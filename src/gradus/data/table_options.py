@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gradus.data.columns.formats import ColumnFormat
+from gradus.checks import flag
+from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.errors import DataError, no_column
 
 
@@ -43,12 +44,20 @@ class TableOptions:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.separator is not None and len(self.separator) != 1:
+        separator = self.separator
+        if separator is not None and not (isinstance(separator, str) and len(separator) == 1):
             raise DataError(f"separator={self.separator!r}: write one character, such as ';'.")
-        if isinstance(self.missing, str):
-            raise DataError(f"missing={self.missing!r}: write a list, [{self.missing!r}].")
         if self.missing is not None:
-            object.__setattr__(self, "missing", tuple(str(word) for word in self.missing))
+            object.__setattr__(self, "missing", texts("missing", self.missing))
+        if not isinstance(self.columns, Mapping):
+            raise DataError(
+                f"columns={self.columns!r}: write a dict from a column to its kind, such as "
+                '{"zip": "category"}.'
+            )
+        if self.header is not None:
+            flag("header", self.header)
+        if not isinstance(self.encoding, str | None):
+            raise DataError(f"encoding={self.encoding!r}: write a name, such as 'latin-1'.")
         columns = {str(name): ColumnFormat.of(given, name) for name, given in self.columns.items()}
         object.__setattr__(self, "columns", columns)
         ColumnFormat(decimal=self.decimal)

@@ -17,8 +17,8 @@ from gradus.data.column_encoders import (
     NumberEncoder,
 )
 from gradus.data.columns.conversions import is_constant, to_numbers
-from gradus.data.columns.formats import ColumnFormat
-from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing
+from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, label_column, missing_labels, require_target
@@ -97,7 +97,10 @@ class TablePreprocessor:
             DataError: if a named column does not exist, a column has an unsupported type, or no
                 column is left.
         """
-        preprocessing.check_for("a table", ("scaling", "missing", "indicator", "one_hot_limit"))
+        keep, drop = texts("keep", keep), texts("drop", drop)
+        check_preprocessing(preprocessing).check_for(
+            "a table", ("scaling", "missing", "indicator", "one_hot_limit")
+        )
         table = as_table(frame, options, formats)
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.frame.columns:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradus.data.columns.formats import ColumnFormat, Hints, infer_format, parse_column
+from gradus.data.columns.formats import (
+    ColumnFormat,
+    Hints,
+    infer_format,
+    parse_column,
+    plain_format,
+)
+from gradus.data.columns.numbers import plain_numbers
 from gradus.data.delimited_text import check_names, read_delimited
 from gradus.data.files import existing_file, file_suffix, read_bytes
 from gradus.data.frames import frame_columns, with_plain_type
@@ -87,6 +94,12 @@ def as_table(
     """
     import polars as pl
 
+    if not isinstance(options, TableOptions):
+        raise DataError(f"options={options!r}: write gr.data.TableOptions(…).")
+    if not isinstance(formats, Mapping | None):
+        raise DataError(
+            f"formats={formats!r}: write the formats of another table, those of its preprocessor."
+        )
     source, origin = _source(data, options, name)
     options = origin.options
     if formats is not None:
@@ -98,14 +111,25 @@ def as_table(
         frame = pl.DataFrame(columns)
         return Table(frame, known, source, origin.notes, options)
     options.check_columns(source.columns)
-    inferred = {c.name: infer_format(c, options.format_of(c.name)) for c in source.get_columns()}
+    free = [name for name in source.columns if options.format_of(name) == ColumnFormat()]
+    plain = plain_numbers(source.select(free))
+    inferred = {
+        c.name: plain_format(plain[c.name])
+        if c.name in plain
+        else infer_format(c, options.format_of(c.name))
+        for c in source.get_columns()
+    }
     hints = _hints([found.hints for found in inferred.values()], origin.separator)
-    if hints != Hints():
-        for c in source.get_columns():
-            if inferred[c.name].is_open:
-                inferred[c.name] = infer_format(c, options.format_of(c.name), hints)
+    for column, first in inferred.items():
+        if first.depends_on(hints):
+            inferred[column] = infer_format(source[column], options.format_of(column), hints)
     found = {column: inference.format for column, inference in inferred.items()}
-    frame = pl.DataFrame([_typed(parse_column(c, found[c.name])) for c in source.get_columns()])
+    frame = pl.DataFrame(
+        [
+            plain[c.name] if c.name in plain else _typed(parse_column(c, found[c.name]))
+            for c in source.get_columns()
+        ]
+    )
     told = [note for inference in inferred.values() for note in inference.notes]
     return Table(frame, found, source, (*origin.notes, *told), options)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.checks import is_word
 from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
 from gradus.data.columns.conversions import (
     is_constant,
@@ -102,7 +103,7 @@ class Target:
         Raises:
             DataError: as `fit`.
         """
-        if task is not None and task not in TASKS:
+        if task is not None and not is_word(task, TASKS):
             raise unknown("task", task, TASKS)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gradus.checks import number
+from gradus.checks import as_items, is_word, number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
@@ -64,11 +64,12 @@ def early_stopping(
     Raises:
         GradusError: for a name that is not reported, or a value that is not a number.
     """
-    if mode not in (None, "min", "max"):
+    if mode is not None and not is_word(mode, ("min", "max")):
         raise GradusError(f"mode={mode!r}: write 'min', 'max', or leave it out.")
     known = [*names, *(f"val_{name}" for name in names if validated)]
-    monitor = monitor or ("val_loss" if validated else "loss")
-    if monitor not in known:
+    if monitor is None or is_word(monitor, ("",)):
+        monitor = "val_loss" if validated else "loss"
+    if not is_word(monitor, known):
         raise unknown("monitor", monitor, known)
     return EarlyStopping(
         monitor=monitor,
@@ -87,9 +88,9 @@ def callbacks(given: Any) -> list[Callable[..., Any]]:
     """
     what = "a callback is a function f(model, epoch, logs), called after each epoch"
     alone = callable(given) or hasattr(given, "on_epoch_end")
-    if not alone and given is not None and not isinstance(given, Iterable):
+    functions = [given] if alone else [] if given is None else as_items(given)
+    if functions is None:
         raise GradusError(f"callbacks={given!r}: {what}; write one, or a list of them.")
-    functions = [given] if alone else list(given or ())
     for index, function in enumerate(functions):
         if isinstance(function, type) or not callable(function):
             hint = ""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.checks import whole_number
+from gradus.checks import is_word, whole_number
 from gradus.data.arrays import as_tree, check_finite
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.models.encoder_decoder import (
@@ -280,7 +280,7 @@ def noise_layer(noise: Any, level: float) -> Layer:
     """
     if isinstance(noise, Layer):
         return noise
-    if noise not in NOISES:
+    if not is_word(noise, NOISES):
         raise unknown("noise", noise, NOISES)
     return NOISES[noise](level)
 

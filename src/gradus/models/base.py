@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import whole_number
+from gradus.checks import flag, whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.errors import DataError, GradusError, ShapeError, UnknownCodeError, unknown
 from gradus.host_memory import host_free_bytes
@@ -22,6 +22,7 @@ from gradus.models.training_data import TrainingData, check_arrays
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import weights, with_weights
+from gradus.nn.pytree import check_single
 from gradus.optim import optimizers
 from gradus.space import Space
 from gradus.train import inference, memory
@@ -73,6 +74,7 @@ class BaseModel:
             self.optimizer = optimizers.get(optimizer)
             if not isinstance(loss, Task):
                 self.task = make_supervised(loss, metrics, loss_weights, penalty)
+            check_single([self.optimizer, self.task])
         self.history = History()
         self.train_state: TrainState | None = None
         self.monitored: tuple[str, str] | None = None
@@ -117,6 +119,7 @@ class BaseModel:
             logits: whether to return the outputs before the final softmax or sigmoid.
         """
         self.require_built("predict")
+        logits = flag("logits", logits)
         x = as_tree(x)
         check_same_length(x)
         check_finite(x)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import softplus
 
-from gradus.checks import whole_number
+from gradus.checks import is_word, number, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.models.model import Model
 from gradus.nn import prng
@@ -18,6 +18,7 @@ from gradus.nn.network import forward
 from gradus.nn.pytree import pytree, static
 from gradus.optim.optimizers import Adam
 from gradus.rng import host_rng
+from gradus.space import given_values
 from gradus.train import inference
 from gradus.train.batches import Batch
 from gradus.train.task import Accumulators, Task, predictions
@@ -211,8 +212,10 @@ class GAN(Model):
         optimizer: Any = None,
         seed: int = 0,
     ) -> None:
-        if loss not in LOSSES:
+        if not is_word(loss, LOSSES):
             raise unknown("GAN loss", loss, LOSSES)
+        for smoothing in given_values(label_smoothing):
+            number("label_smoothing", smoothing, 0)
         for name, part in (("generator", generator), ("discriminator", discriminator)):
             if not isinstance(part, Layer):
                 raise GradusError(f"GAN({name}=…) takes a layer such as Sequential([...]).")

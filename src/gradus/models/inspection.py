@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import flag, whole_number
 from gradus.errors import GradusError
 from gradus.models.model import Model
 from gradus.models.training_data import check_arrays
@@ -72,6 +73,7 @@ def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[
         (['dense', 'dense_1', ''], (4, 5), (3, 5))
     """
     net, task, batch = _prepare(model, x, y, "inside")
+    training = flag("training", training)
     zeros, order = _output_zeros(net, batch.x, training, model.seed)
     of_weights: dict[str, Any] = {}
     of_outputs: dict[str, Any] = {}
@@ -118,6 +120,7 @@ def check_gradients(
         True
     """
     net, task, batch = _prepare(model, x, y, "check_gradients")
+    most, training = whole_number("most", most, 1), flag("training", training)
     if y is None and isinstance(task, Supervised):
         raise GradusError("check_gradients needs targets: write check_gradients(model, x, y).")
     params = weights(net, "param")
@@ -162,6 +165,8 @@ def _layer_values(
 
 def _prepare(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Batch]:
     """Return the network, the task and one batch of all samples, after all checks."""
+    if not hasattr(model, "check_input"):
+        raise GradusError(f"{verb}(model={model!r}): write a model, gr.Model(…).")
     if not model.built:
         raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
     x, y, _ = check_arrays(x, y, None)

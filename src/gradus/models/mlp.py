@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradus.checks import as_items, flag
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 from gradus.nn.layers.containers import Sequential
@@ -41,15 +42,17 @@ def mlp(
         >>> net(np.ones((5, 4))).shape
         (5, 3)
     """
-    if isinstance(widths, int) or not len(widths):
+    units = None if isinstance(widths, str | bytes | dict | set) else as_items(widths)
+    if not units:
         raise GradusError(f"mlp({widths!r}): write a list of widths, such as mlp([128, 64, 10]).")
     common = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     layers: list[Layer] = []
-    for width in widths[:-1]:
+    batch_norm = flag("batch_norm", batch_norm, "mlp")
+    for width in units[:-1]:
         if batch_norm:
             layers += [Dense(width, use_bias=False, **common), BatchNorm(), Activation(activation)]
         else:
             layers.append(Dense(width, activation, **common))
         if not isinstance(dropout, int | float) or dropout > 0:
             layers.append(Dropout(dropout))
-    return Sequential([*layers, Dense(widths[-1], output_activation, **common)])
+    return Sequential([*layers, Dense(units[-1], output_activation, **common)])

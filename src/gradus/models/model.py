@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import jax
 
-from gradus.checks import number, whole_number
+from gradus.checks import flag, number, whole_number
 from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
@@ -137,6 +137,8 @@ class Model(BaseModel):
         self.require_values()
         arguments.refuse_spaces(locals())
         functions = arguments.callbacks(callbacks)
+        restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
+        verbose = flag("verbose", verbose)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
@@ -280,6 +282,7 @@ class Model(BaseModel):
             SavedError: if a weight does not fit; it names the layer and both shapes.
         """
         self.require_built("load_weights")
+        skip_missing = flag("skip_missing", skip_missing)
         return saving.load_weights(self, arguments.folder("path", path), skip_missing)
 
     # --- the steps of fit ----------------------------------------------------------------------

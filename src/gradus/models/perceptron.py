@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import number
 from gradus.data.arrays import as_array
 from gradus.errors import DataError
 from gradus.models.model import Model
@@ -17,6 +18,7 @@ from gradus.nn.layers.dense import Dense
 from gradus.nn.network import forward
 from gradus.nn.pytree import pytree
 from gradus.optim.optimizers import SGD
+from gradus.space import given_values
 from gradus.train.batches import Batch
 from gradus.train.history import History
 from gradus.train.task import Accumulators, Task
@@ -79,6 +81,8 @@ class Perceptron(Model):
     """
 
     def __init__(self, units: int = 1, learning_rate: float = 1.0, threshold: float = 0.0) -> None:
+        for value in given_values(threshold):
+            number("threshold", value)
         net = Dense(units, kernel_initializer="zeros")
         super().__init__(net, PerceptronRule(threshold), SGD(learning_rate))
         self.settings = {"units": units, "learning_rate": learning_rate, "threshold": threshold}

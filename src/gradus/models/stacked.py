@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradus.checks import whole_number
-from gradus.data.arrays import as_tree
+from gradus.data.arrays import as_tree, check_same_length
 from gradus.errors import GradusError
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.autoencoder import (
@@ -137,6 +137,7 @@ class StackedAutoencoder(BaseAutoencoder):
             GradusError: for invalid settings.
         """
         x = as_tree(x)
+        check_same_length(x)
         self.build(x)
         self.check_input(x)
         widths, codes = self.settings["widths"], x.reshape(len(x), -1)

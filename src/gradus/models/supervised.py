@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.checks import number
+from gradus.checks import as_items, number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
@@ -63,11 +63,10 @@ def _entry_of(values: Any, key: Any, argument: str) -> Any:
 
 def _make_objective(loss: Any, metrics: Any, weight: Any) -> OutputObjective:
     loss = losses.get(loss)
-    if metrics is None:
-        metrics = ()
-    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
-        metrics = (metrics,)
-    metrics = tuple(get_metric(metric, loss) for metric in metrics)
+    several = [] if metrics is None else as_items(metrics)
+    if isinstance(metrics, str) or several is None:
+        several = [metrics]
+    metrics = tuple(get_metric(metric, loss) for metric in several)
     names = ["loss", *(metric.name for metric in metrics)]
     for name in names:
         if names.count(name) > 1:

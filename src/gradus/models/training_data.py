@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.checks import number
+from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.splits import split
 from gradus.errors import DataError, GradusError
@@ -185,9 +185,9 @@ def split_validation(
             raise DataError("validation_data is (x, y) or (x, y, weight).")
         x, y, weight = (*validation_data, None, None)[:3]
         return None, Samples(*check_arrays(x, y, weight, ("validation x", "validation y")))
-    if not validation_split and not isinstance(validation_split, str):
+    if validation_split is None or (is_number(validation_split) and validation_split == 0):
         return None, None
-    if not isinstance(validation_split, int | float) or not 0 < validation_split < 1:
+    if not is_number(validation_split) or not 0 < validation_split < 1:
         raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
     targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
     return split(targets, validation_split, seed)

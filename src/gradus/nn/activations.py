@@ -11,13 +11,14 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import erf
 
+from gradus.checks import function
 from gradus.errors import GradusError
 from gradus.nn import heads
 from gradus.registry import Registry
@@ -86,7 +87,7 @@ def get(activation: str | Activation | None) -> Activation:
     if isinstance(activation, str):
         return REGISTRY.find(activation)
     if callable(activation):
-        return activation
+        return cast("Activation", function("activation", activation, "f(x)"))
     raise GradusError(
         f"activation={activation!r} is neither a name nor a function;"
         ' write a name such as "relu" or a function such as gr.activations.relu.'

@@ -10,9 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from gradus.checks import as_written, whole_number
+from gradus.checks import as_written, flag, is_number, is_real_array, is_word, whole_number
 from gradus.errors import GradusError, unknown
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layer import Layer
@@ -56,6 +54,18 @@ def check_functions(layer: Layer) -> None:
                 raise GradusError(f"{setting}: {error}") from None
 
 
+def check_flags(layer: Layer) -> None:
+    """Check the attributes that `__init__` declares as bool.
+
+    Raises:
+        GradusError: naming the layer's class, the argument, and its value.
+    """
+    for name, parameter in inspect.signature(type(layer)).parameters.items():
+        if parameter.annotation in ("bool", bool) and name in vars(layer):
+            for value in given_values(vars(layer)[name]):
+                flag(name, value, type(layer).__name__)
+
+
 def check_sizes(layer: Layer, *names: str, least: int = 1) -> None:
     """Check the attributes that are whole numbers of at least `least`.
 
@@ -87,10 +97,10 @@ def check_numbers(
         span = f" from {low:g} " + ("up to, but not including," if below else "to") + f" {high:g}"
     for name in names:
         for value in values_of(layer, name):
-            if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            if is_number(value):
                 if low <= value <= high and not (below and value == high):
                     continue
-            elif hasattr(value, "shape"):
+            elif is_real_array(value):
                 continue
             article, hint = "a", ""
             if isinstance(value, list | tuple) and value:
@@ -110,7 +120,7 @@ def check_choice(layer: Layer, name: str, known: tuple[str, ...]) -> None:
         GradusError: with the nearest word.
     """
     for value in values_of(layer, name):
-        if value not in known:
+        if not is_word(value, known):
             raise unknown(f"{name} of {type(layer).__name__}", value, known)
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from gradus.checks import function, is_word
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_number_fields
+from gradus.nn.pytree import check_fields
 from gradus.registry import Registry
 from gradus.space import Space
 
@@ -46,10 +47,10 @@ def get(initializer: str | Initializer) -> Initializer:
     """
     if isinstance(initializer, str):
         return REGISTRY.find(initializer)()
-    if isinstance(initializer, type):
+    if isinstance(initializer, type) and REGISTRY.name_of(initializer):
         return initializer()
     if callable(initializer):
-        return initializer
+        return cast("Initializer", function("initializer", initializer, "f(generator, shape)"))
     raise GradusError(
         f"initializer={initializer!r} is neither a name nor a function;"
         ' write a name such as "glorot_uniform", an initializer such as'
@@ -146,7 +147,7 @@ class Constant:
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return an array filled with the value."""
@@ -166,7 +167,7 @@ class Identity:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Return the matrix; GradusError unless `shape` has two axes."""
@@ -190,7 +191,7 @@ class RandomNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -215,7 +216,7 @@ class TruncatedNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
         _check_not_negative(self, stddev=self.stddev)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -238,7 +239,7 @@ class RandomUniform:
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
         if _are_numbers(self.minval, self.maxval) and self.minval > self.maxval:
             raise GradusError(
                 f"RandomUniform(minval={self.minval!r}, maxval={self.maxval!r}): minval must not"
@@ -274,7 +275,7 @@ class VarianceScaling:
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
         _check_not_negative(self, scale=self.scale)
         _check_choice(self, "mode", self.mode, MODES)
         _check_choice(self, "distribution", self.distribution, DISTRIBUTIONS)
@@ -432,7 +433,7 @@ class Orthogonal:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number_fields(self)
+        check_fields(self)
 
     def __call__(self, generator: np.random.Generator, shape: Shape) -> np.ndarray:
         """Draw the matrix; GradusError if `shape` has fewer than two axes."""
@@ -495,7 +496,7 @@ def _check_not_negative(initializer: Any, **settings: Any) -> None:
 
 
 def _check_choice(initializer: Any, setting: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if not isinstance(value, Space) and value not in allowed:
+    if not isinstance(value, Space) and not is_word(value, allowed):
         raise GradusError(
             f"{type(initializer).__name__}({setting}={value!r}): write one of"
             f" {', '.join(map(repr, allowed))}."

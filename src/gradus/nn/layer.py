@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from gradus.checks import as_result, as_written
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
@@ -293,7 +294,7 @@ class Layer:
     ) -> Arrays:
         """Call the layer; while building, an error names the layer that cannot take its input."""
         try:
-            return self.call(*inputs, **self._call_options(scope.training, mask))
+            outputs = self.call(*inputs, **self._call_options(scope.training, mask))
         except GradusError:
             raise
         except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
@@ -306,6 +307,13 @@ class Layer:
             if not scope.building or not (several or isinstance(error, TypeError | ValueError)):
                 raise
             raise ShapeError(f"{self._label()} cannot take its input: {error}") from error
+        leaves = jax.tree.leaves(outputs)
+        if scope.building and not (leaves and all(hasattr(leaf, "shape") for leaf in leaves)):
+            raise ShapeError(
+                f"{self._label()} returned {as_result(outputs)}: its call, and an activation, "
+                "return an array, or a tuple or dict of arrays."
+            )
+        return outputs
 
     def _check_one_array(self, inputs: tuple[Arrays, ...]) -> None:
         """Refuse a tuple or a dict for a layer of gradus that takes one array."""
@@ -329,7 +337,14 @@ class Layer:
     def _build(self, scope: Scope, inputs: tuple[Arrays, ...]) -> None:
         cls: Any = type(self)
         for name in _scalar_hypers(cls):
-            check_scalar(self, name, getattr(self, name, None))
+            value = getattr(self, name, None)
+            check_scalar(self, name, value)
+            own = cls.__module__.startswith("gradus.")  # a user's may be an array
+            if own and getattr(value, "shape", ()) != ():
+                raise GradusError(
+                    f"{as_written(name, value, cls.__name__)}: write one number; to try several "
+                    "write gr.choice(…)."
+                )
         self._specs: dict[str, WeightSpec] = {}
         self.build(*(jax.tree.map(lambda a: tuple(a.shape), x) for x in inputs))
         for attribute, value in self.__dict__.items():

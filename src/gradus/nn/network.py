@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import numpy as np
 
-from gradus.errors import GradusError
+from gradus.checks import MAX_INT, whole_number
+from gradus.errors import GradusError, ShapeError
 from gradus.nn import initializers, mask_tracking
 from gradus.nn.heads import Head, record_heads
 from gradus.nn.layer import (
@@ -51,6 +52,8 @@ def init(net: L, seed: int, example: PyTree[Shaped[Any, "batch ..."]]) -> L:
         >>> net.kernel.shape, net(jnp.ones((5, 4))).shape
         ((4, 3), (5, 3))
     """
+    _require_layer("init", net)
+    seed = whole_number("seed", seed, -MAX_INT)
     built: L = abstract_init(net, example).init_weights(seed)
     return built
 
@@ -166,10 +169,17 @@ def fresh(
         >>> sorted(set(y[0].tolist()))
         [0.0, 2.0]
     """
+    _require_layer("fresh", net)
     leaves, structure = jax.tree.flatten(net)
     copied: L = jax.tree.unflatten(structure, leaves)
     assign_paths(copied, "", Scope(key, training, recording=recording))
     return copied
+
+
+def _require_layer(function: str, net: Any) -> None:
+    """Refuse what is no layer."""
+    if not isinstance(net, Layer):
+        raise GradusError(f"{function}(net={net!r}): write a layer such as gr.Sequential([...]).")
 
 
 def recorded(net: Layer) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -219,6 +229,7 @@ def weights(net: Layer, kind: Kind | None = None) -> dict[str, Any]:
 
 def with_weights(net: L, values: Mapping[str, Any]) -> L:
     """Return a copy of `net` with the weights at the given paths replaced."""
+    _require_layer("fresh", net)
     leaves, structure = jax.tree.flatten(net)
     copied: L = jax.tree.unflatten(structure, leaves)
     unused = dict(values)
@@ -248,8 +259,12 @@ def _abstract(example: Any) -> Any:
     def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
         if isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
+        if not hasattr(leaf, "shape") or np.asarray(leaf).dtype.kind not in "biufV":
+            raise ShapeError(f"init(example={leaf!r}): write an array, the batch axis first.")
         return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.canonicalize_dtype(leaf.dtype))
 
+    if isinstance(example, Layer) or not jax.tree.leaves(example):
+        raise ShapeError(f"init(example={example!r}): write an array, the batch axis first.")
     return jax.tree.map(shape_of, example)
 
 

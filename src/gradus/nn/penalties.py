@@ -11,9 +11,12 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from gradus.checks import as_index, as_result, as_written
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_setting, pytree, static
+from gradus.nn.layer import Layer
+from gradus.nn.pytree import check_function, check_setting, pytree, static
 from gradus.registry import Registry
+from gradus.space import given_values
 
 EPSILON = 1e-7  # avoids a division by a norm of zero
 
@@ -123,8 +126,11 @@ class FunctionPenalty(Penalty):
 
     function: Callable[[Array], Any] = static()
 
+    def __post_init__(self) -> None:
+        check_function(self, "f(weight)")
+
     def __call__(self, weight: Array) -> Array:
-        return jnp.asarray(self.function(weight))
+        return _result(self, weight, (), "one number, such as jnp.sum(jnp.abs(weight))")
 
 
 class Constraint(abc.ABC):
@@ -169,9 +175,10 @@ class MaxNorm(Constraint):
 
     def __post_init__(self) -> None:
         check_setting(self, "max_value", 0.0)
+        _check_axis(self)
 
     def project(self, weight: Array) -> Array:
-        norm = jnp.sqrt(jnp.sum(jnp.square(weight), axis=self.axis, keepdims=True))
+        norm = _norms(weight, self.axis)
         return weight * jnp.minimum(1, self.max_value / jnp.maximum(norm, EPSILON))
 
 
@@ -206,8 +213,11 @@ class UnitNorm(Constraint):
 
     axis: int | tuple[int, ...] = static(default=0)
 
+    def __post_init__(self) -> None:
+        _check_axis(self)
+
     def project(self, weight: Array) -> Array:
-        norm = jnp.sqrt(jnp.sum(jnp.square(weight), axis=self.axis, keepdims=True))
+        norm = _norms(weight, self.axis)
         return weight / jnp.maximum(norm, EPSILON)
 
 
@@ -226,8 +236,11 @@ class FunctionConstraint(Constraint):
 
     function: Callable[[Array], Any] = static()
 
+    def __post_init__(self) -> None:
+        check_function(self, "f(weight)")
+
     def project(self, weight: Array) -> Array:
-        return jnp.asarray(self.function(weight))
+        return _result(self, weight, weight.shape, "the new weight, of the same shape")
 
 
 def absolute(x: Array) -> Array:
@@ -239,6 +252,52 @@ def absolute(x: Array) -> Array:
         [-1.0, 0.0, 1.0]
     """
     return x * jnp.sign(x)
+
+
+def _result(
+    owner: FunctionPenalty | FunctionConstraint, weight: Array, shape: tuple[int, ...], what: str
+) -> Array:
+    """Return what a user's function makes of a weight.
+
+    Raises:
+        GradusError: if that is not of `shape`, saying `what` it must return.
+    """
+    value: Any = owner.function(weight)
+    known = hasattr(value, "shape") or isinstance(value, int | float)
+    if not known or jnp.shape(value) != shape:
+        raise GradusError(
+            f"{type(owner).__name__}: the function returned {as_result(value)} for a weight of "
+            f"shape {weight.shape}; it must return {what}."
+        )
+    return jnp.asarray(value, weight.dtype)
+
+
+def _check_axis(constraint: MaxNorm | UnitNorm) -> None:
+    """Refuse an axis that is neither a whole number nor several; a list becomes a tuple."""
+    for axis in given_values(constraint.axis):
+        axes = list(axis) if isinstance(axis, list | tuple) else [axis]
+        if not axes or None in map(as_index, axes):
+            raise GradusError(
+                f"{as_written('axis', axis, type(constraint).__name__)}: write the axis of a "
+                "norm, such as 0, or several, (0, 1, 2)."
+            )
+        if isinstance(axis, list):
+            object.__setattr__(constraint, "axis", tuple(axes))
+
+
+def _norms(weight: Array, axis: int | tuple[int, ...]) -> Array:
+    """Return the norms of a weight over `axis`, with that axis kept.
+
+    Raises:
+        GradusError: if the weight has no such axis.
+    """
+    for each in axis if isinstance(axis, tuple) else (axis,):
+        if not -weight.ndim <= each < weight.ndim:
+            raise GradusError(
+                f"The norms of a constraint are over axis={axis!r}, but the weight has shape "
+                f"{weight.shape}: write an axis from 0 to {weight.ndim - 1}."
+            )
+    return jnp.sqrt(jnp.sum(jnp.square(weight), axis=axis, keepdims=True))
 
 
 def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
@@ -277,7 +336,7 @@ def _get(value: Any, registry: Registry, wrapper: Callable[..., Any], example: s
         return registry.find(value)()
     if isinstance(value, type) and registry.name_of(value):
         return value()
-    if callable(value) and not isinstance(value, type | Penalty):
+    if callable(value) and not isinstance(value, type | Penalty | Layer):
         return wrapper(value)
     kind = registry.kind
     raise GradusError(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
 from gradus import cache
+from gradus.checks import as_written, flag, function, is_number, is_real_array
 from gradus.errors import GradusError
-from gradus.space import Space
+from gradus.init_args import init_args
+from gradus.space import Space, given_values
 
 # Whatever computes imports this module; what does not, such as `gradus --help`, never imports JAX.
 # So the compilation cache is enabled here, once.
@@ -66,15 +69,43 @@ def check_scalar(owner: object, name: str, value: Any) -> None:
     Raises:
         GradusError: naming the class of `owner` and the setting.
     """
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    passes = is_number or value is None or isinstance(value, Space) or hasattr(value, "shape")
-    if passes and not np.iscomplexobj(value):
+    if is_number(value) or value is None or isinstance(value, Space) or is_real_array(value):
         return
     advice = "write one number"
     if isinstance(value, list | tuple) and value:
         options = ", ".join(map(repr, value))
         advice += f"; to try several write gr.choice({options}), for a range gr.uniform(low, high)"
     raise GradusError(f"{type(owner).__name__}({name}={value!r}): {advice}.")
+
+
+def check_single(settings: Any) -> None:
+    """Refuse arrays of several numbers for settings that are one number, at any depth.
+
+    Under `vmap` they are the values of a sweep; a model has one value of each.
+
+    Args:
+        settings: a layer, a dataclass, or a list, tuple, or dict of them.
+
+    Raises:
+        GradusError: naming the class and the setting.
+    """
+    if isinstance(settings, list | tuple | dict):
+        for each in settings.values() if isinstance(settings, dict) else settings:
+            check_single(each)
+        return
+    declared = getattr(type(settings), "__dataclass_fields__", {})
+    for name, value in init_args(settings):
+        kind = str(declared[name].type) if name in declared else ""
+        several = isinstance(value, np.ndarray | jax.Array) and value.shape != ()
+        if (
+            several
+            and (kind.split(" ")[0] in ("Number", "float", "LearningRate"))
+            and ("Array" not in kind and "tuple" not in kind)
+        ):
+            setting = as_written(name, value, type(settings).__name__)
+            raise GradusError(f"{setting}: write one number; to try several write gr.choice(…).")
+        if not several:
+            check_single(value)
 
 
 def check_given(owner: Any, name: str) -> None:
@@ -88,8 +119,8 @@ def check_given(owner: Any, name: str) -> None:
         raise GradusError(f"{type(owner).__name__}({name}=None): write one number.")
 
 
-def check_number_fields(owner: Any) -> None:
-    """Refuse what is no number in the fields of a dataclass that are declared as numbers.
+def check_fields(owner: Any) -> None:
+    """Refuse what is no number, or no flag, in the fields of a dataclass that are declared so.
 
     Raises:
         GradusError: naming the class of `owner` and the field.
@@ -98,6 +129,41 @@ def check_number_fields(owner: Any) -> None:
         if field.type in ("Number", "float", float):
             check_given(owner, field.name)
             check_scalar(owner, field.name, getattr(owner, field.name))
+        if field.type in ("bool", bool):
+            for value in given_values(getattr(owner, field.name)):
+                flag(field.name, value, type(owner).__name__)
+
+
+def check_function(owner: Any, form: str) -> None:
+    """Refuse what cannot be called like `form` for the setting `function` of `owner`.
+
+    Raises:
+        GradusError: naming the class of `owner`.
+    """
+    for value in given_values(owner.function):
+        function("function", value, form, type(owner).__name__)
+
+
+Limit = tuple[str, Callable[[Any], bool]]
+AT_LEAST_ZERO: Limit = ("0 or more", lambda value: value >= 0)
+POSITIVE: Limit = ("greater than 0", lambda value: value > 0)
+FRACTION: Limit = ("at least 0 and less than 1", lambda value: 0 <= value < 1)
+
+
+def check_limits(owner: Any, limits: Mapping[str, Limit]) -> None:
+    """Refuse plain numbers outside their range; arrays and spaces pass.
+
+    Args:
+        owner: the settings.
+        limits: the valid values of some settings, in words and as a test, by name.
+
+    Raises:
+        GradusError: naming the class of `owner` and the setting.
+    """
+    for name, (bounds, is_valid) in limits.items():
+        value = getattr(owner, name, None)
+        if isinstance(value, int | float | np.number) and not is_valid(value):
+            raise GradusError(f"{type(owner).__name__}({name}={value!r}): it must be {bounds}.")
 
 
 def check_setting(

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.pytree import pytree, static
+from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives import targets
 from gradus.registry import Registry
 
@@ -136,6 +136,9 @@ class FunctionLoss(Loss):
     """
 
     function: Callable[..., Any] = static()
+
+    def __post_init__(self) -> None:
+        check_function(self, "f(y_true, y_pred)")
 
     @property
     def is_custom(self) -> bool:

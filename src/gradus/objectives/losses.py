@@ -19,7 +19,7 @@ from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
 from gradus.nn.penalties import absolute
-from gradus.nn.pytree import check_setting, pytree, static
+from gradus.nn.pytree import check_fields, check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
     EPSILON,
@@ -213,6 +213,7 @@ class BinaryFocalCrossentropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_setting(self, "alpha", 0.0, 1.0)
         check_setting(self, "gamma", 0.0)
         check_setting(self, "label_smoothing", 0.0, 1.0)

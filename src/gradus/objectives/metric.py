@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import ShapeError
+from gradus.nn.pytree import check_fields
 from gradus.objectives.loss import Loss
 from gradus.registry import Registry
 
@@ -26,6 +28,11 @@ class Metric(abc.ABC):
 
     scalar: ClassVar[bool] = True
     needs: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or no flag, for a setting that is declared as one."""
+        if dataclasses.is_dataclass(self):
+            check_fields(self)
 
     @abc.abstractmethod
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:

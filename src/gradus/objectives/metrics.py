@@ -28,13 +28,15 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.nn.pytree import check_setting, pytree, static
+from gradus.nn.pytree import pytree, static
 from gradus.objectives import losses
 from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.loss import FunctionLoss, Loss
 from gradus.objectives.metric import REGISTRY, Metric, decide, mean_sums, ratio
 from gradus.objectives.targets import numeric
+from gradus.space import Space, given_values
 
 
 @pytree
@@ -53,6 +55,14 @@ class LossMetric(Metric):
 
     loss: Loss
     label: str | None = static(default=None)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.loss, Loss | Space):
+            raise GradusError(
+                f"LossMetric(loss={self.loss!r}): write a loss, such as gr.losses.Huber()."
+            )
+        if not isinstance(self.label, str | None):
+            raise GradusError(f"LossMetric(label={self.label!r}): write a word.")
 
     @property
     def name(self) -> str:
@@ -131,7 +141,8 @@ class TopKAccuracy(Metric):
     k: int = static(default=5)
 
     def __post_init__(self) -> None:
-        check_setting(self, "k", 1)
+        for k in given_values(self.k):
+            whole_number("k", k, 1, "TopKAccuracy")
 
     @property
     def name(self) -> str:
@@ -162,7 +173,8 @@ class _CountMetric(Metric):
     average: Literal["macro", "micro"] = static(default="macro")
 
     def __post_init__(self) -> None:
-        if self.average not in ("macro", "micro"):
+        super().__post_init__()
+        if not is_word(self.average, ("macro", "micro")):
             raise unknown("average", self.average, ("macro", "micro"))
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
@@ -313,7 +325,9 @@ class AUC(Metric):
     scores: bool = static(default=False)
 
     def __post_init__(self) -> None:
-        check_setting(self, "bins", 2)
+        super().__post_init__()
+        for bins in given_values(self.bins):
+            whole_number("bins", bins, 2, "AUC")
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
         truth, _, weight = decide(y_true, y_pred, weight, 0.5, self.flags)

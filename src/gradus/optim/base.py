@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -14,9 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gradus.checks import whole_number
+from gradus.checks import as_items, whole_number
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_given, check_scalar, pytree, static
+from gradus.nn.pytree import (
+    AT_LEAST_ZERO,
+    FRACTION,
+    POSITIVE,
+    Limit,
+    check_fields,
+    check_given,
+    check_limits,
+    check_scalar,
+    pytree,
+    static,
+)
 from gradus.optim.schedules import FromFunction, Number, Schedule, is_plain_function
 from gradus.space import Space, given_values
 
@@ -28,16 +39,13 @@ if TYPE_CHECKING:
 
 LearningRate = Number | Schedule
 
-_AT_LEAST_ZERO = "0 or more", lambda value: value >= 0
-_POSITIVE = "greater than 0", lambda value: value > 0
-_FRACTION = "at least 0 and less than 1", lambda value: 0 <= value < 1
-# The valid values of each setting, in words and as a test, in every optimizer that has it.
-_LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(("momentum", "rho", "beta_1", "beta_2"), _FRACTION),
-    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), _POSITIVE),
+# The valid values of each setting, in every optimizer that has it.
+_LIMITS: dict[str, Limit] = {
+    **dict.fromkeys(("momentum", "rho", "beta_1", "beta_2"), FRACTION),
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), POSITIVE),
     **dict.fromkeys(
         ("learning_rate", "epsilon", "weight_decay", "initial_accumulator_value", "rms_rate"),
-        _AT_LEAST_ZERO,
+        AT_LEAST_ZERO,
     ),
 }
 
@@ -97,18 +105,19 @@ class Optimizer(abc.ABC):
                 " as 0.001 or a schedule such as gr.schedules.CosineDecay(0.1, 1000);"
                 " to try several write gr.choice(0.01, 0.1)."
             )
+        if hasattr(rate, "shape"):
+            check_scalar(self, "learning_rate", rate)
         if is_plain_function(rate):
             object.__setattr__(self, "learning_rate", FromFunction(rate))
         names = self.exclude_from_weight_decay
         if not isinstance(names, tuple):
-            names = (names,) if isinstance(names, str) else names
-            if not isinstance(names, Iterable):
+            several = [names] if isinstance(names, str) else as_items(names)
+            if several is None:
                 raise GradusError(
                     f"{type(self).__name__}(exclude_from_weight_decay={names!r}): write the names "
                     'of weights, such as ("bias", "gamma").'
                 )
-            names = tuple(names)
-            object.__setattr__(self, "exclude_from_weight_decay", names)
+            object.__setattr__(self, "exclude_from_weight_decay", tuple(several))
         if not isinstance(self.layer_rates, Mapping | None):
             raise GradusError(
                 f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
@@ -119,17 +128,11 @@ class Optimizer(abc.ABC):
             if field.type == "int":
                 for count in given_values(value):
                     whole_number(field.name, count, 1, type(self).__name__)
-            if field.name not in _LIMITS:
-                continue
-            if field.name != "learning_rate":
+            if field.name in _LIMITS and field.name != "learning_rate":
                 check_scalar(self, field.name, value)
                 check_given(self, field.name)
-            if isinstance(value, int | float | np.number):
-                bounds, is_valid = _LIMITS[field.name]
-                if not is_valid(value):
-                    raise GradusError(
-                        f"{type(self).__name__}({field.name}={value!r}): it must be {bounds}."
-                    )
+        check_fields(self)
+        check_limits(self, _LIMITS)
 
     @abc.abstractmethod
     def transformation(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:

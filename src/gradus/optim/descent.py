@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gradus.checks import function as check_function
+from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.pytree import canonicalize
 from gradus.optim import optimizers
@@ -43,10 +45,13 @@ def descend(
         >>> path.tolist()
         [[1.0, -2.0], [0.5, -1.0], [0.25, -0.5]]
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise GradusError(f"descend(steps={steps!r}): write a whole number, 0 or more.")
-    first = jnp.asarray(start, jnp.float32)
-    shape = jax.eval_shape(function, first).shape
+    whole_number("steps", steps)
+    check_function("function", function, "f(w)", "descend")
+    try:
+        first = jnp.asarray(np.asarray(start, np.float32))
+    except (TypeError, ValueError, OverflowError):
+        raise GradusError(f"descend(start={start!r}): write a number or an array.") from None
+    shape = getattr(jax.eval_shape(function, first), "shape", "unknown")
     if shape:
         raise ShapeError(
             f"descend minimizes a scalar, but the function returns shape {shape}: write a function "

@@ -17,8 +17,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import as_result
 from gradus.errors import GradusError
-from gradus.nn.pytree import check_number_fields, check_scalar, pytree, static
+from gradus.nn.pytree import (
+    AT_LEAST_ZERO,
+    POSITIVE,
+    Limit,
+    check_fields,
+    check_function,
+    check_limits,
+    check_scalar,
+    pytree,
+    static,
+)
 from gradus.registry import Registry
 from gradus.space import Space
 
@@ -26,6 +37,16 @@ Number = float | jax.Array
 PlateauState = dict[str, jax.Array]
 
 REGISTRY = Registry("schedule")
+
+_RATES = ("learning_rate", "initial_learning_rate", "end_learning_rate", "maximum", "target")
+_STEPS = ("decay_steps", "total_steps", "steps", "patience", "cooldown", "min_delta")
+# The valid values of each setting, in every schedule of gradus that has it.
+_LIMITS: dict[str, Limit] = {
+    **dict.fromkeys((*_RATES, *_STEPS), AT_LEAST_ZERO),
+    **dict.fromkeys(("start", "minimum", "factor", "decay_rate", "alpha", "power"), AT_LEAST_ZERO),
+    **dict.fromkeys(("every", "div_factor", "final_div_factor"), POSITIVE),
+    "pct_start": ("from 0 to 1", lambda value: 0 <= value <= 1),
+}
 
 
 class Schedule(abc.ABC):
@@ -44,8 +65,10 @@ class Schedule(abc.ABC):
     """
 
     def __post_init__(self) -> None:
-        """Refuse what is not a number for a setting that is declared as one."""
-        check_number_fields(self)
+        """Refuse what is not a number for a setting that is declared as one, or out of range."""
+        check_fields(self)
+        if type(self).__module__ == __name__:  # a user's own may mean something else
+            check_limits(self, _LIMITS)
 
     @abc.abstractmethod
     def __call__(self, step: jax.Array) -> jax.Array:
@@ -107,9 +130,19 @@ class FromFunction(Schedule):
 
     function: Callable[[jax.Array], Any] = static()
 
+    def __post_init__(self) -> None:
+        check_function(self, "f(step)")
+
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return function(t)."""
-        return _float(self.function(step))
+        rate = self.function(step)
+        is_number = isinstance(rate, int | float) or getattr(rate, "shape", None) == ()
+        if not is_number or np.iscomplexobj(rate):
+            raise GradusError(
+                f"The schedule function returned {as_result(rate)}: it must return one number, "
+                "the learning rate of the step."
+            )
+        return _float(rate)
 
 
 @REGISTRY.add("constant")
@@ -170,7 +203,8 @@ class PiecewiseConstant(Schedule):
     def __post_init__(self) -> None:
         both = (self.boundaries, self.values)
         for name, numbers in zip(("boundaries", "values"), both, strict=True):
-            if not isinstance(numbers, list | tuple | Space) and not hasattr(numbers, "shape"):
+            one = getattr(numbers, "shape", None) == ()
+            if one or not (isinstance(numbers, list | tuple | Space) or hasattr(numbers, "shape")):
                 raise GradusError(
                     f"PiecewiseConstant({name}={numbers!r}): write a tuple of numbers."
                 )
@@ -186,6 +220,12 @@ class PiecewiseConstant(Schedule):
 
     def __call__(self, step: jax.Array) -> jax.Array:
         """Return the learning rate at step t."""
+        counts = len(self.boundaries), len(self.values)
+        if counts[1] != counts[0] + 1 or jnp.shape(self.values[0]):
+            raise GradusError(
+                f"PiecewiseConstant has {counts[0]} boundaries and {counts[1]} values: give one "
+                "more value than boundaries, each one number."
+            )
         rate = _float(self.values[0])
         for boundary, value in zip(self.boundaries, self.values[1:], strict=True):
             rate = jnp.where(step >= jnp.asarray(boundary), value, rate)

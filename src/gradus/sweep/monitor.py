@@ -26,6 +26,8 @@ def choose_monitor(
     """
     metrics = _metric_names(settings.get("metrics"))
     known = [name for name in metrics if direction(name)]
+    if not isinstance(monitor, str | None):
+        raise GradusError(f"monitor={monitor!r}: write a name, such as 'val_loss'.")
     chosen = monitor or (f"{'val_' * validated}{known[0]}" if known else None)
     metric = (chosen or "loss").removeprefix("val_")
     varied = [

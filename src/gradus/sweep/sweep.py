@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradus.checks import whole_number
+from gradus.checks import flag, number, whole_number
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models.arguments import DEFAULT_BATCH
@@ -176,6 +176,8 @@ class Sweep:
             "batch_size": batch_size, "epochs": epochs, "patience": patience,
             "min_delta": min_delta, "shuffle_seed": shuffle_seed,
         }  # fmt: skip
+        restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
+        verbose = flag("verbose", verbose)
         settings = self.model.settings | fit_settings
         arrays = {
             "x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight,
@@ -190,6 +192,8 @@ class Sweep:
         data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed)
         if not data.names:
             data.folds({})  # an error in data that all trials share is no single trial's failure
+        if validation_split is not None:
+            validation_split = number("validation_split", validation_split)
         validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gradus.checks import is_word
 from gradus.data.arrays import aligned
 from gradus.errors import GradusError
 
@@ -42,7 +43,7 @@ def make_mesh(devices: Any) -> Mesh | None:
     if devices is None:
         return None
     available = jax.devices()
-    count = len(available) if devices == "all" else devices
+    count = len(available) if is_word(devices, ("all",)) else devices
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
         raise GradusError(f"devices={devices!r}: write how many, 'all', or None for one.")
     check_devices(int(count), available, ", or 'all'")

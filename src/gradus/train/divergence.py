@@ -82,8 +82,7 @@ def locate_divergence(
     batch_of = functools.partial(gather_batch, source, jnp.int32(0))
     key = jax.random.fold_in(prng.make_key(config.seed), epoch)
     net, optimizer, task = canonicalize((without_weights(net), optimizer, task))
-    plateau_state = train_state.plateau_state
-    learning_rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
+    learning_rate_scale = train_state.learning_rate_scale
     step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
     index, step_state = _first_diverging_step(step, task, train_state, steps)
     epoch_words = f"Training diverged in epoch {epoch + 1}"

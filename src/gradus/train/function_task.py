@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from gradus.errors import ShapeError
+from gradus.nn import penalties
 from gradus.nn.layer import Layer
-from gradus.nn.pytree import pytree, static
+from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives.loss import for_arithmetic
+from gradus.space import Space
 from gradus.train.batches import Batch
 from gradus.train.task import Accumulators, Task, layer_losses, penalty_loss
 
@@ -43,6 +45,11 @@ class FunctionTask(Task):
 
     function: Callable[[Layer, Any, Any], jax.Array] = static()
     penalty: Any = None
+
+    def __post_init__(self) -> None:
+        check_function(self, "f(net, x, y)")
+        if self.penalty is not None and not isinstance(self.penalty, Space):
+            object.__setattr__(self, "penalty", penalties.get(self.penalty))
 
     def measure(self, net: Layer, batch: Batch) -> tuple[Float[Array, ""], Accumulators]:
         """Return the weighted mean of the function's losses with penalties, and the sums.

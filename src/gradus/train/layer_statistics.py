@@ -1,8 +1,13 @@
-"""Layer statistics: what passes through a network's layers in training, and what moves them."""
+"""Layer statistics: what passes through a network's layers in training, and what moves them.
+
+In the program, `statistics_of_segment` computes them after the steps of a segment. On the host,
+`unpack_statistics` splits the vector that it returned.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,17 +20,20 @@ from gradus.nn.network import weights
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch
 from gradus.train.state import StepState
-from gradus.train.task import Task
+from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+    from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent")
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
 # What the program writes where nothing was recorded. NaN, which the history has there, would make
 # every training fail under `jax_debug_nans`.
 UNRECORDED = float(np.finfo(np.float32).min)
+
+# The statistics of a segment as log entries: "probed_loss" and "probes", the vector.
+SegmentStatistics = dict[str, Any]
 
 
 def recorded_layers(net: Layer) -> list[str]:
@@ -39,6 +47,43 @@ def recorded_layers(net: Layer) -> list[str]:
         if not has_sublayers(layer)
         and (layer.__dict__.get("_weights") or hasattr(layer, "activation"))
     ]
+
+
+def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
+    """Return the paths of the layers and of the trained weights that have statistics."""
+    return recorded_layers(net), sorted(weights(net, "param"))
+
+
+def statistics_of_segment(
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    batch_of: Callable[[Int[Any, ""]], Batch],
+    key: Key[Array, ""],
+    learning_rate_scale: Float[Any, ""],
+    step_state: StepState,
+    accumulators: Accumulators,
+    last_step: Int[Any, ""],
+) -> SegmentStatistics:
+    """Return the loss of a segment, and the layer statistics on the batch of its last step.
+
+    Args:
+        net: the network without its weights.
+        optimizer: the optimizer.
+        task: what is learned.
+        batch_of: returns the batch of a step.
+        key: of everything random in the epoch.
+        learning_rate_scale: what the learning rate is multiplied by.
+        step_state: the state after the segment.
+        accumulators: the sums over the batches of the segment.
+        last_step: the number of its last step in the epoch.
+    """
+    batch, step_key = batch_of(last_step), jax.random.fold_in(key, last_step)
+    loss = task.compute(accumulators)["loss"]
+    vector = layer_statistics(
+        net, optimizer, task, batch, step_key, learning_rate_scale, step_state
+    )
+    return {"probed_loss": loss, "probes": vector}
 
 
 def layer_statistics(
@@ -62,7 +107,7 @@ def layer_statistics(
         All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
     """
     (moved, _, _), _, trace = update_weights(
-        net, optimizer, task, batch, key, learning_rate_scale, step_state, recording=True
+        net, optimizer, task, batch, key, learning_rate_scale, step_state, keep_outputs=True
     )
     layers, params = dict(named_layers(net)), step_state[0]
     statistics = [
@@ -76,9 +121,11 @@ def layer_statistics(
     return jnp.stack(statistics)
 
 
-def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
-    """Return the paths of the layers and of the trained weights that have statistics."""
-    return recorded_layers(net), sorted(weights(net, "param"))
+def unrecorded_like(
+    shapes: PyTree[jax.ShapeDtypeStruct], *leading: int
+) -> PyTree[Shaped[Array, "..."]]:
+    """Return arrays of these shapes, behind `leading` axes, in which nothing is recorded."""
+    return jax.tree.map(lambda a: jnp.full((*leading, *a.shape), UNRECORDED, a.dtype), shapes)
 
 
 def unpack_statistics(

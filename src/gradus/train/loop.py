@@ -51,15 +51,15 @@ def run_training(
         train_state, logs = training.run(train_state, first_epoch, epochs)
         jax.block_until_ready(train_state)
         seconds = time.perf_counter() - started
-        recorded = int(train_state.epoch) - first_epoch + int(train_state.diverged)
-        history.extend(jax.device_get(logs), recorded)
+        epochs_run = int(train_state.epoch) - first_epoch + int(train_state.diverged)
+        history.extend(jax.device_get(logs), epochs_run)
         history.seconds.append(seconds)
         local_state = unreplicate(train_state, config.mesh)
         stops = [listener(local_state, history) for listener in listeners]  # all are called
         seconds, stop = max_over_processes(config.mesh, seconds, any(stops))
         if stop:
             break
-        pace.observe(recorded, seconds)
+        pace.observe(epochs_run, seconds)
     return unreplicate(train_state, config.mesh)
 
 

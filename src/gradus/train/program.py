@@ -6,7 +6,7 @@ calls it again; how the epochs are divided into calls changes no result and reco
 Whatever differs between the members of a population is a leaf of the arguments, so a sweep is
 `run_epochs` mapped over those leaves.
 
-    run_epochs → train_epoch → train_step → update_weights
+    run_epochs → train_epoch → _run_segments → train_step → update_weights
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.layer_statistics import (
+    SegmentStatistics,
+    statistics_of_segment,
+    unrecorded_like,
+)
 from gradus.train.state import Params, StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
@@ -137,16 +141,66 @@ def train_epoch(
     key: Key[Array, ""],
     shape: ProgramShape,
 ) -> tuple[TrainState, Logs]:
-    """Take all steps of one epoch: segments of plain steps, with layer statistics after each.
+    """Take all steps of one epoch, in segments, and record layer statistics after each segment.
 
     The statistics are computed outside the step, so the step is the same with and without them,
     and the program contains it once.
     """
     key = jax.random.fold_in(key, epoch)
-    plateau_state = train_state.plateau_state
-    learning_rate_scale = jnp.float32(1) if plateau_state is None else plateau_state["scale"]
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
+    learning_rate_scale = train_state.learning_rate_scale
+    arguments = net, optimizer, task, batch_of, key, learning_rate_scale
     zeros = _zero_accumulators(net, train_state, task, batch_of)
+
+    # As a jitted function it is traced once: for the shapes of its results and for the loop.
+    @jax.jit
+    def record(
+        step_state: StepState, accumulators: Accumulators, last_step: Int[Array, ""]
+    ) -> SegmentStatistics:
+        return statistics_of_segment(*arguments, step_state, accumulators, last_step)
+
+    step_state = train_state.params, train_state.model_state, train_state.opt_states
+    step = functools.partial(train_step, *arguments)
+    step_state, total, statistics = _run_segments(step, record, step_state, zeros, epoch, shape)
+    params, model_state, opt_states = step_state
+    trained = dataclasses.replace(
+        train_state,
+        epoch=train_state.epoch + 1,
+        params=params,
+        model_state=model_state,
+        opt_states=opt_states,
+    )
+    logs = task.compute(total)
+    logs["learning_rate"] = optimizer.rate(opt_states[0]["step"] - 1) * learning_rate_scale
+    return trained, logs | statistics
+
+
+def _run_segments(
+    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
+    record: Callable[[StepState, Accumulators, Int[Any, ""]], SegmentStatistics],
+    step_state: StepState,
+    zeros: Accumulators,
+    epoch: Int[Any, ""],
+    shape: ProgramShape,
+) -> tuple[StepState, Accumulators, SegmentStatistics]:
+    """Take the steps of an epoch segment by segment, and record statistics after each.
+
+    Args:
+        step: takes the step of a number, and returns the accumulators of its batch.
+        record: returns the statistics of a segment, given its last step.
+        step_state: the state before the epoch.
+        zeros: accumulators of no batch.
+        epoch: the number of the epoch; in some, no statistics are recorded.
+        shape: the structure of the program.
+
+    Returns:
+        The state after the epoch, the accumulators of all batches, and the statistics with an axis
+        of segments; {} if the program records none.
+    """
+    unrecorded: SegmentStatistics = {}
+    statistics: SegmentStatistics = {}
+    if shape.statistics_every:
+        shapes = jax.eval_shape(record, step_state, zeros, jnp.int32(0))
+        unrecorded, statistics = unrecorded_like(shapes), unrecorded_like(shapes, shape.segments)
 
     def add_step(
         index: Int[Array, ""], carry: tuple[StepState, Accumulators]
@@ -155,20 +209,9 @@ def train_epoch(
         step_state, accumulators = step(index, step_state)
         return step_state, jax.tree.map(jnp.add, total, accumulators)
 
-    @jax.jit
-    def record(
-        step_state: StepState, accumulators: Accumulators, index: Int[Array, ""]
-    ) -> tuple[Float[Array, ""], Float[Array, "statistics"]]:
-        batch, step_key = batch_of(index), jax.random.fold_in(key, index)
-        loss = task.compute(accumulators)["loss"]
-        return loss, layer_statistics(
-            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-        )
-
     def run_segment(
-        index: Int[Any, ""],
-        carry: tuple[StepState, Accumulators, PyTree[Float[Array, "segments ..."]]],
-    ) -> tuple[StepState, Accumulators, PyTree[Float[Array, "segments ..."]]]:
+        index: Int[Any, ""], carry: tuple[StepState, Accumulators, SegmentStatistics]
+    ) -> tuple[StepState, Accumulators, SegmentStatistics]:
         step_state, total, statistics = carry
         start = index * shape.steps_per_segment
         end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)
@@ -186,30 +229,7 @@ def train_epoch(
             statistics = _write_entry(statistics, recorded, index)
         return step_state, total, statistics
 
-    step_state = train_state.params, train_state.model_state, train_state.opt_states
-    statistics: Any = ()
-    if shape.statistics_every:
-        shapes = jax.eval_shape(record, step_state, zeros, jnp.int32(0))
-        unrecorded = jax.tree.map(lambda a: jnp.full(a.shape, UNRECORDED, a.dtype), shapes)
-        statistics = jax.tree.map(
-            lambda a: jnp.full((shape.segments, *a.shape), UNRECORDED, a.dtype), shapes
-        )
-    step_state, total, statistics = lax.fori_loop(
-        0, shape.segments, run_segment, (step_state, zeros, statistics)
-    )
-    params, model_state, opt_states = step_state
-    trained = dataclasses.replace(
-        train_state,
-        epoch=train_state.epoch + 1,
-        params=params,
-        model_state=model_state,
-        opt_states=opt_states,
-    )
-    logs = task.compute(total)
-    logs["learning_rate"] = optimizer.rate(opt_states[0]["step"] - 1) * learning_rate_scale
-    if shape.statistics_every:
-        logs["probed_loss"], logs["probes"] = statistics
-    return trained, logs
+    return lax.fori_loop(0, shape.segments, run_segment, (step_state, zeros, statistics))
 
 
 def train_step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gradus.nn.layer import Layer
@@ -16,7 +17,7 @@ from gradus.train.early_stopping import EarlyStopping, EarlyStoppingState
 from gradus.train.task import Task
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
+    from jaxtyping import Bool, Float, Int
 
 # Weights by path, such as "dense_1/kernel"; NumPy arrays on the host, until a program runs.
 Params = dict[str, jax.Array | np.ndarray]
@@ -50,6 +51,11 @@ class TrainState:
     best: tuple[Params, Params] | None
     stopped: Bool[Any, ""]
     diverged: Bool[Any, ""]
+
+    @property
+    def learning_rate_scale(self) -> Float[Any, ""]:
+        """What the learning rate is multiplied by: 1, or less on a plateau."""
+        return jnp.float32(1) if self.plateau_state is None else self.plateau_state["scale"]
 
 
 def init_train_state(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from gradus.errors import GradusError
+from gradus.checks import as_result
+from gradus.errors import GradusError, ShapeError
 from gradus.nn import penalties
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
@@ -252,8 +253,24 @@ def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
             value = getattr(layer, name)
             for rule in (layer.__dict__.get(f"{name}_regularizer"), penalty):
                 if rule is not None and (rule is not penalty or value.ndim > 1):
-                    total = total + penalties.get(rule)(value)
+                    total = total + _one_number(penalties.get(rule), value)
     return total
+
+
+def _one_number(penalty: penalties.Penalty, weight: Float[Array, "..."]) -> Float[Array, ""]:
+    """Return the penalty of a weight.
+
+    Raises:
+        ShapeError: if it is several numbers, as with a vector for its strength.
+    """
+    value = penalty(weight)
+    if jnp.shape(value) != ():
+        raise ShapeError(
+            f"{type(penalty).__name__} returned {as_result(value)} for a weight of shape "
+            f"{tuple(weight.shape)}; it must return one number. To try several strengths write "
+            "gr.choice(…)."
+        )
+    return value
 
 
 def layer_losses(net: Layer, batch: Batch) -> Float[Array, ""]:

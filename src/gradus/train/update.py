@@ -22,7 +22,7 @@ class StepTrace(NamedTuple):
 
     Attributes:
         gradients: of the loss, by the path of the weight.
-        outputs: of the layers by path, if they were recorded.
+        outputs: of the layers by path, if they were kept.
     """
 
     gradients: Params
@@ -37,9 +37,9 @@ def update_weights(
     key: Key[Array, ""],
     learning_rate_scale: Float[Any, ""],
     step_state: StepState,
-    recording: bool = False,
+    keep_outputs: bool = False,
 ) -> tuple[StepState, Accumulators, StepTrace]:
-    """Update the weights once: the updates of the task one after the other.
+    """Update the weights once: run the updates of the task (`Task.updates`) one after the other.
 
     Args:
         net: the network without its weights.
@@ -49,7 +49,7 @@ def update_weights(
         key: of everything random in it.
         learning_rate_scale: what the learning rate is multiplied by.
         step_state: trained weights, other weights, and the optimizer state of each update.
-        recording: whether the outputs of the layers are kept.
+        keep_outputs: whether the outputs of the layers are kept.
 
     Returns:
         The new step state, the accumulators of the batch, and gradients and outputs.
@@ -62,7 +62,7 @@ def update_weights(
     for index, (path, subtask) in enumerate(task.updates()):
         update_key = jax.random.fold_in(key, index) if index else key
         update_state = params, model_state, opt_states[index]
-        (params, model_state, opt_state), update_accumulators, trace = _update_layer(
+        (params, model_state, opt_state), update_accumulators, trace = _run_update(
             net,
             optimizer,
             subtask,
@@ -71,7 +71,7 @@ def update_weights(
             update_key,
             learning_rate_scale,
             update_state,
-            recording,
+            keep_outputs,
         )
         new_opt_states.append(opt_state)
         accumulators.append(update_accumulators)
@@ -81,7 +81,7 @@ def update_weights(
     return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
 
 
-def _update_layer(
+def _run_update(
     net: Layer,
     optimizer: Optimizer,
     task: Task,
@@ -90,16 +90,31 @@ def _update_layer(
     key: Key[Array, ""],
     learning_rate_scale: Float[Any, ""],
     update_state: tuple[Params, Params, OptState],
-    recording: bool,
+    keep_outputs: bool,
 ) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
-    """Update the weights of the layer at `path` to decrease the loss of one task."""
+    """Run one update of a step: change the weights of one layer so that a task's loss decreases.
+
+    Args:
+        net: the network without its weights.
+        optimizer: the optimizer.
+        task: the task of this update.
+        path: of the layer whose weights change; "" for the whole network.
+        batch: the samples.
+        key: of everything random in it.
+        learning_rate_scale: what the learning rate is multiplied by.
+        update_state: all trained weights, all other weights, and the optimizer state of the layer.
+        keep_outputs: whether the outputs of the layers are kept.
+
+    Returns:
+        The new update state, the accumulators of the batch, and gradients and outputs.
+    """
     params, model_state, opt_state = update_state
 
     def loss_of(layer_params: Params) -> tuple[Float[Array, ""], Any]:
         whole_net = with_weights(net, params | layer_params | model_state)
-        copy = fresh(whole_net, key, training=True, recording=recording)
+        copy = fresh(whole_net, key, training=True, recording=keep_outputs)
         loss, accumulators = task.measure(copy, batch)
-        outputs = recorded(copy)[1] if recording else {}
+        outputs = recorded(copy)[1] if keep_outputs else {}
         return loss, (weights(copy, "state"), accumulators, outputs)
 
     layer_params = params_of(params, path)

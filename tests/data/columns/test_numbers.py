@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradus.data.columns.formats import ColumnFormat, infer_format, parse_column, plain_format
 from gradus.data.columns.numbers import (
     NumberStyle,
     are_codes,
     common_unit,
     infer_number_style,
     parse_numbers,
+    plain_numbers,
 )
 
 MARKS = [(".", ","), (",", "."), (",", " "), (".", "'"), (",", "\u202f")]
@@ -81,3 +83,28 @@ def test_numbers_have_a_common_unit(cells, unit):
     assert common_unit(text) == unit
     style, _ = infer_number_style(text, unit=unit)
     assert (parse_numbers(text, style).null_count() == 0) == (bool(unit) or cells[0] == "1.5")
+
+
+WRITTEN = st.sampled_from(
+    ["1", "-2", "+3", "0.5", ".5", "7.", "1e3", "1.234", "12.345", "1,5", "007", "0", "", " 4", "x",
+     "inf", "nan", "1234567890123456", "-", "5%", "1.234.567", "99.5"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(WRITTEN, min_size=9, max_size=9), min_size=1, max_size=4))
+def test_plain_numbers_are_what_each_column_alone_is_read_as(columns):
+    frame = pl.DataFrame({f"c{i}": cells for i, cells in enumerate(columns)})
+    plain = plain_numbers(frame)
+    for column in plain:
+        alone = infer_format(frame[column.name], ColumnFormat())
+        found = plain_format(column)
+        assert (found.format, found.notes) == (alone.format, alone.notes)
+        assert parse_column(frame[column.name], alone.format).equals(column)
+
+
+def test_columns_of_plain_numbers_are_found():
+    frame = pl.DataFrame({"a": ["1", "", "-20"], "b": ["0.5", "1e3", "1.25"], "c": ["x", "1", "2"]})
+    plain = plain_numbers(frame)
+    assert plain.schema == {"a": pl.Int64, "b": pl.Float64}
+    assert plain.to_dict(as_series=False) == {"a": [1, None, -20], "b": [0.5, 1000.0, 1.25]}
+    assert plain_numbers(frame.select("c")).is_empty()

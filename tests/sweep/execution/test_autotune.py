@@ -58,7 +58,7 @@ def measured(monkeypatch):
     found = []
 
     def measure(population, workers, room):
-        found.append((population.first.training.shape, workers))
+        found.append((population.example_member.training.shape, workers))
         return Parallelism(4)
 
     monkeypatch.setattr(autotune, "MIN_TRAINING_SECONDS", 0.0)
@@ -250,7 +250,7 @@ def test_a_rate_is_epochs_in_the_clocks_seconds(monkeypatch):
     monkeypatch.setattr(autotune, "clock", lambda: next(ticks))
     # Each call takes a quarter of a second by this clock, for any number of members and epochs.
     assert autotune._throughput(made, 1, steps=5) == 4
-    assert autotune._throughput(PopulationProgram(made.first, Parallelism(3)), 1, steps=5) == 12
+    assert autotune._throughput(made.with_parallelism(Parallelism(3)), 1, steps=5) == 12
     monkeypatch.setattr(autotune, "MEASURE_SECONDS", 6.0)  # two seconds each: 8 epochs a call
     assert autotune._throughput(made, 1, steps=5) == 8 / 0.25
     assert autotune.measure_parallelism(made, 1, free_bytes=1 << 60) == Parallelism(3)
@@ -264,13 +264,13 @@ def test_a_real_measurement_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(autotune, "MEASURE_SECONDS", 0.03)
     monkeypatch.setattr(autotune, "widths", lambda: (1, 3))
     made = population(patience=1, epochs=2)
-    before = made.first.train_state
+    before = made.example_member.train_state
     assert autotune.measure_parallelism(made, 2, free_bytes=1 << 60) in {
         Parallelism(1),
         Parallelism(3),
     }
-    assert made.first.train_state is before
-    assert int(before.epoch) == made.first.model.history.epochs == 0
+    assert made.example_member.train_state is before
+    assert int(before.epoch) == made.example_member.model.history.epochs == 0
 
 
 def test_a_diverging_member_gives_no_result():
@@ -303,7 +303,7 @@ def test_which_sweeps_are_long(monkeypatch):
     asked = []
 
     def measure(population, workers, room):
-        asked.append(population.first.config.epochs)
+        asked.append(population.example_member.config.epochs)
 
     monkeypatch.setattr(autotune, "measure_parallelism", measure)
     monkeypatch.setattr(

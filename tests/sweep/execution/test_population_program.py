@@ -7,7 +7,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError
 from gradus.models.training_data import make_training_data
-from gradus.sweep.execution import population_program
+from gradus.sweep.execution import population_program, stacking
 from gradus.sweep.execution.fit_all import fit_all
 from gradus.sweep.execution.local import Local
 from gradus.sweep.execution.population_program import PopulationProgram
@@ -151,13 +151,13 @@ def test_equal_nans_do_not_differ():
 @pytest.mark.slow
 def test_numbers_that_differed_stay_stacked_from_rung_to_rung(monkeypatch):
     """Survivors with equal dropout rates need no new program: numbers stay stacked."""
-    seen, mapped = [], population_program.vectorized_program
+    seen, mapped = [], stacking.vectorized_program
 
     def noted(way, varied):
         seen.append(varied)
         return mapped(way, varied)
 
-    monkeypatch.setattr(population_program, "vectorized_program", noted)
+    monkeypatch.setattr(stacking, "vectorized_program", noted)
     space = gr.Model(
         gr.Sequential(
             [gr.Dense(6, "tanh"), gr.Dropout(gr.choice(0.1, 0.3)), gr.Dense(2, "softmax")]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from gradus.checks import as_items, flag, is_word
 from gradus.data.columns import dates, numbers
 from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
 from gradus.data.columns.numbers import NumberStyle
@@ -22,6 +23,19 @@ FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
 
 _NUMBER_WORD = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _WORDS = {"true": True, "false": False}
+
+
+def texts(name: str, words: Any) -> tuple[str, ...]:
+    """Return a list of texts as a tuple; numbers in it are taken as they are written.
+
+    Raises:
+        DataError: for what is no list, naming the setting.
+    """
+    items = None if isinstance(words, str | bytes) else as_items(words)
+    if items is None:
+        example = [words] if isinstance(words, str) else ["?", "-1"]
+        raise DataError(f"{name}={words!r}: write a list of texts, {example!r}.")
+    return tuple(map(str, items))
 
 
 @dataclass(frozen=True)
@@ -62,18 +76,23 @@ class ColumnFormat:
     missing: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind is not None and self.kind not in KINDS:
+        if self.kind is not None and not is_word(self.kind, KINDS):
             raise unknown("kind of column", self.kind, KINDS)
-        if self.decimal not in (None, ".", ","):
+        if self.decimal is not None and not is_word(self.decimal, (".", ",")):
             raise DataError(f"decimal={self.decimal!r}: write '.' or ','.")
+        if not isinstance(self.thousands, str | None) or len(self.thousands or "") > 1:
+            raise DataError(f"thousands={self.thousands!r}: write one character, or ''.")
+        for name, example in (("date", "%d.%m.%Y"), ("zone", "Europe/Paris")):
+            if not isinstance(getattr(self, name), str | None):
+                raise DataError(f"{name}={getattr(self, name)!r}: write a text, {example!r}.")
+        if self.percent is not None:
+            flag("percent", self.percent)
         if self.thousands is not None and self.thousands == self.decimal:
             raise DataError(f"thousands={self.thousands!r} is the decimal mark too.")
         for name in ("levels", "missing"):
             words = getattr(self, name)
-            if isinstance(words, str):
-                raise DataError(f"{name}={words!r}: write a list of texts, [{words!r}].")
             if words is not None:
-                object.__setattr__(self, name, tuple(str(word) for word in words))
+                object.__setattr__(self, name, texts(name, words))
 
     @property
     def style(self) -> NumberStyle:
@@ -133,10 +152,11 @@ class Inferred:
     notes: tuple[str, ...] = ()
     hints: Hints = Hints()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether other columns may decide how this one is read."""
-        return self.format.kind in ("number", "date") and self.hints == Hints()
+    def depends_on(self, hints: Hints) -> bool:
+        """Return whether hints of other columns may change what was inferred."""
+        if self.format.kind == "number":
+            return hints.decimal is not None and hints.decimal != self.hints.decimal
+        return self.format.kind == "date" and hints.day_first != self.hints.day_first
 
 
 def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints()) -> Inferred:
@@ -174,6 +194,13 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     if given.kind is not None:
         raise DataError(f"Column {column.name!r} is not of the kind {given.kind!r}: {cells[0]!r}.")
     return Inferred(replace(given, kind="category"))
+
+
+def plain_format(numbers: pl.Series) -> Inferred:
+    """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
+    style = NumberStyle()
+    found = ColumnFormat("number", style.decimal, style.thousands, style.percent)
+    return Inferred(found, hints=Hints(decimal=None if numbers.dtype.is_integer() else "."))
 
 
 def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002 - the field's

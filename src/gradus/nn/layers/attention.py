@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.errors import ShapeError
+from gradus.errors import GradusError, ShapeError
 from gradus.nn import mask_tracking
-from gradus.nn.arguments import check_functions, check_numbers, check_sizes
+from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.containers import Residual
@@ -91,6 +91,7 @@ class MultiHeadAttention(Layer):
         check_sizes(self, "num_heads", "key_dim")
         check_numbers(self, "dropout", low=0, high=1, below=True)
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...], *others: Any) -> None:
         """Create the four maps, the softmax, and the dropout."""
@@ -208,6 +209,11 @@ def attention_weights(net: Layer, x: Any) -> dict[str, jax.Array]:
         >>> rows.shape, rows[0, 0, 1].tolist()
         ((2, 2, 5, 5), [0.5, 0.5, 0.0, 0.0, 0.0])
     """
+    if not isinstance(net, Layer):
+        raise GradusError(f"attention_weights(net={net!r}): write a network, such as model.net.")
+    for each in jax.tree.leaves(x) or [x]:
+        if not np.ndim(each) or np.asarray(each).dtype.kind not in "biuf":
+            raise GradusError(f"attention_weights(x={x!r}): write a batch of inputs, an array.")
     return _attention_weights(net, x)
 
 
@@ -355,6 +361,7 @@ class TransformerEncoder(Layer):
         check_sizes(self, "num_heads", "hidden", "key_dim")
         check_numbers(self, "dropout", low=0, high=1, below=True)
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the two residual parts."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from gradus.checks import is_word
 from gradus.errors import GradusError, unknown
 from gradus.nn import mask_tracking
 from gradus.nn.layer import Layer
@@ -44,7 +45,7 @@ class Bidirectional(Layer):
             )
         if layer.go_backwards:
             raise GradusError("Bidirectional reads both ways itself: leave out go_backwards.")
-        if merge_mode not in (None, *MERGES):
+        if merge_mode is not None and not is_word(merge_mode, MERGES):
             raise unknown("merge_mode", merge_mode, MERGES)
         self.layer = layer
         self.merge_mode = merge_mode

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradus.checks import whole_number
+from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.arguments import check_sizes
 from gradus.nn.layer import Layer
@@ -139,6 +139,9 @@ class Residual(Layer):
         return x + y
 
 
+MERGES = ("concatenate", "add", "multiply")
+
+
 class Parallel(Layer):
     """Several branches on one input or on one input each, merged into one or several outputs.
 
@@ -163,8 +166,8 @@ class Parallel(Layer):
     takes_several = True
 
     def __init__(self, branches: Any, merge: str | None = None) -> None:
-        if merge not in (None, "concatenate", "add", "multiply"):
-            raise unknown("merge", merge, ("concatenate", "add", "multiply"))
+        if merge is not None and not is_word(merge, MERGES):
+            raise unknown("merge", merge, MERGES)
         named = isinstance(branches, dict)
         _check_layers("Parallel", list(branches.values()) if named else branches)
         self.branches = branches

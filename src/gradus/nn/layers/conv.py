@@ -8,7 +8,13 @@ import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, mask_tracking
-from gradus.nn.arguments import check_choice, check_functions, check_sizes, has_space
+from gradus.nn.arguments import (
+    check_choice,
+    check_flags,
+    check_functions,
+    check_sizes,
+    has_space,
+)
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import (
@@ -63,6 +69,7 @@ class WindowLayer(Layer):
         check_per_axis(self, "dilation_rate", self.rank)
         check_choice(self, "padding", paddings)
         check_functions(self)
+        check_flags(self)
         if not has_space(self.strides, self.dilation_rate):
             self._strides_and_dilation()
 

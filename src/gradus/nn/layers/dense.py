@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations
-from gradus.nn.arguments import check_functions, check_numbers, check_sizes, has_space
+from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 
@@ -65,6 +65,7 @@ class Dense(Layer):
         self.bias_constraint = bias_constraint
         check_sizes(self, "units")
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `kernel` and `bias`."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError, UnknownCodeError
 from gradus.nn import mask_tracking
-from gradus.nn.arguments import check_functions, check_sizes, has_space
+from gradus.nn.arguments import check_flags, check_functions, check_sizes, has_space
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.space import given_values
@@ -55,6 +55,7 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
         check_sizes(self, "input_dim", "output_dim")
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `embeddings`."""

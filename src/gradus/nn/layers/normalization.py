@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gradus.errors import ShapeError
-from gradus.nn.arguments import check_functions, check_numbers
+from gradus.nn.arguments import check_flags, check_functions, check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.mask_tracking import masked_mean
@@ -64,6 +64,7 @@ class BatchNorm(Layer):
         self.gamma_initializer = gamma_initializer
         self.beta_initializer = beta_initializer
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the learned and the running values."""
@@ -137,6 +138,7 @@ class LayerNorm(Layer):
         self.gamma_initializer = gamma_initializer
         self.beta_initializer = beta_initializer
         check_functions(self)
+        check_flags(self)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `gamma` and `beta`."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gradus.errors import GradusError
 from gradus.nn import mask_tracking
-from gradus.nn.arguments import check_choice
+from gradus.nn.arguments import check_choice, check_flags
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import (
@@ -185,6 +185,7 @@ class BaseGlobalPooling(Layer):
 
     def __init__(self, keepdims: bool = False) -> None:
         self.keepdims = keepdims
+        check_flags(self)
 
     def call(self, x: Any) -> Any:
         """Return the pooled value of each channel."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, initializers, mask_tracking
-from gradus.nn.arguments import check_functions, check_numbers, check_sizes
+from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.ops.rnn import (
@@ -134,6 +134,7 @@ class Recurrent(Layer, abc.ABC):
     def _check_functions(self) -> None:
         """Check activations, which cannot be layers, initializers, and penalties."""
         check_functions(self)
+        check_flags(self)
         for name in ("activation", "recurrent_activation"):
             for value in given_values(self.__dict__.get(name)):
                 if isinstance(value, Layer):

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from gradus.checks import MAX_INT, as_index
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.arguments import values_of
 from gradus.nn.layer import Layer
@@ -45,10 +46,9 @@ def check_per_axis(layer: Layer, name: str, rank: int) -> None:
 
 
 def is_whole(value: Any, least: int = 1) -> bool:
-    """Return whether `value` is a whole number of at least `least`."""
-    return (
-        not isinstance(value, bool) and hasattr(value, "__index__") and value.__index__() >= least
-    )
+    """Return whether `value` is a whole number of at least `least` that JAX can count to."""
+    index = as_index(value)
+    return index is not None and least <= index <= MAX_INT
 
 
 def mask_of_windows(mask: Any, count: int, stride: int, sizes: Sizes, padding: str) -> Any:

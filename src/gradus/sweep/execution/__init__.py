@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradus.checks import is_word
 from gradus.errors import GradusError, unknown
 from gradus.sweep.execution.executor import Executor
 from gradus.sweep.execution.local import Local
@@ -20,9 +21,9 @@ def get_executor(executor: Any) -> Executor:
     Raises:
         GradusError: for an unknown name, with the nearest valid one, or anything else.
     """
-    if executor is None or executor == "local":
+    if executor is None or is_word(executor, ("local",)):
         return Local()
-    if executor == "ray":
+    if is_word(executor, ("ray",)):
         return Cluster()
     if isinstance(executor, str):
         if executor.startswith("ray://") and len(executor) > len("ray://"):

@@ -55,20 +55,20 @@ def widths() -> tuple[int, ...]:
 
 
 def measure_parallelism(
-    population: PopulationProgram, workers: int, free_bytes: int
+    program: PopulationProgram, workers: int, free_bytes: int
 ) -> Parallelism | None:
     """Return the fastest configuration; None if the members diverge or have finished.
 
-    Each is measured with all worker threads, on discarded copies of the first member, if there is
+    Each is measured with all worker threads, on discarded copies of a member, if there is
     memory for it.
 
     Args:
-        population: a compiled population.
+        program: a compiled program.
         workers: the number of threads.
         free_bytes: the free memory.
     """
-    bytes_per_member = population.bytes_per_call / population.parallelism.members
-    steps = max(1, min(MAX_STEPS, int(MEASURE_SECONDS / population.step_seconds)))
+    bytes_per_member = program.bytes_per_call / program.parallelism.members
+    steps = max(1, min(MAX_STEPS, int(MEASURE_SECONDS / program.step_seconds)))
 
     def throughput(parallelism: Parallelism) -> float:
         if (
@@ -76,7 +76,7 @@ def measure_parallelism(
             and parallelism.members * bytes_per_member * workers > free_bytes
         ):
             return 0.0
-        return _throughput(population.with_parallelism(parallelism), workers, steps)
+        return _throughput(program.with_parallelism(parallelism), workers, steps)
 
     return pick_fastest(throughput, widths(), sorted({1, len(jax.local_devices())}))
 
@@ -107,11 +107,11 @@ def pick_fastest(
     return best
 
 
-def cache_key(program: str, workers: int) -> str:
+def cache_key(program_text: str, workers: int) -> str:
     """Return the cache key of a program on these devices with a number of threads."""
     devices = jax.local_devices()
     kind = devices[0].device_kind, str(len(devices)), str(os.cpu_count()), str(workers)
-    return hashlib.sha256("\n".join([*kind, *_versions(), program]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*kind, *_versions(), program_text]).encode()).hexdigest()
 
 
 def load_cached(key: str) -> Parallelism | None:
@@ -147,9 +147,9 @@ def _path(key: str) -> Path:
     return cache.cache_dir("parallelism") / f"{key}.json"
 
 
-def _throughput(population: PopulationProgram, workers: int, steps: int) -> float:
+def _throughput(program: PopulationProgram, workers: int, steps: int) -> float:
     """Return the short member epochs per second of all threads; NaN if training stopped early."""
-    training, train_state = population.training_of([population.first])
+    training, train_state = program.training_of([program.example_member])
     training = _shortened(training, steps)
 
     def train(epochs: int, calls: int = 1) -> float:
@@ -170,7 +170,7 @@ def _throughput(population: PopulationProgram, workers: int, steps: int) -> floa
         rates = [
             sum(pool.map(train, [epochs] * workers, [calls] * workers)) for _ in range(REPEATS)
         ]
-    return population.parallelism.members * float(np.max(rates))
+    return program.parallelism.members * float(np.max(rates))
 
 
 def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
@@ -193,7 +193,7 @@ def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     if validation is not None and validation.rows is not None:
         validation = dataclasses.replace(validation, rows=validation.rows[:1])
 
-    def order(first: int, epochs: int) -> Any:
+    def order(first_epoch: int, epochs: int) -> Any:
         return rows
 
     return dataclasses.replace(

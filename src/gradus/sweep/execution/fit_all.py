@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradus.checks import as_items, flag
+from gradus.errors import GradusError
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.training_data import make_training_data
@@ -52,6 +54,10 @@ def fit_all(
         >>> bool(fast.history["loss"][-1] < slow.history["loss"][-1])
         True
     """
+    models = as_items(models) or []
+    if not models or not all(isinstance(model, Model) for model in models):
+        raise GradusError("fit_all(models=…): write a list of models, [gr.Model(…), …].")
+    probes = flag("probes", probes)
     data = make_training_data(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
     fit_settings = {
         "batch_size": batch_size, "epochs": epochs, "patience": None, "min_delta": 0.0,
@@ -64,6 +70,6 @@ def fit_all(
     members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
     if len({member.structure_key for member in members}) != 1:
         raise structure_error()
-    population = PopulationProgram(members[0], Parallelism(len(members)))
-    population.train(members)
+    program = PopulationProgram(members[0], Parallelism(len(members)))
+    program.train(members)
     return [member.finish() for member in members]

@@ -11,9 +11,10 @@ import jax
 
 from gradus.checks import whole_number
 from gradus.sweep.execution.autotune import default_parallelism
-from gradus.sweep.execution.execution_round import ExecutionRound, WorkerConfig
+from gradus.sweep.execution.execution_round import ExecutionRound
 from gradus.sweep.execution.executor import CHUNK
 from gradus.sweep.execution.vectorize import Parallelism
+from gradus.sweep.execution.worker_config import WorkerConfig
 from gradus.sweep.members.member import Member
 from gradus.train.devices import check_devices
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from gradus.errors import GradusError
+from gradus.sweep.execution.executor import Executor
 from gradus.sweep.execution.trial_runner import TrialRunner
+from gradus.sweep.members.factory import MemberFactory
 from gradus.sweep.search.base import Search
 from gradus.sweep.search.trial import STOPPED, Trial, TrialRecord
 
@@ -20,13 +21,27 @@ class SweepRunner(TrialRunner):
     Such a trial reaches an epoch at once, with the score it had there, and ends where it ended, so
     the other trials compete with the same scores as before.
 
+    Args:
+        factory: makes the members of the trials.
+        seeds: the number of seeds that each trial is trained with, on each fold.
+        executor: trains the members.
+        on_trial_end: called with each trial that has ended.
+        seed: the seed of strategies.
+
     Attributes:
         records: the records by trial number.
         scores: the scores of each trial when a strategy asked, by number and epoch.
     """
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(
+        self,
+        factory: MemberFactory,
+        seeds: int,
+        executor: Executor,
+        on_trial_end: Callable[[Trial], None],
+        seed: int = 0,
+    ) -> None:
+        super().__init__(factory, seeds, executor, on_trial_end, seed)
         self.records: dict[int, TrialRecord] = {}
         self.scores: dict[int, dict[int, float]] = {}
         self._batches: dict[int, tuple[int, int]] = {}

@@ -103,7 +103,7 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
     """
 
     def program(train_state: Any, *arguments: Any, shape: ProgramShape) -> Any:
-        *components, train, validation, epochs, first, key = arguments
+        *components, train, validation, epochs, first_epoch, key = arguments
         leaves, tree = jax.tree.flatten((components, key))
 
         def train_member(train_state: Any, leaves: Any, shared: Any) -> Any:
@@ -127,6 +127,6 @@ def vectorized_program(parallelism: Parallelism, varying: tuple[bool, ...]) -> A
                 out_specs=sharded,
                 check_vma=False,
             )
-        return mapped(train_state, leaves, (train, validation, epochs, first))
+        return mapped(train_state, leaves, (train, validation, epochs, first_epoch))
 
     return cached_program(jax.jit(program, static_argnames="shape"))

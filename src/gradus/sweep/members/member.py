@@ -92,18 +92,25 @@ class Member:
 
     @functools.cached_property
     def structure_key(self) -> Hashable:
-        """A key that members share if they can continue from each other's weights."""
+        """A key that members share if one can continue from another's train state.
+
+        They have the same structure, and the same samples in the same order.
+        """
         return self._key(self.training.components, self.train_state)
 
     @functools.cached_property
     def program_key(self) -> Hashable:
-        """A key that members share if they run the same compiled program."""
+        """A key that members share if one call of a program can train them together.
+
+        They have the same program, and the same samples in the same order.
+        """
         return self._key(self.program_components, self.program_state)
 
     def _key(self, components: Any, train_state: TrainState) -> Hashable:
         leaves, structure = jax.tree.flatten((components, train_state))
-        order = self.config.batch_size, self.config.shuffle_seed, id(self.fold)
-        return structure, tuple(map(np.shape, leaves)), self.training.shape, order
+        program = structure, tuple(map(np.shape, leaves)), self.training.shape
+        samples = id(self.fold), self.config.batch_size, self.config.shuffle_seed
+        return program, samples
 
     @property
     def done(self) -> bool:
@@ -113,8 +120,9 @@ class Member:
 
     def record(self, train_state: TrainState, logs: Mapping[str, Any]) -> None:
         """Set the train state and extend the history after a call of the program."""
-        done = int(train_state.epoch) - int(self.train_state.epoch) + int(train_state.diverged)
-        self.model.history.extend(logs, done)
+        counted = int(train_state.epoch) - int(self.train_state.epoch)
+        epochs_run = counted + int(train_state.diverged)  # the state does not count that epoch
+        self.model.history.extend(logs, epochs_run)
         self.train_state = (
             train_state if self.fused_form is None else self.fused_form.leave(train_state)
         )

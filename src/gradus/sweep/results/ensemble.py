@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import whole_number
+from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, unknown
 from gradus.models.ensemble_layers import EnsembleMembers, WeightedAverage
 from gradus.models.model import Model
@@ -44,7 +44,7 @@ def build_ensemble(runner: TrialRunner, ranking: Sequence[Trial], k: int, method
         GradusError: for an unknown method, or if there is nothing to average.
     """
     whole_number("k", k, 1)
-    if method not in METHODS:
+    if not is_word(method, METHODS):
         raise unknown("method of an ensemble", method, METHODS)
     greedy = method == "greedy"
     if greedy and runner.factory.data.fold_count > 1:

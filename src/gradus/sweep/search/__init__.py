@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradus.checks import is_word
 from gradus.errors import unknown
 from gradus.hyperparameters import Hyperparameter
 from gradus.sweep.search.base import Search
@@ -40,6 +41,6 @@ def find_search(search: str) -> type[Search]:
     Raises:
         GradusError: for an unknown name, with the nearest valid one.
     """
-    if search not in SEARCHES:
+    if not is_word(search, SEARCHES):
         raise unknown("search", search, SEARCHES)
     return SEARCHES[search]

@@ -1,0 +1,53 @@
+"""Odd arguments of functions, data, and metrics are told where they are written."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import GradusError
+
+TABLE = {"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: gr.data.ColumnFormat(levels=3), "levels=3: write a list of texts"),
+        (lambda: gr.data.ColumnFormat(kind=np.ones(2)), "Unknown kind of column"),
+        (lambda: gr.data.ColumnFormat(thousands=3), "thousands=3"),
+        (lambda: gr.data.ColumnFormat(date=3), "date=3: write a text"),
+        (lambda: gr.data.TableOptions(columns=3), "columns=3: write a dict"),
+        (lambda: gr.data.TableOptions(separator=3), "separator=3"),
+        (lambda: gr.data.TableOptions(missing=3), "missing=3"),
+        (lambda: gr.data.TableOptions(header="x"), "header='x'.*True or False"),
+        (lambda: gr.data.Preprocessing(scaling=np.ones(2)), "Unknown scaling"),
+        (lambda: gr.data.Preprocessing(one_hot_limit="x"), "one_hot_limit='x'"),
+        (lambda: gr.data.Preprocessing(image_size=5), "image_size = 5"),
+        (lambda: gr.data.TextVectorizer(mode=np.ones(2)), "Unknown mode"),
+        (lambda: gr.data.TextVectorizer().fit(3), "a list of texts"),
+        (lambda: gr.data.pad_sequences(3), "a list of sequences"),
+        (lambda: gr.data.pad_sequences([[1]], value="x"), "value='x'"),
+        (lambda: gr.data.split(8, share="x"), "share must be"),
+        (lambda: gr.data.split(8, stratify="x"), "stratify='x'"),
+        (lambda: gr.data.blobs(9, classes="x"), "at least 2 classes"),
+        (lambda: gr.data.xor(9, noise="x"), "noise must be"),
+        (lambda: gr.data.load(TABLE, "b", options=3), "options=3"),
+        (lambda: gr.data.load(TABLE, "b", formats=3), "formats=3"),
+        (lambda: gr.data.load(TABLE, "b", classes=3), "classes=3"),
+        (lambda: gr.data.load(TABLE, "b").preprocessor(3), "preprocessing=3"),
+        (lambda: gr.data.load(TABLE, "b").preprocessor(keep=3), "keep=3"),
+        (lambda: gr.linspace(0, 1, 10**30), "at most"),
+        (lambda: gr.descend(3, 1.0, "sgd", 2), "function=3"),
+        (lambda: gr.descend(abs, "x", "sgd", 2), "start='x'"),
+        (lambda: gr.metrics.Accuracy("x"), "threshold='x'"),
+        (lambda: gr.metrics.Precision(flags="x"), "flags='x'"),
+        (lambda: gr.metrics.LossMetric("mse"), "loss='mse'"),
+        (lambda: gr.init(3, 0, np.ones((1, 2))), "init.net=3"),
+        (lambda: gr.fresh(3), "fresh.net=3"),
+        (lambda: gr.inside(3, np.ones((1, 2))), "inside.model=3"),
+        (lambda: gr.fit_all(3, np.ones((2, 2))), "a list of models"),
+    ],
+)
+def test_odd_settings_are_told(make, words):
+    with pytest.raises(GradusError, match=words):
+        make()
