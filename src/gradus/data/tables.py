@@ -7,13 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradus.data.columns.formats import (
-    ColumnFormat,
-    Hints,
-    infer_format,
-    parse_column,
-    plain_format,
-)
+from gradus.data.columns.formats import ColumnFormat, parse_column
+from gradus.data.columns.inference import Hints, infer_format, plain_format
 from gradus.data.columns.numbers import plain_numbers
 from gradus.data.delimited_text import check_names, read_delimited
 from gradus.data.files import existing_file, file_suffix, read_bytes

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradus.data.columns.formats import ColumnFormat, infer_format, parse_column, plain_format
+from gradus.data.columns.formats import ColumnFormat, parse_column
+from gradus.data.columns.inference import infer_format, plain_format
 from gradus.data.columns.numbers import (
     NumberStyle,
     are_codes,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from gradus.checks import as_items, flag, is_word
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 KINDS = ("number", "category", "date", "boolean", "text", "identifier")
-MISFITS = 0.05  # the largest share of cells that do not fit the kind of the others
-FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
+
+PLURALS = {"boolean": "true or false", "number": "numbers", "date": "dates"}  # typed kinds
+BOOLEANS = {"true": True, "false": False}
 
 _NUMBER_WORD = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
-_WORDS = {"true": True, "false": False}
 
 
 def texts(name: str, words: Any) -> tuple[str, ...]:
@@ -125,84 +124,6 @@ class ColumnFormat:
         )
 
 
-@dataclass(frozen=True)
-class Hints:
-    """What the other columns of a file say about one of them.
-
-    Attributes:
-        decimal: their decimal mark, or None.
-        day_first: whether their dates have the day before the month, or None.
-    """
-
-    decimal: str | None = None
-    day_first: bool | None = None
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """A complete format, and what the user may want to know about it.
-
-    Attributes:
-        format: of the column.
-        notes: sentences.
-        hints: what the column says about others.
-    """
-
-    format: ColumnFormat
-    notes: tuple[str, ...] = ()
-    hints: Hints = Hints()
-
-    def depends_on(self, hints: Hints) -> bool:
-        """Return whether hints of other columns may change what was inferred."""
-        if self.format.kind == "number":
-            return hints.decimal is not None and hints.decimal != self.hints.decimal
-        return self.format.kind == "date" and hints.day_first != self.hints.day_first
-
-
-def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints()) -> Inferred:
-    """Infer what is None in the format of a column.
-
-    A column of text is one of numbers, dates or booleans if at least 95 % of its cells are, without
-    those that mean a missing value; the others become missing, and a note names them.
-
-    Args:
-        column: text, or values of a type.
-        given: what the user wrote.
-        hints: of other columns.
-
-    Raises:
-        DataError: if the cells are not of the given kind.
-    """
-    import polars as pl
-
-    if column.dtype.is_numeric() and given.kind == "date":
-        column = _digits(column)
-    if column.dtype != pl.String:
-        return Inferred(_declared(column, given))
-    cells = _present(column, given.missing or MISSING)
-    typed = _present(column, given.missing or MISSING_IN_TYPED)
-    if given.kind in ("category", "text", "identifier") or given.levels or not len(cells):
-        return Inferred(replace(given, kind=given.kind or "category"))
-    for kind, infer in _TYPED.items():
-        if given.kind in (None, kind) and len(typed):
-            found = infer(typed, given, hints)
-            if found is not None and found.format.kind == kind:
-                return _with_misfits(found, column)
-            if found is not None:
-                notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
-                return replace(found, notes=notes)
-    if given.kind is not None:
-        raise DataError(f"Column {column.name!r} is not of the kind {given.kind!r}: {cells[0]!r}.")
-    return Inferred(replace(given, kind="category"))
-
-
-def plain_format(numbers: pl.Series) -> Inferred:
-    """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
-    style = NumberStyle()
-    found = ColumnFormat("number", style.decimal, style.thousands, style.percent)
-    return Inferred(found, hints=Hints(decimal=None if numbers.dtype.is_integer() else "."))
-
-
 def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002 - the field's
     """Return the typed values of a column of a known format, null where missing.
 
@@ -216,7 +137,7 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
     if column.dtype.is_numeric():
         if format.kind != "date":
             return _without_numbers(column, format.missing)
-        column = _digits(column)
+        column = digits_of(column)
     if column.dtype == pl.String:
         return _parse_text(column, format)
     if format.kind == "date" and isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
@@ -226,13 +147,13 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
 
 def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
     """Return the typed values of a column of text."""
-    if format.kind not in _TYPED:
+    if format.kind not in PLURALS:
         return without_missing(column, MISSING if format.missing is None else format.missing)
-    text, values = _typed_values(column, format)
+    text, values = typed_values(column, format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any():
         row = int(misfits.arg_true()[0])
-        kind = _PLURALS[str(format.kind)]
+        kind = PLURALS[str(format.kind)]
         raise DataError(
             f"Column {column.name!r} is {kind}, but {text[row]!r} in row {row} (counted from 0) is "
             "none: correct it, or leave the cell empty if it is missing."
@@ -240,14 +161,14 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
     return values
 
 
-def _typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, pl.Series]:  # noqa: A002
+def typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, pl.Series]:  # noqa: A002
     """Return text, null where missing, and its values, null for a cell that does not fit too."""
     words = MISSING_IN_TYPED if format.missing is None else format.missing
     text = without_missing(column, words)
     if format.kind == "date":
         return text, dates.parse_dates(text, str(format.date))
     if format.kind == "boolean":
-        return text, text.str.to_lowercase().replace_strict(_WORDS, default=None)
+        return text, text.str.to_lowercase().replace_strict(BOOLEANS, default=None)
     values = numbers.parse_numbers(text, format.style)
     kept = _without_numbers(values, words)
     if kept is values:
@@ -255,7 +176,7 @@ def _typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, p
     return text.zip_with(kept.is_not_null() | values.is_null(), text.clear(len(text))), kept
 
 
-def _digits(column: pl.Series) -> pl.Series:
+def digits_of(column: pl.Series) -> pl.Series:
     """Return numbers as text, whole ones without a point."""
     import polars as pl
 
@@ -271,164 +192,6 @@ def _without_numbers(values: pl.Series, words: Sequence[str] | None) -> pl.Serie
     return values.zip_with(~is_missing, values.clear(len(values)))
 
 
-def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
-    """Return the format of a column whose type says what it is."""
-    import polars as pl
-
-    if given.kind is not None:
-        return given
-    if column.dtype in (pl.Categorical, pl.Enum):
-        levels = given.levels
-        if isinstance(column.dtype, pl.Enum) and levels is None:
-            levels = tuple(column.dtype.categories.to_list())
-        return replace(given, kind="category", levels=levels)
-    if isinstance(column.dtype, pl.Datetime):
-        zone = given.zone or column.dtype.time_zone
-        return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
-    if column.dtype == pl.Date:
-        return replace(given, kind="date", date=given.date or dates.ISO[0])
-    if column.dtype == pl.Boolean:
-        return replace(given, kind="boolean")
-    return replace(given, kind="number" if column.dtype.is_numeric() else "category")
-
-
-def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred | None:
-    fits = int(cells.str.to_lowercase().is_in(list(_WORDS)).sum())
-    return Inferred(replace(given, kind="boolean")) if _enough(fits, len(cells)) else None
-
-
-def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
-    if given.kind is None and (numbers.are_codes(cells) or dates.are_compact(cells)):
-        return None
-    if given.kind is None and not cells.str.contains(r"\d").any():
-        return None
-    known = given.decimal or hints.decimal
-    style, ambiguous = numbers.infer_number_style(cells, known, given.unit or "")
-    values = numbers.parse_numbers(cells, style)
-    if values.null_count() == len(cells) and given.unit is None:
-        unit = numbers.common_unit(cells)
-        if unit:
-            style, ambiguous = numbers.infer_number_style(cells, known, unit)
-            values = numbers.parse_numbers(cells, style)
-    fits = len(cells) - values.null_count()
-    if given.kind is None and _has_codes(cells, values):
-        return None
-    if given.kind is None and style.unit and not _is_measured(values):
-        return None  # such as "36 months" and "60 months"
-    if given.kind is None and not _enough(fits, len(cells)):
-        return _mostly_numbers(cells, values, given)
-    found = replace(
-        given,
-        kind="number",
-        decimal=style.decimal,
-        thousands=style.thousands if given.thousands is None else given.thousands,
-        percent=style.percent if given.percent is None else given.percent,
-        unit=style.unit or None,
-    )
-    notes = _notes_on_signs(cells, style)
-    with_commas = cells.filter(cells.str.contains(",", literal=True))
-    if ambiguous and known is None and len(with_commas):
-        cell = with_commas[0]
-        value = numbers.parse_numbers(with_commas.head(1), style)[0]
-        notes += (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
-    decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
-    return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
-
-
-def _is_measured(values: pl.Series) -> bool:
-    """Return whether numbers are measurements, not a few whole numbers."""
-    return values.dtype.is_float() or values.n_unique() > FEW_CODES
-
-
-def _mostly_numbers(cells: pl.Series, values: pl.Series, given: ColumnFormat) -> Inferred | None:
-    """Return a category, and a note, if more than half of the cells are numbers."""
-    misfits = cells.filter(values.is_null())
-    if 2 * len(misfits) >= len(cells) or not _is_measured(values):
-        return None
-    note = (
-        f"{len(misfits)} of {len(cells)} cells are not numbers, such as {misfits[0]!r}, so it is a "
-        "category; if they are missing, say so: kind='number'"
-    )
-    return Inferred(replace(given, kind="category"), (note,))
-
-
-def _notes_on_signs(cells: pl.Series, style: NumberStyle) -> tuple[str, ...]:
-    """Return a note on a unit, or a percent sign that some numbers lack."""
-    if style.unit:
-        return (f"the unit {style.unit!r} of its numbers is left out",)
-    if style.percent and cells.str.ends_with("%").mean() <= 1 - MISFITS:  # type: ignore[operator]
-        return ("some of its numbers have a percent sign, and some have not: it is left out",)
-    return ()
-
-
-def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
-    style = dates.infer_date_style(cells, hints.day_first)
-    if given.kind == "date" and dates.are_unix_times(cells):
-        style = dates.DateStyle(dates.UNIX)
-    pattern = given.date or (style.pattern if style is not None else None)
-    if pattern is None:
-        return None
-    values = dates.parse_dates(cells, pattern)
-    if given.kind is None and not _enough(len(cells) - values.null_count(), len(cells)):
-        return None
-    notes: tuple[str, ...] = ()
-    if style is not None and style.ambiguous and given.date is None:
-        meaning = f"{values.drop_nulls()[0]:%d %B %Y}"
-        notes = (f"{cells[0]!r} is read as {meaning}; if not, give its pattern: date='%d/%m/%Y'",)
-    decided = style is not None and not style.ambiguous
-    order = {
-        **dict.fromkeys(dates.DAY_FIRST, True),
-        **dict.fromkeys(dates.MONTH_FIRST, False),
-    }
-    day_first = order.get(pattern) if decided else None
-    return Inferred(replace(given, kind="date", date=pattern), notes, Hints(day_first=day_first))
-
-
-_TYPED = {"boolean": _infer_boolean, "number": _infer_number, "date": _infer_date}
-_PLURALS = {"boolean": "true or false", "number": "numbers", "date": "dates"}
-
-
-def _enough(fits: int, cells: int) -> bool:
-    """Return whether so many of some cells fit that the others are exceptions."""
-    allowed = max(math.floor(MISFITS * cells), 1 if cells >= 8 else 0)
-    return fits > 0 and cells - fits <= allowed
-
-
-def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
-    """Return whether the cells that are no numbers are categories beside a few whole numbers."""
-    misfits = cells.filter(values.is_null())
-    repeated = len(misfits) > misfits.n_unique()
-    return repeated and values.dtype.is_integer() and values.n_unique() <= FEW_CODES + 1
-
-
-def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
-    """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
-    words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
-    text, values = _typed_values(column, found.format)
-    misfits = values.is_null() & text.is_not_null()
-    if misfits.any() and values.null_count() == len(values):
-        pattern = f" {found.format.date!r}" if found.format.kind == "date" else ""
-        raise DataError(
-            f"Column {column.name!r} is not of the kind {found.format.kind!r}{pattern}: "
-            f"{text.drop_nulls()[0]!r}."
-        )
-    notes = tuple(f"column {column.name!r}: {note}" for note in found.notes)
-    if not misfits.any():
-        return replace(found, notes=notes)
-    rows = misfits.arg_true()
-    some = [f"{text[row]!r} in row {row}" for row in rows.head(3)]
-    more = ", …" if len(rows) > 3 else ""
-    count = "a cell that is" if len(rows) == 1 else f"{len(rows)} cells that are"
-    kind = _PLURALS[str(found.format.kind)]
-    note = (
-        f"column {column.name!r} is {kind}, but has {count} not ({', '.join(some)}{more}; rows are "
-        "counted from 0): taken as missing"
-    )
-    unreadable = text.filter(misfits).str.to_lowercase().unique(maintain_order=True).to_list()
-    missing = (*words, *unreadable)
-    return replace(found, format=replace(found.format, missing=missing), notes=(*notes, note))
-
-
 def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
     """Return text stripped of white space; null where it is empty or one of the words."""
     import polars as pl
@@ -437,7 +200,3 @@ def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
     known = ["", *(word.strip().lower() for word in words)]
     is_missing = text.str.to_lowercase().is_in(known)
     return column.to_frame().select(pl.when(~is_missing).then(text).alias(column.name)).to_series()
-
-
-def _present(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    return without_missing(column, words).drop_nulls()
