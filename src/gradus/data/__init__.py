@@ -4,8 +4,8 @@ from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling, preproces
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import Dataset, blobs, circles, spirals, two_moons, xor
+from gradus.data.idx_files import read_idx, read_idx_folder
 from gradus.data.image_folders import read_image_folder
-from gradus.data.images import read_idx, read_idx_folder
 from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load

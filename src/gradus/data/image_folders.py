@@ -13,7 +13,7 @@ import numpy as np
 
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import existing_file
-from gradus.data.images import EIGHT_BIT
+from gradus.data.idx_files import EIGHT_BIT
 from gradus.errors import DataError
 
 ORIENTATION = 0x0112  # the EXIF tag

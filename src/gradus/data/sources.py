@@ -20,8 +20,8 @@ from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
+from gradus.data.idx_files import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
-from gradus.data.images import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import drop_unlabeled, with_labels
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
