@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -212,3 +213,21 @@ def test_predictions_keep_the_digits_of_arrays_as_evaluation_does(gradus_json, g
     predicted = pl.read_csv(work / "p.csv")["prediction"].to_numpy()
     assert np.mean(predicted == (seconds[:, 0] > 50)) == pytest.approx(accuracy)
     assert accuracy > 0.9
+
+
+def test_an_unknown_category_is_told_beside_the_prediction(gradus, gradus_json, work):
+    rows = [f"{'ab'[i % 2]},{i % 7},{i % 2}" for i in range(60)]
+    (work / "t.csv").write_text("\n".join(["place,z,y", *rows]))
+    gradus_json("train", "t.csv", "--target", "y", "--keep-columns", "place", *QUICK, "--out", "t")
+    (work / "new.csv").write_text("place,z\na,1\nAtlantis,2\n")
+    status, out, err = gradus("predict", "t", "new.csv")
+    assert (status, len(out.splitlines())) == (0, 3), err
+    assert "'place': 'Atlantis' in row 1 (counted from 0) is no category" in err
+    assert gradus_json("predict", "t", "new.csv")["notes"] == [err.strip().removeprefix("note: ")]
+
+
+def test_predictions_do_not_replace_the_table_that_is_read(gradus, run, flowers, work):
+    before = Path(flowers).read_bytes()
+    status, _, err = gradus("predict", run, flowers, "--out", flowers)
+    assert (status, "is the file that is read" in err) == (1, True), err
+    assert Path(flowers).read_bytes() == before

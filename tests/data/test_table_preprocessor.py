@@ -327,7 +327,7 @@ def test_tables_that_do_not_fit_raise_with_the_nearest_name():
     for wrong in ({"target": "why"}, {"keep": ["joob"]}, {"drop": ["joob"]}):
         with pytest.raises(DataError, match="no column"):
             TablePreprocessor.fit(frame, **wrong)
-    with pytest.raises(DataError, match="is dates, but 'x' in row 0"):
+    with pytest.raises(DataError, match="is dates, written %Y-%m-%d, but 'x' in row 0"):
         TablePreprocessor.fit({"d": [date(2024, 1, 1), date(2024, 2, 1)]}).transform({"d": ["x"]})
     assert preprocessor.transform_target(frame).tolist() == [0, 1, 1, 0] * 10
 

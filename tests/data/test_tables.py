@@ -351,3 +351,20 @@ def test_what_unpacks_to_more_than_memory_is_refused_and_other_arrays_stay_packe
     monkeypatch.setattr("gradus.data.files.host_free_bytes", lambda: 100_000)
     with pytest.raises(DataError, match="unpacks to 400 kB or more"):
         read_table(packed)
+
+
+@pytest.mark.parametrize(
+    ("learned", "cell", "words"),
+    [
+        (
+            ["28.02.2024", "01.03.2024"],
+            "2024-02-28",
+            r"is dates, written %d\.%m\.%Y, but '2024-02-28'",
+        ),
+        (["1.5", "2.25"], "38,1", r"is numbers, with the decimal mark '\.', but '38,1' in row 0"),
+    ],
+)
+def test_a_cell_that_does_not_fit_is_told_beside_the_format(learned, cell, words):
+    formats = as_table({"a": learned * 10}).formats
+    with pytest.raises(DataError, match=words):
+        as_table({"a": [cell]}, formats=formats)

@@ -141,3 +141,11 @@ def test_a_seed_beyond_the_device_is_refused():
 def test_a_set_of_values_is_for_a_sweep(name):
     with pytest.raises(GradusError, match=rf"^{name}=choice\(1, 2\) is a set .*gr\.Sweep"):
         model().fit(X, Y, **{name: gr.choice(1, 2)})
+
+
+def test_a_single_sample_needs_an_axis():
+    m = model().build(X)
+    with pytest.raises(GradusError, match=r"For a single sample write x\[None\]"):
+        m.predict(X[0])
+    with pytest.raises(GradusError, match=r"but validation x has samples of shape"):
+        m.fit(X, Y, validation_data=(X[:, :1], Y), verbose=False)

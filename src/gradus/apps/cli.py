@@ -183,11 +183,13 @@ def predict(
 
     output, to_stdout = Output(json), out in (None, "-")
     if not to_stdout:
-        inference.check_output_path(str(out))
+        inference.check_output_path(str(out), data)
     opened = runs.open_run(run)
-    columns = inference.predict_with_run(opened, data)
+    columns, notes = inference.predict_with_run(opened, data)
+    for note in notes:
+        output.print_note(note)
     rows = len(next(iter(columns.values())))
-    result: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows}
+    result: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows, "notes": notes}
     if json and to_stdout:
         result["predictions"] = {name: values.tolist() for name, values in columns.items()}
     else:

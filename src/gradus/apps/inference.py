@@ -55,12 +55,13 @@ def evaluate_run(run: Run, source: str) -> dict[str, Any]:
     return {"metrics": metrics, "rows": len(data), "part": part, "notes": notes}
 
 
-def predict_with_run(run: Run, source: str) -> Columns:
+def predict_with_run(run: Run, source: str) -> tuple[Columns, list[str]]:
     """Predict the class and its probabilities, or the value, of each row.
 
     Returns:
         "prediction"; for classes also "probability_<class>" for each class ("score" if the loss
-        has no probabilities); for k values "prediction_1" to "prediction_k".
+        has no probabilities); for k values "prediction_1" to "prediction_k". And notes on what the
+        training data lacked.
 
     Raises:
         DataError: as `evaluate_run`; a target column is not needed.
@@ -73,7 +74,8 @@ def predict_with_run(run: Run, source: str) -> Columns:
     data = data.test if data.test is not None else data
     _check_kind(data, is_table, source)
     outputs = run.model.predict(preprocessor.transform(data.x))
-    return prediction_columns(np.asarray(outputs), run)
+    notes = preprocessor.unseen_levels(data.x) if is_table else []
+    return prediction_columns(np.asarray(outputs), run), notes
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:
@@ -128,13 +130,16 @@ def write_predictions(columns: Columns, out: str | None) -> None:
         raise SavedError(f"{out!r} cannot be written: {error.strerror or error}.") from None
 
 
-def check_output_path(out: str) -> Path:
+def check_output_path(out: str, source: str = "") -> Path:
     """Return the path of an output file, whose extension is its format.
 
     Raises:
-        SavedError: for an unknown extension, or a folder that does not exist.
+        SavedError: for an unknown extension, a folder that does not exist, or the file `source`,
+            which is read.
     """
-    path = files.user_path(out)
+    path, read = files.user_path(out), files.user_path(source)
+    if source and path.exists() and read.exists() and path.samefile(read):
+        raise SavedError(f"--out {out} is the file that is read: choose another.")
     if path.suffix not in EXTENSIONS:
         raise SavedError(f"--out {out}: the extension must be one of {', '.join(EXTENSIONS)}.")
     if not path.parent.is_dir():

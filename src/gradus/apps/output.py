@@ -30,6 +30,11 @@ class Output:
         stream.write(with_flag_names(line) + "\n")
         stream.flush()
 
+    def print_note(self, note: str) -> None:
+        """Print a note to standard error, as standard output may hold predictions."""
+        sys.stderr.write(f"note: {note}\n")
+        sys.stderr.flush()
+
     def print_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table with its first column left-aligned and the others right-aligned."""
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

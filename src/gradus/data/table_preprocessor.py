@@ -16,7 +16,7 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
 )
-from gradus.data.columns.conversions import is_constant, to_numbers
+from gradus.data.columns.conversions import is_constant, match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -147,6 +147,24 @@ class TablePreprocessor:
             DataError: if a column is absent (with the nearest name) or of another type.
         """
         return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
+
+    def unseen_levels(self, frame: Any) -> list[str]:
+        """Return a note on each column with categories that the training data lacked."""
+        table = self._read(frame, (column.name for column in self.columns)).frame
+        notes = []
+        for column in self.columns:
+            if isinstance(column, CategoryEncoder):
+                values = table[column.name]
+                unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
+                if count := int(unseen.sum()):
+                    row = int(unseen.argmax())
+                    notes.append(
+                        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted "
+                        "from 0) is no category of the training data and counts as unknown"
+                        + f"; {count - 1} more cells are none"
+                        * (count > 1)
+                    )
+        return notes
 
     def _read(self, frame: Any, names: Iterable[str]) -> Table:
         """Return a table with the columns of these names, read as in training."""

@@ -216,7 +216,7 @@ def abstract_network(net: Layer, x: Any) -> AbstractNetwork:
         raise
 
 
-def check_shapes(example: Any, x: Any) -> None:
+def check_shapes(example: Any, x: Any, where: str = "x") -> None:
     """Check that samples have the shapes that the network was built for.
 
     Raises:
@@ -224,9 +224,11 @@ def check_shapes(example: Any, x: Any) -> None:
     """
     expected, actual = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
     if expected != actual:
+        one = jax.tree.map(lambda a: tuple(a.shape), x) == expected
+        hint = f" For a single sample write {where}[None]." if one else ""
         raise ShapeError(
-            f"The network was built for samples of shape {expected} but x has samples of shape "
-            f"{actual}."
+            f"The network was built for samples of shape {expected} but {where} has samples of "
+            f"shape {actual}.{hint}"
         )
 
 

@@ -199,7 +199,7 @@ class BaseModel:
         arguments.check_codes(self.net, data.samples.x)
         task = self.task_for(data.samples.x, data.samples.y)
         if isinstance(data.validation, Samples):
-            self.check_input(data.validation.x)
+            self.check_input(data.validation.x, "validation x")
             self.task_for(data.validation.x, data.validation.y, "validation y")
         return task
 
@@ -230,10 +230,10 @@ class BaseModel:
             self.history.add_note(note)
         return fit_metrics(task, y)
 
-    def check_input(self, x: Any) -> None:
+    def check_input(self, x: Any, where: str = "x") -> None:
         """Check that inputs have the shapes, and codes, that the network was built for."""
         if self.example is not None:
-            arguments.check_shapes(self.example, x)
+            arguments.check_shapes(self.example, x, where)
         if self.built:
             arguments.check_codes(self.net, x)
 

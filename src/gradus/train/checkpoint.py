@@ -252,7 +252,7 @@ def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: HistoryMetad
     history = History()
     for name in metadata.__struct_fields__:
         setattr(history, name, getattr(metadata, name))
-    values = _with_prefix(arrays, "history/")
+    values = dict(sorted(_with_prefix(arrays, "history/").items()))  # files have no order
     history.extend(values, max(map(len, values.values()), default=0))
     history.probes = _with_prefix(arrays, "probes/")
     return history

@@ -108,3 +108,12 @@ def test_dates_as_programs_write_them(cell, second, expected):
 def test_unix_times(exponent):
     text = pl.Series("a", [str(1_700_000_000 * 10**exponent)])
     assert parse_dates(text, "%s").to_list() == [datetime(2023, 11, 14, 22, 13, 20)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "other"), [(["05.01.2023", "06.02.2023"], "%m.%d.%Y"), (["5/1/2023"], "%d/%m/%Y")]
+)
+def test_the_other_order_of_an_ambiguous_date_reads_it_too(cells, other):
+    style = infer_date_style(pl.Series("a", cells))
+    assert style.other == other
+    assert parse_dates(pl.Series("a", cells), style.other).null_count() == 0

@@ -71,10 +71,12 @@ class DateStyle:
     Attributes:
         pattern: of the date, without the time that may follow: "%d.%m.%Y", or `TIME_ONLY`.
         ambiguous: whether the cells may as well have day and month the other way round.
+        other: the pattern with day and month the other way round, if they may.
     """
 
     pattern: str
     ambiguous: bool = False
+    other: str = ""
 
 
 def parse_dates(text: pl.Series, pattern: str) -> pl.Series:
@@ -149,7 +151,8 @@ def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyl
         return DateStyle(days[0] if day_first else months[0])
     chosen = days[0] if days[0].startswith("%d.") else months[0]
     differ = _dates(fields["date"], days[0]) != _dates(fields["date"], months[0])
-    return DateStyle(chosen, ambiguous=bool(differ.any()))
+    other = months[0] if chosen == days[0] else days[0]
+    return DateStyle(chosen, ambiguous=bool(differ.any()), other=other)
 
 
 def are_compact(text: pl.Series, few: int = 8) -> bool:

@@ -154,9 +154,14 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
     if misfits.any():
         row = int(misfits.arg_true()[0])
         kind = PLURALS[str(format.kind)]
+        written = {
+            "number": f", with the decimal mark {format.style.decimal!r}",
+            "date": f", written {format.date}",
+        }
         raise DataError(
-            f"Column {column.name!r} is {kind}, but {text[row]!r} in row {row} (counted from 0) is "
-            "none: correct it, or leave the cell empty if it is missing."
+            f"Column {column.name!r} is {kind}{written.get(str(format.kind), '')}, but "
+            f"{text[row]!r} in row {row} (counted from 0) is none: correct it, or leave the cell "
+            "empty if it is missing."
         )
     return values
 

@@ -208,7 +208,8 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     notes: tuple[str, ...] = ()
     if style is not None and style.ambiguous and given.date is None:
         meaning = f"{values.drop_nulls()[0]:%d %B %Y}"
-        notes = (f"{cells[0]!r} is read as {meaning}; if not, give its pattern: date='%d/%m/%Y'",)
+        remedy = f"give its pattern: date={style.other!r}" if style.other else "say kind='category'"
+        notes = (f"{cells[0]!r} is read as {meaning}; if not, {remedy}",)
     decided = style is not None and not style.ambiguous
     order = {
         **dict.fromkeys(dates.DAY_FIRST, True),
