@@ -20,13 +20,15 @@ from gradus.optim.base import Optimizer
 from gradus.space import Space
 from gradus.sweep.strategies.base import Strategy
 
+LONG = "GRADUS_FUZZ_EXAMPLES" in os.environ  # else the same examples in every run
 EXAMPLES = int(os.environ.get("GRADUS_FUZZ_EXAMPLES", "25"))
 
 
 def fuzzed(examples):
     return settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+        max_examples=examples, derandomize=not LONG, deadline=None,
+        suppress_health_check=list(HealthCheck), database=None,
+    )  # fmt: skip
 
 
 HUGE = 10**30

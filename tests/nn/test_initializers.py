@@ -171,3 +171,12 @@ def test_errors(make, message):
 
 def test_a_setting_may_be_a_space():
     assert init.RandomNormal(stddev=gr.uniform(0.1, 1)).stddev.low == 0.1
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    [init.Orthogonal(1e40), init.Constant(np.nan), lambda rng, shape: np.ones(shape) * 1e39],
+)
+def test_weights_that_are_no_numbers_are_refused(initializer):
+    with pytest.raises(GradusError, match="NaN or too large for float32"):
+        init.draw_weight(initializer, np.random.default_rng(0), (3, 2))

@@ -64,7 +64,7 @@ def draw_weight(
     """Return a float32 weight of `shape`, drawn by `initializer`, which may be a user's function.
 
     Raises:
-        GradusError: if its result is not an array of numbers of that shape.
+        GradusError: if its result is not an array of finite numbers of that shape.
 
     Examples:
         >>> generator = np.random.default_rng(0)
@@ -72,7 +72,8 @@ def draw_weight(
         (4, 3)
     """
     shape = tuple(shape)
-    value = np.asarray(get(initializer)(generator, shape))
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        value = np.asarray(get(initializer)(generator, shape))
     if value.shape != shape:
         raise GradusError(
             f"The initializer {initializer!r} returned an array of shape {value.shape} for a"
@@ -83,7 +84,14 @@ def draw_weight(
             f"The initializer {initializer!r} returned values of type {value.dtype};"
             " it must return real numbers."
         )
-    return value.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        value = value.astype(np.float32, copy=False)
+    if not np.isfinite(value).all():
+        raise GradusError(
+            f"The initializer {initializer!r} returned numbers that are NaN or too large for "
+            "float32, so nothing can be learned: write smaller ones."
+        )
+    return value
 
 
 def fans(shape: Shape) -> tuple[int, int]:
