@@ -7,7 +7,7 @@ from msgspec import structs
 
 from gradus.apps import experiment_file
 from gradus.apps.defaults import DataSummary, fill_defaults
-from gradus.apps.experiment_file import Experiment, NetworkSection, TrainingSection
+from gradus.apps.experiment import Experiment, NetworkSection, TrainingSection
 
 facts = st.builds(
     DataSummary,

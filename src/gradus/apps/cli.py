@@ -78,11 +78,12 @@ def train(
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
     from gradus.apps import experiment_file, train_run
+    from gradus.apps.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
     if data is None and resumed is None:
-        raise experiment_file.ExperimentError("Name the data to train on: gradus train DATA.")
+        raise ExperimentError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
     raw, where, flags = _read_experiment(source, options)
     experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
@@ -119,15 +120,14 @@ def sweep(
     gradus sweep experiment.toml --search sobol --seeds 3
     """
     from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
+    from gradus.apps.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
-        raise experiment_file.ExperimentError(
-            "Name the data to search settings for: gradus sweep DATA."
-        )
+        raise ExperimentError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
-        raise experiment_file.ExperimentError("--resume uses the data of its run: leave out DATA.")
+        raise ExperimentError("--resume uses the data of its run: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
     raw, where, flags = _read_experiment(source, options)
     if sweep_flags := sweep_options.settings():
@@ -244,12 +244,11 @@ def show_runs(
 
 def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
-    from gradus.apps import experiment_file, runs
+    from gradus.apps import runs
+    from gradus.apps.experiment import ExperimentError
 
     if resume is not None and out is not None:
-        raise experiment_file.ExperimentError(
-            "--resume writes to the folder of its run: leave out --out."
-        )
+        raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
     return None if resume is None else runs.find_resumable(resume, command)
 
 
@@ -294,7 +293,7 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.experiment_file import ExperimentError
+        from gradus.apps.experiment import ExperimentError
 
         return _fail(
             arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED

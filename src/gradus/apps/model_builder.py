@@ -11,12 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.apps.experiment_file import (
-    AugmentationSection,
-    Experiment,
-    ExperimentError,
-    suggest_choice,
-)
+from gradus.apps.experiment import AugmentationSection, Experiment, ExperimentError
+from gradus.apps.experiment_file import suggest_choice
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError, ShapeError, unknown

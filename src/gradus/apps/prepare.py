@@ -13,7 +13,7 @@ from msgspec import structs
 
 from gradus.apps import defaults
 from gradus.apps.defaults import DataSummary
-from gradus.apps.experiment_file import Experiment, ExperimentError
+from gradus.apps.experiment import Experiment, ExperimentError
 from gradus.apps.model_builder import (
     augmentation_layers,
     check_metrics,

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gradus import files, manifests
 from gradus.apps import experiment_file
-from gradus.apps.experiment_file import Experiment
+from gradus.apps.experiment import Experiment
 from gradus.apps.output import format_command
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target

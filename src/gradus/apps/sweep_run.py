@@ -18,7 +18,7 @@ from msgspec import structs
 
 from gradus import files
 from gradus.apps import experiment_file, runs
-from gradus.apps.experiment_file import Settings, SweepSection
+from gradus.apps.experiment import Settings, SweepSection
 from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData
 from gradus.apps.spaces import to_toml

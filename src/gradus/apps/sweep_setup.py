@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from gradus.apps.defaults import default_spaces, fill_defaults
+from gradus.apps.experiment import ExperimentError, Settings, SweepSection, space_kind
 from gradus.apps.experiment_file import (
-    ExperimentError,
-    Settings,
-    SweepSection,
     check_experiment,
     check_keys,
     check_sweep_section,
     merge_settings,
-    space_kind,
 )
 from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData, load_and_split

@@ -14,7 +14,7 @@ import jax
 
 from gradus.apps import runs
 from gradus.apps.evaluation import evaluate_in_units, headline_part
-from gradus.apps.experiment_file import Experiment
+from gradus.apps.experiment import Experiment
 from gradus.apps.model_builder import build_model
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from gradus.apps import defaults
-from gradus.apps.experiment_file import Settings, check_experiment
+from gradus.apps.experiment import Settings
+from gradus.apps.experiment_file import check_experiment
 from gradus.apps.model_builder import build_model
 from gradus.apps.prepare import PreparedData, SplitData, prepare_split
 from gradus.apps.spaces import flatten_spaces

@@ -12,10 +12,11 @@ from gradus.checks import MAX_INT, as_index, is_number, number
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
 from gradus.data.arrays import as_array, check_same_length
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.labels import regression_notes
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
-from gradus.data.targets import Target, regression_notes
+from gradus.data.targets import Target
 from gradus.errors import DataError
 from gradus.registry import Registry
 from gradus.rng import seeded_rng

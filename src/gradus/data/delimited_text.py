@@ -97,6 +97,8 @@ def read_delimited(
     original, text = text, tidy_quotes(text, separator)
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     rows = list(itertools.islice(_rows(text, separator, name), SAMPLE_ROWS))
+    if not rows:
+        raise DataError(f"{name} is empty.")
     numbered = [f"column_{index}" for index in range(1, len(rows[0]) + 1)]
     if header is None:
         header = has_header(rows)

@@ -17,15 +17,15 @@ import numpy as np
 from gradus.data.array_preprocessor import Scaling
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.columns.labels import regression_notes
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
 from gradus.data.idx_files import EIGHT_BIT, idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
-from gradus.data.table_preprocessor import drop_unlabeled, with_labels
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
-from gradus.data.targets import Target, regression_notes
+from gradus.data.targets import Target
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
@@ -153,9 +153,8 @@ def _table(
             formats=table.formats, options=options,
         )  # fmt: skip
     target = _find_target(target, table)
-    table = with_labels(table, target, task, classes)
-    frame, dropped = drop_unlabeled(table.frame, target)
-    column = frame[target]
+    table, dropped = table.with_labels(target, task, classes).with_target(target)
+    frame, column = table.frame, table.frame[target]
     fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
     if fitted.task == "regression":
         y = column.cast(float).to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +16,18 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
 )
-from gradus.data.columns.conversions import is_constant, match_names, to_names, to_numbers
+from gradus.data.columns.conversions import match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.columns.usefulness import determines, why_not_general, why_useless
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, label_column, missing_labels, require_target
+from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, no_column
 from gradus.records import as_plain, as_record
 
 if TYPE_CHECKING:
     import polars as pl
-
-TEXT_WORDS = 5  # words of a cell on average, from which a column is text
-FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
-
-
-class _DroppedColumn(Exception):  # noqa: N818 - it says why a column is dropped; it is no error
-    """A column is dropped; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -107,28 +101,24 @@ class TablePreprocessor:
                 raise no_column(name, table.frame.columns)
         fitted, notes = None, list(table.notes)
         if target is not None:
-            table = with_labels(table, target, task, classes)
-            frame, more = drop_unlabeled(table.frame, target)
-            notes += more
+            table, more = table.with_labels(target, task, classes).with_target(target)
             levels = table.formats[target].levels
-            fitted = Target.fit_column(frame[target], task, classes, levels)
-            notes += fitted.missing_word_notes()
-        else:
-            frame = table.frame
-        if frame.height == 0:
+            fitted = Target.fit_column(table.frame[target], task, classes, levels)
+            notes += more + fitted.missing_word_notes()
+        if table.frame.height == 0:
             raise DataError("The table has no rows.")
-        columns = []
-        for series in frame.get_columns():
+        columns: list[ColumnEncoder] = []
+        for series in table.frame.get_columns():
             name = series.name
             if name == target or name in drop:
                 continue
             kept = name in keep or options.format_of(name).kind is not None
-            try:
-                if not kept and fitted is not None:
-                    _check_no_leak(series, frame[fitted.name], fitted)
-                columns.append(_fit_column(series, table.formats[name], kept, preprocessing))
-            except _DroppedColumn as reason:
-                notes.append(f"column {name!r} {reason}")
+            leak = None if kept or fitted is None else _leak(series, table, fitted)
+            encoder = leak or _fit_column(series, table.formats[name], kept, preprocessing)
+            if isinstance(encoder, str):
+                notes.append(f"column {name!r} {encoder}")
+            else:
+                columns.append(encoder)
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
@@ -207,8 +197,7 @@ class TablePreprocessor:
     def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
         """Return the inputs and targets of the rows that have a target."""
         target = require_target(self.target)
-        table = self._read(frame, self.formats).frame
-        table, _ = drop_unlabeled(table, target.name)
+        table = self._read(frame, self.formats).with_target(target.name)[0].frame
         return self._encode(table), target.transform_column(table[target.name])
 
     @property
@@ -259,102 +248,43 @@ def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
 
 
-def with_labels(
-    table: Table, target: str, task: str | None = None, classes: Sequence[str] = ()
-) -> Table:
-    """Return a table whose target column is numbers, or classes as they are spelled."""
-    import polars as pl
-
-    column, given = label_column(table, target, task, classes), table.formats[target]
-    if column.dtype != pl.String or table.source[target].dtype != pl.String:
-        return table
-    words = missing_labels(table, target)
-    labels = ColumnFormat("category", levels=given.levels, missing=words)
-    formats = {**table.formats, target: labels}
-    return replace(table, frame=table.frame.with_columns(column), formats=formats)
-
-
-def drop_unlabeled(table: pl.DataFrame, target: str) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows that have a target, and a note if others were dropped."""
-    missing = table[target].null_count()
-    if missing == 0:
-        return table, []
-    if missing == table.height:
-        raise DataError(f"The target column {target!r} is empty.")
-    rows = "1 row has" if missing == 1 else f"{missing} rows have"
-    note = f"{rows} no target {target!r} and {'is' if missing == 1 else 'are'} not used"
-    return table.filter(table[target].is_not_null()), [note]
-
-
-def _check_no_leak(series: pl.Series, target: pl.Series, fitted: Target) -> None:
-    """Drop a column that determines the target: predictions from it would prove nothing."""
-    import polars as pl
-
-    if len(series) < FEW_ROWS or series.dtype.is_nested():
-        return
-    if fitted.task != "regression":
-        distinct = series.n_unique()
-        if distinct != len(fitted.class_names) or distinct != target.n_unique():
-            return
-        leaks = pl.DataFrame({"column": series, "target": target}).n_unique() == distinct
-    else:
-        if not series.dtype.is_numeric():
-            return
-        x, y = to_numbers(series), to_numbers(target)
-        present = ~np.isnan(x)
-        x, y = x[present], y[present]
-        if len(x) < FEW_ROWS or is_constant(x) or is_constant(y):
-            return
-        x, y = (x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y)
-        leaks = abs(x @ y) > 0.9999 * np.sqrt((x @ x) * (y @ y))
-    if leaks:
-        raise _DroppedColumn(
-            f"determines the target {fitted.name!r}: a leak? It is dropped, because predictions "
-            "from it would prove nothing; if it is known before the target, write "
-            f"keep={[series.name]!r}"
-        )
+def _leak(series: pl.Series, table: Table, target: Target) -> str | None:
+    """Return that a column determines the target, if it does: predictions would prove nothing."""
+    if not determines(series, table.frame[target.name], len(target.class_names)):
+        return None
+    return (
+        f"determines the target {target.name!r}: a leak? It is dropped, because predictions from "
+        f"it would prove nothing; if it is known before the target, write keep={[series.name]!r}"
+    )
 
 
 def _fit_column(
-    series: pl.Series,
-    given: ColumnFormat,
-    keep: bool,
-    preprocessing: Preprocessing,
-) -> ColumnEncoder:
-    """Fit the encoder of a column.
+    series: pl.Series, given: ColumnFormat, kept: bool, preprocessing: Preprocessing
+) -> ColumnEncoder | str:
+    """Fit the encoder of a column, or return why the column is dropped.
 
     Args:
         series: the training values.
         given: its format.
-        keep: whether it is used even if it looks like an identifier or text.
+        kept: whether it is used even if it looks like an identifier or text.
         preprocessing: how it is encoded.
 
     Raises:
-        _DroppedColumn: if the column is useless.
         DataError: if it cannot be used and the user must decide.
     """
     import polars as pl
 
-    present = series.drop_nulls()
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise DataError(
             f"Column {series.name!r} has type {series.dtype}, which a network cannot read: convert "
             f"it to numbers or categories, or drop it: drop={[series.name]!r}."
         )
-    distinct = present.n_unique()
     if given.kind in ("text", "identifier"):
-        raise _DroppedColumn(f"is {_ARTICLES[given.kind]}, and was dropped")
-    if distinct == 0:
-        raise _DroppedColumn("is empty and was dropped")
-    if distinct > 1 and series.dtype.is_integer() and _is_always_one(series):
-        raise _DroppedColumn(
-            f"has whole numbers near {present[0]}, so large that float64 cannot tell them apart, "
-            "and was dropped: subtract a constant"
-        )
-    if series.n_unique() == 1 or (series.dtype.is_numeric() and _is_always_one(series)):
-        raise _DroppedColumn(f"is always {present[0]!r} and was dropped")
-    if not keep:
-        _check_no_identifier(series, present, distinct)
+        return f"is {_ARTICLES[given.kind]}, and was dropped"
+    reason = why_useless(series) or (None if kept else why_not_general(series))
+    if reason is not None:
+        return f"{reason}, and was dropped"
+    distinct = series.drop_nulls().n_unique()
     if given.kind == "category" or (given.kind == "date" and distinct == 1):
         return CategoryEncoder.fit(series, preprocessing.one_hot_limit, given.levels)
     if given.kind == "boolean":
@@ -368,34 +298,3 @@ def _fit_column(
 
 
 _ARTICLES = {"text": "text", "identifier": "an identifier"}
-
-
-def _is_always_one(series: pl.Series) -> bool:
-    """Return whether a column without missing values is one number, up to rounding."""
-    return series.null_count() == 0 and bool(is_constant(to_numbers(series)))
-
-
-def _check_no_identifier(series: pl.Series, present: pl.Series, distinct: int) -> None:
-    """Drop a column that identifies the rows, or is free text."""
-    import polars as pl
-
-    rows = len(present)
-    if rows < FEW_ROWS:
-        return
-    if series.dtype.is_integer():
-        named = series.name.lower() in ("id", "index") or series.name.lower().endswith("_id")
-        counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
-        if distinct == rows and (counts_up or named or series.name.startswith("unnamed_")):
-            raise _DroppedColumn("numbers the rows and was dropped")
-    if series.dtype != pl.String:
-        return
-    words = float(1 + present.str.count_matches(r"\s+").mean())  # type: ignore[operator]
-    once = int((present.value_counts(name="count")["count"] == 1).sum())
-    if distinct > 0.9 * rows and words < TEXT_WORDS:
-        raise _DroppedColumn("differs in nearly every row, like an identifier, and was dropped")
-    sentences = words >= TEXT_WORDS and distinct > max(FEW_ROWS, rows / 5)
-    if sentences or (words >= 2 and once > 0.4 * rows):
-        raise _DroppedColumn(
-            f"is free text ({present[0][:40]!r}…), which a network for tables cannot read, and was "
-            "dropped"
-        )

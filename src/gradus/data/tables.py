@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.data.columns.formats import ColumnFormat, parse_column
 from gradus.data.columns.inference import Hints, infer_format, plain_format
+from gradus.data.columns.labels import label_column, missing_labels
 from gradus.data.columns.numbers import plain_numbers
 from gradus.data.delimited_text import check_names, read_delimited
 from gradus.data.files import existing_file, file_suffix, read_bytes
@@ -40,6 +41,35 @@ class Table:
     source: pl.DataFrame
     notes: tuple[str, ...] = ()
     options: TableOptions = AUTOMATIC_TABLE
+
+    def label_column(
+        self, name: str, task: str | None = None, classes: Sequence[str] = ()
+    ) -> pl.Series:
+        """Return a target column: numbers for a regression, else classes as they are spelled."""
+        return label_column(self.frame[name], self.source[name], self.formats[name], task, classes)
+
+    def with_labels(self, name: str, task: str | None = None, classes: Sequence[str] = ()) -> Table:
+        """Return this table with a target column as `label_column` returns it."""
+        import polars as pl
+
+        column, given = self.label_column(name, task, classes), self.formats[name]
+        if column.dtype != pl.String or self.source[name].dtype != pl.String:
+            return self
+        words = missing_labels(self.frame[name], given)
+        labels = ColumnFormat("category", levels=given.levels, missing=words)
+        formats = {**self.formats, name: labels}
+        return replace(self, frame=self.frame.with_columns(column), formats=formats)
+
+    def with_target(self, name: str) -> tuple[Table, list[str]]:
+        """Return the rows in which a target column has a value, and a note if others have not."""
+        missing = self.frame[name].null_count()
+        if missing == 0:
+            return self, []
+        if missing == self.frame.height:
+            raise DataError(f"The target column {name!r} is empty.")
+        rows = "1 row has" if missing == 1 else f"{missing} rows have"
+        note = f"{rows} no target {name!r} and {'is' if missing == 1 else 'are'} not used"
+        return replace(self, frame=self.frame.filter(self.frame[name].is_not_null())), [note]
 
 
 def read_table(path: str | Path, options: TableOptions = AUTOMATIC_TABLE) -> pl.DataFrame:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradus.checks import is_word
-from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
+from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import (
     is_constant,
     match_names,
-    plain_name,
     to_names,
     to_numbers,
 )
-from gradus.data.columns.formats import ColumnFormat, without_missing
+from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.labels import MAX_INTEGER_CLASSES, infer_task, sorted_names
 from gradus.data.splits import class_labels
 from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, nearest, unknown
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 TASKS = ("binary", "multiclass", "classification", "regression")
-MAX_INTEGER_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Target:
             return cls._fit_outputs(np.asarray(values), task, name)
         as_classes = bool(classes) or (task != "regression" and _is_few_words(values))
         table = _table(values, name, as_classes)
-        return cls.fit_column(label_column(table, name, task, classes), task, classes)
+        return cls.fit_column(table.label_column(name, task, classes), task, classes)
 
     @classmethod
     def fit_column(
@@ -92,7 +90,7 @@ class Target:
         classes: Sequence[str] = (),
         levels: Sequence[str] | None = None,
     ) -> Target:
-        """Fit to a column, as `label_column` returns it.
+        """Fit to a column, as `Table.label_column` returns it.
 
         Args:
             column: the values.
@@ -110,7 +108,7 @@ class Target:
             target = cls(column.name, kind, tuple(str(label) for label in classes))
             target.transform_column(column)
             return target
-        if (task or _infer_task(column)) == "regression":
+        if (task or infer_task(column)) == "regression":
             return cls._fit_regression(column)
         return cls._fit_classes(column, task, levels or ())
 
@@ -162,7 +160,7 @@ class Target:
             raise DataError(
                 f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
             )
-        names = _sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
+        names = sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
         if not names:
             raise DataError("The table has no rows.")
         if len(names) < 2:
@@ -207,10 +205,10 @@ class Target:
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return self._one_hot_labels(np.asarray(values))
         table = _table(values, self.name, as_classes=self.task != "regression")
-        return self.transform_column(label_column(table, self.name, self.task, self.class_names))
+        return self.transform_column(table.label_column(self.name, self.task, self.class_names))
 
     def transform_column(self, column: pl.Series) -> np.ndarray:
-        """Encode a column, as `label_column` returns it; otherwise as `transform`."""
+        """Encode a column, as `Table.label_column` returns it; otherwise as `transform`."""
         if self.task == "regression":
             return self._standardize(to_numbers(column)[:, None])
         labels = match_names(column, self.class_names)
@@ -301,44 +299,6 @@ def _axes(values: Any) -> int:
     return len(getattr(values, "shape", (0,)))
 
 
-def label_column(
-    table: Table, name: str, task: str | None = None, classes: Sequence[str] = ()
-) -> pl.Series:
-    """Return the target of a table: numbers for a regression, else classes as they are spelled.
-
-    Where a whole number is spelled in two ways ("1" and "1.0"), classes are the numbers.
-
-    Args:
-        table: the table.
-        name: of the target column.
-        task: as in `Target.fit`.
-        classes: likewise.
-    """
-    import polars as pl
-
-    typed, source = table.frame[name], table.source[name]
-    if source.dtype != pl.String or task == "regression":
-        return typed
-    if task is None and not classes and _infer_task(typed) == "regression":
-        return typed
-    if typed.dtype == pl.String:
-        return without_missing(source, missing_labels(table, name))
-    spelled = pl.select(pl.when(typed.is_not_null()).then(source.str.strip_chars())).to_series()
-    names = spelled.unique().drop_nulls().to_list()
-    is_spelled_alike = len({plain_name(word, by_value=False) for word in names}) == len(names)
-    return spelled.alias(name) if is_spelled_alike else typed
-
-
-def missing_labels(table: Table, name: str) -> tuple[str, ...]:
-    """Return the text that means a missing value in a target column of classes."""
-    import polars as pl
-
-    given = table.formats[name].missing
-    if given is not None:
-        return given
-    return MISSING_CLASS if table.frame[name].dtype == pl.String else MISSING_IN_TYPED
-
-
 def _rows(values: Any) -> Any:
     """Return target values, a list of rows as an array."""
     nested = isinstance(values, list | tuple) and len(values) > 0
@@ -367,38 +327,3 @@ def _table(values: Any, name: str, as_classes: bool) -> Table:
         values = np.asarray(values)
     columns = {name: ColumnFormat("category")} if as_classes else None
     return as_table({name: values}, formats=columns)
-
-
-def regression_notes(values: np.ndarray, name: str) -> list[str]:
-    """Return a note if a regression's targets, (n,), may as well be labels of classes."""
-    distinct = len(np.unique(values)) if values.ndim == 1 else len(values)
-    if distinct > min(MAX_INTEGER_CLASSES, len(values) / 4):
-        return []
-    return [
-        f"the target {name!r} has {distinct} different numbers, taken as a regression; if they are "
-        "classes, write task='multiclass'"
-    ]
-
-
-def _infer_task(column: pl.Series) -> str:
-    """Return "regression" or "classification", from a column's type and distinct values."""
-    present = column.drop_nulls()
-    if not column.dtype.is_numeric():
-        return "classification"
-    distinct = present.n_unique()
-    if column.dtype.is_float():
-        whole = present.is_finite() & (present == present.round())
-        is_binary = distinct == 2 and bool(whole.all())
-        return "classification" if is_binary else "regression"
-    few = distinct <= MAX_INTEGER_CLASSES and distinct <= max(2, len(present) / 2)
-    return "classification" if few else "regression"
-
-
-def _sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:
-    """Sort class names: in the order of levels, then as numbers if all of them are."""
-    try:
-        ordered = sorted(sorted(names, key=lambda name: (len(name), name)), key=Decimal)
-    except InvalidOperation:
-        ordered = sorted(names)
-    rank = {name: index for index, name in enumerate(levels)}
-    return sorted(ordered, key=lambda name: rank.get(name, len(rank)))

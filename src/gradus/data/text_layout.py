@@ -13,6 +13,8 @@ COMMENTS = ("#", "%", "//")
 SAMPLE_LINES = 200
 TITLE_LINES = 20  # as many lines, or fewer, may stand above the header
 MOST = 0.9  # of the cells of a column
+FEWEST_ROWS = 3  # of numbers, that tell the line above them from data
+UNIT_SIGNS = re.compile(r"[^\W\d_]|[%‰°$€£¥#]")
 
 NOT_TABLES = (
     (b"PK\x03\x04", "an Excel workbook or a zip archive: save the sheet as CSV, or unpack it"),
@@ -42,11 +44,11 @@ def csv_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
 def tidy_quotes(text: str, separator: str) -> str:
     r"""Return text quoted as `csv` reads it, from quotes in spaces, `\"`, or single quotes."""
     first = text.lstrip("\n").partition("\n")[0].split(separator)
+    spaced = _spaced_quotes(separator)
     if '"' not in text:
-        is_single = all(re.fullmatch(r"\s*'[^']*'\s*", cell) for cell in first)
-        return text.replace("'", '"') if is_single else text
-    mark = re.escape(separator)
-    spaced = re.compile(rf'(^|{mark}) +"|" +({mark}|$)', re.MULTILINE)
+        is_single = all(re.fullmatch(r"\s*'[^']+'\s*", cell) for cell in first)
+        double = text.replace("'", '"') if is_single else text
+        return double if is_single and _is_readable(double, separator, spaced) else text
     in_spaces = (' "' in text or '" ' in text) and spaced.search(text)
     if not (in_spaces or '\\"' in text) or _is_readable(text, separator, spaced):
         return text
@@ -54,6 +56,12 @@ def tidy_quotes(text: str, separator: str) -> str:
         if _is_readable(other, separator, spaced):
             return other
     return text
+
+
+def _spaced_quotes(separator: str) -> re.Pattern[str]:
+    """Return the pattern of a quotation mark with spaces between it and the end of its cell."""
+    mark = re.escape(separator)
+    return re.compile(rf'(^|{mark}) +"|" +({mark}|$)', re.MULTILINE)
 
 
 def _unspaced(match: re.Match[str]) -> str:
@@ -77,6 +85,9 @@ def _is_readable(text: str, separator: str, spaced: re.Pattern[str]) -> bool:
 def without_preamble(text: str, separator: str) -> tuple[str, tuple[str, ...]]:
     """Return text with blank lines for comments and a title above the header, and notes on them."""
     lines = text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES]
+    has_long_cells = any(line.count('"') % 2 for line in lines)  # of several lines
+    if has_long_cells and _is_readable(text, separator, _spaced_quotes(separator)):
+        return text, ()
     rows = [next(csv_rows([line], separator), []) for line in lines]
     widths = Counter(len(row) for line, row in zip(lines, rows, strict=True) if line.strip())
     width = max(widths.most_common(2), key=lambda pair: (pair[1], pair[0]))[0]
@@ -149,14 +160,18 @@ def aligned_header(text: str, separator: str) -> tuple[str, tuple[str, ...]]:
 
 
 def is_units(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row below the header holds units, or explains the columns."""
-    if len(rows) < 2:
-        return False
+    """Return whether the first row below the header holds units, or explains the columns.
+
+    Its words, which stand above numbers in at least three rows, have letters or signs of units.
+    """
     first, data = rows[0], rows[1:]
+    if len(data) < FEWEST_ROWS:
+        return False
     cells = [cell for index, cell in enumerate(first) if _is_typed(data, index)]
     words = [cell for cell in cells if not looks_missing(cell)]
     bracketed = all(re.fullmatch(r"[(\[].*[)\]]", cell) for cell in words)
-    return bool(words) and not any(map(looks_typed, words)) and (len(words) > 1 or bracketed)
+    are_units = all(UNIT_SIGNS.search(word) and not looks_typed(word) for word in words)
+    return bool(words) and are_units and (len(words) > 1 or bracketed)
 
 
 def _is_typed(rows: Sequence[Sequence[str]], index: int) -> bool:

@@ -1,0 +1,94 @@
+"""A target column: classes or numbers, and classes as they are spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
+from gradus.data.columns.conversions import plain_name
+from gradus.data.columns.formats import ColumnFormat, without_missing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_INTEGER_CLASSES = 20
+
+
+def infer_task(column: pl.Series) -> str:
+    """Return "regression" or "classification", from a column's type and distinct values."""
+    present = column.drop_nulls()
+    if not column.dtype.is_numeric():
+        return "classification"
+    distinct = present.n_unique()
+    if column.dtype.is_float():
+        whole = present.is_finite() & (present == present.round())
+        is_binary = distinct == 2 and bool(whole.all())
+        return "classification" if is_binary else "regression"
+    few = distinct <= MAX_INTEGER_CLASSES and distinct <= max(2, len(present) / 2)
+    return "classification" if few else "regression"
+
+
+def regression_notes(values: np.ndarray, name: str) -> list[str]:
+    """Return a note if a regression's targets, (n,), may as well be labels of classes."""
+    distinct = len(np.unique(values)) if values.ndim == 1 else len(values)
+    if distinct > min(MAX_INTEGER_CLASSES, len(values) / 4):
+        return []
+    return [
+        f"the target {name!r} has {distinct} different numbers, taken as a regression; if they are "
+        "classes, write task='multiclass'"
+    ]
+
+
+def label_column(
+    typed: pl.Series,
+    source: pl.Series,
+    given: ColumnFormat,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+) -> pl.Series:
+    """Return a target: numbers for a regression, else classes as they are spelled.
+
+    Where a whole number is spelled in two ways ("1" and "1.0"), classes are the numbers.
+
+    Args:
+        typed: the column with its type.
+        source: the column as it was read.
+        given: its format.
+        task: as in `Target.fit`.
+        classes: likewise.
+    """
+    import polars as pl
+
+    if source.dtype != pl.String or task == "regression":
+        return typed
+    if task is None and not classes and infer_task(typed) == "regression":
+        return typed
+    if typed.dtype == pl.String:
+        return without_missing(source, missing_labels(typed, given))
+    spelled = pl.select(pl.when(typed.is_not_null()).then(source.str.strip_chars())).to_series()
+    names = spelled.unique().drop_nulls().to_list()
+    is_spelled_alike = len({plain_name(word, by_value=False) for word in names}) == len(names)
+    return spelled.alias(typed.name) if is_spelled_alike else typed
+
+
+def missing_labels(typed: pl.Series, given: ColumnFormat) -> tuple[str, ...]:
+    """Return the text that means a missing value in a target column of classes."""
+    import polars as pl
+
+    if given.missing is not None:
+        return given.missing
+    return MISSING_CLASS if typed.dtype == pl.String else MISSING_IN_TYPED
+
+
+def sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:
+    """Sort class names: in the order of levels, then as numbers if all of them are."""
+    try:
+        ordered = sorted(sorted(names, key=lambda name: (len(name), name)), key=Decimal)
+    except InvalidOperation:
+        ordered = sorted(names)
+    rank = {name: index for index, name in enumerate(levels)}
+    return sorted(ordered, key=lambda name: rank.get(name, len(rank)))

@@ -1,0 +1,95 @@
+"""Whether a network can learn from a column, and whether it ought to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradus.data.columns.conversions import is_constant, to_numbers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TEXT_WORDS = 5  # words of a cell on average, from which a column is text
+FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
+LEAK = 0.9999  # the correlation with the target from which a column leaks it
+
+
+def why_useless(series: pl.Series) -> str | None:
+    """Return why nothing can be learned from a column, as "is empty", or None."""
+    present = series.drop_nulls()
+    if len(present) == 0:
+        return "is empty"
+    if present.n_unique() > 1 and series.dtype.is_integer() and _is_always_one(series):
+        return (
+            f"has whole numbers near {present[0]}, so large that float64 cannot tell them apart: "
+            "subtract a constant"
+        )
+    if series.n_unique() == 1 or (series.dtype.is_numeric() and _is_always_one(series)):
+        return f"is always {present[0]!r}"
+    return None
+
+
+def why_not_general(series: pl.Series) -> str | None:
+    """Return why a column says nothing about other rows, or None.
+
+    It numbers the rows, differs in nearly every one like an identifier, or is free text.
+    """
+    import polars as pl
+
+    present = series.drop_nulls()
+    rows, distinct = len(present), present.n_unique()
+    if rows < FEW_ROWS:
+        return None
+    if series.dtype.is_integer():
+        named = series.name.lower() in ("id", "index") or series.name.lower().endswith("_id")
+        counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
+        if distinct == rows and (counts_up or named or series.name.startswith("unnamed_")):
+            return "numbers the rows"
+        return None
+    if series.dtype != pl.String:
+        return None
+    words = float(1 + present.str.count_matches(r"\s+").mean())  # type: ignore[operator]
+    once = int((present.value_counts(name="count")["count"] == 1).sum())
+    if distinct > 0.9 * rows and words < TEXT_WORDS:
+        return "differs in nearly every row, like an identifier"
+    sentences = words >= TEXT_WORDS and distinct > max(FEW_ROWS, rows / 5)
+    if sentences or (words >= 2 and once > 0.4 * rows):
+        return f"is free text ({present[0][:40]!r}…), which a network for tables cannot read"
+    return None
+
+
+def determines(series: pl.Series, target: pl.Series, classes: int) -> bool:
+    """Return whether a column determines the target, so that predictions from it prove nothing.
+
+    Its values are one to one with the classes, or its correlation with numbers is above 0.9999.
+
+    Args:
+        series: the column.
+        target: the target of the same rows.
+        classes: how many classes the target has; 0 for numbers.
+    """
+    import polars as pl
+
+    if len(series) < FEW_ROWS or series.dtype.is_nested():
+        return False
+    if classes:
+        distinct = series.n_unique()
+        if distinct != classes or distinct != target.n_unique():
+            return False
+        return pl.DataFrame({"column": series, "target": target}).n_unique() == distinct
+    if not series.dtype.is_numeric():
+        return False
+    x, y = to_numbers(series), to_numbers(target)
+    present = ~np.isnan(x)
+    x, y = x[present], y[present]
+    if len(x) < FEW_ROWS or is_constant(x) or is_constant(y):
+        return False
+    x, y = (x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y)
+    return bool(abs(x @ y) > LEAK * np.sqrt((x @ x) * (y @ y)))
+
+
+def _is_always_one(series: pl.Series) -> bool:
+    """Return whether a column without missing values is one number, up to rounding."""
+    return series.null_count() == 0 and bool(is_constant(to_numbers(series)))
