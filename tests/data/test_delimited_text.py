@@ -40,7 +40,7 @@ def test_what_csv_writes_is_read_again(rows, separator):
 
 @pytest.mark.parametrize("content", ["", "\n\n", '""', "''\n", '""\n""\n'])
 def test_a_file_of_nothing_is_refused(content):
-    with pytest.raises(DataError, match="is empty|has no rows|header but no rows"):
+    with pytest.raises(DataError, match=r"is empty|has no rows|header but no rows"):
         read_delimited(content.encode(), "it", header=True)
 
 
