@@ -129,13 +129,14 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     Returns:
         The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.apps import evaluation, experiment_file, model_builder, prepare, train_run
+    from gradus.apps import evaluation, model_builder, prepare, train_run
+    from gradus.apps.experiment import Experiment, TrainingSection
     from gradus.data.datasets import BUILT_IN
 
     name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones
     BUILT_IN.add(name)(lambda: dataset)
-    epochs = experiment_file.TrainingSection(epochs=QUICK_EPOCHS if quick else None)
-    experiment = experiment_file.Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
+    epochs = TrainingSection(epochs=QUICK_EPOCHS if quick else None)
+    experiment = Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
     prepared = prepare.prepare(experiment)
     model = model_builder.build_model(
         prepared.experiment, prepared.target, prepared.input_layers, prepared.steps

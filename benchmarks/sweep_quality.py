@@ -45,7 +45,8 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
 
     The seed draws the validation split.
     """
-    from gradus.apps import experiment_file, prepare
+    from gradus.apps import prepare
+    from gradus.apps.experiment import Experiment
     from gradus.data.datasets import BUILT_IN
 
     case = defaults_quality.CASES[name]
@@ -55,7 +56,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
     (dataset,) = defaults_quality.parts(case, loaded, seed)
     word = f"sweep {len(list(BUILT_IN))}"
     BUILT_IN.add(word)(lambda: dataset)
-    made = prepare.prepare(experiment_file.Experiment(word, shuffle_seed=seed, validation=HELD))
+    made = prepare.prepare(Experiment(word, shuffle_seed=seed, validation=HELD))
     arrays = {}
     names = {"training": "train", "validation": "test", "test": "final"}
     for part, short in names.items():

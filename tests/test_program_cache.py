@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limi
 def weights_by_width(counts):
     """Train networks of several widths; note the maps after each."""
     weights = {}
-    for width in (3, 4, 5, 6, 7, 3):
+    for width in (3, 4, 5, 3):
         model = gr.Model(gr.mlp([width, 1]), "mse", seed=1)
         model.fit(X, X[:, :1], epochs=2, probes=False, verbose=False)
         model.predict(X)
@@ -41,25 +41,24 @@ def test_programs_are_let_go_and_results_stay(monkeypatch):
     release = program_cache.release_programs
     noted = lambda: released.append(release())  # noqa: E731
     monkeypatch.setattr("gradus.train.loop.release_programs", noted)
-    for _ in range(2):
-        limited = weights_by_width(counts)
-        for key, values in free.items():
-            for path, value in values.items():
-                np.testing.assert_array_equal(limited[key][path], value)
+    limited = weights_by_width(counts)
+    for key, values in free.items():
+        for path, value in values.items():
+            np.testing.assert_array_equal(limited[key][path], value)
     assert any(released)
     assert not all(released)
-    assert max(counts) < 1.5 * (counts[5] - least) + least
+    assert max(counts) < 1.5 * (counts[3] - least) + least
 
 
 @pytest.mark.slow
 def test_a_sweep_over_structures_lets_go_too(monkeypatch):
-    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(*range(3, 11)), 1]), "mse"), search="grid")
+    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(3, 4, 5, 6), 1]), "mse"), search="grid")
     scores = [trial.score for trial in sweep.fit(X, X[:, :1], epochs=2, verbose=False).trials]
     monkeypatch.setattr(program_cache, "max_maps", lambda: 0)  # at every compilation
-    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(*range(3, 11)), 1]), "mse"), search="grid")
+    sweep = gr.Sweep(gr.Model(gr.mlp([gr.choice(3, 4, 5, 6), 1]), "mse"), search="grid")
     again = [trial.score for trial in sweep.fit(X, X[:, :1], epochs=2, verbose=False).trials]
     assert again == scores
-    assert [trial.status for trial in sweep.trials] == ["finished"] * 8
+    assert [trial.status for trial in sweep.trials] == ["finished"] * 4
 
 
 def test_a_system_that_does_not_tell_has_no_limit(monkeypatch, tmp_path):

@@ -147,22 +147,34 @@ def start():
         process.stderr.close()
 
 
-@pytest.mark.slow
-def test_of_two_trainings_into_one_folder_one_wins(start, work):
-    both = [start("train", "iris", *QUICK, "--out", "mine") for _ in range(2)]
-    errors = [process.communicate()[1] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1], errors
-    assert "in use" in "".join(errors) or "not empty" in "".join(errors)
-    assert json.loads((work / "mine" / "run.json").read_text())["status"] == "finished"
-    assert not (work / "mine" / LOCK).exists()
+@pytest.mark.parametrize("out", [None, "mine"])
+def test_runs_that_begin_at_once(work, out):
+    """Without a name each has a folder of its own; of those into one folder, one wins."""
+    barrier, folders, refused = threading.Barrier(8), [], []
 
+    def run():
+        barrier.wait()
+        try:
+            with runs.hold_run(out, "iris", None) as folder:
+                (folder / "file").touch()
+                folders.append(folder.name)
+                barrier.wait()
+        except SavedError as error:
+            refused.append(str(error))
+            barrier.wait()
 
-@pytest.mark.slow
-def test_trainings_at_once_get_different_numbers(start, work):
-    both = [start("train", "iris", *QUICK) for _ in range(2)]
-    errors = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], errors
-    assert {path.parent.name for path in work.glob("runs/*/run.json")} == {"iris-1", "iris-2"}
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if out is None:
+        assert sorted(folders) == [f"iris-{number}" for number in range(1, 9)]
+    else:
+        assert folders == ["mine"]
+        assert len(refused) == 7
+        assert all("in use" in error for error in refused)
+        assert not (work / "mine" / LOCK).exists()
 
 
 @pytest.mark.slow

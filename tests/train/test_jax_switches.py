@@ -12,11 +12,11 @@ jax.config.update(*eval(sys.argv[1]))
 import numpy as np
 import gradus as gr
 
-x = np.random.default_rng(0).normal(size=(40, 4))
+x = np.random.default_rng(0).normal(size=(30, 4))
 y = (x[:, 0] > 0).astype(int)
 layers = [gr.Dense(4, "relu"), gr.BatchNorm(), gr.Dropout(0.2), gr.Dense(2, "softmax")]
 model = gr.Model(gr.Sequential(layers), "sparse_categorical_crossentropy", metrics=["auc", "f1"])
-history = model.fit(x, y, epochs=2, batch_size=16, validation_split=0.3, patience=3, verbose=False)
+history = model.fit(x, y, epochs=2, batch_size=21, validation_split=0.3, patience=3, verbose=False)
 assert np.isfinite(history["loss"]).all(), history
 assert np.isfinite(history.probes["gradient"]).any()
 assert np.isnan(history.probes["saturated"]).any()  # batch norm cannot saturate
@@ -24,10 +24,10 @@ assert model.predict(x).dtype == np.float32
 assert set(model.evaluate(x, y)) == {"loss", "auc", "f1"}
 
 rate = gr.log_uniform(1e-3, 1e-1)
-sequences = np.random.default_rng(1).normal(size=(24, 5, 3))
+sequences = np.random.default_rng(1).normal(size=(12, 3, 2))
 net = gr.Sequential([gr.Masking(), gr.LSTM(3), gr.Dense(1)])
 sweep = gr.Sweep(gr.Model(net, "mse", gr.Adam(rate), metrics=["r2"]), trials=2)
-sweep.fit(sequences, x[:24, :1], epochs=2, batch_size=8, probes=True, verbose=False)
+sweep.fit(sequences, x[:12, :1], epochs=1, batch_size=10, probes=True, verbose=False)
 assert [trial.status for trial in sweep.trials] == ["finished"] * 2
 """
 
