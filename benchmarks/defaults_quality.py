@@ -142,7 +142,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
         prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
     )
     with tempfile.TemporaryDirectory() as folder:
-        train_run.fit_model(model, prepared, Path(folder), None, verbose=False)
+        train_run.fit_model(model, prepared, Path(folder), False, verbose=False)
     metrics = evaluation.evaluate_in_units(model, *prepared.parts["test"], prepared.target)
     return prepared, metrics, model.history.epochs
 

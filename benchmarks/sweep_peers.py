@@ -487,7 +487,7 @@ class ScanThreads(Scan):
     threads = 2
 
 
-PEERS: dict[str, type] = {
+PEERS: dict[str, Any] = {
     "gradus": Gradus,
     "gradus one after another": GradusAlone,
     "Optuna + PyTorch": OptunaTorch,

@@ -85,7 +85,8 @@ ENTRIES: dict[str, dict[str, Entry]] = {
         },
     },
 }
-GOALS = {  # speedup over the fastest of some others, with an empty and a filled cache
+# Speedup over the fastest of some others, with an empty and a filled cache.
+GOALS: dict[str, list[Any]] = {
     "digits": [((TORCH, SKLEARN, KERAS), 8, 12), ((SCAN,), None, 1.5), ((SCAN2,), None, 1.5)],
     "mnist": [((TORCH, KERAS), 3, 3), ((ALONE,), None, 1)],
     "mixed": [((TORCH, SKLEARN, KERAS), 4, 4)],
