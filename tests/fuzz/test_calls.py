@@ -5,6 +5,7 @@ training. `make fuzz` tries many more calls than `make test`.
 """
 
 import contextlib
+import functools
 import inspect
 import os
 
@@ -142,8 +143,11 @@ CODES = RNG.integers(0, 3, (8, 2))
 TABLE = {"a": ["1,5", "2", "x", "4"] * 5, "b": list("yyxx") * 5, "c": ["01.02.2024"] * 20}
 
 
-def takes(cls):
+@functools.cache
+def inputs_of(cls):
     """Return inputs that a layer made with valid arguments takes."""
+    if cls not in CALLED:
+        return X
     if "Embedding" in cls.__name__ and cls is not gr.PositionalEmbedding:
         return CODES
     for x in (X, SEQUENCES, IMAGES):
@@ -153,9 +157,6 @@ def takes(cls):
             continue
         return x
     raise AssertionError(f"No inputs fit {cls.__name__}.")
-
-
-INPUTS = {f: takes(f) for f in CALLED if inspect.isclass(f) and issubclass(f, gr.Layer)}
 
 
 def train(net=None, loss="mse", optimizer="sgd", metrics=(), x=X, **settings):
@@ -196,7 +197,7 @@ def fit(model):
 # How what was made is used, by its class; the first that fits counts.
 USED = {
     gr.Layer: lambda made: train(
-        gr.Sequential([made, gr.Flatten(), gr.Dense(1)]), x=INPUTS.get(type(made), X)
+        gr.Sequential([made, gr.Flatten(), gr.Dense(1)]), x=inputs_of(type(made))
     ),
     Optimizer: lambda made: train(optimizer=made),
     gr.schedules.Schedule: lambda made: train(optimizer=gr.SGD(made)),
