@@ -8,9 +8,9 @@ import pytest
 import gradus
 
 ROOT = Path(gradus.__file__).parent
-# What many modules define with one meaning: a registry's `get`, a lesson's experiment. The modules
-# of the lessons are scripts of their own, and the commands are named as a user types them.
-PROTOCOLS = {"get", "lesson"}
+# What many modules define with one meaning: a registry's `get`, a lesson, a symptom's `find`. The
+# modules of the lessons are scripts of their own, and the commands are named as a user types them.
+PROTOCOLS = {"find", "get", "lesson"}
 SCRIPTS = ("lessons/", "apps/cli.py")
 # Public names of two modules, which a user tells apart by the module: gr.schedules.Constant.
 NAMESPACED = {"Constant"}

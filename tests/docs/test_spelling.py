@@ -25,8 +25,8 @@ STEMS = (
 BRITISH = re.compile(
     rf"\b(?:un|re|de|over|mis)?(?:{'|'.join(' '.join(STEMS).split())})\w*", re.IGNORECASE
 )
-# Addresses and attributes of HTML are as they are.
-FOREIGN = re.compile(r"https?://\S+|aria-labelledby")
+# Addresses, attributes of HTML, and codes of findings, which are stable, are as they are.
+FOREIGN = re.compile(r"https?://\S+|aria-labelledby|\"initialisation\"|over[-_]regularised")
 
 
 def british(text):

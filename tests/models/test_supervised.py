@@ -60,9 +60,9 @@ def measured(net, loss, y):
     net = gr.init(net, 0, X)
     dense = {path.split("/")[-1]: value for path, value in weights(net).items()}
     task = make_supervised(loss)
-    notes = check_supervised(net, task, X, y)
+    check_supervised(net, task, X, y)
     value = inference.evaluate_batches(net, task, X, y, None)["loss"]
-    return float(value), forward(net, X).activation, dense, notes
+    return float(value), forward(net, X).activation, dense
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,8 @@ def test_an_end_is_recognized_however_it_is_written(kind, loss, y, end):
     ]
     found = []
     for net in nets:
-        value, recognized, w, notes = measured(net, loss, y)
+        value, recognized, w = measured(net, loss, y)
         assert recognized == kind
-        assert notes == []
         z = (X @ w["kernel"] + w["bias"]).astype(float)
         if y is FLAGS:
             expected = np.mean(np.logaddexp(0, z) - FLAGS * z)
@@ -155,13 +154,12 @@ def test_an_activation_without_a_gradient_is_refused(name):
         check_supervised(net, make_supervised("mse"), X, FLAGS[:, :1])
 
 
-def test_an_odd_pair_is_noted_and_trains_on_clipped_outputs():
+def test_an_odd_pair_trains_on_clipped_outputs():
     for kind, loss, y in (
         ("sigmoid", "categorical_crossentropy", ONE_HOT),
         ("softmax", "binary_crossentropy", FLAGS),
     ):
-        value, _, w, notes = measured(gr.Sequential([gr.Dense(3, kind)]), loss, y)
-        assert len(notes) == 1
+        value, _, w = measured(gr.Sequential([gr.Dense(3, kind)]), loss, y)
         z = X @ w["kernel"]
         p = 1 / (1 + np.exp(-z)) if kind == "sigmoid" else np.asarray(hidden_softmax(z))
         if loss == "categorical_crossentropy":

@@ -188,11 +188,29 @@ def test_head_is_recognized(kind, how):
     assert seen == [(kind, True), "linear"]
 
 
+def test_every_activation_is_told_by_its_name_and_its_output_is_its_logits():
+    x = jnp.ones((2, 3))
+    for name in set(activations.REGISTRY) - {"softmax", "log_softmax", "sigmoid"}:
+        function = activations.get(name)
+        with record_heads() as recorder:
+            output = function(x)
+            head = recorder.head_of(output)
+        assert activations.get(head.activation) is function, name
+        assert head.logits is output
+
+
+def test_what_stands_before_a_head_is_told():
+    x = jnp.ones((2, 3))
+    with record_heads() as recorder:
+        assert recorder.head_of(activations.softmax(activations.softmax(x))).before == "softmax"
+        assert recorder.head_of(activations.softmax(activations.relu(x))).before == "relu"
+        assert recorder.head_of(activations.softmax(x)).before == "linear"
+
+
 def test_linear_head_and_other_axis():
     x = jnp.ones((2, 3))
     with record_heads() as recorder:
-        relu = activations.relu(x)
-        assert recorder.head_of(relu) == ("linear", relu, None)
+        assert recorder.head_of(x) == ("linear", x, None, "linear")
         assert recorder.head_of(activations.softmax(x, axis=0)).activation == "linear"
         assert recorder.head_of(activations.softmax(x, axis=1)).activation == "softmax"
         assert recorder.head_of(activations.linear(activations.softmax(x))).activation == "softmax"

@@ -59,6 +59,14 @@ KERAS = [
         keras.optimizers.schedules.ExponentialDecay(0.3, 20, 0.7),
     ),
     (
+        s.InverseTimeDecay(0.3, 7, 0.5),
+        keras.optimizers.schedules.InverseTimeDecay(0.3, 7, 0.5),
+    ),
+    (
+        s.InverseTimeDecay(0.3, 7, 0.5, staircase=True),
+        keras.optimizers.schedules.InverseTimeDecay(0.3, 7, 0.5, staircase=True),
+    ),
+    (
         s.PolynomialDecay(0.3, 100, 0.01, 2.0),
         keras.optimizers.schedules.PolynomialDecay(0.3, 100, 0.01, 2.0),
     ),

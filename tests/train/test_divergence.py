@@ -76,6 +76,19 @@ def test_divergence_names_the_step_and_asks_for_a_smaller_rate():
     assert int(re.search(r"step (\d+) of 4", note)[1]) == step_by_hand(net, 1e10, y)
 
 
+@pytest.mark.slow
+def test_before_the_first_update_the_learning_rate_is_not_blamed():
+    net = gr.Sequential([gr.Dense(8, "relu"), gr.Dense(1)])
+    model = gr.Model(net, "mse", gr.SGD(1e-6))
+    history = model.fit(1e25 * X, X[:, :1], epochs=1, batch_size=10, verbose=False)
+    note = history.notes[-1]
+    assert "in epoch 1, step 1 of 4" in note
+    assert "the learning rate is not the cause: scale the inputs, up to" in note
+    assert "try a learning rate" not in note
+    size = re.search(r"inputs, up to ([^,]+),", note.rpartition("not the cause")[2])[1]
+    assert 1e25 < float(size) <= 1.01e25 * np.abs(X).max()
+
+
 def step_by_hand(net, rate, y):
     from gradus.nn.network import weights
 

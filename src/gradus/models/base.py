@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -13,12 +13,16 @@ import numpy as np
 
 from gradus.checks import flag, whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.diagnosis.findings import Diagnosis
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.recording import make_record
+from gradus.diagnosis.symptoms import examine
 from gradus.errors import DataError, GradusError, ShapeError, UnknownCodeError, unknown
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
-from gradus.models.training_data import TrainingData, check_arrays
+from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import weights, with_weights
@@ -145,6 +149,32 @@ class BaseModel:
         pairs = zip(predicted, objectives, strict=True)
         return tuple(arguments.classes_of(each, objective.loss) for each, objective in pairs)
 
+    @with_standard_promotion
+    def check(
+        self, x: Any, y: Any = None, validation_data: Any = None, ignore: Iterable[str] = ()
+    ) -> Diagnosis:
+        """Return what settings and data alone show to be wrong, before any training.
+
+        Args:
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            validation_data: as in `fit`.
+            ignore: codes of findings that are left out.
+
+        Raises:
+            DataError: for data that cannot be trained on.
+            GradusError: for what `fit` would refuse.
+
+        Examples:
+            >>> x = np.random.default_rng(0).normal(size=(40, 3))
+            >>> net = gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1, "relu")])
+            >>> [finding.code for finding in gr.Model(net, "mse").check(x, x[:, 0])]
+            ['output-range']
+        """
+        self.require_values()
+        data = make_training_data(x, y, validation_data=validation_data)
+        return examine(self._record(self._checked_task(data), data), ignore)
+
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The weights by path, as NumPy arrays: "dense_1/kernel"."""
@@ -193,7 +223,16 @@ class BaseModel:
 
     @with_standard_promotion
     def prepare_task(self, data: TrainingData) -> Task:
-        """Build the network for the data, and return the task fitted to it, after all checks."""
+        """Build the network for the data, and return the task fitted to it, after all checks.
+
+        What may be wrong is added to the history's notes.
+        """
+        task = self._checked_task(data)
+        for finding in examine(self._record(task, data)):
+            self.history.add_note(str(finding))
+        return task
+
+    def _checked_task(self, data: TrainingData) -> Task:
         self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)
@@ -202,6 +241,13 @@ class BaseModel:
             self.check_input(data.validation.x, "validation x")
             self.task_for(data.validation.x, data.validation.y, "validation y")
         return task
+
+    def _record(self, task: Task, data: TrainingData) -> Record:
+        """Return the record of an experiment before its training."""
+        y, validation = data.targets()
+        if isinstance(task, Reconstruction):
+            task, y, validation = task.supervised, data.samples.x, None
+        return make_record(self.net, task, self.optimizer, data.samples.x, y, validation)
 
     def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
         """Return the task fitted to targets, after all checks of network, loss and data.
@@ -224,10 +270,8 @@ class BaseModel:
         return self._check_task(self.task, x, y, where)
 
     def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:
-        """Return a task fitted to the targets; add warnings to the history's notes."""
-        notes = check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
-        for note in notes:
-            self.history.add_note(note)
+        """Return a task fitted to the targets, after all checks."""
+        check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         return fit_metrics(task, y)
 
     def check_input(self, x: Any, where: str = "x") -> None:

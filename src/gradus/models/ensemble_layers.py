@@ -18,6 +18,7 @@ from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
+from gradus.objectives.loss import takes_logits
 from gradus.train.task import is_head, predictions
 
 MIN_PROBABILITY = 1e-30  # for the logarithm of a probability without logits
@@ -115,11 +116,11 @@ def _log_prediction(link: str | None, head: Head) -> jax.Array:
     if link is None:
         return predictions(None, head)
     if link == "softmax":
-        if head.activation in ("softmax", "log_softmax", "linear"):
+        if takes_logits(link, head.activation):
             return jax.nn.log_softmax(head.logits)
         return jnp.log(jnp.maximum(predictions(None, head), MIN_PROBABILITY))
     if link == "sigmoid":
-        if head.activation in ("sigmoid", "linear"):
+        if takes_logits(link, head.activation):
             return head.logits
         p = predictions(None, head)
         log_p, log_not_p = (jnp.log(jnp.maximum(q, MIN_PROBABILITY)) for q in (p, 1 - p))

@@ -14,7 +14,6 @@ from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
-from gradus.objectives.activation_advice import activation_warning
 from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
@@ -97,7 +96,7 @@ def fit_metrics(task: Supervised, y: Any) -> Supervised:
     return Supervised(tuple(fitted), task.penalty)
 
 
-def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = "y") -> list[str]:
+def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = "y") -> None:
     """Check a built network, its losses and all targets against each other before training.
 
     Args:
@@ -107,16 +106,12 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
         y: all targets.
         where: what the targets are called in an error.
 
-    Returns:
-        Warnings, in sentences: what trains, but probably not as intended.
-
     Raises:
         GradusError: if the loss does not accept a target, an activation passes no gradient, or
             outputs are probabilities, in a way that is not recognized, where a loss needs logits.
     """
     _check_activations(net)
     heads, shapes = output_heads(net, x)
-    notes = []
     for name, objective, head, given in zip_outputs(task.objectives, heads, y):
         shape = _output_named(shapes, task.objectives, name).shape
         named = where if name == "output" else f"{where}[{name!r}]"
@@ -124,12 +119,8 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
         objective.loss.check(values, shape, named)
         for loss in (objective.loss, *_losses_of(objective.metrics)):
             _check_samples_stay_apart(loss, values, shape, named)
-        warning = activation_warning(objective.loss, head.activation, shape)
-        if warning:
-            notes.append(warning)
         if head.activation == "linear" and objective.loss.link:
             _check_outputs_are_logits(net, task, name, objective, x)
-    return notes
 
 
 def _losses_of(metrics: Iterable[Any]) -> list[Loss]:

@@ -49,6 +49,14 @@ class TrainingData:
         """Two inputs, for which to build a network."""
         return jax.tree.map(lambda a: a[:2], self.samples.x)
 
+    def targets(self) -> tuple[Any, Any]:
+        """Return the targets that are trained on, and those that are evaluated, or None."""
+        y, held_out = self.samples.y, self.validation
+        trained = y if self.rows is None else jax.tree.map(lambda a: a[self.rows], y)
+        if held_out is None or isinstance(held_out, Samples):
+            return trained, None if held_out is None else held_out.y
+        return trained, jax.tree.map(lambda a: a[held_out], y)
+
     def validation_source(self) -> BatchSource | None:
         """Return the batches to evaluate; a split shares the arrays of training."""
         if self.validation is None:

@@ -63,13 +63,25 @@ def _activation(
     derivative: Activation | None = None,
     saturated: Activation | None = None,
 ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Register an activation and its properties under `names`."""
+    """Register an activation and its properties under `names`; its calls are recorded."""
 
     def register(function: Callable[..., Array]) -> Callable[..., Array]:
-        _INFOS[function] = ActivationInfo(range, derivative, saturated)
-        return REGISTRY.add(*names)(function)
+        @functools.wraps(function)
+        def activation(x: Any, *settings: Any, **named: Any) -> Array:
+            x = _float(x)
+            y = function(x, *settings, **named)
+            if derivative is not None:  # of all elements; a softmax looks at its axis first
+                heads.record_activation(names[0], x, y)
+            return y
+
+        return _register(activation, ActivationInfo(range, derivative, saturated), *names)
 
     return register
+
+
+def _register(activation: Activation, properties: ActivationInfo, *names: str) -> Activation:
+    _INFOS[activation] = properties
+    return REGISTRY.add(*names)(activation)
 
 
 def get(activation: str | Activation | None) -> Activation:
@@ -150,7 +162,6 @@ def step(x: Array) -> Array:
         >>> gr.activations.step(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 1.0]
     """
-    x = _float(x)
     return (x > 0).astype(x.dtype)
 
 
@@ -164,7 +175,7 @@ def sign(x: Array) -> Array:
         >>> gr.activations.sign(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [-1.0, 0.0, 1.0]
     """
-    return lax.sign(_float(x))
+    return lax.sign(x)
 
 
 @functools.cache
@@ -182,11 +193,15 @@ def straight_through(activation: Activation) -> Activation:
     """
 
     @functools.wraps(activation)
-    def with_clipped_gradient(x: Array) -> Array:
+    def with_clipped_gradient(x: Any) -> Array:
         x = _float(x)
         clipped = _zero_where(lax.abs(x) > 1, x)
         # The parenthesis is exactly zero but has a derivative.
-        return lax.stop_gradient(activation(x)) + (clipped - lax.stop_gradient(clipped))
+        y = lax.stop_gradient(activation(x)) + (clipped - lax.stop_gradient(clipped))
+        name = REGISTRY.name_of(with_clipped_gradient)
+        if name is not None:
+            heads.record_activation(name, x, y)
+        return y
 
     return with_clipped_gradient
 
@@ -195,8 +210,8 @@ def _within_one(x: Array) -> Array:
     return (jnp.abs(x) <= 1).astype(jnp.float32)
 
 
-step_ste = _activation("step_ste", range=(0, 1), derivative=_within_one)(straight_through(step))
-sign_ste = _activation("sign_ste", range=(-1, 1), derivative=_within_one)(straight_through(sign))
+step_ste = _register(straight_through(step), ActivationInfo((0, 1), _within_one), "step_ste")
+sign_ste = _register(straight_through(sign), ActivationInfo((-1, 1), _within_one), "sign_ste")
 
 
 _SIGMOID_END = 1 / (1 + math.exp(-_SATURATED))
@@ -217,10 +232,7 @@ def sigmoid(x: Array) -> Array:
         >>> [round(float(gr.sigmoid(x)), 2) for x in (-2, 0, 2)]
         [0.12, 0.5, 0.88]
     """
-    x = _float(x)
-    y = lax.logistic(x)
-    heads.record_activation("sigmoid", x, y)
-    return y
+    return lax.logistic(x)
 
 
 @_activation(
@@ -239,7 +251,7 @@ def hard_sigmoid(x: Array) -> Array:
         >>> gr.activations.hard_sigmoid(jnp.array([-3.0, 0.0, 4.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    return relu6(_float(x) + 3) * (1 / 6)
+    return relu6(x + 3) * (1 / 6)
 
 
 @_activation(
@@ -257,7 +269,7 @@ def tanh(x: Array) -> Array:
         >>> [round(float(gr.activations.tanh(x)), 2) for x in (-2, 0, 2)]
         [-0.96, 0.0, 0.96]
     """
-    return lax.tanh(_float(x))
+    return lax.tanh(x)
 
 
 @_activation(
@@ -275,7 +287,6 @@ def softsign(x: Array) -> Array:
         >>> gr.activations.softsign(jnp.array([-3.0, 0.0, 1.0])).tolist()
         [-0.75, 0.0, 0.5]
     """
-    x = _float(x)
     return x / (1 + lax.abs(x))
 
 
@@ -294,7 +305,6 @@ def relu(x: Array) -> Array:
         >>> gr.activations.relu(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 3.0]
     """
-    x = _float(x)
     return _zero_where(x <= 0, x)  # maximum(x, 0) has derivative ½ at 0; NaN stays NaN
 
 
@@ -327,7 +337,6 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
         >>> [round(float(gr.activations.leaky_relu(x, 0.1)), 2) for x in (-2, 0, 2)]
         [-0.2, 0.0, 2.0]
     """
-    x = _float(x)
     return lax.select(x > 0, x, x * negative_slope)
 
 
@@ -347,7 +356,6 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
         >>> [round(float(gr.activations.elu(x)), 2) for x in (-2, 0, 2)]
         [-0.86, 0.0, 2.0]
     """
-    x = _float(x)
     positive = x > 0
     # Positive inputs become zero first: their exponential may be infinite, and its derivative times
     # the zero that select passes back would be NaN.
@@ -389,7 +397,6 @@ def gelu(x: Array, approximate: bool = False) -> Array:
         >>> [round(float(gr.activations.gelu(x)), 2) for x in (-2, 0, 2)]
         [-0.05, 0.0, 1.95]
     """
-    x = _float(x)
     if approximate:
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
         return 0.5 * x * (1 + lax.tanh(inner))
@@ -411,7 +418,6 @@ def silu(x: Array) -> Array:
         >>> [round(float(gr.activations.silu(x)), 2) for x in (-2, 0, 2)]
         [-0.24, 0.0, 1.76]
     """
-    x = _float(x)
     return x * lax.logistic(x)
 
 
@@ -430,7 +436,6 @@ def softplus(x: Array) -> Array:
         >>> [round(float(gr.activations.softplus(x)), 2) for x in (-2, 0, 2)]
         [0.13, 0.69, 2.13]
     """
-    x = _float(x)
     magnitude = lax.abs(x)
     return 0.5 * (x + magnitude) + lax.log1p(lax.exp(-magnitude))  # max(x, 0) + …: no overflow
 
@@ -450,7 +455,6 @@ def mish(x: Array) -> Array:
         >>> [round(float(gr.activations.mish(x)), 2) for x in (-2, 0, 2)]
         [-0.25, 0.0, 1.94]
     """
-    x = _float(x)
     return x * lax.tanh(softplus(x))
 
 
@@ -462,7 +466,7 @@ def exponential(x: Array) -> Array:
         >>> [round(float(gr.activations.exponential(x)), 2) for x in (-2, 0, 2)]
         [0.14, 1.0, 7.39]
     """
-    return lax.exp(_float(x))
+    return lax.exp(x)
 
 
 @_activation("softmax", range=(0, 1))
@@ -475,7 +479,6 @@ def softmax(x: Array, axis: int = -1) -> Array:
         >>> print(np.asarray(gr.softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
         [0.09 0.24 0.67]
     """
-    x = _float(x)
     exponentials = lax.exp(x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True)))
     y = exponentials / jnp.sum(exponentials, axis=axis, keepdims=True)
     if axis in (-1, x.ndim - 1):
@@ -493,7 +496,6 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
         >>> print(np.asarray(gr.activations.log_softmax(jnp.array([1.0, 2.0, 3.0]))).round(2))
         [-2.41 -1.41 -0.41]
     """
-    x = _float(x)
     shifted = x - lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
     y = shifted - lax.log(jnp.sum(lax.exp(shifted), axis=axis, keepdims=True))
     if axis in (-1, x.ndim - 1):

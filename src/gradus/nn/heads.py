@@ -1,4 +1,4 @@
-"""What ends a network: the logits behind a final softmax or sigmoid.
+"""What ends a network: its last activation, and the logits behind a softmax or sigmoid.
 
 Cross-entropy must be computed from logits, wherever the softmax is: in a layer's `activation=`, or
 as `gr.softmax` at the end of a user's `call`. So activations report their calls, and the code that
@@ -20,32 +20,38 @@ import jax
 
 from gradus.errors import GradusError
 
+WITH_LOGITS = ("softmax", "log_softmax", "sigmoid")
+
 
 class Head(NamedTuple):
     """What ends a network.
 
     Attributes:
-        activation: "softmax", "log_softmax", "sigmoid", or "linear" for anything else.
-        logits: the input of the activation; the output itself if `activation` is "linear".
+        activation: the name of the last activation; "linear" if none made the output.
+        logits: the input of a softmax, log-softmax, or sigmoid; the output itself otherwise.
         mask: which steps of the output are real, `(batch, steps)`; None for all.
+        before: the name of the activation that made the logits; "linear" if none did.
     """
 
     activation: str
     logits: jax.Array
     mask: jax.Array | None = None
+    before: str = "linear"
 
 
 class HeadRecorder:
-    """Maps the output of each activation, by identity, to its input."""
+    """Maps the output of each activation, by identity, to its head."""
 
     def __init__(self) -> None:
         # The output is kept so that no other object can have its `id`.
         self._heads: dict[int, tuple[Head, jax.Array]] | None = {}
 
-    def record(self, activation: str, logits: jax.Array, output: jax.Array) -> None:
-        """Record that `output` is `activation` of `logits`."""
-        if self._heads is not None:
-            self._heads[id(output)] = (Head(activation, logits), output)
+    def record(self, activation: str, x: jax.Array, output: jax.Array) -> None:
+        """Record that `output` is `activation` of `x`."""
+        if self._heads is not None and output is not x:
+            before = self._heads[id(x)][0].activation if id(x) in self._heads else "linear"
+            logits = x if activation in WITH_LOGITS else output
+            self._heads[id(output)] = (Head(activation, logits, before=before), output)
 
     def head_of(self, output: jax.Array) -> Head:
         """Return the head that made `output`; a linear one if no activation did.
@@ -71,7 +77,7 @@ _active: ContextVar[HeadRecorder | None] = ContextVar("gradus_heads", default=No
 
 @contextmanager
 def record_heads() -> Iterator[HeadRecorder]:
-    """Record every softmax, log-softmax and sigmoid applied in the block; blocks may be nested.
+    """Record every activation applied in the block; blocks may be nested.
 
     Yields:
         The recorder, whose `head_of(output)` works until the block ends.
@@ -85,8 +91,8 @@ def record_heads() -> Iterator[HeadRecorder]:
         recorder.close()
 
 
-def record_activation(activation: str, logits: jax.Array, output: jax.Array) -> None:
-    """Record in the active recorder, if any, that `output` is `activation` of `logits`."""
+def record_activation(activation: str, x: jax.Array, output: jax.Array) -> None:
+    """Record in the active recorder, if any, that `output` is `activation` of `x`."""
     recorder = _active.get()
     if recorder is not None:
-        recorder.record(activation, logits, output)
+        recorder.record(activation, x, output)

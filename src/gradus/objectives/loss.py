@@ -14,19 +14,41 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
+from gradus.nn import activations
 from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives import targets
 from gradus.registry import Registry
 
 REGISTRY = Registry("loss")
 
-# By its link, the final activations whose logits a loss is computed from.
-FUSED_HEADS: dict[str | None, tuple[str, ...]] = {
-    "softmax": ("softmax", "log_softmax", "linear"),
-    "sigmoid": ("sigmoid", "linear"),
+# By its link, the final activations whose inputs a loss is computed from.
+FUSED_ACTIVATIONS: dict[str, tuple[str, ...]] = {
+    "softmax": ("softmax", "log_softmax"),
+    "sigmoid": ("sigmoid",),
 }
 
 EPSILON = 1e-7  # Keras's: probabilities are clipped to [EPSILON, 1 - EPSILON]
+
+
+def takes_logits(link: str | None, activation: str) -> bool:
+    """Return whether a loss takes what ends in an activation for logits.
+
+    It takes the inputs of its own link, and any output that is no probability.
+
+    Args:
+        link: of the loss, "softmax", "sigmoid", or None.
+        activation: the name of the final activation.
+    """
+    if link is None:
+        return False
+    is_fused = activation in FUSED_ACTIVATIONS[link]
+    return is_fused or not (activation == "log_softmax" or is_probability(activation))
+
+
+def is_probability(activation: str) -> bool:
+    """Return whether an activation's outputs lie between 0 and 1."""
+    low, high = activations.info(activation).range
+    return low >= 0 and high <= 1
 
 
 class Loss(abc.ABC):

@@ -24,10 +24,12 @@ class Metric(abc.ABC):
     Attributes:
         scalar: whether `compute` returns one number.
         needs: what samples must have for that number to exist, in words; "" for nothing.
+        judges: the targets that it makes sense for: "classes", "values", or "any".
     """
 
     scalar: ClassVar[bool] = True
     needs: ClassVar[str] = ""
+    judges: ClassVar[str] = "any"
 
     def __post_init__(self) -> None:
         """Refuse what is no number, or no flag, for a setting that is declared as one."""

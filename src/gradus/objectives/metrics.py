@@ -92,6 +92,7 @@ class Accuracy(Metric):
         0.5
     """
 
+    judges = "classes"
     threshold: float = 0.5
     flags: bool = static(default=False)
 
@@ -138,6 +139,7 @@ class TopKAccuracy(Metric):
         0.5
     """
 
+    judges = "classes"
     k: int = static(default=5)
 
     def __post_init__(self) -> None:
@@ -168,6 +170,7 @@ class TopKAccuracy(Metric):
 class _CountMetric(Metric):
     """A metric of true positives, false positives and false negatives, each `(K,)`."""
 
+    judges = "classes"
     threshold: float = 0.5
     flags: bool = static(default=False)
     average: Literal["macro", "micro"] = static(default="macro")
@@ -273,6 +276,7 @@ class ConfusionMatrix(Metric):
         [[0.0, 1.0], [2.0, 1.0]]
     """
 
+    judges = "classes"
     scalar: ClassVar[bool] = False
 
     threshold: float = 0.5
@@ -318,6 +322,7 @@ class AUC(Metric):
         0.75
     """
 
+    judges = "classes"
     needs = "samples of both classes"
 
     bins: int = static(default=1024)
@@ -373,6 +378,7 @@ class R2Score(Metric):
         0.5
     """
 
+    judges = "values"
     shift: float | Array = 0.0
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:

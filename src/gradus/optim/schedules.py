@@ -258,6 +258,32 @@ class ExponentialDecay(Schedule):
         return _float(self.initial_learning_rate) * _float(self.decay_rate) ** exponent
 
 
+@REGISTRY.add("inverse_time", "inverse_time_decay")
+@pytree
+class InverseTimeDecay(Schedule):
+    """η(t) = η₀ / (1 + decay_rate · t / decay_steps); with `staircase` t / decay_steps is floored.
+
+    With `decay_steps=1` it is the `decay` of Keras's old optimizers.
+
+    Examples:
+        >>> schedule = gr.schedules.InverseTimeDecay(0.1, decay_steps=100, decay_rate=1.0)
+        >>> [round(float(schedule(step)), 3) for step in (0, 100, 300)]
+        [0.1, 0.05, 0.025]
+    """
+
+    initial_learning_rate: Number
+    decay_steps: Number
+    decay_rate: Number
+    staircase: bool = static(default=False)
+
+    def __call__(self, step: jax.Array) -> jax.Array:
+        """Return the learning rate at step t."""
+        quotient = _float(step) / self.decay_steps
+        if self.staircase:
+            quotient = jnp.floor(quotient)
+        return _float(self.initial_learning_rate) / (1 + self.decay_rate * quotient)
+
+
 @REGISTRY.add("polynomial", "polynomial_decay")
 @pytree
 class PolynomialDecay(Schedule):

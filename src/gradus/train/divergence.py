@@ -96,7 +96,8 @@ def locate_divergence(
     params, _, opt_states = step_state
     rate = float(optimizer.rate(opt_states[0]["step"]) * learning_rate_scale)
     largest_weight = float(_largest(params))
-    cause, remedy = _explain(magnitudes, dict(named_layers(net)), largest_weight, rate)
+    updated = index > 0 or epoch > 0
+    cause, remedy = _explain(magnitudes, dict(named_layers(net)), largest_weight, rate, updated)
     return f"{epoch_words}, step {index + 1} of {steps}, {cause}. {remedy}"
 
 
@@ -183,7 +184,11 @@ def _step_magnitudes(
 
 
 def _explain(
-    magnitudes: StepMagnitudes, layers: dict[str, Layer], largest_weight: float, rate: float
+    magnitudes: StepMagnitudes,
+    layers: dict[str, Layer],
+    largest_weight: float,
+    rate: float,
+    updated: bool,
 ) -> tuple[str, str]:
     """Return where a step diverged and what to try.
 
@@ -192,12 +197,22 @@ def _explain(
         layers: the layers by path.
         largest_weight: the largest magnitude of a weight before the step.
         rate: the learning rate of the step.
+        updated: whether weights had been updated before it.
     """
+    order = list(magnitudes.outputs)
+    given = magnitudes.inputs[order[0]] if order else 0.0
     smaller_rate = (
         f"Numbers this large come from steps that are too large: try a learning rate below the "
         f"{rate:g} of this step, or clipnorm=1.0."
     )
-    order = list(magnitudes.outputs)
+    large = (
+        smaller_rate
+        if updated
+        else (
+            "No weight had been updated before, so the learning rate is not the cause: scale the "
+            f"inputs, up to {given:.3g}, and the targets, or use a smaller initializer."
+        )
+    )
     weight_words = f"the largest weight is {largest_weight:.3g}"
     for path in order:
         size = magnitudes.inputs[path]
@@ -211,7 +226,7 @@ def _explain(
                 "logarithm or root of a negative number, or a division by zero. If it is sound, "
                 "try a smaller learning rate or clipnorm=1.0."
             )
-            return cause, smaller_rate if max(size, largest_weight) > LARGE else remedy
+            return cause, large if max(size, largest_weight) > LARGE else remedy
     size = max(magnitudes.outputs.values(), default=0.0)
     if not np.isfinite(magnitudes.loss):
         cause = (
@@ -222,7 +237,7 @@ def _explain(
             "Check the loss and the targets: a logarithm of zero or a division by zero. If they "
             "are sound, try a smaller learning rate or clipnorm=1.0."
         )
-        return cause, smaller_rate if max(size, largest_weight) > LARGE else remedy
+        return cause, large if max(size, largest_weight) > LARGE else remedy
     gradient = max((v for v in magnitudes.gradients.values() if np.isfinite(v)), default=0.0)
     for path in reversed(order):
         if not np.isfinite(magnitudes.gradients[path]):
@@ -236,7 +251,7 @@ def _explain(
                 "rate or clipnorm=1.0."
             )
             too_large = max(size, largest_weight, gradient) > LARGE
-            return cause, smaller_rate if too_large else remedy
+            return cause, large if too_large else remedy
     path = max(order, key=lambda path: magnitudes.gradients[path], default="")
     cause = (
         f"in the update of the weights: loss and gradients are finite, the largest of them, "

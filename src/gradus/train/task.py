@@ -17,7 +17,7 @@ from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import added_losses, forward
 from gradus.nn.pytree import pytree
-from gradus.objectives.loss import FUSED_HEADS, Loss
+from gradus.objectives.loss import Loss, takes_logits
 from gradus.objectives.metric import Metric
 from gradus.train.batches import Batch
 
@@ -205,7 +205,7 @@ def per_sample_losses(loss: Loss, head: Head, y: Shaped[Any, "batch ..."]) -> Fl
 
     With a mask it is the mean over the sample's real steps.
     """
-    if takes_logits(loss, head.activation):
+    if takes_logits(loss.link, head.activation):
         return loss.per_sample_from_logits(y, head.logits, head.mask)
     return loss(y, predictions(loss, head), head.mask)
 
@@ -226,14 +226,10 @@ def _metric_rows(
 
 def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
     """Return what the network predicts under a loss: probabilities if it is about classes."""
-    if loss is not None and takes_logits(loss, head.activation):
+    if loss is not None and takes_logits(loss.link, head.activation):
         return _LINKS[loss.link](head.logits)
-    return _ENDS[head.activation](head.logits)
-
-
-def takes_logits(loss: Loss, activation: str) -> bool:
-    """Return whether the loss is computed from the logits of a head with this activation."""
-    return activation in FUSED_HEADS.get(loss.link, ())
+    end = _ENDS.get(head.activation)
+    return head.logits if end is None else end(head.logits)
 
 
 def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
@@ -302,5 +298,4 @@ _ENDS = {
     "softmax": softmax,
     "log_softmax": jax.nn.log_softmax,
     "sigmoid": sigmoid,
-    "linear": lambda logits: logits,
 }

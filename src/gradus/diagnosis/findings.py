@@ -1,0 +1,127 @@
+"""What a diagnosis says: findings, and all findings of one experiment."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["fault", "note"]
+Kind: TypeAlias = Literal["static", "dynamic", "proved"]
+SEVERITIES: tuple[Severity, ...] = ("fault", "note")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with an experiment, or may be.
+
+    Attributes:
+        message: what is wrong, and where, in one sentence.
+        why: why it matters, in two sentences.
+        remedy: what to write instead.
+        severity: "fault" for what is proved or sustained, "note" for anything less.
+        kind: "static" if settings and data show it before training, "dynamic" if training does,
+            "proved" if a training without it went better.
+        layer: the path of the layer, or None.
+        epoch: the epoch in which it began, counted from 1, or None.
+        evidence: by the name of a statistic its "value" and its "threshold".
+        cause: the code of the finding that it follows from, or None.
+        proof: what came out of the training without it, or None.
+        code: the stable name of what is wrong, such as "softmax-of-one".
+        category: the group of the code, such as "output-activation".
+    """
+
+    message: str
+    why: str
+    remedy: str
+    severity: Severity = "fault"
+    kind: Kind = "static"
+    layer: str | None = None
+    epoch: int | None = None
+    evidence: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    cause: str | None = None
+    proof: Mapping[str, Any] | None = None
+    code: str = ""
+    category: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.why} {self.remedy}"
+
+
+class Diagnosis:
+    """The findings of one experiment, causes before what follows from them.
+
+    Args:
+        findings: in any order; a finding whose cause is among them stands after it.
+
+    Examples:
+        >>> x, y = np.zeros((8, 2)), np.arange(8.0) % 2
+        >>> model = gr.Model(gr.Sequential([gr.Dense(1, "softmax")]), "mse")
+        >>> [finding.code for finding in model.check(x, y).faults]
+        ['softmax-of-one']
+    """
+
+    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+        found = list(findings)
+        codes = {finding.code for finding in found}
+        roots = [finding for finding in found if finding.cause not in codes]
+        roots.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+        ordered: list[Finding] = []
+        for root in roots:
+            ordered += [root, *(each for each in found if each.cause == root.code)]
+        rest = [finding for finding in found if finding not in ordered]
+        self.findings: tuple[Finding, ...] = (*ordered, *rest)
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """The findings that are faults."""
+        return tuple(finding for finding in self.findings if finding.severity == "fault")
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """The findings that are no more than notes."""
+        return tuple(finding for finding in self.findings if finding.severity == "note")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def frame(self) -> Any:
+        """Return a Polars data frame with a row for each finding."""
+        import polars
+
+        names = ("code", "category", "severity", "kind", "layer", "epoch", "cause", "message")
+        columns = {name: [getattr(each, name) for each in self.findings] for name in names}
+        types = {name: polars.Int64 if name == "epoch" else polars.String for name in names}
+        return polars.DataFrame(columns, schema=types)
+
+    def to_json(self) -> str:
+        """Return the findings as JSON: `{"healthy": …, "findings": [{"code": …, …}]}`."""
+        findings = [dataclasses.asdict(finding) for finding in self.findings]
+        return json.dumps({"healthy": self.healthy, "findings": findings})
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __repr__(self) -> str:
+        if not self.findings:
+            return "Diagnosis: nothing wrong was found."
+        lines = [f"{each.severity} {each.code}: {each}" for each in self.findings]
+        return "Diagnosis:\n" + "\n".join(f"- {line}" for line in lines)
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        if not self.findings:
+            return "<p>Nothing wrong was found.</p>"
+        rows = "".join(
+            f"<tr><td>{html.escape(each.severity)}</td><td><code>{html.escape(each.code)}</code>"
+            f"</td><td>{html.escape(str(each))}</td></tr>"
+            for each in self.findings
+        )
+        return f"<table><tr><th></th><th>code</th><th>finding</th></tr>{rows}</table>"

@@ -1,0 +1,211 @@
+"""Builds the record of an experiment from its network, task, optimizer, and data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradus.data.arrays import named_leaves
+from gradus.data.splits import class_labels
+from gradus.diagnosis.record import (
+    InputRecord,
+    LayerRecord,
+    OutputRecord,
+    Record,
+    SettingsRecord,
+    TargetRecord,
+)
+from gradus.nn import activations
+from gradus.nn.heads import Head
+from gradus.nn.layer import Layer, has_sublayers, named_layers_trained
+from gradus.nn.network import forward, fresh, recorded
+from gradus.optim.base import Optimizer
+from gradus.train.history import History
+from gradus.train.task import Supervised, Task, zip_outputs
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree, Shaped
+
+SAMPLES = 2_000  # at most so many rows, evenly spaced, are looked at
+VALUES = 500_000  # and so many numbers
+
+
+def make_record(
+    net: Layer,
+    task: Task,
+    optimizer: Optimizer,
+    x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    y: PyTree[Shaped[np.ndarray, "samples ..."]] | None,
+    validation: PyTree[Shaped[np.ndarray, "samples ..."]] | None = None,
+    history: History | None = None,
+) -> Record:
+    """Return the record of an experiment.
+
+    Args:
+        net: the built network.
+        task: what is learned.
+        optimizer: the optimizer.
+        x: all inputs.
+        y: all targets.
+        validation: the targets of validation.
+        history: how training went, if it did.
+    """
+    layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
+    return Record(
+        inputs=tuple(_input_record(name, leaf) for name, leaf in named_leaves(x, "x")),
+        outputs=_output_records(task, ends, y, validation),
+        layers=tuple(layers),
+        settings=SettingsRecord(
+            type(optimizer).__name__,
+            max(float(optimizer.rate(jnp.int32(step))) for step in (0, 1, 10, 100, 1000)),
+        ),
+        history=history,
+    )
+
+
+def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
+    """Return the layers in the order of their calls, and the ends of the outputs, by tracing."""
+    layers: list[LayerRecord] = []
+    ends: list[Any] = []
+    innermost = {
+        path: (layer, trained)
+        for path, layer, trained in named_layers_trained(net)
+        if not has_sublayers(layer)
+    }
+
+    def call(net: Layer, x: Any) -> None:
+        copy = fresh(net, recording=True)
+        heads = forward(copy, x)
+        inputs, outputs = recorded(copy)
+        made = {id(outputs[path]): path for path in outputs if path in innermost}
+        final = outputs[""]
+
+        def end(output: Any, head: Head) -> Head:
+            """Return the head with the shape and the layer of the output in place of arrays."""
+            shape, path = tuple(output.shape[1:]), made.get(id(output))
+            return head._replace(logits=cast("Any", shape), mask=cast("Any", path))
+
+        ends.append(jax.tree.map(end, final, heads))
+        of_outputs = {id(output) for output in jax.tree.leaves(final)}
+        for path in (path for path in outputs if path in innermost):
+            (layer, trained), output = innermost[path], outputs[path]
+            taken = inputs[path][0] if len(inputs[path]) == 1 else None
+            layers.append(
+                LayerRecord(
+                    path=path,
+                    kind=type(layer).__name__,
+                    activation=_activation_name(layer),
+                    units=_last_axis(output),
+                    inputs=_last_axis(taken),
+                    takes=made.get(id(taken)),
+                    is_output=id(output) in of_outputs,
+                    kernel=_kernel(layer) if trained else None,
+                )
+            )
+
+    jax.eval_shape(call, net, x)
+    # What was traced is known by shape only; the kernels are those of the network itself.
+    return [
+        dataclasses.replace(each, kernel=_kernel(innermost[each.path][0])) for each in layers
+    ], ends[0]
+
+
+def _activation_name(layer: Layer) -> str:
+    """Return the name of a layer's activation: "linear" for none, "" for what has no name."""
+    activation = layer.__dict__.get("activation")
+    if activation is None:
+        return "linear"
+    if isinstance(activation, str) or callable(activation):
+        return activations.REGISTRY.name_of(activations.get(activation)) or ""
+    return ""
+
+
+def _kernel(layer: Layer) -> Any:
+    kernel = layer.__dict__.get("kernel")
+    is_trained = layer.__dict__.get("_weights", {}).get("kernel") == "param"
+    return np.asarray(kernel) if is_trained and hasattr(kernel, "shape") else None
+
+
+def _last_axis(array: Any) -> int:
+    return int(array.shape[-1]) if getattr(array, "ndim", 0) > 1 else 0
+
+
+def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[OutputRecord, ...]:
+    """Return the outputs of a task with losses, and nothing of any other task."""
+    if not isinstance(task, Supervised):
+        return ()
+    records = []
+    validations = iter(zip_outputs(task.objectives, None, validation))
+    for name, objective, end, values in zip_outputs(task.objectives, ends, y):
+        validated = next(validations)[3] if validation is not None else None
+        loss = objective.loss
+        records.append(
+            OutputRecord(
+                name=name,
+                layer=end.mask,
+                activation=end.activation,
+                before=end.before,
+                shape=end.logits,
+                loss=loss.name,
+                link=loss.link,
+                kind=loss.kind,
+                metrics={metric.name: metric.judges for metric in objective.metrics},
+                targets=target_record(values, loss.kind),
+                validation=target_record(validated, loss.kind),
+            )
+        )
+    return tuple(records)
+
+
+def target_record(values: Any, kind: str) -> TargetRecord | None:
+    """Return the statistics of the targets of an output, or None where they are no array.
+
+    Args:
+        values: the targets.
+        kind: what the loss takes them for: "values", "classes", or "flags".
+    """
+    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "biuf":
+        return None
+    count, sample = len(values), _sampled(values)
+    numbers = sample.reshape(len(sample), -1).astype(np.float64)
+    is_flags = bool(np.isin(numbers, (0, 1)).all())
+    one_hot = is_flags and numbers.shape[1] > 1 and bool((numbers.sum(axis=1) == 1).all())
+    labels = class_labels(values) if kind != "values" or one_hot else None
+    counts = () if labels is None else tuple(np.bincount(labels).tolist())
+    return TargetRecord(
+        count=count,
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(numbers.mean()),
+        deviation=float(numbers.std(axis=0).max()),
+        counts=counts,
+        one_hot=one_hot,
+        several=is_flags and numbers.shape[1] > 1 and not one_hot,
+    )
+
+
+def _input_record(name: str, x: np.ndarray) -> InputRecord:
+    columns = _sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
+    columns = columns[:, : max(1, VALUES // len(columns))]
+    deviation = columns.std(axis=0)
+    varies = deviation[np.ptp(columns, axis=0) > 0]
+    return InputRecord(
+        name=name,
+        count=len(x),
+        is_codes=x.dtype.kind in "iu",
+        mean=float(np.abs(columns.mean(axis=0)).max()),
+        deviation=float(deviation.max()),
+        least_deviation=float(varies.min()) if len(varies) else 0.0,
+        constant=1 - len(varies) / len(deviation),
+    )
+
+
+def _sampled(array: np.ndarray) -> np.ndarray:
+    """Return at most `SAMPLES` rows, evenly spaced."""
+    if len(array) <= SAMPLES:
+        return array
+    return array[np.linspace(0, len(array) - 1, SAMPLES).astype(int)]

@@ -1,0 +1,1 @@
+"""Symptoms of inputs and targets."""

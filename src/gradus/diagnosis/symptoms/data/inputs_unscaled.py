@@ -1,0 +1,42 @@
+"""Inputs far from the range that initializers and learning rates are made for.
+
+The largest magnitude of a column's mean, or its largest standard deviation, above `LARGE`; said
+before training, and afterward only if nothing was learned. Sources: TheDeepChecker, UMLAUT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "unscaled-inputs"
+LARGE = 10.0
+# Layers that may stand between the inputs and the first weights and leave the scale as it is.
+PASSING = ("Flatten", "Reshape", "Dropout", "GaussianNoise", "Masking", "Permute", "ZeroPadding2D")
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a finding for each array of large inputs that goes straight into weights."""
+    first = next((layer for layer in record.layers if layer.kind not in PASSING), None)
+    if record.learned or first is None or first.kernel is None:
+        return
+    for given in record.inputs:
+        size = max(given.mean, given.deviation)
+        if given.is_codes or size <= LARGE:
+            continue
+        yield Finding(
+            message=(
+                f"The inputs {given.name} reach a mean of {given.mean:.3g} and a deviation of "
+                f"{given.deviation:.3g} in a column."
+            ),
+            why=(
+                "Large inputs make large gradients in the first layer, so no learning rate fits "
+                "all weights. Units saturate or die."
+            ),
+            remedy="Scale each column to mean 0 and deviation 1: gr.Normalization as first layer.",
+            severity=record.doubt,
+            layer=first.path,
+            evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
+        )

@@ -1,0 +1,39 @@
+"""Targets of a regression far from the range that a new network gives.
+
+A standard deviation or mean above `LARGE` into a linear output; said before training, and afterward
+only if nothing was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "unscaled-targets"
+LARGE = 10.0
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a finding for each output with large numbers as targets."""
+    for output in record.outputs:
+        targets = output.targets
+        if record.learned or targets is None or output.kind != "values":
+            continue
+        size = max(targets.deviation, abs(targets.mean))
+        if output.activation == "linear" and size > LARGE and output.loss != "poisson":
+            yield Finding(
+                message=(
+                    f"{output.where} has targets of mean {targets.mean:.4g} and deviation "
+                    f"{targets.deviation:.4g}."
+                ),
+                why=(
+                    "A new network gives numbers near 0, so its first errors and gradients are "
+                    "large. Steps are too long, or the mean takes most of the training."
+                ),
+                remedy="Subtract the mean and divide by the deviation: gr.data.Target does both.",
+                severity=record.doubt,
+                layer=output.layer,
+                evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
+            )

@@ -1,0 +1,1 @@
+"""Symptoms of the layers and their initial weights."""

@@ -1,0 +1,1 @@
+"""Symptoms of the network's end, its loss, its targets, and its metrics."""

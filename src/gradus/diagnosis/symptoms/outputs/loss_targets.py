@@ -1,0 +1,35 @@
+"""A loss of numbers on targets that are classes.
+
+Source: DeepDiagnosis; a note unless nothing is learned, as squared errors of a probability (the
+Brier score) do learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "loss-mismatch"
+SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a finding for each output with one-hot targets and a loss of numbers."""
+    for output in record.outputs:
+        targets = output.targets
+        if output.loss not in SQUARED or targets is None or not targets.one_hot:
+            continue
+        if output.activation == "softmax":
+            continue  # output-loss
+        yield Finding(
+            message=f"{output.where} has one-hot targets, with {output.loss}.",
+            why=(
+                "The loss takes each class for a number of its own. It punishes outputs that are "
+                "right and sure, and says little about the class."
+            ),
+            remedy='End with softmax and use "categorical_crossentropy".',
+            severity=record.doubt,
+            layer=output.layer,
+        )

@@ -1,0 +1,1 @@
+"""Symptoms of the optimizer and its settings."""

@@ -1,0 +1,209 @@
+"""Symptoms of layers, initial weights, inputs, targets, and settings; and what gathers them."""
+
+import json
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.diagnosis import symptoms
+from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.recording import make_record
+from gradus.errors import GradusError
+from gradus.models.supervised import make_supervised
+from gradus.train.history import History
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 6)).astype(np.float32)
+LABELS = np.arange(80) % 2
+VALUES = X[:, :1]
+LOSS = "sparse_categorical_crossentropy"
+
+
+def check(*layers, x=X, y=LABELS, loss=LOSS, optimizer="adam", **data):
+    return gr.Model(gr.Sequential(list(layers)), loss, optimizer).check(x, y, **data)
+
+
+def found(diagnosis):
+    return [(finding.severity, finding.code, finding.layer) for finding in diagnosis]
+
+
+def mlp(units=8, activation="relu", initializer="glorot_uniform", last="glorot_uniform"):
+    return (
+        gr.Dense(units, activation, kernel_initializer=initializer),
+        gr.Dense(2, "softmax", kernel_initializer=last),
+    )
+
+
+def test_a_sound_network_has_no_finding():
+    assert found(check(*mlp())) == []
+    conv = gr.Conv2D(4, 3, activation="relu"), gr.MaxPool2D(2), gr.Flatten(), gr.Dense(2, "softmax")
+    assert found(check(*conv, x=X[:, :1, None, None] * np.ones((80, 8, 8, 1), "f4"))) == []
+    lstm = gr.Embedding(9, 4), gr.LSTM(5), gr.Dense(2, "softmax")
+    assert found(check(*lstm, x=RNG.integers(0, 9, (80, 7)))) == []
+
+
+def test_hidden_softmax_and_hidden_linear_layers_are_noted():
+    assert found(check(*mlp(activation="softmax"))) == [("note", "hidden-softmax", "dense")]
+    assert found(check(*mlp(activation=None))) == [("note", "hidden-linear", "dense")]
+    # The code of an autoencoder is meant; a norm or an activation between is none of this.
+    code = gr.Dense(8, "relu"), gr.Dense(2), gr.Dense(8, "relu"), gr.Dense(6)
+    assert found(check(*code, y=X, loss="mse")) == []
+    apart = gr.Dense(8), gr.BatchNorm(), gr.Activation("relu"), gr.Dense(2, "softmax")
+    assert found(check(*apart)) == []
+
+
+@pytest.mark.parametrize(
+    ("activation", "initializer", "last", "faults"),
+    [
+        ("relu", "zeros", "glorot_uniform", 1),  # blocked: the derivative at zero is zero
+        ("tanh", "zeros", "glorot_uniform", 0),  # the outgoing weights break the symmetry
+        ("tanh", gr.initializers.Constant(0.3), gr.initializers.Constant(0.1), 1),
+        ("tanh", gr.initializers.Constant(0.3), "glorot_uniform", 0),
+        ("tanh", "glorot_uniform", "zeros", 0),
+    ],
+)
+def test_units_that_start_and_stay_alike_are_a_fault(activation, initializer, last, faults):
+    diagnosis = check(*mlp(8, activation, initializer, last))
+    expected = [("fault", "symmetric-weights", "dense")] * faults
+    assert found(diagnosis) == expected
+    model = gr.Model(gr.Sequential(list(mlp(8, activation, initializer, last))), LOSS, "sgd")
+    model.fit(X, LABELS, epochs=3, verbose=False)
+    kernel = model.weights["dense/kernel"]
+    alike = np.ptp(kernel, axis=1).max() < 1e-5
+    assert alike == bool(faults)
+
+
+def test_no_symmetry_is_claimed_of_one_unit_or_of_a_single_layer():
+    assert found(check(*mlp(1, "tanh", "ones", "ones"))) == []
+    assert found(check(gr.Dense(2, "softmax", kernel_initializer="zeros"))) == []
+
+
+def test_large_inputs_are_noted_unless_something_scales_them():
+    assert found(check(*mlp(), x=100 * X)) == [("note", "inputs-unscaled", "dense")]
+    assert found(check(*mlp(), x=X + 40)) == [("note", "inputs-unscaled", "dense")]
+    assert found(check(gr.BatchNorm(), *mlp(), x=100 * X)) == []
+    assert (
+        found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X * 0 + 400).astype(int))) == []
+    )
+
+
+def test_large_targets_are_noted_where_the_output_is_linear():
+    regression = gr.Dense(8, "relu"), gr.Dense(1)
+    diagnosis = check(*regression, y=1e6 * VALUES, loss="mse")
+    assert found(diagnosis) == [("note", "targets-unscaled", "dense_1")]
+    assert found(check(*regression, y=VALUES, loss="mse")) == []
+
+
+def test_a_constant_target_is_a_fault():
+    assert found(check(*mlp(), y=np.ones(80, int))) == [("fault", "labels-constant", "dense_1")]
+    network = gr.Dense(8, "relu"), gr.Dense(1)
+    assert found(check(*network, y=VALUES * 0 + 3, loss="mse")) == [
+        ("fault", "labels-constant", "dense_1")
+    ]
+
+
+def test_uneven_classes_are_noted():
+    y = (np.arange(80) >= 76).astype(int)  # 95% and 5%
+    diagnosis = check(*mlp(), y=y)
+    assert found(diagnosis) == [("note", "imbalance", None)]
+    shares = np.array([0.95, 0.05])
+    value = np.exp(-(shares * np.log(shares)).sum()) / 2
+    evidence = diagnosis.findings[0].evidence["perplexity over classes"]
+    assert evidence["value"] == pytest.approx(value)
+    assert "95%" in str(diagnosis.findings[0])
+
+
+def test_validation_that_says_little_is_noted():
+    few = check(*mlp(), validation_data=(X[:4], LABELS[:4]))
+    assert found(few) == [("note", "validation-too-small", None)]
+    one_class = check(*mlp(), validation_data=(X[::2], LABELS[::2]))
+    assert "no sample of class 1" in one_class.findings[0].message
+    assert found(check(*mlp(), validation_data=(X, LABELS))) == []
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (gr.SGD(0.0), [("fault", "rate-invalid", None)]),
+        (gr.Adam(10.0), [("note", "rate-invalid", None)]),
+        (gr.SGD(0.5), []),
+        ("adadelta", []),
+        (gr.SGD(gr.schedules.OneCycle(0.1, 50)), []),
+    ],
+)
+def test_rates_that_train_nothing(optimizer, expected):
+    assert found(check(*mlp(), optimizer=optimizer)) == expected
+
+
+def test_what_fit_finds_is_in_its_notes_once():
+    model = gr.Model(gr.Sequential(list(mlp())), LOSS, gr.Adam(10.0))
+    for _ in range(2):
+        model.fit(X, LABELS, epochs=1, verbose=False)
+    notes = [note for note in model.history.notes if "learning rate of 10" in note]
+    assert len(notes) == 1
+
+
+def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():
+    net = gr.init(gr.Sequential(list(mlp())), 0, X)
+    task = make_supervised(LOSS)
+    for loss, severity in ((0.2, "note"), (np.log(2), "fault")):
+        history = History()
+        history.extend({"loss": np.array([loss])}, 1)
+        record = make_record(net, task, gr.Adam(10.0), X, LABELS, None, history)
+        assert record.outputs[0].constant_loss == pytest.approx(np.log(2))
+        assert found(symptoms.examine(record)) == [(severity, "rate-invalid", None)]
+
+
+# --- what gathers them -------------------------------------------------------------------------
+
+
+def test_every_module_is_a_symptom_with_a_category_and_a_source():
+    codes = [symptom.code for symptom in symptoms.symptoms()]
+    modules = [m.name for m in pkgutil.walk_packages(symptoms.__path__) if not m.ispkg]
+    assert len(codes) == len(set(codes)) >= 14
+    assert len(modules) == 0  # all are in folders
+    for symptom in symptoms.symptoms():
+        assert symptom.find.__doc__, symptom.code
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", symptom.category), symptom.code
+
+
+def test_codes_can_be_ignored():
+    record_of = gr.Model(gr.Sequential(list(mlp(activation=None))), LOSS)
+    diagnosis = record_of.check(X, LABELS)
+    assert found(diagnosis) == [("note", "hidden-linear", "dense")]
+    assert found(record_of.check(X, LABELS, ignore=["hidden-linear"])) == []
+    with pytest.raises(GradusError, match="Did you mean 'hidden-linear'"):
+        record_of.check(X, LABELS, ignore=["hidden-linea"])
+
+
+def test_causes_stand_before_what_follows_from_them_and_faults_before_notes():
+    note = Finding("n", "", "", "note", code="b")
+    effect = Finding("e", "", "", cause="c", code="a")
+    cause = Finding("c", "", "", code="c")
+    stray = Finding("s", "", "", cause="z", code="y")
+    diagnosis = Diagnosis([note, effect, stray, cause])
+    assert [finding.code for finding in diagnosis] == ["y", "c", "a", "b"]
+    assert (len(diagnosis.faults), len(diagnosis.notes), diagnosis.healthy) == (3, 1, False)
+    assert Diagnosis([note]).healthy
+
+
+def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
+    diagnosis = check(*mlp(activation="softmax"), x=100 * X)
+    saved = json.loads(diagnosis.to_json())
+    assert saved["healthy"]
+    assert [finding["code"] for finding in saved["findings"]] == [f.code for f in diagnosis]
+    assert set(saved["findings"][0]) == {
+        "code", "category", "severity", "kind", "layer", "epoch", "message", "why", "remedy",
+        "evidence", "cause", "proof",
+    }  # fmt: skip
+    frame = diagnosis.frame()
+    assert frame["code"].to_list() == [finding.code for finding in diagnosis]
+    assert "hidden-softmax" in repr(diagnosis)
+    assert "<code>hidden-softmax</code>" in diagnosis._repr_html_()
+    empty = Diagnosis()
+    assert repr(empty) == "Diagnosis: nothing wrong was found."
+    assert empty.frame().height == 0
+    assert "Nothing wrong" in empty._repr_html_()
