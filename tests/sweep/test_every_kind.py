@@ -156,6 +156,7 @@ PARTS = {  # arguments of each schedule, by its canonical name
     "step": (gr.choice(0.1, 0.3), 2, gr.uniform(0.1, 0.9)),
     "piecewise": ((2, 4), (gr.choice(0.1, 0.3), 0.2, 0.1)),
     "exponential": (gr.choice(0.1, 0.3), 3, 0.5),
+    "inverse_time": (gr.choice(0.1, 0.3), 3, gr.uniform(0.1, 0.9)),
     "polynomial": (gr.choice(0.1, 0.3), gr.int_uniform(2, 6)),
     "cosine": (gr.choice(0.1, 0.3), 4),
     "warmup": (2, gr.choice(0.1, 0.3), schedules.CosineDecay(0.2, 4)),
