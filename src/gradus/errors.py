@@ -28,6 +28,18 @@ class UnknownCodeError(DataError):
     """A code for which an embedding has no vector; the message names it and its row."""
 
 
+class FaultError(GradusError):
+    """A fault of an experiment, found before its training, that `fit(…, strict=True)` refuses.
+
+    Attributes:
+        code: of the finding, such as "softmax-of-one".
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ShapeError(GradusError):
     """Two shapes do not match; the message names the layer and both shapes."""
 

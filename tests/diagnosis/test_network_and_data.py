@@ -11,7 +11,7 @@ import gradus as gr
 from gradus.diagnosis import symptoms
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.recording import make_record
-from gradus.errors import GradusError
+from gradus.errors import FaultError, GradusError
 from gradus.models.supervised import make_supervised
 from gradus.train.history import History
 
@@ -144,6 +144,24 @@ def test_what_fit_finds_is_in_its_notes_once():
         model.fit(X, LABELS, epochs=1, verbose=False)
     notes = [note for note in model.history.notes if "learning rate of 10" in note]
     assert len(notes) == 1
+
+
+def test_strict_refuses_a_fault_and_no_note():
+    faulty = gr.Model(gr.Sequential([gr.Dense(2, "tanh")]), LOSS)
+    with pytest.raises(FaultError, match=r"ends with tanh.*leave out strict=True") as refused:
+        faulty.fit(X, LABELS, epochs=1, verbose=False, strict=True)
+    assert refused.value.code == "output-loss"
+    assert faulty.history.epochs == 0
+    odd = gr.Model(gr.Sequential(list(mlp(activation=None))), LOSS)
+    history = odd.fit(X, LABELS, epochs=1, verbose=False, strict=True)
+    assert found(history.findings) == [("note", "hidden-linear", "dense")]
+
+
+def test_a_sweep_does_not_blame_the_rates_that_it_tries():
+    model = gr.Model(gr.Sequential(list(mlp())), LOSS, gr.SGD(gr.choice(0.0, 10.0, 0.1)))
+    sweep = gr.Sweep(model, search="grid").fit(X, LABELS, epochs=1, verbose=False)
+    assert len(sweep.trials) == 3
+    assert not any("learning rate" in note for note in sweep.best.history.notes)
 
 
 def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():

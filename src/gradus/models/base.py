@@ -17,7 +17,14 @@ from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
 from gradus.diagnosis.symptoms import examine
-from gradus.errors import DataError, GradusError, ShapeError, UnknownCodeError, unknown
+from gradus.errors import (
+    DataError,
+    FaultError,
+    GradusError,
+    ShapeError,
+    UnknownCodeError,
+    unknown,
+)
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
@@ -222,13 +229,27 @@ class BaseModel:
     # --- checks of the model and its data -------------------------------------------------------
 
     @with_standard_promotion
-    def prepare_task(self, data: TrainingData) -> Task:
+    def prepare_task(
+        self, data: TrainingData, strict: bool = False, ignore: Iterable[str] = ()
+    ) -> Task:
         """Build the network for the data, and return the task fitted to it, after all checks.
 
-        What may be wrong is added to the history's notes.
+        What else may be wrong is added to the history's notes.
+
+        Args:
+            data: the data.
+            strict: whether a fault that is found is an error.
+            ignore: codes of findings that are left out.
+
+        Raises:
+            FaultError: for the first fault, if `strict`.
         """
         task = self._checked_task(data)
-        for finding in examine(self._record(task, data)):
+        diagnosis = self.history.findings = examine(self._record(task, data), ignore)
+        if strict and diagnosis.faults:
+            fault = diagnosis.faults[0]
+            raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
+        for finding in diagnosis:
             self.history.add_note(str(finding))
         return task
 

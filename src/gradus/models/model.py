@@ -92,6 +92,7 @@ class Model(BaseModel):
         probes: bool = True,
         devices: Any = None,
         verbose: bool = True,
+        strict: bool = False,
     ) -> History:
         """Train for `epochs` more epochs; a second call continues where the first one ended.
 
@@ -126,19 +127,21 @@ class Model(BaseModel):
             devices: how many devices share each batch, or "all" of them; None for one. The result
                 is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
+            strict: whether a fault that `check` finds is an error, not a note.
 
         Returns:
             The record of all training so far.
 
         Raises:
             DataError: for data that cannot be trained on.
+            FaultError: for a fault, if `strict`.
             GradusError: for invalid settings.
         """
         self.require_values()
         arguments.refuse_spaces(locals())
         functions = arguments.callbacks(callbacks)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
-        verbose = flag("verbose", verbose)
+        verbose, strict = flag("verbose", verbose), flag("strict", strict)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
@@ -155,7 +158,7 @@ class Model(BaseModel):
             one_epoch_per_call=bool(functions),
             mesh=make_mesh(devices),
         )
-        task = self.prepare_task(data)
+        task = self.prepare_task(data, strict)
         early_stopping = arguments.early_stopping(
             task.metric_names(), data.validated, patience, monitor, mode, min_delta, target
         )

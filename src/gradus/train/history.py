@@ -31,6 +31,8 @@ class History(Mapping[str, np.ndarray]):
             "callback"; else "".
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
         notes: messages to the user, in sentences.
+        findings: what was found to be wrong before the last training, a
+            `gradus.diagnosis.findings.Diagnosis`; None for a history that was loaded.
     """
 
     def __init__(self, layers: list[str] | None = None, weights: list[str] | None = None) -> None:
@@ -42,6 +44,7 @@ class History(Mapping[str, np.ndarray]):
         self.stopped = ""
         self.best_epoch = 0
         self.notes: list[str] = []
+        self.findings: Any = None
         self._values: dict[str, np.ndarray] = {}
 
     def add_note(self, note: str) -> None:

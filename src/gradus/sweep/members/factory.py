@@ -29,6 +29,8 @@ from gradus.train.task import Supervised, Task
 from gradus.train.training_program import FitConfig
 
 # The arguments of `fit` that may be spaces and do not change the samples.
+# Findings that depend on numbers, in which trials of one structure differ on purpose.
+TRIED = ("rate-invalid", "symmetric-weights")
 SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
 
 
@@ -114,7 +116,7 @@ class MemberBuilder:
         """Return the model's task fitted to the targets; check each structure once."""
         key = jax.tree.structure((model.net, model.optimizer, model.task)), id(data.samples)
         if key not in self._notes or not isinstance(model.task, Supervised):
-            task = model.prepare_task(data)
+            task = model.prepare_task(data, ignore=TRIED)
             self._notes[key] = model.history.notes
             return task
         model.history.notes = list(self._notes[key])
