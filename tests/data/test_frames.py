@@ -71,3 +71,50 @@ def test_an_empty_table_and_arrays_are_refused_as_what_they_are():
         load(FRAME.iloc[:0], "name")
     with pytest.raises(DataError, match="ArrayPreprocessor"):
         load(np.zeros((4, 2)), 1)
+
+
+@pytest.mark.parametrize(
+    "names", [[" Private", " Gov"], ["yes", "n/a"], ["?", "a "], ["null", "b"]]
+)
+def test_declared_categories_are_spelled_as_declared(names):
+    codes = np.arange(40) % 2
+    column = pd.Categorical.from_codes(codes, names)
+    frame = pd.DataFrame({"a": np.arange(40.0) ** 2, "w": column})
+    for table in (frame, dict(frame), {"a": frame["a"], "w": column}):
+        fitted = TablePreprocessor.fit(table)
+        assert fitted.feature_names == ("a", *(f"w={name}" for name in names))
+        assert fitted.transform(table)[:, 1:].argmax(axis=1).tolist() == codes.tolist()
+        data = load(table, "w")
+        assert (data.class_names, data.y.tolist()) == (tuple(names), codes.tolist())
+
+
+def test_white_space_and_accents_match_where_no_category_is_spelled_so():
+    words = [" Private", "Caf\u00e9", "a", "a "]
+    fitted = TablePreprocessor.fit({"w": words * 10})
+    column = [fitted.feature_names.index(f"w={word}") for word in words]
+    for given, found in zip(["Private", "Cafe\u0301", "a", "a "], column, strict=True):
+        assert fitted.transform({"w": [given]}).argmax() == found
+
+
+def test_arrays_of_pandas_and_arrow_in_a_dict_mean_what_they_declare():
+    times = pd.date_range("2024-01-01", periods=4, tz="Asia/Tokyo")
+    table = {
+        "level": pd.Categorical([1, 2, 2, 1]),
+        "count": pd.array([1, None, 3, 4], dtype="Int64"),
+        "time": times,
+        "arrow": pl.Series(["x", "y", "x", None]).to_arrow(),
+        "list": [1, pd.NA, 3, 4],
+    }
+    data = load(table)
+    assert data.x["level"].to_list() == ["1", "2", "2", "1"]
+    assert data.x["count"].to_list() == data.x["list"].to_list() == [1, None, 3, 4]
+    assert data.x["time"].dt.hour().to_list() == [0] * 4
+    assert data.x["arrow"].to_list() == ["x", "y", "x", None]
+    same = pd.Categorical([1, "1", 2] * 10)
+    assert load({"level": same}).x["level"].to_list() == ["1", "1", "2"] * 10
+
+
+def test_booleans_are_the_numbers_0_and_1():
+    for names, given in (([0, 1], [True, False]), ([True, False], [1, 0])):
+        fitted = TablePreprocessor.fit({"a": AGES, "y": names * 10}, "y")
+        assert fitted.transform_target(given).tolist() == [1, 0]

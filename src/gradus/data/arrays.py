@@ -36,7 +36,7 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
         >>> gr.data.as_array([[1, 2], [3, 4]]).dtype, gr.data.as_array([0.5]).dtype
         (dtype('int32'), dtype('float32'))
     """
-    array = _as_numpy(values, name)
+    array = as_numpy(values, name)
     if array.ndim == 0:
         raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
     if wide and (array.dtype == np.float64 or _is_beyond_int32(array)):
@@ -70,7 +70,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, complex)
 
 
-def _as_numpy(values: Any, name: str) -> np.ndarray:
+def as_numpy(values: Any, name: str) -> np.ndarray:
+    """Return what NumPy makes of values, of whatever type.
+
+    Raises:
+        DataError: if they are a sparse matrix, are masked, or cannot be an array.
+    """
     if hasattr(values, "toarray"):
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
@@ -79,7 +84,7 @@ def _as_numpy(values: Any, name: str) -> np.ndarray:
         _refuse_items(part, name)
     try:
         return np.asarray(values)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an object of another library fails in its own way
         raise DataError(
             f"{name} cannot be converted to an array: {str(error).rstrip('.')}. Rows must have "
             "equal length (gradus.data.pad_sequences pads them); pass several inputs as a tuple or "

@@ -93,6 +93,13 @@ class ColumnFormat:
             if words is not None:
                 object.__setattr__(self, name, texts(name, words))
 
+    def missing_words(self, default: Sequence[str]) -> tuple[str, ...]:
+        """Return the words that mean a missing value: those given, else default ones but levels."""
+        if self.missing is not None:
+            return self.missing
+        levels = {level.strip().lower() for level in self.levels or ()}
+        return tuple(word for word in default if word not in levels)
+
     @property
     def style(self) -> NumberStyle:
         """How numbers are written."""
@@ -148,7 +155,7 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
 def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
     """Return the typed values of a column of text."""
     if format.kind not in PLURALS:
-        return without_missing(column, MISSING if format.missing is None else format.missing)
+        return without_missing(column, format.missing_words(MISSING))
     text, values = typed_values(column, format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any():
@@ -168,8 +175,8 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
 
 def typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, pl.Series]:  # noqa: A002
     """Return text, null where missing, and its values, null for a cell that does not fit too."""
-    words = MISSING_IN_TYPED if format.missing is None else format.missing
-    text = without_missing(column, words)
+    words = format.missing_words(MISSING_IN_TYPED)
+    text = without_missing(column, words).str.strip_chars()
     if format.kind == "date":
         return text, dates.parse_dates(text, str(format.date))
     if format.kind == "boolean":
@@ -198,10 +205,7 @@ def _without_numbers(values: pl.Series, words: Sequence[str] | None) -> pl.Serie
 
 
 def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    """Return text stripped of white space; null where it is empty or one of the words."""
-    import polars as pl
-
-    text = pl.col(column.name).str.strip_chars()
+    """Return text as it is spelled; null where it is blank or one of the words."""
     known = ["", *(word.strip().lower() for word in words)]
-    is_missing = text.str.to_lowercase().is_in(known)
-    return column.to_frame().select(pl.when(~is_missing).then(text).alias(column.name)).to_series()
+    is_missing = column.str.strip_chars().str.to_lowercase().is_in(known).fill_null(True)
+    return column.zip_with(~is_missing, column.clear(len(column)))

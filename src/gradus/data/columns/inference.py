@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,8 +80,9 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
         column = digits_of(column)
     if column.dtype != pl.String:
         return Inferred(_declared(column, given))
-    cells = _present(column, given.missing or MISSING)
-    typed = _present(column, given.missing or MISSING_IN_TYPED)
+    cells = without_missing(column, given.missing_words(MISSING)).drop_nulls()
+    typed = without_missing(column, given.missing_words(MISSING_IN_TYPED)).drop_nulls()
+    typed = typed.str.strip_chars()
     if given.kind in ("category", "text", "identifier") or given.levels or not len(cells):
         return Inferred(replace(given, kind=given.kind or "category"))
     for kind, infer in _TYPED.items():
@@ -109,13 +109,13 @@ def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
     """Return the format of a column whose type says what it is."""
     import polars as pl
 
-    if given.kind is not None:
-        return given
-    if column.dtype in (pl.Categorical, pl.Enum):
+    if column.dtype in (pl.Categorical, pl.Enum) and given.kind in (None, "category"):
         levels = given.levels
         if isinstance(column.dtype, pl.Enum) and levels is None:
             levels = tuple(column.dtype.categories.to_list())
         return replace(given, kind="category", levels=levels)
+    if given.kind is not None:
+        return given
     if isinstance(column.dtype, pl.Datetime):
         zone = given.zone or column.dtype.time_zone
         return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
@@ -237,7 +237,7 @@ def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
 
 def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
-    words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
+    words = found.format.missing_words(MISSING_IN_TYPED)
     text, values = typed_values(column, found.format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any() and values.null_count() == len(values):
@@ -261,7 +261,3 @@ def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     unreadable = text.filter(misfits).str.to_lowercase().unique(maintain_order=True).to_list()
     missing = (*words, *unreadable)
     return replace(found, format=replace(found.format, missing=missing), notes=(*notes, note))
-
-
-def _present(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    return without_missing(column, words).drop_nulls()
