@@ -119,6 +119,8 @@ class TablePreprocessor:
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
+                unseen = _unseen(encoder, series, "level") if table.formats[name].levels else None
+                notes += [] if unseen is None else [unseen]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
@@ -141,20 +143,9 @@ class TablePreprocessor:
     def unseen_levels(self, frame: Any) -> list[str]:
         """Return a note on each column with categories that the training data lacked."""
         table = self._read(frame, (column.name for column in self.columns)).frame
-        notes = []
-        for column in self.columns:
-            if isinstance(column, CategoryEncoder):
-                values = table[column.name]
-                unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
-                if count := int(unseen.sum()):
-                    row = int(unseen.argmax())
-                    notes.append(
-                        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted "
-                        "from 0) is no category of the training data and counts as unknown"
-                        + f"; {count - 1} more cells are none"
-                        * (count > 1)
-                    )
-        return notes
+        what = "category of the training data"
+        notes = (_unseen(column, table[column.name], what) for column in self.columns)
+        return [note for note in notes if note is not None]
 
     def _read(self, frame: Any, names: Iterable[str]) -> Table:
         """Return a table with the columns of these names, read as in training."""
@@ -246,6 +237,20 @@ class TablePreprocessor:
 
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
+
+
+def _unseen(column: ColumnEncoder, values: pl.Series, what: str) -> str | None:
+    """Return a note on the cells of a column of categories that are none of them."""
+    if not isinstance(column, CategoryEncoder):
+        return None
+    unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
+    count, row = int(unseen.sum()), int(unseen.argmax()) if len(unseen) else 0
+    if not count:
+        return None
+    return (
+        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted from 0) is no "
+        f"{what} and counts as unknown" + f"; {count - 1} more cells are none" * (count > 1)
+    )
 
 
 def _leak(series: pl.Series, table: Table, target: Target) -> str | None:

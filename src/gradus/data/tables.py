@@ -218,7 +218,8 @@ def _hints(hints: list[Hints], separator: str) -> Hints:
     """
     marks = {hint.decimal for hint in hints if hint.decimal is not None}
     orders = {hint.day_first for hint in hints if hint.day_first is not None}
-    if not marks and separator == ";":
+    is_guess = not marks and separator == ";"
+    if is_guess:
         marks = {","}
     decimal = marks.pop() if len(marks) == 1 else None
-    return Hints(decimal, day_first=orders.pop() if len(orders) == 1 else None)
+    return Hints(decimal, orders.pop() if len(orders) == 1 else None, is_guess)

@@ -79,3 +79,49 @@ def test_numbers_are_dates_where_they_can_be_nothing_else_or_the_user_says_so(ce
 def test_a_kind_that_no_cell_is_of_is_an_error(kind):
     with pytest.raises(DataError, match=r"'a' is not of the kind '(number|date|boolean)'.*'x'"):
         read(["x", "y"] * 20, kind)
+
+
+@pytest.mark.parametrize("cells", [["yes", "no"], ["1", "0"], ["T", "f"], [1, 0], ["True", "0"]])
+def test_a_column_said_to_be_boolean(cells):
+    assert read(cells * 20, "boolean")[1].cast(bool).to_list() == [True, False] * 20
+    fitted = TablePreprocessor.fit({"a": [True, False] * 20})
+    assert fitted.transform({"a": cells}).tolist() == [[1], [-1]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"unit": "lb"},
+        {"unit": 3},
+        {"date": "%d.%m.%Y"},
+        "boolean",
+        {"levels": ["a", "b", "a"]},
+    ],
+)
+def test_settings_that_do_not_fit_the_cells_are_refused(given):
+    with pytest.raises(DataError):
+        read(["5 kg", "7 kg"] * 20, given)
+
+
+def test_cells_beyond_the_levels_are_told():
+    options = TableOptions(columns={"a": ["S", "M"]})
+    fitted = TablePreprocessor.fit({"a": ["S", "M", "L", "L"] * 10}, options=options)
+    assert fitted.notes[0].startswith("column 'a': 'L' in row 2 (counted from 0) is no level")
+
+
+def test_numbers_other_than_0_and_1_stay_numbers():
+    fitted = TablePreprocessor.fit({"a": [0, 1] * 20})
+    given = [0, 0.5, 1, 2, 9, None]
+    assert fitted.transform({"a": given})[:, 0].tolist() == [-1, 0, 1, 3, 5, 0]
+
+
+def test_a_point_that_may_divide_thousands_is_told(tmp_path):
+    rows = "".join(f"{index}.5{index:02};{index % 3}\n" for index in range(10, 40))
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + rows)
+    assert load(path).notes == (
+        "column 'a': '10.510' is read as 10510; if its point is decimal, say so: decimal='.'",
+    )
+    path.write_text("a;b;c\n" + rows.replace("\n", ";0,5\n"))
+    assert load(path).notes == ()
+    assert load(path, options=TableOptions(columns={"a": {"decimal": "."}})).x["a"][0] == 10.51

@@ -11,6 +11,7 @@ from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
 from gradus.data.columns.formats import (
     BOOLEANS,
     PLURALS,
+    YES_OR_NO,
     ColumnFormat,
     digits_of,
     typed_values,
@@ -33,10 +34,12 @@ class Hints:
     Attributes:
         decimal: their decimal mark, or None.
         day_first: whether their dates have the day before the month, or None.
+        guessed: whether no column says what the decimal mark is.
     """
 
     decimal: str | None = None
     day_first: bool | None = None
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,13 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     """
     import polars as pl
 
+    given = replace(given, kind=given.kind or _implied_kind(given))
     if column.dtype.is_numeric() and given.kind == "date":
         column = digits_of(column)
+    if column.dtype.is_numeric() and given.kind == "boolean":
+        other = column.filter(~column.is_in([0, 1]))
+        if len(other):
+            raise DataError(f"Column {column.name!r} is not of the kind 'boolean': {other[0]!r}.")
     if column.dtype != pl.String:
         return Inferred(_declared(column, given))
     cells = without_missing(column, given.missing_words(MISSING)).drop_nulls()
@@ -98,6 +106,13 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     return Inferred(replace(given, kind="category"))
 
 
+def _implied_kind(given: ColumnFormat) -> str | None:
+    """Return the kind of the columns that some of the settings are for."""
+    if given.unit or given.percent or given.thousands is not None:
+        return "number"
+    return "date" if given.date is not None else None
+
+
 def plain_format(numbers: pl.Series) -> Inferred:
     """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
     style = NumberStyle()
@@ -114,20 +129,19 @@ def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
         if isinstance(column.dtype, pl.Enum) and levels is None:
             levels = tuple(column.dtype.categories.to_list())
         return replace(given, kind="category", levels=levels)
+    if isinstance(column.dtype, pl.Datetime | pl.Date) and given.kind in (None, "date"):
+        zone = given.zone or getattr(column.dtype, "time_zone", None)
+        return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
     if given.kind is not None:
         return given
-    if isinstance(column.dtype, pl.Datetime):
-        zone = given.zone or column.dtype.time_zone
-        return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
-    if column.dtype == pl.Date:
-        return replace(given, kind="date", date=given.date or dates.ISO[0])
     if column.dtype == pl.Boolean:
         return replace(given, kind="boolean")
     return replace(given, kind="number" if column.dtype.is_numeric() else "category")
 
 
 def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred | None:
-    fits = int(cells.str.to_lowercase().is_in(list(BOOLEANS)).sum())
+    known = YES_OR_NO if given.kind == "boolean" else BOOLEANS
+    fits = int(cells.str.to_lowercase().is_in(list(known)).sum())
     return Inferred(replace(given, kind="boolean")) if _enough(fits, len(cells)) else None
 
 
@@ -160,13 +174,18 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
         unit=style.unit or None,
     )
     notes = _notes_on_signs(cells, style)
-    with_commas = cells.filter(cells.str.contains(",", literal=True))
-    if ambiguous and known is None and len(with_commas):
-        cell = with_commas[0]
-        value = numbers.parse_numbers(with_commas.head(1), style)[0]
-        notes += (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
+    if ambiguous and given.decimal is None and (known is None or hints.guessed):
+        mark = style.thousands
+        groups = cells.filter(cells.str.contains(mark or "no mark", literal=True)).head(1)
+        if len(groups):
+            value, name = numbers.parse_numbers(groups, style)[0], _MARKS.get(mark, mark)
+            remedy = f"if its {name} is decimal, say so: decimal={mark!r}"
+            notes += (f"{groups[0]!r} is read as {value}; {remedy}",)
     decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
     return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
+
+
+_MARKS = {",": "comma", ".": "point"}
 
 
 def _is_measured(values: pl.Series) -> bool:
@@ -202,6 +221,8 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     pattern = given.date or (style.pattern if style is not None else None)
     if pattern is None:
         return None
+    if pattern == dates.UNIX:
+        pattern += str(dates.unix_exponent(cells))  # a row alone may be of another size
     values = dates.parse_dates(cells, pattern)
     if given.kind is None and not _enough(len(cells) - values.null_count(), len(cells)):
         return None
