@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from gradus.data import as_array, as_tree, check_finite, check_same_length
+from gradus.data import ArrayPreprocessor, as_array, as_tree, check_finite, check_same_length
 from gradus.data.arrays import aligned
 from gradus.errors import DataError
 
@@ -183,3 +183,10 @@ def test_numbers_in_an_array_of_objects_are_numbers():
     assert as_array(np.array([[1, 2.5], [True, 3]], dtype=object)).tolist() == [[1, 2.5], [1, 3]]
     with pytest.raises(DataError, match="Python objects"):
         as_array(np.array([[1, None]], dtype=object))
+
+
+@pytest.mark.parametrize("dtype", [">f8", "<f8", "longdouble"])
+def test_floats_of_every_byte_order_keep_their_digits_until_they_are_scaled(dtype):
+    x = np.array([[1.7e9], [1.7e9 + 1], [1.7e9 + 2]]).astype(dtype)
+    scaled = ArrayPreprocessor.fit(x).transform(x)[:, 0]
+    np.testing.assert_allclose(scaled, np.array([-1, 0, 1]) * 1.5**0.5, rtol=1e-6)

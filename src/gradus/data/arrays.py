@@ -39,7 +39,8 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     array = as_numpy(values, name)
     if array.ndim == 0:
         raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
-    if wide and (array.dtype == np.float64 or _is_beyond_int32(array)):
+    is_long = array.dtype.kind == "f" and array.dtype.itemsize > 4  # of either byte order
+    if wide and (is_long or _is_beyond_int32(array)):
         return np.ascontiguousarray(array, np.float64)
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         return np.ascontiguousarray(_as_float32(array, name))
