@@ -139,7 +139,7 @@ def as_table(
     free = [name for name in source.columns if options.format_of(name) == ColumnFormat()]
     plain = plain_numbers(source.select(free))
     inferred = {
-        c.name: plain_format(plain[c.name])
+        c.name: plain_format(plain[c.name], c)
         if c.name in plain
         else infer_format(c, options.format_of(c.name))
         for c in source.get_columns()

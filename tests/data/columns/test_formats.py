@@ -125,3 +125,30 @@ def test_a_point_that_may_divide_thousands_is_told(tmp_path):
     path.write_text("a;b;c\n" + rows.replace("\n", ";0,5\n"))
     assert load(path).notes == ()
     assert load(path, options=TableOptions(columns={"a": {"decimal": "."}})).x["a"][0] == 10.51
+
+
+@pytest.mark.parametrize("digits", [10, 13, 16, 19])
+def test_time_stamps_are_numbers_and_long_codes_are_not(digits):
+    unit = 10 ** (digits - 10)
+    stamps = [(1_700_000_000 + 977 * index) * unit + index for index in range(40)]
+    kind, values, _ = read([str(stamp) for stamp in stamps])
+    assert (kind, values.to_list()) == ("number", stamps)
+    fitted = TablePreprocessor.fit({"a": [str(stamp) for stamp in stamps]})
+    assert [column.kind for column in fitted.columns] == ["number"]
+    if digits > 13:
+        assert read([str(stamp) for stamp in stamps[:4] * 10])[0] == "category"
+
+
+def test_versions_that_become_one_number_are_told():
+    told = "column 'a': '1.1' and '1.10' are one number; if names, say so: kind='category'"
+    versions = [f"1.{index}" for index in range(1, 12)] * 4
+    assert read(versions)[2] == (told,)
+    assert read(versions, "category")[2] == ()
+    assert read([f"{index}.50" for index in range(40)])[2] == ()
+
+
+@pytest.mark.parametrize("write", ["US$ {}", "R${}", "{} kr", "{} Stück", "{}歳", "kr {}"])
+def test_units_of_any_language(write):
+    kind, values, notes = read([write.format(cell) for cell in MEASURED])
+    assert (kind, values.to_list()) == ("number", list(map(float, MEASURED)))
+    assert "the unit" in notes[0]

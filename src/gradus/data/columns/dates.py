@@ -15,7 +15,7 @@ DAY_FIRST = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%d-%m-
 MONTH_FIRST = ("%m.%d.%Y", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%y", "%m/%d/%y", "%m-%d-%y")
 NAMED = (
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%d. %B %Y", "%d. %b %Y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d %b %y"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d %b %y", "%Y年%m月%d日"),
 )
 COMPACT = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S", 15: "%Y%m%dT%H%M%S"}
 PERIODS = {
@@ -50,7 +50,17 @@ _ZONES = {
     "PDT": -7,
     "PST": -8,
 }
+_MONTHS = (  # how they begin in the languages of Western Europe
+    *(("Jan", "jan|jän|ene|gen"), ("Feb", "feb|fév|fev"), ("Mar", "mar|mär|maa")),
+    *(("Apr", "apr|avr|abr"), ("May", "ma[iyg]|mei"), ("Jun", "jui?n|giu"), ("Jul", "jui?l|lug")),
+    *(("Aug", "aug|aoû|aou|ago"), ("Sep", "sep|set"), ("Oct", "oct|okt|ott|out")),
+    *(("Nov", "nov"), ("Dec", "dec|déc|dez|dic")),
+)
 _REWRITTEN = (
+    *((rf"(?i)\b({begin})\pL*", month) for month, begin in _MONTHS),
+    *[(r"(?i)\bde\b ?", "")] * 2,  # 3 de enero de 2020
+    *((rf"(?i)^(\d{{4}})[- ]?Q{q}$", f"$1-{3 * q - 2:02}") for q in (1, 2, 3, 4)),
+    *((rf"(?i)^Q{q}[-/ ]?(\d{{4}})$", f"$1-{3 * q - 2:02}") for q in (1, 2, 3, 4)),
     (r"(?i)^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", ""),  # the day of the week
     (r"^([A-Za-z]{3,9})\s+(\d{1,2}) ([\d:]{4,8}(?: [A-Z]{3,4})?) (\d{4})$", "$1 $2 $4 $3"),
     (r"^(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d:)", "$1 $2 $3 $4"),  # of a web server's log
@@ -63,6 +73,7 @@ _TIME = (
     + "|".join(sorted(_ZONES, key=len, reverse=True))
     + r"|[+-]\d{2}:?(?:\d{2})?)?)"
 )
+_DAYS = r"^(-?\d+) days?,? \+?"  # before the hours of a time span
 _CELL = rf"^(?P<date>.*?)(?:[T ,]\s*{_TIME})?$"
 
 
@@ -111,8 +122,10 @@ def parse_dates(text: pl.Series, pattern: str, zone: str | None = None) -> pl.Se
         return _unix_times(text, int(pattern[len(UNIX) :] or unix_exponent(text)))
     text = _rewritten(text)
     only_time = pattern == TIME_ONLY
+    days = pl.repeat(0, len(text), eager=True)
     if only_time:
-        text = ("1970-01-01 " + text).alias(text.name)
+        days = text.str.extract(_DAYS).cast(pl.Int64, strict=False).fill_null(0)
+        text = ("1970-01-01 " + text.str.replace(_DAYS, "")).alias(text.name)
         pattern = ISO[0]
     elif "%H" in pattern or "%I" in pattern:
         try:
@@ -129,7 +142,9 @@ def parse_dates(text: pl.Series, pattern: str, zone: str | None = None) -> pl.Se
     midnight = pl.Series((half == "a") & (hour == 12)).fill_null(False)
     hour = hour + 12 * afternoon.cast(pl.Int64) - 12 * midnight.cast(pl.Int64)
     second = fields["second"].str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
-    minutes = hour * 60 + fields["minute"].cast(pl.Int64) - _offset_minutes(fields["zone"])
+    minutes = (
+        days * 1440 + hour * 60 + fields["minute"].cast(pl.Int64) - _offset_minutes(fields["zone"])
+    )
     minute = fields["minute"].cast(pl.Int64)
     valid = (((hour < 24) | only_time) & (minute < 60) & (second < 61)).fill_null(True)
     microseconds = (minutes * 60_000_000 + (second * 1e6).round().cast(pl.Int64)).fill_null(0)
@@ -153,12 +168,12 @@ def infer_date_style(text: pl.Series, day_first: bool | None = None) -> DateStyl
     sample = text.head(1000)
     if are_compact(text, few=1):
         return DateStyle(COMPACT[len(text[0])])
-    date_like = sample.str.contains(r"\d[-/. ]|[-/. ,]\d|:\d\d|\d[Wh]\d")
+    date_like = sample.str.contains(r"\d[-/. ]|[-/. ,]\d|:\d\d|\d[WhQ]\d|\d年")
     if not date_like.mean() > 0.5:  # type: ignore[operator]
         return None
     text = _rewritten(text)
     sample = text.head(1000)
-    if sample.str.contains(f"^{_TIME}$").mean() > 0.9:  # type: ignore[operator]
+    if sample.str.replace(_DAYS, "").str.contains(f"^{_TIME}$").mean() > 0.9:  # type: ignore[operator]
         return DateStyle(TIME_ONLY)
     fields = text.str.extract_groups(_CELL).struct.unnest()
     counts: dict[str, int] = {}
@@ -199,7 +214,7 @@ def are_unix_times(text: pl.Series) -> bool:
 
 def _rewritten(text: pl.Series) -> pl.Series:
     """Return dates in words without the day of the week, the year before the time."""
-    if text.str.contains("[A-Za-z]").any():
+    if text.str.contains(r"\pL").any():
         for pattern, replacement in _REWRITTEN:
             text = text.str.replace(pattern, replacement)
     return text

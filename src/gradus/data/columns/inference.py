@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gradus.data.columns import dates, numbers
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MISFITS = 0.05  # the largest share of cells that do not fit the kind of the others
+NEARLY_ALL = 0.9  # of the cells of a column
 FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
 
 
@@ -113,11 +115,20 @@ def _implied_kind(given: ColumnFormat) -> str | None:
     return "date" if given.date is not None else None
 
 
-def plain_format(numbers: pl.Series) -> Inferred:
-    """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
+def plain_format(numbers: pl.Series, cells: pl.Series | None = None) -> Inferred:
+    """Return the format of text that is nothing but plain numbers (`plain_numbers`).
+
+    Args:
+        numbers: what the text means.
+        cells: the text, for notes on it.
+    """
     style = NumberStyle()
     found = ColumnFormat("number", style.decimal, style.thousands, style.percent)
-    return Inferred(found, hints=Hints(decimal=None if numbers.dtype.is_integer() else "."))
+    if numbers.dtype.is_integer():
+        return Inferred(found)
+    told = () if cells is None else _notes_on_names(cells.head(1000))
+    notes = tuple(f"column {numbers.name!r}: {note}" for note in told)
+    return Inferred(found, notes, Hints(decimal="."))
 
 
 def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
@@ -146,7 +157,8 @@ def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred 
 
 
 def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
-    if given.kind is None and (numbers.are_codes(cells) or dates.are_compact(cells)):
+    is_code = numbers.are_codes(cells) and not _are_time_stamps(cells)
+    if given.kind is None and (is_code or dates.are_compact(cells)):
         return None
     if given.kind is None and not cells.str.contains(r"\d").any():
         return None
@@ -173,7 +185,7 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
         percent=style.percent if given.percent is None else given.percent,
         unit=style.unit or None,
     )
-    notes = _notes_on_signs(cells, style)
+    notes = (*_notes_on_signs(cells, style), *_notes_on_names(cells))
     if ambiguous and given.decimal is None and (known is None or hints.guessed):
         mark = style.thousands
         groups = cells.filter(cells.str.contains(mark or "no mark", literal=True)).head(1)
@@ -183,6 +195,21 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
             notes += (f"{groups[0]!r} is read as {value}; {remedy}",)
     decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
     return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
+
+
+def _are_time_stamps(cells: pl.Series) -> bool:
+    """Return whether long digits that hardly ever repeat may be Unix times in fine units."""
+    return dates.are_unix_times(cells) and cells.n_unique() > NEARLY_ALL * len(cells)
+
+
+def _notes_on_names(cells: pl.Series) -> tuple[str, ...]:
+    """Return a note if versions such as "1.10" and "1.1" become one number."""
+    longer = cells.filter(cells.str.contains(r"[.,]\d*[1-9]0+$"))
+    for name in longer.unique(maintain_order=True).head(FEW_CODES).to_list():
+        if (cells == name.rstrip("0")).any():
+            same = name.rstrip("0")
+            return (f"{same!r} and {name!r} are one number; if names, say so: kind='category'",)
+    return ()
 
 
 _MARKS = {",": "comma", ".": "point"}
@@ -226,11 +253,11 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     values = dates.parse_dates(cells, pattern)
     if given.kind is None and not _enough(len(cells) - values.null_count(), len(cells)):
         return None
-    notes: tuple[str, ...] = ()
+    notes = _notes_on_century(cells, values, pattern)
     if style is not None and style.ambiguous and given.date is None:
         meaning = f"{values.drop_nulls()[0]:%d %B %Y}"
         remedy = f"give its pattern: date={style.other!r}" if style.other else "say kind='category'"
-        notes = (f"{cells[0]!r} is read as {meaning}; if not, {remedy}",)
+        notes += (f"{cells[0]!r} is read as {meaning}; if not, {remedy}",)
     decided = style is not None and not style.ambiguous
     order = {
         **dict.fromkeys(dates.DAY_FIRST, True),
@@ -238,6 +265,20 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     }
     day_first = order.get(pattern) if decided else None
     return Inferred(replace(given, kind="date", date=pattern), notes, Hints(day_first=day_first))
+
+
+def _notes_on_century(cells: pl.Series, values: pl.Series, pattern: str) -> tuple[str, ...]:
+    """Return a note if years of two digits lie in the future."""
+    if "%y" not in pattern:
+        return ()
+    later = (values.dt.year() > datetime.now(UTC).year).fill_null(False)
+    if not later.any():
+        return ()
+    row = int(later.arg_true()[0])
+    return (
+        f"{cells[row]!r} is read as a day of {values[row].year}; if it is of the last century, "
+        "write years of four digits",
+    )
 
 
 _TYPED = {"boolean": _infer_boolean, "number": _infer_number, "date": _infer_date}

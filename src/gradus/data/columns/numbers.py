@@ -137,8 +137,8 @@ def plain_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 
 def common_unit(text: pl.Series) -> str:
     """Return the letters that stand before, or behind, all numbers but exceptions; or ""."""
-    behind = r"^[^A-Za-zµ°]*\d\s?([A-Za-zµ°][A-Za-z0-9µ°²³/·^]*)$"
-    before = rf"^({'|'.join(CURRENCY_CODES)})\s?[+-]?\d"
+    behind = r"^[^\p{L}°]*\d\s?([\p{L}°][\p{L}0-9°²³/·^]*)$"
+    before = rf"^({'|'.join(map(re.escape, CURRENCY_CODES))})\s?[+-]?\d"
     for pattern in (behind, before):
         units = text.str.extract(pattern).value_counts(name="count").drop_nulls()
         most = units.filter(units["count"] >= (1 - SOME) * len(text))
@@ -172,7 +172,10 @@ def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
     import polars as pl
 
     decimal, thousands = re.escape(style.decimal), re.escape(style.thousands)
-    digits = rf"\d+|[1-9]\d{{0,2}}({thousands}\d{{3}})+" if thousands else r"\d+"
+    digits = r"\d+"
+    if thousands:  # by three, or by two before the last three, as in India
+        digits += rf"|[1-9]\d{{0,2}}({thousands}\d{{3}})+"
+        digits += rf"|[1-9]\d?({thousands}\d{{2}})+{thousands}\d{{3}}"
     cell = (
         pl.col(text.name)
         .str.replace_all(f"[{SPACES}]", " ")
