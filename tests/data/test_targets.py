@@ -122,3 +122,27 @@ def test_outputs_of_two_classes_and_of_numbers_are_checked():
 def test_targets_that_are_no_numbers_are_refused(values):
     with pytest.raises(DataError):
         Target.fit(values)
+
+
+@pytest.mark.parametrize("cell", ["12.5", "$1,200.50", "2.5 kg"])
+def test_one_row_is_evaluated_as_it_is_among_others(tmp_path, cell):
+    cells = [cell.replace("2", str(index)) for index in range(1, 10)] * 4
+    text = [f'{x};"{y}"\n' for x, y in zip(NORMAL, cells, strict=False)]
+    paths = tmp_path / "all.csv", tmp_path / "one.csv"
+    paths[0].write_text("x;y\n" + "".join(text))
+    paths[1].write_text("x;y\n" + text[3])
+    data = load(paths[0], "y", task="regression")
+    fitted = data.preprocessor()
+    one = load(paths[1], "y", task="regression", options=fitted.options, formats=fitted.formats)
+    assert one.xy(fitted)[1].tolist() == data.xy(fitted)[1][3:4].tolist()
+    np.savez(tmp_path / "same.npz", x=NORMAL[:4, None], y=[2.0] * 4)
+    same = load(tmp_path / "same.npz", task="regression")
+    assert same.y.tolist() == [2.0] * 4
+    with pytest.raises(DataError, match="always 2"):
+        same.preprocessor()
+
+
+def test_what_was_told_of_a_column_as_numbers_is_not_said_of_its_classes():
+    frame = {"a": NORMAL, "y": ["1.1", "1.10", "1.2", "1.20"] * 10}
+    assert load(frame, "y", task="multiclass").notes == ()
+    assert TablePreprocessor.fit(frame, "y", "multiclass").notes == ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.checks import MAX_INT, as_index, is_number, number
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
-from gradus.data.arrays import as_array, check_same_length
+from gradus.data.arrays import as_array, check_finite, check_same_length
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.labels import regression_notes
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
@@ -179,10 +179,14 @@ def labeled_dataset(
     """
     values = np.asarray(values)
     check_same_length(x, values)
+    if task == "regression":  # even if all are the same, as those of one row to evaluate
+        y = as_array(values, "y", wide=True).astype(np.float64)
+        check_finite(y, "y")
+        return Dataset(x, y, task, **fields)
     target = Target.fit(values, task, classes, "y")
     if target.task == "regression":
         y = as_array(values, "y", wide=True).astype(np.float64)
-        more = regression_notes(y, "y") if task is None else []
+        more = regression_notes(y, "y")
     else:
         y, more = target.transform(values), target.missing_word_notes()
     fields["notes"] = (*fields.get("notes", ()), *more)

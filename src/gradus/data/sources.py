@@ -25,7 +25,7 @@ from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
-from gradus.data.targets import Target
+from gradus.data.targets import Target, regression_targets
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
@@ -142,29 +142,31 @@ def _table(
     table = as_table(source, options, formats)
     if options.header is None and _is_in_first_row(table, target):
         table = as_table(source, replace(options, header=True), formats)
-    names, notes, options = table.frame.columns, table.notes, table.options
+    names, options = table.frame.columns, table.options
     if target is None:
         return Dataset(
-            table.frame, feature_names=tuple(names), name=name, notes=notes,
+            table.frame, feature_names=tuple(names), name=name, notes=table.notes,
             formats=table.formats, options=options,
         )  # fmt: skip
     target = _find_target(target, table)
     table, dropped = table.with_labels(target, task, classes).with_target(target)
     frame, column = table.frame, table.frame[target]
-    fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
-    if fitted.task == "regression":
-        y = column.cast(float).to_numpy()
-        more = regression_notes(y, target) if task is None else []
+    fitted = None
+    if task != "regression":  # whose targets may all be the same, as those of one row to evaluate
+        fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
+    if fitted is None or fitted.task == "regression":
+        y = regression_targets(column)
+        more = [] if fitted is None else regression_notes(y, target)
     else:
         y, more = fitted.transform_column(column), fitted.missing_word_notes()
     return Dataset(
         frame,
         y,
-        fitted.task,
-        fitted.class_names,
+        task if fitted is None else fitted.task,
+        () if fitted is None else fitted.class_names,
         tuple(column for column in names if column != target),
         name,
-        (*notes, *dropped, *more),
+        (*table.notes, *dropped, *more),
         target=target,
         formats=table.formats,
         options=options,

@@ -104,7 +104,7 @@ class TablePreprocessor:
             table, more = table.with_labels(target, task, classes).with_target(target)
             levels = table.formats[target].levels
             fitted = Target.fit_column(table.frame[target], task, classes, levels)
-            notes += more + fitted.missing_word_notes()
+            notes = [*table.notes, *more, *fitted.missing_word_notes()]
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []

@@ -58,7 +58,9 @@ class Table:
         words = missing_labels(self.frame[name], given)
         labels = ColumnFormat("category", levels=given.levels, missing=words)
         formats = {**self.formats, name: labels}
-        return replace(self, frame=self.frame.with_columns(column), formats=formats)
+        notes = tuple(note for note in self.notes if not note.startswith(f"column {name!r}"))
+        frame = self.frame.with_columns(column)  # without what was told of the column as numbers
+        return replace(self, frame=frame, formats=formats, notes=notes)
 
     def with_target(self, name: str) -> tuple[Table, list[str]]:
         """Return the rows in which a target column has a value, and a note if others have not."""

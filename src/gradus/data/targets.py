@@ -118,11 +118,7 @@ class Target:
 
     @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
-        if not (column.dtype.is_numeric() or column.dtype == bool):
-            raise DataError(
-                f"The target {column.name!r} is not numbers, so it cannot be a regression."
-            )
-        return cls._from_outputs(to_numbers(column)[:, None], column.name)
+        return cls._from_outputs(regression_targets(column)[:, None], column.name)
 
     @classmethod
     def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
@@ -324,6 +320,17 @@ class Target:
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
+
+
+def regression_targets(column: pl.Series) -> np.ndarray:
+    """Return the numbers of a target column, float64 (n,); they may all be the same.
+
+    Raises:
+        DataError: if it is not numbers.
+    """
+    if not (column.dtype.is_numeric() or column.dtype == bool):
+        raise DataError(f"The target {column.name!r} is not numbers, so it cannot be a regression.")
+    return to_numbers(column)
 
 
 def require_target(target: Target | None) -> Target:
