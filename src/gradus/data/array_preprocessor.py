@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.columns.conversions import is_constant
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.resize import resize_images
@@ -44,6 +44,8 @@ class Scaling:
     @classmethod
     def fit(cls, x: np.ndarray) -> Scaling:
         """Standardize each column over all other axes; a constant column gets std 1."""
+        x = as_array(x, wide=True)
+        check_same_length(x)
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         mean = np.mean(x, axis=axes, dtype=np.float64)
         std = np.std(x, axis=axes, dtype=np.float64)
@@ -52,6 +54,7 @@ class Scaling:
     @classmethod
     def between(cls, x: np.ndarray) -> Scaling:
         """Map the smallest number of each column to 0 and the largest to 1."""
+        x = as_array(x, wide=True)
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         low, high = np.min(x, axis=axes), np.max(x, axis=axes)
         span = high.astype(np.float64) - low
@@ -67,6 +70,7 @@ class Scaling:
         Raises:
             DataError: if x has a different number of columns than the data of `fit`.
         """
+        x = as_array(x, wide=True)
         if len(self.mean) not in (1, x.shape[-1]):
             raise DataError(
                 f"x has shape {x.shape}, but the scaling was learned from {len(self.mean)} columns."

@@ -223,7 +223,8 @@ def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
         for index, value in enumerate(tree):
             yield from named_leaves(value, f"{name}[{index}]")
     else:
-        yield name, tree
+        is_array = hasattr(tree, "reshape") and hasattr(tree, "dtype")
+        yield name, tree if is_array else as_numpy(tree, name)
 
 
 def check_finite(tree: Any, name: str = "x") -> None:
@@ -249,6 +250,7 @@ def _check_array_finite(array: np.ndarray, name: str) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(np.dot(flat, flat)):
             return
+    array = np.atleast_1d(array)
     bad = ~np.isfinite(array)
     count = int(np.count_nonzero(bad))
     if count == 0:
@@ -282,12 +284,16 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
         3
     """
     parts = {"x": x, "y": y, "sample_weight": weights}
-    rows = {
-        name: len(array)
-        for part, tree in parts.items()
-        if tree is not None
-        for name, array in named_leaves(tree, part)
-    }
+    rows = {}
+    for part, tree in parts.items():
+        for name, array in () if tree is None else named_leaves(tree, part):
+            if not np.shape(array):
+                raise DataError(
+                    f"{name} is a single value; pass an array whose first axis is rows."
+                )
+            rows[name] = len(array)
+    if not rows:
+        raise DataError("There are no inputs: x is None.")
     if len(set(rows.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
         raise DataError(f"The numbers of rows differ: {listed}.")

@@ -76,7 +76,25 @@ class Dataset:
         return hasattr(self.x, "columns")
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """Return the data set of the rows with these numbers, without the test part."""
+        """Return the data set of the rows with these numbers, without the test part.
+
+        Args:
+            rows: numbers of rows, or a boolean for each row.
+
+        Raises:
+            DataError: if it is neither.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape == (len(self),):
+            rows = np.flatnonzero(rows)
+        inside = rows.size == 0 or (
+            rows.dtype.kind in "iu" and np.abs(rows + 0.5).max() < len(self)
+        )
+        if rows.ndim != 1 or not inside:
+            raise DataError(
+                f"take: write the numbers of rows, below {len(self)}, or a boolean for each row."
+            )
+        rows = rows.astype(np.int64) % len(self)
         y = None if self.y is None else self.y[rows]
         return replace(self, x=self.x[rows], y=y, test=None)
 

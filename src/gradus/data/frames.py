@@ -83,6 +83,7 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
         raise DataError(f"Column {name!r} of {table} is a {kind}: write a list, {advice}.")
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
         raise DataError(f"Column {name!r} of {table} is a single value, not a column.")
+    values = _single(values, name, table)
     if type(values).__module__.partition(".")[0] == "pandas":  # a series, an index, or an array
         return _from_pandas(name, sys.modules["pandas"].Series(values))
     if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
@@ -90,10 +91,6 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
     is_frame_column = type(values).__module__.startswith("polars")
     if hasattr(values, "__array__") and not (is_frame_column or isinstance(values, np.ndarray)):
         values = np.asarray(values)
-    if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if getattr(values, "ndim", 1) != 1:
-        raise DataError(f"Column {name!r} of {table} has {values.ndim} axes; a column has one.")
     try:
         if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
             wide = values.astype(np.float32) if values.dtype.name == "float16" else values
@@ -107,6 +104,26 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
         return pl.Series(name, values, strict=True)
     except Exception:  # Polars rejects mixed Python objects in many ways.
         return _from_objects(name, list(values))
+
+
+def _single(values: Any, name: str, table: str) -> Any:
+    """Return the one column of a frame or an array.
+
+    Raises:
+        DataError: if it has several.
+    """
+    shape: tuple[int, ...] = getattr(values, "shape", (0,))
+    if len(shape) == 2 and shape[1] == 1:
+        if hasattr(values, "columns"):
+            return values.iloc[:, 0] if hasattr(values, "iloc") else values.to_series()
+        return values[:, 0]
+    if len(shape) == 2 and hasattr(values, "columns"):
+        raise DataError(
+            f"Column {name!r} of {table} is a frame of {shape[1]} columns: write each of its own."
+        )
+    if len(shape) != 1:
+        raise DataError(f"Column {name!r} of {table} has {len(shape)} axes; a column has one.")
+    return values
 
 
 def _from_objects(name: str, values: list[Any]) -> pl.Series:

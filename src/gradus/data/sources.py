@@ -25,7 +25,7 @@ from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
-from gradus.data.targets import Target, regression_targets
+from gradus.data.targets import Target, check_task, regression_targets
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
@@ -74,6 +74,7 @@ def load(
         ([0, 1, 1], ('no', 'yes'))
     """
     labels = texts("classes", classes)
+    check_task(task)
     if not isinstance(source, str | Path):
         return _table(source, "table", target, task, labels, options, formats)
     if str(source) in BUILT_IN:
@@ -153,7 +154,7 @@ def _table(
     frame, column = table.frame, table.frame[target]
     fitted = None
     if task != "regression":  # whose targets may all be the same, as those of one row to evaluate
-        fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
+        fitted = Target.fit_column(column, task, classes, table.format_of(target).levels)
     if fitted is None or fitted.task == "regression":
         y = regression_targets(column)
         more = [] if fitted is None else regression_notes(y, target)

@@ -91,7 +91,9 @@ class TablePreprocessor:
             DataError: if a named column does not exist, a column has an unsupported type, or no
                 column is left.
         """
-        keep, drop = texts("keep", keep), texts("drop", drop)
+        keep, drop, classes = (
+            texts(*given) for given in (("keep", keep), ("drop", drop), ("classes", classes))
+        )
         check_preprocessing(preprocessing).check_for(
             "a table", ("scaling", "missing", "indicator", "one_hot_limit")
         )

@@ -42,17 +42,23 @@ class Table:
     notes: tuple[str, ...] = ()
     options: TableOptions = AUTOMATIC_TABLE
 
+    def format_of(self, name: str) -> ColumnFormat:
+        """Return how a column was read; one whose format was not given has an empty one."""
+        return self.formats.get(name, ColumnFormat())
+
     def label_column(
         self, name: str, task: str | None = None, classes: Sequence[str] = ()
     ) -> pl.Series:
         """Return a target column: numbers for a regression, else classes as they are spelled."""
-        return label_column(self.frame[name], self.source[name], self.formats[name], task, classes)
+        return label_column(
+            self.frame[name], self.source[name], self.format_of(name), task, classes
+        )
 
     def with_labels(self, name: str, task: str | None = None, classes: Sequence[str] = ()) -> Table:
         """Return this table with a target column as `label_column` returns it."""
         import polars as pl
 
-        column, given = self.label_column(name, task, classes), self.formats[name]
+        column, given = self.label_column(name, task, classes), self.format_of(name)
         if column.dtype != pl.String or self.source[name].dtype != pl.String:
             return self
         words = missing_labels(self.frame[name], given)
@@ -123,7 +129,8 @@ def as_table(
 
     if not isinstance(options, TableOptions):
         raise DataError(f"options={options!r}: write gr.data.TableOptions(…).")
-    if not isinstance(formats, Mapping | None):
+    values = formats.values() if isinstance(formats, Mapping) else [formats]
+    if formats is not None and not all(isinstance(value, ColumnFormat) for value in values):
         raise DataError(
             f"formats={formats!r}: write the formats of another table, those of its preprocessor."
         )

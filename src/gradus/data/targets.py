@@ -17,7 +17,7 @@ from gradus.data.columns.conversions import (
     to_names,
     to_numbers,
 )
-from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import MAX_INTEGER_CLASSES, infer_task, sorted_names
 from gradus.data.frames import column_name
 from gradus.data.splits import class_labels
@@ -78,6 +78,8 @@ class Target:
         Raises:
             DataError: if the values cannot be a target: constant, free text, dates, missing.
         """
+        classes = texts("classes", classes)
+        check_task(task)
         values = _rows(values, name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return cls._fit_outputs(values, task, name)
@@ -94,22 +96,14 @@ class Target:
         classes: Sequence[str] = (),
         levels: Sequence[str] | None = None,
     ) -> Target:
-        """Fit to a column, as `Table.label_column` returns it.
+        """Fit to a column, as `Table.label_column` returns it; otherwise as `fit`.
 
-        Args:
-            column: the values.
-            task: as in `fit`.
-            classes: likewise.
-            levels: the order of the classes that occur; by default they are sorted.
-
-        Raises:
-            DataError: as `fit`.
+        `levels` are the order of the classes that occur; by default they are sorted.
         """
-        if task is not None and not is_word(task, TASKS):
-            raise unknown("task", task, TASKS)
+        check_task(task)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
-            target = cls(column.name, kind, tuple(str(label) for label in classes))
+            target = cls(column.name, kind, tuple(classes))
             target.transform_column(column)
             return target
         if (task or infer_task(column)) == "regression":
@@ -123,6 +117,8 @@ class Target:
     @classmethod
     def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
         outputs = as_array(values, name, wide=True)
+        if not outputs.size:
+            raise DataError(f"The target {name!r} has no rows.")
         if len(outputs) == 1 and outputs.ndim == 2:
             raise DataError(
                 f"The target {name!r} has shape {outputs.shape}, one row of "
@@ -280,15 +276,14 @@ class Target:
             return np.asarray(self.class_names)[self.labels(outputs)]
         scale, shift = np.asarray(self.std), np.asarray(self.mean)
         if len(shift) > 1 and (outputs.ndim < 2 or outputs.shape[-1] != len(shift)):
-            raise self._unfit(outputs, f"(n, {len(shift)})")
+            raise _unfit(outputs, f"(n, {len(shift)})")
         return outputs.astype(np.float64) * scale + shift
 
     def labels(self, outputs: Any) -> np.ndarray:
         """Convert probabilities to labels (n,); labels stay unchanged.
 
         Raises:
-            DataError: for outputs of another shape, labels that do not exist, or probabilities
-                beyond 0 and 1.
+            DataError: as `inverse`.
         """
         given, classes = _outputs(outputs), len(self.class_names)
         if given.ndim == 2 and given.shape[1] == classes:
@@ -296,7 +291,7 @@ class Target:
         flat = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
         whole = flat.dtype.kind != "f" or (classes > 2 and bool((flat == np.rint(flat)).all()))
         if flat.ndim != 1 or (classes > 2 and not whole):
-            raise self._unfit(given, f"(n,) for labels, or (n, {classes}) for probabilities")
+            raise _unfit(given, f"(n,) for labels, or (n, {classes}) for probabilities")
         outside = (flat < 0) | (flat > (classes - 1 if whole else 1))
         if outside.any():
             row = int(outside.argmax())
@@ -305,11 +300,6 @@ class Target:
                 f"The output in row {row} (counted from 0) is {flat[row]!s}, not {kind}."
             )
         return (flat if whole else flat > 0.5).astype(np.int32)
-
-    def _unfit(self, outputs: np.ndarray, wanted: str) -> DataError:
-        return DataError(
-            f"The outputs for the target {self.name!r} have shape {outputs.shape}; write {wanted}."
-        )
 
     def describe(self) -> str:
         """Describe the target in one line."""
@@ -320,6 +310,12 @@ class Target:
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
+
+
+def check_task(task: Any) -> None:
+    """Refuse what is no task, with the nearest."""
+    if task is not None and not is_word(task, TASKS):
+        raise unknown("task", task, TASKS)
 
 
 def regression_targets(column: pl.Series) -> np.ndarray:
@@ -359,9 +355,15 @@ def _rows(values: Any, name: str) -> Any:
 def _outputs(outputs: Any) -> np.ndarray:
     """Return the outputs of a network as an array of numbers."""
     array = as_numpy(outputs, "outputs")
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"outputs has the type {array.dtype}; write the numbers of a network.")
+    if array.dtype.kind not in "biuf" or array.ndim == 0:
+        raise DataError(
+            f"{str(outputs)[:60]!r} is no output: write the numbers of a network, (n,)."
+        )
     return array
+
+
+def _unfit(outputs: np.ndarray, wanted: str) -> DataError:
+    return DataError(f"The outputs have shape {outputs.shape}; write {wanted}.")
 
 
 def _column_names(values: Any) -> tuple[str, ...]:

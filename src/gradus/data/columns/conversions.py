@@ -52,10 +52,17 @@ def to_numbers(column: pl.Series) -> np.ndarray:
 
 
 def to_names(column: pl.Series) -> pl.Series:
-    """Convert a column to category names: text as it is, 3 and 3.0 to "3", True to "True"."""
+    """Convert a column to category names: text as it is, 3 and 3.0 to "3", True to "True".
+
+    Raises:
+        DataError: if its cells are no names, such as lists.
+    """
     import polars as pl
 
-    text = column.cast(pl.String)
+    try:
+        text = column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        raise DataError(f"Column {column.name!r} must be names, but is {column.dtype}.") from None
     if column.dtype.is_float():
         return text.str.strip_suffix(".0")
     return text.str.to_titlecase() if column.dtype == pl.Boolean else text
