@@ -240,7 +240,7 @@ def preprocessor_from_dict(saved: dict[str, Any]) -> Preprocessor:
     raise SavedError(f"The saved preprocessing has an unknown kind, {kind!r}.")
 
 
-def as_images(x: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+def standard_images(x: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """Return images with their channels last, and as bytes if they are whole numbers to 255.
 
     Images of other whole numbers become floats, so that they are scaled.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradus.data.array_preprocessor import as_images, byte_scaling
+from gradus.data.array_preprocessor import byte_scaling, standard_images
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
@@ -113,7 +113,7 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
         raise DataError(
             f"{str(images)!r} has {len(x)} images, but {labels.name!r} has {len(y)} labels."
         )
-    x, notes = as_images(x[..., None] if x.ndim == 3 else x, images.name)
+    x, notes = standard_images(x[..., None] if x.ndim == 3 else x, images.name)
     scaling = None
     if x.dtype == np.uint8:
         scaling, more = byte_scaling(x, images.name)

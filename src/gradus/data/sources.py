@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.array_preprocessor import as_images, read_image_bytes
+from gradus.data.array_preprocessor import read_image_bytes, standard_images
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import regression_notes
@@ -275,7 +275,7 @@ def _npz_part(
     x_key, y_key = keys
     x = as_array(arrays[x_key], x_key, wide=True)
     check_finite(x, x_key)
-    x, notes = as_images(x, x_key)
+    x, notes = standard_images(x, x_key)
     scaling = None
     if x.dtype == np.uint8:
         x, scaling, more = read_image_bytes(x, x_key)
