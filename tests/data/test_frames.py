@@ -1,12 +1,14 @@
 """Tables in memory, of whatever library."""
 
+from decimal import Decimal
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from gradus.data import TablePreprocessor, load
+from gradus.data import TablePreprocessor, as_array, load
 from gradus.errors import DataError
 
 AGES, NAMES = [31, 45, 20, 62] * 5, ["a", "b", "b", "a"] * 5
@@ -118,3 +120,30 @@ def test_booleans_are_the_numbers_0_and_1():
     for names, given in (([0, 1], [True, False]), ([True, False], [1, 0])):
         fitted = TablePreprocessor.fit({"a": AGES, "y": names * 10}, "y")
         assert fitted.transform_target(given).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.date_range("2024-01-01", periods=20).to_series(index=range(20)),
+        pd.Series(pd.timedelta_range("1h", periods=20)),
+        pd.Series(pd.Categorical([1, 2] * 10)),
+        pd.Series(pd.period_range("2024-01", periods=20, freq="M")),
+    ],
+)
+def test_a_frame_with_dates_or_categories_is_no_array_of_numbers(column):
+    frame = pd.DataFrame({"age": AGES, "w": column})
+    is_period = isinstance(column.dtype, pd.PeriodDtype)
+    codes = pl.Series("w", column.astype(str).to_list(), pl.Categorical)
+    by_polars = {"age": AGES, "w": codes if column.dtype == "category" else column}
+    for table in (frame,) if is_period else (frame, pl.DataFrame(by_polars)):
+        with pytest.raises(DataError, match="has the column 'w' of the type"):
+            as_array(table)
+
+
+def test_decimals_are_numbers_and_names_of_columns_may_be_anything():
+    assert as_array([[Decimal("1.5"), 2]]).tolist() == [[1.5, 2.0]]
+    numbers = np.random.default_rng(0).normal(size=(20, 2))
+    frame = pd.DataFrame(numbers, columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    assert TablePreprocessor.fit(frame, ("a", "y")).target.name == "('a', 'y')"
+    assert TablePreprocessor.fit(pd.DataFrame(numbers), 1).feature_names == ("0",)

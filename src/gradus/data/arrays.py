@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import UserList, deque
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradus.errors import DataError
 ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
 _CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+_NO_NUMBERS = ("date", "duration", "time", "period", "categ", "enum")  # types of columns
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
@@ -68,7 +70,9 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, complex)
+    return isinstance(value, int | float | Decimal | np.number | np.bool_) and not isinstance(
+        value, complex
+    )
 
 
 def as_numpy(values: Any, name: str) -> np.ndarray:
@@ -81,6 +85,7 @@ def as_numpy(values: Any, name: str) -> np.ndarray:
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name} has masked entries; fill them first, with {name}.filled(value).")
+    _refuse_declared(values, name)
     for part in (values, *values[:1]) if isinstance(values, list | tuple) else (values,):
         _refuse_items(part, name)
     try:
@@ -91,6 +96,18 @@ def as_numpy(values: Any, name: str) -> np.ndarray:
             "equal length (gradus.data.pad_sequences pads them); pass several inputs as a tuple or "
             "a dict of arrays."
         ) from None
+
+
+def _refuse_declared(values: Any, name: str) -> None:
+    """Refuse a frame with dates or categories, which NumPy would make numbers without units."""
+    if not hasattr(values, "columns"):
+        return
+    for column, dtype in zip(values.columns, getattr(values, "dtypes", ()), strict=False):
+        if str(dtype).lower().startswith(_NO_NUMBERS):
+            raise DataError(
+                f"{name} has the column {column!r} of the type {str(dtype).split('(')[0]}, not "
+                "numbers: use gradus.data.TablePreprocessor, which encodes dates and categories."
+            )
 
 
 def _refuse_items(values: Any, name: str) -> None:

@@ -19,6 +19,7 @@ from gradus.data.column_encoders import (
 from gradus.data.columns.conversions import match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.usefulness import determines, why_not_general, why_useless
+from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
@@ -98,6 +99,7 @@ class TablePreprocessor:
             "a table", ("scaling", "missing", "indicator", "one_hot_limit")
         )
         table = as_table(frame, options, formats)
+        target = None if target is None else column_name(target)
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.frame.columns:
                 raise no_column(name, table.frame.columns)
