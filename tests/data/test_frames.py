@@ -147,3 +147,32 @@ def test_decimals_are_numbers_and_names_of_columns_may_be_anything():
     frame = pd.DataFrame(numbers, columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
     assert TablePreprocessor.fit(frame, ("a", "y")).target.name == "('a', 'y')"
     assert TablePreprocessor.fit(pd.DataFrame(numbers), 1).feature_names == ("0",)
+
+
+def test_a_frame_means_the_same_in_a_parquet_file(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "age": AGES,
+            "code": pd.Categorical([30, 10, 20, 10] * 5),
+            "when": pd.date_range("2024-01-01", periods=20, tz="Asia/Tokyo"),
+            "level": pd.Categorical(["b", None, "c", "b"] * 5),
+        }
+    ).sample(frac=1, random_state=0)  # with an index that is saved
+    frame.to_parquet(tmp_path / "t.parquet")
+    fitted = TablePreprocessor.fit(frame)
+    for source in (tmp_path / "t.parquet", frame.to_dict("records")):
+        assert (fitted.transform(source) == fitted.transform(frame)).all()
+    again = TablePreprocessor.fit(tmp_path / "t.parquet")
+    assert again.feature_names == fitted.feature_names
+    told = "the index that pandas saved is not used; to use it, save frame.reset_index()"
+    assert again.notes == (told,)
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "", "row_id", "RowNames", "index", "id"])
+def test_a_column_of_row_numbers_is_no_feature(name, tmp_path):
+    numbers = np.random.default_rng(0).permutation(500)[:40]
+    path = tmp_path / "t.csv"
+    pd.DataFrame({name: numbers, "b": np.arange(40) % 7}).to_csv(path, index=False)
+    fitted = TablePreprocessor.fit(path)
+    assert fitted.feature_names == ("b",)
+    assert "numbers the rows" in fitted.notes[0]

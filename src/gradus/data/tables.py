@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,7 +202,10 @@ def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin
     content = read_bytes(path)
     if suffix == ".parquet":
         frame = read_parquet(content, repr(str(path)))
-        return _source(frame, options, repr(str(path)))
+        index = [name for name in frame.columns if re.fullmatch(r"__index_level_\d+__", name)]
+        source, origin = _source(frame.drop(index), options, repr(str(path)))
+        note = "the index that pandas saved is not used; to use it, save frame.reset_index()"
+        return source, replace(origin, notes=(*origin.notes, note)) if index else origin
     read = read_delimited(
         content,
         repr(str(path)),
