@@ -152,3 +152,8 @@ def test_units_of_any_language(write):
     kind, values, notes = read([write.format(cell) for cell in MEASURED])
     assert (kind, values.to_list()) == ("number", list(map(float, MEASURED)))
     assert "the unit" in notes[0]
+
+
+def test_long_codes_that_are_no_times_stay_codes():
+    cards = [str(4_000_000_000_000_000 + 7_919_000_003 * index) for index in range(40)]
+    assert read(cards)[0] == "category"

@@ -56,9 +56,11 @@ _MONTHS = (  # how they begin in the languages of Western Europe
     *(("Aug", "aug|aoû|aou|ago"), ("Sep", "sep|set"), ("Oct", "oct|okt|ott|out")),
     *(("Nov", "nov"), ("Dec", "dec|déc|dez|dic")),
 )
-_REWRITTEN = (
+_IN_ENGLISH = (
     *((rf"(?i)\b({begin})\pL*", month) for month, begin in _MONTHS),
     *[(r"(?i)\bde\b ?", "")] * 2,  # 3 de enero de 2020
+)
+_REWRITTEN = (
     *((rf"(?i)^(\d{{4}})[- ]?Q{q}$", f"$1-{3 * q - 2:02}") for q in (1, 2, 3, 4)),
     *((rf"(?i)^Q{q}[-/ ]?(\d{{4}})$", f"$1-{3 * q - 2:02}") for q in (1, 2, 3, 4)),
     (r"(?i)^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", ""),  # the day of the week
@@ -213,10 +215,11 @@ def are_unix_times(text: pl.Series) -> bool:
 
 
 def _rewritten(text: pl.Series) -> pl.Series:
-    """Return dates in words without the day of the week, the year before the time."""
-    if text.str.contains(r"\pL").any():
-        for pattern, replacement in _REWRITTEN:
-            text = text.str.replace(pattern, replacement)
+    """Return dates in words in English, without the day of the week, the year before the time."""
+    for words, replacements in ((r"\pL{3}", _IN_ENGLISH), (r"\pL", _REWRITTEN)):
+        if text.str.contains(words).any():
+            for pattern, replacement in replacements:
+                text = text.str.replace(pattern, replacement)
     return text
 
 

@@ -199,7 +199,9 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
 
 def _are_time_stamps(cells: pl.Series) -> bool:
     """Return whether long digits that hardly ever repeat may be Unix times in fine units."""
-    return dates.are_unix_times(cells) and cells.n_unique() > NEARLY_ALL * len(cells)
+    of_this_age = bool(cells.str.contains(r"^(1\d|2[01])").all())  # of the years 2001 to 2039
+    is_time = of_this_age and dates.are_unix_times(cells)
+    return is_time and cells.n_unique() > NEARLY_ALL * len(cells)
 
 
 def _notes_on_names(cells: pl.Series) -> tuple[str, ...]:
