@@ -208,8 +208,9 @@ def test_quotes_of_other_kinds():
 
 
 def test_one_column_of_decimal_commas():
-    row, read = first_row("x\n0,125\n10,5\n")
-    assert (row, read.separator) == ({"x": "0,125"}, ";")
+    for more in ("10,5\n", ""):  # one row alone, too
+        row, read = first_row("x\n0,125\n" + more)
+        assert (row, read.separator) == ({"x": "0,125"}, ";")
 
 
 @pytest.mark.parametrize(

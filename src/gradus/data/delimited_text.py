@@ -259,7 +259,7 @@ def _infer_separator(lines: Sequence[str], tabs: bool) -> str:
         score = _separation([*csv_rows(lines, separator)])
         if score > best:
             best, choice = score, separator
-    if choice == "," and _is_decimal_column(lines):
+    if choice in ("", ",") and _is_decimal_column(lines):
         return ";"
     if choice:
         return choice
