@@ -269,7 +269,7 @@ def _infer_separator(lines: Sequence[str], tabs: bool) -> str:
 def _is_decimal_column(lines: Sequence[str]) -> bool:
     """Return whether lines are one column of numbers with decimal commas below a name."""
     cells = lines[1:]
-    is_decimal = all(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) for cell in cells)
+    is_decimal = all(re.fullmatch(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", cell) for cell in cells)
     return bool(cells) and "," not in lines[0] and is_decimal
 
 

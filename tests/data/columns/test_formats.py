@@ -157,3 +157,13 @@ def test_units_of_any_language(write):
 def test_long_codes_that_are_no_times_stay_codes():
     cards = [str(4_000_000_000_000_000 + 7_919_000_003 * index) for index in range(40)]
     assert read(cards)[0] == "category"
+
+
+@pytest.mark.parametrize("word", ["day", "year", "lb"])
+def test_one_and_many_of_a_unit(word):
+    numbers = [1 if index % 3 else index for index in range(80)]
+    kind, values, notes = read([f"{n} {word}{'s' * (n != 1)}" for n in numbers])
+    assert (kind, values.to_list()) == ("number", numbers)
+    assert notes == (f"column 'a': the unit {word!r} of its numbers is left out",)
+    times = [f"{index} m{'s' * (index % 2)}" for index in range(80)]
+    assert read(times)[0] == "category"
