@@ -1,3 +1,4 @@
+import contextlib
 from array import array
 from collections import UserList, deque
 
@@ -8,9 +9,21 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from gradus.data import as_array, as_tree, check_finite, check_same_length
+from gradus.data import (
+    ArrayPreprocessor,
+    Scaling,
+    TablePreprocessor,
+    Target,
+    as_array,
+    as_tree,
+    check_finite,
+    check_same_length,
+    load,
+    read_idx,
+    read_image_folder,
+)
 from gradus.data.arrays import aligned
-from gradus.errors import DataError
+from gradus.errors import DataError, GradusError
 
 
 def test_float32_is_not_copied_and_other_floats_become_float32():
@@ -183,3 +196,47 @@ def test_numbers_in_an_array_of_objects_are_numbers():
     assert as_array(np.array([[1, 2.5], [True, 3]], dtype=object)).tolist() == [[1, 2.5], [1, 3]]
     with pytest.raises(DataError, match="Python objects"):
         as_array(np.array([[1, None]], dtype=object))
+
+
+@pytest.mark.parametrize("dtype", [">f8", "<f8", "longdouble"])
+def test_floats_of_every_byte_order_keep_their_digits_until_they_are_scaled(dtype):
+    x = np.array([[1.7e9], [1.7e9 + 1], [1.7e9 + 2]]).astype(dtype)
+    scaled = ArrayPreprocessor.fit(x).transform(x)[:, 0]
+    np.testing.assert_allclose(scaled, np.array([-1, 0, 1]) * 1.5**0.5, rtol=1e-6)
+
+
+NO_ARRAYS = [None, 3, "x", [], object(), {"a": 1}, [["a"]], np.array(2.0)]
+
+
+@pytest.mark.parametrize("value", NO_ARRAYS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        check_finite,
+        check_same_length,
+        Scaling.fit,
+        Scaling((0,), (1,)).transform,
+        read_idx,
+        read_image_folder,
+        lambda value: load({"a": [1.0, 2.0]}, formats={"a": value}),
+        lambda value: load({"a": [1.0, 2.0]}).take(value),
+        lambda value: TablePreprocessor.fit({"a": [[value]] * 3}),
+        lambda value: TablePreprocessor.fit({"c": ["x", "y"]}).transform({"c": [[value]]}),
+        lambda value: load({"a": pd.DataFrame({"x": [1, 2], "y": [value] * 2})}),
+        lambda value: Target.fit(["a", "b"], classes=value) and Target.fit([], value),
+    ],
+)
+def test_what_is_no_array_or_path_is_told(call, value):
+    with contextlib.suppress(GradusError):  # and nothing else
+        call(value)
+
+
+def test_rows_are_taken_by_number_or_by_a_boolean():
+    data = load({"a": [1, 2, 3], "y": ["u", "v", "u"]}, "y")
+    for rows in ([True, False, True], [0, 2], [0, -1]):
+        taken = data.take(np.array(rows))
+        assert (taken.x["a"].to_list(), taken.y.tolist()) == ([1, 3], [0, 0])
+    for rows in ([3], [True], [0.5]):
+        with pytest.raises(DataError, match="take"):
+            data.take(np.array(rows))
+    assert load({"a": pd.DataFrame({"x": [1, 2]})}).x["a"].to_list() == [1, 2]

@@ -208,8 +208,9 @@ def test_quotes_of_other_kinds():
 
 
 def test_one_column_of_decimal_commas():
-    row, read = first_row("x\n0,125\n10,5\n")
-    assert (row, read.separator) == ({"x": "0,125"}, ";")
+    for more in ("10,5\n", ""):  # one row alone, too
+        row, read = first_row("x\n0,125\n" + more)
+        assert (row, read.separator) == ({"x": "0,125"}, ";")
 
 
 @pytest.mark.parametrize(
@@ -233,3 +234,21 @@ def test_a_target_in_the_first_row_makes_it_the_header(tmp_path):
     path.write_text("a~b\n1~x\n2~y\n")
     with pytest.raises(DataError, match=r"read as one column.*separator="):
         load(path, "b")
+
+
+@pytest.mark.parametrize("quote", ['"', ""])
+@pytest.mark.parametrize("named_rows", [True, False])
+def test_tables_divided_by_spaces_as_r_writes_them(quote, named_rows):
+    q = quote
+    head = f"{q}name{q} {q}size{q}\n"
+    word = "a b" if quote else "ab"
+    rows = [(f"{q}{i}{q} " if named_rows else "") + f"{q}{word}{q} {i}.5\n" for i in range(1, 9)]
+    read = read_delimited((head + "".join(rows)).encode(), "t.txt")
+    assert read.frame.columns == ["unnamed_0"] * named_rows + ["name", "size"]
+    assert read.frame.rows()[0] == ("1",) * named_rows + (word, "1.5")
+
+
+def test_a_letter_cut_in_utf8_does_not_change_the_others():
+    read = read_delimited("a,b\nZürich,1\nÖl,2\nB".encode() + b"\xc3,3\n", "t.csv")
+    assert read.frame["a"].to_list() == ["Zürich", "Öl", "B\ufffd"]
+    assert "a letter is not UTF-8 (byte 0xc3 in line 4)" in read.notes[0]

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradus.data import load, read_idx, read_idx_folder, read_image_folder
+from gradus.data import (
+    ArrayPreprocessor,
+    Scaling,
+    load,
+    read_idx,
+    read_idx_folder,
+    read_image_folder,
+)
 from gradus.errors import DataError
 
 REAL = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -213,3 +220,56 @@ def test_what_is_left_out_of_a_folder_is_told_unless_a_system_wrote_it(tmp_path)
         (tmp_path / other).write_bytes(b"")
     told = "2 files are of no class, or of a format that cannot be read: left out"
     assert load(tmp_path).notes[1].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "top"),
+    [(0x08, 255, 1), (0x08, 1, 1), (0x0D, 1.0, None), (0x0E, 255.0, None), (0x0B, 9999, None)],
+)
+def test_images_of_an_idx_file_are_scaled_by_their_range(tmp_path, code, values, top):
+    x = np.round(np.random.default_rng(0).random((6, 5, 5)), 3) * values
+    x[0, 0, :2] = 0, values
+    images = x.round() if code < 0x0D else x
+    dtype = {0x08: "u1", 0x0B: ">i2", 0x0D: ">f4", 0x0E: ">f8"}[code]
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(idx_bytes(images.astype(dtype), code))
+    labels = np.array([0, 1] * 3, np.uint8)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    data = load(tmp_path)
+    got = data.xy(data.preprocessor())[0][..., 0]
+    wanted = images / images.max() if top else (images - images.mean()) / images.std()
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("first", "second"), [(255, 1), (1, 255)])
+def test_images_of_another_range_than_in_training_are_refused(first, second):
+    bytes_ = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3)).astype(np.uint8)
+    of_range = {255: bytes_, 1: bytes_ / 255}
+    scaling = Scaling((0,), (255,)) if first == 255 else None
+    fitted = ArrayPreprocessor.fit(of_range[first], scaling=scaling)
+    with pytest.raises(DataError, match="by 255"):
+        fitted.transform(of_range[second])
+    assert fitted.transform(of_range[first]).std() < 2
+
+
+def test_what_is_not_used_of_an_archive_or_an_image_is_told(tmp_path):
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    np.savez(tmp_path / "a.npz", x=x, y=[0, 1] * 3, x_val=x, y_val=[0, 1] * 3)
+    assert load(tmp_path / "a.npz").notes == ("the arrays x_val, y_val are not used",)
+    frames = [Image.new("L", (5, 5), color) for color in (1, 2)]
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        frames[0].save(tmp_path / f"pets/{name}/1.tiff", save_all=True, append_images=frames[1:])
+    told = "2 of 2 images have several frames: the first is used"
+    assert load(tmp_path / "pets").notes == (told,)
+
+
+@pytest.mark.parametrize(("shape", "largest"), [((9, 8, 8), 255), ((9, 8, 8, 1), 60_000)])
+def test_images_of_wide_integers_are_scaled(tmp_path, shape, largest):
+    x = np.random.default_rng(0).integers(0, largest + 1, shape)
+    np.savez(tmp_path / "a.npz", x=x)
+    data = load(tmp_path / "a.npz")
+    got = data.xy(data.preprocessor())[0].reshape(shape)
+    wanted = x / 255 if largest == 255 else (x - x.mean()) / x.std()
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    assert data.notes[0].startswith("x has whole numbers")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -126,9 +127,26 @@ def test_windows_precede_their_targets(steps, length, horizon, stride):
 def test_windows_of_several_features():
     series = np.random.default_rng(0).normal(size=(9, 2))
     x, y = windows(series, 3)
-    assert (x.shape, y.shape, x.dtype) == ((6, 3, 2), (6, 2), np.float32)
-    np.testing.assert_array_equal(x[-1, -1], np.float32(series[7]))
+    assert (x.shape, y.shape, x.dtype) == ((6, 3, 2), (6, 2), np.float64)
+    np.testing.assert_array_equal(x[-1, -1], series[7])
     with pytest.raises(DataError, match=r"not \(2, 3, 4\)"):
         windows(np.zeros((2, 3, 4)), 1)
     with pytest.raises(GradusError, match=r"length=0"):
         windows(series, 0)
+
+
+@pytest.mark.parametrize(
+    "word", ["हिन्दी", "ภาษาไทย", "תּוֹרָה", "می‌خواهم", "cafe\u0301", "ёлка", "ngày"]
+)
+def test_a_word_of_any_script_is_one_word(word):
+    vectorizer = TextVectorizer().fit([f"{word}, {word}!"])
+    assert vectorizer.vocabulary == (unicodedata.normalize("NFC", word),)
+    forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
+    assert vectorizer.transform(forms).tolist() == [[2], [2]]
+
+
+def test_windows_keep_the_digits_of_a_series():
+    series = 1.7e9 + np.arange(6.0)
+    x, y = windows(series, 2)
+    assert np.array_equal(x[:, 0, 0], series[:4])
+    assert np.array_equal(y[:, 0], series[2:])

@@ -73,7 +73,7 @@ def test_one_column_keeps_its_rows(tmp_path):
 def test_parquet_is_read_with_its_own_types(tmp_path):
     frame = pl.DataFrame({"a": [1, None], "b": ["x ", "?"], "c": [1.5, float("nan")]})
     frame.write_parquet(tmp_path / "t.parquet")
-    assert read_table(tmp_path / "t.parquet").rows() == [(1, "x", 1.5), (None, None, None)]
+    assert read_table(tmp_path / "t.parquet").rows() == [(1, "x ", 1.5), (None, None, None)]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from gradus.data import TableOptions, TablePreprocessor, load, preprocessor_from_dict
 from gradus.data.targets import Target
@@ -61,3 +63,86 @@ def test_one_hot_rows_are_classes(kind):
     with pytest.raises(DataError, match=r"reshape\(-1\)"):
         Target.fit(np.arange(5.0)[None])
     assert Target.fit(np.arange(10.0).reshape(5, 2)).task == "regression"
+
+
+@pytest.mark.parametrize("kind", [pd.Series, pd.Categorical, pl.Series])
+def test_declared_levels_of_an_array_are_the_order_of_the_classes(kind):
+    sizes = pd.Categorical(["L", "S", "M", "M"] * 5, categories=["S", "M", "L"], ordered=True)
+    values = pl.Series(list(sizes), dtype=pl.Enum(["S", "M", "L"])) if kind is pl.Series else sizes
+    target = Target.fit(kind(values))
+    assert target.class_names == ("S", "M", "L")
+    assert target.transform(kind(values)).tolist() == sizes.codes.tolist()
+
+
+def test_one_hot_columns_name_the_classes():
+    colors = ["red", "green", "blue", "red"] * 5
+    rows = pd.get_dummies(pd.Series(colors))
+    target = Target.fit(rows)
+    assert target.inverse(target.transform(rows[["red", "green", "blue"]])).tolist() == colors
+    assert target.transform(colors).tolist() == target.transform(rows).tolist()
+    with pytest.raises(DataError, match="name the columns so"):
+        target.transform(rows.set_axis(["x", "y", "z"], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "wanted"),
+    [
+        ([0.0, 2.0, 1.0], ["a", "c", "b"]),
+        ([[0], [2], [1]], ["a", "c", "b"]),
+        ([[0.2, 0.1, 0.7]], ["c"]),
+        ([-1, 0], "is -1, not a label from 0 to 2"),
+        ([3], "is 3, not a label"),
+        ([0.2, 0.7], r"shape \(2,\); write \(n,\) for labels"),
+        ([[0.2, 0.8]], r"shape \(1, 2\)"),
+        ([[0.2, np.nan, 0.1]], "NaN in row 0"),
+        (["a"], "the numbers of a network"),
+    ],
+)
+def test_outputs_become_classes_or_are_refused(outputs, wanted):
+    target = Target.fit(["a", "b", "c"] * 5)
+    if isinstance(wanted, list):
+        assert target.inverse(outputs).tolist() == wanted
+    else:
+        with pytest.raises(DataError, match=wanted):
+            target.inverse(outputs)
+
+
+def test_outputs_of_two_classes_and_of_numbers_are_checked():
+    with pytest.raises(DataError, match=r"-3\.0, not a probability from 0 to 1"):
+        Target.fit(["a", "b"] * 5).inverse([0.2, -3.0])
+    numbers = Target.fit(np.array([[1.0, 5.0], [3.0, 9.0]]))
+    assert numbers.inverse([[0, 1]]).tolist() == [[2, 9]]
+    with pytest.raises(DataError, match=r"write \(n, 2\)"):
+        numbers.inverse([[0.5], [1.5]])
+
+
+@pytest.mark.parametrize(
+    "values", [[[1, 2], [3]], np.array([["a", "b"]] * 3), csr_array(np.eye(3))]
+)
+def test_targets_that_are_no_numbers_are_refused(values):
+    with pytest.raises(DataError):
+        Target.fit(values)
+
+
+@pytest.mark.parametrize("cell", ["12.5", "$1,200.50", "2.5 kg"])
+def test_one_row_is_evaluated_as_it_is_among_others(tmp_path, cell):
+    cells = [cell.replace("2", str(index)) for index in range(1, 10)] * 4
+    text = [f'{x};"{y}"\n' for x, y in zip(NORMAL, cells, strict=False)]
+    paths = tmp_path / "all.csv", tmp_path / "one.csv"
+    paths[0].write_text("x;y\n" + "".join(text))
+    paths[1].write_text("x;y\n" + text[3])
+    data = load(paths[0], "y", task="regression")
+    fitted = data.preprocessor()
+    one = load(paths[1], "y", task="regression", options=fitted.options, formats=fitted.formats)
+    assert one.xy(fitted)[1].tolist() == data.xy(fitted)[1][3:4].tolist()
+    np.savez(tmp_path / "same.npz", x=NORMAL[:4, None], y=[2.0] * 4)
+    same = load(tmp_path / "same.npz", task="regression")
+    assert same.y.tolist() == [2.0] * 4
+    with pytest.raises(DataError, match="always 2"):
+        same.preprocessor()
+
+
+def test_what_was_told_of_a_column_as_numbers_is_not_said_of_its_classes():
+    frame = {"a": NORMAL, "y": ["1.1", "1.10", "1.2", "1.20"] * 10}
+    assert load(frame, "y", task="multiclass").notes == ()
+    assert TablePreprocessor.fit(frame, "y", "multiclass").notes == ()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.errors import SavedError, ShapeError
+from gradus.errors import GradusError, SavedError, ShapeError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)
@@ -72,3 +72,32 @@ def test_a_loss_that_cannot_be_saved_is_said_before_training(capsys, tmp_path):
     with pytest.raises(SavedError, match="squared"):
         model.save(tmp_path / "m")
     assert gr.Model(gr.Dense(1), "mse").fit(X, Y[:, None], **SILENT).notes == []
+
+
+def test_pairs_of_samples_that_a_function_makes_itself_are_refused():
+    def pairs(y, p):
+        return (y[:, 0] - p) ** 2
+
+    for model in (gr.Model(gr.Dense(1), pairs), gr.Model(gr.Dense(1), "mse", metrics=[pairs])):
+        with pytest.raises(ShapeError, match=r"pairs compares .* it returns \(n, n\) values"):
+            model.fit(X, Y[:, None], **SILENT)
+    several = gr.Model(gr.Dense(1), lambda y, p: jnp.concatenate([(y - p) ** 2] * 3, axis=1))
+    several.fit(X, Y[:, None], **SILENT)
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [
+        (lambda y, p: None, "returned nothing"),
+        (lambda y, p: (y - p) * 1j, "complex"),
+        (lambda y, p: np.abs(np.asarray(y) - np.asarray(p)), "NumPy .*jax.numpy"),
+        (lambda y, p: y - p if (p > 0).all() else p - y, "jnp.where"),
+    ],
+)
+def test_what_a_function_may_not_return_or_do_is_told(function, word):
+    for model in (
+        gr.Model(gr.Dense(1), function),
+        gr.Model(gr.Dense(1), "mse", metrics=[function]),
+    ):
+        with pytest.raises(GradusError, match=word):
+            model.fit(X, Y[:, None], **SILENT)

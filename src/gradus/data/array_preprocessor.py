@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.columns.conversions import is_constant
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.resize import resize_images
@@ -16,6 +16,10 @@ from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, SavedError
 from gradus.records import as_plain, as_record
+
+CHANNELS = (1, 3, 4)
+SMALLEST_IMAGE = 4  # pixels of a side
+FEW_GRAY_LEVELS = 32  # an image of bytes has values as large
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Scaling:
     @classmethod
     def fit(cls, x: np.ndarray) -> Scaling:
         """Standardize each column over all other axes; a constant column gets std 1."""
+        x = as_array(x, wide=True)
+        check_same_length(x)
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         mean = np.mean(x, axis=axes, dtype=np.float64)
         std = np.std(x, axis=axes, dtype=np.float64)
@@ -48,6 +54,7 @@ class Scaling:
     @classmethod
     def between(cls, x: np.ndarray) -> Scaling:
         """Map the smallest number of each column to 0 and the largest to 1."""
+        x = as_array(x, wide=True)
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         low, high = np.min(x, axis=axes), np.max(x, axis=axes)
         span = high.astype(np.float64) - low
@@ -63,6 +70,7 @@ class Scaling:
         Raises:
             DataError: if x has a different number of columns than the data of `fit`.
         """
+        x = as_array(x, wide=True)
         if len(self.mean) not in (1, x.shape[-1]):
             raise DataError(
                 f"x has shape {x.shape}, but the scaling was learned from {len(self.mean)} columns."
@@ -70,6 +78,9 @@ class Scaling:
         dtype = np.float64 if x.dtype == np.float64 else np.float32
         shifted = x - np.asarray(self.mean, dtype)
         return (shifted / np.asarray(self.std, dtype)).astype(np.float32, copy=False)
+
+
+EIGHT_BIT = Scaling((0.0,), (255.0,))
 
 
 @dataclass(frozen=True)
@@ -129,9 +140,15 @@ class ArrayPreprocessor:
         return cls(fitted, None if y is None else Target.fit(y, task, classes, "y"), size)
 
     def transform(self, x: Any) -> Any:
-        """Return the inputs of the network: scaled float32, or unchanged integers."""
+        """Return the inputs of the network: scaled float32, or unchanged integers.
+
+        Raises:
+            DataError: as `fit`, and for images of another range than those of training.
+        """
         x = as_tree(x, wide=True)
         check_finite(x)
+        if self.scaling is not None and isinstance(x, np.ndarray) and x.ndim > 2 and x.size:
+            _check_range(x, self.scaling)
         if self.size is not None:
             x = resize_images(x, self.size)
         return as_tree(x) if self.scaling is None else self.scaling.transform(x)
@@ -166,6 +183,22 @@ class ArrayPreprocessor:
 
 
 Preprocessor = TablePreprocessor | ArrayPreprocessor
+
+
+def _check_range(x: np.ndarray, scaling: Scaling) -> None:
+    """Check that images are bytes, or floats from 0 to 1, as those of training were."""
+    is_fraction = x.dtype.kind == "f" and 0 <= x.min() < x.max() <= 1 and (x % 1 != 0).any()
+    if scaling == EIGHT_BIT and is_fraction:
+        raise DataError(
+            "x has floats from 0 to 1, but the images of training were bytes from 0 to 255: "
+            "multiply them by 255."
+        )
+    is_small = max(*map(abs, scaling.mean), *scaling.std) <= 1
+    if is_small and x.dtype == np.uint8 and x.max() >= FEW_GRAY_LEVELS:
+        raise DataError(
+            f"x has bytes to {x.max()}, but the images of training had values of about 0 to 1: "
+            "divide them by 255."
+        )
 
 
 def _fit_scaling(x: Any, method: str, constants: Scaling | None) -> Scaling | None:
@@ -205,3 +238,52 @@ def preprocessor_from_dict(saved: dict[str, Any]) -> Preprocessor:
     if kind == "array":
         return ArrayPreprocessor.from_dict(saved)
     raise SavedError(f"The saved preprocessing has an unknown kind, {kind!r}.")
+
+
+def standard_images(x: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return images with their channels last, and as bytes if they are whole numbers to 255.
+
+    Images of other whole numbers become floats, so that they are scaled.
+    """
+    notes: list[str] = []
+    if x.ndim not in (3, 4) or min(sorted(x.shape[1:])[-2:]) < SMALLEST_IMAGE:
+        return x, notes
+    if x.ndim == 4 and x.shape[1] in CHANNELS and x.shape[3] not in CHANNELS:
+        notes.append(f"{name} of shape {x.shape} has its channels first: they are moved last")
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    is_wide = x.dtype.kind in "iu" and x.dtype != np.uint8 and x.size > 0
+    is_image = x.shape[3] in CHANNELS if x.ndim == 4 else x.shape[1] == x.shape[2]
+    if not is_wide or not is_image:
+        return x, notes
+    if x.min() >= 0 and FEW_GRAY_LEVELS <= x.max() <= 255:
+        notes.append(f"{name} has whole numbers to {x.max()}: read as the bytes of images")
+        x = x.astype(np.uint8)
+    elif x.ndim == 4:
+        notes.append(f"{name} has whole numbers from {x.min()} to {x.max()}: they are standardized")
+        x = x.astype(np.float64)
+    return x, notes
+
+
+def read_image_bytes(x: np.ndarray, name: str) -> tuple[np.ndarray, Scaling | None, list[str]]:
+    """Return bytes as images, with the scaling of their range, or as numbers, which have none.
+
+    Images have three or four axes and at least 4 × 4 pixels; all else is numbers.
+    """
+    notes: list[str] = []
+    if x.ndim not in (3, 4) or min(x.shape[1:3]) < SMALLEST_IMAGE:
+        notes.append(f"the bytes of {name}, of shape {x.shape}, are read as numbers, not as images")
+        return x.astype(np.float32), None, notes
+    if x.ndim == 3:
+        notes.append(f"{name} of shape {x.shape} is read as gray images: an axis is added")
+        x = x[..., None]
+    scaling, more = byte_scaling(x, name)
+    return x, scaling, notes + more
+
+
+def byte_scaling(x: np.ndarray, name: str) -> tuple[Scaling, list[str]]:
+    """Return the scaling of the bytes of images by their range, and a note if it is not 255."""
+    largest = int(x.max(initial=0))
+    if largest >= FEW_GRAY_LEVELS:
+        return EIGHT_BIT, []
+    note = f"the largest value of {name} is {largest}, not 255, so it is divided by {largest}"
+    return Scaling((0.0,), (float(max(largest, 1)),)), [note]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import UserList, deque
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradus.errors import DataError
 ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
 _CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+_NO_NUMBERS = ("date", "duration", "time", "period", "categ", "enum")  # types of columns
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
 
@@ -36,10 +38,11 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
         >>> gr.data.as_array([[1, 2], [3, 4]]).dtype, gr.data.as_array([0.5]).dtype
         (dtype('int32'), dtype('float32'))
     """
-    array = _as_numpy(values, name)
+    array = as_numpy(values, name)
     if array.ndim == 0:
         raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
-    if wide and (array.dtype == np.float64 or _is_beyond_int32(array)):
+    is_long = array.dtype.kind == "f" and array.dtype.itemsize > 4  # of either byte order
+    if wide and (is_long or _is_beyond_int32(array)):
         return np.ascontiguousarray(array, np.float64)
     if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         return np.ascontiguousarray(_as_float32(array, name))
@@ -67,24 +70,44 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, complex)
+    return isinstance(value, int | float | Decimal | np.number | np.bool_) and not isinstance(
+        value, complex
+    )
 
 
-def _as_numpy(values: Any, name: str) -> np.ndarray:
+def as_numpy(values: Any, name: str) -> np.ndarray:
+    """Return what NumPy makes of values, of whatever type.
+
+    Raises:
+        DataError: if they are a sparse matrix, are masked, or cannot be an array.
+    """
     if hasattr(values, "toarray"):
         raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name} has masked entries; fill them first, with {name}.filled(value).")
+    _refuse_declared(values, name)
     for part in (values, *values[:1]) if isinstance(values, list | tuple) else (values,):
         _refuse_items(part, name)
     try:
         return np.asarray(values)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an object of another library fails in its own way
         raise DataError(
             f"{name} cannot be converted to an array: {str(error).rstrip('.')}. Rows must have "
             "equal length (gradus.data.pad_sequences pads them); pass several inputs as a tuple or "
             "a dict of arrays."
         ) from None
+
+
+def _refuse_declared(values: Any, name: str) -> None:
+    """Refuse a frame with dates or categories, which NumPy would make numbers without units."""
+    if not hasattr(values, "columns"):
+        return
+    for column, dtype in zip(values.columns, getattr(values, "dtypes", ()), strict=False):
+        if str(dtype).lower().startswith(_NO_NUMBERS):
+            raise DataError(
+                f"{name} has the column {column!r} of the type {str(dtype).split('(')[0]}, not "
+                "numbers: use gradus.data.TablePreprocessor, which encodes dates and categories."
+            )
 
 
 def _refuse_items(values: Any, name: str) -> None:
@@ -217,7 +240,8 @@ def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
         for index, value in enumerate(tree):
             yield from named_leaves(value, f"{name}[{index}]")
     else:
-        yield name, tree
+        is_array = hasattr(tree, "reshape") and hasattr(tree, "dtype")
+        yield name, tree if is_array else as_numpy(tree, name)
 
 
 def check_finite(tree: Any, name: str = "x") -> None:
@@ -243,6 +267,7 @@ def _check_array_finite(array: np.ndarray, name: str) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(np.dot(flat, flat)):
             return
+    array = np.atleast_1d(array)
     bad = ~np.isfinite(array)
     count = int(np.count_nonzero(bad))
     if count == 0:
@@ -276,12 +301,16 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
         3
     """
     parts = {"x": x, "y": y, "sample_weight": weights}
-    rows = {
-        name: len(array)
-        for part, tree in parts.items()
-        if tree is not None
-        for name, array in named_leaves(tree, part)
-    }
+    rows = {}
+    for part, tree in parts.items():
+        for name, array in () if tree is None else named_leaves(tree, part):
+            if not np.shape(array):
+                raise DataError(
+                    f"{name} is a single value; pass an array whose first axis is rows."
+                )
+            rows[name] = len(array)
+    if not rows:
+        raise DataError("There are no inputs: x is None.")
     if len(set(rows.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
         raise DataError(f"The numbers of rows differ: {listed}.")

@@ -171,7 +171,10 @@ def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) ->
 
 
 class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
-    """A boolean, as -1 or 1; a missing value as 0, with an indicator if one is wanted."""
+    """A boolean, as -1 or 1; a missing value as 0, with an indicator if one is wanted.
+
+    Other numbers x that a column of 0 and 1 has after training are 2x - 1, clipped to ±5.
+    """
 
     name: str
     indicator: bool
@@ -185,7 +188,7 @@ class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
         """Return float32 (n, 1) or (n, 2)."""
         values = to_numbers(column)
         missing = np.isnan(values)
-        signs = np.where(missing, 0.0, np.where(values > 0.5, 1.0, -1.0))
+        signs = np.where(missing, 0.0, np.clip(2 * values - 1, -CLIP, CLIP))
         return _with_indicator(signs, missing, self.indicator)
 
     @property

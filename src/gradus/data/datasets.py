@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.checks import MAX_INT, as_index, is_number, number
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
-from gradus.data.arrays import as_array, check_same_length
+from gradus.data.arrays import as_array, check_finite, check_same_length
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.labels import regression_notes
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
@@ -76,7 +76,25 @@ class Dataset:
         return hasattr(self.x, "columns")
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """Return the data set of the rows with these numbers, without the test part."""
+        """Return the data set of the rows with these numbers, without the test part.
+
+        Args:
+            rows: numbers of rows, or a boolean for each row.
+
+        Raises:
+            DataError: if it is neither.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape == (len(self),):
+            rows = np.flatnonzero(rows)
+        inside = rows.size == 0 or (
+            rows.dtype.kind in "iu" and np.abs(rows + 0.5).max() < len(self)
+        )
+        if rows.ndim != 1 or not inside:
+            raise DataError(
+                f"take: write the numbers of rows, below {len(self)}, or a boolean for each row."
+            )
+        rows = rows.astype(np.int64) % len(self)
         y = None if self.y is None else self.y[rows]
         return replace(self, x=self.x[rows], y=y, test=None)
 
@@ -179,10 +197,14 @@ def labeled_dataset(
     """
     values = np.asarray(values)
     check_same_length(x, values)
+    if task == "regression":  # even if all are the same, as those of one row to evaluate
+        y = as_array(values, "y", wide=True).astype(np.float64)
+        check_finite(y, "y")
+        return Dataset(x, y, task, **fields)
     target = Target.fit(values, task, classes, "y")
     if target.task == "regression":
         y = as_array(values, "y", wide=True).astype(np.float64)
-        more = regression_notes(y, "y") if task is None else []
+        more = regression_notes(y, "y")
     else:
         y, more = target.transform(values), target.missing_word_notes()
     fields["notes"] = (*fields.get("notes", ()), *more)

@@ -205,18 +205,28 @@ def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple
             ) from None
         if _is_binary(content):
             raise DataError(f"{name} is not a text file: it holds binary data.") from None
-        text = content.decode("cp1252", errors="replace")
-        if "\ufffd" in text:
-            text = content.decode("latin-1")
-        notes = (
-            f"read as Windows-1252 (Latin-1), as it is not UTF-8 ({where}); if letters are wrong, "
-            "give its encoding",
-        )
+        text, notes = _decode_mostly(content, where)
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n").removeprefix("\ufeff")
     text = text.rstrip("\x1a")  # the end of a file in DOS
     if not text.strip():
         raise DataError(f"{name} is empty.")
     return text, notes
+
+
+def _decode_mostly(content: bytes, where: str) -> tuple[str, tuple[str, ...]]:
+    """Return text that is not quite UTF-8, and a note: as UTF-8 if most of its letters are."""
+    text = content.decode("utf-8", errors="replace")
+    damaged = text.count("\ufffd")
+    if sum(letter > "\x7f" for letter in text) > 2 * damaged:
+        count = "a letter is" if damaged == 1 else f"{damaged} letters are"
+        return text, (f"{count} not UTF-8 ({where}), and became \ufffd",)
+    text = content.decode("cp1252", errors="replace")
+    if "\ufffd" in text:
+        text = content.decode("latin-1")
+    return text, (
+        f"read as Windows-1252 (Latin-1), as it is not UTF-8 ({where}); if letters are wrong, "
+        "give its encoding",
+    )
 
 
 def _utf16_without_mark(content: bytes) -> str:
@@ -249,24 +259,33 @@ def _infer_separator(lines: Sequence[str], tabs: bool) -> str:
         score = _separation([*csv_rows(lines, separator)])
         if score > best:
             best, choice = score, separator
-    if choice == "," and _is_decimal_column(lines):
+    if choice in ("", ",") and _is_decimal_column(lines):
         return ";"
     if choice:
         return choice
-    consistency, _ = _separation([line.split() for line in lines])
-    return " " if consistency == 1 and _has_numbers(lines) else "\t" if tabs else ","
+    return " " if _is_spaced(lines) else "\t" if tabs else ","
 
 
 def _is_decimal_column(lines: Sequence[str]) -> bool:
     """Return whether lines are one column of numbers with decimal commas below a name."""
     cells = lines[1:]
-    is_decimal = all(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) for cell in cells)
+    is_decimal = all(re.fullmatch(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", cell) for cell in cells)
     return bool(cells) and "," not in lines[0] and is_decimal
 
 
-def _has_numbers(lines: Sequence[str]) -> bool:
-    """Return whether a column of lines divided by white space is typed below the first line."""
-    columns = zip(*(line.split() for line in lines[1:] or lines), strict=True)
+def _is_spaced(lines: Sequence[str]) -> bool:
+    """Return whether white space divides lines into columns, of which one is numbers or dates.
+
+    The first line may lack a name for that of the row names, as R writes it.
+    """
+    rows = [*csv_rows([line.replace("\t", " ") for line in lines], " ")]
+    body = rows[1:] or rows
+    width = len(body[0]) if body else 0
+    if min(width, len(rows[0])) < 2 or width - len(rows[0]) not in (0, 1):
+        return False
+    if {*map(len, body)} != {width}:
+        return False
+    columns = zip(*body, strict=True)
     return any(sum(map(looks_typed, column)) >= 0.9 * len(column) for column in columns)
 
 

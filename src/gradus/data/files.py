@@ -17,9 +17,12 @@ def existing_file(path: str | Path) -> Path:
     """Return `path` if it exists.
 
     Raises:
-        DataError: with the nearest name in its folder, if it does not exist.
+        DataError: with the nearest name in its folder, if it does not exist; or if it is no path.
     """
-    path = Path(path).expanduser()
+    try:
+        path = Path(path).expanduser()
+    except TypeError:
+        raise DataError(f"{path!r} is not a path: write a text, 'folder/file.csv'.") from None
     if path.exists():
         return path
     folder = path.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +83,14 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
         raise DataError(f"Column {name!r} of {table} is a {kind}: write a list, {advice}.")
     if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
         raise DataError(f"Column {name!r} of {table} is a single value, not a column.")
-    if hasattr(values, "iloc"):
-        return _from_pandas(name, values)
+    values = _single(values, name, table)
+    if type(values).__module__.partition(".")[0] == "pandas":  # a series, an index, or an array
+        return _from_pandas(name, sys.modules["pandas"].Series(values))
+    if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
+        return pl.Series(name, values)
     is_frame_column = type(values).__module__.startswith("polars")
     if hasattr(values, "__array__") and not (is_frame_column or isinstance(values, np.ndarray)):
         values = np.asarray(values)
-    if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if getattr(values, "ndim", 1) != 1:
-        raise DataError(f"Column {name!r} of {table} has {values.ndim} axes; a column has one.")
     try:
         if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
             wide = values.astype(np.float32) if values.dtype.name == "float16" else values
@@ -104,6 +104,26 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
         return pl.Series(name, values, strict=True)
     except Exception:  # Polars rejects mixed Python objects in many ways.
         return _from_objects(name, list(values))
+
+
+def _single(values: Any, name: str, table: str) -> Any:
+    """Return the one column of a frame or an array.
+
+    Raises:
+        DataError: if it has several.
+    """
+    shape: tuple[int, ...] = getattr(values, "shape", (0,))
+    if len(shape) == 2 and shape[1] == 1:
+        if hasattr(values, "columns"):
+            return values.iloc[:, 0] if hasattr(values, "iloc") else values.to_series()
+        return values[:, 0]
+    if len(shape) == 2 and hasattr(values, "columns"):
+        raise DataError(
+            f"Column {name!r} of {table} is a frame of {shape[1]} columns: write each of its own."
+        )
+    if len(shape) != 1:
+        raise DataError(f"Column {name!r} of {table} has {len(shape)} axes; a column has one.")
+    return values
 
 
 def _from_objects(name: str, values: list[Any]) -> pl.Series:
@@ -121,12 +141,17 @@ def _from_objects(name: str, values: list[Any]) -> pl.Series:
                 "from 0): a cell is a number, text, a boolean, or a date. Write a column for each "
                 "part."
             )
-    present = [None if value is None or value != value else value for value in values]  # noqa: PLR0124
+    present = [None if _is_missing(value) else value for value in values]
     if all(value is None or isinstance(value, bool | np.bool_) for value in present):
         return pl.Series(name, [None if v is None else bool(v) for v in present], pl.Boolean)
     if all(value is None or isinstance(value, int | float | np.number) for value in present):
         return pl.Series(name, [None if v is None else float(v) for v in present], pl.Float64)
     return pl.Series(name, [None if v is None else str(v) for v in present], pl.String)
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, or pandas' NA or NaT."""
+    return value is None or type(value).__name__ == "NAType" or value != value  # noqa: PLR0124
 
 
 def _is_no_cell(value: Any) -> bool:
@@ -145,7 +170,8 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
     if hasattr(column, "cat"):
         levels = [str(level) for level in column.cat.categories]
         codes = column.cat.codes.to_numpy()
-        return pl.Series(name, [levels[c] if c >= 0 else None for c in codes], pl.Enum(levels))
+        known = pl.Enum(list(dict.fromkeys(levels)))  # 1 and "1" are spelled alike
+        return pl.Series(name, [levels[c] if c >= 0 else None for c in codes], known)
     if hasattr(column.dtype, "pyarrow_dtype"):
         return pl.Series(name, column.array.__arrow_array__())
     kind = getattr(column.dtype, "kind", "O")

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gradus.data.array_preprocessor import Scaling
+from gradus.data.array_preprocessor import byte_scaling, standard_images
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
-
-EIGHT_BIT = Scaling((0.0,), (255.0,))
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -115,5 +113,11 @@ def _read_pair(images: Path, labels: Path, name: str, classes: tuple[str, ...] =
         raise DataError(
             f"{str(images)!r} has {len(x)} images, but {labels.name!r} has {len(y)} labels."
         )
-    x = x[..., None] if x.ndim == 3 else x
-    return labeled_dataset(x, y, "multiclass", classes, name=name, scaling=EIGHT_BIT)
+    x, notes = standard_images(x[..., None] if x.ndim == 3 else x, images.name)
+    scaling = None
+    if x.dtype == np.uint8:
+        scaling, more = byte_scaling(x, images.name)
+        notes += more
+    return labeled_dataset(
+        x, y, "multiclass", classes, name=name, notes=tuple(notes), scaling=scaling
+    )

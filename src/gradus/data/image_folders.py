@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gradus.data.array_preprocessor import EIGHT_BIT
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import existing_file
-from gradus.data.idx_files import EIGHT_BIT
 from gradus.errors import DataError
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -145,7 +145,7 @@ def _read_classes(
     for index, file in enumerate(files):
         x[index], changed = _read_image(file, size, channels)
         resized += changed
-    notes = _notes(folder, len(files), resized, size, headers.transparent, others)
+    notes = _notes(folder, len(files), resized, size, headers, others)
     return labeled_dataset(
         x, names, "multiclass", classes, name=folder.name, notes=notes, scaling=EIGHT_BIT
     )
@@ -170,15 +170,19 @@ def _notes(
     count: int,
     resized: int,
     size: tuple[int, int],
-    transparent: int,
+    headers: _Headers,
     others: Sequence[Path],
 ) -> tuple[str, ...]:
     """Return what was done to the images, and which files were left out, in sentences."""
     notes = []
     if resized:
         notes.append(f"{resized} of {count} images were resized to {size[0]}×{size[1]}")
-    if transparent:
-        notes.append(f"{transparent} of {count} images have transparency, which is left out")
+    if headers.transparent:
+        notes.append(
+            f"{headers.transparent} of {count} images have transparency, which is left out"
+        )
+    if headers.animated:
+        notes.append(f"{headers.animated} of {count} images have several frames: the first is used")
     if others:
         shown = ", ".join(str(file.relative_to(folder)) for file in others[:3])
         more = ", …" if len(others) > 3 else ""
@@ -195,13 +199,14 @@ class _Headers:
     size: tuple[int, int]
     gray: bool
     transparent: int
+    animated: int
 
 
 def _read_headers(files: list[Path]) -> _Headers:
     from PIL import Image
 
     sizes: Counter[tuple[int, int]] = Counter()
-    gray, transparent = True, 0
+    gray, transparent, animated = True, 0, 0
     for file in files:
         try:
             with Image.open(file) as image:
@@ -209,6 +214,7 @@ def _read_headers(files: list[Path]) -> _Headers:
                 sizes[image.size if turned else image.size[::-1]] += 1
                 gray = gray and image.mode in ("1", "L", "LA")
                 transparent += image.has_transparency_data
+                animated += getattr(image, "n_frames", 1) > 1
                 if image.mode[0] in "IF":
                     raise DataError(
                         f"{str(file)!r} has more than 8 bits per channel (mode {image.mode}); save "
@@ -216,7 +222,7 @@ def _read_headers(files: list[Path]) -> _Headers:
                     )
         except (OSError, Image.DecompressionBombError) as error:
             raise DataError(f"{str(file)!r} cannot be read as an image: {error}.") from None
-    return _Headers(sizes.most_common(1)[0][0], gray, transparent)
+    return _Headers(sizes.most_common(1)[0][0], gray, transparent, animated)
 
 
 def _read_image(file: Path, size: tuple[int, int], channels: int) -> tuple[np.ndarray, bool]:

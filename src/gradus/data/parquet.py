@@ -14,11 +14,22 @@ from gradus.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
+# pandas' categories of numbers are numbers in the file; what pandas noted there says so.
 _SCRIPT = """
-import io, sys
+import io, json, sys
 import polars
 try:
-    frame = polars.read_parquet(io.BytesIO(sys.stdin.buffer.read()))
+    content = sys.stdin.buffer.read()
+    frame = polars.read_parquet(io.BytesIO(content))
+    try:
+        noted = json.loads(polars.read_parquet_metadata(io.BytesIO(content))["pandas"])["columns"]
+        declared = {c["field_name"] for c in noted if c["pandas_type"] == "categorical"}
+    except Exception:
+        declared = set()
+    for name, dtype in frame.schema.items():
+        if name in declared and dtype.is_numeric():
+            names = polars.col(name).cast(polars.String).cast(polars.Categorical)
+            frame = frame.with_columns(names)
     frame.write_ipc(sys.argv[1])
 except Exception as error:
     sys.exit(str(error).split("\\n")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,10 @@ from gradus.records import as_record
 PADDING, UNKNOWN = 0, 1  # the codes of padding and of tokens outside the vocabulary
 _SIDES = ("pre", "post")
 _MODES = ("words", "characters")
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963"
+_MARKS += "\u0981-\u0e4e\u0eb1-\u0ecd\u0f18-\u0fbc\u102b-\u109d\u17b4-\u17d3\u200c\u200d"
+_LETTER = rf"[\w{_MARKS}]"  # with accents and vowel signs of their own, which \w leaves out
+_WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 
 
 def pad_sequences(
@@ -90,7 +94,7 @@ def windows(
 
     Returns:
         x `(n, length, features)` and y `(n, features)`, with
-        `n = (steps − length − horizon) // stride + 1`.
+        `n = (steps − length − horizon) // stride + 1`; float64 stays, to be scaled.
 
     Raises:
         DataError: for a series too short for one window and its target, or with another number
@@ -105,7 +109,7 @@ def windows(
     settings = {"length": length, "horizon": horizon, "stride": stride}
     for name, steps in settings.items():
         whole_number(name, steps, 1, "windows")
-    values = as_array(series, "series")
+    values = as_array(series, "series", wide=True)
     if values.ndim > 2:
         raise DataError(
             f"windows: a series has shape (steps,) or (steps, features), not {values.shape}: call "
@@ -132,8 +136,9 @@ class _SavedVectorizer(Struct):
 class TextVectorizer:
     """Text as codes: 0 is padding, 1 an unknown token, the others are the vocabulary.
 
-    Words are runs of letters, digits and underscores (with inner apostrophes), in lower case, so
-    `inverse` does not restore punctuation; characters are kept unchanged. Codes are ordered by
+    Words are runs of letters, digits and underscores (with inner apostrophes), in lower case and
+    Unicode's form NFC, so `inverse` does not restore punctuation; characters are kept unchanged.
+    Codes are ordered by
     frequency, the most frequent first, then alphabetically.
 
     Args:
@@ -243,7 +248,9 @@ class TextVectorizer:
         return vectorizer
 
     def _tokens(self, text: str) -> list[str]:
-        return list(text) if self.mode == "characters" else _WORD.findall(text.lower())
+        if self.mode == "characters":
+            return list(text)
+        return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
 
     def _require_fitted(self) -> None:
         if not self.vocabulary:

@@ -14,27 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.array_preprocessor import Scaling
+from gradus.data.array_preprocessor import read_image_bytes, standard_images
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import regression_notes
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
-from gradus.data.idx_files import EIGHT_BIT, idx_parts, read_idx_folder
+from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
-from gradus.data.targets import Target
+from gradus.data.targets import Target, check_task, regression_targets
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
-
-CHANNELS = (1, 3, 4)
-SMALLEST_IMAGE = 4  # pixels of a side
-FEW_GRAY_LEVELS = 32  # an image of bytes has values as large
 
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
@@ -78,6 +74,7 @@ def load(
         ([0, 1, 1], ('no', 'yes'))
     """
     labels = texts("classes", classes)
+    check_task(task)
     if not isinstance(source, str | Path):
         return _table(source, "table", target, task, labels, options, formats)
     if str(source) in BUILT_IN:
@@ -146,29 +143,31 @@ def _table(
     table = as_table(source, options, formats)
     if options.header is None and _is_in_first_row(table, target):
         table = as_table(source, replace(options, header=True), formats)
-    names, notes, options = table.frame.columns, table.notes, table.options
+    names, options = table.frame.columns, table.options
     if target is None:
         return Dataset(
-            table.frame, feature_names=tuple(names), name=name, notes=notes,
+            table.frame, feature_names=tuple(names), name=name, notes=table.notes,
             formats=table.formats, options=options,
         )  # fmt: skip
     target = _find_target(target, table)
     table, dropped = table.with_labels(target, task, classes).with_target(target)
     frame, column = table.frame, table.frame[target]
-    fitted = Target.fit_column(column, task, classes, table.formats[target].levels)
-    if fitted.task == "regression":
-        y = column.cast(float).to_numpy()
-        more = regression_notes(y, target) if task is None else []
+    fitted = None
+    if task != "regression":  # whose targets may all be the same, as those of one row to evaluate
+        fitted = Target.fit_column(column, task, classes, table.format_of(target).levels)
+    if fitted is None or fitted.task == "regression":
+        y = regression_targets(column)
+        more = [] if fitted is None else regression_notes(y, target)
     else:
         y, more = fitted.transform_column(column), fitted.missing_word_notes()
     return Dataset(
         frame,
         y,
-        fitted.task,
-        fitted.class_names,
+        task if fitted is None else fitted.task,
+        () if fitted is None else fitted.class_names,
         tuple(column for column in names if column != target),
         name,
-        (*notes, *dropped, *more),
+        (*table.notes, *dropped, *more),
         target=target,
         formats=table.formats,
         options=options,
@@ -208,8 +207,13 @@ def _find_target(target: str | int, table: Table) -> str:
 
 
 def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
-    arrays, keys = _npz_arrays(path)
+    arrays, keys, others = _npz_arrays(path)
     train = _npz_part(arrays, keys, task, classes, path.stem)
+    if others:
+        count = "the array" if len(others) == 1 else "the arrays"
+        verb = "is" if len(others) == 1 else "are"
+        note = f"{count} {', '.join(others)} {verb} not used"
+        train = replace(train, notes=(*train.notes, note))
     test_keys = (_test_key(keys[0]), _test_key(keys[1]))
     if test_keys[0] not in arrays:
         return train
@@ -221,10 +225,10 @@ def _test_key(key: str) -> str:
     return key.replace("train", "test") if "train" in key else f"{key}_test"
 
 
-def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str]]:
+def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str], list[str]]:
     """Return the arrays of inputs and targets in an .npz file, and the names of those to train on.
 
-    Other arrays are not unpacked.
+    Other arrays are not unpacked; their names come last.
     """
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
@@ -233,7 +237,8 @@ def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str]]:
             sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
             size = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in wanted)
             check_unpacked_size(size, host_free_bytes(), str(path))
-            return {key: archive[key] for key in wanted}, keys
+            others = [key for key in archive.files if key not in wanted]
+            return {key: archive[key] for key in wanted}, keys, others
     except DataError:
         raise
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
@@ -270,48 +275,12 @@ def _npz_part(
     x_key, y_key = keys
     x = as_array(arrays[x_key], x_key, wide=True)
     check_finite(x, x_key)
-    x, notes = _as_images(x, x_key)
+    x, notes = standard_images(x, x_key)
     scaling = None
     if x.dtype == np.uint8:
-        x, scaling, more = _read_bytes(x, x_key)
+        x, scaling, more = read_image_bytes(x, x_key)
         notes += more
     if y_key not in arrays:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
     y = arrays[y_key]
     return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)
-
-
-def _as_images(x: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
-    """Return images with their channels last, and as bytes if they are whole numbers to 255."""
-    notes: list[str] = []
-    if x.ndim != 4 or min(sorted(x.shape[1:])[1:]) < SMALLEST_IMAGE:
-        return x, notes
-    if x.shape[1] in CHANNELS and x.shape[3] not in CHANNELS:
-        notes.append(f"{name} of shape {x.shape} has its channels first: they are moved last")
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    is_wide = x.dtype.kind in "iu" and x.dtype != np.uint8 and x.shape[3] in CHANNELS
-    if is_wide and x.size and x.min() >= 0 and FEW_GRAY_LEVELS <= x.max() <= 255:
-        notes.append(f"{name} has whole numbers to {x.max()}: read as the bytes of images")
-        x = x.astype(np.uint8)
-    return x, notes
-
-
-def _read_bytes(x: np.ndarray, name: str) -> tuple[np.ndarray, Scaling | None, list[str]]:
-    """Return bytes as images, with the scaling of their range, or as numbers, which have none.
-
-    Images have three or four axes and at least 4 × 4 pixels; all else is numbers.
-    """
-    notes: list[str] = []
-    if x.ndim not in (3, 4) or min(x.shape[1:3]) < SMALLEST_IMAGE:
-        notes.append(f"the bytes of {name}, of shape {x.shape}, are read as numbers, not as images")
-        return x.astype(np.float32), None, notes
-    if x.ndim == 3:
-        notes.append(f"{name} of shape {x.shape} is read as gray images: an axis is added")
-        x = x[..., None]
-    largest = int(x.max(initial=0))
-    if largest >= FEW_GRAY_LEVELS:
-        return x, EIGHT_BIT, notes
-    notes.append(
-        f"the largest value of {name} is {largest}, not 255, so it is divided by {largest}"
-    )
-    return x, Scaling((0.0,), (float(max(largest, 1)),)), notes

@@ -19,6 +19,7 @@ from gradus.data.column_encoders import (
 from gradus.data.columns.conversions import match_names, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.usefulness import determines, why_not_general, why_useless
+from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
@@ -91,11 +92,14 @@ class TablePreprocessor:
             DataError: if a named column does not exist, a column has an unsupported type, or no
                 column is left.
         """
-        keep, drop = texts("keep", keep), texts("drop", drop)
+        keep, drop, classes = (
+            texts(*given) for given in (("keep", keep), ("drop", drop), ("classes", classes))
+        )
         check_preprocessing(preprocessing).check_for(
             "a table", ("scaling", "missing", "indicator", "one_hot_limit")
         )
         table = as_table(frame, options, formats)
+        target = None if target is None else column_name(target)
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.frame.columns:
                 raise no_column(name, table.frame.columns)
@@ -104,7 +108,7 @@ class TablePreprocessor:
             table, more = table.with_labels(target, task, classes).with_target(target)
             levels = table.formats[target].levels
             fitted = Target.fit_column(table.frame[target], task, classes, levels)
-            notes += more + fitted.missing_word_notes()
+            notes = [*table.notes, *more, *fitted.missing_word_notes()]
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []
@@ -119,6 +123,8 @@ class TablePreprocessor:
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
+                unseen = _unseen(encoder, series, "level") if table.formats[name].levels else None
+                notes += [] if unseen is None else [unseen]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
@@ -141,20 +147,9 @@ class TablePreprocessor:
     def unseen_levels(self, frame: Any) -> list[str]:
         """Return a note on each column with categories that the training data lacked."""
         table = self._read(frame, (column.name for column in self.columns)).frame
-        notes = []
-        for column in self.columns:
-            if isinstance(column, CategoryEncoder):
-                values = table[column.name]
-                unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
-                if count := int(unseen.sum()):
-                    row = int(unseen.argmax())
-                    notes.append(
-                        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted "
-                        "from 0) is no category of the training data and counts as unknown"
-                        + f"; {count - 1} more cells are none"
-                        * (count > 1)
-                    )
-        return notes
+        what = "category of the training data"
+        notes = (_unseen(column, table[column.name], what) for column in self.columns)
+        return [note for note in notes if note is not None]
 
     def _read(self, frame: Any, names: Iterable[str]) -> Table:
         """Return a table with the columns of these names, read as in training."""
@@ -246,6 +241,20 @@ class TablePreprocessor:
 
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
+
+
+def _unseen(column: ColumnEncoder, values: pl.Series, what: str) -> str | None:
+    """Return a note on the cells of a column of categories that are none of them."""
+    if not isinstance(column, CategoryEncoder):
+        return None
+    unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
+    count, row = int(unseen.sum()), int(unseen.argmax()) if len(unseen) else 0
+    if not count:
+        return None
+    return (
+        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted from 0) is no "
+        f"{what} and counts as unknown" + f"; {count - 1} more cells are none" * (count > 1)
+    )
 
 
 def _leak(series: pl.Series, table: Table, target: Target) -> str | None:

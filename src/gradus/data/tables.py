@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,23 +43,31 @@ class Table:
     notes: tuple[str, ...] = ()
     options: TableOptions = AUTOMATIC_TABLE
 
+    def format_of(self, name: str) -> ColumnFormat:
+        """Return how a column was read; one whose format was not given has an empty one."""
+        return self.formats.get(name, ColumnFormat())
+
     def label_column(
         self, name: str, task: str | None = None, classes: Sequence[str] = ()
     ) -> pl.Series:
         """Return a target column: numbers for a regression, else classes as they are spelled."""
-        return label_column(self.frame[name], self.source[name], self.formats[name], task, classes)
+        return label_column(
+            self.frame[name], self.source[name], self.format_of(name), task, classes
+        )
 
     def with_labels(self, name: str, task: str | None = None, classes: Sequence[str] = ()) -> Table:
         """Return this table with a target column as `label_column` returns it."""
         import polars as pl
 
-        column, given = self.label_column(name, task, classes), self.formats[name]
+        column, given = self.label_column(name, task, classes), self.format_of(name)
         if column.dtype != pl.String or self.source[name].dtype != pl.String:
             return self
         words = missing_labels(self.frame[name], given)
         labels = ColumnFormat("category", levels=given.levels, missing=words)
         formats = {**self.formats, name: labels}
-        return replace(self, frame=self.frame.with_columns(column), formats=formats)
+        notes = tuple(note for note in self.notes if not note.startswith(f"column {name!r}"))
+        frame = self.frame.with_columns(column)  # without what was told of the column as numbers
+        return replace(self, frame=frame, formats=formats, notes=notes)
 
     def with_target(self, name: str) -> tuple[Table, list[str]]:
         """Return the rows in which a target column has a value, and a note if others have not."""
@@ -121,7 +130,8 @@ def as_table(
 
     if not isinstance(options, TableOptions):
         raise DataError(f"options={options!r}: write gr.data.TableOptions(…).")
-    if not isinstance(formats, Mapping | None):
+    values = formats.values() if isinstance(formats, Mapping) else [formats]
+    if formats is not None and not all(isinstance(value, ColumnFormat) for value in values):
         raise DataError(
             f"formats={formats!r}: write the formats of another table, those of its preprocessor."
         )
@@ -139,7 +149,7 @@ def as_table(
     free = [name for name in source.columns if options.format_of(name) == ColumnFormat()]
     plain = plain_numbers(source.select(free))
     inferred = {
-        c.name: plain_format(plain[c.name])
+        c.name: plain_format(plain[c.name], c)
         if c.name in plain
         else infer_format(c, options.format_of(c.name))
         for c in source.get_columns()
@@ -192,7 +202,10 @@ def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin
     content = read_bytes(path)
     if suffix == ".parquet":
         frame = read_parquet(content, repr(str(path)))
-        return _source(frame, options, repr(str(path)))
+        index = [name for name in frame.columns if re.fullmatch(r"__index_level_\d+__", name)]
+        source, origin = _source(frame.drop(index), options, repr(str(path)))
+        note = "the index that pandas saved is not used; to use it, save frame.reset_index()"
+        return source, replace(origin, notes=(*origin.notes, note)) if index else origin
     read = read_delimited(
         content,
         repr(str(path)),
@@ -218,7 +231,8 @@ def _hints(hints: list[Hints], separator: str) -> Hints:
     """
     marks = {hint.decimal for hint in hints if hint.decimal is not None}
     orders = {hint.day_first for hint in hints if hint.day_first is not None}
-    if not marks and separator == ";":
+    is_guess = not marks and separator == ";"
+    if is_guess:
         marks = {","}
     decimal = marks.pop() if len(marks) == 1 else None
-    return Hints(decimal, day_first=orders.pop() if len(orders) == 1 else None)
+    return Hints(decimal, orders.pop() if len(orders) == 1 else None, is_guess)

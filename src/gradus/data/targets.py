@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.checks import is_word
+from gradus.data.arrays import as_array, as_numpy
 from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import (
     is_constant,
@@ -16,9 +17,11 @@ from gradus.data.columns.conversions import (
     to_names,
     to_numbers,
 )
-from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import MAX_INTEGER_CLASSES, infer_task, sorted_names
+from gradus.data.frames import column_name
 from gradus.data.splits import class_labels
+from gradus.data.table_options import TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, nearest, unknown
 
@@ -75,12 +78,15 @@ class Target:
         Raises:
             DataError: if the values cannot be a target: constant, free text, dates, missing.
         """
-        values = _rows(values)
+        classes = texts("classes", classes)
+        check_task(task)
+        values = _rows(values, name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
-            return cls._fit_outputs(np.asarray(values), task, name)
+            return cls._fit_outputs(values, task, name)
         as_classes = bool(classes) or (task != "regression" and _is_few_words(values))
         table = _table(values, name, as_classes)
-        return cls.fit_column(table.label_column(name, task, classes), task, classes)
+        column, levels = table.label_column(name, task, classes), table.formats[name].levels
+        return cls.fit_column(column, task, classes, levels)
 
     @classmethod
     def fit_column(
@@ -90,22 +96,14 @@ class Target:
         classes: Sequence[str] = (),
         levels: Sequence[str] | None = None,
     ) -> Target:
-        """Fit to a column, as `Table.label_column` returns it.
+        """Fit to a column, as `Table.label_column` returns it; otherwise as `fit`.
 
-        Args:
-            column: the values.
-            task: as in `fit`.
-            classes: likewise.
-            levels: the order of the classes that occur; by default they are sorted.
-
-        Raises:
-            DataError: as `fit`.
+        `levels` are the order of the classes that occur; by default they are sorted.
         """
-        if task is not None and not is_word(task, TASKS):
-            raise unknown("task", task, TASKS)
+        check_task(task)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
-            target = cls(column.name, kind, tuple(str(label) for label in classes))
+            target = cls(column.name, kind, tuple(classes))
             target.transform_column(column)
             return target
         if (task or infer_task(column)) == "regression":
@@ -114,21 +112,20 @@ class Target:
 
     @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
-        if not (column.dtype.is_numeric() or column.dtype == bool):
-            raise DataError(
-                f"The target {column.name!r} is not numbers, so it cannot be a regression."
-            )
-        return cls._from_outputs(to_numbers(column)[:, None], column.name)
+        return cls._from_outputs(regression_targets(column)[:, None], column.name)
 
     @classmethod
-    def _fit_outputs(cls, outputs: np.ndarray, task: str | None, name: str) -> Target:
+    def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
+        outputs = as_array(values, name, wide=True)
+        if not outputs.size:
+            raise DataError(f"The target {name!r} has no rows.")
         if len(outputs) == 1 and outputs.ndim == 2:
             raise DataError(
                 f"The target {name!r} has shape {outputs.shape}, one row of "
                 f"{outputs.shape[1]} outputs; for one target of each row, write {name}.reshape(-1)."
             )
         if task != "regression" and class_labels(outputs) is not None:
-            names = tuple(str(index) for index in range(outputs.shape[1]))
+            names = _column_names(values) or tuple(map(str, range(outputs.shape[1])))
             is_binary = len(names) == 2 and task != "multiclass"
             return cls(name, "binary" if is_binary else "multiclass", names)
         if task not in (None, "regression"):
@@ -199,11 +196,11 @@ class Target:
         Raises:
             DataError: if a value is missing, an unknown class, or not a number.
         """
-        values = _rows(values)
-        if self.task == "regression" and _axes(values) == 2:
-            return self._standardize(np.asarray(values, np.float64))
+        values = _rows(values, self.name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
-            return self._one_hot_labels(np.asarray(values))
+            if self.task != "regression":
+                return self._one_hot_labels(values)
+            return self._standardize(as_array(values, self.name, wide=True).astype(np.float64))
         table = _table(values, self.name, as_classes=self.task != "regression")
         return self.transform_column(table.label_column(self.name, self.task, self.class_names))
 
@@ -217,14 +214,23 @@ class Target:
             raise self._unknown_class(to_names(column)[row], row)
         return labels
 
-    def _one_hot_labels(self, values: np.ndarray) -> np.ndarray:
-        labels = class_labels(values)
-        if labels is None or values.shape[1] != len(self.class_names):
+    def _one_hot_labels(self, values: Any) -> np.ndarray:
+        names, rows = _column_names(values), as_numpy(values, self.name)
+        labels = class_labels(rows)
+        if labels is None or rows.shape[1] != len(self.class_names):
             raise DataError(
-                f"The target {self.name!r} has shape {values.shape}: pass labels of shape (n,), or "
+                f"The target {self.name!r} has shape {rows.shape}: pass labels of shape (n,), or "
                 f"one-hot rows of {len(self.class_names)} classes."
             )
-        return labels.astype(np.int32)
+        numbered = tuple(map(str, range(rows.shape[1])))
+        if not names or numbered in (names, self.class_names):
+            return labels.astype(np.int32)
+        if sorted(names) != sorted(self.class_names):
+            raise DataError(
+                f"The target {self.name!r} has the columns {', '.join(names)}, but its classes are "
+                f"{', '.join(self.class_names)}: name the columns so."
+            )
+        return np.array([self.class_names.index(name) for name in names], np.int32)[labels]
 
     def _unknown_class(self, key: str | None, row: int) -> DataError:
         if key is None:
@@ -257,21 +263,43 @@ class Target:
 
         Returns:
             float64 of the same shape, in the target's units; or class names, shape (n,).
+
+        Raises:
+            DataError: for outputs of another shape, labels that do not exist, probabilities
+                beyond 0 and 1, or NaN instead of them.
         """
-        outputs = np.asarray(outputs)
-        if self.task == "regression":
-            scale, shift = np.asarray(self.std), np.asarray(self.mean)
-            return outputs.astype(np.float64) * scale + shift
-        return np.asarray(self.class_names)[self.labels(outputs)]
+        outputs = _outputs(outputs)
+        if self.task != "regression":
+            if np.isnan(outputs).any():
+                row = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).argmax())
+                raise DataError(f"The outputs are NaN in row {row} (counted from 0): no class.")
+            return np.asarray(self.class_names)[self.labels(outputs)]
+        scale, shift = np.asarray(self.std), np.asarray(self.mean)
+        if len(shift) > 1 and (outputs.ndim < 2 or outputs.shape[-1] != len(shift)):
+            raise _unfit(outputs, f"(n, {len(shift)})")
+        return outputs.astype(np.float64) * scale + shift
 
     def labels(self, outputs: Any) -> np.ndarray:
-        """Convert probabilities to labels (n,); labels stay unchanged."""
-        outputs = np.asarray(outputs)
-        if outputs.dtype.kind in "iub" and outputs.ndim == 1:
-            return outputs.astype(np.int32)
-        if outputs.ndim == 2 and outputs.shape[1] > 1:
-            return outputs.argmax(axis=1).astype(np.int32)
-        return (outputs.reshape(len(outputs)) > 0.5).astype(np.int32)
+        """Convert probabilities to labels (n,); labels stay unchanged.
+
+        Raises:
+            DataError: as `inverse`.
+        """
+        given, classes = _outputs(outputs), len(self.class_names)
+        if given.ndim == 2 and given.shape[1] == classes:
+            return given.argmax(axis=1).astype(np.int32)
+        flat = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+        whole = flat.dtype.kind != "f" or (classes > 2 and bool((flat == np.rint(flat)).all()))
+        if flat.ndim != 1 or (classes > 2 and not whole):
+            raise _unfit(given, f"(n,) for labels, or (n, {classes}) for probabilities")
+        outside = (flat < 0) | (flat > (classes - 1 if whole else 1))
+        if outside.any():
+            row = int(outside.argmax())
+            kind = f"a label from 0 to {classes - 1}" if whole else "a probability from 0 to 1"
+            raise DataError(
+                f"The output in row {row} (counted from 0) is {flat[row]!s}, not {kind}."
+            )
+        return (flat if whole else flat > 0.5).astype(np.int32)
 
     def describe(self) -> str:
         """Describe the target in one line."""
@@ -282,6 +310,23 @@ class Target:
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
+
+
+def check_task(task: Any) -> None:
+    """Refuse what is no task, with the nearest."""
+    if task is not None and not is_word(task, TASKS):
+        raise unknown("task", task, TASKS)
+
+
+def regression_targets(column: pl.Series) -> np.ndarray:
+    """Return the numbers of a target column, float64 (n,); they may all be the same.
+
+    Raises:
+        DataError: if it is not numbers.
+    """
+    if not (column.dtype.is_numeric() or column.dtype == bool):
+        raise DataError(f"The target {column.name!r} is not numbers, so it cannot be a regression.")
+    return to_numbers(column)
 
 
 def require_target(target: Target | None) -> Target:
@@ -299,10 +344,31 @@ def _axes(values: Any) -> int:
     return len(getattr(values, "shape", (0,)))
 
 
-def _rows(values: Any) -> Any:
+def _rows(values: Any, name: str) -> Any:
     """Return target values, a list of rows as an array."""
     nested = isinstance(values, list | tuple) and len(values) > 0
-    return np.asarray(values) if nested and isinstance(values[0], list | tuple) else values
+    if hasattr(values, "toarray") or (nested and isinstance(values[0], list | tuple)):
+        return as_numpy(values, name)
+    return values
+
+
+def _outputs(outputs: Any) -> np.ndarray:
+    """Return the outputs of a network as an array of numbers."""
+    array = as_numpy(outputs, "outputs")
+    if array.dtype.kind not in "biuf" or array.ndim == 0:
+        raise DataError(
+            f"{str(outputs)[:60]!r} is no output: write the numbers of a network, (n,)."
+        )
+    return array
+
+
+def _unfit(outputs: np.ndarray, wanted: str) -> DataError:
+    return DataError(f"The outputs have shape {outputs.shape}; write {wanted}.")
+
+
+def _column_names(values: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a frame; none for an array."""
+    return tuple(map(column_name, getattr(values, "columns", ())))
 
 
 def _is_few_words(values: Any) -> bool:
@@ -325,5 +391,5 @@ def _table(values: Any, name: str, as_classes: bool) -> Table:
         raise DataError(f"The target {name!r} has no rows.")
     if hasattr(values, "__array__") and not hasattr(values, "dtype"):
         values = np.asarray(values)
-    columns = {name: ColumnFormat("category")} if as_classes else None
-    return as_table({name: values}, formats=columns)
+    columns = {name: ColumnFormat("category")} if as_classes else {}
+    return as_table({name: values}, TableOptions(columns=columns))

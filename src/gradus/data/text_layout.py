@@ -34,7 +34,10 @@ def declared_separator(text: str) -> tuple[str | None, str]:
 
 def csv_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
     """Yield the rows of some lines until one cannot be read."""
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True)
+    spaced = separator == " "
+    lines = [line.strip(" ") for line in lines] if spaced else lines
+    ended = (line + "\n" for line in lines)
+    reader = csv.reader(ended, delimiter=separator, strict=True, skipinitialspace=spaced)
     try:
         yield from reader
     except csv.Error:
@@ -156,7 +159,8 @@ def aligned_header(text: str, separator: str) -> tuple[str, tuple[str, ...]]:
     if len(rows) < 2 or len({row[0] for row in rows}) < len(rows):
         return text, ()
     note = "its header has one name less than its rows have values: the first are row names"
-    return above + separator + first + "\n" + rest, (note,)
+    unnamed = '"" ' if separator == " " else separator  # a space in front divides nothing
+    return above + unnamed + first + "\n" + rest, (note,)
 
 
 def is_units(rows: Sequence[Sequence[str]]) -> bool:

@@ -131,22 +131,32 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
     """Check that a user's own loss does not compare the target of a sample with others' outputs.
 
     So it is if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: then the loss of a sample
-    changes with the target of another.
+    changes with the target of another. So it is, too, if the function makes such shapes itself.
     """
     y, outputs = np.asarray(y), tuple(shape[1:])
-    if not loss.is_custom or ((*y.shape[1:], 1) != outputs and (*outputs, 1) != y.shape[1:]):
+    if not loss.is_custom:
         return
-    y_true = np.resize(y, (3, *y.shape[1:]))
-    changed = y_true.copy()
-    changed[0] = ~y_true[0] if y.dtype == bool else y_true[0] + 1
-    y_pred = host_rng(0, "samples apart").normal(size=(3, *outputs)).astype(np.float32)
-    before, after = (np.asarray(loss(target, y_pred))[1:] for target in (y_true, changed))
-    if not np.array_equal(before, after, equal_nan=True):
-        index = "[..., None]" if (*y.shape[1:], 1) == outputs else "[..., 0]"
+    problem = f"{loss.name} compares every sample with every other, since"
+    shapes = f"{where} has shape {y.shape} and an output {(len(y), *outputs)}"
+    if (*y.shape[1:], 1) == outputs or (*outputs, 1) == y.shape[1:]:
+        y_true = np.resize(y, (3, *y.shape[1:]))
+        changed = y_true.copy()
+        changed[0] = ~y_true[0] if y.dtype == bool else y_true[0] + 1
+        y_pred = host_rng(0, "samples apart").normal(size=(3, *outputs)).astype(np.float32)
+        before, after = (np.asarray(loss(target, y_pred))[1:] for target in (y_true, changed))
+        if not np.array_equal(before, after, equal_nan=True):
+            index = "[..., None]" if (*y.shape[1:], 1) == outputs else "[..., 0]"
+            raise ShapeError(f"{problem} {shapes}: write {where}{index}.")
+    if all(_second_axis(loss, y, outputs, count) == (count,) for count in (3, 4)):
         raise ShapeError(
-            f"{loss.name} compares every sample with every other, since {where} has shape "
-            f"{y.shape} and an output {(len(y), *outputs)}: write {where}{index}."
+            f"{problem} it returns (n, n) values for n samples ({shapes}): leave both their axes."
         )
+
+
+def _second_axis(loss: Loss, y: np.ndarray, outputs: tuple[int, ...], count: int) -> Any:
+    """Return the length of the second axis of what a loss returns for some samples, if any."""
+    shapes = ((count, *y.shape[1:]), y.dtype), ((count, *outputs), np.float32)
+    return jax.eval_shape(loss.values, *(jax.ShapeDtypeStruct(*of) for of in shapes)).shape[1:2]
 
 
 def _logits(heads: Any) -> Any:

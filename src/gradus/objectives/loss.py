@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
-from gradus.nn import activations
+from gradus.nn import activations, tracing_errors
 from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives import targets
 from gradus.registry import Registry
@@ -172,11 +172,20 @@ class FunctionLoss(Loss):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        result = jnp.asarray(self.function(for_arithmetic(y_true), y_pred))
-        if result.shape[:1] != jnp.shape(y_pred)[:1]:
+        name = f"The function {self.name}"
+        try:
+            returned = self.function(for_arithmetic(y_true), y_pred)
+        except Exception as error:
+            raise (tracing_errors.explain(error, name) or error) from None
+        if returned is None:
+            raise GradusError(f"{name} returned nothing: end it with return.")
+        result, samples = jnp.asarray(returned), jnp.shape(y_pred)[0]
+        if jnp.iscomplexobj(result):
+            raise GradusError(f"{name} returned complex numbers: return real ones.")
+        if result.shape[:1] != (samples,):
             raise ShapeError(
-                f"The function {self.name} returned shape {result.shape}, but must return "
-                f"one value for each of the {jnp.shape(y_pred)[0]} samples: leave out the mean, "
+                f"{name} returned shape {result.shape}, but must return "
+                f"one value for each of the {samples} samples: leave out the mean, "
                 "or take it over axis -1 only."
             )
         return as_float32(result)

@@ -79,3 +79,91 @@ def test_numbers_are_dates_where_they_can_be_nothing_else_or_the_user_says_so(ce
 def test_a_kind_that_no_cell_is_of_is_an_error(kind):
     with pytest.raises(DataError, match=r"'a' is not of the kind '(number|date|boolean)'.*'x'"):
         read(["x", "y"] * 20, kind)
+
+
+@pytest.mark.parametrize("cells", [["yes", "no"], ["1", "0"], ["T", "f"], [1, 0], ["True", "0"]])
+def test_a_column_said_to_be_boolean(cells):
+    assert read(cells * 20, "boolean")[1].cast(bool).to_list() == [True, False] * 20
+    fitted = TablePreprocessor.fit({"a": [True, False] * 20})
+    assert fitted.transform({"a": cells}).tolist() == [[1], [-1]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"unit": "lb"},
+        {"unit": 3},
+        {"date": "%d.%m.%Y"},
+        "boolean",
+        {"levels": ["a", "b", "a"]},
+    ],
+)
+def test_settings_that_do_not_fit_the_cells_are_refused(given):
+    with pytest.raises(DataError):
+        read(["5 kg", "7 kg"] * 20, given)
+
+
+def test_cells_beyond_the_levels_are_told():
+    options = TableOptions(columns={"a": ["S", "M"]})
+    fitted = TablePreprocessor.fit({"a": ["S", "M", "L", "L"] * 10}, options=options)
+    assert fitted.notes[0].startswith("column 'a': 'L' in row 2 (counted from 0) is no level")
+
+
+def test_numbers_other_than_0_and_1_stay_numbers():
+    fitted = TablePreprocessor.fit({"a": [0, 1] * 20})
+    given = [0, 0.5, 1, 2, 9, None]
+    assert fitted.transform({"a": given})[:, 0].tolist() == [-1, 0, 1, 3, 5, 0]
+
+
+def test_a_point_that_may_divide_thousands_is_told(tmp_path):
+    rows = "".join(f"{index}.5{index:02};{index % 3}\n" for index in range(10, 40))
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + rows)
+    assert load(path).notes == (
+        "column 'a': '10.510' is read as 10510; if its point is decimal, say so: decimal='.'",
+    )
+    path.write_text("a;b;c\n" + rows.replace("\n", ";0,5\n"))
+    assert load(path).notes == ()
+    assert load(path, options=TableOptions(columns={"a": {"decimal": "."}})).x["a"][0] == 10.51
+
+
+@pytest.mark.parametrize("digits", [10, 13, 16, 19])
+def test_time_stamps_are_numbers_and_long_codes_are_not(digits):
+    unit = 10 ** (digits - 10)
+    stamps = [(1_700_000_000 + 977 * index) * unit + index for index in range(40)]
+    kind, values, _ = read([str(stamp) for stamp in stamps])
+    assert (kind, values.to_list()) == ("number", stamps)
+    fitted = TablePreprocessor.fit({"a": [str(stamp) for stamp in stamps]})
+    assert [column.kind for column in fitted.columns] == ["number"]
+    if digits > 13:
+        assert read([str(stamp) for stamp in stamps[:4] * 10])[0] == "category"
+
+
+def test_versions_that_become_one_number_are_told():
+    told = "column 'a': '1.1' and '1.10' are one number; if names, say so: kind='category'"
+    versions = [f"1.{index}" for index in range(1, 12)] * 4
+    assert read(versions)[2] == (told,)
+    assert read(versions, "category")[2] == ()
+    assert read([f"{index}.50" for index in range(40)])[2] == ()
+
+
+@pytest.mark.parametrize("write", ["US$ {}", "R${}", "{} kr", "{} Stück", "{}歳", "kr {}"])
+def test_units_of_any_language(write):
+    kind, values, notes = read([write.format(cell) for cell in MEASURED])
+    assert (kind, values.to_list()) == ("number", list(map(float, MEASURED)))
+    assert "the unit" in notes[0]
+
+
+def test_long_codes_that_are_no_times_stay_codes():
+    cards = [str(4_000_000_000_000_000 + 7_919_000_003 * index) for index in range(40)]
+    assert read(cards)[0] == "category"
+
+
+@pytest.mark.parametrize("word", ["day", "year", "lb"])
+def test_one_and_many_of_a_unit(word):
+    numbers = [1 if index % 3 else index for index in range(80)]
+    kind, values, notes = read([f"{n} {word}{'s' * (n != 1)}" for n in numbers])
+    assert (kind, values.to_list()) == ("number", numbers)
+    assert notes == (f"column 'a': the unit {word!r} of its numbers is left out",)
+    times = [f"{index} m{'s' * (index % 2)}" for index in range(80)]
+    assert read(times)[0] == "category"

@@ -6,7 +6,7 @@ import re
 
 MISSING = (
     *("", "?", "nan", "null", "n/a", "#n/a", "<na>", "#ref!", "#value!", "#div/0!", "#name?"),
-    *("#num!", "#null!"),
+    *("#num!", "#null!", "#na", "#n/a n/a", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind"),
 )
 """Text that means a missing value in every column, in lower case."""
 
@@ -37,6 +37,7 @@ CURRENCY_CODES = (
     "BRL",
     "SEK",
     "RUB",
+    *("US$", "CA$", "AU$", "A$", "C$", "HK$", "NZ$", "S$", "R$", "kr", "Rs.", "Rs", "Fr."),
 )
 SPACES = "\u00a0\u2009\u202f"  # no-break and thin spaces, which group digits
 MINUS_SIGNS = "\u2212\u2013"
@@ -51,6 +52,7 @@ _DATE = re.compile(
     r"|\d{1,2}[- ]?[A-Za-z]{3,9}\.?[-, ]+\d{2,4}"
     r"|[A-Za-z]{3,9}\.? \d{1,2},? \d{2,4})"
     r"([T ].*)?"
+    r"|\d{4}年\d{1,2}月\d{1,2}日"
 )
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,17 @@ def to_numbers(column: pl.Series) -> np.ndarray:
 
 
 def to_names(column: pl.Series) -> pl.Series:
-    """Convert a column to category names: text as it is, 3 and 3.0 to "3", True to "True"."""
+    """Convert a column to category names: text as it is, 3 and 3.0 to "3", True to "True".
+
+    Raises:
+        DataError: if its cells are no names, such as lists.
+    """
     import polars as pl
 
-    text = column.cast(pl.String)
+    try:
+        text = column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        raise DataError(f"Column {column.name!r} must be names, but is {column.dtype}.") from None
     if column.dtype.is_float():
         return text.str.strip_suffix(".0")
     return text.str.to_titlecase() if column.dtype == pl.Boolean else text
@@ -64,18 +72,22 @@ def match_names(column: pl.Series, names: Sequence[str]) -> np.ndarray:
     """Return the index of each value in a list of names, int32 (n,); -1 if it is not there.
 
     Text is compared as it is spelled, so "1.10" is not "1.1"; where no name is spelled so, "1.0" is
-    "1", and "true" is "True". Numbers and booleans are compared by value.
+    "1", "true" is "True", and neither white space around it nor the Unicode form of its accents
+    matters. Numbers and booleans are compared by value.
     """
     import polars as pl
 
-    by_value = column.dtype.is_numeric()
+    by_value = column.dtype.is_numeric() or column.dtype == pl.Boolean
     exact = {name: index for index, name in enumerate(names)}
-    alike: dict[str, int] = {}
+    alike: list[dict[str, int]] = [{}, {}]  # as text, and by value
     for index, name in enumerate(names):
-        alike.setdefault(plain_name(name, by_value), index)
+        for is_value, known in enumerate(alike[: 1 + by_value]):
+            known.setdefault(plain_name(name, bool(is_value)), index)
     keys = to_names(column)
-    distinct = keys.unique().drop_nulls().to_list()
-    index_of = {key: exact.get(key, alike.get(plain_name(key, by_value), -1)) for key in distinct}
+    index_of = {}
+    for key in keys.unique().drop_nulls().to_list():
+        same = alike[1].get(plain_name(key, by_value=True), -1)
+        index_of[key] = exact.get(key, alike[0].get(plain_name(key, by_value=False), same))
     found = keys.replace_strict(index_of, default=-1, return_dtype=pl.Int32)
     return found.fill_null(-1).to_numpy()
 
@@ -83,10 +95,12 @@ def match_names(column: pl.Series, names: Sequence[str]) -> np.ndarray:
 def plain_name(name: str, by_value: bool) -> str:
     """Return the simplest spelling of the number or boolean that a name stands for."""
     if by_value:
+        name = {"true": "1", "false": "0"}.get(name.lower(), name)
         try:
             return repr(float(name)).removesuffix(".0") if float(name) < 2**53 else name
         except ValueError:
             return name
+    name = unicodedata.normalize("NFC", name.strip())
     if name.lower() in ("true", "false"):
         return name.title()
     whole, point, fraction = name.partition(".")

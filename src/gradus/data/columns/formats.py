@@ -20,6 +20,10 @@ KINDS = ("number", "category", "date", "boolean", "text", "identifier")
 
 PLURALS = {"boolean": "true or false", "number": "numbers", "date": "dates"}  # typed kinds
 BOOLEANS = {"true": True, "false": False}
+YES_OR_NO = {  # in a column that is known to be boolean
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
+}
 
 _NUMBER_WORD = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
@@ -49,7 +53,7 @@ class ColumnFormat:
         percent: whether numbers may end in "%".
         unit: text before or behind numbers that is left out, such as "kg".
         date: the pattern of dates, such as "%d.%m.%Y"; a time may follow.
-        zone: the time zone of dates with a zone, such as "Europe/Paris"; text is read as UTC.
+        zone: the time zone of dates with a zone, such as "Europe/Paris"; UTC by default for text.
         levels: the categories in their order; others count as unseen.
         missing: text that means a missing value, besides an empty cell.
 
@@ -81,17 +85,28 @@ class ColumnFormat:
             raise DataError(f"decimal={self.decimal!r}: write '.' or ','.")
         if not isinstance(self.thousands, str | None) or len(self.thousands or "") > 1:
             raise DataError(f"thousands={self.thousands!r}: write one character, or ''.")
-        for name, example in (("date", "%d.%m.%Y"), ("zone", "Europe/Paris")):
+        for name, example in (("date", "%d.%m.%Y"), ("zone", "Europe/Paris"), ("unit", "kg")):
             if not isinstance(getattr(self, name), str | None):
                 raise DataError(f"{name}={getattr(self, name)!r}: write a text, {example!r}.")
         if self.percent is not None:
             flag("percent", self.percent)
         if self.thousands is not None and self.thousands == self.decimal:
             raise DataError(f"thousands={self.thousands!r} is the decimal mark too.")
+        if self.zone is not None:
+            dates.check_zone(self.zone)
         for name in ("levels", "missing"):
             words = getattr(self, name)
             if words is not None:
                 object.__setattr__(self, name, texts(name, words))
+        if self.levels and len(set(self.levels)) < len(self.levels):
+            raise DataError(f"levels={list(self.levels)!r}: write each level once.")
+
+    def missing_words(self, default: Sequence[str]) -> tuple[str, ...]:
+        """Return the words that mean a missing value: those given, else default ones but levels."""
+        if self.missing is not None:
+            return self.missing
+        levels = {level.strip().lower() for level in self.levels or ()}
+        return tuple(word for word in default if word not in levels)
 
     @property
     def style(self) -> NumberStyle:
@@ -148,7 +163,7 @@ def parse_column(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa:
 def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: A002
     """Return the typed values of a column of text."""
     if format.kind not in PLURALS:
-        return without_missing(column, MISSING if format.missing is None else format.missing)
+        return without_missing(column, format.missing_words(MISSING))
     text, values = typed_values(column, format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any():
@@ -168,12 +183,12 @@ def _parse_text(column: pl.Series, format: ColumnFormat) -> pl.Series:  # noqa: 
 
 def typed_values(column: pl.Series, format: ColumnFormat) -> tuple[pl.Series, pl.Series]:  # noqa: A002
     """Return text, null where missing, and its values, null for a cell that does not fit too."""
-    words = MISSING_IN_TYPED if format.missing is None else format.missing
-    text = without_missing(column, words)
+    words = format.missing_words(MISSING_IN_TYPED)
+    text = without_missing(column, words).str.strip_chars()
     if format.kind == "date":
-        return text, dates.parse_dates(text, str(format.date))
+        return text, dates.parse_dates(text, format.date or dates.ISO[0], format.zone)
     if format.kind == "boolean":
-        return text, text.str.to_lowercase().replace_strict(BOOLEANS, default=None)
+        return text, text.str.to_lowercase().replace_strict(YES_OR_NO, default=None)
     values = numbers.parse_numbers(text, format.style)
     kept = _without_numbers(values, words)
     if kept is values:
@@ -198,10 +213,7 @@ def _without_numbers(values: pl.Series, words: Sequence[str] | None) -> pl.Serie
 
 
 def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    """Return text stripped of white space; null where it is empty or one of the words."""
-    import polars as pl
-
-    text = pl.col(column.name).str.strip_chars()
+    """Return text as it is spelled; null where it is blank or one of the words."""
     known = ["", *(word.strip().lower() for word in words)]
-    is_missing = text.str.to_lowercase().is_in(known)
-    return column.to_frame().select(pl.when(~is_missing).then(text).alias(column.name)).to_series()
+    is_missing = column.str.strip_chars().str.to_lowercase().is_in(known).fill_null(True)
+    return column.zip_with(~is_missing, column.clear(len(column)))

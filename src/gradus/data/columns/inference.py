@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gradus.data.columns import dates, numbers
@@ -12,6 +12,7 @@ from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
 from gradus.data.columns.formats import (
     BOOLEANS,
     PLURALS,
+    YES_OR_NO,
     ColumnFormat,
     digits_of,
     typed_values,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MISFITS = 0.05  # the largest share of cells that do not fit the kind of the others
+NEARLY_ALL = 0.9  # of the cells of a column
 FEW_CODES = 20  # as many whole numbers, or fewer, may be codes of categories
 
 
@@ -34,10 +36,12 @@ class Hints:
     Attributes:
         decimal: their decimal mark, or None.
         day_first: whether their dates have the day before the month, or None.
+        guessed: whether no column says what the decimal mark is.
     """
 
     decimal: str | None = None
     day_first: bool | None = None
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,18 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     """
     import polars as pl
 
+    given = replace(given, kind=given.kind or _implied_kind(given))
     if column.dtype.is_numeric() and given.kind == "date":
         column = digits_of(column)
+    if column.dtype.is_numeric() and given.kind == "boolean":
+        other = column.filter(~column.is_in([0, 1]))
+        if len(other):
+            raise DataError(f"Column {column.name!r} is not of the kind 'boolean': {other[0]!r}.")
     if column.dtype != pl.String:
         return Inferred(_declared(column, given))
-    cells = _present(column, given.missing or MISSING)
-    typed = _present(column, given.missing or MISSING_IN_TYPED)
+    cells = without_missing(column, given.missing_words(MISSING)).drop_nulls()
+    typed = without_missing(column, given.missing_words(MISSING_IN_TYPED)).drop_nulls()
+    typed = typed.str.strip_chars()
     if given.kind in ("category", "text", "identifier") or given.levels or not len(cells):
         return Inferred(replace(given, kind=given.kind or "category"))
     for kind, infer in _TYPED.items():
@@ -98,41 +108,57 @@ def infer_format(column: pl.Series, given: ColumnFormat, hints: Hints = Hints())
     return Inferred(replace(given, kind="category"))
 
 
-def plain_format(numbers: pl.Series) -> Inferred:
-    """Return the format of text that is nothing but plain numbers (`plain_numbers`)."""
+def _implied_kind(given: ColumnFormat) -> str | None:
+    """Return the kind of the columns that some of the settings are for."""
+    if given.unit or given.percent or given.thousands is not None:
+        return "number"
+    return "date" if given.date is not None else None
+
+
+def plain_format(numbers: pl.Series, cells: pl.Series | None = None) -> Inferred:
+    """Return the format of text that is nothing but plain numbers (`plain_numbers`).
+
+    Args:
+        numbers: what the text means.
+        cells: the text, for notes on it.
+    """
     style = NumberStyle()
     found = ColumnFormat("number", style.decimal, style.thousands, style.percent)
-    return Inferred(found, hints=Hints(decimal=None if numbers.dtype.is_integer() else "."))
+    if numbers.dtype.is_integer():
+        return Inferred(found)
+    told = () if cells is None else _notes_on_names(cells.head(1000))
+    notes = tuple(f"column {numbers.name!r}: {note}" for note in told)
+    return Inferred(found, notes, Hints(decimal="."))
 
 
 def _declared(column: pl.Series, given: ColumnFormat) -> ColumnFormat:
     """Return the format of a column whose type says what it is."""
     import polars as pl
 
-    if given.kind is not None:
-        return given
-    if column.dtype in (pl.Categorical, pl.Enum):
+    if column.dtype in (pl.Categorical, pl.Enum) and given.kind in (None, "category"):
         levels = given.levels
         if isinstance(column.dtype, pl.Enum) and levels is None:
             levels = tuple(column.dtype.categories.to_list())
         return replace(given, kind="category", levels=levels)
-    if isinstance(column.dtype, pl.Datetime):
-        zone = given.zone or column.dtype.time_zone
+    if isinstance(column.dtype, pl.Datetime | pl.Date) and given.kind in (None, "date"):
+        zone = given.zone or getattr(column.dtype, "time_zone", None)
         return replace(given, kind="date", date=given.date or dates.ISO[0], zone=zone)
-    if column.dtype == pl.Date:
-        return replace(given, kind="date", date=given.date or dates.ISO[0])
+    if given.kind is not None:
+        return given
     if column.dtype == pl.Boolean:
         return replace(given, kind="boolean")
     return replace(given, kind="number" if column.dtype.is_numeric() else "category")
 
 
 def _infer_boolean(cells: pl.Series, given: ColumnFormat, _: Hints) -> Inferred | None:
-    fits = int(cells.str.to_lowercase().is_in(list(BOOLEANS)).sum())
+    known = YES_OR_NO if given.kind == "boolean" else BOOLEANS
+    fits = int(cells.str.to_lowercase().is_in(list(known)).sum())
     return Inferred(replace(given, kind="boolean")) if _enough(fits, len(cells)) else None
 
 
 def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred | None:
-    if given.kind is None and (numbers.are_codes(cells) or dates.are_compact(cells)):
+    is_code = numbers.are_codes(cells) and not _are_time_stamps(cells)
+    if given.kind is None and (is_code or dates.are_compact(cells)):
         return None
     if given.kind is None and not cells.str.contains(r"\d").any():
         return None
@@ -159,14 +185,36 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
         percent=style.percent if given.percent is None else given.percent,
         unit=style.unit or None,
     )
-    notes = _notes_on_signs(cells, style)
-    with_commas = cells.filter(cells.str.contains(",", literal=True))
-    if ambiguous and known is None and len(with_commas):
-        cell = with_commas[0]
-        value = numbers.parse_numbers(with_commas.head(1), style)[0]
-        notes += (f"{cell!r} is read as {value}; if its comma is decimal, say so: decimal=','",)
+    notes = (*_notes_on_signs(cells, style), *_notes_on_names(cells))
+    if ambiguous and given.decimal is None and (known is None or hints.guessed):
+        mark = style.thousands
+        groups = cells.filter(cells.str.contains(mark or "no mark", literal=True)).head(1)
+        if len(groups):
+            value, name = numbers.parse_numbers(groups, style)[0], _MARKS.get(mark, mark)
+            remedy = f"if its {name} is decimal, say so: decimal={mark!r}"
+            notes += (f"{groups[0]!r} is read as {value}; {remedy}",)
     decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
     return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
+
+
+def _are_time_stamps(cells: pl.Series) -> bool:
+    """Return whether long digits that hardly ever repeat may be Unix times in fine units."""
+    of_this_age = bool(cells.str.contains(r"^(1\d|2[01])").all())  # of the years 2001 to 2039
+    is_time = of_this_age and dates.are_unix_times(cells)
+    return is_time and cells.n_unique() > NEARLY_ALL * len(cells)
+
+
+def _notes_on_names(cells: pl.Series) -> tuple[str, ...]:
+    """Return a note if versions such as "1.10" and "1.1" become one number."""
+    longer = cells.filter(cells.str.contains(r"[.,]\d*[1-9]0+$"))
+    for name in longer.unique(maintain_order=True).head(FEW_CODES).to_list():
+        if (cells == name.rstrip("0")).any():
+            same = name.rstrip("0")
+            return (f"{same!r} and {name!r} are one number; if names, say so: kind='category'",)
+    return ()
+
+
+_MARKS = {",": "comma", ".": "point"}
 
 
 def _is_measured(values: pl.Series) -> bool:
@@ -202,14 +250,16 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     pattern = given.date or (style.pattern if style is not None else None)
     if pattern is None:
         return None
+    if pattern == dates.UNIX:
+        pattern += str(dates.unix_exponent(cells))  # a row alone may be of another size
     values = dates.parse_dates(cells, pattern)
     if given.kind is None and not _enough(len(cells) - values.null_count(), len(cells)):
         return None
-    notes: tuple[str, ...] = ()
+    notes = _notes_on_century(cells, values, pattern)
     if style is not None and style.ambiguous and given.date is None:
         meaning = f"{values.drop_nulls()[0]:%d %B %Y}"
         remedy = f"give its pattern: date={style.other!r}" if style.other else "say kind='category'"
-        notes = (f"{cells[0]!r} is read as {meaning}; if not, {remedy}",)
+        notes += (f"{cells[0]!r} is read as {meaning}; if not, {remedy}",)
     decided = style is not None and not style.ambiguous
     order = {
         **dict.fromkeys(dates.DAY_FIRST, True),
@@ -217,6 +267,20 @@ def _infer_date(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferred
     }
     day_first = order.get(pattern) if decided else None
     return Inferred(replace(given, kind="date", date=pattern), notes, Hints(day_first=day_first))
+
+
+def _notes_on_century(cells: pl.Series, values: pl.Series, pattern: str) -> tuple[str, ...]:
+    """Return a note if years of two digits lie in the future."""
+    if "%y" not in pattern:
+        return ()
+    later = (values.dt.year() > datetime.now(UTC).year).fill_null(False)
+    if not later.any():
+        return ()
+    row = int(later.arg_true()[0])
+    return (
+        f"{cells[row]!r} is read as a day of {values[row].year}; if it is of the last century, "
+        "write years of four digits",
+    )
 
 
 _TYPED = {"boolean": _infer_boolean, "number": _infer_number, "date": _infer_date}
@@ -237,7 +301,7 @@ def _has_codes(cells: pl.Series, values: pl.Series) -> bool:
 
 def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     """Return what was inferred, with the cells that do not fit as missing, and a note on them."""
-    words = MISSING_IN_TYPED if found.format.missing is None else found.format.missing
+    words = found.format.missing_words(MISSING_IN_TYPED)
     text, values = typed_values(column, found.format)
     misfits = values.is_null() & text.is_not_null()
     if misfits.any() and values.null_count() == len(values):
@@ -261,7 +325,3 @@ def _with_misfits(found: Inferred, column: pl.Series) -> Inferred:
     unreadable = text.filter(misfits).str.to_lowercase().unique(maintain_order=True).to_list()
     missing = (*words, *unreadable)
     return replace(found, format=replace(found.format, missing=missing), notes=(*notes, note))
-
-
-def _present(column: pl.Series, words: Sequence[str]) -> pl.Series:
-    return without_missing(column, words).drop_nulls()

@@ -79,9 +79,7 @@ def missing_labels(typed: pl.Series, given: ColumnFormat) -> tuple[str, ...]:
     """Return the text that means a missing value in a target column of classes."""
     import polars as pl
 
-    if given.missing is not None:
-        return given.missing
-    return MISSING_CLASS if typed.dtype == pl.String else MISSING_IN_TYPED
+    return given.missing_words(MISSING_CLASS if typed.dtype == pl.String else MISSING_IN_TYPED)
 
 
 def sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:

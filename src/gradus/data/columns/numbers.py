@@ -34,6 +34,7 @@ class NumberStyle:
     unit: str = ""
 
 
+PLURAL = r"^(\w\w+)s$"  # of a unit
 PLAIN = NumberStyle()
 # In the order in which they are preferred if several read the same cells.
 STYLES = tuple(NumberStyle(*marks) for marks in (".", ".,", ",.", ". ", ", ", ".'", ",'", ","))
@@ -137,14 +138,20 @@ def plain_numbers(frame: pl.DataFrame) -> pl.DataFrame:
 
 def common_unit(text: pl.Series) -> str:
     """Return the letters that stand before, or behind, all numbers but exceptions; or ""."""
-    behind = r"^[^A-Za-zµ°]*\d\s?([A-Za-zµ°][A-Za-z0-9µ°²³/·^]*)$"
-    before = rf"^({'|'.join(CURRENCY_CODES)})\s?[+-]?\d"
+    behind = r"^[^\p{L}°]*\d\s?([\p{L}°][\p{L}0-9°²³/·^]*)$"
+    before = rf"^({'|'.join(map(re.escape, CURRENCY_CODES))})\s?[+-]?\d"
     for pattern in (behind, before):
-        units = text.str.extract(pattern).value_counts(name="count").drop_nulls()
+        found = text.str.extract(pattern).str.replace(PLURAL, "$1")
+        units = found.value_counts(name="count").drop_nulls()
         most = units.filter(units["count"] >= (1 - SOME) * len(text))
         if most.height:
             return str(most[text.name][0])
     return ""
+
+
+def _singular(unit: str) -> str:
+    """Return a unit without the s of its plural: "day" for "days", but "ms" for "ms"."""
+    return re.sub(PLURAL, r"\1", unit)
 
 
 def are_codes(text: pl.Series) -> bool:
@@ -172,7 +179,10 @@ def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
     import polars as pl
 
     decimal, thousands = re.escape(style.decimal), re.escape(style.thousands)
-    digits = rf"\d+|[1-9]\d{{0,2}}({thousands}\d{{3}})+" if thousands else r"\d+"
+    digits = r"\d+"
+    if thousands:  # by three, or by two before the last three, as in India
+        digits += rf"|[1-9]\d{{0,2}}({thousands}\d{{3}})+"
+        digits += rf"|[1-9]\d?({thousands}\d{{2}})+{thousands}\d{{3}}"
     cell = (
         pl.col(text.name)
         .str.replace_all(f"[{SPACES}]", " ")
@@ -187,7 +197,7 @@ def _cleaned(text: pl.Series, style: NumberStyle) -> pl.Series:
     if text.str.contains(r"\d[dD][+-]\d").any():
         cell = cell.str.replace(r"(\d)[dD]([+-]\d+)$", "${1}e$2")
     if style.unit:
-        unit = re.escape(style.unit)
+        unit = re.escape(_singular(style.unit)) + "s?" * (len(_singular(style.unit)) > 1)
         cell = cell.str.replace(rf"^{unit}\s?", "").str.replace(rf"\s?{unit}$", "")
     if style.percent:
         cell = cell.str.replace(r"\s?%$", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 TEXT_WORDS = 5  # words of a cell on average, from which a column is text
 FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
+NUMBERS_ROWS = r"(.*_)?id|index|level_\d|unnamed[_:].*|row_?(id|names?|number)?"  # names of columns
 LEAK = 0.9999  # the correlation with the target from which a column leaks it
 
 
@@ -43,9 +45,9 @@ def why_not_general(series: pl.Series) -> str | None:
     if rows < FEW_ROWS:
         return None
     if series.dtype.is_integer():
-        named = series.name.lower() in ("id", "index") or series.name.lower().endswith("_id")
+        named = re.fullmatch(NUMBERS_ROWS, series.name, re.IGNORECASE) is not None
         counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
-        if distinct == rows and (counts_up or named or series.name.startswith("unnamed_")):
+        if distinct == rows and (counts_up or named):
             return "numbers the rows"
         return None
     if series.dtype != pl.String:
