@@ -84,10 +84,10 @@ def packets(seed: int) -> Data:
     order = rng.permutation(21)
     labels[:21] = labels[:21][order]
     hosts = np.array([3.2322e9, 1.7e9])
-    towards = np.where(rng.random(count) < 0.9, labels, 1 - labels)
+    target = np.where(rng.random(count) < 0.9, labels, 1 - labels)
     columns = [
-        hosts[1 - towards] + rng.integers(0, 255, count),
-        hosts[towards] + rng.integers(0, 255, count),
+        hosts[1 - target] + rng.integers(0, 255, count),
+        hosts[target] + rng.integers(0, 255, count),
         np.full(count, 6),
         np.where(labels == 1, 128, 64),
         rng.integers(0, 525_569, count),

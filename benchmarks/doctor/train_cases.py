@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ from cases import FOLDER, Prevented, Program, is_there, program, read_cases
 from fixes import fixed
 from scores import LEARNED, baseline, error, is_poor
 
-from data import common
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common
 
 
 def trained(made: Program) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def measure(case: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return the outcomes of a case and of its twin for one seed, and whether the case counts."""
     made, twin = program(case, seed), fixed(case, seed)
     found, other = outcome(made), outcome(twin)
-    result = {"program": found, "twin": other}
+    result: dict[str, Any] = {"program": found, "twin": other}
     if isinstance(twin, Program):
         other["fix"] = twin.fix
         result["baseline"] = baseline(twin, twin.data)
@@ -87,13 +89,8 @@ def measure(case: Mapping[str, Any], seed: int) -> dict[str, Any]:
 def facts(case: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a case's file says of it besides its trainings."""
     made = program(case, 0)
-    shown = {
-        "id": made.id,
-        "categories": sorted(made.categories),
-        "stand_in": made.stand_in,
-        "fields": ["published", "copies", "caps", "notes"],
-    }
-    names = shown.pop("fields") if isinstance(made, Program) else []
+    shown = {"id": made.id, "categories": sorted(made.categories), "stand_in": made.stand_in}
+    names = ("published", "copies", "caps", "notes") if isinstance(made, Program) else ()
     return shown | {name: getattr(made, name) for name in names}
 
 
@@ -104,7 +101,9 @@ def line(name: str, seed: int, result: Mapping[str, Any]) -> str:
     def shown(part: Mapping[str, Any]) -> str:
         if part["status"] == "prevented":
             return f"prevented ({part['reason']})"
-        return f"{part['status']} {part['val_error']:.3f} in {part['seconds']:.0f} s"
+        # An error that is not finite is None in the file.
+        size = "∞" if part["val_error"] is None else f"{part['val_error']:.3g}"
+        return f"{part['status']} {size} in {part['seconds']:.0f} s"
 
     counts = {True: "faulty", False: "fine", None: "unknown"}[result.get("counts")]
     words = [f"{name:28} seed {seed}: {shown(found):26} twin {shown(twin):24}"]
