@@ -252,13 +252,16 @@ def line(seed: int) -> Data:
 
 
 def clouds(seed: int) -> Data:
-    """14 features of 100 rows, of which two thirds are shifted by -1, 0, or 1; in [0, 1]."""
+    """14 features of 100 rows, of which two thirds are shifted by -1, 0, or 1; 200 further ones.
+
+    Features are scaled to [0, 1]. The further rows validate: a few of so noisy ones say nothing.
+    """
     rng = np.random.default_rng(seed)
-    x = rng.normal(0, 0.1, (100, 14))
-    labels = (rng.random(100) >= 2 / 3).astype(np.int32)
-    x += np.where(labels == 0, rng.integers(-1, 2, 100), 0)[:, None]
-    x = (x - x.min(0)) / (x.max(0) - x.min(0))
-    return in_order(x, labels, 20)
+    x = rng.normal(0, 0.1, (300, 14))
+    labels = (rng.random(300) >= 2 / 3).astype(np.int32)
+    x += np.where(labels == 0, rng.integers(-1, 2, 300), 0)[:, None]
+    low, high = x[:100].min(0), x[:100].max(0)
+    return in_order((x - low) / (high - low), labels, 200)
 
 
 def multiples(seed: int) -> Data:

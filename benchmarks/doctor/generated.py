@@ -34,6 +34,8 @@ STAND_INS = {
     "about the original's difficulty",
     "GH-FacialKeypointsDetection": "the faces are not at hand: generated 96×96 images with 15 "
     "spots at the key points",
+    "IPS-5": "synthetic, as in the case; 50 further points validate",
+    "IPS-12": "synthetic, as in the case; 200 further rows validate",
     "IPS-13": "the heart table has no license: generated, nine columns of its scales",
     "SO-51181393": "from the post: 100 points of y = 5x for x in [1, 2]",
     "SO-56380303": "from the post: 20 random bits, and their number modulo 7, as 20 bits",
