@@ -30,7 +30,7 @@ lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
-	$(BIN)/mypy --no-strict-optional $(addprefix --disable-error-code=,$(LOOSE)) benchmarks/*.py
+	$(BIN)/mypy --no-strict-optional $(addprefix --disable-error-code=,$(LOOSE)) benchmarks/*.py benchmarks/doctor/*.py
 
 format: $(VENV)/lint
 	$(BIN)/ruff format $(CODE)

@@ -10,7 +10,7 @@ PAGES = [
     *(ROOT / "src").rglob("*.py"),
     *(ROOT / "src").rglob("*.html"),
     *(ROOT / "src").rglob("*.md"),
-    *(ROOT / "benchmarks").glob("*.py"),
+    *(ROOT / "benchmarks").rglob("*.py"),
 ]
 # Pages that were built are not sources.
 PAGES = sorted(page for page in PAGES if "site" not in page.relative_to(ROOT).parts)
