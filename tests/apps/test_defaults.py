@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gradus.apps import experiment_file
-from gradus.apps.defaults import FEW_ROWS, DataSummary, fill_defaults
-from gradus.apps.experiment import Experiment, NetworkSection, TrainingSection
+from gradus.apps.defaults import MANY_ROWS, DataSummary, fill_defaults
+from gradus.apps.experiment import (
+    Experiment,
+    NetworkSection,
+    PenaltySection,
+    TrainingSection,
+)
 
 facts = st.builds(
     DataSummary,
@@ -27,7 +32,7 @@ def test_every_setting_gets_a_default(facts):
     assert done.schedule["name"]
     assert done.loss["name"]
     assert 0 < done.validation < 0.5
-    assert done.training.patience >= 1 or facts.rows < FEW_ROWS
+    assert done.training.patience >= 1 or facts.rows < MANY_ROWS
 
 
 @given(facts)
@@ -63,16 +68,17 @@ def test_more_rows_make_larger_batches_and_fewer_epochs():
     assert few.epochs > many.epochs
 
 
-def test_few_rows_are_trained_for_a_number_of_steps_without_early_stopping():
-    for rows, epochs in ((100, 200), (900, 24), (8, 600)):
+def test_few_rows_are_trained_for_a_fixed_time_without_early_stopping():
+    for rows, epochs in ((100, 400), (900, 75), (4000, 75), (8, 1200)):
         done = fill_defaults(Experiment("x"), DataSummary(rows, "binary", False))
         assert done.schedule == {"name": "cosine"}
         assert (done.training.epochs, done.training.patience) == (epochs, 0)
-    chosen = Experiment("x", optimizer={"name": "sgd"})  # its rate does not fall by itself
-    done = fill_defaults(chosen, DataSummary(100, "binary", False))
+        assert done.penalty.l2 == 0.005
+    chosen = Experiment("x", optimizer={"name": "sgd"}, penalty=PenaltySection(l2=0.0))
+    done = fill_defaults(chosen, DataSummary(100, "binary", False))  # its rate does not fall
     assert (done.schedule, done.training.patience) == ({"name": "none"}, 30)
-    done = fill_defaults(Experiment("x"), DataSummary(1000, "binary", False))
-    assert (done.schedule, done.training.patience) == ({"name": "none"}, 30)
+    assert done.penalty.l2 == 0.0
+    assert fill_defaults(Experiment("x"), DataSummary(5000, "binary", False)).penalty.l2 == 0.0
 
 
 def test_an_experiment_survives_the_file(tmp_path):

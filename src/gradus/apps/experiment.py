@@ -101,10 +101,10 @@ class AugmentationSection(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PenaltySection(Struct, forbid_unknown_fields=True, frozen=True):
-    """Penalties on every kernel: `l1 · Σ|w| + l2 · Σw²`."""
+    """Penalties on every kernel: `l1 · Σ|w| + l2 · Σw²`; without `l2` one that suits the data."""
 
     l1: NonNegativeFloat = 0.0
-    l2: NonNegativeFloat = 0.0
+    l2: NonNegativeFloat | None = None
 
 
 class TrainingSection(Struct, forbid_unknown_fields=True, frozen=True):

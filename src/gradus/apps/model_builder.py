@@ -242,7 +242,8 @@ def decide_classes(outputs: np.ndarray, loss: Loss, target: Target) -> np.ndarra
 
 def _penalty(experiment: Experiment) -> L1L2 | None:
     section = experiment.penalty
-    return L1L2(section.l1, section.l2) if section.l1 or section.l2 else None
+    l2 = section.l2 or 0.0
+    return L1L2(section.l1, l2) if section.l1 or l2 else None
 
 
 def _require_name(settings: Mapping[str, Any], kind: str) -> str:

@@ -207,11 +207,16 @@ def describe_training(prepared: PreparedData) -> str:
     stopping = f", keep the weights with the best {training.monitor}"
     if (training.patience or 0) < (training.epochs or 0):
         stopping = f", stop if {training.monitor} does not improve for {training.patience}"
-    schedule = experiment.schedule["name"]
+    schedule, penalty = experiment.schedule["name"], experiment.penalty
+    penalties = "".join(
+        f", {name.upper()} {value}"
+        for name, value in (("l1", penalty.l1), ("l2", penalty.l2))
+        if value
+    )
     return (
         f"{experiment.optimizer['name']}{options}"
-        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}, "
-        f"batch size {training.batch_size}, at most {training.epochs} epochs"
+        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}"
+        f"{penalties}, batch size {training.batch_size}, at most {training.epochs} epochs"
         f"{stopping if training.patience else ''}"
     )
 
