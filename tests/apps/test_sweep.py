@@ -163,7 +163,7 @@ def test_a_sweep_is_repeated_by_its_file(gradus_json, file, work):
 def test_words_for_a_person_and_default_spaces(gradus, work):
     status, out, err = gradus("sweep", "iris", *QUICK[:4])
     assert status == 0, err
-    for words in ("choice([50], [100], [200])", "log_uniform(0.0001, 0.01)", "uniform(0.0, 0.5)",
+    for words in ("choice([50], [100], [200])", "log_uniform(0.0002, 0.02)", "uniform(0.0, 0.5)",
                   "random, 3 trials", "3 finished", "runs/iris-1/sweep.html"):  # fmt: skip
         assert words in out
     assert "3/3 trials" in err

@@ -28,7 +28,7 @@ class DataSummary:
 
 
 MANY_ROWS = 5000  # from here on, a training is one cycle of a fixed number of epochs
-# Below that, a training has a fixed length, too: at least so many epochs, and so many steps.
+# That of a table with fewer has at least so many epochs, and so many steps.
 FEW_ROWS_EPOCHS, FEW_ROWS_STEPS = 75, 1200
 FEW_ROWS_PENALTY = 0.005  # L2
 
@@ -38,9 +38,9 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
 
     Many rows are trained with the one-cycle schedule (Smith & Topin 2018). Compared to a constant
     rate of 0.001 with early stopping, it was better on California housing, adult and MNIST, and
-    about equal on diamonds (one or two seeds each). Fewer rows are trained for a fixed time, with a
-    rate that falls to zero and an L2 penalty: early stopping would choose the epoch that suits a
-    few dozen rows by chance. That was better than early stopping, and than scikit-learn's default
+    about equal on diamonds (one or two seeds each). Tables of fewer rows are trained for a fixed
+    time, with a rate that falls to zero and an L2 penalty: early stopping would choose the epoch
+    that suits a few dozen rows by chance. That was better than early stopping, and than scikit-learn's default
     networks, on small tables and on generated ones: R² of 0.87 and 0.88 on mpg, 0.89 and 0.94 on
     Friedman's first function (2,500 rows). All numbers here were chosen by such trials on the data
     sets of the benchmark of the defaults, so that benchmark flatters them a little.
@@ -64,8 +64,7 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     )
     penalty = experiment.penalty
     if penalty.l2 is None:
-        few = summary.rows < MANY_ROWS
-        penalty = structs.replace(penalty, l2=FEW_ROWS_PENALTY if few else 0.0)
+        penalty = structs.replace(penalty, l2=FEW_ROWS_PENALTY if _is_few(summary) else 0.0)
     return structs.replace(
         experiment,
         validation=validation,
@@ -106,19 +105,26 @@ _METRICS = {"binary": ["accuracy", "auc"], "multiclass": ["accuracy"], "regressi
 _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
 
 
+def _is_few(summary: DataSummary) -> bool:
+    """Return whether the data are a table of few rows, which a network soon fits."""
+    return summary.rows < MANY_ROWS and not summary.image
+
+
 def _schedule(summary: DataSummary) -> str:
-    return "one_cycle" if summary.rows >= MANY_ROWS else "cosine"
+    if summary.rows >= MANY_ROWS:
+        return "one_cycle"
+    return "none" if summary.image else "cosine"
 
 
 def _peak_rate(summary: DataSummary) -> float:
     """Return the highest rate of the default schedule."""
     if summary.rows < MANY_ROWS:
-        return 2e-3
+        return 1e-3 if summary.image else 2e-3
     return 5e-3 if summary.task == "regression" else 3e-3
 
 
 def _network(section: NetworkSection, summary: DataSummary) -> NetworkSection:
-    few = summary.rows < MANY_ROWS
+    few = _is_few(summary)
     activation = section.activation or "relu"
     # On few rows, kernels that start small make smoother functions, which generalize better.
     initializer = "he_normal" if activation in _RECTIFIERS and not few else "glorot_uniform"
@@ -161,7 +167,7 @@ def _training(
         known = optimizer in optimizers.REGISTRY  # building the model tells of an unknown one
         full_batch = known and optimizers.get(optimizer).full_batch
         batch = "all" if full_batch else min(_batch_size(summary.rows), training_rows)
-    few = summary.rows < MANY_ROWS and schedule == _schedule(summary)
+    few = _is_few(summary) and schedule == _schedule(summary)
     epochs = section.epochs or _epochs(summary)
     if section.epochs is None and few:
         steps = 1 if batch == "all" else math.ceil(training_rows / batch)
