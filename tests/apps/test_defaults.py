@@ -76,7 +76,7 @@ def test_few_rows_are_trained_for_a_fixed_time_without_early_stopping():
         assert done.penalty.l2 == 0.005
     images = fill_defaults(Experiment("x"), DataSummary(900, "binary", image=True))
     assert (images.schedule, images.training.patience) == ({"name": "none"}, 30)
-    assert (images.network.layers, images.penalty.l2) == ([128, 64], 0.0)
+    assert (images.network.layers, images.penalty.l2) == ([256, 128], 0.0)
     chosen = Experiment("x", optimizer={"name": "sgd"}, penalty=PenaltySection(l2=0.0))
     done = fill_defaults(chosen, DataSummary(100, "binary", False))  # its rate does not fall
     assert (done.schedule, done.training.patience) == ({"name": "none"}, 30)
