@@ -36,8 +36,10 @@ def trained(y, loss, metrics=(), activation=None, validation=None, **settings):
 def test_both_shapes_of_targets_train_alike(y, loss, metrics, activation):
     flat = trained(y, loss, metrics, activation, y[:9])
     column = trained(y[:, None], loss, metrics, activation, y[:9, None])
-    mixed = trained(y, loss, metrics, activation, y[:9, None])
-    for other in (column, mixed):
+    others = [column]
+    if y is VALUES:  # targets and validation may differ in shape
+        others.append(trained(y, loss, metrics, activation, y[:9, None]))
+    for other in others:
         for name in flat.history.last():
             np.testing.assert_allclose(
                 flat.history[name], other.history[name], rtol=1e-5, atol=1e-6, err_msg=name

@@ -135,7 +135,7 @@ def test_inputs_of_one_shape_share_one_program():
 
     def counts(options):
         def loss(y_true, y_pred):
-            traced[options] += 1
+            traced[options] += y_pred.shape[0] == 16  # fewer are the check of a loss of one's own
             return (y_true - y_pred) ** 2
 
         net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
