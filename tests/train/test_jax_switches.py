@@ -16,8 +16,10 @@ def train():
     x = np.random.default_rng(0).normal(size=(30, 4))
     y = (x[:, 0] > 0).astype(int)
     layers = [gr.Dense(4, "relu"), gr.BatchNorm(), gr.Dropout(0.2), gr.Dense(2, "softmax")]
-    model = gr.Model(gr.Sequential(layers), "sparse_categorical_crossentropy", metrics=["auc", "f1"])
-    history = model.fit(x, y, epochs=2, batch_size=21, validation_split=0.3, patience=3, verbose=False)
+    net = gr.Sequential(layers)
+    model = gr.Model(net, "sparse_categorical_crossentropy", metrics=["auc", "f1"])
+    options = {"batch_size": 21, "validation_split": 0.3, "patience": 3, "verbose": False}
+    history = model.fit(x, y, epochs=2, **options)
     assert np.isfinite(history["loss"]).all(), history
     assert np.isfinite(history.probes["gradient"]).any()
     assert np.isnan(history.probes["saturated"]).any()  # batch norm cannot saturate
