@@ -20,8 +20,11 @@ test: $(VENV)/tests  ## run the test suite
 quick: $(VENV)/tests  ## run the tests that are not marked slow, in less than a minute
 	$(TEST) -m "not slow"
 
-fuzz: $(VENV)/tests  ## try many altered files and odd calls, for some minutes
+fuzz: $(VENV)/tests $(VENV)/fuzz  ## try many altered files and odd calls, for some minutes
 	GRADUS_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 tests/fuzz
+	if $(BIN)/python -c 'import atheris'; then for target in table idx record experiment; do \
+		$(BIN)/python tests/fuzz/guided.py $$target -max_total_time=60 -max_len=2000 || exit 1; \
+		done; fi
 
 # Benchmarks are checked for names that are gone, less strictly for types.
 LOOSE := arg-type assignment index method-assign var-annotated
@@ -66,6 +69,10 @@ $(VENV)/gradus: $(VENV)/python $(SOURCES)
 
 $(VENV)/tests: $(VENV)/gradus
 	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/fuzz: $(VENV)/gradus
+	$(PIP) -e '.[fuzz]'
 	@touch $@
 
 $(VENV)/lint: $(VENV)/gradus
