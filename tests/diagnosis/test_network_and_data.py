@@ -3,6 +3,7 @@
 import json
 import pkgutil
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,6 +177,22 @@ def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():
 
 
 # --- what gathers them -------------------------------------------------------------------------
+
+
+def test_remedies_name_what_exists():
+    for path in Path(symptoms.__file__).parent.rglob("*.py"):
+        for name in re.findall(r"\bgr(?:\.\w+)+", path.read_text()):
+            value = gr
+            for part in name.split(".")[1:]:
+                value = getattr(value, part)
+
+
+def test_a_frozen_layer_is_no_part_of_what_may_be_symmetric():
+    first, last = mlp(8, "relu", "zeros")
+    assert found(check(first, last)) == [("fault", "symmetric-weights", "dense")]
+    first, last = mlp(8, "relu", "zeros")
+    first.trainable = False
+    assert found(check(first, last)) == []
 
 
 def test_every_module_is_a_symptom_with_a_category_and_a_source():

@@ -216,7 +216,8 @@ def describe_training(prepared: PreparedData) -> str:
     return (
         f"{experiment.optimizer['name']}{options}"
         f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}"
-        f"{penalties}, batch size {training.batch_size}, at most {training.epochs} epochs"
+        f"{penalties}, batch size {training.batch_size}, "
+        f"{'at most ' if training.patience else ''}{training.epochs} epochs"
         f"{stopping if training.patience else ''}"
     )
 

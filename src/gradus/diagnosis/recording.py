@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
@@ -108,10 +107,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
             )
 
     jax.eval_shape(call, net, x)
-    # What was traced is known by shape only; the kernels are those of the network itself.
-    return [
-        dataclasses.replace(each, kernel=_kernel(innermost[each.path][0])) for each in layers
-    ], ends[0]
+    return layers, ends[0]
 
 
 def _activation_name(layer: Layer) -> str:

@@ -35,7 +35,7 @@ def find(record: Record) -> Iterator[Finding]:
                 "Large inputs make large gradients in the first layer, so no learning rate fits "
                 "all weights. Units saturate or die."
             ),
-            remedy="Scale each column to mean 0 and deviation 1: gr.Normalization as first layer.",
+            remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
             severity=record.doubt,
             layer=first.path,
             evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
