@@ -168,10 +168,8 @@ def _training(
         full_batch = known and optimizers.get(optimizer).full_batch
         batch = "all" if full_batch else min(_batch_size(summary.rows), training_rows)
     few = _is_few(summary) and schedule == _schedule(summary)
-    epochs = section.epochs or _epochs(summary)
-    if section.epochs is None and few:
-        steps = 1 if batch == "all" else math.ceil(training_rows / batch)
-        epochs = max(FEW_ROWS_EPOCHS, math.ceil(FEW_ROWS_STEPS / steps))
+    steps = 1 if batch == "all" else math.ceil(training_rows / batch)
+    epochs = section.epochs or _epochs(summary, steps if few else None)
     patience = section.patience
     if patience is None:
         patience = _patience(summary.rows, epochs) if validation > 0 and not few else 0
@@ -189,8 +187,15 @@ def _batch_size(rows: int) -> int:
     return 32 if rows < MANY_ROWS else 128
 
 
-def _epochs(summary: DataSummary) -> int:
-    """Few rows make short epochs, so there are more of them, and early stopping ends them."""
+def _epochs(summary: DataSummary, steps: int | None) -> int:
+    """Return how many epochs are trained, or where early stopping ends them, how many at most.
+
+    Args:
+        summary: of the data.
+        steps: of an epoch, if the training has a fixed length although its rows are few.
+    """
+    if steps is not None:
+        return max(FEW_ROWS_EPOCHS, math.ceil(FEW_ROWS_STEPS / steps))
     if summary.rows < MANY_ROWS:
         return 300
     if summary.image:

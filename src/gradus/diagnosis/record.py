@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
+SOFTMAX = ("softmax", "log_softmax")
+SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import SOFTMAX, Record
 
 CATEGORY = "hidden-activation"
-SOFTMAX = ("softmax", "log_softmax")
 
 
 def find(record: Record) -> Iterator[Finding]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import SQUARED, Record
 
 CATEGORY = "loss-mismatch"
-SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 
 
 def find(record: Record) -> Iterator[Finding]:

@@ -11,13 +11,11 @@ import math
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding, Severity
-from gradus.diagnosis.record import OutputRecord, Record
+from gradus.diagnosis.record import SOFTMAX, SQUARED, OutputRecord, Record
 from gradus.nn import activations
 from gradus.objectives.loss import is_probability
 
 CATEGORY = "output-activation"
-SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
-SOFTMAX = ("softmax", "log_softmax")
 
 
 def find(record: Record) -> Iterator[Finding]:

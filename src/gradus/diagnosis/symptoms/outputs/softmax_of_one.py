@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import SOFTMAX, Record
 
 CATEGORY = "output-activation"
 
@@ -16,7 +16,7 @@ CATEGORY = "output-activation"
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for each output with one unit and a softmax."""
     for output in record.outputs:
-        if output.activation in ("softmax", "log_softmax") and output.shape[-1:] == (1,):
+        if output.activation in SOFTMAX and output.shape[-1:] == (1,):
             yield Finding(
                 message=f"{output.where} is the {output.activation} of one unit.",
                 why=(

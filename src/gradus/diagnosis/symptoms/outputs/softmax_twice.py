@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.nn.heads import WITH_LOGITS
 from gradus.objectives.loss import is_probability
 
 CATEGORY = "output-activation"
-ENDS = ("softmax", "log_softmax", "sigmoid")
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for each output whose softmax or sigmoid takes probabilities."""
     for output in record.outputs:
-        if output.activation not in ENDS or not is_probability(output.before):
+        if output.activation not in WITH_LOGITS or not is_probability(output.before):
             continue
         classes = output.shape[-1] if output.activation != "sigmoid" else 2
         most = math.e / (math.e + classes - 1)
