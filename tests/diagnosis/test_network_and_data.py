@@ -210,6 +210,10 @@ def test_codes_can_be_ignored():
     diagnosis = record_of.check(X, LABELS)
     assert found(diagnosis) == [("note", "hidden-linear", "dense")]
     assert found(record_of.check(X, LABELS, ignore=["hidden-linear"])) == []
+    assert found(record_of.check(X, LABELS, ignore="hidden-linear")) == []
+    for odd in (None, 3):
+        with pytest.raises(GradusError, match="write codes"):
+            record_of.check(X, LABELS, ignore=odd)
     with pytest.raises(GradusError, match="Did you mean 'hidden-linear'"):
         record_of.check(X, LABELS, ignore=["hidden-linea"])
 

@@ -287,7 +287,7 @@ class BaseModel:
             task: Task = self.task
             return task
         if y is None:
-            raise DataError("fit and evaluate need targets: write fit(x, y).")
+            raise DataError("fit, check, and evaluate need targets: write fit(x, y).")
         return self._check_task(self.task, x, y, where)
 
     def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:

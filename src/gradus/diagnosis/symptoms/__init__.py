@@ -13,9 +13,10 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from gradus.checks import as_items
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.record import Record
-from gradus.errors import unknown
+from gradus.errors import GradusError, unknown
 
 
 class Symptom(NamedTuple):
@@ -46,11 +47,15 @@ def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
         ignore: codes that are left out.
 
     Raises:
-        GradusError: for an unknown code, with the nearest one.
+        GradusError: for an unknown code, with the nearest one, and for what is no code.
     """
-    ignored, codes = set(ignore), [symptom.code for symptom in symptoms()]
-    for code in ignored.difference(codes):
-        raise unknown("code", code, codes)
+    ignored = [ignore] if isinstance(ignore, str) else as_items(ignore)
+    if ignored is None:
+        raise GradusError(f"ignore={ignore!r}: write codes, such as ['imbalance'].")
+    codes = [symptom.code for symptom in symptoms()]
+    for code in ignored:
+        if code not in codes:
+            raise unknown("code", code, codes)
     return Diagnosis(finding for finding in _findings(record) if finding.code not in ignored)
 
 
