@@ -212,6 +212,7 @@ def _learning_panels(history: History) -> list[Panel]:
         Panel(
             style.heading(name),
             "On the training samples, averaged while the weights change"
+            + (", penalties of the weights included" if name == "loss" else "")
             + (validated if f"val_{name}" in history else "."),
             training.learning_curves(history, [name]),
         )
