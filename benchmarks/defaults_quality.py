@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import common
@@ -129,7 +127,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     Returns:
         The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.apps import evaluation, model_builder, prepare, train_run
+    from gradus.apps import evaluation, fitting, prepare
     from gradus.apps.experiment import Experiment, TrainingSection
     from gradus.data.datasets import BUILT_IN
 
@@ -138,12 +136,10 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     epochs = TrainingSection(epochs=QUICK_EPOCHS if quick else None)
     experiment = Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
     prepared = prepare.prepare(experiment)
-    model = model_builder.build_model(
-        prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        train_run.fit_model(model, prepared, Path(folder), False, verbose=False)
-    metrics = evaluation.evaluate_in_units(model, *prepared.parts["test"], prepared.target)
+    model = fitting.new_model(prepared)
+    fitting.fit_model(model, prepared)
+    kept = fitting.refit(model, prepared)
+    metrics = evaluation.evaluate_in_units(kept, *prepared.parts["test"], prepared.target)
     return prepared, metrics, model.history.epochs
 
 

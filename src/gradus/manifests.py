@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +49,7 @@ class Manifest(Struct, tag_field="kind", kw_only=True):
 
 
 M = TypeVar("M", bound=Manifest)
+_NO_FILES: Mapping[str, Path] = {}
 
 
 def write_manifest(
@@ -56,15 +57,16 @@ def write_manifest(
     name: str,
     cls: type[Manifest],
     content: Mapping[str, Any],
-    others: Sequence[Path] = (),
+    others: Mapping[str, Path] = _NO_FILES,
 ) -> None:
     """Write the JSON file `name`, which describes the folder.
 
-    It includes checksums of its own content, of all files in the folder so far, and of `others`.
+    It includes checksums of its own content, of all files in the folder so far, and of `others`,
+    by name.
     """
-    paths = [*others, *sorted(folder.iterdir())]
+    paths = {**others, **{path.name: path for path in sorted(folder.iterdir())}}
     head = {"kind": _kind(cls), "format": FORMAT, "gradus": version("gradus")}
-    whole = {**head, "files": {path.name: _checksum(path) for path in paths}, **content}
+    whole = {**head, "files": {name: _checksum(path) for name, path in paths.items()}, **content}
     as_record(whole, cls, repr(name))
     whole["sha256"] = checksum(whole)
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)

@@ -123,7 +123,7 @@ def test_a_file_of_another_run_is_refused(gradus, gradus_json, name):
     gradus_json("train", "iris", *QUICK, "--out", "one")
     gradus_json("train", "iris", *QUICK, "--scaling", "minmax", "--layers", "3", "--out", "two")
     Path("one", name).write_bytes(Path("two", name).read_bytes())
-    status, _, err = gradus("report", "one")
+    status, _, err = gradus("evaluate", "one", "iris")
     assert (status, f"one/{name}' was" in err) == (1, True), err
 
 

@@ -42,8 +42,10 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     time, with a rate that falls to zero and an L2 penalty: early stopping would choose the epoch
     that suits a few dozen rows by chance. That was better than early stopping on small tables and
     on generated ones: R² of 0.88 instead of 0.87 on mpg, of 0.94 instead of 0.89 on Friedman's
-    first function (2,500 rows). All numbers here were chosen by such trials on the data sets of the
-    benchmark of the defaults, so that benchmark flatters them a little.
+    first function (2,500 rows). As the rows held out for validation choose nothing there, these
+    networks are trained once more with them (`refit`): an accuracy of 0.817 instead of 0.805 on a
+    generated table of 208 rows and 60 columns. All numbers here were chosen by such trials on the
+    data sets of the benchmark of the defaults, so that benchmark flatters them a little.
     """
     validation = experiment.validation
     if validation is None:
@@ -179,6 +181,7 @@ def _training(
         epochs=epochs,
         patience=patience,
         monitor=section.monitor or (f"val_{monitor}" if validation > 0 else "loss"),
+        refit=few and not patience and validation > 0 if section.refit is None else section.refit,
     )
 
 

@@ -117,6 +117,7 @@ class TrainingSection(Struct, forbid_unknown_fields=True, frozen=True):
         monitor: the metric of early stopping, such as "val_loss".
         min_delta: the smallest change that counts as an improvement.
         class_weight: "balanced" to give rare classes larger weights.
+        refit: whether the network that is kept is trained once more, on the validation rows too.
     """
 
     epochs: PositiveInt | None = None
@@ -125,6 +126,7 @@ class TrainingSection(Struct, forbid_unknown_fields=True, frozen=True):
     monitor: str | None = None
     min_delta: NonNegativeFloat = 0.0
     class_weight: Literal["balanced", "none"] = "none"
+    refit: bool | None = None
 
 
 class Experiment(Struct, forbid_unknown_fields=True, frozen=True):

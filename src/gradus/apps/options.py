@@ -75,6 +75,7 @@ _COLUMN = {
     "negative": "",
 }
 _LIST = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
+_YES_NO = {"converter": _parse_yes_no, "n_tokens": 1, "negative": ""}
 
 
 @Parameter(name="*")
@@ -91,9 +92,7 @@ class TrainOptions:
             "table.header",
             DATA,
             "Whether the first row of a file names the columns: yes or no.",
-            converter=_parse_yes_no,
-            n_tokens=1,
-            negative="",
+            **_YES_NO,
         ),
     ] = None
     separator: Annotated[
@@ -220,6 +219,15 @@ class TrainOptions:
             "training.patience",
             TRAINING,
             "Epochs without improvement before early stopping; 0: off.",
+        ),
+    ] = None
+    refit: Annotated[
+        str | None,
+        *_flag(
+            "training.refit",
+            TRAINING,
+            "Whether to train once more, with the validation rows: yes or no.",
+            **_YES_NO,
         ),
     ] = None
     monitor: Annotated[

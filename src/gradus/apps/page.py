@@ -17,22 +17,19 @@ from gradus.data import Target
 from gradus.models.model import Model
 from gradus.objectives import losses
 
+REFITTED = (
+    "The saved network was trained once more, on the training and validation rows. Scores of these "
+    "and curves are of the first one, which never saw the validation rows."
+)
 
-def write_page(
-    run: runs.Run,
-    model: Model,
-    parts: dict[str, Metrics],
-    shown: XY | None,
-    prepared: PreparedData | None,
-) -> Path:
+
+def write_page(run: runs.Run, parts: dict[str, Metrics], prepared: PreparedData | None) -> Path:
     """Write the `report.html` of a run and return its path.
 
     Args:
         run: the run.
-        model: its model.
         parts: the metrics of each part of the data.
-        shown: the inputs and targets whose predictions the report shows, or None.
-        prepared: the data, which the report describes, or None.
+        prepared: the data, which the report describes and whose predictions it shows, or None.
     """
     from gradus.report.page import write_report
     from gradus.report.report_builder import build_report, result_panels
@@ -40,12 +37,16 @@ def write_page(
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
     lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
+    if run.is_refitted:
+        lines.append(REFITTED)
     title = run.folder.resolve().name
-    report = build_report(model, title=title, data=lines, settings=settings, notes=notes)
+    report = build_report(run.scored_model, title=title, data=lines, settings=settings, notes=notes)
     figures: Any = ()
-    if shown is not None:
+    if prepared is not None:
+        shown = headline_part(parts)
+        model, part = run.model_of_part(shown), prepared.parts[shown]
         figures = result_panels(
-            *_predictions(model, shown, run.target), run.target.class_names or None
+            *_predictions(model, part, run.target), run.target.class_names or None
         )
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
@@ -68,13 +69,12 @@ def rewrite_page(run: runs.Run) -> tuple[Path, str]:
         if path.exists():
             return path, f"The data cannot be read, so the report stays as it was: {error}"
         missing = f"The data cannot be read, so their figures are left out: {error}"
-        return write_page(run, run.model, _with_nan(run.record.parts), None, None), missing
+        return write_page(run, _with_nan(run.record.parts), None), missing
     parts = {
-        name: evaluate_in_units(run.model, x, y, run.target)
+        name: evaluate_in_units(run.model_of_part(name), x, y, run.target)
         for name, (x, y) in prepared.parts.items()
     }
-    shown = prepared.parts[headline_part(parts)]
-    return write_page(run, run.model, parts, shown, prepared), ""
+    return write_page(run, parts, prepared), ""
 
 
 def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:
@@ -85,9 +85,9 @@ def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:
     }
 
 
-def _predictions(model: Model, shown: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
+def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
     """Return "values" or "classes", the true targets and the predictions, for `result_panels`."""
-    x, y = shown
+    x, y = part
     outputs = np.asarray(model.predict(x))
     if target.task == "regression":
         return "values", target.inverse(y), target.inverse(outputs)

@@ -151,6 +151,7 @@ def prepare_split(
     """
     experiment, training = defaults.fill_defaults(experiment, data.summary), data.parts["training"]
     _check_images(training, experiment)
+    _check_refit(experiment)
     loss = _check_loss(experiment)
     fitted = preprocessor or _fit_preprocessor(training, experiment)
     byte_scaling = None
@@ -232,6 +233,15 @@ def _check_loss(experiment: Experiment) -> Loss:
         return make_loss(experiment.loss)
     except GradusError as error:
         raise ExperimentError(str(error)) from None
+
+
+def _check_refit(experiment: Experiment) -> None:
+    """Check that a network that is trained once more on all rows is trained for a fixed time."""
+    if experiment.training.refit and experiment.training.patience:
+        raise ExperimentError(
+            "refit = true trains once more on all rows, so that none is left to stop early by: "
+            f"write patience = 0 instead of {experiment.training.patience}, or refit = false."
+        )
 
 
 def _check_images(training: Dataset, experiment: Experiment) -> None:

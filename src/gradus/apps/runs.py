@@ -31,6 +31,8 @@ RUNS = "runs"
 RECORD = "run.json"
 PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
+SCORED = "scored"  # the folder of the model that was scored, if another one is kept
+SCORED_MODEL = f"{SCORED}/{MODEL}"
 RUN_FILES = (experiment_file.FILE, PREPROCESSING, MODEL)  # that belong to a record
 SWEEP = "sweep.toml"
 
@@ -119,13 +121,34 @@ class Run:
 
     @cached_property
     def model(self) -> Model:
-        """The trained model.
+        """The trained model, which predicts.
 
         Raises:
             SavedError: if the file is not that of the training.
         """
         manifests.verified_path(self.folder, MODEL, self.record)
         return Model.load(self.folder)
+
+    @cached_property
+    def scored_model(self) -> Model:
+        """The model that was scored on the validation rows; another than `model` after a refit.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        if not self.is_refitted:
+            return self.model
+        manifests.verified_path(self.folder, SCORED_MODEL, self.record)
+        return Model.load(self.folder / SCORED)
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether `model` was trained once more, on the validation rows too."""
+        return SCORED_MODEL in self.record.files
+
+    def model_of_part(self, part: str) -> Model:
+        """Return the model that is scored on a part: on "test" the one that predicts."""
+        return self.model if part == "test" else self.scored_model
 
 
 def open_run(name: str | Path) -> Run:
@@ -312,13 +335,31 @@ def discard_run(folder: Path) -> None:
                 entry.unlink()
 
 
-def finish_run(folder: Path, model: Model, record: Mapping[str, Any], notes: list[str]) -> None:
-    """Write the model, the notes and the results of the training."""
+def finish_run(
+    folder: Path,
+    model: Model,
+    scored: Model | None,
+    record: Mapping[str, Any],
+    notes: list[str],
+) -> None:
+    """Write the model, the notes and the results of the training.
+
+    Args:
+        folder: of the run.
+        model: the trained model.
+        scored: the model that was scored on the validation rows, if it is another one.
+        record: the results.
+        notes: sentences.
+    """
+    shutil.rmtree(folder / SCORED, ignore_errors=True)
+    if scored is not None:
+        scored.save(folder / SCORED)
     model.save(folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
         manifests.write_manifest(new, FINDINGS, Findings, {"findings": findings})
-        others = [files.current_path(folder, name) for name in RUN_FILES]
+        names = RUN_FILES if scored is None else (*RUN_FILES, SCORED_MODEL)
+        others = {name: files.current_path(folder, name) for name in names}
         manifests.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
 
 

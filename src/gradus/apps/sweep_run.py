@@ -19,11 +19,12 @@ from msgspec import structs
 from gradus import files
 from gradus.apps import experiment_file, runs
 from gradus.apps.experiment import Settings, SweepSection
+from gradus.apps.fitting import fit_model
 from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData
 from gradus.apps.spaces import to_toml
 from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
-from gradus.apps.train_run import PrintLine, fit_model, write_run
+from gradus.apps.train_run import PrintLine, write_run
 from gradus.apps.trial_config import TrialConfigurator
 from gradus.errors import SavedError
 from gradus.hyperparameters import find_hyperparameters, resolve
@@ -100,7 +101,7 @@ def sweep_run(
 
 
 def _fit_trials(setup: SweepSetup, verbose: bool) -> None:
-    """Train all trials, each as `train_run.fit_model` would."""
+    """Train all trials, each as `fitting.fit_model` would."""
     experiment = setup.configurator.prepare(first_values(setup.settings)).experiment
     defaults, section = experiment.training, setup.settings.get("training", {})
     arguments = {name: getattr(defaults, name) for name in FIT_SETTINGS} | section
@@ -228,7 +229,7 @@ def _write_best(
     model, prepared = _best_model(sweep, best, setup.configurator, print_line)
     runs.start_run(folder, prepared.experiment, prepared.preprocessor)
     if sweep.cv:  # each model of the trial has left out a fold
-        fit_model(model, prepared, folder, resume=False, verbose=False)
+        fit_model(model, prepared, folder / runs.CHECKPOINT)
     extra = {
         "best": sweep.best_settings,
         "score": best.score,
@@ -283,6 +284,9 @@ def _best_model(
         model.history = trained.history
     notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * sweep.interrupted
     experiment = structs.replace(prepared.experiment, seed=trained.seed)
+    if best.lineage:
+        fixed = structs.replace(experiment.training, refit=False)
+        experiment = structs.replace(experiment, training=fixed)
     return model, dataclasses.replace(
         prepared, experiment=experiment, notes=[*prepared.notes, *notes]
     )

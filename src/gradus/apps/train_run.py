@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from gradus.apps import runs
 from gradus.apps.evaluation import evaluate_in_units, headline_part
 from gradus.apps.experiment import Experiment
-from gradus.apps.model_builder import build_model
+from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
@@ -55,10 +53,7 @@ def train_run(
         _saying_what_is_left(folder, new=resume is None),
     ):
         prepared = prepare(experiment)
-        model = build_model(
-            prepared.experiment, prepared.target, prepared.input_layers, prepared.steps
-        )
-        model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
+        model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
             print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
@@ -75,7 +70,7 @@ def train_run(
         print_line("")
         with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
-            fit_model(model, prepared, folder, from_checkpoint, verbose)
+            fit_model(model, prepared, folder / runs.CHECKPOINT, from_checkpoint, verbose)
         return write_run(folder, model, prepared, started)
 
 
@@ -103,6 +98,9 @@ def write_run(
 ) -> dict[str, Any]:
     """Evaluate a trained model, write its run except the experiment, and return the record.
 
+    If the experiment says `refit`, the run keeps a second model, trained on all rows. Training and
+    validation are scored by the given model, and the test part by the one that is kept.
+
     Args:
         folder: of the run.
         model: the trained model.
@@ -110,8 +108,9 @@ def write_run(
         started: start time, by `time.perf_counter`.
         extra: additional entries of the record.
     """
+    kept = refit(model, prepared)
     parts = {
-        name: evaluate_in_units(model, x, y, prepared.target)
+        name: evaluate_in_units(kept if name == "test" else model, x, y, prepared.target)
         for name, (x, y) in prepared.parts.items()
     }
     history = model.history
@@ -135,41 +134,9 @@ def write_run(
         **extra,
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
-    runs.finish_run(folder, model, record, notes)
-    write_page(runs.Run(folder), model, parts, prepared.parts[split], prepared)
+    runs.finish_run(folder, kept, None if kept is model else model, record, notes)
+    write_page(runs.Run(folder), parts, prepared)
     return runs.finite_or_none(record)
-
-
-def fit_model(
-    model: Model, prepared: PreparedData, folder: Path, resume: bool, verbose: bool
-) -> None:
-    """Train the model with the experiment's settings and checkpoints in the folder of the run.
-
-    Args:
-        model: the built model.
-        prepared: the data.
-        folder: of the run.
-        resume: whether to resume from the checkpoint there.
-        verbose: whether to show progress.
-    """
-    experiment, training = prepared.experiment, prepared.experiment.training
-    checkpoint = folder / runs.CHECKPOINT
-    x, y = prepared.parts["training"]
-    model.fit(
-        x,
-        y,
-        batch_size=None if training.batch_size == "all" else training.batch_size,
-        epochs=training.epochs or 1,
-        validation_data=prepared.parts.get("validation"),
-        class_weight=None if training.class_weight == "none" else training.class_weight,
-        shuffle_seed=experiment.shuffle_seed,
-        patience=training.patience or None,
-        monitor=training.monitor,
-        min_delta=training.min_delta,
-        checkpoint=checkpoint,
-        resume=checkpoint if resume else None,
-        verbose=verbose,
-    )
 
 
 def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -219,6 +186,7 @@ def describe_training(prepared: PreparedData) -> str:
         f"{penalties}, batch size {training.batch_size}, "
         f"{'at most ' if training.patience else ''}{training.epochs} epochs"
         f"{stopping if training.patience else ''}"
+        f"{', then once more on all rows' if training.refit else ''}"
     )
 
 

@@ -1,0 +1,77 @@
+"""Training a network with the settings of an experiment, and once more on all of its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+from msgspec import structs
+
+from gradus.apps.model_builder import build_model
+from gradus.apps.prepare import PreparedData
+from gradus.models.model import Model
+
+
+def new_model(prepared: PreparedData) -> Model:
+    """Return the built, untrained model of an experiment."""
+    model = build_model(prepared.experiment, prepared.target, prepared.input_layers, prepared.steps)
+    model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
+    return model
+
+
+def fit_model(
+    model: Model,
+    prepared: PreparedData,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Train the model with the experiment's settings.
+
+    Args:
+        model: the built model.
+        prepared: the data.
+        checkpoint: the folder of the checkpoints, or None for none.
+        resume: whether to resume from the checkpoint there.
+        verbose: whether to show progress.
+    """
+    experiment, training = prepared.experiment, prepared.experiment.training
+    x, y = prepared.parts["training"]
+    model.fit(
+        x,
+        y,
+        batch_size=None if training.batch_size == "all" else training.batch_size,
+        epochs=training.epochs or 1,
+        validation_data=prepared.parts.get("validation"),
+        class_weight=None if training.class_weight == "none" else training.class_weight,
+        shuffle_seed=experiment.shuffle_seed,
+        patience=training.patience or None,
+        monitor=training.monitor,
+        min_delta=training.min_delta,
+        checkpoint=checkpoint,
+        resume=checkpoint if resume else None,
+        verbose=verbose,
+    )
+
+
+def refit(model: Model, prepared: PreparedData) -> Model:
+    """Return the model to keep: trained once more, if the experiment says so, on all rows.
+
+    These are the training and validation rows. The new model starts from the same seed and is
+    trained for as many epochs as the given one, whose history it gets: that of the training in
+    which the validation rows were held out.
+    """
+    wanted = prepared.experiment.training.refit and "validation" in prepared.parts
+    if not wanted or model.history.stopped:  # by a divergence or Ctrl-C
+        return model
+    both = (prepared.parts["training"], prepared.parts["validation"])
+    rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
+    training = structs.replace(prepared.experiment.training, monitor="loss")
+    experiment = structs.replace(prepared.experiment, training=training)
+    whole = dataclasses.replace(prepared, experiment=experiment, parts={"training": rows})
+    final = new_model(whole)
+    fit_model(final, whole)
+    final.history = model.history
+    return final
