@@ -108,27 +108,30 @@ def test_probes_change_nothing_and_are_few():
         histories.append(model.fit(x, y, batch_size=1, epochs=3, probes=on, verbose=False))
     np.testing.assert_array_equal(histories[0]["loss"], histories[1]["loss"])
     taken = histories[0].probes
-    assert taken["mean"].shape == (3, 3, 2)  # epochs, segments of at most 50 steps, layers
-    assert taken["gradient"].shape == (3, 3, 4)
-    assert np.isfinite(taken["gradient"]).all()
+    assert taken["mean"].shape == (3, 10, 2)  # epochs, segments of 12 steps, layers
+    assert taken["gradient"].shape == (3, 10, 4)
+    # All segments of the first epoch are recorded, then the fourth, the eighth, and the last.
+    recorded = np.isfinite(taken["gradient"]).all(axis=-1)
+    assert recorded.sum(axis=1).tolist() == [10, 3, 3]
+    assert np.flatnonzero(recorded[1]).tolist() == [3, 7, 9]
     assert histories[1].probes == {}
-    # Of the loss of segments of 50, 50 and 20 steps the mean is the epoch's.
-    np.testing.assert_allclose(taken["loss"] @ [50, 50, 20] / 120, histories[0]["loss"], rtol=1e-5)
+    # The mean of the segments' losses is the epoch's.
+    np.testing.assert_allclose(taken["loss"].mean(axis=1), histories[0]["loss"], rtol=1e-5)
 
 
-def test_short_epochs_are_probed_once_in_about_fifty_steps():
-    shape = training_program.program_shape(
-        80, training_program.FitConfig(100, 16, 0, 0), False
-    )  # 5 steps an epoch
-    assert (shape.segments, shape.statistics_every) == (1, 10)
-    shape = training_program.program_shape(
-        60000, training_program.FitConfig(100, 32, 0, 0), False
-    )  # 1875 steps
-    assert 30 <= shape.segments <= 40
-    assert shape.statistics_every == 1
-    assert (
-        training_program.program_shape(
-            80, training_program.FitConfig(1, 16, 0, 0, probes=False), False
-        ).statistics_every
-        == 0
+@pytest.mark.parametrize(
+    ("count", "batch", "epochs"),
+    [(80, 16, 100), (60_000, 32, 1), (90, 3, 1), (25, 5, 4), (9, 1, 9)],
+)
+def test_any_training_has_ten_records_and_a_long_one_not_many(count, batch, epochs):
+    config = training_program.FitConfig(epochs, batch, 0, 0)
+    shape = training_program.program_shape(count, config, False)
+    recorded = np.array(
+        [[shape.is_recorded(e, s) for s in range(shape.segments)] for e in range(epochs)]
     )
+    steps = shape.steps_per_epoch * epochs
+    # In the first epoch ten, in the next nine one each, and one in about fifty steps.
+    assert min(8, steps) <= recorded.sum() <= 20 + steps / 40
+    assert recorded[:, -1][:10].all()
+    silent = training_program.FitConfig(epochs, batch, 0, 0, probes=False)
+    assert training_program.program_shape(count, silent, False).epochs_per_record == 0

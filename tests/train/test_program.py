@@ -185,7 +185,8 @@ def run_in(cuts, member):
         training_program.program_shape(N, config, True),
         max_epochs=8,
         steps_per_segment=2,
-        statistics_every=2,
+        segments_per_record=2,
+        epochs_per_record=2,
     )
     feed = validation_source(Samples(*HELD), None)
     parts, first = [], 0
@@ -244,7 +245,8 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
         training_program.program_shape(N, config, True),
         max_epochs=8,
         steps_per_segment=2,
-        statistics_every=2,
+        segments_per_record=2,
+        epochs_per_record=2,
     )
     order = training_program.draw_sample_order(np.arange(N), shape, config, 0, 8)
     feed = validation_source(Samples(*HELD), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.train.layer_statistics import UNRECORDED, unpack_statistics
+from gradus.train.layer_statistics import unpack_statistics
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
@@ -65,8 +65,7 @@ class History(Mapping[str, np.ndarray]):
         if "probes" in new:
             vectors = new.pop("probes")
             statistics = unpack_statistics(vectors, len(self.layers), len(self.weights))
-            losses = new.pop("probed_loss")
-            statistics["loss"] = np.where(losses == UNRECORDED, np.float32(np.nan), losses)
+            statistics["loss"] = new.pop("segment_loss")
         self.probes = _concatenate(self.probes, statistics, before, epochs)
         self._values = _concatenate(self._values, new, before, epochs)
 

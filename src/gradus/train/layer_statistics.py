@@ -1,13 +1,12 @@
 """Layer statistics: what passes through a network's layers in training, and what moves them.
 
-In the program, `statistics_of_segment` computes them after the steps of a segment. On the host,
+In the program, `layer_statistics` computes them after the steps of a segment. On the host,
 `unpack_statistics` splits the vector that it returned.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,20 +19,17 @@ from gradus.nn.network import weights
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch
 from gradus.train.state import StepState
-from gradus.train.task import Accumulators, Task
+from gradus.train.task import Task
 from gradus.train.update import update_weights
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+    from jaxtyping import Array, Float, Key
 
-LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent")
+LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent", "spread")
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
 # What the program writes where nothing was recorded. NaN, which the history has there, would make
 # every training fail under `jax_debug_nans`.
 UNRECORDED = float(np.finfo(np.float32).min)
-
-# The statistics of a segment as log entries: "probed_loss" and "probes", the vector.
-SegmentStatistics = dict[str, Any]
 
 
 def recorded_layers(net: Layer) -> list[str]:
@@ -54,38 +50,6 @@ def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
     return recorded_layers(net), sorted(weights(net, "param"))
 
 
-def statistics_of_segment(
-    net: Layer,
-    optimizer: Optimizer,
-    task: Task,
-    batch_of: Callable[[Int[Any, ""]], Batch],
-    key: Key[Array, ""],
-    learning_rate_scale: Float[Any, ""],
-    step_state: StepState,
-    accumulators: Accumulators,
-    last_step: Int[Any, ""],
-) -> SegmentStatistics:
-    """Return the loss of a segment, and the layer statistics on the batch of its last step.
-
-    Args:
-        net: the network without its weights.
-        optimizer: the optimizer.
-        task: what is learned.
-        batch_of: returns the batch of a step.
-        key: of everything random in the epoch.
-        learning_rate_scale: what the learning rate is multiplied by.
-        step_state: the state after the segment.
-        accumulators: the sums over the batches of the segment.
-        last_step: the number of its last step in the epoch.
-    """
-    batch, step_key = batch_of(last_step), jax.random.fold_in(key, last_step)
-    loss = task.compute(accumulators)["loss"]
-    vector = layer_statistics(
-        net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-    )
-    return {"probed_loss": loss, "probes": vector}
-
-
 def layer_statistics(
     net: Layer,
     optimizer: Optimizer,
@@ -99,9 +63,11 @@ def layer_statistics(
 
     For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
     outputs, the share of saturated outputs (where the activation's derivative is nearly zero;
-    `UNRECORDED` where the activation does not saturate), and the share of silent units, whose
-    output is zero on the whole batch. For each trained weight, in the order of their paths: the
-    Euclidean norms of its gradient, of the weight, and of the update that the optimizer would make.
+    `UNRECORDED` where the activation does not saturate), the share of silent units, whose output is
+    zero on the whole batch, and the spread: the root mean square, over units, of a unit's deviation
+    over the samples, near zero where a layer says the same of all samples. For each trained weight,
+    in the order of their paths: the Euclidean norms of its gradient, of the weight, and of the
+    update that the optimizer would make.
 
     Returns:
         All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
@@ -119,13 +85,6 @@ def layer_statistics(
         change = moved[path] - params[path]
         statistics += [_norm(trace.gradients[path]), _norm(params[path]), _norm(change)]
     return jnp.stack(statistics)
-
-
-def unrecorded_like(
-    shapes: PyTree[jax.ShapeDtypeStruct], *leading: int
-) -> PyTree[Shaped[Array, "..."]]:
-    """Return arrays of these shapes, behind `leading` axes, in which nothing is recorded."""
-    return jax.tree.map(lambda a: jnp.full((*leading, *a.shape), UNRECORDED, a.dtype), shapes)
 
 
 def unpack_statistics(
@@ -159,6 +118,7 @@ def _output_statistics(layer: Layer, output: Any) -> list[Float[Array, ""]]:
         _norm(output - mean) / math.sqrt(output.size),
         missing if is_saturated is None else jnp.mean(is_saturated(output).astype(jnp.float32)),
         jnp.mean(silent, dtype=jnp.float32),
+        _norm(output - jnp.mean(output, axis=0)) / math.sqrt(output.size),
     ]
 
 

@@ -29,18 +29,15 @@ from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.layer_statistics import (
-    SegmentStatistics,
-    statistics_of_segment,
-    unrecorded_like,
-)
+from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.state import Params, StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
+    from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
+RECORDED_EPOCHS = 10  # the first ones, each with a record of layer statistics
 Logs = dict[str, Any]  # numbers by name: scalars of one epoch, or arrays with an axis of epochs
 
 
@@ -51,21 +48,34 @@ class ProgramShape:
     Attributes:
         max_epochs: the most epochs of one call, the length of its history.
         steps_per_epoch: batches in an epoch.
-        steps_per_segment: steps from one record of layer statistics to the next.
-        statistics_every: epochs from one with layer statistics to the next; 0 for no statistics.
+        steps_per_segment: steps of a part of an epoch whose loss is recorded.
+        segments_per_record: segments from one record of layer statistics to the next.
+        epochs_per_record: epochs from one with layer statistics to the next; 0 for no statistics.
         keep_best: whether the best weights are kept.
     """
 
     max_epochs: int
     steps_per_epoch: int
     steps_per_segment: int
-    statistics_every: int
+    segments_per_record: int
+    epochs_per_record: int
     keep_best: bool
 
     @property
     def segments(self) -> int:
         """The number of segments in an epoch."""
         return -(-self.steps_per_epoch // self.steps_per_segment)
+
+    def is_recorded(self, epoch: Int[Any, ""], segment: Int[Any, ""]) -> Bool[Any, ""]:
+        """Whether a segment ends with a record of layer statistics.
+
+        All of the first epoch do, the last of the next ones, and from then on one in about fifty
+        steps. So a training of thirty steps has ten records, too.
+        """
+        last = segment == self.segments - 1
+        regular = last | ((segment + 1) % self.segments_per_record == 0)
+        regular &= epoch % self.epochs_per_record == 0
+        return regular | (epoch == 0) | (last & (epoch < RECORDED_EPOCHS))
 
 
 @cached_program
@@ -151,16 +161,23 @@ def train_epoch(
     arguments = net, optimizer, task, batch_of, key, learning_rate_scale
     zeros = _zero_accumulators(net, train_state, task, batch_of)
 
-    # As a jitted function it is traced once: for the shapes of its results and for the loop.
+    # As a jitted function it is traced once: for the shape of its result and for the loop.
     @jax.jit
-    def record(
-        step_state: StepState, accumulators: Accumulators, last_step: Int[Array, ""]
-    ) -> SegmentStatistics:
-        return statistics_of_segment(*arguments, step_state, accumulators, last_step)
+    def record(step_state: StepState, step: Int[Array, ""]) -> Float[Array, "statistics"]:
+        batch, step_key = batch_of(step), jax.random.fold_in(key, step)
+        return layer_statistics(
+            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
+        )
+
+    def loss_of(accumulators: Accumulators) -> Float[Array, ""]:
+        loss: Float[Array, ""] = task.compute(accumulators)["loss"]
+        return loss
 
     step_state = train_state.params, train_state.model_state, train_state.opt_states
     step = functools.partial(train_step, *arguments)
-    step_state, total, statistics = _run_segments(step, record, step_state, zeros, epoch, shape)
+    step_state, total, statistics = _run_segments(
+        step, record, loss_of, step_state, zeros, epoch, shape
+    )
     params, model_state, opt_states = step_state
     trained = dataclasses.replace(
         train_state,
@@ -176,31 +193,36 @@ def train_epoch(
 
 def _run_segments(
     step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
-    record: Callable[[StepState, Accumulators, Int[Any, ""]], SegmentStatistics],
+    record: Callable[[StepState, Int[Any, ""]], Float[Array, "statistics"]],
+    loss_of: Callable[[Accumulators], Float[Array, ""]],
     step_state: StepState,
     zeros: Accumulators,
     epoch: Int[Any, ""],
     shape: ProgramShape,
-) -> tuple[StepState, Accumulators, SegmentStatistics]:
-    """Take the steps of an epoch segment by segment, and record statistics after each.
+) -> tuple[StepState, Accumulators, Logs]:
+    """Take the steps of an epoch segment by segment, and record statistics after some.
 
     Args:
         step: takes the step of a number, and returns the accumulators of its batch.
-        record: returns the statistics of a segment, given its last step.
+        record: returns the layer statistics on the batch of a step.
+        loss_of: returns the loss of accumulators.
         step_state: the state before the epoch.
         zeros: accumulators of no batch.
         epoch: the number of the epoch; in some, no statistics are recorded.
         shape: the structure of the program.
 
     Returns:
-        The state after the epoch, the accumulators of all batches, and the statistics with an axis
-        of segments; {} if the program records none.
+        The state after the epoch, the accumulators of all batches, and the segments' losses and
+        layer statistics as log entries; {} if the program records none.
     """
-    unrecorded: SegmentStatistics = {}
-    statistics: SegmentStatistics = {}
-    if shape.statistics_every:
-        shapes = jax.eval_shape(record, step_state, zeros, jnp.int32(0))
-        unrecorded, statistics = unrecorded_like(shapes), unrecorded_like(shapes, shape.segments)
+    statistics: Logs = {}
+    if shape.epochs_per_record:
+        size = jax.eval_shape(record, step_state, jnp.int32(0)).shape
+        unrecorded = jnp.full(size, UNRECORDED, jnp.float32)
+        statistics = {
+            "segment_loss": jnp.zeros(shape.segments, jnp.float32),
+            "probes": jnp.zeros((shape.segments, *size), jnp.float32),
+        }
 
     def add_step(
         index: Int[Array, ""], carry: tuple[StepState, Accumulators]
@@ -210,22 +232,24 @@ def _run_segments(
         return step_state, jax.tree.map(jnp.add, total, accumulators)
 
     def run_segment(
-        index: Int[Any, ""], carry: tuple[StepState, Accumulators, SegmentStatistics]
-    ) -> tuple[StepState, Accumulators, SegmentStatistics]:
-        step_state, total, statistics = carry
+        index: Int[Any, ""], carry: tuple[StepState, Accumulators, Logs]
+    ) -> tuple[StepState, Accumulators, Logs]:
+        step_state, before, statistics = carry
         start = index * shape.steps_per_segment
         end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)
-        step_state, accumulators = lax.fori_loop(start, end, add_step, (step_state, zeros))
-        total = jax.tree.map(jnp.add, total, accumulators)
-        if shape.statistics_every:
-            recorded = lax.cond(
-                epoch % shape.statistics_every == 0,
-                record,
-                lambda *_: unrecorded,
-                step_state,
-                accumulators,
-                end - 1,
-            )
+        # Added up step by step, the sums do not depend on where segments begin.
+        step_state, total = lax.fori_loop(start, end, add_step, (step_state, before))
+        if shape.epochs_per_record:
+            recorded = {
+                "segment_loss": loss_of(jax.tree.map(jnp.subtract, total, before)),
+                "probes": lax.cond(
+                    shape.is_recorded(epoch, index),
+                    record,
+                    lambda *_: unrecorded,
+                    step_state,
+                    end - 1,
+                ),
+            }
             statistics = _write_entry(statistics, recorded, index)
         return step_state, total, statistics
 

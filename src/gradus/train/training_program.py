@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 MAX_EPOCHS_PER_CALL = 64  # the history and the order of samples of a call have a fixed size
 MAX_ROWS_PER_CALL = 1 << 20  # row numbers, 4 MB, which each call copies
-STEPS_PER_SEGMENT = 50  # layer statistics are recorded at most once in so many steps
-SEGMENTS_PER_EPOCH = 40
+STEPS_PER_RECORD = 50  # layer statistics are recorded about once in so many steps
+SEGMENTS_PER_EPOCH = 10, 40  # at least, if it has as many steps, and at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,13 +174,15 @@ def _make_key(seed: int) -> Key[Array, ""]:
 def program_shape(count: int, config: FitConfig, keep_best: bool) -> ProgramShape:
     """Return the structure of the program for `count` training samples."""
     steps = 1 if config.batch_size is None else math.ceil(count / config.batch_size)
-    segment = max(STEPS_PER_SEGMENT, math.ceil(steps / SEGMENTS_PER_EPOCH))
+    least, most = SEGMENTS_PER_EPOCH
+    segment = max(math.ceil(steps / most), min(STEPS_PER_RECORD, math.ceil(steps / least)))
     epochs = max(1, min(MAX_EPOCHS_PER_CALL, MAX_ROWS_PER_CALL // max(count, 1)))
     return ProgramShape(
         max_epochs=1 if config.one_epoch_per_call else epochs,
         steps_per_epoch=steps,
-        steps_per_segment=min(segment, steps),
-        statistics_every=math.ceil(STEPS_PER_SEGMENT / steps) if config.probes else 0,
+        steps_per_segment=segment,
+        segments_per_record=max(1, round(STEPS_PER_RECORD / segment)),
+        epochs_per_record=math.ceil(STEPS_PER_RECORD / steps) if config.probes else 0,
         keep_best=keep_best,
     )
 
