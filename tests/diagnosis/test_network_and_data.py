@@ -1,5 +1,6 @@
 """Symptoms of layers, initial weights, inputs, targets, and settings; and what gathers them."""
 
+import dataclasses
 import json
 import pkgutil
 import re
@@ -12,6 +13,7 @@ import gradus as gr
 from gradus.diagnosis import symptoms
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.recording import make_record
+from gradus.diagnosis.training import make_training_record
 from gradus.errors import FaultError, GradusError
 from gradus.models.supervised import make_supervised
 from gradus.train.history import History
@@ -170,8 +172,9 @@ def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():
     task = make_supervised(LOSS)
     for loss, severity in ((0.2, "note"), (np.log(2), "fault")):
         history = History()
-        history.extend({"loss": np.array([loss])}, 1)
-        record = make_record(net, task, gr.Adam(10.0), X, LABELS, None, history)
+        history.extend({"loss": np.full(200, loss)}, 200)
+        record = make_record(net, task, gr.Adam(10.0), X, LABELS)
+        record = dataclasses.replace(record, training=make_training_record(history))
         assert record.outputs[0].constant_loss == pytest.approx(np.log(2))
         assert found(symptoms.examine(record)) == [(severity, "rate-invalid", None)]
 

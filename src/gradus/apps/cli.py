@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `sweep`, `evaluate`, `predict`, `report`, `runs` and `lesson`.
+"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `runs`, `lesson`, ….
 
 This module imports only the parser of arguments; each command imports what it needs, so that
 `gradus --help` is fast.
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -215,6 +215,36 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     note = {"note": missing} if missing else {}
     output.print_json({"run": str(opened.folder), "report": str(path), **note})
     return DONE
+
+
+@app.command
+def diagnose(
+    run: RunArgument,
+    /,
+    *,
+    fail_on: Annotated[
+        Literal["fault", "note"] | None,
+        Parameter(help="Exit with 1 if there is such a finding, for scripts."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, Parameter(help="A code to leave out; may be repeated.", negative="")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Say what is wrong with the training of a run, with evidence and a remedy.
+
+    gradus diagnose runs/titanic-1 --fail-on fault
+    """
+    from gradus.apps import runs
+
+    output = Output(json)
+    opened = runs.open_run(run)
+    diagnosis = opened.scored_model.diagnose(ignore or ())
+    summaries.print_diagnosis(diagnosis, output)
+    found = {"run": str(opened.folder), "healthy": diagnosis.healthy}
+    output.print_json({**found, "findings": diagnosis.to_plain()})
+    failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
+    return FAILED if failing else DONE
 
 
 @app.command(name="runs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradus.apps.output import Output, format_command, format_value
+from gradus.diagnosis.findings import Diagnosis
 
 
 def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
@@ -60,6 +61,21 @@ def _print_metrics(record: dict[str, Any], output: Output) -> None:
     ]
     output.print_table(["", *parts], rows)
     output.print_line()
+
+
+def print_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
+    """Print the findings: what is wrong, why it matters, and what to write instead."""
+    if not diagnosis.findings:
+        output.print_line("Nothing was found to be wrong with this training.")
+    for finding in diagnosis:
+        because = f", because of {finding.cause}" if finding.cause else ""
+        output.print_line(f"{finding.severity}  {finding.code}{because}")
+        for line in (finding.message, finding.why, finding.remedy):
+            if line:
+                output.print_line(f"       {line}")
+        for name, numbers in finding.evidence.items():
+            value, threshold = (format_value(numbers[key]) for key in ("value", "threshold"))
+            output.print_line(f"       {name}: {value} (limit {threshold})")
 
 
 def run_row(run: dict[str, Any]) -> list[str]:

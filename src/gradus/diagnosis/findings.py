@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -26,7 +27,8 @@ class Finding:
             "proved" if a training without it went better.
         layer: the path of the layer, or None.
         epoch: the epoch in which it began, counted from 1, or None.
-        evidence: by the name of a statistic its "value" and its "threshold".
+        evidence: by the name of a statistic its "value" and its "threshold"; a number that is not
+            finite is None.
         cause: the code of the finding that it follows from, or None.
         proof: what came out of the training without it, or None.
         code: the stable name of what is wrong, such as "softmax-of-one".
@@ -40,14 +42,25 @@ class Finding:
     kind: Kind = "static"
     layer: str | None = None
     epoch: int | None = None
-    evidence: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    evidence: Mapping[str, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     cause: str | None = None
     proof: Mapping[str, Any] | None = None
     code: str = ""
     category: str = ""
 
+    def __post_init__(self) -> None:
+        finite = {
+            name: {key: _finite(value) for key, value in numbers.items()}
+            for name, numbers in self.evidence.items()
+        }
+        object.__setattr__(self, "evidence", finite)
+
     def __str__(self) -> str:
         return f"{self.message} {self.why} {self.remedy}"
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 class Diagnosis:
@@ -98,10 +111,18 @@ class Diagnosis:
         types = {name: polars.Int64 if name == "epoch" else polars.String for name in names}
         return polars.DataFrame(columns, schema=types)
 
+    def to_plain(self) -> list[dict[str, Any]]:
+        """Return the findings as dicts, lists, strings and numbers, for a file."""
+        return [dataclasses.asdict(finding) for finding in self.findings]
+
     def to_json(self) -> str:
         """Return the findings as JSON: `{"healthy": …, "findings": [{"code": …, …}]}`."""
-        findings = [dataclasses.asdict(finding) for finding in self.findings]
-        return json.dumps({"healthy": self.healthy, "findings": findings})
+        return json.dumps({"healthy": self.healthy, "findings": self.to_plain()})
+
+    def without(self, codes: Iterable[str]) -> Diagnosis:
+        """Return the diagnosis without the findings of some codes."""
+        left_out = set(codes)
+        return Diagnosis(each for each in self.findings if each.code not in left_out)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -112,8 +133,16 @@ class Diagnosis:
     def __repr__(self) -> str:
         if not self.findings:
             return "Diagnosis: nothing wrong was found."
-        lines = [f"{each.severity} {each.code}: {each}" for each in self.findings]
-        return "Diagnosis:\n" + "\n".join(f"- {line}" for line in lines)
+        return "Diagnosis:\n" + "\n".join(f"- {line}" for line in self.lines())
+
+    def lines(self) -> list[str]:
+        """Return a line for each finding; what follows from another is indented."""
+        codes = {finding.code for finding in self.findings}
+        follows = ["  because of it, " * (each.cause in codes) for each in self.findings]
+        return [
+            f"{start}{each.severity} {each.code}: {each}"
+            for start, each in zip(follows, self.findings, strict=True)
+        ]
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gradus.diagnosis.findings import Severity
-from gradus.train.history import History
+from gradus.diagnosis.training import TrainingRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SOFTMAX = ("softmax", "log_softmax")
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
+ENOUGH = 100  # steps, before which a network is not said to learn nothing
+GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +30,7 @@ class TargetRecord:
         maximum: the largest.
         mean: of all numbers.
         deviation: the largest standard deviation of a column.
+        constant_losses: by the name of a loss, that of the best constant prediction.
         counts: how many samples each class has, by label; empty where the targets are no classes.
         one_hot: whether each row is zeros and a single one.
         several: whether they are zeros and ones, and rows have none or more than a single one.
@@ -38,9 +41,15 @@ class TargetRecord:
     maximum: float
     mean: float
     deviation: float
+    constant_losses: dict[str, float] = dataclasses.field(default_factory=dict)
     counts: tuple[int, ...] = ()
     one_hot: bool = False
     several: bool = False
+
+    @property
+    def majority(self) -> float | None:
+        """The share of the most frequent class; None where the targets are no classes."""
+        return max(self.counts) / sum(self.counts) if self.counts else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +68,10 @@ class OutputRecord:
         metrics: the names of the metrics by what they judge: "values" or "classes".
         targets: those of training, or None.
         validation: those of validation, or None.
+        batch_factor: by how much a custom loss of the same samples grows in a batch of twice the
+            size; None for other losses, or where it is not known.
+        best_for_all: the prediction for which a custom loss is smallest whatever the target; None
+            if it depends on the target, as it should.
     """
 
     name: str
@@ -72,6 +85,8 @@ class OutputRecord:
     metrics: dict[str, str]
     targets: TargetRecord | None = None
     validation: TargetRecord | None = None
+    batch_factor: float | None = None
+    best_for_all: float | None = None
 
     @property
     def where(self) -> str:
@@ -84,15 +99,10 @@ class OutputRecord:
         targets = self.targets
         if targets is None:
             return None
-        if self.loss == "mean_squared_error" and self.shape[-1:] == (1,):
-            return targets.deviation**2
         if self.loss.endswith("categorical_crossentropy") and targets.counts:
-            shares = [count / targets.count for count in targets.counts if count]
+            shares = [count / sum(targets.counts) for count in targets.counts if count]
             return -sum(share * math.log(share) for share in shares)
-        if self.loss == "binary_crossentropy" and len(targets.counts) == 2:
-            share = targets.counts[1] / targets.count
-            return -share * math.log(share) - (1 - share) * math.log(1 - share)
-        return None
+        return targets.constant_losses.get(self.loss)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +118,7 @@ class LayerRecord:
         takes: the path of the layer whose output is exactly its input, or None.
         is_output: whether its output is one of the network's.
         kernel: the kernel `(…, inputs, units)` of a trained layer before training, or None.
+        rate: of a dropout, else 0.
     """
 
     path: str
@@ -118,6 +129,7 @@ class LayerRecord:
     takes: str | None
     is_output: bool
     kernel: Float[np.ndarray, "... inputs units"] | None = None
+    rate: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,10 +162,21 @@ class SettingsRecord:
     Attributes:
         optimizer: its name.
         learning_rate: the largest of some of the first 1,000 steps.
+        batch_size: samples of a step; 0 if all of them.
+        samples: how many there are to train on.
+        epochs: how often each is to be seen; 0 where it is not known.
     """
 
     optimizer: str
     learning_rate: float
+    batch_size: int = 0
+    samples: int = 0
+    epochs: int = 0
+
+    @property
+    def steps(self) -> int:
+        """How many an epoch has."""
+        return math.ceil(self.samples / self.batch_size) if self.batch_size else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,26 +188,82 @@ class Record:
         outputs: the outputs.
         layers: the layers that compute.
         settings: the settings.
-        history: how training went; without an epoch before it.
+        penalty: the sum of the penalties before training.
+        training: how training went, or None before it.
     """
 
     inputs: tuple[InputRecord, ...] = ()
     outputs: tuple[OutputRecord, ...] = ()
     layers: tuple[LayerRecord, ...] = ()
     settings: SettingsRecord | None = None
-    history: History | None = None
+    penalty: float = 0.0
+    training: TrainingRecord | None = None
+
+    @property
+    def remaining(self) -> float | None:
+        """The loss that is left, as a share of that of the best constant prediction.
+
+        It is that of the last epochs' training samples without penalties; None where it is not
+        known.
+        """
+        if self.training is None or not self.training.epochs or len(self.outputs) != 1:
+            return None
+        constant = self.outputs[0].constant_loss
+        if not constant or constant < 0:
+            return None
+        return self.training.final_loss / constant
+
+    @property
+    def start(self) -> float | None:
+        """The loss of the first steps without penalties, as `remaining` is that of the last."""
+        remaining, training = self.remaining, self.training
+        if remaining is None or training is None or not len(training.segments):
+            return None
+        constant = self.outputs[0].constant_loss
+        return (float(training.segments[0]) - self.penalty) / constant if constant else None
 
     @property
     def learned(self) -> bool | None:
-        """Whether the loss fell below that of the best constant; None if that is not known."""
-        if self.history is None or not self.history.epochs or len(self.outputs) != 1:
+        """Whether the network is better than the best constant; None if that is not known.
+
+        The loss must be `LEARNED` below that of the constant, or the accuracy clearly above the
+        share of the most frequent class. A network that is not, is given `ENOUGH` steps.
+        """
+        if self.training is None or not self.training.epochs:
             return None
-        constant = self.outputs[0].constant_loss
-        if not constant or "loss" not in self.history:
+        if self.training.stopped == "diverged":
+            return False
+        accuracy = self.training.metrics.get("accuracy")
+        targets = self.outputs[0].targets if len(self.outputs) == 1 else None
+        majority = targets.majority if targets is not None else None
+        if accuracy is not None and majority is not None:
+            gained = float(accuracy[-self.training.last :].mean()) - majority
+            if gained > max(LEARNED, GAINED * (1 - majority)):
+                # A loss above a constant's says that it is sure where it is wrong.
+                return None if self.remaining is not None and self.remaining > 1 else True
+        elif self.remaining is None:
             return None
-        return bool(min(self.history["loss"]) < (1 - LEARNED) * constant)
+        if self.remaining is not None and self.remaining < 1 - LEARNED:
+            return True
+        return False if self.is_long else None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the training had `ENOUGH` steps to be judged by what it has learned."""
+        steps = self.settings.steps if self.settings is not None else 1
+        return self.training is not None and self.training.epochs * steps >= ENOUGH
 
     @property
     def doubt(self) -> Severity:
-        """The severity of what harms only where nothing is learned: "fault" or "note"."""
+        """The severity of what harms only where little is learned: "fault" or "note"."""
         return "fault" if self.learned is False else "note"
+
+    @property
+    def hidden(self) -> tuple[LayerRecord, ...]:
+        """The layers that compute and are no output."""
+        return tuple(layer for layer in self.layers if not layer.is_output)
+
+    @property
+    def kernels(self) -> tuple[LayerRecord, ...]:
+        """The layers with a trained kernel, in the order of the calls."""
+        return tuple(layer for layer in self.layers if layer.kernel is not None)

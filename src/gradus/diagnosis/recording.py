@@ -22,15 +22,17 @@ from gradus.nn import activations
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, has_sublayers, named_layers_trained
 from gradus.nn.network import forward, fresh, recorded
+from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
-from gradus.train.history import History
-from gradus.train.task import Supervised, Task, zip_outputs
+from gradus.rng import host_rng
+from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
 
-SAMPLES = 2_000  # at most so many rows, evenly spaced, are looked at
+SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
+TRIED, GRID = 8, 41  # samples and predictions that a custom loss is tried on
 
 
 def make_record(
@@ -40,7 +42,8 @@ def make_record(
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
     y: PyTree[Shaped[np.ndarray, "samples ..."]] | None,
     validation: PyTree[Shaped[np.ndarray, "samples ..."]] | None = None,
-    history: History | None = None,
+    batch_size: int | None = None,
+    epochs: int = 0,
 ) -> Record:
     """Return the record of an experiment.
 
@@ -51,7 +54,8 @@ def make_record(
         x: all inputs.
         y: all targets.
         validation: the targets of validation.
-        history: how training went, if it did.
+        batch_size: samples of a step; None for all of them, or if it is not known.
+        epochs: how often each sample is to be seen; 0 if it is not known.
     """
     layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
     return Record(
@@ -61,8 +65,11 @@ def make_record(
         settings=SettingsRecord(
             type(optimizer).__name__,
             max(float(optimizer.rate(jnp.int32(step))) for step in (0, 1, 10, 100, 1000)),
+            batch_size or 0,
+            len(jax.tree.leaves(x)[0]),
+            epochs,
         ),
-        history=history,
+        penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
     )
 
 
@@ -103,6 +110,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
                     takes=made.get(id(taken)),
                     is_output=id(output) in of_outputs,
                     kernel=_kernel(layer) if trained else None,
+                    rate=_dropout_rate(layer),
                 )
             )
 
@@ -118,6 +126,11 @@ def _activation_name(layer: Layer) -> str:
     if isinstance(activation, str) or callable(activation):
         return activations.REGISTRY.name_of(activations.get(activation)) or ""
     return ""
+
+
+def _dropout_rate(layer: Layer) -> float:
+    rate = layer.__dict__.get("rate") if "Dropout" in type(layer).__name__ else None
+    return float(rate) if isinstance(rate, int | float | np.floating) else 0.0
 
 
 def _kernel(layer: Layer) -> Any:
@@ -139,6 +152,7 @@ def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[Out
     for name, objective, end, values in zip_outputs(task.objectives, ends, y):
         validated = next(validations)[3] if validation is not None else None
         loss = objective.loss
+        factor, best = _custom_loss(loss, values, end.logits) if loss.is_custom else (None, None)
         records.append(
             OutputRecord(
                 name=name,
@@ -152,9 +166,42 @@ def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[Out
                 metrics={metric.name: metric.judges for metric in objective.metrics},
                 targets=target_record(values, loss.kind),
                 validation=target_record(validated, loss.kind),
+                batch_factor=factor,
+                best_for_all=best,
             )
         )
     return tuple(records)
+
+
+def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | None, float | None]:
+    """Return `batch_factor` and `best_for_all` of a loss of the user's own.
+
+    Args:
+        loss: the loss.
+        y: its targets.
+        shape: of one sample's output.
+    """
+    if not isinstance(y, np.ndarray) or len(y) < 2 * TRIED:
+        return None, None
+    rows = y[host_rng(0, "loss").choice(len(y), 2 * TRIED, replace=False)]
+    # All of the targets' range, and the ends of probabilities.
+    low, high = float(rows.min()), float(rows.max())
+    grid = np.union1d(np.linspace(low - (high - low), high + (high - low), GRID), [1e-3, 0.999, 1])
+    guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (2 * TRIED, *shape)).astype(np.float32)
+    try:
+        both, half = loss(rows, guesses), loss(rows[:TRIED], guesses[:TRIED])
+        costs = np.stack([loss(rows, np.full_like(guesses, value)) for value in grid])
+    except Exception:  # what is wrong with it is said where it is trained with
+        return None, None
+    with np.errstate(all="ignore"):
+        ratios = np.asarray(both)[:TRIED] / np.asarray(half)
+    factor = float(np.median(ratios[np.isfinite(ratios)])) if np.isfinite(ratios).any() else None
+    costs = np.nan_to_num(np.asarray(costs, np.float64), nan=np.inf, posinf=np.inf)
+    least = costs.min(axis=0)
+    spread = np.ptp(costs[np.isfinite(costs)]) if np.isfinite(costs).any() else 0.0
+    always = (costs <= least + 1e-6 * spread).all(axis=1)
+    varied = len(np.unique(rows, axis=0)) > 1 and spread > 0
+    return factor, float(grid[always][0]) if varied and always.any() else None
 
 
 def target_record(values: Any, kind: str) -> TargetRecord | None:
@@ -178,10 +225,27 @@ def target_record(values: Any, kind: str) -> TargetRecord | None:
         maximum=float(values.max()),
         mean=float(numbers.mean()),
         deviation=float(numbers.std(axis=0).max()),
+        constant_losses=_constant_losses(numbers, is_flags),
         counts=counts,
         one_hot=one_hot,
         several=is_flags and numbers.shape[1] > 1 and not one_hot,
     )
+
+
+def _constant_losses(numbers: np.ndarray, is_flags: bool) -> dict[str, float]:
+    """Return by the name of a loss that of the best constant for each column."""
+    variance = float(numbers.var(axis=0).mean())
+    absolute = float(np.abs(numbers - np.median(numbers, axis=0)).mean())
+    losses = {
+        "mean_squared_error": variance,
+        "root_mean_squared_error": variance**0.5,
+        "mean_absolute_error": absolute,
+    }
+    if is_flags:
+        shares = np.clip(numbers.mean(axis=0), 1e-12, 1 - 1e-12)
+        entropy = -shares * np.log(shares) - (1 - shares) * np.log(1 - shares)
+        losses["binary_crossentropy"] = float(entropy.mean())
+    return losses
 
 
 def _input_record(name: str, x: np.ndarray) -> InputRecord:
@@ -201,7 +265,7 @@ def _input_record(name: str, x: np.ndarray) -> InputRecord:
 
 
 def _sampled(array: np.ndarray) -> np.ndarray:
-    """Return at most `SAMPLES` rows, evenly spaced."""
+    """Return at most `SAMPLES` rows, drawn without regard to an order that the rows may have."""
     if len(array) <= SAMPLES:
         return array
-    return array[np.linspace(0, len(array) - 1, SAMPLES).astype(int)]
+    return array[np.sort(host_rng(0, "record").choice(len(array), SAMPLES, replace=False))]

@@ -16,7 +16,7 @@ from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
-from gradus.diagnosis.symptoms import examine
+from gradus.diagnosis.symptoms import check_codes, examine
 from gradus.errors import (
     DataError,
     FaultError,
@@ -182,6 +182,30 @@ class BaseModel:
         data = make_training_data(x, y, validation_data=validation_data)
         return examine(self._record(self._checked_task(data), data), ignore)
 
+    def diagnose(self, ignore: Iterable[str] = ()) -> Diagnosis:
+        """Return what the last training showed to be wrong, causes before what follows from them.
+
+        Args:
+            ignore: codes of findings that are left out.
+
+        Raises:
+            GradusError: for a model that was never trained.
+
+        Examples:
+            >>> x = np.random.default_rng(0).normal(size=(200, 3))
+            >>> net = gr.Sequential([gr.Dense(8, "relu", kernel_initializer="zeros"), gr.Dense(1)])
+            >>> model = gr.Model(net, "mse")
+            >>> history = model.fit(x, x[:, 0], epochs=5, verbose=False)
+            >>> model.diagnose().faults[0].code
+            'symmetric-weights'
+        """
+        if not isinstance(self.history.findings, Diagnosis):
+            raise GradusError(
+                "diagnose: the model was never trained. model.check(x, y) says what settings and "
+                "data show before training."
+            )
+        return self.history.findings.without(check_codes(ignore))
+
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The weights by path, as NumPy arrays: "dense_1/kernel"."""
@@ -231,7 +255,7 @@ class BaseModel:
     @with_standard_promotion
     def prepare_task(
         self, data: TrainingData, strict: bool = False, ignore: Iterable[str] = ()
-    ) -> Task:
+    ) -> tuple[Task, Record]:
         """Build the network for the data, and return the task fitted to it, after all checks.
 
         What else may be wrong is added to the history's notes.
@@ -241,17 +265,26 @@ class BaseModel:
             strict: whether a fault that is found is an error.
             ignore: codes of findings that are left out.
 
+        Returns:
+            The task, and the record of the experiment before its training.
+
         Raises:
             FaultError: for the first fault, if `strict`.
         """
         task = self._checked_task(data)
-        diagnosis = self.history.findings = examine(self._record(task, data), ignore)
+        record = self._record(task, data)
+        diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
             fault = diagnosis.faults[0]
             raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
+        self.add_findings(diagnosis)
+        return task, record
+
+    def add_findings(self, diagnosis: Diagnosis) -> None:
+        """Make a diagnosis that of the history, and note its findings."""
+        self.history.findings = diagnosis
         for finding in diagnosis:
             self.history.add_note(str(finding))
-        return task
 
     def _checked_task(self, data: TrainingData) -> Task:
         self.build(data.samples.x)

@@ -10,10 +10,12 @@ from typing import Any, cast
 import jax
 
 from gradus.checks import flag, number, whole_number
+from gradus.diagnosis.symptoms import examine
 from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
+from gradus.models.diagnosing import complete_record
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -29,7 +31,6 @@ from gradus.train.loop import Listener, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
-from gradus.train.task import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
@@ -158,7 +159,7 @@ class Model(BaseModel):
             one_epoch_per_call=bool(functions),
             mesh=make_mesh(devices),
         )
-        task = self.prepare_task(data, strict)
+        task, record = self.prepare_task(data, strict)
         early_stopping = arguments.early_stopping(
             task.metric_names(), data.validated, patience, monitor, mode, min_delta, target
         )
@@ -203,8 +204,14 @@ class Model(BaseModel):
                 listeners += [writer] if writer is not None else []
                 train_state = run_training(training, train_state, listeners, self.history)
             end_fit(self, train_state, early_stopping, progress.interrupted)
-            if bool(train_state.diverged) and not progress.interrupted:
-                self._explain_divergence(train_state, task, samples, rows, config)
+            if not progress.interrupted:
+                divergence = None
+                if bool(train_state.diverged):
+                    divergence = locate_divergence(
+                        train_state, self.net, self.optimizer, task, samples, rows, config
+                    )
+                record = complete_record(self, task, record, config, data.samples.x, divergence)
+                self.add_findings(examine(record))
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()
@@ -320,10 +327,3 @@ class Model(BaseModel):
             return stop
 
         return listen
-
-    def _explain_divergence(
-        self, train_state: TrainState, task: Task, samples: Samples, rows: Any, config: FitConfig
-    ) -> None:
-        """Add a note on where training diverged, and what to try."""
-        note = locate_divergence(train_state, self.net, self.optimizer, task, samples, rows, config)
-        self.history.add_note(note)

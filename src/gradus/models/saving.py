@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus import files, manifests
+from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.errors import SavedError, nearest
 from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
 from gradus.nn.network import weights
-from gradus.records import as_plain
+from gradus.records import as_plain, as_record
 from gradus.serialization import deserialize, serialize
 from gradus.train import checkpoint
 from gradus.train.early_stopping import EarlyStopping
@@ -131,6 +132,9 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     arrays = files.read_arrays(manifests.verified_path(folder, TRAINING, manifest))
     columns = _read_columns(manifests.verified_path(folder, HISTORY, manifest))
     model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)
+    if (plain := manifest.history.findings) is not None:
+        found = as_record(plain, list[Finding], f"{str(folder / MANIFEST)!r}")
+        model.history.findings = Diagnosis(found)
     if "epoch" in arrays:
         train_state = init_train_state(
             model.net, model.optimizer, model.task, EarlyStopping("loss", "min"), False

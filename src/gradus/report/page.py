@@ -117,6 +117,7 @@ def render(run: Report) -> str:
         run=run,
         tiles=_tiles(run, history),
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
+        diagnosis=None if history is None else history.findings,
         notes=_notes(run, history),
         sections=[
             ("Learning", False, lay_out(_learning_panels(history) if history else [])),
@@ -203,7 +204,9 @@ def _notes(run: Report, history: History | None) -> list[str]:
     if history is None:
         return list(run.notes)
     reason = [STOP_MESSAGES[history.stopped]] if history.stopped in STOP_MESSAGES else []
-    return list(dict.fromkeys([*run.notes, *history.notes, *reason]))
+    shown = {str(finding) for finding in history.findings or ()}
+    notes = dict.fromkeys([*run.notes, *history.notes, *reason])
+    return [note for note in notes if note not in shown]
 
 
 def _learning_panels(history: History) -> list[Panel]:

@@ -37,7 +37,7 @@ MANIFEST, ARRAYS = "checkpoint.json", "checkpoint.safetensors"
 
 
 class HistoryMetadata(Struct):
-    """The attributes of a history besides its arrays (`History`)."""
+    """The attributes of a history besides its arrays (`History`); findings are plain data."""
 
     layers: list[str]
     weights: list[str]
@@ -46,6 +46,7 @@ class HistoryMetadata(Struct):
     stopped: str
     best_epoch: int
     notes: list[str]
+    findings: list[Any] | None
 
 
 class CheckpointManifest(manifests.Manifest, tag="checkpoint"):
@@ -244,6 +245,8 @@ def history_to_arrays(history: History) -> tuple[Arrays, HistoryMetadata]:
     arrays = {f"history/{name}": values for name, values in history.items()}
     arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
     metadata = {name: getattr(history, name) for name in HistoryMetadata.__struct_fields__}
+    if history.findings is not None:
+        metadata["findings"] = history.findings.to_plain()
     return arrays, HistoryMetadata(**metadata)
 
 
@@ -252,6 +255,7 @@ def history_from_arrays(arrays: Mapping[str, np.ndarray], metadata: HistoryMetad
     history = History()
     for name in metadata.__struct_fields__:
         setattr(history, name, getattr(metadata, name))
+    history.findings = None  # whoever knows their types restores them
     values = dict(sorted(_with_prefix(arrays, "history/").items()))  # files have no order
     history.extend(values, max(map(len, values.values()), default=0))
     history.probes = _with_prefix(arrays, "probes/")

@@ -58,7 +58,7 @@ def locate_divergence(
     samples: Samples,
     rows: Int[np.ndarray, "train"] | None,
     config: FitConfig,
-) -> str:
+) -> tuple[str, str]:
     """Return in plain words where the epoch after `train_state` diverged, and what to try.
 
     Args:
@@ -88,8 +88,8 @@ def locate_divergence(
     epoch_words = f"Training diverged in epoch {epoch + 1}"
     if index == steps:
         return (
-            f"{epoch_words}: its mean loss is not finite, though that of each step is. Try a "
-            "smaller learning rate or clipnorm=1.0, and check the loss."
+            f"{epoch_words}: its mean loss is not finite, though that of each step is.",
+            "Try a smaller learning rate or clipnorm=1.0, and check the loss.",
         )
     step_key = jax.random.fold_in(key, index)
     magnitudes = _step_magnitudes(net, task, batch_of(jnp.int32(index)), step_key, step_state)
@@ -98,7 +98,7 @@ def locate_divergence(
     largest_weight = float(_largest(params))
     updated = index > 0 or epoch > 0
     cause, remedy = _explain(magnitudes, dict(named_layers(net)), largest_weight, rate, updated)
-    return f"{epoch_words}, step {index + 1} of {steps}, {cause}. {remedy}"
+    return f"{epoch_words}, step {index + 1} of {steps}, {cause}.", remedy
 
 
 def _first_diverging_step(

@@ -31,8 +31,8 @@ class History(Mapping[str, np.ndarray]):
             "callback"; else "".
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
         notes: messages to the user, in sentences.
-        findings: what was found to be wrong before the last training, a
-            `gradus.diagnosis.findings.Diagnosis`; None for a history that was loaded.
+        findings: what was found to be wrong, a `gradus.diagnosis.findings.Diagnosis`: before the
+            training, and after it what the training showed; None before the first one.
     """
 
     def __init__(self, layers: list[str] | None = None, weights: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gradus.checks import as_items
@@ -20,10 +20,19 @@ from gradus.errors import GradusError, unknown
 
 
 class Symptom(NamedTuple):
-    """A symptom: its code, the group of the code, and the function that finds it."""
+    """A symptom: its code, the group of the code, and the function that finds it.
+
+    Attributes:
+        code: the name of its module, with hyphens.
+        category: the group of the code.
+        causes: the codes of faults that it may follow from, the likeliest first; with "*" it is
+            only found where no other fault is.
+        find: yields its findings.
+    """
 
     code: str
     category: str
+    causes: tuple[str, ...]
     find: Callable[[Record], Iterable[Finding]]
 
 
@@ -35,7 +44,8 @@ def symptoms() -> tuple[Symptom, ...]:
         module = importlib.import_module(info.name)
         if not info.ispkg:
             code = info.name.rpartition(".")[2].replace("_", "-")
-            found.append(Symptom(code, module.CATEGORY, module.find))
+            causes = getattr(module, "CAUSES", ())
+            found.append(Symptom(code, module.CATEGORY, causes, module.find))
     return tuple(found)
 
 
@@ -49,18 +59,41 @@ def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
     Raises:
         GradusError: for an unknown code, with the nearest one, and for what is no code.
     """
-    ignored = [ignore] if isinstance(ignore, str) else as_items(ignore)
-    if ignored is None:
-        raise GradusError(f"ignore={ignore!r}: write codes, such as ['imbalance'].")
-    codes = [symptom.code for symptom in symptoms()]
-    for code in ignored:
-        if code not in codes:
-            raise unknown("code", code, codes)
-    return Diagnosis(finding for finding in _findings(record) if finding.code not in ignored)
+    ignored = check_codes(ignore)
+    findings = [finding for finding in _findings(record) if finding.code not in ignored]
+    return Diagnosis(_with_causes(findings))
+
+
+def check_codes(codes: Iterable[str]) -> list[str]:
+    """Return codes of findings as a list; one may stand alone.
+
+    Raises:
+        GradusError: for an unknown code, with the nearest one, and for what is no code.
+    """
+    listed = [codes] if isinstance(codes, str) else as_items(codes)
+    if listed is None:
+        raise GradusError(f"ignore={codes!r}: write codes, such as ['imbalance'].")
+    known = [symptom.code for symptom in symptoms()]
+    for code in listed:
+        if code not in known:
+            raise unknown("code", code, known)
+    return listed
 
 
 def _findings(record: Record) -> Iterator[Finding]:
-    for code, category, find in symptoms():
+    for code, category, _, find in symptoms():
         for finding in find(record):
             group = finding.category or category
             yield dataclasses.replace(finding, code=code, category=group)
+
+
+def _with_causes(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Give each finding the fault that it follows from, if one of its causes was found."""
+    causes = {symptom.code: symptom.causes for symptom in symptoms()}
+    faults = [finding.code for finding in findings if finding.severity == "fault"]
+    for finding in findings:
+        others = [code for code in faults if code != finding.code]
+        if others and "*" in causes[finding.code]:
+            continue
+        cause = next((code for code in causes[finding.code] if code in others), None)
+        yield dataclasses.replace(finding, cause=cause)

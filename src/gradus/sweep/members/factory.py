@@ -116,7 +116,7 @@ class MemberBuilder:
         """Return the model's task fitted to the targets; check each structure once."""
         key = jax.tree.structure((model.net, model.optimizer, model.task)), id(data.samples)
         if key not in self._notes or not isinstance(model.task, Supervised):
-            task = model.prepare_task(data, ignore=TRIED)
+            task, _ = model.prepare_task(data, ignore=TRIED)
             self._notes[key] = model.history.notes
             return task
         model.history.notes = list(self._notes[key])

@@ -1,7 +1,8 @@
 """Classes of very different sizes.
 
 The perplexity of the shares, exp(-Σ p ln p), over the number of classes: 1 for equal shares, below
-`LOW` where few classes hold nearly all samples. Source: TheDeepChecker.
+`LOW` where few classes hold nearly all samples. A fault where classes are rarer in training than in
+validation, by `RARE`, and the validation accuracy is lower by `GAP`. Source: TheDeepChecker.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "imbalance"
 LOW = 0.7  # of two classes: 94% and 6%
+RARE, GAP, LEAST = 3.0, 0.05, 20  # times; of accuracy; samples of a class in validation
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -25,7 +27,9 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         entropy = -sum(share * math.log(share) for share in shares)
         value = math.exp(entropy) / len(shares)
-        if value < LOW:
+        if (shifted := _shifted(record)) is not None and output is record.outputs[0]:
+            yield shifted
+        elif value < LOW:
             yield Finding(
                 message=f"{output.where} has a class with {max(shares):.0%} of the samples.",
                 why=(
@@ -36,3 +40,38 @@ def find(record: Record) -> Iterator[Finding]:
                 severity="note",
                 evidence={"perplexity over classes": {"value": value, "threshold": LOW}},
             )
+
+
+def _shifted(record: Record) -> Finding | None:
+    """Return a fault if validation has many samples of classes that training has few of."""
+    output, training = record.outputs[0], record.training
+    if training is None or output.targets is None or output.validation is None:
+        return None
+    accuracy, validation = (training.metrics.get(n) for n in ("accuracy", "val_accuracy"))
+    counts, validated = output.targets.counts, output.validation.counts
+    if accuracy is None or validation is None or not counts or len(counts) != len(validated):
+        return None
+    ratios = {
+        label: (there / sum(validated)) / (max(here, 0.5) / sum(counts))
+        for label, (here, there) in enumerate(zip(counts, validated, strict=True))
+        if there >= LEAST
+    }
+    label = max(ratios, key=lambda label: ratios[label], default=-1)
+    gap = float(accuracy[-training.last :].mean() - validation[-training.last :].mean())
+    if label < 0 or ratios[label] < RARE or gap < GAP:
+        return None
+    return Finding(
+        message=(
+            f"Class {label} is {ratios[label]:.0f} times rarer in training than in validation."
+        ),
+        why=(
+            f"The validation accuracy is {gap:.0%} lower than that of training. Rare classes are "
+            "hardly learned."
+        ),
+        remedy='Draw both parts alike, write class_weight="balanced", or get more samples of it.',
+        kind="dynamic",
+        evidence={
+            "share in validation / in training": {"value": ratios[label], "threshold": RARE},
+            "gap of the accuracy": {"value": gap, "threshold": GAP},
+        },
+    )

@@ -1,7 +1,9 @@
 """Inputs far from the range that initializers and learning rates are made for.
 
 The largest magnitude of a column's mean, or its largest standard deviation, above `LARGE`; said
-before training, and afterward only if nothing was learned. Sources: TheDeepChecker, UMLAUT.
+before training, and afterward only if nothing was learned, or if the first losses were above `JUMP`
+times that of the best constant prediction and more than `REMAINS` of that is left. Sources:
+TheDeepChecker, UMLAUT.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "unscaled-inputs"
-LARGE = 10.0
+LARGE, JUMP, REMAINS = 10.0, 10.0, 0.3
 # Layers that may stand between the inputs and the first weights and leave the scale as it is.
 PASSING = ("Flatten", "Reshape", "Dropout", "GaussianNoise", "Masking", "Permute", "ZeroPadding2D")
 
@@ -20,7 +22,9 @@ PASSING = ("Flatten", "Reshape", "Dropout", "GaussianNoise", "Masking", "Permute
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each array of large inputs that goes straight into weights."""
     first = next((layer for layer in record.layers if layer.kind not in PASSING), None)
-    if record.learned or first is None or first.kernel is None:
+    remaining = record.remaining or 0.0
+    harmed = (record.start or 0.0) > JUMP and remaining > REMAINS
+    if (record.learned and not harmed) or first is None or first.kernel is None:
         return
     for given in record.inputs:
         size = max(given.mean, given.deviation)
@@ -36,7 +40,7 @@ def find(record: Record) -> Iterator[Finding]:
                 "all weights. Units saturate or die."
             ),
             remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
-            severity=record.doubt,
+            severity="fault" if harmed else record.doubt,
             layer=first.path,
             evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
         )

@@ -1,7 +1,7 @@
 """Targets of a regression far from the range that a new network gives.
 
 A standard deviation or mean above `LARGE` into a linear output; said before training, and afterward
-only if nothing was learned.
+only if nothing was learned: a fault above `HUGE`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "unscaled-targets"
-LARGE = 10.0
+LARGE, HUGE = 10.0, 100.0
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def find(record: Record) -> Iterator[Finding]:
                     "large. Steps are too long, or the mean takes most of the training."
                 ),
                 remedy="Subtract the mean and divide by the deviation: gr.data.Target does both.",
-                severity=record.doubt,
+                severity=record.doubt if size > HUGE else "note",
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
             )

@@ -16,6 +16,7 @@ from gradus.nn import activations
 from gradus.objectives.loss import is_probability
 
 CATEGORY = "output-activation"
+SLOW = 0.15  # of a constant's squared error that is left: a softmax learns slowly by it
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -26,6 +27,10 @@ def find(record: Record) -> Iterator[Finding]:
         problem = _problem(output, record.doubt)
         if problem is not None:
             severity, why, remedy = problem
+            if output.loss in SQUARED and (record.remaining or 0.0) > SLOW:
+                severity = "fault"
+            # Of a probability under a loss of scores or values, the loss is the odd one.
+            is_loss = is_probability(output.activation) and output.link is None
             yield Finding(
                 message=(
                     f"{output.where} ends with {output.activation}, but the loss is {output.loss}."
@@ -34,6 +39,7 @@ def find(record: Record) -> Iterator[Finding]:
                 remedy=remedy,
                 severity=severity,
                 layer=output.layer,
+                category="loss-mismatch" if is_loss and output.loss != "poisson" else CATEGORY,
             )
 
 

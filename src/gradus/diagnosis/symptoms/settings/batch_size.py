@@ -1,0 +1,42 @@
+"""A batch that suits neither the data nor the rate.
+
+At most `FEW` samples a step, where nothing was learned: such gradients are noise. Or so many that
+the training has fewer than `STEPS` steps, and much of the loss is left. Sources: Masters & Luschi
+(2018), Google's tuning playbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "batch-size"
+CAUSES = ("rate-invalid", "diverged", "loss-reduction", "loss-arithmetic", "symmetric-weights")
+FEW, STEPS, SAMPLES = 4, 60, 200
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault for a batch of few samples, or one of too many."""
+    settings, training = record.settings, record.training
+    if settings is None or training is None or settings.samples < SAMPLES:
+        return
+    batch = settings.batch_size or settings.samples
+    steps = settings.steps * training.epochs
+    if batch <= FEW and record.learned is False:
+        yield Finding(
+            message=f"A step sees {batch} of {settings.samples:,} samples.",
+            why="The gradient of so few is mostly noise. Each step undoes the one before.",
+            remedy="Write batch_size=32; with a batch of 1, a tenth of the rate.",
+            kind="dynamic",
+            evidence={"samples a step": {"value": batch, "threshold": FEW}},
+        )
+    elif steps < STEPS and batch > 32 and (record.remaining or 0) > 0.5 and training.fell > 0.05:
+        yield Finding(
+            message=f"With {batch:,} samples a step, the training has {steps} steps.",
+            why="The loss was still falling. More steps of fewer samples cost the same.",
+            remedy="Write batch_size=32.",
+            kind="dynamic",
+            evidence={"steps": {"value": steps, "threshold": STEPS}},
+        )

@@ -1,0 +1,1 @@
+"""Symptoms of how a training went."""

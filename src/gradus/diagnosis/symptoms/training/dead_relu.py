@@ -1,0 +1,65 @@
+"""Units that are zero on every sample.
+
+The share of a layer's units that are zero on a whole set of samples, above `MANY` where nothing was
+learned, and above `ALL` in any case, as then nothing passes. Half of all outputs being zero is
+normal. Source: SageMaker Debugger, TheDeepChecker (95 % quantile over a probe set below 1e-5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "dead-relu"
+CAUSES = (
+    "rate-invalid",
+    "rate-high",
+    "diverged",
+    "exploding-gradient",
+    "batch-size",
+    "initial-scale",
+    "symmetric-weights",
+    "inputs-unscaled",
+    "inputs-tiny",
+    "targets-unscaled",
+    "loss-reduction",
+    "loss-arithmetic",
+    "loss-targets",
+    "output-loss",
+    "output-range",
+    "over-regularised",
+    "labels-constant",
+)
+MANY, ALL = 0.5, 0.99
+RECTIFIERS = ("relu", "relu6")
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault for the layer with the most dead units, if they are too many."""
+    training = record.training
+    if training is None or record.learned:
+        return
+    # An output that is zero for all samples is as dead as a hidden unit.
+    watched = [
+        layer for layer in record.layers if not layer.is_output or layer.activation in RECTIFIERS
+    ]
+    shares = {layer.path: training.silent_share(layer.path) for layer in watched}
+    path = max(shares, key=lambda path: shares[path], default="")
+    share = shares.get(path, 0.0)
+    if share <= (MANY if record.learned is False else ALL):
+        return
+    epoch = training.since(path, "silent", MANY)
+    yield Finding(
+        message=f"{share:.0%} of the units of layer {path!r} are dead since epoch {epoch}.",
+        why="A unit that is zero on all samples passes no gradient. It never comes back.",
+        remedy=(
+            "Use a lower learning rate, then he_normal as initializer, then leaky_relu or batch "
+            "normalization."
+        ),
+        kind="dynamic",
+        layer=path,
+        epoch=epoch,
+        evidence={"dead units": {"value": share, "threshold": MANY}},
+    )

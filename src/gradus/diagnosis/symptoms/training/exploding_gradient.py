@@ -1,0 +1,56 @@
+"""Losses or gradients of a size that no learning comes from.
+
+The highest loss of a part of an epoch, above `HIGH` times that of the best constant prediction,
+where the network ends no better than that constant. Source: AutoTrainer, which judges by the ratio
+of the layers' gradients; SageMaker Debugger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "exploding"
+CAUSES = (
+    "diverged",
+    "rate-invalid",
+    "rate-high",
+    "initial-scale",
+    "over-regularised",
+    "batch-size",
+    "loss-reduction",
+    "loss-arithmetic",
+    "inputs-unscaled",
+    "targets-unscaled",
+)
+HIGH = 100.0
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault if the loss was far above that of a constant, and nothing was learned."""
+    training = record.training
+    if training is None or record.learned is not False or training.stopped == "diverged":
+        return
+    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    if not constant or training.highest - training.penalty <= HIGH * constant:
+        return
+    yield Finding(
+        message=(
+            f"The loss rose to {training.highest:.3g}; that of a constant prediction is "
+            f"{constant:.3g}."
+        ),
+        why=(
+            "Outputs this large make gradients as large. Each step overshoots, and the network "
+            "forgets what it was."
+        ),
+        remedy=(
+            "Scale inputs and targets to deviation 1, use the default initializers, and then a "
+            "tenth of the learning rate or clipnorm=1.0."
+        ),
+        kind="dynamic",
+        evidence={
+            "highest loss / constant's": {"value": training.highest / constant, "threshold": HIGH}
+        },
+    )

@@ -1,0 +1,60 @@
+"""Penalties or dropout that keep a network from fitting.
+
+Penalties that are above `STRONG` times the loss of the best constant prediction before training,
+and above the share `MUCH` of the last loss, or below the share `CRUSHED` of what they were; or a
+rate of dropout above `DROPPED`. In each case more than `REMAINS` of the loss of that constant is
+left. Sources: TheDeepChecker, UMLAUT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "over-regularised"
+CAUSES = ("diverged", "rate-invalid", "loss-reduction", "inputs-unscaled", "initial-scale")
+STRONG, MUCH, CRUSHED, DROPPED, REMAINS = 0.5, 0.25, 0.05, 0.65, 0.4
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault if penalties outweigh the data, or dropout is strong, and little is learned."""
+    training, remaining = record.training, record.remaining
+    if training is None or remaining is None or not REMAINS < remaining < float("inf"):
+        return
+    total = training.final_loss + training.penalty
+    share = training.penalty / total if total > 0 else 0.0
+    rates = {layer.path: layer.rate for layer in record.layers if layer.rate > DROPPED}
+    constant = record.outputs[0].constant_loss or 0.0
+    strong = record.penalty > STRONG * constant
+    if strong and training.penalty < CRUSHED * record.penalty and record.learned is False:
+        left = training.penalty / record.penalty
+        yield Finding(
+            message=f"Penalties have shrunk the weights: they are {left:.1%} of what they were.",
+            why="Nothing was learned: the training made the weights small instead.",
+            remedy="Use a tenth of the penalty, or a hundredth.",
+            kind="dynamic",
+            evidence={"penalty / penalty before": {"value": left, "threshold": CRUSHED}},
+        )
+    elif strong and share > MUCH:
+        yield Finding(
+            message=f"Penalties are {share:.0%} of the last loss.",
+            why=(
+                f"{remaining:.0%} of a constant's loss is left. The training shrinks weights "
+                "instead of fitting the data."
+            ),
+            remedy="Use a tenth of the penalty, or a hundredth.",
+            kind="dynamic",
+            evidence={"penalty / loss": {"value": share, "threshold": MUCH}},
+        )
+    elif rates:
+        path = max(rates, key=lambda path: rates[path])
+        yield Finding(
+            message=f"Layer {path!r} drops {rates[path]:.0%} of its inputs.",
+            why=f"{remaining:.0%} of a constant's loss is left. Too little of the signal passes.",
+            remedy="Use a rate of 0.2 to 0.5, or none until the network fits its training data.",
+            kind="dynamic",
+            layer=path,
+            evidence={"dropout": {"value": rates[path], "threshold": DROPPED}},
+        )

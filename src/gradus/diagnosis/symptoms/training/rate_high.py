@@ -1,0 +1,78 @@
+"""Steps so long that the loss grows instead of falling.
+
+A network that ends no better than the best constant prediction, and a loss above `RISE` times that
+of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
+loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
+ones, which neither weights nor inputs explain. Sources: TheDeepChecker (a loss of twice its
+minimum), Google's tuning playbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "learning-rate-high"
+CAUSES = (
+    "rate-invalid",
+    "batch-size",
+    "diverged",
+    "initial-scale",
+    "loss-reduction",
+    "loss-arithmetic",
+    "loss-targets",
+    "output-loss",
+    "output-range",
+    "inputs-unscaled",
+    "targets-unscaled",
+    "over-regularised",
+)
+RISE, THROWN = 1.5, 4.0
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault if steps made the loss rise above that of a constant, and it stayed there."""
+    training, settings = record.training, record.settings
+    if training is None or settings is None or record.learned or not record.is_long:
+        return
+    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    if not constant or len(training.segments) < 3:
+        return
+    highest, rise = _rise(training.smooth - training.penalty, constant)
+    first = training.segments[: len(training.segments) // training.epochs] - record.penalty
+    early = _rise(np.nan_to_num(first, nan=np.inf), constant)
+    start = record.start or 0.0
+    if rise <= RISE and early[1] > THROWN:
+        highest, rise = early
+    elif rise <= RISE and start > THROWN and 2 * training.segments[1] < training.segments[0]:
+        highest, rise = start * constant, start
+    elif rise <= RISE:
+        return
+    yield Finding(
+        message=(
+            f"With {settings.optimizer} at a rate of {settings.learning_rate:g} the loss rose to "
+            f"{highest:.3g}; that of a constant prediction is {constant:.3g}."
+        ),
+        why="Steps this long jump over every minimum. Units that they throw far off may die.",
+        remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
+        kind="dynamic",
+        evidence={"rise of the loss": {"value": rise, "threshold": RISE}},
+    )
+
+
+def _rise(losses: np.ndarray, constant: float) -> tuple[float, float]:
+    """Return the loss that rose most, and its ratio to the smallest one before; 0 for none.
+
+    Args:
+        losses: in their order.
+        constant: the loss of the best constant prediction, below which nothing is a rise.
+    """
+    if len(losses) < 2:
+        return 0.0, 0.0
+    rises = losses[1:] / np.maximum(np.minimum.accumulate(losses)[:-1], 1e-30)
+    rises[losses[1:] <= RISE * constant] = 0
+    return float(losses[1:][rises.argmax()]), float(rises.max())

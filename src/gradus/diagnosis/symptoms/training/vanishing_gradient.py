@@ -1,0 +1,72 @@
+"""Gradients that shrink to nothing on their way back, or signals on their way forward.
+
+Where nothing was learned: the root mean square of the gradient of one kernel, below `RATIO` times
+that of another, or below `SMALL` everywhere, in the median record. Sources: AutoTrainer (ratio
+below 1e-3), TheDeepChecker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "vanishing"
+CAUSES = (
+    "rate-invalid",
+    "rate-high",
+    "diverged",
+    "exploding-gradient",
+    "dead-relu",
+    "saturation",
+    "batch-size",
+    "initial-scale",
+    "symmetric-weights",
+    "inputs-unscaled",
+    "inputs-tiny",
+    "targets-unscaled",
+    "loss-reduction",
+    "loss-arithmetic",
+    "loss-targets",
+    "output-loss",
+    "output-range",
+    "labels-constant",
+    "over-regularised",
+)
+RATIO, SMALL = 1e-3, 1e-7
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault if nothing was learned, and a kernel gets hardly any gradient."""
+    training = record.training
+    if training is None or record.learned is not False or training.stopped == "diverged":
+        return
+    sizes = {
+        layer.path: np.median(training.weights[f"{layer.path}/kernel"].gradient)
+        / np.sqrt(layer.kernel.size)
+        for layer in record.kernels
+        if f"{layer.path}/kernel" in training.weights and layer.kernel is not None
+    }
+    if len(sizes) < 2:
+        return
+    least = min(sizes, key=lambda path: sizes[path])
+    small, large = float(sizes[least]), float(max(sizes.values()))
+    if not (small < RATIO * large or large < SMALL):
+        return
+    ratio = small / large if large else 0.0
+    yield Finding(
+        message=f"The gradient of layer {least!r} is {ratio:.1e} of the largest one.",
+        why=(
+            "What passes through many layers shrinks in each. The first ones are hardly trained, "
+            "or hardly heard."
+        ),
+        remedy=(
+            "Use relu with he_normal, batch normalization between the layers, or fewer of them."
+        ),
+        kind="dynamic",
+        layer=least,
+        evidence={"gradient / largest gradient": {"value": ratio, "threshold": RATIO}},
+    )

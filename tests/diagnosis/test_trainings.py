@@ -1,0 +1,233 @@
+"""Small trainings that go wrong in one way each, and sound ones that come back without a fault."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.diagnosis.findings import Diagnosis
+from gradus.diagnosis.record import OutputRecord, Record, SettingsRecord, TargetRecord
+from gradus.diagnosis.symptoms import examine, symptoms
+from gradus.diagnosis.training import TrainingRecord
+from gradus.errors import GradusError
+from gradus.models.diagnosing import silent_shares
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(480, 6)).astype(np.float32)
+Y = (X[:, 0] + X[:, 1] ** 2 > 0.7).astype(int)
+VALUES = (X[:, :1] + X[:, 1:2] ** 2).astype(np.float32)
+NOISE = RNG.normal(size=(480, 1)).astype(np.float32)
+CLASSES = "sparse_categorical_crossentropy"
+
+
+def train(*layers, x=X, y=Y, loss=CLASSES, optimizer=None, epochs=12, metrics=("accuracy",), **fit):
+    net = gr.Sequential(list(layers))
+    model = gr.Model(net, loss, optimizer or gr.Adam(0.01), metrics, **fit.pop("model", {}))
+    options = {"batch_size": 32, "validation_split": 0.2, "verbose": False} | fit
+    model.fit(x, y, epochs=epochs, **options)
+    return model
+
+
+def mlp(activation="relu", **options):
+    return gr.Dense(16, activation, **options), gr.Dense(2, "softmax")
+
+
+def summed(y_true, y_pred):
+    return y_pred.shape[0] * (y_true - y_pred) ** 2
+
+
+def raw_entropy(y_true, y_pred):
+    import jax.numpy as jnp
+
+    return -jnp.sum(y_true * jnp.log(jnp.clip(y_pred, 1e-7, 1.0)), axis=-1)
+
+
+RARE = np.flatnonzero(Y == 1)[:200]
+FEW = np.concatenate([np.flatnonzero(Y == 0)[:200], RARE[:4]])
+HELD = np.concatenate([np.flatnonzero(Y == 0)[200:], RARE[4:]])
+DEEP = (*(gr.Dense(8, "sigmoid") for _ in range(10)), gr.Dense(2, "softmax"))
+WRONG = {
+    "diverged": lambda: train(
+        gr.Dense(16, "relu"), gr.Dense(1), y=VALUES, loss="mse", optimizer=gr.SGD(2.5), metrics=()
+    ),
+    "rate-high": lambda: train(
+        gr.Dense(16, "relu"), gr.Dense(16, "relu"), gr.Dense(2, "softmax"), optimizer=gr.Adam(1.0)
+    ),
+    "rate-low": lambda: train(*mlp(), optimizer=gr.SGD(3e-4)),
+    "too-few-epochs": lambda: train(
+        gr.Dense(1),
+        y=X.sum(axis=1, keepdims=True),
+        loss="mse",
+        metrics=(),
+        optimizer=gr.SGD(1e-3),
+        epochs=13,
+    ),
+    "dead-relu": lambda: train(
+        gr.Dense(16, "relu", bias_initializer=gr.initializers.Constant(-50.0)),
+        gr.Dense(2, "softmax"),
+    ),
+    "saturation": lambda: train(
+        gr.Dense(16, "tanh", bias_initializer=gr.initializers.Constant(20.0)),
+        gr.Dense(2, "softmax"),
+    ),
+    "vanishing-gradient": lambda: train(*DEEP, optimizer=gr.SGD(0.01)),
+    "over-regularised": lambda: train(*mlp(), model={"penalty": gr.L2(1.0)}),
+    "initial-scale": lambda: train(
+        *mlp(kernel_initializer=gr.initializers.RandomNormal(0.0, 40.0)), optimizer=gr.Adam(1e-3)
+    ),
+    "inputs-unscaled": lambda: train(*mlp(), x=1e4 * X, optimizer=gr.SGD(1e-3)),
+    "inputs-tiny": lambda: train(*mlp(), x=1e-4 * X, optimizer=gr.SGD(0.01)),
+    "labels-shuffled": lambda: train(
+        gr.Dense(64, "relu"),
+        gr.Dense(2, "softmax"),
+        y=np.random.default_rng(3).permutation(np.arange(480) % 2),
+        epochs=20,
+    ),
+    "batch-size": lambda: train(
+        gr.Dense(16, "relu"),
+        gr.Dense(16, "relu"),
+        gr.Dense(2, "softmax"),
+        optimizer=gr.Adam(0.1),
+        batch_size=1,
+        epochs=2,
+    ),
+    "imbalance": lambda: train(
+        *mlp(), x=X[FEW], y=Y[FEW], validation_split=0.0, validation_data=(X[HELD], Y[HELD])
+    ),
+    "loss-reduction": lambda: train(gr.Dense(1), y=VALUES, loss=summed, metrics=()),
+    "loss-arithmetic": lambda: train(
+        gr.Dense(2), y=np.eye(2, dtype=np.float32)[Y], loss=raw_entropy, metrics=()
+    ),
+    "not-learning": lambda: train(
+        gr.Dense(1), y=NOISE, loss="mse", metrics=(), optimizer=gr.SGD(0.01), epochs=60
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", WRONG)
+def test_what_goes_wrong_is_the_first_fault(code):
+    diagnosis = WRONG[code]().diagnose()
+    assert diagnosis.faults, repr(diagnosis)
+    first = diagnosis.findings[0]
+    assert (first.code, first.cause) == (code, None), repr(diagnosis)
+    assert str(first) in WRONG[code]().history.notes
+
+
+HEALTHY = {
+    "mlp": lambda: train(*mlp(), epochs=40),
+    "tanh": lambda: train(*mlp("tanh"), epochs=40),
+    "linear": lambda: train(gr.Dense(1), y=X[:, :1] * 2 + 1, loss="mse", metrics=(), epochs=40),
+    "regression": lambda: train(
+        gr.Dense(32, "relu"), gr.Dense(1), y=VALUES, loss="mse", metrics=(), epochs=40
+    ),
+    "dropout": lambda: train(
+        gr.Dense(32, "relu"), gr.Dropout(0.5), gr.Dense(2, "softmax"), epochs=40
+    ),
+    "penalty": lambda: train(*mlp(), model={"penalty": gr.L2(1e-3)}, epochs=40),
+    "sgd": lambda: train(*mlp(), optimizer=gr.SGD(0.1, momentum=0.9), epochs=40),
+    "stopped early": lambda: train(*mlp(), epochs=200, patience=5),
+    "full batch": lambda: train(*mlp(), epochs=200, batch_size=None),
+    "one short epoch": lambda: train(*mlp(), epochs=1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_sound_training_has_no_fault(name):
+    diagnosis = HEALTHY[name]().diagnose()
+    assert diagnosis.healthy, repr(diagnosis)
+
+
+# --- records made by hand ----------------------------------------------------------------------
+
+
+def record(losses, validation=None, stopped="", **training):
+    losses = np.asarray(losses, np.float64)
+    targets = TargetRecord(100, 0, 1, 0.5, 0.5, {"mean_squared_error": 1.0})
+    output = OutputRecord("output", None, "linear", "", (1,), "mean_squared_error", None,
+                          "values", {}, targets)  # fmt: skip
+    held = None if validation is None else np.asarray(validation, np.float64)
+    made = TrainingRecord(
+        len(losses), stopped, losses, held, {}, losses, np.arange(1, len(losses) + 1), {}, {}
+    )
+    made = dataclasses.replace(made, **training)
+    return Record(outputs=(output,), settings=SettingsRecord("Adam", 0.01, 10, 100), training=made)
+
+
+def codes(diagnosis):
+    return [(finding.severity, finding.code) for finding in diagnosis]
+
+
+def test_a_rising_validation_loss_is_noted_where_it_began():
+    falls, rises = (
+        np.linspace(0.9, 0.1, 20),
+        [*np.linspace(0.9, 0.5, 8), *np.linspace(0.5, 0.9, 12)],
+    )
+    (finding,) = examine(record(falls, rises))
+    assert (finding.severity, finding.code, finding.epoch) == ("note", "overfitting", 8)
+    assert finding.evidence["validation loss / minimum"]["value"] == pytest.approx(0.9 / 0.5)
+    assert codes(examine(record(falls, rises, stopped="patience"))) == []
+    assert codes(examine(record(falls, np.linspace(0.9, 0.2, 20)))) == []
+
+
+def test_a_loss_that_rises_above_a_constant_is_a_rate_that_is_too_high():
+    calm, wild = np.full(20, 0.99), np.array([0.9, 3.0] * 10)
+    assert codes(examine(record(calm))) == [("fault", "not-learning")]
+    assert codes(examine(record(wild))) == [("fault", "rate-high")]
+    learned = np.array([0.9, 3.0, *np.linspace(0.8, 0.1, 18)])
+    assert codes(examine(record(learned))) == []
+
+
+def test_penalties_are_no_loss_of_the_data():
+    losses = np.full(20, 2.0)
+    assert record(losses, penalty=1.9).remaining == pytest.approx(0.1)
+    assert record(losses, penalty=1.9).learned
+    assert codes(examine(record(losses, penalty=1.9))) == []
+
+
+def test_a_short_training_is_not_judged_by_what_it_learned():
+    short = dataclasses.replace(record(np.full(9, 1.0)))
+    assert (short.is_long, short.learned) == (False, None)
+    assert record(np.full(10, 1.0)).learned is False
+
+
+def test_causes_are_codes_and_have_no_cycle():
+    known = {symptom.code: symptom.causes for symptom in symptoms()}
+    for code, causes in known.items():
+        for cause in causes:
+            assert cause == "*" or cause in known, (code, cause)
+            assert code not in known.get(cause, ()), f"{code} and {cause} cause each other"
+
+
+def test_silent_units_are_counted_on_many_samples():
+    net = gr.init(gr.Sequential([gr.Dense(4, "relu", use_bias=False)]), 0, X)
+    kernel = np.zeros((6, 4), np.float32)
+    kernel[0, :3] = 1  # three units see the first input, one none
+    model = gr.Model(net, "mse").build(X)
+    model.set_weights({"dense/kernel": kernel})
+    assert silent_shares(model.net, X)["dense"] == 0.25
+
+
+# --- Model.diagnose ----------------------------------------------------------------------------
+
+
+def test_diagnose_needs_a_training_and_leaves_out_codes():
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
+    with pytest.raises(GradusError, match=r"never trained. model.check\(x, y\)"):
+        model.diagnose()
+    model.fit(100 * X, VALUES, epochs=1, verbose=False)
+    assert "inputs-unscaled" in [finding.code for finding in model.diagnose()]
+    assert len(model.diagnose("inputs-unscaled")) == len(model.diagnose()) - 1
+    with pytest.raises(GradusError, match="Did you mean 'inputs-unscaled'"):
+        model.diagnose(["input-unscaled"])
+
+
+def test_findings_are_saved_with_the_model(tmp_path):
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(1e6))
+    model.fit(X, VALUES, epochs=2, verbose=False)
+    assert "diverged" in [finding.code for finding in model.diagnose().faults]
+    loaded = gr.Model.load(model.save(tmp_path / "model"))
+    assert isinstance(loaded.history.findings, Diagnosis)
+    assert loaded.diagnose().findings == model.diagnose().findings
