@@ -28,7 +28,7 @@ import common
 
 
 def trained(made: Program) -> dict[str, Any]:
-    """Train a program, and return its losses and errors."""
+    """Train a program, and return its losses, its errors, and what was found."""
     began, data, model = time.perf_counter(), made.data, made.build()
     history = model.fit(data.x, data.y, validation_data=data.validation, verbose=False, **made.fit)
     errors = {
@@ -46,6 +46,10 @@ def trained(made: Program) -> dict[str, Any]:
         **errors,
         "epochs": history.epochs,
         "notes": list(history.notes),
+        "findings": [
+            {name: getattr(finding, name) for name in ("code", "category", "severity", "cause")}
+            for finding in model.diagnose()
+        ],
         "seconds": time.perf_counter() - began,
     }
 

@@ -231,3 +231,28 @@ def test_findings_are_saved_with_the_model(tmp_path):
     loaded = gr.Model.load(model.save(tmp_path / "model"))
     assert isinstance(loaded.history.findings, Diagnosis)
     assert loaded.diagnose().findings == model.diagnose().findings
+
+
+# --- while training runs -----------------------------------------------------------------------
+
+DEAD = gr.initializers.Constant(-50.0)
+
+
+@pytest.mark.slow
+def test_a_dead_layer_is_told_while_training_runs_and_may_end_it(capsys):
+    layers = gr.Dense(16, "relu", bias_initializer=DEAD), gr.Dense(2, "softmax")
+    warned = train(*layers, epochs=30, verbose=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Layer 'dense': 100% of its units are dead since epoch 1."
+    assert sum("are dead since" in line for line in lines[1:]) == 1  # the finding at the end
+    assert (warned.history.epochs, warned.history.stopped) == (30, "")
+
+    stopped = train(*layers, epochs=30, verbose=True, on_fault="stop")
+    assert (stopped.history.epochs, stopped.history.stopped) == (1, "fault")
+    assert "Stopped after epoch 1: going on would be pointless." in capsys.readouterr().err
+    assert train(*mlp(), epochs=3, on_fault="stop").history.stopped == ""
+
+
+def test_on_fault_is_a_known_word():
+    with pytest.raises(GradusError, match="Did you mean 'stop'"):
+        train(*mlp(), epochs=1, on_fault="stopp")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 LAST = 0.1  # of the epochs are the last ones, at least one
+SUSTAINED = 3  # records, in which what is told while training runs must have been so
 FEW = 12  # epochs, below which parts of them are looked at
 
 
@@ -96,6 +97,11 @@ class TrainingRecord:
             return self.silent[path]
         shares = self.layers[path].silent if path in self.layers else np.zeros(0)
         return float(shares[-1]) if len(shares) and shares[-1] == shares[-1] else 0.0
+
+    def was_silent(self, path: str, share: float) -> bool:
+        """Whether at least a share of a layer's units was silent in each of the last records."""
+        shares = self.layers[path].silent[-SUSTAINED:] if path in self.layers else np.zeros(0)
+        return len(shares) == SUSTAINED and bool((shares >= share).all())
 
     def since(self, path: str, statistic: str, threshold: float) -> int:
         """Return the epoch, from 1, since which a statistic of a layer has been above a threshold.

@@ -281,10 +281,11 @@ class BaseModel:
         return task, record
 
     def add_findings(self, diagnosis: Diagnosis) -> None:
-        """Make a diagnosis that of the history, and note its findings."""
+        """Make a diagnosis that of the history, and note what does not follow from another."""
         self.history.findings = diagnosis
         for finding in diagnosis:
-            self.history.add_note(str(finding))
+            if finding.cause is None:
+                self.history.add_note(str(finding))
 
     def _checked_task(self, data: TrainingData) -> Task:
         self.build(data.samples.x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +14,9 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.nn.layer import Layer
-from gradus.nn.network import forward, fresh, recorded
+from gradus.nn.network import forward, fresh, recorded, with_weights
+from gradus.train.history import History
+from gradus.train.state import TrainState
 from gradus.train.task import Supervised, Task, penalty_loss
 from gradus.train.training_program import FitConfig
 
@@ -22,6 +25,54 @@ if TYPE_CHECKING:
 
 PROBED = 512  # samples on which silent units are confirmed
 SUSPECT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
+DEAD = 0.99  # the share of silent units of a layer through which nothing passes any more
+ON_FAULT = ("warn", "stop")
+
+
+class FaultWatch:
+    """A listener that says that a layer is dead, and may end the training, as it learns no more.
+
+    Args:
+        net: the network.
+        record: of the experiment before the training.
+        x: all inputs.
+        report: shows a line.
+        on_fault: "warn" or "stop".
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        record: Record,
+        x: PyTree[Shaped[np.ndarray, "samples ..."]],
+        report: Callable[[str], None],
+        on_fault: str,
+    ) -> None:
+        self.net, self.record, self.x = net, record, x
+        self.report, self.on_fault = report, on_fault
+        self._dead: set[str] = set()
+
+    def __call__(self, train_state: TrainState, history: History) -> bool:
+        """Report layers that have died since the last call; return whether to end the training."""
+        training = make_training_record(history)
+        suspects = [
+            layer.path
+            for layer in self.record.hidden
+            if layer.path not in self._dead and training.was_silent(layer.path, DEAD)
+        ]
+        if not suspects:
+            return False
+        net = with_weights(self.net, train_state.params | train_state.model_state)
+        shares = silent_shares(net, self.x)
+        for path in suspects:
+            if shares.get(path, 0.0) >= DEAD:
+                self._dead.add(path)
+                since = f"since epoch {training.since(path, 'silent', DEAD)}"
+                self.report(f"Layer {path!r}: {shares[path]:.0%} of its units are dead {since}.")
+        if self._dead and self.on_fault == "stop":
+            history.stopped = "fault"
+            return True
+        return False
 
 
 def complete_record(

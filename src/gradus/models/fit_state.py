@@ -55,7 +55,7 @@ def end_fit(
 ) -> None:
     """Set the model's weights, the best if they were kept, and record how training ended."""
     history, stopping_state = model.history, train_state.stopping_state
-    by_callback = history.stopped == "callback"
+    by_listener = history.stopped if history.stopped in ("callback", "fault") else ""
     history.stopped = ""  # whatever ended it before it was resumed
     if interrupted:
         history.stopped = "interrupted"
@@ -64,8 +64,8 @@ def end_fit(
     elif bool(train_state.stopped):
         out_of_patience = int(stopping_state["wait"]) >= early_stopping.patience
         history.stopped = "patience" if out_of_patience else "target"
-    elif by_callback:
-        history.stopped = "callback"
+    else:
+        history.stopped = by_listener
     for note in undefined_metrics(history, early_stopping):
         history.add_note(note)
     best_epoch = int(stopping_state["epoch"])

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import jax
 
-from gradus.checks import flag, number, whole_number
+from gradus.checks import flag, is_word, number, whole_number
 from gradus.diagnosis.symptoms import examine
-from gradus.errors import GradusError
+from gradus.errors import GradusError, unknown
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
-from gradus.models.diagnosing import complete_record
+from gradus.models.diagnosing import ON_FAULT, FaultWatch, complete_record
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -94,6 +94,7 @@ class Model(BaseModel):
         devices: Any = None,
         verbose: bool = True,
         strict: bool = False,
+        on_fault: str = "warn",
     ) -> History:
         """Train for `epochs` more epochs; a second call continues where the first one ended.
 
@@ -129,6 +130,7 @@ class Model(BaseModel):
                 is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
             strict: whether a fault that `check` finds is an error, not a note.
+            on_fault: "warn" to say while training runs that a layer is dead, "stop" to end it then.
 
         Returns:
             The record of all training so far.
@@ -143,6 +145,8 @@ class Model(BaseModel):
         functions = arguments.callbacks(callbacks)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
         verbose, strict = flag("verbose", verbose), flag("strict", strict)
+        if not is_word(on_fault, ON_FAULT):
+            raise unknown("on_fault", on_fault, ON_FAULT)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
@@ -197,8 +201,10 @@ class Model(BaseModel):
         ) as writer:
             with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
                 progress.report_notes(self.history)
+                watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [
                     progress,
+                    watch,
                     *(self._listener(f, config.epochs) for f in functions),
                 ]
                 listeners += [writer] if writer is not None else []

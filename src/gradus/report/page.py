@@ -25,6 +25,7 @@ STOP_MESSAGES = {
     "diverged": "Training stopped because the loss was no longer finite.",
     "interrupted": "Training was interrupted.",
     "callback": "Training was stopped by a callback.",
+    "fault": "Training was stopped because a fault made it pointless to go on.",
 }
 
 
@@ -204,7 +205,7 @@ def _notes(run: Report, history: History | None) -> list[str]:
     if history is None:
         return list(run.notes)
     reason = [STOP_MESSAGES[history.stopped]] if history.stopped in STOP_MESSAGES else []
-    shown = {str(finding) for finding in history.findings or ()}
+    shown = {str(finding) for finding in history.findings or ()}  # they have a list of their own
     notes = dict.fromkeys([*run.notes, *history.notes, *reason])
     return [note for note in notes if note not in shown]
 

@@ -27,8 +27,8 @@ class History(Mapping[str, np.ndarray]):
         probes: the layer statistics by name: those of `train/layer_statistics.py`, and "loss".
         seconds: wall time of each call of the training program.
         compile_seconds: wall time of compiling it, or of reading it from the compilation cache.
-        stopped: why training ended early: "patience", "target", "diverged", "interrupted", or
-            "callback"; else "".
+        stopped: why training ended early: "patience", "target", "diverged", "interrupted",
+            "callback", or "fault"; else "".
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 if none was chosen.
         notes: messages to the user, in sentences.
         findings: what was found to be wrong, a `gradus.diagnosis.findings.Diagnosis`: before the

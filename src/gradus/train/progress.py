@@ -77,9 +77,16 @@ class TrainingProgress:
             self._print(f"Stopped early after epoch {history.epochs}{kept}.")
         elif history.stopped == "callback":
             self._print(f"Stopped by a callback after epoch {history.epochs}.")
+        elif history.stopped == "fault":
+            self._print(f"Stopped after epoch {history.epochs}: going on would be pointless.")
         elif history.stopped == "interrupted":
             self._print(f"Interrupted after epoch {history.epochs}; the training can continue.")
         self.report_notes(history)
+
+    def report(self, line: str) -> None:
+        """Show a line."""
+        if self.verbose:
+            self._print(line)
 
     def report_notes(self, history: History) -> None:
         """Show the history's notes that have not been shown."""

@@ -42,6 +42,7 @@ CAUSES = (
 SHORT = 1e-3
 REMAINS = 0.3  # of the loss of the best constant
 FALLS, FALLS_LEARNED = 0.03, 0.1  # in the last quarter
+STILL = 1e-8  # where no gradient arrives, whatever the rate
 NEAR, FAR = 0.05, 0.3  # of their size, distances that the steps of a whole training may cover
 
 
@@ -62,14 +63,17 @@ def find(record: Record) -> Iterator[Finding]:
     if not record.learned and not far:  # as if nothing had been trained, or still on the way
         falls |= moved * training.epochs * settings.steps < NEAR
         falls |= training.loss[-1] < (1 - FALLS) * training.loss[0]
-    if moved >= limit or not falls or (record.learned and far):
+    if not STILL < moved < limit or not falls or (record.learned and far):
         return
     yield Finding(
         message=(
             f"A step of {settings.optimizer} at a rate of {settings.learning_rate:g} moves the "
-            f"weights by {moved:.1e} of their size, and the loss still falls."
+            f"weights by {moved:.1e} of their size."
         ),
-        why="The training ends far from where these steps lead. Longer ones arrive in time.",
+        why=(
+            f"{remaining:.0%} of the loss of a constant prediction is left. The training ends far "
+            "from where these steps lead; longer ones arrive in time."
+        ),
         remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
         kind="dynamic",
         evidence={
