@@ -58,6 +58,11 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.message} {self.why} {self.remedy}"
 
+    @property
+    def note(self) -> str:
+        """The finding as a note: whole, or only what is wrong if it follows from another one."""
+        return str(self) if self.cause is None else f"{self.message} It follows from {self.cause}."
+
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
-TRIED, GRID = 8, 41  # samples and predictions that a custom loss is tried on
+TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
 
 def make_record(
@@ -190,13 +190,16 @@ def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | No
     guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (2 * TRIED, *shape)).astype(np.float32)
     try:
         both, half = loss(rows, guesses), loss(rows[:TRIED], guesses[:TRIED])
-        costs = np.stack([loss(rows, np.full_like(guesses, value)) for value in grid])
+        many = np.repeat(grid, len(rows)).reshape(-1, *[1] * len(shape)).astype(np.float32)
+        constants = np.broadcast_to(many, (len(many), *shape))
+        costs = np.asarray(loss(np.tile(rows, (len(grid), *[1] * (rows.ndim - 1))), constants))
     except Exception:  # what is wrong with it is said where it is trained with
         return None, None
     with np.errstate(all="ignore"):
         ratios = np.asarray(both)[:TRIED] / np.asarray(half)
     factor = float(np.median(ratios[np.isfinite(ratios)])) if np.isfinite(ratios).any() else None
-    costs = np.nan_to_num(np.asarray(costs, np.float64), nan=np.inf, posinf=np.inf)
+    costs = costs.reshape(len(grid), len(rows)).astype(np.float64)
+    costs = np.nan_to_num(costs, nan=np.inf, posinf=np.inf)
     least = costs.min(axis=0)
     spread = np.ptp(costs[np.isfinite(costs)]) if np.isfinite(costs).any() else 0.0
     always = (costs <= least + 1e-6 * spread).all(axis=1)

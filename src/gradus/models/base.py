@@ -16,7 +16,7 @@ from gradus.data.arrays import as_tree, check_finite, check_same_length
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
-from gradus.diagnosis.symptoms import check_codes, examine
+from gradus.diagnosis.symptoms import as_codes, examine
 from gradus.errors import (
     DataError,
     FaultError,
@@ -204,7 +204,7 @@ class BaseModel:
                 "diagnose: the model was never trained. model.check(x, y) says what settings and "
                 "data show before training."
             )
-        return self.history.findings.without(check_codes(ignore))
+        return self.history.findings.without(as_codes(ignore))
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -281,11 +281,10 @@ class BaseModel:
         return task, record
 
     def add_findings(self, diagnosis: Diagnosis) -> None:
-        """Make a diagnosis that of the history, and note what does not follow from another."""
+        """Make a diagnosis that of the history, and note it: shortly what follows from another."""
         self.history.findings = diagnosis
         for finding in diagnosis:
-            if finding.cause is None:
-                self.history.add_note(str(finding))
+            self.history.add_note(finding.note)
 
     def _checked_task(self, data: TrainingData) -> Task:
         self.build(data.samples.x)

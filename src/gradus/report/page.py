@@ -205,7 +205,7 @@ def _notes(run: Report, history: History | None) -> list[str]:
     if history is None:
         return list(run.notes)
     reason = [STOP_MESSAGES[history.stopped]] if history.stopped in STOP_MESSAGES else []
-    shown = {str(finding) for finding in history.findings or ()}  # they have a list of their own
+    shown = {finding.note for finding in history.findings or ()}  # they have a list of their own
     notes = dict.fromkeys([*run.notes, *history.notes, *reason])
     return [note for note in notes if note not in shown]
 

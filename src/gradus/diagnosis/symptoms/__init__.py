@@ -59,12 +59,12 @@ def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
     Raises:
         GradusError: for an unknown code, with the nearest one, and for what is no code.
     """
-    ignored = check_codes(ignore)
+    ignored = as_codes(ignore)
     findings = [finding for finding in _findings(record) if finding.code not in ignored]
     return Diagnosis(_with_causes(findings))
 
 
-def check_codes(codes: Iterable[str]) -> list[str]:
+def as_codes(codes: Iterable[str]) -> list[str]:
     """Return codes of findings as a list; one may stand alone.
 
     Raises:
