@@ -194,11 +194,12 @@ def test_a_short_training_is_not_judged_by_what_it_learned():
 
 
 def test_causes_are_codes_and_have_no_cycle():
-    known = {symptom.code: symptom.causes for symptom in symptoms()}
-    for code, causes in known.items():
-        for cause in causes:
-            assert cause == "*" or cause in known, (code, cause)
-            assert code not in known.get(cause, ()), f"{code} and {cause} cause each other"
+    known = {symptom.code: (*symptom.causes, *symptom.unless) for symptom in symptoms()}
+    for code, others in known.items():
+        assert len(set(others)) == len(others), code
+        for other in others:
+            assert other == "*" or other in known, (code, other)
+            assert code not in known.get(other, ()), f"{code} and {other} explain each other"
 
 
 def test_silent_units_are_counted_on_many_samples():

@@ -25,14 +25,16 @@ class Symptom(NamedTuple):
     Attributes:
         code: the name of its module, with hyphens.
         category: the group of the code.
-        causes: the codes of faults that it may follow from, the likeliest first; with "*" it is
-            only found where no other fault is.
+        causes: `CAUSES`, the codes of faults that it may follow from, the likeliest first.
+        unless: `UNLESS`, the codes of faults with which it is not found, as they explain what it
+            would; "*" for any.
         find: yields its findings.
     """
 
     code: str
     category: str
     causes: tuple[str, ...]
+    unless: tuple[str, ...]
     find: Callable[[Record], Iterable[Finding]]
 
 
@@ -44,8 +46,8 @@ def symptoms() -> tuple[Symptom, ...]:
         module = importlib.import_module(info.name)
         if not info.ispkg:
             code = info.name.rpartition(".")[2].replace("_", "-")
-            causes = getattr(module, "CAUSES", ())
-            found.append(Symptom(code, module.CATEGORY, causes, module.find))
+            causes, unless = getattr(module, "CAUSES", ()), getattr(module, "UNLESS", ())
+            found.append(Symptom(code, module.CATEGORY, causes, unless, module.find))
     return tuple(found)
 
 
@@ -81,19 +83,29 @@ def as_codes(codes: Iterable[str]) -> list[str]:
 
 
 def _findings(record: Record) -> Iterator[Finding]:
-    for code, category, _, find in symptoms():
+    for code, category, *_, find in symptoms():
         for finding in find(record):
             group = finding.category or category
             yield dataclasses.replace(finding, code=code, category=group)
 
 
 def _with_causes(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Give each finding the fault that it follows from, if one of its causes was found."""
-    causes = {symptom.code: symptom.causes for symptom in symptoms()}
-    faults = [finding.code for finding in findings if finding.severity == "fault"]
-    for finding in findings:
-        others = [code for code in faults if code != finding.code]
-        if others and "*" in causes[finding.code]:
-            continue
-        cause = next((code for code in causes[finding.code] if code in others), None)
-        yield dataclasses.replace(finding, cause=cause)
+    """Give each finding the fault that it follows from; leave out what another one explains."""
+    by_code = {symptom.code: symptom for symptom in symptoms()}
+    faults = _faults(findings)
+    kept = [
+        each for each in findings if not _among(faults - {each.code}, by_code[each.code].unless)
+    ]
+    faults = _faults(kept)
+    for finding in kept:
+        causes = _among(faults - {finding.code}, by_code[finding.code].causes)
+        yield dataclasses.replace(finding, cause=next(iter(causes), None))
+
+
+def _faults(findings: Iterable[Finding]) -> set[str]:
+    return {finding.code for finding in findings if finding.severity == "fault"}
+
+
+def _among(codes: set[str], listed: Sequence[str]) -> list[str]:
+    """Return those of some codes that are listed, in the order of the list; "*" lists all."""
+    return sorted(codes) if "*" in listed else [code for code in listed if code in codes]

@@ -13,7 +13,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "exploding"
-CAUSES = (
+UNLESS = (
     "diverged",
     "rate-invalid",
     "rate-high",

@@ -12,7 +12,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "not-learning"
-CAUSES = ("*",)  # any other fault
+UNLESS = ("*",)  # any other fault
 
 
 def find(record: Record) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "learning-rate-low"
-CAUSES = (
+UNLESS = (
     "rate-invalid",
     "diverged",
     "exploding-gradient",

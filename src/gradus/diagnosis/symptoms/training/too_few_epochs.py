@@ -15,7 +15,7 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
 
 CATEGORY = "too-few-epochs"
-CAUSES = (*rate_low.CAUSES, "rate-low")
+UNLESS = (*rate_low.UNLESS, "rate-low")
 FALLS, REMAINS = 0.15, 0.3
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 
