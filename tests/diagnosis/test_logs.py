@@ -360,7 +360,7 @@ def test_a_loss_that_still_falls_is_a_note(write, tmp_path):
     assert codes(diagnose_log(write(falls, falls))) == [("note", "too-few-epochs")]
     short = keras_history(tmp_path / "short.json", loss=[2.3, 2.0, 1.7, 1.4, 1.1])
     (finding,) = diagnose_log(short)
-    assert "by 21% in the last epoch" in finding.message
+    assert "by 21% at its last value" in finding.message
     risen = [0.5, *np.linspace(0.55, 0.6, 15).tolist()]  # more epochs would not help
     assert codes(diagnose_log(write(falls, risen))) == []
 
@@ -434,6 +434,10 @@ WRONG = {
     "held.csv": (
         "epoch,val_loss\n0,1\n1,1\n",
         r"column 'loss' or 'train_loss'. Its columns: epoch",
+    ),
+    "test.csv": (
+        "epoch,test_loss,step\n0,1,0\n",
+        r"column 'loss' or 'train_loss'. Its columns: epoch, test_loss, step",
     ),
     "table.csv": ("age,name\n1,a\n2,b\n", "has no training loss.* Its columns: age, name"),
     "eval.json": (

@@ -98,7 +98,7 @@ def _named(names: Iterable[str], wanted: Sequence[str]) -> str | None:
 
 def _no_loss(where: str, names: Sequence[str]) -> DataError:
     """Return the error for a log without a training loss, with the nearest of its columns."""
-    others = [name for name in names if _named([name], VALIDATION_LOSSES) is None]
+    others = [name for name in names if not re.match(r"val|eval|dev|test", name.lower())]
     close = nearest("train_loss", others) or nearest("loss", others)
     hint = f" If it is {close!r}, rename that to 'loss'." if close else ""
     shown = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")

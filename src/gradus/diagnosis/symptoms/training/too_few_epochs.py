@@ -67,8 +67,8 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The loss was still falling at the end: by {fell:.0%} in the last "
-            f"{'quarter' if many else 'epoch'}."
+            f"The loss was still falling at the end: by {fell:.0%} "
+            f"{'in the last quarter' if many else 'at its last value'}."
         ),
         why=f"{last / first:.0%} of the first loss is left. More training is the simplest remedy.",
         remedy="Train four times as long, with early stopping to end it in time.",
