@@ -419,6 +419,7 @@ WRONG = {
     "deep.json": ("[" * 100_000, "nested too deeply"),
     "list.json": ("[1, 2]", "is no log of a training, as it has no lists of numbers by name"),
     "object.json": ('{"loss": 1}', "is no log of a training"),
+    "summary.json": ('{"best": {"eval_f1": 8}, "loss": 0.2}', "is no log of a training"),
     "none.json": ("{}", r"is empty: write json.dump\(history.history, file\)"),
     "no-epochs.json": ('{"loss": [], "val_loss": []}', "has no epochs"),
     "no-history.json": ('{"log_history": []}', "empty log_history: train with logging_steps"),

@@ -156,8 +156,8 @@ def _from_first_epoch(entry: Row) -> Row:
 
 
 def _column(values: Any) -> list[Any] | None:
-    """Return the values of a column: a list, or a dict by row as pandas writes it."""
-    if isinstance(values, dict):
+    """Return the values of a column: a list, or a dict by row as pandas writes it; else None."""
+    if isinstance(values, dict) and all(key.isdecimal() for key in values):
         values = list(values.values())
     return values if isinstance(values, list) else None
 
