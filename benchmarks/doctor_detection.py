@@ -50,14 +50,14 @@ def measure(options: Any) -> dict[str, Any]:
                 common.say(train_cases.line(name, seed, found))
         record = {**common.plain(train_cases.facts(known[name])), **record}
         path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-        outcomes[name] = shortened(record, options.rounds)
+        outcomes[name] = shortened(record, range(options.rounds))
     return {"outcomes": outcomes}
 
 
-def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+def shortened(record: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:
     """Return what the tables need of a case's outcomes."""
     runs = []
-    for seed in range(seeds):
+    for seed in seeds:
         outcome = record["seeds"][str(seed)]
         run: dict[str, Any] = {"seed": seed, "status": outcome["program"]["status"]}
         if run["status"] == "prevented":

@@ -31,6 +31,13 @@ DataArgument = Annotated[
     ),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
+TrainingArgument = Annotated[
+    str,
+    Parameter(
+        help="The folder of a run, or its name in runs/; or a log of Keras, Lightning, Hugging "
+        "Face, or TensorBoard."
+    ),
+]
 OutOption = Annotated[
     str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
 ]
@@ -219,7 +226,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
 
 @app.command
 def diagnose(
-    run: RunArgument,
+    run: TrainingArgument,
     /,
     *,
     fail_on: Annotated[
@@ -234,15 +241,26 @@ def diagnose(
     """Say what is wrong with the training of a run, with evidence and a remedy.
 
     gradus diagnose runs/titanic-1 --fail-on fault
+
+    gradus diagnose lightning_logs/version_0/metrics.csv
     """
     from gradus.apps import runs
+    from gradus.diagnosis import logs
 
     output = Output(json)
-    opened = runs.open_run(run)
-    diagnosis = opened.scored_model.diagnose(ignore or ())
+    log = runs.find_log(run)
+    if log is not None:
+        diagnosis = logs.diagnose_log(log, ignore or ())
+        found: dict[str, Any] = {"log": str(log), "note": logs.LIMITS}
+    else:
+        opened = runs.open_run(run)
+        diagnosis = opened.scored_model.diagnose(ignore or ())
+        found = {"run": str(opened.folder)}
     summaries.print_diagnosis(diagnosis, output)
-    found = {"run": str(opened.folder), "healthy": diagnosis.healthy}
-    output.print_json({**found, "findings": diagnosis.to_plain()})
+    if log is not None:
+        output.print_line(logs.LIMITS)
+    found |= {"healthy": diagnosis.healthy, "findings": diagnosis.to_plain()}
+    output.print_json(found)
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
     return FAILED if failing else DONE
 

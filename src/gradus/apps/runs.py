@@ -19,7 +19,8 @@ from gradus.apps.experiment import Experiment
 from gradus.apps.output import format_command
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
-from gradus.errors import SavedError, nearest
+from gradus.diagnosis import log_files
+from gradus.errors import DataError, SavedError, nearest
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
@@ -182,6 +183,22 @@ def find_run(name: str | Path) -> Path:
     close = nearest(folder.name, known)
     hint = f" Did you mean {str(Path(RUNS) / close)!r}?" if close else ""
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
+
+
+def find_log(name: str | Path) -> Path | None:
+    """Return the log of another tool at a path: a file, or one in a folder that holds no run.
+
+    Raises:
+        DataError: if the name is that of a table or JSON file, and there is none.
+    """
+    path = files.user_path(name)
+    if not path.exists() and path.suffix.lower() in (".csv", ".tsv", ".json"):
+        near = nearest(path.name, [entry.name for entry in path.parent.glob("*")])
+        hint = f" Did you mean {str(path.with_name(near))!r}?" if near else ""
+        raise DataError(f"There is no file {str(path)!r}.{hint}")
+    if path.is_dir() and (_kind(path) or files.current_path(path, RECORD).exists()):
+        return None
+    return log_files.locate_log(path)
 
 
 def find_resumable(name: str | Path, kind: str) -> Path:

@@ -223,6 +223,17 @@ class Record:
         return (float(training.segments[0]) - self.penalty) / constant if constant else None
 
     @property
+    def curves(self) -> TrainingRecord | None:
+        """The training, if only its curves are known, as of a log, and they can be judged.
+
+        They have two finite losses at least, and no divergence, which explains them.
+        """
+        training = self.training
+        if training is None or self.settings or self.outputs or self.layers:
+            return None
+        return training if not training.stopped and len(training.curve) > 1 else None
+
+    @property
     def learned(self) -> bool | None:
         """Whether the network is better than the best constant; None if that is not known.
 

@@ -152,6 +152,25 @@ class TrainingRecord:
         return float(1 - (after - self.penalty) / max(before - self.penalty, 1e-30))
 
     @property
+    def curve(self) -> Float[np.ndarray, "losses"]:
+        """The losses that are finite: of the epochs, or of their parts if there are only few."""
+        losses = self.segments if self.is_short else self.loss
+        return losses[np.isfinite(losses)]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether parts of epochs, which are noisier, must stand for them in the curve."""
+        return self.epochs < FEW and len(self.segments) >= (FEW if self.epochs > 1 else 1)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where the curve begins and ends: of many losses the means of at least three."""
+        curve = self.curve
+        fewest = 3 if len(curve) >= FEW else 1
+        last = curve[-max(fewest, round(LAST * len(curve))) :]
+        return float(curve[:fewest].mean()), float(last.mean())
+
+    @property
     def highest(self) -> float:
         """The highest loss of a part of an epoch; infinite if one is not a number."""
         losses = self.segments if len(self.segments) else self.loss

@@ -1,6 +1,7 @@
 """A loss, gradient, or weight that is not finite.
 
-The training ends there, and the last finite weights are kept. Source: AutoTrainer (Zhang et al.,
+The training ends there, and the last finite weights are kept. In the log of another tool, a loss
+that is finite again later is a note. Source: AutoTrainer (Zhang et al.,
 ICSE 2021), "exploding gradient"; where it began is found by `gradus.train.divergence`.
 """
 
@@ -8,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "exploding"
 CAUSES = (
@@ -23,18 +27,39 @@ CAUSES = (
 
 
 def find(record: Record) -> Iterator[Finding]:
-    """Yield a fault if the training diverged."""
+    """Yield a fault if the training diverged, and a note if it seemed to."""
     training = record.training
+    if record.curves is not None:
+        yield from _find_gap(record.curves)
     if training is None or training.stopped != "diverged":
         return
+    kept = "The last finite ones are kept." if record.settings else "Nothing is learned from then."
     message, remedy = training.divergence or (
         f"Training diverged in epoch {training.epochs}.",
         "Use a smaller learning rate, or clipnorm=1.0.",
     )
     yield Finding(
         message=message,
-        why="Numbers that are not finite spread to all weights. The last finite ones are kept.",
+        why=f"Numbers that are not finite spread to all weights. {kept}",
         remedy=remedy,
         epoch=training.epochs,
         kind="dynamic",
+    )
+
+
+def _find_gap(training: TrainingRecord) -> Iterator[Finding]:
+    """Yield a note for losses that are not finite before others that are."""
+    by_epoch = bool(np.isnan(training.loss).any())
+    losses = training.loss if by_epoch or not len(training.segments) else training.segments
+    gaps = np.flatnonzero(~np.isfinite(losses))
+    if not len(gaps):
+        return
+    yield Finding(
+        message=f"{len(gaps)} of {len(losses)} losses are not finite, and later ones are.",
+        why="A step was skipped, or some samples have values that overflow. They teach nothing.",
+        remedy="Check the inputs for missing values, and clip the norm of the gradients at 1.",
+        severity="note",
+        kind="dynamic",
+        epoch=int(gaps[0]) + 1 if losses is training.loss else None,
+        evidence={"losses that are not finite": {"value": len(gaps), "threshold": 0}},
     )

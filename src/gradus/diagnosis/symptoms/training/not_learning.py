@@ -1,7 +1,9 @@
 """A network that is no better than the best constant prediction, for no reason that is seen.
 
 The loss is that of the constant, or the accuracy the share of the most frequent class, within
-`gradus.diagnosis.record.LEARNED`. Source: Karpathy, "A recipe for training neural networks" (2019).
+`gradus.diagnosis.record.LEARNED`. Where only curves are known, the loss ends where it began: not
+below it, or, as a note, by less than `FELL` of it. Source: Karpathy, "A recipe for training neural
+networks" (2019).
 """
 
 from __future__ import annotations
@@ -10,15 +12,24 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "not-learning"
 UNLESS = ("*",)  # any other fault
+FELL = 0.01
+FEW = 5  # losses, of which nothing is proved
+REMEDY = (
+    "Check that rows of x and y belong together, try ten times and a tenth of the learning rate, "
+    "and fit 16 samples first."
+)
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if nothing was learned."""
     training = record.training
-    if training is None or record.learned is not False:
+    if record.curves is not None:
+        yield from _find_in_curve(record.curves)
+    if training is None or record.learned is not False or not record.outputs:
         return
     output = record.outputs[0]
     constant, majority = output.constant_loss, output.targets and output.targets.majority
@@ -32,9 +43,26 @@ def find(record: Record) -> Iterator[Finding]:
             f"After {training.epochs} epochs the network is no better than a constant: {known}."
         ),
         why="Nothing in settings, layers, or gradients says why. Inputs may not tell the targets.",
-        remedy=(
-            "Check that rows of x and y belong together, try ten times and a tenth of the learning "
-            "rate, and fit 16 samples first."
-        ),
+        remedy=REMEDY,
         kind="dynamic",
+    )
+
+
+def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+    """Yield a fault if the loss did not fall, and a note if it hardly did."""
+    first, last = training.ends
+    limit = first - FELL * max(first, 0.0)  # shares of a negative loss mean nothing
+    if last < limit or last == first == 0:
+        return
+    half = len(training.curve) // 2
+    # The losses of single batches may end high while their mean falls.
+    falls = training.is_short and training.curve[half:].mean() < training.curve[:half].mean()
+    proved = last >= first and len(training.curve) >= FEW and not falls
+    yield Finding(
+        message=f"The loss began at {first:.4g} and ended at {last:.4g}.",
+        why="Nothing was learned that lowers it. From its curve alone nobody can say why.",
+        remedy=REMEDY,
+        severity="fault" if proved else "note",
+        kind="dynamic",
+        evidence={"last loss": {"value": last, "threshold": first if proved else limit}},
     )

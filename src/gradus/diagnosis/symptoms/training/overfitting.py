@@ -38,7 +38,11 @@ def find(record: Record) -> Iterator[Finding]:
             f"{best + 1} of {training.epochs}."
         ),
         why="Since then the network learned its training samples by heart. Others got worse.",
-        remedy="Write patience=10 to keep the best epoch; then dropout, a penalty, or more data.",
+        remedy=(
+            "Write patience=10 to keep the best epoch; then dropout, a penalty, or more data."
+            if record.curves is None
+            else "Stop there and keep those weights; then dropout, a penalty, or more data."
+        ),
         severity="note",
         kind="dynamic",
         epoch=best + 1,

@@ -3,8 +3,12 @@
 A network that ends no better than the best constant prediction, and a loss above `RISE` times that
 of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
 loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
-ones, which neither weights nor inputs explain. Sources: TheDeepChecker (a loss of twice its
-minimum), Google's tuning playbook.
+ones, which neither weights nor inputs explain.
+
+Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
+it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
+
+Sources: TheDeepChecker (a loss of twice its minimum), Google's tuning playbook.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import numpy as np
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "learning-rate-high"
 CAUSES = (
@@ -37,6 +42,8 @@ RISE, THROWN = 1.5, 4.0
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if steps made the loss rise above that of a constant, and it stayed there."""
     training, settings = record.training, record.settings
+    if record.curves is not None:
+        yield from _find_in_curve(record.curves)
     if training is None or settings is None or record.learned or not record.is_long:
         return
     constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
@@ -61,6 +68,35 @@ def find(record: Record) -> Iterator[Finding]:
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
         evidence={"rise of the loss": {"value": rise, "threshold": RISE}},
+    )
+
+
+def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+    """Yield a fault if the loss jumped and stayed, and a note if it lost what it had learned."""
+    curve, (first, last) = training.curve, training.ends
+    lowest = float(curve.min())
+    if lowest <= 0:  # ratios mean nothing
+        return
+    thrown = np.flatnonzero(curve > THROWN * curve[0])
+    stays = len(thrown) > 0 and thrown[0] < len(curve) - 1
+    stays = bool(stays and curve[thrown[0] :].min() > RISE * curve[0])
+    if stays:
+        start, what = float(curve[0]), "first value"
+    elif not training.is_short and min(last, *curve[-2:]) > max(THROWN * lowest, first / 2):
+        start, what = lowest, "minimum"
+    else:
+        return
+    rate = float(training.metrics.get("learning_rate", np.zeros(1)).max())
+    lower = f", {rate / 10:g}," if rate > 0 else ""
+    yield Finding(
+        message=f"The loss rose from its {what} of {start:.3g} to {last:.3g}, and stayed there.",
+        why="Steps this long jump over every minimum, and the network forgets what it learned.",
+        remedy=f"Use a tenth of the learning rate{lower} or clip the norm of the gradients at 1.",
+        severity="fault" if stays else "note",
+        kind="dynamic",
+        evidence={f"last loss / {what}": {"value": last / start, "threshold": RISE}}
+        if stays
+        else {f"last loss / {what}": {"value": last / start, "threshold": THROWN}},
     )
 
 

@@ -2,7 +2,8 @@
 
 The fall of the loss over the last quarter, above `FALLS` of what was left before, while more than
 `REMAINS` of the loss of the best constant prediction remains. A training that early stopping ended
-is long enough. Source: Google's tuning playbook; alone, the first rule would fire on most sound
+is long enough. Where only curves are known, the first loss stands for that of the constant, and it
+is a note. Source: Google's tuning playbook; alone, the first rule would fire on most sound
 trainings.
 """
 
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low")
@@ -23,6 +27,8 @@ SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothi
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if the loss was still falling at the end, and much of it remained."""
     training, remaining = record.training, record.remaining
+    if record.curves is not None:
+        yield from _find_in_curve(record.curves)
     if training is None or remaining is None or remaining < REMAINS or not record.is_long:
         return
     is_short = training.epochs < SHORT and remaining > SHORT_REMAINS
@@ -46,3 +52,35 @@ def find(record: Record) -> Iterator[Finding]:
             "loss / constant's": {"value": remaining, "threshold": REMAINS},
         },
     )
+
+
+def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+    """Yield a note if the loss is lower than ever at the end, still falls, and much remains."""
+    curve, (first, last) = training.curve, training.ends
+    part = max(1, len(curve) // 8)
+    old, before, end = curve[:-part], curve[-3 * part : -2 * part], curve[-part:].mean()
+    if len(curve) < 4 or curve.min() <= 0 or end > old.min() or last < REMAINS * first:
+        return
+    many = len(curve) >= 8
+    fell = float(1 - end / (before.mean() if many else curve[-2]))
+    if fell < FALLS or _has_risen(training.validation_loss):
+        return
+    yield Finding(
+        message=(
+            f"The loss was still falling at the end: by {fell:.0%} "
+            f"{'in the last quarter' if many else 'at its last value'}."
+        ),
+        why=f"{last / first:.0%} of the first loss is left. More training is the simplest remedy.",
+        remedy="Train four times as long, with early stopping to end it in time.",
+        severity="note",
+        kind="dynamic",
+        epoch=training.epochs,
+        evidence={"fall at the end": {"value": fell, "threshold": FALLS}},
+    )
+
+
+def _has_risen(losses: np.ndarray | None) -> bool:
+    """Whether the lowest validation loss is older than a quarter of the training."""
+    if losses is None or not np.isfinite(losses).all():
+        return False
+    return len(losses) - 1 - int(losses.argmin()) > max(1, len(losses) // 4)
