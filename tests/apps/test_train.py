@@ -231,3 +231,29 @@ def test_penguins(gradus_json, tabular):
     found = gradus_json("evaluate", record["run"], tabular / "penguins.csv")
     assert found["metrics"]["accuracy"] > 0.95
     assert found["rows"] == 344
+
+
+@pytest.mark.slow
+def test_a_constant_stands_beside_the_score(gradus, work):
+    # Of 60 rows 45 are "no", of the validation part 4 or 5 of 6.
+    rows = [f"{i % 7},{'yes' if i % 4 == 0 else 'no'}" for i in range(60)]
+    (work / "t.csv").write_text("\n".join(["a,y", *rows]))
+    status, out, err = gradus("train", "t.csv", "--target", "y", *QUICK, "--out", "mine", "--json")
+    assert status == 0, err
+    record = json.loads(out)
+    assert record["constant"] == {"accuracy": pytest.approx(5 / 6, abs=0.18)}
+    assert "constant" in err
+    assert "a constant 8" in (work / "mine" / "report.html").read_text()
+
+
+def test_what_a_constant_scores():
+    from gradus.apps.evaluation import constant_metrics
+    from gradus.data.targets import Target
+
+    classes = Target("y", "multiclass", ("a", "b", "c"))
+    known, held = np.array([0, 1, 1, 1, 2]), np.array([1, 1, 0, 2])
+    assert constant_metrics(known, held, classes) == {"accuracy": 0.5}
+    assert constant_metrics(np.eye(3)[known], np.eye(3)[held], classes) == {"accuracy": 0.5}
+    flags = Target("y", "binary", ("a", "b"))
+    known, held = np.array([[-1.0], [1.0], [1.0]]), np.array([[1.0], [-1.0], [1.0], [1.0]])
+    assert constant_metrics(known, held, flags) == {"accuracy": 0.75}

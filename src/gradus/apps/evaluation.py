@@ -42,6 +42,28 @@ def regression_errors(true: np.ndarray, predicted: np.ndarray) -> Metrics:
     }
 
 
+def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Metrics:
+    """Return what the best constant prediction scores: the most frequent class, or the mean.
+
+    Args:
+        training: the targets of training, encoded for the loss, which the constant is taken from.
+        y: the targets that it is scored on.
+        target: the fitted target.
+    """
+    if target.task == "regression":
+        true, known = target.inverse(y), target.inverse(training)
+        return regression_errors(true, np.broadcast_to(known.mean(axis=0), true.shape))
+    known, true = (_labels(values) for values in (training, y))
+    return {"accuracy": float((true == np.bincount(known).argmax()).mean())}
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """Return labels 0, 1, … of encoded classes: labels, flags of -1 and 1, or one-hot rows."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        return np.asarray(y.argmax(-1))
+    return np.asarray((y.reshape(len(y)) > 0) if y.min() < 0 else y.reshape(len(y))).astype(int)
+
+
 def headline_part(parts: dict[str, Metrics]) -> str:
     """Return the part whose metrics are reported: test if there is one, else validation."""
     return next(name for name in ("test", "validation", "training") if name in parts)

@@ -11,7 +11,12 @@ import numpy as np
 
 from gradus import files
 from gradus.apps import experiment_file, runs
-from gradus.apps.evaluation import Metrics, evaluate_in_units, headline_part
+from gradus.apps.evaluation import (
+    Metrics,
+    constant_metrics,
+    evaluate_in_units,
+    headline_part,
+)
 from gradus.apps.prepare import XY, PreparedData, prepare
 from gradus.data import Target
 from gradus.models.model import Model
@@ -51,7 +56,13 @@ def write_page(run: runs.Run, parts: dict[str, Metrics], prepared: PreparedData 
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
     columns = {} if prepared is None else {n: f"{k}: {how}" for n, k, how in prepared.columns}
-    whole = dataclasses.replace(report, metrics=metrics, figures=figures, columns=columns)
+    constant: Metrics = {}
+    if prepared is not None:
+        known, shown_y = (prepared.parts[part][1] for part in ("training", headline_part(parts)))
+        constant = constant_metrics(known, shown_y, run.target)
+    whole = dataclasses.replace(
+        report, metrics=metrics, figures=figures, columns=columns, constant=constant
+    )
     return write_report(run.folder / runs.REPORT, whole)
 
 

@@ -53,8 +53,8 @@ def _print_next_command(run: str, output: Output) -> None:
 
 
 def _print_metrics(record: dict[str, Any], output: Output) -> None:
-    """Print the metrics of each part of the data."""
-    parts = record["parts"]
+    """Print the metrics of each part of the data, and what a constant prediction would score."""
+    parts = {**record["parts"], "constant": record["constant"]}
     names = list(dict.fromkeys(name for metrics in parts.values() for name in metrics))
     rows = [
         [name, *(format_value(metrics.get(name)) for metrics in parts.values())] for name in names

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.apps import runs
-from gradus.apps.evaluation import evaluate_in_units, headline_part
+from gradus.apps.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.apps.experiment import Experiment
 from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
@@ -121,6 +121,9 @@ def write_run(
         "metrics": parts[split],
         "split": split,
         "parts": parts,
+        "constant": constant_metrics(
+            prepared.parts["training"][1], prepared.parts[split][1], prepared.target
+        ),
         "data": prepared.experiment.data,
         "task": prepared.target.task,
         "rows": {name: len(y) for name, (_, y) in prepared.parts.items()},

@@ -64,6 +64,11 @@ class Finding:
         return str(self) if self.cause is None else f"{self.message} It follows from {self.cause}."
 
 
+def three_digits(value: float) -> str:
+    """Return a number with three digits as people write it: "6,570", "0.0123", "1.23e+09"."""
+    return f"{float(f'{value:.3g}'):,g}" if math.isfinite(value) else "infinity"
+
+
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 

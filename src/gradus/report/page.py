@@ -63,6 +63,7 @@ class Report:
         environment: versions, device, and date of the run.
         notes: findings, in sentences.
         columns: of a table: what each became, by its name.
+        constant: what the best constant prediction scores on the part that is shown first.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Report:
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -187,6 +189,8 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
                 for other, numbers in run.metrics.items()
                 if other != split and name in numbers
             ]
+            if name in run.constant:
+                others.append(f"a constant {format_number(name, run.constant[name])}")
             value = format_number(name, run.metrics[split][name])
             tiles.append((f"{split} {style.axis_label(name)}", value, others))
     if history:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 
 CATEGORY = "exploding"
@@ -38,8 +38,8 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The loss rose to {training.highest:.3g}; that of a constant prediction is "
-            f"{constant:.3g}."
+            f"The loss rose to {three_digits(training.highest)}; that of a constant prediction is "
+            f"{three_digits(constant)}."
         ),
         why=(
             "Outputs this large make gradients as large. Each step overshoots, and the network "

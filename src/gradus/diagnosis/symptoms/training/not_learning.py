@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
 
@@ -34,7 +34,8 @@ def find(record: Record) -> Iterator[Finding]:
     output = record.outputs[0]
     constant, majority = output.constant_loss, output.targets and output.targets.majority
     known = (
-        f"its loss is {training.final_loss:.3g}, that of a constant {constant:.3g}"
+        f"its loss is {three_digits(training.final_loss)}, that of a constant "
+        f"{three_digits(constant)}"
         if constant
         else f"always answering the most frequent class is right in {majority or 0:.0%}"
     )

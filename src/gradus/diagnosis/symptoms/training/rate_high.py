@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
 
@@ -62,7 +62,7 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"With {settings.optimizer} at a rate of {settings.learning_rate:g} the loss rose to "
-            f"{highest:.3g}; that of a constant prediction is {constant:.3g}."
+            f"{three_digits(highest)}; that of a constant prediction is {three_digits(constant)}."
         ),
         why="Steps this long jump over every minimum. Units that they throw far off may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
@@ -89,7 +89,10 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
     rate = float(training.metrics.get("learning_rate", np.zeros(1)).max())
     lower = f", {rate / 10:g}," if rate > 0 else ""
     yield Finding(
-        message=f"The loss rose from its {what} of {start:.3g} to {last:.3g}, and stayed there.",
+        message=(
+            f"The loss rose from its {what} of {three_digits(start)} to {three_digits(last)}, and "
+            "stayed there."
+        ),
         why="Steps this long jump over every minimum, and the network forgets what it learned.",
         remedy=f"Use a tenth of the learning rate{lower} or clip the norm of the gradients at 1.",
         severity="fault" if stays else "note",
