@@ -130,9 +130,13 @@ class Diagnosis:
         return json.dumps({"healthy": self.healthy, "findings": self.to_plain()})
 
     def without(self, codes: Iterable[str]) -> Diagnosis:
-        """Return the diagnosis without the findings of some codes."""
+        """Return the diagnosis without some codes, from which nothing follows then."""
         left_out = set(codes)
-        return Diagnosis(each for each in self.findings if each.code not in left_out)
+        kept = (each for each in self.findings if each.code not in left_out)
+        return Diagnosis(
+            dataclasses.replace(each, cause=None) if each.cause in left_out else each
+            for each in kept
+        )
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

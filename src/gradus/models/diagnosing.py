@@ -81,6 +81,7 @@ def complete_record(
     record: Record,
     config: FitConfig,
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    count: int,
     divergence: tuple[str, str] | None,
 ) -> Record:
     """Return the record of an experiment with its training.
@@ -91,6 +92,7 @@ def complete_record(
         record: of the experiment before the training.
         config: how much was trained.
         x: all inputs.
+        count: how many samples were trained on.
         divergence: where the training diverged, and what to try.
     """
     net = model.net
@@ -99,7 +101,10 @@ def complete_record(
     if any(training.silent_share(layer.path) > SUSPECT for layer in record.layers):
         training = dataclasses.replace(training, silent=silent_shares(net, x))
     settings = record.settings and dataclasses.replace(
-        record.settings, batch_size=config.batch_size or 0, epochs=config.epochs
+        record.settings,
+        batch_size=config.batch_size or 0,
+        samples=count,
+        epochs=config.epochs,
     )
     return dataclasses.replace(record, settings=settings, training=training)
 

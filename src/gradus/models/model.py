@@ -216,7 +216,9 @@ class Model(BaseModel):
                     divergence = locate_divergence(
                         train_state, self.net, self.optimizer, task, samples, rows, config
                     )
-                record = complete_record(self, task, record, config, data.samples.x, divergence)
+                record = complete_record(
+                    self, task, record, config, data.samples.x, data.count, divergence
+                )
                 self.add_findings(examine(record))
             progress.report_end(self.history)
             if writer is not None:

@@ -36,7 +36,7 @@ def find(record: Record) -> Iterator[Finding]:
                     f"Always answering it is {max(shares):.1%} accurate. Accuracy says little of "
                     "the other classes."
                 ),
-                remedy='Look at balanced accuracy or F1; try class_weight="balanced".',
+                remedy='Look at f1 or auc; try class_weight="balanced".',
                 severity="note",
                 evidence={"perplexity over classes": {"value": value, "threshold": LOW}},
             )

@@ -1,8 +1,8 @@
 """A validation loss that rises while the training loss falls.
 
 The last validation loss above `RISES` times its minimum, which is at least `CHECKS` epochs back,
-while the training loss fell since. A fault only where the validation loss was never clearly below
-that of the best constant prediction; early stopping keeps the best weights. Source: AutoTrainer.
+while the training loss fell since. It is a note: early stopping keeps the best weights, and
+validation scores are often best later than losses. Source: AutoTrainer.
 """
 
 from __future__ import annotations

@@ -112,6 +112,7 @@ def _rise(losses: np.ndarray, constant: float) -> tuple[float, float]:
     """
     if len(losses) < 2:
         return 0.0, 0.0
-    rises = losses[1:] / np.maximum(np.minimum.accumulate(losses)[:-1], 1e-30)
+    with np.errstate(over="ignore"):
+        rises = losses[1:] / np.maximum(np.minimum.accumulate(losses)[:-1], 1e-30)
     rises[losses[1:] <= RISE * constant] = 0
     return float(losses[1:][rises.argmax()]), float(rises.max())

@@ -1,0 +1,28 @@
+"""The page of findings has a section for each code, whose example prints that code.
+
+That the examples print what the page shows is tested with all pages, in `test_pages.py`.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gradus.diagnosis.symptoms import symptoms
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "findings.md"
+PARTS = re.split(r"^### (.+)\n", PAGE.read_text(), flags=re.M)[1:]  # a heading, its text, …
+SECTIONS = dict(zip(PARTS[::2], PARTS[1::2], strict=True))
+CODES = [symptom.code for symptom in symptoms()]
+
+
+def test_the_page_has_a_section_for_each_code_and_no_other():
+    assert sorted(PARTS[::2]) == sorted(CODES)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_section_shows_its_code_first_and_says_how_to_mend_it(code):
+    example, shown = re.findall(r"```(?:python|text)\n(.*?)```", SECTIONS[code], re.S)[:2]
+    assert len(example.splitlines()) <= 10
+    assert re.match(rf"(fault|note) {code}\n", shown)
+    assert "To mend it: " in SECTIONS[code]
