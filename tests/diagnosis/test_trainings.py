@@ -254,6 +254,15 @@ def test_a_dead_layer_is_told_while_training_runs_and_may_end_it(capsys):
     assert train(*mlp(), epochs=3, on_fault="stop").history.stopped == ""
 
 
+@pytest.mark.slow
+def test_a_layer_without_statistics_behind_a_dead_one_is_no_obstacle():
+    layers = gr.Conv2D(4, 3, activation="relu", bias_initializer=DEAD), gr.MaxPool2D(2)
+    images = np.abs(RNG.normal(size=(480, 8, 8, 1))).astype(np.float32)
+    model = train(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=images)
+    first = model.diagnose().faults[0]
+    assert (first.code, first.layer) == ("dead-relu", "conv2d")
+
+
 def test_on_fault_is_a_known_word():
     with pytest.raises(GradusError, match="Did you mean 'stop'"):
         train(*mlp(), epochs=1, on_fault="stopp")

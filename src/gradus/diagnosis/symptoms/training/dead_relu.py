@@ -43,7 +43,9 @@ def find(record: Record) -> Iterator[Finding]:
         return
     # An output that is zero for all samples is as dead as a hidden unit.
     watched = [
-        layer for layer in record.layers if not layer.is_output or layer.activation in RECTIFIERS
+        layer
+        for layer in record.layers
+        if layer.path in training.layers and (not layer.is_output or layer.activation in RECTIFIERS)
     ]
     shares = {layer.path: training.silent_share(layer.path) for layer in watched}
     path = max(shares, key=lambda path: shares[path], default="")
