@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes their figures into README.md and docs/performance.md.
+"""Runs the benchmarks and writes their figures into README.md and pages of docs.
 
 Every benchmark writes its numbers to `benchmarks/results/NAME.json`. A page shows them, rendered,
 between the markers `<!-- begin: NAME -->` and `<!-- end: NAME -->`, so no figure is typed by hand.
@@ -22,10 +22,11 @@ import common
 
 ROOT = common.HERE.parent
 RESULTS = Path("benchmarks", "results")
-PAGES = (Path("README.md"), Path("docs", "performance.md"))
+PAGES = (Path("README.md"), Path("docs", "performance.md"), Path("docs", "doctor.md"))
 NAMES = (
     *("cold_start", "memory", "epoch_speed", "time_to_accuracy", "network_speed", "cnn_quality"),
     *("defaults_quality", "sweep_speed", "sweep_size", "sweep_quality"),
+    *("doctor_detection", "doctor_alarms"),
 )
 MARKER = re.compile(r"<!-- (?:begin|end): \S+ -->")
 BLOCK = re.compile(r"(<!-- begin: (\S+) -->\n).*?(<!-- end: \2 -->)", re.S)

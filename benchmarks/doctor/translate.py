@@ -10,23 +10,10 @@ import jax.numpy as jnp
 from spec import Layer, Spec
 
 import gradus as gr
-from gradus.nn.pytree import pytree
 
 
 class UnknownPartError(Exception):
     """A part of a case that this module cannot write; the message names it."""
-
-
-@pytree
-class InverseTime(gr.schedules.Schedule):
-    """Keras's `decay`: η(t) = η₀ / (1 + decay · t), which gradus has no schedule for."""
-
-    learning_rate: float
-    decay: float
-
-    def __call__(self, step: Any) -> Any:
-        """Return the learning rate at `step`."""
-        return self.learning_rate / (1 + self.decay * step)
 
 
 def build(spec: Spec, seed: int) -> gr.Model:
@@ -132,7 +119,7 @@ def optimizer(settings: Mapping[str, Any]) -> Any:
     if "gradient ascent" in settings.get("note", ""):
         rate = -abs(rate)  # as the case says: gradients negated are a negative rate
     if decay is not None:
-        rate = InverseTime(rate, decay)
+        rate = gr.schedules.InverseTimeDecay(rate, 1, decay)
     if settings["name"] == "adagrad":
         given["initial_accumulator_value"] = 0.0
     kinds = {"sgd": gr.SGD, "adam": gr.Adam, "rmsprop": gr.RMSprop, "adagrad": gr.Adagrad}
