@@ -108,11 +108,12 @@ WRONG = {
 @pytest.mark.slow
 @pytest.mark.parametrize("code", WRONG)
 def test_what_goes_wrong_is_the_first_fault(code):
-    diagnosis = WRONG[code]().diagnose()
+    model = WRONG[code]()
+    diagnosis = model.diagnose()
     assert diagnosis.faults, repr(diagnosis)
     first = diagnosis.findings[0]
     assert (first.code, first.cause) == (code, None), repr(diagnosis)
-    assert str(first) in WRONG[code]().history.notes
+    assert str(first) in model.history.notes
 
 
 HEALTHY = {
