@@ -135,7 +135,8 @@ def interval(hits: int, count: int) -> tuple[float, float]:
     z, share = 1.96, hits / count
     middle = share + z * z / (2 * count)
     half = z * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+    low, high = (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+    return max(0.0, low), min(1.0, high)
 
 
 # --- Markdown -----------------------------------------------------------------------------------
@@ -206,7 +207,12 @@ def case_row(name: str, case: Mapping[str, Any]) -> list[str]:
         for tool, hit in detected.items()
     )
     stand_in = f" ({case['stand_in']} stands in)" if case["stand_in"] else ""
-    return [name + stand_in, ", ".join(case["categories"]), shown, others]
+    return [
+        name + stand_in,
+        ", ".join(f"`{category}`" for category in case["categories"]),
+        shown,
+        others,
+    ]
 
 
 if __name__ == "__main__":

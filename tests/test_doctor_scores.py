@@ -73,7 +73,7 @@ def test_sound_trainings_are_twins_and_programs_that_do_fine():
 def test_tables_say_what_is_right_and_what_others_said():
     tables = detection.tables({"outcomes": OUTCOMES})
     assert (
-        "| A | learning-rate-high | rate-high 1 ×; nothing (not right) 1 × | X found, Y missed |"
+        "| A | `learning-rate-high` | rate-high 1 ×; nothing (not right) 1 × | X found, Y missed |"
         in (tables["doctor_cases"])
     )
     assert (

@@ -26,7 +26,7 @@ BRITISH = re.compile(
     rf"\b(?:un|re|de|over|mis)?(?:{'|'.join(' '.join(STEMS).split())})\w*", re.IGNORECASE
 )
 # Addresses, attributes of HTML, and codes of findings, which are stable, are as they are.
-FOREIGN = re.compile(r"https?://\S+|aria-labelledby|\"initialisation\"|over[-_]regularised")
+FOREIGN = re.compile(r"https?://\S+|aria-labelledby|[\"`]initialisation[\"`]|over[-_]regularised")
 
 
 def british(text):
