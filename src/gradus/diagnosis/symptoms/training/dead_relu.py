@@ -13,11 +13,8 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "dead-relu"
-CAUSES = (
-    "rate-invalid",
-    "rate-high",
-    "diverged",
-    "exploding-gradient",
+STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
+ORIGINS = (
     "batch-size",
     "initial-scale",
     "symmetric-weights",
@@ -32,6 +29,7 @@ CAUSES = (
     "over-regularised",
     "labels-constant",
 )
+CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
 RECTIFIERS = ("relu", "relu6")
 

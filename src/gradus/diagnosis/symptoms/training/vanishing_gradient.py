@@ -13,29 +13,10 @@ import numpy as np
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.symptoms.training import dead_relu
 
 CATEGORY = "vanishing"
-CAUSES = (
-    "rate-invalid",
-    "rate-high",
-    "diverged",
-    "exploding-gradient",
-    "dead-relu",
-    "saturation",
-    "batch-size",
-    "initial-scale",
-    "symmetric-weights",
-    "inputs-unscaled",
-    "inputs-tiny",
-    "targets-unscaled",
-    "loss-reduction",
-    "loss-arithmetic",
-    "loss-targets",
-    "output-loss",
-    "output-range",
-    "labels-constant",
-    "over-regularised",
-)
+CAUSES = (*dead_relu.STEPS, "dead-relu", "saturation", *dead_relu.ORIGINS)
 RATIO, SMALL = 1e-3, 1e-7
 
 
