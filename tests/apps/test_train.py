@@ -255,5 +255,5 @@ def test_what_a_constant_scores():
     assert constant_metrics(known, held, classes) == {"accuracy": 0.5}
     assert constant_metrics(np.eye(3)[known], np.eye(3)[held], classes) == {"accuracy": 0.5}
     flags = Target("y", "binary", ("a", "b"))
-    known, held = np.array([[-1.0], [1.0], [1.0]]), np.array([[1.0], [-1.0], [1.0], [1.0]])
+    known, held = np.array([[0.0], [1.0], [1.0]]), np.array([[1.0], [0.0], [1.0], [1.0]])
     assert constant_metrics(known, held, flags) == {"accuracy": 0.75}

@@ -53,15 +53,15 @@ def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Met
     if target.task == "regression":
         true, known = target.inverse(y), target.inverse(training)
         return regression_errors(true, np.broadcast_to(known.mean(axis=0), true.shape))
-    known, true = (_labels(values) for values in (training, y))
+    known, true = (encoded_labels(values) for values in (training, y))
     return {"accuracy": float((true == np.bincount(known).argmax()).mean())}
 
 
-def _labels(y: np.ndarray) -> np.ndarray:
-    """Return labels 0, 1, … of encoded classes: labels, flags of -1 and 1, or one-hot rows."""
+def encoded_labels(y: np.ndarray) -> np.ndarray:
+    """Return the labels 0, 1, … of targets that `encode_targets` made: labels, flags, or one-hot."""
     if y.ndim == 2 and y.shape[1] > 1:
         return np.asarray(y.argmax(-1))
-    return np.asarray((y.reshape(len(y)) > 0) if y.min() < 0 else y.reshape(len(y))).astype(int)
+    return np.asarray(y.reshape(len(y)).astype(int))
 
 
 def headline_part(parts: dict[str, Metrics]) -> str:

@@ -14,6 +14,7 @@ from gradus.apps import experiment_file, runs
 from gradus.apps.evaluation import (
     Metrics,
     constant_metrics,
+    encoded_labels,
     evaluate_in_units,
     headline_part,
 )
@@ -102,7 +103,6 @@ def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarra
     outputs = np.asarray(model.predict(x))
     if target.task == "regression":
         return "values", target.inverse(y), target.inverse(outputs)
-    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y)).astype(int)
     if losses.get(model.settings["loss"]).link is None and outputs.shape[1] == 1:
         outputs = outputs + 0.5  # the threshold of a hinge's scores is 0, that of the figures ½
-    return "classes", labels, outputs
+    return "classes", encoded_labels(y), outputs
