@@ -58,7 +58,7 @@ def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Met
 
 
 def encoded_labels(y: np.ndarray) -> np.ndarray:
-    """Return the labels 0, 1, … of targets that `encode_targets` made: labels, flags, or one-hot."""
+    """Return labels 0, 1, … of targets that `encode_targets` made: labels, flags, one-hot rows."""
     if y.ndim == 2 and y.shape[1] > 1:
         return np.asarray(y.argmax(-1))
     return np.asarray(y.reshape(len(y)).astype(int))
