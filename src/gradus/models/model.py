@@ -219,6 +219,7 @@ class Model(BaseModel):
                 record = complete_record(
                     self, task, record, config, data.samples.x, data.count, divergence
                 )
+                self.record = record
                 self.add_findings(examine(record))
             progress.report_end(self.history)
             if writer is not None:
