@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `runs`, `lesson`, ….
+"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `repair`, `runs`, ….
 
 This module imports only the parser of arguments; each command imports what it needs, so that
 `gradus --help` is fast.
@@ -18,7 +18,7 @@ from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
-from gradus.apps.output import Json, Output, format_value, with_flag_names
+from gradus.apps.output import Json, Output, format_command, format_value, with_flag_names
 from gradus.errors import GradusError
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
@@ -254,7 +254,7 @@ def diagnose(
         found: dict[str, Any] = {"log": str(log), "note": logs.LIMITS}
     else:
         opened = runs.open_run(run)
-        diagnosis = opened.scored_model.diagnose(ignore or ())
+        diagnosis = opened.scored_model.diagnose(ignore=ignore or ())
         found = {"run": str(opened.folder)}
     summaries.print_diagnosis(diagnosis, output)
     if log is not None:
@@ -263,6 +263,50 @@ def diagnose(
     output.print_json(found)
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
     return FAILED if failing else DONE
+
+
+@app.command
+def repair(
+    run: RunArgument,
+    /,
+    *,
+    budget: Annotated[
+        float, Parameter(help="How many trainings of full length all remedies may take together.")
+    ] = 12.0,
+    seeds: Annotated[int, Parameter(help="Seeds that the best remedy is compared with.")] = 3,
+    seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
+    apply: Annotated[
+        bool, Parameter(negative="", help="Train with what helped, and write a new run.")
+    ] = False,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    json: Json = False,
+) -> int:
+    """Try remedies for what is wrong with a run, and say which helped, by how much.
+
+    gradus repair runs/titanic-1
+
+    gradus repair runs/titanic-1 --apply
+    """
+    from gradus.apps import repair_run, runs, train_run
+
+    output = Output(json)
+    opened = runs.open_run(run)
+    found = repair_run.repair_run(opened, budget, seeds, seed)
+    summaries.print_diagnosis(found.diagnosis, output)
+    summaries.print_repair(found, output)
+    result = {"run": str(opened.folder), **found.to_plain()}
+    if found.settings:
+        experiment = repair_run.repaired_experiment(opened, found)
+        path = repair_run.write_repaired(opened, experiment)
+        result["experiment"] = str(path)
+        output.print_line(f"Settings with it are in {path}: {format_command('train', path)}")
+        if apply:
+            record = train_run.train_run(experiment, out, None, output.print_line, not quiet)
+            summaries.print_training_summary(record, output)
+            result["repaired"] = record
+    output.print_json(result)
+    return DONE if found.helped or found.diagnosis.healthy else FAILED
 
 
 @app.command(name="runs")

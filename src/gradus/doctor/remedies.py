@@ -27,6 +27,7 @@ from gradus.doctor.network_edits import (
 )
 from gradus.doctor.pairing import with_fitting_output
 from gradus.nn.layer import Layer
+from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
 from gradus.optim import optimizers
 from gradus.optim.base import Optimizer
@@ -160,7 +161,7 @@ def batch_normalization(candidate: Candidate, record: Record) -> Candidate:
 def fewer_layers(candidate: Candidate, record: Record) -> Candidate:
     """Remove every other hidden layer."""
     edited = without_half_of_hidden(candidate.settings["net"], _outputs(record))
-    return _with_net(candidate, edited, {})
+    return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
 
 
 def width_times(factor: float) -> Apply:
@@ -173,7 +174,8 @@ def width_times(factor: float) -> Apply:
             sizes = {n: vars(layer).get(n) for n in ("units", "filters")} if path in hidden else {}
             return {n: max(2, round(size * factor)) for n, size in sizes.items() if size}
 
-        return _with_net(candidate, edit_layers(candidate.settings["net"], wider), {})
+        edited = edit_layers(candidate.settings["net"], wider)
+        return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
 
     return apply
 
@@ -270,6 +272,12 @@ def scaled_rate(rate: Any, factor: float) -> Any:
         and isinstance(getattr(rate, field.name), int | float | Schedule)
     }
     return dataclasses.replace(rate, **changed)
+
+
+def _sizes(net: Layer, record: Record) -> list[int]:
+    """Return the units of the hidden dense layers."""
+    hidden = hidden_layers(net, _outputs(record)).values()
+    return [layer.units for layer in hidden if isinstance(layer, Dense)]
 
 
 def _outputs(record: Record) -> list[str]:

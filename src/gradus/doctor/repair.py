@@ -52,9 +52,18 @@ class Repair:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The same as settings of experiment.toml, such as {"optimizer.learning_rate": 0.01}."""
-        changes = self.outcomes[0].candidate.changes if self.helped else ()
-        return {change.setting: change.value for change in changes if change.setting}
+        """The same as sections of experiment.toml, such as {"optimizer": {"learning_rate": 0.1}}.
+
+        What has no setting there, such as scaled targets, which a run always has, is left out.
+        """
+        settings: dict[str, Any] = {}
+        for change in self.outcomes[0].candidate.changes if self.helped else ():
+            section, _, name = change.setting.partition(".")
+            if name:
+                settings.setdefault(section, {})[name] = change.value
+            elif section:
+                settings[section] = change.value
+        return settings
 
     def diff(self) -> str:
         """Return the changes as lines to take out (-) and to put in (+)."""
@@ -78,6 +87,18 @@ class Repair:
             "helps": polars.Boolean,
         }
         return polars.DataFrame(rows, schema=types)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all of it but the model as dicts, lists, strings, and numbers."""
+        return {
+            "helped": self.helped,
+            "changes": list(map(str, self.changes)),
+            "settings": self.settings,
+            "remedies": [_row(outcome) for outcome in self.outcomes],
+            "trainings": self.trainings,
+            "seconds": self.seconds,
+            "findings": self.diagnosis.to_plain(),
+        }
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
