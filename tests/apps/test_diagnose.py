@@ -43,7 +43,7 @@ def run(gradus, flowers):
 
 def test_a_run_is_diagnosed_with_its_network(gradus, gradus_json, run):
     found = gradus_json("diagnose", run)
-    assert list(found) == ["run", "healthy", "findings"]
+    assert list(found) == ["run", "version", "healthy", "findings", "limits"]
     assert (found["run"], found["healthy"]) == ("mine", False)
     code = found["findings"][0]["code"]
     status, out, _ = gradus("diagnose", run)
@@ -94,8 +94,8 @@ def test_a_fault_of_a_log_has_evidence_and_a_remedy(gradus, log):
 def test_a_log_as_json(gradus, gradus_json, log):
     name = log(loss=[1.0, float("nan")])
     found = gradus_json("diagnose", name)
-    assert list(found) == ["log", "note", "healthy", "findings"]
-    assert (found["log"], found["note"], found["healthy"]) == (name, LIMITS, False)
+    assert list(found) == ["log", "version", "healthy", "findings", "limits"]
+    assert (found["log"], found["limits"], found["healthy"]) == (name, [LIMITS], False)
     assert [each["code"] for each in found["findings"]] == ["diverged"]
     status, out, err = gradus("diagnose", name, "--json", "--fail-on", "fault")
     assert (status, json.loads(out)) == (1, found)

@@ -30,10 +30,10 @@ def lesson(
 
     gradus lesson xor
     """
-    from gradus.apps.runs import finite_or_none
     from gradus.files import user_path
     from gradus.lessons import site, terminal
     from gradus.lessons.page import Page
+    from gradus.records import finite_or_none
 
     opened = _find_lesson(name, data)
     folder = site.make_folder(user_path(out))

@@ -281,7 +281,7 @@ def _best_model(
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)
-        model.history = trained.history
+        model.history, model.record = trained.history, trained.record
     notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * sweep.interrupted
     experiment = structs.replace(prepared.experiment, seed=trained.seed)
     if best.lineage:

@@ -32,7 +32,13 @@ def find(record: Record) -> Iterator[Finding]:
             kind="dynamic",
             evidence={"samples a step": {"value": batch, "threshold": FEW}},
         )
-    elif steps < STEPS and batch > 32 and (record.remaining or 0) > 0.5 and training.fell > 0.05:
+    elif (
+        steps < STEPS
+        and batch > 32
+        and (record.remaining or 0) > 0.5
+        and training.fell > 0.05
+        and training.stopped != "interrupted"
+    ):
         yield Finding(
             message=f"With {batch:,} samples a step, the training has {steps} steps.",
             why="The loss was still falling. More steps of fewer samples cost the same.",

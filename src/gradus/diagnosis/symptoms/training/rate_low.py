@@ -57,6 +57,8 @@ def find(record: Record) -> Iterator[Finding]:
     moved = median_update(record)
     if moved is None or training.stopped in ("diverged", "patience"):
         return
+    if training.stopped == "interrupted" and record.learned is not False:
+        return  # where its steps would have led is not known
     limit = SHORT if record.learned else 2 * SHORT
     far = moved * training.epochs * settings.steps > FAR
     falls = training.fell > (FALLS_LEARNED if record.learned else FALLS)

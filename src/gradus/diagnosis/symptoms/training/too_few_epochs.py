@@ -21,6 +21,7 @@ from gradus.diagnosis.training import TrainingRecord
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low")
 FALLS, REMAINS = 0.15, 0.3
+ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 
 
@@ -33,7 +34,7 @@ def find(record: Record) -> Iterator[Finding]:
         return
     is_short = training.epochs < SHORT and remaining > SHORT_REMAINS
     falls = SHORT_FALLS if is_short or record.learned is False else FALLS
-    if training.stopped in ("diverged", "patience", "target") or training.fell < falls:
+    if training.stopped in ENDED or training.fell < falls:
         return
     yield Finding(
         message=(

@@ -27,7 +27,7 @@ def find(record: Record) -> Iterator[Finding]:
         return
     sizes = {
         layer.path: np.median(training.weights[f"{layer.path}/kernel"].gradient)
-        / np.sqrt(layer.kernel.size)
+        / np.sqrt(layer.kernel.count)
         for layer in record.kernels
         if f"{layer.path}/kernel" in training.weights and layer.kernel is not None
     }
