@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus import files
+from gradus import files, manifests
 from gradus.diagnosis import symptoms
 from gradus.diagnosis.examination import CURVES_ALONE, FOUND_THEN, NO_EPOCH, examine_checkpoint
 from gradus.diagnosis.limits import limits_of
 from gradus.diagnosis.record import KernelRecord, OutputRecord, Record, SettingsRecord, TargetRecord
-from gradus.diagnosis.record_files import FILE, read_record, write_record
+from gradus.diagnosis.record_files import FILE, RecordManifest, read_record, write_record
 from gradus.diagnosis.recording import make_record
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import TrainingRecord
@@ -183,17 +183,16 @@ FIRST = {
     "settings": {"optimizer": "SGD", "learning_rate": 0.1, "batch_size": 3, "samples": 9,
                  "epochs": 1},
     "penalty": 0.0,
-    "training": {"penalty": 0.0, "silent": {}, "divergence": None},
 }  # fmt: skip
 
 
-def test_a_record_of_the_first_version_is_read(tmp_path, monkeypatch):
-    with files.replacing(tmp_path) as new, monkeypatch.context() as patch:
-        patch.setattr("gradus.diagnosis.record_files.as_plain", lambda record: FIRST)
-        write_record(new, Record())
+def test_a_record_of_the_first_version_is_read(tmp_path):
+    content = {"record": FIRST, "training": {"penalty": 0.5, "silent": {}, "divergence": None}}
+    with files.replacing(tmp_path) as new:
+        manifests.write_manifest(new, FILE, RecordManifest, content)
     read = read_record(tmp_path, History())
     assert (read.outputs[0].constant_loss, read.layers[0].kernel.count) == (1.0, 6)
-    assert read.training.epochs == 0
+    assert (read.training.epochs, read.training.penalty) == (0, 0.5)
 
 
 # --- what cannot be told -----------------------------------------------------------------------

@@ -8,19 +8,14 @@ default, with which files of earlier versions are read.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from msgspec import Struct
 
 from gradus import manifests
-from gradus.diagnosis.record import (
-    InputRecord,
-    LayerRecord,
-    OutputRecord,
-    Record,
-    SettingsRecord,
-)
+from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import make_training_record
 from gradus.records import as_plain, as_record, infinities_as_text
 from gradus.train.history import History
@@ -36,31 +31,25 @@ class StoredTraining(Struct):
     divergence: tuple[str, str] | None = None
 
 
-class StoredRecord(Struct):
-    """A `Record`, whose entries are described there; `training` is None before the training."""
-
-    inputs: tuple[InputRecord, ...] = ()
-    outputs: tuple[OutputRecord, ...] = ()
-    layers: tuple[LayerRecord, ...] = ()
-    settings: SettingsRecord | None = None
-    penalty: float = 0.0
-    training: StoredTraining | None = None
-
-
 class RecordManifest(manifests.Manifest, tag="record"):
-    """The content of the file; numbers that are not finite are text."""
+    """The content of the file; numbers that are not finite are text.
+
+    Attributes:
+        record: the entries of `Record` but `training`.
+        training: of the training; None if it has not ended.
+    """
 
     record: dict[str, Any]
+    training: dict[str, Any] | None
 
 
 def write_record(folder: Path, record: Record) -> None:
     """Write a record to a new file of `folder`."""
-    stored = StoredRecord(
-        record.inputs, record.outputs, record.layers, record.settings, record.penalty
-    )
-    if (training := record.training) is not None:
-        stored.training = StoredTraining(training.penalty, training.silent, training.divergence)
-    content = {"record": infinities_as_text(as_plain(stored))}
+    training = None
+    if (done := record.training) is not None:
+        training = as_plain(StoredTraining(done.penalty, done.silent, done.divergence))
+    entries = {name: as_plain(getattr(record, name)) for name in _stored_types()}
+    content = infinities_as_text({"record": entries, "training": training})
     manifests.write_manifest(folder, FILE, RecordManifest, content)
 
 
@@ -72,15 +61,23 @@ def read_record(folder: Path, history: History) -> Record:
     """
     manifest = manifests.read_manifest(folder, FILE, RecordManifest)
     where = repr(str(folder / FILE))
-    stored = as_record(manifest.record, StoredRecord, where, strict=False, whole=False)
-    after, training = stored.training, None
-    if after is not None:
+
+    def restored(plain: Any, cls: Any) -> Any:
+        return as_record(plain, cls, where, strict=False, whole=False)
+
+    types, training = _stored_types(), None
+    entries = {
+        name: restored(plain, types[name])
+        for name, plain in manifest.record.items()
+        if name in types
+    }
+    if manifest.training is not None:
+        after = restored(manifest.training, StoredTraining)
         training = make_training_record(history, after.penalty, after.silent, after.divergence)
-    return Record(
-        inputs=stored.inputs,
-        outputs=stored.outputs,
-        layers=stored.layers,
-        settings=stored.settings,
-        penalty=stored.penalty,
-        training=training,
-    )
+    return Record(**entries, training=training)
+
+
+@functools.cache
+def _stored_types() -> dict[str, Any]:
+    """Return the types of a record's entries that are stored, by name."""
+    return {name: cls for name, cls in get_type_hints(Record).items() if name != "training"}
