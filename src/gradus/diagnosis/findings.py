@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from gradus.diagnosis.charts import Chart, draw
 from gradus.records import finite_or_none
 
 Severity: TypeAlias = Literal["fault", "note"]
@@ -36,6 +37,7 @@ class Finding:
         proof: what came out of the training without it, or None.
         code: the stable name of what is wrong, such as "softmax-of-one".
         category: the group of the code, such as "output-activation".
+        chart: what `figure` draws; None for the numbers of the evidence. It is not saved.
     """
 
     message: str
@@ -50,6 +52,7 @@ class Finding:
     proof: Mapping[str, Any] | None = None
     code: str = ""
     category: str = ""
+    chart: Chart | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         finite = {
@@ -65,6 +68,31 @@ class Finding:
     def note(self) -> str:
         """The finding as a note: whole, or only what is wrong if it follows from another one."""
         return str(self) if self.cause is None else f"{self.message} It follows from {self.cause}."
+
+    def figure(self) -> Any:
+        """Return a Plotly figure of the evidence: curves with their limits, or bars.
+
+        Without a curve, the numbers of the evidence and their limits are bars. A finding without
+        numbers has no figure: None.
+        """
+        if self.chart is not None:
+            return draw(self.chart)
+        bars = {
+            label: number
+            for name, numbers in self.evidence.items()
+            for label, number in (
+                (name, numbers["value"]),
+                (f"limit of {name}", numbers["threshold"]),
+            )
+            if number is not None
+        }
+        return draw(Chart(self.code, bars=bars)) if bars else None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the finding without its chart as dicts, lists, strings and numbers."""
+        plain = dataclasses.asdict(dataclasses.replace(self, chart=None))
+        del plain["chart"]
+        return finite_or_none(plain)
 
 
 def three_digits(value: float) -> str:
@@ -131,7 +159,7 @@ class Diagnosis:
         return {
             "version": VERSION,
             "healthy": self.healthy,
-            "findings": [finite_or_none(dataclasses.asdict(each)) for each in self.findings],
+            "findings": [finding.to_plain() for finding in self.findings],
             "limits": list(self.limits),
         }
 

@@ -137,7 +137,7 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     columns = _read_columns(manifests.verified_path(folder, HISTORY, manifest))
     model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)
     if (plain := manifest.history.findings) is not None:
-        found = as_record(plain, list[Finding], f"{str(folder / MANIFEST)!r}")
+        found = as_record(plain, list[Finding], f"{str(folder / MANIFEST)!r}", whole=False)
         model.history.findings = Diagnosis(found)
     if RECORD in manifest.files:  # older versions of gradus did not write it
         manifests.verified_path(folder, RECORD, manifest)

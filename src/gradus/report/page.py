@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import SavedError
 from gradus.files import user_path
-from gradus.report import statistics_figures, style, training
+from gradus.report import statistics_figures, training
 from gradus.train.history import History
 
 MAX_TILES = 4

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
@@ -29,7 +30,7 @@ def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if nothing was learned."""
     training = record.training
     if record.curves is not None:
-        yield from _find_in_curve(record.curves)
+        yield from _find_in_curve(record, record.curves)
     if training is None or record.learned is not False or not record.outputs:
         return
     if training.stopped == "interrupted" and training.fell > FELL:
@@ -50,10 +51,11 @@ def find(record: Record) -> Iterator[Finding]:
         why=f"Nothing in {looked_at} says why. Inputs may not tell the targets.",
         remedy=REMEDY,
         kind="dynamic",
+        chart=loss_chart(record),
     )
 
 
-def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     """Yield a fault if the loss did not fall, and a note if it hardly did."""
     first, last = training.ends
     limit = first - FELL * max(first, 0.0)  # shares of a negative loss mean nothing
@@ -69,5 +71,6 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
         remedy=REMEDY,
         severity="fault" if proved else "note",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={"last loss": {"value": last, "threshold": first if proved else limit}},
     )

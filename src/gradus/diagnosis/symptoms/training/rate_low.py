@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -78,6 +79,7 @@ def find(record: Record) -> Iterator[Finding]:
         ),
         remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={
             "update / weight": {"value": moved, "threshold": limit},
             "loss / constant's": {"value": remaining, "threshold": REMAINS},

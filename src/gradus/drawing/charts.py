@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError
-from gradus.report import style
 
 MAX_MARKED_POINTS = 25  # a line of at most so many points marks each
 MAX_NAME_LENGTH = 24  # characters of a bar's label
