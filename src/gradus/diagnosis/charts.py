@@ -58,7 +58,7 @@ def draw(chart: Chart) -> Any:
             hovertemplate=f"{style.escape(name)}: %{{y:.4~g}}<extra></extra>",
         )
     figure.update_traces(showlegend=True)
-    style.make_room_for_legend(figure)
+    charts.legend_below(figure, most=2)  # a narrow page has no room for three above
     if chart.mark is not None:
         line = {"color": style.INK, "width": 1, "dash": "dot"}
         figure.add_vline(x=chart.mark, line=line, annotation_text=f"epoch {chart.mark}")
