@@ -19,7 +19,9 @@ from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
 from gradus.apps.output import Json, Output, format_command, format_value, with_flag_names
+from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
+from gradus.records import finite_or_none
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 TRACEBACK = "GRADUS_TRACEBACK"
@@ -34,8 +36,8 @@ RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in
 TrainingArgument = Annotated[
     str,
     Parameter(
-        help="The folder of a run, or its name in runs/; or a log of Keras, Lightning, Hugging "
-        "Face, or TensorBoard."
+        help="The folder of a run, or its name in runs/; of a checkpoint or a saved model; or a "
+        "log of Keras, Lightning, Hugging Face, or TensorBoard."
     ),
 ]
 OutOption = Annotated[
@@ -84,8 +86,9 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import experiment_file, train_run
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import train_run
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
@@ -126,8 +129,9 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import runs, sweep_run, sweep_setup
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
@@ -164,7 +168,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
         output.print_line(f"note: {note}")
     metrics = [[name, format_value(value)] for name, value in result["metrics"].items()]
     output.print_table(["", "value"], metrics)
-    output.print_json(runs.finite_or_none({"run": str(opened.folder), "data": data, **result}))
+    output.print_json(finite_or_none({"run": str(opened.folder), "data": data, **result}))
     return DONE
 
 
@@ -244,23 +248,10 @@ def diagnose(
 
     gradus diagnose lightning_logs/version_0/metrics.csv
     """
-    from gradus.apps import runs
-    from gradus.diagnosis import logs
-
     output = Output(json)
-    log = runs.find_log(run)
-    if log is not None:
-        diagnosis = logs.diagnose_log(log, ignore or ())
-        found: dict[str, Any] = {"log": str(log), "note": logs.LIMITS}
-    else:
-        opened = runs.open_run(run)
-        diagnosis = opened.scored_model.diagnose(ignore=ignore or ())
-        found = {"run": str(opened.folder)}
+    source, diagnosis = _examine(run, ignore or [])
     summaries.print_diagnosis(diagnosis, output)
-    if log is not None:
-        output.print_line(logs.LIMITS)
-    found |= {"healthy": diagnosis.healthy, "findings": diagnosis.to_plain()}
-    output.print_json(found)
+    output.print_json(source | diagnosis.to_plain())
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
     return FAILED if failing else DONE
 
@@ -309,6 +300,25 @@ def repair(
     return DONE if found.helped or found.diagnosis.healthy else FAILED
 
 
+def _examine(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosis]:
+    """Return the source, a log, run, checkpoint, or model, and what is wrong with its training."""
+    from gradus.apps import runs
+    from gradus.diagnosis import logs
+    from gradus.diagnosis.examination import examine_checkpoint
+
+    if (log := runs.find_log(name)) is not None:
+        return {"log": str(log)}, logs.diagnose_log(log, ignore)
+    folder = runs.find_run(name)
+    left = runs.what_is_left(folder)
+    if isinstance(left, Path):
+        found, ended = examine_checkpoint(left, ignore), False
+    else:
+        model = left or runs.open_run(name).scored_model
+        found, ended = model.diagnose(ignore=ignore), model.history.stopped != "interrupted"
+    hints = [] if ended else runs.how_to_resume(folder)
+    return {"run": str(folder)}, Diagnosis(found, [*found.limits, *hints])
+
+
 @app.command(name="runs")
 def show_runs(
     folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
@@ -317,11 +327,10 @@ def show_runs(
     json: Json = False,
 ) -> int:
     """List the runs with their data, metrics and size."""
-    from gradus.apps import runs
     from gradus.files import user_path
 
     output = Output(json)
-    listed = runs.list_runs(user_path(folder))
+    listed = summaries.list_runs(user_path(folder))
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])
@@ -337,7 +346,7 @@ def show_runs(
 def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
     from gradus.apps import runs
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps.settings.experiment import ExperimentError
 
     if resume is not None and out is not None:
         raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
@@ -348,7 +357,7 @@ def _read_experiment(
     data: str, options: TrainOptions
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.apps import experiment_file
+    from gradus.apps.settings import experiment_file
 
     flags = options.settings()
     if "test" in flags:
@@ -385,7 +394,7 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.experiment import ExperimentError
+        from gradus.apps.settings.experiment import ExperimentError
 
         return _fail(
             arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from gradus.apps.experiment import Experiment
-from gradus.apps.experiment_file import check_experiment, merge_settings, write_experiment
 from gradus.apps.prepare import prepare
 from gradus.apps.runs import Run
+from gradus.apps.settings.experiment import Experiment
+from gradus.apps.settings.experiment_file import check_experiment, merge_settings, write_experiment
 from gradus.doctor.repair import Repair, repair
 
 REPAIRED = "repaired.toml"

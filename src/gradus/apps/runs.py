@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from typing import Any
 from msgspec import Struct
 
 from gradus import files, manifests
-from gradus.apps import experiment_file
-from gradus.apps.experiment import Experiment
 from gradus.apps.output import format_command
+from gradus.apps.settings import experiment_file
+from gradus.apps.settings.experiment import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.diagnosis import log_files
@@ -24,6 +23,7 @@ from gradus.errors import DataError, SavedError, nearest
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
+from gradus.records import finite_or_none
 from gradus.train import checkpoint
 
 Metrics = dict[str, float | None]  # None is a number that is not finite
@@ -36,6 +36,7 @@ SCORED = "scored"  # the folder of the model that was scored, if another one is 
 SCORED_MODEL = f"{SCORED}/{MODEL}"
 RUN_FILES = (experiment_file.FILE, PREPROCESSING, MODEL)  # that belong to a record
 SWEEP = "sweep.toml"
+RUN_STARTS = (experiment_file.FILE, SWEEP)  # what is written before the first epoch
 
 
 class RunRecord(manifests.Manifest, tag="run"):
@@ -196,7 +197,8 @@ def find_log(name: str | Path) -> Path | None:
         near = nearest(path.name, [entry.name for entry in path.parent.glob("*")])
         hint = f" Did you mean {str(path.with_name(near))!r}?" if near else ""
         raise DataError(f"There is no file {str(path)!r}.{hint}")
-    if path.is_dir() and (_kind(path) or files.current_path(path, RECORD).exists()):
+    ours = (RECORD, MODEL, checkpoint.MANIFEST)
+    if path.is_dir() and (_kind(path) or any(files.current_path(path, n).exists() for n in ours)):
         return None
     return log_files.locate_log(path)
 
@@ -227,6 +229,24 @@ def find_resumable(name: str | Path, kind: str) -> Path:
         again = format_command("train", folder / experiment_file.FILE)
         raise SavedError(f"{str(folder)!r} has lost its checkpoint. To train it again: {again}")
     return folder
+
+
+def what_is_left(folder: Path) -> Path | Model | None:
+    """Return the checkpoint of a folder without a finished run, or its model; None for neither."""
+    if files.current_path(folder, RECORD).exists():
+        return None
+    if has_checkpoint(folder):
+        return folder / CHECKPOINT
+    if files.current_path(folder, checkpoint.MANIFEST).exists():
+        return folder
+    is_model = _kind(folder) is None and files.current_path(folder, MODEL).exists()
+    return Model.load(folder) if is_model else None
+
+
+def how_to_resume(folder: Path) -> list[str]:
+    """Return the command that resumes the run in a folder, in a sentence; [] for no run."""
+    kind = _kind(folder)
+    return [f"To resume it: {format_command(kind, '--resume', folder)}"] if kind else []
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -378,51 +398,6 @@ def finish_run(
         names = RUN_FILES if scored is None else (*RUN_FILES, SCORED_MODEL)
         others = {name: files.current_path(folder, name) for name in names}
         manifests.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
-
-
-def finite_or_none(value: Any) -> Any:
-    """Return `value` with None instead of NaN and infinity, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: finite_or_none(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite_or_none(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """Return a summary of each run in a folder, oldest first.
-
-    Raises:
-        SavedError: if there is no such folder.
-    """
-    if not folder.is_dir():
-        if folder == Path(RUNS):
-            return []
-        raise SavedError(f"There is no folder {str(folder)!r}.")
-    times = {entry: _start_time(entry) for entry in folder.iterdir()}
-    runs = sorted((time, entry) for entry, time in times.items() if time is not None)
-    return [_summarize(entry) for _, entry in runs]
-
-
-def _start_time(folder: Path) -> float | None:
-    """Return the time a run's experiment was written, or None if the folder is not a run."""
-    for name in (experiment_file.FILE, SWEEP):
-        with contextlib.suppress(OSError):
-            return files.current_path(folder, name).stat().st_mtime
-    return None
-
-
-def _summarize(folder: Path) -> dict[str, Any]:
-    """Return the summary of a run; if it is damaged, with the reason as `error`."""
-    summary: dict[str, Any] = {"run": str(folder)}
-    if not files.current_path(folder, RECORD).exists():
-        return {**summary, "status": "unfinished"}
-    try:
-        record = Run(folder).record
-    except SavedError as error:
-        return {**summary, "status": "damaged", "error": str(error)}
-    keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: getattr(record, key) for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:

@@ -12,13 +12,14 @@ from typing import Any
 
 from gradus.apps import runs
 from gradus.apps.evaluation import constant_metrics, evaluate_in_units, headline_part
-from gradus.apps.experiment import Experiment
 from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
+from gradus.apps.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
+from gradus.records import finite_or_none
 
 PrintLine = Callable[[str], None]
 MAX_COLUMNS = 12  # of a table, which the terminal shows
@@ -139,7 +140,7 @@ def write_run(
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
     write_page(runs.Run(folder), parts, prepared)
-    return runs.finite_or_none(record)
+    return finite_or_none(record)
 
 
 def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:

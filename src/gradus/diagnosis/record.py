@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
 from gradus.diagnosis.findings import Severity
 from gradus.diagnosis.training import TrainingRecord
-
-if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
 
 SOFTMAX = ("softmax", "log_softmax")
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
@@ -106,6 +101,32 @@ class OutputRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class KernelRecord:
+    """Statistics of a trained kernel `(…, inputs, units)` before training.
+
+    Attributes:
+        shape: of the kernel.
+        mean: of its weights.
+        rms: their root mean square.
+        largest: the largest magnitude of a weight.
+        between_units: the largest difference between two units' weights of an input.
+        between_inputs: the largest difference between two weights of a unit.
+    """
+
+    shape: tuple[int, ...]
+    mean: float
+    rms: float
+    largest: float
+    between_units: float
+    between_inputs: float
+
+    @property
+    def count(self) -> int:
+        """The number of weights."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
 class LayerRecord:
     """One layer that computes, in the order of the calls.
 
@@ -117,7 +138,7 @@ class LayerRecord:
         inputs: the size of the last axis of its input; 0 if that is no array.
         takes: the path of the layer whose output is exactly its input, or None.
         is_output: whether its output is one of the network's.
-        kernel: the kernel `(…, inputs, units)` of a trained layer before training, or None.
+        kernel: of a trained layer, or None.
         rate: of a dropout, else 0.
     """
 
@@ -128,7 +149,7 @@ class LayerRecord:
     inputs: int
     takes: str | None
     is_output: bool
-    kernel: Float[np.ndarray, "... inputs units"] | None = None
+    kernel: KernelRecord | None = None
     rate: float = 0.0
 
 
@@ -198,6 +219,19 @@ class Record:
     settings: SettingsRecord | None = None
     penalty: float = 0.0
     training: TrainingRecord | None = None
+
+    def continuing(self, former: Record | None) -> Record:
+        """Return the record with the initial weights of a former training that it continues."""
+        if former is None:
+            return self
+        kernels = {layer.path: layer.kernel for layer in former.layers}
+        layers = [
+            dataclasses.replace(
+                layer, kernel=layer.kernel and kernels.get(layer.path, layer.kernel)
+            )
+            for layer in self.layers
+        ]
+        return dataclasses.replace(self, layers=tuple(layers), penalty=former.penalty)
 
     @property
     def remaining(self) -> float | None:

@@ -12,6 +12,7 @@ from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
 from gradus.diagnosis.record import (
     InputRecord,
+    KernelRecord,
     LayerRecord,
     OutputRecord,
     Record,
@@ -118,7 +119,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
                     inputs=_last_axis(taken),
                     takes=made.get(id(taken)),
                     is_output=id(output) in of_outputs,
-                    kernel=_kernel(layer) if trained else None,
+                    kernel=_kernel_record(layer) if trained else None,
                     rate=_dropout_rate(layer),
                 )
             )
@@ -142,10 +143,24 @@ def _dropout_rate(layer: Layer) -> float:
     return float(rate) if isinstance(rate, int | float | np.floating) else 0.0
 
 
-def _kernel(layer: Layer) -> Any:
-    kernel = layer.__dict__.get("kernel")
+def _kernel_record(layer: Layer) -> KernelRecord | None:
+    """Return the statistics of a layer's kernel; None if it has none, or one of no weights."""
+    kernel: Any = layer.__dict__.get("kernel")
     is_trained = layer.__dict__.get("_weights", {}).get("kernel") == "param"
-    return np.asarray(kernel) if is_trained and hasattr(kernel, "shape") else None
+    if not is_trained or not getattr(kernel, "size", 0):
+        return None
+    values = np.atleast_2d(np.asarray(kernel))
+    with np.errstate(over="ignore"):
+        square = float(np.square(values).mean(dtype=np.float64))
+        between = [float(np.ptp(values, axis=axis).max()) for axis in (-1, -2)]
+    return KernelRecord(
+        shape=tuple(np.shape(kernel)),
+        mean=float(values.mean(dtype=np.float64)),
+        rms=square**0.5,
+        largest=float(np.abs(values).max()),
+        between_units=between[0],
+        between_inputs=between[1],
+    )
 
 
 def _last_axis(array: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradus.diagnosis.findings import Diagnosis, Finding, three_digits
@@ -31,12 +31,13 @@ def diagnose_by_training(
     twins: bool | None,
     counterfactuals: bool,
     seed: int,
+    ignore: Iterable[str] = (),
 ) -> Diagnosis:
     """Return the diagnosis of a trained model with what other trainings prove.
 
     The arguments are those of `Model.diagnose`.
     """
-    diagnosis = model.diagnose()
+    diagnosis = model.diagnose(ignore=ignore)
     record = model.record or Record()
     doubted = any(each.code in DOUBTED for each in diagnosis)
     needs_twins = y is not None and (doubted if twins is None else twins)
@@ -104,13 +105,13 @@ def with_twins(
             else each
             for each in found
         ]
-    return Diagnosis(found)
+    return Diagnosis(found, diagnosis.limits)
 
 
 def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosis:
     """Return a diagnosis with what counterfactual trainings prove, and what they refute."""
     if not outcomes or not outcomes[0].helps:
-        return Diagnosis(_refuted(diagnosis, outcomes, demote=False))
+        return Diagnosis(_refuted(diagnosis, outcomes, demote=False), diagnosis.limits)
     best = outcomes[0]
     roots = [each for each in diagnosis.faults if each.cause is None]
     mended = sorted(
@@ -120,10 +121,11 @@ def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosi
     proved = _proved(mended[0] if mended else None, best)
     others = [each for each in diagnosis if not mended or each is not mended[0]]
     others = _refuted(others, outcomes[1:], demote=True)
-    return Diagnosis(
+    caused = [
         dataclasses.replace(each, cause=None) if each.kind == "proved" else each
         for each in with_causes([proved, *others])
-    )
+    ]
+    return Diagnosis(caused, diagnosis.limits)
 
 
 def _judged(finding: Finding, zeros: Comparison) -> Finding:

@@ -97,7 +97,7 @@ class Repair:
             "remedies": [_row(outcome) for outcome in self.outcomes],
             "trainings": self.trainings,
             "seconds": self.seconds,
-            "findings": self.diagnosis.to_plain(),
+            **self.diagnosis.to_plain(),
         }
 
     def __repr__(self) -> str:

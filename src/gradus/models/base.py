@@ -14,10 +14,11 @@ import numpy as np
 
 from gradus.checks import flag, whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
-from gradus.diagnosis.symptoms import as_codes, examine
+from gradus.diagnosis.symptoms import examine
 from gradus.errors import (
     DataError,
     FaultError,
@@ -59,6 +60,7 @@ class BaseModel:
         train_state: the state after the last training; None before the first.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
+        record: what findings are made from, of the last training; None before the first.
     """
 
     def __init__(
@@ -91,9 +93,9 @@ class BaseModel:
                 self.task = make_supervised(loss, metrics, loss_weights, penalty)
             check_single([self.optimizer, self.task])
         self.history = History()
-        self.record: Record | None = None
         self.train_state: TrainState | None = None
         self.monitored: tuple[str, str] | None = None
+        self.record: Record | None = None
         self.example: Any = None
 
     @property
@@ -185,7 +187,7 @@ class BaseModel:
         """
         self.require_values()
         data = make_training_data(x, y, validation_data=validation_data)
-        return examine(self._record(self._checked_task(data), data), ignore)
+        return examine(self.record_before(self._checked_task(data), data), ignore)
 
     @with_standard_promotion
     def diagnose(
@@ -201,6 +203,9 @@ class BaseModel:
     ) -> Diagnosis:
         """Return what the last training showed to be wrong, causes before what follows from them.
 
+        The record of the training, which is saved with the model, is examined anew. What it does
+        not tell is in `limits`.
+
         With data, other trainings can prove it. Twins learn from inputs of zeros and from shuffled
         targets: a network that is no better takes nothing from its inputs, or finds no signal in
         the targets. Counterfactual trainings leave out one suspected cause each, side by side, with
@@ -213,7 +218,7 @@ class BaseModel:
             twins: whether twins are trained; by default if the network seems to learn nothing.
             counterfactuals: whether suspected causes of faults are left out in turn.
             seed: of the samples that are held out, and of the twins.
-            ignore: codes of findings that are left out.
+            ignore: codes of findings that are left out, and from which nothing follows then.
 
         Raises:
             DataError: for data that cannot be trained on.
@@ -227,23 +232,29 @@ class BaseModel:
             >>> model.diagnose().faults[0].code
             'symmetric-weights'
         """
-        if not isinstance(self.history.findings, Diagnosis):
+        if not self.history.epochs and self.record is None:
             raise GradusError(
                 "diagnose: the model was never trained. model.check(x, y) says what settings and "
                 "data show before training."
             )
-        codes = as_codes(ignore)
-        if (twins or counterfactuals) and x is None:
-            raise GradusError(
-                "diagnose: twins and counterfactuals are trainings: give the data, x and y."
-            )
         if x is None:
-            return self.history.findings.without(codes)
+            if twins or counterfactuals:
+                raise GradusError(
+                    "diagnose: twins and counterfactuals are trainings: give the data, x and y."
+                )
+            return examine_training(self.record, self.history, ignore)
         check_arrays(x, y, None)
-        proved = importlib.import_module(DOCTOR).diagnose_by_training(
-            self, x, y, validation_data, twins, flag("counterfactuals", counterfactuals), seed
+        diagnosis: Diagnosis = importlib.import_module(DOCTOR).diagnose_by_training(
+            self,
+            x,
+            y,
+            validation_data,
+            twins,
+            flag("counterfactuals", counterfactuals),
+            seed,
+            ignore,
         )
-        return proved.without(codes)
+        return diagnosis
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -311,7 +322,7 @@ class BaseModel:
             FaultError: for the first fault, if `strict`.
         """
         task = self._checked_task(data)
-        record = self._record(task, data)
+        record = self.record_before(task, data)
         diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
             fault = diagnosis.faults[0]
@@ -335,12 +346,13 @@ class BaseModel:
             self.task_for(data.validation.x, data.validation.y, "validation y")
         return task
 
-    def _record(self, task: Task, data: TrainingData) -> Record:
+    def record_before(self, task: Task, data: TrainingData) -> Record:
         """Return the record of an experiment before its training."""
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
-        return make_record(self.net, task, self.optimizer, data.samples.x, y, validation)
+        record = make_record(self.net, task, self.optimizer, data.samples.x, y, validation)
+        return record.continuing(self.record if self.history.epochs else None)
 
     def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
         """Return the task fitted to targets, after all checks of network, loss and data.

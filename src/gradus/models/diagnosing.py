@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
@@ -75,38 +76,45 @@ class FaultWatch:
         return False
 
 
-def complete_record(
+def with_settings(record: Record, config: FitConfig, count: int) -> Record:
+    """Return the record of an experiment with how much is trained.
+
+    Args:
+        record: of the experiment.
+        config: how much is trained.
+        count: how many samples are trained on.
+    """
+    settings = record.settings and dataclasses.replace(
+        record.settings, batch_size=config.batch_size or 0, samples=count, epochs=config.epochs
+    )
+    return dataclasses.replace(record, settings=settings)
+
+
+def diagnose_fit(
     model: BaseModel,
     task: Task,
     record: Record,
-    config: FitConfig,
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
-    count: int,
-    divergence: tuple[str, str] | None,
-) -> Record:
-    """Return the record of an experiment with its training.
+    divergence: tuple[str, str] | None = None,
+) -> None:
+    """Give a trained model the record of its training, and what it shows to be wrong.
 
     Args:
-        model: the trained model.
+        model: the model.
         task: what it learned.
         record: of the experiment before the training.
-        config: how much was trained.
         x: all inputs.
-        count: how many samples were trained on.
         divergence: where the training diverged, and what to try.
     """
-    net = model.net
-    penalty = float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0
-    training = make_training_record(model.history, penalty, divergence=divergence)
-    if any(training.silent_share(layer.path) > SUSPECT for layer in record.layers):
-        training = dataclasses.replace(training, silent=silent_shares(net, x))
-    settings = record.settings and dataclasses.replace(
-        record.settings,
-        batch_size=config.batch_size or 0,
-        samples=count,
-        epochs=config.epochs,
-    )
-    return dataclasses.replace(record, settings=settings, training=training)
+    net, training = model.net, None
+    if model.history.epochs:
+        penalty = float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0
+        training = make_training_record(model.history, penalty, divergence=divergence)
+        suspect = any(training.silent_share(layer.path) > SUSPECT for layer in record.layers)
+        if suspect and training.stopped != "interrupted":
+            training = dataclasses.replace(training, silent=silent_shares(net, x))
+    model.record = dataclasses.replace(record, training=training)
+    model.add_findings(examine_training(model.record, model.history))
 
 
 def silent_shares(net: Layer, x: PyTree[Shaped[np.ndarray, "samples ..."]]) -> dict[str, float]:

@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import jax
 
+from gradus import files
 from gradus.checks import flag, is_word, number, whole_number
-from gradus.diagnosis.symptoms import examine
+from gradus.diagnosis.record_files import write_record
 from gradus.errors import GradusError, unknown
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
-from gradus.models.diagnosing import ON_FAULT, FaultWatch, complete_record
+from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -176,6 +177,7 @@ class Model(BaseModel):
             train_state, self.history = checkpoints.read_checkpoint(
                 resume, train_state, fingerprint
             )
+        record = with_settings(record, config, data.count)
         distributed.check_processes_agree(
             config.mesh,
             {"epochs": config.epochs, "callbacks": config.one_epoch_per_call, **fingerprint},
@@ -199,6 +201,10 @@ class Model(BaseModel):
         with checkpoints.open_checkpoint(
             checkpoint if main else None, fingerprint, checkpoint_every
         ) as writer:
+            if writer is not None:  # if the process is killed, the checkpoint can be examined
+                with files.replacing(writer.folder) as new:
+                    write_record(new, record)
+            self.record = record
             with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
                 progress.report_notes(self.history)
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
@@ -210,17 +216,12 @@ class Model(BaseModel):
                 listeners += [writer] if writer is not None else []
                 train_state = run_training(training, train_state, listeners, self.history)
             end_fit(self, train_state, early_stopping, progress.interrupted)
-            if not progress.interrupted:
-                divergence = None
-                if bool(train_state.diverged):
-                    divergence = locate_divergence(
-                        train_state, self.net, self.optimizer, task, samples, rows, config
-                    )
-                record = complete_record(
-                    self, task, record, config, data.samples.x, data.count, divergence
+            divergence = None
+            if bool(train_state.diverged) and not progress.interrupted:
+                divergence = locate_divergence(
+                    train_state, self.net, self.optimizer, task, samples, rows, config
                 )
-                self.record = record
-                self.add_findings(examine(record))
+            diagnose_fit(self, task, record, data.samples.x, divergence)
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()

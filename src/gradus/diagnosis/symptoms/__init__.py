@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gradus.checks import as_items
 from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.limits import limits_of
 from gradus.diagnosis.record import Record
 from gradus.errors import GradusError, unknown
 
@@ -52,7 +53,7 @@ def symptoms() -> tuple[Symptom, ...]:
 
 
 def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
-    """Return what is wrong with an experiment.
+    """Return what is wrong with an experiment, and after a training what could not be told.
 
     Args:
         record: of the experiment.
@@ -63,7 +64,7 @@ def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
     """
     ignored = as_codes(ignore)
     findings = [finding for finding in _findings(record) if finding.code not in ignored]
-    return Diagnosis(with_causes(findings))
+    return Diagnosis(with_causes(findings), limits_of(record))
 
 
 def as_codes(codes: Iterable[str]) -> list[str]:
