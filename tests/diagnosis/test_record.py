@@ -132,10 +132,10 @@ def test_what_is_ignored_explains_nothing_and_causes_nothing():
     model = fitted(gr.mlp([4, 1]), x=1e4 * X, optimizer=gr.SGD(1e-3))
     by_code = {finding.code: finding for finding in model.diagnose()}
     assert by_code["diverged"].cause == "inputs-unscaled"
-    alone = {finding.code: finding for finding in model.diagnose("inputs-unscaled")}
+    alone = {finding.code: finding for finding in model.diagnose(ignore="inputs-unscaled")}
     assert alone["diverged"].cause is None
     # Without what explains it, it is found that nothing was learned.
-    left = {finding.code for finding in dead().diagnose(["dead-relu", "vanishing-gradient"])}
+    left = {finding.code for finding in dead().diagnose(ignore=["dead-relu", "vanishing-gradient"])}
     assert left & {"not-learning", "rate-low", "too-few-epochs"}
 
 
@@ -262,9 +262,9 @@ def test_a_model_without_a_record_tells_what_is_left(tmp_path):
     assert loaded.record is None
     assert loaded.diagnose().limits == (FOUND_THEN,)
     assert loaded.diagnose().findings == model.history.findings.findings
-    assert loaded.diagnose("rate-low").findings == ()
+    assert loaded.diagnose(ignore="rate-low").findings == ()
     with pytest.raises(GradusError, match="Did you mean 'rate-low'"):
-        loaded.diagnose("rate-lo")
+        loaded.diagnose(ignore="rate-lo")
     loaded.history.findings = None  # as in the file of a still earlier one
     assert loaded.diagnose().limits == (CURVES_ALONE,)
     assert [finding.code for finding in loaded.diagnose()] == []

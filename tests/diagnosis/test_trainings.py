@@ -221,9 +221,9 @@ def test_diagnose_needs_a_training_and_leaves_out_codes():
         model.diagnose()
     model.fit(100 * X, VALUES, epochs=1, verbose=False)
     assert "inputs-unscaled" in [finding.code for finding in model.diagnose()]
-    assert len(model.diagnose("inputs-unscaled")) == len(model.diagnose()) - 1
+    assert len(model.diagnose(ignore="inputs-unscaled")) == len(model.diagnose()) - 1
     with pytest.raises(GradusError, match="Did you mean 'inputs-unscaled'"):
-        model.diagnose(["input-unscaled"])
+        model.diagnose(ignore=["input-unscaled"])
 
 
 def test_findings_are_saved_with_the_model(tmp_path):

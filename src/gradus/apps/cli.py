@@ -268,7 +268,7 @@ def _examine(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosis]:
         found, ended = examine_checkpoint(left, ignore), False
     else:
         model = left or runs.open_run(name).scored_model
-        found, ended = model.diagnose(ignore), model.history.stopped != "interrupted"
+        found, ended = model.diagnose(ignore=ignore), model.history.stopped != "interrupted"
     hints = [] if ended else runs.how_to_resume(folder)
     return {"run": str(folder)}, Diagnosis(found, [*found.limits, *hints])
 
