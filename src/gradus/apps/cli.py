@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `runs`, `lesson`, ….
+"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `repair`, `runs`, ….
 
 This module imports only the parser of arguments; each command imports what it needs, so that
 `gradus --help` is fast.
@@ -18,7 +18,7 @@ from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
-from gradus.apps.output import Json, Output, format_value, with_flag_names
+from gradus.apps.output import Json, Output, format_command, format_value, with_flag_names
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
@@ -86,8 +86,9 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import experiment_file, train_run
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import train_run
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
@@ -128,8 +129,9 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import runs, sweep_run, sweep_setup
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
@@ -254,6 +256,50 @@ def diagnose(
     return FAILED if failing else DONE
 
 
+@app.command
+def repair(
+    run: RunArgument,
+    /,
+    *,
+    budget: Annotated[
+        float, Parameter(help="How many trainings of full length all remedies may take together.")
+    ] = 12.0,
+    seeds: Annotated[int, Parameter(help="Seeds that the best remedy is compared with.")] = 3,
+    seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
+    apply: Annotated[
+        bool, Parameter(negative="", help="Train with what helped, and write a new run.")
+    ] = False,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    json: Json = False,
+) -> int:
+    """Try remedies for what is wrong with a run, and say which helped, by how much.
+
+    gradus repair runs/titanic-1
+
+    gradus repair runs/titanic-1 --apply
+    """
+    from gradus.apps import repair_run, runs, train_run
+
+    output = Output(json)
+    opened = runs.open_run(run)
+    found = repair_run.repair_run(opened, budget, seeds, seed)
+    summaries.print_diagnosis(found.diagnosis, output)
+    summaries.print_repair(found, output)
+    result = {"run": str(opened.folder), **found.to_plain()}
+    if found.settings:
+        experiment = repair_run.repaired_experiment(opened, found)
+        path = repair_run.write_repaired(opened, experiment)
+        result["experiment"] = str(path)
+        output.print_line(f"Settings with it are in {path}: {format_command('train', path)}")
+        if apply:
+            record = train_run.train_run(experiment, out, None, output.print_line, not quiet)
+            summaries.print_training_summary(record, output)
+            result["repaired"] = record
+    output.print_json(result)
+    return DONE if found.helped or found.diagnosis.healthy else FAILED
+
+
 def _examine(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosis]:
     """Return the source, a log, run, checkpoint, or model, and what is wrong with its training."""
     from gradus.apps import runs
@@ -300,7 +346,7 @@ def show_runs(
 def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
     from gradus.apps import runs
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps.settings.experiment import ExperimentError
 
     if resume is not None and out is not None:
         raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
@@ -311,7 +357,7 @@ def _read_experiment(
     data: str, options: TrainOptions
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.apps import experiment_file
+    from gradus.apps.settings import experiment_file
 
     flags = options.settings()
     if "test" in flags:
@@ -348,7 +394,7 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.experiment import ExperimentError
+        from gradus.apps.settings.experiment import ExperimentError
 
         return _fail(
             arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED

@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from gradus.apps import defaults
-from gradus.apps.defaults import DataSummary
-from gradus.apps.experiment import Experiment, ExperimentError
 from gradus.apps.model_builder import (
     augmentation_layers,
     check_metrics,
@@ -21,6 +18,9 @@ from gradus.apps.model_builder import (
     input_layers,
     make_loss,
 )
+from gradus.apps.settings import defaults
+from gradus.apps.settings.defaults import DataSummary
+from gradus.apps.settings.experiment import Experiment, ExperimentError
 from gradus.data import (
     ArrayPreprocessor,
     Dataset,

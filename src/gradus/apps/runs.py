@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import Struct
 
 from gradus import files, manifests
-from gradus.apps import experiment_file
-from gradus.apps.experiment import Experiment
 from gradus.apps.output import format_command
+from gradus.apps.settings import experiment_file
+from gradus.apps.settings.experiment import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.diagnosis import log_files

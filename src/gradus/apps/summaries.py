@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus import files
 from gradus.apps.output import Output, format_command, format_value
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import SavedError
+
+if TYPE_CHECKING:
+    from gradus.doctor.repair import Repair
 
 
 def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
@@ -124,6 +127,33 @@ def _summarize(folder: Path) -> dict[str, Any]:
         return {**summary, "status": "damaged", "error": str(error)}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
     return {**summary, **{key: getattr(record, key) for key in keys}}
+
+
+def print_repair(found: Repair, output: Output) -> None:
+    """Print which remedies were tried, how good they were, and what helped."""
+    if not found.outcomes:
+        output.print_line("Nothing was tried, as no finding has a remedy.")
+        return
+    rows = [
+        [
+            outcome.candidate.name,
+            *map(format_value, outcome.comparison),
+            str(outcome.seeds) if outcome.seeds else "in part",
+        ]
+        for outcome in found.outcomes
+    ]
+    output.print_line()
+    output.print_table(["remedy", "as it is", "with it", "noise", "seeds"], rows)
+    output.print_line()
+    output.print_line(
+        f"Errors are of validation samples: the share of wrong classes, or the squared error in "
+        f"variances of the target. {found.trainings:.1f} trainings of full length took "
+        f"{found.seconds:.1f} s."
+    )
+    if found.helped:
+        output.print_line(f"What helped beyond noise: {found.outcomes[0].candidate.name}.")
+    else:
+        output.print_line("No remedy helped beyond the noise of several seeds.")
 
 
 def run_row(run: dict[str, Any]) -> list[str]:

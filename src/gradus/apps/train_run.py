@@ -12,11 +12,11 @@ from typing import Any
 
 from gradus.apps import runs
 from gradus.apps.evaluation import constant_metrics, evaluate_in_units, headline_part
-from gradus.apps.experiment import Experiment
 from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
+from gradus.apps.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
 from gradus.records import finite_or_none

@@ -122,10 +122,11 @@ class Diagnosis:
         found = list(findings)
         codes = {finding.code for finding in found}
         roots = [finding for finding in found if finding.cause not in codes]
-        roots.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+        roots.sort(key=lambda each: (SEVERITIES.index(each.severity), each.kind != "proved"))
         ordered: list[Finding] = []
-        for root in roots:
-            ordered += [root, *(each for each in found if each.cause == root.code)]
+        for code in dict.fromkeys(root.code for root in roots):
+            ordered += [root for root in roots if root.code == code]
+            ordered += [each for each in found if each.cause == code]
         rest = [finding for finding in found if finding not in ordered]
         self.findings: tuple[Finding, ...] = (*ordered, *rest)
         self.limits = tuple(limits)

@@ -25,6 +25,7 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers_trained
 from gradus.nn.network import forward, fresh, recorded
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
+from gradus.optim.schedules import Schedule
 from gradus.rng import host_rng
 from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 
@@ -65,13 +66,21 @@ def make_record(
         layers=tuple(layers),
         settings=SettingsRecord(
             type(optimizer).__name__,
-            max(float(optimizer.rate(jnp.int32(step))) for step in (0, 1, 10, 100, 1000)),
+            _largest_rate(optimizer),
             batch_size or 0,
             len(jax.tree.leaves(x)[0]),
             epochs,
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
     )
+
+
+def _largest_rate(optimizer: Optimizer) -> float:
+    """Return the largest learning rate of some of the first steps."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return float(rate)
+    return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
 
 
 def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -45,6 +46,8 @@ from gradus.train.state import TrainState
 from gradus.train.task import OutputObjective, Supervised, Task
 
 M = TypeVar("M", bound="BaseModel")
+# What trains twins and counterfactuals uses sweeps, which come after models; found by its name.
+DOCTOR = "gradus.doctor.proving"
 
 
 class BaseModel:
@@ -53,6 +56,7 @@ class BaseModel:
     The arguments and attributes are those of `Model`.
 
     Attributes:
+        record: what the findings of the last training were made from; None before the first.
         train_state: the state after the last training; None before the first.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
@@ -185,17 +189,40 @@ class BaseModel:
         data = make_training_data(x, y, validation_data=validation_data)
         return examine(self.record_before(self._checked_task(data), data), ignore)
 
-    def diagnose(self, ignore: Iterable[str] = ()) -> Diagnosis:
+    @with_standard_promotion
+    def diagnose(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        twins: bool | None = None,
+        counterfactuals: bool = False,
+        seed: int = 0,
+        ignore: Iterable[str] = (),
+    ) -> Diagnosis:
         """Return what the last training showed to be wrong, causes before what follows from them.
 
         The record of the training, which is saved with the model, is examined anew. What it does
         not tell is in `limits`.
 
+        With data, other trainings can prove it. Twins learn from inputs of zeros and from shuffled
+        targets: a network that is no better takes nothing from its inputs, or finds no signal in
+        the targets. Counterfactual trainings leave out one suspected cause each, side by side, with
+        the same seeds: the one without which the network learns more is proved.
+
         Args:
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+            twins: whether twins are trained; by default if the network seems to learn nothing.
+            counterfactuals: whether suspected causes of faults are left out in turn.
+            seed: of the samples that are held out, and of the twins.
             ignore: codes of findings that are left out, and from which nothing follows then.
 
         Raises:
-            GradusError: for a model that was never trained.
+            DataError: for data that cannot be trained on.
+            GradusError: for a model that was never trained, or where data are needed and missing.
 
         Examples:
             >>> x = np.random.default_rng(0).normal(size=(200, 3))
@@ -210,7 +237,24 @@ class BaseModel:
                 "diagnose: the model was never trained. model.check(x, y) says what settings and "
                 "data show before training."
             )
-        return examine_training(self.record, self.history, ignore)
+        if x is None:
+            if twins or counterfactuals:
+                raise GradusError(
+                    "diagnose: twins and counterfactuals are trainings: give the data, x and y."
+                )
+            return examine_training(self.record, self.history, ignore)
+        check_arrays(x, y, None)
+        diagnosis: Diagnosis = importlib.import_module(DOCTOR).diagnose_by_training(
+            self,
+            x,
+            y,
+            validation_data,
+            twins,
+            flag("counterfactuals", counterfactuals),
+            seed,
+            ignore,
+        )
+        return diagnosis
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
