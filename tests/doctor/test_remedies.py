@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.doctor.candidate import make_candidate
+from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.network_edits import code
 from gradus.doctor.remedies import Remedy, scaled_rate
@@ -22,7 +22,7 @@ def trained():
     def make(*layers, y, loss="mse", **settings):
         model = gr.Model(gr.Sequential(list(layers)), loss, **settings)
         model.fit(X, y, epochs=1, probes=False, verbose=False)
-        return model, make_candidate(model, X, y, None, 0)
+        return model, make_candidate(model, make_data(X, y, None, 0), 0)
 
     return make
 
@@ -89,7 +89,7 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     codes = np.arange(60)[:, None] % 7
     model = gr.Model(gr.Sequential([gr.Embedding(7, 2), gr.Flatten(), gr.Dense(1)]), "mse")
     model.fit(codes, X[:, 0], epochs=1, verbose=False)
-    candidate = make_candidate(model, codes, X[:, 0], None, 0)
+    candidate = make_candidate(model, make_data(codes, X[:, 0], None, 0), 0)
     assert applied(model, candidate, by_name("scaled inputs")) is candidate
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
 

@@ -63,3 +63,17 @@ def test_bad_arguments_are_refused():
         gr.repair(trained, X, Y, budget=0)
     with pytest.raises(DataError):
         gr.repair(trained, X, Y[:-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["diverged", "symmetric-weights"])
+def test_fit_repairs_what_it_had_to_end(fault):
+    y = X[:, :1] + X[:, 1:2]
+    drawn = "zeros" if fault == "symmetric-weights" else "glorot_uniform"
+    net = gr.Sequential([gr.Dense(8, "relu", kernel_initializer=drawn), gr.Dense(1)])
+    made = gr.Model(net, "mse", gr.SGD(100.0 if fault == "diverged" else 0.05))
+    made.fit(X, y, epochs=30, on_fault="repair", verbose=False)
+    assert made.evaluate(X, y)["loss"] < 0.2 * y.var()
+    assert any("repaired" in note for note in made.history.notes)
+    assert made.history.stopped == ""
+    assert made.predict(X).shape == (240, 1)

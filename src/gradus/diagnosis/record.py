@@ -186,6 +186,7 @@ class SettingsRecord:
         batch_size: samples of a step; 0 if all of them.
         samples: how many there are to train on.
         epochs: how often each is to be seen; 0 where it is not known.
+        patience: epochs without improvement after which it ends; 0 for never.
     """
 
     optimizer: str
@@ -193,6 +194,7 @@ class SettingsRecord:
     batch_size: int = 0
     samples: int = 0
     epochs: int = 0
+    patience: float = 0
 
     @property
     def steps(self) -> int:

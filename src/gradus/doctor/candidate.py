@@ -11,7 +11,12 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.models.model import Model
-from gradus.models.training_data import TrainingData, apply_class_weight, make_training_data
+from gradus.models.training_data import (
+    TrainingData,
+    apply_class_weight,
+    make_training_data,
+    split_validation,
+)
 from gradus.train.batches import Samples
 
 VALIDATED = 0.2  # of the samples, where no validation data are given
@@ -46,7 +51,7 @@ class Candidate:
     Attributes:
         name: what differs, in words; "as it is" for the model's own training.
         settings: the arguments of the model.
-        fit: the arguments `batch_size`, `epochs`, and `shuffle_seed` of `fit`.
+        fit: the arguments `batch_size`, `epochs`, `patience`, and `shuffle_seed` of `fit`.
         data: the samples.
         target_scale: the mean and the deviation by which targets are scaled, or None.
         changes: what differs, change by change.
@@ -104,22 +109,26 @@ class Candidate:
         return x, y
 
 
-def make_candidate(
-    model: Model, x: Any, y: Any, validation_data: Any, seed: int, sample_weight: Any = None
-) -> Candidate:
+def make_data(x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
+    """Return the samples to compare trainings on: those given, or a part that is held out.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+    """
+    share = None if validation_data is not None else VALIDATED
+    return make_training_data(x, y, None, None, share, validation_data, shuffle_seed=seed)
+
+
+def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
     """Return the training of a model as it is, on some data.
 
     Args:
         model: a model that was trained.
-        x: inputs.
-        y: targets.
-        validation_data: `(x, y)`; None to hold out a part of the samples.
-        seed: draws that part.
-        sample_weight: of the samples.
+        data: the samples; without validation samples a part of them is held out.
+        seed: draws that part, and the order of samples.
 
     Raises:
         GradusError: if the model was never trained.
-        DataError: for data that cannot be trained on.
     """
     trained = model.record.settings if model.record is not None else None
     if trained is None or not trained.epochs:
@@ -127,11 +136,15 @@ def make_candidate(
             "The model was never trained, so there is no training to compare with: call "
             "fit(x, y) first."
         )
-    share = None if validation_data is not None else VALIDATED
-    data = make_training_data(x, y, sample_weight, None, share, validation_data, shuffle_seed=seed)
+    if data.validation is None:
+        rows, held_out = split_validation(data.samples.x, data.samples.y, VALIDATED, None, seed)
+        data = dataclasses.replace(data, rows=rows, validation=held_out)
     fit = {
-        "batch_size": trained.batch_size or None, "epochs": trained.epochs, "shuffle_seed": seed,
-    }  # fmt: skip
+        "batch_size": trained.batch_size or None,
+        "epochs": trained.epochs,
+        "shuffle_seed": seed,
+        "patience": trained.patience or None,
+    }
     return Candidate("as it is", model.settings, fit, data)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradus.train.task import Task
 
 OPTIONS = {
-    "monitor": None, "mode": None, "target": None, "restore_best": False, "probes": False,
+    "monitor": None, "mode": None, "target": None, "restore_best": True, "probes": False,
 }  # fmt: skip
 
 
@@ -80,7 +80,10 @@ class CandidateTraining:
         if isinstance(member, str) or member.error:
             return np.full(len(jax.tree.leaves(y)[0]), np.inf)
         state, task = member.train_state, member.task
-        net = with_weights(member.model.net, state.params | state.model_state)
+        params, model_state = state.params, state.model_state
+        if state.best is not None and int(state.stopping_state["epoch"]):
+            params, model_state = state.best
+        net = with_weights(member.model.net, params | model_state)
         predicted = _in_units(predict_batches(net, task, x), candidate)
         trained_on = candidate.x if candidate.y is None else candidate.y
         return sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
@@ -98,7 +101,7 @@ class CandidateTraining:
         key = candidate, seed
         if key not in self._members:
             model = candidate.make_model(seed)
-            arguments = {**candidate.fit, "patience": None, "min_delta": 0.0}
+            arguments = {**candidate.fit, "min_delta": 0.0}
             arguments["shuffle_seed"] = candidate.fit["shuffle_seed"] + seed
             try:
                 self._members[key] = self._builder.build(
@@ -122,7 +125,7 @@ def _unscaled(trained: Model, candidate: Candidate) -> Model:
     model = dataclasses.replace(candidate, settings={**candidate.settings, "net": net}).make_model()
     model.build(candidate.data.example)
     model.set_weights({prefix + path: value for path, value in trained.weights.items()})
-    model.history = trained.history
+    model.history, model.record = trained.history, trained.record
     return model
 
 

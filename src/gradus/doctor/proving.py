@@ -9,7 +9,7 @@ from typing import Any
 from gradus.diagnosis.findings import Diagnosis, Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import symptoms, with_causes
-from gradus.doctor.candidate import make_candidate
+from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
@@ -43,7 +43,7 @@ def diagnose_by_training(
     needs_twins = y is not None and (doubted if twins is None else twins)
     if not needs_twins and not (counterfactuals and diagnosis.faults):
         return diagnosis
-    original = make_candidate(model, x, y, validation_data, seed)
+    original = make_candidate(model, make_data(x, y, validation_data, seed), seed)
     training = CandidateTraining(original, record)
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)

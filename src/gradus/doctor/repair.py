@@ -9,13 +9,14 @@ from typing import Any
 from gradus.checks import number, whole_number
 from gradus.diagnosis.findings import Diagnosis, three_digits
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Candidate, Change, make_candidate
+from gradus.doctor.candidate import Candidate, Change, make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, compare_remedies, try_remedies
 from gradus.doctor.proving import SEEDS, is_ambiguous, with_outcomes
 from gradus.errors import GradusError
 from gradus.models.model import Model
+from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
 
 BUDGET = 12.0  # trainings of full length
@@ -165,10 +166,16 @@ def repair(
     """
     if not isinstance(model, Model):
         raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
-    diagnosis, record = model.diagnose(), model.record or Record()
     budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
+    data = make_data(x, y, validation_data, whole_number("seed", seed))
+    return try_to_repair(model, data, budget, seeds, seed)
+
+
+def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, seed: int) -> Repair:
+    """Try remedies for a trained model; the arguments are those of `repair`."""
+    diagnosis, record = model.diagnose(), model.record or Record()
     began = time.perf_counter()
-    original = make_candidate(model, x, y, validation_data, whole_number("seed", seed))
+    original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     remedies = remedies_for(original, diagnosis, record)
     outcomes = try_remedies(training, original, remedies, budget * FIRST, seeds)
@@ -183,6 +190,25 @@ def repair(
         training.trained_epochs / original.fit["epochs"],
         time.perf_counter() - began,
     )
+
+
+def mend(model: Model, data: TrainingData) -> None:
+    """Make a model that a fault ended what it is with the best remedy; note what that is.
+
+    If none helps, it stays as it is, with a note.
+
+    Args:
+        model: the model, after the training that a fault ended.
+        data: what it was trained on.
+    """
+    found = try_to_repair(model, data, BUDGET, SEEDS, model.seed)
+    if found.model is None:
+        model.history.add_note("No remedy helped: see gr.repair, with a larger budget.")
+        return
+    ended = model.history.stopped
+    vars(model).update(vars(found.model))
+    changes = "; ".join(map(str, found.changes))
+    model.history.add_note(f"The training was ended ({ended}) and repaired: {changes}.")
 
 
 def _with_one_more(

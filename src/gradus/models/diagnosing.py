@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh, recorded, with_weights
+from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.state import TrainState
 from gradus.train.task import Supervised, Task, penalty_loss
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 PROBED = 512  # samples on which silent units are confirmed
 SUSPECT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
 DEAD = 0.99  # the share of silent units of a layer through which nothing passes any more
-ON_FAULT = ("warn", "stop")
+ON_FAULT = ("warn", "stop", "repair")
+POINTLESS = "symmetric-weights"  # the fault with which no training learns
 
 
 class FaultWatch:
@@ -38,7 +41,7 @@ class FaultWatch:
         record: of the experiment before the training.
         x: all inputs.
         report: shows a line.
-        on_fault: "warn" or "stop".
+        on_fault: "warn" to go on, or else to end the training.
     """
 
     def __init__(
@@ -53,8 +56,16 @@ class FaultWatch:
         self.report, self.on_fault = report, on_fault
         self._dead: set[str] = set()
 
+    def _is_pointless(self, history: History) -> bool:
+        """Whether it was clear before the first step that the network cannot learn."""
+        found = history.findings
+        return found is not None and any(each.code == POINTLESS for each in found.faults)
+
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Report layers that have died since the last call; return whether to end the training."""
+        if self.on_fault != "warn" and self._is_pointless(history):
+            history.stopped = "fault"
+            return True
         training = make_training_record(history)
         suspects = [
             layer.path
@@ -70,22 +81,30 @@ class FaultWatch:
                 self._dead.add(path)
                 since = f"since epoch {training.since(path, 'silent', DEAD)}"
                 self.report(f"Layer {path!r}: {shares[path]:.0%} of its units are dead {since}.")
-        if self._dead and self.on_fault == "stop":
+        if self._dead and self.on_fault != "warn":
             history.stopped = "fault"
             return True
         return False
 
 
-def with_settings(record: Record, config: FitConfig, count: int) -> Record:
+def with_settings(
+    record: Record, config: FitConfig, count: int, early_stopping: EarlyStopping
+) -> Record:
     """Return the record of an experiment with how much is trained.
 
     Args:
         record: of the experiment.
         config: how much is trained.
         count: how many samples are trained on.
+        early_stopping: when it ends early.
     """
+    patience = float(early_stopping.patience)
     settings = record.settings and dataclasses.replace(
-        record.settings, batch_size=config.batch_size or 0, samples=count, epochs=config.epochs
+        record.settings,
+        batch_size=config.batch_size or 0,
+        samples=count,
+        epochs=config.epochs,
+        patience=patience if math.isfinite(patience) else 0.0,
     )
     return dataclasses.replace(record, settings=settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -10,9 +11,9 @@ from typing import Any, cast
 import jax
 
 from gradus import files
-from gradus.checks import flag, is_word, number, whole_number
+from gradus.checks import flag, number, whole_number
 from gradus.diagnosis.record_files import write_record
-from gradus.errors import GradusError, unknown
+from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
@@ -34,6 +35,8 @@ from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
 from gradus.train.training_program import FitConfig, TrainingProgram
 
+# What tries remedies uses sweeps, which come after models; found by its name.
+REPAIR = "gradus.doctor.repair"
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
 
 
@@ -132,7 +135,9 @@ class Model(BaseModel):
                 is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
             strict: whether a fault that `check` finds is an error, not a note.
-            on_fault: "warn" to say while training runs that a layer is dead, "stop" to end it then.
+            on_fault: what to do where going on is pointless, as all numbers are lost, a layer is
+                dead, or its units are equal: "warn" to say so, "stop" to end the training, "repair"
+                to end it and try remedies, as `gr.repair` does: the model becomes the best one.
 
         Returns:
             The record of all training so far.
@@ -147,8 +152,7 @@ class Model(BaseModel):
         functions = arguments.callbacks(callbacks)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
         verbose, strict = flag("verbose", verbose), flag("strict", strict)
-        if not is_word(on_fault, ON_FAULT):
-            raise unknown("on_fault", on_fault, ON_FAULT)
+        on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
@@ -178,7 +182,7 @@ class Model(BaseModel):
             train_state, self.history = checkpoints.read_checkpoint(
                 resume, train_state, fingerprint
             )
-        record = with_settings(record, config, data.count)
+        record = with_settings(record, config, data.count, early_stopping)
         distributed.check_processes_agree(
             config.mesh,
             {"epochs": config.epochs, "callbacks": config.one_epoch_per_call, **fingerprint},
@@ -223,6 +227,8 @@ class Model(BaseModel):
                     train_state, self.net, self.optimizer, task, samples, rows, config
                 )
             diagnose_fit(self, task, record, data.samples.x, divergence)
+            if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
+                importlib.import_module(REPAIR).mend(self, data)
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()

@@ -136,7 +136,7 @@ class Member:
         """
         data = self.fold.data
         record = untrained.model.record_before(untrained.task, data)
-        record = with_settings(record, self.config, data.count)
+        record = with_settings(record, self.config, data.count, self.early_stopping)
         diagnose_fit(self.model, self.task, record, data.samples.x)
 
     def finish(self) -> Model:
