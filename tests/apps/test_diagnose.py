@@ -68,7 +68,11 @@ def test_a_run_must_be_there_and_finished(gradus, work):
     (work / "mine" / "experiment.toml").write_text("")
     (work / "mine" / "metrics.csv").write_text("epoch,loss\n0,1\n1,0.5\n")
     status, _, err = gradus("diagnose", "mine")
-    assert (status, "has not finished" in err) == (1, True)
+    assert (status, err.count("\n"), "before its first checkpoint" in err) == (1, 1, True)
+    assert err.endswith("To resume it: gradus train --resume mine\n")
+    (work / "mine" / "experiment.toml").rename(work / "mine" / "sweep.toml")
+    status, _, err = gradus("diagnose", "mine")
+    assert (status, "The sweep of 'mine' has not finished. To resume it: " in err) == (1, True)
 
 
 def stop(*_, **__):

@@ -91,6 +91,7 @@ def listed(value):
 # --- saved with the model ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", TRAINED)
 def test_a_loaded_model_is_examined_anew_and_says_the_same(code, tmp_path):
     model = TRAINED[code]()
@@ -103,6 +104,7 @@ def test_a_loaded_model_is_examined_anew_and_says_the_same(code, tmp_path):
     assert (tmp_path / FILE).stat().st_size < 8_000
 
 
+@pytest.mark.slow
 def test_the_record_says_how_much_was_trained_and_where_it_began(tmp_path):
     model = regression(epochs=2, validation_split=0.25)
     before = model.record
@@ -119,6 +121,7 @@ def test_the_record_says_how_much_was_trained_and_where_it_began(tmp_path):
     assert gr.Model.load(again.save(tmp_path)).diagnose().to_json() == found
 
 
+@pytest.mark.slow
 def test_another_rule_examines_an_old_run(tmp_path, monkeypatch):
     folder = dead().save(tmp_path)
     kept = tuple(each for each in symptoms.symptoms() if each.code == "not-learning")
@@ -128,6 +131,7 @@ def test_another_rule_examines_an_old_run(tmp_path, monkeypatch):
     assert "not-learning" not in [finding.code for finding in loaded.history.findings]
 
 
+@pytest.mark.slow
 def test_what_is_ignored_explains_nothing_and_causes_nothing():
     model = fitted(gr.mlp([4, 1]), x=1e4 * X, optimizer=gr.SGD(1e-3))
     by_code = {finding.code: finding for finding in model.diagnose()}
@@ -277,6 +281,7 @@ def test_a_model_built_and_not_trained_says_so(tmp_path):
             each.diagnose()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_the_epochs_until_then_tell(tmp_path):
     def interrupt(model, epoch, logs):
         if epoch == 12:
@@ -298,6 +303,7 @@ class KilledError(Exception):
     """Ends a training as no exception of gradus does."""
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_killed_training_is_examined(tmp_path):
     def kill(model, epoch, logs):
         if epoch == 8:

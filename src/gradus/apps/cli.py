@@ -19,7 +19,6 @@ from gradus.apps import summaries
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import SweepOptions, TrainOptions
 from gradus.apps.output import Json, Output, format_command, format_value, with_flag_names
-from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
@@ -248,8 +247,10 @@ def diagnose(
 
     gradus diagnose lightning_logs/version_0/metrics.csv
     """
+    from gradus.apps.diagnose_run import diagnose_run
+
     output = Output(json)
-    source, diagnosis = _examine(run, ignore or [])
+    source, diagnosis = diagnose_run(run, ignore or [])
     summaries.print_diagnosis(diagnosis, output)
     output.print_json(source | diagnosis.to_plain())
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
@@ -298,25 +299,6 @@ def repair(
             result["repaired"] = record
     output.print_json(result)
     return DONE if found.helped or found.diagnosis.healthy else FAILED
-
-
-def _examine(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosis]:
-    """Return the source, a log, run, checkpoint, or model, and what is wrong with its training."""
-    from gradus.apps import runs
-    from gradus.diagnosis import logs
-    from gradus.diagnosis.examination import examine_checkpoint
-
-    if (log := runs.find_log(name)) is not None:
-        return {"log": str(log)}, logs.diagnose_log(log, ignore)
-    folder = runs.find_run(name)
-    left = runs.what_is_left(folder)
-    if isinstance(left, Path):
-        found, ended = examine_checkpoint(left, ignore), False
-    else:
-        model = left or runs.open_run(name).scored_model
-        found, ended = model.diagnose(ignore=ignore), model.history.stopped != "interrupted"
-    hints = [] if ended else runs.how_to_resume(folder)
-    return {"run": str(folder)}, Diagnosis(found, [*found.limits, *hints])
 
 
 @app.command(name="runs")

@@ -18,8 +18,7 @@ from gradus.apps.settings import experiment_file
 from gradus.apps.settings.experiment import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
-from gradus.diagnosis import log_files
-from gradus.errors import DataError, SavedError, nearest
+from gradus.errors import SavedError, nearest
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
@@ -160,7 +159,7 @@ def open_run(name: str | Path) -> Run:
         SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
     """
     folder = find_run(name)
-    run, kind = Run(folder), _kind(folder)
+    run, kind = Run(folder), kind_of_run(folder)
     if kind is not None and not files.current_path(folder, RECORD).exists():
         raise SavedError(
             f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
@@ -186,23 +185,6 @@ def find_run(name: str | Path) -> Path:
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
 
 
-def find_log(name: str | Path) -> Path | None:
-    """Return the log of another tool at a path: a file, or one in a folder that holds no run.
-
-    Raises:
-        DataError: if the name is that of a table or JSON file, and there is none.
-    """
-    path = files.user_path(name)
-    if not path.exists() and path.suffix.lower() in (".csv", ".tsv", ".json"):
-        near = nearest(path.name, [entry.name for entry in path.parent.glob("*")])
-        hint = f" Did you mean {str(path.with_name(near))!r}?" if near else ""
-        raise DataError(f"There is no file {str(path)!r}.{hint}")
-    ours = (RECORD, MODEL, checkpoint.MANIFEST)
-    if path.is_dir() and (_kind(path) or any(files.current_path(path, n).exists() for n in ours)):
-        return None
-    return log_files.locate_log(path)
-
-
 def find_resumable(name: str | Path, kind: str) -> Path:
     """Return the folder of the training ("train"), or of the sweep ("sweep"), to resume.
 
@@ -210,7 +192,7 @@ def find_resumable(name: str | Path, kind: str) -> Path:
         SavedError: if there is none, or it cannot be resumed, with the command to write instead.
     """
     folder = find_run(name)
-    found = _kind(folder)
+    found = kind_of_run(folder)
     if found is None:
         raise SavedError(
             f"{str(folder)!r} contains no run to resume. To make one there: "
@@ -231,30 +213,12 @@ def find_resumable(name: str | Path, kind: str) -> Path:
     return folder
 
 
-def what_is_left(folder: Path) -> Path | Model | None:
-    """Return the checkpoint of a folder without a finished run, or its model; None for neither."""
-    if files.current_path(folder, RECORD).exists():
-        return None
-    if has_checkpoint(folder):
-        return folder / CHECKPOINT
-    if files.current_path(folder, checkpoint.MANIFEST).exists():
-        return folder
-    is_model = _kind(folder) is None and files.current_path(folder, MODEL).exists()
-    return Model.load(folder) if is_model else None
-
-
-def how_to_resume(folder: Path) -> list[str]:
-    """Return the command that resumes the run in a folder, in a sentence; [] for no run."""
-    kind = _kind(folder)
-    return [f"To resume it: {format_command(kind, '--resume', folder)}"] if kind else []
-
-
 def has_checkpoint(folder: Path) -> bool:
     """Whether a run can resume from a checkpoint; one that was killed early has none."""
     return files.current_path(folder / CHECKPOINT, checkpoint.MANIFEST).exists()
 
 
-def _kind(folder: Path) -> str | None:
+def kind_of_run(folder: Path) -> str | None:
     """Return the command that made the run in a folder, "train" or "sweep"; None if none did."""
     kinds = {"sweep": SWEEP, "train": experiment_file.FILE}
     return next(
@@ -313,7 +277,7 @@ def _check_empty(folder: Path) -> None:
     """
     if all(entry.name == LOCK for entry in folder.iterdir()):
         return
-    kind = _kind(folder)
+    kind = kind_of_run(folder)
     hint = f", or resume the run in it: {format_command(kind, '--resume', folder)}" if kind else ""
     raise SavedError(
         f"{str(folder)!r} is not empty, and a run never overwrites files: choose another "

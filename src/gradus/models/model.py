@@ -58,6 +58,7 @@ class Model(BaseModel):
         spaces: the hyperparameters that are sets of values, by name; a model with any is for
             `Sweep`.
         history: the record of all training so far.
+        record: what the findings of the last training are made from; None before the first.
 
     Raises:
         GradusError: for unknown names, with the nearest valid one.
