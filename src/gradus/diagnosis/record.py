@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from gradus.diagnosis.columns import TellingColumn
+from gradus.diagnosis.comparison import Comparison
 from gradus.diagnosis.findings import Severity
 from gradus.diagnosis.training import TrainingRecord
 
@@ -144,6 +146,9 @@ class InputRecord:
         deviation: the largest standard deviation of a column.
         least_deviation: the smallest deviation of a column that is not constant; 0 if all are.
         constant: the share of columns that are constant.
+        columns: how many numbers a sample has.
+        numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
+        telling: the column that alone tells the target best, or None.
     """
 
     name: str
@@ -153,6 +158,9 @@ class InputRecord:
     deviation: float
     least_deviation: float
     constant: float
+    columns: int = 1
+    numbering: int | None = None
+    telling: TellingColumn | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +198,7 @@ class Record:
         settings: the settings.
         penalty: the sum of the penalties before training.
         training: how training went, or None before it.
+        comparison: of validation with training, or of another part, or None.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -198,6 +207,7 @@ class Record:
     settings: SettingsRecord | None = None
     penalty: float = 0.0
     training: TrainingRecord | None = None
+    comparison: Comparison | None = None
 
     @property
     def remaining(self) -> float | None:

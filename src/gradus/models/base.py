@@ -301,7 +301,16 @@ class BaseModel:
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
-        return make_record(self.net, task, self.optimizer, data.samples.x, y, validation)
+        return make_record(
+            self.net,
+            task,
+            self.optimizer,
+            data.samples.x,
+            y,
+            validation,
+            rows=data.rows,
+            comparison=data.comparison(),
+        )
 
     def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
         """Return the task fitted to targets, after all checks of network, loss and data.

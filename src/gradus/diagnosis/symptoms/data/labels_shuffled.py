@@ -16,6 +16,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "labels"
 CAUSES = (
+    "preprocessing-mismatch",
     "diverged",
     "rate-invalid",
     "rate-high",

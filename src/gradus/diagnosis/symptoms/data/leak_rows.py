@@ -1,0 +1,46 @@
+"""Rows of validation that training has, too.
+
+The share of the rows, with their targets, above `SHARE`, of at least `FEWEST` rows that are found.
+Rows that occur twice by nature do so within training as well: it is a fault only above `MORE` times
+the share of the training rows that another one equals, plus `PROVED`, else a note; where `USUAL` of
+those repeat, as in a table with few different rows, nothing is said. Source: Kapoor & Narayanan,
+"Leakage and the reproducibility crisis in machine-learning-based science" (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "leak"
+SHARE, FEWEST = 0.01, 5
+MORE, PROVED, USUAL = 3.0, 0.05, 0.3
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a finding if rows of validation are rows of training."""
+    compared = record.comparison
+    if compared is None or compared.shared < FEWEST:
+        return
+    share = min(1.0, compared.shared / compared.looked / compared.seen)
+    repeated = min(1.0, compared.repeated / compared.seen)
+    if share <= SHARE or repeated > USUAL:
+        return
+    is_proved = share > MORE * repeated + PROVED
+    part, once = compared.part, "hardly any" if repeated < SHARE else f"{repeated:.0%}"
+    occur = "occur" if is_proved else "also occur"
+    yield Finding(
+        message=f"{share:.0%} of the rows of {part} are rows of training, too.",
+        why=(
+            f"A network that knows them by heart scores well, so the score of {part} says less of "
+            f"new samples. Within training, {once} of the rows {occur} twice."
+        ),
+        remedy=(
+            "Remove repeated rows before splitting: np.unique(x, axis=0, return_index=True). "
+            "Draw more of a class only after it."
+        ),
+        severity="fault" if is_proved else "note",
+        evidence={f"rows of {part} in training": {"value": share, "threshold": SHARE}},
+    )
