@@ -182,6 +182,21 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, 
     assert record["metrics"] == record["parts"]["test"]
 
 
+@pytest.mark.slow
+def test_a_test_file_of_another_scale_is_told_before_and_after(gradus, gradus_json, flowers, work):
+    table = pl.read_csv(flowers)
+    numbers = [name for name, kind in table.schema.items() if kind == pl.Float64]
+    table.with_columns(pl.col(numbers) * 1000).write_csv(work / "later.csv")
+    command = ("train", flowers, "--target", "kind", *QUICK, "--out", "r", "--test")
+    status, out, _ = gradus(*command, "later.csv")
+    assert (status, numbers) == (0, ["size", "width"])
+    assert re.search(r"^fault +The inputs x of test deviate [\d,]+ times as much", out, re.M)
+    found = gradus_json("diagnose", "r")["findings"]
+    assert [each["code"] for each in found if each["severity"] == "fault"] == [
+        "preprocessing-mismatch"
+    ]
+
+
 @pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_no_validation_trains_on_every_row(gradus_json):

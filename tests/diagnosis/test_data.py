@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 import gradus as gr
+from gradus.apps.prepare import Experiment, prepare
 from gradus.diagnosis import columns, comparison
 from gradus.diagnosis.comparison import Part, compare
+from gradus.diagnosis.order import neighbor_likeness
+from gradus.diagnosis.symptoms import examine
 from gradus.models.training_data import make_training_data
 
 RNG = np.random.default_rng(0)
@@ -182,3 +186,42 @@ def test_amounts_are_no_numbers_of_rows():
     assert columns.numbering_column(np.unique(amounts)[:, None] / 1.0) is None
     assert columns.numbering_column(RNG.permutation(1000)[:500, None] + 0.5) is None
     assert columns.numbering_column((np.arange(500)[:, None] // 2) / 1.0) is None
+
+
+# --- rows in the order of time -------------------------------------------------------------------
+
+DAYS = [f"2024-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+WALK = np.cumsum(np.random.default_rng(1).normal(size=len(DAYS)))
+
+
+@pytest.mark.parametrize(
+    ("days", "values", "codes"),
+    [
+        (DAYS, WALK, [("note", "split-by-time")]),
+        (DAYS[::-1], WALK, [("note", "split-by-time")]),
+        (DAYS, np.where(WALK.mean() < WALK, "up", "down"), [("note", "split-by-time")]),
+        (DAYS, np.random.default_rng(2).normal(size=len(DAYS)), []),  # no memory
+        (DAYS[1:] + DAYS[:1], WALK, []),  # no order
+        (["2024-01-01"] * len(DAYS), WALK, []),
+    ],
+)
+def test_rows_in_the_order_of_time_are_no_random_sample(tmp_path, days, values, codes):
+    rows = [
+        f"{day},{value},{index % 7}"
+        for index, (day, value) in enumerate(zip(days, values, strict=True))
+    ]
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join(["day,sold,weekday", *rows]))
+    assert found(examine(prepare(Experiment(str(path), target="sold")).record)) == codes
+    whole = Experiment(str(path), target="sold", validation=0.0)
+    assert found(examine(prepare(whole).record)) == []
+
+
+def test_neighbors_are_alike_as_correlation_and_kappa_say():
+    labels = np.repeat(RNG.integers(0, 3, 400), 3)
+    kappa = cohen_kappa_score(labels[1:], labels[:-1])
+    assert neighbor_likeness(labels, True) == pytest.approx(kappa, abs=0.01)
+    assert neighbor_likeness(np.zeros(9, int), True) == 0
+    correlation = np.corrcoef(WALK[1:], WALK[:-1])[0, 1]
+    assert neighbor_likeness(WALK, False) == pytest.approx(correlation, abs=0.02)
+    assert neighbor_likeness(np.ones((9, 1)), False) == 0

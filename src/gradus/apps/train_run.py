@@ -17,6 +17,8 @@ from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
+from gradus.diagnosis.findings import Diagnosis
+from gradus.diagnosis.symptoms import examine
 from gradus.models.model import Model
 from gradus.nn.network import weights
 
@@ -67,6 +69,8 @@ def train_run(
             print_line(line)
         for note in prepared.notes:
             print_line(f"note      {note}")
+        for finding in examine(prepared.record):
+            print_line(f"{finding.severity:<10}{finding.note}")
         print_line("")
         with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
@@ -114,6 +118,7 @@ def write_run(
         for name, (x, y) in prepared.parts.items()
     }
     history = model.history
+    model.add_findings(Diagnosis([*(history.findings or ()), *examine(prepared.record)]))
     split = headline_part(parts)
     record = {
         "run": str(folder),

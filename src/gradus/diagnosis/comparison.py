@@ -57,7 +57,7 @@ class Shift:
 
     Attributes:
         name: what errors call the array, as "x".
-        columns: how many columns vary in both parts.
+        columns: how many columns vary in both parts, those of flags left out if there are others.
         scale: the mean absolute deviation, as a multiple of that of training.
         move: the distance of the means, as a multiple of the deviation of training.
         noise: the standard error of both in a single column, by the number of rows.
@@ -122,6 +122,11 @@ def _shift(name: str, training: Part, other: Part) -> Shift | None:
     distances = [np.abs(part - mean) for part, mean in zip(parts, means, strict=True)]
     deviations = [each.mean(axis=0) for each in distances]
     varies = np.logical_and(*(each > 0 for each in deviations))
+    # The share of a flag may change; it is counted only where there is nothing else.
+    amounts = varies & ~(
+        (parts[0] == parts[0].min(axis=0)) | (parts[0] == parts[0].max(axis=0))
+    ).all(axis=0)
+    varies = amounts if amounts.any() else varies
     if not varies.any():
         return None
     trained, others = (each[varies] for each in deviations)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradus.diagnosis.columns import TellingColumn
 from gradus.diagnosis.comparison import Comparison
 from gradus.diagnosis.findings import Severity
+from gradus.diagnosis.order import TimeOrder
 from gradus.diagnosis.training import TrainingRecord
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ class Record:
         penalty: the sum of the penalties before training.
         training: how training went, or None before it.
         comparison: of validation with training, or of another part, or None.
+        order: of the rows of a table that was split at random, or None.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -208,6 +210,7 @@ class Record:
     penalty: float = 0.0
     training: TrainingRecord | None = None
     comparison: Comparison | None = None
+    order: TimeOrder | None = None
 
     @property
     def remaining(self) -> float | None:
