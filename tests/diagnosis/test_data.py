@@ -55,12 +55,16 @@ def test_rows_that_differ_a_little_or_in_their_target_are_others():
 
 
 def test_rows_that_occur_twice_by_nature_are_a_note_and_few_different_ones_nothing():
-    x, y = (np.concatenate([a, a[:60]]) for a in (X, Y))
+    x, y = (np.concatenate([a, a[:25]]) for a in (X, Y))
     training, validation = gr.data.split(len(x), 0.3)
     diagnosis = check(x[training], y[training], (x[validation], y[validation]))
     assert found(diagnosis) == [("note", "leak-rows")]
     few = RNG.integers(0, 3, (500, 4)).astype(np.float32)  # 81 different rows
     assert found(check(few[:400], Y[:400], (few[400:], Y[400:]))) == []
+    x, y = np.tile(X, (3, 1)), np.tile(Y, 3)  # a file that was read three times
+    training, validation = gr.data.split(len(x), 0.2)
+    diagnosis = check(x[training], y[training], (x[validation], y[validation]))
+    assert found(diagnosis) == [("note", "leak-rows")]
 
 
 def test_a_split_compares_its_own_rows():

@@ -80,6 +80,7 @@ class Comparison:
         seen: the share of the training rows that was looked through.
         shared: how many of the rows that were looked for are there, with equal inputs and targets.
         repeated: the share of training rows that another one there equals.
+        different: how many different rows there are, as a share of the training rows looked at.
         shifts: of its arrays of inputs.
     """
 
@@ -88,6 +89,7 @@ class Comparison:
     seen: float = 1.0
     shared: int = 0
     repeated: float = 0.0
+    different: float = 1.0
     shifts: tuple[Shift, ...] = ()
 
 
@@ -144,11 +146,11 @@ def _shift(name: str, training: Part, other: Part) -> Shift | None:
     )
 
 
-def _shared_rows(training: Part, other: Part) -> tuple[int, float, int, float]:
+def _shared_rows(training: Part, other: Part) -> tuple[int, float, int, float, float]:
     """Return what a comparison says of equal rows, and none if it takes too long."""
     leaves = _leaves(training), _leaves(other)
     if [leaf[0].size for leaf in leaves[0]] != [leaf[0].size for leaf in leaves[1]]:
-        return 0, 1.0, 0, 0.0
+        return 0, 1.0, 0, 0.0, 1.0
     among, others = training.sample(AMONG), other.sample(ROWS)
     own = among[:: math.ceil(len(among) / ROWS)]
     kept = [_spread_out(leaf.shape[1], WIDTH) for leaf in leaves[0]]
@@ -162,9 +164,11 @@ def _shared_rows(training: Part, other: Part) -> tuple[int, float, int, float]:
         if len(candidates) * sum(map(len, kept)) <= NUMBERS:
             times = Counter(_rows(leaves[0], candidates, kept))
             shared = sum(row in times for row in _rows(leaves[1], others, kept))
-            repeated = sum(times[row] > 1 for row in _rows(leaves[0], own, kept))
-            return len(others), len(among) / training.size, shared, repeated / len(own)
-    return 0, 1.0, 0, 0.0
+            looked_at = _rows(leaves[0], own, kept)
+            repeated = sum(times[row] > 1 for row in looked_at) / len(own)
+            different = len(set(looked_at)) / len(own)
+            return len(others), len(among) / training.size, shared, repeated, different
+    return 0, 1.0, 0, 0.0, 1.0
 
 
 def _leaves(part: Part) -> list[np.ndarray]:

@@ -2,9 +2,10 @@
 
 The share of the rows, with their targets, above `SHARE`, of at least `FEWEST` rows that are found.
 Rows that occur twice by nature do so within training as well: it is a fault only above `MORE` times
-the share of the training rows that another one equals, plus `PROVED`, else a note; where `USUAL` of
-those repeat, as in a table with few different rows, nothing is said. Source: Kapoor & Narayanan,
-"Leakage and the reproducibility crisis in machine-learning-based science" (2023).
+the share of the training rows that another one equals, plus `PROVED`, else a note. Where `USUAL` of
+these repeat, as in a table of few different rows, nothing is said, unless nearly `ALL` do and the
+rows are different otherwise, as in a file that was read twice. Source: Kapoor & Narayanan, "Leakage
+and the reproducibility crisis in machine-learning-based science" (2023).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "leak"
 SHARE, FEWEST = 0.01, 5
-MORE, PROVED, USUAL = 3.0, 0.05, 0.3
+MORE, PROVED = 3.0, 0.05
+USUAL, ALL, DIFFERENT = 0.1, 0.9, 0.6
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -26,7 +28,8 @@ def find(record: Record) -> Iterator[Finding]:
         return
     share = min(1.0, compared.shared / compared.looked / compared.seen)
     repeated = min(1.0, compared.repeated / compared.seen)
-    if share <= SHARE or repeated > USUAL:
+    is_doubled = share > ALL and repeated > ALL / 2 and compared.different > DIFFERENT
+    if share <= SHARE or (repeated > USUAL and not is_doubled):
         return
     is_proved = share > MORE * repeated + PROVED
     part, once = compared.part, "hardly any" if repeated < SHARE else f"{repeated:.0%}"
