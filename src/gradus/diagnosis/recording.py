@@ -293,6 +293,7 @@ def _input_record(
         deviation=float(deviation.max()),
         least_deviation=float(varies.min()) if len(varies) else 0.0,
         constant=1 - len(varies) / len(deviation),
+        spread=float(np.sqrt(np.square(deviation).mean())),
         columns=max(1, x[:1].size),
         numbering=numbering,
         telling=telling,
