@@ -75,6 +75,7 @@ class OutputRecord:
             size; None for other losses, or where it is not known.
         best_for_all: the prediction for which a custom loss is smallest whatever the target; None
             if it depends on the target, as it should.
+        weight: the factor of its loss in the total loss.
     """
 
     name: str
@@ -90,6 +91,7 @@ class OutputRecord:
     validation: TargetRecord | None = None
     batch_factor: float | None = None
     best_for_all: float | None = None
+    weight: float = 1.0
 
     @property
     def where(self) -> str:
@@ -98,14 +100,15 @@ class OutputRecord:
 
     @property
     def constant_loss(self) -> float | None:
-        """The loss of the best constant prediction, or None where it is not known."""
+        """The weighted loss of the best constant prediction, or None where it is not known."""
         targets = self.targets
         if targets is None:
             return None
         if self.loss.endswith("categorical_crossentropy") and targets.counts:
             shares = [count / sum(targets.counts) for count in targets.counts if count]
-            return -sum(share * math.log(share) for share in shares)
-        return targets.constant_losses.get(self.loss)
+            return -self.weight * sum(share * math.log(share) for share in shares)
+        loss = targets.constant_losses.get(self.loss)
+        return None if loss is None else self.weight * loss
 
 
 @dataclasses.dataclass(frozen=True)

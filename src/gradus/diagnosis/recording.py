@@ -181,6 +181,7 @@ def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[Out
                 validation=target_record(validated, loss.kind),
                 batch_factor=factor,
                 best_for_all=best,
+                weight=float(objective.weight),
             )
         )
     return tuple(records)
