@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.diagnosis.comparison import Comparison, Shift
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine, symptoms
@@ -206,6 +207,14 @@ def test_swings_are_rises_with_a_fall_after_them():
     assert swings(curve, 1.0) == [(4, 1.5), (10, 3.5)]  # at 9 nothing falls any more
     assert swings(curve, 2.0) == []  # from 3.5 it falls by 1.5
     assert swings(np.array([1.0]), 1.0) == []
+
+
+def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
+    shift = Shift("x", columns=6, scale=3.0, move=1.0, noise=0.05)
+    for last, severity in ((0.5, "note"), (1.5, "fault")):
+        trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
+        compared = dataclasses.replace(trained, comparison=Comparison("test", shifts=(shift,)))
+        assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 
 
 def test_penalties_are_no_loss_of_the_data():
