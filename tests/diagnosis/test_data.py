@@ -157,6 +157,7 @@ def test_a_column_that_tells_all_classes_is_noted_unless_others_nearly_do():
     nearly = np.concatenate([alone, codes[:, None] + X[:, 1:2]], axis=1)  # easily told classes
     assert found(check(nearly, labels, end=(3, "softmax"))) == []
     assert found(check(codes[:, None], labels, end=(3, "softmax"))) == []
+    assert found(check(X, (X[:, 0] > 0.7).astype(int))) == []  # a rule, with no gap
 
 
 def test_neighbors_of_a_random_walk_give_nothing_away():

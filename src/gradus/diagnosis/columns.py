@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 FEWEST = 20  # rows, of which a column may be right by chance
+GAP = 0.1  # of the range, between classes that a column tells: a threshold may be a rule of nature
 CHANCE = 10.0  # pairs of equal numbers that chance would give, had the column any
 
 
@@ -56,7 +57,9 @@ def telling_column(
     y: Float[np.ndarray, "samples"] | Int[np.ndarray, "samples"],
     are_classes: bool,
 ) -> TellingColumn | None:
-    """Return the column that tells the target best; of classes, the one that tells it always.
+    """Return the column that tells the target best; of classes, the one that tells them always.
+
+    It does so if each class has an interval of its own, with a gap of `GAP` between them.
 
     Args:
         x: some rows.
@@ -76,7 +79,7 @@ def telling_column(
     order = lowest.argsort(axis=0)
     after = np.take_along_axis(lowest, order, 0)[1:]
     before = np.take_along_axis(highest, order, 0)[:-1]
-    separates = (before < after).all(axis=0)
+    separates = (after - before > GAP * np.ptp(x, axis=0)).all(axis=0)
     if separates.sum() != 1:
         return None
     means = np.stack([x[each].mean(axis=0) for each in members])

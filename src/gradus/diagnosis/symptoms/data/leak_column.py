@@ -1,9 +1,9 @@
 """A column of the inputs that alone gives the target away.
 
-A correlation with a number above `SAME`, or classes that each have an interval of their own, while
-the best other column has a correlation below `OTHERS`, or tells the class of fewer than `RIGHT` of
-the samples. It may be what is wanted, so it is a note; a table drops a column with a correlation
-above 0.9999. Source: Kaufman et al., "Leakage in data mining" (2012).
+A correlation with a number above `SAME`, or classes that each have an interval of their own, apart
+by a tenth of the range, while the best other column has a correlation below `OTHERS`, or tells the
+class of fewer than `RIGHT` of the samples. It may be what is wanted, so it is a note; a table drops
+a column with a correlation above 0.9999. Source: Kaufman et al., "Leakage in data mining" (2012).
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def find(record: Record) -> Iterator[Finding]:
             f"new samples. Within training, {once} of the rows {occur} twice."
         ),
         remedy=(
-            "Remove repeated rows before splitting: np.unique(x, axis=0, return_index=True). "
-            "Draw more of a class only after it."
+            f"Take other rows for {part}, as validation_split=0.2 does, and remove repeated ones "
+            "before: np.unique(x, axis=0, return_index=True)."
         ),
         severity="fault" if is_proved else "note",
         evidence={f"rows of {part} in training": {"value": share, "threshold": SHARE}},
