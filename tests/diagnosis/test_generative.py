@@ -76,8 +76,9 @@ def test_a_sound_gan_has_no_finding():
     ("model", "expected"),
     [
         (gr.Autoencoder([8, 6]), ["identity-learned"]),
-        (gr.Autoencoder([20]), ["identity-learned"]),
+        (gr.Autoencoder([20], code_activation="tanh"), ["identity-learned"]),
         (gr.Autoencoder([8, 5]), []),
+        (gr.Autoencoder([8, 6], code_activation="tanh"), []),
         (gr.Autoencoder([2, 8]), []),  # a narrow place before the code
         (gr.Autoencoder([20], sparsity=0.01), []),
         (gr.Autoencoder([20], penalty=gr.L2(1e-4)), []),

@@ -1,8 +1,9 @@
 """An autoencoder whose code is no bottleneck, so that it may learn to copy.
 
-A code with at least as many numbers as a sample, reached through no narrower layer, and nothing
-else that hinders copying: no noise, no penalty on the code or the weights, no dropout. Judged are
-encoders of fully connected layers. Source: Goodfellow, Bengio & Courville, Deep Learning, 14.2.
+A code with more numbers than a sample, or with as many and no activation, reached through no
+narrower layer, and nothing else that hinders copying: no noise, no penalty on the code or the
+weights, no dropout. Judged are encoders of fully connected layers. Source: Goodfellow, Bengio &
+Courville, Deep Learning, 14.2.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ def find(record: Record) -> Iterator[Finding]:
     if any(layer.kind not in ("Flatten", "Dense", "BatchNorm", "Activation") for layer in encoder):
         return
     is_hindered = record.penalty > 0 or any(layer.rate for layer in record.layers)
-    narrowest = min(layer.units for layer in encoder)
-    if is_hindered or narrowest < numbers or (record.remaining or 0.0) > COPIED:
+    narrowest = min((each.units for each in encoder if each.kind == "Dense"), default=0)
+    copies = narrowest > numbers or (narrowest == numbers and encoder[-1].activation == "linear")
+    if is_hindered or not copies or (record.remaining or 0.0) > COPIED:
         return
     yield Finding(
         message=(
