@@ -31,7 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "doctor"))
 
 MENDED, TIMES = 0.9, 3.0  # goals: the share that helped; times of one training at most
 POOL, REPEATS = 24, 20  # remedies that the random search draws from; how often it is repeated
-LONGEST = 15.0  # seconds: cases whose training takes longer are left out here
+# Cases with convolutions or 20 layers, whose trainings take half a minute each, are left out.
+SLOW = ("TDC-baseCNN", "UMLAUT", "IPS-1", "IPS-4", "SO-48594888", "SO-44164749", "AT-motiv", "GH-F")
+FAST = ("IPS-12", "IPS-13", "IPS-14")  # which begin as some of them do
 QUICK = ("SO-51181393", "ATC-Circle-0ae2cd88")
 
 
@@ -102,6 +104,8 @@ def not_mendable(made: Any, seed: int, case: Mapping[str, Any]) -> str:
     """Return why a case is no mendable one, or ""."""
     import train_cases
 
+    if made.id.startswith(SLOW) and made.id not in FAST:
+        return "a training takes half a minute"
     if made.healthy or not made.categories:
         return "published as healthy"
     if made.categories <= {"labels"}:
@@ -109,8 +113,6 @@ def not_mendable(made: Any, seed: int, case: Mapping[str, Any]) -> str:
     outcome = train_cases.measure(case, seed)
     if outcome.get("twin_failed") or not outcome.get("counts"):
         return "it does well" if not outcome.get("counts") else "its twin fails"
-    if outcome["program"]["seconds"] > LONGEST:
-        return f"a training takes more than {LONGEST:g} s"
     return ""
 
 

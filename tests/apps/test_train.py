@@ -1,12 +1,14 @@
 """`gradus train`: what it prints, writes and repeats."""
 
 import json
+import re
 import signal
 import tomllib
 
 import numpy as np
 import polars as pl
 import pytest
+from sklearn import metrics
 
 from gradus.models.model import Model
 from gradus.train.progress import TrainingProgress
@@ -170,14 +172,21 @@ def test_a_regression_is_evaluated_in_its_own_units(gradus_json, work):
 
 
 @pytest.mark.slow
-def test_a_test_file_is_evaluated_separately_and_reported(gradus_json, flowers, work):
-    lines = flowers.read_text().splitlines()
-    (work / "train.csv").write_text("\n".join(lines[:61]))
-    (work / "test.csv").write_text("\n".join([lines[0], *lines[61:]]))
-    record = gradus_json("train", "train.csv", "--test", "test.csv", "--target", "kind", *QUICK)
+def test_a_test_file_is_evaluated_separately_and_reported(gradus, gradus_json, flowers, work):
+    table = pl.read_csv(flowers)
+    table[:60].write_csv("train.csv")
+    table[60:].with_columns(pl.col("size", "width") * 1000).write_csv("test.csv")
+    files = ("train.csv", "--test", "test.csv", "--target", "kind", "--out", "run")
+    status, out, err = gradus("train", *files, *QUICK, "--json")
+    assert status == 0, err
+    record = json.loads(out)
     assert record["split"] == "test"
     assert record["rows"] == {"training": 54, "validation": 6, "test": 20}
     assert record["metrics"] == record["parts"]["test"]
+    # It is of another scale, which is told before the training and among its findings.
+    assert re.search(r"^fault +The inputs x of test deviate [\d,.e+]+ times as much", err, re.M)
+    found = gradus_json("diagnose", "run")["findings"]
+    assert ("fault", "preprocessing-mismatch") in [(f["severity"], f["code"]) for f in found]
 
 
 @pytest.mark.usefixtures("blank_reports")
@@ -234,16 +243,23 @@ def test_penguins(gradus_json, tabular):
 
 
 @pytest.mark.slow
-def test_a_constant_stands_beside_the_score(gradus, work):
+def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
     # Of 60 rows 45 are "no", of the validation part 4 or 5 of 6.
     rows = [f"{i % 7},{'yes' if i % 4 == 0 else 'no'}" for i in range(60)]
     (work / "t.csv").write_text("\n".join(["a,y", *rows]))
     status, out, err = gradus("train", "t.csv", "--target", "y", *QUICK, "--out", "mine", "--json")
     assert status == 0, err
     record = json.loads(out)
-    assert record["constant"] == {"accuracy": pytest.approx(5 / 6, abs=0.18)}
-    assert "constant" in err
-    assert "a constant 8" in (work / "mine" / "report.html").read_text()
+    constant = {"accuracy": pytest.approx(5 / 6, abs=0.18), "balanced_accuracy": 0.5}
+    assert record["constant"] == constant
+    assert 0 <= record["metrics"]["balanced_accuracy"] <= 1
+    assert re.search(r"balanced_accuracy .* 0\.5000\n", err)
+    page = (work / "mine" / "report.html").read_text()
+    assert "a constant 8" in page
+    assert "validation balanced accuracy" in page
+    assert "a constant 50.0%" in page
+    found = gradus_json("evaluate", "mine", "t.csv")
+    assert 0 <= found["metrics"]["balanced_accuracy"] <= 1
 
 
 def test_what_a_constant_scores():
@@ -252,8 +268,25 @@ def test_what_a_constant_scores():
 
     classes = Target("y", "multiclass", ("a", "b", "c"))
     known, held = np.array([0, 1, 1, 1, 2]), np.array([1, 1, 0, 2])
-    assert constant_metrics(known, held, classes) == {"accuracy": 0.5}
-    assert constant_metrics(np.eye(3)[known], np.eye(3)[held], classes) == {"accuracy": 0.5}
+    scores = {"accuracy": 0.5, "balanced_accuracy": 1 / 3}
+    assert constant_metrics(known, held, classes) == scores
+    assert constant_metrics(np.eye(3)[known], np.eye(3)[held], classes) == scores
     flags = Target("y", "binary", ("a", "b"))
     known, held = np.array([[0.0], [1.0], [1.0]]), np.array([[1.0], [0.0], [1.0], [1.0]])
-    assert constant_metrics(known, held, flags) == {"accuracy": 0.75}
+    assert constant_metrics(known, held, flags) == {"accuracy": 0.75, "balanced_accuracy": 0.5}
+    assert constant_metrics(known, held[:2], flags) == {"accuracy": 0.5}  # even classes
+
+
+def test_the_balanced_accuracy_is_that_of_scikit_learn():
+    from gradus.apps.evaluation import are_uneven, balanced_accuracy
+
+    rng = np.random.default_rng(0)
+    for count, shares in ((60, [0.9, 0.1]), (200, [0.6, 0.3, 0.1, 0.0])):
+        true, predicted = (rng.choice(len(shares), count, p=shares) for _ in range(2))
+        predicted = np.where(rng.uniform(size=count) < 0.7, true, predicted)
+        expected = metrics.balanced_accuracy_score(true, predicted)
+        assert balanced_accuracy(true, predicted) == pytest.approx(expected)
+        assert are_uneven(true)
+    assert not are_uneven(np.arange(100) % 3)
+    assert not are_uneven((np.arange(100) < 62).astype(int))  # as survived of the Titanic
+    assert not are_uneven(np.zeros(9, int))

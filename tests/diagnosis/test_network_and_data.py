@@ -21,7 +21,7 @@ from gradus.train.history import History
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 6)).astype(np.float32)
 LABELS = np.arange(80) % 2
-VALUES = X[:, :1]
+VALUES = X[:, :1] + X[:, 1:2]
 LOSS = "sparse_categorical_crossentropy"
 
 
@@ -122,9 +122,15 @@ def test_uneven_classes_are_noted():
 def test_validation_that_says_little_is_noted():
     few = check(*mlp(), validation_data=(X[:4], LABELS[:4]))
     assert found(few) == [("note", "validation-too-small", None)]
-    one_class = check(*mlp(), validation_data=(X[::2], LABELS[::2]))
-    assert "no sample of class 1" in one_class.findings[0].message
-    assert found(check(*mlp(), validation_data=(X, LABELS))) == []
+    other = np.random.default_rng(1).normal(size=X.shape)
+    for label in (0, 1):
+        one_class = check(*mlp(), validation_data=(other[:30], np.full(30, label)))
+        assert found(one_class) == [("note", "validation-too-small", None)]
+        assert f"All 30 samples of validation are of class {label}." in str(one_class)
+    three = gr.Dense(8, "relu"), gr.Dense(3, "softmax")
+    lacking = check(*three, y=np.arange(80) % 3, validation_data=(other, 1 + np.arange(80) % 2))
+    assert "Validation has no sample of class 0, which training has." in str(lacking)
+    assert found(check(*mlp(), validation_data=(other, LABELS))) == []
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.diagnosis.comparison import PartComparison, Shift
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine, symptoms
+from gradus.diagnosis.symptoms.training.oscillation import swings
 from gradus.diagnosis.training import TrainingRecord
 from gradus.errors import GradusError
 from gradus.models.diagnosing import silent_shares
@@ -179,6 +181,42 @@ def test_a_loss_that_rises_above_a_constant_is_a_rate_that_is_too_high():
     assert codes(examine(record(wild))) == [("fault", "rate-high")]
     learned = np.array([0.9, 3.0, *np.linspace(0.8, 0.1, 18)])
     assert codes(examine(record(learned))) == []
+
+
+def test_a_loss_that_swings_is_told_and_noise_and_single_bursts_are_not():
+    waves = np.tile([0.9, 0.5, 0.3, 0.5, 0.9], 12)
+    settings = SettingsRecord("SGD", 0.1, 32, 4_000)
+
+    def examined(losses):
+        return codes(examine(dataclasses.replace(record(losses), settings=settings)))
+
+    assert examined(waves) == [("fault", "oscillation")]
+    assert examined(0.3 * waves) == [("note", "oscillation")]
+    assert examined(0.05 * waves) == []  # fitted
+    burst = np.concatenate([np.linspace(0.9, 0.5, 30), [0.9, 0.8], np.linspace(0.5, 0.45, 28)])
+    assert examined(burst) == []
+    rng = np.random.default_rng(0)
+    few = dataclasses.replace(settings, samples=200)  # whose losses differ by 2 / √200
+    for _ in range(20):
+        noisy = 0.5 * np.exp(2 / np.sqrt(200) * rng.normal(size=100))
+        assert "oscillation" not in str(examine(dataclasses.replace(record(noisy), settings=few)))
+
+
+def test_swings_are_rises_with_a_fall_after_them():
+    curve = np.array([5, 1, 2, 1.5, 2.5, 1, 1.9, 0, 3, 2.9, 3.5, 2, 9.0])
+    assert swings(curve, 1.0) == [(4, 1.5), (10, 3.5)]  # at 9 nothing falls any more
+    assert swings(curve, 2.0) == []  # from 3.5 it falls by 1.5
+    assert swings(np.array([1.0]), 1.0) == []
+
+
+def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
+    shift = Shift("x", columns=6, scale=3.0, move=1.0, noise=0.05)
+    for last, severity in ((0.5, "note"), (1.5, "fault")):
+        trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
+        compared = dataclasses.replace(
+            trained, comparisons=(PartComparison("test", shifts=(shift,)),)
+        )
+        assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 
 
 def test_penalties_are_no_loss_of_the_data():

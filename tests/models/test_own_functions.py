@@ -9,7 +9,7 @@ from gradus.errors import GradusError, SavedError, ShapeError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)).astype(np.float32)
-Y = 2 * X[:, 0] + 1
+Y = 2 * X[:, 0] + X[:, 1]
 SILENT = {"epochs": 1, "verbose": False}
 
 

@@ -7,14 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from gradus.apps.model_builder import decide_classes
 from gradus.data import Target
 from gradus.models.model import Model
+from gradus.objectives import losses
 
 Metrics = dict[str, float]
+UNEVEN = 0.15  # by how much the share of the largest class is above 1/K
 
 
 def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Metrics:
     """Return the loss and metrics; for a regression also MAE, RMSE and R² in the target's units.
+
+    Where classes are uneven, the balanced accuracy stands beside the accuracy.
 
     Args:
         model: a trained model.
@@ -26,7 +31,31 @@ def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Me
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
     if target.task == "regression":
         metrics |= regression_errors(target.inverse(y), target.inverse(model.predict(x)))
+    elif are_uneven(labels := encoded_labels(y)):
+        loss = losses.get(model.settings["loss"])
+        predicted = decide_classes(np.asarray(model.predict(x)), loss, target)
+        metrics |= {"balanced_accuracy": balanced_accuracy(labels, predicted)}
     return metrics
+
+
+def are_uneven(labels: np.ndarray) -> bool:
+    """Return whether accuracy hides much: a class has `UNEVEN` more than an equal share."""
+    counts = np.bincount(labels)
+    present = counts[counts > 0]
+    return len(present) > 1 and bool(present.max() / len(labels) > 1 / len(present) + UNEVEN)
+
+
+def balanced_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean, over the classes that occur, of the share of its samples that are right.
+
+    Always answering the same class scores 1/K. Source: Brodersen et al. (2010).
+
+    Args:
+        true: labels `(n,)`.
+        predicted: labels `(n,)`.
+    """
+    right = true == predicted
+    return float(np.mean([right[true == label].mean() for label in np.unique(true)]))
 
 
 def regression_errors(true: np.ndarray, predicted: np.ndarray) -> Metrics:
@@ -54,7 +83,11 @@ def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Met
         true, known = target.inverse(y), target.inverse(training)
         return regression_errors(true, np.broadcast_to(known.mean(axis=0), true.shape))
     known, true = (encoded_labels(values) for values in (training, y))
-    return {"accuracy": float((true == np.bincount(known).argmax()).mean())}
+    constant = np.full_like(true, np.bincount(known).argmax())
+    scores = {"accuracy": float((true == constant).mean())}
+    if are_uneven(true):
+        scores["balanced_accuracy"] = balanced_accuracy(true, constant)
+    return scores
 
 
 def encoded_labels(y: np.ndarray) -> np.ndarray:

@@ -35,11 +35,15 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
+from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
+from gradus.diagnosis.order import TimeOrder, neighbor_likeness
+from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 
 XY = tuple[Any, np.ndarray]
+FEWEST_DATES = 20  # different ones, of which an order is none by chance
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,12 @@ class SplitData:
     Attributes:
         summary: the facts that the default settings depend on.
         parts: "training", and "validation" and "test" if they exist.
+        record: what the split, and the test part beside the other rows, show.
     """
 
     summary: DataSummary
     parts: dict[str, Dataset]
+    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class PreparedData:
         summary_lines: lines that describe the data.
         notes: observations about the data, in sentences.
         columns: of a table: the name, the kind and the encoding of each column used.
+        record: what the split, and the test part beside the other rows, show.
     """
 
     experiment: Experiment
@@ -78,6 +85,7 @@ class PreparedData:
     summary_lines: list[str]
     notes: list[str]
     columns: list[tuple[str, str, str]] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
 
     @property
     def target(self) -> Target:
@@ -132,7 +140,9 @@ def load_and_split(experiment: Experiment) -> SplitData:
         parts["test"] = load_data(experiment.test, target, data.task, names, data.options, known)
     elif data.test is not None:
         parts["test"] = data.test
-    return SplitData(summary, parts)
+    comparisons = (_compare(data, parts["test"]),) if "test" in parts else ()
+    record = Record(comparisons=comparisons, order=_time_order(data) if share else None)
+    return SplitData(summary, parts, record)
 
 
 def prepare_split(
@@ -171,7 +181,42 @@ def prepare_split(
     ]
     first_layers = input_layers(x, fitted, byte_scaling)
     columns = fitted.column_rows() if isinstance(fitted, TablePreprocessor) else []
-    return PreparedData(experiment, fitted, loss, first_layers, parts, lines, notes, columns)
+    return PreparedData(
+        experiment, fitted, loss, first_layers, parts, lines, notes, columns, data.record
+    )
+
+
+def _compare(data: Dataset, test: Dataset) -> PartComparison:
+    """Return what the rows of a test part have in common with the others, as they were read."""
+    if not data.is_table:
+        return compare_parts(Part(data.x, data.y), Part(test.x, test.y), "test")
+    names = [name for name in data.feature_names if name in test.x.columns]
+    numbers = [name for name in names if data.x[name].dtype.is_numeric()]
+    if not numbers:
+        return PartComparison("test")
+    parts = []
+    for part in (data, test):
+        columns = part.x.select(numbers).fill_null(0).to_numpy().astype(np.float64)
+        # Words tell equal rows, and have no scale.
+        others = part.x.select(name for name in names if name not in numbers)
+        words = [series.hash().to_numpy() % 2**24 for series in others.get_columns()]
+        parts.append(Part(columns, (part.y, *words)))
+    training, other = parts
+    return compare_parts(training, other, "test")
+
+
+def _time_order(data: Dataset) -> TimeOrder | None:
+    """Return the first column of dates in whose order the rows of a table stand, or None."""
+    if not data.is_table or data.y is None:
+        return None
+    for name in data.feature_names:
+        dates = data.x[name].drop_nulls()
+        if not dates.dtype.is_temporal() or dates.n_unique() < FEWEST_DATES:
+            continue
+        if dates.is_sorted() or dates.is_sorted(descending=True):
+            likeness = neighbor_likeness(data.y, data.task != "regression")
+            return TimeOrder(name, len(data), likeness)
+    return None
 
 
 def _table_options(experiment: Experiment) -> TableOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import sys
 import time
@@ -17,6 +18,8 @@ from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
 from gradus.apps.settings.experiment import Experiment
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.symptoms import examine
 from gradus.models.model import Model
 from gradus.nn.network import weights
 from gradus.records import finite_or_none
@@ -68,6 +71,8 @@ def train_run(
             print_line(line)
         for note in prepared.notes:
             print_line(f"note      {note}")
+        for finding in examine(prepared.record):
+            print_line(f"{finding.severity:<10}{finding.note}")
         print_line("")
         with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
@@ -115,6 +120,9 @@ def write_run(
         for name, (x, y) in prepared.parts.items()
     }
     history = model.history
+    if model.record is not None:
+        model.record = with_data(model.record, prepared.record)
+        model.add_findings(examine(model.record))
     split = headline_part(parts)
     record = {
         "run": str(folder),
@@ -141,6 +149,12 @@ def write_run(
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
     write_page(runs.Run(folder), parts, prepared)
     return finite_or_none(record)
+
+
+def with_data(record: Record, data: Record) -> Record:
+    """Return the record of a training with what preparing its data showed."""
+    comparisons = (*record.comparisons, *data.comparisons)
+    return dataclasses.replace(record, comparisons=comparisons, order=data.order)
 
 
 def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:

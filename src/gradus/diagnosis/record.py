@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from gradus.diagnosis.columns import TellingColumn
+from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.findings import Severity
+from gradus.diagnosis.order import TimeOrder
 from gradus.diagnosis.training import TrainingRecord
 
 SOFTMAX = ("softmax", "log_softmax")
@@ -67,6 +70,7 @@ class OutputRecord:
             size; None for other losses, or where it is not known.
         best_for_all: the prediction for which a custom loss is smallest whatever the target; None
             if it depends on the target, as it should.
+        weight: the factor of its loss in the total loss.
     """
 
     name: str
@@ -82,6 +86,7 @@ class OutputRecord:
     validation: TargetRecord | None = None
     batch_factor: float | None = None
     best_for_all: float | None = None
+    weight: float = 1.0
 
     @property
     def where(self) -> str:
@@ -90,14 +95,15 @@ class OutputRecord:
 
     @property
     def constant_loss(self) -> float | None:
-        """The loss of the best constant prediction, or None where it is not known."""
+        """The weighted loss of the best constant prediction, or None where it is not known."""
         targets = self.targets
         if targets is None:
             return None
         if self.loss.endswith("categorical_crossentropy") and targets.counts:
             shares = [count / sum(targets.counts) for count in targets.counts if count]
-            return -sum(share * math.log(share) for share in shares)
-        return targets.constant_losses.get(self.loss)
+            return -self.weight * sum(share * math.log(share) for share in shares)
+        loss = targets.constant_losses.get(self.loss)
+        return None if loss is None else self.weight * loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +171,10 @@ class InputRecord:
         deviation: the largest standard deviation of a column.
         least_deviation: the smallest deviation of a column that is not constant; 0 if all are.
         constant: the share of columns that are constant.
+        spread: the root mean square of the deviations.
+        columns: how many numbers a sample has.
+        numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
+        telling: the column that alone tells the target best, or None.
     """
 
     name: str
@@ -174,6 +184,10 @@ class InputRecord:
     deviation: float
     least_deviation: float
     constant: float
+    spread: float = 0.0
+    columns: int = 1
+    numbering: int | None = None
+    telling: TellingColumn | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,6 +227,8 @@ class Record:
         settings: the settings.
         penalty: the sum of the penalties before training.
         training: how training went, or None before it.
+        comparisons: of validation with training, and of a test part.
+        order: of the rows of a table that was split at random, or None.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -221,6 +237,8 @@ class Record:
     settings: SettingsRecord | None = None
     penalty: float = 0.0
     training: TrainingRecord | None = None
+    comparisons: tuple[PartComparison, ...] = ()
+    order: TimeOrder | None = None
 
     def continuing(self, former: Record | None) -> Record:
         """Return the record with the initial weights of a former training that it continues."""

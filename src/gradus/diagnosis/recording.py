@@ -10,6 +10,8 @@ import numpy as np
 
 from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
+from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
+from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.record import (
     InputRecord,
     KernelRecord,
@@ -30,10 +32,12 @@ from gradus.rng import host_rng
 from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 
 if TYPE_CHECKING:
-    from jaxtyping import PyTree, Shaped
+    from jaxtyping import Int, PyTree, Shaped
 
 SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
+FEW = 100  # rows of which columns are looked at, however many there are
+MOST_CLASSES = 100_000  # whose samples are counted
 TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
 
@@ -46,6 +50,8 @@ def make_record(
     validation: PyTree[Shaped[np.ndarray, "samples ..."]] | None = None,
     batch_size: int | None = None,
     epochs: int = 0,
+    rows: Int[np.ndarray, "rows"] | None = None,
+    comparison: PartComparison | None = None,
 ) -> Record:
     """Return the record of an experiment.
 
@@ -54,15 +60,21 @@ def make_record(
         task: what is learned.
         optimizer: the optimizer.
         x: all inputs.
-        y: all targets.
+        y: the targets that are trained on.
         validation: the targets of validation.
         batch_size: samples of a step; None for all of them, or if it is not known.
         epochs: how often each sample is to be seen; 0 if it is not known.
+        rows: which of the inputs are trained on; None for all.
+        comparison: of the samples of validation with those of training.
     """
     layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
+    outputs = _output_records(task, ends, y, validation)
+    target = (y, outputs[0]) if len(outputs) == 1 and isinstance(y, np.ndarray) else None
     return Record(
-        inputs=tuple(_input_record(name, leaf) for name, leaf in named_leaves(x, "x")),
-        outputs=_output_records(task, ends, y, validation),
+        inputs=tuple(
+            _input_record(name, leaf, rows, target) for name, leaf in named_leaves(x, "x")
+        ),
+        outputs=outputs,
         layers=tuple(layers),
         settings=SettingsRecord(
             type(optimizer).__name__,
@@ -72,6 +84,7 @@ def make_record(
             epochs,
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
+        comparisons=() if comparison is None else (comparison,),
     )
 
 
@@ -192,6 +205,7 @@ def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[Out
                 validation=target_record(validated, loss.kind),
                 batch_factor=factor,
                 best_for_all=best,
+                weight=float(objective.weight),
             )
         )
     return tuple(records)
@@ -244,7 +258,7 @@ def target_record(values: Any, kind: str) -> TargetRecord | None:
     numbers = sample.reshape(len(sample), -1).astype(np.float64)
     is_flags = bool(np.isin(numbers, (0, 1)).all())
     one_hot = is_flags and numbers.shape[1] > 1 and bool((numbers.sum(axis=1) == 1).all())
-    labels = class_labels(values) if kind != "values" or one_hot else None
+    labels = _labels(values) if kind != "values" or one_hot else None
     counts = () if labels is None else tuple(np.bincount(labels).tolist())
     return TargetRecord(
         count=count,
@@ -257,6 +271,16 @@ def target_record(values: Any, kind: str) -> TargetRecord | None:
         one_hot=one_hot,
         several=is_flags and numbers.shape[1] > 1 and not one_hot,
     )
+
+
+def _labels(values: np.ndarray) -> np.ndarray | None:
+    """Return the labels of targets that are classes, as they are if they may count from 0."""
+    labels = class_labels(values)
+    if labels is None or (values.ndim == 2 and values.shape[1] > 1):
+        return labels
+    given = values.reshape(-1)
+    is_index = given.min() >= 0 and given.max() < MOST_CLASSES
+    return given.astype(int) if is_index else labels
 
 
 def _constant_losses(numbers: np.ndarray, is_flags: bool) -> dict[str, float]:
@@ -275,7 +299,13 @@ def _constant_losses(numbers: np.ndarray, is_flags: bool) -> dict[str, float]:
     return losses
 
 
-def _input_record(name: str, x: np.ndarray) -> InputRecord:
+def _input_record(
+    name: str,
+    x: np.ndarray,
+    rows: np.ndarray | None,
+    target: tuple[np.ndarray, OutputRecord] | None,
+) -> InputRecord:
+    numbering, telling = (None, None) if x.ndim != 2 else _remarkable_columns(x, rows, target)
     columns = _sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
     columns = columns[:, : max(1, VALUES // len(columns))]
     deviation = columns.std(axis=0)
@@ -288,11 +318,39 @@ def _input_record(name: str, x: np.ndarray) -> InputRecord:
         deviation=float(deviation.max()),
         least_deviation=float(varies.min()) if len(varies) else 0.0,
         constant=1 - len(varies) / len(deviation),
+        spread=float(np.sqrt(np.square(deviation).mean())),
+        columns=max(1, x[:1].size),
+        numbering=numbering,
+        telling=telling,
     )
+
+
+def _remarkable_columns(
+    x: Shaped[np.ndarray, "samples columns"],
+    rows: np.ndarray | None,
+    target: tuple[np.ndarray, OutputRecord] | None,
+) -> tuple[int | None, TellingColumn | None]:
+    """Return `numbering` and `telling` of some rows that are trained on."""
+    count = len(x) if rows is None else len(rows)
+    drawn = _drawn(count, min(SAMPLES, max(FEW, VALUES // x.shape[1])))
+    taken = x[drawn if rows is None else rows[drawn]].astype(np.float64)
+    numbering = numbering_column(taken)
+    if target is None:
+        return numbering, None
+    y, output = target
+    targets = y.reshape(-1) if output.kind == "values" else _labels(y)
+    if targets is None or len(targets) != count:  # several numbers or classes for a sample
+        return numbering, None
+    return numbering, telling_column(taken, targets[drawn], output.kind != "values")
 
 
 def _sampled(array: np.ndarray) -> np.ndarray:
     """Return at most `SAMPLES` rows, drawn without regard to an order that the rows may have."""
-    if len(array) <= SAMPLES:
-        return array
-    return array[np.sort(host_rng(0, "record").choice(len(array), SAMPLES, replace=False))]
+    return array if len(array) <= SAMPLES else array[_drawn(len(array), SAMPLES)]
+
+
+def _drawn(count: int, most: int) -> Int[np.ndarray, "rows"]:
+    """Return the numbers of at most so many of some rows."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(host_rng(0, "record").choice(count, most, replace=False))

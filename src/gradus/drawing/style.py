@@ -15,7 +15,15 @@ ORANGE, SKY, INK, MUTED, GRID = "#E69F00", "#56B4E9", "#1F2933", "#616E7C", "#E4
 COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#595959")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
-PERCENTAGES = ("accuracy", "binary_accuracy", "precision", "recall", "f1", "top_")
+PERCENTAGES = (
+    "accuracy",
+    "balanced_accuracy",
+    "binary_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "top_",
+)
 ABBREVIATIONS = {
     "auc": "AUC",
     "f1": "F1",

@@ -351,7 +351,16 @@ class BaseModel:
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
-        record = make_record(self.net, task, self.optimizer, data.samples.x, y, validation)
+        record = make_record(
+            self.net,
+            task,
+            self.optimizer,
+            data.samples.x,
+            y,
+            validation,
+            rows=data.rows,
+            comparison=data.comparison(),
+        )
         return record.continuing(self.record if self.history.epochs else None)
 
     def task_for(self, x: Any, y: Any, where: str = "y") -> Task:

@@ -17,6 +17,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "labels"
 CAUSES = (
+    "preprocessing-mismatch",
     "diverged",
     "rate-invalid",
     "rate-high",

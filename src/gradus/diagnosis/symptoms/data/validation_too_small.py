@@ -34,9 +34,19 @@ def find(record: Record) -> Iterator[Finding]:
             )
         elif missing := _missing(output):
             shown = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+            present = [label for label, n in enumerate(output.validation.counts) if n]
             yield Finding(
-                message=f"Validation has no sample of class {shown}, which training has.",
-                why="Its score says nothing about them. Early stopping may favor other classes.",
+                message=(
+                    f"All {count} samples of validation are of class {present[0]}."
+                    if len(present) == 1
+                    else f"Validation has no sample of class {shown}, which training has."
+                ),
+                why=(
+                    "Always answering that class scores 100%. Nothing is judged."
+                    if len(present) == 1
+                    else "Its score says nothing about them. Early stopping may favor other "
+                    "classes."
+                ),
                 remedy="Draw it at random and by class: validation_split=0.2.",
                 severity="note",
                 evidence={"classes without a sample": {"value": len(missing), "threshold": 0}},

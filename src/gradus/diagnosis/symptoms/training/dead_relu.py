@@ -29,6 +29,7 @@ ORIGINS = (
     "output-range",
     "over-regularised",
     "labels-constant",
+    "dead-code",
 )
 CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99

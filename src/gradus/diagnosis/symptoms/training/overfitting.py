@@ -16,7 +16,14 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "overfitting"
-CAUSES = ("diverged", "labels-shuffled", "rate-high", "initial-scale", "inputs-unscaled")
+CAUSES = (
+    "diverged",
+    "preprocessing-mismatch",
+    "labels-shuffled",
+    "rate-high",
+    "initial-scale",
+    "inputs-unscaled",
+)
 RISES, CHECKS = 1.3, 5
 
 

@@ -1,0 +1,73 @@
+"""Validation inputs that were prepared otherwise than those of training.
+
+The medians over the columns of the ratio of their mean absolute deviations, and of the distance of
+their means. A fault where that ratio is above `PROVED`, as of pixels that were divided by 255 in
+one part only, or where validation is judged worse than a constant while training is learned; a note
+from `SCALE` or `MOVE` on, beyond `ERRORS` standard errors of a column. Source: Breck et al., "Data
+validation for machine learning" (2019), "training-serving skew".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gradus.diagnosis.comparison import Shift
+from gradus.diagnosis.findings import Finding, three_digits
+from gradus.diagnosis.record import Record
+
+CATEGORY = "preprocessing-mismatch"
+PROVED, COLUMNS = 10.0, 2  # times, in at least so many columns
+SCALE, MOVE, ERRORS = 1.7, 2.0, 2.0
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a finding for each array of inputs that has another scale or mean."""
+    for compared in record.comparisons:
+        for shift in compared.shifts:
+            yield from _find_in(record, compared.part, shift)
+
+
+def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
+    factor = max(shift.scale, 1 / shift.scale)
+    noise = ERRORS * shift.noise
+    is_scaled = math.log(factor) > math.log(SCALE) + noise
+    if not is_scaled and shift.move <= MOVE + noise:
+        return
+    is_proved = factor > PROVED * math.exp(noise) and shift.columns >= COLUMNS
+    yield Finding(
+        message=(
+            f"The inputs {shift.name} of {part} deviate {three_digits(shift.scale)} times as "
+            f"much as those of training, and their means are {three_digits(shift.move)} "
+            "deviations away."
+            if is_scaled
+            else f"The means of the inputs {shift.name} of {part} are "
+            f"{three_digits(shift.move)} deviations away from those of training."
+        ),
+        why=(
+            "To the network they are other inputs than those that it learned. "
+            f"Its score on {part} says nothing of what it can."
+        ),
+        remedy=(
+            "Prepare both alike, with the numbers of training: if that is x / 255 or "
+            "(x - mean) / std, take the same 255, mean, and std for both."
+        ),
+        severity="fault" if is_proved or _is_worse(record) else "note",
+        evidence=_evidence(shift, is_scaled),
+    )
+
+
+def _evidence(shift: Shift, is_scaled: bool) -> dict[str, dict[str, float | None]]:
+    if is_scaled:
+        limit = SCALE if shift.scale > 1 else 1 / SCALE
+        return {"deviation / training's": {"value": shift.scale, "threshold": limit}}
+    return {"distance of the means / deviation": {"value": shift.move, "threshold": MOVE}}
+
+
+def _is_worse(record: Record) -> bool:
+    """Whether validation is judged worse than a constant, while training is learned."""
+    training = record.training
+    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    if training is None or training.validation_loss is None or not constant or not record.learned:
+        return False
+    return bool(training.validation_loss[-training.last :].mean() - training.penalty > constant)

@@ -1,0 +1,39 @@
+"""Rows in the order of time that were held out at random, between rows of training.
+
+The rows of a table stand in the order of a column of dates, and the targets of neighbors are alike
+by more than `ALIKE` and by more than chance gives, 3 / √n. Such a validation is easier than what
+comes after the last row; as only the past may be of interest, it is a note. Source: Kapoor &
+Narayanan, "Leakage and the reproducibility crisis in machine-learning-based science" (2023),
+"temporal leakage".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+
+CATEGORY = "leak"
+ALIKE = 0.3
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a note if validation was drawn from between rows that are alike."""
+    order = record.order
+    if order is None or order.likeness <= max(ALIKE, 3 / math.sqrt(order.rows)):
+        return
+    yield Finding(
+        message=(
+            f"The rows stand in the order of {order.column!r}, and validation was drawn at random "
+            "from between them."
+        ),
+        why=(
+            "Targets of neighboring rows are alike, so training tells them. The score says less of "
+            "rows that come later."
+        ),
+        remedy="Write the last rows to a file of their own, and name it: --test later.csv.",
+        severity="note",
+        evidence={"likeness of neighbors": {"value": order.likeness, "threshold": ALIKE}},
+    )
