@@ -135,12 +135,12 @@ class Control:
     def __init__(self, model: Any, data: Any, parts: tuple[Any, Any], seed: int) -> None:
         from gradus.doctor.candidate import make_candidate, make_data
         from gradus.doctor.candidate_training import CandidateTraining
-        from gradus.doctor.repair import remedies_for
+        from gradus.doctor.catalog import candidates_for
 
         self.data, self.rng = data, np.random.default_rng(seed)
         original = make_candidate(model, make_data(data.x, data.y, parts, seed), seed)
         self.training = CandidateTraining(original, model.record)
-        singles = remedies_for(original, model.diagnose(), model.record)
+        singles = candidates_for(original, model.record, model.diagnose(), notes=True)
         pairs = [
             dataclasses.replace(both, name=f"{one.name}, {other.name}")
             for one, candidate in singles

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.network_edits import code
@@ -142,13 +143,21 @@ def test_a_schedule_is_scaled_as_a_whole():
     assert scaled_rate(0.5, 10) == 5
 
 
-def test_each_is_tried_once_and_the_likeliest_first(classifier):
+def test_each_is_tried_once_causes_first_and_then_together(classifier):
     model, candidate = classifier
-    made = candidates_for(candidate, model.record, ["rate-high", "diverged"], general=True)
+    found = Diagnosis(
+        Finding("m", "w", "r", code=code, cause=cause)
+        for code, cause in (("vanishing-gradient", "inputs-unscaled"), ("inputs-unscaled", None),
+                            ("rate-high", None))
+    )  # fmt: skip
+    made = candidates_for(candidate, model.record, found)
     names = [remedy.name for remedy, _ in made]
-    assert names[0] == "learning rate × 0.1"
+    both = "scaled inputs, learning rate × 0.1"
+    assert names[:3] == ["scaled inputs", "learning rate × 0.1", both]
     assert len(set(names)) == len(names)
     assert {candidate.name for _, candidate in made} == set(names)
+    assert [change.where for change in made[2][1].changes] == ["x", "optimizer.learning_rate"]
+    assert candidates_for(candidate, model.record, Diagnosis([])) == []
 
 
 def test_every_remedy_has_a_known_code():

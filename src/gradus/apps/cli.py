@@ -10,39 +10,36 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
 from gradus import streams
 from gradus.apps import summaries
+from gradus.apps.doctor import diagnose, repair_command
 from gradus.apps.lessons import lesson, lessons
-from gradus.apps.options import SweepOptions, TrainOptions
-from gradus.apps.output import Json, Output, format_command, format_value, with_flag_names
+from gradus.apps.options import (
+    DataArgument,
+    OutOption,
+    QuietOption,
+    RunArgument,
+    SweepOptions,
+    TrainOptions,
+)
+from gradus.apps.output import (
+    BAD_USAGE,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Json,
+    Output,
+    format_value,
+    with_flag_names,
+)
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
-DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 TRACEBACK = "GRADUS_TRACEBACK"
-
-DataArgument = Annotated[
-    str,
-    Parameter(
-        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
-    ),
-]
-RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
-TrainingArgument = Annotated[
-    str,
-    Parameter(
-        help="The folder of a run, or its name in runs/; of a checkpoint or a saved model; or a "
-        "log of Keras, Lightning, Hugging Face, or TensorBoard."
-    ),
-]
-OutOption = Annotated[
-    str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
-]
-QuietOption = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 
 
 def _version() -> str:
@@ -60,6 +57,8 @@ app = App(
 )
 app.command(lesson)
 app.command(lessons)
+app.command(diagnose)
+app.command(repair_command, name="repair")
 
 
 @app.command
@@ -225,80 +224,6 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     note = {"note": missing} if missing else {}
     output.print_json({"run": str(opened.folder), "report": str(path), **note})
     return DONE
-
-
-@app.command
-def diagnose(
-    run: TrainingArgument,
-    /,
-    *,
-    fail_on: Annotated[
-        Literal["fault", "note"] | None,
-        Parameter(help="Exit with 1 if there is such a finding, for scripts."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, Parameter(help="A code to leave out; may be repeated.", negative="")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Say what is wrong with the training of a run, with evidence and a remedy.
-
-    gradus diagnose runs/titanic-1 --fail-on fault
-
-    gradus diagnose lightning_logs/version_0/metrics.csv
-    """
-    from gradus.apps.diagnose_run import diagnose_run
-
-    output = Output(json)
-    source, diagnosis = diagnose_run(run, ignore or [])
-    summaries.print_diagnosis(diagnosis, output)
-    output.print_json(source | diagnosis.to_plain())
-    failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
-    return FAILED if failing else DONE
-
-
-@app.command
-def repair(
-    run: RunArgument,
-    /,
-    *,
-    budget: Annotated[
-        float, Parameter(help="How many trainings of full length all remedies may take together.")
-    ] = 12.0,
-    seeds: Annotated[int, Parameter(help="Seeds that the best remedy is compared with.")] = 3,
-    seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
-    apply: Annotated[
-        bool, Parameter(negative="", help="Train with what helped, and write a new run.")
-    ] = False,
-    out: OutOption = None,
-    quiet: QuietOption = False,
-    json: Json = False,
-) -> int:
-    """Try remedies for what is wrong with a run, and say which helped, by how much.
-
-    gradus repair runs/titanic-1
-
-    gradus repair runs/titanic-1 --apply
-    """
-    from gradus.apps import repair_run, runs, train_run
-
-    output = Output(json)
-    opened = runs.open_run(run)
-    found = repair_run.repair_run(opened, budget, seeds, seed)
-    summaries.print_diagnosis(found.diagnosis, output)
-    summaries.print_repair(found, output)
-    result = {"run": str(opened.folder), **found.to_plain()}
-    if found.settings:
-        experiment = repair_run.repaired_experiment(opened, found)
-        path = repair_run.write_repaired(opened, experiment)
-        result["experiment"] = str(path)
-        output.print_line(f"Settings with it are in {path}: {format_command('train', path)}")
-        if apply:
-            record = train_run.train_run(experiment, out, None, output.print_line, not quiet)
-            summaries.print_training_summary(record, output)
-            result["repaired"] = record
-    output.print_json(result)
-    return DONE if found.helped or found.diagnosis.healthy else FAILED
 
 
 @app.command(name="runs")

@@ -8,6 +8,7 @@ from typing import Any
 from gradus import files
 from gradus.apps import runs
 from gradus.apps.output import format_command
+from gradus.apps.prepare import prepare
 from gradus.diagnosis import log_files, logs
 from gradus.diagnosis.examination import examine_checkpoint
 from gradus.diagnosis.findings import Diagnosis
@@ -39,6 +40,32 @@ def diagnose_run(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosi
     found = model.diagnose(ignore=ignore)
     hints = _how_to_resume(folder) if model.history.stopped == "interrupted" else []
     return source, Diagnosis(found, [*found.limits, *hints])
+
+
+def prove_run(
+    name: str, ignore: list[str], counterfactuals: bool, twins: bool
+) -> tuple[dict[str, Any], Diagnosis]:
+    """Return the run, and what other trainings on its data prove to be wrong with its own.
+
+    Args:
+        name: a run that has finished.
+        ignore: codes that are left out.
+        counterfactuals: whether suspected causes are left out in turn.
+        twins: whether twins are trained; else they are where the network seems to learn nothing.
+
+    Raises:
+        GradusError: if there is no such run, or its data are gone.
+    """
+    run = runs.open_run(name)
+    parts = prepare(run.experiment).parts
+    found = run.scored_model.diagnose(
+        *parts["training"],
+        validation_data=parts.get("validation"),
+        twins=twins or None,
+        counterfactuals=counterfactuals,
+        ignore=ignore,
+    )
+    return {"run": str(run.folder)}, found
 
 
 def find_log(name: str | Path) -> Path | None:

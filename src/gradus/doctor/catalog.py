@@ -7,8 +7,9 @@ Sources of the order: Karpathy, "A recipe for training neural networks" (2019); 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.remedies import (
@@ -92,25 +93,44 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "batch-size": (BATCH,),
     "imbalance": (BALANCED,),
 }
+TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little.
 GENERAL = (LOWER[0], HIGHER[0], ADAM, INPUTS, INITIAL, RELU, OUTPUT)
 
 
+def together(remedies: Sequence[Remedy]) -> Remedy:
+    """Return several remedies as one; it proves the fault of the first."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        for remedy in remedies:
+            candidate = remedy.apply(candidate, record)
+        return candidate
+
+    return Remedy(", ".join(each.name for each in remedies), remedies[0].code, apply)
+
+
 def candidates_for(
-    original: Candidate, record: Record, codes: Iterable[str], general: bool
+    original: Candidate, record: Record, diagnosis: Diagnosis, notes: bool = False
 ) -> list[tuple[Remedy, Candidate]]:
-    """Return the remedies of some faults and what they make of a training, each once.
+    """Return the remedies of what was found, and what they make of a training, each once.
+
+    First come those of causes, then several of them together, then those of consequences. Where
+    anything may be the cause, what is tried wherever a network learns too little follows.
 
     Args:
         original: the training.
         record: of it.
-        codes: of its faults, the likeliest cause first.
-        general: whether to add what is tried wherever a network learns too little.
+        diagnosis: what was found.
+        notes: whether notes have remedies, too.
     """
-    several = [REMEDIES.get(each, ()) for each in codes]
-    first = [remedies[0] for remedies in several if remedies]
-    wanted = [*first, *(each for remedies in several for each in remedies[1:])]
-    wanted += GENERAL if general else ()
+    found = diagnosis.findings if notes else diagnosis.faults
+    roots = [REMEDIES.get(each.code, ()) for each in found if each.cause is None]
+    others = [REMEDIES.get(each.code, ()) for each in found if each.cause is not None]
+    first = list(dict.fromkeys(remedies[0] for remedies in roots if remedies))
+    wanted = [*first, *([together(first[:TOGETHER])] if len(first) > 1 else [])]
+    wanted += [each for remedies in (*roots, *others) for each in remedies]
+    is_ambiguous = record.learned is False or any(each.kind == "dynamic" for each in found)
+    wanted += GENERAL if diagnosis.faults and is_ambiguous else ()
     made: list[tuple[Remedy, Candidate]] = []
     for remedy in dict.fromkeys(wanted):
         candidate = remedy.apply(original, record)

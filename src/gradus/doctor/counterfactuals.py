@@ -52,9 +52,9 @@ def try_remedies(
 ) -> list[Outcome]:
     """Train candidates side by side, and return what became of them, the best first.
 
-    All are trained for a part of their epochs, the best ones in full length, and the best of these
-    and the training as it is with all seeds. Where even one seed shows no gain beyond the noise of
-    the samples, no more seeds are trained.
+    All are trained for a part of their epochs, the best ones in full length, and one after another
+    of these beside the training as it is with all seeds, until one helps. One that shows no gain
+    beyond the noise of the samples with its first seed gets no more.
 
     Args:
         training: trains them.
@@ -67,14 +67,19 @@ def try_remedies(
         return []
     length = {c: c.fit["epochs"] / before.fit["epochs"] for _, c in remedies}
     spare = budget - 1 - 2 * (seeds - 1)  # that without any in full, and both with more seeds
-    finalists = int(np.clip(spare / 3, 1, FINALISTS))
+    finalists = int(np.clip(spare / 2, 1, FINALISTS))
     share = np.clip((spare - finalists) / sum(length.values()), SHORTEST, 1.0)
     outcomes = compare_remedies(training, before, remedies, float(share))
     finals = [(each.remedy, each.candidate) for each in outcomes[:finalists]]
     compared = compare_remedies(training, before, finals, seeds=1)
-    if compared[0].comparison.helps:
-        best = [(compared[0].remedy, compared[0].candidate)]
-        compared[0] = compare_remedies(training, before, best, seeds=seeds)[0]
+    for index, each in enumerate(compared):
+        if not each.comparison.helps:
+            continue
+        remedy = [(each.remedy, each.candidate)]
+        compared[index] = compare_remedies(training, before, remedy, seeds=seeds)[0]
+        if compared[index].helps:
+            compared.insert(0, compared.pop(index))
+            break
     return [*compared, *outcomes[finalists:]]
 
 

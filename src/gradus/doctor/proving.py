@@ -48,16 +48,10 @@ def diagnose_by_training(
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)
     if counterfactuals and diagnosis.faults:
-        codes = [each.code for each in diagnosis.faults]
-        remedies = candidates_for(original, record, codes, general=is_ambiguous(diagnosis, record))
+        remedies = candidates_for(original, record, diagnosis)
         outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS)
         diagnosis = with_outcomes(diagnosis, outcomes)
     return diagnosis
-
-
-def is_ambiguous(diagnosis: Diagnosis, record: Record) -> bool:
-    """Whether anything may be the cause: little is learned, or only training shows a fault."""
-    return record.learned is False or any(each.kind == "dynamic" for each in diagnosis.faults)
 
 
 def with_twins(

@@ -9,18 +9,18 @@ from typing import Any
 from gradus.checks import number, whole_number
 from gradus.diagnosis.findings import Diagnosis, three_digits
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Candidate, Change, make_candidate, make_data
+from gradus.doctor.candidate import Change, make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, compare_remedies, try_remedies
-from gradus.doctor.proving import SEEDS, is_ambiguous, with_outcomes
+from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError
 from gradus.models.model import Model
 from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
 
-BUDGET = 12.0  # trainings of full length
-FIRST = 0.6  # the share of the budget for one remedy; the rest is for a second one on top of it
+BUDGET = 14.0  # trainings of full length
+FIRST = 0.7  # the share of the budget for one remedy; the rest is for a second one on top of it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     began = time.perf_counter()
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
-    remedies = remedies_for(original, diagnosis, record)
+    remedies = candidates_for(original, record, diagnosis, notes=True)
     outcomes = try_remedies(training, original, remedies, budget * FIRST, seeds)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
     helped = bool(outcomes) and outcomes[0].helps
@@ -231,16 +231,6 @@ def _with_one_more(
         return outcomes
     both = [(second[0].remedy, second[0].candidate)]
     return [*compare_remedies(training, training.original, both, seeds=seeds), *outcomes]
-
-
-def remedies_for(
-    original: Candidate, diagnosis: Diagnosis, record: Record
-) -> list[tuple[Any, Candidate]]:
-    """Return the remedies for a diagnosis: for its faults, roots first, then for its notes."""
-    found = [*diagnosis.faults, *diagnosis.notes]
-    codes = list(dict.fromkeys(each.code for each in found))
-    general = bool(diagnosis.faults) and is_ambiguous(diagnosis, record)
-    return candidates_for(original, record, codes, general)
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
