@@ -78,3 +78,11 @@ def test_a_gain_must_be_beyond_noise_and_matter():
     assert compare([one], [0 * one]).helps
     assert not compare([one], [one * 0.99]).helps  # sure, but a hundredth of the error
     assert not compare([one], [1 - one * 1.2]).helps
+
+
+def test_what_could_not_be_trained_is_no_better_and_warns_of_nothing():
+    one, lost = np.ones(4), np.full(4, np.inf)
+    found = compare([one], [lost])
+    assert (found.after, found.helps) == (np.inf, False)
+    assert compare([lost], [one]).helps
+    assert not compare([lost], [lost]).helps

@@ -43,6 +43,8 @@ class Comparison(NamedTuple):
     @property
     def helps(self) -> bool:
         """Whether the other one is better, beyond noise and by enough to matter."""
+        if not math.isfinite(self.before):
+            return math.isfinite(self.after)
         return self.gain > max(HELPS * self.noise, MATTERS * self.before)
 
 
@@ -50,14 +52,16 @@ def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
     """Compare two trainings: errors of the same samples, for each seed.
 
     The noise is `√(Var(dᵢ) / n + Var(d̄ₛ) / S)` for the differences d, paired by sample and seed:
-    dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed.
+    dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed. A training
+    that could not be made has infinite errors.
     """
+    means = float(np.mean(before)), float(np.mean(after))
+    if not np.isfinite(means).all():  # one of them could not be trained
+        return Comparison(*means, 0.0)
     gains = np.stack(before) - np.stack(after)
     of_samples = gains.mean(axis=0).var() / gains.shape[1]
     of_seeds = gains.mean(axis=1).var(ddof=1) / len(gains) if len(gains) > 1 else 0.0
-    return Comparison(
-        float(np.mean(before)), float(np.mean(after)), math.sqrt(of_samples + of_seeds)
-    )
+    return Comparison(*means, math.sqrt(of_samples + of_seeds))
 
 
 def sample_errors(
