@@ -98,6 +98,22 @@ def test_of_many_rows_some_are_looked_through(monkeypatch):
     assert compared.shared / compared.looked == pytest.approx(0.25, abs=0.06)
 
 
+def test_rows_that_are_alike_where_they_vary_most_are_told_apart(monkeypatch):
+    monkeypatch.setattr(comparison, "NUMBERS", 150_000)
+    x = np.zeros((2_000, 200), np.float32)
+    x[:100, 50:62] = 9 * RNG.normal(size=(100, 12))  # nearly all rows are zero here
+    x[:, 100] = RNG.uniform(size=2_000)
+    compared = compare(Part(x[:1_000]), Part(x[900:]), "validation")
+    assert compared.looked == 500
+    assert compared.shared == sum(row in x[:1_000, 100] for row in x[900:, 100][drawn(1_100)])
+    monkeypatch.setattr(comparison, "NUMBERS", 1_000)
+    assert compare(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
+
+
+def drawn(count):
+    return Part(np.zeros(count)).sample(comparison.ROWS)
+
+
 # --- validation prepared otherwise ---------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 500  # at most so many rows of each part are looked for
 AMONG = 20_000  # at most so many training rows
-KEYS = (12, 96)  # columns by which rows that may be equal are told, few at first
+KEYS = 12, 64  # columns by which rows that may be equal are told: neighbors, then spread out
 WIDTH = 1_024  # at most so many columns of these are then compared
 NUMBERS = 2_000_000  # of these, above which it takes too long
 VALUES = 150_000  # numbers from which moments are taken
@@ -154,8 +154,9 @@ def _shared_rows(training: Part, other: Part) -> tuple[int, float, int, float, f
     among, others = training.sample(AMONG), other.sample(ROWS)
     own = among[:: math.ceil(len(among) / ROWS)]
     kept = [_spread_out(leaf.shape[1], WIDTH) for leaf in leaves[0]]
-    for count in KEYS:
-        keys = [_telling_columns(leaf, own, count) for leaf in leaves[0]]
+    near = (_telling_columns(leaf, own, KEYS[0]) for leaf in leaves[0])
+    apart = (slice(None, None, math.ceil(leaf.shape[1] / KEYS[1])) for leaf in leaves[0])
+    for keys in (list(near), list(apart)):
         known = _hashes(leaves[0], among, keys)
         looked_for = _hashes(leaves[1], others, keys), _hashes(leaves[0], own, keys)
         wanted = np.sort(np.concatenate(looked_for))
