@@ -90,6 +90,18 @@ def test_equal_rows_are_those_that_numpy_finds(kind):
     assert compared.repeated == np.mean([rows[:120].count(row) > 1 for row in rows[:120]])
 
 
+def test_large_whole_numbers_are_compared_exactly():
+    seconds = 1_700_000_000 + np.arange(200)[:, None]
+    assert compare(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
+
+
+@pytest.mark.parametrize("x", [1e30 * X, X[:, 0], X > 0, np.ones((500, 3))])
+def test_odd_inputs_are_compared_too(x):
+    model = gr.Model(gr.Sequential([gr.Flatten(), gr.Dense(2, "softmax")]), LOSS)
+    diagnosis = model.check(x[:400], Y[:400], validation_data=(x[400:], Y[400:]))
+    assert diagnosis.without(["inputs-unscaled"]).findings == ()
+
+
 def test_of_many_rows_some_are_looked_through(monkeypatch):
     monkeypatch.setattr(comparison, "AMONG", 2_000)
     x = RNG.normal(size=(8_000, 3)).astype(np.float32)
