@@ -59,6 +59,10 @@ def test_rows_that_occur_twice_by_nature_are_a_note_and_few_different_ones_nothi
     training, validation = gr.data.split(len(x), 0.3)
     diagnosis = check(x[training], y[training], (x[validation], y[validation]))
     assert found(diagnosis) == [("note", "leak-rows")]
+    x, y = (np.concatenate([a, a[:45]]) for a in (X, Y))  # 17 % of the rows repeat
+    training, validation = gr.data.split(len(x), 0.3)
+    assert found(check(x[training], y[training], (x[validation], y[validation]))) == []
+    assert found(check(x, y, (x[:200], y[:200]))) == [("fault", "leak-rows")]
     few = RNG.integers(0, 3, (500, 4)).astype(np.float32)  # 81 different rows
     assert found(check(few[:400], Y[:400], (few[400:], Y[400:]))) == []
     x, y = np.tile(X, (3, 1)), np.tile(Y, 3)  # a file that was read three times
@@ -92,12 +96,40 @@ def test_equal_rows_are_those_that_numpy_finds(kind):
     assert compared.repeated == np.mean([rows[:120].count(row) > 1 for row in rows[:120]])
 
 
+def test_large_whole_numbers_are_compared_exactly():
+    seconds = 1_700_000_000 + np.arange(200)[:, None]
+    assert compare(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
+
+
+@pytest.mark.parametrize("x", [1e30 * X, X[:, 0], X > 0, np.ones((500, 3))])
+def test_odd_inputs_are_compared_too(x):
+    model = gr.Model(gr.Sequential([gr.Flatten(), gr.Dense(2, "softmax")]), LOSS)
+    diagnosis = model.check(x[:400], Y[:400], validation_data=(x[400:], Y[400:]))
+    assert diagnosis.without(["inputs-unscaled"]).findings == ()
+
+
 def test_of_many_rows_some_are_looked_through(monkeypatch):
     monkeypatch.setattr(comparison, "AMONG", 2_000)
     x = RNG.normal(size=(8_000, 3)).astype(np.float32)
     compared = compare_parts(Part(x), Part(x[::-1]), "validation")
     assert (compared.looked, compared.seen) == (comparison.ROWS, 0.25)
     assert compared.shared / compared.looked == pytest.approx(0.25, abs=0.06)
+
+
+def test_rows_that_are_alike_where_they_vary_most_are_told_apart(monkeypatch):
+    monkeypatch.setattr(comparison, "NUMBERS", 150_000)
+    x = np.zeros((2_000, 200), np.float32)
+    x[:100, 50:62] = 9 * RNG.normal(size=(100, 12))  # nearly all rows are zero here
+    x[:, 100] = RNG.uniform(size=2_000)
+    compared = compare(Part(x[:1_000]), Part(x[900:]), "validation")
+    assert compared.looked == 500
+    assert compared.shared == sum(row in x[:1_000, 100] for row in x[900:, 100][drawn(1_100)])
+    monkeypatch.setattr(comparison, "NUMBERS", 1_000)
+    assert compare(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
+
+
+def drawn(count):
+    return Part(np.zeros(count)).sample(comparison.ROWS)
 
 
 # --- validation prepared otherwise ---------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 500  # at most so many rows of each part are looked for
 AMONG = 20_000  # at most so many training rows
-KEYS = (12, 96)  # columns by which rows that may be equal are told, few at first
+KEYS = 12, 64  # columns by which rows that may be equal are told: neighbors, then spread out
 WIDTH = 1_024  # at most so many columns of these are then compared
 NUMBERS = 2_000_000  # of these, above which it takes too long
 VALUES = 150_000  # numbers from which moments are taken
@@ -154,8 +154,9 @@ def _shared_rows(training: Part, other: Part) -> tuple[int, float, int, float, f
     among, others = training.sample(AMONG), other.sample(ROWS)
     own = among[:: math.ceil(len(among) / ROWS)]
     kept = [_spread_out(leaf.shape[1], WIDTH) for leaf in leaves[0]]
-    for count in KEYS:
-        keys = [_telling_columns(leaf, own, count) for leaf in leaves[0]]
+    near = (_telling_columns(leaf, own, KEYS[0]) for leaf in leaves[0])
+    apart = (slice(None, None, max(1, math.ceil(leaf.shape[1] / KEYS[1]))) for leaf in leaves[0])
+    for keys in (list(near), list(apart)):
         known = _hashes(leaves[0], among, keys)
         looked_for = _hashes(leaves[1], others, keys), _hashes(leaves[0], own, keys)
         wanted = np.sort(np.concatenate(looked_for))
@@ -182,8 +183,8 @@ def _telling_columns(
 ) -> slice:
     """Return neighboring columns that vary most together: reading those of a row is fast."""
     width = array.shape[1]
-    few = rows[: max(FEWEST, VALUES // width)]
-    varies = np.square(array[few].astype(np.float32).std(axis=0))
+    few = rows[: max(FEWEST, VALUES // max(1, width))]
+    varies = array[few].astype(np.float64).var(axis=0)
     total = np.concatenate([[0.0], np.cumsum(varies)])
     start = int(np.argmax(total[count:] - total[:-count])) if width > count else 0
     return slice(start, start + count)
@@ -218,7 +219,7 @@ def _hashes(
 def _rows(leaves: list[np.ndarray], rows: np.ndarray, columns: list[np.ndarray]) -> list[bytes]:
     """Return some columns of some rows as bytes."""
     parts = [
-        _columns(leaf, rows, chosen).astype(np.float32) + 0  # -0 is 0
+        _columns(leaf, rows, chosen).astype(np.float64) + 0  # exact, and -0 is 0
         for leaf, chosen in zip(leaves, columns, strict=True)
     ]
     return [row.tobytes() for row in np.concatenate(parts, axis=1)]

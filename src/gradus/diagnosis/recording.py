@@ -305,7 +305,7 @@ def _input_record(
     rows: np.ndarray | None,
     target: tuple[np.ndarray, OutputRecord] | None,
 ) -> InputRecord:
-    numbering, telling = (None, None) if x.ndim != 2 else _remarkable_columns(x, rows, target)
+    numbering, telling = _remarkable_columns(x, rows, target) if x.ndim == 2 else (None, None)
     columns = _sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
     columns = columns[:, : max(1, VALUES // len(columns))]
     deviation = columns.std(axis=0)

@@ -2,10 +2,10 @@
 
 The share of the rows, with their targets, above `SHARE`, of at least `FEWEST` rows that are found.
 Rows that occur twice by nature do so within training as well: it is a fault only above `MORE` times
-the share of the training rows that another one equals, plus `PROVED`, else a note. Where `USUAL` of
-these repeat, as in a table of few different rows, nothing is said, unless nearly `ALL` do and the
-rows are different otherwise, as in a file that was read twice. Source: Kapoor & Narayanan, "Leakage
-and the reproducibility crisis in machine-learning-based science" (2023).
+the share of the training rows that another one equals, plus `PROVED`, else a note. Where more than
+`USUAL` of these repeat, as in a table of few different rows, no note is made, unless nearly `ALL`
+do and the rows are different otherwise, as in a file that was read twice. Source: Kapoor &
+Narayanan, "Leakage and the reproducibility crisis in machine-learning-based science" (2023).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def find(record: Record) -> Iterator[Finding]:
 def _find_in(compared: PartComparison) -> Iterator[Finding]:
     share = min(1.0, compared.shared / compared.looked / compared.seen)
     repeated = min(1.0, compared.repeated / compared.seen)
-    is_doubled = share > ALL and repeated > ALL / 2 and compared.different > DIFFERENT
-    if share <= SHARE or (repeated > USUAL and not is_doubled):
-        return
     is_proved = share > MORE * repeated + PROVED
+    is_doubled = share > ALL and repeated > ALL / 2 and compared.different > DIFFERENT
+    if share <= SHARE or not (is_proved or is_doubled or repeated <= USUAL):
+        return
     part, once = compared.part, "hardly any" if repeated < SHARE else f"{repeated:.0%}"
     occur = "occur" if is_proved else "also occur"
     yield Finding(
