@@ -128,7 +128,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
         The prepared data, the test metrics, and the number of epochs.
     """
     from gradus.apps import evaluation, fitting, prepare
-    from gradus.apps.experiment import Experiment, TrainingSection
+    from gradus.apps.settings.experiment import Experiment, TrainingSection
     from gradus.data.datasets import BUILT_IN
 
     name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones

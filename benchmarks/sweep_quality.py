@@ -46,7 +46,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
     The seed draws the validation split.
     """
     from gradus.apps import prepare
-    from gradus.apps.experiment import Experiment
+    from gradus.apps.settings.experiment import Experiment
     from gradus.data.datasets import BUILT_IN
 
     case = defaults_quality.CASES[name]

@@ -27,6 +27,7 @@ LAYERS = [
         "program_cache",
     ),
     ("fingerprint",),
+    ("drawing",),
     ("hyperparameters", "files", "manifests", "folder_lock", "serialization"),
     ("nn",),
     ("objectives",),

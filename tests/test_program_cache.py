@@ -12,6 +12,13 @@ X = np.random.default_rng(0).normal(size=(48, 3)).astype(np.float32)
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory maps")
 
 
+@pytest.fixture(autouse=True)
+def counted(monkeypatch):
+    """Have the maps counted before each program, however few there are."""
+    monkeypatch.setattr(program_cache, "MAPS", 1e12)
+    monkeypatch.setattr(program_cache, "_allowance", program_cache.Allowance())
+
+
 def weights_by_width(counts):
     """Train networks of several widths; note the maps after each."""
     weights = {}
@@ -68,3 +75,14 @@ def test_a_system_that_does_not_tell_has_no_limit(monkeypatch, tmp_path):
     assert program_cache.count_maps() == 0
     assert program_cache.max_maps() == float("inf")
     assert not program_cache.release_programs()
+
+
+def test_maps_are_counted_only_where_programs_may_have_filled_them(monkeypatch):
+    counts = []
+    monkeypatch.setattr(program_cache, "MAPS", 100)
+    monkeypatch.setattr(program_cache, "max_maps", lambda: 1000)
+    monkeypatch.setattr(program_cache, "count_maps", lambda: counts.append(1) or 190)
+    assert not any(program_cache.release_programs() for _ in range(4))  # 310 to spare: 3 more
+    assert len(counts) == 1
+    assert not program_cache.release_programs()
+    assert len(counts) == 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradus import data as data
+    from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
@@ -166,6 +167,7 @@ _HOMES = {
     "gradus.sweep.members.data": ("prepared",),
     "gradus.sweep.execution.fit_all": ("fit_all",),
     "gradus.sweep.sweep": ("Sweep",),
+    "gradus.doctor.repair": ("repair",),
     "gradus.train.function_task": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

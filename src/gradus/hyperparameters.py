@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gradus.errors import GradusError
@@ -105,20 +105,36 @@ def resolve(
     names = {id(hyper.space): name for name, hyper in hypers.items()}
 
     def substitute(value: Any) -> Any:
-        if isinstance(value, Space):
-            name = names.get(id(value), value.name or "")
-            return fixed[name] if name in fixed else substitute(value.option(values[name]))
-        old = _children(value)
-        new = [(name, substitute(child)) for name, child in old]
-        if all(one is other for (_, one), (_, other) in zip(new, old, strict=True)):
+        if not isinstance(value, Space):
             return value
-        if isinstance(value, Mapping):
-            return dict(new)
-        if isinstance(value, list | tuple):
-            return type(value)(item for _, item in new)
-        return _rebuild(value, dict(new))
+        name = names.get(id(value), value.name or "")
+        if name in fixed:
+            return fixed[name]
+        return replace_settings(value.option(values[name]), substitute)
 
-    return substitute(settings)
+    return replace_settings(settings, substitute)
+
+
+def replace_settings(settings: Any, replacement: Callable[[Any], Any]) -> Any:
+    """Return settings with some parts replaced; parts without any are shared.
+
+    Args:
+        settings: as in `find_hyperparameters`.
+        replacement: returns what stands in the place of a part, or the part itself, whose own
+            parts are then looked at.
+    """
+    replaced = replacement(settings)
+    if replaced is not settings:
+        return replaced
+    old = _children(settings)
+    new = [(name, replace_settings(child, replacement)) for name, child in old]
+    if all(one is other for (_, one), (_, other) in zip(new, old, strict=True)):
+        return settings
+    if isinstance(settings, Mapping):
+        return dict(new)
+    if isinstance(settings, list | tuple):
+        return type(settings)(item for _, item in new)
+    return rebuild_settings(settings, dict(new))
 
 
 def is_active(hypers: Mapping[str, Hyperparameter], values: Mapping[str, Value], name: str) -> bool:
@@ -176,7 +192,7 @@ def _children(value: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-def _rebuild(value: Any, arguments: dict[str, Any]) -> Any:
+def rebuild_settings(value: Any, arguments: dict[str, Any]) -> Any:
     """Return settings like `value` with other arguments, checked by their `__init__`."""
     rebuilt = type(value)(**arguments)
     for mark in ("_name", "trainable"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ T = TypeVar("T")
 MAX_BYTES = 256 * 2**20  # of a file that only describes others
 
 
-def as_record(plain: Any, cls: type[T], where: str, strict: bool = True) -> T:
+def as_record(plain: Any, cls: type[T], where: str, strict: bool = True, whole: bool = True) -> T:
     """Return plain data (dicts, lists, strings and numbers) as an object of `cls`.
 
     Args:
@@ -30,6 +31,7 @@ def as_record(plain: Any, cls: type[T], where: str, strict: bool = True) -> T:
         cls: a dataclass or a struct, whose annotations are the types.
         where: what the data are, for errors, such as "'run.json'".
         strict: whether a number must be a number; if not, it may be text, such as "nan".
+        whole: whether every entry must be there; if not, one that is missing has its default.
 
     Raises:
         SavedError: naming the first entry that is missing or of another type.
@@ -38,7 +40,7 @@ def as_record(plain: Any, cls: type[T], where: str, strict: bool = True) -> T:
         record = msgspec.convert(plain, cls, strict=strict)
     except (msgspec.ValidationError, RecursionError) as error:
         raise SavedError(f"{where} is damaged: {error}.") from None
-    if missing := _missing_entry(record, plain, "$"):
+    if whole and (missing := _missing_entry(record, plain, "$")):
         raise SavedError(f"{where} is damaged: it lacks the entry `{missing}`.")
     return record
 
@@ -46,6 +48,24 @@ def as_record(plain: Any, cls: type[T], where: str, strict: bool = True) -> T:
 def as_plain(record: Any) -> Any:
     """Return a record as dicts, lists, strings and numbers; `as_record` restores an equal one."""
     return msgspec.to_builtins(record, str_keys=True)
+
+
+def infinities_as_text(plain: Any) -> Any:
+    """Return plain data with NaN and infinities, which JSON lacks, as text."""
+    if isinstance(plain, dict):
+        return {key: infinities_as_text(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [infinities_as_text(value) for value in plain]
+    return repr(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def finite_or_none(value: Any) -> Any:
+    """Return `value` with None instead of NaN and infinity, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: finite_or_none(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_none(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _missing_entry(record: Any, given: Any, path: str) -> str:

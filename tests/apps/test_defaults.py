@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gradus.apps import experiment_file
-from gradus.apps.defaults import MANY_ROWS, DataSummary, fill_defaults
-from gradus.apps.experiment import (
+from gradus.apps.settings import experiment_file
+from gradus.apps.settings.defaults import MANY_ROWS, DataSummary, fill_defaults
+from gradus.apps.settings.experiment import (
     Experiment,
     NetworkSection,
     PenaltySection,

@@ -3,9 +3,12 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 
-from gradus.apps import runs
+import gradus as gr
+from gradus.apps import runs, train_run
+from gradus.diagnosis.examination import FOUND_THEN
 from gradus.diagnosis.logs import LIMITS
 
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
@@ -43,7 +46,7 @@ def run(gradus, flowers):
 
 def test_a_run_is_diagnosed_with_its_network(gradus, gradus_json, run):
     found = gradus_json("diagnose", run)
-    assert list(found) == ["run", "healthy", "findings"]
+    assert list(found) == ["run", "version", "healthy", "findings", "limits"]
     assert (found["run"], found["healthy"]) == ("mine", False)
     code = found["findings"][0]["code"]
     status, out, _ = gradus("diagnose", run)
@@ -65,7 +68,60 @@ def test_a_run_must_be_there_and_finished(gradus, work):
     (work / "mine" / "experiment.toml").write_text("")
     (work / "mine" / "metrics.csv").write_text("epoch,loss\n0,1\n1,0.5\n")
     status, _, err = gradus("diagnose", "mine")
-    assert (status, "has not finished" in err) == (1, True)
+    assert (status, err.count("\n"), "before its first checkpoint" in err) == (1, 1, True)
+    assert err.endswith("To resume it: gradus train --resume mine\n")
+    (work / "mine" / "experiment.toml").rename(work / "mine" / "sweep.toml")
+    status, _, err = gradus("diagnose", "mine")
+    assert (status, "The sweep of 'mine' has not finished. To resume it: " in err) == (1, True)
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_was_killed_is_diagnosed_from_its_checkpoint(
+    gradus, gradus_json, flowers, monkeypatch, work
+):
+    words = ("--target", "kind", "--epochs", 12, "--layers", "none", "--learning-rate", 50)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_run, "write_run", stop)
+        assert gradus("train", flowers, *words, "--out", "mine", "--quiet")[0] == 130
+    assert not (work / "mine" / "run.json").exists()
+    found = gradus_json("diagnose", "mine")
+    assert "rate-invalid" in [each["code"] for each in found["findings"]]
+    assert found["limits"] == [
+        "The training was interrupted: this is said of 12 epochs. Resume it for the rest.",
+        "To resume it: gradus train --resume mine",
+    ]
+    checkpoint = gradus_json("diagnose", "mine/checkpoint")
+    assert checkpoint["findings"] == found["findings"]
+    assert checkpoint["limits"] == found["limits"][:1]
+    manifest = work / "mine" / "checkpoint" / "checkpoint.json"
+    manifest.write_text(manifest.read_text().replace("probes", "prober", 1))
+    status, _, err = gradus("diagnose", "mine")
+    assert (status, err.count("\n"), "was altered since it was saved" in err) == (1, 1, True)
+
+
+def test_a_saved_model_is_diagnosed(gradus_json, work):
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(0.0))
+    model.fit(np.ones((8, 1)), np.arange(8.0)[:, None], epochs=1, verbose=False)
+    model.save(work / "mine")
+    found = gradus_json("diagnose", "mine")
+    assert found == {"run": "mine", **json.loads(model.diagnose().to_json())}
+    assert [each["code"] for each in found["findings"]] == ["rate-invalid"]
+    model.record = None  # as an earlier version saved it
+    model.save(work / "mine")
+    assert gradus_json("diagnose", "mine") == {**found, "limits": [FOUND_THEN]}
+
+
+def test_a_run_with_a_damaged_record_is_one_sentence(gradus, run):
+    opened = runs.open_run(run)
+    path = opened.folder / ("scored" if opened.is_refitted else "") / "record.json"
+    path.write_text(path.read_text().replace("samples", "simples"))
+    status, out, err = gradus("diagnose", run)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "record.json" in err
+    assert "was altered since it was saved" in err
 
 
 # --- logs --------------------------------------------------------------------------------------
@@ -94,8 +150,8 @@ def test_a_fault_of_a_log_has_evidence_and_a_remedy(gradus, log):
 def test_a_log_as_json(gradus, gradus_json, log):
     name = log(loss=[1.0, float("nan")])
     found = gradus_json("diagnose", name)
-    assert list(found) == ["log", "note", "healthy", "findings"]
-    assert (found["log"], found["note"], found["healthy"]) == (name, LIMITS, False)
+    assert list(found) == ["log", "version", "healthy", "findings", "limits"]
+    assert (found["log"], found["limits"], found["healthy"]) == (name, [LIMITS], False)
     assert [each["code"] for each in found["findings"]] == ["diverged"]
     status, out, err = gradus("diagnose", name, "--json", "--fail-on", "fault")
     assert (status, json.loads(out)) == (1, found)

@@ -9,8 +9,13 @@ import pytest
 from msgspec import structs
 
 from gradus.apps import fitting, runs
-from gradus.apps.experiment import Experiment, NetworkSection, PreprocessingSection, TrainingSection
 from gradus.apps.prepare import prepare
+from gradus.apps.settings.experiment import (
+    Experiment,
+    NetworkSection,
+    PreprocessingSection,
+    TrainingSection,
+)
 
 QUICK = ("--layers", "4", "--epochs", "6")
 

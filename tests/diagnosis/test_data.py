@@ -7,7 +7,7 @@ from sklearn.metrics import cohen_kappa_score
 import gradus as gr
 from gradus.apps.prepare import Experiment, prepare
 from gradus.diagnosis import columns, comparison
-from gradus.diagnosis.comparison import Part, compare
+from gradus.diagnosis.comparison import Part, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
 from gradus.diagnosis.symptoms import examine
 from gradus.models.training_data import make_training_data
@@ -89,14 +89,16 @@ def test_equal_rows_are_those_that_numpy_finds(kind):
     x = {"a": RNG.integers(0, 3, (200, 5)).astype(kind), "b": RNG.integers(0, 9, 200)}
     y = RNG.integers(0, 2, (200, 1))
     rows = [(*a, b, *c) for a, b, c in zip(x["a"].tolist(), x["b"], y.tolist(), strict=True)]
-    compared = compare(Part(x, y, np.arange(120)), Part(x, y, np.arange(120, 200)), "validation")
+    compared = compare_parts(
+        Part(x, y, np.arange(120)), Part(x, y, np.arange(120, 200)), "validation"
+    )
     assert compared.shared == sum(row in set(rows[:120]) for row in rows[120:])
     assert compared.repeated == np.mean([rows[:120].count(row) > 1 for row in rows[:120]])
 
 
 def test_large_whole_numbers_are_compared_exactly():
     seconds = 1_700_000_000 + np.arange(200)[:, None]
-    assert compare(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
+    assert compare_parts(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
 
 
 @pytest.mark.parametrize("x", [1e30 * X, X[:, 0], X > 0, np.ones((500, 3))])
@@ -109,7 +111,7 @@ def test_odd_inputs_are_compared_too(x):
 def test_of_many_rows_some_are_looked_through(monkeypatch):
     monkeypatch.setattr(comparison, "AMONG", 2_000)
     x = RNG.normal(size=(8_000, 3)).astype(np.float32)
-    compared = compare(Part(x), Part(x[::-1]), "validation")
+    compared = compare_parts(Part(x), Part(x[::-1]), "validation")
     assert (compared.looked, compared.seen) == (comparison.ROWS, 0.25)
     assert compared.shared / compared.looked == pytest.approx(0.25, abs=0.06)
 
@@ -119,11 +121,11 @@ def test_rows_that_are_alike_where_they_vary_most_are_told_apart(monkeypatch):
     x = np.zeros((2_000, 200), np.float32)
     x[:100, 50:62] = 9 * RNG.normal(size=(100, 12))  # nearly all rows are zero here
     x[:, 100] = RNG.uniform(size=2_000)
-    compared = compare(Part(x[:1_000]), Part(x[900:]), "validation")
+    compared = compare_parts(Part(x[:1_000]), Part(x[900:]), "validation")
     assert compared.looked == 500
     assert compared.shared == sum(row in x[:1_000, 100] for row in x[900:, 100][drawn(1_100)])
     monkeypatch.setattr(comparison, "NUMBERS", 1_000)
-    assert compare(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
+    assert compare_parts(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
 
 
 def drawn(count):
@@ -159,7 +161,7 @@ def test_chance_and_single_columns_are_no_mismatch():
     assert found(check(X[:400], Y[:400], (drifted, Y[400:]))) == []
     images = np.zeros((500, 4, 4), np.float32)  # most pixels never vary
     images[:, 1, 1:3] = X[:, :2]
-    compared = compare(Part(images[:400]), Part(images[400:] * 9), "validation")
+    compared = compare_parts(Part(images[:400]), Part(images[400:] * 9), "validation")
     assert compared.shifts[0].columns == 2
     assert compared.shifts[0].scale == pytest.approx(9, rel=0.2)
 

@@ -241,7 +241,8 @@ def test_causes_stand_before_what_follows_from_them_and_faults_before_notes():
 def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
     diagnosis = check(*mlp(activation="softmax"), x=100 * X)
     saved = json.loads(diagnosis.to_json())
-    assert saved["healthy"]
+    assert (saved["version"], saved["healthy"], saved["limits"]) == (1, True, [])
+    assert set(saved) == {"version", "healthy", "findings", "limits"}
     assert [finding["code"] for finding in saved["findings"]] == [f.code for f in diagnosis]
     assert set(saved["findings"][0]) == {
         "code", "category", "severity", "kind", "layer", "epoch", "message", "why", "remedy",

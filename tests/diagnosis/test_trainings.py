@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.diagnosis.comparison import Comparison, Shift
+from gradus.diagnosis.comparison import PartComparison, Shift
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine, symptoms
@@ -213,7 +213,9 @@ def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
     shift = Shift("x", columns=6, scale=3.0, move=1.0, noise=0.05)
     for last, severity in ((0.5, "note"), (1.5, "fault")):
         trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
-        compared = dataclasses.replace(trained, comparison=Comparison("test", shifts=(shift,)))
+        compared = dataclasses.replace(
+            trained, comparisons=(PartComparison("validation", shifts=(shift,)),)
+        )
         assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 
 
@@ -257,9 +259,9 @@ def test_diagnose_needs_a_training_and_leaves_out_codes():
         model.diagnose()
     model.fit(100 * X, VALUES, epochs=1, verbose=False)
     assert "inputs-unscaled" in [finding.code for finding in model.diagnose()]
-    assert len(model.diagnose("inputs-unscaled")) == len(model.diagnose()) - 1
+    assert len(model.diagnose(ignore="inputs-unscaled")) == len(model.diagnose()) - 1
     with pytest.raises(GradusError, match="Did you mean 'inputs-unscaled'"):
-        model.diagnose(["input-unscaled"])
+        model.diagnose(ignore=["input-unscaled"])
 
 
 def test_findings_are_saved_with_the_model(tmp_path):

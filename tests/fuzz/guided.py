@@ -17,8 +17,8 @@ import atheris
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 with atheris.instrument_imports(include=["gradus"]):
     from gradus import records
-    from gradus.apps.experiment import ExperimentError
-    from gradus.apps.experiment_file import check_experiment
+    from gradus.apps.settings.experiment import ExperimentError
+    from gradus.apps.settings.experiment_file import check_experiment
     from gradus.data.delimited_text import read_delimited
     from gradus.data.idx_files import read_idx
     from gradus.data.tables import as_table

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
+from gradus.drawing import style
 from gradus.errors import GradusError, SavedError
 from gradus.lessons import catalog, site
 from gradus.lessons.catalog import Lesson
 from gradus.lessons.page import Page
-from gradus.report import style
 
 EVIL = '<script>alert("x")</script>'
 SOURCE = f'"""Evil.\n\nText.\n"""\n\nx = 1 < 2 and "{EVIL[:8]}"\n'

@@ -231,7 +231,10 @@ def test_a_failing_disk_leaves_the_former_whole(model, folder, monkeypatch, modu
     np.testing.assert_array_equal(gr.Model.load(folder).predict(X), model.predict(X))
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "training.safetensors", "history.parquet"])
+DAMAGED = ["weights.safetensors", "training.safetensors", "history.parquet", "record.json"]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_files_are_refused(folder, name):
     good = (folder / name).read_bytes()
     (folder / name).write_bytes(good[: len(good) // 2])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from gradus.drawing import style
 from gradus.errors import DataError, GradusError
-from gradus.report import figures, style
+from gradus.report import figures
 from gradus.report.training import best_epoch, curve_names
 from gradus.train.history import History
 from gradus.train.lr_range_test import RangeTest

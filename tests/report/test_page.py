@@ -1,6 +1,7 @@
 """The page holds what the run was, loads nothing, and lets nobody's text run."""
 
 import datetime
+import html
 import os
 import re
 import stat
@@ -10,6 +11,8 @@ import pytest
 from sklearn.datasets import load_diabetes, load_digits, make_moons
 
 import gradus as gr
+from gradus.diagnosis.charts import Chart
+from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.errors import DataError, GradusError, SavedError
 from gradus.models.model import Model
 from gradus.report import figures
@@ -161,6 +164,28 @@ def test_foreign_text_is_only_text(read):
     assert len(page.scripts) == 5
     assert page.text.count(EVIL) >= 8
     assert read(render(Report(title="t", settings=f"[a]\nb = '{EVIL}'"))).text.count(EVIL) == 1
+
+
+def test_findings_are_first_with_the_evidence_of_what_is_not_shown_below(read):
+    shares, losses = ((1.0, 2.0), (0.5, 0.75)), ((1.0, 2.0), (3.0, 2.0))
+    layer = Chart(f"Silent units of {EVIL}", "epoch", "share", {EVIL: shares}, {"limit": 0.25})
+    loss = Chart("Loss", "epoch", "loss", {"training": losses})
+    found = [
+        Finding("Many units are dead.", EVIL, "", chart=layer, code="dead-relu"),
+        Finding("Gradients vanish.", "", "", chart=layer, cause="dead-relu"),
+        Finding("It is slow.", "", "", chart=loss),
+        Finding("Perhaps dead.", "", "", severity="note", chart=layer),
+    ]
+    page = read(render(Report(title="t", diagnosis=Diagnosis(found, ["Not all is known."]))))
+    (chart,) = page.charts
+    assert [line["name"] for line in chart["data"]] == [html.escape(EVIL, quote=False), "limit"]
+    assert chart["data"][1]["y"] == [0.25, 0.25]
+    words = ["Findings", "Many units are dead.", "Perhaps dead.", "Not all is known."]
+    assert [page.text.index(word) for word in words] == sorted(map(page.text.index, words))
+    assert "Nothing was found" not in page.text
+    sound = read(render(Report(title="t", diagnosis=Diagnosis([], ["Not all is known."]))))
+    assert "Nothing was found to be wrong" in sound.text
+    assert "Not all is known." in sound.text
 
 
 def test_what_is_empty_is_left_out(read):

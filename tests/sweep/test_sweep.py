@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.data.splits import split
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.sweep.execution.local import Local
@@ -194,3 +195,27 @@ def test_layer_statistics_can_be_recorded_afterward_at_the_same_weights(strategy
     else:
         assert trial.lineage
         assert probed.history.probes
+
+
+@pytest.mark.slow
+def test_the_best_model_of_a_sweep_is_diagnosed(tmp_path):
+    x = np.random.default_rng(0).normal(size=(240, 4)).astype(np.float32)
+    model = gr.Model(gr.mlp([4, 1]), "mse", gr.SGD(gr.choice(1e-4, 2e-4)))
+    sweep = gr.Sweep(model, search="grid")
+    sweep.fit(x, 1 + x[:, :1], epochs=20, validation_split=0.2, verbose=False)
+    found = sweep.best.diagnose()
+    assert [limit[-12:] for limit in found.limits] == ["probes=True."]
+    assert [finding.code for finding in found] == ["not-learning"]
+    loaded = gr.Model.load(sweep.best.save(tmp_path))
+    assert loaded.diagnose().to_json() == found.to_json()
+    # With layer statistics, it says what a training of its own says.
+    best = sweep.member_models(sweep.ranking[0], probes=True)[0]
+    rows, held = split(1 + x[:, :1], 0.2, 0)
+    own = gr.Model(gr.mlp([4, 1]), "mse", gr.SGD(2e-4))
+    own.fit(
+        *(x[rows], 1 + x[rows, :1]), validation_data=(x[held], 1 + x[held, :1]), epochs=20,
+        verbose=False,
+    )  # fmt: skip
+    assert (best.diagnose().findings[0].code, best.diagnose().limits) == ("rate-low", ())
+    assert [each.code for each in best.diagnose()] == [each.code for each in own.diagnose()]
+    assert best.record.layers == own.record.layers

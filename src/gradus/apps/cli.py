@@ -1,4 +1,4 @@
-"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `runs`, `lesson`, ….
+"""The command line: `gradus train`, `sweep`, `evaluate`, `diagnose`, `repair`, `runs`, ….
 
 This module imports only the parser of arguments; each command imports what it needs, so that
 `gradus --help` is fast.
@@ -10,38 +10,36 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
 from gradus import streams
 from gradus.apps import summaries
+from gradus.apps.doctor import diagnose, repair_command
 from gradus.apps.lessons import lesson, lessons
-from gradus.apps.options import SweepOptions, TrainOptions
-from gradus.apps.output import Json, Output, format_value, with_flag_names
+from gradus.apps.options import (
+    DataArgument,
+    OutOption,
+    QuietOption,
+    RunArgument,
+    SweepOptions,
+    TrainOptions,
+)
+from gradus.apps.output import (
+    BAD_USAGE,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Json,
+    Output,
+    format_value,
+    with_flag_names,
+)
 from gradus.errors import GradusError
+from gradus.records import finite_or_none
 
-DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 TRACEBACK = "GRADUS_TRACEBACK"
-
-DataArgument = Annotated[
-    str,
-    Parameter(
-        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
-    ),
-]
-RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
-TrainingArgument = Annotated[
-    str,
-    Parameter(
-        help="The folder of a run, or its name in runs/; or a log of Keras, Lightning, Hugging "
-        "Face, or TensorBoard."
-    ),
-]
-OutOption = Annotated[
-    str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
-]
-QuietOption = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 
 
 def _version() -> str:
@@ -59,6 +57,8 @@ app = App(
 )
 app.command(lesson)
 app.command(lessons)
+app.command(diagnose)
+app.command(repair_command, name="repair")
 
 
 @app.command
@@ -84,8 +84,9 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import experiment_file, train_run
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import train_run
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
@@ -126,8 +127,9 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import experiment_file, runs, sweep_run, sweep_setup
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps import runs, sweep_run, sweep_setup
+    from gradus.apps.settings import experiment_file
+    from gradus.apps.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
@@ -164,7 +166,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
         output.print_line(f"note: {note}")
     metrics = [[name, format_value(value)] for name, value in result["metrics"].items()]
     output.print_table(["", "value"], metrics)
-    output.print_json(runs.finite_or_none({"run": str(opened.folder), "data": data, **result}))
+    output.print_json(finite_or_none({"run": str(opened.folder), "data": data, **result}))
     return DONE
 
 
@@ -224,47 +226,6 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     return DONE
 
 
-@app.command
-def diagnose(
-    run: TrainingArgument,
-    /,
-    *,
-    fail_on: Annotated[
-        Literal["fault", "note"] | None,
-        Parameter(help="Exit with 1 if there is such a finding, for scripts."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, Parameter(help="A code to leave out; may be repeated.", negative="")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Say what is wrong with the training of a run, with evidence and a remedy.
-
-    gradus diagnose runs/titanic-1 --fail-on fault
-
-    gradus diagnose lightning_logs/version_0/metrics.csv
-    """
-    from gradus.apps import runs
-    from gradus.diagnosis import logs
-
-    output = Output(json)
-    log = runs.find_log(run)
-    if log is not None:
-        diagnosis = logs.diagnose_log(log, ignore or ())
-        found: dict[str, Any] = {"log": str(log), "note": logs.LIMITS}
-    else:
-        opened = runs.open_run(run)
-        diagnosis = opened.scored_model.diagnose(ignore or ())
-        found = {"run": str(opened.folder)}
-    summaries.print_diagnosis(diagnosis, output)
-    if log is not None:
-        output.print_line(logs.LIMITS)
-    found |= {"healthy": diagnosis.healthy, "findings": diagnosis.to_plain()}
-    output.print_json(found)
-    failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
-    return FAILED if failing else DONE
-
-
 @app.command(name="runs")
 def show_runs(
     folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
@@ -273,11 +234,10 @@ def show_runs(
     json: Json = False,
 ) -> int:
     """List the runs with their data, metrics and size."""
-    from gradus.apps import runs
     from gradus.files import user_path
 
     output = Output(json)
-    listed = runs.list_runs(user_path(folder))
+    listed = summaries.list_runs(user_path(folder))
     if listed:
         header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
         output.print_table(header, [summaries.run_row(run) for run in listed])
@@ -293,7 +253,7 @@ def show_runs(
 def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
     from gradus.apps import runs
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps.settings.experiment import ExperimentError
 
     if resume is not None and out is not None:
         raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
@@ -304,7 +264,7 @@ def _read_experiment(
     data: str, options: TrainOptions
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.apps import experiment_file
+    from gradus.apps.settings import experiment_file
 
     flags = options.settings()
     if "test" in flags:
@@ -341,7 +301,7 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.experiment import ExperimentError
+        from gradus.apps.settings.experiment import ExperimentError
 
         return _fail(
             arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED

@@ -73,5 +73,5 @@ def refit(model: Model, prepared: PreparedData) -> Model:
     whole = dataclasses.replace(prepared, experiment=experiment, parts={"training": rows})
     final = new_model(whole)
     fit_model(final, whole)
-    final.history = model.history
+    final.history, final.record = model.history, model.record
     return final

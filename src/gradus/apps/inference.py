@@ -13,11 +13,11 @@ import numpy as np
 
 from gradus import files
 from gradus.apps.evaluation import evaluate_in_units
-from gradus.apps.experiment_file import absolute_source
 from gradus.apps.model_builder import decide_classes
 from gradus.apps.output import print_table_file
 from gradus.apps.prepare import encode_dataset, load_data
 from gradus.apps.runs import Run
+from gradus.apps.settings.experiment_file import absolute_source
 from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions

@@ -30,10 +30,10 @@ def lesson(
 
     gradus lesson xor
     """
-    from gradus.apps.runs import finite_or_none
     from gradus.files import user_path
     from gradus.lessons import site, terminal
     from gradus.lessons.page import Page
+    from gradus.records import finite_or_none
 
     opened = _find_lesson(name, data)
     folder = site.make_folder(user_path(out))
@@ -92,7 +92,7 @@ def lessons(
 
 
 def _find_lesson(name: str, data: str | None) -> Lesson:
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps.settings.experiment import ExperimentError
     from gradus.lessons import catalog
 
     opened = catalog.find_lesson(_check_name(name))
@@ -102,7 +102,7 @@ def _find_lesson(name: str, data: str | None) -> Lesson:
 
 
 def _check_name(name: str) -> str:
-    from gradus.apps.experiment import ExperimentError
+    from gradus.apps.settings.experiment import ExperimentError
     from gradus.errors import unknown
     from gradus.lessons import catalog
 

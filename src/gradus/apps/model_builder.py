@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.apps.experiment import AugmentationSection, Experiment, ExperimentError
-from gradus.apps.experiment_file import suggest_choice
+from gradus.apps.settings.experiment import AugmentationSection, Experiment, ExperimentError
+from gradus.apps.settings.experiment_file import suggest_choice
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError, ShapeError, unknown

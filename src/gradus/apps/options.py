@@ -1,4 +1,4 @@
-"""The flags of `gradus train` and `sweep`, and the experiment's setting that each changes."""
+"""The arguments of commands: those of several, and the flags of `train` and `sweep`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,25 @@ DATA = Group.create_ordered("Data")
 NETWORK = Group.create_ordered("Network")
 TRAINING = Group.create_ordered("Training")
 SWEEP = Group.create_ordered("Sweep")
+
+DataArgument = Annotated[
+    str,
+    Parameter(
+        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
+    ),
+]
+RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
+TrainingArgument = Annotated[
+    str,
+    Parameter(
+        help="The folder of a run, or its name in runs/; of a checkpoint or a saved model; or a "
+        "log of Keras, Lightning, Hugging Face, or TensorBoard."
+    ),
+]
+OutOption = Annotated[
+    str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
+]
+QuietOption = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 
 
 def _parse_widths(_: Any, tokens: Any) -> list[int]:

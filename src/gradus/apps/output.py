@@ -1,4 +1,4 @@
-"""The output of a command: text for people, or one JSON object for programs."""
+"""The output of a command: text for people, or one JSON object for programs; its exit status."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object to stdout.")]
 

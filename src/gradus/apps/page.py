@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradus import files
-from gradus.apps import experiment_file, runs
+from gradus.apps import runs
 from gradus.apps.evaluation import (
     Metrics,
     constant_metrics,
@@ -19,6 +19,7 @@ from gradus.apps.evaluation import (
     headline_part,
 )
 from gradus.apps.prepare import XY, PreparedData, prepare
+from gradus.apps.settings import experiment_file
 from gradus.data import Target
 from gradus.models.model import Model
 from gradus.objectives import losses

@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from gradus.apps import defaults
-from gradus.apps.defaults import DataSummary
-from gradus.apps.experiment import Experiment, ExperimentError
 from gradus.apps.model_builder import (
     augmentation_layers,
     check_metrics,
@@ -21,6 +18,9 @@ from gradus.apps.model_builder import (
     input_layers,
     make_loss,
 )
+from gradus.apps.settings import defaults
+from gradus.apps.settings.defaults import DataSummary
+from gradus.apps.settings.experiment import Experiment, ExperimentError
 from gradus.data import (
     ArrayPreprocessor,
     Dataset,
@@ -35,7 +35,7 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
-from gradus.diagnosis.comparison import Comparison, Part, compare
+from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.diagnosis.order import TimeOrder, neighbor_likeness
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError
@@ -140,8 +140,8 @@ def load_and_split(experiment: Experiment) -> SplitData:
         parts["test"] = load_data(experiment.test, target, data.task, names, data.options, known)
     elif data.test is not None:
         parts["test"] = data.test
-    comparison = _compare(data, parts["test"]) if "test" in parts else None
-    record = Record(comparison=comparison, order=_time_order(data) if share else None)
+    comparisons = (_compare(data, parts["test"]),) if "test" in parts else ()
+    record = Record(comparisons=comparisons, order=_time_order(data) if share else None)
     return SplitData(summary, parts, record)
 
 
@@ -186,14 +186,14 @@ def prepare_split(
     )
 
 
-def _compare(data: Dataset, test: Dataset) -> Comparison:
+def _compare(data: Dataset, test: Dataset) -> PartComparison:
     """Return what the rows of a test part have in common with the others, as they were read."""
     if not data.is_table:
-        return compare(Part(data.x, data.y), Part(test.x, test.y), "test")
+        return compare_parts(Part(data.x, data.y), Part(test.x, test.y), "test")
     names = [name for name in data.feature_names if name in test.x.columns]
     numbers = [name for name in names if data.x[name].dtype.is_numeric()]
     if not numbers:
-        return Comparison("test")
+        return PartComparison("test")
     parts = []
     for part in (data, test):
         columns = part.x.select(numbers).fill_null(0).to_numpy().astype(np.float64)
@@ -202,7 +202,7 @@ def _compare(data: Dataset, test: Dataset) -> Comparison:
         words = [series.hash().to_numpy() % 2**24 for series in others.get_columns()]
         parts.append(Part(columns, (part.y, *words)))
     training, other = parts
-    return compare(training, other, "test")
+    return compare_parts(training, other, "test")
 
 
 def _time_order(data: Dataset) -> TimeOrder | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,16 +13,16 @@ from typing import Any
 from msgspec import Struct
 
 from gradus import files, manifests
-from gradus.apps import experiment_file
-from gradus.apps.experiment import Experiment
 from gradus.apps.output import format_command
+from gradus.apps.settings import experiment_file
+from gradus.apps.settings.experiment import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
-from gradus.diagnosis import log_files
-from gradus.errors import DataError, SavedError, nearest
+from gradus.errors import SavedError, nearest
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
+from gradus.records import finite_or_none
 from gradus.train import checkpoint
 
 Metrics = dict[str, float | None]  # None is a number that is not finite
@@ -36,6 +35,7 @@ SCORED = "scored"  # the folder of the model that was scored, if another one is 
 SCORED_MODEL = f"{SCORED}/{MODEL}"
 RUN_FILES = (experiment_file.FILE, PREPROCESSING, MODEL)  # that belong to a record
 SWEEP = "sweep.toml"
+RUN_STARTS = (experiment_file.FILE, SWEEP)  # what is written before the first epoch
 
 
 class RunRecord(manifests.Manifest, tag="run"):
@@ -159,7 +159,7 @@ def open_run(name: str | Path) -> Run:
         SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
     """
     folder = find_run(name)
-    run, kind = Run(folder), _kind(folder)
+    run, kind = Run(folder), kind_of_run(folder)
     if kind is not None and not files.current_path(folder, RECORD).exists():
         raise SavedError(
             f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
@@ -185,22 +185,6 @@ def find_run(name: str | Path) -> Path:
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
 
 
-def find_log(name: str | Path) -> Path | None:
-    """Return the log of another tool at a path: a file, or one in a folder that holds no run.
-
-    Raises:
-        DataError: if the name is that of a table or JSON file, and there is none.
-    """
-    path = files.user_path(name)
-    if not path.exists() and path.suffix.lower() in (".csv", ".tsv", ".json"):
-        near = nearest(path.name, [entry.name for entry in path.parent.glob("*")])
-        hint = f" Did you mean {str(path.with_name(near))!r}?" if near else ""
-        raise DataError(f"There is no file {str(path)!r}.{hint}")
-    if path.is_dir() and (_kind(path) or files.current_path(path, RECORD).exists()):
-        return None
-    return log_files.locate_log(path)
-
-
 def find_resumable(name: str | Path, kind: str) -> Path:
     """Return the folder of the training ("train"), or of the sweep ("sweep"), to resume.
 
@@ -208,7 +192,7 @@ def find_resumable(name: str | Path, kind: str) -> Path:
         SavedError: if there is none, or it cannot be resumed, with the command to write instead.
     """
     folder = find_run(name)
-    found = _kind(folder)
+    found = kind_of_run(folder)
     if found is None:
         raise SavedError(
             f"{str(folder)!r} contains no run to resume. To make one there: "
@@ -234,7 +218,7 @@ def has_checkpoint(folder: Path) -> bool:
     return files.current_path(folder / CHECKPOINT, checkpoint.MANIFEST).exists()
 
 
-def _kind(folder: Path) -> str | None:
+def kind_of_run(folder: Path) -> str | None:
     """Return the command that made the run in a folder, "train" or "sweep"; None if none did."""
     kinds = {"sweep": SWEEP, "train": experiment_file.FILE}
     return next(
@@ -293,7 +277,7 @@ def _check_empty(folder: Path) -> None:
     """
     if all(entry.name == LOCK for entry in folder.iterdir()):
         return
-    kind = _kind(folder)
+    kind = kind_of_run(folder)
     hint = f", or resume the run in it: {format_command(kind, '--resume', folder)}" if kind else ""
     raise SavedError(
         f"{str(folder)!r} is not empty, and a run never overwrites files: choose another "
@@ -378,51 +362,6 @@ def finish_run(
         names = RUN_FILES if scored is None else (*RUN_FILES, SCORED_MODEL)
         others = {name: files.current_path(folder, name) for name in names}
         manifests.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
-
-
-def finite_or_none(value: Any) -> Any:
-    """Return `value` with None instead of NaN and infinity, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: finite_or_none(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite_or_none(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """Return a summary of each run in a folder, oldest first.
-
-    Raises:
-        SavedError: if there is no such folder.
-    """
-    if not folder.is_dir():
-        if folder == Path(RUNS):
-            return []
-        raise SavedError(f"There is no folder {str(folder)!r}.")
-    times = {entry: _start_time(entry) for entry in folder.iterdir()}
-    runs = sorted((time, entry) for entry, time in times.items() if time is not None)
-    return [_summarize(entry) for _, entry in runs]
-
-
-def _start_time(folder: Path) -> float | None:
-    """Return the time a run's experiment was written, or None if the folder is not a run."""
-    for name in (experiment_file.FILE, SWEEP):
-        with contextlib.suppress(OSError):
-            return files.current_path(folder, name).stat().st_mtime
-    return None
-
-
-def _summarize(folder: Path) -> dict[str, Any]:
-    """Return the summary of a run; if it is damaged, with the reason as `error`."""
-    summary: dict[str, Any] = {"run": str(folder)}
-    if not files.current_path(folder, RECORD).exists():
-        return {**summary, "status": "unfinished"}
-    try:
-        record = Run(folder).record
-    except SavedError as error:
-        return {**summary, "status": "damaged", "error": str(error)}
-    keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: getattr(record, key) for key in keys}}
 
 
 def read_findings(folder: Path) -> list[str]:

@@ -1,11 +1,18 @@
-"""Text summaries of the records of trainings and sweeps."""
+"""Summaries of runs, of the records of trainings and sweeps, and of diagnoses, as text."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from gradus import files
 from gradus.apps.output import Output, format_command, format_value
 from gradus.diagnosis.findings import Diagnosis
+from gradus.errors import SavedError
+
+if TYPE_CHECKING:
+    from gradus.doctor.repair import Repair
 
 
 def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
@@ -76,6 +83,77 @@ def print_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
         for name, numbers in finding.evidence.items():
             value, threshold = (format_value(numbers[key]) for key in ("value", "threshold"))
             output.print_line(f"       {name}: {value} (limit {threshold})")
+    for limit in diagnosis.limits:
+        output.print_line(limit)
+
+
+def list_runs(folder: Path) -> list[dict[str, Any]]:
+    """Return a summary of each run in a folder, oldest first.
+
+    Raises:
+        SavedError: if there is no such folder.
+    """
+    from gradus.apps import runs
+
+    if not folder.is_dir():
+        if folder == Path(runs.RUNS):
+            return []
+        raise SavedError(f"There is no folder {str(folder)!r}.")
+    times = {entry: _start_time(entry) for entry in folder.iterdir()}
+    found = sorted((time, entry) for entry, time in times.items() if time is not None)
+    return [_summarize(entry) for _, entry in found]
+
+
+def _start_time(folder: Path) -> float | None:
+    """Return the time a run's experiment was written, or None if the folder is not a run."""
+    from gradus.apps import runs
+
+    for name in runs.RUN_STARTS:
+        with contextlib.suppress(OSError):
+            return files.current_path(folder, name).stat().st_mtime
+    return None
+
+
+def _summarize(folder: Path) -> dict[str, Any]:
+    """Return the summary of a run; if it is damaged, with the reason as `error`."""
+    from gradus.apps import runs
+
+    summary: dict[str, Any] = {"run": str(folder)}
+    if not files.current_path(folder, runs.RECORD).exists():
+        return {**summary, "status": "unfinished"}
+    try:
+        record = runs.Run(folder).record
+    except SavedError as error:
+        return {**summary, "status": "damaged", "error": str(error)}
+    keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
+    return {**summary, **{key: getattr(record, key) for key in keys}}
+
+
+def print_repair(found: Repair, output: Output) -> None:
+    """Print which remedies were tried, how good they were, and what helped."""
+    if not found.outcomes:
+        output.print_line("Nothing was tried, as no finding has a remedy.")
+        return
+    rows = [
+        [
+            outcome.candidate.name,
+            *map(format_value, outcome.comparison),
+            str(outcome.seeds) if outcome.seeds else "in part",
+        ]
+        for outcome in found.outcomes
+    ]
+    output.print_line()
+    output.print_table(["remedy", "as it is", "with it", "noise", "seeds"], rows)
+    output.print_line()
+    output.print_line(
+        f"Errors are of validation samples: the share of wrong classes, or the squared error in "
+        f"variances of the target. {found.trainings:.1f} trainings of full length took "
+        f"{found.seconds:.1f} s."
+    )
+    if found.helped:
+        output.print_line(f"What helped beyond noise: {found.outcomes[0].candidate.name}.")
+    else:
+        output.print_line("No remedy helped beyond the noise of several seeds.")
 
 
 def run_row(run: dict[str, Any]) -> list[str]:

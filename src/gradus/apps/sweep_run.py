@@ -17,12 +17,13 @@ import jax
 from msgspec import structs
 
 from gradus import files
-from gradus.apps import experiment_file, runs
-from gradus.apps.experiment import Settings, SweepSection
+from gradus.apps import runs
 from gradus.apps.fitting import fit_model
 from gradus.apps.output import format_command
 from gradus.apps.prepare import PreparedData
-from gradus.apps.spaces import to_toml
+from gradus.apps.settings import experiment_file
+from gradus.apps.settings.experiment import Settings, SweepSection
+from gradus.apps.settings.spaces import to_toml
 from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
 from gradus.apps.train_run import PrintLine, write_run
 from gradus.apps.trial_config import TrialConfigurator
@@ -281,7 +282,7 @@ def _best_model(
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)
-        model.history = trained.history
+        model.history, model.record = trained.history, trained.record
     notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * sweep.interrupted
     experiment = structs.replace(prepared.experiment, seed=trained.seed)
     if best.lineage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import sys
 import time
@@ -12,15 +13,16 @@ from typing import Any
 
 from gradus.apps import runs
 from gradus.apps.evaluation import constant_metrics, evaluate_in_units, headline_part
-from gradus.apps.experiment import Experiment
 from gradus.apps.fitting import fit_model, new_model, refit
 from gradus.apps.output import format_command
 from gradus.apps.page import write_page
 from gradus.apps.prepare import PreparedData, prepare
-from gradus.diagnosis.findings import Diagnosis
+from gradus.apps.settings.experiment import Experiment
+from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
 from gradus.models.model import Model
 from gradus.nn.network import weights
+from gradus.records import finite_or_none
 
 PrintLine = Callable[[str], None]
 MAX_COLUMNS = 12  # of a table, which the terminal shows
@@ -118,7 +120,9 @@ def write_run(
         for name, (x, y) in prepared.parts.items()
     }
     history = model.history
-    model.add_findings(Diagnosis([*(history.findings or ()), *examine(prepared.record)]))
+    if model.record is not None:
+        model.record = with_data(model.record, prepared.record)
+        model.add_findings(examine(model.record))
     split = headline_part(parts)
     record = {
         "run": str(folder),
@@ -144,7 +148,13 @@ def write_run(
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
     write_page(runs.Run(folder), parts, prepared)
-    return runs.finite_or_none(record)
+    return finite_or_none(record)
+
+
+def with_data(record: Record, data: Record) -> Record:
+    """Return the record of a training with what preparing its data showed."""
+    comparisons = (*record.comparisons, *data.comparisons)
+    return dataclasses.replace(record, comparisons=comparisons, order=data.order)
 
 
 def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -71,7 +71,7 @@ class Shift:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class PartComparison:
     """Another part of the samples, compared with that of training.
 
     Attributes:
@@ -93,7 +93,7 @@ class Comparison:
     shifts: tuple[Shift, ...] = ()
 
 
-def compare(training: Part, other: Part, part: str) -> Comparison:
+def compare_parts(training: Part, other: Part, part: str) -> PartComparison:
     """Return what another part of the samples has in common with that of training.
 
     Args:
@@ -108,7 +108,7 @@ def compare(training: Part, other: Part, part: str) -> Comparison:
             if before.shape[1:] == others[name].shape[1:]:  # sequences may be shorter
                 shift = _shift(name, training._replace(x=before), other._replace(x=others[name]))
                 shifts += [shift] if shift is not None else []
-    return Comparison(part, *_shared_rows(training, other), tuple(shifts))
+    return PartComparison(part, *_shared_rows(training, other), tuple(shifts))
 
 
 def _shift(name: str, training: Part, other: Part) -> Shift | None:

@@ -9,9 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from gradus.diagnosis.charts import Chart, draw
+from gradus.records import finite_or_none
+
 Severity: TypeAlias = Literal["fault", "note"]
 Kind: TypeAlias = Literal["static", "dynamic", "proved"]
 SEVERITIES: tuple[Severity, ...] = ("fault", "note")
+VERSION = 1  # of what `Diagnosis.to_json` returns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Finding:
         proof: what came out of the training without it, or None.
         code: the stable name of what is wrong, such as "softmax-of-one".
         category: the group of the code, such as "output-activation".
+        chart: what `figure` draws; None for the numbers of the evidence. It is not saved.
     """
 
     message: str
@@ -47,6 +52,7 @@ class Finding:
     proof: Mapping[str, Any] | None = None
     code: str = ""
     category: str = ""
+    chart: Chart | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         finite = {
@@ -63,6 +69,31 @@ class Finding:
         """The finding as a note: whole, or only what is wrong if it follows from another one."""
         return str(self) if self.cause is None else f"{self.message} It follows from {self.cause}."
 
+    def figure(self) -> Any:
+        """Return a Plotly figure of the evidence: curves with their limits, or bars.
+
+        Without a curve, the numbers of the evidence and their limits are bars. A finding without
+        numbers has no figure: None.
+        """
+        if self.chart is not None:
+            return draw(self.chart)
+        bars = {
+            label: number
+            for name, numbers in self.evidence.items()
+            for label, number in (
+                (name, numbers["value"]),
+                (f"limit of {name}", numbers["threshold"]),
+            )
+            if number is not None
+        }
+        return draw(Chart(self.code, bars=bars)) if bars else None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the finding without its chart as dicts, lists, strings and numbers."""
+        plain = dataclasses.asdict(dataclasses.replace(self, chart=None))
+        del plain["chart"]
+        return finite_or_none(plain)
+
 
 def three_digits(value: float) -> str:
     """Return a number with three digits as people write it: "6,570", "0.0123", "1.23e+09"."""
@@ -78,6 +109,7 @@ class Diagnosis:
 
     Args:
         findings: in any order; a finding whose cause is among them stands after it.
+        limits: what could not be told, and how to get it, in sentences.
 
     Examples:
         >>> x, y = np.zeros((8, 2)), np.arange(8.0) % 2
@@ -86,16 +118,18 @@ class Diagnosis:
         ['softmax-of-one']
     """
 
-    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+    def __init__(self, findings: Iterable[Finding] = (), limits: Iterable[str] = ()) -> None:
         found = list(findings)
         codes = {finding.code for finding in found}
         roots = [finding for finding in found if finding.cause not in codes]
-        roots.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+        roots.sort(key=lambda each: (SEVERITIES.index(each.severity), each.kind != "proved"))
         ordered: list[Finding] = []
-        for root in roots:
-            ordered += [root, *(each for each in found if each.cause == root.code)]
+        for code in dict.fromkeys(root.code for root in roots):
+            ordered += [root for root in roots if root.code == code]
+            ordered += [each for each in found if each.cause == code]
         rest = [finding for finding in found if finding not in ordered]
         self.findings: tuple[Finding, ...] = (*ordered, *rest)
+        self.limits = tuple(limits)
 
     @property
     def faults(self) -> tuple[Finding, ...]:
@@ -121,21 +155,33 @@ class Diagnosis:
         types = {name: polars.Int64 if name == "epoch" else polars.String for name in names}
         return polars.DataFrame(columns, schema=types)
 
-    def to_plain(self) -> list[dict[str, Any]]:
-        """Return the findings as dicts, lists, strings and numbers, for a file."""
-        return [dataclasses.asdict(finding) for finding in self.findings]
+    def to_plain(self) -> dict[str, Any]:
+        """Return what `to_json` writes as dicts, lists, strings and numbers."""
+        return {
+            "version": VERSION,
+            "healthy": self.healthy,
+            "findings": [finding.to_plain() for finding in self.findings],
+            "limits": list(self.limits),
+        }
 
     def to_json(self) -> str:
-        """Return the findings as JSON: `{"healthy": …, "findings": [{"code": …, …}]}`."""
-        return json.dumps({"healthy": self.healthy, "findings": self.to_plain()})
+        """Return the diagnosis as JSON: `{"version": 1, "healthy": …, "findings": […], …}`.
+
+        The entries of a finding are its attributes. A change that a reader of version 1 would not
+        understand raises the version; a new entry does not.
+        """
+        return json.dumps(self.to_plain())
 
     def without(self, codes: Iterable[str]) -> Diagnosis:
         """Return the diagnosis without some codes, from which nothing follows then."""
         left_out = set(codes)
         kept = (each for each in self.findings if each.code not in left_out)
         return Diagnosis(
-            dataclasses.replace(each, cause=None) if each.cause in left_out else each
-            for each in kept
+            (
+                dataclasses.replace(each, cause=None) if each.cause in left_out else each
+                for each in kept
+            ),
+            self.limits,
         )
 
     def __iter__(self) -> Iterator[Finding]:
@@ -145,9 +191,8 @@ class Diagnosis:
         return len(self.findings)
 
     def __repr__(self) -> str:
-        if not self.findings:
-            return "Diagnosis: nothing wrong was found."
-        return "Diagnosis:\n" + "\n".join(f"- {line}" for line in self.lines())
+        found = "".join(f"\n- {line}" for line in self.lines()) or " nothing wrong was found."
+        return "\n".join([f"Diagnosis:{found}", *self.limits])
 
     def lines(self) -> list[str]:
         """Return a line for each finding; what follows from another is indented."""
@@ -160,11 +205,12 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""
+        limits = "".join(f"<p>{html.escape(limit)}</p>" for limit in self.limits)
         if not self.findings:
-            return "<p>Nothing wrong was found.</p>"
+            return f"<p>Nothing wrong was found.</p>{limits}"
         rows = "".join(
             f"<tr><td>{html.escape(each.severity)}</td><td><code>{html.escape(each.code)}</code>"
             f"</td><td>{html.escape(str(each))}</td></tr>"
             for each in self.findings
         )
-        return f"<table><tr><th></th><th>code</th><th>finding</th></tr>{rows}</table>"
+        return f"<table><tr><th></th><th>code</th><th>finding</th></tr>{rows}</table>{limits}"

@@ -49,7 +49,7 @@ def diagnose_log(path: str | Path, ignore: Iterable[str] = ()) -> Diagnosis:
         DataError: as `read_log` does.
         GradusError: for an unknown code, with the nearest one, and for what is no code.
     """
-    return examine(Record(training=read_log(path)), ignore)
+    return Diagnosis(examine(Record(training=read_log(path)), ignore), [LIMITS])
 
 
 def read_log(path: str | Path) -> TrainingRecord:

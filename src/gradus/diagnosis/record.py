@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
 from gradus.diagnosis.columns import TellingColumn
-from gradus.diagnosis.comparison import Comparison
+from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.findings import Severity
 from gradus.diagnosis.order import TimeOrder
 from gradus.diagnosis.training import TrainingRecord
-
-if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
 
 SOFTMAX = ("softmax", "log_softmax")
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
@@ -112,6 +107,32 @@ class OutputRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class KernelRecord:
+    """Statistics of a trained kernel `(…, inputs, units)` before training.
+
+    Attributes:
+        shape: of the kernel.
+        mean: of its weights.
+        rms: their root mean square.
+        largest: the largest magnitude of a weight.
+        between_units: the largest difference between two units' weights of an input.
+        between_inputs: the largest difference between two weights of a unit.
+    """
+
+    shape: tuple[int, ...]
+    mean: float
+    rms: float
+    largest: float
+    between_units: float
+    between_inputs: float
+
+    @property
+    def count(self) -> int:
+        """The number of weights."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
 class LayerRecord:
     """One layer that computes, in the order of the calls.
 
@@ -123,7 +144,7 @@ class LayerRecord:
         inputs: the size of the last axis of its input; 0 if that is no array.
         takes: the path of the layer whose output is exactly its input, or None.
         is_output: whether its output is one of the network's.
-        kernel: the kernel `(…, inputs, units)` of a trained layer before training, or None.
+        kernel: of a trained layer, or None.
         rate: of a dropout, else 0.
     """
 
@@ -134,7 +155,7 @@ class LayerRecord:
     inputs: int
     takes: str | None
     is_output: bool
-    kernel: Float[np.ndarray, "... inputs units"] | None = None
+    kernel: KernelRecord | None = None
     rate: float = 0.0
 
 
@@ -179,6 +200,7 @@ class SettingsRecord:
         batch_size: samples of a step; 0 if all of them.
         samples: how many there are to train on.
         epochs: how often each is to be seen; 0 where it is not known.
+        patience: epochs without improvement after which it ends; 0 for never.
     """
 
     optimizer: str
@@ -186,6 +208,7 @@ class SettingsRecord:
     batch_size: int = 0
     samples: int = 0
     epochs: int = 0
+    patience: float = 0
 
     @property
     def steps(self) -> int:
@@ -204,7 +227,7 @@ class Record:
         settings: the settings.
         penalty: the sum of the penalties before training.
         training: how training went, or None before it.
-        comparison: of validation with training, or of another part, or None.
+        comparisons: of validation with training, and of a test part.
         order: of the rows of a table that was split at random, or None.
     """
 
@@ -214,8 +237,21 @@ class Record:
     settings: SettingsRecord | None = None
     penalty: float = 0.0
     training: TrainingRecord | None = None
-    comparison: Comparison | None = None
+    comparisons: tuple[PartComparison, ...] = ()
     order: TimeOrder | None = None
+
+    def continuing(self, former: Record | None) -> Record:
+        """Return the record with the initial weights of a former training that it continues."""
+        if former is None:
+            return self
+        kernels = {layer.path: layer.kernel for layer in former.layers}
+        layers = [
+            dataclasses.replace(
+                layer, kernel=layer.kernel and kernels.get(layer.path, layer.kernel)
+            )
+            for layer in self.layers
+        ]
+        return dataclasses.replace(self, layers=tuple(layers), penalty=former.penalty)
 
     @property
     def remaining(self) -> float | None:

@@ -11,9 +11,10 @@ import numpy as np
 from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
-from gradus.diagnosis.comparison import Comparison
+from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.record import (
     InputRecord,
+    KernelRecord,
     LayerRecord,
     OutputRecord,
     Record,
@@ -26,6 +27,7 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers_trained
 from gradus.nn.network import forward, fresh, recorded
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
+from gradus.optim.schedules import Schedule
 from gradus.rng import host_rng
 from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 
@@ -49,7 +51,7 @@ def make_record(
     batch_size: int | None = None,
     epochs: int = 0,
     rows: Int[np.ndarray, "rows"] | None = None,
-    comparison: Comparison | None = None,
+    comparison: PartComparison | None = None,
 ) -> Record:
     """Return the record of an experiment.
 
@@ -76,14 +78,22 @@ def make_record(
         layers=tuple(layers),
         settings=SettingsRecord(
             type(optimizer).__name__,
-            max(float(optimizer.rate(jnp.int32(step))) for step in (0, 1, 10, 100, 1000)),
+            _largest_rate(optimizer),
             batch_size or 0,
             len(jax.tree.leaves(x)[0]),
             epochs,
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
-        comparison=comparison,
+        comparisons=() if comparison is None else (comparison,),
     )
+
+
+def _largest_rate(optimizer: Optimizer) -> float:
+    """Return the largest learning rate of some of the first steps."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return float(rate)
+    return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
 
 
 def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
@@ -122,7 +132,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
                     inputs=_last_axis(taken),
                     takes=made.get(id(taken)),
                     is_output=id(output) in of_outputs,
-                    kernel=_kernel(layer) if trained else None,
+                    kernel=_kernel_record(layer) if trained else None,
                     rate=_dropout_rate(layer),
                 )
             )
@@ -146,10 +156,24 @@ def _dropout_rate(layer: Layer) -> float:
     return float(rate) if isinstance(rate, int | float | np.floating) else 0.0
 
 
-def _kernel(layer: Layer) -> Any:
-    kernel = layer.__dict__.get("kernel")
+def _kernel_record(layer: Layer) -> KernelRecord | None:
+    """Return the statistics of a layer's kernel; None if it has none, or one of no weights."""
+    kernel: Any = layer.__dict__.get("kernel")
     is_trained = layer.__dict__.get("_weights", {}).get("kernel") == "param"
-    return np.asarray(kernel) if is_trained and hasattr(kernel, "shape") else None
+    if not is_trained or not getattr(kernel, "size", 0):
+        return None
+    values = np.atleast_2d(np.asarray(kernel))
+    with np.errstate(over="ignore"):
+        square = float(np.square(values).mean(dtype=np.float64))
+        between = [float(np.ptp(values, axis=axis).max()) for axis in (-1, -2)]
+    return KernelRecord(
+        shape=tuple(np.shape(kernel)),
+        mean=float(values.mean(dtype=np.float64)),
+        rms=square**0.5,
+        largest=float(np.abs(values).max()),
+        between_units=between[0],
+        between_inputs=between[1],
+    )
 
 
 def _last_axis(array: Any) -> int:

@@ -91,6 +91,13 @@ class TrainingRecord:
     silent: dict[str, float] = dataclasses.field(default_factory=dict)
     divergence: tuple[str, str] | None = None
 
+    @property
+    def times(self) -> Float[np.ndarray, "records"]:
+        """When each record was made, in epochs: those of one epoch are evenly spread in it."""
+        counts = np.bincount(self.epoch, minlength=1)
+        numbers = np.arange(len(self.epoch)) - np.searchsorted(self.epoch, self.epoch)
+        return self.epoch - 1 + (numbers + 1) / counts[self.epoch]
+
     def silent_share(self, path: str) -> float:
         """Return the share of units of a layer that are silent: on the probe samples, if known."""
         if path in self.silent:

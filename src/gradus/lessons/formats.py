@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from gradus.report import style
+from gradus.drawing import style
 
 MINUS = str.maketrans("-", "−")
 

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.drawing import style
 from gradus.lessons.page import Page
-from gradus.report import style
 
 MODES = 8
 ANGLES = 2 * np.pi * np.arange(MODES) / MODES

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.drawing import style
 from gradus.lessons.page import Page
-from gradus.report import style
 
 INITIALIZERS: Mapping[str, Any] = {
     "zeros": "zeros",

@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.drawing import style
 from gradus.lessons.page import Page
-from gradus.report import style
 
 
 def lesson(

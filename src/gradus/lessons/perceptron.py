@@ -36,8 +36,8 @@ from typing import Any
 import numpy as np
 
 import gradus as gr
+from gradus.drawing import style
 from gradus.lessons.page import Page
-from gradus.report import style
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 LINES = 10  # how many epochs' lines are drawn

@@ -288,3 +288,14 @@ def classes_of(predicted: np.ndarray, loss: Loss) -> np.ndarray:
         return predicted.argmax(-1).astype(np.int32)
     decided = (predicted > loss.threshold).astype(np.int32)
     return decided if several or predicted.ndim == 1 else decided[..., 0]
+
+
+def known_word(name: str, value: Any, known: Sequence[str]) -> str:
+    """Return an argument that is one of some words.
+
+    Raises:
+        GradusError: for any other value, with the nearest word.
+    """
+    if not is_word(value, known):
+        raise unknown(name, value, known)
+    return str(value)

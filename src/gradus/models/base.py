@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -13,10 +14,11 @@ import numpy as np
 
 from gradus.checks import flag, whole_number
 from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
-from gradus.diagnosis.symptoms import as_codes, examine
+from gradus.diagnosis.symptoms import examine
 from gradus.errors import (
     DataError,
     FaultError,
@@ -44,6 +46,8 @@ from gradus.train.state import TrainState
 from gradus.train.task import OutputObjective, Supervised, Task
 
 M = TypeVar("M", bound="BaseModel")
+# What trains twins and counterfactuals uses sweeps, which come after models; found by its name.
+DOCTOR = "gradus.doctor.proving"
 
 
 class BaseModel:
@@ -52,9 +56,11 @@ class BaseModel:
     The arguments and attributes are those of `Model`.
 
     Attributes:
+        record: what the findings of the last training were made from; None before the first.
         train_state: the state after the last training; None before the first.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
+        record: what findings are made from, of the last training; None before the first.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class BaseModel:
         self.history = History()
         self.train_state: TrainState | None = None
         self.monitored: tuple[str, str] | None = None
+        self.record: Record | None = None
         self.example: Any = None
 
     @property
@@ -180,16 +187,42 @@ class BaseModel:
         """
         self.require_values()
         data = make_training_data(x, y, validation_data=validation_data)
-        return examine(self._record(self._checked_task(data), data), ignore)
+        return examine(self.record_before(self._checked_task(data), data), ignore)
 
-    def diagnose(self, ignore: Iterable[str] = ()) -> Diagnosis:
+    @with_standard_promotion
+    def diagnose(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        twins: bool | None = None,
+        counterfactuals: bool = False,
+        seed: int = 0,
+        ignore: Iterable[str] = (),
+    ) -> Diagnosis:
         """Return what the last training showed to be wrong, causes before what follows from them.
 
+        The record of the training, which is saved with the model, is examined anew. What it does
+        not tell is in `limits`.
+
+        With data, other trainings can prove it. Twins learn from inputs of zeros and from shuffled
+        targets: a network that is no better takes nothing from its inputs, or finds no signal in
+        the targets. Counterfactual trainings leave out one suspected cause each, side by side, with
+        the same seeds: the one without which the network learns more is proved.
+
         Args:
-            ignore: codes of findings that are left out.
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+            twins: whether twins are trained; by default if the network seems to learn nothing.
+            counterfactuals: whether suspected causes of faults are left out in turn.
+            seed: of the samples that are held out, and of the twins.
+            ignore: codes of findings that are left out, and from which nothing follows then.
 
         Raises:
-            GradusError: for a model that was never trained.
+            DataError: for data that cannot be trained on.
+            GradusError: for a model that was never trained, or where data are needed and missing.
 
         Examples:
             >>> x = np.random.default_rng(0).normal(size=(200, 3))
@@ -199,12 +232,29 @@ class BaseModel:
             >>> model.diagnose().faults[0].code
             'symmetric-weights'
         """
-        if not isinstance(self.history.findings, Diagnosis):
+        if not self.history.epochs and self.record is None:
             raise GradusError(
                 "diagnose: the model was never trained. model.check(x, y) says what settings and "
                 "data show before training."
             )
-        return self.history.findings.without(as_codes(ignore))
+        if x is None:
+            if twins or counterfactuals:
+                raise GradusError(
+                    "diagnose: twins and counterfactuals are trainings: give the data, x and y."
+                )
+            return examine_training(self.record, self.history, ignore)
+        check_arrays(x, y, None)
+        diagnosis: Diagnosis = importlib.import_module(DOCTOR).diagnose_by_training(
+            self,
+            x,
+            y,
+            validation_data,
+            twins,
+            flag("counterfactuals", counterfactuals),
+            seed,
+            ignore,
+        )
+        return diagnosis
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -272,7 +322,7 @@ class BaseModel:
             FaultError: for the first fault, if `strict`.
         """
         task = self._checked_task(data)
-        record = self._record(task, data)
+        record = self.record_before(task, data)
         diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
             fault = diagnosis.faults[0]
@@ -296,12 +346,12 @@ class BaseModel:
             self.task_for(data.validation.x, data.validation.y, "validation y")
         return task
 
-    def _record(self, task: Task, data: TrainingData) -> Record:
+    def record_before(self, task: Task, data: TrainingData) -> Record:
         """Return the record of an experiment before its training."""
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
-        return make_record(
+        record = make_record(
             self.net,
             task,
             self.optimizer,
@@ -311,6 +361,7 @@ class BaseModel:
             rows=data.rows,
             comparison=data.comparison(),
         )
+        return record.continuing(self.record if self.history.epochs else None)
 
     def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
         """Return the task fitted to targets, after all checks of network, loss and data.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh, recorded, with_weights
+from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.state import TrainState
 from gradus.train.task import Supervised, Task, penalty_loss
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 PROBED = 512  # samples on which silent units are confirmed
 SUSPECT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
 DEAD = 0.99  # the share of silent units of a layer through which nothing passes any more
-ON_FAULT = ("warn", "stop")
+ON_FAULT = ("warn", "stop", "repair")
+POINTLESS = "symmetric-weights"  # the fault with which no training learns
 
 
 class FaultWatch:
@@ -37,7 +41,7 @@ class FaultWatch:
         record: of the experiment before the training.
         x: all inputs.
         report: shows a line.
-        on_fault: "warn" or "stop".
+        on_fault: "warn" to go on, or else to end the training.
     """
 
     def __init__(
@@ -52,8 +56,16 @@ class FaultWatch:
         self.report, self.on_fault = report, on_fault
         self._dead: set[str] = set()
 
+    def _is_pointless(self, history: History) -> bool:
+        """Whether it was clear before the first step that the network cannot learn."""
+        found = history.findings
+        return found is not None and any(each.code == POINTLESS for each in found.faults)
+
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Report layers that have died since the last call; return whether to end the training."""
+        if self.on_fault != "warn" and self._is_pointless(history):
+            history.stopped = "fault"
+            return True
         training = make_training_record(history)
         suspects = [
             layer.path
@@ -69,44 +81,59 @@ class FaultWatch:
                 self._dead.add(path)
                 since = f"since epoch {training.since(path, 'silent', DEAD)}"
                 self.report(f"Layer {path!r}: {shares[path]:.0%} of its units are dead {since}.")
-        if self._dead and self.on_fault == "stop":
+        if self._dead and self.on_fault != "warn":
             history.stopped = "fault"
             return True
         return False
 
 
-def complete_record(
-    model: BaseModel,
-    task: Task,
-    record: Record,
-    config: FitConfig,
-    x: PyTree[Shaped[np.ndarray, "samples ..."]],
-    count: int,
-    divergence: tuple[str, str] | None,
+def with_settings(
+    record: Record, config: FitConfig, count: int, early_stopping: EarlyStopping
 ) -> Record:
-    """Return the record of an experiment with its training.
+    """Return the record of an experiment with how much is trained.
 
     Args:
-        model: the trained model.
-        task: what it learned.
-        record: of the experiment before the training.
-        config: how much was trained.
-        x: all inputs.
-        count: how many samples were trained on.
-        divergence: where the training diverged, and what to try.
+        record: of the experiment.
+        config: how much is trained.
+        count: how many samples are trained on.
+        early_stopping: when it ends early.
     """
-    net = model.net
-    penalty = float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0
-    training = make_training_record(model.history, penalty, divergence=divergence)
-    if any(training.silent_share(layer.path) > SUSPECT for layer in record.layers):
-        training = dataclasses.replace(training, silent=silent_shares(net, x))
+    patience = float(early_stopping.patience)
     settings = record.settings and dataclasses.replace(
         record.settings,
         batch_size=config.batch_size or 0,
         samples=count,
         epochs=config.epochs,
+        patience=patience if math.isfinite(patience) else 0.0,
     )
-    return dataclasses.replace(record, settings=settings, training=training)
+    return dataclasses.replace(record, settings=settings)
+
+
+def diagnose_fit(
+    model: BaseModel,
+    task: Task,
+    record: Record,
+    x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    divergence: tuple[str, str] | None = None,
+) -> None:
+    """Give a trained model the record of its training, and what it shows to be wrong.
+
+    Args:
+        model: the model.
+        task: what it learned.
+        record: of the experiment before the training.
+        x: all inputs.
+        divergence: where the training diverged, and what to try.
+    """
+    net, training = model.net, None
+    if model.history.epochs:
+        penalty = float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0
+        training = make_training_record(model.history, penalty, divergence=divergence)
+        suspect = any(training.silent_share(layer.path) > SUSPECT for layer in record.layers)
+        if suspect and training.stopped != "interrupted":
+            training = dataclasses.replace(training, silent=silent_shares(net, x))
+    model.record = dataclasses.replace(record, training=training)
+    model.add_findings(examine_training(model.record, model.history))
 
 
 def silent_shares(net: Layer, x: PyTree[Shaped[np.ndarray, "samples ..."]]) -> dict[str, float]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import jax
 
-from gradus.checks import flag, is_word, number, whole_number
-from gradus.diagnosis.symptoms import examine
-from gradus.errors import GradusError, unknown
+from gradus import files
+from gradus.checks import flag, number, whole_number
+from gradus.diagnosis.record_files import write_record
+from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
-from gradus.models.diagnosing import ON_FAULT, FaultWatch, complete_record
+from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -33,6 +35,8 @@ from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
 from gradus.train.training_program import FitConfig, TrainingProgram
 
+# What tries remedies uses sweeps, which come after models; found by its name.
+REPAIR = "gradus.doctor.repair"
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
 
 
@@ -54,6 +58,7 @@ class Model(BaseModel):
         spaces: the hyperparameters that are sets of values, by name; a model with any is for
             `Sweep`.
         history: the record of all training so far.
+        record: what the findings of the last training are made from; None before the first.
 
     Raises:
         GradusError: for unknown names, with the nearest valid one.
@@ -130,7 +135,9 @@ class Model(BaseModel):
                 is the same to rounding. See `gr.distributed` for several processes.
             verbose: whether progress is shown.
             strict: whether a fault that `check` finds is an error, not a note.
-            on_fault: "warn" to say while training runs that a layer is dead, "stop" to end it then.
+            on_fault: what to do where going on is pointless, as all numbers are lost, a layer is
+                dead, or its units are equal: "warn" to say so, "stop" to end the training, "repair"
+                to end it and try remedies, as `gr.repair` does: the model becomes the best one.
 
         Returns:
             The record of all training so far.
@@ -145,8 +152,7 @@ class Model(BaseModel):
         functions = arguments.callbacks(callbacks)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
         verbose, strict = flag("verbose", verbose), flag("strict", strict)
-        if not is_word(on_fault, ON_FAULT):
-            raise unknown("on_fault", on_fault, ON_FAULT)
+        on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
@@ -176,6 +182,7 @@ class Model(BaseModel):
             train_state, self.history = checkpoints.read_checkpoint(
                 resume, train_state, fingerprint
             )
+        record = with_settings(record, config, data.count, early_stopping)
         distributed.check_processes_agree(
             config.mesh,
             {"epochs": config.epochs, "callbacks": config.one_epoch_per_call, **fingerprint},
@@ -199,6 +206,10 @@ class Model(BaseModel):
         with checkpoints.open_checkpoint(
             checkpoint if main else None, fingerprint, checkpoint_every
         ) as writer:
+            if writer is not None:  # if the process is killed, the checkpoint can be examined
+                with files.replacing(writer.folder) as new:
+                    write_record(new, record)
+            self.record = record
             with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
                 progress.report_notes(self.history)
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
@@ -210,16 +221,14 @@ class Model(BaseModel):
                 listeners += [writer] if writer is not None else []
                 train_state = run_training(training, train_state, listeners, self.history)
             end_fit(self, train_state, early_stopping, progress.interrupted)
-            if not progress.interrupted:
-                divergence = None
-                if bool(train_state.diverged):
-                    divergence = locate_divergence(
-                        train_state, self.net, self.optimizer, task, samples, rows, config
-                    )
-                record = complete_record(
-                    self, task, record, config, data.samples.x, data.count, divergence
+            divergence = None
+            if bool(train_state.diverged) and not progress.interrupted:
+                divergence = locate_divergence(
+                    train_state, self.net, self.optimizer, task, samples, rows, config
                 )
-                self.add_findings(examine(record))
+            diagnose_fit(self, task, record, data.samples.x, divergence)
+            if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
+                importlib.import_module(REPAIR).mend(self, data)
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()

@@ -3,7 +3,7 @@
 `model.json` describes the network and the task (`gradus.serialization`) and holds the checksums;
 `weights.safetensors` holds the weights by path; `history.parquet` the numbers by epoch;
 `training.safetensors` the layer statistics and the optimizer state, so that `fit` continues where
-it ended.
+it ended; `record.json` what else a diagnosis is made from (`gradus.diagnosis.record_files`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import numpy as np
 
 from gradus import files, manifests
 from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.record_files import FILE as RECORD
+from gradus.diagnosis.record_files import read_record, write_record
 from gradus.errors import SavedError, nearest
 from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
@@ -86,6 +88,8 @@ def save_model(model: BaseModel, folder: Path) -> Path:
         for name in SAVED_PARTS:
             arrays |= checkpoint.leaves_by_path(getattr(train_state, name), name)
     with files.replacing(folder) as new:
+        if model.record is not None:
+            write_record(new, model.record)
         files.write_arrays(new / WEIGHTS, weights(model.net))
         files.write_arrays(
             new / TRAINING, {k: v for k, v in arrays.items() if not _is_column(k, v)}
@@ -133,8 +137,11 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     columns = _read_columns(manifests.verified_path(folder, HISTORY, manifest))
     model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)
     if (plain := manifest.history.findings) is not None:
-        found = as_record(plain, list[Finding], f"{str(folder / MANIFEST)!r}")
+        found = as_record(plain, list[Finding], f"{str(folder / MANIFEST)!r}", whole=False)
         model.history.findings = Diagnosis(found)
+    if RECORD in manifest.files:  # older versions of gradus did not write it
+        manifests.verified_path(folder, RECORD, manifest)
+        model.record = read_record(folder, model.history)
     if "epoch" in arrays:
         train_state = init_train_state(
             model.net, model.optimizer, model.task, EarlyStopping("loss", "min"), False

@@ -13,7 +13,7 @@ import numpy as np
 from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.splits import split
-from gradus.diagnosis.comparison import Comparison, Part, compare
+from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.errors import DataError, GradusError
 from gradus.train.batches import BatchSource, Samples, validation_source
 
@@ -58,14 +58,14 @@ class TrainingData:
             return trained, None if held_out is None else held_out.y
         return trained, jax.tree.map(lambda a: a[held_out], y)
 
-    def comparison(self) -> Comparison | None:
+    def comparison(self) -> PartComparison | None:
         """Return what the validation samples have in common with the others; None without any."""
         samples, held_out = self.samples, self.validation
         if held_out is None:
             return None
         own, rows = (samples, held_out) if not isinstance(held_out, Samples) else (held_out, None)
         training = Part(samples.x, samples.y, self.rows)
-        return compare(training, Part(own.x, own.y, rows), "validation")
+        return compare_parts(training, Part(own.x, own.y, rows), "validation")
 
     def validation_source(self) -> BatchSource | None:
         """Return the batches to evaluate; a split shares the arrays of training."""

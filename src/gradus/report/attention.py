@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError
-from gradus.report import style
 
 MAX_TOKENS = 40  # up to which the axes show every token
 

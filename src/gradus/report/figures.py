@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gradus.drawing.charts import bars, lines
 from gradus.report.attention import attention_map
-from gradus.report.charts import bars, lines
 from gradus.report.images import feature_maps, filters, images, reconstructions
 from gradus.report.importance_figure import importance
 from gradus.report.latent_codes import codes

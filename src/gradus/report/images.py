@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError, GradusError, unknown
 from gradus.nn.layer import named_layers
 from gradus.nn.network import fresh, recorded
-from gradus.report import style
 
 if TYPE_CHECKING:
     from gradus.models.model import Model

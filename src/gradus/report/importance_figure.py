@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import GradusError
-from gradus.report import style
 from gradus.sweep.results.importance import Curve, Importance
 from gradus.sweep.sweep import Sweep
 

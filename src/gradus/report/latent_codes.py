@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
+from gradus.drawing.charts import legend_below
 from gradus.errors import DataError
-from gradus.report import style
-from gradus.report.charts import legend_below
 from gradus.report.predictions import MAX_POINTS, class_texts, labels_of
 
 

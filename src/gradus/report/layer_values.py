@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError
 from gradus.models.inspection import LayerValues, inside
 from gradus.models.model import Model
-from gradus.report import style
 from gradus.report.statistics_figures import OFFSETS, ZERO_GRADIENT
 from gradus.report.training import log_y_axis
 from gradus.train.layer_statistics import recorded_layers

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.drawing import style
+from gradus.drawing.charts import legend_below
 from gradus.errors import DataError
-from gradus.report import style
-from gradus.report.charts import legend_below
 
 GRID_STEPS = 120  # along each axis
 DECADES = 4  # of height above the minimum that a logarithmic surface resolves

@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.drawing import style
 from gradus.errors import SavedError
 from gradus.files import user_path
-from gradus.report import statistics_figures, style, training
+from gradus.report import statistics_figures, training
 from gradus.train.history import History
 
 MAX_TILES = 4
+CURVES_BELOW = ("Loss", "Accuracy")
 STOP_MESSAGES = {
     "patience": "Training stopped early because the monitored metric had stopped improving.",
     "target": "Training stopped when the target was reached.",
@@ -64,6 +67,7 @@ class Report:
         notes: findings, in sentences.
         columns: of a table: what each became, by its name.
         constant: what the best constant prediction scores on the part that is shown first.
+        diagnosis: what the training showed to be wrong; None for the findings of the history.
     """
 
     title: str
@@ -77,6 +81,7 @@ class Report:
     notes: Sequence[str] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -115,13 +120,16 @@ def write_html(path: str | Path, page: str) -> Path:
 def render(run: Report) -> str:
     """Return the page of a run as self-contained HTML."""
     history = run.history if run.history is not None and run.history.epochs else None
+    diagnosis = run.diagnosis
+    if diagnosis is None and history is not None:
+        diagnosis = history.findings
     return fill_template(
         "report.html",
         run=run,
         tiles=_tiles(run, history),
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
-        diagnosis=None if history is None else history.findings,
-        notes=_notes(run, history),
+        diagnosis=diagnosis,
+        notes=_notes(run, history, diagnosis),
         sections=[
             ("Learning", False, lay_out(_learning_panels(history) if history else [])),
             ("Results", False, lay_out(run.figures)),
@@ -148,7 +156,9 @@ def fill_template(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals.update(number=format_number, chart=_chart_json, label=style.axis_label)
+    pages.globals.update(
+        number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
+    )
     style_sheet, plotly = _read_resource("report.css"), get_plotlyjs()
     return pages.get_template(template).render(style=style_sheet, plotly=plotly, **content)
 
@@ -205,13 +215,22 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
     return tiles
 
 
-def _notes(run: Report, history: History | None) -> list[str]:
+def _notes(run: Report, history: History | None, diagnosis: Diagnosis | None) -> list[str]:
     if history is None:
         return list(run.notes)
     reason = [STOP_MESSAGES[history.stopped]] if history.stopped in STOP_MESSAGES else []
-    shown = {finding.note for finding in history.findings or ()}  # they have a list of their own
+    shown = {finding.note for finding in diagnosis or ()}  # they have a list of their own
     notes = dict.fromkeys([*run.notes, *history.notes, *reason])
     return [note for note in notes if note not in shown]
+
+
+def _evidence(finding: Finding) -> Panel | None:
+    """Return the figure of a fault that others follow from, unless it is a curve shown below."""
+    if finding.severity != "fault" or finding.cause or finding.chart is None:
+        return None
+    if finding.chart.title in CURVES_BELOW:
+        return None
+    return Panel(finding.chart.title, finding.message, finding.figure())
 
 
 def _learning_panels(history: History) -> list[Panel]:

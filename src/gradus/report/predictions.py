@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError
-from gradus.report import style
 
 MAX_POINTS = 3000  # samples in a scatter plot
 MAX_AXIS_LETTERS = 18  # of a class name beside an axis

@@ -75,6 +75,7 @@ def build_report(
         settings=model_settings(model) if settings is None else settings,
         environment=environment(model.history),
         notes=notes,
+        diagnosis=model.diagnose() if model.history.epochs else None,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import GradusError
-from gradus.report import style
 from gradus.report.training import epochs_axis, log_y_axis
 from gradus.train.history import History
 

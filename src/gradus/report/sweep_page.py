@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gradus.report import style, sweeps
+from gradus.drawing import style
+from gradus.report import sweeps
 from gradus.report.importance_figure import importance
 from gradus.report.page import (
     Panel,

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import GradusError, unknown
 from gradus.hyperparameters import Hyperparameter
-from gradus.report import style
 from gradus.report.training import epochs_axis, log_y_axis
 from gradus.space import Choice
 from gradus.sweep.search.trial import Trial

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError, GradusError
 from gradus.nn.network import fresh, recorded
-from gradus.report import style
 from gradus.report.predictions import MAX_POINTS, class_texts, labels_of
 from gradus.train.layer_statistics import recorded_layers
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
+from gradus.drawing.charts import legend_below
 from gradus.errors import GradusError, unknown
-from gradus.report import style
-from gradus.report.charts import legend_below
 from gradus.train.history import History
 from gradus.train.lr_range_test import RangeTest
 

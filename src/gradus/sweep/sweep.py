@@ -20,6 +20,7 @@ from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
 from gradus.sweep.execution.sweep_runner import SweepRunner
+from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.members.branch_fusion import fusible_choices
 from gradus.sweep.members.cost_model import fusion_pays
 from gradus.sweep.members.data import SweepData
@@ -340,8 +341,10 @@ class Sweep:
             trial: a finished trial of this sweep.
             probes: whether to train it again, to the same weights, and record layer statistics.
         """
-        runner = self._fitted_runner()
-        members = (runner.with_probes() if probes else runner).trained_members(trial)
+        runner: TrialRunner = self._fitted_runner()
+        runner = runner.with_probes() if probes else runner
+        members = runner.trained_members(trial)
+        runner.diagnose_members(trial)
         trial.histories = trial.histories or [member.model.history for member in members]
         sign = 1 if self.mode == "min" else -1
         order = sorted(range(len(members)), key=lambda k: sign * trial.scores[k])

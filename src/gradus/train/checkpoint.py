@@ -167,6 +167,17 @@ def read_checkpoint(
     return train_state, history_from_arrays(arrays, manifest.history)
 
 
+def read_checkpoint_history(folder: Path) -> History:
+    """Return the history of a checkpoint alone, whatever its training is of.
+
+    Raises:
+        SavedError: if the folder holds no complete checkpoint.
+    """
+    manifest = manifests.read_manifest(folder, MANIFEST, CheckpointManifest)
+    arrays = files.read_arrays(manifests.verified_path(folder, ARRAYS, manifest))
+    return history_from_arrays(arrays, manifest.history)
+
+
 def training_fingerprint(
     config: FitConfig,
     x: PyTree[Shaped[Any, "samples ..."]],
@@ -246,7 +257,7 @@ def history_to_arrays(history: History) -> tuple[Arrays, HistoryMetadata]:
     arrays |= {f"probes/{name}": values for name, values in history.probes.items()}
     metadata = {name: getattr(history, name) for name in HistoryMetadata.__struct_fields__}
     if history.findings is not None:
-        metadata["findings"] = history.findings.to_plain()
+        metadata["findings"] = history.findings.to_plain()["findings"]
     return arrays, HistoryMetadata(**metadata)
 
 

@@ -17,6 +17,7 @@ from gradus.train.history import History
 from gradus.train.state import TrainState
 from gradus.train.training_program import TrainingProgram
 
+LONG = 0.5  # seconds of compiling, after which memory is returned; reading a cache frees little
 CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C are timely
 
 # Called after each call of the program; returns True to end the training.
@@ -72,7 +73,8 @@ def _compile(training: TrainingProgram, train_state: TrainState) -> float:
     release_programs()
     compiled = training.lower(train_state).compile()
     memory.check_program(memory.program_bytes(compiled), memory.free_bytes())
-    _release_free_memory()
+    if time.perf_counter() - started > LONG:
+        _release_free_memory()
     training.put_on_device()
     return time.perf_counter() - started
 

@@ -30,7 +30,7 @@ from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
-from gradus.train.state import Params, StepState, TrainState
+from gradus.train.state import StepState, TrainState
 from gradus.train.task import Accumulators, Task
 from gradus.train.update import update_weights
 
@@ -159,9 +159,10 @@ def train_epoch(
     key = jax.random.fold_in(key, epoch)
     learning_rate_scale = train_state.learning_rate_scale
     arguments = net, optimizer, task, batch_of, key, learning_rate_scale
-    zeros = _zero_accumulators(net, train_state, task, batch_of)
 
-    # As a jitted function it is traced once: for the shape of its result and for the loop.
+    # As jitted functions they are traced once: for the shapes of their results and for the loop.
+    step = jax.jit(functools.partial(train_step, *arguments))
+
     @jax.jit
     def record(step_state: StepState, step: Int[Array, ""]) -> Float[Array, "statistics"]:
         batch, step_key = batch_of(step), jax.random.fold_in(key, step)
@@ -174,7 +175,7 @@ def train_epoch(
         return loss
 
     step_state = train_state.params, train_state.model_state, train_state.opt_states
-    step = functools.partial(train_step, *arguments)
+    zeros = _zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
     step_state, total, statistics = _run_segments(
         step, record, loss_of, step_state, zeros, epoch, shape
     )
@@ -294,12 +295,14 @@ def validate(
     """Return the loss and metrics of all batches of a source, without training."""
     whole_net = with_weights(net, train_state.params | train_state.model_state)
 
-    def add_batch(total: Accumulators, index: Int[Array, ""]) -> tuple[Accumulators, None]:
-        _, accumulators = task.measure(fresh(whole_net), gather_batch(source, None, index))
-        return jax.tree.map(jnp.add, total, accumulators), None
+    @jax.jit
+    def measure(index: Int[Array, ""]) -> Accumulators:
+        return task.measure(fresh(whole_net), gather_batch(source, None, index))[1]
 
-    batch_of = functools.partial(gather_batch, source, None)
-    zeros = _zero_accumulators(net, train_state, task, batch_of)
+    def add_batch(total: Accumulators, index: Int[Array, ""]) -> tuple[Accumulators, None]:
+        return jax.tree.map(jnp.add, total, measure(index)), None
+
+    zeros = _zeros_like(jax.eval_shape(measure, jnp.int32(0)))
     steps = 1 if source.rows is None else source.rows.shape[0]
     total, _ = lax.scan(add_batch, zeros, jnp.arange(steps))
     return task.compute(total)
@@ -351,17 +354,6 @@ def _write_entry(
     )
 
 
-def _zero_accumulators(
-    net: Layer,
-    train_state: TrainState,
-    task: Task,
-    batch_of: Callable[[Int[Any, ""]], Batch],
-) -> Accumulators:
-    """Return zeros of the shapes of a batch's accumulators, without computing them."""
-
-    def accumulators(params: Params, model_state: Params) -> Accumulators:
-        copy = fresh(with_weights(net, params | model_state))
-        return task.measure(copy, batch_of(jnp.int32(0)))[1]
-
-    shapes = jax.eval_shape(accumulators, train_state.params, train_state.model_state)
+def _zeros_like(shapes: PyTree[jax.ShapeDtypeStruct]) -> Accumulators:
+    """Return accumulators of no batch."""
     return jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), shapes)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from gradus.checks import as_items
 from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.limits import limits_of
 from gradus.diagnosis.record import Record
 from gradus.errors import GradusError, unknown
 
@@ -52,7 +53,7 @@ def symptoms() -> tuple[Symptom, ...]:
 
 
 def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
-    """Return what is wrong with an experiment.
+    """Return what is wrong with an experiment, and after a training what could not be told.
 
     Args:
         record: of the experiment.
@@ -63,7 +64,7 @@ def examine(record: Record, ignore: Iterable[str] = ()) -> Diagnosis:
     """
     ignored = as_codes(ignore)
     findings = [finding for finding in _findings(record) if finding.code not in ignored]
-    return Diagnosis(_with_causes(findings))
+    return Diagnosis(with_causes(findings), limits_of(record))
 
 
 def as_codes(codes: Iterable[str]) -> list[str]:
@@ -89,16 +90,19 @@ def _findings(record: Record) -> Iterator[Finding]:
             yield dataclasses.replace(finding, code=code, category=group)
 
 
-def _with_causes(findings: Sequence[Finding]) -> Iterator[Finding]:
+def with_causes(findings: Sequence[Finding]) -> Iterator[Finding]:
     """Give each finding the fault that it follows from; leave out what another one explains."""
     by_code = {symptom.code: symptom for symptom in symptoms()}
+
+    def listed(finding: Finding, name: str) -> tuple[str, ...]:
+        symptom = by_code.get(finding.code)  # none for what only other trainings show
+        return getattr(symptom, name, ())
+
     faults = _faults(findings)
-    kept = [
-        each for each in findings if not _among(faults - {each.code}, by_code[each.code].unless)
-    ]
+    kept = [each for each in findings if not _among(faults - {each.code}, listed(each, "unless"))]
     faults = _faults(kept)
     for finding in kept:
-        causes = _among(faults - {finding.code}, by_code[finding.code].causes)
+        causes = _among(faults - {finding.code}, listed(finding, "causes"))
         yield dataclasses.replace(finding, cause=next(iter(causes), None))
 
 

@@ -134,6 +134,18 @@ class TrialRunner:
         self.members[trial.number] = members
         return members
 
+    def diagnose_members(self, trial: Trial) -> None:
+        """Give the models of a trained trial their records, and what these show to be wrong.
+
+        Trials are trained without them; so each is built once more, for its initial weights.
+        """
+        for member in self.members[trial.number]:
+            if member.model.record is None:
+                untrained = self.factory.make_member(
+                    trial.number, trial.values, member.seed_index, member.fold.number
+                )
+                member.diagnose(untrained)
+
     def with_probes(self) -> TrialRunner:
         """Return a runner of the same trials that records layer statistics."""
         builder = MemberBuilder({**self.factory.builder.options, "probes": True})

@@ -118,6 +118,7 @@ class MemberBuilder:
         if key not in self._notes or not isinstance(model.task, Supervised):
             task, _ = model.prepare_task(data, ignore=TRIED)
             self._notes[key] = model.history.notes
+            model.history.findings = None  # those of a trial are made when its model is asked for
             return task
         model.history.notes = list(self._notes[key])
         return fit_metrics(model.task, data.samples.y)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.models.diagnosing import diagnose_fit, with_settings
 from gradus.models.fit_state import end_fit
 from gradus.models.model import Model
 from gradus.space import Value
@@ -126,6 +127,17 @@ class Member:
         self.train_state = (
             train_state if self.fused_form is None else self.fused_form.leave(train_state)
         )
+
+    def diagnose(self, untrained: Member) -> None:
+        """Give the trained model its record, and what this shows to be wrong.
+
+        Args:
+            untrained: the member before its training.
+        """
+        data = self.fold.data
+        record = untrained.model.record_before(untrained.task, data)
+        record = with_settings(record, self.config, data.count, self.early_stopping)
+        diagnose_fit(self.model, self.task, record, data.samples.x)
 
     def finish(self) -> Model:
         """Return the model with its trained weights, the best ones if they were kept."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from gradus.errors import SavedError
 from gradus.hyperparameters import Hyperparameter
-from gradus.records import as_plain, as_record, checksum
+from gradus.records import as_plain, as_record, checksum, infinities_as_text
 from gradus.sweep.search.trial import TrialRecord
 
 
 def to_stored(record: TrialRecord) -> dict[str, Any]:
     """Return a record without histories as plain data, NaN and infinities as text."""
     trial = dataclasses.replace(record.trial, histories=[])
-    plain = _without_infinities(as_plain(dataclasses.replace(record, trial=trial)))
+    plain = infinities_as_text(as_plain(dataclasses.replace(record, trial=trial)))
     return {**plain, "sha256": checksum(plain)}
 
 
@@ -40,11 +39,3 @@ def from_stored(stored: Any, hypers: Mapping[str, Hyperparameter], where: str) -
                 "space of this sweep. Use an intact copy, or another file."
             )
     return record
-
-
-def _without_infinities(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _without_infinities(value) for key, value in plain.items()}
-    if isinstance(plain, list | tuple):
-        return [_without_infinities(value) for value in plain]
-    return repr(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import class_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -38,6 +39,7 @@ def find(record: Record) -> Iterator[Finding]:
                 ),
                 remedy='Look at f1 or auc; try class_weight="balanced".',
                 severity="note",
+                chart=class_chart(targets) if targets else None,
                 evidence={"perplexity over classes": {"value": value, "threshold": LOW}},
             )
 
@@ -70,6 +72,7 @@ def _shifted(record: Record) -> Finding | None:
         ),
         remedy='Draw both parts alike, write class_weight="balanced", or get more samples of it.',
         kind="dynamic",
+        chart=class_chart(output.targets),
         evidence={
             "share in validation / in training": {"value": ratios[label], "threshold": RARE},
             "gap of the accuracy": {"value": gap, "threshold": GAP},

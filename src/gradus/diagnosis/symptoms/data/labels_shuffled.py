@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import accuracy_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -63,6 +64,7 @@ def find(record: Record) -> Iterator[Finding]:
             ),
             remedy="Check that rows of x and y belong together, and look at some pairs of them.",
             kind="dynamic",
+            chart=accuracy_chart(record, validation.majority),
             evidence={
                 "validation accuracy": {"value": last, "threshold": validation.majority + NOISE}
             },

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -23,9 +24,12 @@ USUAL, ALL, DIFFERENT = 0.1, 0.9, 0.6
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding if rows of validation are rows of training."""
-    compared = record.comparison
-    if compared is None or compared.shared < FEWEST:
-        return
+    for compared in record.comparisons:
+        if compared.shared >= FEWEST:
+            yield from _find_in(compared)
+
+
+def _find_in(compared: PartComparison) -> Iterator[Finding]:
     share = min(1.0, compared.shared / compared.looked / compared.seen)
     repeated = min(1.0, compared.repeated / compared.seen)
     is_proved = share > MORE * repeated + PROVED

@@ -23,35 +23,39 @@ SCALE, MOVE, ERRORS = 1.7, 2.0, 2.0
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each array of inputs that has another scale or mean."""
-    compared = record.comparison
-    for shift in compared.shifts if compared is not None else ():
-        factor = max(shift.scale, 1 / shift.scale)
-        noise = ERRORS * shift.noise
-        is_scaled = math.log(factor) > math.log(SCALE) + noise
-        if not is_scaled and shift.move <= MOVE + noise:
-            continue
-        is_proved = factor > PROVED * math.exp(noise) and shift.columns >= COLUMNS
-        part = compared.part if compared is not None else ""
-        yield Finding(
-            message=(
-                f"The inputs {shift.name} of {part} deviate {three_digits(shift.scale)} times as "
-                f"much as those of training, and their means are {three_digits(shift.move)} "
-                "deviations away."
-                if is_scaled
-                else f"The means of the inputs {shift.name} of {part} are "
-                f"{three_digits(shift.move)} deviations away from those of training."
-            ),
-            why=(
-                "To the network they are other inputs than those that it learned. "
-                f"Its score on {part} says nothing of what it can."
-            ),
-            remedy=(
-                "Prepare both alike, with the numbers of training: if that is x / 255 or "
-                "(x - mean) / std, take the same 255, mean, and std for both."
-            ),
-            severity="fault" if is_proved or _is_worse(record) else "note",
-            evidence=_evidence(shift, is_scaled),
-        )
+    for compared in record.comparisons:
+        for shift in compared.shifts:
+            yield from _find_in(record, compared.part, shift)
+
+
+def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
+    factor = max(shift.scale, 1 / shift.scale)
+    noise = ERRORS * shift.noise
+    is_scaled = math.log(factor) > math.log(SCALE) + noise
+    if not is_scaled and shift.move <= MOVE + noise:
+        return
+    is_worse = part == "validation" and _is_worse(record)
+    is_proved = factor > PROVED * math.exp(noise) and shift.columns >= COLUMNS
+    yield Finding(
+        message=(
+            f"The inputs {shift.name} of {part} deviate {three_digits(shift.scale)} times as "
+            f"much as those of training, and their means are {three_digits(shift.move)} "
+            "deviations away."
+            if is_scaled
+            else f"The means of the inputs {shift.name} of {part} are "
+            f"{three_digits(shift.move)} deviations away from those of training."
+        ),
+        why=(
+            "To the network they are other inputs than those that it learned. "
+            f"Its score on {part} says nothing of what it can."
+        ),
+        remedy=(
+            "Prepare both alike, with the numbers of training: if that is x / 255 or "
+            "(x - mean) / std, take the same 255, mean, and std for both."
+        ),
+        severity="fault" if is_proved or is_worse else "note",
+        evidence=_evidence(shift, is_scaled),
+    )
 
 
 def _evidence(shift: Shift, is_scaled: bool) -> dict[str, dict[str, float | None]]:

@@ -8,9 +8,8 @@ note before training, and a fault where most of the loss is left afterward. Sour
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-
-import numpy as np
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import LayerRecord, Record
@@ -50,7 +49,6 @@ def find(record: Record) -> Iterator[Finding]:
 def gain(layer: LayerRecord) -> float:
     """Return the size of a layer's outputs over that of its inputs, for inputs of mean 0."""
     kernel = layer.kernel
-    if kernel is None or kernel.ndim < 2:
+    if kernel is None or len(kernel.shape) < 2:
         return 0.0
-    each = kernel.size / kernel.shape[-1]
-    return float(np.sqrt(np.square(kernel).mean() * each))
+    return kernel.rms * math.sqrt(kernel.count / kernel.shape[-1])

@@ -10,10 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-import numpy as np
-
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import LayerRecord, Record
+from gradus.diagnosis.record import Record
 
 CATEGORY = "initialisation"
 SPREAD = 1e-6  # of weights, relative to their magnitude, up to which they count as equal
@@ -21,21 +19,20 @@ SPREAD = 1e-6  # of weights, relative to their magnitude, up to which they count
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for each hidden layer whose units start alike."""
-    with_kernel = [layer for layer in record.layers if layer.kernel is not None]
-    for layer, after in itertools.pairwise(with_kernel):
-        if layer.is_output or layer.units < 2 or after.kernel is None or layer.kernel is None:
+    for layer, after in itertools.pairwise(record.kernels):
+        kernel, following = layer.kernel, after.kernel
+        if layer.is_output or layer.units < 2 or kernel is None or following is None:
             continue
-        is_zero = not layer.kernel.any()
-        if not _alike(layer.kernel, -1):
+        if not kernel.between_units <= SPREAD * kernel.largest:
             continue
-        blocked = is_zero and layer.activation == "relu"
-        if not (blocked or (after.inputs == layer.units and _alike(after.kernel, -2))):
+        blocked = kernel.largest == 0 and layer.activation == "relu"
+        alike = following.between_inputs <= SPREAD * following.largest
+        if not (blocked or (after.inputs == layer.units and alike)):
             continue
-        value = float(layer.kernel.flat[0])
         yield Finding(
             message=(
                 f"The {layer.units} units of layer {layer.path!r} ({layer.kind}) start with equal "
-                f"weights ({value:g})."
+                f"weights ({kernel.mean:.4g})."
             ),
             why=(
                 "With zero weights a ReLU passes no gradient. None of its units ever learns."
@@ -44,15 +41,5 @@ def find(record: Record) -> Iterator[Finding]:
             ),
             remedy='Use a random initializer, such as "glorot_uniform" or "he_normal".',
             layer=layer.path,
-            evidence={"spread of weights": {"value": _spread(layer), "threshold": SPREAD}},
+            evidence={"spread of weights": {"value": kernel.between_units, "threshold": SPREAD}},
         )
-
-
-def _alike(kernel: np.ndarray, axis: int) -> bool:
-    """Return whether the slices of a kernel along an axis are equal."""
-    largest = float(np.abs(kernel).max())
-    return bool(np.ptp(kernel, axis=axis).max() <= SPREAD * largest)
-
-
-def _spread(layer: LayerRecord) -> float:
-    return float(np.ptp(layer.kernel, axis=-1).max()) if layer.kernel is not None else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -30,13 +31,21 @@ def find(record: Record) -> Iterator[Finding]:
             why="The gradient of so few is mostly noise. Each step undoes the one before.",
             remedy="Write batch_size=32; with a batch of 1, a tenth of the rate.",
             kind="dynamic",
+            chart=loss_chart(record),
             evidence={"samples a step": {"value": batch, "threshold": FEW}},
         )
-    elif steps < STEPS and batch > 32 and (record.remaining or 0) > 0.5 and training.fell > 0.05:
+    elif (
+        steps < STEPS
+        and batch > 32
+        and (record.remaining or 0) > 0.5
+        and training.fell > 0.05
+        and training.stopped != "interrupted"
+    ):
         yield Finding(
             message=f"With {batch:,} samples a step, the training has {steps} steps.",
             why="The loss was still falling. More steps of fewer samples cost the same.",
             remedy="Write batch_size=32.",
             kind="dynamic",
+            chart=loss_chart(record),
             evidence={"steps": {"value": steps, "threshold": STEPS}},
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import layer_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -60,6 +61,7 @@ def find(record: Record) -> Iterator[Finding]:
             "normalization."
         ),
         kind="dynamic",
+        chart=layer_chart(training, path, "silent", MANY),
         layer=path,
         epoch=epoch,
         evidence={"dead units": {"value": share, "threshold": MANY}},

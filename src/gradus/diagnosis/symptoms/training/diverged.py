@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
@@ -30,7 +31,7 @@ def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if the training diverged, and a note if it seemed to."""
     training = record.training
     if record.curves is not None:
-        yield from _find_gap(record.curves)
+        yield from _find_gap(record, record.curves)
     if training is None or training.stopped != "diverged":
         return
     kept = "The last finite ones are kept." if record.settings else "Nothing is learned from then."
@@ -44,10 +45,11 @@ def find(record: Record) -> Iterator[Finding]:
         remedy=remedy,
         epoch=training.epochs,
         kind="dynamic",
+        chart=loss_chart(record),
     )
 
 
-def _find_gap(training: TrainingRecord) -> Iterator[Finding]:
+def _find_gap(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     """Yield a note for losses that are not finite before others that are."""
     by_epoch = bool(np.isnan(training.loss).any())
     losses = training.loss if by_epoch or not len(training.segments) else training.segments
@@ -61,5 +63,6 @@ def _find_gap(training: TrainingRecord) -> Iterator[Finding]:
         severity="note",
         kind="dynamic",
         epoch=int(gaps[0]) + 1 if losses is training.loss else None,
+        chart=loss_chart(record),
         evidence={"losses that are not finite": {"value": len(gaps), "threshold": 0}},
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 
@@ -50,6 +51,7 @@ def find(record: Record) -> Iterator[Finding]:
             "tenth of the learning rate or clipnorm=1.0."
         ),
         kind="dynamic",
+        chart=loss_chart(record, {"limit": HIGH * constant}),
         evidence={
             "highest loss / constant's": {"value": training.highest / constant, "threshold": HIGH}
         },

@@ -1,7 +1,8 @@
 """A network that is no better than the best constant prediction, for no reason that is seen.
 
 The loss is that of the constant, or the accuracy the share of the most frequent class, within
-`gradus.diagnosis.record.LEARNED`. Where only curves are known, the loss ends where it began: not
+`gradus.diagnosis.record.LEARNED`; a training that was interrupted while its loss fell is not
+judged. Where only curves are known, the loss ends where it began: not
 below it, or, as a note, by less than `FELL` of it. Source: Karpathy, "A recipe for training neural
 networks" (2019).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
@@ -28,8 +30,10 @@ def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if nothing was learned."""
     training = record.training
     if record.curves is not None:
-        yield from _find_in_curve(record.curves)
+        yield from _find_in_curve(record, record.curves)
     if training is None or record.learned is not False or not record.outputs:
+        return
+    if training.stopped == "interrupted" and training.fell > FELL:
         return
     output = record.outputs[0]
     constant, majority = output.constant_loss, output.targets and output.targets.majority
@@ -39,17 +43,19 @@ def find(record: Record) -> Iterator[Finding]:
         if constant
         else f"always answering the most frequent class is right in {majority or 0:.0%}"
     )
+    looked_at = "settings, layers, or gradients" if len(training.epoch) else "settings or data"
     yield Finding(
         message=(
             f"After {training.epochs} epochs the network is no better than a constant: {known}."
         ),
-        why="Nothing in settings, layers, or gradients says why. Inputs may not tell the targets.",
+        why=f"Nothing in {looked_at} says why. Inputs may not tell the targets.",
         remedy=REMEDY,
         kind="dynamic",
+        chart=loss_chart(record),
     )
 
 
-def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     """Yield a fault if the loss did not fall, and a note if it hardly did."""
     first, last = training.ends
     limit = first - FELL * max(first, 0.0)  # shares of a negative loss mean nothing
@@ -65,5 +71,6 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
         remedy=REMEDY,
         severity="fault" if proved else "note",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={"last loss": {"value": last, "threshold": first if proved else limit}},
     )

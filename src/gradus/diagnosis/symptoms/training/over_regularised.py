@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -35,6 +36,7 @@ def find(record: Record) -> Iterator[Finding]:
             why="Nothing was learned: the training made the weights small instead.",
             remedy="Use a tenth of the penalty, or a hundredth.",
             kind="dynamic",
+            chart=loss_chart(record),
             evidence={"penalty / penalty before": {"value": left, "threshold": CRUSHED}},
         )
     elif strong and share > MUCH:
@@ -46,6 +48,7 @@ def find(record: Record) -> Iterator[Finding]:
             ),
             remedy="Use a tenth of the penalty, or a hundredth.",
             kind="dynamic",
+            chart=loss_chart(record),
             evidence={"penalty / loss": {"value": share, "threshold": MUCH}},
         )
     elif rates:
@@ -55,6 +58,7 @@ def find(record: Record) -> Iterator[Finding]:
             why=f"{remaining:.0%} of a constant's loss is left. Too little of the signal passes.",
             remedy="Use a rate of 0.2 to 0.5, or none until the network fits its training data.",
             kind="dynamic",
+            chart=loss_chart(record),
             layer=path,
             evidence={"dropout": {"value": rates[path], "threshold": DROPPED}},
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -53,5 +54,10 @@ def find(record: Record) -> Iterator[Finding]:
         severity="note",
         kind="dynamic",
         epoch=best + 1,
+        chart=loss_chart(
+            record,
+            {f"{RISES:g} × minimum": RISES * float(losses[best]) + training.penalty},
+            mark=best + 1,
+        ),
         evidence={"validation loss / minimum": {"value": ratio, "threshold": RISES}},
     )

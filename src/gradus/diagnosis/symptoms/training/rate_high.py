@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import TrainingRecord
@@ -43,7 +44,7 @@ def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if steps made the loss rise above that of a constant, and it stayed there."""
     training, settings = record.training, record.settings
     if record.curves is not None:
-        yield from _find_in_curve(record.curves)
+        yield from _find_in_curve(record, record.curves)
     if training is None or settings is None or record.learned or not record.is_long:
         return
     constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
@@ -67,11 +68,12 @@ def find(record: Record) -> Iterator[Finding]:
         why="Steps this long jump over every minimum. Units that they throw far off may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={"rise of the loss": {"value": rise, "threshold": RISE}},
     )
 
 
-def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     """Yield a fault if the loss jumped and stayed, and a note if it lost what it had learned."""
     curve, (first, last) = training.curve, training.ends
     lowest = float(curve.min())
@@ -97,6 +99,7 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
         remedy=f"Use a tenth of the learning rate{lower} or clip the norm of the gradients at 1.",
         severity="fault" if stays else "note",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={f"last loss / {what}": {"value": last / start, "threshold": RISE}}
         if stays
         else {f"last loss / {what}": {"value": last / start, "threshold": THROWN}},

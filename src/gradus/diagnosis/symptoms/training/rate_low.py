@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -57,6 +58,8 @@ def find(record: Record) -> Iterator[Finding]:
     moved = median_update(record)
     if moved is None or training.stopped in ("diverged", "patience"):
         return
+    if training.stopped == "interrupted" and record.learned is not False:
+        return  # where its steps would have led is not known
     limit = SHORT if record.learned else 2 * SHORT
     far = moved * training.epochs * settings.steps > FAR
     falls = training.fell > (FALLS_LEARNED if record.learned else FALLS)
@@ -76,6 +79,7 @@ def find(record: Record) -> Iterator[Finding]:
         ),
         remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
         kind="dynamic",
+        chart=loss_chart(record),
         evidence={
             "update / weight": {"value": moved, "threshold": limit},
             "loss / constant's": {"value": remaining, "threshold": REMAINS},

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import layer_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -58,6 +59,7 @@ def find(record: Record) -> Iterator[Finding]:
         why="There its derivative is nearly zero. The layer and all before it are hardly trained.",
         remedy="Scale the inputs, use glorot_uniform, or relu in place of the activation.",
         kind="dynamic",
+        chart=layer_chart(training, path, "saturated", MANY),
         layer=path,
         epoch=epoch,
         evidence={"saturated outputs": {"value": share, "threshold": MANY}},

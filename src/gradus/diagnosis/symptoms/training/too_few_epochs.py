@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
@@ -21,6 +22,7 @@ from gradus.diagnosis.training import TrainingRecord
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation")
 FALLS, REMAINS = 0.15, 0.3
+ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 
 
@@ -28,12 +30,12 @@ def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if the loss was still falling at the end, and much of it remained."""
     training, remaining = record.training, record.remaining
     if record.curves is not None:
-        yield from _find_in_curve(record.curves)
+        yield from _find_in_curve(record, record.curves)
     if training is None or remaining is None or remaining < REMAINS or not record.is_long:
         return
     is_short = training.epochs < SHORT and remaining > SHORT_REMAINS
     falls = SHORT_FALLS if is_short or record.learned is False else FALLS
-    if training.stopped in ("diverged", "patience", "target") or training.fell < falls:
+    if training.stopped in ENDED or training.fell < falls:
         return
     yield Finding(
         message=(
@@ -47,6 +49,7 @@ def find(record: Record) -> Iterator[Finding]:
         remedy=f"Write epochs={4 * training.epochs}, and patience to end it in time.",
         kind="dynamic",
         epoch=training.epochs,
+        chart=loss_chart(record),
         evidence={
             "fall in the last quarter": {"value": training.fell, "threshold": falls},
             "loss / constant's": {"value": remaining, "threshold": REMAINS},
@@ -54,7 +57,7 @@ def find(record: Record) -> Iterator[Finding]:
     )
 
 
-def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
+def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     """Yield a note if the loss is lower than ever at the end, still falls, and much remains."""
     curve, (first, last) = training.curve, training.ends
     part = max(1, len(curve) // 8)
@@ -75,6 +78,7 @@ def _find_in_curve(training: TrainingRecord) -> Iterator[Finding]:
         severity="note",
         kind="dynamic",
         epoch=training.epochs,
+        chart=loss_chart(record),
         evidence={"fall at the end": {"value": fell, "threshold": FALLS}},
     )
 

@@ -7,10 +7,12 @@ below 1e-3), TheDeepChecker.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from gradus.diagnosis.evidence import gradient_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import dead_relu
@@ -25,14 +27,17 @@ def find(record: Record) -> Iterator[Finding]:
     training = record.training
     if training is None or record.learned is not False or training.stopped == "diverged":
         return
-    sizes = {
-        layer.path: np.median(training.weights[f"{layer.path}/kernel"].gradient)
-        / np.sqrt(layer.kernel.size)
+    roots = {
+        layer.path: math.sqrt(layer.kernel.count)
         for layer in record.kernels
         if f"{layer.path}/kernel" in training.weights and layer.kernel is not None
     }
-    if len(sizes) < 2:
+    if len(roots) < 2:
         return
+    sizes = {
+        path: np.median(training.weights[f"{path}/kernel"].gradient) / root
+        for path, root in roots.items()
+    }
     least = min(sizes, key=lambda path: sizes[path])
     small, large = float(sizes[least]), float(max(sizes.values()))
     if not (small < RATIO * large or large < SMALL):
@@ -48,6 +53,7 @@ def find(record: Record) -> Iterator[Finding]:
             "Use relu with he_normal, batch normalization between the layers, or fewer of them."
         ),
         kind="dynamic",
+        chart=gradient_chart(training, roots, least, RATIO),
         layer=least,
         evidence={"gradient / largest gradient": {"value": ratio, "threshold": RATIO}},
     )

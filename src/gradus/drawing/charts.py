@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing import style
 from gradus.errors import DataError
-from gradus.report import style
 
 MAX_MARKED_POINTS = 25  # a line of at most so many points marks each
 MAX_NAME_LENGTH = 24  # characters of a bar's label
@@ -145,10 +145,10 @@ def _xy(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
     return xs, ys
 
 
-def legend_below(figure: Any) -> None:
-    """Move a legend of many entries below the figure, where it has room to wrap."""
+def legend_below(figure: Any, most: int = MAX_ENTRIES_ABOVE) -> None:
+    """Move a legend of more than so many entries below the figure, where it has room to wrap."""
     entries = sum(trace.showlegend is not False for trace in figure.data)
-    if entries > MAX_ENTRIES_ABOVE:
+    if entries > most:
         figure.update_layout(
             height=figure.layout.height + 10 * entries,
             legend={"y": -70 / (figure.layout.height - 120), "yanchor": "top"},

@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import structs
 
-from gradus.apps.experiment import (
+from gradus.apps.output import format_command
+from gradus.apps.settings.experiment import (
     NAMED_SECTIONS,
     SECTIONS,
     Experiment,
@@ -21,7 +22,6 @@ from gradus.apps.experiment import (
     is_searchable,
     space_kind,
 )
-from gradus.apps.output import format_command
 from gradus.errors import SavedError, nearest
 from gradus.files import replacing, user_path
 from gradus.records import read_toml

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradus import space
-from gradus.apps.experiment import (
+from gradus.apps.settings.experiment import (
     NAMED_SECTIONS,
     SEARCHABLE_SECTIONS,
     SPACE_KINDS,

@@ -1,0 +1,130 @@
+"""The commands `gradus diagnose` and `gradus repair`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from gradus.apps import summaries
+from gradus.apps.options import OutOption, QuietOption, RunArgument, TrainingArgument
+from gradus.apps.output import DONE, FAILED, Json, Output, format_command
+
+if TYPE_CHECKING:
+    from gradus.apps.runs import Run
+    from gradus.apps.settings.experiment import Experiment
+    from gradus.doctor.repair import Repair
+
+REPAIRED = "repaired.toml"
+
+
+def diagnose(
+    run: TrainingArgument,
+    /,
+    *,
+    counterfactuals: Annotated[
+        bool,
+        Parameter(negative="", help="Train without each suspected cause, and prove which it is."),
+    ] = False,
+    twins: Annotated[
+        bool,
+        Parameter(negative="", help="Train on inputs of zeros and on shuffled targets beside it."),
+    ] = False,
+    fail_on: Annotated[
+        Literal["fault", "note"] | None,
+        Parameter(help="Exit with 1 if there is such a finding, for scripts."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, Parameter(help="A code to leave out; may be repeated.", negative="")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Say what is wrong with the training of a run, with evidence and a remedy.
+
+    gradus diagnose runs/titanic-1 --fail-on fault
+
+    gradus diagnose runs/titanic-1 --counterfactuals
+
+    gradus diagnose lightning_logs/version_0/metrics.csv
+    """
+    from gradus.apps.diagnose_run import diagnose_run, prove_run
+
+    output = Output(json)
+    if counterfactuals or twins:
+        source, diagnosis = prove_run(run, ignore or [], counterfactuals, twins)
+    else:
+        source, diagnosis = diagnose_run(run, ignore or [])
+    summaries.print_diagnosis(diagnosis, output)
+    output.print_json(source | diagnosis.to_plain())
+    failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
+    return FAILED if failing else DONE
+
+
+def repair_command(
+    run: RunArgument,
+    /,
+    *,
+    budget: Annotated[
+        float, Parameter(help="How many trainings of full length all remedies may take together.")
+    ] = 14.0,
+    seeds: Annotated[int, Parameter(help="Seeds that the best remedy is compared with.")] = 3,
+    seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
+    apply: Annotated[
+        bool, Parameter(negative="", help="Train with what helped, and write a new run.")
+    ] = False,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    json: Json = False,
+) -> int:
+    """Try remedies for what is wrong with a run, and say which helped, by how much.
+
+    gradus repair runs/titanic-1
+
+    gradus repair runs/titanic-1 --apply
+    """
+    from gradus.apps import runs, train_run
+    from gradus.apps.settings import experiment_file
+
+    output = Output(json)
+    opened = runs.open_run(run)
+    found = _try_remedies(opened, budget, seeds, seed)
+    summaries.print_diagnosis(found.diagnosis, output)
+    summaries.print_repair(found, output)
+    result: dict[str, Any] = {"run": str(opened.folder), **found.to_plain()}
+    if found.settings:
+        experiment, path = _repaired(opened, found), opened.folder / REPAIRED
+        experiment_file.write_experiment(path, experiment)
+        result["experiment"] = str(path)
+        output.print_line(f"Settings with it are in {path}: {format_command('train', path)}")
+        if apply:
+            record = train_run.train_run(experiment, out, None, output.print_line, not quiet)
+            summaries.print_training_summary(record, output)
+            result["repaired"] = record
+    output.print_json(result)
+    return DONE if found.helped or found.diagnosis.healthy else FAILED
+
+
+def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
+    """Try remedies for a run on its own data."""
+    from gradus.apps.prepare import prepare
+    from gradus.doctor.repair import repair
+
+    parts = prepare(run.experiment).parts
+    return repair(
+        run.scored_model,
+        *parts["training"],
+        validation_data=parts.get("validation"),
+        budget=budget,
+        seeds=seeds,
+        seed=seed,
+    )
+
+
+def _repaired(run: Run, found: Repair) -> Experiment:
+    """Return the experiment of a run with the changes that helped."""
+    import msgspec
+
+    from gradus.apps.settings.experiment_file import check_experiment, merge_settings
+
+    raw = msgspec.to_builtins(run.experiment)
+    return check_experiment(merge_settings(raw, found.settings), REPAIRED)

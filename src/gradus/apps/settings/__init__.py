@@ -1,0 +1,1 @@
+"""The settings of an experiment: sections, files, search spaces, and defaults for the data."""

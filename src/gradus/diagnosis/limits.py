@@ -1,0 +1,63 @@
+"""What the record of a training does not tell, and how to get it: silence is no proof of health."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gradus.diagnosis.record import ENOUGH, Record
+
+
+def limits_of(record: Record) -> list[str]:
+    """Return what could not be told of a training, in sentences; nothing before it."""
+    training = record.training
+    if training is None or not (record.settings or record.layers or record.outputs):
+        return []  # whoever has only curves says why
+    return [*_of_epochs(record), *_of_statistics(record), *_of_outputs(record)]
+
+
+def _of_epochs(record: Record) -> Iterator[str]:
+    training, settings = record.training, record.settings
+    if training is None or settings is None:
+        return
+    if training.stopped == "interrupted":
+        epochs = _counted(training.epochs, "epoch")
+        yield f"The training was interrupted: this is said of {epochs}. Resume it for the rest."
+    elif record.learned is None and not record.is_long and not list(_of_outputs(record)):
+        had = f"{training.epochs} × {_counted(settings.steps, 'step')}"
+        yield (
+            f"{had} are too few to say that nothing was learned: train for "
+            f"{_counted(math.ceil(ENOUGH / settings.steps), 'epoch')} or more."
+        )
+
+
+def _of_statistics(record: Record) -> Iterator[str]:
+    if record.training is not None and not len(record.training.epoch):
+        yield (
+            "Layer statistics were not recorded, so dead or saturated units, gradients, and steps "
+            "are not judged: train with probes=True."
+        )
+
+
+def _of_outputs(record: Record) -> Iterator[str]:
+    """Yield why it is not known how much was learned, if no training could tell."""
+    training, outputs = record.training, record.outputs
+    if training is None or training.stopped == "diverged":
+        return
+    unknown = "so what harms only where little is learned is not judged"
+    if not outputs:
+        yield f"How much a task of its own has learned is not known, {unknown}."
+    elif len(outputs) > 1:
+        yield (
+            f"How much each of {len(outputs)} outputs has learned is not known, {unknown}. A model "
+            "of one output can tell."
+        )
+    elif outputs[0].constant_loss is None and "accuracy" not in training.metrics:
+        yield (
+            f"How much was learned by the loss {outputs[0].loss} is not known, {unknown}. One such "
+            "as mse or a cross-entropy can tell."
+        )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -1,0 +1,1 @@
+"""Counterfactual trainings: what a network learns without a suspected fault, and repair by it."""

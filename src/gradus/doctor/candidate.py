@@ -1,0 +1,177 @@
+"""A training that remedies change: the arguments of the model and of `fit`, and the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.models.model import Model
+from gradus.models.training_data import (
+    TrainingData,
+    apply_class_weight,
+    make_training_data,
+    split_validation,
+)
+from gradus.train.batches import Samples
+
+VALIDATED = 0.2  # of the samples, where no validation data are given
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change of an experiment.
+
+    Attributes:
+        where: what is changed, such as "optimizer.learning_rate".
+        before: what it was, as code.
+        after: what it is now, as code.
+        setting: the setting of experiment.toml, such as "optimizer.learning_rate"; "" for none.
+        value: its new value there.
+    """
+
+    where: str
+    before: str
+    after: str
+    setting: str = ""
+    value: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.before} → {self.after}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Candidate:
+    """A training: that of a model, or one that differs from it by some changes.
+
+    Attributes:
+        name: what differs, in words; "as it is" for the model's own training.
+        settings: the arguments of the model.
+        fit: the arguments `batch_size`, `epochs`, `patience`, and `shuffle_seed` of `fit`.
+        data: the samples.
+        target_scale: the mean and the deviation by which targets are scaled, or None.
+        changes: what differs, change by change.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    fit: Mapping[str, Any]
+    data: TrainingData
+    target_scale: tuple[np.ndarray, np.ndarray] | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def shown_changes(self) -> tuple[Change, ...]:
+        """The changes of arguments, without those that only name settings of experiment.toml."""
+        return tuple(each for each in self.changes if each.after)
+
+    def changed(self, *changes: Change, **fields: Any) -> Candidate:
+        """Return the candidate with other fields, and with the changes in words."""
+        return dataclasses.replace(self, changes=(*self.changes, *changes), **fields)
+
+    def with_settings(self, *changes: Change, **settings: Any) -> Candidate:
+        """Return the candidate with other arguments of the model."""
+        return self.changed(*changes, settings={**self.settings, **settings})
+
+    def with_fit(self, *changes: Change, **arguments: Any) -> Candidate:
+        """Return the candidate with other arguments of `fit`."""
+        return self.changed(*changes, fit={**self.fit, **arguments})
+
+    def make_model(self, seed: int = 0) -> Model:
+        """Return an unbuilt model with the candidate's settings; `seed` is added to the model's."""
+        return Model(**{**self.settings, "seed": self.settings["seed"] + seed})
+
+    @property
+    def x(self) -> Any:
+        """The inputs that are trained on."""
+        return _rows(self.data.samples.x, self.data.rows)
+
+    @property
+    def y(self) -> Any:
+        """The targets that are trained on, in their own units."""
+        y = _rows(self.data.samples.y, self.data.rows)
+        return y if self.target_scale is None else y * self.target_scale[1] + self.target_scale[0]
+
+    @property
+    def held_out(self) -> tuple[Any, Any]:
+        """The inputs and the targets that are evaluated, in their own units."""
+        held = self.data.validation
+        if isinstance(held, Samples):
+            x, y = held.x, held.y
+        else:
+            x, y = _rows(self.data.samples.x, held), _rows(self.data.samples.y, held)
+        if self.target_scale is not None:
+            y = y * self.target_scale[1] + self.target_scale[0]
+        return x, y
+
+
+def make_data(x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
+    """Return the samples to compare trainings on: those given, or a part that is held out.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+    """
+    share = None if validation_data is not None else VALIDATED
+    return make_training_data(x, y, None, None, share, validation_data, shuffle_seed=seed)
+
+
+def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
+    """Return the training of a model as it is, on some data.
+
+    Args:
+        model: a model that was trained.
+        data: the samples; without validation samples a part of them is held out.
+        seed: draws that part, and the order of samples.
+
+    Raises:
+        GradusError: if the model was never trained.
+    """
+    trained = model.record.settings if model.record is not None else None
+    if trained is None or not trained.epochs:
+        raise GradusError(
+            "The model was never trained, so there is no training to compare with: call "
+            "fit(x, y) first."
+        )
+    if data.validation is None:
+        rows, held_out = split_validation(data.samples.x, data.samples.y, VALIDATED, None, seed)
+        data = dataclasses.replace(data, rows=rows, validation=held_out)
+    fit = {
+        "batch_size": trained.batch_size or None,
+        "epochs": trained.epochs,
+        "shuffle_seed": seed,
+        "patience": trained.patience or None,
+    }
+    return Candidate("as it is", model.settings, fit, data)
+
+
+def with_class_weights(candidate: Candidate) -> Candidate:
+    """Return the candidate with samples that weigh more where their class is rare."""
+    samples = candidate.data.samples
+    weight = apply_class_weight(candidate.data.sample_weight, samples.y, "balanced")
+    data = dataclasses.replace(candidate.data, samples=samples._replace(weight=weight))
+    change = Change("class_weight", "None", '"balanced"', "training.class_weight", "balanced")
+    return candidate.changed(change, data=data)
+
+
+def with_scaled_targets(candidate: Candidate) -> Candidate:
+    """Return the candidate with targets of mean 0 and deviation 1."""
+    y = np.asarray(candidate.y, np.float64)
+    mean, deviation = y.mean(axis=0), y.std(axis=0)
+    scale = mean, np.where(deviation > 0, deviation, 1.0)
+
+    def scaled(samples: Samples) -> Samples:
+        return samples._replace(y=((samples.y - scale[0]) / scale[1]).astype(np.float32))
+
+    data = dataclasses.replace(candidate.data, samples=scaled(candidate.data.samples))
+    if isinstance(data.validation, Samples):
+        data = dataclasses.replace(data, validation=scaled(data.validation))
+    change = Change("y", "y", "(y - y.mean(0)) / y.std(0)")
+    return candidate.changed(change, data=data, target_scale=scale)
+
+
+def _rows(tree: Any, rows: np.ndarray | None) -> Any:
+    return tree if rows is None else jax.tree.map(lambda a: a[rows], tree)

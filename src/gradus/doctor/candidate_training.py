@@ -1,0 +1,140 @@
+"""Trains candidates side by side, in as few compiled programs as a sweep would."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from gradus.diagnosis.record import Record
+from gradus.doctor.candidate import Candidate
+from gradus.doctor.network_edits import with_rescaled_outputs
+from gradus.doctor.pairing import kinds_of
+from gradus.doctor.scores import sample_errors
+from gradus.errors import GradusError
+from gradus.models.model import Model
+from gradus.models.training_data import TrainingData
+from gradus.nn.network import with_weights
+from gradus.sweep.execution.local import Local
+from gradus.sweep.members.factory import MemberBuilder
+from gradus.sweep.members.fold import Fold
+from gradus.sweep.members.member import Member
+from gradus.train.inference import predict_batches
+from gradus.train.reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from gradus.doctor.scores import Errors
+    from gradus.train.task import Task
+
+OPTIONS = {
+    "monitor": None, "mode": None, "target": None, "restore_best": True, "probes": False,
+}  # fmt: skip
+
+
+class CandidateTraining:
+    """The trainings of some candidates, each with some seeds, which go on where they ended.
+
+    Args:
+        original: the training that all candidates are compared with.
+        record: of it.
+
+    Attributes:
+        trained_epochs: how many epochs all trainings had together.
+    """
+
+    def __init__(self, original: Candidate, record: Record) -> None:
+        self.original = original
+        self.kinds = kinds_of(original.data.samples.y, record)
+        self.trained_epochs = 0
+        self._builder, self._executor = MemberBuilder(OPTIONS), Local()
+        self._folds: dict[int, Fold] = {}
+        self._members: dict[tuple[Candidate, int], Member | str] = {}
+
+    def train(self, wanted: Sequence[tuple[Candidate, int]], share: float = 1.0) -> None:
+        """Train candidates with seeds until a share of their epochs."""
+        by_end: dict[int, list[Member]] = {}
+        for candidate, seed in wanted:
+            member = self._member(candidate, seed)
+            if isinstance(member, str):
+                continue
+            until = max(1, round(share * member.config.epochs))
+            if int(member.train_state.epoch) < until and not bool(member.train_state.stopped):
+                by_end.setdefault(until, []).append(member)
+        for until, members in by_end.items():
+            before = sum(int(member.train_state.epoch) for member in members)
+            for _ in self._executor.run(members, until):
+                pass
+            self.trained_epochs += sum(int(m.train_state.epoch) for m in members) - before
+
+    def errors(self, candidate: Candidate, seed: int) -> Errors:
+        """Return the error of each sample that is held out, as far as the candidate is trained.
+
+        Where it could not be trained, all are infinite.
+        """
+        member = self._member(candidate, seed)
+        x, y = candidate.held_out
+        y = x if y is None else y
+        if isinstance(member, str) or member.error:
+            return np.full(len(jax.tree.leaves(y)[0]), np.inf)
+        state, task = member.train_state, member.task
+        params, model_state = state.params, state.model_state
+        if state.best is not None and int(state.stopping_state["epoch"]):
+            params, model_state = state.best
+        net = with_weights(member.model.net, params | model_state)
+        predicted = _in_units(predict_batches(net, task, x), candidate)
+        trained_on = candidate.x if candidate.y is None else candidate.y
+        return sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
+
+    def model(self, candidate: Candidate, seed: int) -> Model:
+        """Return the trained model of a candidate, which predicts in the units of its targets."""
+        member = self._member(candidate, seed)
+        if isinstance(member, str):
+            raise GradusError(member)
+        trained = member.finish()
+        return trained if candidate.target_scale is None else _unscaled(trained, candidate)
+
+    def _member(self, candidate: Candidate, seed: int) -> Member | str:
+        """Return the training of a candidate, or why there can be none."""
+        key = candidate, seed
+        if key not in self._members:
+            model = candidate.make_model(seed)
+            arguments = {**candidate.fit, "min_delta": 0.0}
+            arguments["shuffle_seed"] = candidate.fit["shuffle_seed"] + seed
+            try:
+                self._members[key] = self._builder.build(
+                    len(self._members), model, arguments, self._fold(candidate.data)
+                )
+            except GradusError as error:
+                self._members[key] = str(error)
+        return self._members[key]
+
+    def _fold(self, data: TrainingData) -> Fold:
+        """Return the samples on the device, once for all candidates that share them."""
+        if id(data) not in self._folds:
+            self._folds[id(data)] = Fold.create(data)
+        return self._folds[id(data)]
+
+
+def _unscaled(trained: Model, candidate: Candidate) -> Model:
+    """Return a model of scaled targets with a last layer that gives them their units."""
+    mean, deviation = candidate.target_scale or (np.zeros(()), np.ones(()))
+    net, prefix = with_rescaled_outputs(candidate.settings["net"], mean, deviation)
+    model = dataclasses.replace(candidate, settings={**candidate.settings, "net": net}).make_model()
+    model.build(candidate.data.example)
+    model.set_weights({prefix + path: value for path, value in trained.weights.items()})
+    model.history, model.record = trained.history, trained.record
+    return model
+
+
+def _in_units(predicted: Any, candidate: Candidate) -> Any:
+    if candidate.target_scale is None:
+        return predicted
+    mean, deviation = candidate.target_scale
+    return predicted * deviation + mean
+
+
+def _compared(task: Task) -> Task:
+    return task.supervised if isinstance(task, Reconstruction) else task

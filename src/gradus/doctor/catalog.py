@@ -1,0 +1,139 @@
+"""Which remedies are tried for which fault, in the order of practice.
+
+Sources of the order: Karpathy, "A recipe for training neural networks" (2019); Godbole et al.,
+"Deep learning tuning playbook" (2023).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from gradus.diagnosis.findings import Diagnosis
+from gradus.diagnosis.record import Record
+from gradus.doctor.candidate import Candidate
+from gradus.doctor.remedies import (
+    Remedy,
+    adam,
+    batch_normalization,
+    batches_of,
+    class_weights,
+    clipping,
+    dropout_of,
+    epochs_times,
+    fewer_layers,
+    fitting_initializer,
+    fitting_output,
+    hidden_activation,
+    penalty_times,
+    rate_times,
+    scaled_inputs,
+    scaled_targets,
+    usual_rate,
+    width_times,
+)
+
+LOWER = tuple(map(rate_times, (0.1, 0.03, 0.3)))
+HIGHER = tuple(map(rate_times, (10.0, 3.0, 30.0)))
+USUAL = Remedy("the optimizer's usual rate", "rate-invalid", usual_rate)
+ADAM = Remedy("Adam", "optimizer", adam)
+CLIPPING = Remedy("gradients clipped at norm 1", "exploding-gradient", clipping)
+INPUTS = Remedy("scaled inputs", "inputs-unscaled", scaled_inputs)
+TARGETS = Remedy("scaled targets", "targets-unscaled", scaled_targets)
+OUTPUT = Remedy("the output and the loss that fit the targets", "output-loss", fitting_output)
+RELU = Remedy("relu, drawn by he_normal", "saturation", hidden_activation("relu", "he_normal"))
+ELU = Remedy("elu, drawn by he_normal", "dead-relu", hidden_activation("elu", "he_normal"))
+TANH = Remedy(
+    "tanh, drawn by glorot_uniform", "dead-relu", hidden_activation("tanh", "glorot_uniform")
+)
+INITIAL = Remedy("initial weights that fit the activations", "initial-scale", fitting_initializer)
+NORMED = Remedy("batch normalization", "vanishing-gradient", batch_normalization)
+SHALLOW = Remedy("half of the hidden layers", "vanishing-gradient", fewer_layers)
+WIDER = Remedy("hidden layers of four times the width", "underfitting", width_times(4))
+NARROWER = Remedy("hidden layers of a quarter of the width", "overfitting", width_times(0.25))
+NO_DROPOUT = Remedy("no dropout", "over-regularised", dropout_of(0.0))
+PENALTIES = (
+    Remedy("a hundredth of the penalties", "over-regularised", penalty_times(0.01)),
+    Remedy("no penalties", "over-regularised", penalty_times(0.0)),
+)
+BATCH = Remedy("batches of 32", "batch-size", batches_of(32))
+LONGER = Remedy("four times the epochs", "too-few-epochs", epochs_times(4))
+BALANCED = Remedy("class weights", "imbalance", class_weights)
+
+REMEDIES: dict[str, tuple[Remedy, ...]] = {
+    "softmax-of-one": (OUTPUT,),
+    "output-loss": (OUTPUT,),
+    "loss-targets": (OUTPUT,),
+    "output-range": (OUTPUT, TARGETS),
+    "softmax-twice": (OUTPUT,),
+    "loss-reduction": (OUTPUT, *LOWER),
+    "loss-arithmetic": (OUTPUT,),
+    "hidden-softmax": (RELU, TANH),
+    "hidden-linear": (RELU, TANH),
+    "hidden-squashing": (RELU, TANH),
+    "rate-invalid": (USUAL, *LOWER, ADAM),
+    "inputs-unscaled": (INPUTS,),
+    "inputs-tiny": (INPUTS,),
+    "targets-unscaled": (TARGETS,),
+    "symmetric-weights": (INITIAL,),
+    "initial-scale": (INITIAL,),
+    "diverged": (*LOWER, CLIPPING, INPUTS, TARGETS, INITIAL),
+    "exploding-gradient": (CLIPPING, *LOWER, INITIAL, INPUTS),
+    "rate-high": (*LOWER, ADAM),
+    "rate-low": (*HIGHER, ADAM),
+    "too-few-epochs": (LONGER, *HIGHER),
+    "dead-relu": (ELU, *LOWER, INITIAL, INPUTS),
+    "saturation": (INPUTS, INITIAL, RELU, *LOWER),
+    "vanishing-gradient": (RELU, NORMED, SHALLOW, INITIAL),
+    "over-regularised": (*PENALTIES, NO_DROPOUT),
+    "overfitting": (NARROWER,),
+    "underfitting": (WIDER, LONGER, *HIGHER),
+    "oscillation": (*LOWER, ADAM),
+    "optimizer": (ADAM,),
+    "batch-size": (BATCH,),
+    "imbalance": (BALANCED,),
+}
+TOGETHER = 3  # faults at most whose first remedies are tried together, too
+# What is tried wherever a network learns too little.
+GENERAL = (LOWER[0], HIGHER[0], ADAM, INPUTS, INITIAL, RELU, OUTPUT)
+
+
+def together(remedies: Sequence[Remedy]) -> Remedy:
+    """Return several remedies as one; it proves the fault of the first."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        for remedy in remedies:
+            candidate = remedy.apply(candidate, record)
+        return candidate
+
+    return Remedy(", ".join(each.name for each in remedies), remedies[0].code, apply)
+
+
+def candidates_for(
+    original: Candidate, record: Record, diagnosis: Diagnosis, notes: bool = False
+) -> list[tuple[Remedy, Candidate]]:
+    """Return the remedies of what was found, and what they make of a training, each once.
+
+    First come those of causes, then several of them together, then those of consequences. Where
+    anything may be the cause, what is tried wherever a network learns too little follows.
+
+    Args:
+        original: the training.
+        record: of it.
+        diagnosis: what was found.
+        notes: whether notes have remedies, too.
+    """
+    found = diagnosis.findings if notes else diagnosis.faults
+    roots = [REMEDIES.get(each.code, ()) for each in found if each.cause is None]
+    others = [REMEDIES.get(each.code, ()) for each in found if each.cause is not None]
+    first = list(dict.fromkeys(remedies[0] for remedies in roots if remedies))
+    wanted = [*first, *([together(first[:TOGETHER])] if len(first) > 1 else [])]
+    wanted += [each for remedies in (*roots, *others) for each in remedies]
+    is_ambiguous = record.learned is False or any(each.kind == "dynamic" for each in found)
+    wanted += GENERAL if diagnosis.faults and is_ambiguous else ()
+    made: list[tuple[Remedy, Candidate]] = []
+    for remedy in dict.fromkeys(wanted):
+        candidate = remedy.apply(original, record)
+        if candidate.changes:
+            made.append((remedy, dataclasses.replace(candidate, name=remedy.name)))
+    return made

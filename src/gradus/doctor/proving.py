@@ -1,0 +1,206 @@
+"""What trainings add to a diagnosis: findings that they prove, and some that they refute."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gradus.diagnosis.findings import Diagnosis, Finding, three_digits
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.symptoms import symptoms, with_causes
+from gradus.doctor.candidate import make_candidate, make_data
+from gradus.doctor.candidate_training import CandidateTraining
+from gradus.doctor.catalog import REMEDIES, candidates_for
+from gradus.doctor.counterfactuals import Outcome, try_remedies
+from gradus.doctor.scores import Comparison
+from gradus.doctor.twins import compare_twins
+from gradus.models.model import Model
+
+BUDGET = 9.0  # trainings of full length
+SEEDS = 3
+TWIN_SEEDS = 2
+DOUBTED = ("not-learning", "labels-shuffled")  # what twins prove or refute
+
+
+def diagnose_by_training(
+    model: Model,
+    x: Any,
+    y: Any,
+    validation_data: Any,
+    twins: bool | None,
+    counterfactuals: bool,
+    seed: int,
+    ignore: Iterable[str] = (),
+) -> Diagnosis:
+    """Return the diagnosis of a trained model with what other trainings prove.
+
+    The arguments are those of `Model.diagnose`.
+    """
+    diagnosis = model.diagnose(ignore=ignore)
+    record = model.record or Record()
+    doubted = any(each.code in DOUBTED for each in diagnosis)
+    needs_twins = y is not None and (doubted if twins is None else twins)
+    if not needs_twins and not (counterfactuals and diagnosis.faults):
+        return diagnosis
+    original = make_candidate(model, make_data(x, y, validation_data, seed), seed)
+    training = CandidateTraining(original, record)
+    if needs_twins:
+        diagnosis = with_twins(diagnosis, training, record, seed)
+    if counterfactuals and diagnosis.faults:
+        remedies = candidates_for(original, record, diagnosis)
+        outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS)
+        diagnosis = with_outcomes(diagnosis, outcomes)
+    return diagnosis
+
+
+def with_twins(
+    diagnosis: Diagnosis, training: CandidateTraining, record: Record, seed: int
+) -> Diagnosis:
+    """Return a diagnosis with what twins show: whether inputs and targets matter to the network."""
+    twins = compare_twins(training, TWIN_SEEDS, seed)
+    zeros = twins["zeros"]
+    found = [_judged(each, zeros) if each.code == "not-learning" else each for each in diagnosis]
+    codes = {each.code for each in found}
+    if not zeros.helps and not codes & {"not-learning"} and not Diagnosis(found).faults:
+        found.append(
+            Finding(
+                message="The network is no better than one whose inputs are zeros.",
+                why=f"It takes nothing from its inputs: {_shown(zeros, 'with inputs of zeros')}.",
+                remedy="Check that x holds what tells the targets, and its scale.",
+                kind="proved",
+                code="not-learning",
+                category="not-learning",
+                proof=_proof(zeros, "inputs of zeros", TWIN_SEEDS),
+            )
+        )
+    shuffled = twins["shuffled"]
+    fits = record.remaining is not None and record.remaining < 1 and record.learned is True
+    if not shuffled.helps and (fits or "labels-shuffled" in codes):
+        proved = Finding(
+            message="The network is no better than one that learned shuffled targets.",
+            why=(
+                "The targets carry no signal that it finds in the inputs: "
+                f"{_shown(shuffled, 'with shuffled targets')}."
+            ),
+            remedy="Check that rows of x and y belong together, and look at some pairs of them.",
+            kind="proved",
+            code="labels-shuffled",
+            category="labels",
+            proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS),
+        )
+        found = [each for each in found if each.code != "labels-shuffled"] + [proved]
+    elif shuffled.helps:
+        found = [
+            dataclasses.replace(
+                each, severity="note", proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS)
+            )
+            if each.code == "labels-shuffled"
+            else each
+            for each in found
+        ]
+    return Diagnosis(found, diagnosis.limits)
+
+
+def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosis:
+    """Return a diagnosis with what counterfactual trainings prove, and what they refute."""
+    if not outcomes or not outcomes[0].helps:
+        return Diagnosis(_refuted(diagnosis, outcomes, demote=False), diagnosis.limits)
+    best = outcomes[0]
+    roots = [each for each in diagnosis.faults if each.cause is None]
+    mended = sorted(
+        (each for each in roots if best.remedy in REMEDIES.get(each.code, ())),
+        key=lambda each: each.code != best.remedy.code,
+    )
+    proved = _proved(mended[0] if mended else None, best)
+    others = [each for each in diagnosis if not mended or each is not mended[0]]
+    others = _refuted(others, outcomes[1:], demote=True)
+    caused = [
+        dataclasses.replace(each, cause=None) if each.kind == "proved" else each
+        for each in with_causes([proved, *others])
+    ]
+    return Diagnosis(caused, diagnosis.limits)
+
+
+def _judged(finding: Finding, zeros: Comparison) -> Finding:
+    """Return the finding that nothing is learned, proved or refuted by the twin."""
+    proof = _proof(zeros, "inputs of zeros", TWIN_SEEDS)
+    if zeros.helps:
+        return dataclasses.replace(
+            finding,
+            severity="note",
+            why=f"But it takes something from its inputs: {_shown(zeros, 'with zeros')}.",
+            proof=proof,
+        )
+    why = f"It takes nothing from its inputs: {_shown(zeros, 'with inputs of zeros')}."
+    return dataclasses.replace(finding, kind="proved", why=why, proof=proof)
+
+
+def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
+    """Return a finding, or a new one, with the proof that training without it goes better."""
+    comparison = outcome.comparison
+    shown = (
+        f"its error on validation samples is {three_digits(comparison.after)} in place of "
+        f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
+        f"{outcome.seeds} seeds)"
+    )
+    code = outcome.remedy.code
+    if finding is None:
+        category = {each.code: each.category for each in symptoms()}.get(code, code)
+        finding = Finding(
+            message=f"The network learns more with {outcome.remedy.name}.",
+            why="",
+            remedy="",
+            code=code,
+            category=category,
+        )
+    changes = "; ".join(map(str, outcome.candidate.shown_changes))
+    proof = _proof(comparison, outcome.remedy.name, outcome.seeds)
+    return dataclasses.replace(
+        finding,
+        severity="fault",
+        kind="proved",
+        why=f"{finding.why} With {outcome.remedy.name} {shown}.".strip(),
+        remedy=f"Change {changes}.",
+        proof={**proof, "changes": [str(each) for each in outcome.candidate.shown_changes]},
+    )
+
+
+def _refuted(findings: Any, outcomes: Sequence[Outcome], demote: bool) -> list[Finding]:
+    """Return findings with the proof that their own remedies, tried in full, did not help.
+
+    Args:
+        findings: the findings.
+        outcomes: of the remedies.
+        demote: whether such a fault becomes a note, as the cause is another one.
+    """
+    tried = [each for each in outcomes if each.seeds and not each.comparison.helps]
+
+    def judged(finding: Finding) -> Finding:
+        own = [each for each in tried if each.remedy.code == finding.code]
+        if not own or finding.kind == "proved":
+            return finding
+        proof = _proof(own[0].comparison, own[0].remedy.name, own[0].seeds)
+        severity = "note" if demote and finding.kind == "dynamic" else finding.severity
+        return dataclasses.replace(finding, proof=proof, severity=severity)
+
+    return [judged(each) for each in findings]
+
+
+def _shown(comparison: Comparison, other: str) -> str:
+    return (
+        f"its error on validation samples is {three_digits(comparison.after)}, {other} "
+        f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)})"
+    )
+
+
+def _proof(comparison: Comparison, tried: str, seeds: int) -> dict[str, Any]:
+    """Return the outcome of a comparison for a finding: plain numbers and words."""
+    return {
+        "tried": tried,
+        "error": comparison.before,
+        "error_then": comparison.after,
+        "noise": comparison.noise,
+        "seeds": seeds,
+        "helps": comparison.helps,
+    }

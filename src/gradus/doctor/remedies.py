@@ -1,0 +1,320 @@
+"""The remedies, one function each: what they change in a training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradus.diagnosis.record import Record
+from gradus.doctor.candidate import (
+    Candidate,
+    Change,
+    with_class_weights,
+    with_scaled_targets,
+)
+from gradus.doctor.network_edits import (
+    Edited,
+    code,
+    edit_layers,
+    hidden_layers,
+    name_of,
+    with_batch_norm,
+    with_rescaled_inputs,
+    without_half_of_hidden,
+)
+from gradus.doctor.pairing import with_fitting_output
+from gradus.nn.layer import Layer
+from gradus.nn.layers.dense import Dense
+from gradus.nn.layers.dropout import Dropout
+from gradus.optim import optimizers
+from gradus.optim.base import Optimizer
+from gradus.optim.schedules import Schedule
+
+RATES = ("learning_rate", "initial_learning_rate", "maximum", "target", "final", "minimum")
+Apply = Callable[[Candidate, Record], Candidate]
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """One change that may mend a training.
+
+    Attributes:
+        name: what it does, in words.
+        code: the fault that is proved if the training goes better with it.
+        apply: returns the changed candidate, or the same one where it does not apply.
+    """
+
+    name: str
+    code: str
+    apply: Apply
+
+
+def rate_times(factor: float) -> Remedy:
+    """Return the remedy of another learning rate."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        optimizer = optimizers.get(candidate.settings["optimizer"])
+        rate = scaled_rate(optimizer.learning_rate, factor)
+        before = record.settings.learning_rate if record.settings is not None else 0.0
+        return _with_optimizer(candidate, optimizer, before * factor, learning_rate=rate)
+
+    return Remedy(f"learning rate × {factor:g}", "rate-high" if factor < 1 else "rate-low", apply)
+
+
+def usual_rate(candidate: Candidate, record: Record) -> Candidate:
+    """Give the optimizer the rate that it has by default."""
+    optimizer = optimizers.get(candidate.settings["optimizer"])
+    field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
+    usual = field.default if isinstance(field.default, float) else 0.01
+    return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+
+
+def adam(candidate: Candidate, record: Record) -> Candidate:
+    """Use Adam at its default rate."""
+    before = optimizers.get(candidate.settings["optimizer"])
+    after = optimizers.get("adam")
+    if type(before) is type(after):
+        return candidate
+    change = Change("optimizer", code(before), "Adam()", "optimizer", {"name": "adam"})
+    return candidate.with_settings(change, optimizer=after)
+
+
+def clipping(candidate: Candidate, record: Record) -> Candidate:
+    """Clip the norm of all gradients together at 1."""
+    optimizer = optimizers.get(candidate.settings["optimizer"])
+    if optimizer.global_clipnorm is not None:
+        return candidate
+    change = Change("optimizer.global_clipnorm", "None", "1.0", "optimizer.global_clipnorm", 1.0)
+    clipped = dataclasses.replace(optimizer, global_clipnorm=1.0)
+    return candidate.with_settings(change, optimizer=clipped)
+
+
+def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
+    """Scale the inputs to mean 0 and deviation 1 with a first layer."""
+    x = candidate.x
+    if not isinstance(x, np.ndarray) or (x.dtype.kind in "iu" and x.dtype != np.uint8):
+        return candidate  # codes
+    axes = 0 if x.ndim == 2 else None  # pictures and sequences have one scale
+    mean = np.asarray(x.mean(axis=axes, dtype=np.float64))
+    deviation = np.asarray(x.std(axis=axes, dtype=np.float64))
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    net = with_rescaled_inputs(candidate.settings["net"], mean, deviation)
+    change = Change("x", "x", "(x - x.mean(0)) / x.std(0)", "preprocessing.scaling", "standard")
+    return candidate.with_settings(change, net=net)
+
+
+def scaled_targets(candidate: Candidate, record: Record) -> Candidate:
+    """Scale the targets of a linear output to mean 0 and deviation 1."""
+    y, output = candidate.data.samples.y, record.outputs[0] if record.outputs else None
+    if not isinstance(y, np.ndarray) or output is None or candidate.target_scale is not None:
+        return candidate
+    if output.kind != "values" or output.activation != "linear":
+        return candidate
+    return with_scaled_targets(candidate)
+
+
+def fitting_output(candidate: Candidate, record: Record) -> Candidate:
+    """Give the network the output and the loss that fit its targets."""
+    return with_fitting_output(candidate, record)
+
+
+def hidden_activation(name: str, initializer: str) -> Apply:
+    """Return the remedy of another activation in the hidden layers, drawn as it needs."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        outputs, net = _outputs(record), candidate.settings["net"]
+        hidden = hidden_layers(net, outputs)
+        active = {
+            path: layer
+            for path, layer in hidden.items()
+            if name_of(vars(layer).get("activation")) != "linear"
+        } or hidden
+        arguments = {"activation": name, "kernel_initializer": initializer}
+        edited = edit_layers(net, lambda path, _: arguments if path in active else {})
+        return _with_net(candidate, edited, {"activation": name, "initializer": initializer})
+
+    return apply
+
+
+def fitting_initializer(candidate: Candidate, record: Record) -> Candidate:
+    """Draw the kernels as the activations of the layers need, and begin with biases of zero."""
+    outputs = _outputs(record)
+
+    def fitting(path: str, layer: Layer) -> dict[str, Any]:
+        is_relu = name_of(vars(layer).get("activation")) in ("relu", "leaky_relu", "elu", "gelu")
+        drawn = "he_normal" if is_relu and path not in outputs else "glorot_uniform"
+        return {"kernel_initializer": drawn, "bias_initializer": "zeros"}
+
+    edited = edit_layers(candidate.settings["net"], fitting)
+    return _with_net(candidate, edited, {"initializer": "he_normal"})
+
+
+def batch_normalization(candidate: Candidate, record: Record) -> Candidate:
+    """Normalize between the hidden layers, over the batch."""
+    edited = with_batch_norm(candidate.settings["net"], _outputs(record))
+    return _with_net(candidate, edited, {"batch_norm": True})
+
+
+def fewer_layers(candidate: Candidate, record: Record) -> Candidate:
+    """Remove every other hidden layer."""
+    edited = without_half_of_hidden(candidate.settings["net"], _outputs(record))
+    return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
+
+
+def width_times(factor: float) -> Apply:
+    """Return the remedy of wider or narrower hidden layers."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        hidden = hidden_layers(candidate.settings["net"], _outputs(record))
+
+        def wider(path: str, layer: Layer) -> dict[str, Any]:
+            sizes = {n: vars(layer).get(n) for n in ("units", "filters")} if path in hidden else {}
+            return {n: max(2, round(size * factor)) for n, size in sizes.items() if size}
+
+        edited = edit_layers(candidate.settings["net"], wider)
+        return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
+
+    return apply
+
+
+def dropout_of(rate: float) -> Apply:
+    """Return the remedy of another rate in every dropout."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        def changed(path: str, layer: Layer) -> dict[str, Any]:
+            return {"rate": rate} if isinstance(layer, Dropout) else {}
+
+        return _with_net(
+            candidate, edit_layers(candidate.settings["net"], changed), {"dropout": rate}
+        )
+
+    return apply
+
+
+def penalty_times(factor: float) -> Apply:
+    """Return the remedy of weaker penalties, of the model and of its layers."""
+
+    def weaker(value: Any) -> Any:
+        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+            return value
+        return dataclasses.replace(
+            value,
+            **{
+                field.name: getattr(value, field.name) * factor
+                for field in dataclasses.fields(value)
+                if isinstance(getattr(value, field.name), float)
+            },
+        )
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        def changed(path: str, layer: Layer) -> dict[str, Any]:
+            names = ("kernel_regularizer", "bias_regularizer")
+            return {n: weaker(vars(layer)[n]) for n in names if vars(layer).get(n) is not None}
+
+        candidate = _with_net(candidate, edit_layers(candidate.settings["net"], changed), {})
+        before = candidate.settings["penalty"]
+        if before is None or isinstance(before, str):
+            return candidate
+        after = weaker(before)
+        value = getattr(after, "l2", getattr(after, "strength", 0.0))
+        return candidate.with_settings(
+            Change("penalty", code(before), code(after), "penalty.l2", value), penalty=after
+        )
+
+    return apply
+
+
+def batches_of(size: int) -> Apply:
+    """Return the remedy of another batch size."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        before = candidate.fit["batch_size"]
+        if before == size or candidate.data.count < 2 * size:
+            return candidate
+        change = Change("batch_size", code(before), code(size), "training.batch_size", size)
+        return candidate.with_fit(change, batch_size=size)
+
+    return apply
+
+
+def epochs_times(factor: int) -> Apply:
+    """Return the remedy of a longer training."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        before = candidate.fit["epochs"]
+        change = Change(
+            "epochs", str(before), str(factor * before), "training.epochs", factor * before
+        )
+        return candidate.with_fit(change, epochs=factor * before)
+
+    return apply
+
+
+def class_weights(candidate: Candidate, record: Record) -> Candidate:
+    """Weigh the samples of rare classes more."""
+    output = record.outputs[0] if len(record.outputs) == 1 else None
+    if output is None or output.targets is None or len(output.targets.counts) < 2:
+        return candidate
+    return with_class_weights(candidate)
+
+
+def scaled_rate(rate: Any, factor: float) -> Any:
+    """Return a learning rate, or a schedule of it, times a factor."""
+    if not isinstance(rate, Schedule) or not dataclasses.is_dataclass(rate):
+        return rate * factor
+    changed = {
+        field.name: scaled_rate(getattr(rate, field.name), factor)
+        for field in dataclasses.fields(rate)
+        if field.name in (*RATES, "then")
+        and isinstance(getattr(rate, field.name), int | float | Schedule)
+    }
+    return dataclasses.replace(rate, **changed)
+
+
+def _sizes(net: Layer, record: Record) -> list[int]:
+    """Return the units of the hidden dense layers."""
+    hidden = hidden_layers(net, _outputs(record)).values()
+    return [layer.units for layer in hidden if isinstance(layer, Dense)]
+
+
+def _outputs(record: Record) -> list[str]:
+    return [layer.path for layer in record.layers if layer.is_output]
+
+
+def _with_optimizer(
+    candidate: Candidate, optimizer: Optimizer, rate: float, **fields: Any
+) -> Candidate:
+    before = candidate_rate(optimizer)
+    after = dataclasses.replace(optimizer, **fields)
+    change = Change(
+        "optimizer.learning_rate",
+        code(before),
+        code(candidate_rate(after)),
+        "optimizer.learning_rate",
+        float(f"{rate:.3g}"),
+    )
+    return candidate.with_settings(change, optimizer=after)
+
+
+def candidate_rate(optimizer: Optimizer) -> Any:
+    """Return the learning rate of an optimizer: a number, or its schedule."""
+    rate = optimizer.learning_rate
+    return rate if isinstance(rate, Schedule) else float(rate)
+
+
+def _with_net(candidate: Candidate, edited: Edited, network: dict[str, Any]) -> Candidate:
+    """Return the candidate with an edited network.
+
+    Args:
+        candidate: the candidate.
+        edited: the network and its changes.
+        network: the same in words of experiment.toml's section `network`.
+    """
+    net, changes = edited
+    if not changes:
+        return candidate
+    named = [Change("network", "", "", f"network.{name}", value) for name, value in network.items()]
+    return candidate.with_settings(*changes, *named, net=net)

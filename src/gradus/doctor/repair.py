@@ -1,0 +1,245 @@
+"""`repair`: tries remedies for the findings of a training, and recommends what helped."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from gradus.checks import number, whole_number
+from gradus.diagnosis.findings import Diagnosis, three_digits
+from gradus.diagnosis.record import Record
+from gradus.doctor.candidate import Change, make_candidate, make_data
+from gradus.doctor.candidate_training import CandidateTraining
+from gradus.doctor.catalog import candidates_for
+from gradus.doctor.counterfactuals import Outcome, compare_remedies, try_remedies
+from gradus.doctor.proving import SEEDS, with_outcomes
+from gradus.errors import GradusError
+from gradus.models.model import Model
+from gradus.models.training_data import TrainingData
+from gradus.nn.casting import with_standard_promotion
+
+BUDGET = 14.0  # trainings of full length
+FIRST = 0.7  # the share of the budget for one remedy; the rest is for a second one on top of it
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Repair:
+    """What became of the remedies for a training.
+
+    Attributes:
+        diagnosis: the findings, with what the trainings proved.
+        outcomes: of the remedies that were tried, the best first.
+        model: the trained model with the best remedy; None if none helped.
+        trainings: how many trainings of full length all took together.
+        seconds: the time they took.
+    """
+
+    diagnosis: Diagnosis
+    outcomes: tuple[Outcome, ...]
+    model: Model | None
+    trainings: float
+    seconds: float
+
+    @property
+    def helped(self) -> bool:
+        """Whether a remedy helped, beyond the noise of several seeds."""
+        return self.model is not None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What to change: the best remedy's changes; () if none helped."""
+        return self.outcomes[0].candidate.shown_changes if self.helped else ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same as sections of experiment.toml, such as {"optimizer": {"learning_rate": 0.1}}.
+
+        What has no setting there, such as scaled targets, which a run always has, is left out.
+        """
+        settings: dict[str, Any] = {}
+        for change in self.outcomes[0].candidate.changes if self.helped else ():
+            section, _, name = change.setting.partition(".")
+            if name:
+                settings.setdefault(section, {})[name] = change.value
+            elif section:
+                settings[section] = change.value
+        return settings
+
+    def diff(self) -> str:
+        """Return the changes as lines to take out (-) and to put in (+)."""
+        return "\n".join(
+            f"- {change.where} = {change.before}\n+ {change.where} = {change.after}"
+            for change in self.changes
+        )
+
+    def frame(self) -> Any:
+        """Return a Polars data frame with a row for each remedy that was tried."""
+        import polars
+
+        rows = [_row(outcome) for outcome in self.outcomes]
+        types = {
+            "remedy": polars.String,
+            "changes": polars.String,
+            "error": polars.Float64,
+            "as_it_is": polars.Float64,
+            "noise": polars.Float64,
+            "seeds": polars.Int64,
+            "helps": polars.Boolean,
+        }
+        return polars.DataFrame(rows, schema=types)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all of it but the model as dicts, lists, strings, and numbers."""
+        return {
+            "helped": self.helped,
+            "changes": list(map(str, self.changes)),
+            "settings": self.settings,
+            "remedies": [_row(outcome) for outcome in self.outcomes],
+            "trainings": self.trainings,
+            "seconds": self.seconds,
+            **self.diagnosis.to_plain(),
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Return in words what was tried, and what to change."""
+        if not self.outcomes:
+            return ["Repair: nothing was tried, as no finding has a remedy."]
+        best, comparison = self.outcomes[0], self.outcomes[0].comparison
+        spent = f"{self.trainings:.1f} trainings of full length, {self.seconds:.1f} s"
+        tried = f"{len(self.outcomes)} remedies were tried ({spent})."
+        shown = (
+            f"{best.candidate.name}: error {three_digits(comparison.after)}, as it is "
+            f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
+            f"{best.seeds} seeds)"
+        )
+        if not self.helped:
+            return [f"Repair: no remedy helped beyond noise. {tried}", f"The best was {shown}."]
+        return [f"Repair: {shown}.", *self.diff().splitlines(), tried]
+
+
+@with_standard_promotion
+def repair(
+    model: Model,
+    x: Any,
+    y: Any = None,
+    *,
+    validation_data: Any = None,
+    budget: float = BUDGET,
+    seeds: int = SEEDS,
+    seed: int = 0,
+) -> Repair:
+    """Try remedies for what is wrong with a trained model, and return what helped.
+
+    All remedies are trained side by side for a part of the epochs, the best in full, and the best
+    of these with several seeds beside the training as it is. A remedy helps if its error on
+    validation samples is smaller by two standard errors, over samples and seeds. The model stays as
+    it is, and so do its data: labels are never changed.
+
+    Args:
+        model: a model that was trained.
+        x: inputs, as in `fit`.
+        y: targets, as in `fit`.
+        validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+        budget: how many trainings of full length all may take together.
+        seeds: how many seeds the best remedy is compared with.
+        seed: of the samples that are held out.
+
+    Returns:
+        What was tried and what helped: `.model` is trained with it, `.diff()` shows it.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        GradusError: for a model that was never trained, or invalid settings.
+
+    Examples:
+        >>> x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+        >>> net = gr.Sequential([gr.Dense(8, "tanh"), gr.Dense(1)])
+        >>> model = gr.Model(net, "mse", gr.SGD(1e-5))
+        >>> history = model.fit(x, x[:, :1], epochs=10, verbose=False)
+        >>> repair = gr.repair(model, x, x[:, :1])
+        >>> repair.helped
+        True
+    """
+    if not isinstance(model, Model):
+        raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
+    budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
+    data = make_data(x, y, validation_data, whole_number("seed", seed))
+    return try_to_repair(model, data, budget, seeds, seed)
+
+
+def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, seed: int) -> Repair:
+    """Try remedies for a trained model; the arguments are those of `repair`."""
+    diagnosis, record = model.diagnose(), model.record or Record()
+    began = time.perf_counter()
+    original = make_candidate(model, data, seed)
+    training = CandidateTraining(original, record)
+    remedies = candidates_for(original, record, diagnosis, notes=True)
+    outcomes = try_remedies(training, original, remedies, budget * FIRST, seeds)
+    proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
+    helped = bool(outcomes) and outcomes[0].helps
+    if helped:
+        outcomes = _with_one_more(training, outcomes, record, budget * (1 - FIRST), seeds)
+    return Repair(
+        proved,
+        tuple(outcomes),
+        training.model(outcomes[0].candidate, 0) if helped else None,
+        training.trained_epochs / original.fit["epochs"],
+        time.perf_counter() - began,
+    )
+
+
+def mend(model: Model, data: TrainingData) -> None:
+    """Make a model that a fault ended what it is with the best remedy; note what that is.
+
+    If none helps, it stays as it is, with a note.
+
+    Args:
+        model: the model, after the training that a fault ended.
+        data: what it was trained on.
+    """
+    found = try_to_repair(model, data, BUDGET, SEEDS, model.seed)
+    if found.model is None:
+        model.history.add_note("No remedy helped: see gr.repair, with a larger budget.")
+        return
+    ended = model.history.stopped
+    vars(model).update(vars(found.model))
+    changes = "; ".join(map(str, found.changes))
+    model.history.add_note(f"The training was ended ({ended}) and repaired: {changes}.")
+
+
+def _with_one_more(
+    training: CandidateTraining,
+    outcomes: list[Outcome],
+    record: Record,
+    budget: float,
+    seeds: int,
+) -> list[Outcome]:
+    """Return outcomes with the best remedy together with another one, if that helps more."""
+    best, *others = outcomes
+    made = [(each.remedy, each.remedy.apply(best.candidate, record)) for each in others]
+    remedies = [
+        (remedy, dataclasses.replace(candidate, name=f"{best.candidate.name}, {remedy.name}"))
+        for remedy, candidate in made
+        if remedy.code != best.remedy.code and candidate is not best.candidate
+    ]
+    second = try_remedies(training, best.candidate, remedies, budget, seeds)
+    if not second or not second[0].helps:
+        return outcomes
+    both = [(second[0].remedy, second[0].candidate)]
+    return [*compare_remedies(training, training.original, both, seeds=seeds), *outcomes]
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "remedy": outcome.candidate.name,
+        "changes": "; ".join(map(str, outcome.candidate.shown_changes)),
+        "error": outcome.comparison.after,
+        "as_it_is": outcome.comparison.before,
+        "noise": outcome.comparison.noise,
+        "seeds": outcome.seeds,
+        "helps": outcome.helps,
+    }

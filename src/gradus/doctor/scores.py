@@ -1,0 +1,125 @@
+"""The error of predictions, sample by sample, whatever the loss that a candidate learned by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradus.errors import GradusError
+from gradus.objectives.loss import Loss
+from gradus.train.task import Supervised, Task, zip_outputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    Errors = Float[np.ndarray, "samples"]
+
+LARGEST = 100.0  # an error of numbers, in variances, so that no single sample decides
+HELPS = 2.0  # standard errors by which a training must be better
+MATTERS = 0.02  # the share of the error that must be gone, too
+
+
+class Comparison(NamedTuple):
+    """Two trainings on the same samples.
+
+    Attributes:
+        before: the mean error of one.
+        after: that of the other.
+        noise: the standard error of their difference, over samples and seeds.
+    """
+
+    before: float
+    after: float
+    noise: float
+
+    @property
+    def gain(self) -> float:
+        """By how much the error is smaller."""
+        return self.before - self.after
+
+    @property
+    def helps(self) -> bool:
+        """Whether the other one is better, beyond noise and by enough to matter."""
+        return self.gain > max(HELPS * self.noise, MATTERS * self.before)
+
+
+def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
+    """Compare two trainings: errors of the same samples, for each seed.
+
+    The noise is `√(Var(dᵢ) / n + Var(d̄ₛ) / S)` for the differences d, paired by sample and seed:
+    dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed.
+    """
+    gains = np.stack(before) - np.stack(after)
+    of_samples = gains.mean(axis=0).var() / gains.shape[1]
+    of_seeds = gains.mean(axis=1).var(ddof=1) / len(gains) if len(gains) > 1 else 0.0
+    return Comparison(
+        float(np.mean(before)), float(np.mean(after)), math.sqrt(of_samples + of_seeds)
+    )
+
+
+def sample_errors(
+    task: Task, kinds: Sequence[str], predicted: Any, y: Any, trained_on: Any
+) -> Errors:
+    """Return the error of each sample, a mean over outputs and axes.
+
+    It is 1 for a wrong class and 0 for a right one, the share of wrong flags, and for numbers the
+    squared error in variances of the training targets, at most `LARGEST`. A prediction that is not
+    a number is wrong.
+
+    Args:
+        task: what was learned.
+        kinds: what the targets of each output are: "classes", "flags", or "values".
+        predicted: the predictions, in the units of `y`.
+        y: the targets.
+        trained_on: the targets of training.
+
+    Raises:
+        GradusError: for a task without targets.
+    """
+    if not isinstance(task, Supervised):
+        raise GradusError("Trainings are compared by their predictions, which needs targets: y.")
+    columns = [zip_outputs(task.objectives, None, tree) for tree in (predicted, y, trained_on)]
+    errors = []
+    for kind, *parts in zip(kinds, *columns, strict=True):
+        loss, arrays = parts[0][1].loss, [np.asarray(part[3]) for part in parts]
+        errors.append(_squared(*arrays) if kind == "values" else _wrong(kind, loss, *arrays[:2]))
+    mean: Errors = np.mean(errors, axis=0)
+    return mean
+
+
+def _wrong(kind: str, loss: Loss, predicted: np.ndarray, y: np.ndarray) -> Errors:
+    """Return the share of wrong classes or flags of each sample."""
+    right: np.ndarray
+    if kind == "flags":
+        right = (predicted > loss.threshold).reshape(y.shape) == (y > 0)
+    else:
+        one_hot = y.shape == predicted.shape and y.ndim > 1 and y.shape[-1] > 1
+        labels = (y.argmax(axis=-1) if one_hot else y).reshape(len(y), -1)
+        classes = _classes(loss, predicted, labels)
+        right = classes.reshape(labels.shape) == labels
+    finite = np.isfinite(predicted).reshape(len(y), -1).all(axis=1)
+    wrong: Errors = np.where(finite, 1 - right.reshape(len(y), -1).mean(axis=1), 1.0)
+    return wrong
+
+
+def _classes(loss: Loss, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the class of each prediction: the largest of several outputs, or the nearest."""
+    if predicted.size > labels.size:
+        return predicted.argmax(axis=-1)
+    if loss.kind == "flags" or labels.max(initial=0) <= 1:
+        return (predicted > loss.threshold).astype(int)
+    return np.rint(np.nan_to_num(predicted)).astype(int)
+
+
+def _squared(predicted: np.ndarray, y: np.ndarray, trained_on: np.ndarray) -> Errors:
+    """Return the mean squared error of each sample in variances of the columns of targets."""
+    y = y.reshape(len(y), -1).astype(np.float64)
+    predicted = predicted.reshape(y.shape).astype(np.float64)
+    variance = trained_on.reshape(len(trained_on), -1).astype(np.float64).var(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = (predicted - y) ** 2 / np.where(variance > 0, variance, 1.0)
+    mean: Errors = np.minimum(np.nan_to_num(errors, nan=LARGEST, posinf=LARGEST), LARGEST).mean(1)
+    return mean

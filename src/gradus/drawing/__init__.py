@@ -1,0 +1,1 @@
+"""How figures look, and charts of plain numbers."""

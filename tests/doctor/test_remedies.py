@@ -1,0 +1,173 @@
+"""What remedies change, by hand; which of them apply."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.doctor.candidate import make_candidate, make_data
+from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
+from gradus.doctor.network_edits import code
+from gradus.doctor.remedies import Remedy, scaled_rate
+
+X = np.random.default_rng(0).normal(3, 5, (60, 4)).astype(np.float32)
+LABELS = np.arange(60) % 3
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of each kind of output, trained for an epoch."""
+
+    def make(*layers, y, loss="mse", **settings):
+        model = gr.Model(gr.Sequential(list(layers)), loss, **settings)
+        model.fit(X, y, epochs=1, probes=False, verbose=False)
+        return model, make_candidate(model, make_data(X, y, None, 0), 0)
+
+    return make
+
+
+def applied(model, candidate, remedy):
+    return remedy.apply(candidate, model.record)
+
+
+def by_name(name):
+    every = [*GENERAL, *(each for several in REMEDIES.values() for each in several)]
+    return next(each for each in every if each.name == name)
+
+
+@pytest.fixture(scope="module")
+def classifier(trained):
+    return trained(
+        gr.Dense(8, "sigmoid", kernel_initializer="zeros", kernel_regularizer=gr.L2(0.5)),
+        gr.Dropout(0.9),
+        gr.Dense(3, "relu"),
+        y=LABELS,
+        loss="sparse_categorical_crossentropy",
+        optimizer=gr.SGD(2.0),
+        penalty=gr.L2(0.1),
+    )
+
+
+CHANGES = {
+    "learning rate × 0.1": ["optimizer.learning_rate: 2 → 0.2"],
+    "the optimizer's usual rate": ["optimizer.learning_rate: 2 → 0.01"],
+    "Adam": ["optimizer: SGD(learning_rate=2) → Adam()"],
+    "gradients clipped at norm 1": ["optimizer.global_clipnorm: None → 1.0"],
+    "scaled inputs": ["x: x → (x - x.mean(0)) / x.std(0)"],
+    "relu, drawn by he_normal": [
+        'dense.activation: "sigmoid" → "relu"',
+        'dense.kernel_initializer: "zeros" → "he_normal"',
+    ],
+    "initial weights that fit the activations": [
+        'dense.kernel_initializer: "zeros" → "glorot_uniform"'
+    ],
+    "the output and the loss that fit the targets": ['dense_1.activation: "relu" → "softmax"'],
+    "no dropout": ["dropout.rate: 0.9 → 0"],
+    "a hundredth of the penalties": [
+        "dense.kernel_regularizer: L2(strength=0.5) → L2(strength=0.005)",
+        "penalty: L2(strength=0.1) → L2(strength=0.001)",
+    ],
+    "hidden layers of a quarter of the width": ["dense.units: 8 → 2"],
+    "batch normalization": ["before dense_1: nothing → BatchNorm()"],
+    "four times the epochs": ["epochs: 1 → 4"],
+    "class weights": ['class_weight: None → "balanced"'],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_remedy_changes_what_it_says(classifier, name):
+    found = applied(*classifier, by_name(name))
+    assert [str(change) for change in found.shown_changes] == CHANGES[name]
+    found.make_model().build(X)  # what it makes is a network
+
+
+def test_what_does_not_apply_changes_nothing(classifier, trained):
+    model, candidate = classifier
+    for name in ("scaled targets", "half of the hidden layers", "batches of 32"):
+        assert applied(model, candidate, by_name(name)) is candidate, name
+    codes = np.arange(60)[:, None] % 7
+    model = gr.Model(gr.Sequential([gr.Embedding(7, 2), gr.Flatten(), gr.Dense(1)]), "mse")
+    model.fit(codes, X[:, 0], epochs=1, verbose=False)
+    candidate = make_candidate(model, make_data(codes, X[:, 0], None, 0), 0)
+    assert applied(model, candidate, by_name("scaled inputs")) is candidate
+    assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
+
+
+def test_scaled_inputs_have_mean_0_and_deviation_1(classifier):
+    net = applied(*classifier, by_name("scaled inputs")).make_model().build(X).net
+    scaled = np.asarray(net.layers[0](X[classifier[1].data.rows]))
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-5)
+
+
+def test_scaled_targets_return_in_their_units(trained):
+    y = X[:, :1] * 100 + 700
+    model, candidate = trained(gr.Dense(1), y=y)
+    found = applied(model, candidate, by_name("scaled targets"))
+    trained_on = found.data.samples.y[found.data.rows]
+    np.testing.assert_allclose(trained_on.mean(), 0, atol=1e-5)
+    np.testing.assert_allclose(trained_on.std(), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.y, candidate.y, rtol=1e-5)
+    np.testing.assert_allclose(found.held_out[1], candidate.held_out[1], rtol=1e-5)
+
+
+PAIRINGS = [
+    (gr.Dense(1, "softmax"), LABELS % 2, "mse", (1, "sigmoid", "binary_crossentropy")),
+    (gr.Dense(1, "sigmoid"), LABELS, "mse", (3, "softmax", "sparse_categorical_crossentropy")),
+    (gr.Dense(3, "sigmoid"), np.eye(3)[LABELS], "mse", (3, "softmax", "categorical_crossentropy")),
+    (gr.Dense(2, "relu"), X[:, :2] > 3, "mse", (2, "sigmoid", "binary_crossentropy")),
+    (gr.Dense(1, "sigmoid"), X[:, 0] * 50, "mae", (1, None, "mean_squared_error")),
+]
+
+
+@pytest.mark.parametrize(("end", "y", "loss", "fitting"), PAIRINGS)
+def test_output_and_loss_fit_the_targets(trained, end, y, loss, fitting):
+    model, candidate = trained(gr.Dense(4, "tanh"), end, y=np.asarray(y, np.float32), loss=loss)
+    found = applied(model, candidate, by_name("the output and the loss that fit the targets"))
+    last = found.settings["net"].layers[-1]
+    assert (last.units, last.activation, found.settings["loss"]) == fitting
+
+
+def test_one_softmax_of_two_is_taken_away(trained):
+    layers = gr.Dense(3, "softmax"), gr.Activation("softmax")
+    model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")
+    found = applied(model, candidate, by_name("the output and the loss that fit the targets"))
+    assert [str(each) for each in found.shown_changes] == ['dense.activation: "softmax" → None']
+
+
+def test_a_schedule_is_scaled_as_a_whole():
+    found = scaled_rate(gr.schedules.WarmUp(10, 0.1, gr.schedules.CosineDecay(0.1, 100)), 0.1)
+    assert [round(float(found(step)), 6) for step in (10, 60)] == [0.01, 0.005]
+    assert scaled_rate(0.5, 10) == 5
+
+
+def test_each_is_tried_once_causes_first_and_then_together(classifier):
+    model, candidate = classifier
+    found = Diagnosis(
+        Finding("m", "w", "r", code=code, cause=cause)
+        for code, cause in (("vanishing-gradient", "inputs-unscaled"), ("inputs-unscaled", None),
+                            ("rate-high", None))
+    )  # fmt: skip
+    made = candidates_for(candidate, model.record, found)
+    names = [remedy.name for remedy, _ in made]
+    both = "scaled inputs, learning rate × 0.1"
+    assert names[:3] == ["scaled inputs", "learning rate × 0.1", both]
+    assert len(set(names)) == len(names)
+    assert {candidate.name for _, candidate in made} == set(names)
+    assert [change.where for change in made[2][1].changes] == ["x", "optimizer.learning_rate"]
+    assert candidates_for(candidate, model.record, Diagnosis([])) == []
+
+
+def test_every_remedy_has_a_known_code():
+    known = {remedy.code for several in REMEDIES.values() for remedy in several}
+    assert known <= set(REMEDIES)
+    assert all(isinstance(each, Remedy) for each in GENERAL)
+
+
+def test_settings_are_shown_as_people_write_them():
+    assert code(gr.Adam(0.01)) == "Adam(learning_rate=0.01)"
+    assert code("relu") == '"relu"'
+    assert code(0.00012345) == "0.0001234" or code(0.00012345) == "0.0001235"
+    assert dataclasses.is_dataclass(gr.Adam)

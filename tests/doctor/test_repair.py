@@ -1,0 +1,79 @@
+"""`gr.repair`: what helps is recommended, with its gain, and can be applied at once."""
+
+import numpy as np
+import pytest
+
+import gradus as gr
+from gradus.errors import DataError
+
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(240, 3)).astype(np.float32)
+Y = X[:, :1] * 300 + 900
+
+
+def regression(optimizer):
+    net = gr.Sequential([gr.Dense(8, "tanh"), gr.Dense(1)])
+    made = gr.Model(net, "mse", optimizer)
+    made.fit(X, Y, epochs=20, verbose=False)
+    return made
+
+
+@pytest.mark.slow
+def test_the_repaired_model_predicts_in_units_and_is_better():
+    broken = regression(gr.Adam(0.001))
+    found = gr.repair(broken, X, Y)
+    assert found.helped
+    assert next(change.where for change in found.changes) == "y"
+    assert found.diff().startswith("- y = y\n+ y = (y - y.mean(0)) / y.std(0)")
+    assert found.model.evaluate(X, Y)["loss"] < 0.5 * broken.evaluate(X, Y)["loss"]
+    assert found.model.predict(X).mean() == pytest.approx(900, rel=0.1)
+    frame = found.frame()
+    assert frame["helps"][0]
+    assert frame["seeds"][0] == 3
+    assert (frame["as_it_is"] - frame["error"])[0] > 2 * frame["noise"][0]
+    assert 1 < found.trainings < 12 + 4
+    assert "Repair: scaled targets" in repr(found)
+    again = gr.repair(broken, X, Y)
+    assert again.diff() == found.diff()
+    np.testing.assert_array_equal(again.model.predict(X), found.model.predict(X))
+
+
+def test_a_sound_model_has_nothing_to_mend():
+    y = X[:, :1] + X[:, 1:2]
+    sound = gr.Model(gr.Sequential([gr.Dense(8, "tanh"), gr.Dense(1)]), "mse", gr.Adam(0.02))
+    sound.fit(X, y, epochs=40, verbose=False)
+    found = gr.repair(sound, X, y)
+    assert not found.helped
+    assert (found.model, found.changes, found.settings, found.diff()) == (None, (), {}, "")
+    assert "nothing was tried" in repr(found)
+    assert found.frame().height == 0
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(gr.GradusError, match=r"trained gr\.Model, not str"):
+        gr.repair("model", X, Y)
+    unfitted = gr.Model(gr.Dense(1), "mse")
+    with pytest.raises(gr.GradusError, match="never trained"):
+        gr.repair(unfitted, X, Y)
+    trained = gr.Model(gr.Dense(1), "mse")
+    trained.fit(X, Y, epochs=1, verbose=False)
+    with pytest.raises(gr.GradusError, match="seeds"):
+        gr.repair(trained, X, Y, seeds=1)
+    with pytest.raises(gr.GradusError, match="budget"):
+        gr.repair(trained, X, Y, budget=0)
+    with pytest.raises(DataError):
+        gr.repair(trained, X, Y[:-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["diverged", "symmetric-weights"])
+def test_fit_repairs_what_it_had_to_end(fault):
+    y = X[:, :1] + X[:, 1:2]
+    drawn = "zeros" if fault == "symmetric-weights" else "glorot_uniform"
+    net = gr.Sequential([gr.Dense(8, "relu", kernel_initializer=drawn), gr.Dense(1)])
+    made = gr.Model(net, "mse", gr.SGD(100.0 if fault == "diverged" else 0.05))
+    made.fit(X, y, epochs=30, on_fault="repair", verbose=False)
+    assert made.evaluate(X, y)["loss"] < 0.2 * y.var()
+    assert any("repaired" in note for note in made.history.notes)
+    assert made.history.stopped == ""
+    assert made.predict(X).shape == (240, 1)

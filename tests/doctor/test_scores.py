@@ -1,0 +1,80 @@
+"""Errors by sample, and comparisons, against arithmetic by hand and SciPy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gradus.doctor.scores import LARGEST, compare, sample_errors
+from gradus.models.supervised import make_supervised
+
+CLASSES = make_supervised("sparse_categorical_crossentropy")
+
+
+def errors(task, kind, predicted, y, trained_on=None):
+    trained_on = y if trained_on is None else trained_on
+    return sample_errors(task, [kind], np.asarray(predicted), np.asarray(y), np.asarray(trained_on))
+
+
+def test_classes_are_right_or_wrong():
+    predicted = [[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [np.nan, 1.0]]
+    assert errors(CLASSES, "classes", predicted, [1, 1, 1, 1]).tolist() == [0, 1, 0, 1]
+    hot = make_supervised("categorical_crossentropy")
+    assert errors(hot, "classes", predicted[:2], [[0, 1], [0, 1]]).tolist() == [0, 1]
+    flag = make_supervised("binary_crossentropy")
+    assert errors(flag, "classes", [[0.7], [0.2]], [[1], [1]]).tolist() == [0, 1]
+    hinge = make_supervised("hinge")  # decides at 0
+    assert errors(hinge, "classes", [[0.2], [-0.2]], [[1], [1]]).tolist() == [0, 1]
+
+
+def test_numbers_that_stand_for_classes_go_to_the_nearest():
+    squared = make_supervised("mse")
+    assert errors(squared, "classes", [[2.4], [0.6], [7.0]], [2, 0, 3]).tolist() == [0, 1, 1]
+
+
+def test_steps_of_a_sequence_and_flags_are_shares():
+    predicted = np.eye(3)[[[0, 1, 2, 2]]]
+    assert errors(CLASSES, "classes", predicted, [[0, 1, 1, 1]]).tolist() == [0.5]
+    flags = make_supervised("binary_crossentropy")
+    assert errors(flags, "flags", [[0.9, 0.1, 0.9, 0.9]], [[1, 1, 1, 0]]).tolist() == [0.5]
+
+
+def test_numbers_are_in_variances_of_the_training_targets():
+    trained_on = np.array([[0.0, 0.0], [4.0, 2.0]])  # variances 4 and 1
+    found = errors(make_supervised("mae"), "values", [[2.0, 1.0]], [[4.0, 0.0]], trained_on)
+    assert found.tolist() == [(4 / 4 + 1 / 1) / 2]
+    lost = errors(
+        make_supervised("mse"), "values", [[np.nan], [1e9]], [[0.0], [0.0]], [[0.0], [2.0]]
+    )
+    assert lost.tolist() == [LARGEST, LARGEST]
+
+
+def test_several_outputs_are_averaged():
+    task = make_supervised({"label": "sparse_categorical_crossentropy", "size": "mse"})
+    predicted = {"label": np.array([[0.9, 0.1]]), "size": np.array([[1.0]])}
+    y = {"label": np.array([1]), "size": np.array([[3.0]])}
+    trained_on = {"label": np.array([0, 1]), "size": np.array([[0.0], [4.0]])}
+    found = sample_errors(task, ["classes", "values"], predicted, y, trained_on)
+    assert found.tolist() == [(1 + 4 / 4) / 2]
+
+
+def test_the_noise_of_one_seed_is_that_of_paired_samples(rng):
+    before, after = rng.normal(1, 1, 50), rng.normal(0.5, 1, 50)
+    found = compare([before], [after])
+    assert found.gain == pytest.approx(np.mean(before - after))
+    assert found.noise == pytest.approx(stats.sem(before - after, ddof=0))
+
+
+def test_the_noise_of_several_seeds_adds_theirs(rng):
+    before, after = rng.normal(1, 1, (4, 50)), rng.normal(0.5, 1, (4, 50))
+    gains = before - after
+    found = compare(list(before), list(after))
+    of_seeds, of_samples = stats.sem(gains.mean(1)), stats.sem(gains.mean(0), ddof=0)
+    assert found.noise == pytest.approx(np.hypot(of_seeds, of_samples))
+
+
+def test_a_gain_must_be_beyond_noise_and_matter():
+    one = np.tile([0.0, 1.0], 50)
+    assert not compare([one], [one]).helps
+    assert compare([one], [0 * one]).helps
+    assert not compare([one], [one * 0.99]).helps  # sure, but a hundredth of the error
+    assert not compare([one], [1 - one * 1.2]).helps
