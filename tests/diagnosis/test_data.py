@@ -98,7 +98,7 @@ def test_equal_rows_are_those_that_numpy_finds(kind):
 
 def test_large_whole_numbers_are_compared_exactly():
     seconds = 1_700_000_000 + np.arange(200)[:, None]
-    assert compare(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
+    assert compare_parts(Part(seconds[:150]), Part(seconds[150:]), "validation").shared == 0
 
 
 @pytest.mark.parametrize("x", [1e30 * X, X[:, 0], X > 0, np.ones((500, 3))])
@@ -121,11 +121,11 @@ def test_rows_that_are_alike_where_they_vary_most_are_told_apart(monkeypatch):
     x = np.zeros((2_000, 200), np.float32)
     x[:100, 50:62] = 9 * RNG.normal(size=(100, 12))  # nearly all rows are zero here
     x[:, 100] = RNG.uniform(size=2_000)
-    compared = compare(Part(x[:1_000]), Part(x[900:]), "validation")
+    compared = compare_parts(Part(x[:1_000]), Part(x[900:]), "validation")
     assert compared.looked == 500
     assert compared.shared == sum(row in x[:1_000, 100] for row in x[900:, 100][drawn(1_100)])
     monkeypatch.setattr(comparison, "NUMBERS", 1_000)
-    assert compare(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
+    assert compare_parts(Part(x[:1_000]), Part(x[900:]), "validation").looked == 0  # not told
 
 
 def drawn(count):

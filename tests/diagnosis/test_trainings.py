@@ -214,7 +214,7 @@ def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
     for last, severity in ((0.5, "note"), (1.5, "fault")):
         trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
         compared = dataclasses.replace(
-            trained, comparisons=(PartComparison("test", shifts=(shift,)),)
+            trained, comparisons=(PartComparison("validation", shifts=(shift,)),)
         )
         assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 

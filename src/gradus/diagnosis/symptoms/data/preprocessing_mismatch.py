@@ -34,6 +34,7 @@ def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
     is_scaled = math.log(factor) > math.log(SCALE) + noise
     if not is_scaled and shift.move <= MOVE + noise:
         return
+    is_worse = part == "validation" and _is_worse(record)
     is_proved = factor > PROVED * math.exp(noise) and shift.columns >= COLUMNS
     yield Finding(
         message=(
@@ -52,7 +53,7 @@ def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
             "Prepare both alike, with the numbers of training: if that is x / 255 or "
             "(x - mean) / std, take the same 255, mean, and std for both."
         ),
-        severity="fault" if is_proved or _is_worse(record) else "note",
+        severity="fault" if is_proved or is_worse else "note",
         evidence=_evidence(shift, is_scaled),
     )
 
