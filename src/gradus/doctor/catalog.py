@@ -77,12 +77,12 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "targets-unscaled": (TARGETS,),
     "symmetric-weights": (INITIAL,),
     "initial-scale": (INITIAL,),
-    "diverged": (*LOWER, CLIPPING, INPUTS, TARGETS, INITIAL),
+    "diverged": (*LOWER, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
     "exploding-gradient": (CLIPPING, *LOWER, INITIAL, INPUTS),
-    "rate-high": (*LOWER, ADAM),
+    "rate-high": (*LOWER, USUAL, ADAM),
     "rate-low": (*HIGHER, ADAM),
     "too-few-epochs": (LONGER, *HIGHER),
-    "dead-relu": (ELU, *LOWER, INITIAL, INPUTS),
+    "dead-relu": (*LOWER, USUAL, ELU, INITIAL, INPUTS),
     "saturation": (INPUTS, INITIAL, RELU, *LOWER),
     "vanishing-gradient": (RELU, NORMED, SHALLOW, INITIAL),
     "over-regularised": (*PENALTIES, NO_DROPOUT),
@@ -95,7 +95,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 }
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little.
-GENERAL = (LOWER[0], HIGHER[0], ADAM, INPUTS, INITIAL, RELU, OUTPUT)
+GENERAL = (LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT)
 
 
 def together(remedies: Sequence[Remedy]) -> Remedy:

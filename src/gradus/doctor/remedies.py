@@ -69,6 +69,8 @@ def usual_rate(candidate: Candidate, record: Record) -> Candidate:
     optimizer = optimizers.get(candidate.settings["optimizer"])
     field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
     usual = field.default if isinstance(field.default, float) else 0.01
+    if candidate_rate(optimizer) == usual:
+        return candidate
     return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
 
 
