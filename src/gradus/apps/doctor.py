@@ -66,7 +66,7 @@ def repair_command(
     *,
     budget: Annotated[
         float, Parameter(help="How many trainings of full length all remedies may take together.")
-    ] = 14.0,
+    ] = 6.0,
     seeds: Annotated[int, Parameter(help="Seeds that the best remedy is compared with.")] = 3,
     seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
     apply: Annotated[

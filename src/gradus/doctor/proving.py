@@ -17,7 +17,7 @@ from gradus.doctor.scores import Comparison
 from gradus.doctor.twins import compare_twins
 from gradus.models.model import Model
 
-BUDGET = 9.0  # trainings of full length
+BUDGET = 6.0  # trainings of full length
 SEEDS = 3
 TWIN_SEEDS = 2
 DOUBTED = ("not-learning", "labels-shuffled")  # what twins prove or refute

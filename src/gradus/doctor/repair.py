@@ -12,15 +12,15 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, compare_remedies, try_remedies
+from gradus.doctor.counterfactuals import Outcome, confirm, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError
 from gradus.models.model import Model
 from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
 
-BUDGET = 14.0  # trainings of full length
-FIRST = 0.7  # the share of the budget for one remedy; the rest is for a second one on top of it
+BUDGET = 6.0  # trainings of full length
+ONE, SECOND = 6.0, 3.0  # of which so many are for one remedy, and for a second one on top of it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -178,11 +178,12 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     remedies = candidates_for(original, record, diagnosis, notes=True)
-    outcomes = try_remedies(training, original, remedies, budget * FIRST, seeds)
+    outcomes = try_remedies(training, original, remedies, min(budget, ONE), seeds)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
     helped = bool(outcomes) and outcomes[0].helps
-    if helped:
-        outcomes = _with_one_more(training, outcomes, record, budget * (1 - FIRST), seeds)
+    left = budget - training.trained_epochs / original.fit["epochs"]
+    if helped and left > SECOND:
+        outcomes = _with_one_more(training, outcomes, record, left, seeds)
     return Repair(
         proved,
         tuple(outcomes),
@@ -229,8 +230,8 @@ def _with_one_more(
     second = try_remedies(training, best.candidate, remedies, budget, seeds)
     if not second or not second[0].helps:
         return outcomes
-    both = [(second[0].remedy, second[0].candidate)]
-    return [*compare_remedies(training, training.original, both, seeds=seeds), *outcomes]
+    both = second[0].remedy, second[0].candidate
+    return [confirm(training, training.original, both, seeds), *outcomes]
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
