@@ -28,7 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import common
 import numpy as np
@@ -36,9 +36,9 @@ from doctor_detection import interval
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "doctor"))
 
-from operators import OPERATORS
-from scores import is_poor
-from twins import TWINS, Parts, Setup
+if TYPE_CHECKING:
+    from samples import Parts
+    from twins import Setup
 
 SIGNIFICANT, EFFECT = 0.01, 0.5  # of Welch's p, and of Cohen's d
 FACTOR, MARGIN = 1.1, 0.01  # the mean error of a kept mutant is above 1.1 × its twin's + 0.01
@@ -49,6 +49,9 @@ Runs = list[dict[str, Any]]
 
 def measure(options: Any) -> dict[str, Any]:
     """Train the healthy networks and all of their mutants; a round is a seed."""
+    from operators import OPERATORS
+    from twins import TWINS
+
     kept = os.environ.get("GRADUS_DOCTOR_OUTCOMES")
     folder = Path(kept or tempfile.mkdtemp(prefix="doctor-")) / "mutants"
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,22 +113,26 @@ def repaired(model: Any, parts: Parts) -> bool | None:
 
 
 def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
-    """Return what the tables need of the outcomes: one list each over the seeds."""
+    """Return what the tables need of the outcomes, in few lines, the seeds in their order.
+
+    They are the errors; the root faults of all runs in a string, runs parted by ";"; the number of
+    all notes; and whether the first of the runs, where that was tried, were repaired.
+    """
     if "prevented" in record:
         return {"prevented": record["prevented"]}
     runs = [record[str(seed)] for seed in range(seeds)]
     return {
         "errors": [run["error"] for run in runs],
-        "roots": [
-            ", ".join(
+        "roots": ";".join(
+            ",".join(
                 f"{each['code']}/{each['category']}"
                 for each in run["findings"]
                 if each["severity"] == "fault" and each["cause"] is None
             )
             for run in runs
-        ],
-        "notes": [sum(each["severity"] == "note" for each in run["findings"]) for run in runs],
-        "repaired": [run["repaired"] for run in runs],
+        ),
+        "notes": sum(each["severity"] == "note" for run in runs for each in run["findings"]),
+        "repaired": [run["repaired"] for run in runs if run["repaired"] is not None],
     }
 
 
@@ -134,16 +141,23 @@ def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
 
 def is_kept(errors: Sequence[float], healthy: Sequence[float]) -> bool:
     """Return whether a mutant is worse than its twin beyond noise, and by what matters."""
-    from scipy.stats import ttest_ind
-
-    found, twin = np.asarray(errors, float), np.asarray(healthy, float)
-    if not found.mean() > FACTOR * twin.mean() + MARGIN:
+    more = float(np.mean(errors) - np.mean(healthy))
+    if not np.mean(errors) > FACTOR * np.mean(healthy) + MARGIN:
         return False
-    pooled = np.sqrt((found.var(ddof=1) + twin.var(ddof=1)) / 2)
-    if pooled < 1e-9:  # the same error with every seed, and another one with the twin
-        return True
-    p = ttest_ind(found, twin, equal_var=False, alternative="greater").pvalue
-    return bool(p < SIGNIFICANT and (found.mean() - twin.mean()) / pooled >= EFFECT)
+    variance = (np.var(errors, ddof=1) + np.var(healthy, ddof=1)) / 2
+    return welch(errors, healthy) < SIGNIFICANT and more >= EFFECT * float(np.sqrt(variance))
+
+
+def welch(errors: Sequence[float], healthy: Sequence[float]) -> float:
+    """Return p of Welch's t-test for errors above the healthy ones; 0 if neither vary."""
+    from scipy.stats import t
+
+    parts = [np.var(each, ddof=1) / len(each) for each in (errors, healthy)]
+    if sum(parts) < 1e-12:
+        return 0.0 if np.mean(errors) > np.mean(healthy) else 1.0
+    of_each = zip(parts, (errors, healthy), strict=True)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(each) - 1) for part, each in of_each)
+    return float(t.sf((np.mean(errors) - np.mean(healthy)) / np.sqrt(sum(parts)), freedom))
 
 
 def mutants(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -162,18 +176,19 @@ def mutants(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def runs_of(outcome: Mapping[str, Any], right: Sequence[str], healthy: Sequence[float]) -> Runs:
     """Return each seed's run: its error, whether it is poor, found, and named, and its roots."""
+    from scores import is_poor
+
     runs = []
-    for error, said, fixed in zip(
-        outcome["errors"], outcome["roots"], outcome["repaired"], strict=True
-    ):
-        roots = [part.partition("/") for part in said.split(", ")] if said else []
+    said = outcome["roots"].split(";")
+    for number, (error, roots) in enumerate(zip(outcome["errors"], said, strict=True)):
+        named = [root.partition("/") for root in roots.split(",") if root]
         runs.append(
             {
                 "error": error,
                 "poor": bool(is_poor(error, float(np.mean(healthy)), False)),
-                "roots": [code for code, _, _ in roots],
-                "named": bool(roots) and roots[0][2] in right,
-                "repaired": fixed,
+                "roots": [code for code, _, _ in named],
+                "named": bool(named) and named[0][2] in right,
+                "repaired": dict(enumerate(outcome["repaired"])).get(number),
             }
         )
     return runs
@@ -188,12 +203,12 @@ def share(runs: Runs, hit: Callable[[dict[str, Any]], Any]) -> float | None:
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tables by operator and by kind, of what is not found, and of what is no mutant."""
+    """Return the tables by operator, by network, and by both, and that of harmless mutants."""
     found = mutants(result)
     return {
         "doctor_mutants": by_operator(result, found),
         "doctor_mutants.kinds": by_kind(result, found),
-        "doctor_mutants.missed": missed(result, found),
+        "doctor_mutants.matrix": matrix(result, found),
         "doctor_mutants.harmless": harmless(found),
     }
 
@@ -238,8 +253,8 @@ def by_operator(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
     poor = [run for run in of(kept) if run["poor"]]
     total = f"{len(kept)} of {len(found)}"
     rows = [
-        ["all kept", "", total, refused.total(), *scored(of(kept), goals=True)],
-        [f"their {len(poor)} poor runs of {len(of(kept))}", "", None, None, *scored(poor)],
+        ["all kept", "", total, refused.total(), *scored(of(kept), goals=True), ""],
+        [f"their {len(poor)} poor runs of {len(of(kept))}", "", None, None, *scored(poor), ""],
     ]
     for name, right in result["categories"].items():
         mine = [mutant for mutant in found if mutant["operator"] == name]
@@ -247,8 +262,10 @@ def by_operator(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
         if mine or refused[name]:
             count = f"{len(mine_kept)} of {len(mine)}"
             shown = ", ".join(f"`{category}`" for category in right)
-            rows.append([name, shown, count, refused[name], *scored(of(mine_kept))])
-    return common.table(["operator", "named by", "kept", "refused", *HEADS], rows)
+            runs = of(mine_kept)
+            rows.append([name, shown, count, refused[name], *scored(runs), said_first(runs)])
+    heads = ["operator", "named by", "kept", "refused", *HEADS, "said first, how often"]
+    return common.table(heads, rows)
 
 
 def by_kind(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
@@ -271,8 +288,8 @@ def by_kind(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
 def sound(outcomes: list[Any]) -> list[Any]:
     """Return the cells of healthy twins: error, faults, and notes a run."""
     errors = [error for outcome in outcomes for error in outcome["errors"]]
-    alarms = sum(bool(said) for outcome in outcomes for said in outcome["roots"])
-    noted = sum(sum(outcome["notes"]) for outcome in outcomes)
+    alarms = sum(bool(said) for outcome in outcomes for said in outcome["roots"].split(";"))
+    noted = sum(outcome["notes"] for outcome in outcomes)
     low, high = interval(alarms, len(errors))
     return [
         common.spread(float(np.mean(errors)), common.standard_error(errors), False),
@@ -281,18 +298,27 @@ def sound(outcomes: list[Any]) -> list[Any]:
     ]
 
 
-def missed(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
-    """Return the table of kept mutants that are found or named in less than half of their runs."""
-    rows = []
-    for mutant in found:
-        runs, healthy = mutant["runs"], result["kinds"][mutant["kind"]][""]["errors"]
-        if not mutant["kept"] or (share(runs, lambda run: run["named"]) or 0) >= 50:
-            continue
-        means = (float(np.mean(errors)) for errors in (healthy, [run["error"] for run in runs]))
-        change = " to ".join(common.number(round(mean, 4)) for mean in means)
-        rows.append([mutant["operator"], mutant["kind"], change, said_first(runs)])
-    heads = ["operator", "network", "error, healthy to mutant", "said first, how often"]
-    return common.table(heads, rows)
+def matrix(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
+    """Return the table of operators by networks: in how many runs a kept mutant is named."""
+    kinds = list(result["kinds"])
+    cells = {(mutant["operator"], mutant["kind"]): cell(mutant) for mutant in found}
+    for kind, outcomes in result["kinds"].items():
+        refused = (name for name, outcome in outcomes.items() if "prevented" in outcome)
+        cells |= {(name, kind): "refused" for name in refused}
+    rows = [
+        [name, *(cells.get((name, kind)) for kind in kinds)]
+        for name in result["categories"]
+        if any((name, kind) in cells for kind in kinds)
+    ]
+    return common.table(["operator", *kinds], rows)
+
+
+def cell(mutant: Mapping[str, Any]) -> str:
+    """Return in how many runs a mutant is named, and, if that differs, in how many it is found."""
+    named, found = (sum(bool(run[each]) for run in mutant["runs"]) for each in ("named", "roots"))
+    if not mutant["kept"]:
+        return "fine"
+    return str(named) if named == found else f"{named} ({found})"
 
 
 def harmless(found: list[dict[str, Any]]) -> str:
@@ -316,4 +342,6 @@ def said_first(runs: Runs) -> str:
 
 
 if __name__ == "__main__":
+    from twins import TWINS
+
     common.main(__doc__, measure, tables, rounds=10, cases=TWINS)

@@ -21,7 +21,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from arrays import one_hot
-from twins import Edit, Parts, Setup
+from samples import Parts
+from twins import Edit, Setup
 
 import gradus as gr
 
