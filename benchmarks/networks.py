@@ -29,6 +29,7 @@ class GradusNetwork:
     """gradus as a user calls it, layer statistics recorded; loss and accuracy every epoch."""
 
     needs = ("gradus", "gradus.models.model")
+    probes = True
 
     @staticmethod
     def candidates(job: dict[str, Any]) -> list[dict[str, Any]]:
@@ -74,12 +75,20 @@ class GradusNetwork:
 
     def train(self, epochs: int) -> None:
         y = self.y if self.network in ("cnn", "lstm") else None
-        self.model.fit(self.x, y, batch_size=self.batch, epochs=epochs, verbose=False)
+        self.model.fit(
+            self.x, y, batch_size=self.batch, epochs=epochs, probes=self.probes, verbose=False
+        )
 
     def accuracy(self) -> float:
         if self.network not in ("cnn", "lstm"):
             return float("nan")
         return float(self.model.evaluate(*self.test)["accuracy"])
+
+
+class GradusNetworkPlain(GradusNetwork):
+    """gradus without layer statistics."""
+
+    probes = False
 
 
 class KerasNetwork:
@@ -253,6 +262,7 @@ def _LastStep(nn: Any) -> Any:  # noqa: N802 - it makes a module
 
 PEERS: dict[str, type] = {
     "gradus": GradusNetwork,
+    "gradus without probes": GradusNetworkPlain,
     "keras (jax)": KerasNetwork,
     "torch eager": TorchNetwork,
 }
