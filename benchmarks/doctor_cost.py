@@ -50,7 +50,7 @@ STEPS = {
     "within": f"record and symptoms within a `fit` of {EPOCHS} epochs, batch 128",
     "diagnose": "`model.diagnose()`",
 }
-JUDGING = ("make_record", "complete_record", "examine")  # what `fit` calls besides its training
+JUDGING = ("make_record", "diagnose_fit", "examine")  # what `fit` calls besides its training
 
 
 def measure(options: Any) -> dict[str, Any]:
