@@ -12,7 +12,8 @@ CODE := src tests benchmarks examples docs
 demo: $(VENV)/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
 
-TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Some hundred processes import gradus: its bytecode is kept, whatever the environment says.
+TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/tests  ## run the test suite
 	$(TEST)

@@ -200,9 +200,10 @@ def test_layer_statistics_can_be_recorded_afterward_at_the_same_weights(strategy
 @pytest.mark.slow
 def test_the_best_model_of_a_sweep_is_diagnosed(tmp_path):
     x = np.random.default_rng(0).normal(size=(240, 4)).astype(np.float32)
+    y = 1 + x[:, :1] + x[:, 1:2]
     model = gr.Model(gr.mlp([4, 1]), "mse", gr.SGD(gr.choice(1e-4, 2e-4)))
     sweep = gr.Sweep(model, search="grid")
-    sweep.fit(x, 1 + x[:, :1], epochs=20, validation_split=0.2, verbose=False)
+    sweep.fit(x, y, epochs=20, validation_split=0.2, verbose=False)
     found = sweep.best.diagnose()
     assert [limit[-12:] for limit in found.limits] == ["probes=True."]
     assert [finding.code for finding in found] == ["not-learning"]
@@ -210,12 +211,9 @@ def test_the_best_model_of_a_sweep_is_diagnosed(tmp_path):
     assert loaded.diagnose().to_json() == found.to_json()
     # With layer statistics, it says what a training of its own says.
     best = sweep.member_models(sweep.ranking[0], probes=True)[0]
-    rows, held = split(1 + x[:, :1], 0.2, 0)
+    rows, held = split(y, 0.2, 0)
     own = gr.Model(gr.mlp([4, 1]), "mse", gr.SGD(2e-4))
-    own.fit(
-        *(x[rows], 1 + x[rows, :1]), validation_data=(x[held], 1 + x[held, :1]), epochs=20,
-        verbose=False,
-    )  # fmt: skip
+    own.fit(x[rows], y[rows], validation_data=(x[held], y[held]), epochs=20, verbose=False)
     assert (best.diagnose().findings[0].code, best.diagnose().limits) == ("rate-low", ())
     assert [each.code for each in best.diagnose()] == [each.code for each in own.diagnose()]
     assert best.record.layers == own.record.layers
