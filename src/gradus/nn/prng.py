@@ -32,6 +32,7 @@ def make_key(seed: Any) -> jax.Array:
     return jax.random.wrap_key_data(words, impl=_threefry)
 
 
+@jax.jit  # traced once for all programs; XLA inlines it
 def threefry(words: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[jax.Array, jax.Array]:
     """Return two random 32-bit words, a function of the key and a counter.
 
