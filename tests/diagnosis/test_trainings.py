@@ -8,7 +8,7 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.comparison import PartComparison, Shift
 from gradus.diagnosis.findings import Diagnosis
-from gradus.diagnosis.record import OutputRecord, Record, SettingsRecord, TargetRecord
+from gradus.diagnosis.record import LayerRecord, OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine, symptoms
 from gradus.diagnosis.symptoms.training.oscillation import swings
 from gradus.diagnosis.training import TrainingRecord
@@ -173,6 +173,15 @@ def test_a_rising_validation_loss_is_noted_where_it_began():
     assert finding.evidence["validation loss / minimum"]["value"] == pytest.approx(0.9 / 0.5)
     assert codes(examine(record(falls, rises, stopped="patience"))) == []
     assert codes(examine(record(falls, np.linspace(0.9, 0.2, 20)))) == []
+
+
+@pytest.mark.parametrize(("validation", "found"), [(0.1, []), (0.7, ["fault"]), (None, ["note"])])
+def test_dropout_is_too_strong_where_validation_samples_are_not_learned_either(validation, found):
+    held = None if validation is None else np.full(20, validation)
+    dropped = LayerRecord("dropout", "Dropout", "", 8, 8, None, False, rate=0.95)
+    made = dataclasses.replace(record(np.full(20, 0.7), held), layers=(dropped,))
+    strong = [each for each in examine(made) if each.code == "over-regularised"]
+    assert [each.severity for each in strong] == found
 
 
 def test_a_loss_that_rises_above_a_constant_is_a_rate_that_is_too_high():

@@ -3,7 +3,8 @@
 Penalties that are above `STRONG` times the loss of the best constant prediction before training,
 and above the share `MUCH` of the last loss, or below the share `CRUSHED` of what they were; or a
 rate of dropout above `DROPPED`. In each case more than `REMAINS` of the loss of that constant is
-left. Sources: TheDeepChecker, UMLAUT.
+left; for dropout, with which the training loss is measured, of that of the validation samples, too.
+Without these it is a note. Sources: TheDeepChecker, UMLAUT.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ def find(record: Record) -> Iterator[Finding]:
     rates = {layer.path: layer.rate for layer in record.layers if layer.rate > DROPPED}
     constant = record.outputs[0].constant_loss or 0.0
     strong = record.penalty > STRONG * constant
+    unseen = None
+    if training.validation_loss is not None and constant:
+        last = training.validation_loss[-training.last :].mean() - training.penalty
+        unseen = float(last) / constant
     if strong and training.penalty < CRUSHED * record.penalty and record.learned is False:
         left = training.penalty / record.penalty
         yield Finding(
@@ -51,12 +56,13 @@ def find(record: Record) -> Iterator[Finding]:
             chart=loss_chart(record),
             evidence={"penalty / loss": {"value": share, "threshold": MUCH}},
         )
-    elif rates:
+    elif rates and (unseen is None or unseen > REMAINS):
         path = max(rates, key=lambda path: rates[path])
         yield Finding(
             message=f"Layer {path!r} drops {rates[path]:.0%} of its inputs.",
             why=f"{remaining:.0%} of a constant's loss is left. Too little of the signal passes.",
             remedy="Use a rate of 0.2 to 0.5, or none until the network fits its training data.",
+            severity="note" if unseen is None else "fault",
             kind="dynamic",
             chart=loss_chart(record),
             layer=path,
