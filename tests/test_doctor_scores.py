@@ -92,3 +92,43 @@ def test_false_alarms_are_counted_among_sound_trainings_only():
     table = alarms.tables({"runs": runs})["doctor_false_alarms"]
     assert "| all | 2 | 50% (goal ≤ 1%, missed) |" in table
     assert "rate-low 1 ×" in table
+
+
+# --- repair -------------------------------------------------------------------------------------
+
+repair = imported("doctor_repair")
+
+
+def repaired(before, after, random=0.0, helped=True, times=2.0):
+    return {
+        "helped": helped, "before": before, "after": after, "remedy": "scaled inputs",
+        "trainings": 5.0, "times": times, "plain": 1.0, "random": [random] * 20,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gains", "mended"),
+    [
+        ([0.5, 0.5, 0.5], True),
+        ([0.5, 0.4, 0.6], True),
+        ([0.5, 0.0, 0.0], False),  # 0.167 ± 0.167
+        ([0.0, 0.0, 0.0], False),
+        ([-0.1, -0.2, -0.1], False),
+    ],
+)
+def test_a_case_is_mended_beyond_two_standard_errors_of_its_seeds(gains, mended):
+    assert repair.is_mended([repaired(0.6, 0.6 - gain) for gain in gains]) == mended
+
+
+def test_the_table_of_repair_counts_cases_and_compares_with_chance():
+    found = {
+        "one": [repaired(0.6, 0.1, 0.3), repaired(0.6, 0.2, 0.3)],
+        "two": [repaired(0.5, 0.5, 0.1), repaired(0.5, 0.5, 0.1)],
+    }
+    left_out = {"three": [{"left_out": "its labels are wrong"}]}
+    tables = repair.tables({"outcomes": {**found, **left_out}})
+    row = tables["doctor_repair"].splitlines()[-1]
+    # gains .5, .4, 0, 0; random .3, .3, .1, .1; by case .15 and -.1
+    assert row.startswith("| 2 | 50% (goal 90%, missed) | 0.225 | 0.200 (+0.025 ± 0.245) | 50%")
+    assert "three" not in tables["doctor_repaired_cases"]
+    assert [len(part) for part in repair.halves(7, 0)] == [3, 4]
