@@ -127,7 +127,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
                 LayerRecord(
                     path=path,
                     kind=type(layer).__name__,
-                    activation=_activation_name(layer),
+                    activation=activation_name(layer),
                     units=_last_axis(output),
                     inputs=_last_axis(taken),
                     takes=made.get(id(taken)),
@@ -141,7 +141,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
     return layers, ends[0]
 
 
-def _activation_name(layer: Layer) -> str:
+def activation_name(layer: Layer) -> str:
     """Return the name of a layer's activation: "linear" for none, "" for what has no name."""
     activation = layer.__dict__.get("activation")
     if activation is None:

@@ -15,7 +15,6 @@ import numpy as np
 from gradus.doctor.candidate import Change
 from gradus.hyperparameters import rebuild_settings, replace_settings
 from gradus.init_args import init_args
-from gradus.nn import activations
 from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.conv import WindowLayer
@@ -99,15 +98,6 @@ def without_half_of_hidden(net: Layer, outputs: Collection[str | None]) -> Edite
     layers = [layer for layer in net.layers if id(layer) not in removed]
     change = Change("hidden layers", str(len(dense)), str(len(dense) - len(removed)))
     return rebuild_settings(net, {"layers": layers}), [change]
-
-
-def name_of(activation: Any) -> str:
-    """Return the name of an activation: "linear" for none, "" for one of the user's own."""
-    if activation is None:
-        return "linear"
-    if isinstance(activation, str) or callable(activation):
-        return activations.REGISTRY.name_of(activations.get(activation)) or ""
-    return ""
 
 
 def code(value: Any) -> str:

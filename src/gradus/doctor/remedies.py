@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.recording import activation_name
 from gradus.doctor.candidate import (
     Candidate,
     Change,
@@ -20,7 +21,6 @@ from gradus.doctor.network_edits import (
     code,
     edit_layers,
     hidden_layers,
-    name_of,
     with_batch_norm,
     with_rescaled_inputs,
     without_half_of_hidden,
@@ -130,9 +130,7 @@ def hidden_activation(name: str, initializer: str) -> Apply:
         outputs, net = _outputs(record), candidate.settings["net"]
         hidden = hidden_layers(net, outputs)
         active = {
-            path: layer
-            for path, layer in hidden.items()
-            if name_of(vars(layer).get("activation")) != "linear"
+            path: layer for path, layer in hidden.items() if activation_name(layer) != "linear"
         } or hidden
         arguments = {"activation": name, "kernel_initializer": initializer}
         edited = edit_layers(net, lambda path, _: arguments if path in active else {})
@@ -146,7 +144,7 @@ def fitting_initializer(candidate: Candidate, record: Record) -> Candidate:
     outputs = _outputs(record)
 
     def fitting(path: str, layer: Layer) -> dict[str, Any]:
-        is_relu = name_of(vars(layer).get("activation")) in ("relu", "leaky_relu", "elu", "gelu")
+        is_relu = activation_name(layer) in ("relu", "leaky_relu", "elu", "gelu")
         drawn = "he_normal" if is_relu and path not in outputs else "glorot_uniform"
         return {"kernel_initializer": drawn, "bias_initializer": "zeros"}
 
