@@ -9,7 +9,7 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.catalog import INPUTS, LOWER
+from gradus.doctor.catalog import INPUTS, LOWER, together
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.proving import with_outcomes
 from gradus.doctor.scores import Comparison
@@ -55,17 +55,18 @@ def test_nothing_is_trained_where_nothing_is_wrong(monkeypatch):
 
 @pytest.mark.slow
 def test_twins_tell_labels_without_signal_from_those_with_it():
-    shuffled = RNG.permutation(Y)
-    lost = model(gr.Dense(32, "relu"))
-    lost.fit(X, shuffled, epochs=40, validation_split=0.2, verbose=False)
-    found = lost.diagnose(X, shuffled, twins=True)
+    x = RNG.normal(size=(1500, 4)).astype(np.float32)
+    y, shuffled = (x[:, 0] > 0).astype(int), RNG.integers(0, 2, 1500)
+    lost = model(gr.Dense(64, "relu"))
+    lost.fit(x, shuffled, epochs=60, validation_split=0.2, verbose=False)
+    found = lost.diagnose(x, shuffled, twins=True)
     labels = next(each for each in found if each.code == "labels-shuffled")
     assert (labels.severity, labels.kind) == ("fault", "proved")
     assert labels.proof["tried"] == "shuffled targets"
     assert not labels.proof["helps"]
-    sound = model(gr.Dense(32, "relu"))
-    sound.fit(X, Y, epochs=40, validation_split=0.2, verbose=False)
-    assert sound.diagnose(X, Y, twins=True).healthy
+    sound = model(gr.Dense(64, "relu"))
+    sound.fit(x, y, epochs=20, validation_split=0.2, verbose=False)
+    assert sound.diagnose(x, y, twins=True).healthy
 
 
 def test_what_needs_data_says_so():
@@ -110,6 +111,16 @@ def test_a_finding_is_proved_by_its_remedy_and_stands_first():
         "changes": ["optimizer.learning_rate: 1 → 0.1"],
     }
     assert (second.code, second.proof["helps"]) == ("inputs-unscaled", False)
+
+
+def test_several_remedies_together_prove_the_first_of_their_findings():
+    both = together([INPUTS, LOWER[0]])
+    diagnosis = Diagnosis([finding("rate-high", kind="dynamic"), finding("inputs-unscaled")])
+    found = with_outcomes(diagnosis, [outcome(both, 0.1)])
+    assert [(each.code, each.kind) for each in found.faults] == [
+        ("inputs-unscaled", "proved"),
+        ("rate-high", "dynamic"),
+    ]
 
 
 def test_what_nobody_suspected_is_a_finding_of_its_own():

@@ -86,3 +86,10 @@ def test_what_could_not_be_trained_is_no_better_and_warns_of_nothing():
     assert (found.after, found.helps) == (np.inf, False)
     assert compare([lost], [one]).helps
     assert not compare([lost], [lost]).helps
+
+
+def test_equal_is_said_only_where_there_are_samples_enough(rng):
+    few, many = rng.normal(1, 1, (2, 20)), rng.normal(1, 1, (2, 20_000))
+    assert not compare([few[0]], [few[1]]).is_equal
+    assert compare([many[0]], [many[1]]).is_equal
+    assert not compare([many[0]], [many[1] - 0.5]).is_equal

@@ -106,7 +106,8 @@ def together(remedies: Sequence[Remedy]) -> Remedy:
             candidate = remedy.apply(candidate, record)
         return candidate
 
-    return Remedy(", ".join(each.name for each in remedies), remedies[0].code, apply)
+    name = ", ".join(each.name for each in remedies)
+    return Remedy(name, remedies[0].code, apply, tuple(remedies))
 
 
 def candidates_for(

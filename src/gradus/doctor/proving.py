@@ -62,7 +62,7 @@ def with_twins(
     zeros = twins["zeros"]
     found = [_judged(each, zeros) if each.code == "not-learning" else each for each in diagnosis]
     codes = {each.code for each in found}
-    if not zeros.helps and not codes & {"not-learning"} and not Diagnosis(found).faults:
+    if zeros.is_equal and "not-learning" not in codes and not Diagnosis(found).faults:
         found.append(
             Finding(
                 message="The network is no better than one whose inputs are zeros.",
@@ -76,7 +76,7 @@ def with_twins(
         )
     shuffled = twins["shuffled"]
     fits = record.remaining is not None and record.remaining < 1 and record.learned is True
-    if not shuffled.helps and (fits or "labels-shuffled" in codes):
+    if shuffled.is_equal and (fits or "labels-shuffled" in codes):
         proved = Finding(
             message="The network is no better than one that learned shuffled targets.",
             why=(
@@ -108,8 +108,9 @@ def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosi
         return Diagnosis(_refuted(diagnosis, outcomes, demote=False), diagnosis.limits)
     best = outcomes[0]
     roots = [each for each in diagnosis.faults if each.cause is None]
+    tried = best.remedy.parts or (best.remedy,)
     mended = sorted(
-        (each for each in roots if best.remedy in REMEDIES.get(each.code, ())),
+        (each for each in roots if set(tried) & set(REMEDIES.get(each.code, ()))),
         key=lambda each: each.code != best.remedy.code,
     )
     proved = _proved(mended[0] if mended else None, best)
@@ -132,6 +133,8 @@ def _judged(finding: Finding, zeros: Comparison) -> Finding:
             why=f"But it takes something from its inputs: {_shown(zeros, 'with zeros')}.",
             proof=proof,
         )
+    if not zeros.is_equal:  # too few samples to tell
+        return dataclasses.replace(finding, proof=proof)
     why = f"It takes nothing from its inputs: {_shown(zeros, 'with inputs of zeros')}."
     return dataclasses.replace(finding, kind="proved", why=why, proof=proof)
 

@@ -45,11 +45,13 @@ class Remedy:
         name: what it does, in words.
         code: the fault that is proved if the training goes better with it.
         apply: returns the changed candidate, or the same one where it does not apply.
+        parts: the remedies that it consists of; () for a single one.
     """
 
     name: str
     code: str
     apply: Apply
+    parts: tuple[Remedy, ...] = ()
 
 
 def rate_times(factor: float) -> Remedy:

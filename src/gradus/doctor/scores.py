@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LARGEST = 100.0  # an error of numbers, in variances, so that no single sample decides
 HELPS = 2.0  # standard errors by which a training must be better
 MATTERS = 0.02  # the share of the error that must be gone, too
+SMALL = 0.2  # the share of the error below which a gain is none to speak of
 
 
 class Comparison(NamedTuple):
@@ -46,6 +47,14 @@ class Comparison(NamedTuple):
         if not math.isfinite(self.before):
             return math.isfinite(self.after)
         return self.gain > max(HELPS * self.noise, MATTERS * self.before)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the other one is not better by an amount to speak of, noise included.
+
+        Where neither this nor `helps` holds, there are too few samples to tell.
+        """
+        return self.gain + HELPS * self.noise < SMALL * self.before
 
 
 def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
