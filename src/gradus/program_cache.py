@@ -8,7 +8,6 @@ the process.
 from __future__ import annotations
 
 import dataclasses
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,6 @@ def release_programs() -> bool:
         return False
     for program in _programs:
         program.clear_cache()
-    gc.collect()
     return True
 
 
