@@ -8,6 +8,7 @@ the process.
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,15 @@ def release_programs() -> bool:
     if _allowance.programs > 0:
         _allowance.programs -= 1
         return False
-    spare = SHARE * max_maps() - count_maps()
+    limit = SHARE * max_maps()
+    spare = limit - count_maps()
     if spare >= 0:
         _allowance.programs = int(min(spare / MAPS, 1000))
         return False
     for program in _programs:
         program.clear_cache()
+    if count_maps() > limit:  # cycles, such as those of an error's traceback, may hold some
+        gc.collect()
     return True
 
 
