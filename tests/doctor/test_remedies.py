@@ -95,6 +95,17 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
 
 
+def test_a_network_with_weights_of_its_own_keeps_its_layers(trained):
+    net = gr.init(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), 0, X)
+    model = gr.Model(net, "mse", gr.SGD(2.0))
+    model.fit(X, X[:, 0], epochs=1, probes=False, verbose=False)
+    candidate = make_candidate(model, make_data(X, X[:, 0], None, 0), 0)
+    found = Diagnosis(Finding("m", "w", "r", code=code, kind="dynamic") for code in REMEDIES)
+    made = [each for _, each in candidates_for(candidate, model.record, found)]
+    assert made
+    assert all(each.settings["net"] is net for each in made)
+
+
 def test_scaled_inputs_have_mean_0_and_deviation_1(classifier):
     net = applied(*classifier, by_name("scaled inputs")).make_model().build(X).net
     scaled = np.asarray(net.layers[0](X[classifier[1].data.rows]))

@@ -74,7 +74,13 @@ class Candidate:
         return dataclasses.replace(self, changes=(*self.changes, *changes), **fields)
 
     def with_settings(self, *changes: Change, **settings: Any) -> Candidate:
-        """Return the candidate with other arguments of the model."""
+        """Return the candidate with other arguments of the model.
+
+        A network that was handed over with its weights keeps its layers, as new ones would have
+        others: with another network it is the same candidate.
+        """
+        if "net" in settings and self.settings["net"].built:
+            return self
         return self.changed(*changes, settings={**self.settings, **settings})
 
     def with_fit(self, *changes: Change, **arguments: Any) -> Candidate:

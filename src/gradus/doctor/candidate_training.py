@@ -52,6 +52,7 @@ class CandidateTraining:
         self._builder, self._executor = MemberBuilder(OPTIONS), Local()
         self._folds: dict[int, Fold] = {}
         self._members: dict[tuple[Candidate, int], Member | str] = {}
+        self._errors: dict[tuple[Candidate, int, int], Errors] = {}  # the last is the epoch
 
     def train(self, wanted: Sequence[tuple[Candidate, int]], share: float = 1.0) -> None:
         """Train candidates with seeds until a share of their epochs."""
@@ -79,6 +80,13 @@ class CandidateTraining:
         y = x if y is None else y
         if isinstance(member, str) or member.error:
             return np.full(len(jax.tree.leaves(y)[0]), np.inf)
+        key = candidate, seed, int(member.train_state.epoch)
+        if key not in self._errors:
+            self._errors[key] = self._compute_errors(candidate, member, x, y)
+        return self._errors[key]
+
+    def _compute_errors(self, candidate: Candidate, member: Member, x: Any, y: Any) -> Errors:
+        """Return the errors of a training at its epoch."""
         state, task = member.train_state, member.task
         params, model_state = state.params, state.model_state
         if state.best is not None and int(state.stopping_state["epoch"]):

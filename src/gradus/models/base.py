@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -30,6 +29,7 @@ from gradus.errors import (
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
+from gradus.models.doctor_link import doctor
 from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -46,8 +46,6 @@ from gradus.train.state import TrainState
 from gradus.train.task import OutputObjective, Supervised, Task
 
 M = TypeVar("M", bound="BaseModel")
-# What trains twins and counterfactuals uses sweeps, which come after models; found by its name.
-DOCTOR = "gradus.doctor.proving"
 
 
 class BaseModel:
@@ -244,7 +242,7 @@ class BaseModel:
                 )
             return examine_training(self.record, self.history, ignore)
         check_arrays(x, y, None)
-        diagnosis: Diagnosis = importlib.import_module(DOCTOR).diagnose_by_training(
+        diagnosis: Diagnosis = doctor("proving").diagnose_by_training(
             self,
             x,
             y,

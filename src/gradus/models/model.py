@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
 from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
+from gradus.models.doctor_link import doctor
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
@@ -35,8 +35,6 @@ from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
 from gradus.train.training_program import FitConfig, TrainingProgram
 
-# What tries remedies uses sweeps, which come after models; found by its name.
-REPAIR = "gradus.doctor.repair"
 Callback = Callable[["Model", int, Mapping[str, float]], Any]
 
 
@@ -228,7 +226,7 @@ class Model(BaseModel):
                 )
             diagnose_fit(self, task, record, data.samples.x, divergence)
             if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
-                importlib.import_module(REPAIR).mend(self, data)
+                doctor("repair").mend(self, data)
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()
