@@ -140,7 +140,8 @@ def drawn(count):
     [
         (lambda x: x * 255, "fault", 255),
         (lambda x: x / 255, "fault", 1 / 255),
-        (lambda x: 3 * x, "note", 3),
+        (lambda x: 4 * x, "fault", 4),
+        (lambda x: 2.5 * x, "note", 2.5),
         (lambda x: x + 4, "note", 4 / 0.8),  # the mean absolute deviation is √(2 / π)
     ],
 )

@@ -230,7 +230,8 @@ def test_a_sound_training_has_no_limits():
         ("2 × 1 step are too few", {"epochs": 2, "loss": 1, "settings": SettingsRecord("SGD", 1)}),
         ("train with probes=True", {"records": 0}),
         ("a task of its own has learned is not known", {"outputs": ()}),
-        ("each of 2 outputs has learned is not known", {"outputs": (OUTPUT, OUTPUT)}),
+        ("by the loss mine of the output 'b' is not known",
+         {"outputs": (OUTPUT, dataclasses.replace(OUTPUT, name="b", loss="mine"))}),
         ("by the loss mine is not known",
          {"outputs": (dataclasses.replace(OUTPUT, loss="mine"),)}),
     ],
@@ -246,7 +247,7 @@ def test_an_accuracy_tells_what_a_loss_of_ones_own_does_not():
 
 
 def test_limits_are_shown_with_the_findings():
-    model = regression(epochs=2, probes=False)
+    model = regression(epochs=2, probes=False, y=RNG.normal(size=(240, 1)))
     found = model.diagnose()
     too_few, unrecorded = found.limits
     assert too_few.endswith("13 epochs or more.")

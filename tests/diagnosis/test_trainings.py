@@ -219,7 +219,7 @@ def test_swings_are_rises_with_a_fall_after_them():
 
 
 def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
-    shift = Shift("x", columns=6, scale=3.0, move=1.0, noise=0.05)
+    shift = Shift("x", columns=6, scale=2.0, move=1.0, noise=0.05)
     for last, severity in ((0.5, "note"), (1.5, "fault")):
         trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
         compared = dataclasses.replace(
@@ -268,7 +268,8 @@ def test_diagnose_needs_a_training_and_leaves_out_codes():
         model.diagnose()
     model.fit(100 * X, VALUES, epochs=1, verbose=False)
     assert "inputs-unscaled" in [finding.code for finding in model.diagnose()]
-    assert len(model.diagnose(ignore="inputs-unscaled")) == len(model.diagnose()) - 1
+    rest = [finding.code for finding in model.diagnose(ignore="inputs-unscaled")]
+    assert rest == ["exploding-gradient"]  # which was a consequence, and is told alone
     with pytest.raises(GradusError, match="Did you mean 'inputs-unscaled'"):
         model.diagnose(ignore=["input-unscaled"])
 

@@ -34,7 +34,7 @@ def loss_chart(
         curves = {"training, by part": curve(parts, training.segments)}
     if training.validation_loss is not None and np.isfinite(training.validation_loss).any():
         curves["validation"] = curve(places, training.validation_loss)
-    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    constant = record.constant
     known = {"constant prediction": constant + training.penalty} if constant else {}
     return Chart("Loss", "epoch", "loss", curves, known | (limits or {}), mark)
 

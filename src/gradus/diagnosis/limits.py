@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from gradus.diagnosis.findings import counted
 from gradus.diagnosis.record import ENOUGH, Record
 
 
@@ -21,13 +22,13 @@ def _of_epochs(record: Record) -> Iterator[str]:
     if training is None or settings is None:
         return
     if training.stopped == "interrupted":
-        epochs = _counted(training.epochs, "epoch")
+        epochs = counted(training.epochs, "epoch")
         yield f"The training was interrupted: this is said of {epochs}. Resume it for the rest."
     elif record.learned is None and not record.is_long and not list(_of_outputs(record)):
-        had = f"{training.epochs} × {_counted(settings.steps, 'step')}"
+        had = f"{training.epochs} × {counted(settings.steps, 'step')}"
         yield (
             f"{had} are too few to say that nothing was learned: train for "
-            f"{_counted(math.ceil(ENOUGH / settings.steps), 'epoch')} or more."
+            f"{counted(math.ceil(ENOUGH / settings.steps), 'epoch')} or more."
         )
 
 
@@ -47,17 +48,11 @@ def _of_outputs(record: Record) -> Iterator[str]:
     unknown = "so what harms only where little is learned is not judged"
     if not outputs:
         yield f"How much a task of its own has learned is not known, {unknown}."
-    elif len(outputs) > 1:
-        yield (
-            f"How much each of {len(outputs)} outputs has learned is not known, {unknown}. A model "
-            "of one output can tell."
-        )
-    elif outputs[0].constant_loss is None and "accuracy" not in training.metrics:
-        yield (
-            f"How much was learned by the loss {outputs[0].loss} is not known, {unknown}. One such "
-            "as mse or a cross-entropy can tell."
-        )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    for output in outputs:
+        is_told = len(outputs) == 1 and "accuracy" in training.metrics
+        if output.constant_loss is None and not is_told:
+            of = f" of the output {output.name!r}" if len(outputs) > 1 else ""
+            yield (
+                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. One "
+                "such as mse or a cross-entropy can tell."
+            )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gradus.diagnosis.columns import TellingColumn
 from gradus.diagnosis.comparison import PartComparison
@@ -11,11 +14,15 @@ from gradus.diagnosis.findings import Severity
 from gradus.diagnosis.order import TimeOrder
 from gradus.diagnosis.training import TrainingRecord
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 SOFTMAX = ("softmax", "log_softmax")
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
 ENOUGH = 100  # steps, before which a network is not said to learn nothing
 GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
+WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +35,8 @@ class TargetRecord:
         maximum: the largest.
         mean: of all numbers.
         deviation: the largest standard deviation of a column.
-        constant_losses: by the name of a loss, that of the best constant prediction.
+        constant_losses: by the name of a loss, that of the best constant prediction, for samples
+            with their weights; "categorical" is the cross-entropy of classes.
         counts: how many samples each class has, by label; empty where the targets are no classes.
         one_hot: whether each row is zeros and a single one.
         several: whether they are zeros and ones, and rows have none or more than a single one.
@@ -71,6 +79,8 @@ class OutputRecord:
         best_for_all: the prediction for which a custom loss is smallest whatever the target; None
             if it depends on the target, as it should.
         weight: the factor of its loss in the total loss.
+        linear: the loss of a linear model on samples that it was not fitted to, as a share of that
+            of the best constant prediction; None where it is not known.
     """
 
     name: str
@@ -87,6 +97,7 @@ class OutputRecord:
     batch_factor: float | None = None
     best_for_all: float | None = None
     weight: float = 1.0
+    linear: float | None = None
 
     @property
     def where(self) -> str:
@@ -96,13 +107,18 @@ class OutputRecord:
     @property
     def constant_loss(self) -> float | None:
         """The weighted loss of the best constant prediction, or None where it is not known."""
-        targets = self.targets
+        return self._constant_loss_of(self.targets)
+
+    @property
+    def validation_constant_loss(self) -> float | None:
+        """The same for the validation samples; that of training if theirs is not known or 0."""
+        return self._constant_loss_of(self.validation) or self.constant_loss
+
+    def _constant_loss_of(self, targets: TargetRecord | None) -> float | None:
         if targets is None:
             return None
-        if self.loss.endswith("categorical_crossentropy") and targets.counts:
-            shares = [count / sum(targets.counts) for count in targets.counts if count]
-            return -self.weight * sum(share * math.log(share) for share in shares)
-        loss = targets.constant_losses.get(self.loss)
+        is_crossentropy = self.loss.endswith("categorical_crossentropy")
+        loss = targets.constant_losses.get("categorical" if is_crossentropy else self.loss)
         return None if loss is None else self.weight * loss
 
 
@@ -254,27 +270,74 @@ class Record:
         return dataclasses.replace(self, layers=tuple(layers), penalty=former.penalty)
 
     @property
+    def constant(self) -> float | None:
+        """The loss of the best constant prediction of all outputs; None if that is not known."""
+        losses = [output.constant_loss for output in self.outputs]
+        known = [loss for loss in losses if loss is not None and loss > 0]
+        return sum(known) if known and len(known) == len(losses) else None
+
+    def losses_of(self, output: OutputRecord, part: str = "") -> Float[np.ndarray, "epochs"] | None:
+        """Return an output's losses of all epochs as shares of the best constant prediction's.
+
+        Penalties are left out. None where they are not known.
+
+        Args:
+            output: the output.
+            part: "" for the training samples, "val_" for those of validation.
+        """
+        training = self.training
+        constant = output.validation_constant_loss if part else output.constant_loss
+        if training is None or not training.epochs or not constant or constant < 0:
+            return None
+        if len(self.outputs) > 1:
+            losses = training.metrics.get(f"{part}{output.name}_loss")
+            return None if losses is None else output.weight * losses / constant
+        own = training.validation_loss if part else training.loss
+        return None if own is None else (own - training.penalty) / constant
+
+    def remaining_of(self, output: OutputRecord) -> float | None:
+        """Return what is left of an output's loss, as `remaining` is of all."""
+        losses, training = self.losses_of(output), self.training
+        if losses is None or training is None:
+            return None
+        return (
+            math.inf if training.stopped == "diverged" else float(losses[-training.last :].mean())
+        )
+
+    @property
     def remaining(self) -> float | None:
         """The loss that is left, as a share of that of the best constant prediction.
 
-        It is that of the last epochs' training samples without penalties; None where it is not
-        known.
+        It is that of the last epochs' training samples without penalties, of several outputs the
+        largest share; None where it is not known.
         """
-        if self.training is None or not self.training.epochs or len(self.outputs) != 1:
-            return None
-        constant = self.outputs[0].constant_loss
-        if not constant or constant < 0:
-            return None
-        return self.training.final_loss / constant
+        shares = [self.remaining_of(output) for output in self.outputs]
+        return max((share for share in shares if share is not None), default=None)
 
     @property
     def start(self) -> float | None:
         """The loss of the first steps without penalties, as `remaining` is that of the last."""
-        remaining, training = self.remaining, self.training
-        if remaining is None or training is None or not len(training.segments):
+        constant, training = self.constant, self.training
+        if constant is None or training is None or not len(training.segments):
             return None
-        constant = self.outputs[0].constant_loss
-        return (float(training.segments[0]) - self.penalty) / constant if constant else None
+        return (float(training.segments[0]) - self.penalty) / constant
+
+    @property
+    def trailing(self) -> OutputRecord | None:
+        """The first output whose loss is clearly above a linear model's; None for none.
+
+        It is above it in the last epochs' training samples and, in each epoch, in those of
+        validation. Without these a training with dropout, which is part of its loss, is not judged.
+        """
+        dropped = any(layer.rate for layer in self.layers)
+        for output in self.outputs:
+            share, validated = self.remaining_of(output), self.losses_of(output, "val_")
+            if share is None or output.linear is None or (validated is None and dropped):
+                continue
+            least = share if validated is None else min(share, *validated)
+            if least > WORSE * output.linear + BY:
+                return output
+        return None
 
     @property
     def curves(self) -> TrainingRecord | None:
@@ -288,7 +351,7 @@ class Record:
         return training if not training.stopped and len(training.curve) > 1 else None
 
     @property
-    def learned(self) -> bool | None:
+    def beats_constant(self) -> bool | None:
         """Whether the network is better than the best constant; None if that is not known.
 
         The loss must be `LEARNED` below that of the constant, or the accuracy clearly above the
@@ -311,6 +374,11 @@ class Record:
         if self.remaining is not None and self.remaining < 1 - LEARNED:
             return True
         return False if self.is_long else None
+
+    @property
+    def learned(self) -> bool | None:
+        """Whether it beats a constant and no linear model beats it; None if that is not known."""
+        return False if self.trailing is not None else self.beats_constant
 
     @property
     def is_long(self) -> bool:

@@ -32,7 +32,7 @@ from gradus.rng import host_rng
 from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 
 if TYPE_CHECKING:
-    from jaxtyping import Int, PyTree, Shaped
+    from jaxtyping import Float, Int, PyTree, Shaped
 
 SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
@@ -51,6 +51,7 @@ def make_record(
     batch_size: int | None = None,
     epochs: int = 0,
     rows: Int[np.ndarray, "rows"] | None = None,
+    weight: Float[np.ndarray, "samples"] | None = None,
     comparison: PartComparison | None = None,
 ) -> Record:
     """Return the record of an experiment.
@@ -65,10 +66,11 @@ def make_record(
         batch_size: samples of a step; None for all of them, or if it is not known.
         epochs: how often each sample is to be seen; 0 if it is not known.
         rows: which of the inputs are trained on; None for all.
+        weight: of each sample that is trained on; None for 1.
         comparison: of the samples of validation with those of training.
     """
     layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
-    outputs = _output_records(task, ends, y, validation)
+    outputs = _output_records(task, ends, y, validation, weight)
     target = (y, outputs[0]) if len(outputs) == 1 and isinstance(y, np.ndarray) else None
     return Record(
         inputs=tuple(
@@ -180,7 +182,9 @@ def _last_axis(array: Any) -> int:
     return int(array.shape[-1]) if getattr(array, "ndim", 0) > 1 else 0
 
 
-def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[OutputRecord, ...]:
+def _output_records(
+    task: Task, ends: Any, y: Any, validation: Any, weight: Any
+) -> tuple[OutputRecord, ...]:
     """Return the outputs of a task with losses, and nothing of any other task."""
     if not isinstance(task, Supervised):
         return ()
@@ -201,7 +205,7 @@ def _output_records(task: Task, ends: Any, y: Any, validation: Any) -> tuple[Out
                 link=loss.link,
                 kind=loss.kind,
                 metrics={metric.name: metric.judges for metric in objective.metrics},
-                targets=target_record(values, loss.kind),
+                targets=target_record(values, loss.kind, weight),
                 validation=target_record(validated, loss.kind),
                 batch_factor=factor,
                 best_for_all=best,
@@ -245,16 +249,20 @@ def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | No
     return factor, float(grid[always][0]) if varied and always.any() else None
 
 
-def target_record(values: Any, kind: str) -> TargetRecord | None:
+def target_record(
+    values: Any, kind: str, weight: Float[np.ndarray, "samples"] | None = None
+) -> TargetRecord | None:
     """Return the statistics of the targets of an output, or None where they are no array.
 
     Args:
         values: the targets.
         kind: what the loss takes them for: "values", "classes", or "flags".
+        weight: of each in the loss; None for 1.
     """
     if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "biuf":
         return None
     count, sample = len(values), _sampled(values)
+    weight = np.ones(count) if weight is None else weight
     numbers = sample.reshape(len(sample), -1).astype(np.float64)
     is_flags = bool(np.isin(numbers, (0, 1)).all())
     one_hot = is_flags and numbers.shape[1] > 1 and bool((numbers.sum(axis=1) == 1).all())
@@ -266,7 +274,8 @@ def target_record(values: Any, kind: str) -> TargetRecord | None:
         maximum=float(values.max()),
         mean=float(numbers.mean()),
         deviation=float(numbers.std(axis=0).max()),
-        constant_losses=_constant_losses(numbers, is_flags),
+        constant_losses=_constant_losses(numbers, is_flags, _sampled(weight))
+        | ({} if labels is None else {"categorical": _constant_entropy(labels, weight)}),
         counts=counts,
         one_hot=one_hot,
         several=is_flags and numbers.shape[1] > 1 and not one_hot,
@@ -283,20 +292,50 @@ def _labels(values: np.ndarray) -> np.ndarray | None:
     return given.astype(int) if is_index else labels
 
 
-def _constant_losses(numbers: np.ndarray, is_flags: bool) -> dict[str, float]:
+def _constant_losses(
+    numbers: Float[np.ndarray, "samples columns"],
+    is_flags: bool,
+    weight: Float[np.ndarray, "samples"],
+) -> dict[str, float]:
     """Return by the name of a loss that of the best constant for each column."""
-    variance = float(numbers.var(axis=0).mean())
-    absolute = float(np.abs(numbers - np.median(numbers, axis=0)).mean())
+    total = weight.sum()
+    if not total > 0:
+        return {}
+
+    def mean(of: np.ndarray) -> np.ndarray:
+        return weight @ of / total
+
+    variance = float(mean(np.square(numbers - mean(numbers))).mean())
+    absolute = float(mean(np.abs(numbers - _medians(numbers, weight))).mean())
+    scale = float(total / len(weight))
     losses = {
-        "mean_squared_error": variance,
-        "root_mean_squared_error": variance**0.5,
-        "mean_absolute_error": absolute,
+        "mean_squared_error": scale * variance,
+        "root_mean_squared_error": (scale * variance) ** 0.5,
+        "mean_absolute_error": scale * absolute,
     }
     if is_flags:
-        shares = np.clip(numbers.mean(axis=0), 1e-12, 1 - 1e-12)
+        shares = np.clip(mean(numbers), 1e-12, 1 - 1e-12)
         entropy = -shares * np.log(shares) - (1 - shares) * np.log(1 - shares)
-        losses["binary_crossentropy"] = float(entropy.mean())
+        losses["binary_crossentropy"] = scale * float(entropy.mean())
     return losses
+
+
+def _medians(
+    numbers: Float[np.ndarray, "samples columns"], weight: Float[np.ndarray, "samples"]
+) -> Float[np.ndarray, "columns"]:
+    """Return the number of each column below which half of the weight lies."""
+    order = np.argsort(numbers, axis=0)
+    below = np.cumsum(weight[order], axis=0) < weight.sum() / 2
+    return np.take_along_axis(numbers, np.take_along_axis(order, below.sum(0)[None], 0), 0)[0]
+
+
+def _constant_entropy(
+    labels: Int[np.ndarray, "samples"], weight: Float[np.ndarray, "samples"]
+) -> float:
+    """Return the cross-entropy of the best constant prediction of classes."""
+    sums = np.bincount(labels, weight)
+    shares = sums[sums > 0] / sums.sum()
+    return float(-(shares * np.log(shares)).sum() * sums.sum() / len(labels))
 
 
 def _input_record(

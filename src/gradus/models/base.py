@@ -357,6 +357,7 @@ class BaseModel:
             y,
             validation,
             rows=data.rows,
+            weight=data.weight,
             comparison=data.comparison(),
         )
         return record.continuing(self.record if self.history.epochs else None)

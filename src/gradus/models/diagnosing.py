@@ -12,15 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.diagnosis.examination import examine_training
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.linear_model import component_share, linear_share
+from gradus.diagnosis.record import BY, SQUARED, Record
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
+from gradus.models.training_data import TrainingData
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh, recorded, with_weights
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.state import TrainState
-from gradus.train.task import Supervised, Task, penalty_loss
+from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 from gradus.train.training_program import FitConfig
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def diagnose_fit(
     model: BaseModel,
     task: Task,
     record: Record,
-    x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    data: TrainingData,
     divergence: tuple[str, str] | None = None,
 ) -> None:
     """Give a trained model the record of its training, and what it shows to be wrong.
@@ -122,7 +124,7 @@ def diagnose_fit(
         model: the model.
         task: what it learned.
         record: of the experiment before the training.
-        x: all inputs.
+        data: what it was trained on.
         divergence: where the training diverged, and what to try.
     """
     net, training = model.net, None
@@ -131,9 +133,35 @@ def diagnose_fit(
         training = make_training_record(model.history, penalty, divergence=divergence)
         suspect = any(training.silent_share(layer.path) > SUSPECT for layer in record.layers)
         if suspect and training.stopped != "interrupted":
-            training = dataclasses.replace(training, silent=silent_shares(net, x))
-    model.record = dataclasses.replace(record, training=training)
+            silent = silent_shares(net, data.samples.x)
+            training = dataclasses.replace(training, silent=silent)
+    record = dataclasses.replace(record, training=training)
+    model.record = with_linear(record, task, data)
     model.add_findings(examine_training(model.record, model.history))
+
+
+def with_linear(record: Record, task: Task, data: TrainingData) -> Record:
+    """Return the record of a training with what a linear model reaches, where that may matter.
+
+    Args:
+        record: of the training.
+        task: what was learned.
+        data: what it was trained on.
+    """
+    if record.remaining is None or record.remaining < BY or data.weight is not None:
+        return record
+    x, shares = data.samples.x, []
+    if isinstance(task, Supervised):
+        for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
+            shares.append(linear_share(x, y, objective.loss.name, data.rows))
+    elif record.outputs[0].loss in SQUARED[:1]:  # of an autoencoder
+        narrowest = min((layer.units for layer in record.kernels), default=0)
+        shares.append(component_share(x, narrowest, data.rows))
+    outputs = [
+        dataclasses.replace(output, linear=share)
+        for output, share in zip(record.outputs, shares, strict=False)
+    ]
+    return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
 
 
 def silent_shares(net: Layer, x: PyTree[Shaped[np.ndarray, "samples ..."]]) -> dict[str, float]:

@@ -224,7 +224,7 @@ class Model(BaseModel):
                 divergence = locate_divergence(
                     train_state, self.net, self.optimizer, task, samples, rows, config
                 )
-            diagnose_fit(self, task, record, data.samples.x, divergence)
+            diagnose_fit(self, task, record, data, divergence)
             if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
                 doctor("repair").mend(self, data)
             progress.report_end(self.history)

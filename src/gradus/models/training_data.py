@@ -58,6 +58,12 @@ class TrainingData:
             return trained, None if held_out is None else held_out.y
         return trained, jax.tree.map(lambda a: a[held_out], y)
 
+    @property
+    def weight(self) -> np.ndarray | None:
+        """The weight of each sample that is trained on; None for 1."""
+        weight = self.samples.weight
+        return weight if weight is None or self.rows is None else weight[self.rows]
+
     def comparison(self) -> PartComparison | None:
         """Return what the validation samples have in common with the others; None without any."""
         samples, held_out = self.samples, self.validation

@@ -137,7 +137,7 @@ class Member:
         data = self.fold.data
         record = untrained.model.record_before(untrained.task, data)
         record = with_settings(record, self.config, data.count, self.early_stopping)
-        diagnose_fit(self.model, self.task, record, data.samples.x)
+        diagnose_fit(self.model, self.task, record, data)
 
     def finish(self) -> Model:
         """Return the model with its trained weights, the best ones if they were kept."""

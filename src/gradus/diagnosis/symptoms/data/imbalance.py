@@ -16,7 +16,8 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "imbalance"
 LOW = 0.7  # of two classes: 94% and 6%
-RARE, GAP, LEAST = 3.0, 0.05, 20  # times; of accuracy; samples of a class in validation
+RARE, GAP = 3.0, 0.05  # times; of accuracy
+LEAST = 20, 10  # samples of a class in validation, and in a training part drawn alike
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -56,7 +57,7 @@ def _shifted(record: Record) -> Finding | None:
     ratios = {
         label: (there / sum(validated)) / (max(here, 0.5) / sum(counts))
         for label, (here, there) in enumerate(zip(counts, validated, strict=True))
-        if there >= LEAST
+        if there >= LEAST[0] and there / sum(validated) * sum(counts) >= LEAST[1]
     }
     label = max(ratios, key=lambda label: ratios[label], default=-1)
     gap = float(accuracy[-training.last :].mean() - validation[-training.last :].mean())

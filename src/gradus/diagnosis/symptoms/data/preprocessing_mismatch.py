@@ -2,9 +2,10 @@
 
 The medians over the columns of the ratio of their mean absolute deviations, and of the distance of
 their means. A fault where that ratio is above `PROVED`, as of pixels that were divided by 255 in
-one part only, or where validation is judged worse than a constant while training is learned; a note
-from `SCALE` or `MOVE` on, beyond `ERRORS` standard errors of a column. Source: Breck et al., "Data
-validation for machine learning" (2019), "training-serving skew".
+one part only, or above `MANY_PROVED` in `MANY` columns or more, or where validation is judged worse
+than a constant while training is learned; a note from `SCALE` or `MOVE` on, beyond `ERRORS`
+standard errors of a column. Source: Breck et al., "Data validation for machine learning" (2019),
+"training-serving skew".
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "preprocessing-mismatch"
 PROVED, COLUMNS = 10.0, 2  # times, in at least so many columns
+MANY_PROVED, MANY = 2.5, 5
 SCALE, MOVE, ERRORS = 1.7, 2.0, 2.0
 
 
@@ -35,7 +37,8 @@ def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
     if not is_scaled and shift.move <= MOVE + noise:
         return
     is_worse = part == "validation" and _is_worse(record)
-    is_proved = factor > PROVED * math.exp(noise) and shift.columns >= COLUMNS
+    proved = MANY_PROVED if shift.columns >= MANY else PROVED
+    is_proved = factor > proved * math.exp(noise) and shift.columns >= COLUMNS
     yield Finding(
         message=(
             f"The inputs {shift.name} of {part} deviate {three_digits(shift.scale)} times as "
@@ -68,7 +71,7 @@ def _evidence(shift: Shift, is_scaled: bool) -> dict[str, dict[str, float | None
 def _is_worse(record: Record) -> bool:
     """Whether validation is judged worse than a constant, while training is learned."""
     training = record.training
-    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    constant = record.constant
     if training is None or training.validation_loss is None or not constant or not record.learned:
         return False
     return bool(training.validation_loss[-training.last :].mean() - training.penalty > constant)

@@ -1,8 +1,9 @@
-"""Initial weights so large that a new network's outputs are, too.
+"""Initial weights so large that a new network's outputs are, too, or so small that nothing passes.
 
 The gain of a kernel is the root mean square of its weights times the square root of their number
 for each unit: about 1 for Glorot's and LeCun's initializers, 1.4 for He's. Above `LARGE` it is a
-note before training, and a fault where most of the loss is left afterward. Sources: Glorot & Bengio
+note before training, and a fault where most of the loss is left afterward. Below `SMALL` it is a
+fault where little was learned. Sources: Glorot & Bengio
 (2010), SageMaker Debugger ("poor initialization").
 """
 
@@ -10,40 +11,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import LayerRecord, Record
 
 CATEGORY = "initialisation"
 CAUSES = ("symmetric-weights", "diverged")
-LARGE = 5.0
-LEAST = 1e-12
+LARGE, SMALL = 5.0, 0.02
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for the kernel with the largest gain, if that is too large."""
     gains = {layer.path: gain(layer) for layer in record.kernels if layer.kind != "Embedding"}
     path = max(gains, key=lambda path: gains[path], default="")
-    largest = gains.get(path, 0.0)
-    remaining = record.remaining
-    done = record.training is not None
-    if largest <= LARGE or (done and remaining is not None and remaining < 0.5):
-        return
-    yield Finding(
-        message=(
-            f"The initial weights of layer {path!r} are large: its outputs have {largest:.1f} "
-            "times the size of its inputs."
-        ),
-        why=(
+    remaining, done = record.remaining, record.training is not None
+    if gains.get(path, 0.0) > LARGE and not (done and remaining is not None and remaining < 0.5):
+        yield _finding(
+            f"The initial weights of layer {path!r} are large: its outputs have {gains[path]:.1f} "
+            "times the size of its inputs.",
             "From layer to layer the size multiplies. First losses and gradients are huge, and "
-            "what is learned later is small beside the initial weights."
-        ),
-        remedy='Use "glorot_uniform", or "he_normal" before a relu.',
-        severity="fault" if done and remaining is not None else "note",
-        kind="dynamic" if done else "static",
-        layer=path,
-        evidence={"gain": {"value": largest, "threshold": LARGE}},
-    )
+            "what is learned later is small beside the initial weights.",
+            severity="fault" if done and remaining is not None else "note",
+            kind="dynamic" if done else "static",
+            layer=path,
+            evidence={"gain": {"value": gains[path], "threshold": LARGE}},
+        )
+    path = min(gains, key=lambda path: gains[path], default="")
+    if 0 < gains.get(path, 0.0) < SMALL and record.learned is False:
+        yield _finding(
+            f"The initial weights of layer {path!r} are small: its outputs have {gains[path]:.1e} "
+            "times the size of its inputs.",
+            "Nothing passes at first, forward or back. The first steps are longer than the "
+            "weights, whatever direction they take.",
+            kind="dynamic",
+            layer=path,
+            evidence={"gain": {"value": gains[path], "threshold": SMALL}},
+        )
+
+
+def _finding(message: str, why: str, **others: Any) -> Finding:
+    remedy = 'Use "glorot_uniform", or "he_normal" before a relu.'
+    return Finding(message=message, why=why, remedy=remedy, **others)
 
 
 def gain(layer: LayerRecord) -> float:

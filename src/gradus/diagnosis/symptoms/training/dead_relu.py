@@ -16,6 +16,7 @@ from gradus.diagnosis.record import Record
 CATEGORY = "dead-relu"
 STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
 ORIGINS = (
+    "narrow-layer",
     "batch-size",
     "initial-scale",
     "symmetric-weights",

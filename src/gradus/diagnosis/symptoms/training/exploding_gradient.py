@@ -34,7 +34,7 @@ def find(record: Record) -> Iterator[Finding]:
     training = record.training
     if training is None or record.learned is not False or training.stopped == "diverged":
         return
-    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
+    constant = record.constant
     if not constant or training.highest - training.penalty <= HIGH * constant:
         return
     yield Finding(

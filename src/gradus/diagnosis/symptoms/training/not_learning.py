@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import LEARNED, Record
 from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "not-learning"
@@ -31,24 +31,25 @@ def find(record: Record) -> Iterator[Finding]:
     training = record.training
     if record.curves is not None:
         yield from _find_in_curve(record, record.curves)
-    if training is None or record.learned is not False or not record.outputs:
+    if training is None or record.beats_constant is not False or not record.outputs:
         return
     if training.stopped == "interrupted" and training.fell > FELL:
         return
-    output = record.outputs[0]
-    constant, majority = output.constant_loss, output.targets and output.targets.majority
+    output = max(record.outputs, key=lambda each: record.remaining_of(each) or 0.0)
+    majority, share = output.targets and output.targets.majority, record.remaining_of(output)
     known = (
-        f"its loss is {three_digits(training.final_loss)}, that of a constant "
-        f"{three_digits(constant)}"
-        if constant
+        f"its loss is {three_digits(share * constant)}, that of a constant {three_digits(constant)}"
+        if (constant := output.constant_loss) and share is not None
         else f"always answering the most frequent class is right in {majority or 0:.0%}"
     )
+    what = "the network" if len(record.outputs) == 1 else f"the output {output.name!r}"
     looked_at = "settings, layers, or gradients" if len(training.epoch) else "settings or data"
+    told = "Inputs may not tell the targets."
+    if output.linear is not None and output.linear < 1 - LEARNED:
+        told = f"The inputs tell: a linear model leaves {output.linear:.0%} of the constant's loss."
     yield Finding(
-        message=(
-            f"After {training.epochs} epochs the network is no better than a constant: {known}."
-        ),
-        why=f"Nothing in {looked_at} says why. Inputs may not tell the targets.",
+        message=(f"After {training.epochs} epochs {what} is no better than a constant: {known}."),
+        why=f"Nothing in {looked_at} says why. {told}",
         remedy=REMEDY,
         kind="dynamic",
         chart=loss_chart(record),

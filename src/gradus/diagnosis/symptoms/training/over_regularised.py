@@ -28,7 +28,7 @@ def find(record: Record) -> Iterator[Finding]:
     total = training.final_loss + training.penalty
     share = training.penalty / total if total > 0 else 0.0
     rates = {layer.path: layer.rate for layer in record.layers if layer.rate > DROPPED}
-    constant = record.outputs[0].constant_loss or 0.0
+    constant = record.constant or 0.0
     strong = record.penalty > STRONG * constant
     unseen = None
     if training.validation_loss is not None and constant:

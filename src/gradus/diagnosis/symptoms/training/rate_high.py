@@ -3,7 +3,8 @@
 A network that ends no better than the best constant prediction, and a loss above `RISE` times that
 of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
 loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
-ones, which neither weights nor inputs explain.
+ones, which neither weights nor inputs explain. Or units that died, where the first records have a
+step that moves a kernel by more than `LONG` of its size.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -38,6 +39,8 @@ CAUSES = (
     "over-regularised",
 )
 RISE, THROWN = 1.5, 4.0
+LONG, FIRST = 0.1, 5  # of a kernel's size; records
+DIED = 0.3  # more of a layer's units are silent at the end than at first
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -47,8 +50,11 @@ def find(record: Record) -> Iterator[Finding]:
         yield from _find_in_curve(record, record.curves)
     if training is None or settings is None or record.learned or not record.is_long:
         return
-    constant = record.outputs[0].constant_loss if len(record.outputs) == 1 else None
-    if not constant or len(training.segments) < 3:
+    if (died := _died(record)) is not None:
+        yield died
+        return
+    constant = record.constant
+    if record.beats_constant or not constant or len(training.segments) < 3:
         return
     highest, rise = _rise(training.smooth - training.penalty, constant)
     first = training.segments[: len(training.segments) // training.epochs] - record.penalty
@@ -70,6 +76,40 @@ def find(record: Record) -> Iterator[Finding]:
         kind="dynamic",
         chart=loss_chart(record),
         evidence={"rise of the loss": {"value": rise, "threshold": RISE}},
+    )
+
+
+def _died(record: Record) -> Finding | None:
+    """Return a fault if steps were long and units are silent that were not at first."""
+    training, settings = record.training, record.settings
+    if training is None or settings is None or record.learned is not False:
+        return None
+    moved = {
+        layer.path: weights.moved[:FIRST]
+        for layer in record.hidden
+        if (weights := training.weights.get(f"{layer.path}/kernel")) and weights.moved.any()
+    }
+    died = {
+        path: training.silent_share(path) - float(training.layers[path].silent[0])
+        for path in moved
+        if path in training.layers
+    }
+    dead = max(died, key=lambda path: died[path], default="")
+    longest = max((float(np.nan_to_num(each).max()) for each in moved.values()), default=0.0)
+    if not died.get(dead, 0.0) > DIED or not longest > LONG:
+        return None
+    return Finding(
+        message=(
+            f"The first steps of {settings.optimizer} at a rate of {settings.learning_rate:g} "
+            f"moved the weights by {longest:.0%} of their size, and {died[dead]:.0%} of the units "
+            f"of layer {dead!r} died."
+        ),
+        why="Steps this long jump over every minimum. Units that they throw far off may die.",
+        remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
+        kind="dynamic",
+        layer=dead,
+        chart=loss_chart(record),
+        evidence={"update / weight": {"value": longest, "threshold": LONG}},
     )
 
 

@@ -2,8 +2,11 @@
 
 The median, over the records of the second half, of the largest update of a kernel as a share of the
 kernel, below `SHORT`, while the loss still falls and much of it remains. Where something was
-learned, all steps together must be short, too (`FAR`). Source: TheDeepChecker (update below 1e-4 of
-the weight); the threshold is higher here, as little must have been learned.
+learned, all steps together must be short, too (`FAR`). Or a rate that a schedule has brought below
+`DECAYED` of its largest value in the last epoch and in half of them, where little was learned.
+
+Source: TheDeepChecker (update below 1e-4 of the weight); the threshold is higher here, as little
+must have been learned.
 """
 
 from __future__ import annotations
@@ -39,10 +42,12 @@ UNLESS = (
     "targets-unscaled",
     "over-regularised",
     "labels-shuffled",
+    "narrow-layer",
 )
 SHORT = 1e-3
 REMAINS = 0.3  # of the loss of the best constant
 FALLS, FALLS_LEARNED = 0.03, 0.1  # in the last quarter
+DECAYED = 0.02  # of the largest rate
 STILL = 1e-8  # where no gradient arrives, whatever the rate
 NEAR, FAR = 0.05, 0.3  # of their size, distances that the steps of a whole training may cover
 
@@ -52,6 +57,9 @@ def find(record: Record) -> Iterator[Finding]:
     training, settings = record.training, record.settings
     remaining = record.remaining
     if training is None or settings is None or remaining is None or remaining < REMAINS:
+        return
+    if (decayed := _decayed(record)) is not None:
+        yield decayed
         return
     if not record.is_long:
         return
@@ -84,6 +92,31 @@ def find(record: Record) -> Iterator[Finding]:
             "update / weight": {"value": moved, "threshold": limit},
             "loss / constant's": {"value": remaining, "threshold": REMAINS},
         },
+    )
+
+
+def _decayed(record: Record) -> Finding | None:
+    """Return a fault if a schedule ended the learning long before the training."""
+    training, settings = record.training, record.settings
+    rates = None if training is None else training.metrics.get("learning_rate")
+    if training is None or settings is None or rates is None or record.learned is not False:
+        return None
+    largest = max(settings.learning_rate, float(rates.max()))
+    is_low = rates < DECAYED * largest
+    if training.stopped == "diverged" or not is_low[-1] or is_low.mean() < 0.5:
+        return None
+    since = training.epochs - int(np.argmin(is_low[::-1]) if not is_low.all() else len(is_low)) + 1
+    return Finding(
+        message=(
+            f"The learning rate has fallen from {largest:g} to {rates[-1]:.2g}, and since epoch "
+            f"{since} of {training.epochs} it is too low to learn with."
+        ),
+        why="What was not learned before is not learned any more: steps are too short.",
+        remedy="Let the schedule fall over all steps of the training, or keep the rate constant.",
+        kind="dynamic",
+        epoch=since,
+        chart=loss_chart(record),
+        evidence={"rate / largest": {"value": float(rates[-1]) / largest, "threshold": DECAYED}},
     )
 
 

@@ -1,10 +1,10 @@
 """A training that ends while the loss is falling, with much of it left.
 
 The fall of the loss over the last quarter, above `FALLS` of what was left before, while more than
-`REMAINS` of the loss of the best constant prediction remains. A training that early stopping ended
-is long enough. Where only curves are known, the first loss stands for that of the constant, and it
-is a note. Source: Google's tuning playbook; alone, the first rule would fire on most sound
-trainings.
+`REMAINS` of the loss of the best constant prediction remains, or a linear model is clearly better.
+Without the latter, a training that early stopping ended is long enough. Where only curves are
+known, the first loss stands for that of the constant, and it is a note. Source: Google's tuning
+playbook; alone, the first rule would fire on most sound trainings.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
-from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.findings import Finding, counted
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
-from gradus.diagnosis.training import TrainingRecord
+from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation")
@@ -31,22 +31,31 @@ def find(record: Record) -> Iterator[Finding]:
     training, remaining = record.training, record.remaining
     if record.curves is not None:
         yield from _find_in_curve(record, record.curves)
-    if training is None or remaining is None or remaining < REMAINS or not record.is_long:
+    if training is None or remaining is None:
+        return
+    trails, is_impatient = record.trailing is not None, training.stopped == "patience"
+    is_clear = record.is_long or training.epochs >= FEW
+    if not trails and (remaining < REMAINS or not is_clear):
         return
     is_short = training.epochs < SHORT and remaining > SHORT_REMAINS
     falls = SHORT_FALLS if is_short or record.learned is False else FALLS
-    if training.stopped in ENDED or training.fell < falls:
+    if (training.stopped in ENDED and not (trails and is_impatient)) or training.fell < falls:
         return
+    ended = "early stopping ended it while the loss" if is_impatient else "the loss"
     yield Finding(
         message=(
-            f"After {training.epochs} epochs the loss was still falling: by {training.fell:.0%} in "
-            "the last quarter."
+            f"After {counted(training.epochs, 'epoch')} {ended} was still falling: by "
+            f"{training.fell:.0%} in the last quarter."
         ),
         why=(
             f"{remaining:.0%} of the loss of a constant prediction is left. More training is the "
             "simplest remedy."
         ),
-        remedy=f"Write epochs={4 * training.epochs}, and patience to end it in time.",
+        remedy=(
+            "Write a larger patience, and leave min_delta out."
+            if is_impatient
+            else f"Write epochs={4 * training.epochs}, and patience to end it in time."
+        ),
         kind="dynamic",
         epoch=training.epochs,
         chart=loss_chart(record),

@@ -1,0 +1,186 @@
+"""How well a linear model does on the data of an experiment: a network should do no worse.
+
+It is fitted to some of the samples and judged by others, so what it reaches can be learned: no
+network that trains well ends far above it. For an autoencoder it is a principal component analysis
+with as many components as the narrowest layer has units. Source: Karpathy, "A recipe for training
+neural networks" (2019): "get dumb baselines".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradus.data.arrays import named_leaves
+from gradus.data.splits import class_labels
+from gradus.rng import host_rng
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int, PyTree, Shaped
+
+ROWS, FEWEST = 1_500, 90  # at most, and at least, so many samples are looked at
+HELD_OUT = 3  # every third of them judges
+WIDTH = 256  # at most so many columns are looked at, evenly spread
+CODES = 5_000  # different ones are counted as columns
+CLASSES = 100  # at most
+STEPS = 60  # of the training of a logistic regression
+
+
+def linear_share(
+    x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    y: Shaped[np.ndarray, "samples ..."],
+    loss: str,
+    rows: Int[np.ndarray, "rows"] | None = None,
+) -> float | None:
+    """Return the loss of a linear model as a share of that of the best constant prediction.
+
+    It is a ridge regression for errors of values, and a logistic regression for cross-entropies,
+    of standardized columns, with a penalty of ½ ‖W‖² beside the sum of the losses. None where the
+    loss is another one, there are few samples, or a sample has a sequence of targets.
+
+    Args:
+        x: all inputs: numbers as they are, codes as the counts of each in a sample.
+        y: the target of each.
+        loss: its name.
+        rows: the samples that are trained on; None for all.
+    """
+    drawn = _drawn(len(y) if rows is None else len(rows))
+    if drawn is None or y.ndim > 2:
+        return None
+    drawn = drawn if rows is None else rows[drawn]
+    targets, curvature, measure = _as_regression(y[drawn], loss)
+    if targets is None or not 0 < targets.shape[1] <= CLASSES:
+        return None
+    judges = np.arange(len(drawn)) % HELD_OUT == 0
+    columns = _with_one(_columns(x, drawn), ~judges)
+    fitted, others = columns[~judges], columns[judges]
+    weights = _fit(fitted, targets[~judges], curvature)
+    constant = _fit(fitted[:, -1:], targets[~judges], curvature)
+    worst = measure(others[:, -1:] @ constant, targets[judges])
+    return float(measure(others @ weights, targets[judges]) / worst) if worst > 0 else None
+
+
+def component_share(
+    x: PyTree[Shaped[np.ndarray, "samples ..."]],
+    count: int,
+    rows: Int[np.ndarray, "rows"] | None = None,
+) -> float | None:
+    """Return the squared error of principal components, as a share of that of the mean.
+
+    Args:
+        x: all samples.
+        count: how many components.
+        rows: the samples that are trained on; None for all.
+    """
+    leaves = [leaf for _, leaf in named_leaves(x, "x")]
+    drawn = _drawn(len(leaves[0]) if rows is None else len(rows))
+    if drawn is None or any(leaf.dtype.kind != "f" for leaf in leaves):
+        return None
+    columns = _columns(x, drawn if rows is None else rows[drawn])
+    judges = np.arange(len(drawn)) % HELD_OUT == 0
+    centered = columns - columns[~judges].mean(axis=0)
+    _, components = np.linalg.eigh(centered[~judges].T @ centered[~judges])
+    kept = centered[judges] @ components[:, -min(count, components.shape[1]) :]
+    total = float(np.square(centered[judges]).sum())
+    return 1 - float(np.square(kept).sum()) / total if total > 0 else None
+
+
+def _drawn(count: int) -> Int[np.ndarray, "rows"] | None:
+    """Return the numbers of the rows that are looked at; None where there are too few."""
+    if count < FEWEST:
+        return None
+    return host_rng(0, "linear model").permutation(count)[:ROWS]
+
+
+def _columns(x: Any, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
+    """Return numbers and counts of codes of all arrays of inputs, in `WIDTH` columns at most."""
+    parts = []
+    for _, leaf in named_leaves(x, "x"):
+        flat = leaf[rows].reshape(len(rows), -1)
+        parts.append(_counts(flat) if leaf.dtype.kind in "iu" else flat)
+    columns = np.concatenate(parts, axis=1, dtype=np.float64)
+    if columns.shape[1] > WIDTH:
+        columns = columns[:, np.linspace(0, columns.shape[1] - 1, WIDTH).astype(int)]
+    return columns
+
+
+def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows codes"]:
+    """Return how often a row has each of the most frequent codes."""
+    found, numbers, often = np.unique(codes, return_inverse=True, return_counts=True)
+    counts = np.zeros((len(codes), len(found) if len(found) <= CODES else 0))
+    if counts.size:
+        where = np.repeat(np.arange(len(codes)), codes.shape[1])
+        np.add.at(counts, (where, numbers.reshape(-1)), 1)
+    return counts[:, np.sort(np.argsort(-often, kind="stable")[:WIDTH])] if counts.size else counts
+
+
+def _with_one(columns: np.ndarray, fitted: np.ndarray) -> Float[np.ndarray, "rows columns"]:
+    """Return standardized columns, those that vary in the samples for fitting, and one of ones."""
+    mean, deviation = columns[fitted].mean(axis=0), columns[fitted].std(axis=0)
+    varies = deviation > 1e-12 * np.abs(mean)
+    scaled = (columns[:, varies] - mean[varies]) / deviation[varies]
+    return np.column_stack([np.clip(scaled, -10, 10), np.ones(len(columns))])
+
+
+def _as_regression(y: np.ndarray, loss: str) -> tuple[Any, Any, Any]:
+    """Return targets as columns, the curve of the loss, and its measure; Nones for other losses.
+
+    The curve is the function whose distance from the targets is the gradient, with a bound on its
+    slope.
+    """
+    values = {
+        "mean_squared_error": lambda z, t: np.square(z - t).mean(),
+        "root_mean_squared_error": lambda z, t: np.sqrt(np.square(z - t).mean()),
+        "mean_absolute_error": lambda z, t: np.abs(z - t).mean(),
+    }
+    if loss in values:
+        return y.reshape(len(y), -1).astype(np.float64), None, values[loss]
+    if loss == "binary_crossentropy" and np.isin(y, (0, 1)).all():
+        return y.reshape(len(y), -1).astype(np.float64), (_sigmoid, 0.25), _binary
+    labels = class_labels(y) if loss.endswith("categorical_crossentropy") else None
+    if labels is None:
+        return None, None, None
+    _, labels = np.unique(labels, return_inverse=True)
+    return np.eye(labels.max() + 1)[labels], (_softmax, 0.5), _categorical
+
+
+def _fit(
+    x: Float[np.ndarray, "rows columns"], targets: Float[np.ndarray, "rows outputs"], curve: Any
+) -> Float[np.ndarray, "columns outputs"]:
+    """Return the weights of a ridge or a logistic regression; the last column has no penalty.
+
+    The steps of the latter are Newton's, with a bound in place of the curvature (Böhning, 1992),
+    and with Nesterov's momentum.
+    """
+    penalty = np.ones(x.shape[1])
+    penalty[-1] = 0
+    if curve is None:
+        return np.linalg.solve(x.T @ x + np.diag(penalty + 1e-9), x.T @ targets)
+    predict, bound = curve
+    inverse = np.linalg.inv(bound * (x.T @ x) + np.diag(penalty + 1e-9))
+    weights = ahead = np.zeros((x.shape[1], targets.shape[1]))
+    for step in range(STEPS):
+        slope = x.T @ (predict(x @ ahead) - targets) + penalty[:, None] * ahead
+        before, weights = weights, ahead - inverse @ slope
+        ahead = weights + step / (step + 3) * (weights - before)
+    return weights
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(z, -500, 500)))
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _binary(z: np.ndarray, targets: np.ndarray) -> float:
+    return float((np.logaddexp(0, z) - targets * z).mean())
+
+
+def _categorical(z: np.ndarray, targets: np.ndarray) -> float:
+    highest = z.max(axis=1, keepdims=True)
+    normalizer = np.log(np.exp(z - highest).sum(axis=1)) + highest[:, 0]
+    return float((normalizer - (targets * z).sum(axis=1)).mean())
