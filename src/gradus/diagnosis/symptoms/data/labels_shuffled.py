@@ -2,7 +2,9 @@
 
 A network that fits its training samples a little, with gradients in all layers, and whose
 validation accuracy is not above the share of the most frequent class while its validation loss is
-above that of the best constant prediction. The proof is a twin that is trained on shuffled labels.
+above that of the best constant prediction. Of values: a validation loss that is that of the
+constant in every epoch, at best within `CLOSE`, while the training loss is lower by `LOWER`, and no
+linear model does better. The proof is a twin that is trained on shuffled labels.
 Sources: Karpathy (2019); Zhang et al., "Understanding deep learning requires rethinking
 generalization" (2017).
 """
@@ -11,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradus.diagnosis.evidence import accuracy_chart
+from gradus.diagnosis.evidence import accuracy_chart, loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import OutputRecord, Record
 
 CATEGORY = "labels"
 CAUSES = (
@@ -37,7 +39,13 @@ CAUSES = (
     "over-regularised",
 )
 NOISE = 0.02
+CLOSE, LOWER = 0.02, 0.05
 FITS = 0.005  # of the loss of the constant that training took away
+WHY = (
+    "What it learned of one part says nothing of the other. Either labels belong to other rows, or "
+    "inputs do not tell them."
+)
+REMEDY = "Check that rows of x and y belong together, and look at some pairs of them."
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -47,6 +55,9 @@ def find(record: Record) -> Iterator[Finding]:
         return
     output, accuracy = record.outputs[0], training.metrics.get("val_accuracy")
     constant, validation = output.constant_loss, output.validation
+    if output.kind == "values" and not (output.targets and output.targets.one_hot):
+        yield from _find_in_values(record, output)
+        return
     if accuracy is None or not constant or validation is None or validation.majority is None:
         return
     fitted = 1 - training.final_loss / constant
@@ -58,14 +69,33 @@ def find(record: Record) -> Iterator[Finding]:
                 f"The network fits its training samples, but is right in {last:.0%} of the "
                 f"validation samples; the most frequent class has {validation.majority:.0%}."
             ),
-            why=(
-                "What it learned of one part says nothing of the other. Either labels belong to "
-                "other rows, or inputs do not tell them."
-            ),
-            remedy="Check that rows of x and y belong together, and look at some pairs of them.",
+            why=WHY,
+            remedy=REMEDY,
             kind="dynamic",
             chart=accuracy_chart(record, validation.majority),
             evidence={
                 "validation accuracy": {"value": last, "threshold": validation.majority + NOISE}
             },
         )
+
+
+def _find_in_values(record: Record, output: OutputRecord) -> Iterator[Finding]:
+    """Yield a fault if no epoch made the validation loss better than that of a constant."""
+    shares, left = record.losses_of(output, "val_"), record.remaining
+    tells = output.linear is None or output.linear < 1 - CLOSE
+    if shares is None or left is None or tells or not record.is_long or left > 1 - LOWER:
+        return
+    best = float(shares.min())
+    if not best > 1 - CLOSE:
+        return
+    yield Finding(
+        message=(
+            f"The network fits its training samples, but leaves {best:.0%} of a constant's loss of "
+            "the validation samples in its best epoch."
+        ),
+        why=WHY,
+        remedy=REMEDY,
+        kind="dynamic",
+        chart=loss_chart(record),
+        evidence={"validation loss / constant's": {"value": best, "threshold": 1 - CLOSE}},
+    )

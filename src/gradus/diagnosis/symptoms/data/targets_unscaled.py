@@ -1,7 +1,8 @@
 """Targets of a regression far from the range that a new network gives.
 
 A standard deviation or mean above `LARGE` into a linear output; said before training, and afterward
-only if nothing was learned: a fault above `HUGE`.
+only if little was learned, as a fault above `HUGE`; or if the first losses were above `JUMP` times
+that of the best constant prediction, and more than `REMAINS` of that is left.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "unscaled-targets"
 LARGE, HUGE = 10.0, 100.0
+JUMP, REMAINS = 10.0, 0.3
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each output with large numbers as targets."""
+    harmed = (record.start or 0.0) > JUMP and (record.remaining or 0.0) > REMAINS
     for output in record.outputs:
         targets = output.targets
-        if record.learned or targets is None or output.kind != "values":
+        if (record.learned and not harmed) or targets is None or output.kind != "values":
             continue
         size = max(targets.deviation, abs(targets.mean))
         if output.activation == "linear" and size > LARGE and output.loss != "poisson":
@@ -33,7 +36,7 @@ def find(record: Record) -> Iterator[Finding]:
                     "large. Steps are too long, or the mean takes most of the training."
                 ),
                 remedy="Subtract the mean and divide by the deviation: gr.data.Target does both.",
-                severity=record.doubt if size > HUGE else "note",
+                severity="fault" if harmed else record.doubt if size > HUGE else "note",
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
             )

@@ -1,7 +1,8 @@
 """A batch that suits neither the data nor the rate.
 
 At most `FEW` samples a step, where nothing was learned: such gradients are noise. Or so many that
-the training has fewer than `STEPS` steps, and much of the loss is left. Sources: Masters & Luschi
+the training has fewer than `STEPS` steps, and much of the loss is left, which was still falling or
+which a linear model does not leave. Sources: Masters & Luschi
 (2018), Google's tuning playbook.
 """
 
@@ -15,7 +16,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "batch-size"
 CAUSES = ("rate-invalid", "diverged", "loss-reduction", "loss-arithmetic", "symmetric-weights")
-FEW, STEPS, SAMPLES = 4, 60, 200
+FEW, STEPS, SAMPLES, FALLS = 4, 60, 200, 0.05
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -38,7 +39,7 @@ def find(record: Record) -> Iterator[Finding]:
         steps < STEPS
         and batch > 32
         and (record.remaining or 0) > 0.5
-        and training.fell > 0.05
+        and (training.fell > FALLS or record.trailing is not None)
         and training.stopped != "interrupted"
     ):
         yield Finding(

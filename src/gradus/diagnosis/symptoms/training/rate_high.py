@@ -3,8 +3,8 @@
 A network that ends no better than the best constant prediction, and a loss above `RISE` times that
 of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
 loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
-ones, which neither weights nor inputs explain. Or units that died, where the first records have a
-step that moves a kernel by more than `LONG` of its size.
+ones, which neither weights nor inputs explain. Or units that are dead, above `DEAD` of a layer,
+where the first records have a step that moves a kernel by more than `LONG` of its size.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -40,7 +40,7 @@ CAUSES = (
 )
 RISE, THROWN = 1.5, 4.0
 LONG, FIRST = 0.1, 5  # of a kernel's size; records
-DIED = 0.3  # more of a layer's units are silent at the end than at first
+DEAD = 0.5  # of a layer's units
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -89,25 +89,21 @@ def _died(record: Record) -> Finding | None:
         for layer in record.hidden
         if (weights := training.weights.get(f"{layer.path}/kernel")) and weights.moved.any()
     }
-    died = {
-        path: training.silent_share(path) - float(training.layers[path].silent[0])
-        for path in moved
-        if path in training.layers
-    }
-    dead = max(died, key=lambda path: died[path], default="")
+    dead = {path: training.silent_share(path) for path in moved if path in training.layers}
+    worst = max(dead, key=lambda path: dead[path], default="")
     longest = max((float(np.nan_to_num(each).max()) for each in moved.values()), default=0.0)
-    if not died.get(dead, 0.0) > DIED or not longest > LONG:
+    if not dead.get(worst, 0.0) > DEAD or not longest > LONG:
         return None
     return Finding(
         message=(
             f"The first steps of {settings.optimizer} at a rate of {settings.learning_rate:g} "
-            f"moved the weights by {longest:.0%} of their size, and {died[dead]:.0%} of the units "
-            f"of layer {dead!r} died."
+            f"moved the weights by {longest:.0%} of their size, and {dead[worst]:.0%} of the units "
+            f"of layer {worst!r} died."
         ),
         why="Steps this long jump over every minimum. Units that they throw far off may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
-        layer=dead,
+        layer=worst,
         chart=loss_chart(record),
         evidence={"update / weight": {"value": longest, "threshold": LONG}},
     )

@@ -47,6 +47,7 @@ UNLESS = (
 SHORT = 1e-3
 REMAINS = 0.3  # of the loss of the best constant
 FALLS, FALLS_LEARNED = 0.03, 0.1  # in the last quarter
+STILL_FALLS = 1e-3  # where a linear model says that more could be learned
 DECAYED = 0.02  # of the largest rate
 STILL = 1e-8  # where no gradient arrives, whatever the rate
 NEAR, FAR = 0.05, 0.3  # of their size, distances that the steps of a whole training may cover
@@ -71,6 +72,8 @@ def find(record: Record) -> Iterator[Finding]:
     limit = SHORT if record.learned else 2 * SHORT
     far = moved * training.epochs * settings.steps > FAR
     falls = training.fell > (FALLS_LEARNED if record.learned else FALLS)
+    if record.trailing is not None:  # more could be learned, so it has not arrived anywhere
+        falls |= training.fell > STILL_FALLS or record.beats_constant is False
     if not record.learned and not far:  # as if nothing had been trained, or still on the way
         falls |= moved * training.epochs * settings.steps < NEAR
         falls |= training.loss[-1] < (1 - FALLS) * training.loss[0]

@@ -20,7 +20,7 @@ from gradus.diagnosis.symptoms.training import rate_low
 from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "too-few-epochs"
-UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation")
+UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing")
 FALLS, REMAINS = 0.15, 0.3
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
