@@ -1,10 +1,15 @@
 """Symptoms of networks that make samples: generators and autoencoders."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.stats import energy_distance
 
 import gradus as gr
+from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.record import (
+    GeneratedRecord,
     InputRecord,
     LayerRecord,
     OutputRecord,
@@ -66,10 +71,51 @@ def test_a_generator_of_one_sample_has_collapsed():
 
 @pytest.mark.slow
 def test_a_sound_gan_has_no_finding():
-    net = gr.mlp([16, 2], "relu"), gr.mlp([16, 1])
-    gan = gr.GAN(*net, code=4, optimizer=gr.Adam(0.01, beta_1=0.5))
-    gan.fit(X[:, :2], epochs=40, verbose=False)
-    assert codes(gan.diagnose()) == []
+    sound = trained_gan(0.003)
+    assert codes(sound.diagnose()) == []
+    assert sound.record.generated.distance < 0.1
+    assert [each.code for each in trained_gan(1e-5).diagnose().faults] == ["rate-low"]
+
+
+def trained_gan(rate):
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 1024)
+    ring = np.column_stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 0.05, (1024, 2))
+    net = gr.mlp([32, 32, 2], "relu"), gr.mlp([32, 32, 1], "leaky_relu")
+    gan = gr.GAN(*net, code=4, optimizer=gr.Adam(rate, beta_1=0.5))
+    gan.fit(ring, epochs=100, batch_size=128, verbose=False)
+    return gan
+
+
+def test_the_distance_of_samples_is_that_of_scipy():
+    rng = np.random.default_rng(1)
+    data, made = rng.normal(size=(300, 1)), rng.normal(0.5, 2.0, size=(300, 1))
+    found = generated_record(data, made)
+    # SciPy's distance is the root of half of it, for one column, without the correction for equals.
+    wanted = 2 * energy_distance(data[:, 0], made[:, 0]) ** 2
+    constant = 2 * energy_distance(data[:, 0], [data.mean()]) ** 2
+    assert found.distance == pytest.approx(wanted / constant, abs=0.02)
+    assert abs(found.normal) < 0.03
+    assert generated_record(data, data[:50]).distance == pytest.approx(0, abs=0.05)
+    assert generated_record(data[:20], made) is None
+    assert generated_record(np.ones((300, 1)), made) is None
+    assert generated_record(data, np.full((9, 1), np.nan)) is None
+    images = generated_record(rng.normal(size=(100, 20, 20, 1)), rng.normal(size=(100, 20, 20, 1)))
+    assert images.distance < 0.1
+
+
+@pytest.mark.parametrize(
+    ("distance", "epochs", "found"),
+    [(0.6, 40, "underfitting"), (1.0, 40, "underfitting"), (0.6, 9, "too-few-epochs")],
+)
+def test_samples_farther_than_those_of_a_normal_distribution_are_told(distance, epochs, found):
+    made = gan_record(0.8, 0.7, 1.5)
+    training = dataclasses.replace(made.training, epochs=epochs)
+    made = dataclasses.replace(made, training=training)
+    assert codes(examine(made)) == []
+    for normal, expected in ((0.05, [("fault", found)]), (0.6, [])):
+        judged = dataclasses.replace(made, generated=GeneratedRecord(distance, normal))
+        assert codes(examine(judged)) == expected
 
 
 @pytest.mark.parametrize(

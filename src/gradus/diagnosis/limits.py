@@ -46,7 +46,7 @@ def _of_outputs(record: Record) -> Iterator[str]:
     if training is None or training.stopped == "diverged":
         return
     unknown = "so what harms only where little is learned is not judged"
-    if not outputs:
+    if not outputs and record.generated is None:
         yield f"How much a task of its own has learned is not known, {unknown}."
     for output in outputs:
         is_told = len(outputs) == 1 and "accuracy" in training.metrics

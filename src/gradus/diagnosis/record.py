@@ -23,6 +23,7 @@ LEARNED = 0.02  # the share of a constant prediction's loss by which a trained o
 ENOUGH = 100  # steps, before which a network is not said to learn nothing
 GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
 WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
+FAR = 0.25  # in place of `BY` for generated samples, which come and go while a GAN trains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +234,24 @@ class SettingsRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class GeneratedRecord:
+    """How far samples are from the data, as a share of the distance of the data's mean, repeated.
+
+    Attributes:
+        distance: of the generated samples.
+        normal: of samples of a normal distribution with the data's mean and covariance.
+    """
+
+    distance: float
+    normal: float
+
+    @property
+    def limit(self) -> float:
+        """The distance above which the samples are clearly farther than normal ones."""
+        return WORSE * self.normal + FAR
+
+
+@dataclasses.dataclass(frozen=True)
 class Record:
     """All that symptoms read.
 
@@ -245,6 +264,7 @@ class Record:
         training: how training went, or None before it.
         comparisons: of validation with training, and of a test part.
         order: of the rows of a table that was split at random, or None.
+        generated: what a trained generator makes; None for any other network.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -255,6 +275,7 @@ class Record:
     training: TrainingRecord | None = None
     comparisons: tuple[PartComparison, ...] = ()
     order: TimeOrder | None = None
+    generated: GeneratedRecord | None = None
 
     def continuing(self, former: Record | None) -> Record:
         """Return the record with the initial weights of a former training that it continues."""
@@ -309,8 +330,10 @@ class Record:
         """The loss that is left, as a share of that of the best constant prediction.
 
         It is that of the last epochs' training samples without penalties, of several outputs the
-        largest share; None where it is not known.
+        largest share, and of a generator the distance of its samples; None where it is not known.
         """
+        if self.generated is not None:
+            return self.generated.distance
         shares = [self.remaining_of(output) for output in self.outputs]
         return max((share for share in shares if share is not None), default=None)
 
@@ -323,7 +346,7 @@ class Record:
         return (float(training.segments[0]) - self.penalty) / constant
 
     @property
-    def trailing(self) -> OutputRecord | None:
+    def trailing_output(self) -> OutputRecord | None:
         """The first output whose loss is clearly above a linear model's; None for none.
 
         It is above it in the last epochs' training samples and, in each epoch, in those of
@@ -338,6 +361,14 @@ class Record:
             if least > WORSE * output.linear + BY:
                 return output
         return None
+
+    @property
+    def trails(self) -> bool:
+        """Whether a linear model, or of generated samples a normal distribution, does better."""
+        made = self.generated
+        if made is not None:
+            return made.distance > made.limit
+        return self.trailing_output is not None
 
     @property
     def curves(self) -> TrainingRecord | None:
@@ -378,7 +409,7 @@ class Record:
     @property
     def learned(self) -> bool | None:
         """Whether it beats a constant and no linear model beats it; None if that is not known."""
-        return False if self.trailing is not None else self.beats_constant
+        return False if self.trails else self.beats_constant
 
     @property
     def is_long(self) -> bool:

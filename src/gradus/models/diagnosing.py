@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.diagnosis.examination import examine_training
+from gradus.diagnosis.generated import SAMPLES as GENERATED
+from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.linear_model import component_share, linear_share
 from gradus.diagnosis.record import BY, SQUARED, Record
 from gradus.diagnosis.training import make_training_record
@@ -136,7 +138,7 @@ def diagnose_fit(
             silent = silent_shares(net, data.samples.x)
             training = dataclasses.replace(training, silent=silent)
     record = dataclasses.replace(record, training=training)
-    model.record = with_linear(record, task, data)
+    model.record = with_linear(with_generated(record, model, data), task, data)
     model.add_findings(examine_training(model.record, model.history))
 
 
@@ -148,7 +150,7 @@ def with_linear(record: Record, task: Task, data: TrainingData) -> Record:
         task: what was learned.
         data: what it was trained on.
     """
-    if record.remaining is None or record.remaining < BY or data.weight is not None:
+    if not record.outputs or (record.remaining or 0.0) < BY or data.weight is not None:
         return record
     x, shares = data.samples.x, []
     if isinstance(task, Supervised):
@@ -162,6 +164,21 @@ def with_linear(record: Record, task: Task, data: TrainingData) -> Record:
         for output, share in zip(record.outputs, shares, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
+
+
+def with_generated(record: Record, model: BaseModel, data: TrainingData) -> Record:
+    """Return the record of a training with how far generated samples are from the data, if any.
+
+    Args:
+        record: of the training.
+        model: the trained model.
+        data: what it was trained on.
+    """
+    sample = getattr(model, "sample", None)
+    if sample is None or record.outputs or record.training is None:
+        return record
+    made = sample(min(GENERATED, data.count))
+    return dataclasses.replace(record, generated=generated_record(data.samples.x, made, data.rows))
 
 
 def silent_shares(net: Layer, x: PyTree[Shaped[np.ndarray, "samples ..."]]) -> dict[str, float]:

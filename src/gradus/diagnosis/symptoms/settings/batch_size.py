@@ -39,7 +39,7 @@ def find(record: Record) -> Iterator[Finding]:
         steps < STEPS
         and batch > 32
         and (record.remaining or 0) > 0.5
-        and (training.fell > FALLS or record.trailing is not None)
+        and (training.fell > FALLS or record.trails)
         and training.stopped != "interrupted"
     ):
         yield Finding(

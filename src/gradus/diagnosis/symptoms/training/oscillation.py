@@ -35,6 +35,8 @@ def find(record: Record) -> Iterator[Finding]:
     training, settings, remaining = record.training, record.settings, record.remaining
     if training is None or settings is None or remaining is None or remaining < NOTED:
         return
+    if not record.outputs:  # the losses of a GAN swing
+        return
     losses = training.segments if len(training.segments) else training.loss
     if not record.is_long or training.stopped == "diverged" or not len(losses):
         return

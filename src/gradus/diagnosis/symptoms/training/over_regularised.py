@@ -29,7 +29,7 @@ def find(record: Record) -> Iterator[Finding]:
     share = training.penalty / total if total > 0 else 0.0
     rates = {layer.path: layer.rate for layer in record.layers if layer.rate > DROPPED}
     constant = record.constant or 0.0
-    strong = record.penalty > STRONG * constant
+    strong = record.penalty > STRONG * constant > 0
     unseen = None
     if training.validation_loss is not None and constant:
         last = training.validation_loss[-training.last :].mean() - training.penalty

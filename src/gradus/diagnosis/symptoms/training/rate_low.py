@@ -72,8 +72,9 @@ def find(record: Record) -> Iterator[Finding]:
     limit = SHORT if record.learned else 2 * SHORT
     far = moved * training.epochs * settings.steps > FAR
     falls = training.fell > (FALLS_LEARNED if record.learned else FALLS)
-    if record.trailing is not None:  # more could be learned, so it has not arrived anywhere
-        falls |= training.fell > STILL_FALLS or record.beats_constant is False
+    if record.trails:  # more could be learned, so it has not arrived anywhere
+        tells = bool(record.outputs)  # of a generator the loss does not tell
+        falls |= training.fell > STILL_FALLS or record.beats_constant is False or not tells
     if not record.learned and not far:  # as if nothing had been trained, or still on the way
         falls |= moved * training.epochs * settings.steps < NEAR
         falls |= training.loss[-1] < (1 - FALLS) * training.loss[0]

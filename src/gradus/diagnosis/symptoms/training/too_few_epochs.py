@@ -9,6 +9,7 @@ playbook; alone, the first rule would fire on most sound trainings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,7 @@ from gradus.diagnosis.training import FEW, TrainingRecord
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing")
 FALLS, REMAINS = 0.15, 0.3
+ADVERSARIAL = 200  # steps of a GAN, of which fewer tell nothing
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 
@@ -33,7 +35,10 @@ def find(record: Record) -> Iterator[Finding]:
         yield from _find_in_curve(record, record.curves)
     if training is None or remaining is None:
         return
-    trails, is_impatient = record.trailing is not None, training.stopped == "patience"
+    if record.generated is not None:
+        yield from _find_in_generated(record, training)
+        return
+    trails, is_impatient = record.trails, training.stopped == "patience"
     is_clear = record.is_long or training.epochs >= FEW
     if not trails and (remaining < REMAINS or not is_clear):
         return
@@ -63,6 +68,22 @@ def find(record: Record) -> Iterator[Finding]:
             "fall in the last quarter": {"value": training.fell, "threshold": falls},
             "loss / constant's": {"value": remaining, "threshold": REMAINS},
         },
+    )
+
+
+def _find_in_generated(record: Record, training: TrainingRecord) -> Iterator[Finding]:
+    """Yield a fault if a generator that does not know the data yet has had few steps."""
+    steps = training.epochs * (record.settings.steps if record.settings else 1)
+    if not record.trails or steps >= ADVERSARIAL or training.stopped in ENDED:
+        return
+    yield Finding(
+        message=f"A generator that has had {counted(steps, 'step')} is far from the data.",
+        why="Generator and discriminator learn from each other, which takes many steps.",
+        remedy=f"Write epochs={math.ceil(4 * ADVERSARIAL / steps) * training.epochs}.",
+        kind="dynamic",
+        epoch=training.epochs,
+        chart=loss_chart(record),
+        evidence={"steps": {"value": float(steps), "threshold": float(ADVERSARIAL)}},
     )
 
 

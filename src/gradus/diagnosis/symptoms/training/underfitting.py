@@ -2,8 +2,9 @@
 
 Its loss is above `gradus.diagnosis.record.WORSE` times that of a linear model, plus the share `BY`
 of that of the best constant prediction, though a linear model is judged by samples that it was not
-fitted to, and the network by those that it was trained on. Source: Karpathy, "A recipe for training
-neural networks" (2019).
+fitted to, and the network by those that it was trained on. A generator does worse if samples of a
+normal distribution are clearly nearer to the data. Source: Karpathy, "A recipe for training neural
+networks" (2019).
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from gradus.diagnosis.record import BY, WORSE, Record
 
 CATEGORY = "underfitting"
 UNLESS = ("*",)  # any other fault
+REMEDY = "Try ten times the rate, four times the epochs, and twice the units"
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if a linear model is clearly better, and another training would tell why."""
-    output, training = record.trailing, record.training
-    share = None if output is None else record.remaining_of(output)
-    if output is None or output.linear is None or share is None or training is None:
+    training, output = record.training, record.trailing_output
+    if training is None or not record.trails or training.stopped == "interrupted":
         return
-    if training.stopped == "interrupted" or record.beats_constant is False:  # which is another
+    if record.outputs and record.beats_constant is False:  # which is another symptom
+        return
+    if output is None or output.linear is None or (share := record.remaining_of(output)) is None:
+        yield from _find_in_generated(record)
         return
     limit = WORSE * output.linear + BY
     yield Finding(
@@ -36,11 +40,28 @@ def find(record: Record) -> Iterator[Finding]:
             "What a linear model learns, a network learns with enough units, steps, and time. "
             "Nothing in settings, layers, or gradients says what it lacks."
         ),
-        remedy=(
-            "Try ten times the rate, four times the epochs, and twice the units: "
-            "model.diagnose(x, y, counterfactuals=True) tries them."
-        ),
+        remedy=f"{REMEDY}: model.diagnose(x, y, counterfactuals=True) tries them.",
         kind="dynamic",
         chart=loss_chart(record),
         evidence={"loss / constant's": {"value": share, "threshold": limit}},
+    )
+
+
+def _find_in_generated(record: Record) -> Iterator[Finding]:
+    """Yield a fault for samples that are farther from the data than normal ones."""
+    made = record.generated
+    if made is None:
+        return
+    yield Finding(
+        message=(
+            "Generated samples are farther from the data than those of a normal distribution: "
+            f"{made.distance:.0%} of the distance of the mean, where that has {made.normal:.0%}."
+        ),
+        why=(
+            "A generator that has learned knows more of the data than their mean and covariance. "
+            "Nothing in settings, layers, or gradients says what it lacks."
+        ),
+        remedy=f"{REMEDY}.",
+        kind="dynamic",
+        evidence={"distance / mean's": {"value": made.distance, "threshold": made.limit}},
     )
