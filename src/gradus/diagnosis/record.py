@@ -189,6 +189,8 @@ class InputRecord:
         least_deviation: the smallest deviation of a column that is not constant; 0 if all are.
         constant: the share of columns that are constant.
         spread: the root mean square of the deviations.
+        minimum: the smallest number.
+        maximum: the largest.
         columns: how many numbers a sample has.
         numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
         telling: the column that alone tells the target best, or None.
@@ -202,6 +204,8 @@ class InputRecord:
     least_deviation: float
     constant: float
     spread: float = 0.0
+    minimum: float = 0.0
+    maximum: float = 0.0
     columns: int = 1
     numbering: int | None = None
     telling: TellingColumn | None = None

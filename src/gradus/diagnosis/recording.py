@@ -358,6 +358,8 @@ def _input_record(
         least_deviation=float(varies.min()) if len(varies) else 0.0,
         constant=1 - len(varies) / len(deviation),
         spread=float(np.sqrt(np.square(deviation).mean())),
+        minimum=float(columns.min()),
+        maximum=float(columns.max()),
         columns=max(1, x[:1].size),
         numbering=numbering,
         telling=telling,

@@ -15,7 +15,15 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "batch-size"
-CAUSES = ("rate-invalid", "diverged", "loss-reduction", "loss-arithmetic", "symmetric-weights")
+CAUSES = (
+    "rate-invalid",
+    "diverged",
+    "loss-reduction",
+    "loss-arithmetic",
+    "symmetric-weights",
+    "inputs-unscaled",
+    "targets-unscaled",
+)
 FEW, STEPS, SAMPLES, FALLS = 4, 60, 200, 0.05
 
 

@@ -18,7 +18,7 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.training import SUSTAINED
 
 CATEGORY = "other"
-CAUSES = ("diverged", "rate-invalid", "inputs-unscaled", "gan-starved")
+CAUSES = ("diverged", "rate-invalid", "inputs-unscaled", "gan-starved", "rate-high", "output-range")
 SMALL, BEFORE = 0.1, 0.3
 STEPS = 200  # fewer tell nothing
 

@@ -16,7 +16,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "other"
-CAUSES = ("diverged", "rate-invalid", "inputs-unscaled")
+CAUSES = ("diverged", "rate-invalid", "inputs-unscaled", "rate-high", "output-range")
 RIGHT, LOST = 0.99, 4.6
 STEPS = 200  # fewer tell nothing
 
