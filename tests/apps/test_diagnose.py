@@ -10,6 +10,7 @@ import gradus as gr
 from gradus.apps import runs, train_run
 from gradus.diagnosis.examination import FOUND_THEN
 from gradus.diagnosis.logs import LIMITS
+from gradus.diagnosis.symptoms import symptoms
 
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
 FLAT = [1.0] * 8
@@ -54,7 +55,7 @@ def test_a_run_is_diagnosed_with_its_network(gradus, gradus_json, run):
     assert found["findings"][0]["remedy"] in out
     assert LIMITS not in out
     assert gradus("diagnose", run, "--fail-on", "fault")[0] == 1
-    ignored = [word for each in found["findings"] for word in ("--ignore", each["code"])]
+    ignored = [word for each in symptoms() for word in ("--ignore", each.code)]
     assert gradus("diagnose", run, "--fail-on", "note", *ignored)[0] == 0
     # A log among its files does not hide the run.
     (runs.find_run(run) / "metrics.csv").write_text("epoch,loss\n0,1\n1,0.5\n")

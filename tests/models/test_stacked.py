@@ -65,7 +65,7 @@ def test_from_pre_training_to_a_classifier(tmp_path):
     for history in phases.values():
         assert history["loss"][-1] < 0.7 * history["loss"][0]
     before, pretrained = model.evaluate(X)["loss"], model.encode(X)
-    model.fit(X, epochs=30, **QUIET)
+    model.fit(X, epochs=200, **QUIET)
     assert model.evaluate(X)["loss"] < before
     assert len(model.history.notes) == 2  # of the two phases: nothing to be warned of
     assert "autoencoder_2, 5 → 3" in model.history.notes[1]
