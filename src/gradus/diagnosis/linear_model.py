@@ -14,15 +14,12 @@ import numpy as np
 
 from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
-from gradus.rng import host_rng
+from gradus.diagnosis.features import draw_rows, make_columns, standardize
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
 
-ROWS, FEWEST = 1_500, 90  # at most, and at least, so many samples are looked at
-HELD_OUT = 3  # every third of them judges
-WIDTH = 256  # at most so many columns are looked at, evenly spread
-CODES = 5_000  # different ones are counted as columns
+HELD_OUT = 3  # every third sample judges
 CLASSES = 100  # at most
 STEPS = 60  # of the training of a logistic regression
 
@@ -45,7 +42,7 @@ def linear_share(
         loss: its name.
         rows: the samples that are trained on; None for all.
     """
-    drawn = _drawn(len(y) if rows is None else len(rows))
+    drawn = draw_rows(len(y) if rows is None else len(rows))
     if drawn is None or y.ndim > 2:
         return None
     drawn = drawn if rows is None else rows[drawn]
@@ -53,7 +50,7 @@ def linear_share(
     if targets is None or not 0 < targets.shape[1] <= CLASSES:
         return None
     judges = np.arange(len(drawn)) % HELD_OUT == 0
-    columns = _with_one(_columns(x, drawn), ~judges)
+    columns = _with_ones(standardize(make_columns(x, drawn), ~judges))
     fitted, others = columns[~judges], columns[judges]
     weights = _fit(fitted, targets[~judges], curvature)
     constant = _fit(fitted[:, -1:], targets[~judges], curvature)
@@ -74,10 +71,10 @@ def component_share(
         rows: the samples that are trained on; None for all.
     """
     leaves = [leaf for _, leaf in named_leaves(x, "x")]
-    drawn = _drawn(len(leaves[0]) if rows is None else len(rows))
+    drawn = draw_rows(len(leaves[0]) if rows is None else len(rows))
     if drawn is None or any(leaf.dtype.kind != "f" for leaf in leaves):
         return None
-    columns = _columns(x, drawn if rows is None else rows[drawn])
+    columns = make_columns(x, drawn if rows is None else rows[drawn])
     judges = np.arange(len(drawn)) % HELD_OUT == 0
     centered = columns - columns[~judges].mean(axis=0)
     _, components = np.linalg.eigh(centered[~judges].T @ centered[~judges])
@@ -86,41 +83,8 @@ def component_share(
     return 1 - float(np.square(kept).sum()) / total if total > 0 else None
 
 
-def _drawn(count: int) -> Int[np.ndarray, "rows"] | None:
-    """Return the numbers of the rows that are looked at; None where there are too few."""
-    if count < FEWEST:
-        return None
-    return host_rng(0, "linear model").permutation(count)[:ROWS]
-
-
-def _columns(x: Any, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
-    """Return numbers and counts of codes of all arrays of inputs, in `WIDTH` columns at most."""
-    parts = []
-    for _, leaf in named_leaves(x, "x"):
-        flat = leaf[rows].reshape(len(rows), -1)
-        parts.append(_counts(flat) if leaf.dtype.kind in "iu" else flat)
-    columns = np.concatenate(parts, axis=1, dtype=np.float64)
-    if columns.shape[1] > WIDTH:
-        columns = columns[:, np.linspace(0, columns.shape[1] - 1, WIDTH).astype(int)]
-    return columns
-
-
-def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows codes"]:
-    """Return how often a row has each of the most frequent codes."""
-    found, numbers, often = np.unique(codes, return_inverse=True, return_counts=True)
-    counts = np.zeros((len(codes), len(found) if len(found) <= CODES else 0))
-    if counts.size:
-        where = np.repeat(np.arange(len(codes)), codes.shape[1])
-        np.add.at(counts, (where, numbers.reshape(-1)), 1)
-    return counts[:, np.sort(np.argsort(-often, kind="stable")[:WIDTH])] if counts.size else counts
-
-
-def _with_one(columns: np.ndarray, fitted: np.ndarray) -> Float[np.ndarray, "rows columns"]:
-    """Return standardized columns, those that vary in the samples for fitting, and one of ones."""
-    mean, deviation = columns[fitted].mean(axis=0), columns[fitted].std(axis=0)
-    varies = deviation > 1e-12 * np.abs(mean)
-    scaled = (columns[:, varies] - mean[varies]) / deviation[varies]
-    return np.column_stack([np.clip(scaled, -10, 10), np.ones(len(columns))])
+def _with_ones(columns: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows more"]:
+    return np.column_stack([columns, np.ones(len(columns))])
 
 
 def _as_regression(y: np.ndarray, loss: str) -> tuple[Any, Any, Any]:

@@ -82,6 +82,8 @@ class OutputRecord:
         weight: the factor of its loss in the total loss.
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
+        contradicted: the share of samples whose nearest ones agree on another label; None where it
+            is not known.
     """
 
     name: str
@@ -99,6 +101,7 @@ class OutputRecord:
     best_for_all: float | None = None
     weight: float = 1.0
     linear: float | None = None
+    contradicted: float | None = None
 
     @property
     def where(self) -> str:

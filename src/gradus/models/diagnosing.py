@@ -15,6 +15,7 @@ from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.generated import SAMPLES as GENERATED
 from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.linear_model import component_share, linear_share
+from gradus.diagnosis.neighbors import contradicted_share
 from gradus.diagnosis.record import BY, SQUARED, Record
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
@@ -138,12 +139,14 @@ def diagnose_fit(
             silent = silent_shares(net, data.samples.x)
             training = dataclasses.replace(training, silent=silent)
     record = dataclasses.replace(record, training=training)
-    model.record = with_linear(with_generated(record, model, data), task, data)
+    model.record = with_references(with_generated(record, model, data), task, data)
     model.add_findings(examine_training(model.record, model.history))
 
 
-def with_linear(record: Record, task: Task, data: TrainingData) -> Record:
-    """Return the record of a training with what a linear model reaches, where that may matter.
+def with_references(record: Record, task: Task, data: TrainingData) -> Record:
+    """Return the record of a training with what others tell of the data, where that may matter.
+
+    They are a linear model and the nearest neighbors.
 
     Args:
         record: of the training.
@@ -152,16 +155,19 @@ def with_linear(record: Record, task: Task, data: TrainingData) -> Record:
     """
     if not record.outputs or (record.remaining or 0.0) < BY or data.weight is not None:
         return record
-    x, shares = data.samples.x, []
+    x, references = data.samples.x, []
     if isinstance(task, Supervised):
         for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
-            shares.append(linear_share(x, y, objective.loss.name, data.rows))
+            linear = linear_share(x, y, objective.loss.name, data.rows)
+            is_softmax = objective.loss.link == "softmax"
+            contradicted = contradicted_share(x, y, data.rows) if is_softmax else None
+            references.append((linear, contradicted))
     elif record.outputs[0].loss in SQUARED[:1]:  # of an autoencoder
         narrowest = min((layer.units for layer in record.kernels), default=0)
-        shares.append(component_share(x, narrowest, data.rows))
+        references.append((component_share(x, narrowest, data.rows), None))
     outputs = [
-        dataclasses.replace(output, linear=share)
-        for output, share in zip(record.outputs, shares, strict=False)
+        dataclasses.replace(output, linear=linear, contradicted=contradicted)
+        for output, (linear, contradicted) in zip(record.outputs, references, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
 
