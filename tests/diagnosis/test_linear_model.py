@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import gradus as gr
 from gradus.diagnosis import linear_model
+from gradus.diagnosis.features import draw_rows
 from gradus.diagnosis.linear_model import component_share, linear_share
 from gradus.diagnosis.record import LayerRecord, OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine
@@ -24,7 +25,7 @@ ONE_HOT = np.eye(10, dtype=np.float32)[LABELS]
 
 def parts(*arrays):
     """The samples that the model is fitted to, and those that judge it."""
-    order = linear_model._drawn(len(arrays[0]))
+    order = draw_rows(len(arrays[0]))
     judges = np.arange(len(order)) % linear_model.HELD_OUT == 0
     return [(a[order[~judges]], a[order[judges]]) for a in arrays]
 

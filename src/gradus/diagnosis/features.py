@@ -30,11 +30,16 @@ def make_columns(x: Any, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
     parts = []
     for _, leaf in named_leaves(x, "x"):
         flat = leaf[rows].reshape(len(rows), -1)
-        parts.append(_counts(flat) if leaf.dtype.kind in "iu" else flat)
+        parts.append(_counts(flat) if _are_codes(leaf) else flat)
     columns = np.concatenate(parts, axis=1, dtype=np.float64)
     if columns.shape[1] > WIDTH:
         columns = columns[:, np.linspace(0, columns.shape[1] - 1, WIDTH).astype(int)]
     return columns
+
+
+def _are_codes(array: np.ndarray) -> bool:
+    """Whether whole numbers are codes; bytes are brightnesses."""
+    return array.dtype.kind in "iu" and array.dtype != np.uint8
 
 
 def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows codes"]:

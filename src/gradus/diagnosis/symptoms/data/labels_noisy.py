@@ -13,7 +13,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "labels"
 UNLESS = ("labels-shuffled",)
-MANY = 0.3
+MANY = 0.2
 
 
 def find(record: Record) -> Iterator[Finding]:
