@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import gradus as gr
 from gradus.diagnosis import linear_model
 from gradus.diagnosis.features import draw_rows
-from gradus.diagnosis.linear_model import component_share, linear_share
+from gradus.diagnosis.linear_model import component_share, fit_linear
 from gradus.diagnosis.record import LayerRecord, OutputRecord, Record, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import TrainingRecord
@@ -38,7 +38,8 @@ def logistic(x, y):
     predicted = model.predict_proba(scaler.transform(others))
     labels = np.arange(len(shares))
     constant = log_loss(theirs, np.tile(shares, (len(theirs), 1)), labels=labels)
-    return log_loss(theirs, predicted, labels=labels) / constant
+    error = (predicted.argmax(1) != theirs).mean()
+    return log_loss(theirs, predicted, labels=labels) / constant, error
 
 
 @pytest.mark.parametrize(
@@ -51,8 +52,10 @@ def logistic(x, y):
     ids=["labels", "one-hot images", "flags"],
 )
 def test_classes_are_told_as_well_as_by_scikit_learn(x, y, given, loss):
-    share = linear_share(x.astype(np.float32), y if given is None else given, loss)
-    assert share == pytest.approx(logistic(x.reshape(len(x), -1), y), abs=0.02)
+    fit = fit_linear(x.astype(np.float32), y if given is None else given, loss)
+    share, error = logistic(x.reshape(len(x), -1), y)
+    assert fit.share == pytest.approx(share, abs=0.02)
+    assert fit.error == pytest.approx(error, abs=0.02)
 
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error"])
@@ -66,8 +69,9 @@ def test_values_are_told_as_well_as_by_scikit_learn(loss):
         np.mean(np.abs(theirs - predicted) ** power)
         for predicted in (model.predict(scaler.transform(others)), targets.mean())
     )
-    assert linear_share(x, y[:, None], loss) == pytest.approx(left / constant, rel=1e-6)
-    assert linear_share(1e6 * x + 3, y, loss) == pytest.approx(left / constant, rel=1e-6)
+    for fit in (fit_linear(x, y[:, None], loss), fit_linear(1e6 * x + 3, y, loss)):
+        assert fit.share == pytest.approx(left / constant, rel=1e-6)
+        assert fit.error is None
 
 
 def test_components_leave_what_scikit_learn_says():
@@ -82,8 +86,8 @@ def test_components_leave_what_scikit_learn_says():
 def test_codes_are_counted():
     codes = RNG.integers(0, 40, (400, 6))
     y = (codes < 10).sum(axis=1)
-    assert linear_share(codes, y, "mean_squared_error") < 0.02
-    assert linear_share(codes.astype(np.float32), y, "mean_squared_error") > 0.2  # as numbers
+    assert fit_linear(codes, y, "mean_squared_error").share < 0.02
+    assert fit_linear(codes.astype(np.float32), y, "mean_squared_error").share > 0.2  # as numbers
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_codes_are_counted():
     ],
 )
 def test_what_it_does_not_judge(count, y, loss):
-    assert linear_share(DIGITS[:count], y[:count], loss) is None
+    assert fit_linear(DIGITS[:count], y[:count], loss) is None
 
 
 # --- a network that does worse -----------------------------------------------------------------
@@ -137,6 +141,19 @@ def test_a_network_that_does_worse_than_a_linear_model_is_told():
     assert codes(trained(flat, layers=dropout)) == []
 
 
+def test_a_network_that_is_as_accurate_is_not_told_of_its_loss():
+    made = trained(np.full(20, 0.6))
+    outputs = (dataclasses.replace(made.outputs[0], linear_error=0.04),)  # so that 0.08 is allowed
+    for training, validation, found in (
+        (0.93, 0.5, []),
+        (0.5, 0.93, []),
+        (0.9, 0.9, ["underfitting"]),
+    ):
+        metrics = {"accuracy": np.full(20, training), "val_accuracy": np.full(20, validation)}
+        judged = dataclasses.replace(made.training, metrics=metrics)
+        assert codes(dataclasses.replace(made, outputs=outputs, training=judged)) == found
+
+
 def test_nothing_learned_is_not_underfitting_and_the_inputs_may_tell():
     (fault,) = examine(trained(np.full(20, 1.0))).faults
     assert fault.code == "not-learning"
@@ -160,6 +177,10 @@ def test_a_rate_that_fell_too_early_is_low():
     assert (fault.code, fault.epoch) == ("rate-low", 7)  # 0.5⁶ is less than 0.02
     assert codes(trained(flat, rates=np.linspace(0.01, 0, 20))) == ["underfitting"]
     assert codes(trained(np.full(20, 0.1), rates=rates)) == []
+    # A cosine that ends with the training is at 0 there, however few epochs it has.
+    for epochs in (1, 2, 4):
+        rates = 0.005 * (1 + np.cos(np.pi * np.arange(1, epochs + 1) / epochs))
+        assert codes(trained(np.full(epochs, 0.6), rates=rates)) == ["underfitting"]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +221,9 @@ def test_fit_compares_with_a_linear_model():
         return model
 
     slow = fitted(1e-4)
-    assert slow.record.outputs[0].linear == linear_share(x, y, "sparse_categorical_crossentropy")
+    output = slow.record.outputs[0]
+    reached = output.linear, output.linear_error
+    assert reached == fit_linear(x, y, "sparse_categorical_crossentropy")
     assert [each.code for each in slow.diagnose().faults] == ["rate-low"]
     assert fitted(0.01).diagnose().healthy
     assert fitted(0.01).record.outputs[0].linear is None  # nobody would ask

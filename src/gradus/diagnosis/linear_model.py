@@ -8,7 +8,7 @@ neural networks" (2019): "get dumb baselines".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,13 +24,25 @@ CLASSES = 100  # at most
 STEPS = 60  # of the training of a logistic regression
 
 
-def linear_share(
+class LinearFit(NamedTuple):
+    """What a linear model reaches on samples that it was not fitted to.
+
+    Attributes:
+        share: its loss, as a share of that of the best constant prediction.
+        error: the share of samples whose class it gets wrong; None for values.
+    """
+
+    share: float
+    error: float | None
+
+
+def fit_linear(
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
     y: Shaped[np.ndarray, "samples ..."],
     loss: str,
     rows: Int[np.ndarray, "rows"] | None = None,
-) -> float | None:
-    """Return the loss of a linear model as a share of that of the best constant prediction.
+) -> LinearFit | None:
+    """Return what a linear model reaches.
 
     It is a ridge regression for errors of values, and a logistic regression for cross-entropies,
     of standardized columns, with a penalty of ½ ‖W‖² beside the sum of the losses. None where the
@@ -55,7 +67,13 @@ def linear_share(
     weights = _fit(fitted, targets[~judges], curvature)
     constant = _fit(fitted[:, -1:], targets[~judges], curvature)
     worst = measure(others[:, -1:] @ constant, targets[judges])
-    return float(measure(others @ weights, targets[judges]) / worst) if worst > 0 else None
+    if not worst > 0:
+        return None
+    predicted, right = others @ weights, targets[judges]
+    return LinearFit(
+        float(measure(predicted, right) / worst),
+        None if curvature is None else _error(predicted, right),
+    )
 
 
 def component_share(
@@ -129,6 +147,13 @@ def _fit(
         before, weights = weights, ahead - inverse @ slope
         ahead = weights + step / (step + 3) * (weights - before)
     return weights
+
+
+def _error(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Return the share of wrong classes, or of wrong flags."""
+    if logits.shape[1] > 1 and (targets.sum(axis=1) == 1).all():
+        return float((logits.argmax(axis=1) != targets.argmax(axis=1)).mean())
+    return float(((logits > 0) != (targets > 0.5)).mean())
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

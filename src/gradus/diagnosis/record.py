@@ -23,6 +23,7 @@ LEARNED = 0.02  # the share of a constant prediction's loss by which a trained o
 ENOUGH = 100  # steps, before which a network is not said to learn nothing
 GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
 WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
+BY_ERROR = 0.02  # in place of `BY` for the share of wrong classes
 FAR = 0.25  # in place of `BY` for generated samples, which come and go while a GAN trains
 
 
@@ -82,6 +83,7 @@ class OutputRecord:
         weight: the factor of its loss in the total loss.
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
+        linear_error: the share of those samples whose class it gets wrong; None of values.
         contradicted: the share of samples whose nearest ones agree on another label; None where it
             is not known.
     """
@@ -101,6 +103,7 @@ class OutputRecord:
     best_for_all: float | None = None
     weight: float = 1.0
     linear: float | None = None
+    linear_error: float | None = None
     contradicted: float | None = None
 
     @property
@@ -357,7 +360,8 @@ class Record:
         """The first output whose loss is clearly above a linear model's; None for none.
 
         It is above it in the last epochs' training samples and, in each epoch, in those of
-        validation. Without these a training with dropout, which is part of its loss, is not judged.
+        validation; and if accuracy is a metric, as many more classes are wrong. Without validation
+        a training with dropout, which is part of its loss, is not judged.
         """
         dropped = any(layer.rate for layer in self.layers)
         for output in self.outputs:
@@ -365,9 +369,22 @@ class Record:
             if share is None or output.linear is None or (validated is None and dropped):
                 continue
             least = share if validated is None else min(share, *validated)
-            if least > WORSE * output.linear + BY:
+            if least > WORSE * output.linear + BY and not self._is_as_accurate(output):
                 return output
         return None
+
+    def _is_as_accurate(self, output: OutputRecord) -> bool:
+        """Whether a linear model gets about as many classes wrong, whatever the loss."""
+        training = self.training
+        if training is None or output.linear_error is None:
+            return False
+        name = f"{output.name}_accuracy" if len(self.outputs) > 1 else "accuracy"
+        known = [
+            values[-training.last :].mean() if part == "" else values.max()
+            for part in ("", "val_")
+            if (values := training.metrics.get(f"{part}{name}")) is not None and len(values)
+        ]
+        return bool(known) and 1 - max(known) <= WORSE * output.linear_error + BY_ERROR
 
     @property
     def trails(self) -> bool:

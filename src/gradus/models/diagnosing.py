@@ -14,7 +14,7 @@ import numpy as np
 from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.generated import SAMPLES as GENERATED
 from gradus.diagnosis.generated import generated_record
-from gradus.diagnosis.linear_model import component_share, linear_share
+from gradus.diagnosis.linear_model import component_share, fit_linear
 from gradus.diagnosis.neighbors import contradicted_share
 from gradus.diagnosis.record import BY, SQUARED, Record
 from gradus.diagnosis.training import make_training_record
@@ -158,16 +158,16 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
     x, references = data.samples.x, []
     if isinstance(task, Supervised):
         for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
-            linear = linear_share(x, y, objective.loss.name, data.rows)
+            linear = fit_linear(x, y, objective.loss.name, data.rows) or (None, None)
             is_softmax = objective.loss.link == "softmax"
             contradicted = contradicted_share(x, y, data.rows) if is_softmax else None
-            references.append((linear, contradicted))
+            references.append((*linear, contradicted))
     elif record.outputs[0].loss in SQUARED[:1]:  # of an autoencoder
         narrowest = min((layer.units for layer in record.kernels), default=0)
-        references.append((component_share(x, narrowest, data.rows), None))
+        references.append((component_share(x, narrowest, data.rows), None, None))
     outputs = [
-        dataclasses.replace(output, linear=linear, contradicted=contradicted)
-        for output, (linear, contradicted) in zip(record.outputs, references, strict=False)
+        dataclasses.replace(output, linear=linear, linear_error=error, contradicted=contradicted)
+        for output, (linear, error, contradicted) in zip(record.outputs, references, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
 

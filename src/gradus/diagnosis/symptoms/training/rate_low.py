@@ -107,7 +107,9 @@ def _decayed(record: Record) -> Finding | None:
         return None
     largest = max(settings.learning_rate, float(rates.max()))
     is_low = rates < DECAYED * largest
-    if training.stopped == "diverged" or not is_low[-1] or is_low.mean() < 0.5:
+    # What is recorded is the rate at the end of an epoch: a schedule over all steps ends low, too.
+    is_early = is_low[-2:].all() and is_low[:-1].sum() >= 0.5 * len(rates)
+    if training.stopped == "diverged" or not is_early:
         return None
     since = training.epochs - int(np.argmin(is_low[::-1]) if not is_low.all() else len(is_low)) + 1
     return Finding(
