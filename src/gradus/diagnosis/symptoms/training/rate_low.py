@@ -43,6 +43,8 @@ UNLESS = (
     "over-regularised",
     "labels-shuffled",
     "narrow-layer",
+    "gan-starved",
+    "gan-collapse",
 )
 SHORT = 1e-3
 REMAINS = 0.3  # of the loss of the best constant
