@@ -1,5 +1,6 @@
 """What all tests share: the platform, the compilation cache, their order and costs, hypothesis."""
 
+import atexit
 import collections
 import contextlib
 import gc
@@ -25,6 +26,10 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     # The emitters of old, in a third of the time; later versions of jaxlib have the new ones alone.
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # After all else that is done at exit: freeing what thousands of programs hold takes seconds.
+    atexit.register(os._exit, 0)
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -70,8 +75,8 @@ def pytest_configure(config):
 # The longest files come first, so that two workers end together; before them one whose collections
 # of garbage would take long beside the programs of others.
 LONGEST = [
-    "test_program_cache", "test_pages", "test_train", "test_every_kind", "test_branch_fusion",
-    "test_devices", "test_program", "test_ray_cluster",
+    "test_program_cache", "test_pages", "test_train", "test_every_kind", "test_jax_switches",
+    "test_branch_fusion", "test_devices", "test_program", "test_ray_cluster", "test_types",
 ]  # fmt: skip
 
 
