@@ -5,6 +5,7 @@ import collections
 import contextlib
 import gc
 import html.parser
+import itertools
 import json
 import os
 import tempfile
@@ -39,11 +40,15 @@ from jax._src.interpreters import mlir  # noqa: E402
 from jaxlib.xla_client import CompileOptions  # noqa: E402
 
 LOWERED = 200  # programs that share one MLIR context
+COUNTED = 60  # programs, of at most 320 memory maps each, after which these are counted
 contexts = threading.local()
+lowered = itertools.count()  # one for each program
+counted = [0]  # how many there were when maps were counted
 
 
 def make_ir_context(make=mlir.make_ir_context):
     """Return the MLIR context of the last programs: making one takes 3 ms, 36 s in all tests."""
+    next(lowered)
     if not getattr(contexts, "left", 0):
         contexts.last, contexts.left = make(), LOWERED
     contexts.left -= 1
@@ -133,9 +138,12 @@ def few_mappings():
     from gradus.program_cache import count_maps  # after JAX has read its settings
 
     yield
-    if count_maps() > 40_000:  # 0 where this is not Linux; the limit is another there
-        jax.clear_caches()
-        gc.collect()
+    made = next(lowered)
+    if made - counted[-1] > COUNTED:
+        counted[:] = [made]
+        if count_maps() > 40_000:  # 0 where this is not Linux; the limit is another there
+            jax.clear_caches()
+            gc.collect()
 
 
 @pytest.fixture

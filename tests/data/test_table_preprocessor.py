@@ -377,7 +377,7 @@ def frames(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frames(), st.booleans(), st.integers(0, 5))
 def test_any_table_is_encoded_finitely_or_raises(frame, supervised, one_hot_limit):
     try:
