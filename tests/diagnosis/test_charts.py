@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from gradus.diagnosis.findings import Diagnosis, Finding
-from gradus.diagnosis.record import (
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import (
     KernelRecord,
     LayerRecord,
     OutputRecord,
-    Record,
     SettingsRecord,
     TargetRecord,
 )

@@ -8,12 +8,12 @@ from scipy.stats import energy_distance
 
 import gradus as gr
 from gradus.diagnosis.generated import generated_record
-from gradus.diagnosis.record import (
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import (
     GeneratedRecord,
     InputRecord,
     LayerRecord,
     OutputRecord,
-    Record,
     SettingsRecord,
     TargetRecord,
 )

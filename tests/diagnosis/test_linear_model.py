@@ -14,7 +14,8 @@ import gradus as gr
 from gradus.diagnosis import linear_model
 from gradus.diagnosis.features import draw_rows
 from gradus.diagnosis.linear_model import component_share, fit_linear
-from gradus.diagnosis.record import LayerRecord, OutputRecord, Record, SettingsRecord, TargetRecord
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import LayerRecord, OutputRecord, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import TrainingRecord
 

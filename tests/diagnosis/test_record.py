@@ -15,7 +15,8 @@ from gradus import files, manifests
 from gradus.diagnosis import symptoms
 from gradus.diagnosis.examination import CURVES_ALONE, FOUND_THEN, NO_EPOCH, examine_checkpoint
 from gradus.diagnosis.limits import limits_of
-from gradus.diagnosis.record import KernelRecord, OutputRecord, Record, SettingsRecord, TargetRecord
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import KernelRecord, OutputRecord, SettingsRecord, TargetRecord
 from gradus.diagnosis.record_files import FILE, RecordManifest, read_record, write_record
 from gradus.diagnosis.recording import make_record
 from gradus.diagnosis.symptoms import examine

@@ -8,7 +8,8 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.comparison import PartComparison, Shift
 from gradus.diagnosis.findings import Diagnosis
-from gradus.diagnosis.record import LayerRecord, OutputRecord, Record, SettingsRecord, TargetRecord
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import LayerRecord, OutputRecord, SettingsRecord, TargetRecord
 from gradus.diagnosis.symptoms import examine, symptoms
 from gradus.diagnosis.symptoms.training.oscillation import swings
 from gradus.diagnosis.training import TrainingRecord

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradus.diagnosis.charts import SHARE, Chart, curve
-from gradus.diagnosis.record import Record, TargetRecord
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import TargetRecord
 from gradus.diagnosis.training import TrainingRecord
 
 MANY_CLASSES = 20  # of more, the largest and the smallest are shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradus.diagnosis.record import GeneratedRecord
+from gradus.diagnosis.record_entries import GeneratedRecord
 from gradus.rng import host_rng
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
-from gradus.diagnosis.record import (
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import (
     InputRecord,
     KernelRecord,
     LayerRecord,
     OutputRecord,
-    Record,
     SettingsRecord,
     TargetRecord,
 )

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradus.diagnosis.record import SOFTMAX, OutputRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import SOFTMAX, OutputRecord
 from gradus.doctor.candidate import Candidate, Change
 from gradus.doctor.network_edits import code, edit_layers
 from gradus.nn.layer import Layer

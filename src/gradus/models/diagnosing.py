@@ -16,7 +16,8 @@ from gradus.diagnosis.generated import SAMPLES as GENERATED
 from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.linear_model import component_share, fit_linear
 from gradus.diagnosis.neighbors import contradicted_share
-from gradus.diagnosis.record import BY, SQUARED, Record
+from gradus.diagnosis.record import BY, Record
+from gradus.diagnosis.record_entries import SQUARED
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.models.training_data import TrainingData

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.evidence import accuracy_chart, loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import OutputRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import OutputRecord
 
 CATEGORY = "labels"
 CAUSES = (

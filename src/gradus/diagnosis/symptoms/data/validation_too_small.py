@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import OutputRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import OutputRecord
 
 CATEGORY = "other"
 FEW = 10

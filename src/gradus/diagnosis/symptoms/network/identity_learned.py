@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import LayerRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import LayerRecord
 
 CATEGORY = "other"
 COPIED = 0.3  # of the loss of a constant, above which nothing was copied

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import LayerRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import LayerRecord
 
 CATEGORY = "initialisation"
 CAUSES = ("symmetric-weights", "diverged")

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding, Severity
-from gradus.diagnosis.record import SOFTMAX, SQUARED, OutputRecord, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import SOFTMAX, SQUARED, OutputRecord
 from gradus.nn import activations
 from gradus.objectives.loss import is_probability
 

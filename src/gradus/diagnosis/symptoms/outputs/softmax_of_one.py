@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import SOFTMAX, Record
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import SOFTMAX
 
 CATEGORY = "output-activation"
 

@@ -63,5 +63,7 @@ def _find_in_generated(record: Record) -> Iterator[Finding]:
         ),
         remedy=f"{REMEDY}.",
         kind="dynamic",
-        evidence={"distance / mean's": {"value": made.distance, "threshold": made.limit}},
+        evidence={
+            "distance / mean's": {"value": made.distance, "threshold": record.distance_limit}
+        },
     )
