@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 
+import gradus as gr
 from gradus.data import (
     ArrayPreprocessor,
     Scaling,
@@ -70,6 +71,13 @@ def test_lists_frames_and_jax_arrays_give_the_same_array():
     assert as_array(jnp.ones(3, jnp.bfloat16)).dtype == np.float32
     assert as_array(pd.Series([1, 2])).tolist() == [1, 2]
     assert as_array(pl.Series([1, 2])).tolist() == [1, 2]
+
+
+def test_rows_without_columns_are_refused():
+    with pytest.raises(DataError, match=r"x has shape \(20, 0\): its rows are empty"):
+        gr.Model(gr.Dense(1), "mse").check(np.zeros((20, 0)), np.zeros((20, 1)))
+    with pytest.raises(DataError, match=r"y has shape \(20, 0\)"):
+        gr.Model(gr.Dense(1), "mse").fit(np.zeros((20, 2)), np.zeros((20, 0)), verbose=False)
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
         weights: likewise, or None.
 
     Raises:
-        DataError: if the numbers of rows differ, or there are no rows.
+        DataError: if the numbers of rows differ, or there are no rows, or nothing in them.
 
     Examples:
         >>> gr.data.check_same_length(np.zeros((3, 2)), np.zeros(3))
@@ -307,6 +307,10 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
             if not np.shape(array):
                 raise DataError(
                     f"{name} is a single value; pass an array whose first axis is rows."
+                )
+            if 0 in np.shape(array)[1:]:
+                raise DataError(
+                    f"{name} has shape {np.shape(array)}: its rows are empty; pass a column or more."
                 )
             rows[name] = len(array)
     if not rows:
