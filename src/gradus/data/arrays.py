@@ -310,7 +310,7 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
                 )
             if 0 in np.shape(array)[1:]:
                 raise DataError(
-                    f"{name} has shape {np.shape(array)}: its rows are empty; pass a column or more."
+                    f"{name} has shape {np.shape(array)}: its rows are empty; pass columns."
                 )
             rows[name] = len(array)
     if not rows:
