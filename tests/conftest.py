@@ -28,16 +28,16 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # After all else that is done at exit: freeing what thousands of programs hold takes seconds.
-    atexit.register(os._exit, 0)
-
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
 from jaxlib.xla_client import CompileOptions  # noqa: E402
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # In place of JAX's own end, which frees what thousands of programs hold: that takes seconds.
+    atexit.register(os._exit, 0)
 
 LOWERED = 200  # programs that share one MLIR context
 COUNTED = 60  # programs, of at most 320 memory maps each, after which these are counted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -165,6 +166,13 @@ def _logits(heads: Any) -> Any:
 
 def output_heads(net: Layer, x: Any) -> tuple[Any, Any]:
     """Return the heads with only their activations, and the shapes of the outputs."""
+    leaves, structure = jax.tree.flatten((net, x))
+    return _trace_heads(structure, tuple(map(jax.typeof, leaves)))
+
+
+@functools.lru_cache(64)
+def _trace_heads(structure: jax.tree_util.PyTreeDef, avals: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return the same for a network and inputs of that structure and types."""
     activation_heads: list[Any] = []
 
     def call(net: Layer, x: Any) -> Any:
@@ -174,7 +182,7 @@ def output_heads(net: Layer, x: Any) -> tuple[Any, Any]:
         )
         return _logits(heads)
 
-    shapes = jax.eval_shape(call, net, x)
+    shapes = jax.eval_shape(call, *jax.tree.unflatten(structure, avals))
     return activation_heads[0], shapes
 
 
