@@ -11,6 +11,8 @@ before any mutant was diagnosed:
 - A run of a kept mutant is *found* if it comes back with a fault, *named* if the category of its
   first root fault is among the operator's; *roots* are faults that follow from no other.
 - A run is *poor*, as in `doctor_detection.py`, if its error is above 1.5 × its twin's mean + 0.02.
+- The poor runs of the last seed are given to `gr.repair`, which compares on validation samples. One
+  is *repaired* if half of what its error has above its twin's mean is gone.
 - Only healthy twins count as sound. Mutants that are not kept are reported apart, since some of
   them are wrong, though it does no harm.
 
@@ -39,7 +41,6 @@ from doctor_detection import interval
 sys.path.insert(0, str(Path(__file__).resolve().parent / "doctor"))
 
 if TYPE_CHECKING:
-    from samples import Parts
     from twins import Setup
 
 SIGNIFICANT, EFFECT = 0.01, 0.5  # of Welch's p, and of Cohen's d
@@ -81,6 +82,8 @@ def measure(options: Any) -> dict[str, Any]:
                 record[name] = trained(setup, record.get(name, {}), options.rounds)
                 path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
                 common.say(f"{kind}: {name or 'healthy'}: {time.perf_counter() - began:.0f} s")
+        repair_last(kind, record, options.rounds)
+        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         kinds[kind] = {
             name: shortened(record[name], options.rounds)
             for name in ("", *chosen)
@@ -116,20 +119,52 @@ def outcome(setup: Setup, seed: int) -> dict[str, Any]:
         "error": setup.error(model, parts),
         "epochs": model.history.epochs,
         "findings": [{name: getattr(each, name) for name in shown} for each in model.diagnose()],
-        "repaired": repaired(model, parts),
     }
 
 
-def repaired(model: Any, parts: Parts) -> bool | None:
-    """Return whether repair mends a trained mutant; None, as there is no repair yet."""
-    return None
+def repair_last(kind: str, record: dict[str, Any], rounds: int) -> None:
+    """Repair the run of the last seed of each kept mutant of a kind, if it is poor."""
+    from operators import OPERATORS
+    from scores import is_poor
+    from twins import TWINS
+
+    last = str(rounds - 1)
+    errors = {
+        name: [runs[str(seed)]["error"] for seed in range(rounds)]
+        for name, runs in record.items()
+        if "prevented" not in runs
+    }
+    healthy = errors.pop("")
+    for name, of_mutant in errors.items():
+        run = record[name][last]
+        poor = is_poor(of_mutant[-1], float(np.mean(healthy)), False)
+        if rounds > 1 and poor and is_kept(of_mutant, healthy) and "repaired" not in run:
+            setup = OPERATORS[name].change(TWINS[kind])
+            run["repaired"] = repaired(setup, rounds - 1, float(np.mean(healthy)))
+            common.say(f"{kind}: {name}: repaired {run['repaired']}")
+
+
+def repaired(setup: Setup, seed: int, healthy: float) -> bool | None:
+    """Return whether repair mends a mutant; None for a GAN, which has no targets to compare by."""
+    import gradus as gr
+
+    if setup.task == "points":
+        return None
+    parts = setup.parts(seed)
+    model = setup.train(parts, seed)
+    x, y = parts.train
+    validation = parts.validation[0] if setup.task == "copies" else parts.validation
+    found = gr.repair(model, x, y, validation_data=validation, seed=seed)
+    error = setup.error(model, parts)
+    after = error if found.model is None else setup.error(found.model, parts)
+    return after <= error - 0.5 * (error - healthy)
 
 
 def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """Return what the tables need of the outcomes, in few lines, the seeds in their order.
 
     They are the errors; the root faults of all runs in a string, runs parted by ";"; the number of
-    all notes; and whether the first of the runs, where that was tried, were repaired.
+    all notes; and, by number, whether the runs where that was tried were repaired.
     """
     if "prevented" in record:
         return {"prevented": record["prevented"]}
@@ -145,7 +180,11 @@ def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
             for run in runs
         ),
         "notes": sum(each["severity"] == "note" for run in runs for each in run["findings"]),
-        "repaired": [run["repaired"] for run in runs if run["repaired"] is not None],
+        "repaired": {
+            str(number): run["repaired"]
+            for number, run in enumerate(runs)
+            if run.get("repaired") is not None
+        },
     }
 
 
@@ -212,7 +251,7 @@ def runs_of(
                 "poor": bool(is_poor(error, float(np.mean(healthy)), False)),
                 "roots": [code for code, _, _ in named],
                 "named": bool(named) and named[0][2] in right,
-                "repaired": dict(enumerate(outcome["repaired"])).get(number),
+                "repaired": outcome["repaired"].get(str(number)),
                 "chosen_by": number < chosen_by,
             }
         )

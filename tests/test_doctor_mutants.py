@@ -64,9 +64,9 @@ def test_p_is_that_of_welchs_test(errors):
 RATE, DEAD = "rate-high/learning-rate-high", "dead-relu/dead-relu"
 
 
-def outcome(errors, *roots, repaired=()):
+def outcome(errors, *roots, repaired=None):
     said = ";".join(roots or [""] * 4)
-    return {"errors": errors, "roots": said, "notes": 2, "repaired": list(repaired)}
+    return {"errors": errors, "roots": said, "notes": 2, "repaired": repaired or {}}
 
 
 RESULT = {
@@ -75,7 +75,12 @@ RESULT = {
         "MLP": {
             "": outcome(HEALTHY, "", "", "", DEAD),
             "rate × 30": outcome(
-                [0.9, 0.8, 0.9, 0.8], RATE, f"{RATE},{DEAD}", DEAD, "", repaired=[True, False]
+                [0.9, 0.8, 0.9, 0.8],
+                RATE,
+                f"{RATE},{DEAD}",
+                DEAD,
+                "",
+                repaired={"0": True, "1": False},
             ),
             "no bias": outcome(HEALTHY, "", DEAD, "", ""),
         },

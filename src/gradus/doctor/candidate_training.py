@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -19,6 +19,7 @@ from gradus.models.model import Model
 from gradus.models.training_data import TrainingData
 from gradus.nn.network import with_weights
 from gradus.sweep.execution.local import Local
+from gradus.sweep.members.cost_model import training_seconds
 from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.members.member import Member
@@ -69,6 +70,16 @@ class CandidateTraining:
             for _ in self._executor.run(members, until):
                 pass
             self.trained_epochs += sum(int(m.train_state.epoch) for m in members) - before
+
+    def program(self, candidate: Candidate) -> Hashable:
+        """Return what candidates that need no program of their own share; None if it has none."""
+        member = self._member(candidate, 0)
+        return None if isinstance(member, str) else member.program_key[0]
+
+    def seconds(self, candidate: Candidate) -> float:
+        """Return how long a training of full length is expected to take, without compilation."""
+        member = self._member(candidate, 0)
+        return 0.0 if isinstance(member, str) else training_seconds(member)
 
     def errors(self, candidate: Candidate, seed: int) -> Errors:
         """Return the error of each sample that is held out, as far as the candidate is trained.

@@ -7,7 +7,6 @@ Sources of the order: Karpathy, "A recipe for training neural networks" (2019); 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -29,6 +28,7 @@ from gradus.doctor.remedies import (
     rate_times,
     scaled_inputs,
     scaled_targets,
+    together,
     usual_rate,
     width_times,
 )
@@ -96,18 +96,6 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little.
 GENERAL = (LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT)
-
-
-def together(remedies: Sequence[Remedy]) -> Remedy:
-    """Return several remedies as one; it proves the fault of the first."""
-
-    def apply(candidate: Candidate, record: Record) -> Candidate:
-        for remedy in remedies:
-            candidate = remedy.apply(candidate, record)
-        return candidate
-
-    name = ", ".join(each.name for each in remedies)
-    return Remedy(name, remedies[0].code, apply, tuple(remedies))
 
 
 def candidates_for(

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
+from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
-from gradus.doctor.remedies import Remedy
+from gradus.doctor.remedies import Remedy, together
 from gradus.doctor.scores import Comparison, compare
+from gradus.sweep.members.cost_model import COMPILE_SECONDS
 
 FINALISTS = 3  # remedies at most that are trained in full length
 CLEAR = 0.34  # the share of its epochs after which another seed may have made the verdict clear
 SHORTEST = 0.1  # the least share of its epochs after which a candidate is judged
+LEAST = 3  # remedies at least that are tried, whatever the budget
+PAIRS = 6  # remedies at most that are tried on top of the best one
+
+Tried = tuple[Remedy, Candidate]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,45 +46,122 @@ class Outcome:
         """Whether the training is better with it, beyond the noise of several seeds."""
         return self.seeds > 1 and self.comparison.helps
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether more seeds may show that it helps: its gain is larger than one standard error."""
+        return not self.helps and self.comparison.gain > self.comparison.noise
+
 
 def try_remedies(
     training: CandidateTraining,
     before: Candidate,
-    remedies: Sequence[tuple[Remedy, Candidate]],
+    remedies: Sequence[Tried],
     budget: float,
     seeds: int,
+    record: Record | None = None,
 ) -> list[Outcome]:
     """Train candidates side by side, and return what became of them, the best first.
 
     All are trained for a part of their epochs, the best ones in full length, and one after another
-    of these beside the training as it is with all seeds, until one helps. One that shows no gain
-    beyond the noise of the samples with its first seed gets no more.
+    of these beside the training as it is with all seeds, while the budget lasts. One that shows no
+    gain to speak of with its first seed gets no more.
 
     Args:
         training: trains them.
         before: the training without them.
         remedies: the remedies, the likeliest first, and the candidates that they make.
-        budget: how many trainings of full length all may take together.
-        seeds: how many seeds the last comparison has.
+        budget: how many trainings of full length all may take together, and how many programs.
+        seeds: how many seeds the last comparison has; twice as many where these cannot tell.
+        record: of the training without them, to try others on top of the best one, too; or None.
     """
+    remedies = _of_few_programs(training, [before], remedies, budget - (record is not None))
     if not remedies:
         return []
-    length = {c: c.fit["epochs"] / before.fit["epochs"] for _, c in remedies}
-    spare = budget - 1 - 2 * (seeds - 1) * CLEAR  # without the training as it is, and other seeds
+    # Trainings cost nothing to speak of until they take as long as compiling their program.
+    trainings = max(budget, COMPILE_SECONDS / max(training.seconds(before), 1e-6))
+    spare = trainings - 1 - 2 * (seeds - 1) * CLEAR  # without the one as it is, and other seeds
     finalists = int(np.clip(spare / 1.5, 1, FINALISTS))
-    share = np.clip((spare - finalists) / sum(length.values()), SHORTEST, 1.0)
-    outcomes = compare_remedies(training, before, remedies, float(share))
+    shortest = max(SHORTEST, 1 / before.fit["epochs"])
+    room = (spare - finalists) / shortest  # for so many short trainings
+    pairs = 0 if record is None else int(np.clip(room / 3, 1, PAIRS))
+    remedies = remedies[: max(LEAST, int(room) - pairs)]
+    length = sum(c.fit["epochs"] for _, c in remedies) / before.fit["epochs"] + pairs
+    share = float(np.clip((spare - finalists) / length, shortest, 1.0))
+    outcomes = compare_remedies(training, before, remedies, share)
+    if record is not None and outcomes[0].comparison.gain > 0:
+        known = [before, *(candidate for _, candidate in remedies)]
+        both = _of_few_programs(training, known, _on_top(outcomes, before, record), budget)
+        remedies = [*remedies, *both[:pairs]]
+        outcomes = compare_remedies(training, before, remedies, share)
     chosen = _finalists(outcomes, remedies[0][1], finalists)
     finals = [each for each in remedies if each[1] in chosen]  # the likelier ones first
     compared = compare_remedies(training, before, finals, seeds=1)
+    most = trainings * before.fit["epochs"]
     for index, each in enumerate(compared):
-        if not each.comparison.helps:
+        if not each.comparison.helps and (each.comparison.gain <= 0 or each.comparison.is_equal):
             continue
-        compared[index] = confirm(training, before, (each.remedy, each.candidate), seeds)
-        if compared[index].helps:
-            compared.insert(0, compared.pop(index))
+        remedy = each.remedy, each.candidate
+        compared[index] = confirm(training, before, remedy, seeds)
+        if compared[index].is_doubtful and training.trained_epochs < most:
+            compared[index] = confirm(training, before, remedy, 2 * seeds)
+        if training.trained_epochs >= most:
             break
+    if helping := [each for each in compared if each.helps]:
+        best = functools.reduce(lambda one, other: _better(training, one, other), helping)
+        compared.remove(best)
+        compared.insert(0, best)
     return [*compared, *(each for each in outcomes if each.candidate not in chosen)]
+
+
+def _better(training: CandidateTraining, one: Outcome, other: Outcome) -> Outcome:
+    """Return the better one of two remedies that help.
+
+    The first is kept unless the other is better by a standard error (Breiman et al.,
+    "Classification and regression trees", 1984).
+    """
+    seeds = range(min(one.seeds, other.seeds))
+    errors = [[training.errors(o.candidate, seed) for seed in seeds] for o in (one, other)]
+    comparison = compare(*errors)
+    return other if comparison.gain > comparison.noise else one
+
+
+def _of_few_programs(
+    training: CandidateTraining, known: Sequence[Candidate], remedies: Sequence[Tried], most: float
+) -> list[Tried]:
+    """Return the remedies, without those that need more programs than `most`.
+
+    Compiling one takes as long as many trainings.
+
+    Args:
+        training: trains them.
+        known: the candidates whose programs count as well.
+        remedies: the remedies, those to keep first.
+        most: how many programs all may have.
+    """
+    programs = {training.program(candidate) for candidate in known}
+    kept = []
+    for remedy, candidate in remedies:
+        program = training.program(candidate)
+        if program in programs or len(programs) < most:
+            programs.add(program)
+            kept.append((remedy, candidate))
+    return kept
+
+
+def _on_top(outcomes: Sequence[Outcome], before: Candidate, record: Record) -> list[Tried]:
+    """Return the best remedy together with each of the next ones that change something else."""
+    best, *others = outcomes
+    changed = {change.where for change in best.candidate.changes}
+    known = {frozenset(map(str, outcome.candidate.changes)) for outcome in outcomes}
+    made: list[Tried] = []
+    for other in others:
+        if changed & {change.where for change in other.candidate.changes}:
+            continue
+        both = together([*(best.remedy.parts or (best.remedy,)), other.remedy])
+        candidate = both.apply(before, record)
+        if frozenset(map(str, candidate.changes)) not in known:
+            made.append((both, dataclasses.replace(candidate, name=both.name)))
+    return made
 
 
 def _finalists(outcomes: Sequence[Outcome], likeliest: Candidate, count: int) -> list[Candidate]:
@@ -89,9 +173,7 @@ def _finalists(outcomes: Sequence[Outcome], likeliest: Candidate, count: int) ->
     return best
 
 
-def confirm(
-    training: CandidateTraining, before: Candidate, remedy: tuple[Remedy, Candidate], seeds: int
-) -> Outcome:
+def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds: int) -> Outcome:
     """Return the outcome of a remedy with several seeds, the first of which has been trained.
 
     The others are cut short if a part of their training makes the verdict clear.
@@ -107,7 +189,7 @@ def confirm(
 
 
 def outcome_of(
-    training: CandidateTraining, before: Candidate, remedy: tuple[Remedy, Candidate], seeds: int
+    training: CandidateTraining, before: Candidate, remedy: Tried, seeds: int
 ) -> Outcome:
     """Return the outcome of a remedy, as far as it and the training without it are trained."""
     errors = [
@@ -120,7 +202,7 @@ def outcome_of(
 def compare_remedies(
     training: CandidateTraining,
     before: Candidate,
-    remedies: Sequence[tuple[Remedy, Candidate]],
+    remedies: Sequence[Tried],
     share: float = 1.0,
     seeds: int = 0,
 ) -> list[Outcome]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,18 @@ class Remedy:
     code: str
     apply: Apply
     parts: tuple[Remedy, ...] = ()
+
+
+def together(remedies: Sequence[Remedy]) -> Remedy:
+    """Return several remedies as one; it proves the fault of the first."""
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        for remedy in remedies:
+            candidate = remedy.apply(candidate, record)
+        return candidate
+
+    name = ", ".join(each.name for each in remedies)
+    return Remedy(name, remedies[0].code, apply, tuple(remedies))
 
 
 def rate_times(factor: float) -> Remedy:

@@ -12,7 +12,7 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, confirm, try_remedies
+from gradus.doctor.counterfactuals import Outcome, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError
 from gradus.models.model import Model
@@ -20,7 +20,6 @@ from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
 
 BUDGET = 6.0  # trainings of full length
-ONE, SECOND = 6.0, 3.0  # of which so many are for one remedy, and for a second one on top of it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,18 +133,20 @@ def repair(
 ) -> Repair:
     """Try remedies for what is wrong with a trained model, and return what helped.
 
-    All remedies are trained side by side for a part of the epochs, the best in full, and the best
-    of these with several seeds beside the training as it is. A remedy helps if its error on
-    validation samples is smaller by two standard errors, over samples and seeds. The model stays as
-    it is, and so do its data: labels are never changed.
+    Remedies are trained side by side for a part of the epochs, then others on top of the best one;
+    the best of all are trained in full, and with several seeds beside the training as it is. A
+    remedy helps if its error on validation samples is smaller by two standard errors, over samples
+    and seeds. The model stays as it is, and so do its data: labels are never changed.
 
     Args:
         model: a model that was trained.
         x: inputs, as in `fit`.
         y: targets, as in `fit`.
         validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
-        budget: how many trainings of full length all may take together.
-        seeds: how many seeds the best remedy is compared with.
+        budget: how many trainings of full length all may take together, and how many compiled
+            programs. Trainings that take less time than compiling one are not counted.
+        seeds: how many seeds the best remedies are compared with; twice as many where these cannot
+            tell and the budget lasts.
         seed: of the samples that are held out.
 
     Returns:
@@ -178,12 +179,9 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     remedies = candidates_for(original, record, diagnosis, notes=True)
-    outcomes = try_remedies(training, original, remedies, min(budget, ONE), seeds)
+    outcomes = try_remedies(training, original, remedies, budget, seeds, record)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
     helped = bool(outcomes) and outcomes[0].helps
-    left = budget - training.trained_epochs / original.fit["epochs"]
-    if helped and left > SECOND:
-        outcomes = _with_one_more(training, outcomes, record, left, seeds)
     return Repair(
         proved,
         tuple(outcomes),
@@ -210,28 +208,6 @@ def mend(model: Model, data: TrainingData) -> None:
     vars(model).update(vars(found.model))
     changes = "; ".join(map(str, found.changes))
     model.history.add_note(f"The training was ended ({ended}) and repaired: {changes}.")
-
-
-def _with_one_more(
-    training: CandidateTraining,
-    outcomes: list[Outcome],
-    record: Record,
-    budget: float,
-    seeds: int,
-) -> list[Outcome]:
-    """Return outcomes with the best remedy together with another one, if that helps more."""
-    best, *others = outcomes
-    made = [(each.remedy, each.remedy.apply(best.candidate, record)) for each in others]
-    remedies = [
-        (remedy, dataclasses.replace(candidate, name=f"{best.candidate.name}, {remedy.name}"))
-        for remedy, candidate in made
-        if remedy.code != best.remedy.code and candidate is not best.candidate
-    ]
-    second = try_remedies(training, best.candidate, remedies, budget, seeds)
-    if not second or not second[0].helps:
-        return outcomes
-    both = second[0].remedy, second[0].candidate
-    return [confirm(training, training.original, both, seeds), *outcomes]
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

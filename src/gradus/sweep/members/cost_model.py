@@ -43,10 +43,15 @@ def fusion_pays(factory: MemberFactory, names: tuple[str, ...], members: int) ->
         member = factory.make_member(0, values)
     except GradusError:  # one invalid trial says nothing about the others
         return True
-    batch = member.config.batch_size or member.fold.data.count
-    steps = members * member.config.epochs * member.training.shape.steps_per_epoch
-    training = steps * step_seconds(3 * batch * _forward_flops(member))
+    training = members * training_seconds(member)
     return SWITCH_SLOWDOWN * training < COMPILE_SECONDS * (programs - 1)
+
+
+def training_seconds(member: Member) -> float:
+    """Return the expected seconds of a training on one core, without compilation."""
+    batch = member.config.batch_size or member.fold.data.count
+    steps = member.config.epochs * member.training.shape.steps_per_epoch
+    return steps * step_seconds(3 * batch * _forward_flops(member))
 
 
 def _forward_flops(member: Member) -> float:

@@ -92,7 +92,7 @@ class Member:
         )
 
     @functools.cached_property
-    def structure_key(self) -> Hashable:
+    def structure_key(self) -> tuple[Hashable, Hashable]:
         """A key that members share if one can continue from another's train state.
 
         They have the same structure, and the same samples in the same order.
@@ -100,14 +100,14 @@ class Member:
         return self._key(self.training.components, self.train_state)
 
     @functools.cached_property
-    def program_key(self) -> Hashable:
+    def program_key(self) -> tuple[Hashable, Hashable]:
         """A key that members share if one call of a program can train them together.
 
-        They have the same program, and the same samples in the same order.
+        They have the same program, which is its first part, and the same samples in the same order.
         """
         return self._key(self.program_components, self.program_state)
 
-    def _key(self, components: Any, train_state: TrainState) -> Hashable:
+    def _key(self, components: Any, train_state: TrainState) -> tuple[Hashable, Hashable]:
         leaves, structure = jax.tree.flatten((components, train_state))
         program = structure, tuple(map(np.shape, leaves)), self.training.shape
         samples = id(self.fold), self.config.batch_size, self.config.shuffle_seed

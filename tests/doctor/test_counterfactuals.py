@@ -1,0 +1,138 @@
+"""How remedies are chosen: which are trained, for how long, and with how many seeds."""
+
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gradus.diagnosis.record import Record
+from gradus.doctor.candidate import Candidate, Change
+from gradus.doctor.counterfactuals import try_remedies
+from gradus.doctor.remedies import Remedy
+
+SAMPLES, EPOCHS = 100, 10
+
+
+def changing(name, program="same"):
+    """Return a remedy that changes one thing, and needs a program of that name."""
+
+    def apply(candidate, record):
+        settings = {**candidate.settings, "program": f"{candidate.settings['program']} {program}"}
+        return dataclasses.replace(
+            candidate, settings=settings, changes=(*candidate.changes, Change(name, "old", "new"))
+        )
+
+    return Remedy(name, name, apply)
+
+
+class Pretended:
+    """Trainings whose numbers of wrong samples are given, by what is changed and by seed."""
+
+    def __init__(self, wrong, seconds=10.0):
+        self.wrong, self.expected = wrong, seconds
+        self.epochs = collections.Counter()
+
+    @property
+    def trained_epochs(self):
+        return self.epochs.total()
+
+    def seconds(self, candidate):
+        return self.expected
+
+    def program(self, candidate):
+        return frozenset(candidate.settings["program"].replace("same", "").split())
+
+    def train(self, wanted, share=1.0):
+        for candidate, seed in wanted:
+            key = self.key(candidate), seed
+            self.epochs[key] = max(self.epochs[key], round(share * EPOCHS))
+
+    def errors(self, candidate, seed):
+        wrong = self.wrong[self.key(candidate)]
+        count = wrong if isinstance(wrong, int) else wrong[seed]
+        return (np.arange(SAMPLES) < count).astype(float)
+
+    def key(self, candidate):
+        return " ".join(change.where for change in candidate.changes)
+
+    def seeds(self, name):
+        return len({seed for key, seed in self.epochs if key == name})
+
+
+def tried(training, *remedies, budget=6.0, pairs=False):
+    original = Candidate("as it is", {"program": ""}, {"epochs": EPOCHS}, None)
+    made = [
+        (each, dataclasses.replace(each.apply(original, Record()), name=each.name))
+        for each in remedies
+    ]
+    return try_remedies(training, original, made, budget, 3, Record() if pairs else None)
+
+
+def names(outcomes):
+    return [each.candidate.name for each in outcomes]
+
+
+def test_the_best_is_trained_in_full_with_all_seeds():
+    training = Pretended({"": 60, "a": 59, "b": 10, "c": 70})
+    outcomes = tried(training, *map(changing, "abc"))
+    assert (names(outcomes)[0], outcomes[0].seeds, outcomes[0].helps) == ("b", 3, True)
+    assert training.epochs["b", 0] == EPOCHS
+    assert training.epochs["c", 0] < EPOCHS
+    assert training.seeds("b") == training.seeds("") == 3
+    # What is clear after a third of the other seeds' epochs ends there.
+    assert training.epochs["b", 1] == training.epochs["", 2] == 3
+
+
+def test_remedies_that_need_more_programs_than_the_budget_are_not_tried():
+    training = Pretended(collections.defaultdict(lambda: 50))
+    every = [changing(name, program=name) for name in "abcdefgh"]
+    same = changing("rate")
+    assert len(tried(training, *every, same, budget=4.0)) == 4  # three of them, and the rate
+    assert len(tried(training, *every, same, budget=6.0)) == 6
+    with_pairs = tried(training, *every, same, budget=6.0, pairs=True)
+    assert names(with_pairs) == ["a", "b", "c", "d", "rate"]  # one program is left for a pair
+
+
+@pytest.mark.parametrize(("seconds", "seeds"), [(10.0, 3), (0.01, 6)])
+def test_seeds_that_cannot_tell_are_doubled_where_trainings_are_short(seconds, seeds):
+    """In one seed of three none fewer are wrong, in the others 72 of 100."""
+    training = Pretended({"": 80, "a": [8, 8, 80, 8, 8, 80]}, seconds)
+    (outcome,) = tried(training, changing("a"), budget=3.0)
+    assert outcome.seeds == seeds
+    assert outcome.helps == (seeds == 6)
+    assert outcome.comparison.gain == pytest.approx(0.48)
+    # By hand: 72 samples whose mean gain is ⅔; seeds of 0.72, 0.72, 0, once or twice.
+    of_seeds = {3: 0.1728 / 3, 6: 0.13824 / 6}[seeds]
+    assert outcome.comparison.noise == pytest.approx((0.000896 + of_seeds) ** 0.5, rel=1e-3)
+
+
+def test_another_remedy_is_tried_on_top_of_the_best_one():
+    training = Pretended({"": 60, "a": 55, "b": 58, "c": 90, "a b": 5, "a c": 60})
+    outcomes = tried(training, *map(changing, "abc"), pairs=True)
+    assert names(outcomes)[0] == "a, b"
+    assert [each.name for each in outcomes[0].remedy.parts] == ["a", "b"]
+    assert outcomes[0].helps
+    assert "a, c" in names(outcomes)
+    alone = tried(Pretended(training.wrong), *map(changing, "abc"))
+    assert "a, b" not in names(alone)
+
+
+def test_of_remedies_that_help_the_better_one_is_first_and_of_equals_the_likelier_one():
+    training = Pretended({"": 80, "a": 40, "b": 38, "c": 2}, seconds=0.01)
+    assert names(tried(training, *map(changing, "abc")))[0] == "c"
+    training = Pretended({"": 80, "a": 40, "b": [39, 41, 40], "c": 41}, seconds=0.01)
+    assert names(tried(training, *map(changing, "abc")))[0] == "a"
+
+
+def test_little_budget_tries_the_likeliest_only():
+    training = Pretended(collections.defaultdict(lambda: 50))
+    outcomes = tried(training, *map(changing, "abcdefghijklmnop"), budget=2.0)
+    assert names(outcomes) == ["a", "b", "c"]
+    assert training.trained_epochs <= 2 * EPOCHS + 3
+
+
+def test_nothing_to_try_is_no_training():
+    training = Pretended({})
+    assert tried(training) == []
+    assert training.trained_epochs == 0
