@@ -313,6 +313,17 @@ def test_a_layer_without_statistics_behind_a_dead_one_is_no_obstacle():
     assert (first.code, first.layer) == ("dead-relu", "conv2d")
 
 
+def test_units_that_were_dead_from_the_start_explain_nothing_while_the_others_learn():
+    """Petals are positive: 10 of 16 units are drawn dead, and the loss falls all along."""
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    layers = gr.Dense(16, "relu"), gr.Dense(3, "softmax")
+    model = train(*layers, x=x, y=y, optimizer=gr.Adam(0.001), epochs=20)
+    assert 0.5 < model.record.training.silent_share("dense") < 0.99
+    assert [finding.code for finding in model.diagnose().faults] == ["too-few-epochs"]
+
+
 def test_on_fault_is_a_known_word():
     with pytest.raises(GradusError, match="Did you mean 'stop'"):
         train(*mlp(), epochs=1, on_fault="stopp")

@@ -1,8 +1,9 @@
 """Units that are zero on every sample.
 
 The share of a layer's units that are zero on a whole set of samples, above `MANY` where nothing was
-learned, and above `ALL` in any case, as then nothing passes. Half of all outputs being zero is
-normal. Source: SageMaker Debugger, TheDeepChecker (95 % quantile over a probe set below 1e-5).
+learned, and above `ALL` in any case, as then nothing passes. If it is one layer and the loss still
+falls, its other units learn. Half of all outputs being zero is normal. Source: SageMaker Debugger,
+TheDeepChecker (95 % quantile over a probe set below 1e-5).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ ORIGINS = (
 )
 CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
+FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
 RECTIFIERS = ("relu", "relu6")
 
 
@@ -51,7 +53,9 @@ def find(record: Record) -> Iterator[Finding]:
     shares = {layer.path: training.silent_share(layer.path) for layer in watched}
     path = max(shares, key=lambda path: shares[path], default="")
     share = shares.get(path, 0.0)
-    if share <= (MANY if record.learned is False else ALL):
+    several = sum(share > MANY for share in shares.values()) > 1
+    is_stuck = record.learned is False and (several or not training.fell > FALLS)
+    if share <= (MANY if is_stuck else ALL):
         return
     epoch = training.since(path, "silent", MANY)
     yield Finding(
