@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "doctor"))
 
 CALIBRATED = 2  # seeds from 0 that rules were chosen by
 MENDED, TIMES = 0.9, 3.0  # goals: the share that helped; times of one training at most
-POOL, REPEATS = 24, 20  # remedies that the random search draws from; how often it is repeated
+POOL, REPEATS = 12, 20  # remedies that the random search draws from; how often it is repeated
 # Cases with convolutions or 20 layers, whose trainings take half a minute each, are left out.
 SLOW = ("TDC-baseCNN", "UMLAUT", "IPS-1", "IPS-4", "SO-48594888", "SO-44164749", "AT-motiv", "GH-F")
 FAST = ("IPS-12", "IPS-13", "IPS-14")  # which begin as some of them do

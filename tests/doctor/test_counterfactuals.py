@@ -88,9 +88,9 @@ def test_remedies_that_need_more_programs_than_the_budget_are_not_tried():
     training = Pretended(collections.defaultdict(lambda: 50))
     every = [changing(name, program=name) for name in "abcdefgh"]
     same = changing("rate")
-    assert len(tried(training, *every, same, budget=4.0)) == 4  # three of them, and the rate
-    assert len(tried(training, *every, same, budget=6.0)) == 6
-    with_pairs = tried(training, *every, same, budget=6.0, pairs=True)
+    assert len(tried(training, *every, same, budget=6.0)) == 4  # three of them, and the rate
+    assert len(tried(training, *every, same, budget=9.0)) == 6
+    with_pairs = tried(training, *every, same, budget=9.0, pairs=True)
     assert names(with_pairs) == ["a", "b", "c", "d", "rate"]  # one program is left for a pair
 
 

@@ -65,7 +65,7 @@ def repair_command(
     /,
     *,
     budget: Annotated[
-        float, Parameter(help="How many trainings, and how many programs, all may take together.")
+        float, Parameter(help="How many trainings of full length all remedies may take together.")
     ] = 6.0,
     seeds: Annotated[int, Parameter(help="Seeds that the best remedies are compared with.")] = 3,
     seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,

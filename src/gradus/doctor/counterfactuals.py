@@ -18,6 +18,7 @@ from gradus.sweep.members.cost_model import COMPILE_SECONDS
 FINALISTS = 3  # remedies at most that are trained in full length
 CLEAR = 0.34  # the share of its epochs after which another seed may have made the verdict clear
 SHORTEST = 0.1  # the least share of its epochs after which a candidate is judged
+PROGRAMS = 2 / 3  # of the budget: how many are compiled at most
 LEAST = 3  # remedies at least that are tried, whatever the budget
 PAIRS = 6  # remedies at most that are tried on top of the best one
 
@@ -70,11 +71,13 @@ def try_remedies(
         training: trains them.
         before: the training without them.
         remedies: the remedies, the likeliest first, and the candidates that they make.
-        budget: how many trainings of full length all may take together, and how many programs.
+        budget: how many trainings of full length all may take together; so many times `PROGRAMS`
+            programs are compiled.
         seeds: how many seeds the last comparison has; twice as many where these cannot tell.
         record: of the training without them, to try others on top of the best one, too; or None.
     """
-    remedies = _of_few_programs(training, [before], remedies, budget - (record is not None))
+    programs = PROGRAMS * budget
+    remedies = _of_few_programs(training, [before], remedies, programs - (record is not None))
     if not remedies:
         return []
     # Trainings cost nothing to speak of until they take as long as compiling their program.
@@ -90,7 +93,7 @@ def try_remedies(
     outcomes = compare_remedies(training, before, remedies, share)
     if record is not None and outcomes[0].comparison.gain > 0:
         known = [before, *(candidate for _, candidate in remedies)]
-        both = _of_few_programs(training, known, _on_top(outcomes, before, record), budget)
+        both = _of_few_programs(training, known, _on_top(outcomes, before, record), programs)
         remedies = [*remedies, *both[:pairs]]
         outcomes = compare_remedies(training, before, remedies, share)
     chosen = _finalists(outcomes, remedies[0][1], finalists)

@@ -143,8 +143,8 @@ def repair(
         x: inputs, as in `fit`.
         y: targets, as in `fit`.
         validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
-        budget: how many trainings of full length all may take together, and how many compiled
-            programs. Trainings that take less time than compiling one are not counted.
+        budget: how many trainings of full length all may take together; two thirds as many programs
+            are compiled. Trainings that take less time than compiling one are not counted.
         seeds: how many seeds the best remedies are compared with; twice as many where these cannot
             tell and the budget lasts.
         seed: of the samples that are held out.
