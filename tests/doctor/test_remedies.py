@@ -95,6 +95,24 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
 
 
+def test_exponential_is_replaced_where_it_stands_and_no_remedy_is_tried_twice(trained):
+    layers = gr.Dense(4, "exponential"), gr.Dense(4, "tanh"), gr.Dense(3, "softmax")
+    model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")
+    replaced = applied(model, candidate, by_name("relu in place of exponential"))
+    assert [change.where for change in replaced.shown_changes] == [
+        "dense.activation",
+        "dense.kernel_initializer",
+    ]
+    exploded = Diagnosis([Finding("m", "w", "r", code="diverged")])
+    names = [remedy.name for remedy, _ in candidates_for(candidate, model.record, exploded)]
+    assert names[:2] == ["relu in place of exponential", "learning rate × 0.1"]
+    loss = "sparse_categorical_crossentropy"
+    alone, candidate = trained(layers[0], layers[2], y=LABELS, loss=loss)
+    names = [remedy.name for remedy, _ in candidates_for(candidate, alone.record, exploded)]
+    assert "relu in place of exponential" in names
+    assert "relu, drawn by he_normal" not in names  # the same here
+
+
 def test_a_network_with_weights_of_its_own_keeps_its_layers(trained):
     net = gr.init(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), 0, X)
     model = gr.Model(net, "mse", gr.SGD(2.0))

@@ -7,6 +7,7 @@ Sources of the order: Karpathy, "A recipe for training neural networks" (2019); 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -42,6 +43,11 @@ INPUTS = Remedy("scaled inputs", "inputs-unscaled", scaled_inputs)
 TARGETS = Remedy("scaled targets", "targets-unscaled", scaled_targets)
 OUTPUT = Remedy("the output and the loss that fit the targets", "output-loss", fitting_output)
 RELU = Remedy("relu, drawn by he_normal", "saturation", hidden_activation("relu", "he_normal"))
+BOUNDLESS = Remedy(
+    "relu in place of exponential",
+    "exploding-gradient",
+    hidden_activation("relu", "he_normal", of=("exponential",)),
+)
 ELU = Remedy("elu, drawn by he_normal", "dead-relu", hidden_activation("elu", "he_normal"))
 TANH = Remedy(
     "tanh, drawn by glorot_uniform", "dead-relu", hidden_activation("tanh", "glorot_uniform")
@@ -77,8 +83,8 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "targets-unscaled": (TARGETS,),
     "symmetric-weights": (INITIAL,),
     "initial-scale": (INITIAL,),
-    "diverged": (*LOWER, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
-    "exploding-gradient": (CLIPPING, *LOWER, INITIAL, INPUTS),
+    "diverged": (BOUNDLESS, *LOWER, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
+    "exploding-gradient": (BOUNDLESS, CLIPPING, *LOWER, INITIAL, INPUTS),
     "rate-high": (*LOWER, USUAL, ADAM),
     "rate-low": (*HIGHER, ADAM),
     "too-few-epochs": (LONGER, *HIGHER),
@@ -112,17 +118,27 @@ def candidates_for(
         diagnosis: what was found.
         notes: whether notes have remedies, too.
     """
+    made: dict[Remedy, Candidate] = {}
+
+    def changing(remedies: Sequence[Remedy]) -> list[Remedy]:
+        """Return those of the remedies that change the training."""
+        for remedy in remedies:
+            if remedy not in made:
+                candidate = remedy.apply(original, record)
+                made[remedy] = dataclasses.replace(candidate, name=remedy.name)
+        return [remedy for remedy in remedies if made[remedy].changes]
+
     found = diagnosis.findings if notes else diagnosis.faults
-    roots = [REMEDIES.get(each.code, ()) for each in found if each.cause is None]
-    others = [REMEDIES.get(each.code, ()) for each in found if each.cause is not None]
+    roots = [changing(REMEDIES.get(each.code, ())) for each in found if each.cause is None]
+    others = [changing(REMEDIES.get(each.code, ())) for each in found if each.cause is not None]
     first = list(dict.fromkeys(remedies[0] for remedies in roots if remedies))
-    wanted = [*first, *([together(first[:TOGETHER])] if len(first) > 1 else [])]
+    wanted = [*first, *(changing([together(first[:TOGETHER])]) if len(first) > 1 else [])]
     wanted += [each for remedies in (*roots, *others) for each in remedies]
-    is_ambiguous = record.learned is False or any(each.kind == "dynamic" for each in found)
-    wanted += GENERAL if diagnosis.faults and is_ambiguous else ()
-    made: list[tuple[Remedy, Candidate]] = []
-    for remedy in dict.fromkeys(wanted):
-        candidate = remedy.apply(original, record)
-        if candidate.changes:
-            made.append((remedy, dataclasses.replace(candidate, name=remedy.name)))
-    return made
+    if diagnosis.faults and (
+        record.learned is False or any(each.kind == "dynamic" for each in found)
+    ):
+        wanted += changing(GENERAL)
+    distinct: dict[frozenset[str], Remedy] = {}
+    for remedy in wanted:  # two may be the same here
+        distinct.setdefault(frozenset(map(str, made[remedy].changes)), remedy)
+    return [(remedy, made[remedy]) for remedy in distinct.values()]

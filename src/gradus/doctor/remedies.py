@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,8 +137,14 @@ def fitting_output(candidate: Candidate, record: Record) -> Candidate:
     return with_fitting_output(candidate, record)
 
 
-def hidden_activation(name: str, initializer: str) -> Apply:
-    """Return the remedy of another activation in the hidden layers, drawn as it needs."""
+def hidden_activation(name: str, initializer: str, of: Collection[str] = ()) -> Apply:
+    """Return the remedy of another activation in the hidden layers, drawn as it needs.
+
+    Args:
+        name: the activation.
+        initializer: of the kernels before it.
+        of: the activations whose place it takes; () for any.
+    """
 
     def apply(candidate: Candidate, record: Record) -> Candidate:
         outputs, net = _outputs(record), candidate.settings["net"]
@@ -146,6 +152,8 @@ def hidden_activation(name: str, initializer: str) -> Apply:
         active = {
             path: layer for path, layer in hidden.items() if activation_name(layer) != "linear"
         } or hidden
+        if of:
+            active = {path: each for path, each in active.items() if activation_name(each) in of}
         arguments = {"activation": name, "kernel_initializer": initializer}
         edited = edit_layers(net, lambda path, _: arguments if path in active else {})
         return _with_net(candidate, edited, {"activation": name, "initializer": initializer})
