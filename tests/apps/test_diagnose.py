@@ -54,6 +54,7 @@ def test_a_run_is_diagnosed_with_its_network(gradus, gradus_json, run):
     assert (status, out.startswith(f"fault  {code}\n")) == (0, True)
     assert found["findings"][0]["remedy"] in out
     assert LIMITS not in out
+    assert out.endswith("To try remedies: gradus repair mine\n")
     assert gradus("diagnose", run, "--fail-on", "fault")[0] == 1
     ignored = [word for each in symptoms() for word in ("--ignore", each.code)]
     assert gradus("diagnose", run, "--fail-on", "note", *ignored)[0] == 0

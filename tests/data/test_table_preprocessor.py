@@ -448,3 +448,9 @@ def test_california_prices_are_restored_in_dollars():
     kinds = {column.name: column.kind for column in preprocessor.columns}
     assert kinds.pop("ocean_proximity") == "category"
     assert set(kinds.values()) == {"number"}
+
+
+def test_the_target_cannot_be_dropped():
+    table = {"a": NORMAL[:30], "y": NORMAL[30:60]}
+    with pytest.raises(DataError, match="'y' is the target, so it cannot be dropped"):
+        TablePreprocessor.fit(table, "y", "regression", drop=["y"])

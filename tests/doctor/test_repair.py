@@ -65,6 +65,22 @@ def test_bad_arguments_are_refused():
         gr.repair(trained, X, Y[:-1])
 
 
+def test_data_that_the_model_cannot_be_trained_on_are_refused():
+    """Else a remedy would fit the network to labels that are one too high."""
+    labels = np.arange(240) % 3
+    net = gr.Sequential([gr.Dense(8, "tanh"), gr.Dense(3, "softmax")])
+    trained = gr.Model(net, "sparse_categorical_crossentropy", gr.SGD(500.0))
+    trained.fit(X, labels, epochs=2, verbose=False)
+    for diagnose in (gr.repair, trained.diagnose):
+        model = () if diagnose == trained.diagnose else (trained,)
+        with pytest.raises(DataError, match="Subtract 1: write y - 1"):
+            diagnose(*model, X, labels + 1)
+        with pytest.raises(DataError, match=r"needs targets: give y, as in fit\(x, y\)"):
+            diagnose(*model, X)
+        with pytest.raises(gr.GradusError, match=r"x has samples of shape \(2,\)"):
+            diagnose(*model, X[:, :2], labels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["diverged", "symmetric-weights"])
 def test_fit_repairs_what_it_had_to_end(fault):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gradus.apps import summaries
-from gradus.apps.options import OutOption, QuietOption, RunArgument, TrainingArgument
+from gradus.apps.options import WHOLE, OutOption, QuietOption, RunArgument, TrainingArgument
 from gradus.apps.output import DONE, FAILED, Json, Output, format_command
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def diagnose(
     gradus diagnose lightning_logs/version_0/metrics.csv
     """
     from gradus.apps.diagnose_run import diagnose_run, prove_run
+    from gradus.apps.runs import is_finished
 
     output = Output(json)
     if counterfactuals or twins:
@@ -55,6 +56,8 @@ def diagnose(
     else:
         source, diagnosis = diagnose_run(run, ignore or [])
     summaries.print_diagnosis(diagnosis, output)
+    if diagnosis.faults and is_finished(source.get("run")):
+        output.print_line(f"To try remedies: {format_command('repair', source['run'])}")
     output.print_json(source | diagnosis.to_plain())
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
     return FAILED if failing else DONE
@@ -67,8 +70,12 @@ def repair_command(
     budget: Annotated[
         float, Parameter(help="How many trainings of full length all remedies may take together.")
     ] = 6.0,
-    seeds: Annotated[int, Parameter(help="Seeds that the best remedies are compared with.")] = 3,
-    seed: Annotated[int, Parameter(help="Of rows to compare on, if the run has none.")] = 0,
+    seeds: Annotated[
+        int, Parameter(help="Seeds that the best remedies are compared with.", **WHOLE)
+    ] = 3,
+    seed: Annotated[
+        int, Parameter(help="Of rows to compare on, if the run has none.", **WHOLE)
+    ] = 0,
     apply: Annotated[
         bool, Parameter(negative="", help="Train with what helped, and write a new run.")
     ] = False,

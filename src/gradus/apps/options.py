@@ -58,6 +58,17 @@ def _parse_yes_no(_: Any, tokens: Any) -> bool:
     return text == "yes"
 
 
+def _parse_whole(kind: Any, tokens: Any) -> int | str:
+    """Parse "10", and "all" where that is a choice; otherwise 10.5 would become 10."""
+    text: str = tokens[0].value.strip()
+    if text == "all" and "all" in str(kind):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number.") from None
+
+
 def _parse_columns(_: Any, tokens: Any) -> dict[str, Any]:
     """Parse ["zip=category", "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L"]."""
     columns = {}
@@ -95,6 +106,7 @@ _COLUMN = {
 }
 _LIST = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
 _YES_NO = {"converter": _parse_yes_no, "n_tokens": 1, "negative": ""}
+WHOLE: dict[str, Any] = {"converter": _parse_whole, "n_tokens": 1}
 
 
 @Parameter(name="*")
@@ -226,11 +238,11 @@ class TrainOptions:
         *_flag("training.class_weight", TRAINING, "Whether rare classes get larger weights."),
     ] = None
     epochs: Annotated[
-        int | None, *_flag("training.epochs", TRAINING, "Maximum number of epochs.")
+        int | None, *_flag("training.epochs", TRAINING, "Maximum number of epochs.", **WHOLE)
     ] = None
     batch_size: Annotated[
         int | Literal["all"] | None,
-        *_flag("training.batch_size", TRAINING, 'Rows per step, or "all".'),
+        *_flag("training.batch_size", TRAINING, 'Rows per step, or "all".', **WHOLE),
     ] = None
     patience: Annotated[
         int | None,
@@ -238,6 +250,7 @@ class TrainOptions:
             "training.patience",
             TRAINING,
             "Epochs without improvement before early stopping; 0: off.",
+            **WHOLE,
         ),
     ] = None
     refit: Annotated[
@@ -252,11 +265,12 @@ class TrainOptions:
     monitor: Annotated[
         str | None, *_flag("training.monitor", TRAINING, "Metric of early stopping: val_loss, ….")
     ] = None
-    seed: Annotated[int | None, *_flag("seed", TRAINING, "Seed of weights, dropout and noise.")] = (
-        None
-    )
+    seed: Annotated[
+        int | None, *_flag("seed", TRAINING, "Seed of weights, dropout and noise.", **WHOLE)
+    ] = None
     shuffle_seed: Annotated[
-        int | None, *_flag("shuffle_seed", TRAINING, "Seed of row order and validation split.")
+        int | None,
+        *_flag("shuffle_seed", TRAINING, "Seed of row order and validation split.", **WHOLE),
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -276,13 +290,16 @@ class TrainOptions:
 class SweepOptions:
     """Flags that only `gradus sweep` has."""
 
-    trials: Annotated[int | None, Parameter(group=SWEEP, help="Number of trials.")] = None
+    trials: Annotated[int | None, Parameter(group=SWEEP, help="Number of trials.", **WHOLE)] = None
     search: Annotated[
         str | None, Parameter(group=SWEEP, help="Search algorithm: random, sobol, grid, ….")
     ] = None
-    seeds: Annotated[int | None, Parameter(group=SWEEP, help="Number of seeds per trial.")] = None
+    seeds: Annotated[
+        int | None, Parameter(group=SWEEP, help="Number of seeds per trial.", **WHOLE)
+    ] = None
     cv: Annotated[
-        int | None, Parameter(group=SWEEP, help="Number of cross-validation folds per trial.")
+        int | None,
+        Parameter(group=SWEEP, help="Number of cross-validation folds per trial.", **WHOLE),
     ] = None
     strategy: Annotated[
         str | None, Parameter(group=SWEEP, help="How long trials train: full, halving, ….")

@@ -152,6 +152,11 @@ class Run:
         return self.model if part == "test" else self.scored_model
 
 
+def is_finished(folder: str | Path | None) -> bool:
+    """Whether a folder is that of a run whose training has ended."""
+    return folder is not None and files.current_path(Path(folder), RECORD).exists()
+
+
 def open_run(name: str | Path) -> Run:
     """Open the run at a path, or with a name in the folder `runs`.
 

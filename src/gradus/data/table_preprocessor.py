@@ -89,8 +89,8 @@ class TablePreprocessor:
             formats: of the columns, if they are known.
 
         Raises:
-            DataError: if a named column does not exist, a column has an unsupported type, or no
-                column is left.
+            DataError: if a named column does not exist, the target is dropped, a column has an
+                unsupported type, or no column is left.
         """
         keep, drop, classes = (
             texts(*given) for given in (("keep", keep), ("drop", drop), ("classes", classes))
@@ -103,6 +103,8 @@ class TablePreprocessor:
         for name in (*keep, *drop, *([target] if target is not None else [])):
             if name not in table.frame.columns:
                 raise no_column(name, table.frame.columns)
+        if target in drop:
+            raise DataError(f"Column {target!r} is the target, so it cannot be dropped.")
         fitted, notes = None, list(table.notes)
         if target is not None:
             table, more = table.with_labels(target, task, classes).with_target(target)

@@ -134,7 +134,7 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
         seed: draws that part, and the order of samples.
 
     Raises:
-        GradusError: if the model was never trained.
+        GradusError: if the model was never trained, or cannot be trained on the data.
     """
     trained = model.record.settings if model.record is not None else None
     if trained is None or not trained.epochs:
@@ -145,6 +145,8 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
     if data.validation is None:
         rows, held_out = split_validation(data.samples.x, data.samples.y, VALIDATED, None, seed)
         data = dataclasses.replace(data, rows=rows, validation=held_out)
+    model.check_input(data.samples.x)
+    model.checked_task(data)
     fit = {
         "batch_size": trained.batch_size or None,
         "epochs": trained.epochs,

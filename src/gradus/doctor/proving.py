@@ -41,9 +41,9 @@ def diagnose_by_training(
     record = model.record or Record()
     doubted = any(each.code in DOUBTED for each in diagnosis)
     needs_twins = y is not None and (doubted if twins is None else twins)
+    original = make_candidate(model, make_data(x, y, validation_data, seed), seed)
     if not needs_twins and not (counterfactuals and diagnosis.faults):
         return diagnosis
-    original = make_candidate(model, make_data(x, y, validation_data, seed), seed)
     training = CandidateTraining(original, record)
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)

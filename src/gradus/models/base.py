@@ -185,7 +185,7 @@ class BaseModel:
         """
         self.require_values()
         data = make_training_data(x, y, validation_data=validation_data)
-        return examine(self.record_before(self._checked_task(data), data), ignore)
+        return examine(self.record_before(self.checked_task(data), data), ignore)
 
     @with_standard_promotion
     def diagnose(
@@ -319,7 +319,7 @@ class BaseModel:
         Raises:
             FaultError: for the first fault, if `strict`.
         """
-        task = self._checked_task(data)
+        task = self.checked_task(data)
         record = self.record_before(task, data)
         diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
@@ -334,7 +334,8 @@ class BaseModel:
         for finding in diagnosis:
             self.history.add_note(finding.note)
 
-    def _checked_task(self, data: TrainingData) -> Task:
+    def checked_task(self, data: TrainingData) -> Task:
+        """Return the task fitted to the targets of data, after all checks of network and data."""
         self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)
@@ -379,7 +380,7 @@ class BaseModel:
             task: Task = self.task
             return task
         if y is None:
-            raise DataError("fit, check, and evaluate need targets: write fit(x, y).")
+            raise DataError("The loss needs targets: give y, as in fit(x, y).")
         return self._check_task(self.task, x, y, where)
 
     def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:

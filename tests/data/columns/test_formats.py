@@ -127,6 +127,15 @@ def test_a_point_that_may_divide_thousands_is_told(tmp_path):
     assert load(path, options=TableOptions(columns={"a": {"decimal": "."}})).x["a"][0] == 10.51
 
 
+def test_a_decimal_mark_that_the_cells_do_not_have_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + "".join(f"{index},5;{index % 3}\n" for index in range(10, 40)))
+    read = load(path, options=TableOptions(decimal="."))
+    assert read.x["a"][0] == 10.5
+    assert read.notes == ("column 'a': '10,5' is read as 10.5, although decimal='.' is given",)
+    assert load(path, options=TableOptions(decimal=",")).notes == ()
+
+
 @pytest.mark.parametrize("digits", [10, 13, 16, 19])
 def test_time_stamps_are_numbers_and_long_codes_are_not(digits):
     unit = 10 ** (digits - 10)

@@ -193,8 +193,21 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
             value, name = numbers.parse_numbers(groups, style)[0], _MARKS.get(mark, mark)
             remedy = f"if its {name} is decimal, say so: decimal={mark!r}"
             notes += (f"{groups[0]!r} is read as {value}; {remedy}",)
+    if given.decimal not in (None, style.decimal):
+        notes += _notes_on_mark(cells, style, given)
     decided = bool(cells.str.contains(style.decimal, literal=True).any()) and not ambiguous
     return Inferred(found, notes, Hints(decimal=style.decimal if decided else None))
+
+
+def _notes_on_mark(
+    cells: pl.Series, style: numbers.NumberStyle, given: ColumnFormat
+) -> tuple[str, ...]:
+    """Return a note if cells can only be read with another decimal mark than the one given."""
+    examples = cells.filter(cells.str.contains(style.decimal, literal=True)).head(1)
+    if not len(examples):
+        return ()
+    value = numbers.parse_numbers(examples, style)[0]
+    return (f"{examples[0]!r} is read as {value}, although decimal={given.decimal!r} is given",)
 
 
 def _are_time_stamps(cells: pl.Series) -> bool:
