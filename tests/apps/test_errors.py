@@ -1,11 +1,14 @@
 """Bad input on the command line: the exit status, one clear message, nothing left behind."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from gradus.apps import train_run
+from gradus.apps.options import SweepOptions, TrainOptions
+from gradus.apps.usage import FLAGS
 
 QUICK = ("--epochs", 2, "--layers", "4")
 
@@ -205,3 +208,26 @@ def test_ctrl_c_outside_of_training(gradus, monkeypatch):
 
 def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
     check(gradus, 1, ["no folder 'nowhere'"], "predict", "runs/x", "iris", "--out", "nowhere/p.csv")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["train", "iris", "--lr", "0.1"], "Unknown option: --lr. Here it is --learning-rate."),
+        (["train", "iris", "--hidden=64"], "Unknown option: --hidden. Here it is --layers."),
+        (["sweep", "iris", "--n-trials", "4"], "Here it is --trials."),
+        (["train", "iris", "--epoks", "4"], "Did you mean --epochs?"),
+        (["train", "iris", "--layers", "64", "32"], "'32' is left over"),
+        (["train", "mine.csv", "churn"], "as in --target NAME"),
+    ],
+)
+def test_flags_of_other_tools_are_answered_with_those_of_this_one(gradus, command, words):
+    check(gradus, 2, [words], *command)
+
+
+def test_each_flag_that_is_named_exists():
+    flags = {f"--{field.name.replace('_', '-')}" for options in (TrainOptions, SweepOptions)
+             for field in fields(options)} | {"--out", "--quiet"}  # fmt: skip
+    named = {word for text in FLAGS.values() for word in text.split() if word.startswith("--")}
+    assert named <= flags
+    assert not flags & set(FLAGS)

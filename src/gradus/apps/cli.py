@@ -36,6 +36,7 @@ from gradus.apps.output import (
     format_value,
     with_flag_names,
 )
+from gradus.apps.usage import usage_message
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
@@ -297,7 +298,7 @@ def _run_command(arguments: list[str]) -> int:
         )
         return returned if isinstance(returned, int) else DONE
     except CycloptsError as error:
-        return _fail(arguments, str(error), BAD_USAGE)
+        return _fail(arguments, usage_message(error), BAD_USAGE)
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise

@@ -1,0 +1,51 @@
+"""What is said where the command line was used wrongly: the flags that other tools have, too."""
+
+from __future__ import annotations
+
+from cyclopts import CycloptsError, UnknownOptionError
+from cyclopts.exceptions import UnusedCliTokensError
+
+# What people write first, from Keras, PyTorch, scikit-learn, and other tools.
+FLAGS = {
+    "--lr": "--learning-rate",
+    "--rate": "--learning-rate",
+    "--wd": "--weight-decay",
+    "--bs": "--batch-size",
+    "--batch": "--batch-size",
+    "--epoch": "--epochs",
+    "--max-iter": "--epochs",
+    "--hidden": "--layers",
+    "--hidden-layers": "--layers",
+    "--hidden-size": "--layers",
+    "--hidden-layer-sizes": "--layers",
+    "--units": "--layers",
+    "--data": "the first argument: gradus train FILE",
+    "--input": "the first argument: gradus train FILE",
+    "--label": "--target",
+    "--output": "--out",
+    "-o": "--out",
+    "--sep": "--separator",
+    "--delimiter": "--separator",
+    "--val-split": "--validation",
+    "--validation-split": "--validation",
+    "--early-stopping": "--patience",
+    "--random-state": "--seed",
+    "--verbose": "the default; --quiet shows no progress",
+    "-v": "the default; --quiet shows no progress",
+    "--n-trials": "--trials",
+}
+
+
+def usage_message(error: CycloptsError) -> str:
+    """Return what to say of a wrong use of the command line."""
+    if isinstance(error, UnknownOptionError):
+        flag = (error.token.keyword or error.token.value).partition("=")[0]
+        if flag.lower() in FLAGS:
+            return f"Unknown option: {flag}. Here it is {FLAGS[flag.lower()]}."
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        left = " ".join(error.unused_tokens)
+        return (
+            f"{left!r} is left over: several values are written with commas, as in "
+            "--layers 64,32, and all but the data, or the run, with its flag, as in --target NAME."
+        )
+    return str(error)
