@@ -7,6 +7,7 @@ import pytest
 
 import gradus as gr
 from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.network_edits import code
@@ -187,6 +188,17 @@ def test_each_is_tried_once_causes_first_and_then_together(classifier):
     assert {candidate.name for _, candidate in made} == set(names)
     assert [change.where for change in made[2][1].changes] == ["x", "optimizer.learning_rate"]
     assert candidates_for(candidate, model.record, Diagnosis([])) == []
+
+
+def test_a_repair_tries_what_practice_does_where_much_is_left_that_nothing_explains(trained):
+    layers = gr.Dense(4, "tanh"), gr.Dense(3, "softmax")
+    model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")
+    assert model.record.remaining > 0.3
+    unexplained = candidates_for(candidate, model.record, Diagnosis([]), notes=True)
+    assert {remedy for remedy, _ in unexplained} <= set(GENERAL)
+    assert unexplained[0][0].name == "learning rate × 0.1"
+    assert candidates_for(candidate, model.record, Diagnosis([])) == []
+    assert candidates_for(candidate, Record(), Diagnosis([]), notes=True) == []  # nothing is known
 
 
 def test_every_remedy_has_a_known_code():

@@ -93,3 +93,16 @@ def test_fit_repairs_what_it_had_to_end(fault):
     assert any("repaired" in note for note in made.history.notes)
     assert made.history.stopped == ""
     assert made.predict(X).shape == (240, 1)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_an_autoencoder_makes_its_network_itself_so_none_is_tried():
+    words = r"No other trainings can be made of a gr\.Autoencoder"
+    model = gr.Autoencoder([2], optimizer=gr.SGD(1e6))
+    model.fit(X, epochs=3, verbose=False, on_fault="repair")
+    assert any(note.startswith("Nothing was repaired. No other") for note in model.history.notes)
+    with pytest.raises(gr.GradusError, match=words):
+        gr.repair(model, X)
+    with pytest.raises(gr.GradusError, match=words):
+        model.diagnose(X, counterfactuals=True)
+    assert model.diagnose(X).faults

@@ -125,6 +125,16 @@ def make_data(x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
     return make_training_data(x, y, None, None, share, validation_data, shuffle_seed=seed)
 
 
+def check_data(model: Model, data: TrainingData) -> None:
+    """Check that a model can be trained on data.
+
+    Raises:
+        GradusError: if it cannot.
+    """
+    model.check_input(data.samples.x)
+    model.checked_task(data)
+
+
 def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
     """Return the training of a model as it is, on some data.
 
@@ -134,7 +144,8 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
         seed: draws that part, and the order of samples.
 
     Raises:
-        GradusError: if the model was never trained, or cannot be trained on the data.
+        GradusError: if the model was never trained, cannot be trained on the data, or makes its
+            network itself, as an autoencoder does.
     """
     trained = model.record.settings if model.record is not None else None
     if trained is None or not trained.epochs:
@@ -142,11 +153,15 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
             "The model was never trained, so there is no training to compare with: call "
             "fit(x, y) first."
         )
+    if "net" not in model.settings:
+        raise GradusError(
+            f"No other trainings can be made of a gr.{type(model).__name__}, whose network follows "
+            "from its arguments: train gr.Model(net, loss).fit(x, x) in its place."
+        )
     if data.validation is None:
         rows, held_out = split_validation(data.samples.x, data.samples.y, VALIDATED, None, seed)
         data = dataclasses.replace(data, rows=rows, validation=held_out)
-    model.check_input(data.samples.x)
-    model.checked_task(data)
+    check_data(model, data)
     fit = {
         "batch_size": trained.batch_size or None,
         "epochs": trained.epochs,

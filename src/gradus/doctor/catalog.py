@@ -99,6 +99,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "batch-size": (BATCH,),
     "imbalance": (BALANCED,),
 }
+MUCH = 0.3  # of a constant's loss: more is much to be left where nothing was found
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little.
 GENERAL = (LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT)
@@ -110,7 +111,8 @@ def candidates_for(
     """Return the remedies of what was found, and what they make of a training, each once.
 
     First come those of causes, then several of them together, then those of consequences. Where
-    anything may be the cause, what is tried wherever a network learns too little follows.
+    anything may be the cause, what is tried wherever a network learns too little follows; so it
+    does where no finding explains why much of the loss is left, if notes have remedies.
 
     Args:
         original: the training.
@@ -134,9 +136,9 @@ def candidates_for(
     first = list(dict.fromkeys(remedies[0] for remedies in roots if remedies))
     wanted = [*first, *(changing([together(first[:TOGETHER])]) if len(first) > 1 else [])]
     wanted += [each for remedies in (*roots, *others) for each in remedies]
-    if diagnosis.faults and (
-        record.learned is False or any(each.kind == "dynamic" for each in found)
-    ):
+    is_ambiguous = record.learned is False or any(each.kind == "dynamic" for each in found)
+    is_unexplained = notes and not wanted and (record.remaining or 0.0) > MUCH
+    if (diagnosis.faults and is_ambiguous) or is_unexplained:
         wanted += changing(GENERAL)
     distinct: dict[frozenset[str], Remedy] = {}
     for remedy in wanted:  # two may be the same here

@@ -9,7 +9,7 @@ from typing import Any
 from gradus.diagnosis.findings import Diagnosis, Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import symptoms, with_causes
-from gradus.doctor.candidate import make_candidate, make_data
+from gradus.doctor.candidate import check_data, make_candidate, make_data
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
@@ -41,9 +41,11 @@ def diagnose_by_training(
     record = model.record or Record()
     doubted = any(each.code in DOUBTED for each in diagnosis)
     needs_twins = y is not None and (doubted if twins is None else twins)
-    original = make_candidate(model, make_data(x, y, validation_data, seed), seed)
+    data = make_data(x, y, validation_data, seed)
     if not needs_twins and not (counterfactuals and diagnosis.faults):
+        check_data(model, data)
         return diagnosis
+    original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)

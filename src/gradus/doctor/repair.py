@@ -200,7 +200,11 @@ def mend(model: Model, data: TrainingData) -> None:
         model: the model, after the training that a fault ended.
         data: what it was trained on.
     """
-    found = try_to_repair(model, data, BUDGET, SEEDS, model.seed)
+    try:
+        found = try_to_repair(model, data, BUDGET, SEEDS, model.seed)
+    except GradusError as error:
+        model.history.add_note(f"Nothing was repaired. {error}")
+        return
     if found.model is None:
         model.history.add_note("No remedy helped: see gr.repair, with a larger budget.")
         return
