@@ -145,16 +145,14 @@ def repair_last(kind: str, record: dict[str, Any], rounds: int) -> None:
 
 
 def repaired(setup: Setup, seed: int, healthy: float) -> bool | None:
-    """Return whether repair mends a mutant; None for a GAN, which has no targets to compare by."""
+    """Return whether repair mends a mutant; None for a GAN or an autoencoder, which it refuses."""
     import gradus as gr
 
-    if setup.task == "points":
+    if setup.task in ("points", "copies"):
         return None
     parts = setup.parts(seed)
     model = setup.train(parts, seed)
-    x, y = parts.train
-    validation = parts.validation[0] if setup.task == "copies" else parts.validation
-    found = gr.repair(model, x, y, validation_data=validation, seed=seed)
+    found = gr.repair(model, *parts.train, validation_data=parts.validation, seed=seed)
     error = setup.error(model, parts)
     after = error if found.model is None else setup.error(found.model, parts)
     return after <= error - 0.5 * (error - healthy)
