@@ -14,6 +14,7 @@ ROOT = Path(gradus.__file__).parent
 LAYERS = [
     (
         "errors",
+        "foreign_names",
         "records",
         "registry",
         "checks",

@@ -204,10 +204,11 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOME[name]), name)
     else:
         from gradus.errors import nearest
+        from gradus.foreign_names import meaning_here
 
         # Names with underscores are looked up by Python itself, which needs no hint.
         close = None if name.startswith("_") else nearest(name, __all__)
-        hint = f" Did you mean {close!r}?" if close else ""
+        hint = meaning_here(name) or (f" Did you mean {close!r}?" if close else "")
         raise AttributeError(f"module 'gradus' has no attribute {name!r}.{hint}")
     globals()[name] = value
     return value
