@@ -150,10 +150,17 @@ def print_repair(found: Repair, output: Output) -> None:
         f"variances of the target. {found.trainings:.1f} trainings of full length took "
         f"{found.seconds:.1f} s."
     )
+    if not all(outcome.seeds for outcome in found.outcomes):
+        output.print_line(
+            "In part: compared after the first epochs, which showed others to be better."
+        )
     if found.helped:
         output.print_line(f"What helped beyond noise: {found.outcomes[0].candidate.name}.")
     else:
-        output.print_line("No remedy helped beyond the noise of several seeds.")
+        output.print_line(
+            "No remedy helped beyond the noise of several seeds. A larger budget, such as "
+            "--budget 15, tries more."
+        )
 
 
 def run_row(run: dict[str, Any]) -> list[str]:

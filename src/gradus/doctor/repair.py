@@ -116,7 +116,10 @@ class Repair:
             f"{best.seeds} seeds)"
         )
         if not self.helped:
-            return [f"Repair: no remedy helped beyond noise. {tried}", f"The best was {shown}."]
+            return [
+                f"Repair: no remedy helped beyond noise. {tried}",
+                f"The best was {shown}. A larger budget, such as budget=15, tries more.",
+            ]
         return [f"Repair: {shown}.", *self.diff().splitlines(), tried]
 
 
