@@ -3,8 +3,9 @@
 A case of `doctor/cases.py` is mendable if it comes out poor, its twin without the fault learns,
 and its fault is not in its labels alone, which gradus never changes. Its validation samples are
 divided: `gr.repair` compares on one half, and what it recommends is judged on the other. It helped
-if the error there is smaller by two standard errors over the seeds. Rules were chosen by seeds 0
-and 1; others tell. Both the program's own training and the repair begin without a compiled program.
+if the error there is smaller by two standard errors over the seeds. Most rules were chosen by
+seeds 0 and 1; others tell. Both the program's own training and the repair begin without a compiled
+program.
 
 The control is a random search of the same remedies, singly and in pairs, with as many trainings of
 full length: it draws from `POOL` of them, which are all trained once, `REPEATS` times, and keeps
