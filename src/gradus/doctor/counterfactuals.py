@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -80,40 +81,84 @@ def try_remedies(
     remedies = _of_few_programs(training, [before], remedies, programs - (record is not None))
     if not remedies:
         return []
-    # Trainings cost nothing to speak of until they take as long as compiling their program.
-    trainings = max(budget, COMPILE_SECONDS / max(training.seconds(before), 1e-6))
-    spare = trainings - 1 - 2 * (seeds - 1) * CLEAR  # without the one as it is, and other seeds
-    finalists = int(np.clip(spare / 1.5, 1, FINALISTS))
-    shortest = max(SHORTEST, 1 / before.fit["epochs"])
-    room = (spare - finalists) / shortest  # for so many short trainings
-    pairs = 0 if record is None else int(np.clip(room / 3, 1, PAIRS))
-    remedies = remedies[: max(LEAST, int(room) - pairs)]
-    length = sum(c.fit["epochs"] for _, c in remedies) / before.fit["epochs"] + pairs
-    share = float(np.clip((spare - finalists) / length, shortest, 1.0))
-    outcomes = compare_remedies(training, before, remedies, share)
+    plan = _plan(training, before, remedies, budget, seeds, record is not None)
+    remedies = remedies[: plan.remedies]
+    outcomes = compare_remedies(training, before, remedies, plan.share)
     if record is not None and outcomes[0].comparison.gain > 0:
         known = [before, *(candidate for _, candidate in remedies)]
         both = _of_few_programs(training, known, _on_top(outcomes, before, record), programs)
-        remedies = [*remedies, *both[:pairs]]
-        outcomes = compare_remedies(training, before, remedies, share)
-    chosen = _finalists(outcomes, remedies[0][1], finalists)
+        remedies = [*remedies, *both[: plan.pairs]]
+        outcomes = compare_remedies(training, before, remedies, plan.share)
+    chosen = _finalists(outcomes, remedies[0][1], plan.finalists)
     finals = [each for each in remedies if each[1] in chosen]  # the likelier ones first
-    compared = compare_remedies(training, before, finals, seeds=1)
-    most = trainings * before.fit["epochs"]
-    for index, each in enumerate(compared):
-        if not each.comparison.helps and (each.comparison.gain <= 0 or each.comparison.is_equal):
-            continue
-        remedy = each.remedy, each.candidate
-        compared[index] = confirm(training, before, remedy, seeds)
-        if compared[index].is_doubtful and training.trained_epochs < most:
-            compared[index] = confirm(training, before, remedy, 2 * seeds)
-        if training.trained_epochs >= most:
-            break
+    compared = _confirm_all(training, before, finals, plan, seeds)
     if helping := [each for each in compared if each.helps]:
         best = functools.reduce(lambda one, other: _better(training, one, other), helping)
         compared.remove(best)
         compared.insert(0, best)
     return [*compared, *(each for each in outcomes if each.candidate not in chosen)]
+
+
+class Plan(NamedTuple):
+    """What a budget is spent on.
+
+    Attributes:
+        epochs: how many all trainings may have together.
+        remedies: how many are tried.
+        pairs: how many are tried on top of the best one.
+        share: of its epochs, for which each of these is trained.
+        finalists: how many are trained in full length.
+    """
+
+    epochs: float
+    remedies: int
+    pairs: int
+    share: float
+    finalists: int
+
+
+def _plan(
+    training: CandidateTraining,
+    before: Candidate,
+    remedies: Sequence[Tried],
+    budget: float,
+    seeds: int,
+    with_pairs: bool,
+) -> Plan:
+    """Divide a budget into short trainings, those of full length, and those with other seeds."""
+    epochs = before.fit["epochs"]
+    # Trainings cost nothing to speak of until they take as long as compiling their program.
+    trainings = max(budget, COMPILE_SECONDS / max(training.seconds(before), 1e-6))
+    spare = trainings - 1 - 2 * (seeds - 1) * CLEAR  # without the one as it is, and other seeds
+    finalists = int(np.clip(spare / 1.5, 1, FINALISTS))
+    shortest = max(SHORTEST, 1 / epochs)
+    room = (spare - finalists) / shortest  # for so many short trainings
+    pairs = int(np.clip(room / 3, 1, PAIRS)) if with_pairs else 0
+    count = max(LEAST, int(room) - pairs)
+    length = sum(candidate.fit["epochs"] for _, candidate in remedies[:count]) / epochs + pairs
+    share = float(np.clip((spare - finalists) / length, shortest, 1.0))
+    return Plan(trainings * epochs, count, pairs, share, finalists)
+
+
+def _confirm_all(
+    training: CandidateTraining,
+    before: Candidate,
+    finals: Sequence[Tried],
+    plan: Plan,
+    seeds: int,
+) -> list[Outcome]:
+    """Train candidates in full, and with several seeds as far as they gain and the plan allows."""
+    compared = compare_remedies(training, before, finals, seeds=1)
+    for index, each in enumerate(compared):
+        if not each.comparison.helps and (each.comparison.gain <= 0 or each.comparison.is_equal):
+            continue
+        remedy = each.remedy, each.candidate
+        compared[index] = confirm(training, before, remedy, seeds)
+        if compared[index].is_doubtful and training.trained_epochs < plan.epochs:
+            compared[index] = confirm(training, before, remedy, 2 * seeds)
+        if training.trained_epochs >= plan.epochs:
+            break
+    return compared
 
 
 def _better(training: CandidateTraining, one: Outcome, other: Outcome) -> Outcome:
