@@ -27,10 +27,10 @@ def network(mirrored: bool) -> Any:
 
     def block(filters: int) -> list[Any]:
         convolution = gr.Conv2D(filters, 3, padding="same", use_bias=False)
-        return [convolution, gr.BatchNorm(), gr.Activation("relu")]
+        return [convolution, gr.BatchNormalization(), gr.Activation("relu")]
 
     first = [gr.RandomFlip("horizontal")] if mirrored else [gr.RandomTranslation(0.08, 0.08)]
-    blocks = [*block(32), gr.MaxPool2D(2), *block(64), gr.MaxPool2D(2), *block(128)]
+    blocks = [*block(32), gr.MaxPooling2D(2), *block(64), gr.MaxPooling2D(2), *block(128)]
     last = [gr.Dropout(0.4), gr.Flatten(), gr.Dense(128, "relu"), gr.Dropout(0.4)]
     return gr.Sequential([*first, *blocks, *last, gr.Dense(10, "softmax")])
 

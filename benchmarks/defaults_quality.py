@@ -127,9 +127,9 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     Returns:
         The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.apps import evaluation, fitting, prepare
-    from gradus.apps.settings.experiment import Experiment, TrainingSection
     from gradus.data.datasets import BUILT_IN
+    from gradus.experiments import evaluation, fitting, prepare
+    from gradus.experiments.settings.experiment import Experiment, TrainingSection
 
     name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones
     BUILT_IN.add(name)(lambda: dataset)

@@ -59,8 +59,8 @@ class GradusNetwork:
         end = gr.Dense(CLASSES, "softmax")
         if self.network == "cnn":
             layers = [
-                *(gr.Conv2D(32, 3, activation="relu"), gr.MaxPool2D(2)),
-                *(gr.Conv2D(64, 3, activation="relu"), gr.MaxPool2D(2)),
+                *(gr.Conv2D(32, 3, activation="relu"), gr.MaxPooling2D(2)),
+                *(gr.Conv2D(64, 3, activation="relu"), gr.MaxPooling2D(2)),
                 *(gr.Flatten(), gr.Dense(128, "relu")),
             ]
         else:

@@ -58,8 +58,8 @@ def gradus_model(case: Case, values: dict[str, Any] | None = None) -> Any:
     end = gr.Dense(case.outputs, "softmax" if case.outputs > 1 else None)
     if case.picture:
         layers = [
-            *(gr.Reshape((28, 28, 1)), gr.Conv2D(16, 3, activation="relu"), gr.MaxPool2D(2)),
-            *(gr.Conv2D(32, 3, activation="relu"), gr.MaxPool2D(2), gr.Flatten()),
+            *(gr.Reshape((28, 28, 1)), gr.Conv2D(16, 3, activation="relu"), gr.MaxPooling2D(2)),
+            *(gr.Conv2D(32, 3, activation="relu"), gr.MaxPooling2D(2), gr.Flatten()),
         ]
     else:
         widths = list(case.widths) if values is None else list(values["widths"])

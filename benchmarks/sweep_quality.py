@@ -45,9 +45,9 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
 
     The seed draws the validation split.
     """
-    from gradus.apps import prepare
-    from gradus.apps.settings.experiment import Experiment
     from gradus.data.datasets import BUILT_IN
+    from gradus.experiments import prepare
+    from gradus.experiments.settings.experiment import Experiment
 
     case = defaults_quality.CASES[name]
     loaded = defaults_quality.load(case)

@@ -41,6 +41,7 @@ LAYERS = [
     ("doctor",),
     ("report",),
     ("lessons",),
+    ("experiments",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

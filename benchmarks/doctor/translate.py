@@ -49,8 +49,8 @@ def _layer(layer: Layer) -> list[gr.Layer]:
         return [gr.Flatten()]
     if kind == "Dropout":
         return [gr.Dropout(layer["rate"])]
-    if kind == "MaxPool2D":
-        return [gr.MaxPool2D(layer["size"], layer["strides"], layer["padding"])]
+    if kind == "MaxPooling2D":
+        return [gr.MaxPooling2D(layer["size"], layer["strides"], layer["padding"])]
     first, *further = str(layer["activation"]).split("+")
     common = {
         "activation": None if first == "linear" else first,

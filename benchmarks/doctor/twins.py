@@ -204,7 +204,7 @@ def cnn(s: Setup, seed: int) -> gr.Model:
         gr.Conv2D(8, 3, activation=s.hidden, use_bias=s.bias, kernel_initializer=s.initializer)
         for _ in range(2)
     ]
-    start = [*convolutions, gr.MaxPool2D(2), gr.Flatten()]
+    start = [*convolutions, gr.MaxPooling2D(2), gr.Flatten()]
     return model(s, seed, [*start, *hidden(s), dense(s, 10, s.end)])
 
 
@@ -220,13 +220,19 @@ def attention(s: Setup, seed: int) -> gr.Model:
     """Letters, their places, a Transformer block, and the mean of the steps."""
     embedding = _embedding(s, KINDS_OF_LETTERS + STEPS, s.units)
     block = gr.TransformerEncoder(2, 2 * s.units, s.dropout, s.hidden or "linear")
-    start = [embedding, gr.PositionalEncoding(), block, gr.LayerNorm(), gr.GlobalAvgPool1D()]
+    start = [
+        embedding,
+        gr.PositionalEncoding(),
+        block,
+        gr.LayerNormalization(),
+        gr.GlobalAveragePooling1D(),
+    ]
     return model(s, seed, [*start, dense(s, KINDS_OF_LETTERS, s.end)])
 
 
 def words(s: Setup, seed: int) -> gr.Model:
     """The mean of the words' vectors, and hidden dense layers."""
-    start = [_embedding(s, WORDS, 16), gr.GlobalAvgPool1D()]
+    start = [_embedding(s, WORDS, 16), gr.GlobalAveragePooling1D()]
     return model(s, seed, [*start, *hidden(s), dense(s, TOPICS, s.end)])
 
 

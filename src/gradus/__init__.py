@@ -55,16 +55,16 @@ if TYPE_CHECKING:
     from gradus.nn.layers.embedding import ColumnEmbedding as ColumnEmbedding
     from gradus.nn.layers.embedding import Embedding as Embedding
     from gradus.nn.layers.masking import Masking as Masking
-    from gradus.nn.layers.normalization import BatchNorm as BatchNorm
-    from gradus.nn.layers.normalization import LayerNorm as LayerNorm
-    from gradus.nn.layers.pooling import AvgPool1D as AvgPool1D
-    from gradus.nn.layers.pooling import AvgPool2D as AvgPool2D
-    from gradus.nn.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
-    from gradus.nn.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
-    from gradus.nn.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
-    from gradus.nn.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
-    from gradus.nn.layers.pooling import MaxPool1D as MaxPool1D
-    from gradus.nn.layers.pooling import MaxPool2D as MaxPool2D
+    from gradus.nn.layers.normalization import BatchNormalization as BatchNormalization
+    from gradus.nn.layers.normalization import LayerNormalization as LayerNormalization
+    from gradus.nn.layers.pooling import AveragePooling1D as AveragePooling1D
+    from gradus.nn.layers.pooling import AveragePooling2D as AveragePooling2D
+    from gradus.nn.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
+    from gradus.nn.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+    from gradus.nn.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+    from gradus.nn.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from gradus.nn.layers.pooling import MaxPooling1D as MaxPooling1D
+    from gradus.nn.layers.pooling import MaxPooling2D as MaxPooling2D
     from gradus.nn.layers.pooling import UpSampling2D as UpSampling2D
     from gradus.nn.layers.pooling import ZeroPadding2D as ZeroPadding2D
     from gradus.nn.layers.reshaping import Flatten as Flatten
@@ -147,10 +147,22 @@ _HOMES = {
     "gradus.nn.layer": ("Layer",),
     "gradus.nn.layers.masking": ("Masking",),
     "gradus.nn.network": ("fresh", "init"),
-    "gradus.nn.layers.normalization": ("BatchNorm", "LayerNorm"),
+    "gradus.nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
     "gradus.nn.layers.pooling": (
-        *("AvgPool1D", "AvgPool2D", "MaxPool1D", "MaxPool2D", "UpSampling2D", "ZeroPadding2D"),
-        *("GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D"),
+        *(
+            "AveragePooling1D",
+            "AveragePooling2D",
+            "MaxPooling1D",
+            "MaxPooling2D",
+            "UpSampling2D",
+            "ZeroPadding2D",
+        ),
+        *(
+            "GlobalAveragePooling1D",
+            "GlobalAveragePooling2D",
+            "GlobalMaxPooling1D",
+            "GlobalMaxPooling2D",
+        ),
     ),
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
     "gradus.nn.layers.reshaping": ("Flatten", "Rescaling", "Reshape"),

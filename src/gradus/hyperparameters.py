@@ -202,7 +202,7 @@ def rebuild_settings(value: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _settings_name(value: Any) -> str:
-    """Return the name of settings in a path: their own, or that of their class, "max_pool2d"."""
+    """Return the name of settings in a path: their own, or that of their class, "max_pooling2d"."""
     name = vars(value).get("_name")
     return name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
 

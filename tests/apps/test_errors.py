@@ -6,9 +6,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from gradus.apps import train_run
 from gradus.apps.options import SweepOptions, TrainOptions
 from gradus.apps.usage import FLAGS
+from gradus.experiments import train_run
 
 QUICK = ("--epochs", 2, "--layers", "4")
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from msgspec import structs
 
-from gradus.apps import fitting, runs
-from gradus.apps.prepare import prepare
-from gradus.apps.settings.experiment import (
+from gradus.experiments import fitting, runs
+from gradus.experiments.prepare import prepare
+from gradus.experiments.settings.experiment import (
     Experiment,
     NetworkSection,
     PreprocessingSection,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gradus.apps import runs, train_run
 from gradus.errors import SavedError
+from gradus.experiments import runs, train_run
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.train.progress import TrainingProgress
 

@@ -6,8 +6,8 @@ import tomllib
 import polars as pl
 import pytest
 
-from gradus.apps.settings.experiment import ExperimentError
-from gradus.apps.settings.spaces import flatten_spaces, parse_spaces, to_toml
+from gradus.experiments.settings.experiment import ExperimentError
+from gradus.experiments.settings.spaces import flatten_spaces, parse_spaces, to_toml
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.sweep.progress import SweepProgress

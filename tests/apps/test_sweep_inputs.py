@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import gradus as gr
-from gradus.apps.settings.spaces import to_toml
+from gradus.experiments.settings.spaces import to_toml
 from gradus.models.model import Model
 
 PREPARED = """

@@ -264,8 +264,8 @@ def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
 
 
 def test_what_a_constant_scores():
-    from gradus.apps.evaluation import constant_metrics
     from gradus.data.targets import Target
+    from gradus.experiments.evaluation import constant_metrics
 
     classes = Target("y", "multiclass", ("a", "b", "c"))
     known, held = np.array([0, 1, 1, 1, 2]), np.array([1, 1, 0, 2])
@@ -279,7 +279,7 @@ def test_what_a_constant_scores():
 
 
 def test_the_balanced_accuracy_is_that_of_scikit_learn():
-    from gradus.apps.evaluation import are_uneven, balanced_accuracy
+    from gradus.experiments.evaluation import are_uneven, balanced_accuracy
 
     rng = np.random.default_rng(0)
     for count, shares in ((60, [0.9, 0.1]), (200, [0.6, 0.3, 0.1, 0.0])):

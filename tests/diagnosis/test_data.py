@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 import gradus as gr
-from gradus.apps.prepare import Experiment, prepare
 from gradus.diagnosis import columns, comparison
 from gradus.diagnosis.comparison import Part, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
 from gradus.diagnosis.symptoms import examine
+from gradus.experiments.prepare import Experiment, prepare
 from gradus.models.training_data import make_training_data
 
 RNG = np.random.default_rng(0)

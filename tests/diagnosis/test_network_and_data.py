@@ -42,7 +42,12 @@ def mlp(units=8, activation="relu", initializer="glorot_uniform", last="glorot_u
 
 def test_a_sound_network_has_no_finding():
     assert found(check(*mlp())) == []
-    conv = gr.Conv2D(4, 3, activation="relu"), gr.MaxPool2D(2), gr.Flatten(), gr.Dense(2, "softmax")
+    conv = (
+        gr.Conv2D(4, 3, activation="relu"),
+        gr.MaxPooling2D(2),
+        gr.Flatten(),
+        gr.Dense(2, "softmax"),
+    )
     assert found(check(*conv, x=X[:, :1, None, None] * np.ones((80, 8, 8, 1), "f4"))) == []
     lstm = gr.Embedding(9, 4), gr.LSTM(5), gr.Dense(2, "softmax")
     assert found(check(*lstm, x=RNG.integers(0, 9, (80, 7)))) == []
@@ -54,7 +59,7 @@ def test_hidden_softmax_and_hidden_linear_layers_are_noted():
     # The code of an autoencoder is meant; a norm or an activation between is none of this.
     code = gr.Dense(8, "relu"), gr.Dense(2), gr.Dense(8, "relu"), gr.Dense(6)
     assert found(check(*code, y=X, loss="mse")) == []
-    apart = gr.Dense(8), gr.BatchNorm(), gr.Activation("relu"), gr.Dense(2, "softmax")
+    apart = gr.Dense(8), gr.BatchNormalization(), gr.Activation("relu"), gr.Dense(2, "softmax")
     assert found(check(*apart)) == []
 
 
@@ -87,7 +92,7 @@ def test_no_symmetry_is_claimed_of_one_unit_or_of_a_single_layer():
 def test_large_inputs_are_noted_unless_something_scales_them():
     assert found(check(*mlp(), x=100 * X)) == [("note", "inputs-unscaled", "dense")]
     assert found(check(*mlp(), x=X + 40)) == [("note", "inputs-unscaled", "dense")]
-    assert found(check(gr.BatchNorm(), *mlp(), x=100 * X)) == []
+    assert found(check(gr.BatchNormalization(), *mlp(), x=100 * X)) == []
     assert (
         found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X * 0 + 400).astype(int))) == []
     )

@@ -306,7 +306,7 @@ def test_a_dead_layer_is_told_while_training_runs_and_may_end_it(capsys):
 
 @pytest.mark.slow
 def test_a_layer_without_statistics_behind_a_dead_one_is_no_obstacle():
-    layers = gr.Conv2D(4, 3, activation="relu", bias_initializer=DEAD), gr.MaxPool2D(2)
+    layers = gr.Conv2D(4, 3, activation="relu", bias_initializer=DEAD), gr.MaxPooling2D(2)
     images = np.abs(RNG.normal(size=(480, 8, 8, 1))).astype(np.float32)
     model = train(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=images)
     first = model.diagnose().faults[0]

@@ -71,7 +71,7 @@ CHANGES = {
         "penalty: L2(strength=0.1) → L2(strength=0.001)",
     ],
     "hidden layers of a quarter of the width": ["dense.units: 8 → 2"],
-    "batch normalization": ["before dense_1: nothing → BatchNorm()"],
+    "batch normalization": ["before dense_1: nothing → BatchNormalization()"],
     "four times the epochs": ["epochs: 1 → 4"],
     "class weights": ['class_weight: None → "balanced"'],
 }

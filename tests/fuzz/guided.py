@@ -17,12 +17,12 @@ import atheris
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 with atheris.instrument_imports(include=["gradus"]):
     from gradus import records
-    from gradus.apps.settings.experiment import ExperimentError
-    from gradus.apps.settings.experiment_file import check_experiment
     from gradus.data.delimited_text import read_delimited
     from gradus.data.idx_files import read_idx
     from gradus.data.tables import as_table
     from gradus.errors import GradusError
+    from gradus.experiments.settings.experiment import ExperimentError
+    from gradus.experiments.settings.experiment_file import check_experiment
 
 FOLDER = Path(tempfile.mkdtemp())
 

@@ -50,10 +50,10 @@ def test_without_targets_there_are_no_gradients(classifier):
 
 
 def test_layers_behave_as_in_training_if_asked():
-    net = gr.Sequential([gr.BatchNorm(), gr.Dense(1)])
+    net = gr.Sequential([gr.BatchNormalization(), gr.Dense(1)])
     model = gr.Model(net, "mse").build(X)
-    at_rest = gr.inside(model, X, X[:, :1])["batch_norm"].outputs
-    trained = gr.inside(model, X, X[:, :1], training=True)["batch_norm"].outputs
+    at_rest = gr.inside(model, X, X[:, :1])["batch_normalization"].outputs
+    trained = gr.inside(model, X, X[:, :1], training=True)["batch_normalization"].outputs
     np.testing.assert_allclose(at_rest, X, rtol=1e-2)  # its running statistics are 0 and 1
     np.testing.assert_allclose(trained.mean(axis=0), 0, atol=1e-6)
     model.net.layers[1].freeze()
@@ -67,10 +67,10 @@ def test_gradients_of_every_kind_of_layer_agree_with_differences():
     net = gr.Sequential(
         [
             gr.Dense(4, "sigmoid"),
-            gr.BatchNorm(),
+            gr.BatchNormalization(),
             gr.Dropout(0.3),
             gr.Residual([gr.Dense(4, "gelu")]),
-            gr.LayerNorm(),
+            gr.LayerNormalization(),
             gr.Dense(3, "softmax"),
         ]
     )
@@ -79,8 +79,8 @@ def test_gradients_of_every_kind_of_layer_agree_with_differences():
     for training in (False, True):
         errors = gr.check_gradients(model, X, LABELS, training=training)
         assert set(errors) == set(model.weights) - {
-            "batch_norm/moving_mean",
-            "batch_norm/moving_variance",
+            "batch_normalization/moving_mean",
+            "batch_normalization/moving_variance",
         }
         assert max(errors.values()) < 1e-6
 

@@ -16,7 +16,12 @@ def test_the_layers_are_those_of_the_widths():
     assert kinds(mlp([8, 4, 2])) == ["Dense", "Dense", "Dense"]
     assert [layer.units for layer in mlp([8, 4, 2]).layers] == [8, 4, 2]
     assert kinds(mlp([8, 2], dropout=0.1)) == ["Dense", "Dropout", "Dense"]
-    assert kinds(mlp([8, 2], batch_norm=True)) == ["Dense", "BatchNorm", "Activation", "Dense"]
+    assert kinds(mlp([8, 2], batch_norm=True)) == [
+        "Dense",
+        "BatchNormalization",
+        "Activation",
+        "Dense",
+    ]
     assert mlp([8, 2], "tanh", "softmax").layers[-1].activation == "softmax"
 
 

@@ -74,7 +74,7 @@ def test_a_network_is_copied_never_changed():
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 1023, 1025])
 def test_predictions_of_any_number_of_rows_equal_the_forward_pass(rows):
-    m = model(net(gr.BatchNorm(), gr.Dropout(0.5)))
+    m = model(net(gr.BatchNormalization(), gr.Dropout(0.5)))
     fit(m)
     x = np.random.default_rng(1).normal(size=(rows, 3)).astype(np.float32)
     predicted = m.predict(x)

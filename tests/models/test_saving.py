@@ -55,7 +55,7 @@ def network(units=6):
     return gr.Sequential(
         [
             gr.Dense(units, "relu", kernel_regularizer=L2(1e-3), kernel_constraint=MaxNorm(2.0)),
-            gr.BatchNorm(momentum=0.8),
+            gr.BatchNormalization(momentum=0.8),
             gr.Dropout(0.25),
             gr.Dense(2, "softmax").named("head"),
         ]
@@ -305,7 +305,7 @@ def test_weights_that_do_not_fit_name_the_layer_and_both_shapes(folder):
 
 
 def test_missing_weights_are_named_or_skipped(model, folder):
-    net = gr.Sequential([gr.Dense(6, "relu"), gr.BatchNorm(), gr.Dense(4).named("heads")])
+    net = gr.Sequential([gr.Dense(6, "relu"), gr.BatchNormalization(), gr.Dense(4).named("heads")])
     other = gr.Model(net, "mse").build(X)
     with pytest.raises(SavedError, match=r"no weights for layer 'heads'.*nearest there is 'head/"):
         other.load_weights(folder)
@@ -318,7 +318,7 @@ def test_missing_weights_are_named_or_skipped(model, folder):
 
 
 def test_weights_that_nobody_needs_are_named(folder):
-    other = gr.Model(gr.Sequential([gr.Dense(6), gr.BatchNorm()]), "mse").build(X)
+    other = gr.Model(gr.Sequential([gr.Dense(6), gr.BatchNormalization()]), "mse").build(X)
     with pytest.raises(SavedError, match="that the network does not have: head/bias, head/kernel"):
         other.load_weights(folder)
 

@@ -23,7 +23,7 @@ def test_counts_by_hand():
         [
             gr.Flatten(),
             gr.Dense(16, "relu"),
-            gr.BatchNorm(),
+            gr.BatchNormalization(),
             gr.Residual([gr.Dense(16).named("inner").freeze()]),
             gr.Dense(3, "softmax", use_bias=False),
         ]
@@ -33,7 +33,7 @@ def test_counts_by_hand():
     # 30·16 + 16 weights; 2·30·16 operations
     assert found["dense"] == ["Dense", "(n, 16)", "496", "0", "960"]
     # γ, β trained; mean, variance not
-    assert found["batch_norm"] == ["BatchNorm", "(n, 16)", "32", "32", "0"]
+    assert found["batch_normalization"] == ["BatchNormalization", "(n, 16)", "32", "32", "0"]
     assert found["residual/inner"] == ["Dense", "(n, 16)", "0", "272", "512"]
     assert found["dense_1"] == ["Dense", "(n, 3)", "48", "0", "96"]
     assert found["total"] == ["576", "304", "1,568"]
@@ -121,7 +121,7 @@ def test_convolutions_by_hand():
             gr.Conv2D(6, (3, 2), strides=2, groups=2),
             gr.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
             gr.Conv2DTranspose(5, 3, strides=2, padding="same"),
-            gr.MaxPool2D(),
+            gr.MaxPooling2D(),
             gr.Reshape((8, 10)),
             gr.Conv1D(3, 4, padding="causal"),
             gr.Conv1DTranspose(2, 3),

@@ -37,7 +37,7 @@ class Quiet(gr.Layer):
 
     def build(self, shape):
         self.hidden = gr.Dense(4, "relu", kernel_initializer="random_normal")
-        self.norm, self.last = gr.BatchNorm(), gr.Dense(1, kernel_initializer="ones")
+        self.norm, self.last = gr.BatchNormalization(), gr.Dense(1, kernel_initializer="ones")
 
     def call(self, x):
         return self.last(self.norm(self.hidden(x)))

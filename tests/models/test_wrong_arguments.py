@@ -65,7 +65,14 @@ def test_wrong_arguments_are_told_before_training(settings, words):
 @pytest.mark.parametrize("x", [{"a": X, "b": X}, (X, X)])
 @pytest.mark.parametrize(
     "layer",
-    [gr.Dense(2), gr.Flatten(), gr.BatchNorm(), gr.Dropout(0.1), gr.LSTM(2), gr.Embedding(3, 2)],
+    [
+        gr.Dense(2),
+        gr.Flatten(),
+        gr.BatchNormalization(),
+        gr.Dropout(0.1),
+        gr.LSTM(2),
+        gr.Embedding(3, 2),
+    ],
 )
 def test_several_inputs_of_a_layer_that_takes_one_are_told(x, layer):
     with pytest.raises(ShapeError, match=r"takes one array but was given a (dict|tuple) of x\["):

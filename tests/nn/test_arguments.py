@@ -35,9 +35,9 @@ WRONG = [
     (lambda: gr.Conv2D(8, 3, 2, dilation_rate=2), "either strides or dilation"),
     (lambda: gr.Conv2DTranspose(8, 3, activation="rleu"), "relu"),
     (lambda: gr.DepthwiseConv2D(3, depth_multiplier=0), "depth_multiplier=0"),
-    (lambda: gr.MaxPool2D("a"), "pool_size='a'"),
-    (lambda: gr.AvgPool1D(2, strides=0), "strides=0"),
-    (lambda: gr.MaxPool1D(2, padding="causal"), "Known: same, valid"),
+    (lambda: gr.MaxPooling2D("a"), "pool_size='a'"),
+    (lambda: gr.AveragePooling1D(2, strides=0), "strides=0"),
+    (lambda: gr.MaxPooling1D(2, padding="causal"), "Known: same, valid"),
     (lambda: gr.UpSampling2D(-1), "size=-1"),
     (lambda: gr.ZeroPadding2D("a"), "padding='a'"),
     (lambda: gr.LSTM(0), r"LSTM\(units=0\)"),
@@ -54,9 +54,9 @@ WRONG = [
     (lambda: gr.TransformerEncoder(2, 0), "hidden=0"),
     (lambda: gr.TransformerEncoder(2, 8, activation="rleu"), "relu"),
     (lambda: gr.PositionalEmbedding(0), "length=0"),
-    (lambda: gr.BatchNorm("x"), "momentum='x'"),
-    (lambda: gr.BatchNorm(epsilon=None), "epsilon=None"),
-    (lambda: gr.LayerNorm(gamma_initializer="onse"), "ones"),
+    (lambda: gr.BatchNormalization("x"), "momentum='x'"),
+    (lambda: gr.BatchNormalization(epsilon=None), "epsilon=None"),
+    (lambda: gr.LayerNormalization(gamma_initializer="onse"), "ones"),
     (lambda: gr.Masking("x"), "mask_value='x'"),
     (lambda: gr.RandomFlip("horizontl"), "horizontal"),
     (lambda: gr.RandomCrop(0, 4), "height=0"),
@@ -73,7 +73,7 @@ WRONG = [
     (lambda: gr.Dense(3, lambda: 0), "but is called as f.x"),
     (lambda: gr.Dense(3, kernel_regularizer=gr.Dense(2)), "kernel_regularizer="),
     (lambda: gr.Dense(3, kernel_initializer=int), "write a function f.generator, shape"),
-    (lambda: gr.GlobalAvgPool1D(keepdims=None), "keepdims=None"),
+    (lambda: gr.GlobalAveragePooling1D(keepdims=None), "keepdims=None"),
     (lambda: gr.Conv2D(8, (int, 3)), "kernel_size="),
     (lambda: gr.Conv1D(8, 3, padding=np.ones(2)), "padding"),
     (lambda: gr.Conv2D(8, 3, strides=10**30), "strides="),
@@ -96,10 +96,10 @@ def test_spaces_pass():
     gr.Dense(8, kernel_regularizer=gr.choice(None, gr.L2(gr.log_uniform(1e-5, 1e-2))))
     gr.Conv2D(gr.choice(8, 16), (gr.choice(3, 5), 3), gr.choice(1, 2), gr.choice("same", "valid"))
     gr.Conv2D(8, 3, gr.choice(1, 2), dilation_rate=gr.choice(1, 2))
-    gr.MaxPool2D(gr.choice(2, (2, 1)), gr.choice(None, 2))
+    gr.MaxPooling2D(gr.choice(2, (2, 1)), gr.choice(None, 2))
     gr.LSTM(gr.choice(4, 8), dropout=gr.choice(None, 0.2))
     gr.MultiHeadAttention(gr.choice(1, 2), gr.choice(None, 4), dropout=gr.uniform(0, 0.5))
-    gr.BatchNorm(gr.uniform(0.5, 0.99), gr.log_uniform(1e-5, 1e-3))
+    gr.BatchNormalization(gr.uniform(0.5, 0.99), gr.log_uniform(1e-5, 1e-3))
     gr.Activation(gr.choice("elu", "leaky_relu"), gr.choice(0.1, None))
     gr.ColumnEmbedding((4, 5), gr.choice((2, 3), None))
     gr.ZeroPadding2D(gr.choice(1, ((0, 1), (0, 1))))

@@ -38,7 +38,7 @@ def between():
     """Layers that pass a mask on, so `Seen` after them receives it."""
     return [
         [gr.Dense(4, "tanh"), gr.Dropout(0.5)],
-        [gr.Residual([gr.Dense(2), gr.Activation("relu")]), gr.LayerNorm()],
+        [gr.Residual([gr.Dense(2), gr.Activation("relu")]), gr.LayerNormalization()],
         [Doubled(), gr.Sequential([gr.Dense(3)])],
         [gr.SimpleRNN(3, return_sequences=True)],
         [gr.Bidirectional(gr.SimpleRNN(3, return_sequences=True), "sum")],

@@ -27,15 +27,17 @@ def called(layer, x, training=False):
 @pytest.mark.parametrize(
     "layer",
     [
-        lambda: gr.Sequential([gr.MaxPool1D(2), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.AvgPool1D(2), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.AvgPool1D(3, strides=1, padding="same"), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.Conv1D(4, 3, padding="same"), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.Conv1D(4, 3, padding="causal"), gr.GlobalMaxPool1D()]),
-        lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.MaxPool1D(3), gr.LSTM(2)]),
-        lambda: gr.Sequential([gr.BatchNorm(), gr.GlobalAvgPool1D()]),
-        lambda: gr.Sequential([gr.LayerNorm(), gr.GlobalMaxPool1D()]),
+        lambda: gr.Sequential([gr.MaxPooling1D(2), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.AveragePooling1D(2), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential(
+            [gr.AveragePooling1D(3, strides=1, padding="same"), gr.GlobalAveragePooling1D()]
+        ),
+        lambda: gr.Sequential([gr.Conv1D(4, 3, padding="same"), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.Conv1D(4, 3, padding="causal"), gr.GlobalMaxPooling1D()]),
+        lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.MaxPooling1D(3), gr.LSTM(2)]),
+        lambda: gr.Sequential([gr.BatchNormalization(), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.LayerNormalization(), gr.GlobalMaxPooling1D()]),
         lambda: gr.GRU(2),
     ],
 )
@@ -56,7 +58,9 @@ def test_a_penalty_on_activity_is_that_of_the_real_steps(target):
 
 
 def test_batch_norm_has_the_statistics_of_the_real_steps():
-    net = gr.init(gr.Sequential([gr.Masking(), gr.BatchNorm(momentum=0.0)]), 0, jnp.asarray(SHORT))
+    net = gr.init(
+        gr.Sequential([gr.Masking(), gr.BatchNormalization(momentum=0.0)]), 0, jnp.asarray(SHORT)
+    )
     copy = gr.fresh(net, training=True)
     y = np.asarray(copy(jnp.asarray(SHORT)))
     real = np.concatenate([row[:length] for row, length in zip(SHORT, LENGTHS, strict=True)])
@@ -69,11 +73,11 @@ def test_batch_norm_has_the_statistics_of_the_real_steps():
 
 
 def test_windows_without_a_real_step_are_zero_and_not_real():
-    for layer in (gr.MaxPool1D(2), gr.AvgPool1D(2)):
+    for layer in (gr.MaxPooling1D(2), gr.AveragePooling1D(2)):
         net = gr.Sequential([gr.Masking(), layer])
         x = jnp.asarray([[[-2.0], [-4.0], [-6.0], [0.0], [0.0], [0.0]]])
         y = np.asarray(gr.init(net, 0, x)(x))[0, :, 0]
-        expected = [-2, -6, 0] if isinstance(layer, gr.MaxPool1D) else [-3, -6, 0]
+        expected = [-2, -6, 0] if isinstance(layer, gr.MaxPooling1D) else [-3, -6, 0]
         assert y.tolist() == expected
 
 

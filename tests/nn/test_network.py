@@ -288,19 +288,21 @@ def test_a_network_is_a_pytree_for_jit_grad_and_vmap():
 def test_values_and_initializers_are_not_part_of_the_structure():
     def make(rate, initializer, momentum):
         net = sequential(
-            gr.Dense(4, kernel_initializer=initializer), gr.Dropout(rate), gr.BatchNorm(momentum)
+            gr.Dense(4, kernel_initializer=initializer),
+            gr.Dropout(rate),
+            gr.BatchNormalization(momentum),
         )
         return gr.init(net, 0, X)
 
     one = make(0.1, "he_normal", 0.9)
     two = make(0.5, initializers.RandomNormal(stddev=2.0), 0.5)
     assert jax.tree.structure(one) == jax.tree.structure(two)
-    other = gr.init(sequential(gr.Dense(4, "relu"), gr.Dropout(0.1), gr.BatchNorm()), 0, X)
+    other = gr.init(sequential(gr.Dense(4, "relu"), gr.Dropout(0.1), gr.BatchNormalization()), 0, X)
     assert jax.tree.structure(one) != jax.tree.structure(other)
 
 
 def test_freezing_moves_weights_from_param_to_state():
-    net = gr.init(sequential(gr.Dense(2), sequential(gr.Dense(2), gr.BatchNorm())), 0, X)
+    net = gr.init(sequential(gr.Dense(2), sequential(gr.Dense(2), gr.BatchNormalization())), 0, X)
     everything = weights(net)
     assert weights(net, "param").keys() == {
         "dense/kernel", "dense/bias", "sequential/dense/kernel", "sequential/dense/bias",
@@ -346,8 +348,9 @@ def types(jaxpr):
                 if hasattr(inner, "eqns"):
                     yield from types(inner)
 
-layers = [gr.Dense(4, "gelu"), gr.Activation("elu", 0.5), gr.Dropout(0.3), gr.BatchNorm(),
-          gr.LayerNorm(), gr.PReLU(), gr.Maxout(4), gr.GaussianNoise(0.1), gr.MaskingNoise(0.1),
+layers = [gr.Dense(4, "gelu"), gr.Activation("elu", 0.5), gr.Dropout(0.3), gr.BatchNormalization(),
+          gr.LayerNormalization(), gr.PReLU(), gr.Maxout(4), gr.GaussianNoise(0.1),
+          gr.MaskingNoise(0.1),
           gr.Rescaling(0.5, 1), gr.Residual([gr.Dense(4, "tanh")]), gr.Reshape((2, 2)),
           gr.Flatten(), gr.Parallel([gr.Dense(2), gr.Dense(2)], "concatenate"),
           gr.Dense(3, "softmax")]

@@ -39,11 +39,13 @@ def table():
     ]
     hidden = [
         gr.Dense(6, gr.Activation("leaky_relu", 0.1), kernel_regularizer=gr.L2(gr.uniform(0, 0.1))),
-        gr.BatchNorm(gr.uniform(0.5, 0.9)),
+        gr.BatchNormalization(gr.uniform(0.5, 0.9)),
         gr.Dropout(gr.uniform(0.1, 0.5)),
         gr.Maxout(6),
         gr.PReLU(),
-        gr.Residual([gr.LayerNorm(), gr.Dense(6, "tanh", kernel_constraint=gr.MaxNorm(1.0))]),
+        gr.Residual(
+            [gr.LayerNormalization(), gr.Dense(6, "tanh", kernel_constraint=gr.MaxNorm(1.0))]
+        ),
         gr.Repeat(gr.Dense(6, "elu"), 2),
         gr.Sparsity(gr.uniform(0.01, 0.1)),
         gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
@@ -59,25 +61,25 @@ def pictures():
         gr.ZeroPadding2D(1),
         gr.Conv2D(3, 3, activation="tanh"),
         gr.DepthwiseConv2D(3, padding="same"),
-        gr.MaxPool2D(),
-        gr.BatchNorm(),
+        gr.MaxPooling2D(),
+        gr.BatchNormalization(),
         gr.Conv2DTranspose(2, 2, strides=2),
-        gr.AvgPool2D(),
+        gr.AveragePooling2D(),
         gr.UpSampling2D(),
     ]
-    ends = [gr.GlobalAvgPool2D(), gr.GlobalMaxPool2D(), gr.Flatten()]
+    ends = [gr.GlobalAveragePooling2D(), gr.GlobalMaxPooling2D(), gr.Flatten()]
     return gr.Sequential([*drawn, *layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
 
 
 def series():
     layers = [
         gr.Conv1D(4, 3, padding="same", activation="tanh"),
-        gr.MaxPool1D(),
+        gr.MaxPooling1D(),
         gr.Conv1DTranspose(4, 2, strides=2),
-        gr.AvgPool1D(2, 1),
+        gr.AveragePooling1D(2, 1),
         gr.Reshape((7, 4)),
     ]
-    ends = [gr.GlobalAvgPool1D(), gr.GlobalMaxPool1D()]
+    ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D()]
     return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
 
 
@@ -97,7 +99,7 @@ def words():
         gr.PositionalEncoding(),
         gr.PositionalEmbedding(5),
         gr.TransformerEncoder(2, 4, dropout=gr.uniform(0.1, 0.5)),
-        gr.GlobalAvgPool1D(),
+        gr.GlobalAveragePooling1D(),
     ]
     return gr.Sequential([*layers, gr.Dense(2, "softmax")])
 

@@ -25,7 +25,7 @@ Y = (X[:, 0] * X[:, 1] > 0).astype(np.int32)
 
 def make(units=8, rate=0.01, **options):
     net = gr.Sequential(
-        [gr.Dense(units, "tanh"), gr.BatchNorm(), gr.Dropout(0.3), gr.Dense(2, "softmax")]
+        [gr.Dense(units, "tanh"), gr.BatchNormalization(), gr.Dropout(0.3), gr.Dense(2, "softmax")]
     )
     loss = "sparse_categorical_crossentropy"
     return gr.Model(net, loss, gr.Adam(rate), ["accuracy", "confusion_matrix"], **options)

@@ -37,7 +37,7 @@ CASES = {
 def train(case, **options):
     """A network whose result depends on whole batches and on random masks, trained."""
     net = gr.Sequential([
-        gr.Dense(12, "relu"), gr.BatchNorm(), gr.Dropout(0.3), gr.Dense(3, "softmax"),
+        gr.Dense(12, "relu"), gr.BatchNormalization(), gr.Dropout(0.3), gr.Dense(3, "softmax"),
     ])  # fmt: skip
     optimizer = gr.LBFGS() if case == "full" else gr.Adam(0.01)
     model = gr.Model(net, "sparse_categorical_crossentropy", optimizer, ["accuracy"])

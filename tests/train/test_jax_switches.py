@@ -15,7 +15,7 @@ import gradus as gr
 def train():
     x = np.random.default_rng(0).normal(size=(30, 4))
     y = (x[:, 0] > 0).astype(int)
-    layers = [gr.Dense(4, "relu"), gr.BatchNorm(), gr.Dropout(0.2), gr.Dense(2, "softmax")]
+    layers = [gr.Dense(4, "relu"), gr.BatchNormalization(), gr.Dropout(0.2), gr.Dense(2, "softmax")]
     net = gr.Sequential(layers)
     model = gr.Model(net, "sparse_categorical_crossentropy", metrics=["auc", "f1"])
     options = {"batch_size": 21, "validation_split": 0.3, "patience": 3, "verbose": False}

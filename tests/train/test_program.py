@@ -161,7 +161,7 @@ def test_training_equals_keras():
 
 
 def noisy(rate=0.2):
-    return classifier(gr.Dropout(rate), gr.BatchNorm())
+    return classifier(gr.Dropout(rate), gr.BatchNormalization())
 
 
 HELD = X[:20], Y[:20], None

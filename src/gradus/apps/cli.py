@@ -85,9 +85,9 @@ def train(
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
     """
-    from gradus.apps import train_run
-    from gradus.apps.settings import experiment_file
-    from gradus.apps.settings.experiment import ExperimentError
+    from gradus.experiments import train_run
+    from gradus.experiments.settings import experiment_file
+    from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "train")
@@ -128,9 +128,9 @@ def sweep(
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
-    from gradus.apps import runs, sweep_run, sweep_setup
-    from gradus.apps.settings import experiment_file
-    from gradus.apps.settings.experiment import ExperimentError
+    from gradus.experiments import runs, sweep_run, sweep_setup
+    from gradus.experiments.settings import experiment_file
+    from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
     resumed = _resume_folder(resume, out, "sweep")
@@ -157,7 +157,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     gradus evaluate runs/titanic-1 later.csv
     """
-    from gradus.apps import inference, runs
+    from gradus.experiments import inference, runs
 
     output = Output(json)
     opened = runs.open_run(run)
@@ -189,11 +189,12 @@ def predict(
 
     gradus predict runs/titanic-1 new.csv --out predictions.csv
     """
-    from gradus.apps import inference, runs
+    from gradus.apps import prediction_files
+    from gradus.experiments import inference, runs
 
     output, to_stdout = Output(json), out in (None, "-")
     if not to_stdout:
-        inference.check_output_path(str(out), data)
+        prediction_files.check_output_path(str(out), data)
     opened = runs.open_run(run)
     columns, notes = inference.predict_with_run(opened, data)
     for note in notes:
@@ -203,7 +204,7 @@ def predict(
     if json and to_stdout:
         result["predictions"] = {name: values.tolist() for name, values in columns.items()}
     else:
-        inference.write_predictions(columns, out)
+        prediction_files.write_predictions(columns, out)
         if not to_stdout:
             result["out"] = out
             output.print_line(f"{rows:,} predictions are in {out}")
@@ -214,7 +215,7 @@ def predict(
 @app.command
 def report(run: RunArgument, /, *, json: Json = False) -> int:
     """Rewrite the report.html of a run from its files and its training data."""
-    from gradus.apps import page, runs
+    from gradus.experiments import page, runs
 
     output = Output(json)
     opened = runs.open_run(run)
@@ -253,8 +254,8 @@ def show_runs(
 
 def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
-    from gradus.apps import runs
-    from gradus.apps.settings.experiment import ExperimentError
+    from gradus.experiments import runs
+    from gradus.experiments.settings.experiment import ExperimentError
 
     if resume is not None and out is not None:
         raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
@@ -265,7 +266,7 @@ def _read_experiment(
     data: str, options: TrainOptions
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.apps.settings import experiment_file
+    from gradus.experiments.settings import experiment_file
 
     flags = options.settings()
     if "test" in flags:
@@ -302,7 +303,7 @@ def _run_command(arguments: list[str]) -> int:
     except GradusError as error:
         if os.environ.get(TRACEBACK):
             raise
-        from gradus.apps.settings.experiment import ExperimentError
+        from gradus.experiments.settings.experiment import ExperimentError
 
         return _fail(
             arguments, str(error), BAD_USAGE if isinstance(error, ExperimentError) else FAILED

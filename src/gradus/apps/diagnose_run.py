@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from gradus import files
-from gradus.apps import runs
-from gradus.apps.output import format_command
-from gradus.apps.prepare import prepare
 from gradus.diagnosis import log_files, logs
 from gradus.diagnosis.examination import examine_checkpoint
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError, nearest
+from gradus.experiments import runs
+from gradus.experiments.commands import format_command
+from gradus.experiments.prepare import prepare
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.train.checkpoint import MANIFEST as CHECKPOINT

@@ -8,12 +8,13 @@ from cyclopts import Parameter
 
 from gradus.apps import summaries
 from gradus.apps.options import WHOLE, OutOption, QuietOption, RunArgument, TrainingArgument
-from gradus.apps.output import DONE, FAILED, Json, Output, format_command
+from gradus.apps.output import DONE, FAILED, Json, Output
+from gradus.experiments.commands import format_command
 
 if TYPE_CHECKING:
-    from gradus.apps.runs import Run
-    from gradus.apps.settings.experiment import Experiment
     from gradus.doctor.repair import Repair
+    from gradus.experiments.runs import Run
+    from gradus.experiments.settings.experiment import Experiment
 
 REPAIRED = "repaired.toml"
 
@@ -48,7 +49,7 @@ def diagnose(
     gradus diagnose lightning_logs/version_0/metrics.csv
     """
     from gradus.apps.diagnose_run import diagnose_run, prove_run
-    from gradus.apps.runs import is_finished
+    from gradus.experiments.runs import is_finished
 
     output = Output(json)
     if counterfactuals or twins:
@@ -89,8 +90,8 @@ def repair_command(
 
     gradus repair runs/titanic-1 --apply
     """
-    from gradus.apps import runs, train_run
-    from gradus.apps.settings import experiment_file
+    from gradus.experiments import runs, train_run
+    from gradus.experiments.settings import experiment_file
 
     output = Output(json)
     opened = runs.open_run(run)
@@ -113,8 +114,8 @@ def repair_command(
 
 def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
     """Try remedies for a run on its own data."""
-    from gradus.apps.prepare import prepare
     from gradus.doctor.repair import repair
+    from gradus.experiments.prepare import prepare
 
     parts = prepare(run.experiment).parts
     return repair(
@@ -131,7 +132,7 @@ def _repaired(run: Run, found: Repair) -> Experiment:
     """Return the experiment of a run with the changes that helped."""
     import msgspec
 
-    from gradus.apps.settings.experiment_file import check_experiment, merge_settings
+    from gradus.experiments.settings.experiment_file import check_experiment, merge_settings
 
     raw = msgspec.to_builtins(run.experiment)
     return check_experiment(merge_settings(raw, found.settings), REPAIRED)

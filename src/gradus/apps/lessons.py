@@ -92,7 +92,7 @@ def lessons(
 
 
 def _find_lesson(name: str, data: str | None) -> Lesson:
-    from gradus.apps.settings.experiment import ExperimentError
+    from gradus.experiments.settings.experiment import ExperimentError
     from gradus.lessons import catalog
 
     opened = catalog.find_lesson(_check_name(name))
@@ -102,8 +102,8 @@ def _find_lesson(name: str, data: str | None) -> Lesson:
 
 
 def _check_name(name: str) -> str:
-    from gradus.apps.settings.experiment import ExperimentError
     from gradus.errors import unknown
+    from gradus.experiments.settings.experiment import ExperimentError
     from gradus.lessons import catalog
 
     if name not in catalog.NAMES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -55,11 +54,6 @@ class Output:
             text = msgspec.json.encode(content).decode()
             sys.stdout.write(_encodable_json(text, sys.stdout.encoding or "utf-8") + "\n")
             sys.stdout.flush()
-
-
-def format_command(*words: object) -> str:
-    """Return a `gradus` command that can be pasted into a shell, whatever its words contain."""
-    return shlex.join(["gradus", *map(str, words)])
 
 
 def print_table_file(text: str) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus import files
-from gradus.apps.output import Output, format_command, format_value
+from gradus.apps.output import Output, format_value
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import SavedError
+from gradus.experiments.commands import format_command
 
 if TYPE_CHECKING:
     from gradus.doctor.repair import Repair
@@ -93,7 +94,7 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
     Raises:
         SavedError: if there is no such folder.
     """
-    from gradus.apps import runs
+    from gradus.experiments import runs
 
     if not folder.is_dir():
         if folder == Path(runs.RUNS):
@@ -106,7 +107,7 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def _start_time(folder: Path) -> float | None:
     """Return the time a run's experiment was written, or None if the folder is not a run."""
-    from gradus.apps import runs
+    from gradus.experiments import runs
 
     for name in runs.RUN_STARTS:
         with contextlib.suppress(OSError):
@@ -116,7 +117,7 @@ def _start_time(folder: Path) -> float | None:
 
 def _summarize(folder: Path) -> dict[str, Any]:
     """Return the summary of a run; if it is damaged, with the reason as `error`."""
-    from gradus.apps import runs
+    from gradus.experiments import runs
 
     summary: dict[str, Any] = {"run": str(folder)}
     if not files.current_path(folder, runs.RECORD).exists():

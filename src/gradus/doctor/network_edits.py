@@ -19,7 +19,7 @@ from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.conv import WindowLayer
 from gradus.nn.layers.dense import Dense
-from gradus.nn.layers.normalization import BatchNorm
+from gradus.nn.layers.normalization import BatchNormalization
 from gradus.nn.layers.reshaping import Rescaling
 
 Edited = tuple[Layer, list[Change]]
@@ -66,7 +66,7 @@ def hidden_layers(net: Layer, outputs: Collection[str | None]) -> dict[str, Laye
 def with_batch_norm(net: Layer, outputs: Collection[str | None]) -> Edited:
     """Normalize what each hidden layer takes, but the first, which the data's scaling serves."""
     hidden = set(hidden_layers(net, outputs)) | set(outputs)
-    return _insert_before(net, hidden, BatchNorm)
+    return _insert_before(net, hidden, BatchNormalization)
 
 
 def with_rescaled_inputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> Layer:

@@ -82,7 +82,7 @@ def lesson(page: Page, sequences: int = 3000, epochs: int = 10, seed: int = 0) -
     models, histories = {}, {}
     for name, layers in blocks.items():
         start = [gr.Embedding(len(LETTERS), WIDTH), gr.PositionalEncoding()]
-        end = [gr.LayerNorm(), gr.Dense(len(LETTERS), "softmax")]
+        end = [gr.LayerNormalization(), gr.Dense(len(LETTERS), "softmax")]
         net = gr.Sequential([*start, *layers, *end])
         loss, metrics = "sparse_categorical_crossentropy", ["accuracy"]
         models[name] = gr.Model(net, loss, gr.Adam(5e-3), metrics, seed=seed)

@@ -61,9 +61,9 @@ def lesson(
     cnn = gr.Sequential(
         [
             gr.Conv2D(16, 3, activation="relu"),
-            gr.MaxPool2D(2),
+            gr.MaxPooling2D(2),
             gr.Conv2D(32, 3, activation="relu"),
-            gr.MaxPool2D(2, padding="same"),
+            gr.MaxPooling2D(2, padding="same"),
             gr.Flatten(),
             gr.Dense(10, "softmax"),
         ]

@@ -128,7 +128,7 @@ def network(
     for _ in range(depth):
         layers.append(gr.Dense(width, kernel_initializer=initializer))
         if batch_norm:
-            layers.append(gr.BatchNorm())
+            layers.append(gr.BatchNormalization())
         layers.append(gr.Activation(activation))
     return gr.Model(
         gr.Sequential([*layers, gr.Dense(10, "softmax")]),

@@ -11,7 +11,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.dense import Activation, Dense
 from gradus.nn.layers.dropout import Dropout
-from gradus.nn.layers.normalization import BatchNorm
+from gradus.nn.layers.normalization import BatchNormalization
 
 
 def mlp(
@@ -50,7 +50,11 @@ def mlp(
     batch_norm = flag("batch_norm", batch_norm, "mlp")
     for width in units[:-1]:
         if batch_norm:
-            layers += [Dense(width, use_bias=False, **common), BatchNorm(), Activation(activation)]
+            layers += [
+                Dense(width, use_bias=False, **common),
+                BatchNormalization(),
+                Activation(activation),
+            ]
         else:
             layers.append(Dense(width, activation, **common))
         if not isinstance(dropout, int | float) or dropout > 0:

@@ -434,7 +434,7 @@ def _named_items(value: Any) -> Iterator[tuple[str, Layer]]:
 
 
 def snake_case(name: str) -> str:
-    """Return a class's name in snake case: "BatchNorm" as "batch_norm", "Conv2D" as "conv2d"."""
+    """Return a class's name in snake case: "LSTM" as "lstm", "MaxPooling2D" as "max_pooling2d"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 

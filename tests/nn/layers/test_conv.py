@@ -246,7 +246,7 @@ def test_a_small_network_reads_digits():
     net = gr.Sequential(
         [
             gr.Conv2D(16, 3, activation="relu"),
-            gr.MaxPool2D(),
+            gr.MaxPooling2D(),
             gr.Flatten(),
             gr.Dense(10, "softmax"),
         ]

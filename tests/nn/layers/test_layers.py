@@ -64,16 +64,16 @@ def value_and_grad(loss):
             for units in (1, 3)
         ],
         (gr.Dense(3, use_bias=False), KERAS.Dense(3, use_bias=False), (4, 3)),
-        (gr.LayerNorm(), KERAS.LayerNormalization(), (4, 3)),
-        (gr.LayerNorm(), KERAS.LayerNormalization(), (1, 1)),
-        (gr.LayerNorm(1e-1), KERAS.LayerNormalization(epsilon=1e-1), (2, 3, 4)),
+        (gr.LayerNormalization(), KERAS.LayerNormalization(), (4, 3)),
+        (gr.LayerNormalization(), KERAS.LayerNormalization(), (1, 1)),
+        (gr.LayerNormalization(1e-1), KERAS.LayerNormalization(epsilon=1e-1), (2, 3, 4)),
         (
-            gr.LayerNorm(center=False, scale=False),
+            gr.LayerNormalization(center=False, scale=False),
             KERAS.LayerNormalization(center=False, scale=False),
             (2, 5),
         ),
-        (gr.BatchNorm(), KERAS.BatchNormalization(), (4, 3)),
-        (gr.BatchNorm(), KERAS.BatchNormalization(), (2, 3, 4)),
+        (gr.BatchNormalization(), KERAS.BatchNormalization(), (4, 3)),
+        (gr.BatchNormalization(), KERAS.BatchNormalization(), (2, 3, 4)),
         (gr.PReLU(), KERAS.PReLU(), (4, 3)),
         (gr.PReLU(shared_axes=(1,)), KERAS.PReLU(shared_axes=[1]), (2, 3, 4)),
     ],
@@ -119,7 +119,7 @@ def test_column_embeddings_stand_beside_the_numbers():
 def test_batch_norm_equals_keras_over_several_steps_of_training():
     x = draw((8, 3), scale=4.0) + 2
     settings = {"momentum": 0.8, "epsilon": 0.01}
-    net, theirs = twins(gr.BatchNorm(**settings), KERAS.BatchNormalization(**settings), x)
+    net, theirs = twins(gr.BatchNormalization(**settings), KERAS.BatchNormalization(**settings), x)
     for step in range(4):
         x = draw((8, 3), step, 4.0) + 2
         copy = gr.fresh(net, training=True)
@@ -133,7 +133,7 @@ def test_batch_norm_equals_keras_over_several_steps_of_training():
 
 def test_batch_norm_in_a_frozen_network_keeps_its_statistics_and_uses_them():
     x = draw((8, 3)) + 5
-    net = gr.init(gr.Sequential([gr.Sequential([gr.BatchNorm()])]), 0, x)
+    net = gr.init(gr.Sequential([gr.Sequential([gr.BatchNormalization()])]), 0, x)
     net.layers[0].freeze()
     copy = gr.fresh(net, training=True)
     np.testing.assert_array_equal(copy(x), net(x))
@@ -147,7 +147,9 @@ def test_batch_norm_in_a_frozen_network_keeps_its_statistics_and_uses_them():
 @pytest.mark.slow
 def test_gradients_in_training_equal_finite_differences():
     x = draw((5, 3))
-    net = gr.init(gr.Sequential([gr.Dense(4, "tanh"), gr.BatchNorm(), gr.LayerNorm()]), 0, x)
+    net = gr.init(
+        gr.Sequential([gr.Dense(4, "tanh"), gr.BatchNormalization(), gr.LayerNormalization()]), 0, x
+    )
     target = draw((5, 4), 3)
 
     def loss(params):
@@ -305,6 +307,6 @@ def test_a_wrong_input_names_the_layer_and_both_shapes():
     for copy in (net, gr.fresh(net)):
         with pytest.raises(ShapeError, match=r"'dense'.*\(3, 4\).*\(5, 6\)"):
             copy(draw((5, 6)))
-    norm = gr.init(gr.Sequential([gr.BatchNorm()]), 0, draw((5, 3)))
+    norm = gr.init(gr.Sequential([gr.BatchNormalization()]), 0, draw((5, 3)))
     with pytest.raises(ShapeError, match=r"'batch_norm'.* 3 features .*\(5, 4\)"):
         norm(draw((5, 4)))

@@ -30,20 +30,24 @@ def draw(shape, seed=0):
 @pytest.mark.parametrize(
     ("name", "shape", "settings"),
     [
-        ("MaxPool1D", (2, 7, 3), {}),
-        ("MaxPool1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
-        ("AvgPool1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
-        ("MaxPool2D", (2, 5, 7, 3), {}),
-        ("MaxPool2D", (2, 6, 4, 2), {"pool_size": (3, 2)}),
-        ("MaxPool2D", (2, 5, 4, 2), {"pool_size": 2, "strides": 3}),
-        ("MaxPool2D", (1, 5, 4, 2), {"pool_size": (3, 2), "strides": (1, 2), "padding": "same"}),
-        ("MaxPool2D", (2, 1, 1, 2), {"pool_size": 1}),
-        ("AvgPool2D", (2, 5, 7, 3), {"pool_size": 2}),
-        ("AvgPool2D", (1, 5, 4, 2), {"pool_size": (3, 2), "strides": (1, 3), "padding": "same"}),
-        ("GlobalMaxPool1D", (2, 4, 3), {}),
-        ("GlobalAvgPool1D", (2, 4, 3), {"keepdims": True}),
-        ("GlobalMaxPool2D", (2, 4, 3, 2), {"keepdims": True}),
-        ("GlobalAvgPool2D", (2, 4, 3, 2), {}),
+        ("MaxPooling1D", (2, 7, 3), {}),
+        ("MaxPooling1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ("AveragePooling1D", (2, 7, 3), {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ("MaxPooling2D", (2, 5, 7, 3), {}),
+        ("MaxPooling2D", (2, 6, 4, 2), {"pool_size": (3, 2)}),
+        ("MaxPooling2D", (2, 5, 4, 2), {"pool_size": 2, "strides": 3}),
+        ("MaxPooling2D", (1, 5, 4, 2), {"pool_size": (3, 2), "strides": (1, 2), "padding": "same"}),
+        ("MaxPooling2D", (2, 1, 1, 2), {"pool_size": 1}),
+        ("AveragePooling2D", (2, 5, 7, 3), {"pool_size": 2}),
+        (
+            "AveragePooling2D",
+            (1, 5, 4, 2),
+            {"pool_size": (3, 2), "strides": (1, 3), "padding": "same"},
+        ),
+        ("GlobalMaxPooling1D", (2, 4, 3), {}),
+        ("GlobalAveragePooling1D", (2, 4, 3), {"keepdims": True}),
+        ("GlobalMaxPooling2D", (2, 4, 3, 2), {"keepdims": True}),
+        ("GlobalAveragePooling2D", (2, 4, 3, 2), {}),
         ("UpSampling2D", (2, 3, 2, 2), {"size": (2, 3)}),
         ("ZeroPadding2D", (1, 3, 2, 2), {"padding": 2}),
         ("ZeroPadding2D", (1, 3, 2, 2), {"padding": (1, 2)}),
@@ -73,42 +77,44 @@ def test_values_and_gradients_equal_keras(name, shape, settings):
 def test_of_masked_sequences_only_the_real_steps_count():
     x = np.array([[[1.0], [-5], [9]], [[-2.0], [-4], [9]], [[7.0], [7], [7]]], np.float32)
     mask = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], bool)
-    means, largest = (gr.init(layer(), 0, x) for layer in (gr.GlobalAvgPool1D, gr.GlobalMaxPool1D))
+    means, largest = (
+        gr.init(layer(), 0, x) for layer in (gr.GlobalAveragePooling1D, gr.GlobalMaxPooling1D)
+    )
     np.testing.assert_array_equal(means(x, mask=mask), [[-2], [-3], [0]])
     np.testing.assert_array_equal(largest(x, mask=mask), [[1], [-2], [0]])
     for layer in (means, largest):
         slope = jax.grad(lambda x, layer=layer: layer(x, mask=mask).sum())(x)
         assert np.isfinite(slope).all()
         assert not np.any(np.asarray(slope)[~mask])
-    kept = gr.init(gr.GlobalAvgPool1D(keepdims=True), 0, x)(x, mask=mask)
-    assert kept.shape == gr.init(gr.GlobalMaxPool1D(True), 0, x)(x, mask=mask).shape == (3, 1, 1)
+    kept = gr.init(gr.GlobalAveragePooling1D(keepdims=True), 0, x)(x, mask=mask)
+    assert kept.shape == gr.init(gr.GlobalMaxPooling1D(True), 0, x)(x, mask=mask).shape == (3, 1, 1)
 
 
 def test_whole_numbers_are_pooled_as_numbers():
     x = np.array([[[1], [4], [2], [5]]], np.uint8)
-    assert gr.init(gr.AvgPool1D(), 0, x)(x).ravel().tolist() == [2.5, 3.5]
-    assert gr.init(gr.MaxPool1D(3, 1, "same"), 0, x)(x).ravel().tolist() == [4, 4, 5, 5]
+    assert gr.init(gr.AveragePooling1D(), 0, x)(x).ravel().tolist() == [2.5, 3.5]
+    assert gr.init(gr.MaxPooling1D(3, 1, "same"), 0, x)(x).ravel().tolist() == [4, 4, 5, 5]
 
 
 @pytest.mark.parametrize(
     ("make", "shape", "message"),
     [
         (
-            lambda: gr.MaxPool2D(3),
+            lambda: gr.MaxPooling2D(3),
             (1, 2, 5, 1),
-            r"'max_pool2d' .* 3 × 3 .*\(1, 2, 5, 1\).*pool_size",
+            r"'max_pooling2d' .* 3 × 3 .*\(1, 2, 5, 1\).*pool_size",
         ),
-        (lambda: gr.AvgPool1D(3), (1, 2, 1), r"window of 3 .*\(1, 2, 1\)"),
+        (lambda: gr.AveragePooling1D(3), (1, 2, 1), r"window of 3 .*\(1, 2, 1\)"),
         (
-            gr.MaxPool2D,
+            gr.MaxPooling2D,
             (1, 4, 4),
             r"\(1, 4, 4\): for gray images write x\[\.\.\., None\]",
         ),
-        (gr.GlobalAvgPool2D, (1, 4, 4), r"gray images"),
-        (gr.GlobalMaxPool1D, (1, 4), r"sequences"),
-        (lambda: gr.MaxPool2D(0), (1, 4, 4, 1), r"pool_size=0"),
-        (lambda: gr.MaxPool2D(2, "same"), (1, 4, 4, 1), r"strides='same'"),
-        (lambda: gr.MaxPool2D(2, padding="causal"), (1, 4, 4, 1), r"Known: same, valid"),
+        (gr.GlobalAveragePooling2D, (1, 4, 4), r"gray images"),
+        (gr.GlobalMaxPooling1D, (1, 4), r"sequences"),
+        (lambda: gr.MaxPooling2D(0), (1, 4, 4, 1), r"pool_size=0"),
+        (lambda: gr.MaxPooling2D(2, "same"), (1, 4, 4, 1), r"strides='same'"),
+        (lambda: gr.MaxPooling2D(2, padding="causal"), (1, 4, 4, 1), r"Known: same, valid"),
         (lambda: gr.UpSampling2D(0), (1, 4, 4, 1), r"size=0"),
         (lambda: gr.ZeroPadding2D((1, 2, 3)), (1, 4, 4, 1), r"padding=\(1, 2, 3\)"),
         (lambda: gr.ZeroPadding2D(-1), (1, 4, 4, 1), r"padding=-1"),

@@ -18,7 +18,7 @@ def classifier(width=4, **settings):
     rate = gr.uniform(0, 0.4)
     penalty = gr.L2(0.1)
     hidden = gr.Dense(width, "tanh", kernel_regularizer=penalty)
-    net = gr.Sequential([hidden, gr.BatchNorm(), gr.Dropout(rate), gr.Dense(3, "softmax")])
+    net = gr.Sequential([hidden, gr.BatchNormalization(), gr.Dropout(rate), gr.Dense(3, "softmax")])
     optimizer = gr.Adam(gr.log_uniform(1e-3, 0.3))
     return gr.Model(net, LOSS, optimizer, metrics=["accuracy"], penalty=penalty, **settings)
 

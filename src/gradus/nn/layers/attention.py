@@ -23,7 +23,7 @@ from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.containers import Residual
 from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
-from gradus.nn.layers.normalization import LayerNorm
+from gradus.nn.layers.normalization import LayerNormalization
 from gradus.nn.network import fresh, recorded
 
 
@@ -375,9 +375,9 @@ class TransformerEncoder(Layer):
         for part in parts:
             noise = [Dropout(self.dropout)] if self.dropout != 0 else []
             if self.pre_norm:
-                self.layers += [Residual([LayerNorm(), *part, *noise])]
+                self.layers += [Residual([LayerNormalization(), *part, *noise])]
             else:
-                self.layers += [Residual([*part, *noise]), LayerNorm()]
+                self.layers += [Residual([*part, *noise]), LayerNormalization()]
 
     def call(self, x: Any) -> Any:
         """Return the output of the block."""

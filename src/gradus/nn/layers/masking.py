@@ -27,7 +27,7 @@ class Masking(Layer):
 
     Examples:
         >>> x = jnp.array([[[1.0], [2.0], [0.0]]])
-        >>> net = gr.init(gr.Sequential([gr.Masking(), gr.GlobalAvgPool1D()]), 0, x)
+        >>> net = gr.init(gr.Sequential([gr.Masking(), gr.GlobalAveragePooling1D()]), 0, x)
         >>> net(x).tolist()
         [[1.5]]
     """

@@ -14,7 +14,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.mask_tracking import masked_mean
 
 
-class BatchNorm(Layer):
+class BatchNormalization(Layer):
     """Standardize each feature over the mini-batch, then scale and shift it.
 
     In training `y = γ (x − μ_B) / √(σ²_B + ε) + β` with the mean and the biased variance of the
@@ -37,7 +37,7 @@ class BatchNorm(Layer):
 
     Examples:
         >>> x = jnp.array([[0.0], [2.0], [4.0]])
-        >>> net = gr.init(gr.BatchNorm(), 0, x)
+        >>> net = gr.init(gr.BatchNormalization(), 0, x)
         >>> y = gr.fresh(net)(x, training=True)
         >>> print(np.asarray(y.ravel()).round(2))
         [-1.22  0.    1.22]
@@ -100,7 +100,7 @@ class BatchNorm(Layer):
         return y + self.beta if self.center else y
 
 
-class LayerNorm(Layer):
+class LayerNormalization(Layer):
     """Standardize each sample over its last axis, then scale and shift it.
 
     `y = γ (x − μ) / √(σ² + ε) + β`, with the mean and the biased variance of that axis.
@@ -115,7 +115,7 @@ class LayerNorm(Layer):
 
     Examples:
         >>> x = jnp.array([[0.0, 2.0, 4.0]])
-        >>> y = gr.init(gr.LayerNorm(), 0, x)(x)
+        >>> y = gr.init(gr.LayerNormalization(), 0, x)(x)
         >>> print(np.asarray(y).round(2))
         [[-1.22  0.    1.22]]
     """

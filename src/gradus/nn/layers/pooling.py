@@ -91,16 +91,16 @@ class BasePooling1D(BasePooling):
         raise GradusError(f"{type(self).__name__} has no pool_real: write one.")
 
 
-class MaxPool1D(BasePooling1D):
+class MaxPooling1D(BasePooling1D):
     """The largest value of each window of a sequence.
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. In a
-    sequence with a mask only the real steps count. Arguments and errors are those of `MaxPool2D`,
-    with one number in place of each pair.
+    sequence with a mask only the real steps count. Arguments and errors are those of
+    `MaxPooling2D`, with one number in place of each pair.
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
-        >>> gr.init(gr.MaxPool1D(2), 0, x)(x).ravel().tolist()
+        >>> gr.init(gr.MaxPooling1D(2), 0, x)(x).ravel().tolist()
         [3.0, 2.0]
     """
 
@@ -111,7 +111,7 @@ class MaxPool1D(BasePooling1D):
         return max_pool(jnp.where(real, x, jnp.finfo(x.dtype).min), *windows)
 
 
-class MaxPool2D(BasePooling):
+class MaxPooling2D(BasePooling):
     """The largest value of each window of an image, for each channel.
 
     `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
@@ -129,7 +129,7 @@ class MaxPool2D(BasePooling):
 
     Examples:
         >>> x = jnp.zeros((2, 28, 28, 16))
-        >>> gr.init(gr.MaxPool2D(2), 0, x)(x).shape
+        >>> gr.init(gr.MaxPooling2D(2), 0, x)(x).shape
         (2, 14, 14, 16)
     """
 
@@ -137,15 +137,15 @@ class MaxPool2D(BasePooling):
     pool = staticmethod(max_pool)
 
 
-class AvgPool1D(BasePooling1D):
+class AveragePooling1D(BasePooling1D):
     """The mean of each window of a sequence.
 
     `x` has shape `(batch, steps, channels)`, the output `(batch, new steps, channels)`. Mask,
-    arguments and errors are those of `MaxPool1D`.
+    arguments and errors are those of `MaxPooling1D`.
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0, 0.0]).reshape(1, 4, 1)
-        >>> gr.init(gr.AvgPool1D(2), 0, x)(x).ravel().tolist()
+        >>> gr.init(gr.AveragePooling1D(2), 0, x)(x).ravel().tolist()
         [2.0, 1.0]
     """
 
@@ -156,15 +156,15 @@ class AvgPool1D(BasePooling1D):
         return average_pool(jnp.where(real, x, 0.0), *windows) / jnp.where(share > 0, share, 1.0)
 
 
-class AvgPool2D(BasePooling):
+class AveragePooling2D(BasePooling):
     """The mean of each window of an image, for each channel.
 
     `x` has shape `(batch, height, width, channels)`, the output `(batch, new height, new width,
-    channels)`. Arguments and errors are those of `MaxPool2D`.
+    channels)`. Arguments and errors are those of `MaxPooling2D`.
 
     Examples:
         >>> x = jnp.zeros((2, 28, 28, 16))
-        >>> gr.init(gr.AvgPool2D(3, strides=2, padding="same"), 0, x)(x).shape
+        >>> gr.init(gr.AveragePooling2D(3, strides=2, padding="same"), 0, x)(x).shape
         (2, 14, 14, 16)
     """
 
@@ -194,7 +194,7 @@ class BaseGlobalPooling(Layer):
         return type(self).pool(as_float(x), axes, keepdims=self.keepdims)
 
 
-class GlobalAvgPool1D(BaseGlobalPooling):
+class GlobalAveragePooling1D(BaseGlobalPooling):
     """The mean over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
     In a sequence with a mask only the real steps count; without real steps the result is zero.
@@ -207,7 +207,7 @@ class GlobalAvgPool1D(BaseGlobalPooling):
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
-        >>> gr.init(gr.GlobalAvgPool1D(), 0, x)(x).tolist()
+        >>> gr.init(gr.GlobalAveragePooling1D(), 0, x)(x).tolist()
         [[2.0]]
     """
 
@@ -226,14 +226,14 @@ class GlobalAvgPool1D(BaseGlobalPooling):
         return mean if self.keepdims else mean[:, 0]
 
 
-class GlobalMaxPool1D(BaseGlobalPooling):
+class GlobalMaxPooling1D(BaseGlobalPooling):
     """The largest value over all steps: `(batch, steps, channels)` becomes `(batch, channels)`.
 
-    Mask, arguments and errors are those of `GlobalAvgPool1D`.
+    Mask, arguments and errors are those of `GlobalAveragePooling1D`.
 
     Examples:
         >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
-        >>> gr.init(gr.GlobalMaxPool1D(), 0, x)(x).tolist()
+        >>> gr.init(gr.GlobalMaxPooling1D(), 0, x)(x).tolist()
         [[3.0]]
     """
 
@@ -250,7 +250,7 @@ class GlobalMaxPool1D(BaseGlobalPooling):
         return largest if self.keepdims else largest[:, 0]
 
 
-class GlobalAvgPool2D(BaseGlobalPooling):
+class GlobalAveragePooling2D(BaseGlobalPooling):
     """The mean of each channel: `(batch, height, width, channels)` becomes `(batch, channels)`.
 
     Args:
@@ -261,7 +261,7 @@ class GlobalAvgPool2D(BaseGlobalPooling):
 
     Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
-        >>> gr.init(gr.GlobalAvgPool2D(), 0, x)(x).shape
+        >>> gr.init(gr.GlobalAveragePooling2D(), 0, x)(x).shape
         (2, 16)
     """
 
@@ -269,14 +269,14 @@ class GlobalAvgPool2D(BaseGlobalPooling):
     pool = staticmethod(jnp.mean)
 
 
-class GlobalMaxPool2D(BaseGlobalPooling):
+class GlobalMaxPooling2D(BaseGlobalPooling):
     """The largest value of each channel: `(batch, height, width, channels)` to `(batch, channels)`.
 
-    Arguments and errors are those of `GlobalAvgPool2D`.
+    Arguments and errors are those of `GlobalAveragePooling2D`.
 
     Examples:
         >>> x = jnp.zeros((2, 7, 7, 16))
-        >>> gr.init(gr.GlobalMaxPool2D(keepdims=True), 0, x)(x).shape
+        >>> gr.init(gr.GlobalMaxPooling2D(keepdims=True), 0, x)(x).shape
         (2, 1, 1, 16)
     """
 

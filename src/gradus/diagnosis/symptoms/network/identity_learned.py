@@ -24,7 +24,10 @@ def find(record: Record) -> Iterator[Finding]:
     encoder, numbers = layers["encoder"], sum(given.columns for given in record.inputs)
     if not encoder or not layers["decoder"] or layers["code"] or layers["noise"] or not numbers:
         return
-    if any(layer.kind not in ("Flatten", "Dense", "BatchNorm", "Activation") for layer in encoder):
+    if any(
+        layer.kind not in ("Flatten", "Dense", "BatchNormalization", "Activation")
+        for layer in encoder
+    ):
         return
     is_hindered = record.penalty > 0 or any(layer.rate for layer in record.layers)
     narrowest = min((each.units for each in encoder if each.kind == "Dense"), default=0)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from gradus import files
-from gradus.apps import runs
-from gradus.apps.evaluation import (
+from gradus.data import Target
+from gradus.experiments import runs
+from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
     encoded_labels,
     evaluate_in_units,
     headline_part,
 )
-from gradus.apps.prepare import XY, PreparedData, prepare
-from gradus.apps.settings import experiment_file
-from gradus.data import Target
+from gradus.experiments.prepare import XY, PreparedData, prepare
+from gradus.experiments.settings import experiment_file
 from gradus.models.model import Model
 from gradus.objectives import losses
 

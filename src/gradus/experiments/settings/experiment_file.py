@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import structs
 
-from gradus.apps.output import format_command
-from gradus.apps.settings.experiment import (
+from gradus.errors import SavedError, nearest
+from gradus.experiments.commands import format_command
+from gradus.experiments.settings.experiment import (
     NAMED_SECTIONS,
     SECTIONS,
     Experiment,
@@ -22,7 +23,6 @@ from gradus.apps.settings.experiment import (
     is_searchable,
     space_kind,
 )
-from gradus.errors import SavedError, nearest
 from gradus.files import replacing, user_path
 from gradus.records import read_toml
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.apps.model_builder import decide_classes
 from gradus.data import Target
+from gradus.experiments.model_builder import decide_classes
 from gradus.models.model import Model
 from gradus.objectives import losses
 

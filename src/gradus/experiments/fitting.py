@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from msgspec import structs
 
-from gradus.apps.model_builder import build_model
-from gradus.apps.prepare import PreparedData
+from gradus.experiments.model_builder import build_model
+from gradus.experiments.prepare import PreparedData
 from gradus.models.model import Model
 
 

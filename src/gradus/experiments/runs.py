@@ -13,12 +13,12 @@ from typing import Any
 from msgspec import Struct
 
 from gradus import files, manifests
-from gradus.apps.output import format_command
-from gradus.apps.settings import experiment_file
-from gradus.apps.settings.experiment import Experiment
 from gradus.data import Target, preprocessor_from_dict
 from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
+from gradus.experiments.commands import format_command
+from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.experiment import Experiment
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL

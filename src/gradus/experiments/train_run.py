@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradus.apps import runs
-from gradus.apps.evaluation import constant_metrics, evaluate_in_units, headline_part
-from gradus.apps.fitting import fit_model, new_model, refit
-from gradus.apps.output import format_command
-from gradus.apps.page import write_page
-from gradus.apps.prepare import PreparedData, prepare
-from gradus.apps.settings.experiment import Experiment
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
+from gradus.experiments import runs
+from gradus.experiments.commands import format_command
+from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
+from gradus.experiments.fitting import fit_model, new_model, refit
+from gradus.experiments.page import write_page
+from gradus.experiments.prepare import PreparedData, prepare
+from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
 from gradus.records import finite_or_none

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from gradus.apps.settings.experiment import Experiment, NetworkSection, TrainingSection
+from gradus.experiments.settings.experiment import Experiment, NetworkSection, TrainingSection
 from gradus.optim import optimizers
 
 

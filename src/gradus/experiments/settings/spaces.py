@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradus import space
-from gradus.apps.settings.experiment import (
+from gradus.errors import GradusError, nearest
+from gradus.experiments.settings.experiment import (
     NAMED_SECTIONS,
     SEARCHABLE_SECTIONS,
     SPACE_KINDS,
@@ -17,7 +18,6 @@ from gradus.apps.settings.experiment import (
     is_searchable,
     space_kind,
 )
-from gradus.errors import GradusError, nearest
 from gradus.space import Choice, Space
 
 

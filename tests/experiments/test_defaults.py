@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gradus.apps.settings import experiment_file
-from gradus.apps.settings.defaults import MANY_ROWS, DataSummary, fill_defaults
-from gradus.apps.settings.experiment import (
+from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.defaults import MANY_ROWS, DataSummary, fill_defaults
+from gradus.experiments.settings.experiment import (
     Experiment,
     NetworkSection,
     PenaltySection,

@@ -11,16 +11,6 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from gradus.apps.model_builder import (
-    augmentation_layers,
-    check_metrics,
-    encode_targets,
-    input_layers,
-    make_loss,
-)
-from gradus.apps.settings import defaults
-from gradus.apps.settings.defaults import DataSummary
-from gradus.apps.settings.experiment import Experiment, ExperimentError
 from gradus.data import (
     ArrayPreprocessor,
     Dataset,
@@ -39,6 +29,16 @@ from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.diagnosis.order import TimeOrder, neighbor_likeness
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError
+from gradus.experiments.model_builder import (
+    augmentation_layers,
+    check_metrics,
+    encode_targets,
+    input_layers,
+    make_loss,
+)
+from gradus.experiments.settings import defaults
+from gradus.experiments.settings.defaults import DataSummary
+from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 

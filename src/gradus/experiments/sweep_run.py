@@ -17,17 +17,17 @@ import jax
 from msgspec import structs
 
 from gradus import files
-from gradus.apps import runs
-from gradus.apps.fitting import fit_model
-from gradus.apps.output import format_command
-from gradus.apps.prepare import PreparedData
-from gradus.apps.settings import experiment_file
-from gradus.apps.settings.experiment import Settings, SweepSection
-from gradus.apps.settings.spaces import to_toml
-from gradus.apps.sweep_setup import SweepSetup, first_values, set_up_sweep
-from gradus.apps.train_run import PrintLine, write_run
-from gradus.apps.trial_config import TrialConfigurator
 from gradus.errors import SavedError
+from gradus.experiments import runs
+from gradus.experiments.commands import format_command
+from gradus.experiments.fitting import fit_model
+from gradus.experiments.prepare import PreparedData
+from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.experiment import Settings, SweepSection
+from gradus.experiments.settings.spaces import to_toml
+from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
+from gradus.experiments.train_run import PrintLine, write_run
+from gradus.experiments.trial_config import TrialConfigurator
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.report.sweep_page import write_sweep

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from gradus.apps.output import format_command
-from gradus.apps.prepare import PreparedData, load_and_split
-from gradus.apps.settings.defaults import default_spaces, fill_defaults
-from gradus.apps.settings.experiment import ExperimentError, Settings, SweepSection, space_kind
-from gradus.apps.settings.experiment_file import (
+from gradus.errors import GradusError
+from gradus.experiments.commands import format_command
+from gradus.experiments.prepare import PreparedData, load_and_split
+from gradus.experiments.settings.defaults import default_spaces, fill_defaults
+from gradus.experiments.settings.experiment import (
+    ExperimentError,
+    Settings,
+    SweepSection,
+    space_kind,
+)
+from gradus.experiments.settings.experiment_file import (
     check_experiment,
     check_keys,
     check_sweep_section,
     merge_settings,
 )
-from gradus.apps.settings.spaces import flatten_spaces, inline_toml, parse_spaces
-from gradus.apps.trial_config import ExperimentModel, TrialConfigurator, check_trials
-from gradus.errors import GradusError
+from gradus.experiments.settings.spaces import flatten_spaces, inline_toml, parse_spaces
+from gradus.experiments.trial_config import ExperimentModel, TrialConfigurator, check_trials
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.report.sweeps import format_setting
 from gradus.space import Choice, Space

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.apps.settings.experiment import AugmentationSection, Experiment, ExperimentError
-from gradus.apps.settings.experiment_file import suggest_choice
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError, ShapeError, unknown
+from gradus.experiments.settings.experiment import AugmentationSection, Experiment, ExperimentError
+from gradus.experiments.settings.experiment_file import suggest_choice
 from gradus.models.mlp import mlp
 from gradus.models.model import Model
 from gradus.nn import activations, initializers
