@@ -207,9 +207,9 @@ def __getattr__(name: str) -> Any:
     """
     value: Any
     if name == "__version__":
-        from importlib.metadata import version
+        from gradus.optional import installed_version
 
-        value = version("gradus")
+        value = installed_version()
     elif name in _MODULES:
         value = importlib.import_module(_MODULES[name])
     elif name in _HOME:

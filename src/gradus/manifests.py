@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from gradus.errors import SavedError
 from gradus.files import current_path, user_path
+from gradus.optional import DISTRIBUTION, installed_version
 from gradus.records import as_record, checksum, read_json
 
 FORMAT = 1  # of saved files; a reader rejects a higher one
@@ -65,7 +65,7 @@ def write_manifest(
     by name.
     """
     paths = {**others, **{path.name: path for path in sorted(folder.iterdir())}}
-    head = {"kind": _kind(cls), "format": FORMAT, "gradus": version("gradus")}
+    head = {"kind": _kind(cls), "format": FORMAT, "gradus": installed_version()}
     whole = {**head, "files": {name: _checksum(path) for name, path in paths.items()}, **content}
     as_record(whole, cls, repr(name))
     whole["sha256"] = checksum(whole)
@@ -99,8 +99,8 @@ def read_manifest(folder: Path, name: str, cls: type[M]) -> M:
     if written > FORMAT:
         raise SavedError(
             f"{str(folder)!r} was written by a newer gradus ({content.get('gradus')}, format "
-            f"{written}); this one ({version('gradus')}) reads up to format {FORMAT}. Write: pip "
-            "install --upgrade gradus."
+            f"{written}); this one ({installed_version()}) reads up to format {FORMAT}. Write: pip "
+            f"install --upgrade {DISTRIBUTION}."
         )
     if content.pop("sha256", None) != checksum(content):
         raise SavedError(

@@ -1,14 +1,24 @@
-"""Optional packages, imported when they are needed."""
+"""What pip installs: the name and version of gradus, and the packages of its extras."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import warnings
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 from gradus.errors import GradusError
+
+DISTRIBUTION = "gradus-nn"  # on the package index the name gradus belongs to another project
+
+
+@functools.cache
+def installed_version() -> str:
+    """Return the version of gradus that is installed."""
+    return version(DISTRIBUTION)
 
 
 def import_optional(name: str, use: str, extra: str = "search") -> Any:
@@ -27,7 +37,7 @@ def import_optional(name: str, use: str, extra: str = "search") -> Any:
     except ImportError:
         raise GradusError(
             f"{use} needs the package {name}, which is not installed: write "
-            f"pip install 'gradus[{extra}]'."
+            f"pip install '{DISTRIBUTION}[{extra}]'."
         ) from None
 
 

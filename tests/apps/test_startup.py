@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import jax
 import pytest
@@ -38,13 +39,7 @@ def test_every_command_and_flag_has_help(gradus):
     for flag in ("--epochs", "--batch-size", "--learning-rate", "--optimizer", "--loss", "--layers",
                  "--activation", "--dropout", "--seed", "--target", "--json"):  # fmt: skip
         assert flag in out
-    assert gradus("--version")[1].strip() == gradus_version()
-
-
-def gradus_version():
-    from importlib.metadata import version
-
-    return version("gradus")
+    assert gradus("--version")[1].strip() == version("gradus-nn")
 
 
 def test_every_public_name_is_there():

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from gradus.nn.layer import Layer, has_sublayers, named_layers
+from gradus.optional import installed_version
 from gradus.report import predictions, trained_network
 from gradus.report.page import Panel, Report, format_duration
 from gradus.train.history import History
@@ -166,8 +167,8 @@ def model_settings(model: Model) -> dict[str, Any]:
 def environment(history: History | None = None) -> dict[str, str]:
     """Return versions, device, processor cores, training time and date of the run."""
     devices = jax.devices()
-    packages = ("gradus", "jax", "optax", "numpy")
-    details = {name: importlib.metadata.version(name) for name in packages}
+    details = {"gradus": installed_version()}
+    details |= {name: importlib.metadata.version(name) for name in ("jax", "optax", "numpy")}
     details["python"] = platform.python_version()
     details["system"] = f"{platform.system()} {platform.machine()}"
     details["device"] = f"{len(devices)} × {devices[0].device_kind}"

@@ -125,7 +125,7 @@ class Traced:
 @pytest.fixture(scope="module")
 def nodes():
     """A cluster of a head, which trains nothing, and two nodes of two CPUs each."""
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gradus[ray]'")
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gradus-nn[ray]'")
     from ray.cluster_utils import Cluster as Nodes
 
     with socket.socket() as probe:
@@ -301,5 +301,5 @@ def test_mistakes_say_what_to_write(monkeypatch):
         with pytest.raises(GradusError, match=f"no Ray cluster at {address}.*ray start --head"):
             swept(address)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(GradusError, match=r"pip install 'gradus\[ray\]'"):
+    with pytest.raises(GradusError, match=r"pip install 'gradus-nn\[ray\]'"):
         swept("ray")

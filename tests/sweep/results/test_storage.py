@@ -321,5 +321,5 @@ def test_the_error_for_a_missing_package_says_how_to_install_it(tmp_path, monkey
     with pytest.raises(GradusError, match=r"base' needs .* pip install 'psycopg\[binary\]'"):
         fit(sweep(2, storage="postgresql://me:secret@localhost/base"))
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(GradusError, match=r"optuna.*pip install 'gradus\[search\]'"):
+    with pytest.raises(GradusError, match=r"optuna.*pip install 'gradus-nn\[search\]'"):
         fit(sweep(2, storage=tmp_path / "sweep.db"))

@@ -154,7 +154,7 @@ def test_optuna_keeps_its_own_settings(capfd):
 @pytest.mark.parametrize(("search", "package"), [(TPE, "optuna"), (CMAES, "cmaes")])
 def test_the_error_for_a_missing_package_says_how_to_install_it(monkeypatch, search, package):
     monkeypatch.setitem(sys.modules, package, None)
-    words = rf"search='\w+' needs the package {package}.*pip install 'gradus\[search\]'"
+    words = rf"search='\w+' needs the package {package}.*pip install 'gradus-nn\[search\]'"
     with pytest.raises(GradusError, match=words):
         search(space(), 10, 0)
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from gradus import cache
 from gradus.errors import SavedError
+from gradus.optional import installed_version
 from gradus.records import as_record, read_json
 from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism
@@ -140,7 +141,7 @@ def save_cached(key: str, parallelism: Parallelism) -> None:
 
 @functools.cache
 def _versions() -> list[str]:
-    return [version(name) for name in ("gradus", "jax", "jaxlib")]
+    return [installed_version(), version("jax"), version("jaxlib")]
 
 
 def _path(key: str) -> Path:
