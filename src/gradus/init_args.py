@@ -19,6 +19,21 @@ def init_args(value: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
 
 
+def short_repr(value: Any) -> str:
+    """Return settings as one would write them: without the arguments that are the defaults."""
+    kind: Any = type(value)
+    defaults = _default_reprs(kind)
+    written = [(name, repr(arg)) for name, arg in init_args(value)]
+    shown = [f"{name}={text}" for name, text in written if defaults.get(name) != text]
+    return f"{kind.__name__}({', '.join(shown)})"
+
+
+@functools.cache
+def _default_reprs(cls: Any) -> dict[str, str]:
+    parameters = inspect.signature(cls).parameters.items()
+    return {name: repr(p.default) for name, p in parameters if p.default is not p.empty}
+
+
 def init_arg_names(cls: Any) -> tuple[str, ...] | None:
     """Return the `__init__` argument names of a layer class or a dataclass; None for others."""
     return _cached_arg_names(cls)

@@ -115,12 +115,13 @@ def test_trainings_of_different_kinds_join_in_one_history():
 
 
 @pytest.mark.slow
-def test_plain_lines_say_epoch_numbers_rate_and_what_is_left(capsys):
+def test_plain_lines_say_epoch_numbers_and_rate(capsys):
     model().fit(X, Y, epochs=4)
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("epoch 4/4  ")
-    for word in ("loss ", "accuracy ", "samples/s", "0 s left"):
+    for word in ("loss ", "accuracy ", "samples/s"):
         assert word in line
+    assert "left" not in line
     model().fit(X, Y, epochs=1, verbose=False)
     assert capsys.readouterr() == ("", "")
 

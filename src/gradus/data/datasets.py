@@ -17,6 +17,7 @@ from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target
+from gradus.drawing.notebook import preformatted
 from gradus.errors import DataError
 from gradus.registry import Registry
 from gradus.rng import seeded_rng
@@ -24,7 +25,7 @@ from gradus.rng import seeded_rng
 BUILT_IN = Registry("built-in data set")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Inputs, targets, and facts about them.
 
@@ -69,6 +70,14 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.describe()})"
+
+    def _repr_html_(self) -> str:
+        """Return for a notebook what the data are, and the first rows of a table."""
+        table = self.x.head()._repr_html_() if self.is_table else ""
+        return preformatted(self.describe()) + table
 
     @property
     def is_table(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from gradus.diagnosis.charts import Chart, draw
+from gradus.drawing.notebook import html_table
 from gradus.records import finite_or_none
 
 Severity: TypeAlias = Literal["fault", "note"]
@@ -213,9 +214,5 @@ class Diagnosis:
         limits = "".join(f"<p>{html.escape(limit)}</p>" for limit in self.limits)
         if not self.findings:
             return f"<p>Nothing wrong was found.</p>{limits}"
-        rows = "".join(
-            f"<tr><td>{html.escape(each.severity)}</td><td><code>{html.escape(each.code)}</code>"
-            f"</td><td>{html.escape(str(each))}</td></tr>"
-            for each in self.findings
-        )
-        return f"<table><tr><th></th><th>code</th><th>finding</th></tr>{rows}</table>{limits}"
+        rows = [(each.severity, each.code, str(each)) for each in self.findings]
+        return html_table(["", "code", "finding"], rows) + limits

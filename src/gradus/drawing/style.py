@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gradus.drawing.notebook import keep_figures_as_html
+
 # The palette of Okabe & Ito, which is safe for color blindness.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#B0578D"
 ORANGE, SKY, INK, MUTED, GRID = "#E69F00", "#56B4E9", "#1F2933", "#616E7C", "#E4E9EE"
@@ -71,6 +73,7 @@ def _styled(rows: int, **subplots: Any) -> Any:
     """Return panels that use the shared template."""
     from plotly.subplots import make_subplots
 
+    keep_figures_as_html()
     return make_subplots(rows=rows, cols=1, **subplots).update_layout(template=template())
 
 

@@ -18,6 +18,7 @@ from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.recording import make_record
 from gradus.diagnosis.symptoms import examine
+from gradus.drawing.notebook import html_table
 from gradus.errors import (
     DataError,
     FaultError,
@@ -297,6 +298,15 @@ class BaseModel:
 
     def __repr__(self) -> str:
         return f"Model({self.net!r}, optimizer={self.optimizer!r})"
+
+    @with_standard_promotion
+    def _repr_html_(self) -> str:
+        """Return for a notebook the table of the layers."""
+        from gradus.models import summary
+
+        if not self.built:
+            return self.net._repr_html_()
+        return html_table(summary.COLUMNS, summary.summary_rows(self.net, self.example))
 
     # --- checks of the model and its data -------------------------------------------------------
 

@@ -208,7 +208,9 @@ class Model(BaseModel):
                 with files.replacing(writer.folder) as new:
                     write_record(new, record)
             self.record = record
-            with TrainingProgress(verbose and main, data.count, config.epochs) as progress:
+            with TrainingProgress(
+                verbose and main, data.count, config.epochs, early_stopping.monitor
+            ) as progress:
                 progress.report_notes(self.history)
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [

@@ -15,8 +15,16 @@ from gradus.nn.ops.conv import countable_flops
 COLUMNS = ("layer", "class", "output", "trained", "fixed", "FLOPs")
 
 
+NOTE = "FLOPs: of a sample's forward pass, matrix products and convolutions."
+
+
 def summarize(net: Layer, example: Any) -> str:
-    """Return a table of the layers: output shape, trained and fixed weights, FLOPs per sample.
+    """Return a table of the layers as text; the arguments are those of `summary_rows`."""
+    return f"{_format_table([COLUMNS, *summary_rows(net, example)])}\n{NOTE}"
+
+
+def summary_rows(net: Layer, example: Any) -> list[tuple[str, ...]]:
+    """Return a row for each layer, and one of totals, with the values of `COLUMNS`.
 
     FLOPs are those of a forward pass at prediction, in matrix products and convolutions only:
     2·m·n·k for (m, k) times (k, n), a multiplication and an addition for each term. Elementwise
@@ -30,7 +38,7 @@ def summarize(net: Layer, example: Any) -> str:
     sample = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), example)
     inputs, outputs = jax.eval_shape(_record, net, sample)
     frozen = _frozen_layers(net)
-    rows: list[tuple[str, ...]] = [COLUMNS]
+    rows: list[tuple[str, ...]] = []
     for path, layer in named_layers(net):
         kinds = layer.__dict__.get("_weights", {})
         if path not in outputs or (has_sublayers(layer) and not kinds):
@@ -49,12 +57,9 @@ def summarize(net: Layer, example: Any) -> str:
                 f"{flops(layer, *inputs[path]):,}",
             )
         )
-    totals = [sum(int(row[i].replace(",", "")) for row in rows[1:]) for i in (3, 4)]
+    totals = [sum(int(row[i].replace(",", "")) for row in rows) for i in (3, 4)]
     rows.append(("total", "", "", *(f"{n:,}" for n in totals), f"{flops(net, sample):,}"))
-    return (
-        _format_table(rows)
-        + "\nFLOPs: of a sample's forward pass, matrix products and convolutions."
-    )
+    return rows
 
 
 def flops(layer: Layer, *inputs: Any) -> int:

@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from gradus.checks import as_result, as_written
+from gradus.drawing.notebook import html_table
 from gradus.errors import GradusError, ShapeError
+from gradus.init_args import short_repr
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
@@ -261,9 +263,12 @@ class Layer:
         return str(self.__dict__.get("_path", ""))
 
     def __repr__(self) -> str:
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        shown = [f"{n}={getattr(self, n)!r}" for n in names if n in self.__dict__]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the layers for a notebook."""
+        parts = [(path, part) for path, part in named_layers(self) if not has_sublayers(part)]
+        return html_table(["layer", ""], [(path, repr(part)) for path, part in parts])
 
     def _call_unscoped(
         self, inputs: tuple[Arrays, ...], training: bool | None, mask: Mask | None

@@ -13,7 +13,7 @@ import numpy as np
 from gradus import cache
 from gradus.checks import as_written, flag, function, is_number, is_real_array
 from gradus.errors import GradusError
-from gradus.init_args import init_args
+from gradus.init_args import init_args, short_repr
 from gradus.space import Space, given_values
 
 # Whatever computes imports this module; what does not, such as `gradus --help`, never imports JAX.
@@ -34,7 +34,8 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 @dataclass_transform(frozen_default=True, field_specifiers=(static,))
 def pytree(cls: T) -> T:
     """Make a class a frozen dataclass and a JAX pytree; all fields but `static` ones are leaves."""
-    node_class: Any = dataclasses.dataclass(frozen=True)(cls)
+    node_class: Any = dataclasses.dataclass(frozen=True, repr=False)(cls)
+    node_class.__repr__ = short_repr
     fields = dataclasses.fields(node_class)
     statics = tuple(field.name for field in fields if field.metadata.get("static"))
     leaves = tuple(field.name for field in fields if field.name not in statics)

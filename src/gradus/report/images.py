@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.checks import whole_number
 from gradus.drawing import style
 from gradus.errors import DataError, GradusError, unknown
 from gradus.nn.layer import named_layers
@@ -61,7 +62,7 @@ def images(
     if own_range:
         largest = np.abs(pictures).max(axis=tuple(range(1, pictures.ndim)), keepdims=True)
         pictures = pictures / np.where(largest > 0, largest, 1)
-    columns = max(1, min(columns, len(pictures)))
+    columns = max(1, min(whole_number("columns", columns, 1), len(pictures)))
     sides = pictures.shape[1:3]
     gaps = [max(1, round(side / 10)) for side in sides]
     if names is not None:

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Protocol
 
+from gradus.drawing.live import LiveDisplay, format_remaining, live_display
 from gradus.hyperparameters import Hyperparameter
 from gradus.streams import writable
 from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial
@@ -50,15 +51,13 @@ class SweepProgress:
         self._ended = sum(trial.ended for trial in sweep.trials)
         self._restored = self._ended  # trials restored from a storage
         self._started = self._shown = time.perf_counter()
-        self._live: Any = None
+        self._display: LiveDisplay | None = None
 
     def __enter__(self) -> SweepProgress:
+        self._display = live_display(self._page) if self.verbose else None
         if self.verbose and self.sweep.fused:
-            _print_line(f"Switched inside the programs: {', '.join(self.sweep.fused)}.")
-        if self.verbose and writable(sys.stderr).isatty():
-            self._live = _live(self._page)
-            self._live.start()
-        elif self.verbose and self._ended < self.total:
+            self._print_line(f"Switched inside the programs: {', '.join(self.sweep.fused)}.")
+        if self.verbose and self._display is None and self._ended < self.total:
             self._print()
         return self
 
@@ -68,21 +67,22 @@ class SweepProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        if self._display is not None:
+            self._display.close()
         elif self.verbose and self._ended > self._restored:
             self._print()
         if self.verbose:
             self._print_failures()
         if self.verbose and kind is None and self.sweep.interrupted:
-            _print_line(f"Interrupted after {self._ended} of {self.total} trials.")
+            self._print_line(f"Interrupted after {self._ended} of {self.total} trials.")
 
     def __call__(self, trial: Trial) -> None:
         """Count a trial that has ended."""
         self._ended += 1
         now = time.perf_counter()
-        plain = self.verbose and self._live is None
-        if plain and now - self._shown > LINE_SECONDS and self._ended < self.total:
+        if self._display is not None:
+            self._display.refresh()
+        elif self.verbose and now - self._shown > LINE_SECONDS and self._ended < self.total:
             self._shown = now
             self._print()
 
@@ -96,7 +96,9 @@ class SweepProgress:
         pace = f"{rate:.1f} trials/s" if rate >= 1 else f"{1 / rate:.1f} s a trial"
         # The first trials wait for compilation, so their pace predicts little.
         predictable = self._ended < self.total and (new >= 16 or 5 * new >= self.total)
-        remaining = f"  {_duration((self.total - self._ended) / rate)} left" if predictable else ""
+        remaining = (
+            f"  {format_remaining((self.total - self._ended) / rate)} left" if predictable else ""
+        )
         return f"{count}  {pace}{remaining}"
 
     def leaders(self) -> list[Trial]:
@@ -112,7 +114,13 @@ class SweepProgress:
             settings = trial.settings(self.sweep.hypers).items()
             shown = ", ".join(f"{name} {_format(v)}" for name, v in settings if v is not None)
             best = f"  best {self.sweep.monitor} {trial.score:.4g} ({shown})"
-        _print_line(f"{self.headline()}{best}")
+        self._print_line(f"{self.headline()}{best}")
+
+    def _print_line(self, line: str) -> None:
+        if self._display is not None:
+            self._display.print_line(line)
+        else:
+            writable(sys.stderr).write(line + "\n")
 
     def _print_failures(self) -> None:
         """Print how many trials failed or diverged, and why the first one did."""
@@ -123,7 +131,7 @@ class SweepProgress:
             if trials:
                 first = trials[0]
                 reason = f": trial {first.number}, {first.error}" if first.error else "."
-                _print_line(f"{len(trials)} of {self.total} trials {status}{reason}")
+                self._print_line(f"{len(trials)} of {self.total} trials {status}{reason}")
 
     def _page(self) -> Any:
         """Return the terminal display: the leaders, and the headline below them."""
@@ -155,26 +163,7 @@ class SweepProgress:
         return Group(table, Text(self.headline()))
 
 
-def _live(page: Any) -> Any:
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(file=writable(sys.stderr))
-    return Live(get_renderable=page, console=console, refresh_per_second=4)
-
-
-def _print_line(line: str) -> None:
-    writable(sys.stderr).write(line + "\n")
-
-
 def _format(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 import time
 from collections import Counter
@@ -39,6 +40,7 @@ from gradus.sweep.strategies.base import Strategy
 from gradus.train import memory
 from gradus.train.early_stopping import EarlyStopping
 
+SHOWN_TRIALS = 10  # in a notebook
 MAX_KEPT = 32  # trials whose weights are kept; others are trained again when their model is needed
 MEMORY_SHARE = 8  # the kept weights take at most 1/MEMORY_SHARE of the free memory
 
@@ -395,6 +397,14 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"Sweep({len(self.trials)} trials of {', '.join(self.hypers) or 'nothing'})"
+
+    def _repr_html_(self) -> str:
+        """Return for a notebook the best trials."""
+        import polars
+
+        best = [] if self._runner is None else table_rows(self.ranking[:SHOWN_TRIALS], self.hypers)
+        frame = polars.DataFrame(best, infer_schema_length=None)
+        return f"<p>{html.escape(repr(self))}</p>{frame._repr_html_() if best else ''}"
 
     @property
     def monitor(self) -> str:

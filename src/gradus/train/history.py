@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,12 @@ class History(Mapping[str, np.ndarray]):
             return "History(no epochs yet)"
         shown = ", ".join(f"{name}={value:.4g}" for name, value in self.last().items())
         return f"History({self.epochs} epochs; last: {shown})"
+
+    def _repr_html_(self) -> str:
+        """Return for a notebook the first, the best, and the last epoch."""
+        shown = sorted({number for number in (1, self.best_epoch, self.epochs) if number})
+        rows = self.frame()[[number - 1 for number in shown]]
+        return f"<p>{html.escape(repr(self))}</p>{rows._repr_html_() if shown else ''}"
 
 
 def _concatenate(

@@ -1,4 +1,4 @@
-"""The progress shown during training: a live line on a terminal, plain lines elsewhere."""
+"""The progress of a training: a live line on a terminal or in a notebook, else plain lines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
+from gradus.drawing.live import LiveDisplay, format_remaining, live_display
 from gradus.streams import writable
 from gradus.train.history import History
 from gradus.train.state import TrainState
 
 LINE_SECONDS = 5.0  # between two plain lines
+BAR, WIDE = 20, 80  # characters of the bar, and of a terminal that has room for it
 
 
 class TrainingProgress:
@@ -25,16 +27,17 @@ class TrainingProgress:
         verbose: whether anything is shown.
         samples: training samples in an epoch.
         epochs: the number of the last epoch.
+        watched: the number of the history that is shown first.
     """
 
-    def __init__(self, verbose: bool, samples: int, epochs: int) -> None:
-        self.verbose, self.samples, self.epochs = verbose, samples, epochs
+    def __init__(self, verbose: bool, samples: int, epochs: int, watched: str = "loss") -> None:
+        self.verbose, self.samples, self.watched = verbose, samples, watched
+        self.line = ProgressLine(epochs)
         self.interrupted = False
         self._shown = time.perf_counter()
         self._epochs = 0  # recorded before the call that is shown
         self._notes = 0  # of the history that have been shown
-        self._bar: Any = None
-        self._task: Any = None
+        self._display: LiveDisplay | None = None
         self._handler: Any = None
 
     def __enter__(self) -> TrainingProgress:
@@ -42,10 +45,7 @@ class TrainingProgress:
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         except ValueError:  # not the main thread, which alone handles signals
             self._handler = None
-        if self.verbose and writable(sys.stderr).isatty():
-            self._bar = _progress_bar()
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self.epochs, numbers="compiling …", rate="")
+        self._display = live_display(lambda: self.line) if self.verbose else None
         return self
 
     def __exit__(
@@ -56,8 +56,8 @@ class TrainingProgress:
     ) -> None:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
-        if self._bar is not None:
-            self._bar.stop()
+        if self._display is not None:
+            self._display.close()
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Show the progress; return whether Ctrl-C was pressed."""
@@ -97,16 +97,22 @@ class TrainingProgress:
 
     def _show(self, epoch: int, history: History) -> None:
         now = time.perf_counter()
-        last = history.last()
-        numbers = "  ".join(f"{n} {v:.4g}" for n, v in last.items() if n != "learning_rate")
         seconds = history.seconds[-1] / max(1, history.epochs - self._epochs)  # an epoch
-        rate = f"{self.samples / max(seconds, 1e-9):,.0f} samples/s"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=epoch, numbers=numbers, rate=rate)
-        elif now - self._shown > LINE_SECONDS or epoch >= self.epochs:
+        self.line.update(epoch, seconds, self.samples, self._numbers(history))
+        if self._display is not None:
+            self._display.refresh()
+        elif now - self._shown > LINE_SECONDS or epoch >= self.line.epochs:
             self._shown = now
-            remaining = (self.epochs - epoch) * seconds
-            self._print(f"epoch {epoch}/{self.epochs}  {numbers}  {rate}  {remaining:.0f} s left")
+            self._print("  ".join(self.line.parts()))
+
+    def _numbers(self, history: History) -> list[str]:
+        """Return the numbers of the last epoch, the watched one first."""
+        last = history.last()
+        names = sorted((name for name in last if name != "learning_rate"), key=self._is_not_watched)
+        return [f"{name} {last[name]:.4g}" for name in names]
+
+    def _is_not_watched(self, name: str) -> bool:
+        return name != self.watched
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:
@@ -114,23 +120,61 @@ class TrainingProgress:
         self.interrupted = True
 
     def _print(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False)
+        if self._display is not None:
+            self._display.print_line(line)
         else:
             writable(sys.stderr).write(line + "\n")
 
 
-def _progress_bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+class ProgressLine:
+    """How far a training is: epoch, bar, time left, and as many numbers as there is room for.
 
-    return Bar(
-        TextColumn("epoch"),
-        MofNCompleteColumn(),
-        BarColumn(20),
-        TextColumn("{task.fields[numbers]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(file=writable(sys.stderr)),
-    )
+    Args:
+        epochs: the number of the last epoch.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self._epoch, self._numbers, self._rate = 0, ["compiling …"], ""
+        self._end: float | None = None  # when the last epoch will end, by `time.perf_counter`
+
+    def update(self, epoch: int, seconds: float, samples: int, numbers: list[str]) -> None:
+        """Take over what an epoch has shown.
+
+        Args:
+            epoch: its number.
+            seconds: how long it took.
+            samples: how many it trained on.
+            numbers: of the epoch, the most important first.
+        """
+        self._epoch, self._numbers = epoch, numbers
+        self._rate = f"{samples / max(seconds, 1e-9):,.0f} samples/s"
+        self._end = time.perf_counter() + (self.epochs - epoch) * seconds
+
+    def parts(self) -> list[str]:
+        """Return the parts of the line from left to right, without the bar."""
+        left = []
+        if self._end is not None and self._epoch < self.epochs:
+            left = [f"{format_remaining(max(self._end - time.perf_counter(), 0))} left"]
+        rate = [self._rate] if self._rate else []
+        return [f"epoch {self._epoch}/{self.epochs}", *left, *self._numbers, *rate]
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        """Yield the line with a bar, and as many parts, from the left, as fit."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        width = BAR if options.max_width >= WIDE else BAR // 2
+        epoch, *others = self.parts()
+        room = options.max_width - len(epoch) - width - 1
+        shown = []
+        for part in others:
+            room -= len(part) + 2
+            if room < 0:
+                break
+            shown.append(part)
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(self.epochs, 1), completed=self._epoch, width=width)
+        line.add_row(Text(epoch), bar, Text("  ".join(shown)))
+        yield line

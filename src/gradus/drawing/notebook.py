@@ -1,0 +1,50 @@
+"""Notebooks: whether this is one, and what it shows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+
+def notebook_display() -> Any:
+    """Return IPython's `display` if this is a notebook, such as Jupyter's or VS Code's, else None.
+
+    A terminal with IPython is none: its shell has no kernel.
+    """
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return ipython.display.display if getattr(shell, "kernel", None) is not None else None
+
+
+def keep_figures_as_html() -> None:
+    """Have a notebook keep Plotly's figures as HTML too, unless the user has chosen a renderer.
+
+    Of itself Plotly keeps them in a format of its own in Jupyter, which a notebook that is exported
+    to HTML cannot show. The HTML loads Plotly's script from the web.
+    """
+    import plotly.io
+
+    if notebook_display() is not None and plotly.io.renderers.default == "plotly_mimetype":
+        plotly.io.renderers.default = "plotly_mimetype+notebook_connected"
+
+
+def preformatted(text: str) -> str:
+    """Return text as HTML that keeps its lines and columns."""
+    return f'<pre style="font-family: monospace">{escape(text)}</pre>'
+
+
+def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> str:
+    """Return a table as HTML; all text is escaped.
+
+    >>> html_table(["name", "value"], [["a<b", 1]])
+    '<table><tr><th>name</th><th>value</th></tr><tr><td>a&lt;b</td><td>1</td></tr></table>'
+    """
+    caption = f"<p>{escape(title)}</p>" if title else ""
+    lines = [_row("th", header), *(_row("td", row) for row in rows)]
+    return f"{caption}<table>{''.join(lines)}</table>"
+
+
+def _row(tag: str, cells: Iterable[Any]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
