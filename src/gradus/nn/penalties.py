@@ -307,8 +307,8 @@ def get(penalty: str | Penalty | Callable[[Array], Any]) -> Penalty:
         GradusError: for an unknown name or any other type.
 
     Examples:
-        >>> gr.penalties.get("l2")
-        L2(strength=0.01)
+        >>> gr.penalties.get("l2").strength
+        0.01
     """
     if isinstance(penalty, Penalty):
         return penalty

@@ -432,7 +432,7 @@ def get(
 
     Examples:
         >>> gr.metrics.get("accuracy", gr.losses.get("binary_crossentropy"))
-        Accuracy(threshold=0.5, flags=True)
+        Accuracy(flags=True)
     """
     if isinstance(metric, str):
         return _find(metric, loss)
