@@ -233,19 +233,37 @@ def show_runs(
     folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
     /,
     *,
+    sort: Annotated[
+        str | None, Parameter(help="A metric: the best run first. By default the oldest is first.")
+    ] = None,
+    html: Annotated[
+        str | None, Parameter(help="Also write a page to this file, with the curves of the runs.")
+    ] = None,
     json: Json = False,
 ) -> int:
-    """List the runs with their data, metrics and size."""
+    """List the runs with their data, metrics, and size, and the settings in which they differ.
+
+    gradus runs --sort accuracy --html runs.html
+    """
+    from gradus.experiments.run_list import list_runs, sort_by
     from gradus.files import user_path
 
     output = Output(json)
-    listed = summaries.list_runs(user_path(folder))
+    listed = list_runs(user_path(folder))
+    if sort is not None and listed:
+        listed = sort_by(listed, sort)
     if listed:
-        header = ["run", "status", "part", "metrics", "epochs", "weights", "seconds"]
-        output.print_table(header, [summaries.run_row(run) for run in listed])
+        rows = [summaries.run_row(run) for run in listed]
+        output.print_table(summaries.RUN_COLUMNS, rows, summaries.TEXT_COLUMNS)
         for run in listed:
             if "error" in run:
                 output.print_line(f"{run['run']}: {run['error']}")
+        if html is not None:
+            from gradus.experiments.run_list import histories
+            from gradus.report.runs_page import write_runs
+
+            page = write_runs(html, folder, summaries.RUN_COLUMNS, rows, histories(listed))
+            output.print_line(f"The comparison is in {page}")
     else:
         output.print_line("No runs yet. To train one: gradus train digits")
     output.print_json({"runs": listed})

@@ -36,13 +36,21 @@ class Output:
         sys.stderr.write(f"note: {note}\n")
         sys.stderr.flush()
 
-    def print_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table with its first column left-aligned and the others right-aligned."""
+    def print_table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[str] = ()
+    ) -> None:
+        """Print a table; columns of numbers are right-aligned.
+
+        Args:
+            header: the names of the columns.
+            rows: a text for each column.
+            text: the names of the columns of text, besides the first.
+        """
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         for row in [header, *rows]:
             cells = [
-                cell.ljust(width) if index == 0 else cell.rjust(width)
-                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if name in (header[0], *text) else cell.rjust(width)
+                for cell, width, name in zip(row, widths, header, strict=True)
             ]
             self.print_line("  ".join(cells).rstrip())
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradus import files
 from gradus.apps.output import Output, format_value
 from gradus.diagnosis.findings import Diagnosis
-from gradus.errors import SavedError
 from gradus.experiments.commands import format_command
 
 if TYPE_CHECKING:
@@ -88,48 +85,6 @@ def print_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
         output.print_line(limit)
 
 
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """Return a summary of each run in a folder, oldest first.
-
-    Raises:
-        SavedError: if there is no such folder.
-    """
-    from gradus.experiments import runs
-
-    if not folder.is_dir():
-        if folder == Path(runs.RUNS):
-            return []
-        raise SavedError(f"There is no folder {str(folder)!r}.")
-    times = {entry: _start_time(entry) for entry in folder.iterdir()}
-    found = sorted((time, entry) for entry, time in times.items() if time is not None)
-    return [_summarize(entry) for _, entry in found]
-
-
-def _start_time(folder: Path) -> float | None:
-    """Return the time a run's experiment was written, or None if the folder is not a run."""
-    from gradus.experiments import runs
-
-    for name in runs.RUN_STARTS:
-        with contextlib.suppress(OSError):
-            return files.current_path(folder, name).stat().st_mtime
-    return None
-
-
-def _summarize(folder: Path) -> dict[str, Any]:
-    """Return the summary of a run; if it is damaged, with the reason as `error`."""
-    from gradus.experiments import runs
-
-    summary: dict[str, Any] = {"run": str(folder)}
-    if not files.current_path(folder, runs.RECORD).exists():
-        return {**summary, "status": "unfinished"}
-    try:
-        record = runs.Run(folder).record
-    except SavedError as error:
-        return {**summary, "status": "damaged", "error": str(error)}
-    keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
-    return {**summary, **{key: getattr(record, key) for key in keys}}
-
-
 def print_repair(found: Repair, output: Output) -> None:
     """Print which remedies were tried, how good they were, and what helped."""
     if not found.outcomes:
@@ -164,10 +119,20 @@ def print_repair(found: Repair, output: Output) -> None:
         )
 
 
+RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")
+TEXT_COLUMNS = ("date", "data", "metrics", "differs in")
+
+
 def run_row(run: dict[str, Any]) -> list[str]:
-    """Return a run's row in the list of runs."""
+    """Return a run's row in the list of runs, with a text for each of `RUN_COLUMNS`."""
     metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
     shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
+    shown = f"{shown} ({run['split']})" if shown else ""
+    if run["status"] != "finished":
+        shown = f"{run['status']} {shown}".strip()
     sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
     seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
-    return [run["run"], run["status"], run.get("split", "-"), shown, *sizes, seconds]
+    date = run.get("date", "")[:16].replace("T", " ") or "-"
+    data = Path(run["data"]).name if "data" in run else "-"
+    settings = ", ".join(f"{name} {value}" for name, value in run.get("settings", {}).items())
+    return [run["run"], date, data, shown, *sizes, seconds, settings]

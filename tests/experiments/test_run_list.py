@@ -1,0 +1,34 @@
+"""The list of runs: settings that differ, sorting, and the page that compares them."""
+
+import pytest
+
+from gradus.errors import SavedError
+from gradus.experiments.run_list import (
+    flat_settings,
+    keep_differences,
+    sort_by,
+)
+
+
+def test_settings_that_are_the_same_are_left_out():
+    runs = [{"epochs": 5, "seed": 0}, {"epochs": 9, "seed": 0, "loss": "mse"}]
+    keep_differences(runs)
+    assert runs == [{"epochs": 5}, {"epochs": 9, "loss": "mse"}]
+    alone = [{"epochs": 5}]
+    keep_differences(alone)
+    assert alone == [{}]
+
+
+def test_nested_settings_have_dotted_names():
+    nested = {"seed": 0, "network": {"layers": [4], "dropout": None, "more": {"a": 1}}}
+    assert dict(flat_settings(nested)) == {"seed": 0, "network.layers": [4], "network.more.a": 1}
+
+
+def test_the_best_is_first_and_what_has_no_metric_last():
+    runs = [{"run": "a", "metrics": {"accuracy": 0.5, "loss": 1.0}}, {"run": "none"},
+            {"run": "b", "metrics": {"accuracy": 0.9, "loss": 3.0}},
+            {"run": "nan", "metrics": {"accuracy": None, "loss": 2.0}}]  # fmt: skip
+    assert [run["run"] for run in sort_by(runs, "accuracy")] == ["b", "a", "none", "nan"]
+    assert [run["run"] for run in sort_by(runs, "loss")] == ["a", "nan", "b", "none"]
+    with pytest.raises(SavedError, match="Did you mean 'accuracy'"):
+        sort_by(runs, "acuracy")
