@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import functools
+import gzip
 import math
 import os
 import tempfile
@@ -147,7 +150,6 @@ def render(run: Report) -> str:
 def fill_template(template: str, **content: Any) -> str:
     """Render a template of this package as a self-contained page."""
     import jinja2
-    from plotly.offline import get_plotlyjs
 
     pages = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_resource),
@@ -159,8 +161,16 @@ def fill_template(template: str, **content: Any) -> str:
     pages.globals.update(
         number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
     )
-    style_sheet, plotly = _read_resource("report.css"), get_plotlyjs()
-    return pages.get_template(template).render(style=style_sheet, plotly=plotly, **content)
+    parts = {"style": _read_resource("report.css"), "plotly": _compressed_plotly()}
+    return pages.get_template(template).render(**parts, **content)
+
+
+@functools.cache
+def _compressed_plotly() -> str:
+    """Return Plotly's script, by gzip and in base64: 2.3 MB in place of 4.8."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 1, mtime=0)).decode()
 
 
 def format_number(name: str, value: float) -> str:
