@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gradus.checks import as_items, is_word, number
+from gradus.checks import is_word, number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
@@ -78,38 +77,6 @@ def early_stopping(
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
     )
-
-
-def callbacks(given: Any) -> list[Callable[..., Any]]:
-    """Return callbacks as a list of functions `f(model, epoch, logs)`; one may stand alone.
-
-    Raises:
-        GradusError: for anything else, or a function with other parameters.
-    """
-    what = "a callback is a function f(model, epoch, logs), called after each epoch"
-    alone = callable(given) or hasattr(given, "on_epoch_end")
-    functions = [given] if alone else [] if given is None else as_items(given)
-    if functions is None:
-        raise GradusError(f"callbacks={given!r}: {what}; write one, or a list of them.")
-    for index, function in enumerate(functions):
-        if isinstance(function, type) or not callable(function):
-            hint = ""
-            if hasattr(function, "on_epoch_end"):
-                hint = "; write lambda model, epoch, logs: callback.on_epoch_end(epoch, logs)"
-            raise GradusError(f"callbacks[{index}] is {function!r}: {what}{hint}.")
-        try:
-            signature = inspect.signature(function)
-        except ValueError:  # of a function written in C nothing is known
-            continue
-        try:
-            signature.bind(None, 0, {})
-        except TypeError as error:
-            name = getattr(function, "__name__", repr(function))
-            raise GradusError(
-                f"callbacks[{index}] is {name}{signature}, which cannot be called with three "
-                f"arguments ({error}): {what}."
-            ) from None
-    return functions
 
 
 def folder(name: str, value: Any) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ from gradus.errors import (
     UnknownCodeError,
     unknown,
 )
+from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
@@ -48,6 +50,7 @@ from gradus.train.task import OutputObjective, Supervised, Task
 M = TypeVar("M", bound="BaseModel")
 
 
+@explain_methods
 class BaseModel:
     """A network with its task, optimizer and history; `Model` adds training and files.
 
@@ -56,10 +59,18 @@ class BaseModel:
     Attributes:
         record: what the findings of the last training were made from; None before the first.
         train_state: the state after the last training; None before the first.
+        stop_training: whether a callback has ended the training.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
         record: what findings are made from, of the last training; None before the first.
     """
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        explain_methods(cls)
 
     def __init__(
         self,
@@ -95,11 +106,25 @@ class BaseModel:
         self.monitored: tuple[str, str] | None = None
         self.record: Record | None = None
         self.example: Any = None
+        self.stop_training = False
 
     @property
     def built(self) -> bool:
         """Whether the network has its weights."""
         return self.net.built
+
+    @property
+    def learning_rate(self) -> Any:
+        """The optimizer's learning rate; another one counts from the next `fit` on."""
+        return self.optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.require_values()
+        self.optimizer = dataclasses.replace(self.optimizer, learning_rate=value)
+        check_single(self.optimizer)
+        changed = {"optimizer": self.optimizer, "learning_rate": value}  # a perceptron has the rate
+        self.settings |= {name: changed[name] for name in changed if name in self.settings}
 
     @with_standard_promotion
     def build(self: M, x: Any) -> M:
@@ -115,17 +140,39 @@ class BaseModel:
         return self
 
     @with_standard_promotion
-    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
-        """Return the loss and the metrics on some data, exact for any number of rows."""
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int = inference.ROWS_PER_BATCH,
+        verbose: bool = False,
+    ) -> dict[str, Any]:
+        """Return the loss and the metrics on some data, exact for any number of rows.
+
+        Args:
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            sample_weight: the weight of each sample, `(n,)`.
+            batch_size: rows computed at once, at most; it changes memory and time only.
+            verbose: as in Keras; nothing is shown either way.
+        """
         self.require_built("evaluate")
+        batch_size, _ = whole_number("batch_size", batch_size, 1), flag("verbose", verbose)
         x, y, weight = check_arrays(x, y, sample_weight)
         self.check_input(x)
         task = self.task_for(x, y)
-        logs = inference.evaluate_batches(self.net, task, x, y, weight)
+        logs = inference.evaluate_batches(self.net, task, x, y, weight, batch_size)
         return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
     @with_standard_promotion
-    def predict(self, x: Any, logits: bool = False) -> Any:
+    def predict(
+        self,
+        x: Any,
+        logits: bool = False,
+        batch_size: int = inference.ROWS_PER_BATCH,
+        verbose: bool = False,
+    ) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
         A code for which an embedding has no vector gives NaN, with a warning that names it.
@@ -133,9 +180,12 @@ class BaseModel:
         Args:
             x: inputs, as in `fit`.
             logits: whether to return the outputs before the final softmax or sigmoid.
+            batch_size: rows computed at once, at most; it changes memory and time only.
+            verbose: as in Keras; nothing is shown either way.
         """
         self.require_built("predict")
-        logits = flag("logits", logits)
+        logits, _ = flag("logits", logits), flag("verbose", verbose)
+        batch_size = whole_number("batch_size", batch_size, 1)
         x = as_tree(x)
         check_same_length(x)
         check_finite(x)
@@ -143,7 +193,7 @@ class BaseModel:
             self.check_input(x)
         except UnknownCodeError as error:  # one such row does not spoil the others
             warnings.warn(f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3)
-        return inference.predict_batches(self.net, self.task, x, logits)
+        return inference.predict_batches(self.net, self.task, x, logits, batch_size)
 
     def predict_classes(self, x: Any) -> Any:
         """Return the most probable class of each row, integers `(n,)`.

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from gradus.checks import as_result, as_written
 from gradus.errors import GradusError, ShapeError
+from gradus.foreign_names.arguments import explain_arguments
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
@@ -111,9 +113,18 @@ class Layer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_with_keys(
             cls, flatten_with_keys, functools.partial(unflatten, cls), flatten
         )
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
+
+    @explain_arguments
+    def __init__(self) -> None:
+        pass
 
     def build(self, *shapes: PyTree[Shape]) -> None:
         """Create weights and sublayers for inputs of `shapes`, the batch axis first."""
