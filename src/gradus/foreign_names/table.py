@@ -224,6 +224,30 @@ _SWEEP = {
     "search_space": "a space in the model, `gr.Adam(gr.log_uniform(0.0001, 0.1))`",
 }
 
+_CROSSENTROPY = (
+    '`"sparse_categorical_crossentropy"` for labels after a softmax, '
+    '`"categorical_crossentropy"` for one-hot rows, and `"binary_crossentropy"` after a sigmoid'
+)
+
+# Words that are given as text, by what they name.
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "loss": {
+        "bce_with_logits": '`"binary_crossentropy"`, with or without a last sigmoid',
+        "ce": _CROSSENTROPY,
+        "cross_entropy": _CROSSENTROPY,
+        "crossentropy": _CROSSENTROPY,
+        "l1": '`"mae"`',
+        "l2": '`"mse"`',
+        "log_loss": _CROSSENTROPY,
+        "logloss": _CROSSENTROPY,
+        "nll": _CROSSENTROPY,
+        "nll_loss": _CROSSENTROPY,
+        "smooth_l1": '`"huber"`',
+        "softmax_cross_entropy": '`"sparse_categorical_crossentropy"`, or '
+        '`"categorical_crossentropy"` for one-hot rows',
+    },
+}
+
 # Arguments, by the class or its base, the method, or the function that was called with them.
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "BaseModel": _MODEL_ARGUMENTS,
@@ -358,7 +382,7 @@ def said_here(table: Mapping[str, Mapping[str, str]], places: Iterable[str], nam
     """Return, as the end of an error, what a foreign name is here; "" if none is known.
 
     Args:
-        table: `ARGUMENTS` or `ATTRIBUTES`.
+        table: `ARGUMENTS`, `ATTRIBUTES`, or `WORDS`.
         places: where the name was written, the nearest first.
         name: such as "lr".
     """

@@ -15,8 +15,10 @@ from gradus.checks import is_word, number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
+from gradus.nn.layers.conv import BaseConv
 from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
 from gradus.objectives.loss import REGISTRY, Loss
+from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
 
@@ -69,7 +71,7 @@ def early_stopping(
     if monitor is None or is_word(monitor, ("",)):
         monitor = "val_loss" if validated else "loss"
     if not is_word(monitor, known):
-        raise unknown("monitor", monitor, known)
+        raise _unknown_monitor(monitor, known, validated)
     return EarlyStopping(
         monitor=monitor,
         mode=mode or _mode(monitor),
@@ -77,6 +79,20 @@ def early_stopping(
         min_delta=number("min_delta", min_delta, 0),
         target=math.nan if target is None else number("target", target),
     )
+
+
+def _unknown_monitor(monitor: Any, known: Sequence[str], validated: bool) -> GradusError:
+    """Return the error for a number that is not reported, and how to have it reported."""
+    error = unknown("monitor", monitor, known)
+    if not isinstance(monitor, str):
+        return error
+    hints = []
+    if monitor.startswith("val_") and not validated:
+        hints.append("with validation_split=0.2 or validation_data in fit")
+    word = monitor.removeprefix("val_")
+    if word in METRICS and METRICS.name_of(METRICS.find(word)) not in known:
+        hints.append(f"with metrics=[{word!r}] in the model")
+    return GradusError(f"{error} It is reported {' and '.join(hints)}.") if hints else error
 
 
 def folder(name: str, value: Any) -> Path:
@@ -197,6 +213,25 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
             f"The network was built for samples of shape {expected} but {where} has samples of "
             f"shape {actual}.{hint}"
         )
+
+
+def channels_first_note(net: Layer, x: Any) -> str | None:
+    """Return a note on images whose channels seem to come first; None where nothing says so.
+
+    Args:
+        net: the network.
+        x: its inputs.
+    """
+    if not hasattr(x, "shape") or len(x.shape) != 4:
+        return None
+    _, first, height, last = x.shape
+    convolves = any(isinstance(part, BaseConv) and part.rank == 2 for _, part in named_layers(net))
+    if not convolves or first not in (1, 3) or height != last or last in (1, 3):
+        return None
+    return (
+        f"x has shape (n, {first}, {height}, {last}), images of {first} × {height} pixels with "
+        f"{last} channels. If its channels come first, write np.moveaxis(x, 1, -1)"
+    )
 
 
 def check_codes(net: Layer, x: Any) -> None:

@@ -32,8 +32,20 @@ from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.doctor_link import doctor
-from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
-from gradus.models.training_data import TrainingData, check_arrays, make_training_data
+from gradus.models.supervised import (
+    check_has_classes,
+    check_supervised,
+    fit_metrics,
+    make_supervised,
+)
+from gradus.models.training_data import (
+    Columns,
+    TrainingData,
+    check_arrays,
+    check_columns,
+    column_names,
+    make_training_data,
+)
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import weights, with_weights
@@ -59,6 +71,7 @@ class BaseModel:
     Attributes:
         record: what the findings of the last training were made from; None before the first.
         train_state: the state after the last training; None before the first.
+        columns: the names of the columns that were trained on, where x was a frame.
         stop_training: whether a callback has ended the training.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
@@ -107,6 +120,7 @@ class BaseModel:
         self.record: Record | None = None
         self.example: Any = None
         self.stop_training = False
+        self.columns: Columns = {}
 
     @property
     def built(self) -> bool:
@@ -158,6 +172,7 @@ class BaseModel:
             verbose: as in Keras; nothing is shown either way.
         """
         self.require_built("evaluate")
+        check_columns(self.columns, column_names(x))
         batch_size, _ = whole_number("batch_size", batch_size, 1), flag("verbose", verbose)
         x, y, weight = check_arrays(x, y, sample_weight)
         self.check_input(x)
@@ -186,6 +201,7 @@ class BaseModel:
         self.require_built("predict")
         logits, _ = flag("logits", logits), flag("verbose", verbose)
         batch_size = whole_number("batch_size", batch_size, 1)
+        check_columns(self.columns, column_names(x))
         x = as_tree(x)
         check_same_length(x)
         check_finite(x)
@@ -205,6 +221,7 @@ class BaseModel:
             raise GradusError("predict_classes needs a loss; this model has a task of its own.")
         predicted, objectives = self.predict(x), self.task.objectives
         if isinstance(objectives, OutputObjective):
+            check_has_classes(self.net, objectives.loss, as_tree(x))
             return arguments.classes_of(predicted, objectives.loss)
         if isinstance(objectives, dict):
             return {n: arguments.classes_of(predicted[n], objectives[n].loss) for n in objectives}
@@ -376,6 +393,9 @@ class BaseModel:
             fault = diagnosis.faults[0]
             raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
         self.add_findings(diagnosis)
+        if note := arguments.channels_first_note(self.net, data.samples.x):
+            self.history.add_note(note)
+        self.columns = {**self.columns, **data.columns}
         return task, record
 
     def add_findings(self, diagnosis: Diagnosis) -> None:
@@ -386,6 +406,7 @@ class BaseModel:
 
     def checked_task(self, data: TrainingData) -> Task:
         """Return the task fitted to the targets of data, after all checks of network and data."""
+        check_columns(self.columns, data.columns)
         self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)

@@ -296,8 +296,8 @@ class Layer:
     def _require_built(self, built: bool) -> None:
         if not built:
             raise GradusError(
-                f"{type(self).__name__} is not built yet: gr.Model builds its network from the "
-                "data, or write net = init(net, seed, x)."
+                f"{type(self).__name__} is not built yet: list layers, as in gr.Sequential([…]), "
+                "and gr.Model builds them from the data; or write net = init(net, seed, x)."
             )
 
     def _call_with_shape_errors(

@@ -68,6 +68,7 @@ class MemberBuilder:
         options, data = self.options, fold.data
         self._build_network(model, data)
         task = self._task_for(model, data)
+        model.columns = data.columns
         full_batch = model.optimizer.full_batch
         config = FitConfig(
             epochs=whole_number("epochs", fit_settings["epochs"], 1),
