@@ -19,6 +19,7 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, h
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.prepare import PreparedData, prepare
+from gradus.experiments.resuming import check_resumed_epochs, ended_line
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
@@ -56,11 +57,15 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
+        if resume is not None and runs.has_checkpoint(folder):
+            check_resumed_epochs(folder, experiment)
         prepared = prepare(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
             print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
+        if from_checkpoint and (line := ended_line(folder, prepared.experiment)):
+            print_line(line)
         for line in [
             *prepared.summary_lines,
             f"network   {describe_network(model)}",
