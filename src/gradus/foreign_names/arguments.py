@@ -98,7 +98,7 @@ def _explained(
     for option in options:
         if option in known:
             continue
-        here = said_here(ARGUMENTS, places, option)
+        here = said_here(ARGUMENTS, places, option, known)
         close = nearest(option, known)
         hint = here or (f" Did you mean {close!r}?{listed}" if close else listed)
         return ArgumentError(f"{name} has no argument {option!r}.{hint}")

@@ -1,19 +1,22 @@
 """What the names of Keras, PyTorch, and scikit-learn are here, by where they are written.
 
 What a row says completes the sentence "Here it is …"; what stands between backticks is code, which
-the tests run. `docs/how-to/coming-from-keras.md` shows these tables.
+the tests run. A row that begins with an argument, such as `epsilon=0.001`, is for what has that one.
+`docs/how-to/coming-from-keras.md` shows these tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
+_RENAMED = re.compile(r"`(\w+)=")  # a row that is another argument
 _SHAPE = "not needed: the first batch says the shape"
 _FLOAT32 = "not needed: networks calculate with float32"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
 _LABEL = '`gr.Dense(8).named("hidden")`'
 _NO_WORKERS = "not needed: the data are in memory, and one compiled program reads them"
-_FIT_SEED = "`model.fit(x, y, shuffle_seed=1)` for the order; " + _SEED
+_FIT_SEED = "`shuffle_seed=1` for the order of samples; " + _SEED
 _DECAY = "`gr.Adam(gr.schedules.InverseTimeDecay(0.001, decay_steps=100, decay_rate=1.0))`"
 _PATIENCE = "`model.fit(x, y, validation_split=0.2, patience=5)`"
 _WEIGHTS = '`model.weights`, a dict of arrays such as `model.weights["dense/kernel"]`'
@@ -74,21 +77,21 @@ NAMES = {
 
 _OPTIMIZER = {
     "amsgrad": "not available: `gr.RAdam()` and `gr.Nadam()` are other forms of Adam",
-    "b1": "`gr.Adam(beta_1=0.9)`",
-    "b2": "`gr.Adam(beta_2=0.999)`",
-    "beta1": "`gr.Adam(beta_1=0.9)`",
-    "beta2": "`gr.Adam(beta_2=0.999)`",
-    "betas": "`gr.Adam(beta_1=0.9, beta_2=0.999)`",
+    "b1": "`beta_1=0.9`",
+    "b2": "`beta_2=0.999`",
+    "beta1": "`beta_1=0.9`",
+    "beta2": "`beta_2=0.999`",
+    "betas": "`beta_1=0.9, beta_2=0.999`",
     "decay": _DECAY,
-    "eps": "`gr.Adam(epsilon=1e-07)`",
+    "eps": "`epsilon=1e-07`",
     "gradient_accumulation_steps": "`model.fit(x, y, batch_size=24)`: larger batches do the same",
-    "lr": "`gr.Adam(learning_rate=0.001)`",
-    "max_norm": "`gr.Adam(global_clipnorm=1.0)`",
-    "momentum": "`gr.Adam(beta_1=0.9)` in Adam and its kin, or `gr.SGD(momentum=0.9)`",
+    "lr": "`learning_rate=0.001`",
+    "max_norm": "`global_clipnorm=1.0`",
+    "momentum": "`beta_1=0.9`, or another optimizer, `gr.SGD(momentum=0.9)`",
     "name": "not needed: an optimizer has no name",
     "nesterov": "`gr.Nadam()`, or `gr.SGD(momentum=0.9, nesterov=True)`",
     "params": "not needed: the model gives its weights to the optimizer",
-    "step_size": "`gr.Adam(learning_rate=0.001)`",
+    "step_size": "`learning_rate=0.001`",
 }
 _LAYER = {
     "activity_regularizer": "`gr.Sparsity(0.001)`, a layer after this one",
@@ -96,31 +99,33 @@ _LAYER = {
     "batch_first": "not needed: the batch is the first axis",
     "batch_input_shape": _SHAPE,
     "batch_shape": _SHAPE,
-    "bias": "`gr.Dense(8, use_bias=False)`",
+    "bias": "`use_bias=False`",
     "bidirectional": "`gr.Bidirectional(gr.LSTM(8))`",
     "data_format": "not needed: channels are the last axis, `np.moveaxis(images, 1, -1)`",
-    "dilation": "`gr.Conv2D(8, 3, dilation_rate=2)`",
+    "dilation": "`dilation_rate=2`",
     "dtype": _FLOAT32,
-    "eps": "`gr.BatchNormalization(epsilon=0.001)`",
-    "hidden_size": "`gr.LSTM(units=8)`",
+    "embedding_dim": "`output_dim=4`",
+    "eps": "`epsilon=0.001`",
+    "hidden_size": "`units=8`",
     "in_channels": _SHAPE,
     "in_features": _SHAPE,
     "input_dim": _SHAPE,
     "input_length": _SHAPE,
     "input_shape": _SHAPE,
     "input_size": _SHAPE,
-    "kernel": "`gr.Conv2D(8, kernel_size=3)`",
+    "filter_size": "`kernel_size=3`",
+    "kernel": "`kernel_size=3`",
     "name": _LABEL,
-    "num_embeddings": "`gr.Embedding(input_dim=10, output_dim=4)`",
+    "num_embeddings": "`input_dim=10`",
     "num_features": _SHAPE,
     "num_layers": "one layer after another, `gr.Sequential([gr.GRU(8, return_sequences=True), "
     "gr.GRU(8)])`",
-    "out_channels": "`gr.Conv2D(filters=8, kernel_size=3)`",
-    "out_features": "`gr.Dense(units=8)`",
-    "output_dim": "`gr.Dense(units=8)`",
-    "p": "`gr.Dropout(rate=0.5)`",
+    "out_channels": "`filters=8`",
+    "out_features": "`units=8`",
+    "output_dim": "`units=8`",
+    "p": "`rate=0.5`",
     "seed": _SEED,
-    "stride": "`gr.Conv2D(8, 3, strides=2)`",
+    "stride": "`strides=2`",
     "trainable": "`gr.Dense(8).freeze()`",
     "weights": f"{_SET_WEIGHTS}, once the model is built",
 }
@@ -133,13 +138,13 @@ _LOSS = {
     "weight": "`model.fit(x, y, class_weight={0: 1.0, 1: 5.0})`",
 }
 _MODEL_ARGUMENTS = {
-    "alpha": '`gr.Model(net, "mse", penalty=gr.L2(0.0001))`',
+    "alpha": "`penalty=gr.L2(0.0001)`",
     "batch_size": _BY_FIT + "`model.fit(x, y, batch_size=8)`",
     "callbacks": _BY_FIT + "`model.fit(x, y, callbacks=f)`",
     "class_weight": _BY_FIT + "`model.fit(x, y, class_weight={0: 1.0, 1: 5.0})`",
     "early_stopping": _BY_FIT + _PATIENCE,
     "epochs": _BY_FIT + "`model.fit(x, y, epochs=5)`",
-    "hidden_layer_sizes": '`gr.Model(gr.mlp([8, 8, 1]), "mse")`',
+    "hidden_layer_sizes": "`net=gr.mlp([8, 8, 1])`",
     "inputs": 'a network, `gr.Model(net, "mse")`: a `gr.Layer` of yours may take several',
     "jit_compile": "not needed: training is one compiled program",
     "layers": '`gr.Model(gr.Sequential([gr.Dense(8, "relu"), gr.Dense(1)]), "mse")`',
@@ -148,44 +153,44 @@ _MODEL_ARGUMENTS = {
     "max_iter": _BY_FIT + "`model.fit(x, y, epochs=5)`",
     "name": "not needed: a saved model has the name of its folder, " + _SAVE,
     "outputs": 'a network, `gr.Model(net, "mse")`: a `gr.Layer` of yours may return several',
-    "random_state": _SEED,
+    "random_state": "`seed=1`",
     "run_eagerly": "not needed: `gr.inside(model, x, y)` shows what each layer computes",
-    "solver": '`gr.Model(net, "mse", optimizer="adam")`',
+    "solver": '`optimizer="adam"`',
     "verbose": _BY_FIT + "`model.fit(x, y, verbose=False)`",
-    "weighted_metrics": '`gr.Model(net, "mse", metrics=["mae"])`: all metrics are weighted',
+    "weighted_metrics": '`metrics=["mae"]`: all of them are weighted',
 }
 _MLP = {
-    "hidden_layer_sizes": "`gr.mlp([8, 8, 1])`, the last width being that of the output",
-    "hidden_units": "`gr.mlp([8, 8, 1])`, the last width being that of the output",
+    "hidden_layer_sizes": "`widths=[8, 8, 1]`, the last width being that of the output",
+    "hidden_units": "`widths=[8, 8, 1]`, the last width being that of the output",
     "input_shape": _SHAPE,
-    "layers": "`gr.mlp([8, 8, 1])`, the last width being that of the output",
-    "units": "`gr.mlp([8, 8, 1])`, the last width being that of the output",
+    "layers": "`widths=[8, 8, 1]`, the last width being that of the output",
+    "units": "`widths=[8, 8, 1]`, the last width being that of the output",
 }
 _FIT_ARGUMENTS = {
-    "early_stopping": _PATIENCE,
-    "epoch": "`model.fit(x, y, epochs=5)`",
-    "eval_set": "`model.fit(x, y, validation_data=(x, y))`",
+    "early_stopping": "`patience=5`, with `validation_split=0.2`",
+    "epoch": "`epochs=5`",
+    "eval_set": "`validation_data=(x, y)`",
     "initial_epoch": "not needed: a second fit continues; the count is `history.epochs`",
     "learning_rate": "`model.learning_rate = 0.001` before it, or `gr.Adam(0.001)` in the model",
     "loss": f"an argument of the model: {_MODEL}",
     "lr": "`model.learning_rate = 0.001` before it, or `gr.Adam(0.001)` in the model",
-    "max_epochs": "`model.fit(x, y, epochs=5)`",
-    "max_iter": "`model.fit(x, y, epochs=5)`",
+    "max_epochs": "`epochs=5`",
+    "max_iter": "`epochs=5`",
     "max_queue_size": _NO_WORKERS,
     "metrics": f"an argument of the model: {_MODEL}",
-    "n_epochs": "`model.fit(x, y, epochs=5)`",
-    "n_iter_no_change": _PATIENCE,
-    "nb_epoch": "`model.fit(x, y, epochs=5)`",
-    "num_epochs": "`model.fit(x, y, epochs=5)`",
+    "n_epochs": "`epochs=5`",
+    "n_iter_no_change": "`patience=5`",
+    "nb_epoch": "`epochs=5`",
+    "num_epochs": "`epochs=5`",
     "optimizer": f"an argument of the model: {_MODEL}",
     "random_state": _FIT_SEED,
     "seed": _FIT_SEED,
     "steps_per_epoch": "not needed: an epoch sees each sample once",
-    "tol": "`model.fit(x, y, patience=5, min_delta=0.0001)`",
+    "tol": "`min_delta=0.0001`, with `patience=5`",
     "use_multiprocessing": _NO_WORKERS,
     "validation_batch_size": "not needed: validation does not depend on a batch size",
     "validation_freq": "not needed: validation is part of each epoch",
-    "validation_set": "`model.fit(x, y, validation_data=(x, y))`",
+    "validation_set": "`validation_data=(x, y)`",
     "validation_steps": "not needed: validation sees each sample once",
     "workers": _NO_WORKERS,
 }
@@ -206,20 +211,20 @@ _SAVE_ARGUMENTS = {
 _SWEEP = {
     "direction": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "epochs": "an argument of its fit: `sweep.fit(x, y, epochs=2)`",
-    "estimator": "`gr.Sweep(model, trials=4)`",
-    "factor": "`gr.Sweep(model, strategy=gr.SuccessiveHalving(factor=3))`",
-    "max_trials": "`gr.Sweep(model, trials=4)`",
+    "estimator": "`model=model`",
+    "factor": "`strategy=gr.SuccessiveHalving(factor=3)`",
+    "max_trials": "`trials=4`",
     "metric": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
-    "n_iter": "`gr.Sweep(model, trials=4)`",
+    "n_iter": "`trials=4`",
     "n_jobs": "not needed: all cores are used",
-    "n_trials": "`gr.Sweep(model, trials=4)`",
-    "num_samples": "`gr.Sweep(model, trials=4)`",
+    "n_trials": "`trials=4`",
+    "num_samples": "`trials=4`",
     "objective": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "param_distributions": "a space in the model, `gr.Adam(gr.log_uniform(0.0001, 0.1))`",
     "param_grid": "a choice in the model, `gr.Adam(gr.choice(0.001, 0.01))`",
-    "pruner": '`gr.Sweep(model, strategy="halving")`',
-    "random_state": "`gr.Sweep(model, seed=1)`",
-    "sampler": '`gr.Sweep(model, search="tpe")`',
+    "pruner": '`strategy="halving"`',
+    "random_state": "`seed=1`",
+    "sampler": '`search="tpe"`',
     "scoring": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "search_space": "a space in the model, `gr.Adam(gr.log_uniform(0.0001, 0.1))`",
 }
@@ -259,7 +264,7 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "Model.fit": _FIT_ARGUMENTS,
     "Model.save": _SAVE_ARGUMENTS,
     "Optimizer": _OPTIMIZER,
-    "RMSprop": {"alpha": "`gr.RMSprop(rho=0.9)`"},
+    "RMSprop": {"alpha": "`rho=0.9`"},
     "Sweep": _SWEEP,
     "Sweep.fit": _FIT_ARGUMENTS,
     "mlp": _MLP,
@@ -378,16 +383,24 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def said_here(table: Mapping[str, Mapping[str, str]], places: Iterable[str], name: str) -> str:
+def said_here(
+    table: Mapping[str, Mapping[str, str]],
+    places: Iterable[str],
+    name: str,
+    arguments: Collection[str] = (),
+) -> str:
     """Return, as the end of an error, what a foreign name is here; "" if none is known.
 
     Args:
         table: `ARGUMENTS`, `ATTRIBUTES`, or `WORDS`.
         places: where the name was written, the nearest first.
         name: such as "lr".
+        arguments: what may be written there.
     """
     for place in places:
-        if (row := table.get(place, {}).get(name)) is not None:
+        row = table.get(place, {}).get(name, "")
+        renamed = _RENAMED.match(row)
+        if row and (renamed is None or renamed[1] in arguments):
             return f" Here it is {row.replace('`', '')}."
     return ""
 
