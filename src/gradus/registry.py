@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from gradus.errors import GradusError, unknown
-from gradus.foreign_names.table import WORDS, said_here
+from gradus.foreign_names.lookup import said_here
+from gradus.foreign_names.table import WORDS
 
 T = TypeVar("T", bound=Callable[..., Any])
 

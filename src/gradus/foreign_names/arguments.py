@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from gradus.errors import ArgumentError, nearest
-from gradus.foreign_names.table import ARGUMENTS, said_here
+from gradus.foreign_names.lookup import said_here
+from gradus.foreign_names.table import ARGUMENTS
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Never
 
-from gradus.foreign_names.table import ATTRIBUTES, said_here
+from gradus.foreign_names.lookup import said_here
+from gradus.foreign_names.table import ATTRIBUTES
 
 
 def refuse_attribute(owner: object, name: str) -> Never:

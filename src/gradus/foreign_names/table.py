@@ -1,16 +1,14 @@
 """What the names of Keras, PyTorch, and scikit-learn are here, by where they are written.
 
 What a row says completes the sentence "Here it is …"; what stands between backticks is code, which
-the tests run. A row that begins with an argument, such as `epsilon=0.001`, is for what has that one.
+the tests run. A row that begins with an argument, as `epsilon=0.001`, is for what has that one.
 `docs/how-to/coming-from-keras.md` shows these tables.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 
-_RENAMED = re.compile(r"`(\w+)=")  # a row that is another argument
 _SHAPE = "not needed: the first batch says the shape"
 _FLOAT32 = "not needed: networks calculate with float32"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
@@ -381,30 +379,3 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "Layer": _NETWORK_ATTRIBUTES,
     "Sweep": _SWEEP_ATTRIBUTES,
 }
-
-
-def said_here(
-    table: Mapping[str, Mapping[str, str]],
-    places: Iterable[str],
-    name: str,
-    arguments: Collection[str] = (),
-) -> str:
-    """Return, as the end of an error, what a foreign name is here; "" if none is known.
-
-    Args:
-        table: `ARGUMENTS`, `ATTRIBUTES`, or `WORDS`.
-        places: where the name was written, the nearest first.
-        name: such as "lr".
-        arguments: what may be written there.
-    """
-    for place in places:
-        row = table.get(place, {}).get(name, "")
-        renamed = _RENAMED.match(row)
-        if row and (renamed is None or renamed[1] in arguments):
-            return f" Here it is {row.replace('`', '')}."
-    return ""
-
-
-def meaning_here(name: str) -> str:
-    """Return the same for a name at `gr.…`, such as "EarlyStopping"."""
-    return said_here({"gr": NAMES}, ["gr"], name)
