@@ -19,6 +19,16 @@ ATTRIBUTE_ROWS = [(place, name) for place, rows in ATTRIBUTES.items() for name i
 CLASSES = {
     "BaseModel": [gr.Model, gr.GAN],
     "Layer": [gr.Dropout, gr.Conv2D, gr.LSTM, gr.Embedding, gr.BatchNormalization, gr.Layer],
+    "Metric": [gr.metrics.AUC, gr.metrics.TopKAccuracy],
+    "Penalty": [gr.L1, gr.L2],
+    "Schedule": [
+        gr.schedules.CosineDecay,
+        gr.schedules.ExponentialDecay,
+        gr.schedules.OneCycle,
+        gr.schedules.WarmUp,
+        gr.schedules.Constant,
+    ],
+    "StepDecay": [gr.schedules.StepDecay],
     "Loss": [gr.losses.MeanSquaredError, gr.losses.SparseCategoricalCrossentropy],
     "Optimizer": [gr.Adam, gr.Lion, gr.Adagrad],
     "RMSprop": [gr.RMSprop],

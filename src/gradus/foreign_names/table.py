@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _SHAPE = "not needed: the first batch says the shape"
-_FLOAT32 = "not needed: networks calculate with float32"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
-_LABEL = '`gr.Dense(8).named("hidden")`'
 _NO_WORKERS = "not needed: the data are in memory, and one compiled program reads them"
 _FIT_SEED = "`shuffle_seed=1` for the order of samples; " + _SEED
 _DECAY = "`gr.Adam(gr.schedules.InverseTimeDecay(0.001, decay_steps=100, decay_rate=1.0))`"
@@ -101,7 +99,7 @@ _LAYER = {
     "bidirectional": "`gr.Bidirectional(gr.LSTM(8))`",
     "data_format": "not needed: channels are the last axis, `np.moveaxis(images, 1, -1)`",
     "dilation": "`dilation_rate=2`",
-    "dtype": _FLOAT32,
+    "dtype": "not needed: networks calculate with float32",
     "embedding_dim": "`output_dim=4`",
     "eps": "`epsilon=0.001`",
     "hidden_size": "`units=8`",
@@ -113,7 +111,7 @@ _LAYER = {
     "input_size": _SHAPE,
     "filter_size": "`kernel_size=3`",
     "kernel": "`kernel_size=3`",
-    "name": _LABEL,
+    "name": '`gr.Dense(8).named("hidden")`',
     "num_embeddings": "`input_dim=10`",
     "num_features": _SHAPE,
     "num_layers": "one layer after another, `gr.Sequential([gr.GRU(8, return_sequences=True), "
@@ -251,6 +249,22 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+_METRIC = {
+    "name": "not needed: a metric is called by its own name",
+    "num_classes": "not needed: the output says how many there are",
+    "num_thresholds": "`bins=1024`",
+}
+_SCHEDULE = {
+    "T_max": "`decay_steps=1000`",
+    "gamma": "`decay_rate=0.9`",
+    "initial_lr": "`initial_learning_rate=0.1`",
+    "learning_rate": "`initial_learning_rate=0.1`",
+    "lr": "`initial_learning_rate=0.1`",
+    "max_lr": "`maximum=0.1`",
+    "name": "not needed: a schedule has no name",
+    "warmup_steps": "`steps=100`",
+}
+
 # Arguments, by the class or its base, the method, or the function that was called with them.
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "BaseModel": _MODEL_ARGUMENTS,
@@ -259,10 +273,14 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "BaseModel.predict_classes": _APPLY,
     "Layer": _LAYER,
     "Loss": _LOSS,
+    "Metric": _METRIC,
     "Model.fit": _FIT_ARGUMENTS,
     "Model.save": _SAVE_ARGUMENTS,
     "Optimizer": _OPTIMIZER,
+    "Penalty": {"l": "`strength=0.01`", "l1": "`strength=0.01`", "l2": "`strength=0.01`"},
     "RMSprop": {"alpha": "`rho=0.9`"},
+    "Schedule": _SCHEDULE,
+    "StepDecay": {"gamma": "`factor=0.5`", "step_size": "`every=1000`"},
     "Sweep": _SWEEP,
     "Sweep.fit": _FIT_ARGUMENTS,
     "mlp": _MLP,

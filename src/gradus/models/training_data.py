@@ -280,7 +280,7 @@ def check_columns(trained: Columns, given: Columns, prefix: str = "") -> None:
         extra = [name for name in names if name not in expected]
         if missing:
             raise DataError(
-                f"{where} lacks {_listed(missing)}, which the network was trained on. Its columns: "
+                f"{where} lacks {_listed(missing)}, which the network was trained on. It has "
                 f"{_listed(names)}."
             )
         what = f"has {_listed(extra)}, too" if extra else "has its columns in another order"
