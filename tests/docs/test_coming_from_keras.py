@@ -22,6 +22,7 @@ SECTIONS = {
     "Arguments of `gr.Model`": ARGUMENTS["BaseModel"],
     "Arguments of `fit`": ARGUMENTS["Model.fit"],
     "Arguments of `predict` and `evaluate`": ARGUMENTS["BaseModel.predict"],
+    "Arguments of `load`": ARGUMENTS["Model.load"],
     "Arguments of `save`": ARGUMENTS["Model.save"],
     "Arguments of `gr.Sweep`": ARGUMENTS["Sweep"],
     "Attributes of a model": ATTRIBUTES["BaseModel"],

@@ -41,8 +41,12 @@ def explain_arguments(function: Callable[P, R]) -> Callable[P, R]:
 def explain_methods(cls: T) -> T:
     """Make a class explain wrong arguments of its `__init__` and of its public methods."""
     for name, member in list(vars(cls).items()):
-        if inspect.isfunction(member) and (name == "__init__" or not name.startswith("_")):
+        if name.startswith("_") and name != "__init__":
+            continue
+        if inspect.isfunction(member):
             setattr(cls, name, explain_arguments(member))
+        elif isinstance(member, classmethod):
+            setattr(cls, name, classmethod(explain_arguments(member.__func__)))
     return cls
 
 
@@ -57,8 +61,9 @@ def _wrong_arguments(
         given = arguments
         parameters = list(signature.parameters.values())
         names, places = [function.__name__], [function.__name__]
-        if parameters and parameters[0].name == "self" and arguments:
-            names, places = _places(function, type(arguments[0]))
+        if parameters and parameters[0].name in ("self", "cls") and arguments:
+            owner = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
+            names, places = _places(function, owner)
             parameters, given = parameters[1:], arguments[1:]
         return _explained(names[0], places, parameters, given, options, str(error))
     return None
@@ -71,9 +76,9 @@ def _places(function: Callable[..., Any], cls: type) -> tuple[list[str], list[st
     that was written, as `Conv2D` has its `__init__` from a base.
     """
     method = function.__name__
-    owner = next((c for c in cls.__mro__ if _is_method(vars(c).get(method), function)), cls)
-    if inspect.unwrap(getattr(cls, method)) is inspect.unwrap(function):
-        owner = cls
+    owner = cls
+    if not _is_method(getattr(cls, method), function):
+        owner = next((c for c in cls.__mro__ if _is_method(vars(c).get(method), function)), cls)
     classes = [c.__name__ for c in owner.__mro__]
     if method == "__init__":
         return classes, classes
@@ -82,7 +87,8 @@ def _places(function: Callable[..., Any], cls: type) -> tuple[list[str], list[st
 
 
 def _is_method(member: Any, function: Callable[..., Any]) -> bool:
-    return callable(member) and inspect.unwrap(member) is inspect.unwrap(function)
+    plain = getattr(member, "__func__", member)  # of a class method
+    return callable(plain) and inspect.unwrap(plain) is inspect.unwrap(function)
 
 
 def _explained(

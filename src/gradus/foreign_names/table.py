@@ -13,7 +13,6 @@ _SHAPE = "not needed: the first batch says the shape"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
 _NO_WORKERS = "not needed: the data are in memory, and one compiled program reads them"
 _FIT_SEED = "`shuffle_seed=1` for the order of samples; " + _SEED
-_DECAY = "`gr.Adam(gr.schedules.InverseTimeDecay(0.001, decay_steps=100, decay_rate=1.0))`"
 _PATIENCE = "`model.fit(x, y, validation_split=0.2, patience=5)`"
 _WEIGHTS = '`model.weights`, a dict of arrays such as `model.weights["dense/kernel"]`'
 _SET_WEIGHTS = '`model.set_weights({"dense/kernel": kernel})`'
@@ -78,7 +77,7 @@ _OPTIMIZER = {
     "beta1": "`beta_1=0.9`",
     "beta2": "`beta_2=0.999`",
     "betas": "`beta_1=0.9, beta_2=0.999`",
-    "decay": _DECAY,
+    "decay": "a schedule as the rate, `gr.Adam(gr.schedules.InverseTimeDecay(0.001, 100, 1.0))`",
     "eps": "`epsilon=1e-07`",
     "gradient_accumulation_steps": "`model.fit(x, y, batch_size=24)`: larger batches do the same",
     "lr": "`learning_rate=0.001`",
@@ -199,11 +198,6 @@ _APPLY = {
     "use_multiprocessing": _NO_WORKERS,
     "workers": _NO_WORKERS,
 }
-_SAVE_ARGUMENTS = {
-    "include_optimizer": 'not needed: `model.save("model")` saves all that fit continues from',
-    "overwrite": 'not needed: `model.save("model")` replaces the model that was saved there',
-    "save_format": 'not needed: `model.save("model")` writes a folder',
-}
 _SWEEP = {
     "direction": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "epochs": "an argument of its fit: `sweep.fit(x, y, epochs=2)`",
@@ -275,7 +269,16 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "Loss": _LOSS,
     "Metric": _METRIC,
     "Model.fit": _FIT_ARGUMENTS,
-    "Model.save": _SAVE_ARGUMENTS,
+    "Model.load": {
+        "compile": "not needed: a saved model has its loss and its optimizer",
+        "custom_objects": "`custom=[gr.Layer]`, a list of your classes",
+        "safe_mode": "not needed: loading runs no code of a file",
+    },
+    "Model.save": {
+        "include_optimizer": "not needed: all that fit continues from is saved",
+        "overwrite": "not needed: a model that was saved there is replaced",
+        "save_format": f"not needed: {_SAVE} writes a folder",
+    },
     "Optimizer": _OPTIMIZER,
     "Penalty": {"l": "`strength=0.01`", "l1": "`strength=0.01`", "l2": "`strength=0.01`"},
     "RMSprop": {"alpha": "`rho=0.9`"},
@@ -306,7 +309,6 @@ _MODEL_ATTRIBUTES = {
     "get_weights": _WEIGHTS,
     "layers": "`model.net.layers`",
     "load_state_dict": _SET_WEIGHTS,
-    "load_weights_from": '`model.load_weights("model")`',
     "loss_curve_": '`history["loss"]`',
     "metrics_names": "`list(history)`",
     "n_iter_": "`history.epochs`",
@@ -384,7 +386,6 @@ _SWEEP_ATTRIBUTES = {
     "optimize": "`sweep.fit(x, y)`",
     "predict": "`sweep.best.predict(x)`",
     "results": "`sweep.table()`",
-    "results_summary": "`sweep.table()`",
     "run": "`sweep.fit(x, y)`",
     "score": "`sweep.best.evaluate(x, y)`",
     "trials_dataframe": "`sweep.table()`",
