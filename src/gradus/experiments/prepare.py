@@ -39,7 +39,7 @@ from gradus.experiments.model_builder import (
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models.arguments import batch_size
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import get as get_metric
@@ -288,20 +288,17 @@ def _check_training(
 ) -> None:
     """Check the settings of a training that depend on the data, before anything is trained."""
     training, rows = experiment.training, len(parts["training"][1])
-    if isinstance(training.batch_size, int) and training.batch_size > max(rows, DEFAULT_BATCH):
-        raise ExperimentError(
-            f"batch_size = {training.batch_size} is more than the {rows} rows to train on: write "
-            f'at most {rows}, or "all".'
-        )
+    if training.batch_size != "all":
+        batch_size(training.batch_size, rows, full_batch=False)
     if training.class_weight not in (None, "none") and target.task == "regression":
-        raise ExperimentError(
+        raise DataError(
             f"class_weight = {training.class_weight!r} is for classes, but the target is numbers: "
             'leave it out, or write task = "classification" if the numbers are classes.'
         )
     names = ["loss", *(get_metric(metric, loss).name for metric in experiment.metrics or ())]
     known = [*names, *(f"val_{name}" for name in names if "validation" in parts)]
     if training.monitor is not None and training.monitor not in known:
-        raise ExperimentError(str(unknown("monitor", training.monitor, known)))
+        raise unknown("monitor", training.monitor, known)
 
 
 def _check_refit(experiment: Experiment) -> None:

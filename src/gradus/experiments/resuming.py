@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from gradus import files
-from gradus.errors import GradusError
+from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 
 
-def check_resumed_epochs(folder: Path, experiment: Experiment) -> None:
-    """Check that a run whose learning rate falls until its last epoch keeps their number.
+@contextlib.contextmanager
+def telling_of_epochs(folder: Path, experiment: Experiment) -> Iterator[None]:
+    """Have a training that does not resume say so if that is due to its number of epochs.
+
+    A learning rate that falls until the last epoch is another one for another number.
 
     Args:
         folder: of the run.
@@ -23,15 +28,18 @@ def check_resumed_epochs(folder: Path, experiment: Experiment) -> None:
         ExperimentError: with the command that trains anew.
     """
     before = experiment_file.read_settings(folder / experiment_file.FILE)
-    schedule = before.get("schedule", {}).get("name", "none")
-    epochs, wanted = before.get("training", {}).get("epochs"), experiment.training.epochs
-    if schedule == "none" or epochs is None or wanted in (None, epochs):
-        return
-    anew = format_command("train", folder / experiment_file.FILE, "--epochs", str(wanted))
-    raise ExperimentError(
-        f"{folder} was to train for {epochs} epochs, in which the schedule {schedule} lowers the "
-        f"learning rate, so it resumes to {epochs}, not to {wanted}. To train anew: {anew}"
-    )
+    try:
+        yield
+    except SavedError as error:
+        epochs, wanted = before["training"]["epochs"], experiment.training.epochs
+        if epochs == wanted or "optimizer.learning_rate." not in str(error):
+            raise
+        anew = format_command("train", folder / experiment_file.FILE, "--epochs", str(wanted))
+        raise ExperimentError(
+            f"{folder} was to train for {epochs} epochs, in which the schedule "
+            f"{before['schedule']['name']} lowers the learning rate, so it resumes to {epochs}, "
+            f"not to {wanted}. To train anew: {anew}"
+        ) from None
 
 
 def ended_line(folder: Path, experiment: Experiment) -> str:

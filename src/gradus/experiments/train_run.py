@@ -19,7 +19,7 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, h
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.prepare import PreparedData, prepare
-from gradus.experiments.resuming import check_resumed_epochs, ended_line
+from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
@@ -57,8 +57,6 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
-        if resume is not None and runs.has_checkpoint(folder):
-            check_resumed_epochs(folder, experiment)
         prepared = prepare(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
@@ -79,7 +77,10 @@ def train_run(
         for finding in examine(prepared.record):
             print_line(f"{finding.severity:<10}{finding.note}")
         print_line("")
-        with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if from_checkpoint:
+                stack.enter_context(telling_of_epochs(folder, prepared.experiment))
+                stack.enter_context(runs.resumed_run(folder))
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
             fit_model(model, prepared, folder / runs.CHECKPOINT, from_checkpoint, verbose)
         return write_run(folder, model, prepared, started)
