@@ -159,6 +159,7 @@ class BaseModel:
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
+        *,
         batch_size: int = inference.ROWS_PER_BATCH,
         verbose: bool = False,
     ) -> dict[str, Any]:
@@ -184,6 +185,7 @@ class BaseModel:
     def predict(
         self,
         x: Any,
+        *,
         logits: bool = False,
         batch_size: int = inference.ROWS_PER_BATCH,
         verbose: bool = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -73,7 +74,8 @@ class ObjectCallback:
         if hasattr(self.callback, "set_model"):
             self.callback.set_model(model)
         else:
-            self.callback.model = model
+            with contextlib.suppress(AttributeError):  # an object may have fixed attributes
+                self.callback.model = model
         kind = type(self.callback)
         if names := [name for name in _WITHIN if _is_own(kind, name)]:
             model.history.add_note(

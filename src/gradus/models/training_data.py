@@ -286,7 +286,7 @@ def check_columns(trained: Columns, given: Columns, prefix: str = "") -> None:
         what = f"has {_listed(extra)}, too" if extra else "has its columns in another order"
         raise DataError(
             f"{where} {what}, but the network was trained on {_listed(expected)}, in this order: "
-            f"write {where}[[{', '.join(map(repr, expected[:12]))}{', …' * (len(expected) > 12)}]]."
+            f"write {place}[[{', '.join(map(repr, expected[:12]))}{', …' * (len(expected) > 12)}]]."
         )
 
 
