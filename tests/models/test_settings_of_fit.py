@@ -78,9 +78,7 @@ def test_a_batch_size_changes_no_prediction():
 def test_a_batch_size_has_its_name():
     """In Keras it is the second argument of predict, which here might be taken for logits."""
     m = model().build(X)
-    with pytest.raises(
-        GradusError, match=r"takes 1 \(x\); logits, batch_size, verbose are"
-    ):
+    with pytest.raises(GradusError, match=r"takes 1 \(x\); logits, batch_size, verbose are"):
         m.predict(X, 32)
     with pytest.raises(GradusError, match=r"takes 3 \(x, y, sample_weight\); batch_size, verbose"):
         m.evaluate(X, Y, None, 32)

@@ -115,7 +115,8 @@ def _explained(
         advice = f"; {', '.join(rest)} are written with their names" if rest else ""
         count = f"{len(positional)} ({', '.join(positional)})" if positional else "none"
         return ArgumentError(
-            f"{name} was given {len(given)} arguments without names, but takes {count}{advice}."
+            f"{name} was given {len(given)} argument{'s' * (len(given) > 1)} without names, but "
+            f"takes {count}{advice}."
         )
     missing = [
         p.name
