@@ -58,18 +58,16 @@ def _wrong_arguments(
     try:
         signature.bind(*arguments, **options)
     except TypeError as error:
-        given = arguments
-        parameters = list(signature.parameters.values())
-        names, places = [function.__name__], [function.__name__]
-        if parameters and parameters[0].name in ("self", "cls") and arguments:
-            owner = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
-            names, places = _places(function, owner)
-            parameters, given = parameters[1:], arguments[1:]
-        return _explained(names[0], places, parameters, given, options, str(error))
+        name, parameters = function.__name__, list(signature.parameters.values())
+        if not parameters or parameters[0].name not in ("self", "cls") or not arguments:
+            return _explained(name, [name], parameters, arguments, options, str(error))
+        cls = arguments[0] if isinstance(arguments[0], type) else type(arguments[0])
+        name, places = _places(function, cls)
+        return _explained(name, places, parameters[1:], arguments[1:], options, str(error))
     return None
 
 
-def _places(function: Callable[..., Any], cls: type) -> tuple[list[str], list[str]]:
+def _places(function: Callable[..., Any], cls: type) -> tuple[str, list[str]]:
     """Return what a method is called for a user, and under which names the table may have it.
 
     `__init__` of a base that a subclass calls is that of the base; else it is that of the class
@@ -77,13 +75,12 @@ def _places(function: Callable[..., Any], cls: type) -> tuple[list[str], list[st
     """
     method = function.__name__
     owner = cls
-    if not _is_method(getattr(cls, method), function):
+    if not _is_method(getattr(cls, method, None), function):
         owner = next((c for c in cls.__mro__ if _is_method(vars(c).get(method), function)), cls)
     classes = [c.__name__ for c in owner.__mro__]
     if method == "__init__":
-        return classes, classes
-    places = [f"{name}.{method}" for name in classes]
-    return [method], places
+        return owner.__name__, classes
+    return method, [f"{name}.{method}" for name in classes]
 
 
 def _is_method(member: Any, function: Callable[..., Any]) -> bool:
