@@ -50,6 +50,15 @@ def test_columns_in_another_order_are_refused(trained):
     np.testing.assert_array_equal(model.predict(frame), model.predict(X))  # arrays have no names
 
 
+def test_a_row_of_a_frame_is_a_list_of_one(trained):
+    model, frame = trained
+    with told("write x[None]; of a list, or a row of a frame, [x].", ShapeError):
+        model.predict(frame.iloc[0])
+    first = model.predict(X[:1])
+    for row in (frame.iloc[0], X[0].tolist(), X[0]):
+        np.testing.assert_allclose(model.predict([row]), first, rtol=1e-6)
+
+
 def test_columns_that_are_missing_or_new_are_named(trained):
     model, frame = trained
     with told("x lacks the columns 'size', 'price', which the network was trained on", DataError):

@@ -208,10 +208,12 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
     expected, actual = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
     if expected != actual:
         one = jax.tree.map(lambda a: tuple(a.shape), x) == expected
-        hint = f" For a single sample write {where}[None]." if one else ""
+        hint = (
+            f" For a single sample write {where}[None]; of a list, or a row of a frame, [{where}]."
+        )
         raise ShapeError(
             f"The network was built for samples of shape {expected} but {where} has samples of "
-            f"shape {actual}.{hint}"
+            f"shape {actual}.{hint if one else ''}"
         )
 
 
