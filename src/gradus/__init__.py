@@ -216,7 +216,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOME[name]), name)
     else:
         from gradus.errors import nearest
-        from gradus.foreign_names import meaning_here
+        from gradus.foreign_names.lookup import meaning_here
 
         # Names with underscores are looked up by Python itself, which needs no hint.
         close = None if name.startswith("_") else nearest(name, __all__)

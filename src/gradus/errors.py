@@ -20,6 +20,10 @@ class GradusError(ValueError):
     """
 
 
+class ArgumentError(GradusError, TypeError):
+    """An argument that a class or a function does not have; the message says which it has."""
+
+
 class DataError(GradusError):
     """Invalid data, or a data file that cannot be read."""
 

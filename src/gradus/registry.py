@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from gradus.errors import GradusError, unknown
+from gradus.foreign_names.lookup import said_here
+from gradus.foreign_names.table import WORDS
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -39,10 +41,13 @@ class Registry:
         """Return the entry of a name, ignoring case.
 
         Raises:
-            GradusError: for an unknown name, with the nearest valid one.
+            GradusError: for an unknown name, with the nearest valid one, or what a name of another
+                library is here.
         """
         entry = self._entries.get(name) or self._entries.get(name.lower())
         if entry is None:
+            if here := said_here(WORDS, [self.kind], name.lower()):
+                raise GradusError(f"Unknown {self.kind} {name!r}.{here}")
             raise unknown(self.kind, name, self)
         return entry
 

@@ -60,7 +60,7 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
         file = write_without_spaces(
             work / "mine.toml", "one.toml", scaling=row["scaling"], drop_columns=dropped
         )
-        alone = gradus_json("train", file, "--quiet")
+        alone = json.loads(gradus("train", file, "--quiet", "--json")[1])  # it may diverge
         assert alone["metrics"]["loss"] == pytest.approx(row["val_loss"], rel=1e-3)
         assert alone["metrics"]["accuracy"] == pytest.approx(row["val_accuracy"])
     best = record["best"]

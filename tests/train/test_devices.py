@@ -29,7 +29,7 @@ EPOCHS = 4
 # 80 samples are trained on: the last batch of 32 is filled up, 7 and 75 are no multiples of 2.
 CASES = {
     "even": {"batch_size": 32},
-    "uneven": {"batch_size": 7, "probes": False},
+    "uneven": {"batch_size": 7, "probes": False, "shuffle": False},
     "full": {"batch_size": None, "probes": False, "sample_weight": 1 + X[:, 2] ** 2},
 }
 

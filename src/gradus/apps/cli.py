@@ -100,7 +100,7 @@ def train(
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
     summaries.print_training_summary(record, output)
     output.print_json(record)
-    return INTERRUPTED if record["status"] == "interrupted" else DONE
+    return {"interrupted": INTERRUPTED, "diverged": FAILED}.get(record["status"], DONE)
 
 
 @app.command
@@ -284,11 +284,21 @@ def _read_experiment(
     data: str, options: TrainOptions
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
+    from gradus.experiments import runs
+    from gradus.experiments.commands import format_command
     from gradus.experiments.settings import experiment_file
+    from gradus.experiments.settings.experiment import ExperimentError
 
     flags = options.settings()
     if "test" in flags:
         flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
+    if kind := runs.kind_of_run(Path(data)):
+        toml = Path(data, runs.SWEEP if kind == "sweep" else experiment_file.FILE)
+        raise ExperimentError(
+            f"{data!r} is the folder of a run, not data. To repeat it: "
+            f"{format_command(kind, toml)}. To go on with it: "
+            f"{format_command(kind, '--resume', data)}"
+        )
     if data.endswith(".toml"):
         return experiment_file.read_settings(Path(data)), data, flags
     return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", flags

@@ -47,6 +47,13 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted":
         output.print_line(f"Interrupted. To resume: {format_command('train', '--resume', run)}")
+    elif record["status"] == "diverged":
+        why = format_command("diagnose", run)
+        output.print_line(
+            f"The training diverged in epoch {record['epochs']}, and the run has the weights from "
+            "before: try a tenth of the learning rate, or --clipnorm 1. What is known of it: "
+            f"{why}"
+        )
     else:
         _print_next_command(run, output)
 

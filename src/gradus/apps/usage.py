@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cyclopts import CycloptsError, UnknownOptionError
+import re
+
+from cyclopts import CoercionError, CycloptsError, UnknownOptionError
 from cyclopts.exceptions import UnusedCliTokensError
 
 # What people write first, from Keras, PyTorch, scikit-learn, and other tools.
@@ -35,6 +37,8 @@ FLAGS = {
     "--n-trials": "--trials",
 }
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+
 
 def usage_message(error: CycloptsError) -> str:
     """Return what to say of a wrong use of the command line."""
@@ -48,4 +52,9 @@ def usage_message(error: CycloptsError) -> str:
             f"{left!r} is left over: several values are written with commas, as in "
             "--layers 64,32, and all but the data, or the run, with its flag, as in --target NAME."
         )
+    if isinstance(error, CoercionError) and error.token is not None:
+        token = error.token
+        if _DECIMAL_COMMA.fullmatch(token.value.strip()):
+            number = token.value.strip().replace(",", ".")
+            return f"{token.keyword} {token.value}: write {number}, with a decimal point."
     return str(error)

@@ -63,10 +63,23 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
             f"{name} holds complex numbers: write their parts as features, "
             f"np.stack([{name}.real, {name}.imag], axis=-1), or np.abs({name})."
         )
+    columns = _columns_without_numbers(values)
+    which = f" in {columns}" if columns else ""
     raise DataError(
-        f"{name} holds {_kind(array)}, not numbers. If it is a table, use "
+        f"{name} holds {_kind(array)}, not numbers{which}. If it is a table, use "
         "gradus.data.TablePreprocessor, which encodes text, dates and missing values."
     )
+
+
+def _columns_without_numbers(values: Any) -> str:
+    """Return the columns of a frame of pandas or Polars that are no numbers; "" for none."""
+    dtypes = zip(getattr(values, "columns", ()), getattr(values, "dtypes", ()), strict=False)
+    kinds = [(column, str(dtype).split("(")[0].lower()) for column, dtype in dtypes]
+    names = [repr(column) for column, kind in kinds if kind in ("object", "str", "string")]
+    if not names:
+        return ""
+    more = ", …" if len(names) > 5 else ""
+    return f"the column{'s' * (len(names) > 1)} {', '.join(names[:5])}{more}"
 
 
 def _is_number(value: Any) -> bool:

@@ -109,7 +109,7 @@ class NumberEncoder(Encoder, frozen=True, tag="number"):
     def describe(self) -> str:
         """Describe the encoding in a few words."""
         mapping = "quantiles mapped to normal, " if self.knots else ""
-        missing = f", missing: {self.fill:.4g} + indicator" if self.indicator else ""
+        missing = f", missing become {self.fill:.4g} + indicator" if self.indicator else ""
         return f"{mapping}{_SCALED[self.scaling]}{missing}"
 
 
@@ -198,7 +198,7 @@ class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
 
     def describe(self) -> str:
         """Describe the encoding in a few words."""
-        return "-1 or 1" + (", missing: 0 + indicator" if self.indicator else "")
+        return "-1 or 1" + (", missing become 0 + indicator" if self.indicator else "")
 
 
 class CategoryEncoder(Encoder, frozen=True, tag="category"):
@@ -301,7 +301,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
 
     def describe(self) -> str:
         """Describe the encoding in a few words."""
-        missing = f", missing: {self.parts[0].fill:.4g} + indicator" if self.indicator else ""
+        missing = f", missing become {self.parts[0].fill:.4g} + indicator" if self.indicator else ""
         scaled = _SCALED[self.parts[0].scaling]
         return f"{', '.join(part.name for part in self.parts)}, {scaled}{missing}"
 

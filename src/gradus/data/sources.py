@@ -82,6 +82,7 @@ def load(
         return BUILT_IN.find(str(source))()
     path = _locate(source)
     if path.is_dir():
+        _refuse_folder_of_tables(path)
         _check_no_target(target, source)
         return _folder(path, labels)
     if file_suffix(path) == ".npz":
@@ -93,6 +94,17 @@ def load(
 def _check_no_target(target: str | int | None, source: Any) -> None:
     if target is not None:
         raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
+
+
+def _refuse_folder_of_tables(folder: Path) -> None:
+    tables = sorted(p.name for p in folder.iterdir() if file_suffix(p) in TABLE_SUFFIXES)
+    if tables and not any(path.is_dir() for path in folder.iterdir()):
+        more = ", …" if len(tables) > 3 else ""
+        raise DataError(
+            f"{str(folder)!r} is a folder of tables ({', '.join(tables[:3])}{more}): name one of "
+            "them. To make several one: polars.concat([polars.read_csv(path) for path in …])"
+            '.write_csv("all.csv").'
+        )
 
 
 def _locate(source: str | Path) -> Path:

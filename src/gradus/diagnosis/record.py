@@ -94,7 +94,10 @@ class Record:
             losses = training.metrics.get(f"{part}{output.name}_loss")
             return None if losses is None else output.weight * losses / constant
         own = training.validation_loss if part else training.loss
-        return None if own is None else (own - training.penalty) / constant
+        if own is None:
+            return None
+        with np.errstate(invalid="ignore"):  # of a training that diverged both may be infinite
+            return (own - training.penalty) / constant
 
     def remaining_of(self, output: OutputRecord) -> float | None:
         """Return what is left of an output's loss, as `remaining` is of all."""

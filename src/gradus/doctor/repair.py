@@ -15,6 +15,7 @@ from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
@@ -123,6 +124,7 @@ class Repair:
         return [f"Repair: {shown}.", *self.diff().splitlines(), tried]
 
 
+@explain_arguments
 @with_standard_promotion
 def repair(
     model: Model,

@@ -28,7 +28,7 @@ from gradus.data.targets import require_target
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.diagnosis.order import TimeOrder, neighbor_likeness
 from gradus.diagnosis.record import Record
-from gradus.errors import DataError, GradusError
+from gradus.errors import DataError, GradusError, unknown
 from gradus.experiments.model_builder import (
     augmentation_layers,
     check_metrics,
@@ -39,8 +39,10 @@ from gradus.experiments.model_builder import (
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
+from gradus.models.arguments import batch_size
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
+from gradus.objectives.metrics import get as get_metric
 
 XY = tuple[Any, np.ndarray]
 FEWEST_DATES = 20  # different ones, of which an order is none by chance
@@ -170,6 +172,7 @@ def prepare_split(
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
     (x, y), target = parts["training"], require_target(fitted.target)
     check_metrics(experiment.metrics or (), loss, target, y[:2])
+    _check_training(experiment, loss, target, parts)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
     notes = list(dict.fromkeys([*training.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
@@ -278,6 +281,24 @@ def _check_loss(experiment: Experiment) -> Loss:
         return make_loss(experiment.loss)
     except GradusError as error:
         raise ExperimentError(str(error)) from None
+
+
+def _check_training(
+    experiment: Experiment, loss: Loss, target: Target, parts: Mapping[str, XY]
+) -> None:
+    """Check the settings of a training that depend on the data, before anything is trained."""
+    training, rows = experiment.training, len(parts["training"][1])
+    if training.batch_size != "all":
+        batch_size(training.batch_size, rows, full_batch=False)
+    if training.class_weight not in (None, "none") and target.task == "regression":
+        raise DataError(
+            f"class_weight = {training.class_weight!r} is for classes, but the target is numbers: "
+            'leave it out, or write task = "classification" if the numbers are classes.'
+        )
+    names = ["loss", *(get_metric(metric, loss).name for metric in experiment.metrics or ())]
+    known = [*names, *(f"val_{name}" for name in names if "validation" in parts)]
+    if training.monitor is not None and training.monitor not in known:
+        raise unknown("monitor", training.monitor, known)
 
 
 def _check_refit(experiment: Experiment) -> None:

@@ -19,6 +19,7 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, h
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.prepare import PreparedData, prepare
+from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
@@ -61,6 +62,8 @@ def train_run(
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
             print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
+        if from_checkpoint and (line := ended_line(folder, prepared.experiment)):
+            print_line(line)
         for line in [
             *prepared.summary_lines,
             f"network   {describe_network(model)}",
@@ -74,7 +77,10 @@ def train_run(
         for finding in examine(prepared.record):
             print_line(f"{finding.severity:<10}{finding.note}")
         print_line("")
-        with runs.resumed_run(folder) if from_checkpoint else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if from_checkpoint:
+                stack.enter_context(telling_of_epochs(folder, prepared.experiment))
+                stack.enter_context(runs.resumed_run(folder))
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
             fit_model(model, prepared, folder / runs.CHECKPOINT, from_checkpoint, verbose)
         return write_run(folder, model, prepared, started)

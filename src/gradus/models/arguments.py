@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gradus.checks import as_items, is_word, number
+from gradus.checks import is_word, number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
+from gradus.nn.layers.conv import BaseConv
 from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
 from gradus.objectives.loss import REGISTRY, Loss
+from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
 
@@ -70,7 +71,7 @@ def early_stopping(
     if monitor is None or is_word(monitor, ("",)):
         monitor = "val_loss" if validated else "loss"
     if not is_word(monitor, known):
-        raise unknown("monitor", monitor, known)
+        raise _unknown_monitor(monitor, known, validated)
     return EarlyStopping(
         monitor=monitor,
         mode=mode or _mode(monitor),
@@ -80,36 +81,18 @@ def early_stopping(
     )
 
 
-def callbacks(given: Any) -> list[Callable[..., Any]]:
-    """Return callbacks as a list of functions `f(model, epoch, logs)`; one may stand alone.
-
-    Raises:
-        GradusError: for anything else, or a function with other parameters.
-    """
-    what = "a callback is a function f(model, epoch, logs), called after each epoch"
-    alone = callable(given) or hasattr(given, "on_epoch_end")
-    functions = [given] if alone else [] if given is None else as_items(given)
-    if functions is None:
-        raise GradusError(f"callbacks={given!r}: {what}; write one, or a list of them.")
-    for index, function in enumerate(functions):
-        if isinstance(function, type) or not callable(function):
-            hint = ""
-            if hasattr(function, "on_epoch_end"):
-                hint = "; write lambda model, epoch, logs: callback.on_epoch_end(epoch, logs)"
-            raise GradusError(f"callbacks[{index}] is {function!r}: {what}{hint}.")
-        try:
-            signature = inspect.signature(function)
-        except ValueError:  # of a function written in C nothing is known
-            continue
-        try:
-            signature.bind(None, 0, {})
-        except TypeError as error:
-            name = getattr(function, "__name__", repr(function))
-            raise GradusError(
-                f"callbacks[{index}] is {name}{signature}, which cannot be called with three "
-                f"arguments ({error}): {what}."
-            ) from None
-    return functions
+def _unknown_monitor(monitor: Any, known: Sequence[str], validated: bool) -> GradusError:
+    """Return the error for a number that is not reported, and how to have it reported."""
+    error = unknown("monitor", monitor, known)
+    if not isinstance(monitor, str):
+        return error
+    hints = []
+    if monitor.startswith("val_") and not validated:
+        hints.append("with validation_split=0.2 or validation_data in fit")
+    word = monitor.removeprefix("val_")
+    if word in METRICS and METRICS.name_of(METRICS.find(word)) not in known:
+        hints.append(f"with metrics=[{word!r}] in the model")
+    return GradusError(f"{error} It is reported {' and '.join(hints)}.") if hints else error
 
 
 def folder(name: str, value: Any) -> Path:
@@ -225,11 +208,32 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
     expected, actual = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
     if expected != actual:
         one = jax.tree.map(lambda a: tuple(a.shape), x) == expected
-        hint = f" For a single sample write {where}[None]." if one else ""
+        hint = (
+            f" For a single sample write {where}[None]; of a list, or a row of a frame, [{where}]."
+        )
         raise ShapeError(
             f"The network was built for samples of shape {expected} but {where} has samples of "
-            f"shape {actual}.{hint}"
+            f"shape {actual}.{hint if one else ''}"
         )
+
+
+def channels_first_note(net: Layer, x: Any) -> str | None:
+    """Return a note on images whose channels seem to come first; None where nothing says so.
+
+    Args:
+        net: the network.
+        x: its inputs.
+    """
+    if not hasattr(x, "shape") or len(x.shape) != 4:
+        return None
+    _, first, height, last = x.shape
+    convolves = any(isinstance(part, BaseConv) and part.rank == 2 for _, part in named_layers(net))
+    if not convolves or first not in (1, 3) or height != last or last in (1, 3):
+        return None
+    return (
+        f"x has shape (n, {first}, {height}, {last}), images of {first} × {height} pixels with "
+        f"{last} channels. If its channels come first, write np.moveaxis(x, 1, -1)"
+    )
 
 
 def check_codes(net: Layer, x: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +27,26 @@ from gradus.errors import (
     UnknownCodeError,
     unknown,
 )
+from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.doctor_link import doctor
-from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
-from gradus.models.training_data import TrainingData, check_arrays, make_training_data
+from gradus.models.supervised import (
+    check_has_classes,
+    check_supervised,
+    fit_metrics,
+    make_supervised,
+)
+from gradus.models.training_data import (
+    Columns,
+    TrainingData,
+    check_arrays,
+    check_columns,
+    column_names,
+    make_training_data,
+)
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import weights, with_weights
@@ -49,6 +63,7 @@ from gradus.train.task import OutputObjective, Supervised, Task
 M = TypeVar("M", bound="BaseModel")
 
 
+@explain_methods
 class BaseModel:
     """A network with its task, optimizer and history; `Model` adds training and files.
 
@@ -57,10 +72,19 @@ class BaseModel:
     Attributes:
         record: what the findings of the last training were made from; None before the first.
         train_state: the state after the last training; None before the first.
+        columns: the names of the columns that were trained on, where x was a frame.
+        stop_training: whether a callback has ended the training.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
         record: what findings are made from, of the last training; None before the first.
     """
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        explain_methods(cls)
 
     def __init__(
         self,
@@ -96,11 +120,26 @@ class BaseModel:
         self.monitored: tuple[str, str] | None = None
         self.record: Record | None = None
         self.example: Any = None
+        self.stop_training = False
+        self.columns: Columns = {}
 
     @property
     def built(self) -> bool:
         """Whether the network has its weights."""
         return self.net.built
+
+    @property
+    def learning_rate(self) -> Any:
+        """The optimizer's learning rate; another one counts from the next `fit` on."""
+        return self.optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.require_values()
+        self.optimizer = dataclasses.replace(self.optimizer, learning_rate=value)
+        check_single(self.optimizer)
+        changed = {"optimizer": self.optimizer, "learning_rate": value}  # a perceptron has the rate
+        self.settings |= {name: changed[name] for name in changed if name in self.settings}
 
     @with_standard_promotion
     def build(self: M, x: Any) -> M:
@@ -116,17 +155,42 @@ class BaseModel:
         return self
 
     @with_standard_promotion
-    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
-        """Return the loss and the metrics on some data, exact for any number of rows."""
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        batch_size: int = inference.ROWS_PER_BATCH,
+        verbose: bool = False,
+    ) -> dict[str, Any]:
+        """Return the loss and the metrics on some data, exact for any number of rows.
+
+        Args:
+            x: inputs, as in `fit`.
+            y: targets, as in `fit`.
+            sample_weight: the weight of each sample, `(n,)`.
+            batch_size: rows computed at once, at most; it changes memory and time only.
+            verbose: as in Keras; nothing is shown either way.
+        """
         self.require_built("evaluate")
+        check_columns(self.columns, column_names(x))
+        batch_size, _ = whole_number("batch_size", batch_size, 1), flag("verbose", verbose)
         x, y, weight = check_arrays(x, y, sample_weight)
         self.check_input(x)
         task = self.task_for(x, y)
-        logs = inference.evaluate_batches(self.net, task, x, y, weight)
+        logs = inference.evaluate_batches(self.net, task, x, y, weight, batch_size)
         return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
     @with_standard_promotion
-    def predict(self, x: Any, logits: bool = False) -> Any:
+    def predict(
+        self,
+        x: Any,
+        *,
+        logits: bool = False,
+        batch_size: int = inference.ROWS_PER_BATCH,
+        verbose: bool = False,
+    ) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
         A code for which an embedding has no vector gives NaN, with a warning that names it.
@@ -134,9 +198,13 @@ class BaseModel:
         Args:
             x: inputs, as in `fit`.
             logits: whether to return the outputs before the final softmax or sigmoid.
+            batch_size: rows computed at once, at most; it changes memory and time only.
+            verbose: as in Keras; nothing is shown either way.
         """
         self.require_built("predict")
-        logits = flag("logits", logits)
+        logits, _ = flag("logits", logits), flag("verbose", verbose)
+        batch_size = whole_number("batch_size", batch_size, 1)
+        check_columns(self.columns, column_names(x))
         x = as_tree(x)
         check_same_length(x)
         check_finite(x)
@@ -144,7 +212,7 @@ class BaseModel:
             self.check_input(x)
         except UnknownCodeError as error:  # one such row does not spoil the others
             warnings.warn(f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3)
-        return inference.predict_batches(self.net, self.task, x, logits)
+        return inference.predict_batches(self.net, self.task, x, logits, batch_size)
 
     def predict_classes(self, x: Any) -> Any:
         """Return the most probable class of each row, integers `(n,)`.
@@ -156,6 +224,7 @@ class BaseModel:
             raise GradusError("predict_classes needs a loss; this model has a task of its own.")
         predicted, objectives = self.predict(x), self.task.objectives
         if isinstance(objectives, OutputObjective):
+            check_has_classes(self.net, objectives.loss, as_tree(x))
             return arguments.classes_of(predicted, objectives.loss)
         if isinstance(objectives, dict):
             return {n: arguments.classes_of(predicted[n], objectives[n].loss) for n in objectives}
@@ -336,6 +405,9 @@ class BaseModel:
             fault = diagnosis.faults[0]
             raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
         self.add_findings(diagnosis)
+        if note := arguments.channels_first_note(self.net, data.samples.x):
+            self.history.add_note(note)
+        self.columns = {**self.columns, **data.columns}
         return task, record
 
     def add_findings(self, diagnosis: Diagnosis) -> None:
@@ -346,6 +418,7 @@ class BaseModel:
 
     def checked_task(self, data: TrainingData) -> Task:
         """Return the task fitted to the targets of data, after all checks of network and data."""
+        check_columns(self.columns, data.columns)
         self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import jax
 import numpy as np
 
 from gradus.models.base import BaseModel
-from gradus.nn.network import with_weights
+from gradus.nn.network import weights, with_weights
 from gradus.objectives.metrics import needs_of
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.layer_statistics import recorded_paths
-from gradus.train.state import TrainState, init_train_state
+from gradus.train.state import TrainState, init_opt_states, init_train_state, params_of
 
 
 def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) -> TrainState:
@@ -31,6 +33,9 @@ def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) 
         epoch = 0 if state is None else state.epoch
         state = init_train_state(model.net, model.optimizer, model.task, early_stopping, False)
         state = dataclasses.replace(state, epoch=np.int32(epoch))
+    if _structure(model) != jax.tree.structure(state.opt_states):  # there is another optimizer
+        opt_states = init_opt_states(model.optimizer, model.task, state.params)
+        state = dataclasses.replace(state, opt_states=opt_states)
     state = dataclasses.replace(
         state,
         best=(state.params, state.model_state) if keep_best else None,
@@ -39,12 +44,24 @@ def begin_fit(model: BaseModel, early_stopping: EarlyStopping, keep_best: bool) 
         diverged=np.bool_(False),
     )
     rate, monitored = model.optimizer.learning_rate, (early_stopping.monitor, early_stopping.mode)
-    if isinstance(rate, ReduceOnPlateau) and monitored != model.monitored and state.plateau_state:
+    if not isinstance(rate, ReduceOnPlateau) or not state.plateau_state:  # it may be another rate
+        fresh = rate.init_state() if isinstance(rate, ReduceOnPlateau) else None
+        state = dataclasses.replace(state, plateau_state=fresh)
+    elif monitored != model.monitored:
         # The best value of another number says nothing about this one.
         plateau_state = rate.init_state() | {"scale": state.plateau_state["scale"]}
         state = dataclasses.replace(state, plateau_state=plateau_state)
     model.monitored = monitored
     return state
+
+
+def _structure(model: BaseModel) -> Any:
+    """Return the structure of the optimizer states of a model's training."""
+    params = weights(model.net, "param")
+    updates = model.task.updates()
+    return jax.tree.structure(
+        tuple(model.optimizer.shapes(params_of(params, layer)) for layer, _ in updates)
+    )
 
 
 def end_fit(

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradus.checks import flag, whole_number
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.models.training_data import check_arrays
 from gradus.nn import heads, mask_tracking, prng
@@ -46,6 +47,7 @@ class LayerValues:
     gradients: dict[str, np.ndarray]
 
 
+@explain_arguments
 def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[str, LayerValues]:
     """Return the inputs, outputs and gradients of each layer of a network, for one batch.
 
@@ -89,6 +91,7 @@ def inside(model: Model, x: Any, y: Any = None, training: bool = False) -> dict[
     return {path: _layer_values(layers[path], path, *values) for path in order}
 
 
+@explain_arguments
 def check_gradients(
     model: Model, x: Any, y: Any = None, most: int = 20, training: bool = False
 ) -> dict[str, float]:

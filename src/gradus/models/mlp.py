@@ -7,6 +7,7 @@ from typing import Any
 
 from gradus.checks import as_items, flag
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.nn.layer import Layer
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.dense import Activation, Dense
@@ -14,6 +15,7 @@ from gradus.nn.layers.dropout import Dropout
 from gradus.nn.layers.normalization import BatchNormalization
 
 
+@explain_arguments
 def mlp(
     widths: Sequence[int],
     activation: Any = "relu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +16,12 @@ from gradus.errors import GradusError
 from gradus.models import arguments, saving
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.base import BaseModel
+from gradus.models.callbacks import Callbacks
 from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
 from gradus.models.doctor_link import doctor
 from gradus.models.fit_state import begin_fit, end_fit
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
-from gradus.nn.network import with_weights
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed
 from gradus.train.batches import Samples
@@ -32,10 +32,7 @@ from gradus.train.history import History
 from gradus.train.loop import Listener, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
-from gradus.train.state import TrainState
 from gradus.train.training_program import FitConfig, TrainingProgram
-
-Callback = Callable[["Model", int, Mapping[str, float]], Any]
 
 
 class Model(BaseModel):
@@ -82,6 +79,7 @@ class Model(BaseModel):
         validation_data: Any = None,
         class_weight: Any = None,
         sample_weight: Any = None,
+        shuffle: bool = True,
         shuffle_seed: int = 0,
         patience: float | None = None,
         monitor: str | None = None,
@@ -89,7 +87,7 @@ class Model(BaseModel):
         min_delta: float = 0.0,
         target: float | None = None,
         restore_best: bool = True,
-        callbacks: Callback | Sequence[Callback] = (),
+        callbacks: Any = (),
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 30.0,
         resume: str | Path | None = None,
@@ -113,6 +111,8 @@ class Model(BaseModel):
             class_weight: a dict from label to weight, or "balanced"; validation ignores it.
             sample_weight: the weight of each sample in the loss, `(n,)`: a batch's loss is
                 `Σ w l / n`, as in Keras, so that a weight of 2 is a sample seen twice.
+            shuffle: whether each epoch has an order of its own; False trains in the given order.
+                A validation split is drawn at random all the same.
             shuffle_seed: of the order of samples and of the validation split.
             patience: epochs without improvement after which training stops; None for never.
             monitor: the monitored number, such as "val_loss" (the default with validation, else
@@ -122,8 +122,9 @@ class Model(BaseModel):
             min_delta: an improvement is more than this.
             target: training stops when the monitored number is at least as good.
             restore_best: whether, with `patience` or `target`, the best epoch's weights are kept.
-            callbacks: functions `f(model, epoch, logs)`, or one, called after each epoch; one that
-                returns True ends the training.
+            callbacks: functions `f(model, epoch, logs)`, or one, called after each epoch, or
+                objects with `on_epoch_end(epoch, logs)`, such as Keras's. One that returns True,
+                or sets `model.stop_training = True`, ends the training.
             checkpoint: a folder for checkpoints, to resume from.
             checkpoint_every: seconds between two checkpoints.
             resume: the folder of a checkpoint to resume from, to `epochs` in total, bit for bit as
@@ -147,7 +148,7 @@ class Model(BaseModel):
         """
         self.require_values()
         arguments.refuse_spaces(locals())
-        functions = arguments.callbacks(callbacks)
+        called, shuffle = Callbacks(callbacks), flag("shuffle", shuffle)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
         verbose, strict = flag("verbose", verbose), flag("strict", strict)
         on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
@@ -163,8 +164,9 @@ class Model(BaseModel):
             batch_size=arguments.batch_size(batch_size, data.count, self.optimizer.full_batch),
             seed=self.seed,
             shuffle_seed=whole_number("shuffle_seed", shuffle_seed),
+            shuffle=shuffle,
             probes=probes,
-            one_epoch_per_call=bool(functions),
+            one_epoch_per_call=bool(called),
             mesh=make_mesh(devices),
         )
         task, record = self.prepare_task(data, strict)
@@ -211,16 +213,15 @@ class Model(BaseModel):
             with TrainingProgress(
                 verbose and main, data.count, config.epochs, early_stopping.monitor
             ) as progress:
-                progress.report_notes(self.history)
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [
-                    progress,
-                    watch,
-                    *(self._listener(f, config.epochs) for f in functions),
+                    *(progress, watch, called.begin(self, config.epochs)),
+                    *([writer] if writer is not None else []),
                 ]
-                listeners += [writer] if writer is not None else []
+                progress.report_notes(self.history)
                 train_state = run_training(training, train_state, listeners, self.history)
             end_fit(self, train_state, early_stopping, progress.interrupted)
+            called.end(self)
             divergence = None
             if bool(train_state.diverged) and not progress.interrupted:
                 divergence = locate_divergence(
@@ -330,17 +331,3 @@ class Model(BaseModel):
             optimizer=self.optimizer,
             task=self.task,
         )
-
-    def _listener(self, callback: Callback, last_epoch: int) -> Listener:
-        """Return a listener that updates the model's weights and calls the callback."""
-
-        def listen(train_state: TrainState, history: History) -> bool:
-            self.train_state = train_state
-            self.net = with_weights(self.net, train_state.params | train_state.model_state)
-            epoch = int(train_state.epoch)
-            stop = bool(callback(self, epoch, history.last()))
-            if stop and epoch < last_epoch:
-                history.stopped = "callback"
-            return stop
-
-        return listen

@@ -124,9 +124,11 @@ class Perceptron(Model):
             )
         return history
 
-    def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
-        """Return the number of errors and the accuracy on some data."""
-        return super().evaluate(x, self._check_targets(y), sample_weight)
+    def evaluate(
+        self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any
+    ) -> dict[str, Any]:
+        """Return the number of errors and the accuracy on some data, as `Model.evaluate` does."""
+        return super().evaluate(x, self._check_targets(y), sample_weight, **options)
 
     def predict_classes(self, x: Any) -> np.ndarray:
         """Return the outputs 0 and 1, `(n,)` for one unit or `(n, units)`."""

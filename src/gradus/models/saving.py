@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from gradus import files, manifests
@@ -53,6 +54,7 @@ class ModelManifest(manifests.Manifest, tag="model"):
         example: the dtypes and shapes of its inputs, serialized.
         frozen: the paths of its frozen layers.
         history: of its training, besides the arrays.
+        columns: the names of the columns that were trained on; older versions did not write them.
     """
 
     model: str
@@ -60,6 +62,7 @@ class ModelManifest(manifests.Manifest, tag="model"):
     example: Any
     frozen: list[str]
     history: checkpoint.HistoryMetadata
+    columns: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
 
 def save_model(model: BaseModel, folder: Path) -> Path:
@@ -82,6 +85,7 @@ def save_model(model: BaseModel, folder: Path) -> Path:
         "example": serialize(jax.tree.map(_write_shape, example)),
         "frozen": _frozen_paths(model.net),
         "history": as_plain(metadata),
+        "columns": {where: list(names) for where, names in model.columns.items()},
     }
     train_state = model.train_state
     if train_state is not None and set(train_state.params) == set(weights(model.net, "param")):
@@ -133,6 +137,7 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
             f"{str(folder / MANIFEST)!r} does not describe a model: {error}"
         ) from error
     load_weights(model, folder)
+    model.columns = manifest.columns
     arrays = files.read_arrays(manifests.verified_path(folder, TRAINING, manifest))
     columns = _read_columns(manifests.verified_path(folder, HISTORY, manifest))
     model.history = checkpoint.history_from_arrays(columns | arrays, manifest.history)

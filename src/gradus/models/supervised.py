@@ -186,6 +186,28 @@ def _trace_heads(structure: jax.tree_util.PyTreeDef, avals: tuple[Any, ...]) -> 
     return activation_heads[0], shapes
 
 
+def check_has_classes(net: Layer, loss: Loss, x: Any) -> None:
+    """Refuse to tell classes from the one output of a regression.
+
+    Args:
+        net: the built network.
+        loss: its loss.
+        x: inputs.
+
+    Raises:
+        GradusError: with what to call instead.
+    """
+    if loss.kind != "values" or loss.is_custom:
+        return
+    head, shape = output_heads(net, jax.tree.map(lambda a: a[:2], x))
+    if shape.shape[-1] == 1 and head.activation == "linear":
+        raise GradusError(
+            f"predict_classes: the loss {loss.name} and a last layer without activation predict "
+            "values, which predict returns. For two classes end the network with "
+            'Dense(1, "sigmoid") and use binary_crossentropy.'
+        )
+
+
 def _output_named(outputs: Any, objectives: Any, name: str) -> Any:
     if isinstance(objectives, OutputObjective):
         return outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +17,8 @@ from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.errors import DataError, GradusError
 from gradus.train.batches import BatchSource, Samples, validation_source
 
+Columns = Mapping[str, Sequence[str]]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
@@ -28,12 +30,14 @@ class TrainingData:
         validation: what is evaluated: other samples, rows of these, or None.
         sample_weight: the weights of the samples without class weights, which count in training
             only.
+        columns: the column names of inputs that were frames.
     """
 
     samples: Samples
     rows: np.ndarray | None
     validation: Samples | np.ndarray | None
     sample_weight: np.ndarray | None
+    columns: Columns = dataclasses.field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -107,10 +111,13 @@ def make_training_data(
         DataError: for data that cannot be trained on.
         GradusError: for invalid class weights or an invalid validation split.
     """
+    columns = column_names(x)
     x, y, sample_weight = check_arrays(x, y, sample_weight)
     weight = apply_class_weight(sample_weight, y, class_weight)
     rows, validation = split_validation(x, y, validation_split, validation_data, shuffle_seed)
-    return TrainingData(Samples(x, y, weight), rows, validation, sample_weight)
+    if isinstance(validation, Samples):
+        check_columns(columns, column_names(validation_data[0]), "validation ")
+    return TrainingData(Samples(x, y, weight), rows, validation, sample_weight, columns)
 
 
 def check_arrays(
@@ -184,6 +191,12 @@ def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
             f"class_weight={class_weight!r}: write a dict such as {{0: 1.0, 1: 5.0}}, or "
             "'balanced'."
         )
+    others = [key for key in class_weight if not _is_class(key, classes)]
+    if others:
+        known = ", ".join(map(str, classes[:20])) + (", …" if len(classes) > 20 else "")
+        raise GradusError(
+            f"class_weight has {', '.join(map(repr, others))}, but the classes of y are {known}."
+        )
     missing = [int(label) for label in classes if label not in class_weight]
     if missing:
         raise GradusError(f"class_weight has no entry for the classes {missing}, which y has.")
@@ -191,6 +204,12 @@ def _class_weights(y: Any, class_weight: Any) -> np.ndarray:
     if not 0 < sum(weights) < math.inf:
         raise GradusError(f"class_weight={class_weight!r}: write finite weights, not all zero.")
     return np.asarray(weights, np.float32)[np.searchsorted(classes, labels)]
+
+
+def _is_class(key: Any, classes: np.ndarray) -> bool:
+    """Return whether a weight's class may be one: one between others may have no sample."""
+    is_number = isinstance(key, int | float | np.number)
+    return is_number and (key in classes or 0 <= key <= classes.max())
 
 
 def split_validation(
@@ -215,3 +234,63 @@ def split_validation(
         raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
     targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
     return split(targets, validation_split, seed)
+
+
+def column_names(x: Any, where: str = "x") -> dict[str, list[str]]:
+    """Return the column names of inputs that are frames, by what errors call the input.
+
+    Args:
+        x: the inputs, as a user passes them.
+        where: what errors call them.
+    """
+    if isinstance(x, dict):
+        parts = {f"{where}[{key!r}]": part for key, part in x.items()}
+    elif isinstance(x, tuple):
+        parts = {f"{where}[{index}]": part for index, part in enumerate(x)}
+    else:
+        names = list(getattr(x, "columns", ()))
+        # pandas numbers the columns of an array, which says nothing about them.
+        return {where: names} if names and all(isinstance(name, str) for name in names) else {}
+    return {key: names for name, part in parts.items() for key, names in _named(part, name)}
+
+
+def _named(part: Any, name: str) -> list[tuple[str, list[str]]]:
+    return list(column_names(part, name).items())
+
+
+def check_columns(trained: Columns, given: Columns, prefix: str = "") -> None:
+    """Check that frames have the columns of those that were trained on, in their order.
+
+    A network takes columns by their place, so another order gives wrong predictions. Arrays have no
+    names, and pass.
+
+    Args:
+        trained: the column names of the training.
+        given: those of other inputs.
+        prefix: of what errors call the other inputs.
+
+    Raises:
+        DataError: with what to write.
+    """
+    for place, names in given.items():
+        where, expected = prefix + place, list(trained.get(place, names))
+        if names == expected:
+            continue
+        missing = [name for name in expected if name not in names]
+        extra = [name for name in names if name not in expected]
+        if missing:
+            raise DataError(
+                f"{where} lacks {_listed(missing)}, which the network was trained on. It has "
+                f"{_listed(names)}."
+            )
+        what = f"has {_listed(extra)}, too" if extra else "has its columns in another order"
+        raise DataError(
+            f"{where} {what}, but the network was trained on {_listed(expected)}, in this order: "
+            f"write {place}[[{', '.join(map(repr, expected[:12]))}{', …' * (len(expected) > 12)}]]."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    kind = "the column" if len(names) == 1 else "the columns"
+    more = ", …" if len(names) > 12 else ""
+    return f"{kind} {', '.join(map(repr, names[:12]))}{more}"

@@ -74,7 +74,23 @@ def check_sizes(layer: Layer, *names: str, least: int = 1) -> None:
     """
     for name in names:
         for value in values_of(layer, name):
+            if hint := activation_hint(layer, value):
+                setting = as_written(name, value, type(layer).__name__)
+                raise GradusError(f"{setting}: write a whole number of at least {least}.{hint}")
             whole_number(name, value, least, type(layer).__name__)
+
+
+def activation_hint(layer: Layer, value: Any) -> str:
+    """Return how to write an activation that was given for another argument; "" for no activation.
+
+    Args:
+        layer: the layer that takes the arguments.
+        value: what one of them was given.
+    """
+    takes = "activation" in inspect.signature(type(layer)).parameters
+    if not takes or not isinstance(value, str) or value.lower() not in activations.REGISTRY:
+        return ""
+    return f" For the activation write {type(layer).__name__}(…, activation={value!r})."
 
 
 def check_numbers(

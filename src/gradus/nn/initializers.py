@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 
 from gradus.checks import function, is_word
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.nn.pytree import check_fields
 from gradus.registry import Registry
 from gradus.space import Space
@@ -27,12 +28,21 @@ from gradus.space import Space
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], np.ndarray]
 
+T = TypeVar("T", bound=type)
+
 REGISTRY = Registry("initializer")
 
 MODES = ("fan_in", "fan_out", "fan_avg")
 DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
 # The standard deviation of a standard normal truncated at ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1)).
 _TRUNCATED_STDDEV = 0.87962566103423978
+
+
+@dataclass_transform(frozen_default=True)
+def _settings(cls: T) -> T:
+    """Make a class a frozen dataclass whose wrong arguments are told."""
+    made: Any = dataclass(frozen=True)(cls)
+    return cast("T", explain_methods(made))
 
 
 def get(initializer: str | Initializer) -> Initializer:
@@ -113,7 +123,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 @REGISTRY.add("zeros")
-@dataclass(frozen=True)
+@_settings
 class Zeros:
     """All 0: right for biases, wrong for kernels, whose units would all remain equal.
 
@@ -128,7 +138,7 @@ class Zeros:
 
 
 @REGISTRY.add("ones")
-@dataclass(frozen=True)
+@_settings
 class Ones:
     """All 1.
 
@@ -143,7 +153,7 @@ class Ones:
 
 
 @REGISTRY.add("constant")
-@dataclass(frozen=True)
+@_settings
 class Constant:
     """All `value`.
 
@@ -163,7 +173,7 @@ class Constant:
 
 
 @REGISTRY.add("identity")
-@dataclass(frozen=True)
+@_settings
 class Identity:
     """The identity matrix times `gain`; ones on the main diagonal if it is not square.
 
@@ -185,7 +195,7 @@ class Identity:
 
 
 @REGISTRY.add("random_normal", "normal")
-@dataclass(frozen=True)
+@_settings
 class RandomNormal:
     """Normal: N(mean, stddev²).
 
@@ -208,7 +218,7 @@ class RandomNormal:
 
 
 @REGISTRY.add("truncated_normal")
-@dataclass(frozen=True)
+@_settings
 class TruncatedNormal:
     """Normal truncated at two standard deviations: N(mean, stddev²) given |x - mean| ≤ 2 stddev.
 
@@ -233,7 +243,7 @@ class TruncatedNormal:
 
 
 @REGISTRY.add("random_uniform", "uniform")
-@dataclass(frozen=True)
+@_settings
 class RandomUniform:
     """Uniform: U(minval, maxval).
 
@@ -261,7 +271,7 @@ class RandomUniform:
 
 
 @REGISTRY.add("variance_scaling")
-@dataclass(frozen=True)
+@_settings
 class VarianceScaling:
     """Mean 0 and variance scale / n, where n is n_in, n_out or their mean, by `mode`.
 
@@ -294,7 +304,7 @@ class VarianceScaling:
 
 
 @REGISTRY.add("lecun_normal")
-@dataclass(frozen=True)
+@_settings
 class LecunNormal:
     """LeCun normal: σ = 1 / √n_in. Source: LeCun et al., 1998 ("Efficient BackProp").
 
@@ -314,7 +324,7 @@ class LecunNormal:
 
 
 @REGISTRY.add("lecun_uniform")
-@dataclass(frozen=True)
+@_settings
 class LecunUniform:
     """LeCun uniform: U(-r, r), r = √(3 / n_in), σ = 1 / √n_in. Source: LeCun et al., 1998.
 
@@ -330,7 +340,7 @@ class LecunUniform:
 
 
 @REGISTRY.add("glorot_normal", "xavier_normal")
-@dataclass(frozen=True)
+@_settings
 class GlorotNormal:
     """Glorot (Xavier) normal: σ = √(2 / (n_in + n_out)). Source: Glorot & Bengio, 2010.
 
@@ -354,7 +364,7 @@ class GlorotNormal:
 
 
 @REGISTRY.add("glorot_uniform", "xavier_uniform")
-@dataclass(frozen=True)
+@_settings
 class GlorotUniform:
     """Glorot (Xavier) uniform: U(-r, r), r = √(6 / (n_in + n_out)). Source: Glorot & Bengio, 2010.
 
@@ -377,7 +387,7 @@ class GlorotUniform:
 
 
 @REGISTRY.add("he_normal", "kaiming_normal")
-@dataclass(frozen=True)
+@_settings
 class HeNormal:
     """He normal, for ReLU: σ = √(2 / n_in). Source: He et al., 2015.
 
@@ -401,7 +411,7 @@ class HeNormal:
 
 
 @REGISTRY.add("he_uniform", "kaiming_uniform")
-@dataclass(frozen=True)
+@_settings
 class HeUniform:
     """He uniform, for ReLU: U(-r, r), r = √(6 / n_in). Source: He et al., 2015.
 
@@ -424,7 +434,7 @@ class HeUniform:
 
 
 @REGISTRY.add("orthogonal")
-@dataclass(frozen=True)
+@_settings
 class Orthogonal:
     """A random matrix with orthonormal columns (or rows, if it is wide), times `gain`.
 

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from gradus.checks import as_result, as_written
 from gradus.drawing.notebook import html_table
 from gradus.errors import GradusError, ShapeError
+from gradus.foreign_names.arguments import explain_arguments
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.init_args import short_repr
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
@@ -113,9 +115,18 @@ class Layer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
         jax.tree_util.register_pytree_with_keys(
             cls, flatten_with_keys, functools.partial(unflatten, cls), flatten
         )
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
+
+    @explain_arguments
+    def __init__(self) -> None:
+        pass
 
     def build(self, *shapes: PyTree[Shape]) -> None:
         """Create weights and sublayers for inputs of `shapes`, the batch axis first."""
@@ -290,8 +301,8 @@ class Layer:
     def _require_built(self, built: bool) -> None:
         if not built:
             raise GradusError(
-                f"{type(self).__name__} is not built yet: gr.Model builds its network from the "
-                "data, or write net = init(net, seed, x)."
+                f"{type(self).__name__} is not built yet: list layers, as in gr.Sequential([…]), "
+                "and gr.Model builds them from the data; or write net = init(net, seed, x)."
             )
 
     def _call_with_shape_errors(

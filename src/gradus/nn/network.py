@@ -12,6 +12,7 @@ import numpy as np
 
 from gradus.checks import MAX_INT, whole_number
 from gradus.errors import GradusError, ShapeError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.nn import initializers, mask_tracking
 from gradus.nn.heads import Head, record_heads
 from gradus.nn.layer import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound=Layer)
 
 
+@explain_arguments
 def init(net: L, seed: int, example: PyTree[Shaped[Any, "batch ..."]]) -> L:
     """Return a built copy of `net`, its weights drawn for inputs like `example`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Never, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from gradus import cache
 from gradus.checks import as_written, flag, function, is_number, is_real_array
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.init_args import init_args, short_repr
 from gradus.space import Space, given_values
 
@@ -36,6 +37,8 @@ def pytree(cls: T) -> T:
     """Make a class a frozen dataclass and a JAX pytree; all fields but `static` ones are leaves."""
     node_class: Any = dataclasses.dataclass(frozen=True, repr=False)(cls)
     node_class.__repr__ = short_repr
+    node_class.__init__ = explain_arguments(node_class.__init__)
+    node_class.__setattr__ = _refuse_change
     fields = dataclasses.fields(node_class)
     statics = tuple(field.name for field in fields if field.metadata.get("static"))
     leaves = tuple(field.name for field in fields if field.name not in statics)
@@ -60,6 +63,13 @@ def pytree(cls: T) -> T:
     jax.tree_util.register_pytree_with_keys(node_class, flatten_with_keys, unflatten, flatten)
     node_class.has_leaves = True  # tells a layer that an attribute of this class has leaves
     return node_class
+
+
+def _refuse_change(owner: Any, name: str, value: Any) -> Never:
+    advice = f"write dataclasses.replace(…, {name}={value!r}) for another"
+    if name in ("learning_rate", "lr"):
+        advice = f"write model.learning_rate = {value!r}, which counts from the next fit on"
+    raise dataclasses.FrozenInstanceError(f"{type(owner).__name__} does not change: {advice}.")
 
 
 def check_scalar(owner: object, name: str, value: Any) -> None:

@@ -63,7 +63,22 @@ def same_shape(y_true: Any, output_shape: Shape, where: str) -> np.ndarray:
         )
     fits = len(shape) == len(expected) and shape[:-1] == expected[:-1]
     units = f" End the network with Dense({shape[-1]})." if fits else ""
-    raise ShapeError(problem + "This loss needs one target for each output." + units)
+    hint = units or _flatten_hint(y, output_shape)
+    raise ShapeError(problem + "This loss needs one target for each output." + hint)
+
+
+def _flatten_hint(y: np.ndarray, output_shape: Shape) -> str:
+    """Return what to write where an output for each pixel or step meets a target for each sample.
+
+    It is empty where that is not so.
+    """
+    if y.ndim > 2 or len(output_shape) not in (3, 4):
+        return ""
+    of, rank = ("pixel", 2) if len(output_shape) == 4 else ("step", 1)
+    return (
+        f" The network has an output for each {of}: for one for each sample put Flatten() or "
+        f"GlobalAveragePooling{rank}D() before its last layer."
+    )
 
 
 def classes(output_shape: Shape, where: str) -> int:
@@ -107,7 +122,7 @@ def labels(y_true: Any, output_shape: Shape, where: str) -> None:
             raise ShapeError(problem + f"Write y[{'...' if expected else ':'}, 0].")
         raise ShapeError(
             problem + f"Labels must have shape {_format_shape((None, *expected))}: one for each "
-            f"{count} outputs."
+            f"{count} outputs.{_flatten_hint(y, output_shape)}"
         )
     if y.dtype.kind not in "iub" and (y != np.floor(y)).any():
         value = y[y != np.floor(y)].reshape(-1)[0]

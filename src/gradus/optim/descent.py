@@ -14,11 +14,13 @@ from jax import lax
 from gradus.checks import function as check_function
 from gradus.checks import whole_number
 from gradus.errors import GradusError, ShapeError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.nn.pytree import canonicalize
 from gradus.optim import optimizers
 from gradus.optim.base import Optimizer
 
 
+@explain_arguments
 def descend(
     function: Callable[[Any], Any], start: Any, optimizer: str | Optimizer, steps: int
 ) -> np.ndarray:

@@ -93,7 +93,8 @@ def get(schedule: str | float | Schedule | Callable[..., Any], **settings: Any) 
         try:
             return create(**settings)
         except TypeError as error:
-            raise GradusError(f"The schedule {schedule!r} cannot be created: {error}.") from None
+            reason = str(error).rstrip(".")
+            raise GradusError(f"The schedule {schedule!r} cannot be created: {reason}.") from None
     if is_plain_function(schedule):
         return FromFunction(schedule)
     if isinstance(schedule, int | float | np.number | np.ndarray | jax.Array):

@@ -267,8 +267,9 @@ def _learning_panels(history: History) -> list[Panel]:
 
 
 def _statistics_panels(history: History) -> list[Panel]:
-    if not any(np.isfinite(values).any() for values in history.probes.values()):
-        return []
+    recorded = [history.probes.get(name) for name in statistics_figures.FIRST]
+    if not all(values is not None and np.isfinite(values).any() for values in recorded):
+        return []  # without layer statistics, or diverged before the first of them
     return [
         Panel(
             "Activations",

@@ -16,6 +16,7 @@ MAX_BANDS = 6  # layers whose bands can be distinguished in one panel
 MAX_CURVE_POINTS = 400
 ZERO_GRADIENT = 1e-12  # where a zero gradient is drawn on a logarithmic axis
 TYPICAL_UPDATES = (1e-4, 1e-2)  # relative to the norm of the weights
+FIRST = ("mean", "gradient", "update")  # statistics without which a figure has nothing to draw
 OFFSETS = ("bias", "beta")  # weights that start at zero, so ratios to them mean nothing
 
 

@@ -9,10 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus.checks import flag, number, whole_number
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
@@ -45,6 +47,7 @@ MAX_KEPT = 32  # trials whose weights are kept; others are trained again when th
 MEMORY_SHARE = 8  # the kept weights take at most 1/MEMORY_SHARE of the free memory
 
 
+@explain_methods
 class Sweep:
     """Trains a model with many hyperparameter settings side by side and keeps the best.
 
@@ -87,6 +90,9 @@ class Sweep:
         {'optimizer.learning_rate': 0.1}
     """
 
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
+
     def __init__(
         self,
         model: Model,
@@ -128,6 +134,7 @@ class Sweep:
         validation_data: Any = None,
         class_weight: Any = None,
         sample_weight: Any = None,
+        shuffle: bool = True,
         shuffle_seed: Any = 0,
         patience: Any = None,
         monitor: str | None = None,
@@ -154,6 +161,7 @@ class Sweep:
             validation_data: `(x, y)` to score them on instead.
             class_weight: a dict from label to weight, or "balanced".
             sample_weight: the weight of each sample in the loss, `(n,)`.
+            shuffle: whether each epoch has an order of its own.
             shuffle_seed: the seed of the sample order; the sweep's `seed` draws the hold-out.
             patience: stop a trial after this many epochs without improvement.
             monitor: the metric that scores trials; by default the first validation metric with a
@@ -180,7 +188,7 @@ class Sweep:
             "min_delta": min_delta, "shuffle_seed": shuffle_seed,
         }  # fmt: skip
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
-        verbose = flag("verbose", verbose)
+        verbose, shuffle = flag("verbose", verbose), flag("shuffle", shuffle)
         settings = self.model.settings | fit_settings
         arrays = {
             "x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight,
@@ -200,7 +208,7 @@ class Sweep:
         validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,
-            "restore_best": restore_best, "probes": probes,
+            "restore_best": restore_best, "probes": probes, "shuffle": shuffle,
         }  # fmt: skip
         search = get_search(self.search, self.hypers, self.trial_count, self.seed)
         builder = MemberBuilder(options)
@@ -289,6 +297,7 @@ class Sweep:
             restore_best=options["restore_best"],
             **{name: getattr(self, name) for name in names},
             target=options["target"],
+            **({} if options["shuffle"] else {"shuffle": False}),
         )
 
     @property

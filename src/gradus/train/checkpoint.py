@@ -201,7 +201,7 @@ def training_fingerprint(
     count = len(jax.tree.leaves(x)[0])
     return {
         "seed": config.seed,
-        "shuffle_seed": config.shuffle_seed,
+        "shuffle_seed": config.shuffle_seed if config.shuffle else "none, as shuffle=False",
         "batch_size": config.batch_size,
         "probes": config.probes,
         "number of samples": count if rows is None else len(rows),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.train.layer_statistics import unpack_statistics
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class History(Mapping[str, np.ndarray]):
         findings: what was found to be wrong, a `gradus.diagnosis.findings.Diagnosis`: before the
             training, and after it what the training showed; None before the first one.
     """
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     def __init__(self, layers: list[str] | None = None, weights: list[str] | None = None) -> None:
         self.layers = layers or []

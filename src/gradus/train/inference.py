@@ -26,7 +26,11 @@ ROWS_PER_BATCH = 1024
 
 
 def predict_batches(
-    net: Layer, task: Task, x: PyTree[Shaped[Any, "samples ..."]], logits: bool = False
+    net: Layer,
+    task: Task,
+    x: PyTree[Shaped[Any, "samples ..."]],
+    logits: bool = False,
+    batch_size: int = ROWS_PER_BATCH,
 ) -> PyTree[Shaped[np.ndarray, "samples ..."]]:
     """Return the network's predictions for all rows of `x`, a tree of NumPy arrays.
 
@@ -35,11 +39,12 @@ def predict_batches(
         task: what was learned; it decides whether outputs are probabilities.
         x: inputs, a tree of arrays `(n, ...)`.
         logits: whether to return the outputs before the final softmax or sigmoid.
+        batch_size: how many rows are computed at once, at most.
     """
     net, task = canonicalize((net, task))
     parts = [
         jax.tree.map(lambda a, n=present: np.asarray(a)[:n], _predict(net, task, rows, logits))
-        for rows, present in _batches(x)
+        for rows, present in _batches(x, batch_size)
     ]
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
@@ -50,12 +55,13 @@ def evaluate_batches(
     x: PyTree[Shaped[Any, "samples ..."]],
     y: PyTree[Shaped[Any, "samples ..."]],
     weight: Float[np.ndarray, "samples"] | None,
+    batch_size: int = ROWS_PER_BATCH,
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the loss and the metrics over all rows, exact for any number of them."""
     net, task = canonicalize((net, task))
     weight = np.ones(len(jax.tree.leaves(x)[0]), np.float32) if weight is None else weight
     total = None
-    for (rows, targets, weights), count in _batches((x, y, weight)):
+    for (rows, targets, weights), count in _batches((x, y, weight), batch_size):
         present = (np.arange(len(weights)) < count).astype(np.float32)
         accumulators = _measure(net, task, Batch(rows, targets, weights * present, present))
         total = accumulators if total is None else jax.tree.map(jnp.add, total, accumulators)
@@ -89,15 +95,15 @@ def _compute(task: Task, accumulators: Accumulators) -> dict[str, Shaped[Array, 
 
 
 def _batches(
-    tree: PyTree[Shaped[Any, "samples ..."]],
+    tree: PyTree[Shaped[Any, "samples ..."]], most: int
 ) -> Iterator[tuple[PyTree[Shaped[Any, "batch ..."]], int]]:
-    """Yield batches of one size, and how many of their rows count.
+    """Yield batches of one size, at most `most`, and how many of their rows count.
 
     The last batch is padded with its first rows. Few rows are padded to a power of two, so that
     most numbers of rows share a program.
     """
     count = len(jax.tree.leaves(tree)[0])
-    size = min(ROWS_PER_BATCH, 1 << max(0, math.ceil(math.log2(count))))
+    size = min(most, 1 << max(0, math.ceil(math.log2(count))))
     for start in range(0, count, size):
         present = min(size, count - start)
         if present == size:

@@ -42,6 +42,7 @@ class FitConfig:
         batch_size: samples of a step; None for all of them.
         seed: of dropout and noise.
         shuffle_seed: of the order of samples.
+        shuffle: whether each epoch has an order of its own; else it is that of the samples.
         probes: whether layer statistics are recorded.
         one_epoch_per_call: whether every call is one epoch long, for callbacks.
         mesh: the devices that share each batch, or None for one device.
@@ -54,6 +55,7 @@ class FitConfig:
     probes: bool = True
     one_epoch_per_call: bool = False
     mesh: Mesh | None = None
+    shuffle: bool = True
 
 
 @dataclasses.dataclass
@@ -196,7 +198,8 @@ def draw_sample_order(
 ) -> Int[np.ndarray, "epochs steps batch"] | None:
     """Return the rows of every step of some epochs; None for full batches.
 
-    The order of an epoch depends on the shuffle seed and the number of the epoch alone. The last
+    The order of an epoch depends on the shuffle seed and the number of the epoch alone; without
+    shuffling it is that of `rows`. The last
     batch is padded from the beginning of the epoch; padding has weight zero. The axis of epochs is
     `shape.max_epochs` long, whatever `epochs` is.
     """
@@ -205,6 +208,9 @@ def draw_sample_order(
     size = shape.steps_per_epoch * config.batch_size
     order = np.zeros((shape.max_epochs, size), np.int32)
     for index in range(epochs):
-        rng = host_rng(config.shuffle_seed, "order", str(first_epoch + index))
-        order[index] = np.resize(rng.permutation(rows), size)
+        drawn = rows
+        if config.shuffle:
+            rng = host_rng(config.shuffle_seed, "order", str(first_epoch + index))
+            drawn = rng.permutation(rows)
+        order[index] = np.resize(drawn, size)
     return order.reshape(shape.max_epochs, shape.steps_per_epoch, -1)

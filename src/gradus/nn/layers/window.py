@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gradus.checks import MAX_INT, as_index
 from gradus.errors import GradusError, ShapeError
-from gradus.nn.arguments import values_of
+from gradus.nn.arguments import activation_hint, values_of
 from gradus.nn.layer import Layer
 from gradus.nn.ops.conv import Sizes
 from gradus.nn.ops.pooling import max_pool
@@ -41,7 +41,7 @@ def check_per_axis(layer: Layer, name: str, rank: int) -> None:
             several = ", or two of them, for height and width" if rank == 2 else ""
             raise GradusError(
                 f"{type(layer).__name__}({name}={value!r}): write a whole number of at least "
-                f"1{several}."
+                f"1{several}.{activation_hint(layer, value)}"
             )
 
 
@@ -109,10 +109,13 @@ def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str
     space = shape[1:-1]
     fits = all(span <= size for span, size in zip(spans, space, strict=True))
     if min(space) < 1 or not (fits or padding != "valid"):
+        hint = ""
+        if len(space) == 2 and space[0] in (1, 3) and space[1] == shape[-1]:
+            hint = " If its channels come first, write np.moveaxis(x, 1, -1)."
         raise ShapeError(
             f"{layer._label()} has a window of {format_sizes(spans)} but was given an input of "
             f'shape {tuple(shape)}, {format_sizes(space)} large: write padding="same" or a smaller '
-            f"{name}, or remove a layer before it that shrinks its input."
+            f"{name}, or remove a layer before it that shrinks its input.{hint}"
         )
 
 

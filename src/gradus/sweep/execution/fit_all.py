@@ -7,6 +7,7 @@ from typing import Any
 
 from gradus.checks import as_items, flag
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models import arguments
 from gradus.models.model import Model
 from gradus.models.training_data import make_training_data
@@ -16,6 +17,7 @@ from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
 
 
+@explain_arguments
 def fit_all(
     models: Sequence[Model],
     x: Any,

@@ -42,7 +42,7 @@ class MemberBuilder:
 
     Args:
         options: arguments of `fit` that all members share: `monitor`, `mode`, `target`,
-            `restore_best`, `probes`.
+            `restore_best`, `probes`, and `shuffle`, by default True.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -68,6 +68,7 @@ class MemberBuilder:
         options, data = self.options, fold.data
         self._build_network(model, data)
         task = self._task_for(model, data)
+        model.columns = data.columns
         full_batch = model.optimizer.full_batch
         config = FitConfig(
             epochs=whole_number("epochs", fit_settings["epochs"], 1),
@@ -75,6 +76,7 @@ class MemberBuilder:
             seed=model.seed,
             shuffle_seed=whole_number("shuffle_seed", fit_settings["shuffle_seed"]),
             probes=options["probes"],
+            shuffle=options.get("shuffle", True),
         )
         patience, target = fit_settings["patience"], options["target"]
         early_stopping = arguments.early_stopping(

@@ -89,6 +89,7 @@ def _average_model(members: Sequence[Member], weights: np.ndarray) -> Model:
     )
     model = Model(net, task, first.model.optimizer, seed=first.model.seed)
     model.example = first.model.example
+    model.columns = first.model.columns
     return model.build(None)
 
 

@@ -1,0 +1,37 @@
+"""Finding what a foreign name is here, as the end of an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from gradus.foreign_names.table import NAMES
+
+_RENAMED = re.compile(r"`(\w+)=")  # a row that is another argument
+
+
+def said_here(
+    table: Mapping[str, Mapping[str, str]],
+    places: Iterable[str],
+    name: str,
+    arguments: Collection[str] = (),
+) -> str:
+    """Return, as the end of an error, what a foreign name is here; "" if none is known.
+
+    Args:
+        table: `ARGUMENTS`, `ATTRIBUTES`, or `WORDS`.
+        places: where the name was written, the nearest first.
+        name: such as "lr".
+        arguments: what may be written there.
+    """
+    for place in places:
+        row = table.get(place, {}).get(name, "")
+        renamed = _RENAMED.match(row)
+        if row and (renamed is None or renamed[1] in arguments):
+            return f" Here it is {row.replace('`', '')}."
+    return ""
+
+
+def meaning_here(name: str) -> str:
+    """Return the same for a name at `gr.…`, such as "EarlyStopping"."""
+    return said_here({"gr": NAMES}, ["gr"], name)
