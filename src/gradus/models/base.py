@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.checks import flag, whole_number
-from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_tree
 from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -31,7 +31,14 @@ from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.doctor_link import doctor
-from gradus.models.supervised import check_supervised, fit_metrics, make_supervised
+from gradus.models.streamed_data import parts_of
+from gradus.models.supervised import (
+    check_supervised,
+    check_targets,
+    fit_metrics,
+    make_supervised,
+    output_heads,
+)
 from gradus.models.training_data import TrainingData, check_arrays, make_training_data
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
@@ -117,12 +124,24 @@ class BaseModel:
 
     @with_standard_promotion
     def evaluate(self, x: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
-        """Return the loss and the metrics on some data, exact for any number of rows."""
+        """Return the loss and the metrics on some data, exact for any number of rows.
+
+        Args:
+            x: inputs, or what yields batches, as in `fit`.
+            y: targets.
+            sample_weight: the weight of each sample in the loss.
+        """
         self.require_built("evaluate")
-        x, y, weight = check_arrays(x, y, sample_weight)
-        self.check_input(x)
-        task = self.task_for(x, y)
-        logs = inference.evaluate_batches(self.net, task, x, y, weight)
+        parts = parts_of(x, y, sample_weight)
+        first = next(parts)
+        self.check_input(first.x)
+        task = self.task_for(first.x, first.y)
+        total = inference.measure_batches(self.net, task, first)
+        for number, part in enumerate(parts, 1):
+            self.check_batch(task, part, number)
+            added = inference.measure_batches(self.net, task, part)
+            total = jax.tree.map(jnp.add, total, added)
+        logs = inference.metrics_of(task, total)
         return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
     @with_standard_promotion
@@ -132,19 +151,21 @@ class BaseModel:
         A code for which an embedding has no vector gives NaN, with a warning that names it.
 
         Args:
-            x: inputs, as in `fit`.
+            x: inputs, or what yields batches of them, as in `fit`; targets in them are ignored.
             logits: whether to return the outputs before the final softmax or sigmoid.
         """
         self.require_built("predict")
         logits = flag("logits", logits)
-        x = as_tree(x)
-        check_same_length(x)
-        check_finite(x)
-        try:
-            self.check_input(x)
-        except UnknownCodeError as error:  # one such row does not spoil the others
-            warnings.warn(f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3)
-        return inference.predict_batches(self.net, self.task, x, logits)
+        predicted = []
+        for part in parts_of(x, None, None):
+            try:
+                self.check_input(part.x)
+            except UnknownCodeError as error:  # one such row does not spoil the others
+                warnings.warn(
+                    f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3
+                )
+            predicted.append(inference.predict_batches(self.net, self.task, part.x, logits))
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *predicted)
 
     def predict_classes(self, x: Any) -> Any:
         """Return the most probable class of each row, integers `(n,)`.
@@ -397,6 +418,19 @@ class BaseModel:
         """Return a task fitted to the targets, after all checks."""
         check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         return fit_metrics(task, y)
+
+    def check_batch(self, task: Task, batch: Samples, number: int) -> None:
+        """Check a batch that is read during a training, as the first ones were before it.
+
+        Raises:
+            GradusError: if the network, the loss, or a layer cannot take it.
+        """
+        self.check_input(batch.x, f"x of batch {number}")
+        if isinstance(task, Supervised):
+            where = f"y of batch {number}"
+            if batch.y is None:
+                raise DataError(f"There is no {where}: yield pairs (x, y).")
+            check_targets(task, output_heads(self.net, batch.x)[1], batch.y, where)
 
     def check_input(self, x: Any, where: str = "x") -> None:
         """Check that inputs have the shapes, and codes, that the network was built for."""
