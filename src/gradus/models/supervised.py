@@ -113,8 +113,9 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     """
     _check_activations(net)
     heads, shapes = output_heads(net, x)
+    outputs = list(zip_outputs(task.objectives, heads, y))
     check_targets(task, shapes, y, where)
-    for name, objective, head, _ in zip_outputs(task.objectives, heads, y):
+    for name, objective, head, _ in outputs:
         if head.activation == "linear" and objective.loss.link:
             _check_outputs_are_logits(net, task, name, objective, x)
 
