@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import UserList, deque
 from collections.abc import Iterator
 from decimal import Decimal
@@ -131,9 +132,7 @@ def _refuse_items(values: Any, name: str) -> None:
     if isinstance(values, Iterator):
         raise DataError(f"{name} is an iterator ({_article(values)}): write list({name}).")
     has_items = hasattr(values, "__len__") and hasattr(values, "__getitem__")
-    if not has_items or isinstance(values, _CONTAINERS):
-        return
-    if any(hasattr(values, word) for word in _ARRAY_PROTOCOLS):
+    if not has_items or is_container(values) or has_array_protocol(values):
         return
     try:
         memoryview(values)
@@ -144,6 +143,16 @@ def _refuse_items(values: Any, name: str) -> None:
             "a target, x = np.stack([data[i][0] for i in range(len(data))]) and "
             "y = np.array([data[i][1] for i in range(len(data))])."
         ) from None
+
+
+def is_container(values: Any) -> bool:
+    """Whether values are one of Python's own containers, whose items end."""
+    return isinstance(values, _CONTAINERS)
+
+
+def has_array_protocol(values: Any) -> bool:
+    """Whether an object says how it becomes an array, as arrays, tensors, and series do."""
+    return any(hasattr(values, word) for word in _ARRAY_PROTOCOLS)
 
 
 def _article(values: Any) -> str:
@@ -184,11 +193,18 @@ def aligned(array: Any, dtype: Any = None) -> Any:
     dtype = np.dtype(array.dtype if dtype is None else dtype)
     if array.dtype == dtype and array.ctypes.data % ALIGNMENT == 0 and array.flags.c_contiguous:
         return array
-    memory = np.empty(array.size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    copy = memory[start : start + array.size * dtype.itemsize].view(dtype).reshape(array.shape)
+    copy = empty_aligned(array.shape, dtype)
     copy[...] = array
     return copy
+
+
+def empty_aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an array of undefined values whose memory begins at a multiple of 64 bytes."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _as_small_integers(array: np.ndarray, name: str) -> np.ndarray:

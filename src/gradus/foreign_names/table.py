@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 _SHAPE = "not needed: the first batch says the shape"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
-_NO_WORKERS = "not needed: the data are in memory, and one compiled program reads them"
+_NO_WORKERS = "not needed: a thread reads batches ahead; arrays are in memory"
 _FIT_SEED = "`shuffle_seed=1` for the order of samples; " + _SEED
 _PATIENCE = "`model.fit(x, y, validation_split=0.2, patience=5)`"
 _WEIGHTS = '`model.weights`, a dict of arrays such as `model.weights["dense/kernel"]`'
@@ -35,7 +35,7 @@ NAMES = {
     "BatchNorm2d": "`gr.BatchNormalization()`",
     "CSVLogger": '`history.frame().write_csv("history.csv")`',
     "CrossEntropyLoss": '`gr.Model(net, "sparse_categorical_crossentropy")`',
-    "DataLoader": "`model.fit(x, y, batch_size=8)`, which takes arrays",
+    "DataLoader": "`model.fit(x, y, batch_size=8)` for arrays; PyTorch's own is taken, too",
     "EarlyStopping": _PATIENCE,
     "GridSearchCV": '`gr.Sweep(model, search="grid", cv=2)`',
     "Input": _SHAPE,
@@ -180,7 +180,6 @@ _FIT_ARGUMENTS = {
     "optimizer": f"an argument of the model: {_MODEL}",
     "random_state": _FIT_SEED,
     "seed": _FIT_SEED,
-    "steps_per_epoch": "not needed: an epoch sees each sample once",
     "tol": "`min_delta=0.0001`, with `patience=5`",
     "use_multiprocessing": _NO_WORKERS,
     "validation_batch_size": "not needed: validation does not depend on a batch size",

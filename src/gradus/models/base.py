@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.checks import flag, whole_number
-from gradus.data.arrays import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_tree
 from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -33,11 +33,14 @@ from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
 from gradus.models import arguments
 from gradus.models.doctor_link import doctor
+from gradus.models.streamed_data import parts_of
 from gradus.models.supervised import (
     check_has_classes,
     check_supervised,
+    check_targets,
     fit_metrics,
     make_supervised,
+    output_heads,
 )
 from gradus.models.training_data import (
     Columns,
@@ -167,7 +170,7 @@ class BaseModel:
         """Return the loss and the metrics on some data, exact for any number of rows.
 
         Args:
-            x: inputs, as in `fit`.
+            x: inputs, or what yields batches, as in `fit`.
             y: targets, as in `fit`.
             sample_weight: the weight of each sample, `(n,)`.
             batch_size: rows computed at once, at most; it changes memory and time only.
@@ -176,10 +179,16 @@ class BaseModel:
         self.require_built("evaluate")
         check_columns(self.columns, column_names(x))
         batch_size, _ = whole_number("batch_size", batch_size, 1), flag("verbose", verbose)
-        x, y, weight = check_arrays(x, y, sample_weight)
-        self.check_input(x)
-        task = self.task_for(x, y)
-        logs = inference.evaluate_batches(self.net, task, x, y, weight, batch_size)
+        parts = parts_of(x, y, sample_weight)
+        first = next(parts)
+        self.check_input(first.x)
+        task = self.task_for(first.x, first.y)
+        total = inference.measure_batches(self.net, task, first, batch_size)
+        for number, part in enumerate(parts, 1):
+            self.check_batch(task, part, number)
+            added = inference.measure_batches(self.net, task, part, batch_size)
+            total = jax.tree.map(jnp.add, total, added)
+        logs = inference.metrics_of(task, total)
         return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
 
     @with_standard_promotion
@@ -196,7 +205,7 @@ class BaseModel:
         A code for which an embedding has no vector gives NaN, with a warning that names it.
 
         Args:
-            x: inputs, as in `fit`.
+            x: inputs, or what yields batches of them, as in `fit`; targets in them are ignored.
             logits: whether to return the outputs before the final softmax or sigmoid.
             batch_size: rows computed at once, at most; it changes memory and time only.
             verbose: as in Keras; nothing is shown either way.
@@ -205,14 +214,17 @@ class BaseModel:
         logits, _ = flag("logits", logits), flag("verbose", verbose)
         batch_size = whole_number("batch_size", batch_size, 1)
         check_columns(self.columns, column_names(x))
-        x = as_tree(x)
-        check_same_length(x)
-        check_finite(x)
-        try:
-            self.check_input(x)
-        except UnknownCodeError as error:  # one such row does not spoil the others
-            warnings.warn(f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3)
-        return inference.predict_batches(self.net, self.task, x, logits, batch_size)
+        predicted = []
+        for part in parts_of(x, None, None):
+            try:
+                self.check_input(part.x)
+            except UnknownCodeError as error:  # one such row does not spoil the others
+                warnings.warn(
+                    f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3
+                )
+            parts = inference.predict_batches(self.net, self.task, part.x, logits, batch_size)
+            predicted.append(parts)
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *predicted)
 
     def predict_classes(self, x: Any) -> Any:
         """Return the most probable class of each row, integers `(n,)`.
@@ -224,7 +236,8 @@ class BaseModel:
             raise GradusError("predict_classes needs a loss; this model has a task of its own.")
         predicted, objectives = self.predict(x), self.task.objectives
         if isinstance(objectives, OutputObjective):
-            check_has_classes(self.net, objectives.loss, as_tree(x))
+            blank = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), self.example)
+            check_has_classes(self.net, objectives.loss, blank)
             return arguments.classes_of(predicted, objectives.loss)
         if isinstance(objectives, dict):
             return {n: arguments.classes_of(predicted[n], objectives[n].loss) for n in objectives}
@@ -470,6 +483,19 @@ class BaseModel:
         """Return a task fitted to the targets, after all checks."""
         check_supervised(self.net, task, jax.tree.map(lambda a: a[:64], x), y, where)
         return fit_metrics(task, y)
+
+    def check_batch(self, task: Task, batch: Samples, number: int) -> None:
+        """Check a batch that is read during a training, as the first ones were before it.
+
+        Raises:
+            GradusError: if the network, the loss, or a layer cannot take it.
+        """
+        self.check_input(batch.x, f"x of batch {number}")
+        if isinstance(task, Supervised):
+            where = f"y of batch {number}"
+            if batch.y is None:
+                raise DataError(f"There is no {where}: yield pairs (x, y).")
+            check_targets(task, output_heads(self.net, batch.x)[1], batch.y, where)
 
     def check_input(self, x: Any, where: str = "x") -> None:
         """Check that inputs have the shapes, and codes, that the network was built for."""

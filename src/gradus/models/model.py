@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +21,8 @@ from gradus.models.callbacks import Callbacks
 from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
 from gradus.models.doctor_link import doctor
 from gradus.models.fit_state import begin_fit, end_fit
-from gradus.models.training_data import TrainingData, check_arrays, make_training_data
+from gradus.models.streamed_data import StreamedData, data_to_fit
+from gradus.models.training_data import TrainingData, check_arrays
 from gradus.nn.casting import with_standard_promotion
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed
@@ -32,6 +34,9 @@ from gradus.train.history import History
 from gradus.train.loop import Listener, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
+from gradus.train.state import TrainState
+from gradus.train.streaming.stream_program import StreamProgram
+from gradus.train.task import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
 
@@ -81,6 +86,7 @@ class Model(BaseModel):
         sample_weight: Any = None,
         shuffle: bool = True,
         shuffle_seed: int = 0,
+        steps_per_epoch: int | None = None,
         patience: float | None = None,
         monitor: str | None = None,
         mode: str | None = None,
@@ -100,8 +106,12 @@ class Model(BaseModel):
         """Train for `epochs` more epochs; a second call continues where the first one ended.
 
         Args:
-            x: inputs, `(n, ...)`: an array, or a dict or tuple of arrays for several inputs.
-            y: targets, `(n, ...)`; None for a task that needs none.
+            x: inputs, `(n, ...)`: an array, or a dict or tuple of arrays for several inputs. Or
+                what yields batches `(x, y)` or `(x, y, weight)`, such as a `DataLoader`, a
+                generator, or a function that returns one; or a data set with a length and items.
+                They are trained on as they are read; what needs all samples is refused.
+            y: targets, `(n, ...)`; None for a task that needs none, and for batches. If these are
+                dicts, the key of the targets.
             batch_size: samples of a step, 1 for online training, None for all (full batch). The
                 default is reduced to the number of samples if there are fewer.
             epochs: how often each sample is seen.
@@ -114,6 +124,7 @@ class Model(BaseModel):
             shuffle: whether each epoch has an order of its own; False trains in the given order.
                 A validation split is drawn at random all the same.
             shuffle_seed: of the order of samples and of the validation split.
+            steps_per_epoch: batches of an epoch, for an `x` that yields more, or never ends.
             patience: epochs without improvement after which training stops; None for never.
             monitor: the monitored number, such as "val_loss" (the default with validation, else
                 "loss") or "val_accuracy".
@@ -155,15 +166,30 @@ class Model(BaseModel):
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
-        data = make_training_data(
-            x, y, sample_weight, class_weight, validation_split, validation_data, shuffle_seed
+        epochs = whole_number("epochs", epochs)
+        shuffle_seed = whole_number("shuffle_seed", shuffle_seed)
+        data, batch = data_to_fit(
+            x,
+            y,
+            first_epoch=0 if self.train_state is None else int(self.train_state.epoch),
+            batch_size=batch_size,
+            full_batch=self.optimizer.full_batch,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            shuffle_seed=shuffle_seed,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            needs_arrays={"devices": devices, "checkpoint": checkpoint, "resume": resume},
         )
         self.check_input(data.samples.x)
         config = FitConfig(
-            epochs=whole_number("epochs", epochs),
-            batch_size=arguments.batch_size(batch_size, data.count, self.optimizer.full_batch),
+            epochs=epochs,
+            batch_size=batch,
             seed=self.seed,
-            shuffle_seed=whole_number("shuffle_seed", shuffle_seed),
+            shuffle_seed=shuffle_seed,
             shuffle=shuffle,
             probes=probes,
             one_epoch_per_call=bool(called),
@@ -188,18 +214,7 @@ class Model(BaseModel):
             {"epochs": config.epochs, "callbacks": config.one_epoch_per_call, **fingerprint},
             train_state,
         )
-        samples, rows = data.for_batches(config.batch_size)
-        training = TrainingProgram.create(
-            self.net,
-            self.optimizer,
-            task,
-            early_stopping,
-            samples,
-            rows,
-            data.validation_source(),
-            config,
-            train_state,
-        )
+        training = self._program(data, task, early_stopping, config, train_state)
         if (reason := saving.why_not_savable(self)) is not None:
             self.history.add_note(f"the model cannot be saved: {reason}")
         main = distributed.is_main_process(config.mesh)
@@ -211,7 +226,7 @@ class Model(BaseModel):
                     write_record(new, record)
             self.record = record
             with TrainingProgress(
-                verbose and main, data.count, config.epochs, early_stopping.monitor
+                verbose and main, data.epoch_count, config.epochs, early_stopping.monitor
             ) as progress:
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [
@@ -219,14 +234,12 @@ class Model(BaseModel):
                     *([writer] if writer is not None else []),
                 ]
                 progress.report_notes(self.history)
-                train_state = run_training(training, train_state, listeners, self.history)
+                train_state = run_training(
+                    training, train_state, listeners, self.history, progress.was_interrupted
+                )
             end_fit(self, train_state, early_stopping, progress.interrupted)
             called.end(self)
-            divergence = None
-            if bool(train_state.diverged) and not progress.interrupted:
-                divergence = locate_divergence(
-                    train_state, self.net, self.optimizer, task, samples, rows, config
-                )
+            divergence = None if progress.interrupted else self._divergence(training, train_state)
             diagnose_fit(self, task, record, data, divergence)
             if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
                 doctor("repair").mend(self, data)
@@ -330,4 +343,39 @@ class Model(BaseModel):
             net=self.net,
             optimizer=self.optimizer,
             task=self.task,
+        )
+
+    def _program(
+        self,
+        data: TrainingData,
+        task: Task,
+        early_stopping: EarlyStopping,
+        config: FitConfig,
+        train_state: TrainState,
+    ) -> TrainingProgram | StreamProgram:
+        """Return the program of a training, bound to its arguments."""
+        parts = self.net, self.optimizer, task, early_stopping
+        validation = data.validation_source()
+        if isinstance(data, StreamedData):
+            batches = data.checked_batches(functools.partial(self.check_batch, task))
+            return StreamProgram.create(*parts, batches, data.first, data.steps, validation, config)
+        samples, rows = data.for_batches(config.batch_size)
+        return TrainingProgram.create(*parts, samples, rows, validation, config, train_state)
+
+    def _divergence(
+        self, training: TrainingProgram | StreamProgram, train_state: TrainState
+    ) -> tuple[str, str] | None:
+        """Return where a training diverged; of a stream, whose batches are gone, that is unknown.
+
+        Raises:
+            DataError: of a batch that could not be trained on.
+        """
+        if isinstance(training, StreamProgram):
+            training.raise_error()
+            return None
+        if not train_state.diverged:
+            return None
+        task, samples, rows = training.components[2], training.samples, training.rows
+        return locate_divergence(
+            train_state, self.net, self.optimizer, task, samples, rows, training.config
         )

@@ -113,15 +113,32 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     """
     _check_activations(net)
     heads, shapes = output_heads(net, x)
-    for name, objective, head, given in zip_outputs(task.objectives, heads, y):
+    outputs = list(zip_outputs(task.objectives, heads, y))
+    check_targets(task, shapes, y, where)
+    for name, objective, head, _ in outputs:
+        if head.activation == "linear" and objective.loss.link:
+            _check_outputs_are_logits(net, task, name, objective, x)
+
+
+def check_targets(task: Supervised, shapes: Any, y: Any, where: str = "y") -> None:
+    """Check targets against their losses.
+
+    Args:
+        task: what is learned.
+        shapes: of the outputs, as of `output_heads`.
+        y: the targets.
+        where: what they are called in an error.
+
+    Raises:
+        GradusError: if a loss does not accept its target.
+    """
+    for name, objective, _, given in zip_outputs(task.objectives, None, y):
         shape = _output_named(shapes, task.objectives, name).shape
         named = where if name == "output" else f"{where}[{name!r}]"
         values = objective.loss.align(given, shape) if hasattr(given, "shape") else given
         objective.loss.check(values, shape, named)
         for loss in (objective.loss, *_losses_of(objective.metrics)):
             _check_samples_stay_apart(loss, values, shape, named)
-        if head.activation == "linear" and objective.loss.link:
-            _check_outputs_are_logits(net, task, name, objective, x)
 
 
 def _losses_of(metrics: Iterable[Any]) -> list[Loss]:
@@ -192,14 +209,14 @@ def check_has_classes(net: Layer, loss: Loss, x: Any) -> None:
     Args:
         net: the built network.
         loss: its loss.
-        x: inputs.
+        x: some inputs.
 
     Raises:
         GradusError: with what to call instead.
     """
     if loss.kind != "values" or loss.is_custom:
         return
-    head, shape = output_heads(net, jax.tree.map(lambda a: a[:2], x))
+    head, shape = output_heads(net, x)
     if shape.shape[-1] == 1 and head.activation == "linear":
         raise GradusError(
             f"predict_classes: the loss {loss.name} and a last layer without activation predict "

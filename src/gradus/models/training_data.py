@@ -45,6 +45,11 @@ class TrainingData:
         return len(self.rows) if self.rows is not None else len(jax.tree.leaves(self.samples.x)[0])
 
     @property
+    def epoch_count(self) -> int | None:
+        """The number of samples of an epoch, if it is known."""
+        return self.count
+
+    @property
     def validated(self) -> bool:
         """Whether anything is evaluated after each epoch."""
         return self.validation is not None

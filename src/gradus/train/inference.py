@@ -16,7 +16,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
 from gradus.program_cache import cached_program
-from gradus.train.batches import Batch
+from gradus.train.batches import Batch, Samples
 from gradus.train.task import Accumulators, Task, is_head
 
 if TYPE_CHECKING:
@@ -49,6 +49,21 @@ def predict_batches(
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
+def measure_batches(
+    net: Layer, task: Task, samples: Samples, batch_size: int = ROWS_PER_BATCH
+) -> Accumulators:
+    """Return the accumulators of samples, which add up to those of all; for `metrics_of`."""
+    net, task = canonicalize((net, task))
+    x, y, weight = samples
+    weight = np.ones(len(jax.tree.leaves(x)[0]), np.float32) if weight is None else weight
+    total = None
+    for (rows, targets, weights), count in _batches((x, y, weight), batch_size):
+        present = (np.arange(len(weights)) < count).astype(np.float32)
+        accumulators = _measure(net, task, Batch(rows, targets, weights * present, present))
+        total = accumulators if total is None else jax.tree.map(jnp.add, total, accumulators)
+    return total
+
+
 def evaluate_batches(
     net: Layer,
     task: Task,
@@ -58,14 +73,13 @@ def evaluate_batches(
     batch_size: int = ROWS_PER_BATCH,
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the loss and the metrics over all rows, exact for any number of them."""
-    net, task = canonicalize((net, task))
-    weight = np.ones(len(jax.tree.leaves(x)[0]), np.float32) if weight is None else weight
-    total = None
-    for (rows, targets, weights), count in _batches((x, y, weight), batch_size):
-        present = (np.arange(len(weights)) < count).astype(np.float32)
-        accumulators = _measure(net, task, Batch(rows, targets, weights * present, present))
-        total = accumulators if total is None else jax.tree.map(jnp.add, total, accumulators)
-    return {name: np.asarray(value) for name, value in _compute(task, total).items()}
+    return metrics_of(task, measure_batches(net, task, Samples(x, y, weight), batch_size))
+
+
+def metrics_of(task: Task, total: Accumulators) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """Return the loss and the metrics of accumulators, exact for any number of rows."""
+    found = _compute(canonicalize(task), total)
+    return {name: np.asarray(value) for name, value in found.items()}
 
 
 @cached_program

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import jax
 
@@ -14,8 +15,9 @@ from gradus.train import memory
 from gradus.train.devices import replicate, unreplicate
 from gradus.train.distributed import max_over_processes
 from gradus.train.history import History
+from gradus.train.program import Logs
 from gradus.train.state import TrainState
-from gradus.train.training_program import TrainingProgram
+from gradus.train.training_program import FitConfig
 
 LONG = 0.5  # seconds of compiling, after which memory is returned; reading a cache frees little
 CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C are timely
@@ -24,11 +26,37 @@ CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C a
 Listener = Callable[[TrainState, History], bool]
 
 
+class EpochProgram(Protocol):
+    """The training program, on arrays or on a stream, with all of its arguments."""
+
+    config: FitConfig
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs of one call."""
+
+    def lowered(self, train_state: TrainState) -> list[jax.stages.Lowered]:
+        """Return the programs that calls run, to be compiled or read from the cache."""
+
+    def put_on_device(self) -> None:
+        """Put the samples that stay there on the device."""
+
+    def run(
+        self,
+        train_state: TrainState,
+        first_epoch: int,
+        epochs: int,
+        interrupted: Callable[[], bool],
+    ) -> tuple[TrainState, Logs]:
+        """Train for some epochs, the first of them `first_epoch`."""
+
+
 def run_training(
-    training: TrainingProgram,
+    training: EpochProgram,
     train_state: TrainState,
     listeners: Sequence[Listener],
     history: History,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Train until the last epoch, or until early stopping, divergence, or a listener ends it.
 
@@ -37,22 +65,25 @@ def run_training(
         train_state: the state before the first epoch.
         listeners: called after each call of the program; one that returns True ends the training.
         history: the record, which is extended.
+        interrupted: whether Ctrl-C was pressed, which ends an epoch on a stream early.
 
     Returns:
         The state after the last epoch. Ctrl-C ends training after the call that it interrupted.
     """
     config = training.config
-    pace = EpochsPerCall(1 if config.one_epoch_per_call else training.shape.max_epochs)
+    pace = EpochsPerCall(1 if config.one_epoch_per_call else training.max_epochs)
     train_state = replicate(train_state, config.mesh)
     history.compile_seconds += _compile(training, train_state)
     while int(train_state.epoch) < config.epochs and not bool(train_state.stopped):
         started = time.perf_counter()
         first_epoch = int(train_state.epoch)
         epochs = min(pace.epochs, config.epochs - first_epoch)
-        train_state, logs = training.run(train_state, first_epoch, epochs)
+        train_state, logs = training.run(train_state, first_epoch, epochs, interrupted)
         jax.block_until_ready(train_state)
         seconds = time.perf_counter() - started
         epochs_run = int(train_state.epoch) - first_epoch + int(train_state.diverged)
+        if not epochs_run:  # a stream broke
+            break
         history.extend(jax.device_get(logs), epochs_run)
         history.seconds.append(seconds)
         local_state = unreplicate(train_state, config.mesh)
@@ -64,15 +95,15 @@ def run_training(
     return unreplicate(train_state, config.mesh)
 
 
-def _compile(training: TrainingProgram, train_state: TrainState) -> float:
-    """Compile the program, check its memory, and put the samples on the device; return seconds.
+def _compile(training: EpochProgram, train_state: TrainState) -> float:
+    """Compile the programs, check their memory, and put the samples on the device; return seconds.
 
     Compiling before the samples are copied keeps the peak memory low.
     """
     started = time.perf_counter()
     release_programs()
-    compiled = training.lower(train_state).compile()
-    memory.check_program(memory.program_bytes(compiled), memory.free_bytes())
+    for program in training.lowered(train_state):
+        memory.check_program(memory.program_bytes(program.compile()), memory.free_bytes())
     if time.perf_counter() - started > LONG:
         _release_free_memory()
     training.put_on_device()

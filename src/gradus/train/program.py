@@ -121,9 +121,7 @@ def run_epochs(
         trained, logs = train_epoch(
             train_state, net, optimizer, task, batch_of, first_epoch + index, key, shape
         )
-        if validation is not None:
-            validation_logs = validate(net, trained, task, validation)
-            logs |= {f"val_{name}": value for name, value in validation_logs.items()}
+        logs |= validation_logs(net, trained, task, validation)
         return end_epoch(train_state, trained, logs, optimizer, early_stopping), logs
 
     def run_epoch_unless_stopped(
@@ -175,10 +173,30 @@ def train_epoch(
         return loss
 
     step_state = train_state.params, train_state.model_state, train_state.opt_states
-    zeros = _zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
+    zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
     step_state, total, statistics = _run_segments(
         step, record, loss_of, step_state, zeros, epoch, shape
     )
+    trained, logs = end_steps(train_state, step_state, total, optimizer, task)
+    return trained, logs | statistics
+
+
+def end_steps(
+    train_state: TrainState,
+    step_state: StepState,
+    total: Accumulators,
+    optimizer: Optimizer,
+    task: Task,
+) -> tuple[TrainState, Logs]:
+    """Return the train state after the last step of an epoch, and the logs of its training.
+
+    Args:
+        train_state: the state before the epoch.
+        step_state: the state after its last step.
+        total: the accumulators of all of its batches.
+        optimizer: the optimizer.
+        task: what is learned.
+    """
     params, model_state, opt_states = step_state
     trained = dataclasses.replace(
         train_state,
@@ -187,9 +205,8 @@ def train_epoch(
         model_state=model_state,
         opt_states=opt_states,
     )
-    logs = task.compute(total)
-    logs["learning_rate"] = optimizer.rate(opt_states[0]["step"] - 1) * learning_rate_scale
-    return trained, logs | statistics
+    rate = optimizer.rate(opt_states[0]["step"] - 1) * train_state.learning_rate_scale
+    return trained, task.compute(total) | {"learning_rate": rate}
 
 
 def _run_segments(
@@ -290,6 +307,16 @@ def train_step(
     return step_state, accumulators
 
 
+def validation_logs(
+    net: Layer, train_state: TrainState, task: Task, source: BatchSource | None
+) -> Logs:
+    """Return the loss and metrics of the validation samples as log entries; {} without any."""
+    if source is None:
+        return {}
+    found = validate(net, train_state, task, source)
+    return {f"val_{name}": value for name, value in found.items()}
+
+
 def validate(
     net: Layer, train_state: TrainState, task: Task, source: BatchSource
 ) -> dict[str, Shaped[Array, "..."]]:
@@ -303,7 +330,7 @@ def validate(
     def add_batch(total: Accumulators, index: Int[Array, ""]) -> tuple[Accumulators, None]:
         return jax.tree.map(jnp.add, total, measure(index)), None
 
-    zeros = _zeros_like(jax.eval_shape(measure, jnp.int32(0)))
+    zeros = zeros_like(jax.eval_shape(measure, jnp.int32(0)))
     steps = 1 if source.rows is None else source.rows.shape[0]
     total, _ = lax.scan(add_batch, zeros, jnp.arange(steps))
     return task.compute(total)
@@ -355,6 +382,6 @@ def _write_entry(
     )
 
 
-def _zeros_like(shapes: PyTree[jax.ShapeDtypeStruct]) -> Accumulators:
+def zeros_like(shapes: PyTree[jax.ShapeDtypeStruct]) -> Accumulators:
     """Return accumulators of no batch."""
     return jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), shapes)

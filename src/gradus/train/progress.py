@@ -25,12 +25,14 @@ class TrainingProgress:
 
     Args:
         verbose: whether anything is shown.
-        samples: training samples in an epoch.
+        samples: training samples in an epoch, if that is known.
         epochs: the number of the last epoch.
         watched: the number of the history that is shown first.
     """
 
-    def __init__(self, verbose: bool, samples: int, epochs: int, watched: str = "loss") -> None:
+    def __init__(
+        self, verbose: bool, samples: int | None, epochs: int, watched: str = "loss"
+    ) -> None:
         self.verbose, self.samples, self.watched = verbose, samples, watched
         self.line = ProgressLine(epochs)
         self.interrupted = False
@@ -65,6 +67,10 @@ class TrainingProgress:
         if self.verbose:
             self._show(epoch, history)
         self._epochs = history.epochs
+        return self.interrupted
+
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
         return self.interrupted
 
     def report_end(self, history: History) -> None:
@@ -138,17 +144,17 @@ class ProgressLine:
         self._epoch, self._numbers, self._rate = 0, ["compiling …"], ""
         self._end: float | None = None  # when the last epoch will end, by `time.perf_counter`
 
-    def update(self, epoch: int, seconds: float, samples: int, numbers: list[str]) -> None:
+    def update(self, epoch: int, seconds: float, samples: int | None, numbers: list[str]) -> None:
         """Take over what an epoch has shown.
 
         Args:
             epoch: its number.
             seconds: how long it took.
-            samples: how many it trained on.
+            samples: how many it trained on, if that is known.
             numbers: of the epoch, the most important first.
         """
         self._epoch, self._numbers = epoch, numbers
-        self._rate = f"{samples / max(seconds, 1e-9):,.0f} samples/s"
+        self._rate = f"{samples / max(seconds, 1e-9):,.0f} samples/s" if samples else ""
         self._end = time.perf_counter() + (self.epochs - epoch) * seconds
 
     def parts(self) -> list[str]:

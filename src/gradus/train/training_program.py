@@ -133,9 +133,14 @@ class TrainingProgram:
             sample_order,
         )
 
-    def lower(self, train_state: TrainState) -> jax.stages.Lowered:
-        """Return the lowered program, to be compiled or read from the cache."""
-        return self.run_epochs.lower(*self._arguments(train_state, 0, 0), shape=self.shape)
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs of one call."""
+        return self.shape.max_epochs
+
+    def lowered(self, train_state: TrainState) -> list[jax.stages.Lowered]:
+        """Return the one program of the training, to be compiled or read from the cache."""
+        return [self.run_epochs.lower(*self._arguments(train_state, 0, 0), shape=self.shape)]
 
     def put_on_device(self) -> None:
         """Put the samples on the device."""
@@ -143,9 +148,16 @@ class TrainingProgram:
             self.samples, self.validation = put_on_device((self.samples, self.validation))
 
     def run(
-        self, train_state: TrainState, first_epoch: int, epochs: int
+        self,
+        train_state: TrainState,
+        first_epoch: int,
+        epochs: int,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> tuple[TrainState, Logs]:
-        """Train for some epochs, at most `shape.max_epochs`, the first of them `first_epoch`."""
+        """Train for some epochs, at most `max_epochs`, the first of them `first_epoch`.
+
+        A call on arrays is short, and not interrupted.
+        """
         arguments = self._arguments(train_state, first_epoch, epochs)
         trained: tuple[TrainState, Logs] = self.run_epochs(*arguments, shape=self.shape)
         return trained

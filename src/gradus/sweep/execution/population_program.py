@@ -178,7 +178,7 @@ class PopulationProgram:
         """
         release_programs()
         training, train_state = self.training_of([self.example_member])
-        lowered = training.lower(train_state)
+        (lowered,) = training.lowered(train_state)
         compiled = lowered.compile()
         shared = jax.default_backend() == "cpu"
         devices = self.parallelism.devices

@@ -1,0 +1,256 @@
+"""What yields batches, epoch after epoch: a generator, a loader, or a data set of items.
+
+No other package is imported: a `DataLoader` of PyTorch or a `Dataset` of `tf.data` is something to
+iterate over, a `Dataset` of PyTorch something with a length and items, and a `PyDataset` of Keras
+something with a length whose items are batches.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gradus.data.arrays import has_array_protocol, is_container
+from gradus.errors import DataError
+from gradus.rng import host_rng
+
+
+class BatchStream(abc.ABC):
+    """Batches that are read in every epoch, each `x`, `(x, y)`, or `(x, y, weight)`.
+
+    Attributes:
+        name: what it is called in an error: "x (a DataLoader)".
+        steps: the batches of an epoch; None if only its end tells.
+    """
+
+    name: str
+    steps: int | None
+
+    @abc.abstractmethod
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+
+
+class Loader(BatchStream):
+    """What is iterated over for its batches.
+
+    Args:
+        start: returns an iterator from the beginning; None if there is no way back to it.
+        iterator: where the first epoch begins.
+        name: what it is called.
+        steps_per_epoch: batches of an epoch, each of which goes on where the last one ended; None
+            if an epoch is all there is.
+        steps: how many batches there are; None if unknown.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Iterator[Any]] | None,
+        iterator: Iterator[Any],
+        name: str,
+        steps_per_epoch: int | None,
+        steps: int | None,
+    ) -> None:
+        self.name, self.steps = name, steps_per_epoch or steps
+        self._start, self._iterator, self._steps_per_epoch = start, iterator, steps_per_epoch
+        self._begun = False
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+        if self._steps_per_epoch is None:
+            if self._begun and self._start is not None:
+                self._iterator = self._start()
+            self._begun = True
+            yield from self._iterator
+            return
+        for _ in range(self._steps_per_epoch):
+            batch = next(self._iterator, self)
+            if batch is self and self._start is not None:
+                self._iterator = self._start()
+                batch = next(self._iterator, self)
+            if batch is self:
+                return
+            yield batch
+
+
+class IndexedBatches(BatchStream):
+    """Batches by their number, such as those of Keras's `PyDataset`, in a new order each epoch.
+
+    Args:
+        batches: has a length and items.
+        name: what it is called.
+        shuffle_seed: of the order; None for their own.
+    """
+
+    def __init__(self, batches: Any, name: str, shuffle_seed: int | None) -> None:
+        self.name, self.steps = name, len(batches)
+        self._batches, self._shuffle_seed = batches, shuffle_seed
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+        for index in sample_order(self.steps or 0, self._shuffle_seed, number):
+            yield self._batches[int(index)]
+        end = getattr(self._batches, "on_epoch_end", None)
+        if end is not None:
+            end()
+
+
+class Items(BatchStream):
+    """Samples by their number, such as those of PyTorch's `Dataset`, in a new order each epoch.
+
+    Args:
+        items: has a length and items, each `x`, `(x, y)`, or `(x, y, weight)`.
+        name: what it is called.
+        batch_size: samples of a batch.
+        shuffle_seed: of the order; None for their own.
+    """
+
+    def __init__(
+        self, items: Any, name: str, batch_size: int | None, shuffle_seed: int | None
+    ) -> None:
+        count = len(items)
+        if count == 0:
+            raise DataError(f"{name} has no items.")
+        size = count if batch_size is None else min(batch_size, count)
+        self.name, self.steps = name, -(-count // size)
+        self._items, self._count, self._size = items, count, size
+        self._shuffle_seed = shuffle_seed
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+        order = sample_order(self._count, self._shuffle_seed, number)
+        for start in range(0, self._count, self._size):
+            yield stack_items([self._items[int(i)] for i in order[start : start + self._size]])
+
+
+def as_stream(
+    x: Any,
+    name: str = "x",
+    *,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
+    epochs: int = 1,
+    shuffle_seed: int | None = None,
+) -> BatchStream | None:
+    """Return what yields the batches of data, or None if they are arrays.
+
+    Args:
+        x: data as users pass them.
+        name: what errors call them.
+        batch_size: samples of a batch, where `x` has single samples.
+        steps_per_epoch: batches of an epoch, where `x` is something to iterate over.
+        epochs: how many epochs will be read.
+        shuffle_seed: of the order, where `x` has numbered items; None for their own.
+
+    Raises:
+        DataError: if it can be read only once, but several epochs are wanted; or has no items.
+    """
+    if is_container(x) or has_array_protocol(x) or hasattr(x, "columns") or hasattr(x, "toarray"):
+        return None
+    called = f"{name} (a {type(x).__name__})"
+    if hasattr(x, "__len__") and hasattr(x, "__getitem__"):
+        if _is_buffer(x):
+            return None
+        if steps_per_epoch is not None:
+            raise DataError(
+                f"steps_per_epoch={steps_per_epoch}: {called} has {len(x)} items, which are an "
+                "epoch: leave it out."
+            )
+        if _yields_batches(x):
+            return IndexedBatches(x, called, shuffle_seed)
+        return Items(x, called, batch_size, shuffle_seed)
+    if inspect.isroutine(x) or isinstance(x, functools.partial):
+        return _function_stream(x, name, steps_per_epoch)
+    if isinstance(x, Iterator):
+        if epochs > 1 and steps_per_epoch is None:
+            raise DataError(
+                f"{called} can be read once, but epochs={epochs}. Pass a function that returns it "
+                "anew, or steps_per_epoch=… if it never ends."
+            )
+        return Loader(None, x, called, steps_per_epoch, None)
+    if isinstance(x, Iterable):
+        return Loader(lambda: iter(x), iter(x), called, steps_per_epoch, _length(x))
+    return None
+
+
+def _function_stream(
+    function: Callable[[], Any], name: str, steps_per_epoch: int | None
+) -> BatchStream:
+    """Return the stream of a function that returns what to iterate over."""
+
+    def start() -> Iterator[Any]:
+        made = function()
+        if not isinstance(made, Iterable):
+            raise DataError(
+                f"{name} is a function that returned a {type(made).__name__}: it must return "
+                "something to iterate over, each time from the beginning."
+            )
+        return iter(made)
+
+    return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
+
+
+def sample_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
+    """Return the numbers of samples in the order of an epoch, that of a training on arrays."""
+    if seed is None:
+        return np.arange(count)
+    return host_rng(seed, "order", str(epoch)).permutation(np.arange(count))
+
+
+def stack_items(items: list[Any]) -> Any:
+    """Return items of one structure as a batch: what is a tuple or dict in each becomes one."""
+    first = items[0]
+    if isinstance(first, tuple):
+        return tuple(stack_items(list(parts)) for parts in zip(*items, strict=True))
+    if isinstance(first, dict):
+        return {key: stack_items([item[key] for item in items]) for key in first}
+    return np.stack([np.asarray(item) for item in items])
+
+
+def head_of(stream: BatchStream, epoch: int, rows: int) -> tuple[list[Any], Iterator[Any]]:
+    """Return the first batches of an epoch, with `rows` rows if there are as many.
+
+    Returns:
+        The batches, and an iterator over all batches of the epoch, these included.
+    """
+    batches, found, rest = [], 0, stream.epoch(epoch)
+    while found < rows:
+        batch = next(rest, None)
+        if batch is None:
+            break
+        batches.append(batch)
+        part = batch[0] if isinstance(batch, tuple | list) else batch
+        while isinstance(part, tuple | dict):
+            part = next(iter(part.values() if isinstance(part, dict) else part))
+        found += max(len(part), 1) if hasattr(part, "__len__") else rows
+    return batches, itertools.chain(batches, rest)
+
+
+def _yields_batches(x: Any) -> bool:
+    """Whether the items of a data set of Keras, whose items are batches."""
+    return any(
+        base.__name__ in ("PyDataset", "Sequence") and base.__module__.startswith("keras")
+        for base in type(x).__mro__
+    )
+
+
+def _is_buffer(x: Any) -> bool:
+    try:
+        memoryview(x)
+    except TypeError:
+        return False
+    return True
+
+
+def _length(x: Any) -> int | None:
+    try:
+        count = len(x)
+    except TypeError:  # such as a loader of an endless data set
+        return None
+    return count if count > 0 else None

@@ -1,0 +1,302 @@
+"""What `fit` trains on: arrays, or a stream of batches, whose first rows are checked beforehand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradus.checks import whole_number
+from gradus.data.arrays import is_container
+from gradus.data.streaming.batch_stream import BatchStream, Items, as_stream, head_of
+from gradus.errors import DataError, GradusError
+from gradus.host_memory import host_free_bytes
+from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models.arguments import batch_size as step_size
+from gradus.models.training_data import (
+    TrainingData,
+    apply_class_weight,
+    check_arrays,
+    make_training_data,
+    split_validation,
+)
+from gradus.train.batches import Samples
+
+HEAD_ROWS = 2048  # that are checked before the first step, and that the doctor looks at
+VALIDATION_SHARE = 0.5  # of the free memory, which validation batches may take
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamedData(TrainingData):
+    """What is trained on, batch by batch. `samples` are its first rows alone.
+
+    Attributes:
+        first: the first batch.
+        batches: returns the batches of an epoch, given its number.
+        steps: the batches of an epoch; None if only its end tells.
+    """
+
+    first: Samples
+    batches: Callable[[int], Iterator[Samples]]
+    steps: int | None
+
+    def checked_batches(
+        self, check: Callable[[Samples, int], None]
+    ) -> Callable[[int], Iterator[Samples]]:
+        """Return `batches` with a check of each, given its number, before it is trained on."""
+
+        def checked(epoch: int) -> Iterator[Samples]:
+            for number, batch in enumerate(self.batches(epoch)):
+                check(batch, number)
+                yield batch
+
+        return checked
+
+    @property
+    def epoch_count(self) -> int | None:
+        """The number of samples of an epoch; None if only its end tells."""
+        return None if self.steps is None else self.count
+
+    @property
+    def count(self) -> int:
+        """The number of samples of an epoch; of those at hand if only its end tells."""
+        if self.steps is None:
+            return len(jax.tree.leaves(self.samples.x)[0])
+        return self.steps * len(jax.tree.leaves(self.first.x)[0])
+
+
+def data_to_fit(
+    x: Any,
+    y: Any,
+    *,
+    first_epoch: int,
+    batch_size: Any,
+    full_batch: bool,
+    epochs: int,
+    steps_per_epoch: Any,
+    shuffle_seed: int,
+    shuffle: bool,
+    needs_arrays: Mapping[str, Any],
+    sample_weight: Any,
+    class_weight: Any,
+    validation_split: Any,
+    validation_data: Any,
+) -> tuple[TrainingData, int | None]:
+    """Return what `Model.fit` trains on, in memory or as a stream, and the samples of a step.
+
+    Args:
+        x: as in `fit`.
+        y: as in `fit`.
+        first_epoch: the number of the first epoch.
+        batch_size: as in `fit`.
+        full_batch: whether the optimizer needs all samples in each step.
+        epochs: as in `fit`.
+        steps_per_epoch: as in `fit`.
+        shuffle_seed: as in `fit`.
+        shuffle: as in `fit`.
+        needs_arrays: other arguments of `fit`, which must be None for a stream.
+        sample_weight: as in `fit`.
+        class_weight: as in `fit`.
+        validation_split: as in `fit`.
+        validation_data: as in `fit`.
+
+    Raises:
+        DataError: for data that cannot be trained on.
+        GradusError: for arguments that do not go with the data.
+    """
+    if steps_per_epoch is not None:
+        steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
+    stream = as_stream(
+        x,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+        shuffle_seed=shuffle_seed if shuffle else None,
+    )
+    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    validation_data = validation_arrays(validation_data)
+    held_out = {"validation_split": validation_split, "validation_data": validation_data}
+    if stream is None:
+        if steps_per_epoch is not None:
+            raise GradusError(
+                f"steps_per_epoch={steps_per_epoch} is for an x that yields batches; an epoch is "
+                "all samples of an array: leave it out."
+            )
+        arrays = make_training_data(x, y, **weights, **held_out, shuffle_seed=shuffle_seed)
+        return arrays, step_size(batch_size, arrays.count, full_batch)
+    for name, value in needs_arrays.items():
+        if value is not None:
+            raise GradusError(f"{name} needs all samples in memory, but {stream.name} is read.")
+    if full_batch:
+        raise GradusError("This optimizer needs all samples at once: pass arrays.")
+    data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
+    size = len(jax.tree.leaves(data.first.x)[0])
+    if batch_size not in (None, DEFAULT_BATCH, size) and not isinstance(stream, Items):
+        raise GradusError(
+            f"batch_size={batch_size}, but the batches of {stream.name} have {size} rows: leave it "
+            "out."
+        )
+    return data, size
+
+
+def make_streamed_data(
+    stream: BatchStream,
+    y: Any,
+    first_epoch: int,
+    *,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    validation_split: Any = 0.0,
+    validation_data: Any = None,
+) -> StreamedData:
+    """Return the data of a training on a stream, after reading its first batches.
+
+    Args:
+        stream: yields the batches.
+        y: the key of the targets, where a batch is a dict; None where it is `(x, y)`.
+        first_epoch: the number of the first epoch.
+        sample_weight: must be None: a batch has its own.
+        class_weight: a dict from label to weight, or None.
+        validation_split: must be 0.
+        validation_data: `(x, y)` or `(x, y, weight)`.
+
+    Raises:
+        DataError: for batches that cannot be trained on.
+        GradusError: for arguments that need all samples at once.
+    """
+    if validation_split:
+        raise GradusError(
+            f"validation_split={validation_split!r} needs all samples at once, but {stream.name} "
+            "yields them in batches: pass validation_data."
+        )
+    if sample_weight is not None:
+        raise GradusError(
+            f"sample_weight: {stream.name} yields batches; yield the weights, as (x, y, weight)."
+        )
+    if class_weight is not None and not isinstance(class_weight, dict):
+        raise GradusError(
+            f"class_weight={class_weight!r} needs all samples at once, but {stream.name} yields "
+            "them in batches: write a dict such as {0: 1.0, 1: 5.0}."
+        )
+    if y is not None and not isinstance(y, str):
+        raise DataError(
+            f"{stream.name} yields batches, so y is not given beside it: yield pairs (x, y), or, "
+            "for batches that are dicts, write the key of the targets, as in y='label'."
+        )
+
+    def converted(items: Iterable[Any]) -> Iterator[Samples]:
+        for number, item in enumerate(items):
+            x, targets, weight = check_arrays(
+                *batch_parts(item, y, stream.name, number),
+                (f"x of batch {number}", f"y of batch {number}"),
+            )
+            yield Samples(x, targets, apply_class_weight(weight, targets, class_weight))
+
+    head, whole = head_of(stream, first_epoch, HEAD_ROWS)
+    if not head:
+        raise DataError(f"{stream.name} has no batches.")
+    samples = list(converted(head))
+    opened: dict[int, Iterator[Any]] = {first_epoch: whole}
+
+    def batches(epoch: int) -> Iterator[Samples]:
+        return converted(opened.pop(epoch) if epoch in opened else stream.epoch(epoch))
+
+    _, validation = split_validation(None, None, 0.0, validation_data, 0)
+    return StreamedData(
+        samples=concatenated(samples),
+        rows=None,
+        validation=validation,
+        sample_weight=None,
+        first=samples[0],
+        batches=batches,
+        steps=stream.steps,
+    )
+
+
+def batch_parts(item: Any, y: str | None, name: str, number: int) -> tuple[Any, Any, Any]:
+    """Return inputs, targets, and weights of a batch as it was yielded.
+
+    Args:
+        item: `x`, `(x, y)`, `(x, y, weight)`, also as a list, or a dict with the targets in it.
+        y: the key of the targets in a dict, or None.
+        name: what yielded it.
+        number: of the batch.
+
+    Raises:
+        DataError: for a dict without that key, or something else if a key was given.
+    """
+    if y is not None:
+        if not isinstance(item, dict) or y not in item:
+            keys = f"the keys {', '.join(map(repr, item))}" if isinstance(item, dict) else "no keys"
+            raise DataError(f"y={y!r}: batch {number} of {name} has {keys}.")
+        rest = {key: value for key, value in item.items() if key != y}
+        return rest if len(rest) > 1 else next(iter(rest.values())), item[y], None
+    if isinstance(item, list | tuple) and 1 <= len(item) <= 3:
+        x, targets, weight = (*item, None, None)[:3]
+        return x, targets, weight
+    return item, None, None
+
+
+def validation_arrays(validation_data: Any) -> Any:
+    """Return validation data as `Model.fit` takes arrays; batches are read once, and kept.
+
+    Raises:
+        DataError: if they take more than half of the free memory, or cannot be evaluated.
+    """
+    if is_container(validation_data):
+        return validation_data
+    stream = as_stream(validation_data, "validation_data")
+    if stream is None:
+        return validation_data
+    free, read = VALIDATION_SHARE * host_free_bytes(), 0
+    parts = []
+    for number, item in enumerate(stream.epoch(0)):
+        where = f"validation x of batch {number}", f"validation y of batch {number}"
+        parts.append(Samples(*check_arrays(*batch_parts(item, None, stream.name, number), where)))
+        read += sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
+        if read > free:
+            raise DataError(
+                f"{stream.name} is kept in memory, but its first {number + 1} batches take half of "
+                "what is free: evaluate on fewer."
+            )
+    if not parts:
+        raise DataError(f"{stream.name} has no batches.")
+    return tuple(concatenated(parts))
+
+
+def parts_of(x: Any, y: Any, sample_weight: Any) -> Iterator[Samples]:
+    """Yield what is evaluated or predicted: arrays at once, or a stream batch by batch.
+
+    Raises:
+        DataError: for data that a network cannot take, or targets beside a stream.
+    """
+    stream = as_stream(x)
+    if stream is None:
+        yield Samples(*check_arrays(x, y, sample_weight))
+        return
+    if sample_weight is not None or not (y is None or isinstance(y, str)):
+        raise DataError(f"{stream.name} yields batches: it yields their targets and weights, too.")
+    number = -1
+    for number, item in enumerate(stream.epoch(0)):
+        where = f"x of batch {number}", f"y of batch {number}"
+        yield Samples(*check_arrays(*batch_parts(item, y, stream.name, number), where))
+    if number < 0:
+        raise DataError(f"{stream.name} has no batches.")
+
+
+def concatenated(parts: list[Samples]) -> Samples:
+    """Return batches as one; the last axes of their arrays must agree.
+
+    Raises:
+        DataError: if they do not.
+    """
+    try:
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+    except ValueError:
+        shapes = {str([leaf.shape[1:] for leaf in jax.tree.leaves(part)]): part for part in parts}
+        raise DataError(
+            f"The rows of batches differ in shape: {' and '.join(list(shapes)[:2])}."
+        ) from None

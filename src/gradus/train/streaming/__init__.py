@@ -1,0 +1,1 @@
+"""Training on samples that come in batches, as they are read."""

@@ -1,0 +1,318 @@
+"""Training on batches as they are read: the steps of `program.py`, a chunk of them in each call.
+
+With batches in the order of a training on arrays, the weights are the same.
+
+    StreamProgram.run → run_chunk (again and again) → end_stream_epoch
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gradus.errors import DataError
+from gradus.nn import prng
+from gradus.nn.casting import with_standard_promotion
+from gradus.nn.layer import Layer
+from gradus.nn.pytree import canonicalize
+from gradus.optim.base import Optimizer
+from gradus.program_cache import cached_program
+from gradus.train.batches import Batch, BatchSource, Samples
+from gradus.train.devices import put_on_device
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.program import (
+    RECORDED_EPOCHS,
+    Logs,
+    end_epoch,
+    end_steps,
+    train_step,
+    validation_logs,
+    zeros_like,
+)
+from gradus.train.state import StepState, TrainState, without_weights
+from gradus.train.streaming.chunks import StepChunk, chunk_shapes, group_batches, read_ahead
+from gradus.train.task import Accumulators, Task
+from gradus.train.training_program import STEPS_PER_RECORD, FitConfig
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int, Key
+
+FIRST_RECORDS = 40  # chunks of the first epoch, each of which ends with layer statistics
+
+
+@dataclasses.dataclass
+class StreamProgram:
+    """The training on a stream of batches, with all of its arguments but the train state.
+
+    Attributes:
+        components: network without weights, optimizer, task, and early stopping; their numbers are
+            arrays.
+        key: of everything random except the weights and the order of samples.
+        batches: returns the batches of an epoch, given its number.
+        first: the first batch, for its shapes.
+        steps: the batches of an epoch; None if only its end tells.
+        validation: what is evaluated after each epoch, or None.
+        config: how much is trained; each call is one epoch.
+        error: what ended the training, if it was a batch.
+    """
+
+    components: tuple[Any, ...]
+    key: Key[Array, ""]
+    batches: Callable[[int], Iterator[Samples]]
+    first: Samples
+    steps: int | None
+    validation: BatchSource | None
+    config: FitConfig
+    error: Exception | None = None
+
+    @classmethod
+    def create(
+        cls,
+        net: Layer,
+        optimizer: Optimizer,
+        task: Task,
+        early_stopping: EarlyStopping,
+        batches: Callable[[int], Iterator[Samples]],
+        first: Samples,
+        steps: int | None,
+        validation: BatchSource | None,
+        config: FitConfig,
+    ) -> StreamProgram:
+        """Return the training of one network.
+
+        Args:
+            net: the built network.
+            optimizer: the optimizer.
+            task: what is learned.
+            early_stopping: when to stop.
+            batches: returns the batches of an epoch, given its number.
+            first: the first batch.
+            steps: the batches of an epoch, or None.
+            validation: what is evaluated after each epoch, or None.
+            config: how much is trained.
+        """
+        components = canonicalize((without_weights(net), optimizer, task, early_stopping))
+        key = prng.make_key(config.seed)
+        return cls(components, key, batches, first, steps, validation, config)
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs of one call."""
+        return 1
+
+    @property
+    def batch_size(self) -> int:
+        """The samples of a batch."""
+        return len(jax.tree.leaves(self.first.x)[0])
+
+    def lowered(self, train_state: TrainState) -> list[jax.stages.Lowered]:
+        """Return the programs of a chunk and of an epoch's end, to be compiled."""
+        chunk = chunk_shapes(self.first, self.batch_size, self.steps)
+        step_state = _step_state(train_state)
+        arguments = self._chunk_arguments(train_state, chunk, np.int32(0), record=True)
+        step_state, total, _ = jax.eval_shape(run_chunk, step_state, *arguments)
+        end = end_stream_epoch.lower(
+            train_state, step_state, total, *self.components, self.validation
+        )
+        return [run_chunk.lower(_step_state(train_state), *arguments), end]
+
+    def put_on_device(self) -> None:
+        """Put the validation samples on the device; those of training go there chunk by chunk."""
+        self.validation = put_on_device(self.validation)
+
+    def run(
+        self,
+        train_state: TrainState,
+        first_epoch: int,
+        epochs: int,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> tuple[TrainState, Logs]:
+        """Train for the epoch `first_epoch`; `epochs` is 1.
+
+        Args:
+            train_state: the state before it.
+            first_epoch: its number.
+            epochs: 1.
+            interrupted: whether the epoch should end after the current chunk.
+
+        Returns:
+            The state after the epoch and its logs; the state before it and none if reading fails,
+            and then `raise_error` says why.
+        """
+        try:
+            step_state, total, statistics = self._take_steps(train_state, first_epoch, interrupted)
+        except Exception as error:
+            self.error = error
+            return train_state, {}
+        train_state, logs = end_stream_epoch(
+            train_state, step_state, total, *self.components, self.validation
+        )
+        segments = jax.tree.map(lambda *values: jnp.stack(values), *statistics)
+        return train_state, jax.tree.map(lambda value: value[None], logs | segments)
+
+    def raise_error(self) -> None:
+        """Raise what ended the training, if it was a batch."""
+        if self.error is not None:
+            raise self.error
+
+    def _take_steps(
+        self, train_state: TrainState, epoch: int, interrupted: Callable[[], bool]
+    ) -> tuple[StepState, Accumulators, list[Logs]]:
+        """Take the steps of an epoch; return the state, the accumulators, and chunks' statistics.
+
+        Raises:
+            DataError: if there are no batches, or one cannot be trained on.
+        """
+        step_state, total, statistics = _step_state(train_state), None, []
+        count = unrecorded = 0  # steps
+        batches = group_batches(self.batches(epoch), self.batch_size, self.steps)
+        with read_ahead(batches) as chunks:
+            for number, chunk in enumerate(chunks):
+                unrecorded += int(chunk.steps)
+                early = epoch < RECORDED_EPOCHS and number < (1 if epoch else FIRST_RECORDS)
+                record = early or unrecorded >= STEPS_PER_RECORD
+                arguments = self._chunk_arguments(train_state, chunk, np.int32(count), record)
+                # One chunk runs while the next one is sent: more would only fill the memory.
+                jax.block_until_ready(total)
+                step_state, added, recorded = run_chunk(step_state, *arguments)
+                total = added if total is None else jax.tree.map(jnp.add, total, added)
+                statistics.append(recorded)
+                count, unrecorded = count + int(chunk.steps), 0 if record else unrecorded
+                if interrupted():
+                    break
+        if total is None:
+            raise DataError(f"There are no batches in epoch {epoch + 1}.")
+        return step_state, total, statistics
+
+    def _chunk_arguments(
+        self, train_state: TrainState, chunk: StepChunk, first_step: Int[Any, ""], record: bool
+    ) -> tuple[Any, ...]:
+        """Return the arguments of `run_chunk` after the first, in its order."""
+        net, optimizer, task, _ = self.components
+        record_or_none = np.bool_(record) if self.config.probes else None
+        return (
+            net,
+            optimizer,
+            task,
+            chunk,
+            first_step,
+            np.int32(train_state.epoch),
+            self.key,
+            train_state.learning_rate_scale,
+            record_or_none,
+        )
+
+
+def _step_state(train_state: TrainState) -> StepState:
+    return train_state.params, train_state.model_state, train_state.opt_states
+
+
+@cached_program
+@jax.jit
+@with_standard_promotion
+def run_chunk(
+    step_state: StepState,
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    chunk: StepChunk,
+    first_step: Int[Any, ""],
+    epoch: Int[Any, ""],
+    key: Key[Array, ""],
+    learning_rate_scale: Float[Any, ""],
+    record: Bool[Any, ""] | None,
+) -> tuple[StepState, Accumulators, Logs]:
+    """Take the steps of a chunk.
+
+    Args:
+        step_state: the state before the first of them.
+        net: the network without its weights.
+        optimizer: the optimizer.
+        task: what is learned.
+        chunk: the batches.
+        first_step: the number of the first step in the epoch.
+        epoch: the number of the epoch, counted from 0.
+        key: of everything random.
+        learning_rate_scale: what the learning rate is multiplied by.
+        record: whether layer statistics are recorded after the last step; None for never.
+
+    Returns:
+        The state after the last step, the accumulators of the batches, and the loss and the layer
+        statistics of the chunk as log entries; {} if none are ever recorded.
+    """
+    key = jax.random.fold_in(key, epoch)
+
+    def batch_of(index: Int[Array, ""]) -> Batch:
+        def take(array: Any) -> Any:
+            return lax.dynamic_index_in_dim(array, index - first_step, 0, keepdims=False)
+
+        (x, y, weight), present = jax.tree.map(take, (chunk.samples, chunk.present))
+        return Batch(x, y, present if weight is None else present * weight, present)
+
+    # As a jitted function it is traced once: for the shapes of its results and for the loop.
+    step = jax.jit(
+        functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
+    )
+
+    def add_step(
+        index: Int[Array, ""], carry: tuple[StepState, Accumulators]
+    ) -> tuple[StepState, Accumulators]:
+        step_state, total = carry
+        step_state, accumulators = step(index, step_state)
+        return step_state, jax.tree.map(jnp.add, total, accumulators)
+
+    zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
+    end = first_step + chunk.steps
+    step_state, total = lax.fori_loop(first_step, end, add_step, (step_state, zeros))
+    if record is None:
+        return step_state, total, {}
+
+    def statistics(step_state: StepState) -> Float[Array, "statistics"]:
+        batch, step_key = batch_of(end - 1), jax.random.fold_in(key, end - 1)
+        return layer_statistics(
+            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
+        )
+
+    size = jax.eval_shape(statistics, step_state).shape
+    recorded = lax.cond(
+        record, statistics, lambda _: jnp.full(size, UNRECORDED, jnp.float32), step_state
+    )
+    return step_state, total, {"segment_loss": task.compute(total)["loss"], "probes": recorded}
+
+
+@cached_program
+@jax.jit
+@with_standard_promotion
+def end_stream_epoch(
+    train_state: TrainState,
+    step_state: StepState,
+    total: Accumulators,
+    net: Layer,
+    optimizer: Optimizer,
+    task: Task,
+    early_stopping: EarlyStopping,
+    validation: BatchSource | None,
+) -> tuple[TrainState, Logs]:
+    """Return the state after an epoch, and its logs.
+
+    Args:
+        train_state: the state before the epoch.
+        step_state: the state after its last step.
+        total: the accumulators of all of its batches.
+        net: the network without its weights.
+        optimizer: the optimizer.
+        task: what is learned.
+        early_stopping: when to stop.
+        validation: what is evaluated, or None.
+    """
+    trained, logs = end_steps(train_state, step_state, total, optimizer, task)
+    logs |= validation_logs(net, trained, task, validation)
+    return end_epoch(train_state, trained, logs, optimizer, early_stopping), logs
