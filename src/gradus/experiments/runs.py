@@ -54,6 +54,7 @@ class RunRecord(manifests.Manifest, tag="run"):
     epochs: int
     parameters: int
     seconds: float
+    date: str | None = None
 
 
 class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):
