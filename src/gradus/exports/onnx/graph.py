@@ -95,7 +95,10 @@ class Graph:
     ) -> list[Tensor]:
         """Add an operation with several outputs, and return them."""
         names = [self._free(f"{self.path or 'network'}/{kind}") for _ in range(count)]
-        self._add(kind, [self._name_of(x) for x in inputs], names, domain, **attributes)
+        given = [self._name_of(x) for x in inputs]
+        while given and not given[-1]:
+            given.pop()  # a name that is empty at the end ends onnxruntime 1.32 itself
+        self._add(kind, given, names, domain, **attributes)
         return [Tensor(name) for name in names]
 
     def weight(self, name: str, array: Any) -> Tensor:
