@@ -1,0 +1,217 @@
+"""A run as a Python script, as a person would write it, that builds and trains the same model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from msgspec import structs
+
+from gradus.data import Preprocessing, TableOptions, Target
+from gradus.errors import GradusError
+from gradus.experiments.model_builder import output_layer
+from gradus.experiments.runs import Run
+from gradus.experiments.settings.experiment import Experiment
+from gradus.exports.code import Call, Name, assignment, code
+from gradus.exports.trained import Trained
+from gradus.models.model import DEFAULT_BATCH, Model
+from gradus.objectives import losses
+from gradus.objectives.loss import Loss
+
+MODEL = ("net", "loss", "optimizer", "metrics", "loss_weights", "penalty", "seed")
+_NONE = (None, (), [], {})
+
+
+def script(trained: Trained) -> str:
+    """Return a script that trains what a run trained, and prints how well it does.
+
+    Raises:
+        GradusError: for a model that no run has trained, whose data are unknown.
+    """
+    run = trained.run
+    if run is None:
+        raise GradusError(
+            "A script is written of a run, which knows its data; this is a model. Write the folder "
+            "of a run of gradus train."
+        )
+    experiment = run.experiment
+    body = "\n".join(
+        [
+            *_data_lines(run, experiment, trained.is_table),
+            *_model_lines(run),
+            *_evaluation_lines(run, experiment),
+        ]
+    )
+    imports = [line for name, line in _IMPORTS.items() if re.search(rf"\b{name}\.", body)]
+    title = f'"""Train what the run {run.folder.name!r} trained; written by gradus {version("gradus")}."""'
+    return "\n".join([title, "", *imports, *[""] * bool(imports), "import gradus as gr", body, ""])
+
+
+_IMPORTS = {"dataclasses": "import dataclasses", "np": "import numpy as np"}
+
+
+def _data_lines(run: Run, experiment: Experiment, is_table: bool) -> list[str]:
+    """Return how the data are loaded, split, and preprocessed."""
+    target = run.target
+    lines = ["", "# The data, of which some rows are held out; preprocessing learns from the others."]
+    options = _changed(structs.asdict(experiment.table), TableOptions())
+    loaded: dict[str, Any] = {"task": experiment.task}
+    if is_table:
+        loaded = {"target": experiment.target, **loaded}
+    if options:
+        loaded["options"] = Call("gr.data.TableOptions", named=options)
+    lines.append(_assigned_call("data", "gr.data.load", [experiment.data], loaded))
+    if not is_table and experiment.data.endswith(".npz"):
+        lines += [
+            'if data.x.dtype.kind in "iu" and data.x.dtype != "uint8":',
+            '    data = dataclasses.replace(data, x=data.x.astype("float64"))',
+        ]
+    if experiment.validation:
+        seed = experiment.validation_seed
+        seed = experiment.shuffle_seed if seed is None else seed
+        rows = Name("data.y" if target.task != "regression" else "len(data)")
+        split = Call("gr.data.split", [rows, experiment.validation], {"seed": seed})
+        lines.append(assignment("rows, held_out", split))
+        training = "data.take(rows)"
+    else:
+        training = "data"
+    lines.append(f"training = {training}")
+    fitted: dict[str, Any] = {}
+    preprocessing = _changed(structs.asdict(experiment.preprocessing), Preprocessing())
+    if preprocessing:
+        fitted["preprocessing"] = Call("gr.data.Preprocessing", named=preprocessing)
+    fitted |= {"keep": experiment.keep_columns, "drop": experiment.drop_columns}
+    lines.append(_assigned_call("preprocessor", "training.preprocessor", [], fitted))
+    if not is_table and run.model.example.dtype == "uint8":
+        lines.append("preprocessor = dataclasses.replace(preprocessor, scaling=None)  # the network scales")
+    return [*lines, "", *_xy_lines(run, "x, y", "training")] + (
+        _xy_lines(run, "x_held_out, y_held_out", "data.take(held_out)")
+        if experiment.validation
+        else []
+    )
+
+
+def _xy_lines(run: Run, names: str, source: str) -> list[str]:
+    """Return how some rows become the inputs of the network, and targets of its loss."""
+    y = names.split(", ")[1]
+    encoded = _encoded(y, run.target, losses.get(run.model.settings["loss"]))
+    return [f"{names} = {source}.xy(preprocessor)", *([f"{y} = {encoded}"] if encoded else [])]
+
+
+def _encoded(y: str, target: Target, loss: Loss) -> str | None:
+    """Return targets as the loss takes them, as `encode_targets` does; None if they are so."""
+    if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
+        return None
+    units, _ = output_layer(loss, target)
+    return None if units == 1 else f'np.eye({units}, dtype="float32")[{y}]'
+
+
+def _model_lines(run: Run) -> list[str]:
+    """Return how the network and its model are made, trained, and trained once more."""
+    experiment, scored = run.experiment, run.scored_model
+    settings = {name: scored.settings[name] for name in MODEL}
+    loss = losses.get(settings["loss"])
+    if type(loss)() == loss:
+        settings["loss"] = loss.name
+    settings["seed"] = settings["seed"] or None
+    held_out = Name("(x_held_out, y_held_out)") if experiment.validation else None
+    fit = _fit_arguments(experiment, held_out)
+    if not run.is_refitted:
+        return [
+            "",
+            "# The network, and how it learns.",
+            assignment("net", settings.pop("net")),
+            _assigned_call("model", "gr.Model", [Name("net")], settings),
+            "",
+            code(Call("model.fit", [Name("x"), Name("y")], fit)),
+        ]
+    optimizer = settings.pop("optimizer")
+    made = Call("gr.Model", [Name("net")], _given({"loss": settings["loss"], "optimizer": Name("optimizer"), **settings}, "net"))
+    again = _fit_arguments(experiment, None)
+    again.pop("monitor", None)
+    return [
+        "",
+        "",
+        "def new_model(optimizer):",
+        '    """Return the untrained model."""',
+        assignment("net", settings["net"], 1),
+        f"    return {code(made, 'return ', 1)}",
+        "",
+        "",
+        _assigned_call("model", "new_model", [optimizer], {}),
+        code(Call("model.fit", [Name("x"), Name("y")], fit)),
+        "",
+        "# Once more on all rows, for as many epochs: this is the model that the run kept.",
+        *_xy_lines(run, "x_all, y_all", "data.take(np.concatenate([rows, held_out]))"),
+        _assigned_call("final", "new_model", [run.model.settings["optimizer"]], {}),
+        code(Call("final.fit", [Name("x_all"), Name("y_all")], again)),
+    ]
+
+
+def _fit_arguments(experiment: Experiment, held_out: Name | None) -> dict[str, Any]:
+    """Return the arguments of `fit` that are not its defaults, as `fit_model` passes them."""
+    training = experiment.training
+    monitored = "loss" if held_out is None else "val_loss"
+    defaults = {"batch_size": DEFAULT_BATCH, "shuffle_seed": 0, "min_delta": 0.0}
+    defaults["monitor"] = monitored
+    arguments = {
+        "epochs": training.epochs or 1,
+        "batch_size": None if training.batch_size == "all" else training.batch_size,
+        "validation_data": held_out,
+        "class_weight": None if training.class_weight == "none" else training.class_weight,
+        "shuffle_seed": experiment.shuffle_seed,
+        "patience": training.patience or None,
+        "monitor": training.monitor,
+        "min_delta": training.min_delta,
+    }
+    return {name: value for name, value in arguments.items() if value != defaults.get(name)}
+
+
+def _evaluation_lines(run: Run, experiment: Experiment) -> list[str]:
+    """Return how the model is evaluated on the rows that were held out, and on test data."""
+    lines = [""]
+    if experiment.validation:
+        lines.append("print(model.evaluate(x_held_out, y_held_out))")
+    else:
+        lines.append("print(model.evaluate(x, y))")
+    if "test" not in run.record.parts:
+        return lines
+    source = "data.test"
+    if experiment.test is not None:
+        known = {
+            "target": Name("data.target"),
+            "task": Name("data.task"),
+            "classes": Name("data.class_names"),
+            "options": Name("data.options"),
+            "formats": Name("data.formats or None"),
+        }
+        lines.append(assignment("test", Call("gr.data.load", [experiment.test], known)))
+        source = "test"
+    kept = "final" if run.is_refitted else "model"
+    return [
+        *lines,
+        *_xy_lines(run, "x_test, y_test", source),
+        f"print({kept}.evaluate(x_test, y_test))",
+    ]
+
+
+def _changed(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
+    """Return the settings that differ from the attributes of an object of defaults."""
+    return {k: v for k, v in settings.items() if v != getattr(defaults, k) and v not in _NONE}
+
+
+def _given(arguments: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    """Return the arguments that are not None or empty, without some."""
+    return {k: v for k, v in arguments.items() if not _is_none(v) and k not in without}
+
+
+def _is_none(value: Any) -> bool:
+    return value is None or (isinstance(value, tuple | list | dict) and not value)
+
+
+def _assigned_call(
+    name: str, function: str, positional: Iterable[Any], named: Mapping[str, Any]
+) -> str:
+    return assignment(name, Call(function, list(positional), _given(named)))
