@@ -62,6 +62,20 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     return {"numbers": joined, "categories": together}
 
 
+def column_notes(preprocessor: TablePreprocessor) -> list[str]:
+    """Return what the inputs of columns take in place of what a file spells, in sentences."""
+    notes = []
+    for column in preprocessor.columns:
+        given = preprocessor.formats.get(column.name, ColumnFormat())
+        if isinstance(column, DateEncoder):
+            notes.append(f"the input {column.name!r} takes {DATE.partition(';')[0]}")
+        elif isinstance(column, BooleanEncoder) and given.kind == "boolean":
+            notes.append(f"the input {column.name!r} takes {BOOLEAN.partition(';')[0]}")
+        elif given.kind == "number" and (given.unit or given.percent or given.decimal == ","):
+            notes.append(f"the input {column.name!r} takes plain numbers, without unit or comma")
+    return notes
+
+
 def _number_parts(graph: Graph, column: Any, given: ColumnFormat) -> list[Tensor]:
     """Return the numbers (batch, 1) or (batch, k) that a column of numbers or dates becomes."""
     descriptions = {NumberEncoder: NUMBER, BooleanEncoder: BOOLEAN, DateEncoder: DATE}

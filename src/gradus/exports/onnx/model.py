@@ -12,7 +12,7 @@ import numpy as np
 
 # The converters of layers register themselves where they are defined.
 from gradus.exports.onnx import attention, containers, dense, recurrent, windows  # noqa: F401
-from gradus.exports.onnx.columns import table_inputs
+from gradus.exports.onnx.columns import column_notes, table_inputs
 from gradus.exports.onnx.ensembles import prediction
 from gradus.exports.onnx.graph import LARGEST, Graph, Tensor
 from gradus.exports.onnx.layers import axes, convert
@@ -43,6 +43,16 @@ def onnx_bytes(trained: Trained) -> bytes:
         )
     content: bytes = model.SerializeToString()
     return content
+
+
+def input_notes(trained: Trained) -> list[str]:
+    """Return what the inputs take that is not what a file holds, in sentences."""
+    if trained.is_table:
+        return column_notes(trained.preprocessor)
+    size = getattr(trained.preprocessor, "size", None)
+    if size is None:
+        return []
+    return [f"the input takes images of {' × '.join(map(str, size))}: they are not resized"]
 
 
 @with_standard_promotion
