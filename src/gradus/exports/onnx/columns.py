@@ -121,7 +121,10 @@ def _scaled(graph: Graph, encoder: NumberEncoder, raw: Tensor, missing: Tensor) 
 
 def _interpolated(graph: Graph, x: Tensor, knots: np.ndarray, scores: np.ndarray) -> Tensor:
     """Return x by the line through the knots on either side of it; constant beyond the ends."""
-    slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
+    with np.errstate(over="ignore"):
+        steep = np.diff(scores) / np.diff(knots)
+    # No number lies between two knots whose slope is infinite.
+    slopes = np.concatenate([[0.0], np.where(np.isfinite(steep), steep, 0.0), [0.0]])
     begins, values = np.append(knots[0], knots), np.append(scores[0], scores)
     column = graph.op("Unsqueeze", x, axes(1))
     passed = graph.op("GreaterOrEqual", column, graph.weight("knots", knots[None]))
