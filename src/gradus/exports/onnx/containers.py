@@ -13,7 +13,6 @@ from gradus.exports.onnx.layers import as_float, axes, convert, converts, number
 from gradus.models.encoder_decoder import (
     DenseTransposed,
     EncoderDecoder,
-    EncoderOrDecoder,
     TiedDecoder,
     dense_layers,
 )
@@ -63,12 +62,6 @@ def convert_parallel(graph: Graph, layer: Parallel, x: Any) -> Any:
 def convert_autoencoder(graph: Graph, layer: EncoderDecoder, x: Tensor) -> Tensor:
     """The reconstruction of a sample."""
     return _decode(graph, layer, _encode(graph, layer, x))
-
-
-@converts(EncoderOrDecoder)
-def convert_half(graph: Graph, layer: EncoderOrDecoder, x: Tensor) -> Tensor:
-    """The code of a sample, or the sample of a code."""
-    return (_decode if layer.decoding else _encode)(graph, layer.net, x)
 
 
 def _encode(graph: Graph, layer: EncoderDecoder, x: Tensor) -> Tensor:
