@@ -42,6 +42,7 @@ LAYERS = [
     ("report",),
     ("lessons",),
     ("experiments",),
+    ("exports",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -53,6 +54,7 @@ ROOMS = {
     "nn": ["", "ops", "layers"],
     "data": ["columns", ""],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],
+    "exports": ["onnx", ""],
 }
 
 

@@ -31,7 +31,7 @@ class Call:
     named: dict[str, Any] = field(default_factory=dict)
 
 
-def code(value: Any, before: str = "", depth: int = 0) -> str:
+def expression(value: Any, before: str = "", depth: int = 0) -> str:
     """Return a value as Python; what does not fit a line has a line for each part.
 
     Args:
@@ -52,16 +52,17 @@ def code(value: Any, before: str = "", depth: int = 0) -> str:
         return flat
     if isinstance(node, Call) and len(parts) == 1:  # its brackets stand beside its argument's
         ((label, part),) = parts
-        return f"{opening}{label}{code(part, before + opening + label, depth)}{closing}"
+        return f"{opening}{label}{expression(part, before + opening + label, depth)}{closing}"
     lines = [
-        _INDENT * (depth + 1) + label + code(part, label, depth + 1) + "," for label, part in parts
+        _INDENT * (depth + 1) + label + expression(part, label, depth + 1) + ","
+        for label, part in parts
     ]
     return "\n".join([opening, *lines, _INDENT * depth + closing])
 
 
 def assignment(name: str, value: Any, depth: int = 0) -> str:
     """Return the statement `name = value`."""
-    return f"{_INDENT * depth}{name} = {code(value, f'{name} = ', depth)}"
+    return f"{_INDENT * depth}{name} = {expression(value, f'{name} = ', depth)}"
 
 
 def _node(value: Any) -> Any:

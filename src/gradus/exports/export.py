@@ -8,9 +8,8 @@ from typing import Any
 
 from gradus import files
 from gradus.errors import GradusError
-from gradus.exports import python_script, stablehlo
+from gradus.exports import onnx_model, python_script, stablehlo
 from gradus.exports.formats import check_target, format_of
-from gradus.exports.onnx import model as onnx_model
 from gradus.exports.trained import Trained, as_trained
 
 
@@ -26,12 +25,12 @@ def export(
 
     The extension of the file is its format:
 
-    - `.onnx`: the network and the preprocessing of its data, for onnxruntime and others. Of a run of
-      a table, each column is an input; the outputs are `prediction`, the class or the value in its
-      own units, and for classes `probabilities` (`scores`, if the loss has none). Needs the package
-      onnx.
-    - `.stablehlo`: the network alone, for JAX without gradus (`gradus.exports.stablehlo` says how to
-      read it, and for how long it can be read).
+    - `.onnx`: the network and the preprocessing of its data, for onnxruntime and others. Of a run
+      of a table, each column is an input; the outputs are `prediction`, the class or the value in
+      its own units, and for classes `probabilities` (`scores`, if the loss has none). Needs the
+      package onnx.
+    - `.stablehlo`: the network alone, for JAX without gradus (`gradus.exports.stablehlo` says how
+      to read it, and for how long it can be read).
     - `.py`: a script that builds and trains the same, of a run.
 
     Args:
@@ -40,8 +39,8 @@ def export(
         format: "onnx", "stablehlo", or "python"; by default that of the extension.
         preprocessor: of a model: what its data were transformed with, which becomes part of the
             graph. A run has its own.
-        platforms: of StableHLO: on which it is to run, some of "cpu", "cuda", "rocm", and "tpu"; None
-            for that of this process.
+        platforms: of StableHLO: on which it is to run, some of "cpu", "cuda", "rocm", and "tpu";
+            None for that of this process.
 
     Raises:
         GradusError: for an unknown format, or one that is not the extension's; for a layer that the
@@ -50,7 +49,7 @@ def export(
 
     Examples:
         >>> import pathlib, tempfile
-        >>> model = gr.Model(gr.mlp([8, 3]), "sparse_categorical_crossentropy").build(np.ones((1, 4)))
+        >>> model = gr.Model(gr.mlp([8, 3]), "mse").build(np.ones((1, 4)))
         >>> path = gr.export(model, pathlib.Path(tempfile.mkdtemp(), "model.stablehlo"))
         >>> exported = jax.export.deserialize(path.read_bytes())
         >>> exported.call(np.ones((5, 4), np.float32)).shape
@@ -71,7 +70,10 @@ def write_exported(
     if name == "onnx":
         content, notes = onnx_model.onnx_bytes(trained), onnx_model.input_notes(trained)
     elif name == "stablehlo":
-        content, notes = stablehlo.stablehlo_bytes(trained, platforms), stablehlo.network_notes(trained)
+        content, notes = (
+            stablehlo.stablehlo_bytes(trained, platforms),
+            stablehlo.network_notes(trained),
+        )
     else:
         content, notes = python_script.script(trained).encode(), []
     with files.replacing(path.parent) as new:

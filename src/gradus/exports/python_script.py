@@ -14,14 +14,14 @@ from gradus.errors import GradusError
 from gradus.experiments.model_builder import output_layer
 from gradus.experiments.runs import Run
 from gradus.experiments.settings.experiment import Experiment
-from gradus.exports.code import Call, Name, assignment, code
+from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained
-from gradus.models.model import DEFAULT_BATCH, Model
+from gradus.models.arguments import DEFAULT_BATCH
 from gradus.objectives import losses
 from gradus.objectives.loss import Loss
 
 MODEL = ("net", "loss", "optimizer", "metrics", "loss_weights", "penalty", "seed")
-_NONE = (None, (), [], {})
+_NONE: tuple[Any, ...] = (None, (), [], {})
 
 
 def script(trained: Trained) -> str:
@@ -45,7 +45,8 @@ def script(trained: Trained) -> str:
         ]
     )
     imports = [line for name, line in _IMPORTS.items() if re.search(rf"\b{name}\.", body)]
-    title = f'"""Train what the run {run.folder.name!r} trained; written by gradus {version("gradus")}."""'
+    name = run.folder.resolve().name
+    title = f'"""Train what the run {name} trained; written by gradus {version("gradus")}."""'
     return "\n".join([title, "", *imports, *[""] * bool(imports), "import gradus as gr", body, ""])
 
 
@@ -55,7 +56,10 @@ _IMPORTS = {"dataclasses": "import dataclasses", "np": "import numpy as np"}
 def _data_lines(run: Run, experiment: Experiment, is_table: bool) -> list[str]:
     """Return how the data are loaded, split, and preprocessed."""
     target = run.target
-    lines = ["", "# The data, of which some rows are held out; preprocessing learns from the others."]
+    lines = [
+        "",
+        "# The data, of which some rows are held out; preprocessing learns from the others.",
+    ]
     options = _changed(structs.asdict(experiment.table), TableOptions())
     loaded: dict[str, Any] = {"task": experiment.task}
     if is_table:
@@ -85,7 +89,9 @@ def _data_lines(run: Run, experiment: Experiment, is_table: bool) -> list[str]:
     fitted |= {"keep": experiment.keep_columns, "drop": experiment.drop_columns}
     lines.append(_assigned_call("preprocessor", "training.preprocessor", [], fitted))
     if not is_table and run.model.example.dtype == "uint8":
-        lines.append("preprocessor = dataclasses.replace(preprocessor, scaling=None)  # the network scales")
+        lines.append(
+            "preprocessor = dataclasses.replace(preprocessor, scaling=None)  # the network scales"
+        )
     return [*lines, "", *_xy_lines(run, "x, y", "training")] + (
         _xy_lines(run, "x_held_out, y_held_out", "data.take(held_out)")
         if experiment.validation
@@ -125,10 +131,14 @@ def _model_lines(run: Run) -> list[str]:
             assignment("net", settings.pop("net")),
             _assigned_call("model", "gr.Model", [Name("net")], settings),
             "",
-            code(Call("model.fit", [Name("x"), Name("y")], fit)),
+            expression(Call("model.fit", [Name("x"), Name("y")], fit)),
         ]
     optimizer = settings.pop("optimizer")
-    made = Call("gr.Model", [Name("net")], _given({"loss": settings["loss"], "optimizer": Name("optimizer"), **settings}, "net"))
+    made = Call(
+        "gr.Model",
+        [Name("net")],
+        _given({"loss": settings["loss"], "optimizer": Name("optimizer"), **settings}, "net"),
+    )
     again = _fit_arguments(experiment, None)
     again.pop("monitor", None)
     return [
@@ -137,16 +147,16 @@ def _model_lines(run: Run) -> list[str]:
         "def new_model(optimizer):",
         '    """Return the untrained model."""',
         assignment("net", settings["net"], 1),
-        f"    return {code(made, 'return ', 1)}",
+        f"    return {expression(made, 'return ', 1)}",
         "",
         "",
         _assigned_call("model", "new_model", [optimizer], {}),
-        code(Call("model.fit", [Name("x"), Name("y")], fit)),
+        expression(Call("model.fit", [Name("x"), Name("y")], fit)),
         "",
         "# Once more on all rows, for as many epochs: this is the model that the run kept.",
         *_xy_lines(run, "x_all, y_all", "data.take(np.concatenate([rows, held_out]))"),
         _assigned_call("final", "new_model", [run.model.settings["optimizer"]], {}),
-        code(Call("final.fit", [Name("x_all"), Name("y_all")], again)),
+        expression(Call("final.fit", [Name("x_all"), Name("y_all")], again)),
     ]
 
 
@@ -154,7 +164,7 @@ def _fit_arguments(experiment: Experiment, held_out: Name | None) -> dict[str, A
     """Return the arguments of `fit` that are not its defaults, as `fit_model` passes them."""
     training = experiment.training
     monitored = "loss" if held_out is None else "val_loss"
-    defaults = {"batch_size": DEFAULT_BATCH, "shuffle_seed": 0, "min_delta": 0.0}
+    defaults: dict[str, Any] = {"batch_size": DEFAULT_BATCH, "shuffle_seed": 0, "min_delta": 0.0}
     defaults["monitor"] = monitored
     arguments = {
         "epochs": training.epochs or 1,

@@ -115,7 +115,9 @@ def test_dates_are_days_since_1970():
 
 
 floats = st.floats(-1e12, 1e12) | st.none()
-words = st.sampled_from(["", "a", "b", "B ", "nan", "1", "1.0", "true", "ß", "É", "c\td"]) | st.none()
+words = (
+    st.sampled_from(["", "a", "b", "B ", "nan", "1", "1.0", "true", "ß", "É", "c\td"]) | st.none()
+)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])

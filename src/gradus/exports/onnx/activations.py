@@ -9,11 +9,11 @@ import numpy as np
 
 from gradus.exports.onnx.graph import Graph, Tensor
 from gradus.exports.onnx.layers import (
-    as_float,
+    array_of,
     cannot_export,
     convert_shapeless,
     converts,
-    number,
+    to_float,
 )
 from gradus.nn import activations
 from gradus.nn.heads import WITH_LOGITS
@@ -47,19 +47,19 @@ def activate(graph: Graph, layer: Layer, activation: Any, x: Tensor) -> Tensor:
 @converts(Activation)
 def convert_activation(graph: Graph, layer: Activation, x: Tensor) -> Tensor:
     """Apply an activation, with its slope or scale if it has one."""
-    x = as_float(graph, x)
+    x = to_float(graph, x)
     if layer.alpha is None:
         return activate(graph, layer, layer.activation, x)
     is_elu = activations.get(layer.activation) is activations.elu
     kind = "elu" if is_elu else "leaky_relu"
-    y = graph.op("Elu" if is_elu else "LeakyRelu", x, alpha=float(number(layer, "alpha")))
+    y = graph.op("Elu" if is_elu else "LeakyRelu", x, alpha=float(array_of(layer, "alpha")))
     return y.replace(activation=kind)
 
 
 @converts(PReLU)
 def convert_prelu(graph: Graph, layer: PReLU, x: Tensor) -> Tensor:
     """`x` where it is positive, `alpha · x` elsewhere."""
-    return graph.op("PRelu", as_float(graph, x), graph.weight("alpha", number(layer, "alpha")))
+    return graph.op("PRelu", to_float(graph, x), graph.weight("alpha", array_of(layer, "alpha")))
 
 
 def _positive(graph: Graph, x: Tensor) -> Tensor:

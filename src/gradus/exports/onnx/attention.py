@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import as_float, axes, convert, converts, number
+from gradus.exports.onnx.layers import array_of, axes, convert, converts, to_float
 from gradus.nn.layers.attention import (
     MultiHeadAttention,
     PositionalEmbedding,
@@ -64,11 +64,11 @@ def _allowed(graph: Graph, layer: MultiHeadAttention, x: Tensor) -> Tensor | Non
 def convert_positions(graph: Graph, layer: PositionalEncoding, x: Tensor) -> Tensor:
     """Add sines and cosines of its position to each step."""
     encoding = graph.weight("encoding", positional_encoding(*x.shape))
-    return graph.op("Add", as_float(graph, x), encoding)
+    return graph.op("Add", to_float(graph, x), encoding)
 
 
 @converts(PositionalEmbedding)
 def convert_position_vectors(graph: Graph, layer: PositionalEmbedding, x: Tensor) -> Tensor:
     """Add a learned vector for its position to each step."""
-    vectors = graph.weight("embeddings", number(layer, "embeddings")[: x.shape[0]])
-    return graph.op("Add", as_float(graph, x), vectors)
+    vectors = graph.weight("embeddings", array_of(layer, "embeddings")[: x.shape[0]])
+    return graph.op("Add", to_float(graph, x), vectors)

@@ -1,14 +1,14 @@
 """The preprocessing of a table as operations of ONNX: a named input for each column.
 
-Numbers are float64 until they are scaled, as in `data.column_encoders`: an identifier of ten digits,
-or a time, has more than float32 keeps.
+Numbers are float64 until they are scaled, as in `data.column_encoders`: an identifier of ten
+digits, or a time, has more than float32 keeps.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,11 @@ def column_notes(preprocessor: TablePreprocessor) -> list[str]:
 
 def _number_parts(graph: Graph, column: Any, given: ColumnFormat) -> list[Tensor]:
     """Return the numbers (batch, 1) or (batch, k) that a column of numbers or dates becomes."""
-    descriptions = {NumberEncoder: NUMBER, BooleanEncoder: BOOLEAN, DateEncoder: DATE}
+    descriptions: dict[Any, str] = {
+        NumberEncoder: NUMBER,
+        BooleanEncoder: BOOLEAN,
+        DateEncoder: DATE,
+    }
     raw = graph.input(column.name, "double", description=descriptions[type(column)])
     missing = _is_missing(graph, raw, given)
     if isinstance(column, DateEncoder):
@@ -187,5 +191,3 @@ def _missing_pattern(given: ColumnFormat) -> str:
 
 def _float(graph: Graph, x: Tensor) -> Tensor:
     return graph.op("Cast", x, to=graph.onnx.TensorProto.FLOAT)
-
-

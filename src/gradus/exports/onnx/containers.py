@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import as_float, axes, convert, converts, number
+from gradus.exports.onnx.layers import array_of, convert, converts, to_float
 from gradus.models.encoder_decoder import (
     DenseTransposed,
     EncoderDecoder,
@@ -17,9 +15,8 @@ from gradus.models.encoder_decoder import (
     dense_layers,
 )
 from gradus.models.variational import GaussianCode
-from gradus.nn.layer import Layer
-from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
 from gradus.nn.layers.attention import TransformerEncoder
+from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
 
 
 @converts(Sequential, Repeat, TransformerEncoder)
@@ -73,7 +70,7 @@ def _encode(graph: Graph, layer: EncoderDecoder, x: Tensor) -> Tensor:
 
 def _decode(graph: Graph, layer: EncoderDecoder, codes: Tensor) -> Tensor:
     layers = dense_layers(layer.encoder) if layer.tied else []
-    kernels = [number(each, "kernel") for each in reversed(layers)]
+    kernels = [array_of(each, "kernel") for each in reversed(layers)]
     decoded: Tensor = convert(graph, layer.decoder, codes, *kernels)
     return decoded
 
@@ -91,8 +88,8 @@ def convert_tied_decoder(graph: Graph, layer: TiedDecoder, x: Tensor, *kernels: 
 @converts(DenseTransposed)
 def convert_transposed(graph: Graph, layer: DenseTransposed, x: Tensor, kernel: Any) -> Tensor:
     """`activation(x @ kernelᵀ + bias)`."""
-    product = graph.op("MatMul", as_float(graph, x), graph.weight("kernel", kernel.T))
-    z = graph.op("Add", product, graph.weight("bias", number(layer, "bias")))
+    product = graph.op("MatMul", to_float(graph, x), graph.weight("kernel", kernel.T))
+    z = graph.op("Add", product, graph.weight("bias", array_of(layer, "bias")))
     return activate(graph, layer, layer.activation, z)
 
 

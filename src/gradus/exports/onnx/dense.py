@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import as_float, axes, convert, converts, number
+from gradus.exports.onnx.layers import array_of, axes, convert, converts, to_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.augmentation import RandomCrop, RandomFlip, RandomRotation, RandomTranslation
 from gradus.nn.layers.dense import Dense, Maxout
@@ -30,24 +30,24 @@ def leave_out(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
 @converts(GaussianNoise, RandomRotation)
 def only_floats(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     """Leave out a layer that acts in training only, but makes floats of whole numbers."""
-    return as_float(graph, x)
+    return to_float(graph, x)
 
 
 @converts(Dense)
 def convert_dense(graph: Graph, layer: Dense, x: Tensor) -> Tensor:
     """`activation(x @ kernel + bias)`."""
-    kernel = graph.weight("kernel", number(layer, "kernel"))
-    z = graph.op("MatMul", as_float(graph, x), kernel)
+    kernel = graph.weight("kernel", array_of(layer, "kernel"))
+    z = graph.op("MatMul", to_float(graph, x), kernel)
     if layer.use_bias:
-        z = graph.op("Add", z, graph.weight("bias", number(layer, "bias")))
+        z = graph.op("Add", z, graph.weight("bias", array_of(layer, "bias")))
     return activate(graph, layer, layer.activation, z)
 
 
 @converts(Maxout)
 def convert_maxout(graph: Graph, layer: Maxout, x: Tensor) -> Tensor:
     """The largest of the pieces of each unit."""
-    z = graph.op("MatMul", as_float(graph, x), graph.weight("kernel", number(layer, "kernel")))
-    z = graph.op("Add", z, graph.weight("bias", number(layer, "bias")))
+    z = graph.op("MatMul", to_float(graph, x), graph.weight("kernel", array_of(layer, "kernel")))
+    z = graph.op("Add", z, graph.weight("bias", array_of(layer, "bias")))
     pieces = graph.op("Reshape", z, axes(0, *x.shape[:-1], layer.units, layer.pieces))
     return graph.op("ReduceMax", pieces, axes(-1), keepdims=0)
 
@@ -67,8 +67,8 @@ def convert_reshape(graph: Graph, layer: Reshape, x: Tensor) -> Tensor:
 @converts(Rescaling)
 def convert_rescaling(graph: Graph, layer: Rescaling, x: Tensor) -> Tensor:
     """`x · scale + offset`."""
-    scaled = graph.op("Mul", as_float(graph, x), number(layer, "scale"))
-    return graph.op("Add", scaled, number(layer, "offset"))
+    scaled = graph.op("Mul", to_float(graph, x), array_of(layer, "scale"))
+    return graph.op("Add", scaled, array_of(layer, "offset"))
 
 
 @converts(RandomCrop)
@@ -82,29 +82,29 @@ def convert_crop(graph: Graph, layer: RandomCrop, x: Tensor) -> Tensor:
 @converts(BatchNormalization)
 def convert_batch_normalization(graph: Graph, layer: BatchNormalization, x: Tensor) -> Tensor:
     """Standardize by the running statistics."""
-    factor = 1 / np.sqrt(number(layer, "moving_variance") + number(layer, "epsilon"))
+    factor = 1 / np.sqrt(array_of(layer, "moving_variance") + array_of(layer, "epsilon"))
     if layer.scale:
-        factor = factor * number(layer, "gamma")
-    mean = graph.weight("moving_mean", number(layer, "moving_mean"))
-    centered = graph.op("Sub", as_float(graph, x), mean)
+        factor = factor * array_of(layer, "gamma")
+    mean = graph.weight("moving_mean", array_of(layer, "moving_mean"))
+    centered = graph.op("Sub", to_float(graph, x), mean)
     y = graph.op("Mul", centered, graph.weight("factor", factor))
-    return graph.op("Add", y, graph.weight("beta", number(layer, "beta"))) if layer.center else y
+    return graph.op("Add", y, graph.weight("beta", array_of(layer, "beta"))) if layer.center else y
 
 
 @converts(LayerNormalization)
 def convert_layer_normalization(graph: Graph, layer: LayerNormalization, x: Tensor) -> Tensor:
     """Standardize each sample over its last axis."""
     ones = np.ones(x.shape[-1], np.float32)
-    gamma = graph.weight("gamma", number(layer, "gamma") if layer.scale else ones)
-    beta = graph.weight("beta", number(layer, "beta")) if layer.center else None
-    epsilon = float(number(layer, "epsilon"))
-    return graph.op("LayerNormalization", as_float(graph, x), gamma, beta, epsilon=epsilon)
+    gamma = graph.weight("gamma", array_of(layer, "gamma") if layer.scale else ones)
+    beta = graph.weight("beta", array_of(layer, "beta")) if layer.center else None
+    epsilon = float(array_of(layer, "epsilon"))
+    return graph.op("LayerNormalization", to_float(graph, x), gamma, beta, epsilon=epsilon)
 
 
 @converts(Embedding)
 def convert_embedding(graph: Graph, layer: Embedding, x: Tensor) -> Tensor:
     """The vectors of the codes; NaN for a code that has none, as in prediction."""
-    vectors = number(layer, "embeddings")
+    vectors = array_of(layer, "embeddings")
     count, int64 = len(vectors), graph.onnx.TensorProto.INT64
     unknown = np.full((1, vectors.shape[1]), np.nan, np.float32)
     codes = graph.op("Cast", x, to=int64)
@@ -128,7 +128,7 @@ def _beyond(graph: Graph, codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
 def convert_column_embedding(graph: Graph, layer: ColumnEmbedding, x: dict[str, Any]) -> Tensor:
     """The numbers of a table, and the vectors of its codes."""
     numbers, codes = x["numbers"], x["categories"]
-    parts = [as_float(graph, numbers)] if numbers.shape[-1] else []
+    parts = [to_float(graph, numbers)] if numbers.shape[-1] else []
     for index, embed in enumerate(layer.columns):
         column = graph.op("Gather", codes, np.int64(index), axis=1).replace(kind="i")
         parts.append(convert(graph, embed, column))
@@ -138,9 +138,9 @@ def convert_column_embedding(graph: Graph, layer: ColumnEmbedding, x: dict[str, 
 @converts(Masking)
 def convert_masking(graph: Graph, layer: Masking, x: Tensor) -> Tensor:
     """Zeros in the steps that are padding, and their mask."""
-    x = as_float(graph, x)
+    x = to_float(graph, x)
     inner = tuple(range(2, len(x.shape) + 1))
-    differs = graph.op("Not", graph.op("Equal", x, number(layer, "mask_value")))
+    differs = graph.op("Not", graph.op("Equal", x, array_of(layer, "mask_value")))
     counts = graph.op("Cast", differs, to=graph.onnx.TensorProto.INT32)
     any_differs = graph.op("ReduceMax", counts, axes(*inner), keepdims=0)
     mask = graph.op("Cast", any_differs, to=graph.onnx.TensorProto.BOOL)

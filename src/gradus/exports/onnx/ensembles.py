@@ -82,8 +82,7 @@ def _mean(graph: Graph, link: str | None, logs: Tensor, shares: np.ndarray) -> T
     negative = graph.op("Neg", logs)
     # log σ(z) = -softplus(-z)
     log_p, log_not_p = (
-        _log_mean(graph, graph.op("Neg", graph.op("Softplus", z)), shares)
-        for z in (negative, logs)
+        _log_mean(graph, graph.op("Neg", graph.op("Softplus", z)), shares) for z in (negative, logs)
     )
     odds = graph.op("Sub", log_p, log_not_p)
     return OPERATIONS["sigmoid"](graph, odds).replace(activation="sigmoid", before=odds)

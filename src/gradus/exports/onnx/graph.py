@@ -184,9 +184,7 @@ class Graph:
         self._names[name] = count + 1
         return self._free(f"{name}_{count}") if count else name
 
-    def _info(
-        self, name: str, dtype: str, shape: tuple[str | int, ...], description: str
-    ) -> Any:
+    def _info(self, name: str, dtype: str, shape: tuple[str | int, ...], description: str) -> Any:
         kind = getattr(self.onnx.TensorProto, dtype.upper())
         return self.onnx.helper.make_tensor_value_info(name, kind, shape, description)
 

@@ -1,9 +1,9 @@
 """How each layer becomes operations of ONNX: a registry of one function per class.
 
 A converter is a function of the graph, the built layer, and the layer's inputs; it returns the
-output. `convert` calls it, finds the shape of the output by an abstract call of the layer, and passes
-the mask on as a call of the layer would. A layer whose class, or a parent of it, has no converter
-is an error that names it.
+output. `convert` calls it, finds the shape of the output by an abstract call of the layer, and
+passes the mask on as a call of the layer would. A layer whose class has no converter is an error
+that names it.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ def cannot_export(layer: Layer, reason: str) -> GradusError:
     name = f"Layer {layer.path!r}" if layer.path else "The network"
     return GradusError(
         f"{name} is a {type(layer).__name__}, which cannot be exported to ONNX: {reason}. "
-        'A network of any layers can be exported as StableHLO: --format stablehlo.'
+        "A network of any layers can be exported as StableHLO: --format stablehlo."
     )
 
 
-def as_float(graph: Graph, x: Tensor) -> Tensor:
+def to_float(graph: Graph, x: Tensor) -> Tensor:
     """Return a value as float32, if it holds whole numbers or booleans."""
     if x.kind == "f":
         return x
     return graph.op("Cast", x, to=graph.onnx.TensorProto.FLOAT).replace(shape=x.shape, mask=x.mask)
 
 
-def number(layer: Layer, name: str) -> np.ndarray:
+def array_of(layer: Layer, name: str) -> np.ndarray:
     """Return a weight of a layer, or a number among its settings, as float32."""
     return np.asarray(getattr(layer, name), np.float32)
 
@@ -100,7 +100,7 @@ def _abstract(tree: Any) -> Any:
 
 
 def _finished(y: Tensor, shape: jax.ShapeDtypeStruct, mask: Tensor | None) -> Tensor:
-    """Return the output of a layer with its shape, and the mask of its input if it has the steps."""
+    """Return the output of a layer with its shape, and its input's mask if it has the steps."""
     sample = tuple(shape.shape[1:])
     has_steps = mask is not None and len(sample) > 1 and sample[:1] == mask.shape
     kept = mask if y.mask is None and has_steps else y.mask

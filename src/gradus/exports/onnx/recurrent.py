@@ -1,25 +1,29 @@
 """Recurrent layers: the operations LSTM, GRU, and RNN, or a loop over the steps.
 
-The operations know neither masks with gaps nor every activation. Where a layer has one of these, its
-cell is the body of a Scan.
+The operations know neither masks with gaps nor every activation. Where a layer has one of these,
+its cell is the body of a Scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import as_float, axes, convert, converts, number
+from gradus.exports.onnx.layers import array_of, axes, convert, converts, to_float
 from gradus.nn import activations
 from gradus.nn.layers.bidirectional import Bidirectional
-from gradus.nn.layers.rnn import GRU, LSTM, Recurrent, SimpleRNN
+from gradus.nn.layers.rnn import GRU, LSTM, SimpleRNN
 
-_OPERATIONS: dict[type[Recurrent], str] = {SimpleRNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
-_GATES = {SimpleRNN: [0], LSTM: [0, 3, 1, 2], GRU: [0, 1, 2]}  # in the order of ONNX
+_OPERATIONS: dict[Any, str] = {SimpleRNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
+_GATES: dict[Any, list[int]] = {
+    SimpleRNN: [0],
+    LSTM: [0, 3, 1, 2],
+    GRU: [0, 1, 2],
+}  # in the order of ONNX
 _ACTIVATIONS = {
     "tanh": "Tanh",
     "sigmoid": "Sigmoid",
@@ -32,7 +36,7 @@ _ACTIVATIONS = {
 @converts(SimpleRNN, LSTM, GRU)
 def convert_recurrent(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     """The output of the last step, or of all."""
-    mask, x = x.mask, as_float(graph, x)
+    mask, x = x.mask, to_float(graph, x)
     names = [_ACTIVATIONS.get(str(name)) for name in _activations(layer)]
     known = [name for name in names if name is not None]
     if mask is None and len(known) == len(names):
@@ -78,7 +82,7 @@ def _with_operation(graph: Graph, layer: Any, x: Tensor, names: list[str]) -> Te
 
     biases = np.zeros((2, len(gates) * units), np.float32)
     if layer.use_bias:
-        own = number(layer, "bias")
+        own = array_of(layer, "bias")
         biases[: own.ndim] = own
     options: dict[str, Any] = {"hidden_size": units, "activations": names}
     options["direction"] = "reverse" if layer.go_backwards else "forward"
@@ -87,8 +91,8 @@ def _with_operation(graph: Graph, layer: Any, x: Tensor, names: list[str]) -> Te
     steps, last = graph.ops(
         _OPERATIONS[type(layer)],
         graph.op("Transpose", x, perm=[1, 0, 2]),
-        graph.weight("kernel", ordered(number(layer, "kernel"))[None]),
-        graph.weight("recurrent_kernel", ordered(number(layer, "recurrent_kernel"))[None]),
+        graph.weight("kernel", ordered(array_of(layer, "kernel"))[None]),
+        graph.weight("recurrent_kernel", ordered(array_of(layer, "recurrent_kernel"))[None]),
         graph.weight("bias", np.concatenate([ordered(b) for b in biases])[None]),
         count=2,
         **options,
@@ -109,15 +113,15 @@ def _flipped(graph: Graph, x: Tensor) -> Tensor:
 
 def _with_loop(graph: Graph, layer: Any, x: Tensor, mask: Tensor | None) -> Tensor:
     """Return the output of a Scan, whose body is the layer's cell."""
-    projected = graph.op("MatMul", x, graph.weight("kernel", number(layer, "kernel")))
-    bias = number(layer, "bias") if layer.use_bias else None
+    projected = graph.op("MatMul", x, graph.weight("kernel", array_of(layer, "kernel")))
+    bias = array_of(layer, "bias") if layer.use_bias else None
     if bias is not None and isinstance(layer, GRU):
         rows = bias.reshape(-1, bias.shape[-1])
         projected = graph.op("Add", projected, rows[0])
         bias = rows[1] if len(rows) > 1 else None
     size = graph.op("Concat", graph.op("Shape", x, start=0, end=1), axes(layer.units), axis=0)
     start = graph.op("Expand", np.float32(0), size)
-    kernel = graph.weight("recurrent_kernel", number(layer, "recurrent_kernel"))
+    kernel = graph.weight("recurrent_kernel", array_of(layer, "recurrent_kernel"))
     states = [graph.local("state") for _ in range(layer.states)]
     step = graph.local("step")
     inputs = [*states, step]
@@ -204,4 +208,8 @@ def _gru_cell(
     return [graph.op("Add", kept, graph.op("Mul", graph.op("Sub", np.float32(1), update), new))]
 
 
-_CELLS = {SimpleRNN: _simple_cell, LSTM: _lstm_cell, GRU: _gru_cell}
+_CELLS: dict[Any, Callable[..., list[Tensor]]] = {
+    SimpleRNN: _simple_cell,
+    LSTM: _lstm_cell,
+    GRU: _gru_cell,
+}

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import as_float, axes, converts, number
+from gradus.exports.onnx.layers import array_of, axes, converts, to_float
 from gradus.nn.layers.conv import Conv1D, Conv2D, DepthwiseConv2D
 from gradus.nn.layers.conv_transpose import BaseConvTranspose, Conv1DTranspose, Conv2DTranspose
 from gradus.nn.layers.pooling import (
@@ -37,11 +37,12 @@ LOWEST = np.finfo(np.float32).min
 @converts(Conv1D, Conv2D, DepthwiseConv2D)
 def convert_convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     """`activation(x ∗ kernel + bias)`, with the mask of the output's steps if there is one."""
-    kernel, groups = number(layer, "kernel"), getattr(layer, "groups", 1)
+    kernel, groups = array_of(layer, "kernel"), getattr(layer, "groups", 1)
     if isinstance(layer, DepthwiseConv2D):
-        *sizes, channels, multiplier = kernel.shape
-        kernel, groups = kernel.reshape(*sizes, 1, channels * multiplier), channels
-    sizes, rank = kernel.shape[:-2], layer.rank
+        channels, multiplier = kernel.shape[-2:]
+        kernel = kernel.reshape(*kernel.shape[:-2], 1, channels * multiplier)
+        groups = channels
+    sizes, rank = tuple(kernel.shape[:-2]), layer.rank
     strides, dilation = _strides(layer)
     pads = padding_sizes(layer.padding, x.shape[:-1], sizes, strides, dilation)
     z = graph.op(
@@ -64,7 +65,7 @@ def convert_convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
 @converts(Conv1DTranspose, Conv2DTranspose)
 def convert_transposed_convolution(graph: Graph, layer: BaseConvTranspose, x: Tensor) -> Tensor:
     """The transposed convolution, of the output size that the layer has."""
-    kernel, rank = number(layer, "kernel"), layer.rank
+    kernel, rank = array_of(layer, "kernel"), layer.rank
     sizes, (strides, dilation) = kernel.shape[:-2], _strides(layer)
     spans = [d * (k - 1) + 1 for k, d in zip(sizes, dilation, strict=True)]
     valid = layer.padding == "valid"
@@ -98,7 +99,7 @@ def convert_pooling(graph: Graph, layer: BasePooling, x: Tensor) -> Tensor:
     windows = sizes, strides, pads
     takes_max = isinstance(layer, MaxPooling1D | MaxPooling2D)
     kind = "MaxPool" if takes_max else "AveragePool"
-    x = as_float(graph, x)
+    x = to_float(graph, x)
     if x.mask is None or rank == 2:
         return _pool(graph, kind, x, windows)
     real = graph.op("Unsqueeze", x.mask, axes(2))
@@ -118,7 +119,7 @@ def convert_global_pooling(graph: Graph, layer: BaseGlobalPooling, x: Tensor) ->
     """The mean or the largest value of each channel, in a masked sequence of its real steps."""
     takes_max = isinstance(layer, GlobalMaxPooling1D | GlobalMaxPooling2D)
     where, keep = axes(*range(1, layer.rank + 1)), int(layer.keepdims)
-    mask, x = x.mask, as_float(graph, x)
+    mask, x = x.mask, to_float(graph, x)
     if mask is None or layer.rank == 2:
         return graph.op("ReduceMax" if takes_max else "ReduceMean", x, where, keepdims=keep)
     real = graph.op("Unsqueeze", mask, axes(2))
@@ -155,7 +156,7 @@ def _strides(layer: Any) -> tuple[Sizes, Sizes]:
 
 
 def _bias(graph: Graph, layer: Any) -> list[Tensor]:
-    return [graph.weight("bias", number(layer, "bias"))] if layer.use_bias else []
+    return [graph.weight("bias", array_of(layer, "bias"))] if layer.use_bias else []
 
 
 def _pads(pads: Pads) -> list[int]:
@@ -177,7 +178,7 @@ def _as_numbers(graph: Graph, x: Tensor) -> Tensor:
 
 def _real_steps(graph: Graph, x: Tensor) -> Tensor:
     """Return a layer's input with zeros in the steps that are padding."""
-    mask, x = x.mask, as_float(graph, x)
+    mask, x = x.mask, to_float(graph, x)
     if mask is None:
         return x
     inner = axes(*range(2, len(x.shape) + 1))
@@ -186,7 +187,7 @@ def _real_steps(graph: Graph, x: Tensor) -> Tensor:
 
 def _pool(graph: Graph, kind: str, x: Tensor, windows: tuple[Sizes, Sizes, Pads]) -> Tensor:
     sizes, strides, pads = windows
-    options = {"kernel_shape": sizes, "strides": strides, "pads": _pads(pads)}
+    options: dict[str, Any] = {"kernel_shape": sizes, "strides": strides, "pads": _pads(pads)}
     pooled = graph.op(kind, _channels_first(graph, x, len(sizes)), **options)
     return _channels_last(graph, pooled, len(sizes))
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+from gradus.data import Target
+from gradus.errors import GradusError, TooLargeError
 
 # The converters of layers register themselves where they are defined.
 from gradus.exports.onnx import attention, containers, dense, recurrent, windows  # noqa: F401
@@ -17,10 +21,7 @@ from gradus.exports.onnx.ensembles import prediction
 from gradus.exports.onnx.graph import LARGEST, Graph, Tensor
 from gradus.exports.onnx.layers import axes, convert
 from gradus.exports.trained import Trained
-from gradus.data import Target
-from gradus.errors import GradusError, TooLargeError
 from gradus.nn.casting import with_standard_promotion
-from gradus.nn.network import fresh
 from gradus.objectives.loss import Loss
 from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import OutputObjective, Supervised, Task
@@ -92,7 +93,9 @@ def _inputs(graph: Graph, trained: Trained) -> Any:
             x = graph.op("Cast", scaled, to=graph.onnx.TensorProto.FLOAT)
         return x.replace(shape=raw.shape)
     paths, structure = jax.tree_util.tree_flatten_with_path(example)
-    names = ["_".join(["x"] * _is_unnamed(path) + [_key(step) for step in path]) for path, _ in paths]
+    names = [
+        "_".join(["x"] * _is_unnamed(path) + [_key(step) for step in path]) for path, _ in paths
+    ]
     leaves = [_input(graph, name, leaf) for name, (_, leaf) in zip(names, paths, strict=True)]
     return jax.tree.unflatten(structure, leaves)
 
@@ -191,7 +194,8 @@ def _metadata(trained: Trained) -> dict[str, str]:
     """Return what a reader of the file may want to know of the model."""
     facts: dict[str, Any] = {"gradus": version("gradus")}
     if trained.run is not None:
-        facts |= {"date": trained.run.record.date, "data": trained.run.record.data}
+        record = trained.run.record
+        facts |= {"date": record.date, "data": Path(record.data).name}
     target = trained.target
     if target is not None:
         facts |= {"target": target.name, "task": target.task}

@@ -7,7 +7,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError, TooLargeError
-from gradus.exports.onnx import model as onnx_model
+from gradus.exports import onnx_model
 from gradus.models.ensemble_layers import EnsembleMembers, WeightedAverage
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
