@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.errors import GradusError, TooLargeError
+from gradus.errors import GradusError, ShapeError, TooLargeError
 from gradus.exports import onnx_model
 from gradus.models.ensemble_layers import EnsembleMembers, WeightedAverage
 
@@ -173,6 +173,24 @@ def test_columns_named_like_outputs_and_layers(run_onnx):
     (values,) = run_onnx(model, feeds, preprocessor=preprocessor).values()
     ours = preprocessor.inverse_target(model.predict(preprocessor.transform(table)))
     np.testing.assert_allclose(values, ours[:, 0], rtol=1e-6)
+
+
+def test_a_preprocessor_of_another_model_is_refused(tmp_path):
+    def message(net, preprocessor, rows=ROWS):
+        model = gr.Model(net, "mse").build(rows)
+        with pytest.raises(ShapeError) as caught:
+            gr.export(model, tmp_path / "model.onnx", preprocessor=preprocessor)
+        return str(caught.value)
+
+    table = fitted("pay", "kind")
+    assert "(5,), but the network" in message(gr.Dense(1), table, ROWS[:, :2])
+    codes = fitted("pay", "kind", preprocessing=gr.data.Preprocessing(one_hot_limit=0))
+    assert "'categories': (1,)" in message(gr.Dense(1), codes)
+    inputs = table.transform(TABLE)
+    assert "outputs of shape (2,)" in message(gr.Dense(2), table, inputs)
+    assert "has 3" in message(gr.Dense(1), fitted("kind", "pay"), inputs)
+    arrays = gr.data.ArrayPreprocessor.fit(ROWS)
+    assert "fitted to 4 columns" in message(gr.Dense(1), arrays, ROWS[:, :3])
 
 
 class Doubled(gr.Layer):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from gradus.data import Target
-from gradus.errors import GradusError, TooLargeError
+from gradus.errors import GradusError, ShapeError, TooLargeError
 
 # The converters of layers register themselves where they are defined.
 from gradus.exports.onnx import attention, containers, dense, recurrent, windows  # noqa: F401
@@ -61,6 +61,7 @@ def make_onnx(trained: Trained) -> Any:
     """Return the model as `onnx.ModelProto`; see `onnx_bytes`."""
     graph = Graph()
     x = _inputs(graph, trained)
+    _check_shapes(x, trained.model.example)
     net = trained.model.net
     outputs = convert(graph, net, x)
     objectives = _objectives(trained.model.task)
@@ -87,6 +88,11 @@ def _inputs(graph: Graph, trained: Trained) -> Any:
     scaling = getattr(preprocessor, "scaling", None)
     if scaling is not None:
         raw = graph.input("x", "double", tuple(example.shape[1:]), "not scaled")
+        if len(scaling.mean) not in (1, *raw.shape[-1:]):
+            raise ShapeError(
+                f"The preprocessor was fitted to {len(scaling.mean)} columns, but the network was "
+                f"built for samples of shape {raw.shape}."
+            )
         with graph.at("scaling"):
             centered = graph.op("Sub", raw, np.array(scaling.mean))
             scaled = graph.op("Div", centered, np.array(scaling.std))
@@ -98,6 +104,35 @@ def _inputs(graph: Graph, trained: Trained) -> Any:
     ]
     leaves = [_input(graph, name, leaf) for name, (_, leaf) in zip(names, paths, strict=True)]
     return jax.tree.unflatten(structure, leaves)
+
+
+def _check_shapes(x: Any, example: Any) -> None:
+    """Refuse a preprocessor that makes other inputs than those of the network.
+
+    Raises:
+        ShapeError: naming both shapes.
+    """
+    made = jax.tree.map(lambda value: value.shape, x)
+    expected = jax.tree.map(lambda leaf: tuple(leaf.shape[1:]), example)
+    if made != expected:
+        raise ShapeError(
+            f"The preprocessor makes samples of shape {made}, but the network was built for samples "
+            f"of shape {expected}: give the preprocessor that it was trained with."
+        )
+
+
+def _check_outputs(y: Tensor, shapes: tuple[tuple[int, ...], ...], target: Target) -> None:
+    """Refuse outputs of a network that are not of a target.
+
+    Raises:
+        ShapeError: naming both shapes.
+    """
+    if y.shape not in shapes:
+        raise ShapeError(
+            f"The network has outputs of shape {y.shape} for a sample, but the target "
+            f"{target.name!r} of the preprocessor has {target.outputs}: give the preprocessor that "
+            "it was trained with."
+        )
 
 
 def _is_unnamed(path: Any) -> bool:
@@ -155,6 +190,7 @@ def _target_outputs(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None
 
 
 def _values(graph: Graph, y: Tensor, target: Target) -> None:
+    _check_outputs(y, ((target.outputs,),), target)
     wide = graph.op("Cast", y, to=graph.onnx.TensorProto.DOUBLE)
     scaled = graph.op("Add", graph.op("Mul", wide, np.array(target.std)), np.array(target.mean))
     shape = y.shape
@@ -165,6 +201,8 @@ def _values(graph: Graph, y: Tensor, target: Target) -> None:
 
 def _classes(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
     """Add the name of the class, and the probability of each or, if there is none, the score."""
+    classes = (len(target.class_names),)
+    _check_outputs(y, (classes, (1,)) if classes == (2,) else (classes,), target)
     is_score = loss.link is None and loss.kind == "flags"
     if y.shape == (1,):
         second = graph.op("Greater", y, np.float32(0 if is_score else 0.5))
