@@ -33,7 +33,7 @@ def test_the_extension_is_the_format(model, tmp_path):
 
 
 def test_where_a_file_cannot_be_written(model, tmp_path):
-    assert "'model.onnx'" in message(GradusError, model, 7)
+    assert "'model.onnx', not a Model" in message(GradusError, "model.onnx", model)
     assert "create it first" in message(SavedError, model, tmp_path / "no" / "m.stablehlo")
     folder = tmp_path / "m.stablehlo"
     folder.mkdir()
@@ -43,6 +43,8 @@ def test_where_a_file_cannot_be_written(model, tmp_path):
 def test_what_can_be_exported(model, tmp_path, monkeypatch):
     out = tmp_path / "m.stablehlo"
     assert "trained model" in message(GradusError, gr.Dense(2), out)
+    sweep = gr.Sweep(gr.Model(gr.Dense(gr.choice([1, 2])), "mse"))
+    assert "sweep.best" in message(GradusError, sweep, out)
     assert "no weights" in message(GradusError, gr.Model(gr.Dense(2), "mse"), out)
     assert "TablePreprocessor" in message(GradusError, model, out, preprocessor="standard")
     assert "There is no run" in message(SavedError, "nothing", out)

@@ -76,7 +76,10 @@ def check_target(path: Any, format: str | None = None) -> Path:  # noqa: A002
         SavedError: for a folder in place of a file, or one that does not exist.
     """
     if not isinstance(path, str | Path):
-        raise GradusError(f"export(path={path!r}): write the path of a file, 'model.onnx'.")
+        raise GradusError(
+            "export takes a model, and then the path of a file, such as 'model.onnx', not a "
+            f"{type(path).__name__}."
+        )
     path = files.user_path(path)
     format_of(path, format)
     if path.is_dir():

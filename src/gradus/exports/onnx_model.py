@@ -116,8 +116,8 @@ def _check_shapes(x: Any, example: Any) -> None:
     expected = jax.tree.map(lambda leaf: tuple(leaf.shape[1:]), example)
     if made != expected:
         raise ShapeError(
-            f"The preprocessor makes samples of shape {made}, but the network was built for samples "
-            f"of shape {expected}: give the preprocessor that it was trained with."
+            f"The preprocessor makes samples of shape {made}, but the network was built for "
+            f"samples of shape {expected}: give the preprocessor that it was trained with."
         )
 
 

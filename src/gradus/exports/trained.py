@@ -13,6 +13,7 @@ from gradus.files import current_path
 from gradus.models.base import BaseModel
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST
+from gradus.sweep.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,16 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
             raise GradusError("export: a run has its own preprocessor: leave out preprocessor=….")
         return Trained(model.model, model.preprocessor, model)
     if not isinstance(model, BaseModel):
+        hint = ": write its best model, sweep.best" if isinstance(model, Sweep) else ""
         raise GradusError(
-            f"export(model={model!r}): write a trained model, or the folder of a run, such as "
-            "'runs/titanic-1'."
+            "export takes a trained model, or the folder of a run, such as 'runs/titanic-1', not a "
+            f"{type(model).__name__}{hint}."
         )
     if not isinstance(preprocessor, TablePreprocessor | ArrayPreprocessor | None):
         raise GradusError(
-            f"export(preprocessor={preprocessor!r}): write what the model's data were transformed "
-            "with, a gr.data.TablePreprocessor or ArrayPreprocessor."
+            "export: the preprocessor is what the model's data were transformed with, a "
+            "gr.data.TablePreprocessor or ArrayPreprocessor, not a "
+            f"{type(preprocessor).__name__}."
         )
     model.require_built("export")
     return Trained(model, preprocessor)
