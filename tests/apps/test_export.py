@@ -4,12 +4,14 @@ import contextlib
 import io
 import json
 import runpy
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 
 import gradus as gr
+from gradus.apps.cli import main
 from gradus.experiments import runs
 
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -35,11 +37,26 @@ def columns_of(path, frame):
     return feeds
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run on a small table."""
+    folder = tmp_path_factory.mktemp("flowers")
+    rng = np.random.default_rng(0)
+    size, width = rng.normal(0, 1, (2, 80))
+    kind, color = np.where(size > 0, "rose", "lily"), rng.choice(["red", "white"], 80)
+    frame = pl.DataFrame({"size": size, "width": width, "color": color, "kind": kind})
+    frame.write_csv(folder / "flowers.csv")
+    flags = ("--target", "kind", "--out", str(folder / "run"), "--epochs", "2", "--quiet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gradus.report.page.write_report", lambda path, report: path)
+        assert main(["train", str(folder / "flowers.csv"), *flags]) == 0
+    return folder / "run"
+
+
 @pytest.fixture
-def run(gradus, flowers, blank_reports):
-    flags = ("--target", "kind", "--out", "run", "--epochs", "2", "--quiet")
-    assert gradus("train", flowers, *flags)[0] == 0
-    return flowers
+def run(trained, work):
+    """A copy of that run in the working folder."""
+    shutil.copytree(trained, work / "run")
 
 
 def test_a_run_of_a_table(gradus, gradus_json, run):

@@ -63,7 +63,16 @@ def export(
 def write_exported(
     trained: Trained, path: Path, platforms: Sequence[str] | None = None
 ) -> list[str]:
-    """Write a trained model to a file; return what its user has to know, in sentences."""
+    """Write a trained model to a file; return what its user has to know, in sentences.
+
+    Args:
+        trained: the model.
+        path: of the file, checked by `check_target`.
+        platforms: as in `export`.
+
+    Raises:
+        GradusError: as `export`.
+    """
     name = format_of(path)
     if platforms is not None and name != "stablehlo":
         raise GradusError(f"platforms={platforms!r} is for StableHLO: leave it out.")

@@ -142,7 +142,7 @@ class Graph:
         return Tensor(self._free(f"{self.path or 'network'}/{name}"), kind=kind)
 
     def model(self, metadata: dict[str, str], version: str) -> Any:
-        """Return the checked model.
+        """Return the model, `onnx.ModelProto`.
 
         Args:
             metadata: names and texts about the model.
