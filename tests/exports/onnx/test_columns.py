@@ -114,7 +114,8 @@ def test_dates_are_days_since_1970():
     assert column_notes(fitted)[0].startswith("the input 'when' takes days since 1970-01-01")
 
 
-floats = st.floats(-1e12, 1e12) | st.none()
+# Between numbers 1e-300 apart, NumPy's interpolation is infinite itself.
+floats = st.floats(-1e12, 1e12).map(lambda x: round(x, 6)) | st.none()
 words = (
     st.sampled_from(["", "a", "b", "B ", "nan", "1", "1.0", "true", "ß", "É", "c\td"]) | st.none()
 )
