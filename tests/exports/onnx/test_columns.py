@@ -108,6 +108,8 @@ def test_dates_are_days_since_1970():
     days = [dt.datetime(1969, 2, 28) + dt.timedelta(days=31 * k, minutes=77 * k) for k in range(99)]
     later = [None, days[5], dt.datetime(1900, 2, 28), dt.datetime(2000, 2, 29, 23, 59, 59)]
     later += [dt.datetime(2100, 3, 1), dt.datetime(1969, 12, 31, 23, 1), dt.datetime(2024, 12, 31)]
+    later += [dt.datetime(9999, 12, 31), dt.datetime(1, 1, 1)]
+    later += [dt.datetime(9000, 1, 1) + dt.timedelta(days=k, minutes=k) for k in range(1440)]
     fitted = check({"when": [*days, None]}, {"when": later}, {"when": "date"})
     parts = [part.name for part in fitted.columns[0].parts]
     assert parts == ["days", "year", "month", "day", "weekday", "hour"]

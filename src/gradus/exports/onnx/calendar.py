@@ -10,6 +10,7 @@ import numpy as np
 from gradus.exports.onnx.graph import Graph, Tensor
 
 MICROSECONDS = 86_400_000_000  # of a day
+SLACK = 50  # microseconds: as a float64, a day of the year 9999 may lie 32 below what it stands for
 TO_MARCH_OF_YEAR_0 = 719_468  # days from 0000-03-01 to 1970-01-01
 ERA, FOUR_YEARS, CENTURY, YEAR = 146_097, 1_460, 36_524, 365  # days; an era is 400 years
 
@@ -27,9 +28,9 @@ def date_parts(
     """
     counting = _Counting(graph)
     present = graph.op("Where", missing, np.float64(0), raw)
-    # Whole microseconds: a fraction such as 10:30 may lie just below its minute.
-    exact = graph.op("Round", graph.op("Mul", present, np.float64(MICROSECONDS)))
-    instant = graph.op("Cast", exact, to=graph.onnx.TensorProto.INT64)
+    rounded = graph.op("Round", graph.op("Mul", present, np.float64(MICROSECONDS)))
+    instant = graph.op("Cast", rounded, to=graph.onnx.TensorProto.INT64)
+    instant = counting("Add", instant, SLACK)
     time = counting("Mod", instant, MICROSECONDS)
     days = counting("Div", counting("Sub", instant, time), MICROSECONDS)
     parts = {"days": raw}
