@@ -36,16 +36,15 @@ def script(trained: Trained) -> str:
             "A script is written of a run, which knows its data; this is a model. Write the folder "
             "of a run of gradus train."
         )
-    experiment = run.experiment
     body = "\n".join(
         [
-            *_data_lines(run, experiment, trained.is_table),
+            *_data_lines(run, trained.is_table),
             *_model_lines(run),
-            *_evaluation_lines(run, experiment),
+            *_evaluation_lines(run),
         ]
     )
     imports = [line for name, line in _IMPORTS.items() if re.search(rf"\b{name}\.", body)]
-    name = run.folder.resolve().name
+    name = run.folder.resolve().name.replace("\\", "/").replace('"', "'")
     title = f'"""Train what the run {name} trained; written by gradus {version("gradus")}."""'
     return "\n".join([title, "", *imports, *[""] * bool(imports), "import gradus as gr", body, ""])
 
@@ -53,50 +52,57 @@ def script(trained: Trained) -> str:
 _IMPORTS = {"dataclasses": "import dataclasses", "np": "import numpy as np"}
 
 
-def _data_lines(run: Run, experiment: Experiment, is_table: bool) -> list[str]:
+def _data_lines(run: Run, is_table: bool) -> list[str]:
     """Return how the data are loaded, split, and preprocessed."""
-    target = run.target
+    experiment = run.experiment
     lines = [
         "",
-        "# The data, of which some rows are held out; preprocessing learns from the others.",
+        "# The data, and their preprocessing, which learns from the training rows.",
+        *_loading(experiment, is_table),
+        *_splitting(experiment, run.target),
+        *_preprocessing(experiment),
     ]
-    options = _changed(structs.asdict(experiment.table), TableOptions())
-    loaded: dict[str, Any] = {"task": experiment.task}
-    if is_table:
-        loaded = {"target": experiment.target, **loaded}
-    if options:
-        loaded["options"] = Call("gr.data.TableOptions", named=options)
-    lines.append(_assigned_call("data", "gr.data.load", [experiment.data], loaded))
-    if not is_table and experiment.data.endswith(".npz"):
-        lines += [
-            'if data.x.dtype.kind in "iu" and data.x.dtype != "uint8":',
-            '    data = dataclasses.replace(data, x=data.x.astype("float64"))',
-        ]
-    if experiment.validation:
-        seed = experiment.validation_seed
-        seed = experiment.shuffle_seed if seed is None else seed
-        rows = Name("data.y" if target.task != "regression" else "len(data)")
-        split = Call("gr.data.split", [rows, experiment.validation], {"seed": seed})
-        lines.append(assignment("rows, held_out", split))
-        training = "data.take(rows)"
-    else:
-        training = "data"
-    lines.append(f"training = {training}")
-    fitted: dict[str, Any] = {}
-    preprocessing = _changed(structs.asdict(experiment.preprocessing), Preprocessing())
-    if preprocessing:
-        fitted["preprocessing"] = Call("gr.data.Preprocessing", named=preprocessing)
-    fitted |= {"keep": experiment.keep_columns, "drop": experiment.drop_columns}
-    lines.append(_assigned_call("preprocessor", "training.preprocessor", [], fitted))
     if not is_table and run.model.example.dtype == "uint8":
         lines.append(
             "preprocessor = dataclasses.replace(preprocessor, scaling=None)  # the network scales"
         )
-    return [*lines, "", *_xy_lines(run, "x, y", "training")] + (
-        _xy_lines(run, "x_held_out, y_held_out", "data.take(held_out)")
-        if experiment.validation
-        else []
-    )
+    lines += ["", *_xy_lines(run, "x, y", "training")]
+    if experiment.validation:
+        lines += _xy_lines(run, "x_held_out, y_held_out", "data.take(held_out)")
+    return lines
+
+
+def _loading(experiment: Experiment, is_table: bool) -> list[str]:
+    arguments: dict[str, Any] = {"target": experiment.target} if is_table else {}
+    arguments["task"] = experiment.task
+    options = _changed(structs.asdict(experiment.table), TableOptions())
+    if options:
+        arguments["options"] = Call("gr.data.TableOptions", named=options)
+    lines = [_assigned_call("data", "gr.data.load", [experiment.data], arguments)]
+    if experiment.data.endswith(".npz"):
+        lines += [
+            'if data.x.dtype.kind in "iu" and data.x.dtype != "uint8":',
+            '    data = dataclasses.replace(data, x=data.x.astype("float64"))',
+        ]
+    return lines
+
+
+def _splitting(experiment: Experiment, target: Target) -> list[str]:
+    if not experiment.validation:
+        return ["training = data"]
+    seed = experiment.validation_seed
+    seed = experiment.shuffle_seed if seed is None else seed
+    rows = Name("data.y" if target.task != "regression" else "len(data)")
+    split = Call("gr.data.split", [rows, experiment.validation], {"seed": seed})
+    return [assignment("rows, held_out", split), "training = data.take(rows)"]
+
+
+def _preprocessing(experiment: Experiment) -> list[str]:
+    arguments: dict[str, Any] = {"keep": experiment.keep_columns, "drop": experiment.drop_columns}
+    settings = _changed(structs.asdict(experiment.preprocessing), Preprocessing())
+    if settings:
+        arguments["preprocessing"] = Call("gr.data.Preprocessing", named=settings)
+    return [_assigned_call("preprocessor", "training.preprocessor", [], arguments)]
 
 
 def _xy_lines(run: Run, names: str, source: str) -> list[str]:
@@ -115,43 +121,43 @@ def _encoded(y: str, target: Target, loss: Loss) -> str | None:
 
 
 def _model_lines(run: Run) -> list[str]:
-    """Return how the network and its model are made, trained, and trained once more."""
-    experiment, scored = run.experiment, run.scored_model
-    settings = {name: scored.settings[name] for name in MODEL}
+    """Return how the network and its model are made and trained."""
+    settings = {name: run.scored_model.settings[name] for name in MODEL}
     loss = losses.get(settings["loss"])
     if type(loss)() == loss:
         settings["loss"] = loss.name
     settings["seed"] = settings["seed"] or None
-    held_out = Name("(x_held_out, y_held_out)") if experiment.validation else None
-    fit = _fit_arguments(experiment, held_out)
-    if not run.is_refitted:
-        return [
-            "",
-            "# The network, and how it learns.",
-            assignment("net", settings.pop("net")),
-            _assigned_call("model", "gr.Model", [Name("net")], settings),
-            "",
-            expression(Call("model.fit", [Name("x"), Name("y")], fit)),
-        ]
-    optimizer = settings.pop("optimizer")
-    made = Call(
-        "gr.Model",
-        [Name("net")],
-        _given({"loss": settings["loss"], "optimizer": Name("optimizer"), **settings}, "net"),
-    )
-    again = _fit_arguments(experiment, None)
+    held_out = Name("(x_held_out, y_held_out)") if run.experiment.validation else None
+    fit = Call("model.fit", [Name("x"), Name("y")], _fit_arguments(run.experiment, held_out))
+    if run.is_refitted:
+        return _two_trainings(run, settings, fit)
+    return [
+        "",
+        "# The network, and how it learns.",
+        assignment("net", settings.pop("net")),
+        _assigned_call("model", "gr.Model", [Name("net")], settings),
+        "",
+        expression(fit),
+    ]
+
+
+def _two_trainings(run: Run, settings: dict[str, Any], fit: Call) -> list[str]:
+    """Return the training that is scored, and that of the model that is kept, on all rows."""
+    net, optimizer = settings.pop("net"), settings["optimizer"]
+    made = Call("gr.Model", [Name("net")], _given(settings | {"optimizer": Name("optimizer")}))
+    again = _fit_arguments(run.experiment, None)
     again.pop("monitor", None)
     return [
         "",
         "",
         "def new_model(optimizer):",
         '    """Return the untrained model."""',
-        assignment("net", settings["net"], 1),
+        assignment("net", net, 1),
         f"    return {expression(made, 'return ', 1)}",
         "",
         "",
         _assigned_call("model", "new_model", [optimizer], {}),
-        expression(Call("model.fit", [Name("x"), Name("y")], fit)),
+        expression(fit),
         "",
         "# Once more on all rows, for as many epochs: this is the model that the run kept.",
         *_xy_lines(run, "x_all, y_all", "data.take(np.concatenate([rows, held_out]))"),
@@ -179,9 +185,9 @@ def _fit_arguments(experiment: Experiment, held_out: Name | None) -> dict[str, A
     return {name: value for name, value in arguments.items() if value != defaults.get(name)}
 
 
-def _evaluation_lines(run: Run, experiment: Experiment) -> list[str]:
+def _evaluation_lines(run: Run) -> list[str]:
     """Return how the model is evaluated on the rows that were held out, and on test data."""
-    lines = [""]
+    experiment, lines = run.experiment, [""]
     if experiment.validation:
         lines.append("print(model.evaluate(x_held_out, y_held_out))")
     else:
@@ -212,13 +218,14 @@ def _changed(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if v != getattr(defaults, k) and v not in _NONE}
 
 
-def _given(arguments: Mapping[str, Any], *without: str) -> dict[str, Any]:
-    """Return the arguments that are not None or empty, without some."""
-    return {k: v for k, v in arguments.items() if not _is_none(v) and k not in without}
-
-
-def _is_none(value: Any) -> bool:
-    return value is None or (isinstance(value, tuple | list | dict) and not value)
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are not None or empty."""
+    containers = tuple | list | dict
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not None and (value or not isinstance(value, containers))
+    }
 
 
 def _assigned_call(
