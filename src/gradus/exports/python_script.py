@@ -220,11 +220,10 @@ def _changed(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that are not None or empty."""
-    containers = tuple | list | dict
     return {
         name: value
         for name, value in arguments.items()
-        if value is not None and (value or not isinstance(value, containers))
+        if value is not None and (value or not isinstance(value, tuple | list | dict))
     }
 
 
