@@ -181,7 +181,8 @@ def test_columns_named_like_outputs_and_layers(run_onnx):
     preprocessor = gr.data.TablePreprocessor.fit(table | {"y": [1.0, 2.0, 3.5, 4.0]}, "y")
     model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse").build(preprocessor.transform(table))
     feeds = {name: np.array(values) for name, values in table.items()}
-    (values,) = run_onnx(model, feeds, preprocessor=preprocessor).values()
+    ((name, values),) = run_onnx(model, feeds, preprocessor=preprocessor).items()
+    assert name == "prediction_1"
     ours = preprocessor.inverse_target(model.predict(preprocessor.transform(table)))
     np.testing.assert_allclose(values, ours[:, 0], rtol=1e-6)
 
