@@ -42,6 +42,7 @@ LAYERS = [
     ("report",),
     ("lessons",),
     ("experiments",),
+    ("exports",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -54,6 +55,7 @@ ROOMS = {
     "data": ["columns", "", "streaming"],
     "train": ["", "streaming"],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],
+    "exports": ["onnx", ""],
 }
 
 

@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.doctor import diagnose, repair_command
+from gradus.apps.export import export_command
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import (
     DataArgument,
@@ -60,6 +61,7 @@ app.command(lesson)
 app.command(lessons)
 app.command(diagnose)
 app.command(repair_command, name="repair")
+app.command(export_command, name="export")
 
 
 @app.command

@@ -56,9 +56,9 @@ class Sparsity(Layer):
         real: Any = True if mask is None else mask.reshape(*mask.shape, *[1] * (a.ndim - 2))
         a = jnp.where(real, a, 0.0)
         if self.target is None:
-            self.add_loss(self.strength * jnp.abs(a).reshape(len(a), -1).sum(-1))  # (batch,)
+            self.add_loss(self.strength * jnp.abs(a).reshape(a.shape[0], -1).sum(-1))  # (batch,)
         else:
-            rows = len(a) if mask is None else jnp.maximum(real.sum(0, dtype=a.dtype), 1.0)
+            rows = a.shape[0] if mask is None else jnp.maximum(real.sum(0, dtype=a.dtype), 1.0)
             rho, mean = self.target, jnp.clip(a.sum(0) / rows, EPSILON, 1 - EPSILON)
             on, off = rho * jnp.log(rho / mean), (1 - rho) * jnp.log((1 - rho) / (1 - mean))
             penalty = on + off if mask is None else jnp.where(real.any(0), on + off, 0.0)

@@ -1,0 +1,1 @@
+"""Trained networks and their preprocessing as graphs of ONNX."""
