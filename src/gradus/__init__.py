@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gradus import data as data
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
+    from gradus.experiments.run import load as load
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
     from gradus.models.gan import GAN as GAN
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
 # Names are imported on first use, so that `gradus --help` does not wait for JAX.
 _HOMES = {
     "gradus.errors": ("GradusError",),
+    "gradus.experiments.run": ("load",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),

@@ -24,8 +24,7 @@ HERE = {
     "Tanh": 'Dense(…, "tanh") or Activation("tanh")',
     "callbacks": "fit(…, callbacks=…), any function",
     "layers": "gradus itself, as in gr.Dense",
-    "load": "Model.load(FOLDER)",
-    "load_model": "Model.load(FOLDER)",
+    "load_model": "Model.load(FOLDER), or load(FOLDER) for a run of the command line",
     "regularizers": "penalties, as in Dense(…, kernel_regularizer=gr.L2(0.001))",
     "to_categorical": "not needed: the loss sparse_categorical_crossentropy takes labels",
 }

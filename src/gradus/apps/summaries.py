@@ -118,12 +118,13 @@ def _start_time(folder: Path) -> float | None:
 def _summarize(folder: Path) -> dict[str, Any]:
     """Return the summary of a run; if it is damaged, with the reason as `error`."""
     from gradus.experiments import runs
+    from gradus.experiments.run import Run
 
     summary: dict[str, Any] = {"run": str(folder)}
     if not files.current_path(folder, runs.RECORD).exists():
         return {**summary, "status": "unfinished"}
     try:
-        record = runs.Run(folder).record
+        record = Run(folder).record
     except SavedError as error:
         return {**summary, "status": "damaged", "error": str(error)}
     keys = ("status", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
