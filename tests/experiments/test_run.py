@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.datasets import load_iris
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error
+from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 
 import gradus as gr
 from gradus.apps.cli import main
@@ -70,8 +70,8 @@ def test_metrics_are_those_of_scikit_learn(run, frame):
     plain = frame[[*INPUTS, "tame"]]
     metrics = run.evaluate(plain)
     assert metrics["accuracy"] == pytest.approx(accuracy_score(plain["tame"], run.predict(plain)))
-    expected = log_loss(plain["tame"], run.predict_proba(plain))
-    assert metrics["loss"] == pytest.approx(expected, rel=1e-5)
+    expected = roc_auc_score(plain["tame"], run.predict_proba(plain)[:, 1])
+    assert metrics["auc"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_threshold_divides_two_classes(run, frame):
