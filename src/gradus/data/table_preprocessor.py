@@ -135,7 +135,7 @@ class TablePreprocessor:
             else:
                 columns.append(encoder)
                 if isinstance(encoder, CategoryEncoder) and table.formats[name].levels:
-                    unseen = unseen_levels(series, encoder.levels, "level")
+                    unseen = unseen_levels(series, encoder.levels, what="level")
                     notes += [] if unseen is None else [unseen.note]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)

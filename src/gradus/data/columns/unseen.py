@@ -46,12 +46,18 @@ class TrainingRange:
         missing = column.null_count() > 0
         if kind == "category":
             return cls(None, None, missing)
-        values = _ordered(column, kind)
+        values = ordered_values(column, kind)
         return cls(float(np.nanmin(values)), float(np.nanmax(values)), missing)
+
+    def excludes(self, values: np.ndarray) -> np.ndarray:
+        """Return which numbers, (n,), are outside the range; NaN is not."""
+        if self.low is None or self.high is None:
+            return np.zeros(len(values), bool)
+        return (values < self.low) | (values > self.high)
 
     def describe(self, kind: str) -> str:
         """Return "20 to 60"."""
-        return f"{_written(self.low, kind)} to {_written(self.high, kind)}"
+        return f"{written(self.low, kind)} to {written(self.high, kind)}"
 
 
 @dataclass(frozen=True)
@@ -71,60 +77,83 @@ class UnseenValues:
     count: int
     note: str
 
+    @classmethod
+    def levels(
+        cls,
+        column: str,
+        cell: str,
+        row: int,
+        count: int,
+        what: str = "category of the training data",
+    ) -> UnseenValues:
+        """Return the cells that are no category: how many, the first of them, and its row."""
+        note = f"{cell!r} in row {row} (counted from 0) is no {what} and counts as unknown"
+        return cls._noted(column, CATEGORY, count, note, "are none")
+
+    @classmethod
+    def outside(
+        cls, column: str, cell: float, row: int, count: int, kind: str, training: TrainingRange
+    ) -> UnseenValues:
+        """Return the numbers or dates outside the range: how many, the first, and its row."""
+        note = (
+            f"{written(cell, kind)} in row {row} (counted from 0) is outside the range of the "
+            f"training data, {training.describe(kind)}"
+        )
+        return cls._noted(column, RANGE, count, note, "are")
+
+    @classmethod
+    def missing(cls, column: str, row: int, count: int) -> UnseenValues:
+        """Return the missing cells where none was missing: how many, and the row of the first."""
+        note = (
+            f"the value in row {row} (counted from 0) is missing, as none of the training data was"
+        )
+        return cls._noted(column, MISSING, count, note, "are")
+
+    @classmethod
+    def _noted(cls, column: str, kind: str, count: int, note: str, others: str) -> UnseenValues:
+        more = {1: "", 2: f"; 1 more cell {others.replace('are', 'is')}"}
+        rest = more.get(count, f"; {count - 1:,} more cells {others}")
+        return cls(column, kind, count, f"column {column!r}: {note}{rest}")
+
 
 def unseen_levels(
-    column: pl.Series, levels: tuple[str, ...], what: str = "category of the training data"
+    column: pl.Series, levels: tuple[str, ...], **options: str
 ) -> UnseenValues | None:
     """Return the cells of a column of categories that are none of its levels, or None.
 
     Args:
         column: the values.
         levels: the categories.
-        what: what errors call a level.
+        **options: `what`, which is what the note calls a level.
     """
     unseen = column.is_not_null().to_numpy() & (match_names(column, levels) < 0)
     if not unseen.any():
         return None
-    count, row = int(unseen.sum()), int(unseen.argmax())
-    note = (
-        f"column {column.name!r}: {to_names(column)[row]!r} in row {row} (counted from 0) is no "
-        f"{what} and counts as unknown" + f"; {count - 1} more cells are none" * (count > 1)
-    )
-    return UnseenValues(column.name, CATEGORY, count, note)
+    row = int(unseen.argmax())
+    cell = to_names(column)[row]
+    return UnseenValues.levels(column.name, cell, row, int(unseen.sum()), **options)
 
 
 def beyond_range(column: pl.Series, kind: str, training: TrainingRange) -> UnseenValues | None:
     """Return the numbers or dates of a column that are outside the training range, or None."""
-    if training.low is None or training.high is None:
-        return None
-    values = _ordered(column, kind)
-    outside = (values < training.low) | (values > training.high)
+    values = ordered_values(column, kind)
+    outside = training.excludes(values)
     if not outside.any():
         return None
-    count, row = int(outside.sum()), int(outside.argmax())
-    note = (
-        f"column {column.name!r}: {_written(float(values[row]), kind)} in row {row} (counted from "
-        f"0) is outside the range of the training data, {training.describe(kind)}"
-        + f"; {count - 1} more cells are"
-        * (count > 1)
-    )
-    return UnseenValues(column.name, RANGE, count, note)
+    row = int(outside.argmax())
+    cell, count = float(values[row]), int(outside.sum())
+    return UnseenValues.outside(column.name, cell, row, count, kind, training)
 
 
 def newly_missing(column: pl.Series, training: TrainingRange) -> UnseenValues | None:
     """Return the missing cells of a column of which no training value was missing, or None."""
-    count = column.null_count()
-    if training.missing or not count:
+    if training.missing or not column.null_count():
         return None
     row = int(column.is_null().arg_true()[0])
-    note = (
-        f"column {column.name!r}: the value in row {row} (counted from 0) is missing, as none of "
-        "the training data was" + f"; {count - 1} more cells are" * (count > 1)
-    )
-    return UnseenValues(column.name, MISSING, count, note)
+    return UnseenValues.missing(column.name, row, column.null_count())
 
 
-def _ordered(column: pl.Series, kind: str) -> np.ndarray:
+def ordered_values(column: pl.Series, kind: str) -> np.ndarray:
     """Return numbers, or dates in microseconds since 1970, as float64 (n,), NaN where missing."""
     import polars as pl
 
@@ -133,7 +162,7 @@ def _ordered(column: pl.Series, kind: str) -> np.ndarray:
     return to_numbers(column)
 
 
-def _written(value: float | None, kind: str) -> str:
+def written(value: float | None, kind: str) -> str:
     """Return a number as it is written in tables, or a date without a time of midnight."""
     if value is None:
         return "–"
