@@ -38,6 +38,7 @@ from gradus.apps.output import (
     format_value,
     with_flag_names,
 )
+from gradus.apps.serve import serve
 from gradus.apps.usage import usage_message
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
@@ -62,6 +63,7 @@ app.command(lesson)
 app.command(lessons)
 app.command(diagnose)
 app.command(repair_command, name="repair")
+app.command(serve)
 
 
 @app.command

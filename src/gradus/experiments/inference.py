@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from gradus.checks import is_number
@@ -23,6 +24,7 @@ from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
 from gradus.experiments.model_builder import decide_classes
 from gradus.experiments.prepare import integers_to_floats, is_bytes, load_data
+from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
 Columns = dict[str, np.ndarray]
@@ -55,7 +57,7 @@ class PredictedRows:
 
 
 def read_data(
-    data: Any, preprocessor: Preprocessor, trained_on: Any, y: Any = None, labeled: bool = False
+    data: Any, preprocessor: Preprocessor, model: Model, y: Any = None, labeled: bool = False
 ) -> Dataset:
     """Return data as a data set of the kind that a run was trained on.
 
@@ -63,7 +65,7 @@ def read_data(
         data: a path, or "-" for a CSV table on standard input; a table in memory, if the run was
             trained on a table, else an array.
         preprocessor: of the run.
-        trained_on: one array, or several, of the type of the network's inputs.
+        model: of the run.
         y: the targets of an array, or None.
         labeled: whether targets are read, which a table has in a column.
 
@@ -82,7 +84,7 @@ def read_data(
             raise DataError(f"{str(data)!r} has its own targets: leave out y.")
         return _read_source(str(data), preprocessor, target)
     if not is_table:
-        return _array_rows(data, y, target, trained_on)
+        return _array_rows(data, y, target, model)
     _check_table(data)
     return load_data(data, *_expected(target, is_table), *_reading(preprocessor))
 
@@ -152,12 +154,12 @@ def _is_cell(value: Any) -> bool:
     return value is None or isinstance(value, str | bytes) or not hasattr(value, "__len__")
 
 
-def _array_rows(data: Any, y: Any, target: Target | None, trained_on: Any) -> Dataset:
+def _array_rows(data: Any, y: Any, target: Target | None, model: Model) -> Dataset:
     """Return arrays in memory as a data set; whole numbers are bytes where training had bytes."""
     if isinstance(data, Mapping):
         raise DataError("The run was trained on one array, not on a table: pass the array.")
     x = as_array(data, "x", wide=True)
-    if is_bytes(trained_on):
+    if all(map(is_bytes, jax.tree.leaves(model.example))):
         x = _as_bytes(x)
     if target is not None and y is None:
         raise DataError("There are no targets to compare predictions to: write evaluate(x, y).")

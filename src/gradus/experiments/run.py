@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from gradus import files, manifests
@@ -207,7 +206,7 @@ class Run:
         Raises:
             DataError: as `predict`.
         """
-        rows = inference.read_data(data, self.preprocessor, self._example)
+        rows = inference.read_data(data, self.preprocessor, self.model)
         rows = rows.test if rows.test is not None else rows
         outputs = np.asarray(self.model.predict(self.preprocessor.transform(rows.x)))
         is_table = isinstance(self.preprocessor, TablePreprocessor)
@@ -225,7 +224,7 @@ class Run:
         Raises:
             DataError: as `evaluate`.
         """
-        rows = inference.read_data(data, self.preprocessor, self._example, y, labeled=True)
+        rows = inference.read_data(data, self.preprocessor, self.model, y, labeled=True)
         if rows.y is None:
             raise DataError(f"{str(data)!r} has no targets to compare predictions to.")
         part = "all rows"
@@ -237,12 +236,6 @@ class Run:
         if part == "all rows" and self._is_training_data(data):
             notes.append("the run was trained on most of these rows")
         return Evaluation(metrics, len(rows), part, notes)
-
-    @property
-    def _example(self) -> Any:
-        """An array of the type of the network's inputs, or several."""
-        leaves = jax.tree.leaves(self.model.example)
-        return leaves[0] if len(leaves) == 1 else leaves
 
     @cached_property
     def _told(self) -> set[str]:
