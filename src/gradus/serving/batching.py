@@ -1,4 +1,4 @@
-"""Batching: the rows of all waiting requests are predicted together, by one thread."""
+"""Batching: the rows of all waiting requests go through the network together."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from gradus.errors import GradusError
-from gradus.serving.predictor import LARGEST_BATCH, Predictions, Predictor
+from gradus.serving.predictor import Predictions, Predictor
+
+FEW_ROWS = 64  # of a request that is predicted together with others
+LARGEST_BATCH = 1024  # rows of requests that are predicted together
 
 T = TypeVar("T")
+Waiting = tuple[Sequence[Any], "asyncio.Future[Predictions]"]
 
 
 class Batcher:
-    """Collects requests while one batch is predicted, and predicts them as the next.
+    """Predicts requests of few rows together, as many as have arrived, within the loop.
 
-    While the thread works, the loop reads further requests; no request waits for others to come.
+    No request waits for others to come: while a batch is predicted, which takes about a
+    millisecond, the next one arrives. Requests of many rows are predicted by a thread of their own,
+    so that the loop goes on answering.
 
     Args:
         predictor: of the run.
@@ -25,8 +31,7 @@ class Batcher:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self._thread = ThreadPoolExecutor(1, "predictor")
-        self._waiting: list[tuple[Sequence[Any], asyncio.Future[Predictions | GradusError]]] = []
-        self._working: asyncio.Task[None] | None = None
+        self._waiting: list[Waiting] = []
 
     async def predict(self, rows: Sequence[Any]) -> Predictions:
         """Return the predictions for the rows of a request.
@@ -34,11 +39,14 @@ class Batcher:
         Raises:
             GradusError: for rows that the run cannot predict from.
         """
-        future: asyncio.Future[Predictions | GradusError] = asyncio.Future()
+        if len(rows) > FEW_ROWS:
+            return _or_raise((await self._in_thread(self.predictor.predict, [rows]))[0])
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Predictions] = loop.create_future()
+        if not self._waiting:  # two rounds of the loop read all requests that have arrived
+            loop.call_soon(loop.call_soon, self._predict_waiting)
         self._waiting.append((rows, future))
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
-        return _or_raise(await future)
+        return await future
 
     async def predict_csv(self, body: bytes, most: int) -> Predictions:
         """Return the predictions for a CSV table, of at most so many rows.
@@ -46,35 +54,31 @@ class Batcher:
         Raises:
             GradusError: for a table that the run cannot predict from.
         """
-        return _or_raise(await self._in_thread(self.predictor.predict_csv, body, most))
+        return await self._in_thread(self.predictor.predict_csv, body, most)
 
-    async def _work(self) -> None:
-        """Predict what waits until nothing does."""
+    def _predict_waiting(self) -> None:
+        """Predict the requests that wait, and leave those beyond a batch to the next call."""
+        batch = self._next_batch()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._predict_waiting)
+        found: Sequence[Predictions | Exception]
         try:
-            await asyncio.sleep(0)  # requests that have arrived with the first one join it
-            while self._waiting:
-                batch = self._next_batch()
-                try:
-                    requests = [rows for rows, _ in batch]
-                    found = await self._in_thread(self.predictor.predict, requests)
-                except Exception as error:  # each of the requests shall answer
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                for (_, future), predictions in zip(batch, found, strict=True):
-                    if not future.done():  # its client may be gone
-                        future.set_result(predictions)
-        finally:
-            self._working = None
+            found = self.predictor.predict([rows for rows, _ in batch])
+        except Exception as error:  # a bug: each of the requests says so
+            found = [error] * len(batch)
+        for (_, future), predictions in zip(batch, found, strict=True):
+            if future.done():  # its client has gone
+                continue
+            if isinstance(predictions, Predictions):
+                future.set_result(predictions)
+            else:
+                future.set_exception(predictions)
 
-    def _next_batch(self) -> list[tuple[Sequence[Any], asyncio.Future[Predictions | GradusError]]]:
-        """Take the first request that waits, and those after it that fit into one batch."""
+    def _next_batch(self) -> list[Waiting]:
+        """Take the first requests that wait, as many as fit into one batch."""
         count = rows = 0
-        for request, _ in self._waiting:
-            rows += len(request)
-            if count and rows > LARGEST_BATCH:
-                break
+        while count < len(self._waiting) and rows < LARGEST_BATCH:
+            rows += len(self._waiting[count][0])
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch

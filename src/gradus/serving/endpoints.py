@@ -191,9 +191,10 @@ def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
     return Response(msgspec.json.encode(content), status, headers, media_type=JSON)
 
 
-def refusal(status: int, sentence: str) -> Response:
+def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer to a request that is refused."""
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    if status == 401:
+        headers = {"www-authenticate": "Bearer"}
     return _json({"error": sentence}, status, headers)
 
 
@@ -206,10 +207,12 @@ async def _refuse_rows(request: Request, error: Exception) -> Response:
 
 
 async def _refuse_request(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    detail = error.detail if isinstance(error, HTTPException) else str(error)
-    known = SENTENCES.get(status, detail)
-    return refusal(status, known.format(path=request.url.path, method=request.method))
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    sentence = error.detail
+    if error.status_code in SENTENCES:
+        names = {"path": request.url.path, "method": request.method}
+        sentence = SENTENCES[error.status_code].format(**names)
+    return refusal(error.status_code, sentence, error.headers)
 
 
 async def _tell_bug(request: Request, error: Exception) -> Response:

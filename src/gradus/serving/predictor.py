@@ -14,8 +14,8 @@ from gradus.errors import DataError, GradusError
 from gradus.experiments import inference
 from gradus.experiments.run import Run, unused_note
 from gradus.serving.rows import EncodedRows, RowEncoder
+from gradus.train.inference import ROWS_PER_BATCH, make_predictor
 
-LARGEST_BATCH = 1024  # rows of one call of the compiled program
 CSV_BODY = "The body"  # what errors call it
 
 
@@ -48,6 +48,7 @@ class Predictor:
     def __init__(self, run: Run) -> None:
         self.run, self.model = run, run.model
         self.preprocessor, self.target, self.loss = run.preprocessor, run.target, run.loss
+        self._network = make_predictor(self.model.net, self.model.task)
         self.is_table = isinstance(self.preprocessor, TablePreprocessor)
         self._encoder = RowEncoder(self.preprocessor) if self.is_table else None
 
@@ -56,9 +57,9 @@ class Predictor:
         import jax
 
         example, size = self.model.example, 1
-        while size <= LARGEST_BATCH:
+        while size <= ROWS_PER_BATCH:
             rows = jax.tree.map(lambda a, n=size: np.zeros((n, *a.shape[1:]), a.dtype), example)
-            self.model.predict(rows)
+            self._network(rows)
             size *= 2
 
     def predict(self, requests: Sequence[Sequence[Any]]) -> list[Predictions | GradusError]:
@@ -69,7 +70,7 @@ class Predictor:
         rows = [row for request in requests for row in request]
         try:
             encoded = self._encode(rows)
-            outputs = np.asarray(self.model.predict(encoded.inputs))
+            outputs = self._network(encoded.inputs)
         except GradusError as error:
             if len(requests) == 1:
                 return [error]
@@ -84,19 +85,17 @@ class Predictor:
             start = stop
         return found
 
-    def predict_csv(self, body: bytes, most: int) -> Predictions | GradusError:
-        """Return the predictions for a CSV table, or why there are none.
+    def predict_csv(self, body: bytes, most: int) -> Predictions:
+        """Return the predictions for a CSV table.
 
         Args:
             body: of the request.
             most: how many rows it may have.
-        """
-        try:
-            return self._predict_csv(body, most)
-        except GradusError as error:
-            return error
 
-    def _predict_csv(self, body: bytes, most: int) -> Predictions:
+        Raises:
+            GradusError: for a table that the run cannot predict from.
+            TooManyRowsError: for too many rows.
+        """
         if not self.is_table:
             raise DataError("The run was trained on arrays, which have no CSV: send JSON.")
         options = self.preprocessor.options
@@ -118,7 +117,9 @@ class Predictor:
         if self._encoder is not None:
             return self._encoder.encode(rows)
         data = inference.read_data(rows, self.preprocessor, self.model)
-        return EncodedRows(self.preprocessor.transform(data.x), [], {})
+        inputs = self.preprocessor.transform(data.x)
+        self.model.check_input(inputs)
+        return EncodedRows(inputs, [], {})
 
 
 class TooManyRowsError(DataError):

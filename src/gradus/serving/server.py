@@ -40,7 +40,12 @@ def serve_run(
 
         application = make_application(run, token, host if loopback else None)
         config = uvicorn.Config(
-            application, log_level="warning", access_log=False, lifespan="off", server_header=False
+            application,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
         )
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listener.getsockname()[1]}")
