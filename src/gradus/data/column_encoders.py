@@ -255,6 +255,12 @@ class CategoryEncoder(Encoder, frozen=True, tag="category"):
         return (codes[:, None] == np.arange(1, self.cardinality)).astype(np.float32)
 
     @property
+    def known(self) -> str:
+        """What a level is, in words: those that occur once are not embedded."""
+        often = ", or occurs there once," if self.embedded else ""
+        return f"category of the training data{often}"
+
+    @property
     def cardinality(self) -> int:
         """Number of codes, including 0 (unseen)."""
         return 1 + len(self.levels) + self.missing

@@ -135,7 +135,7 @@ class TablePreprocessor:
             else:
                 columns.append(encoder)
                 if isinstance(encoder, CategoryEncoder) and table.formats[name].levels:
-                    unseen = unseen_levels(series, encoder.levels, what="level")
+                    unseen = unseen_levels(series, encoder.levels, "level")
                     notes += [] if unseen is None else [unseen.note]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
@@ -168,7 +168,7 @@ class TablePreprocessor:
         for column in self.columns:
             values, training = table[column.name], self.ranges[column.name]
             if isinstance(column, CategoryEncoder):
-                found.append(unseen_levels(values, column.levels))
+                found.append(unseen_levels(values, column.levels, column.known))
             else:
                 found.append(beyond_range(values, column.kind, training))
             found.append(newly_missing(values, training))

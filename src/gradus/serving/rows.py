@@ -207,20 +207,12 @@ class _Numbers(_Column):
             plain = self._values([None if type(cell) is str else cell for cell in cells])
             return np.where([type(cell) is str for cell in cells], read, plain)
         if self.format.missing is not None:  # some numbers may mean a missing value
-            return to_numbers(
-                self.read([None if cell is None else _as_float(cell) for cell in cells])
-            )
+            return to_numbers(self.read([None if cell is None else float(cell) for cell in cells]))
         try:
             values = np.array([math.nan if cell is None else cell for cell in cells], np.float64)
         except OverflowError:  # a whole number of more than 308 digits
-            values = np.array([_as_float(cell) for cell in cells])
+            return to_numbers(self.read(cells))
         return np.clip(values, -LARGEST, LARGEST)
-
-
-def _as_float(cell: float | None) -> float:
-    if cell is None:
-        return math.nan
-    return float(max(min(cell, LARGEST), -LARGEST))
 
 
 class _Categories(_Column):
@@ -245,7 +237,9 @@ class _Categories(_Column):
             unseen.append(
                 UnseenCells(
                     strange,
-                    lambda at, row, n: UnseenValues.levels(self.name, str(cells[at]), row, n),
+                    lambda at, row, n: UnseenValues.levels(
+                        self.name, str(cells[at]), row, n, self.encoder.known
+                    ),
                 )
             )
         if self.encoder.missing:

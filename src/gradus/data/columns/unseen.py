@@ -78,15 +78,8 @@ class UnseenValues:
     note: str
 
     @classmethod
-    def levels(
-        cls,
-        column: str,
-        cell: str,
-        row: int,
-        count: int,
-        what: str = "category of the training data",
-    ) -> UnseenValues:
-        """Return the cells that are no category: how many, the first of them, and its row."""
+    def levels(cls, column: str, cell: str, row: int, count: int, what: str) -> UnseenValues:
+        """Return the cells that are no level: how many, the first of them, and its row."""
         note = f"{cell!r} in row {row} (counted from 0) is no {what} and counts as unknown"
         return cls._noted(column, CATEGORY, count, note, "are none")
 
@@ -116,22 +109,20 @@ class UnseenValues:
         return cls(column, kind, count, f"column {column!r}: {note}{rest}")
 
 
-def unseen_levels(
-    column: pl.Series, levels: tuple[str, ...], **options: str
-) -> UnseenValues | None:
+def unseen_levels(column: pl.Series, levels: tuple[str, ...], what: str) -> UnseenValues | None:
     """Return the cells of a column of categories that are none of its levels, or None.
 
     Args:
         column: the values.
         levels: the categories.
-        **options: `what`, which is what the note calls a level.
+        what: what the note calls a level.
     """
     unseen = column.is_not_null().to_numpy() & (match_names(column, levels) < 0)
     if not unseen.any():
         return None
     row = int(unseen.argmax())
     cell = to_names(column)[row]
-    return UnseenValues.levels(column.name, cell, row, int(unseen.sum()), **options)
+    return UnseenValues.levels(column.name, cell, row, int(unseen.sum()), what)
 
 
 def beyond_range(column: pl.Series, kind: str, training: TrainingRange) -> UnseenValues | None:
