@@ -148,6 +148,7 @@ def test_arrays_are_taken_as_those_of_training(iris_run):
         (lambda: run.predict({"a": [1, 2]}), "not on a table"),
         (lambda: run.predict(x, threshold=0.5), "has 3"),
         (lambda: run.evaluate(x), "evaluate(x, y)"),
+        (lambda: run.evaluate(x, y), "write evaluate(x, np.array(run.classes)[y])"),
         (lambda: run.evaluate("iris", y), "leave out y"),
     ):
         with pytest.raises(GradusError) as error:
@@ -187,6 +188,17 @@ def test_dark_images_are_bytes_where_training_had_bytes(tmp_path, make_run):
         np.testing.assert_allclose(run.predict_proba(same), expected, rtol=1e-5)
     with pytest.raises(GradusError, match="multiply them by 255"):
         run.predict(images / 255)
+
+
+def test_columns_that_had_no_names(tmp_path, make_run):
+    rows = [f"{i % 7},{(i * 5) % 11},{i % 2}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    run = gr.load(make_run(tmp_path / "t.csv", "--target", "-1", "--header", "no"))
+    frame = pd.read_csv(tmp_path / "t.csv", header=None)
+    with pytest.raises(GradusError, match="so they are column_1, column_2, …: name yours so"):
+        run.predict(frame)
+    frame.columns = ["column_1", "column_2", "column_3"]
+    assert run.predict(frame).tolist() == run.predict(tmp_path / "t.csv").tolist()
 
 
 # --- what is no run ----------------------------------------------------------------------------

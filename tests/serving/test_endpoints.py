@@ -110,6 +110,7 @@ def test_other_requests_are_answered(cat_service):
     text = json.dumps(ROW)
     for method, path, headers, status, words in (
         ("GET", "/nothing", {}, 404, "nothing at /nothing"),
+        ("POST", "/predict/", {}, 404, "nothing at /predict/"),
         ("GET", "/predict", {}, 405, "GET is not for /predict"),
         ("POST", "/health", {}, 405, "POST is not for /health"),
         ("POST", "/predict", {}, 415, "no content type"),

@@ -285,5 +285,5 @@ def byte_scaling(x: np.ndarray, name: str) -> tuple[Scaling, list[str]]:
     largest = int(x.max(initial=0))
     if largest >= FEW_GRAY_LEVELS:
         return EIGHT_BIT, []
-    note = f"the largest value of {name} is {largest}, not 255, so it is divided by {largest}"
+    note = f"the largest value of {name} is {largest}, not 255: training divides it by {largest}"
     return Scaling((0.0,), (float(max(largest, 1)),)), [note]

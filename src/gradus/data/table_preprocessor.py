@@ -181,10 +181,22 @@ class TablePreprocessor:
         for name in known:
             if name not in table.frame.columns:
                 target = self.target is not None and name == self.target.name
-                raise no_column(name, table.source.columns, "target column" if target else "column")
+                error = no_column(
+                    name, table.source.columns, "target column" if target else "column"
+                )
+                raise DataError(f"{error}{self._unnamed()}")
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         return table
+
+    def _unnamed(self) -> str:
+        """Return what to do about names that are absent, if those of training were given by us."""
+        if self.options.header is not False:
+            return ""
+        return (
+            " The columns of training had no names, so they are column_1, column_2, …: name yours "
+            "so, or pass the path of a file."
+        )
 
     def _encode(self, table: pl.DataFrame) -> Any:
         numbers: list[np.ndarray] = []

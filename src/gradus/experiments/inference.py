@@ -164,7 +164,23 @@ def _array_rows(data: Any, y: Any, target: Target | None, model: Model) -> Datas
     if target is not None and y is None:
         raise DataError("There are no targets to compare predictions to: write evaluate(x, y).")
     task, classes = (None, ()) if target is None else (target.task, target.class_names)
+    _check_named(y, classes)
     return integers_to_floats(array_dataset(x, y, task, classes))
+
+
+def _check_named(y: Any, classes: Sequence[str]) -> None:
+    """Check that targets are classes by name, not the labels 0, 1, … of named classes.
+
+    Raises:
+        DataError: with what makes names of labels.
+    """
+    labels = np.asarray(y)
+    if not classes or labels.dtype.kind not in "iu" or any(map(str.isdecimal, classes)):
+        return
+    raise DataError(
+        f"y holds labels, but the classes of the run have names, {', '.join(classes[:3])}"
+        f"{', …' if len(classes) > 3 else ''}: write evaluate(x, np.array(run.classes)[y])."
+    )
 
 
 def _as_bytes(x: np.ndarray) -> np.ndarray:

@@ -85,6 +85,7 @@ def make_application(run: Run, token: str | None = None, host: str | None = None
             Exception: _tell_bug,
         },
     )
+    application.router.redirect_slashes = False  # a path that is written otherwise is not there
     return Gate(application, refusal, token, host)
 
 
