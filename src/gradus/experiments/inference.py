@@ -250,9 +250,10 @@ def check_probabilities(loss: Loss, target: Target) -> None:
             f"The target {target.name!r} is numbers, which have no probabilities: call predict."
         )
     if not has_probabilities(loss):
+        other = "binary_crossentropy" if target.outputs == 2 else "sparse_categorical_crossentropy"
         raise GradusError(
             f"A network trained with the loss {loss.name!r} gives scores, not probabilities: call "
-            'predict for the classes, or train with loss="binary_crossentropy".'
+            f'predict for the classes, or train with loss="{other}".'
         )
 
 

@@ -27,7 +27,7 @@ LARGEST_BODY = 16 * 2**20  # bytes
 MOST_ROWS = 10_000
 JSON, CSV = "application/json", "text/csv"
 NOTES = "gradus-notes"  # the header of a CSV answer
-LONGEST_HEADER = 4096
+LONGEST_NOTE, MOST_NOTES = 300, 20  # that fit into it
 SENTENCES = {
     404: "There is nothing at {path}: POST /predict predicts, GET / describes the service.",
     405: "{method} is not for {path}: write POST /predict, GET /health, or GET /openapi.json.",
@@ -183,8 +183,8 @@ def _row_objects(found: Predictions) -> list[dict[str, Any]]:
 def _csv_response(found: Predictions) -> Response:
     """Return predictions as CSV, as `gradus predict` writes it; the notes are a header."""
     frame = pl.DataFrame({name: values.tolist() for name, values in found.columns.items()})
-    notes = json.dumps(found.notes)  # in ASCII
-    headers = {NOTES: notes[:LONGEST_HEADER]} if found.notes else {}
+    notes = [note for note in found.notes if len(note) < LONGEST_NOTE][:MOST_NOTES]
+    headers = {NOTES: json.dumps(notes)} if notes else {}  # in ASCII
     return Response(frame.write_csv(), media_type=CSV, headers=headers)
 
 

@@ -31,7 +31,8 @@ from gradus.errors import DataError, nearest
 from gradus.experiments.run import unused_note
 
 CELLS = frozenset((str, int, float, bool, type(None)))
-KNOWN_CELLS = 10_000  # spellings of categories that are remembered
+KNOWN_CELLS = 10_000  # spellings of categories that are remembered,
+LONGEST_CELL = 200  # and their characters
 
 Row = Mapping[str, Any]
 
@@ -252,7 +253,7 @@ class _Categories(_Column):
         """Return the code of a cell alone, and remember it; -1 for a missing value."""
         column = self.read([cell])
         code = -1 if column.null_count() else int(self.encoder.codes(column)[0])
-        if len(self._codes) < KNOWN_CELLS:
+        if len(self._codes) < KNOWN_CELLS and len(str(cell)) <= LONGEST_CELL:
             self._codes[type(cell), cell] = code
         return code
 
