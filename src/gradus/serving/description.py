@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from gradus.data import TablePreprocessor, Target
+from gradus.data import TablePreprocessor
 from gradus.data.column_encoders import (
     BooleanEncoder,
     CategoryEncoder,
@@ -52,14 +52,14 @@ def describe_service(run: Run, largest_body: int, most_rows: int, has_token: boo
     described: Schema = {
         "openapi": "3.1.0",
         "info": {
-            "title": f"{run.folder.resolve().name}: {_predicted(run.target)}",
+            "title": f"{run.folder.resolve().name} predicts {run.target.name}",
             "version": __version__,
             "description": f"A network trained by gradus. {limits}",
         },
         "paths": {
             "/predict": {
                 "post": {
-                    "summary": f"Predict {_predicted(run.target)} for one row or several.",
+                    "summary": f"Predict {run.target.name} for one row or several.",
                     "requestBody": {"required": True, "content": {**ask, **csv}},
                     "responses": {
                         "200": {"description": "The predictions.", "content": {**reply, **csv}},
@@ -110,10 +110,8 @@ def service_page(run: Run, description: Schema) -> str:
 
     template = files("gradus.serving").joinpath("page.html").read_text("utf-8")
     row = description["components"]["schemas"]["Row"]
-    columns = [
-        {"name": name, "kind": _kind_of(schema), "about": schema["description"]}
-        for name, schema in row.get("properties", {}).items()
-    ]
+    properties = row.get("properties", {})
+    columns = [{"name": name, "about": _in_words(schema)} for name, schema in properties.items()]
     return (
         Environment(autoescape=True)
         .from_string(template)
@@ -148,7 +146,8 @@ def _example(column: ColumnEncoder, training: TrainingRange) -> Any:
     if isinstance(column, CategoryEncoder):
         return column.levels[0] if column.levels else None
     if isinstance(column, NumberEncoder):
-        return float(f"{column.fill:.4g}")
+        typical = float(f"{column.fill:.4g}")
+        return int(typical) if typical.is_integer() else typical
     if isinstance(column, BooleanEncoder):
         return True
     return training.describe("date").partition(" to ")[0]
@@ -156,10 +155,6 @@ def _example(column: ColumnEncoder, training: TrainingRange) -> Any:
 
 def _is_table(run: Run) -> bool:
     return isinstance(run.preprocessor, TablePreprocessor)
-
-
-def _predicted(target: Target) -> str:
-    return target.name if target.task == "regression" else f"the class of {target.name}"
 
 
 def _row_schema(run: Run) -> Schema:
@@ -180,9 +175,9 @@ def _row_schema(run: Run) -> Schema:
 def _column_schema(column: ColumnEncoder, preprocessor: TablePreprocessor) -> Schema:
     """Return the schema of a cell; a missing value is null."""
     training = preprocessor.ranges[column.name]
-    missing = "" if training.missing else " No training value was missing."
+    missing = "" if training.missing else " None was missing in training."
     if isinstance(column, CategoryEncoder):
-        about = f"A category; others than these count as unknown.{missing}"
+        about = f"A category; others count as unknown.{missing}"
         known = {"type": "string", "enum": list(column.levels)}
         return {"anyOf": [known, {"type": ["string", "null"]}], "description": about}
     between = training.describe(column.kind)
@@ -196,11 +191,13 @@ def _column_schema(column: ColumnEncoder, preprocessor: TablePreprocessor) -> Sc
     return {"type": kinds, "description": about + missing}
 
 
-def _kind_of(schema: Schema) -> str:
-    """Return the types of a column in words."""
-    if "anyOf" in schema:
-        return ", ".join(schema["anyOf"][0]["enum"])
-    return " or ".join(schema["type"])
+def _in_words(schema: Schema) -> str:
+    """Return what a column holds, and its categories."""
+    about: str = schema["description"]
+    if "anyOf" not in schema:
+        return about
+    kind, _, rest = about.partition(";")
+    return f"{kind}: {', '.join(schema['anyOf'][0]['enum'])};{rest}"
 
 
 def _prediction_schema(run: Run) -> Schema:
