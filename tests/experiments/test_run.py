@@ -190,6 +190,17 @@ def test_dark_images_are_bytes_where_training_had_bytes(tmp_path, make_run):
         run.predict(images / 255)
 
 
+def test_images_of_floats(tmp_path, make_run):
+    images = np.random.default_rng(0).random((60, 5, 5))
+    np.savez(tmp_path / "images.npz", x=images, y=(images.mean((1, 2)) > 0.5).astype(int))
+    run = gr.load(make_run(tmp_path / "images.npz"))
+    black = np.zeros((2, 5, 5))
+    np.testing.assert_array_equal(run.predict_proba(black.astype(int)), run.predict_proba(black))
+    for bright in ((images * 255).round(), (images * 255).astype(int)):
+        with pytest.raises(GradusError, match=r"whole numbers to 25.*: divide them by 255"):
+            run.predict(bright)
+
+
 def test_columns_that_had_no_names(tmp_path, make_run):
     rows = [f"{i % 7},{(i * 5) % 11},{i % 2}" for i in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(rows))

@@ -161,6 +161,8 @@ def _array_rows(data: Any, y: Any, target: Target | None, model: Model) -> Datas
     x = as_array(data, "x", wide=True)
     if all(map(is_bytes, jax.tree.leaves(model.example))):
         x = _as_bytes(x)
+    elif x.dtype.kind in "iu":  # in training, too, whole numbers became floats
+        x = x.astype(np.float64)
     if target is not None and y is None:
         raise DataError("There are no targets to compare predictions to: write evaluate(x, y).")
     task, classes = (None, ()) if target is None else (target.task, target.class_names)

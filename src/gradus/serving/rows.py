@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,12 @@ class UnseenCells:
 
     Attributes:
         rows: whether each row has such a cell.
-        describe: returns what is to be said of them, from their number and the first one's row.
+        describe: returns what is to be said of them, from the index of the first one among all
+            rows, its row in a request, and their number there.
     """
 
     rows: np.ndarray
-    describe: Any
+    describe: Callable[[int, int, int], UnseenValues]
 
     def note(self, start: int, stop: int) -> str | None:
         """Return a sentence on these rows, counted from `start`, or None."""
@@ -56,8 +57,7 @@ class UnseenCells:
         if not count:
             return None
         first = int(mask.argmax())
-        found: UnseenValues = self.describe(start + first, first, count)
-        return found.note
+        return self.describe(start + first, first, count).note
 
 
 @dataclass(frozen=True)
