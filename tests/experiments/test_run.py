@@ -156,6 +156,7 @@ def test_arrays_are_taken_as_those_of_training(iris_run):
         assert words in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_regression_is_in_its_own_units(cats, make_run, frame):
     run = gr.load(make_run(cats, "--target", "weight", "--drop-columns", "tag"))
     rows = frame.drop(columns="tag")
@@ -169,6 +170,7 @@ def test_a_regression_is_in_its_own_units(cats, make_run, frame):
         run.predict(rows, threshold=0.3)
 
 
+@pytest.mark.slow
 def test_a_loss_without_probabilities(cats, make_run, frame):
     run = gr.load(make_run(cats, "--target", "tame", "--drop-columns", "tag", "--loss", "hinge"))
     rows = frame[INPUTS]
@@ -178,6 +180,7 @@ def test_a_loss_without_probabilities(cats, make_run, frame):
         run.predict_proba(rows)
 
 
+@pytest.mark.slow
 def test_dark_images_are_bytes_where_training_had_bytes(tmp_path, make_run):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (60, 5, 5), dtype=np.uint8)
@@ -190,6 +193,7 @@ def test_dark_images_are_bytes_where_training_had_bytes(tmp_path, make_run):
         run.predict(images / 255)
 
 
+@pytest.mark.slow
 def test_images_of_floats(tmp_path, make_run):
     images = np.random.default_rng(0).random((60, 5, 5))
     np.savez(tmp_path / "images.npz", x=images, y=(images.mean((1, 2)) > 0.5).astype(int))
@@ -199,17 +203,6 @@ def test_images_of_floats(tmp_path, make_run):
     for bright in ((images * 255).round(), (images * 255).astype(int)):
         with pytest.raises(GradusError, match=r"whole numbers to 25.*: divide them by 255"):
             run.predict(bright)
-
-
-def test_columns_that_had_no_names(tmp_path, make_run):
-    rows = [f"{i % 7},{(i * 5) % 11},{i % 2}" for i in range(60)]
-    (tmp_path / "t.csv").write_text("\n".join(rows))
-    run = gr.load(make_run(tmp_path / "t.csv", "--target", "-1", "--header", "no"))
-    frame = pd.read_csv(tmp_path / "t.csv", header=None)
-    with pytest.raises(GradusError, match="so they are column_1, column_2, …: name yours so"):
-        run.predict(frame)
-    frame.columns = ["column_1", "column_2", "column_3"]
-    assert run.predict(frame).tolist() == run.predict(tmp_path / "t.csv").tolist()
 
 
 # --- what is no run ----------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from sklearn.datasets import load_iris
 import gradus as gr
 from gradus.serving import endpoints
 
+pytestmark = pytest.mark.slow
+
 ROW = {"weight": 4.2, "age": 3, "color": "red", "born": "2020-03-11"}
 INPUTS = list(ROW)
 
