@@ -254,8 +254,18 @@ def test_columns_and_thresholds_that_do_not_fit(gradus, cats, cat_run, iris_run,
     for run, data, flags, words in (
         (cat_run, cats, ["--keep", "tagg"], "no column 'tagg'. Did you mean 'tag'"),
         (cat_run, "odd.csv", ["--keep", "prediction"], "--keep prediction: a column of the"),
-        (cat_run, cats, ["--threshold", "1"], "threshold=1.0: write a probability between 0 and 1"),
-        (iris_run, "iris", ["--threshold", "0.3"], "divides two classes"),
+        (
+            cat_run,
+            cats,
+            ["--threshold", "1"],
+            "--threshold 1.0: write a probability between 0 and 1",
+        ),
+        (
+            iris_run,
+            "iris",
+            ["--threshold", "0.3"],
+            "divides the probabilities of two classes, but the target 'y' has 3 classes",
+        ),
         (iris_run, "iris", ["--keep", "tag"], "arrays, which have no columns"),
     ):
         status, out, err = gradus("predict", run, data, *flags)

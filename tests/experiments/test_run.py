@@ -146,7 +146,7 @@ def test_arrays_are_taken_as_those_of_training(iris_run):
     for call, words in (
         (lambda: run.predict(x[:, :3]), "(150, 3), but the scaling was learned from 4"),
         (lambda: run.predict({"a": [1, 2]}), "not on a table"),
-        (lambda: run.predict(x, threshold=0.5), "has 3"),
+        (lambda: run.predict(x, threshold=0.5), "has 3 classes"),
         (lambda: run.evaluate(x), "evaluate(x, y)"),
         (lambda: run.evaluate(x, y), "write evaluate(x, np.array(run.classes)[y])"),
         (lambda: run.evaluate("iris", y), "leave out y"),
@@ -166,7 +166,7 @@ def test_a_regression_is_in_its_own_units(cats, make_run, frame):
     assert run.evaluate(rows)["mae"] == pytest.approx(mae, rel=1e-5)
     with pytest.raises(GradusError, match="numbers, which have no probabilities: call predict"):
         run.predict_proba(rows)
-    with pytest.raises(GradusError, match="no probabilities"):
+    with pytest.raises(GradusError, match="'weight' is numbers: leave it out"):
         run.predict(rows, threshold=0.3)
 
 
@@ -178,6 +178,8 @@ def test_a_loss_without_probabilities(cats, make_run, frame):
     assert run.predict(rows).tolist() == np.where(scores > 0, "yes", "no").tolist()
     with pytest.raises(GradusError, match="'hinge' gives scores, not probabilities: call"):
         run.predict_proba(rows)
+    with pytest.raises(GradusError, match="'hinge' gives scores: leave it out"):
+        run.predict(rows, threshold=0.3)
 
 
 @pytest.mark.slow

@@ -33,6 +33,8 @@ FLAGS = {
     "--verbose": "the default; --quiet shows no progress",
     "-v": "the default; --quiet shows no progress",
     "--n-trials": "--trials",
+    "-p": "--port",
+    "--bind": "--host",
 }
 
 

@@ -296,12 +296,18 @@ def check_threshold(threshold: Any, loss: Loss, target: Target) -> None:
         return
     if not is_number(threshold) or not 0 < threshold < 1:
         raise GradusError(f"threshold={threshold!r}: write a probability between 0 and 1.")
-    if target.task != "regression" and target.outputs != 2:
-        raise GradusError(
-            f"threshold={threshold!r} divides two classes, but the target {target.name!r} has "
-            f"{target.outputs}: leave it out."
-        )
-    check_probabilities(loss, target)
+    if target.task == "regression":
+        reason = f"the target {target.name!r} is numbers"
+    elif target.outputs != 2:
+        reason = f"the target {target.name!r} has {target.outputs} classes"
+    elif not has_probabilities(loss):
+        reason = f"the loss {loss.name!r} gives scores"
+    else:
+        return
+    raise GradusError(
+        f"threshold={threshold!r} divides the probabilities of two classes, but {reason}: leave it "
+        "out."
+    )
 
 
 def prediction_columns(
