@@ -39,6 +39,8 @@ def serve(
     output = Output(json)
     opened = load(run)
 
+    output.print_line("Compiling the network for every size of a batch.")
+
     def tell(url: str) -> None:
         output.print_line(f"{opened.folder} is served at {url}; Ctrl-C ends it.")
         output.print_line(f"{url}/ describes it, and POST {url}/predict predicts.")
