@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gradus.errors import GradusError
@@ -15,41 +15,54 @@ from gradus.serving.access import check_token, is_loopback
 QUEUE = 128  # connections that wait to be accepted
 
 
+@contextlib.contextmanager
+def listening(host: str, port: int, token: str | None) -> Iterator[socket.socket]:
+    """Yield a socket that listens at an address.
+
+    Args:
+        host: the address, or a name of it.
+        port: the port; 0 for any that is free.
+        token: that requests must have, or None.
+
+    Raises:
+        GradusError: if the address cannot be listened at, or is not loopback and has no token.
+    """
+    for package in ("starlette", "uvicorn"):
+        import_optional(package, "gradus serve", "serve")
+    family, address = _resolve(host, port)
+    check_token(token, is_loopback(address[0]))
+    with contextlib.closing(_listen(family, address, host)) as listener:
+        yield listener
+
+
 def serve_run(
-    run: Run, host: str, port: int, token: str | None, ready: Callable[[str], None]
+    run: Run, listener: socket.socket, host: str, token: str | None, ready: Callable[[str], None]
 ) -> None:
     """Serve a run over HTTP until the process is interrupted.
 
     Args:
         run: the run.
-        host: the address to listen at.
-        port: the port; 0 for any that is free.
+        listener: the socket.
+        host: what its address was called.
         token: that requests must have, or None.
         ready: called with the URL when the service answers.
-
-    Raises:
-        GradusError: if the address cannot be listened at, or is not loopback and has no token.
     """
-    import_optional("starlette", "gradus serve", "serve")
-    uvicorn = import_optional("uvicorn", "gradus serve", "serve")
-    family, address = _resolve(host, port)
-    loopback = is_loopback(address[0])
-    check_token(token, loopback)
-    with contextlib.closing(_listen(family, address, host)) as listener:
-        from gradus.serving.endpoints import make_application
+    import uvicorn
 
-        application = make_application(run, token, host if loopback else None)
-        config = uvicorn.Config(
-            application,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-        )
-        shown = f"[{host}]" if ":" in host else host
-        ready(f"http://{shown}:{listener.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listener])
+    from gradus.serving.endpoints import make_application
+
+    address, port, *_ = listener.getsockname()
+    application = make_application(run, token, host if is_loopback(address) else None)
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+    )
+    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
