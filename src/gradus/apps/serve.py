@@ -34,17 +34,17 @@ def serve(
     gradus serve runs/titanic-1 --host 0.0.0.0 --port 80
     """
     from gradus.experiments.run import load
-    from gradus.serving.server import serve_run
+    from gradus.serving.server import listening, serve_run
 
-    output = Output(json)
-    opened = load(run)
-
-    output.print_line("Compiling the network for every size of a batch.")
+    output, opened = Output(json), load(run)
 
     def tell(url: str) -> None:
         output.print_line(f"{opened.folder} is served at {url}; Ctrl-C ends it.")
         output.print_line(f"{url}/ describes it, and POST {url}/predict predicts.")
         output.print_json({"run": str(opened.folder), "url": url})
 
-    serve_run(opened, host, port, os.environ.get(TOKEN) if token is None else token, tell)
+    token = os.environ.get(TOKEN) if token is None else token
+    with listening(host, port, token) as listener:
+        output.print_line("Compiling the network for every size of a batch.")
+        serve_run(opened, listener, host, token, tell)
     return DONE
