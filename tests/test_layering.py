@@ -43,6 +43,7 @@ LAYERS = [
     ("lessons",),
     ("experiments",),
     ("exports",),
+    ("serving",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

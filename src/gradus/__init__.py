@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gradus import data as data
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
+    from gradus.experiments.run import load as load
     from gradus.exports.export import export as export
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "gradus.errors": ("GradusError",),
     "gradus.exports.export": ("export",),
+    "gradus.experiments.run": ("load",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),

@@ -11,6 +11,7 @@ from gradus.diagnosis.examination import FOUND_THEN
 from gradus.diagnosis.logs import LIMITS
 from gradus.diagnosis.symptoms import symptoms
 from gradus.experiments import runs, train_run
+from gradus.experiments.run import open_run
 
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
 FLAT = [1.0] * 8
@@ -117,7 +118,7 @@ def test_a_saved_model_is_diagnosed(gradus_json, work):
 
 
 def test_a_run_with_a_damaged_record_is_one_sentence(gradus, run):
-    opened = runs.open_run(run)
+    opened = open_run(run)
     path = opened.folder / ("scored" if opened.is_refitted else "") / "record.json"
     path.write_text(path.read_text().replace("samples", "simples"))
     status, out, err = gradus("diagnose", run)

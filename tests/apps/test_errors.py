@@ -227,7 +227,7 @@ def test_flags_of_other_tools_are_answered_with_those_of_this_one(gradus, comman
 
 def test_each_flag_that_is_named_exists():
     flags = {f"--{field.name.replace('_', '-')}" for options in (TrainOptions, SweepOptions)
-             for field in fields(options)} | {"--out", "--quiet"}  # fmt: skip
+             for field in fields(options)} | {"--out", "--quiet", "--host", "--port"}  # fmt: skip
     named = {word for text in FLAGS.values() for word in text.split() if word.startswith("--")}
     assert named <= flags
     assert not flags & set(FLAGS)

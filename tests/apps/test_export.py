@@ -12,7 +12,7 @@ import pytest
 
 import gradus as gr
 from gradus.apps.cli import main
-from gradus.experiments import runs
+from gradus.experiments.run import open_run
 
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -77,9 +77,9 @@ def test_a_run_of_a_table(gradus, gradus_json, run):
     assert json.loads(facts["columns"])["color"] == "category: 2 levels, one-hot"
     status, out, _ = gradus("export", "run", "--out", "here.onnx", "--format", "onnx")
     assert (status, out) == (0, "run is exported to here.onnx\n")
-    assert gr.export(runs.open_run("run"), "again.onnx").stat().st_size > 1000
+    assert gr.export(open_run("run"), "again.onnx").stat().st_size > 1000
     with pytest.raises(gr.GradusError, match="its own preprocessor"):
-        gr.export("run", "again.onnx", preprocessor=runs.open_run("run").preprocessor)
+        gr.export("run", "again.onnx", preprocessor=open_run("run").preprocessor)
 
 
 def test_what_is_said_of_the_inputs(gradus, work, blank_reports):
@@ -125,7 +125,7 @@ def same_weights(one, other):
 
 def test_a_script_trains_the_same_weights(gradus, run):
     assert gradus("export", "run", "--out", "train.py")[0] == 0
-    made, opened = trained_by("train.py"), runs.open_run("run")
+    made, opened = trained_by("train.py"), open_run("run")
     assert made["preprocessor"] == opened.preprocessor
     assert same_weights(made["model"], opened.scored_model)
     assert same_weights(made["final"], opened.model)
@@ -157,7 +157,7 @@ def test_a_script_of_other_settings_trains_the_same_weights(
     status, _, err = gradus("train", *flags, "--out", "run", "--epochs", "2", "--quiet")
     assert status == 0, err
     gr.export("run", "train.py")
-    made, opened = trained_by("train.py"), runs.open_run("run")
+    made, opened = trained_by("train.py"), open_run("run")
     assert same_weights(made["model"], opened.scored_model)
     if opened.is_refitted:
         assert same_weights(made["final"], opened.model)

@@ -231,3 +231,58 @@ def test_predictions_do_not_replace_the_table_that_is_read(gradus, run, flowers,
     status, _, err = gradus("predict", run, flowers, "--out", flowers)
     assert (status, "is the file that is read" in err) == (1, True), err
     assert Path(flowers).read_bytes() == before
+
+
+def test_columns_are_carried_through_and_a_threshold_divides(gradus, gradus_json, cats, cat_run):
+    made = gradus_json("predict", cat_run, cats, "--keep", "tag,weight", "--threshold", 0.6)
+    found = made["predictions"]
+    assert made["columns"] == ["tag", "weight", "prediction", "probability_no", "probability_yes"]
+    table = pl.read_csv(cats, schema_overrides={"tag": pl.String})
+    assert found["tag"] == table["tag"].to_list()  # "007" stays as it is spelled
+    assert found["weight"] == table["weight"].to_list()
+    likely = np.where(np.array(found["probability_yes"]) > 0.6, "yes", "no")
+    assert found["prediction"] == likely.tolist()
+    assert made["notes"] == ["'yes' is predicted where its probability is above 0.6"]
+    status, _, err = gradus("predict", cat_run, cats, "--keep", "tag", "--out", "p.parquet")
+    assert (status, err) == (0, ""), err
+    assert pl.read_parquet("p.parquet")["tag"].to_list() == found["tag"]
+
+
+def test_columns_and_thresholds_that_do_not_fit(gradus, cats, cat_run, iris_run, work):
+    table = pl.read_csv(cats).with_columns(prediction=pl.lit(1))
+    table.write_csv(work / "odd.csv")
+    for run, data, flags, words in (
+        (cat_run, cats, ["--keep", "tagg"], "no column 'tagg'. Did you mean 'tag'"),
+        (cat_run, "odd.csv", ["--keep", "prediction"], "--keep prediction: a column of the"),
+        (
+            cat_run,
+            cats,
+            ["--threshold", "1"],
+            "--threshold 1.0: write a probability between 0 and 1",
+        ),
+        (
+            iris_run,
+            "iris",
+            ["--threshold", "0.3"],
+            "divides the probabilities of two classes, but the target 'y' has 3 classes",
+        ),
+        (iris_run, "iris", ["--keep", "tag"], "arrays, which have no columns"),
+    ):
+        status, out, err = gradus("predict", run, data, *flags)
+        assert (status, out, words in err) == (1, "", True), err
+
+
+def test_what_training_had_no_like_of_is_counted_by_column(gradus_json, cats, cat_run, work):
+    table = pl.read_csv(cats)
+    row = pl.int_range(pl.len())
+    table.with_columns(
+        weight=pl.when(row < 3).then(99.5).when(row == 8).then(None).otherwise("weight"),
+        color=pl.when(row.is_in([4, 5])).then(pl.lit("green")).otherwise("color"),
+    ).write_csv(work / "new.csv")
+    made = gradus_json("predict", cat_run, "new.csv", "--keep", "tag")
+    assert made["unseen"] == [
+        {"column": "weight", "kind": "range", "count": 3},
+        {"column": "weight", "kind": "missing", "count": 1},
+        {"column": "color", "kind": "category", "count": 2},
+    ]
+    assert "99.5 in row 0 (counted from 0) is outside the range" in made["notes"][0]

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from msgspec import structs
 
-from gradus.experiments import fitting, runs
+from gradus.experiments import fitting
 from gradus.experiments.prepare import prepare
+from gradus.experiments.run import open_run
 from gradus.experiments.settings.experiment import (
     Experiment,
     NetworkSection,
@@ -87,7 +88,7 @@ def test_a_refit_needs_a_fixed_length(gradus, table):
 @pytest.mark.slow
 def test_the_run_keeps_the_second_model_and_the_scores_of_the_first(gradus, gradus_json, flowers):
     record = gradus_json("train", flowers, "--target", "kind", *QUICK, "--test", flowers)
-    run = runs.open_run(record["run"])
+    run = open_run(record["run"])
     assert run.is_refitted
     prepared = prepare(run.experiment, run.preprocessor)
     losses = {
@@ -114,19 +115,19 @@ def test_the_run_keeps_the_second_model_and_the_scores_of_the_first(gradus, grad
 @pytest.mark.slow
 def test_without_a_refit_there_is_one_model(gradus_json, flowers):
     record = gradus_json("train", flowers, "--target", "kind", *QUICK, "--refit", "no")
-    run = runs.open_run(record["run"])
+    run = open_run(record["run"])
     assert not run.is_refitted
     assert run.scored_model is run.model
     experiment = (run.folder / "experiment.toml").read_text()
     assert "refit = false" in experiment
     again = gradus_json("train", run.folder / "experiment.toml", "--refit", "yes")
     assert again["parts"] == record["parts"]
-    assert runs.open_run(again["run"]).is_refitted
+    assert open_run(again["run"]).is_refitted
 
 
 @pytest.mark.slow
 def test_a_sweep_keeps_its_best_settings_trained_on_all_rows(gradus_json, flowers):
     record = gradus_json("sweep", flowers, "--target", "kind", *QUICK, "--trials", 2)
-    run = runs.open_run(record["run"])
+    run = open_run(record["run"])
     assert run.is_refitted
     assert json.loads((run.folder / "run.json").read_text())["parts"] == record["parts"]

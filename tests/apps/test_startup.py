@@ -20,7 +20,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[] 0"
-    for command in ("train", "sweep", "evaluate", "predict", "export", "report", "runs"):
+    for command in ("train", "sweep", "evaluate", "predict", "export", "report", "runs", "serve"):
         assert command in done.stdout
 
 

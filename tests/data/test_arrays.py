@@ -248,3 +248,9 @@ def test_rows_are_taken_by_number_or_by_a_boolean():
         with pytest.raises(DataError, match="take"):
             data.take(np.array(rows))
     assert load({"a": pd.DataFrame({"x": [1, 2]})}).x["a"].to_list() == [1, 2]
+
+
+def test_whole_numbers_of_any_length():
+    assert as_array([[10**30, 1]], wide=True).tolist() == [[1e30, 1.0]]
+    with pytest.raises(DataError, match="more than 308 digits"):
+        as_array([[10**400, 1]])

@@ -176,3 +176,10 @@ def test_a_column_of_row_numbers_is_no_feature(name, tmp_path):
     fitted = TablePreprocessor.fit(path)
     assert fitted.feature_names == ("b",)
     assert "numbers the rows" in fitted.notes[0]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_a_whole_number_beyond_floats_is_infinite(value):
+    fitted = TablePreprocessor.fit({"a": [1.0, 2.0, 4.0]})
+    with pytest.raises(DataError, match="'a' is infinite in row 1"):
+        fitted.transform({"a": [1, value]})

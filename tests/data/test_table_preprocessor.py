@@ -454,3 +454,36 @@ def test_the_target_cannot_be_dropped():
     table = {"a": NORMAL[:30], "y": NORMAL[30:60]}
     with pytest.raises(DataError, match="'y' is the target, so it cannot be dropped"):
         TablePreprocessor.fit(table, "y", "regression", drop=["y"])
+
+
+def test_columns_that_had_no_names_are_to_be_named(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(f"{i % 7},{(i * 5) % 11}" for i in range(60)))
+    fitted = TablePreprocessor.fit(path)
+    assert fitted.feature_names == ("column_1", "column_2")
+    frame = pd.read_csv(path, header=None)
+    with pytest.raises(DataError, match="so they are column_1, column_2, …: name yours so"):
+        fitted.transform(frame)
+    frame.columns = ["column_1", "column_2"]
+    assert (fitted.transform(frame) == fitted.transform(path)).all()
+
+
+def test_cells_that_training_had_no_like_of():
+    days = [date(2020, 1, 1 + i) for i in range(27)]
+    table = {"age": [20, 30, 60] * 9, "day": days, "job": ["a", "b", None] * 9}
+    fitted = TablePreprocessor.fit(table)
+    later = {"age": [25, 61.5, None], "day": [date(2020, 1, 2), None, date(2021, 1, 1)],
+             "job": ["z", None, "y"]}  # fmt: skip
+    found = {(u.column, u.kind): u for u in fitted.unseen_values(later)}
+    assert {key: unseen.count for key, unseen in found.items()} == {
+        ("age", "range"): 1, ("age", "missing"): 1, ("day", "range"): 1, ("day", "missing"): 1,
+        ("job", "category"): 2,
+    }  # fmt: skip
+    assert "61.5 in row 1 (counted from 0)" in found["age", "range"].note
+    assert "20 to 60" in found["age", "range"].note
+    assert "2021-01-01 in row 2" in found["day", "range"].note
+    assert "2020-01-01 to 2020-01-27" in found["day", "range"].note
+    assert "'z' in row 0" in found["job", "category"].note
+    assert found["job", "category"].note.endswith("; 1 more cell is none")
+    assert fitted.unseen_values(table) == []
+    assert preprocessor_from_dict(fitted.to_dict()).ranges == fitted.ranges

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from gradus.apps.doctor import diagnose, repair_command
 from gradus.apps.export import export_command
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import (
+    NAMES,
     DataArgument,
     OutOption,
     QuietOption,
@@ -37,6 +39,7 @@ from gradus.apps.output import (
     format_value,
     with_flag_names,
 )
+from gradus.apps.serve import serve
 from gradus.apps.usage import usage_message
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
@@ -62,6 +65,7 @@ app.command(lessons)
 app.command(diagnose)
 app.command(repair_command, name="repair")
 app.command(export_command, name="export")
+app.command(serve)
 
 
 @app.command
@@ -159,17 +163,18 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     gradus evaluate runs/titanic-1 later.csv
     """
-    from gradus.experiments import inference, runs
+    from gradus.experiments.run import open_run
 
     output = Output(json)
-    opened = runs.open_run(run)
-    result = inference.evaluate_run(opened, data)
-    output.print_line(f"{opened.folder} on {data} ({result['part']}, {result['rows']:,} rows)")
-    for note in result["notes"]:
+    opened = open_run(run)
+    found = opened.evaluated_rows(data)
+    output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
+    for note in found.notes:
         output.print_line(f"note: {note}")
-    metrics = [[name, format_value(value)] for name, value in result["metrics"].items()]
+    metrics = [[name, format_value(value)] for name, value in found.metrics.items()]
     output.print_table(["", "value"], metrics)
-    output.print_json(finite_or_none({"run": str(opened.folder), "data": data, **result}))
+    result = {"run": str(opened.folder), "data": data, **asdict(found)}
+    output.print_json(finite_or_none(result))
     return DONE
 
 
@@ -185,42 +190,52 @@ def predict(
     out: Annotated[
         str | None, Parameter(help="A .csv, .tsv or .parquet file; stdout by default.")
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        Parameter(help="Columns of the table to write beside the predictions: id,name.", **NAMES),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        Parameter(help="Of two classes, predict the second from this probability on; 0.5 else."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Predict the class and its probabilities, or the value, of each row. No target is needed.
 
     gradus predict runs/titanic-1 new.csv --out predictions.csv
+
+    gradus predict runs/titanic-1 new.csv --keep name,ticket --threshold 0.3
     """
     from gradus.apps import prediction_files
-    from gradus.experiments import inference, runs
+    from gradus.experiments.run import open_run
 
     output, to_stdout = Output(json), out in (None, "-")
     if not to_stdout:
         prediction_files.check_output_path(str(out), data)
-    opened = runs.open_run(run)
-    columns, notes = inference.predict_with_run(opened, data)
-    for note in notes:
+    opened = open_run(run)
+    made = prediction_files.predict_table(opened, data, keep or [], threshold)
+    for note in made.notes:
         output.print_note(note)
-    rows = len(next(iter(columns.values())))
-    result: dict[str, Any] = {"run": str(opened.folder), "data": data, "rows": rows, "notes": notes}
+    result: dict[str, Any] = {"run": str(opened.folder), "data": data, **made.summary}
     if json and to_stdout:
-        result["predictions"] = {name: values.tolist() for name, values in columns.items()}
+        result["predictions"] = made.frame.to_dict(as_series=False)
     else:
-        prediction_files.write_predictions(columns, out)
+        prediction_files.write_predictions(made.frame, out)
         if not to_stdout:
             result["out"] = out
-            output.print_line(f"{rows:,} predictions are in {out}")
-    output.print_json({**result, "columns": list(columns)})
+            output.print_line(f"{made.frame.height:,} predictions are in {out}")
+    output.print_json({**result, "columns": made.frame.columns})
     return DONE
 
 
 @app.command
 def report(run: RunArgument, /, *, json: Json = False) -> int:
     """Rewrite the report.html of a run from its files and its training data."""
-    from gradus.experiments import page, runs
+    from gradus.experiments import page
+    from gradus.experiments.run import open_run
 
     output = Output(json)
-    opened = runs.open_run(run)
+    opened = open_run(run)
     path, missing = page.rewrite_page(opened)
     if missing:
         output.print_line(missing)

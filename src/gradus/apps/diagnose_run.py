@@ -13,6 +13,7 @@ from gradus.errors import DataError, SavedError, nearest
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
 from gradus.experiments.prepare import prepare
+from gradus.experiments.run import open_run
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.train.checkpoint import MANIFEST as CHECKPOINT
@@ -36,7 +37,7 @@ def diagnose_run(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosi
     if saved is not None:
         found = examine_checkpoint(saved, ignore)
         return source, Diagnosis(found, [*found.limits, *_how_to_resume(folder)])
-    model = _model_alone(folder) or runs.open_run(name).scored_model
+    model = _model_alone(folder) or open_run(name).scored_model
     found = model.diagnose(ignore=ignore)
     hints = _how_to_resume(folder) if model.history.stopped == "interrupted" else []
     return source, Diagnosis(found, [*found.limits, *hints])
@@ -56,7 +57,7 @@ def prove_run(
     Raises:
         GradusError: if there is no such run, or its data are gone.
     """
-    run = runs.open_run(name)
+    run = open_run(name)
     parts = prepare(run.experiment).parts
     found = run.scored_model.diagnose(
         *parts["training"],

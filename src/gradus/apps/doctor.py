@@ -13,7 +13,7 @@ from gradus.experiments.commands import format_command
 
 if TYPE_CHECKING:
     from gradus.doctor.repair import Repair
-    from gradus.experiments.runs import Run
+    from gradus.experiments.run import Run
     from gradus.experiments.settings.experiment import Experiment
 
 REPAIRED = "repaired.toml"
@@ -90,11 +90,12 @@ def repair_command(
 
     gradus repair runs/titanic-1 --apply
     """
-    from gradus.experiments import runs, train_run
+    from gradus.experiments import train_run
+    from gradus.experiments.run import open_run
     from gradus.experiments.settings import experiment_file
 
     output = Output(json)
-    opened = runs.open_run(run)
+    opened = open_run(run)
     found = _try_remedies(opened, budget, seeds, seed)
     summaries.print_diagnosis(found.diagnosis, output)
     summaries.print_repair(found, output)

@@ -104,7 +104,7 @@ _COLUMN = {
     "n_tokens": 1,
     "negative": "",
 }
-_LIST = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
+NAMES: dict[str, Any] = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
 _YES_NO = {"converter": _parse_yes_no, "n_tokens": 1, "negative": ""}
 WHOLE: dict[str, Any] = {"converter": _parse_whole, "n_tokens": 1}
 
@@ -137,7 +137,7 @@ class TrainOptions:
     ] = None
     missing: Annotated[
         list[str] | None,
-        *_flag("table.missing", DATA, "What means a missing value: -,NA.", **_LIST),
+        *_flag("table.missing", DATA, "What means a missing value: -,NA.", **NAMES),
     ] = None
     column: Annotated[
         list[str] | None,
@@ -160,11 +160,11 @@ class TrainOptions:
         float | None, *_flag("validation", DATA, "Fraction of rows held out for validation.")
     ] = None
     drop_columns: Annotated[
-        list[str] | None, *_flag("drop_columns", DATA, "Columns not to use: a,b.", **_LIST)
+        list[str] | None, *_flag("drop_columns", DATA, "Columns not to use: a,b.", **NAMES)
     ] = None
     keep_columns: Annotated[
         list[str] | None,
-        *_flag("keep_columns", DATA, "Columns to use even if they look useless: a,b.", **_LIST),
+        *_flag("keep_columns", DATA, "Columns to use even if they look useless: a,b.", **NAMES),
     ] = None
     scaling: Annotated[
         Literal["auto", "standard", "normal", "minmax", "none"] | None,
@@ -229,7 +229,7 @@ class TrainOptions:
     loss: Annotated[str | None, *_flag("loss.name", TRAINING, "Loss: mae, huber, focal, ….")] = None
     metrics: Annotated[
         list[str] | None,
-        *_flag("metrics", TRAINING, "Metrics of each epoch: accuracy,f1.", **_LIST),
+        *_flag("metrics", TRAINING, "Metrics of each epoch: accuracy,f1.", **NAMES),
     ] = None
     l1: Annotated[float | None, *_flag("penalty.l1", TRAINING, "Penalty on Σ|w|.")] = None
     l2: Annotated[float | None, *_flag("penalty.l2", TRAINING, "Penalty on Σw².")] = None

@@ -89,6 +89,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')
     flags = flags.replace("leave out resume to start over", "start a new one with --out")
+    flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 

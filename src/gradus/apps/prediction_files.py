@@ -1,26 +1,88 @@
-"""The files that predictions are written to."""
+"""Predictions as a table, and the files that it is written to."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gradus import files
 from gradus.apps.output import print_table_file
-from gradus.errors import SavedError
-from gradus.experiments.inference import Columns
+from gradus.errors import DataError, SavedError
+from gradus.experiments import inference
+from gradus.experiments.run import Run, unused_note
+
+if TYPE_CHECKING:
+    import polars as pl
 
 EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 
-def write_predictions(columns: Columns, out: str | None) -> None:
+@dataclass(frozen=True)
+class PredictionTable:
+    """Predictions, a row for each row of the data.
+
+    Attributes:
+        frame: the columns that were kept, "prediction", and "probability_<class>", ….
+        notes: what cannot be trusted, and what was not used, in sentences.
+        summary: the number of rows, the notes, and the counts of unseen values by column.
+    """
+
+    frame: pl.DataFrame
+    notes: list[str]
+    summary: dict[str, Any]
+
+
+def predict_table(
+    run: Run, source: str, keep: Sequence[str], threshold: float | None
+) -> PredictionTable:
+    """Return the predictions of a run as a table.
+
+    Args:
+        run: the run.
+        source: the data.
+        keep: columns of the data to carry through.
+        threshold: of two classes, from which probability on the second is predicted.
+
+    Raises:
+        DataError: for data that the run cannot predict from, or a column to keep that is absent
+            or named as a prediction.
+        GradusError: for a threshold where there are not two classes with probabilities.
+    """
+    import polars as pl
+
+    inference.check_threshold(threshold, run.loss, run.target)
+    rows = run.predicted_rows(source, keep)
+    columns = inference.prediction_columns(rows.outputs, run.loss, run.target, threshold)
+    frame = pl.DataFrame({name: values.tolist() for name, values in columns.items()})
+    if keep:
+        kept = inference.kept_columns(rows.data, keep)
+        for name in kept.columns:
+            if name in columns:
+                raise DataError(
+                    f"--keep {name}: a column of the predictions has this name; rename it in the "
+                    "data, or leave it out."
+                )
+        frame = pl.concat([kept, frame], how="horizontal")
+    notes = rows.notes
+    if threshold is not None:
+        positive = run.classes[1]
+        notes = [f"{positive!r} is predicted where its probability is above {threshold}", *notes]
+    if rows.unused:
+        notes = [*notes, unused_note(rows.unused)]
+    unseen = [
+        {"column": found.column, "kind": found.kind, "count": found.count} for found in rows.unseen
+    ]
+    return PredictionTable(frame, notes, {"rows": frame.height, "notes": notes, "unseen": unseen})
+
+
+def write_predictions(frame: pl.DataFrame, out: str | None) -> None:
     """Write predictions to a file by its extension, or as CSV to standard output.
 
     Raises:
         SavedError: for an unknown extension, or a file that cannot be written.
     """
-    import polars as pl
-
-    frame = pl.DataFrame({name: values.tolist() for name, values in columns.items()})
     if out is None or out == "-":
         print_table_file(frame.write_csv())
         return

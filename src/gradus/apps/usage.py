@@ -35,6 +35,8 @@ FLAGS = {
     "--verbose": "the default; --quiet shows no progress",
     "-v": "the default; --quiet shows no progress",
     "--n-trials": "--trials",
+    "-p": "--port",
+    "--bind": "--host",
 }
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)

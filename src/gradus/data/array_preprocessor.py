@@ -194,10 +194,11 @@ def _check_range(x: np.ndarray, scaling: Scaling) -> None:
             "multiply them by 255."
         )
     is_small = max(*map(abs, scaling.mean), *scaling.std) <= 1
-    if is_small and x.dtype == np.uint8 and x.max() >= FEW_GRAY_LEVELS:
+    is_whole = x.dtype.kind in "iu" or bool((x % 1 == 0).all())
+    if is_small and is_whole and x.max() >= FEW_GRAY_LEVELS:
         raise DataError(
-            f"x has bytes to {x.max()}, but the images of training had values of about 0 to 1: "
-            "divide them by 255."
+            f"x has whole numbers to {x.max():g}, but the images of training had values of about 0 "
+            "to 1: divide them by 255."
         )
 
 
@@ -285,5 +286,5 @@ def byte_scaling(x: np.ndarray, name: str) -> tuple[Scaling, list[str]]:
     largest = int(x.max(initial=0))
     if largest >= FEW_GRAY_LEVELS:
         return EIGHT_BIT, []
-    note = f"the largest value of {name} is {largest}, not 255, so it is divided by {largest}"
+    note = f"the largest value of {name} is {largest}, not 255: training divides it by {largest}"
     return Scaling((0.0,), (float(max(largest, 1)),)), [note]

@@ -52,7 +52,7 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     if array.dtype.kind == "b":
         return np.ascontiguousarray(array)
     if array.dtype.kind == "O" and all(map(_is_number, array.flat)):
-        return as_array(array.astype(np.float64), name, wide)
+        return as_array(_as_float64(array, name), name, wide)
     if array.dtype.kind in "USO" and name.removeprefix("validation ").startswith("y"):
         raise DataError(
             f"{name} holds {_kind(array)}, not numbers. For class names, write "
@@ -158,6 +158,14 @@ def has_array_protocol(values: Any) -> bool:
 def _article(values: Any) -> str:
     kind = type(values).__name__
     return f"an {kind}" if kind[0] in "AEIOUaeiou" else f"a {kind}"
+
+
+def _as_float64(array: np.ndarray, name: str) -> np.ndarray:
+    """Return Python's numbers as float64."""
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise DataError(f"{name} has a whole number of more than 308 digits.") from None
 
 
 def _kind(array: np.ndarray) -> str:

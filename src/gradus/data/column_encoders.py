@@ -186,7 +186,10 @@ class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, 1) or (n, 2)."""
-        values = to_numbers(column)
+        return self.encode_values(to_numbers(column))
+
+    def encode_values(self, values: np.ndarray) -> np.ndarray:
+        """Encode float64 values (n,), NaN where missing, as `encode` does."""
         missing = np.isnan(values)
         signs = np.where(missing, 0.0, np.clip(2 * values - 1, -CLIP, CLIP))
         return _with_indicator(signs, missing, self.indicator)
@@ -236,12 +239,26 @@ class CategoryEncoder(Encoder, frozen=True, tag="category"):
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, levels), one-hot; or int32 codes (n,) if embedded."""
+        return self.encode_codes(self.codes(column))
+
+    def codes(self, column: pl.Series) -> np.ndarray:
+        """Return int32 codes (n,): 0 is unseen, then the levels, then what is missing."""
         codes = match_names(column, self.levels) + np.int32(1)
         if self.missing:
             codes[column.is_null().to_numpy()] = len(self.levels) + 1
+        return codes
+
+    def encode_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Encode codes (n,), as `encode` does."""
         if self.embedded:
             return codes
         return (codes[:, None] == np.arange(1, self.cardinality)).astype(np.float32)
+
+    @property
+    def known(self) -> str:
+        """What a level is, in words: those that occur once are not embedded."""
+        often = ", or occurs there once," if self.embedded else ""
+        return f"category of the training data{often}"
 
     @property
     def cardinality(self) -> int:

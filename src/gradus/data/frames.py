@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -145,8 +146,16 @@ def _from_objects(name: str, values: list[Any]) -> pl.Series:
     if all(value is None or isinstance(value, bool | np.bool_) for value in present):
         return pl.Series(name, [None if v is None else bool(v) for v in present], pl.Boolean)
     if all(value is None or isinstance(value, int | float | np.number) for value in present):
-        return pl.Series(name, [None if v is None else float(v) for v in present], pl.Float64)
+        return pl.Series(name, [None if v is None else _as_float(v) for v in present], pl.Float64)
     return pl.Series(name, [None if v is None else str(v) for v in present], pl.String)
+
+
+def _as_float(value: Any) -> float:
+    """Return a number as a float; a whole number of more than 308 digits is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _is_missing(value: Any) -> bool:

@@ -285,14 +285,37 @@ def _npz_part(
     name: str,
 ) -> Dataset:
     x_key, y_key = keys
-    x = as_array(arrays[x_key], x_key, wide=True)
-    check_finite(x, x_key)
-    x, notes = standard_images(x, x_key)
+    return array_dataset(arrays[x_key], arrays.get(y_key), task, classes, name, x_key)
+
+
+def array_dataset(
+    x: Any,
+    y: Any = None,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+    name: str = "",
+    x_name: str = "x",
+) -> Dataset:
+    """Return arrays as a data set, as those of an .npz file: images are recognized.
+
+    Args:
+        x: the inputs, (n, …).
+        y: the targets, (n,) or (n, k), or None.
+        task: as in `load`.
+        classes: as in `load`.
+        name: of the data set.
+        x_name: what errors call the inputs.
+
+    Raises:
+        DataError: as `as_array`, `check_finite`, and `Target.fit`.
+    """
+    x = as_array(x, x_name, wide=True)
+    check_finite(x, x_name)
+    x, notes = standard_images(x, x_name)
     scaling = None
     if x.dtype == np.uint8:
-        x, scaling, more = read_image_bytes(x, x_key)
+        x, scaling, more = read_image_bytes(x, x_name)
         notes += more
-    if y_key not in arrays:
+    if y is None:
         return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
-    y = arrays[y_key]
     return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)

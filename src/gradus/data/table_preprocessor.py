@@ -16,8 +16,15 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
 )
-from gradus.data.columns.conversions import match_names, to_names, to_numbers
+from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.columns.unseen import (
+    TrainingRange,
+    UnseenValues,
+    beyond_range,
+    newly_missing,
+    unseen_levels,
+)
 from gradus.data.columns.usefulness import determines, why_not_general, why_useless
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
@@ -41,6 +48,7 @@ class TablePreprocessor:
         notes: what was dropped, and other observations, in sentences.
         formats: how the columns used, and the target, are read.
         options: how a file of the same kind is read.
+        ranges: the range of the training values of each column used.
 
     Examples:
         >>> table = {"age": [20, 30, None], "job": ["cook", "judge", "cook"], "pay": [3, 5, 4]}
@@ -56,6 +64,7 @@ class TablePreprocessor:
     notes: tuple[str, ...] = ()
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
+    ranges: Mapping[str, TrainingRange] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -125,14 +134,16 @@ class TablePreprocessor:
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
-                unseen = _unseen(encoder, series, "level") if table.formats[name].levels else None
-                notes += [] if unseen is None else [unseen]
+                if isinstance(encoder, CategoryEncoder) and table.formats[name].levels:
+                    unseen = unseen_levels(series, encoder.levels, "level")
+                    notes += [] if unseen is None else [unseen.note]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
         used = [column.name for column in columns] + ([] if target is None else [target])
         known = {name: table.formats[name] for name in used}
-        return cls(tuple(columns), fitted, tuple(notes), known, table.options)
+        ranges = {c.name: TrainingRange.fit(table.frame[c.name], c.kind) for c in columns}
+        return cls(tuple(columns), fitted, tuple(notes), known, table.options, ranges)
 
     def transform(self, frame: Any) -> Any:
         """Return the inputs of the network; other columns, such as the target, are ignored.
@@ -146,12 +157,22 @@ class TablePreprocessor:
         """
         return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
 
-    def unseen_levels(self, frame: Any) -> list[str]:
-        """Return a note on each column with categories that the training data lacked."""
+    def unseen_values(self, frame: Any) -> list[UnseenValues]:
+        """Return the cells that the training data had no like of, by column and kind.
+
+        These are categories that it lacked, numbers and dates outside its range, and missing
+        values where it had none.
+        """
         table = self._read(frame, (column.name for column in self.columns)).frame
-        what = "category of the training data"
-        notes = (_unseen(column, table[column.name], what) for column in self.columns)
-        return [note for note in notes if note is not None]
+        found: list[UnseenValues | None] = []
+        for column in self.columns:
+            values, training = table[column.name], self.ranges[column.name]
+            if isinstance(column, CategoryEncoder):
+                found.append(unseen_levels(values, column.levels, column.known))
+            else:
+                found.append(beyond_range(values, column.kind, training))
+            found.append(newly_missing(values, training))
+        return [unseen for unseen in found if unseen is not None]
 
     def _read(self, frame: Any, names: Iterable[str]) -> Table:
         """Return a table with the columns of these names, read as in training."""
@@ -160,10 +181,22 @@ class TablePreprocessor:
         for name in known:
             if name not in table.frame.columns:
                 target = self.target is not None and name == self.target.name
-                raise no_column(name, table.source.columns, "target column" if target else "column")
+                error = no_column(
+                    name, table.source.columns, "target column" if target else "column"
+                )
+                raise DataError(f"{error}{self._unnamed()}")
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         return table
+
+    def _unnamed(self) -> str:
+        """Return what to do about names that are absent, if those of training were given by us."""
+        if self.options.header is not False:
+            return ""
+        return (
+            " The columns of training had no names, so they are column_1, column_2, …: name yours "
+            "so, or pass the path of a file."
+        )
 
     def _encode(self, table: pl.DataFrame) -> Any:
         numbers: list[np.ndarray] = []
@@ -243,20 +276,6 @@ class TablePreprocessor:
 
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
-
-
-def _unseen(column: ColumnEncoder, values: pl.Series, what: str) -> str | None:
-    """Return a note on the cells of a column of categories that are none of them."""
-    if not isinstance(column, CategoryEncoder):
-        return None
-    unseen = values.is_not_null().to_numpy() & (match_names(values, column.levels) < 0)
-    count, row = int(unseen.sum()), int(unseen.argmax()) if len(unseen) else 0
-    if not count:
-        return None
-    return (
-        f"column {column.name!r}: {to_names(values)[row]!r} in row {row} (counted from 0) is no "
-        f"{what} and counts as unknown" + f"; {count - 1} more cells are none" * (count > 1)
-    )
 
 
 def _leak(series: pl.Series, table: Table, target: Target) -> str | None:

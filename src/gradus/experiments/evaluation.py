@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,23 @@ from gradus.objectives import losses
 
 Metrics = dict[str, float]
 UNEVEN = 0.15  # by how much the share of the largest class is above 1/K
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of a run on some rows.
+
+    Attributes:
+        metrics: by name.
+        rows: how many there are.
+        part: which rows of the data these are.
+        notes: observations about the data, in sentences.
+    """
+
+    metrics: Metrics
+    rows: int
+    part: str
+    notes: list[str]
 
 
 def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Metrics:

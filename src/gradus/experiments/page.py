@@ -20,6 +20,7 @@ from gradus.experiments.evaluation import (
     headline_part,
 )
 from gradus.experiments.prepare import XY, PreparedData, prepare
+from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.models.model import Model
 from gradus.objectives import losses
@@ -30,7 +31,7 @@ REFITTED = (
 )
 
 
-def write_page(run: runs.Run, parts: dict[str, Metrics], prepared: PreparedData | None) -> Path:
+def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | None) -> Path:
     """Write the `report.html` of a run and return its path.
 
     Args:
@@ -68,7 +69,7 @@ def write_page(run: runs.Run, parts: dict[str, Metrics], prepared: PreparedData 
     return write_report(run.folder / runs.REPORT, whole)
 
 
-def rewrite_page(run: runs.Run) -> tuple[Path, str]:
+def rewrite_page(run: Run) -> tuple[Path, str]:
     """Rewrite `report.html`; return its path and a sentence on what is missing from it, or "".
 
     The figures of predictions need the data that the run was trained on. If these cannot be read,

@@ -243,11 +243,11 @@ def load_data(
         DataError: as `gradus.data.load`.
     """
     data = load(source, target, task=task, classes=classes, options=options, formats=formats)
-    test = None if data.test is None else _integers_to_floats(data.test)
-    return replace(_integers_to_floats(data), test=test)
+    test = None if data.test is None else integers_to_floats(data.test)
+    return replace(integers_to_floats(data), test=test)
 
 
-def _integers_to_floats(data: Dataset) -> Dataset:
+def integers_to_floats(data: Dataset) -> Dataset:
     """Convert integers to floats, which the preprocessing scales; images stay bytes."""
     if data.is_table or is_bytes(data.x) or data.x.dtype.kind == "f":
         return data

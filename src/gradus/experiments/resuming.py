@@ -10,6 +10,7 @@ from gradus import files
 from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
+from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 
@@ -52,7 +53,7 @@ def ended_line(folder: Path, experiment: Experiment) -> str:
     if not files.current_path(folder, runs.RECORD).exists():
         return ""
     try:
-        record = runs.Run(folder).record
+        record = Run(folder).record
     except GradusError:  # a damaged record is written anew
         return ""
     goes_on = record.status == "finished" and record.epochs < (experiment.training.epochs or 0)

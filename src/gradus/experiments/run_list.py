@@ -13,6 +13,7 @@ import msgspec
 from gradus import files
 from gradus.errors import SavedError, unknown
 from gradus.experiments import runs
+from gradus.experiments.run import Run
 from gradus.models.arguments import direction
 from gradus.train.history import History
 
@@ -68,7 +69,7 @@ def histories(listed: Sequence[Summary]) -> dict[str, dict[str, History]]:
     for summary in listed:
         if "metrics" in summary:
             with contextlib.suppress(SavedError):  # the list says what is damaged
-                history = runs.Run(Path(summary["run"])).scored_model.history
+                history = Run(Path(summary["run"])).scored_model.history
                 found.setdefault(Path(summary["data"]).name, {})[summary["run"]] = history
     return found
 
@@ -105,7 +106,7 @@ def _summarize(folder: Path) -> Summary:
     summary: Summary = {"run": str(folder)}
     if not files.current_path(folder, runs.RECORD).exists():
         return {**summary, "status": "unfinished"}
-    run = runs.Run(folder)
+    run = Run(folder)
     try:
         summary |= {key: getattr(run.record, key) for key in KEYS}
     except SavedError as error:

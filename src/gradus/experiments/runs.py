@@ -1,20 +1,16 @@
-"""Run folders: the files that a training writes, and reading them."""
+"""The folders of runs: finding one, holding it, and the files that a training writes there."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from gradus import files, manifests
-from gradus.data import Target, preprocessor_from_dict
-from gradus.data.targets import require_target
 from gradus.errors import SavedError, nearest
 from gradus.experiments.commands import format_command
 from gradus.experiments.settings import experiment_file
@@ -76,103 +72,9 @@ class Findings(manifests.Manifest, tag="findings"):
     findings: list[Note]
 
 
-@dataclass(frozen=True)
-class Run:
-    """The folder of a training, whose files are read when they are needed.
-
-    Attributes:
-        folder: its path.
-    """
-
-    folder: Path
-
-    @cached_property
-    def record(self) -> RunRecord:
-        """The results of the training: `metrics`, `split`, `parts`, `epochs`, ….
-
-        Raises:
-            SavedError: if they are missing or damaged, with the reason.
-        """
-        return manifests.read_manifest(self.folder, RECORD, RunRecord)
-
-    @cached_property
-    def experiment(self) -> Experiment:
-        """The settings that repeat the training.
-
-        Raises:
-            SavedError: if the file is not that of the training.
-        """
-        path = manifests.verified_path(self.folder, experiment_file.FILE, self.record)
-        return experiment_file.check_experiment(experiment_file.read_settings(path), str(path))
-
-    @cached_property
-    def preprocessor(self) -> Any:
-        """The fitted preprocessor, from data to the network's inputs.
-
-        Raises:
-            SavedError: if the file is not that of the training.
-        """
-        manifests.verified_path(self.folder, PREPROCESSING, self.record)
-        saved = manifests.read_manifest(self.folder, PREPROCESSING, SavedPreprocessing)
-        return preprocessor_from_dict(saved.fitted)
-
-    @cached_property
-    def target(self) -> Target:
-        """The fitted target."""
-        return require_target(self.preprocessor.target)
-
-    @cached_property
-    def model(self) -> Model:
-        """The trained model, which predicts.
-
-        Raises:
-            SavedError: if the file is not that of the training.
-        """
-        manifests.verified_path(self.folder, MODEL, self.record)
-        return Model.load(self.folder)
-
-    @cached_property
-    def scored_model(self) -> Model:
-        """The model that was scored on the validation rows; another than `model` after a refit.
-
-        Raises:
-            SavedError: if the file is not that of the training.
-        """
-        if not self.is_refitted:
-            return self.model
-        manifests.verified_path(self.folder, SCORED_MODEL, self.record)
-        return Model.load(self.folder / SCORED)
-
-    @property
-    def is_refitted(self) -> bool:
-        """Whether `model` was trained once more, on the validation rows too."""
-        return SCORED_MODEL in self.record.files
-
-    def model_of_part(self, part: str) -> Model:
-        """Return the model that is scored on a part: on "test" the one that predicts."""
-        return self.model if part == "test" else self.scored_model
-
-
 def is_finished(folder: str | Path | None) -> bool:
     """Whether a folder is that of a run whose training has ended."""
     return folder is not None and files.current_path(Path(folder), RECORD).exists()
-
-
-def open_run(name: str | Path) -> Run:
-    """Open the run at a path, or with a name in the folder `runs`.
-
-    Raises:
-        SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
-    """
-    folder = find_run(name)
-    run, kind = Run(folder), kind_of_run(folder)
-    if kind is not None and not files.current_path(folder, RECORD).exists():
-        raise SavedError(
-            f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
-            f"finished. To resume it: {format_command(kind, '--resume', folder)}"
-        )
-    run.record  # noqa: B018 - reading it is the check
-    return run
 
 
 def find_run(name: str | Path) -> Path:
@@ -185,10 +87,22 @@ def find_run(name: str | Path) -> Path:
     for candidate in (folder, Path(RUNS) / folder):
         if candidate.is_dir():
             return candidate
+    if folder.is_file():
+        raise SavedError(_no_folder(folder))
     known = [entry.name for entry in Path(RUNS).glob("*/")] if Path(RUNS).is_dir() else []
     close = nearest(folder.name, known)
     hint = f" Did you mean {str(Path(RUNS) / close)!r}?" if close else ""
     raise SavedError(f"There is no run {str(name)!r}.{hint} `gradus runs` lists them.")
+
+
+def _no_folder(path: Path) -> str:
+    """Return what to write instead of a file where the folder of a run is wanted."""
+    if is_finished(path.parent):
+        return f"{str(path)!r} is a file of a run: name its folder, {str(path.parent)!r}."
+    return (
+        f"{str(path)!r} is a file, not the folder of a run. To train on it and make a run: "
+        f"{format_command('train', path)}"
+    )
 
 
 def find_resumable(name: str | Path, kind: str) -> Path:

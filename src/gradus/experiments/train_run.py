@@ -20,6 +20,7 @@ from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.prepare import PreparedData, prepare
 from gradus.experiments.resuming import ended_line, telling_of_epochs
+from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.nn.network import weights
@@ -153,7 +154,7 @@ def write_run(
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
-    write_page(runs.Run(folder), parts, prepared)
+    write_page(Run(folder), parts, prepared)
     return finite_or_none(record)
 
 

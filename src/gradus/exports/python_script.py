@@ -11,7 +11,7 @@ from msgspec import structs
 from gradus.data import Preprocessing, TableOptions, Target
 from gradus.errors import GradusError
 from gradus.experiments.model_builder import output_layer
-from gradus.experiments.runs import Run
+from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
 from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained

@@ -9,6 +9,7 @@ from typing import Any
 from gradus.data import ArrayPreprocessor, TablePreprocessor, Target
 from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
+from gradus.experiments.run import Run, open_run
 from gradus.files import current_path
 from gradus.models.base import BaseModel
 from gradus.models.model import Model
@@ -28,7 +29,7 @@ class Trained:
 
     model: BaseModel
     preprocessor: Any = None
-    run: runs.Run | None = None
+    run: Run | None = None
 
     @property
     def target(self) -> Target | None:
@@ -54,7 +55,7 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
     """
     if isinstance(model, str | Path):
         model = _open(model)
-    if isinstance(model, runs.Run):
+    if isinstance(model, Run):
         if preprocessor is not None:
             raise GradusError("export: a run has its own preprocessor: leave out preprocessor=….")
         return Trained(model.model, model.preprocessor, model)
@@ -74,7 +75,7 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
     return Trained(model, preprocessor)
 
 
-def _open(name: str | Path) -> runs.Run | BaseModel:
+def _open(name: str | Path) -> Run | BaseModel:
     """Return the run, or the saved model, in a folder.
 
     Raises:
@@ -82,7 +83,7 @@ def _open(name: str | Path) -> runs.Run | BaseModel:
     """
     folder = runs.find_run(name)
     if runs.kind_of_run(folder) is not None:
-        return runs.open_run(folder)
+        return open_run(folder)
     if current_path(folder, MANIFEST).exists():
         return Model.load(folder)
     raise SavedError(

@@ -20,7 +20,7 @@ _BY_FIT = "an argument of fit: "
 _NO_MODE = "not needed: fit trains, and predict predicts"
 _NO_DEVICE = "not needed: JAX finds the device; `model.fit(x, y, devices=1)` says how many"
 _SAVE = '`model.save("model")`'
-_LOAD = '`gr.Model.load("model")`'
+_LOAD = '`gr.Model.load("model")`, or gr.load for a run of the command line'
 _MODEL = '`gr.Model(net, "mse", "adam", ["mae"])`'
 _FIT = '`gr.Model(net, "mse").fit(x, y)`'
 _BEST = "`sweep.best`, a trained model"
@@ -62,7 +62,6 @@ NAMES = {
     "TerminateOnNaN": "not needed: a training that diverges ends and says where",
     "callbacks": "`model.fit(x, y, callbacks=f)`, with a function f(model, epoch, logs)",
     "layers": "gradus itself, as in `gr.Dense`",
-    "load": _LOAD,
     "load_model": _LOAD,
     "no_grad": "not needed: gradients are taken where fit trains",
     "regularizers": "`gr.penalties`, as in `gr.Dense(8, kernel_regularizer=gr.L2(0.001))`",

@@ -1,0 +1,163 @@
+"""What the training values of a column were, and the later values that are none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradus.data.columns.conversions import match_names, to_dates, to_names, to_numbers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CATEGORY, RANGE, MISSING = "category", "range", "missing"  # the kinds of unseen values
+_MICROSECONDS = "datetime64[us]"
+
+
+@dataclass(frozen=True)
+class TrainingRange:
+    """The smallest and the largest training value of a column, and whether any was missing.
+
+    Attributes:
+        low: the smallest number, or date in microseconds since 1970; None of categories.
+        high: the largest.
+        missing: whether a training value was missing.
+
+    Examples:
+        >>> import polars as pl
+        >>> TrainingRange.fit(pl.Series("age", [20, None, 60]), "number")
+        TrainingRange(low=20.0, high=60.0, missing=True)
+    """
+
+    low: float | None
+    high: float | None
+    missing: bool
+
+    @classmethod
+    def fit(cls, column: pl.Series, kind: str) -> TrainingRange:
+        """Return the range of the training values of a column.
+
+        Args:
+            column: the values.
+            kind: of its encoder: "number", "boolean", "category", or "date".
+        """
+        missing = column.null_count() > 0
+        if kind == "category":
+            return cls(None, None, missing)
+        values = ordered_values(column, kind)
+        return cls(float(np.nanmin(values)), float(np.nanmax(values)), missing)
+
+    def excludes(self, values: np.ndarray) -> np.ndarray:
+        """Return which numbers, (n,), are outside the range; NaN is not."""
+        if self.low is None or self.high is None:
+            return np.zeros(len(values), bool)
+        return (values < self.low) | (values > self.high)
+
+    def describe(self, kind: str) -> str:
+        """Return "20 to 60"."""
+        return f"{written(self.low, kind)} to {written(self.high, kind)}"
+
+
+@dataclass(frozen=True)
+class UnseenValues:
+    """The cells of a column that the training data had no like of.
+
+    Attributes:
+        column: its name.
+        kind: "category" for a category that is none of the training data, "range" for a number or
+            date outside the training range, "missing" where no training value was missing.
+        count: of the cells.
+        note: the first of them, and what it counts as, in a sentence.
+    """
+
+    column: str
+    kind: str
+    count: int
+    note: str
+
+    @classmethod
+    def levels(cls, column: str, cell: str, row: int, count: int, what: str) -> UnseenValues:
+        """Return the cells that are no level: how many, the first of them, and its row."""
+        note = f"{cell!r} in row {row} (counted from 0) is no {what} and counts as unknown"
+        return cls._noted(column, CATEGORY, count, note, "are none")
+
+    @classmethod
+    def outside(
+        cls, column: str, cell: float, row: int, count: int, kind: str, training: TrainingRange
+    ) -> UnseenValues:
+        """Return the numbers or dates outside the range: how many, the first, and its row."""
+        note = (
+            f"{written(cell, kind)} in row {row} (counted from 0) is outside the range of the "
+            f"training data, {training.describe(kind)}"
+        )
+        return cls._noted(column, RANGE, count, note, "are")
+
+    @classmethod
+    def missing(cls, column: str, row: int, count: int) -> UnseenValues:
+        """Return the missing cells where none was missing: how many, and the row of the first."""
+        note = (
+            f"the value in row {row} (counted from 0) is missing, as none of the training data was"
+        )
+        return cls._noted(column, MISSING, count, note, "are")
+
+    @classmethod
+    def _noted(cls, column: str, kind: str, count: int, note: str, others: str) -> UnseenValues:
+        more = {1: "", 2: f"; 1 more cell {others.replace('are', 'is')}"}
+        rest = more.get(count, f"; {count - 1:,} more cells {others}")
+        return cls(column, kind, count, f"column {column!r}: {note}{rest}")
+
+
+def unseen_levels(column: pl.Series, levels: tuple[str, ...], what: str) -> UnseenValues | None:
+    """Return the cells of a column of categories that are none of its levels, or None.
+
+    Args:
+        column: the values.
+        levels: the categories.
+        what: what the note calls a level.
+    """
+    unseen = column.is_not_null().to_numpy() & (match_names(column, levels) < 0)
+    if not unseen.any():
+        return None
+    row = int(unseen.argmax())
+    cell = to_names(column)[row]
+    return UnseenValues.levels(column.name, cell, row, int(unseen.sum()), what)
+
+
+def beyond_range(column: pl.Series, kind: str, training: TrainingRange) -> UnseenValues | None:
+    """Return the numbers or dates of a column that are outside the training range, or None."""
+    values = ordered_values(column, kind)
+    outside = training.excludes(values)
+    if not outside.any():
+        return None
+    row = int(outside.argmax())
+    cell, count = float(values[row]), int(outside.sum())
+    return UnseenValues.outside(column.name, cell, row, count, kind, training)
+
+
+def newly_missing(column: pl.Series, training: TrainingRange) -> UnseenValues | None:
+    """Return the missing cells of a column of which no training value was missing, or None."""
+    if training.missing or not column.null_count():
+        return None
+    row = int(column.is_null().arg_true()[0])
+    return UnseenValues.missing(column.name, row, column.null_count())
+
+
+def ordered_values(column: pl.Series, kind: str) -> np.ndarray:
+    """Return numbers, or dates in microseconds since 1970, as float64 (n,), NaN where missing."""
+    import polars as pl
+
+    if kind == "date":
+        column = to_dates(column).cast(pl.Int64)
+    return to_numbers(column)
+
+
+def written(value: float | None, kind: str) -> str:
+    """Return a number as it is written in tables, or a date without a time of midnight."""
+    if value is None:
+        return "–"
+    if kind == "date":
+        written = str(np.array(int(value), np.int64).view(_MICROSECONDS)).replace("T", " ")
+        return written.removesuffix(".000000").removesuffix(" 00:00:00")
+    return f"{value:.10g}"

@@ -1,0 +1,342 @@
+"""A run as people use it: its network with its preprocessing, its settings, and its results."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradus import files, manifests
+from gradus.data import TablePreprocessor, Target, preprocessor_from_dict
+from gradus.data.datasets import BUILT_IN
+from gradus.data.targets import require_target
+from gradus.diagnosis.findings import Diagnosis
+from gradus.errors import DataError, SavedError
+from gradus.experiments import inference, runs
+from gradus.experiments.commands import format_command
+from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units
+from gradus.experiments.prepare import encode_dataset
+from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.experiment import Experiment
+from gradus.models.model import Model
+from gradus.models.saving import MANIFEST as MODEL
+from gradus.objectives import losses
+from gradus.objectives.loss import Loss
+from gradus.train import checkpoint
+from gradus.train.history import History
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """A run of `gradus train`, `sweep`, or `repair`, whose files are read when they are needed.
+
+    `gr.load` returns it. It takes data as they were before the preprocessing.
+
+    Attributes:
+        folder: its path.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> runs.RunRecord:
+        """The results of the training: `metrics`, `split`, `parts`, `epochs`, ….
+
+        Raises:
+            SavedError: if they are missing or damaged, with the reason.
+        """
+        return manifests.read_manifest(self.folder, runs.RECORD, runs.RunRecord)
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The settings that repeat the training.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        path = manifests.verified_path(self.folder, experiment_file.FILE, self.record)
+        return experiment_file.check_experiment(experiment_file.read_settings(path), str(path))
+
+    @cached_property
+    def preprocessor(self) -> Any:
+        """The fitted preprocessor, from data to the network's inputs.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        manifests.verified_path(self.folder, runs.PREPROCESSING, self.record)
+        saved = manifests.read_manifest(self.folder, runs.PREPROCESSING, runs.SavedPreprocessing)
+        return preprocessor_from_dict(saved.fitted)
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model, which predicts from the network's own inputs.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        manifests.verified_path(self.folder, MODEL, self.record)
+        return Model.load(self.folder)
+
+    @cached_property
+    def scored_model(self) -> Model:
+        """The model that was scored on the validation rows; another than `model` after a refit.
+
+        Raises:
+            SavedError: if the file is not that of the training.
+        """
+        if not self.is_refitted:
+            return self.model
+        manifests.verified_path(self.folder, runs.SCORED_MODEL, self.record)
+        return Model.load(self.folder / runs.SCORED)
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether `model` was trained once more, on the validation rows too."""
+        return runs.SCORED_MODEL in self.record.files
+
+    def model_of_part(self, part: str) -> Model:
+        """Return the model that is scored on a part: on "test" the one that predicts."""
+        return self.model if part == "test" else self.scored_model
+
+    @property
+    def target(self) -> Target:
+        """What is predicted: its name, its task, and its classes or units."""
+        return require_target(self.preprocessor.target)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of `predict_proba`; none for a regression."""
+        return self.target.class_names
+
+    @property
+    def history(self) -> History:
+        """The record of the training, epoch by epoch."""
+        return self.model.history
+
+    @property
+    def findings(self) -> Diagnosis:
+        """What the training showed to be wrong, causes before what follows from them."""
+        return Diagnosis(self.history.findings or [])
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said of the data and of the training, in sentences."""
+        return runs.read_findings(self.folder)
+
+    @property
+    def loss(self) -> Loss:
+        """The training loss."""
+        return losses.get(self.model.settings["loss"])
+
+    def __repr__(self) -> str:
+        target, record = self.target, self.record
+        metrics = ", ".join(f"{n} {v:.4g}" for n, v in record.metrics.items() if v is not None)
+        return f"Run({str(self.folder)!r}: {target.task} {target.name!r}, {record.split} {metrics})"
+
+    def predict(self, data: Any, *, threshold: float | None = None) -> np.ndarray:
+        """Return the class of each row by name, (n,), or the value in its own unit, (n,) or (n, k).
+
+        Args:
+            data: for a run on a table, a frame of pandas or Polars, a dict of columns, or a list
+                of dicts, whose columns are found by name; for one on arrays or images, an array;
+                or the path of such data. No target is needed.
+            threshold: of two classes, the second one of `classes` is predicted where its
+                probability is more than this; by default the more probable one.
+
+        Raises:
+            DataError: for a column that is missing, or data that differ in kind from those of
+                training.
+            GradusError: for a threshold where there are not two classes with probabilities.
+
+        Warns:
+            RuntimeWarning: of cells that the training data had no like of; and once of columns
+                that are not used.
+        """
+        inference.check_threshold(threshold, self.loss, self.target)
+        rows = self._predicted_and_told(data)
+        return inference.predicted_values(rows.outputs, self.loss, self.target, threshold)
+
+    def predict_proba(self, data: Any) -> np.ndarray:
+        """Return the probability of each class, (n, classes), in the order of `classes`.
+
+        Args:
+            data: as of `predict`.
+
+        Raises:
+            DataError: as `predict`.
+            GradusError: for a regression, or a loss without probabilities.
+
+        Warns:
+            RuntimeWarning: as `predict`.
+        """
+        inference.check_probabilities(self.loss, self.target)
+        return inference.class_probabilities(self._predicted_and_told(data).outputs)
+
+    def evaluate(self, data: Any, y: Any = None) -> Metrics:
+        """Return the loss and the metrics on data with targets.
+
+        For a regression also MAE, RMSE, and R² in the target's units. If a path has a test part,
+        only this is evaluated.
+
+        Args:
+            data: as of `predict`; a table has the target in its column.
+            y: the targets of an array.
+
+        Raises:
+            DataError: as `predict`, or if there are no targets.
+        """
+        found = self.evaluated_rows(data, y)
+        for note in found.notes:
+            warnings.warn(note, RuntimeWarning, stacklevel=2)
+        return found.metrics
+
+    def predicted_rows(self, data: Any, kept: Sequence[str] = ()) -> inference.PredictedRows:
+        """Return the network's outputs for data, and what cannot be trusted.
+
+        Args:
+            data: as of `predict`.
+            kept: columns that are carried through, so that they count as used.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        rows = inference.read_data(data, self.preprocessor, self.model)
+        rows = rows.test if rows.test is not None else rows
+        outputs = np.asarray(self.model.predict(self.preprocessor.transform(rows.x)))
+        is_table = isinstance(self.preprocessor, TablePreprocessor)
+        unseen = self.preprocessor.unseen_values(rows.x) if is_table else []
+        unused = inference.unused_columns(rows, self.preprocessor, kept)
+        return inference.PredictedRows(outputs, rows, unseen, unused)
+
+    def evaluated_rows(self, data: Any, y: Any = None) -> Evaluation:
+        """Return the metrics on data with targets, and what was observed.
+
+        Args:
+            data: as of `evaluate`.
+            y: the targets of an array.
+
+        Raises:
+            DataError: as `evaluate`.
+        """
+        rows = inference.read_data(data, self.preprocessor, self.model, y, labeled=True)
+        if rows.y is None:
+            raise DataError(f"{str(data)!r} has no targets to compare predictions to.")
+        part = "all rows"
+        if rows.test is not None:
+            rows, part = rows.test, "its test part"
+        encoded = encode_dataset(rows, self.preprocessor, self.loss)
+        metrics = evaluate_in_units(self.model, *encoded, self.target)
+        notes = list(rows.notes)
+        if part == "all rows" and self._is_training_data(data):
+            notes.append("the run was trained on most of these rows")
+        return Evaluation(metrics, len(rows), part, notes)
+
+    @cached_property
+    def _told(self) -> set[str]:
+        """The columns that were said not to be used."""
+        return set()
+
+    def _predicted_and_told(self, data: Any) -> inference.PredictedRows:
+        """Return predicted rows, and warn of what cannot be trusted."""
+        rows = self.predicted_rows(data)
+        for note in rows.notes:
+            warnings.warn(note, RuntimeWarning, stacklevel=3)
+        if untold := [name for name in rows.unused if name not in self._told]:
+            self._told.update(untold)
+            warnings.warn(unused_note(untold), RuntimeWarning, stacklevel=3)
+        return rows
+
+    def _is_training_data(self, data: Any) -> bool:
+        if not isinstance(data, str | Path):
+            return False
+        return experiment_file.absolute_source(str(data), Path.cwd()) == self.experiment.data
+
+
+def unused_note(columns: Sequence[str]) -> str:
+    """Return which columns of a table are not used, in a sentence without its end."""
+    verb = "column is" if len(columns) == 1 else "columns are"
+    return f"{len(columns)} {verb} not used: {', '.join(columns)}"
+
+
+def load(path: str | Path) -> Run:
+    """Return a run of the command line: `gradus train`, the best of `gradus sweep`, or `repair`.
+
+    Args:
+        path: the folder of the run, or its name in the folder `runs`.
+
+    Returns:
+        The run, complete: its model, its preprocessing, and its settings have been read.
+
+    Raises:
+        SavedError: if there is no such run (with the nearest name), it is unfinished or damaged,
+            or the folder holds something else, with what to write instead.
+
+    Examples:
+        >>> import tempfile
+        >>> from gradus.apps.cli import main
+        >>> folder = tempfile.mkdtemp() + "/iris"
+        >>> status = main(["train", "iris", "--epochs", "60", "--quiet", "--out", folder])
+        data      iris: 150 rows, 4 features
+        ...
+        >>> run = gr.load(folder)
+        >>> run.classes
+        ('setosa', 'versicolor', 'virginica')
+        >>> run.predict([[5.1, 3.5, 1.4, 0.2], [6.9, 3.1, 5.4, 2.1]]).tolist()
+        ['setosa', 'virginica']
+        >>> run.predict_proba([[5.1, 3.5, 1.4, 0.2]]).shape
+        (1, 3)
+    """
+    if not isinstance(path, str | Path):
+        raise SavedError(
+            f"gr.load takes the folder of a run, such as 'runs/iris-1', not {type(path).__name__}; "
+            "data are loaded by gr.data.load."
+        )
+    run = open_run(path)
+    run.experiment, run.preprocessor, run.model  # noqa: B018 - reading them is the check
+    return run
+
+
+def open_run(name: str | Path) -> Run:
+    """Open the run at a path, or with a name in the folder `runs`; its files are read when needed.
+
+    Raises:
+        SavedError: if there is none (with the nearest name), it is unfinished, or it is too new.
+    """
+    try:
+        folder = runs.find_run(name)
+    except SavedError as error:
+        if str(name) not in BUILT_IN:
+            raise
+        train = format_command("train", name)
+        raise SavedError(f"{error} {str(name)!r} is a data set; to make a run: {train}") from None
+    run, kind = Run(folder), runs.kind_of_run(folder)
+    if kind is not None and not runs.is_finished(folder):
+        raise SavedError(
+            f"The {'sweep' if kind == 'sweep' else 'training'} of {str(folder)!r} has not "
+            f"finished. To resume it: {format_command(kind, '--resume', folder)}"
+        )
+    if not runs.is_finished(folder) and (other := _what_else(folder)):
+        raise SavedError(f"{str(folder)!r} is not a run, but {other}")
+    run.record  # noqa: B018 - reading it is the check
+    return run
+
+
+def _what_else(folder: Path) -> str:
+    """Return what a folder holds instead of a run, and what to write then; "" if unknown."""
+    if files.current_path(folder, MODEL).exists():
+        return (
+            "a model that was saved alone, which takes the network's own inputs: write "
+            f"gr.Model.load({str(folder)!r})."
+        )
+    if files.current_path(folder, checkpoint.MANIFEST).exists():
+        if runs.kind_of_run(folder.parent):
+            return f"the checkpoint of one: name {str(folder.parent)!r}."
+        return f"the checkpoint of a training: write fit(…, resume={str(folder)!r})."
+    inside = sorted(entry for entry in folder.glob("*/") if runs.kind_of_run(entry))
+    return f"a folder of runs: name one of them, such as {str(inside[0])!r}." if inside else ""

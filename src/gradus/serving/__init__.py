@@ -1,0 +1,1 @@
+"""A run as an HTTP service: rows, batches of waiting requests, endpoints, and their description."""

@@ -1,0 +1,129 @@
+"""Predictions for rows of requests: encoded, computed, and in the target's names and units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradus.data import TablePreprocessor
+from gradus.data.delimited_text import read_delimited
+from gradus.errors import DataError, GradusError
+from gradus.experiments import inference
+from gradus.experiments.run import Run, unused_note
+from gradus.serving.rows import EncodedRows, RowEncoder
+from gradus.train.inference import ROWS_PER_BATCH, make_predictor
+
+CSV_BODY = "The body"  # what errors call it
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions for the rows of one request.
+
+    Attributes:
+        columns: "prediction", and "probability_<class>", …, as of `gradus predict`.
+        notes: what cannot be trusted, in sentences.
+    """
+
+    columns: inference.Columns
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+class Predictor:
+    """Predicts with a run, for one request or several together.
+
+    Args:
+        run: the run.
+
+    Attributes:
+        is_table: whether rows are objects by column name; else they are arrays.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.model = run, run.model
+        self.preprocessor, self.target, self.loss = run.preprocessor, run.target, run.loss
+        self._network = make_predictor(self.model.net, self.model.task)
+        self.is_table = isinstance(self.preprocessor, TablePreprocessor)
+        self._encoder = RowEncoder(self.preprocessor) if self.is_table else None
+
+    def warm_up(self) -> None:
+        """Compile the program for every size that batches are padded to."""
+        import jax
+
+        example, size = self.model.example, 1
+        while size <= ROWS_PER_BATCH:
+            rows = jax.tree.map(lambda a, n=size: np.zeros((n, *a.shape[1:]), a.dtype), example)
+            self._network(rows)
+            size *= 2
+
+    def predict(self, requests: Sequence[Sequence[Any]]) -> list[Predictions | GradusError]:
+        """Return the predictions for the rows of each request, or why there are none.
+
+        The rows of all requests go through the network together.
+        """
+        rows = [row for request in requests for row in request]
+        try:
+            encoded = self._encode(rows)
+            outputs = self._network(encoded.inputs)
+        except GradusError as error:
+            if len(requests) == 1:
+                return [error]
+            return [self.predict([request])[0] for request in requests]  # one is at fault
+        columns = inference.prediction_columns(outputs, self.loss, self.target)
+        found: list[Predictions | GradusError] = []
+        start = 0
+        for request in requests:
+            stop = start + len(request)
+            part = {name: values[start:stop] for name, values in columns.items()}
+            found.append(Predictions(part, encoded.notes(start, stop)))
+            start = stop
+        return found
+
+    def predict_csv(self, body: bytes, most: int) -> Predictions:
+        """Return the predictions for a CSV table.
+
+        Args:
+            body: of the request.
+            most: how many rows it may have.
+
+        Raises:
+            GradusError: for a table that the run cannot predict from.
+            TooManyRowsError: for too many rows.
+        """
+        if not self.is_table:
+            raise DataError("The run was trained on arrays, which have no CSV: send JSON.")
+        options = self.preprocessor.options
+        read = read_delimited(
+            body,
+            CSV_BODY,
+            separator=options.separator,
+            header=options.header,
+            encoding=options.encoding,
+        )
+        if read.frame.height > most:
+            raise TooManyRowsError(read.frame.height, most)
+        found = self.run.predicted_rows(read.frame)
+        columns = inference.prediction_columns(found.outputs, self.loss, self.target)
+        unused = [unused_note(found.unused)] if found.unused else []
+        return Predictions(columns, [*read.notes, *found.notes, *unused])
+
+    def _encode(self, rows: Sequence[Any]) -> EncodedRows:
+        if self._encoder is not None:
+            return self._encoder.encode(rows)
+        data = inference.read_data(rows, self.preprocessor, self.model)
+        inputs = self.preprocessor.transform(data.x)
+        self.model.check_input(inputs)
+        return EncodedRows(inputs, [], {})
+
+
+class TooManyRowsError(DataError):
+    """A request with more rows than are allowed."""
+
+    def __init__(self, rows: int, most: int) -> None:
+        super().__init__(f"The request has {rows:,} rows; send at most {most:,} at a time.")
