@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from gradus.nn.activations import sigmoid as sigmoid
     from gradus.nn.activations import softmax as softmax
     from gradus.nn.layer import Layer as Layer
+    from gradus.nn.layers.activation import ELU as ELU
+    from gradus.nn.layers.activation import Activation as Activation
+    from gradus.nn.layers.activation import LeakyReLU as LeakyReLU
+    from gradus.nn.layers.activation import PReLU as PReLU
+    from gradus.nn.layers.activation import ReLU as ReLU
+    from gradus.nn.layers.activation import Softmax as Softmax
     from gradus.nn.layers.attention import MultiHeadAttention as MultiHeadAttention
     from gradus.nn.layers.attention import PositionalEmbedding as PositionalEmbedding
     from gradus.nn.layers.attention import PositionalEncoding as PositionalEncoding
@@ -44,10 +50,8 @@ if TYPE_CHECKING:
     from gradus.nn.layers.conv import DepthwiseConv2D as DepthwiseConv2D
     from gradus.nn.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
     from gradus.nn.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
-    from gradus.nn.layers.dense import Activation as Activation
     from gradus.nn.layers.dense import Dense as Dense
     from gradus.nn.layers.dense import Maxout as Maxout
-    from gradus.nn.layers.dense import PReLU as PReLU
     from gradus.nn.layers.dropout import Dropout as Dropout
     from gradus.nn.layers.dropout import GaussianNoise as GaussianNoise
     from gradus.nn.layers.dropout import MaskingNoise as MaskingNoise
@@ -127,6 +131,7 @@ _HOMES = {
     "gradus.models.stacked": ("StackedAutoencoder",),
     "gradus.models.variational": ("VariationalAutoencoder",),
     "gradus.nn.activations": ("sigmoid", "softmax"),
+    "gradus.nn.layers.activation": ("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
     "gradus.nn.layers.attention": (
         *("MultiHeadAttention", "PositionalEmbedding", "PositionalEncoding"),
         *("TransformerEncoder", "attention_weights"),
@@ -141,7 +146,7 @@ _HOMES = {
     "gradus.nn.layers.containers": ("Parallel", "Repeat", "Residual", "Sequential"),
     "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
     "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
-    "gradus.nn.layers.dense": ("Activation", "Dense", "Maxout", "PReLU"),
+    "gradus.nn.layers.dense": ("Dense", "Maxout"),
     "gradus.nn.layers.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
     "gradus.nn.layers.embedding": ("ColumnEmbedding", "Embedding"),
     "gradus.nn.layer": ("Layer",),

@@ -43,14 +43,18 @@ def table():
         gr.Dropout(gr.uniform(0.1, 0.5)),
         gr.Maxout(6),
         gr.PReLU(),
+        gr.ELU(gr.uniform(0.5, 1.5)),
         gr.Residual(
             [gr.LayerNormalization(), gr.Dense(6, "tanh", kernel_constraint=gr.MaxNorm(1.0))]
         ),
         gr.Repeat(gr.Dense(6, "elu"), 2),
         gr.Sparsity(gr.uniform(0.01, 0.1)),
         gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
+        gr.LeakyReLU(gr.uniform(0.9, 1.1)),
+        gr.ReLU(None, gr.uniform(0.9, 1.1)),
     ]
-    return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, gr.Dense(2, "softmax")])
+    ends = [gr.Dense(2), gr.Softmax()]
+    return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, *ends])
 
 
 def pictures():

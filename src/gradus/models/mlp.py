@@ -8,8 +8,9 @@ from typing import Any
 from gradus.checks import as_items, flag
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
+from gradus.nn.layers.activation import Activation
 from gradus.nn.layers.containers import Sequential
-from gradus.nn.layers.dense import Activation, Dense
+from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
 from gradus.nn.layers.normalization import BatchNormalization
 

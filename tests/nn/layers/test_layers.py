@@ -308,5 +308,5 @@ def test_a_wrong_input_names_the_layer_and_both_shapes():
         with pytest.raises(ShapeError, match=r"'dense'.*\(3, 4\).*\(5, 6\)"):
             copy(draw((5, 6)))
     norm = gr.init(gr.Sequential([gr.BatchNormalization()]), 0, draw((5, 3)))
-    with pytest.raises(ShapeError, match=r"'batch_norm'.* 3 features .*\(5, 4\)"):
+    with pytest.raises(ShapeError, match=r"'batch_normalization'.* 3 features .*\(5, 4\)"):
         norm(draw((5, 4)))
