@@ -12,8 +12,9 @@ ROOT = Path(gradus.__file__).parent
 # modules of the lessons are scripts of their own, and the commands are named as a user types them.
 PROTOCOLS = {"find", "get", "lesson"}
 SCRIPTS = ("lessons/", "apps/cli.py")
-# Public names of two modules, which a user tells apart by the module: gr.schedules.Constant.
-NAMESPACED = {"Constant"}
+# Public names of two modules, which a user tells apart by the module: gr.schedules.Constant, and
+# gr.initializers.Identity from the layer, as in Keras.
+NAMESPACED = {"Constant", "Identity"}
 
 
 def definitions(path):

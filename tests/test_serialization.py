@@ -93,7 +93,7 @@ def same(a, b):
 def an_example(cls):
     arguments = {}
     for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.default is not inspect.Parameter.empty:
+        if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
             continue
         if name in ("layers", "branches"):
             arguments[name] = [gr.Dense(2).named("first"), gr.Dropout(0.5)]

@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from gradus.nn.layers.augmentation import RandomRotation as RandomRotation
     from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
     from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
+    from gradus.nn.layers.containers import Lambda as Lambda
     from gradus.nn.layers.containers import Parallel as Parallel
     from gradus.nn.layers.containers import Repeat as Repeat
     from gradus.nn.layers.containers import Residual as Residual
     from gradus.nn.layers.containers import Sequential as Sequential
+    from gradus.nn.layers.containers import TimeDistributed as TimeDistributed
     from gradus.nn.layers.conv import Conv1D as Conv1D
     from gradus.nn.layers.conv import Conv2D as Conv2D
     from gradus.nn.layers.conv import DepthwiseConv2D as DepthwiseConv2D
@@ -59,6 +61,13 @@ if TYPE_CHECKING:
     from gradus.nn.layers.embedding import ColumnEmbedding as ColumnEmbedding
     from gradus.nn.layers.embedding import Embedding as Embedding
     from gradus.nn.layers.masking import Masking as Masking
+    from gradus.nn.layers.merging import Add as Add
+    from gradus.nn.layers.merging import Average as Average
+    from gradus.nn.layers.merging import Concatenate as Concatenate
+    from gradus.nn.layers.merging import Maximum as Maximum
+    from gradus.nn.layers.merging import Minimum as Minimum
+    from gradus.nn.layers.merging import Multiply as Multiply
+    from gradus.nn.layers.merging import Subtract as Subtract
     from gradus.nn.layers.normalization import BatchNormalization as BatchNormalization
     from gradus.nn.layers.normalization import LayerNormalization as LayerNormalization
     from gradus.nn.layers.pooling import AveragePooling1D as AveragePooling1D
@@ -72,6 +81,7 @@ if TYPE_CHECKING:
     from gradus.nn.layers.pooling import UpSampling2D as UpSampling2D
     from gradus.nn.layers.pooling import ZeroPadding2D as ZeroPadding2D
     from gradus.nn.layers.reshaping import Flatten as Flatten
+    from gradus.nn.layers.reshaping import Identity as Identity
     from gradus.nn.layers.reshaping import Rescaling as Rescaling
     from gradus.nn.layers.reshaping import Reshape as Reshape
     from gradus.nn.layers.rnn import GRU as GRU
@@ -143,7 +153,14 @@ _HOMES = {
         "RandomTranslation",
     ),
     "gradus.nn.layers.bidirectional": ("Bidirectional",),
-    "gradus.nn.layers.containers": ("Parallel", "Repeat", "Residual", "Sequential"),
+    "gradus.nn.layers.containers": (
+        "Lambda",
+        "Parallel",
+        "Repeat",
+        "Residual",
+        "Sequential",
+        "TimeDistributed",
+    ),
     "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
     "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
     "gradus.nn.layers.dense": ("Dense", "Maxout"),
@@ -152,6 +169,15 @@ _HOMES = {
     "gradus.nn.layer": ("Layer",),
     "gradus.nn.layers.masking": ("Masking",),
     "gradus.nn.network": ("fresh", "init"),
+    "gradus.nn.layers.merging": (
+        "Add",
+        "Average",
+        "Concatenate",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+    ),
     "gradus.nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
     "gradus.nn.layers.pooling": (
         *(
@@ -170,7 +196,7 @@ _HOMES = {
         ),
     ),
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
-    "gradus.nn.layers.reshaping": ("Flatten", "Rescaling", "Reshape"),
+    "gradus.nn.layers.reshaping": ("Flatten", "Identity", "Rescaling", "Reshape"),
     "gradus.nn.layers.sparsity": ("Sparsity",),
     "gradus.nn.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),

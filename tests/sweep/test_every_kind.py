@@ -50,11 +50,18 @@ def table():
         gr.Repeat(gr.Dense(6, "elu"), 2),
         gr.Sparsity(gr.uniform(0.01, 0.1)),
         gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
+        *merges(),
         gr.LeakyReLU(gr.uniform(0.9, 1.1)),
         gr.ReLU(None, gr.uniform(0.9, 1.1)),
     ]
     ends = [gr.Dense(2), gr.Softmax()]
     return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, *ends])
+
+
+def merges():
+    """Each layer that merges, after two branches."""
+    kinds = gr.Add, gr.Subtract, gr.Multiply, gr.Average, gr.Maximum, gr.Minimum, gr.Concatenate
+    return [layer for make in kinds for layer in (gr.Parallel([gr.Dense(4), gr.Dense(4)]), make())]
 
 
 def pictures():
@@ -82,6 +89,9 @@ def series():
         gr.Conv1DTranspose(4, 2, strides=2),
         gr.AveragePooling1D(2, 1),
         gr.Reshape((7, 4)),
+        gr.TimeDistributed(gr.Dense(3, "tanh")),
+        gr.Lambda(jnp.sin),
+        gr.Identity(),
     ]
     ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D()]
     return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])

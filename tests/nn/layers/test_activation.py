@@ -1,4 +1,4 @@
-"""Activations as layers: Keras's values and gradients, and what ends and what is wrong as for names."""
+"""Activations as layers: values and gradients of Keras; seen as the activations that they are."""
 
 import os
 

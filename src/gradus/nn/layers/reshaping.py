@@ -14,6 +14,25 @@ from gradus.nn.layer import Layer
 from gradus.space import given_values
 
 
+class Identity(Layer):
+    """Return the input unchanged.
+
+    Examples:
+        >>> x = jnp.array([[1.0, 2.0]])
+        >>> gr.init(gr.Identity(), 0, x)(x).tolist()
+        [[1.0, 2.0]]
+    """
+
+    takes_several = True
+
+    def __init__(self) -> None:
+        pass
+
+    def call(self, x: Any) -> Any:
+        """Return `x`."""
+        return x
+
+
 class Flatten(Layer):
     """Flatten each sample: `(batch, ...)` becomes `(batch, product of the rest)`.
 
