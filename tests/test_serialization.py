@@ -18,7 +18,10 @@ from gradus.errors import SavedError
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layers.conv import BaseConv
 from gradus.nn.layers.conv_transpose import BaseConvTranspose
+from gradus.nn.layers.merging import BaseMerge
 from gradus.nn.layers.pooling import BasePooling
+from gradus.nn.layers.resizing import BaseSides
+from gradus.nn.layers.separable_conv import BaseSeparableConv
 from gradus.objectives import losses, metrics
 from gradus.optim import optimizers, schedules
 from gradus.serialization import _classes, deserialize, serialize
@@ -111,6 +114,7 @@ def an_example(cls):
 def concrete(*bases):
     found = [cls for cls in _classes().values() if issubclass(cls, bases)]
     bare = (gr.Layer, BaseConv, BaseConvTranspose, BasePooling)  # they lack a number of axes
+    bare += (BaseMerge, BaseSeparableConv, BaseSides)
     return [cls for cls in found if not inspect.isabstract(cls) and cls not in bare]
 
 

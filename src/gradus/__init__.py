@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gradus.nn.layers.containers import TimeDistributed as TimeDistributed
     from gradus.nn.layers.conv import Conv1D as Conv1D
     from gradus.nn.layers.conv import Conv2D as Conv2D
+    from gradus.nn.layers.conv import Conv3D as Conv3D
     from gradus.nn.layers.conv import DepthwiseConv2D as DepthwiseConv2D
     from gradus.nn.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
     from gradus.nn.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
@@ -72,21 +73,33 @@ if TYPE_CHECKING:
     from gradus.nn.layers.normalization import LayerNormalization as LayerNormalization
     from gradus.nn.layers.pooling import AveragePooling1D as AveragePooling1D
     from gradus.nn.layers.pooling import AveragePooling2D as AveragePooling2D
+    from gradus.nn.layers.pooling import AveragePooling3D as AveragePooling3D
     from gradus.nn.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
     from gradus.nn.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+    from gradus.nn.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
     from gradus.nn.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
     from gradus.nn.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from gradus.nn.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
     from gradus.nn.layers.pooling import MaxPooling1D as MaxPooling1D
     from gradus.nn.layers.pooling import MaxPooling2D as MaxPooling2D
-    from gradus.nn.layers.pooling import UpSampling2D as UpSampling2D
-    from gradus.nn.layers.pooling import ZeroPadding2D as ZeroPadding2D
+    from gradus.nn.layers.pooling import MaxPooling3D as MaxPooling3D
     from gradus.nn.layers.reshaping import Flatten as Flatten
     from gradus.nn.layers.reshaping import Identity as Identity
     from gradus.nn.layers.reshaping import Rescaling as Rescaling
     from gradus.nn.layers.reshaping import Reshape as Reshape
+    from gradus.nn.layers.resizing import CenterCrop as CenterCrop
+    from gradus.nn.layers.resizing import Cropping1D as Cropping1D
+    from gradus.nn.layers.resizing import Cropping2D as Cropping2D
+    from gradus.nn.layers.resizing import Resizing as Resizing
+    from gradus.nn.layers.resizing import UpSampling1D as UpSampling1D
+    from gradus.nn.layers.resizing import UpSampling2D as UpSampling2D
+    from gradus.nn.layers.resizing import ZeroPadding1D as ZeroPadding1D
+    from gradus.nn.layers.resizing import ZeroPadding2D as ZeroPadding2D
     from gradus.nn.layers.rnn import GRU as GRU
     from gradus.nn.layers.rnn import LSTM as LSTM
     from gradus.nn.layers.rnn import SimpleRNN as SimpleRNN
+    from gradus.nn.layers.separable_conv import SeparableConv1D as SeparableConv1D
+    from gradus.nn.layers.separable_conv import SeparableConv2D as SeparableConv2D
     from gradus.nn.layers.sparsity import Sparsity as Sparsity
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
@@ -161,7 +174,7 @@ _HOMES = {
         "Sequential",
         "TimeDistributed",
     ),
-    "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
+    "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D"),
     "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
     "gradus.nn.layers.dense": ("Dense", "Maxout"),
     "gradus.nn.layers.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
@@ -180,23 +193,32 @@ _HOMES = {
     ),
     "gradus.nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
     "gradus.nn.layers.pooling": (
-        *(
-            "AveragePooling1D",
-            "AveragePooling2D",
-            "MaxPooling1D",
-            "MaxPooling2D",
-            "UpSampling2D",
-            "ZeroPadding2D",
-        ),
-        *(
-            "GlobalAveragePooling1D",
-            "GlobalAveragePooling2D",
-            "GlobalMaxPooling1D",
-            "GlobalMaxPooling2D",
-        ),
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+    ),
+    "gradus.nn.layers.resizing": (
+        "CenterCrop",
+        "Cropping1D",
+        "Cropping2D",
+        "Resizing",
+        "UpSampling1D",
+        "UpSampling2D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
     ),
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
     "gradus.nn.layers.reshaping": ("Flatten", "Identity", "Rescaling", "Reshape"),
+    "gradus.nn.layers.separable_conv": ("SeparableConv1D", "SeparableConv2D"),
     "gradus.nn.layers.sparsity": ("Sparsity",),
     "gradus.nn.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),

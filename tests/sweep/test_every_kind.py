@@ -72,11 +72,15 @@ def pictures():
         gr.ZeroPadding2D(1),
         gr.Conv2D(3, 3, activation="tanh"),
         gr.DepthwiseConv2D(3, padding="same"),
+        gr.SeparableConv2D(3, 3, padding="same"),
         gr.MaxPooling2D(),
         gr.BatchNormalization(),
         gr.Conv2DTranspose(2, 2, strides=2),
         gr.AveragePooling2D(),
         gr.UpSampling2D(),
+        gr.Cropping2D(1),
+        gr.Resizing(6, 6),
+        gr.CenterCrop(5, 5),
     ]
     ends = [gr.GlobalAveragePooling2D(), gr.GlobalMaxPooling2D(), gr.Flatten()]
     return gr.Sequential([*drawn, *layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
@@ -90,10 +94,24 @@ def series():
         gr.AveragePooling1D(2, 1),
         gr.Reshape((7, 4)),
         gr.TimeDistributed(gr.Dense(3, "tanh")),
+        gr.SeparableConv1D(4, 2),
+        gr.UpSampling1D(),
+        gr.Cropping1D(),
+        gr.ZeroPadding1D(),
         gr.Lambda(jnp.sin),
         gr.Identity(),
     ]
     ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D()]
+    return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
+
+
+def volumes():
+    layers = [
+        gr.Conv3D(2, 2, activation="tanh"),
+        gr.AveragePooling3D(1),
+        gr.MaxPooling3D((1, 1, 3)),
+    ]
+    ends = [gr.GlobalAveragePooling3D(), gr.GlobalMaxPooling3D()]
     return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
 
 
@@ -125,8 +143,8 @@ def padded(*shape):
 
 
 NETS = {table: {"numbers": some(3), "categories": RNG.integers(0, 3, (ROWS, 2))},
-        pictures: some(9, 9, 2), series: some(8, 2), recurrent: padded(5, 2),
-        words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
+        pictures: some(9, 9, 2), series: some(8, 2), volumes: some(3, 3, 4, 1),
+        recurrent: padded(5, 2), words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
 
 
 @pytest.mark.slow

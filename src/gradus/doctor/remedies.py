@@ -233,8 +233,8 @@ def penalty_times(factor: float) -> Apply:
 
     def apply(candidate: Candidate, record: Record) -> Candidate:
         def changed(path: str, layer: Layer) -> dict[str, Any]:
-            names = ("kernel_regularizer", "bias_regularizer")
-            return {n: weaker(vars(layer)[n]) for n in names if vars(layer).get(n) is not None}
+            given = {n: v for n, v in vars(layer).items() if n.endswith("_regularizer")}
+            return {name: weaker(value) for name, value in given.items() if value is not None}
 
         candidate = _with_net(candidate, edit_layers(candidate.settings["net"], changed), {})
         before = candidate.settings["penalty"]

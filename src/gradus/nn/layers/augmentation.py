@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradus.errors import ShapeError
 from gradus.nn.arguments import check_choice, check_numbers, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.nn.layers.window import check_axes, format_sizes
+from gradus.nn.layers.resizing import center_crop, spare_pixels
+from gradus.nn.layers.window import check_axes
 
 MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
@@ -123,18 +123,10 @@ class RandomCrop(Layer):
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the crops, `(batch, height, width, channels)`."""
-        check_axes(self, x.shape, 2)
         height, width = self.height, self.width
-        spare = x.shape[1] - height, x.shape[2] - width
-        if min(spare) < 0:
-            raise ShapeError(
-                f"{self._label()} crops to {format_sizes((height, width))} but was given images of "
-                f"shape {tuple(x.shape)}, {format_sizes(x.shape[1:3])} large: write a smaller "
-                "height and width."
-            )
+        spare = spare_pixels(self, x, height, width)
         if not training:
-            top, left = spare[0] // 2, spare[1] // 2
-            return x[:, top : top + height, left : left + width]
+            return center_crop(x, spare)
         count = x.shape[0]
         rows, columns = jax.random.split(self.random())
         top = jax.random.randint(rows, (count, 1), 0, spare[0] + 1)
