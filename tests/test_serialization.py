@@ -50,6 +50,8 @@ EXAMPLES = {
     "steps": 5,
     "target": 0.1,
     "maximum": 0.4,
+    "n": 3,
+    "dims": (2, 1),
     "total_steps": 50,
     "loss": losses.Huber(2.0),
     "k": 3,

@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from gradus.nn.layers.attention import PositionalEncoding as PositionalEncoding
     from gradus.nn.layers.attention import TransformerEncoder as TransformerEncoder
     from gradus.nn.layers.attention import attention_weights as attention_weights
+    from gradus.nn.layers.augmentation import RandomBrightness as RandomBrightness
+    from gradus.nn.layers.augmentation import RandomContrast as RandomContrast
     from gradus.nn.layers.augmentation import RandomCrop as RandomCrop
     from gradus.nn.layers.augmentation import RandomFlip as RandomFlip
     from gradus.nn.layers.augmentation import RandomRotation as RandomRotation
     from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
+    from gradus.nn.layers.augmentation import RandomZoom as RandomZoom
     from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
     from gradus.nn.layers.containers import Lambda as Lambda
     from gradus.nn.layers.containers import Parallel as Parallel
@@ -55,10 +58,14 @@ if TYPE_CHECKING:
     from gradus.nn.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
     from gradus.nn.layers.dense import Dense as Dense
     from gradus.nn.layers.dense import Maxout as Maxout
+    from gradus.nn.layers.dropout import AlphaDropout as AlphaDropout
     from gradus.nn.layers.dropout import Dropout as Dropout
+    from gradus.nn.layers.dropout import GaussianDropout as GaussianDropout
     from gradus.nn.layers.dropout import GaussianNoise as GaussianNoise
     from gradus.nn.layers.dropout import MaskingNoise as MaskingNoise
     from gradus.nn.layers.dropout import SaltAndPepperNoise as SaltAndPepperNoise
+    from gradus.nn.layers.dropout import SpatialDropout1D as SpatialDropout1D
+    from gradus.nn.layers.dropout import SpatialDropout2D as SpatialDropout2D
     from gradus.nn.layers.embedding import ColumnEmbedding as ColumnEmbedding
     from gradus.nn.layers.embedding import Embedding as Embedding
     from gradus.nn.layers.masking import Masking as Masking
@@ -70,7 +77,11 @@ if TYPE_CHECKING:
     from gradus.nn.layers.merging import Multiply as Multiply
     from gradus.nn.layers.merging import Subtract as Subtract
     from gradus.nn.layers.normalization import BatchNormalization as BatchNormalization
+    from gradus.nn.layers.normalization import GroupNormalization as GroupNormalization
     from gradus.nn.layers.normalization import LayerNormalization as LayerNormalization
+    from gradus.nn.layers.normalization import Normalization as Normalization
+    from gradus.nn.layers.normalization import RMSNormalization as RMSNormalization
+    from gradus.nn.layers.normalization import UnitNormalization as UnitNormalization
     from gradus.nn.layers.pooling import AveragePooling1D as AveragePooling1D
     from gradus.nn.layers.pooling import AveragePooling2D as AveragePooling2D
     from gradus.nn.layers.pooling import AveragePooling3D as AveragePooling3D
@@ -85,6 +96,8 @@ if TYPE_CHECKING:
     from gradus.nn.layers.pooling import MaxPooling3D as MaxPooling3D
     from gradus.nn.layers.reshaping import Flatten as Flatten
     from gradus.nn.layers.reshaping import Identity as Identity
+    from gradus.nn.layers.reshaping import Permute as Permute
+    from gradus.nn.layers.reshaping import RepeatVector as RepeatVector
     from gradus.nn.layers.reshaping import Rescaling as Rescaling
     from gradus.nn.layers.reshaping import Reshape as Reshape
     from gradus.nn.layers.resizing import CenterCrop as CenterCrop
@@ -100,6 +113,7 @@ if TYPE_CHECKING:
     from gradus.nn.layers.rnn import SimpleRNN as SimpleRNN
     from gradus.nn.layers.separable_conv import SeparableConv1D as SeparableConv1D
     from gradus.nn.layers.separable_conv import SeparableConv2D as SeparableConv2D
+    from gradus.nn.layers.sparsity import ActivityRegularization as ActivityRegularization
     from gradus.nn.layers.sparsity import Sparsity as Sparsity
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
@@ -160,10 +174,13 @@ _HOMES = {
         *("TransformerEncoder", "attention_weights"),
     ),
     "gradus.nn.layers.augmentation": (
+        "RandomBrightness",
+        "RandomContrast",
         "RandomCrop",
         "RandomFlip",
         "RandomRotation",
         "RandomTranslation",
+        "RandomZoom",
     ),
     "gradus.nn.layers.bidirectional": ("Bidirectional",),
     "gradus.nn.layers.containers": (
@@ -177,7 +194,16 @@ _HOMES = {
     "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D"),
     "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
     "gradus.nn.layers.dense": ("Dense", "Maxout"),
-    "gradus.nn.layers.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
+    "gradus.nn.layers.dropout": (
+        "AlphaDropout",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "MaskingNoise",
+        "SaltAndPepperNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+    ),
     "gradus.nn.layers.embedding": ("ColumnEmbedding", "Embedding"),
     "gradus.nn.layer": ("Layer",),
     "gradus.nn.layers.masking": ("Masking",),
@@ -191,7 +217,14 @@ _HOMES = {
         "Multiply",
         "Subtract",
     ),
-    "gradus.nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
+    "gradus.nn.layers.normalization": (
+        "BatchNormalization",
+        "GroupNormalization",
+        "LayerNormalization",
+        "Normalization",
+        "RMSNormalization",
+        "UnitNormalization",
+    ),
     "gradus.nn.layers.pooling": (
         "AveragePooling1D",
         "AveragePooling2D",
@@ -217,9 +250,16 @@ _HOMES = {
         "ZeroPadding2D",
     ),
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
-    "gradus.nn.layers.reshaping": ("Flatten", "Identity", "Rescaling", "Reshape"),
+    "gradus.nn.layers.reshaping": (
+        "Flatten",
+        "Identity",
+        "Permute",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+    ),
     "gradus.nn.layers.separable_conv": ("SeparableConv1D", "SeparableConv2D"),
-    "gradus.nn.layers.sparsity": ("Sparsity",),
+    "gradus.nn.layers.sparsity": ("ActivityRegularization", "Sparsity"),
     "gradus.nn.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (

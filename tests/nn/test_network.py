@@ -306,7 +306,7 @@ def test_freezing_moves_weights_from_param_to_state():
     everything = weights(net)
     assert weights(net, "param").keys() == {
         "dense/kernel", "dense/bias", "sequential/dense/kernel", "sequential/dense/bias",
-        "sequential/batch_norm/gamma", "sequential/batch_norm/beta",
+        "sequential/batch_normalization/gamma", "sequential/batch_normalization/beta",
     }  # fmt: skip
     net.layers[1].freeze()
     assert weights(net, "param").keys() == {"dense/kernel", "dense/bias"}

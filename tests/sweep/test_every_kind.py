@@ -40,7 +40,13 @@ def table():
     hidden = [
         gr.Dense(6, gr.Activation("leaky_relu", 0.1), kernel_regularizer=gr.L2(gr.uniform(0, 0.1))),
         gr.BatchNormalization(gr.uniform(0.5, 0.9)),
+        gr.GroupNormalization(2, gr.uniform(0.1, 0.5)),
+        gr.RMSNormalization(),
         gr.Dropout(gr.uniform(0.1, 0.5)),
+        gr.AlphaDropout(gr.uniform(0.1, 0.3)),
+        gr.GaussianDropout(gr.uniform(0.1, 0.3)),
+        gr.ActivityRegularization(gr.uniform(0.01, 0.1), gr.uniform(0.01, 0.1)),
+        gr.UnitNormalization(),
         gr.Maxout(6),
         gr.PReLU(),
         gr.ELU(gr.uniform(0.5, 1.5)),
@@ -65,7 +71,16 @@ def merges():
 
 
 def pictures():
-    drawn = [gr.RandomFlip(), gr.RandomTranslation(0.2, 0.2), gr.RandomRotation(0.1)]
+    drawn = [
+        gr.RandomFlip(),
+        gr.RandomTranslation(0.2, 0.2),
+        gr.RandomRotation(0.1),
+        gr.RandomZoom(gr.uniform(0.1, 0.2)),
+        gr.RandomBrightness(gr.uniform(0.01, 0.1), (-3, 3)),
+        gr.RandomContrast(gr.uniform(0.1, 0.2), (-3, 3)),
+        gr.Normalization([0.0, 1.0], [1.0, 2.0]),
+        gr.SpatialDropout2D(gr.uniform(0.1, 0.3)),
+    ]
     layers = [
         gr.Rescaling(0.5),
         gr.RandomCrop(8, 8),
@@ -94,6 +109,9 @@ def series():
         gr.AveragePooling1D(2, 1),
         gr.Reshape((7, 4)),
         gr.TimeDistributed(gr.Dense(3, "tanh")),
+        gr.SpatialDropout1D(gr.uniform(0.1, 0.3)),
+        gr.Permute((2, 1)),
+        gr.Permute((2, 1)),
         gr.SeparableConv1D(4, 2),
         gr.UpSampling1D(),
         gr.Cropping1D(),
@@ -101,7 +119,8 @@ def series():
         gr.Lambda(jnp.sin),
         gr.Identity(),
     ]
-    ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D()]
+    repeated = gr.Sequential([gr.GlobalAveragePooling1D(), gr.RepeatVector(2), gr.Flatten()])
+    ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D(), repeated]
     return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
 
 

@@ -181,7 +181,9 @@ def test_other_seed_data_and_model_are_refused(saved):
     other[0] += 1
     with pytest.raises(SavedError, match=r"other data \(x\)"):
         make().fit(other, Y, epochs=9, resume=saved, **FIT)
-    with pytest.raises(SavedError, match=r"'params/batch_norm/beta' has shape \(8,\).*but \(12,\)"):
+    with pytest.raises(
+        SavedError, match=r"'params/batch_normalization/beta' has shape \(8,\).*but \(12,\)"
+    ):
         fit(make(units=12), 9, resume=saved)
     model = make()
     model.optimizer = gr.SGD(0.01)
