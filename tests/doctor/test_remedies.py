@@ -143,6 +143,13 @@ def test_scaled_targets_return_in_their_units(trained):
     np.testing.assert_allclose(found.held_out[1], candidate.held_out[1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["poisson", "mape", "msle"])
+def test_targets_are_not_scaled_for_a_loss_of_their_size(trained, loss):
+    y = np.abs(X[:, :1]) * 100 + 700
+    model, candidate = trained(gr.Dense(1, kernel_constraint="non_neg"), y=y, loss=loss)
+    assert applied(model, candidate, by_name("scaled targets")) is candidate
+
+
 PAIRINGS = [
     (gr.Dense(1, "softmax"), LABELS % 2, "mse", (1, "sigmoid", "binary_crossentropy")),
     (gr.Dense(1, "sigmoid"), LABELS, "mse", (3, "softmax", "sparse_categorical_crossentropy")),

@@ -9,6 +9,11 @@ from gradus.diagnosis.columns import TellingColumn
 
 SOFTMAX = ("softmax", "log_softmax")
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+# Losses that depend on where zero is, so that their targets cannot be standardized.
+RELATIVE = (
+    *("poisson", "mean_absolute_percentage_error", "mean_squared_logarithmic_error"),
+    "cosine_similarity",
+)
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 
 
