@@ -7,6 +7,7 @@ HERE = {
     "BCELoss": 'Model(…, loss="binary_crossentropy")',
     "CrossEntropyLoss": 'Model(…, loss="sparse_categorical_crossentropy")',
     "DataLoader": "fit(x, y, batch_size=…), which takes arrays",
+    "Dot": "jnp.sum(a * b, axis=-1) in the call of a layer of yours",
     "EarlyStopping": "fit(…, patience=…)",
     "Input": "not needed: the first batch says the shape",
     "InputLayer": "not needed: the first batch says the shape",

@@ -286,7 +286,8 @@ class Layer:
         if not built:
             raise GradusError(
                 f"{type(self).__name__} is not built yet: gr.Model builds its network from the "
-                "data, or write net = init(net, seed, x)."
+                "data, or write net = init(net, seed, x); a layer that another one calls is made "
+                "in that one's __init__ or build, and kept as an attribute."
             )
 
     def _call_with_shape_errors(
@@ -332,6 +333,8 @@ class Layer:
 
     def _label(self) -> str:
         kind = type(self).__name__
+        if "_path" not in self.__dict__:  # it is in no network
+            return kind
         return f"Layer {self.path!r} ({kind})" if self.path else f"The network ({kind})"
 
     def _build(self, scope: Scope, inputs: tuple[Arrays, ...]) -> None:

@@ -84,6 +84,19 @@ def test_a_model_of_ones_own_with_several_inputs_trains_and_is_saved(tmp_path):
     assert "concatenate" in str(model.summary())
 
 
+def test_it_needs_no_network_and_may_be_made_where_it_is_called():
+    np.testing.assert_array_equal(gr.Add()([A, B]), A + B)
+
+    class Twice(gr.Layer):
+        def call(self, x):
+            return gr.Concatenate()([x, 2 * x])
+
+    net = gr.init(gr.Sequential(Twice(), gr.Dense(1)), 0, A)
+    assert net.layers[1].kernel.shape == (8, 1)
+    with pytest.raises(ShapeError, match=r"^Add merges arrays of the shapes"):
+        gr.Add()([A, B[:, :2]])
+
+
 # --- masks ------------------------------------------------------------------------------------
 
 REAL = np.array([[True, True, False], [True, False, False]])
@@ -138,6 +151,13 @@ def test_masks_along_the_steps_are_concatenated(masks):
 def test_arrays_that_do_not_fit_are_told(layer, x, words):
     with pytest.raises(ShapeError, match=words):
         gr.init(layer, 0, x)
+
+
+def test_arrays_one_by_one_are_told_to_be_a_list():
+    with pytest.raises(
+        ShapeError, match=r"an array of shape .* and an array .*Add\(\)\(\[a, b\]\)"
+    ):
+        gr.Add()(A, B)
 
 
 def test_the_batch_is_no_axis_to_concatenate_along():

@@ -72,21 +72,24 @@ class BaseMerge(Layer):
     def __init__(self) -> None:
         pass
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, *others: Any) -> Any:
         """Return one array of a list, tuple, or dict of arrays."""
-        return merge(self, self.how, self._arrays(x))
+        return merge(self, self.how, self._arrays(x, others))
 
-    def _arrays(self, x: Any) -> list[Any]:
+    def _require_built(self, built: bool) -> None:
+        """Pass: there are no weights, so `Add()([a, b])` works wherever it is written."""
+
+    def _arrays(self, x: Any, others: tuple[Any, ...]) -> list[Any]:
         """Return the arrays in their order, those of a dict in that of their sorted names."""
         arrays: Any = [x[name] for name in sorted(x)] if isinstance(x, dict) else x
-        several = isinstance(arrays, list | tuple) and len(arrays) > 0
+        several = isinstance(arrays, list | tuple) and len(arrays) > 0 and not others
         if several and all(hasattr(array, "shape") for array in arrays):
             return list(arrays)
         name = type(self).__name__
         raise ShapeError(
             f"{self._label()} takes a list, tuple, or dict of arrays but was given "
-            f"{as_result(x)}: write {name}()([a, b]) in a layer's call, or put it after "
-            "Parallel([...])."
+            f"{' and '.join(map(as_result, (x, *others)))}: write {name}()([a, b]) in a layer's "
+            "call, or put it after Parallel([...])."
         )
 
 
@@ -195,9 +198,9 @@ class Concatenate(BaseMerge):
         for value in values_of(self, "axis"):
             check_axis(self, value)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Any, *others: Any) -> Any:
         """Return the arrays as one."""
-        return merge(self, self.how, self._arrays(x), self.axis)
+        return merge(self, self.how, self._arrays(x, others), self.axis)
 
 
 def _fit(shapes: Sequence[tuple[int, ...]], how: str, axis: int) -> bool:
