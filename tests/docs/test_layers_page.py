@@ -15,7 +15,8 @@ NAMED = set(re.findall(r"`(\w+)`", TABLES))
 def test_every_layer_is_named_and_exists():
     layers = {n for n in gr.__all__ if inspect.isclass(c := getattr(gr, n)) and is_layer(c)}
     # Pooling in 1D and 3D is said in words.
-    said = NAMED | {re.sub("2D$", axes, n) for n in NAMED if "Pooling" in n for axes in ("1D", "3D")}
+    pooling = {name for name in NAMED if "Pooling" in name}
+    said = NAMED | {re.sub("2D$", axes, name) for name in pooling for axes in ("1D", "3D")}
     assert layers - {"Layer"} - said == set()
     assert {name for name in NAMED if name[0].isupper()} <= layers
 
