@@ -219,3 +219,18 @@ def test_settings_are_shown_as_people_write_them():
     assert code("relu") == '"relu"'
     assert code(0.00012345) == "0.0001234" or code(0.00012345) == "0.0001235"
     assert dataclasses.is_dataclass(gr.Adam)
+
+
+@pytest.mark.parametrize(
+    ("units", "end", "y"),
+    [(1, gr.Softmax(), LABELS % 2), (1, gr.ReLU(), LABELS), (2, gr.ELU(), X[:, :2])],
+)
+def test_an_activation_layer_is_mended_as_an_activation_by_name(trained, units, end, y):
+    nets = []
+    for last in (end, gr.Activation(end.activation)):
+        layers = gr.Dense(4, "tanh"), gr.Dense(units), last.named("end")
+        model, candidate = trained(*layers, y=y)
+        found = applied(model, candidate, by_name("the output and the loss that fit the targets"))
+        nets.append((repr(found.settings["net"]), [str(each) for each in found.shown_changes]))
+    assert nets[0] == nets[1]
+    assert nets[0][1]

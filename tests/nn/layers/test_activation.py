@@ -88,6 +88,13 @@ def test_the_end_of_a_network_is_recognized(layer, name):
         np.testing.assert_allclose(logits, X @ net.layers[0].kernel, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("layer", [gr.ELU(3.0), gr.Activation("elu", 3.0)])
+def test_an_elu_with_another_limit_is_not_taken_for_one_above_minus_1(layer):
+    net = gr.init(layer, 0, X)
+    with record_heads() as recorder:
+        assert recorder.head_of(net(X)).activation == "linear"
+
+
 def test_a_softmax_over_the_steps_ends_no_classifier():
     net = gr.init(gr.Softmax(axis=1), 0, X)
     with record_heads() as recorder:

@@ -187,11 +187,12 @@ class ELU(Layer):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
         check_numbers(self, "alpha", low=0)
-        self.activation = "elu"
+        # As of `ReLU`; with another limit the range of the activation is another one.
+        self.activation = "elu" if is_number(alpha) and alpha == 1 else scaled_elu
 
     def call(self, x: Any) -> Any:
         """Return `elu(x)`."""
-        return activations.elu(x, self.alpha)
+        return activations.elu(x) if self.activation == "elu" else activations.elu(x, self.alpha)
 
 
 class Softmax(Layer):
@@ -250,6 +251,11 @@ def rectified(
     """Return what `ReLU` computes; its arguments are those of the layer."""
     y = jnp.where(x >= threshold, x, negative_slope * (x - threshold))
     return y if max_value is None else jnp.where(x >= max_value, max_value, y).astype(y.dtype)
+
+
+def scaled_elu(x: Any) -> Any:
+    """Return what stands for an ELU with another limit than −1, whose range is not known."""
+    return activations.elu(x)
 
 
 def softmax_along(x: Any) -> Any:
