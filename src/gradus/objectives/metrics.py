@@ -2,14 +2,12 @@
 
 The same functions run in the compiled training program and in evaluation. Predictions are
 probabilities for classification and values for regression. Padding rows have weight zero.
-Accumulators are float32, so counts are exact up to 2²⁴ = 16,777,216, and then correct to seven
-digits.
+Accumulators are float32, so counts are exact up to 2²⁴, and then correct to seven digits.
 
 The shapes tell the kind of targets. `y_pred` of shape `(batch, ..., K)` with integer labels
 `(batch, ...)` or one-hot targets of the same shape is one of K classes. `(batch, 1)` or `(batch,)`
-with targets of the same shape is yes or no: yes is a target above ½ and a prediction above
-`threshold`. Only `flags=True` means that K outputs are K separate answers of yes or no; `get` sets
-it if the loss says so.
+with targets of the same shape is yes or no: a target above ½, a prediction above `threshold`. Only
+`flags=True` means that K outputs are K separate answers; `get` sets it if the loss says so.
 """
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)

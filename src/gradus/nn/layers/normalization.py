@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,42 @@ from gradus.nn.mask_tracking import masked_mean
 from gradus.space import Space
 
 
-class BatchNormalization(Layer):
+class BaseNormalization(Layer):
+    """The base of the layers that scale and shift what they have standardized: `γ y + β`."""
+
+    hypers: ClassVar[tuple[str, ...]] = ("epsilon",)
+    build_only = ("gamma_initializer", "beta_initializer")
+
+    def __init__(
+        self,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        gamma_initializer: Any = "ones",
+        beta_initializer: Any = "zeros",
+    ) -> None:
+        self.epsilon = epsilon
+        check_numbers(self, "epsilon", low=0)
+        self.center = center
+        self.scale = scale
+        self.gamma_initializer = gamma_initializer
+        self.beta_initializer = beta_initializer
+        check_functions(self)
+        check_flags(self)
+
+    def _add_scale_and_shift(self, features: int) -> None:
+        """Create those of `gamma` and `beta` that are learned."""
+        if self.scale:
+            self.gamma = self.add_weight("gamma", (features,), self.gamma_initializer)
+        if self.center:
+            self.beta = self.add_weight("beta", (features,), self.beta_initializer)
+
+    def _scaled_and_shifted(self, y: Any) -> Any:
+        y = y * self.gamma if self.scale else y
+        return y + self.beta if self.center else y
+
+
+class BatchNormalization(BaseNormalization):
     """Standardize each feature over the mini-batch, then scale and shift it.
 
     In training `y = γ (x − μ_B) / √(σ²_B + ε) + β` with the mean and the biased variance of the
@@ -49,7 +84,6 @@ class BatchNormalization(Layer):
     """
 
     hypers = ("momentum", "epsilon")
-    build_only = ("gamma_initializer", "beta_initializer")
 
     def __init__(
         self,
@@ -62,22 +96,12 @@ class BatchNormalization(Layer):
     ) -> None:
         self.momentum = momentum
         check_numbers(self, "momentum", low=0, high=1)
-        self.epsilon = epsilon
-        check_numbers(self, "epsilon", low=0)
-        self.center = center
-        self.scale = scale
-        self.gamma_initializer = gamma_initializer
-        self.beta_initializer = beta_initializer
-        check_functions(self)
-        check_flags(self)
+        super().__init__(epsilon, center, scale, gamma_initializer, beta_initializer)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create the learned and the running values."""
         size = (shape[-1],)
-        if self.scale:
-            self.gamma = self.add_weight("gamma", size, self.gamma_initializer)
-        if self.center:
-            self.beta = self.add_weight("beta", size, self.beta_initializer)
+        self._add_scale_and_shift(shape[-1])
         self.moving_mean = self.add_weight("moving_mean", size, "zeros", kind="state")
         self.moving_variance = self.add_weight("moving_variance", size, "ones", kind="state")
 
@@ -105,7 +129,7 @@ class BatchNormalization(Layer):
         return y + self.beta if self.center else y
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(BaseNormalization):
     """Standardize each sample over its last axis, then scale and shift it.
 
     `y = γ (x − μ) / √(σ² + ε) + β`, with the mean and the biased variance of that axis.
@@ -125,43 +149,19 @@ class LayerNormalization(Layer):
         [[-1.22  0.    1.22]]
     """
 
-    hypers = ("epsilon",)
-    build_only = ("gamma_initializer", "beta_initializer")
-
-    def __init__(
-        self,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        gamma_initializer: Any = "ones",
-        beta_initializer: Any = "zeros",
-    ) -> None:
-        self.epsilon = epsilon
-        check_numbers(self, "epsilon", low=0)
-        self.center = center
-        self.scale = scale
-        self.gamma_initializer = gamma_initializer
-        self.beta_initializer = beta_initializer
-        check_functions(self)
-        check_flags(self)
-
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `gamma` and `beta`."""
-        if self.scale:
-            self.gamma = self.add_weight("gamma", (shape[-1],), self.gamma_initializer)
-        if self.center:
-            self.beta = self.add_weight("beta", (shape[-1],), self.beta_initializer)
+        self._add_scale_and_shift(shape[-1])
 
     def call(self, x: Any) -> Any:
         """Return the standardized input."""
         x = as_float(x)
         centered = x - x.mean(-1, keepdims=True)
         y = centered * lax.rsqrt(jnp.square(centered).mean(-1, keepdims=True) + self.epsilon)
-        y = y * self.gamma if self.scale else y
-        return y + self.beta if self.center else y
+        return self._scaled_and_shifted(y)
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(BaseNormalization):
     """Standardize each sample over groups of channels and all positions, then scale and shift it.
 
     `y = γ (x − μ) / √(σ² + ε) + β`, with the mean and the biased variance of a group of neighboring
@@ -190,7 +190,6 @@ class GroupNormalization(Layer):
     """
 
     hypers = ("epsilon",)
-    build_only = ("gamma_initializer", "beta_initializer")
 
     def __init__(
         self,
@@ -205,14 +204,7 @@ class GroupNormalization(Layer):
         for value in values_of(self, "groups"):
             if as_index(value) != -1:
                 whole_number("groups", value, 1, "GroupNormalization")
-        self.epsilon = epsilon
-        check_numbers(self, "epsilon", low=0)
-        self.center = center
-        self.scale = scale
-        self.gamma_initializer = gamma_initializer
-        self.beta_initializer = beta_initializer
-        check_functions(self)
-        check_flags(self)
+        super().__init__(epsilon, center, scale, gamma_initializer, beta_initializer)
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Create `gamma` and `beta`."""
@@ -221,10 +213,7 @@ class GroupNormalization(Layer):
                 f"{self._label()} has groups={self.groups}, which must divide the {shape[-1]} "
                 f"channels of its input, shape {tuple(shape)}."
             )
-        if self.scale:
-            self.gamma = self.add_weight("gamma", (shape[-1],), self.gamma_initializer)
-        if self.center:
-            self.beta = self.add_weight("beta", (shape[-1],), self.beta_initializer)
+        self._add_scale_and_shift(shape[-1])
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return the standardized input."""
@@ -234,8 +223,7 @@ class GroupNormalization(Layer):
         centered = grouped - _mean_of_groups(grouped, mask)
         variance = _mean_of_groups(jnp.square(centered), mask)
         y = (centered * lax.rsqrt(variance + self.epsilon)).reshape(x.shape)
-        y = y * self.gamma if self.scale else y
-        return y + self.beta if self.center else y
+        return self._scaled_and_shifted(y)
 
 
 class RMSNormalization(Layer):
