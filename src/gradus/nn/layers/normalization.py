@@ -381,13 +381,16 @@ def _mean_of_groups(x: Any, mask: Any) -> Any:
 
 def _statistic(name: str, value: Any) -> Any:
     """Return a number, or one for each feature, as an array; None and a space pass."""
-    if value is None or isinstance(value, Space | jax.Array):
+    if value is None or isinstance(value, Space | jax.core.Tracer):
         return value
     try:
-        array = np.asarray(value, np.float32)
-    except (TypeError, ValueError):
-        array = np.full(2, np.nan, np.float32)
-    if array.ndim > 1 or not np.isfinite(array).all() or (name == "variance" and array.min() < 0):
+        given = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        given = np.empty(0)
+    is_valid = given.dtype.kind in "iuf" and given.ndim < 2 and given.size > 0
+    with np.errstate(over="ignore"):  # told below
+        array = given.astype(np.float32) if is_valid else np.array(np.nan)
+    if not np.isfinite(array).all() or (name == "variance" and array.min() < 0):
         span = " of at least 0" if name == "variance" else ""
         setting = as_written(name, value, "Normalization")
         raise GradusError(f"{setting}: write a number{span}, or one for each feature.")
