@@ -49,7 +49,7 @@ def _layer(layer: Layer) -> list[gr.Layer]:
         return [gr.Flatten()]
     if kind == "Dropout":
         return [gr.Dropout(layer["rate"])]
-    if kind == "MaxPooling2D":
+    if kind == "MaxPool2D":
         return [gr.MaxPooling2D(layer["size"], layer["strides"], layer["padding"])]
     first, *further = str(layer["activation"]).split("+")
     common = {
