@@ -13,8 +13,8 @@ ROOT = Path(gradus.__file__).parent
 PROTOCOLS = {"find", "get", "lesson"}
 SCRIPTS = ("lessons/", "apps/cli.py")
 # Public names of two modules, which a user tells apart by the module: gr.schedules.Constant, and
-# gr.load, of a run, beside gr.data.load.
-NAMESPACED = {"Constant", "load"}
+# gr.initializers.Identity beside the layer, as in Keras; and gr.load, of a run, and gr.data.load.
+NAMESPACED = {"Constant", "Identity", "load"}
 
 
 def definitions(path):

@@ -18,7 +18,10 @@ from gradus.errors import SavedError
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layers.conv import BaseConv
 from gradus.nn.layers.conv_transpose import BaseConvTranspose
+from gradus.nn.layers.merging import BaseMerge
 from gradus.nn.layers.pooling import BasePooling
+from gradus.nn.layers.resizing import BaseSides
+from gradus.nn.layers.separable_conv import BaseSeparableConv
 from gradus.objectives import losses, metrics
 from gradus.optim import optimizers, schedules
 from gradus.serialization import _classes, deserialize, serialize
@@ -47,6 +50,8 @@ EXAMPLES = {
     "steps": 5,
     "target": 0.1,
     "maximum": 0.4,
+    "n": 3,
+    "dims": (2, 1),
     "total_steps": 50,
     "loss": losses.Huber(2.0),
     "k": 3,
@@ -93,7 +98,7 @@ def same(a, b):
 def an_example(cls):
     arguments = {}
     for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.default is not inspect.Parameter.empty:
+        if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
             continue
         if name in ("layers", "branches"):
             arguments[name] = [gr.Dense(2).named("first"), gr.Dropout(0.5)]
@@ -111,6 +116,7 @@ def an_example(cls):
 def concrete(*bases):
     found = [cls for cls in _classes().values() if issubclass(cls, bases)]
     bare = (gr.Layer, BaseConv, BaseConvTranspose, BasePooling)  # they lack a number of axes
+    bare += (BaseMerge, BaseSeparableConv, BaseSides)
     return [cls for cls in found if not inspect.isabstract(cls) and cls not in bare]
 
 

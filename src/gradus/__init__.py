@@ -27,54 +27,95 @@ if TYPE_CHECKING:
     from gradus.nn.activations import sigmoid as sigmoid
     from gradus.nn.activations import softmax as softmax
     from gradus.nn.layer import Layer as Layer
+    from gradus.nn.layers.activation import ELU as ELU
+    from gradus.nn.layers.activation import Activation as Activation
+    from gradus.nn.layers.activation import LeakyReLU as LeakyReLU
+    from gradus.nn.layers.activation import PReLU as PReLU
+    from gradus.nn.layers.activation import ReLU as ReLU
+    from gradus.nn.layers.activation import Softmax as Softmax
     from gradus.nn.layers.attention import MultiHeadAttention as MultiHeadAttention
     from gradus.nn.layers.attention import PositionalEmbedding as PositionalEmbedding
     from gradus.nn.layers.attention import PositionalEncoding as PositionalEncoding
     from gradus.nn.layers.attention import TransformerEncoder as TransformerEncoder
     from gradus.nn.layers.attention import attention_weights as attention_weights
+    from gradus.nn.layers.augmentation import RandomBrightness as RandomBrightness
+    from gradus.nn.layers.augmentation import RandomContrast as RandomContrast
     from gradus.nn.layers.augmentation import RandomCrop as RandomCrop
     from gradus.nn.layers.augmentation import RandomFlip as RandomFlip
     from gradus.nn.layers.augmentation import RandomRotation as RandomRotation
     from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
+    from gradus.nn.layers.augmentation import RandomZoom as RandomZoom
     from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
+    from gradus.nn.layers.containers import Lambda as Lambda
     from gradus.nn.layers.containers import Parallel as Parallel
     from gradus.nn.layers.containers import Repeat as Repeat
     from gradus.nn.layers.containers import Residual as Residual
     from gradus.nn.layers.containers import Sequential as Sequential
+    from gradus.nn.layers.containers import TimeDistributed as TimeDistributed
     from gradus.nn.layers.conv import Conv1D as Conv1D
     from gradus.nn.layers.conv import Conv2D as Conv2D
+    from gradus.nn.layers.conv import Conv3D as Conv3D
     from gradus.nn.layers.conv import DepthwiseConv2D as DepthwiseConv2D
     from gradus.nn.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
     from gradus.nn.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
-    from gradus.nn.layers.dense import Activation as Activation
     from gradus.nn.layers.dense import Dense as Dense
     from gradus.nn.layers.dense import Maxout as Maxout
-    from gradus.nn.layers.dense import PReLU as PReLU
+    from gradus.nn.layers.dropout import AlphaDropout as AlphaDropout
     from gradus.nn.layers.dropout import Dropout as Dropout
+    from gradus.nn.layers.dropout import GaussianDropout as GaussianDropout
     from gradus.nn.layers.dropout import GaussianNoise as GaussianNoise
     from gradus.nn.layers.dropout import MaskingNoise as MaskingNoise
     from gradus.nn.layers.dropout import SaltAndPepperNoise as SaltAndPepperNoise
+    from gradus.nn.layers.dropout import SpatialDropout1D as SpatialDropout1D
+    from gradus.nn.layers.dropout import SpatialDropout2D as SpatialDropout2D
     from gradus.nn.layers.embedding import ColumnEmbedding as ColumnEmbedding
     from gradus.nn.layers.embedding import Embedding as Embedding
     from gradus.nn.layers.masking import Masking as Masking
+    from gradus.nn.layers.merging import Add as Add
+    from gradus.nn.layers.merging import Average as Average
+    from gradus.nn.layers.merging import Concatenate as Concatenate
+    from gradus.nn.layers.merging import Maximum as Maximum
+    from gradus.nn.layers.merging import Minimum as Minimum
+    from gradus.nn.layers.merging import Multiply as Multiply
+    from gradus.nn.layers.merging import Subtract as Subtract
     from gradus.nn.layers.normalization import BatchNormalization as BatchNormalization
+    from gradus.nn.layers.normalization import GroupNormalization as GroupNormalization
     from gradus.nn.layers.normalization import LayerNormalization as LayerNormalization
+    from gradus.nn.layers.normalization import Normalization as Normalization
+    from gradus.nn.layers.normalization import RMSNormalization as RMSNormalization
+    from gradus.nn.layers.normalization import UnitNormalization as UnitNormalization
     from gradus.nn.layers.pooling import AveragePooling1D as AveragePooling1D
     from gradus.nn.layers.pooling import AveragePooling2D as AveragePooling2D
+    from gradus.nn.layers.pooling import AveragePooling3D as AveragePooling3D
     from gradus.nn.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
     from gradus.nn.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+    from gradus.nn.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
     from gradus.nn.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
     from gradus.nn.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+    from gradus.nn.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
     from gradus.nn.layers.pooling import MaxPooling1D as MaxPooling1D
     from gradus.nn.layers.pooling import MaxPooling2D as MaxPooling2D
-    from gradus.nn.layers.pooling import UpSampling2D as UpSampling2D
-    from gradus.nn.layers.pooling import ZeroPadding2D as ZeroPadding2D
+    from gradus.nn.layers.pooling import MaxPooling3D as MaxPooling3D
     from gradus.nn.layers.reshaping import Flatten as Flatten
+    from gradus.nn.layers.reshaping import Identity as Identity
+    from gradus.nn.layers.reshaping import Permute as Permute
+    from gradus.nn.layers.reshaping import RepeatVector as RepeatVector
     from gradus.nn.layers.reshaping import Rescaling as Rescaling
     from gradus.nn.layers.reshaping import Reshape as Reshape
+    from gradus.nn.layers.resizing import CenterCrop as CenterCrop
+    from gradus.nn.layers.resizing import Cropping1D as Cropping1D
+    from gradus.nn.layers.resizing import Cropping2D as Cropping2D
+    from gradus.nn.layers.resizing import Resizing as Resizing
+    from gradus.nn.layers.resizing import UpSampling1D as UpSampling1D
+    from gradus.nn.layers.resizing import UpSampling2D as UpSampling2D
+    from gradus.nn.layers.resizing import ZeroPadding1D as ZeroPadding1D
+    from gradus.nn.layers.resizing import ZeroPadding2D as ZeroPadding2D
     from gradus.nn.layers.rnn import GRU as GRU
     from gradus.nn.layers.rnn import LSTM as LSTM
     from gradus.nn.layers.rnn import SimpleRNN as SimpleRNN
+    from gradus.nn.layers.separable_conv import SeparableConv1D as SeparableConv1D
+    from gradus.nn.layers.separable_conv import SeparableConv2D as SeparableConv2D
+    from gradus.nn.layers.sparsity import ActivityRegularization as ActivityRegularization
     from gradus.nn.layers.sparsity import Sparsity as Sparsity
     from gradus.nn.network import fresh as fresh
     from gradus.nn.network import init as init
@@ -131,46 +172,98 @@ _HOMES = {
     "gradus.models.stacked": ("StackedAutoencoder",),
     "gradus.models.variational": ("VariationalAutoencoder",),
     "gradus.nn.activations": ("sigmoid", "softmax"),
+    "gradus.nn.layers.activation": ("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
     "gradus.nn.layers.attention": (
         *("MultiHeadAttention", "PositionalEmbedding", "PositionalEncoding"),
         *("TransformerEncoder", "attention_weights"),
     ),
     "gradus.nn.layers.augmentation": (
+        "RandomBrightness",
+        "RandomContrast",
         "RandomCrop",
         "RandomFlip",
         "RandomRotation",
         "RandomTranslation",
+        "RandomZoom",
     ),
     "gradus.nn.layers.bidirectional": ("Bidirectional",),
-    "gradus.nn.layers.containers": ("Parallel", "Repeat", "Residual", "Sequential"),
-    "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "DepthwiseConv2D"),
+    "gradus.nn.layers.containers": (
+        "Lambda",
+        "Parallel",
+        "Repeat",
+        "Residual",
+        "Sequential",
+        "TimeDistributed",
+    ),
+    "gradus.nn.layers.conv": ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D"),
     "gradus.nn.layers.conv_transpose": ("Conv1DTranspose", "Conv2DTranspose"),
-    "gradus.nn.layers.dense": ("Activation", "Dense", "Maxout", "PReLU"),
-    "gradus.nn.layers.dropout": ("Dropout", "GaussianNoise", "MaskingNoise", "SaltAndPepperNoise"),
+    "gradus.nn.layers.dense": ("Dense", "Maxout"),
+    "gradus.nn.layers.dropout": (
+        "AlphaDropout",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "MaskingNoise",
+        "SaltAndPepperNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+    ),
     "gradus.nn.layers.embedding": ("ColumnEmbedding", "Embedding"),
     "gradus.nn.layer": ("Layer",),
     "gradus.nn.layers.masking": ("Masking",),
     "gradus.nn.network": ("fresh", "init"),
-    "gradus.nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
+    "gradus.nn.layers.merging": (
+        "Add",
+        "Average",
+        "Concatenate",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+    ),
+    "gradus.nn.layers.normalization": (
+        "BatchNormalization",
+        "GroupNormalization",
+        "LayerNormalization",
+        "Normalization",
+        "RMSNormalization",
+        "UnitNormalization",
+    ),
     "gradus.nn.layers.pooling": (
-        *(
-            "AveragePooling1D",
-            "AveragePooling2D",
-            "MaxPooling1D",
-            "MaxPooling2D",
-            "UpSampling2D",
-            "ZeroPadding2D",
-        ),
-        *(
-            "GlobalAveragePooling1D",
-            "GlobalAveragePooling2D",
-            "GlobalMaxPooling1D",
-            "GlobalMaxPooling2D",
-        ),
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+    ),
+    "gradus.nn.layers.resizing": (
+        "CenterCrop",
+        "Cropping1D",
+        "Cropping2D",
+        "Resizing",
+        "UpSampling1D",
+        "UpSampling2D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
     ),
     "gradus.nn.layers.rnn": ("GRU", "LSTM", "SimpleRNN"),
-    "gradus.nn.layers.reshaping": ("Flatten", "Rescaling", "Reshape"),
-    "gradus.nn.layers.sparsity": ("Sparsity",),
+    "gradus.nn.layers.reshaping": (
+        "Flatten",
+        "Identity",
+        "Permute",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+    ),
+    "gradus.nn.layers.separable_conv": ("SeparableConv1D", "SeparableConv2D"),
+    "gradus.nn.layers.sparsity": ("ActivityRegularization", "Sparsity"),
     "gradus.nn.penalties": ("L1", "L1L2", "L2", "MaxNorm"),
     "gradus.optim.descent": ("descend",),
     "gradus.optim.optimizers": (

@@ -210,8 +210,9 @@ def _class_name(cls: type) -> str:
     """Return a class's name as a user writes it: "Dense", "losses.Huber", or "custom.Mine"."""
     if not cls.__module__.startswith("gradus."):
         return _CUSTOM + cls.__name__
-    module = cls.__module__.split(".")[-1]
-    return f"{module}.{cls.__name__}" if module in _NAMESPACES else cls.__name__
+    # `regression_losses` holds some of `losses`, as users write them.
+    namespace = cls.__module__.split(".")[-1].split("_")[-1]
+    return f"{namespace}.{cls.__name__}" if namespace in _NAMESPACES else cls.__name__
 
 
 def _find_class(name: str, custom: Mapping[str, type]) -> type:

@@ -61,6 +61,9 @@ def test_metrics_of_classes_do_not_apply_to_numbers(gradus, work):
     (work / "curve.csv").write_text("\n".join(["x,y", *rows]))
     words = ["--metrics accuracy", "numbers", "mean_absolute_error", "r2"]
     check(gradus, 2, words, "train", "curve.csv", "--target", "y", "--metrics", "r2,mae,accuracy")
+    words = ["mean_absolute_percentage_error", "where zero is", "standardized", "huber"]
+    check(gradus, 2, words, "train", "curve.csv", "--target", "y", "--loss", "mape")
+    check(gradus, 2, ["mape", "huber"], "train", "curve.csv", "--target", "y", "--metrics", "mape")
     check(gradus, 2, ["3 classes"], "sweep", "iris", "--metrics", "r2")
     assert list((work / "runs").iterdir()) == []
 

@@ -143,6 +143,13 @@ def test_scaled_targets_return_in_their_units(trained):
     np.testing.assert_allclose(found.held_out[1], candidate.held_out[1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["poisson", "mape", "msle"])
+def test_targets_are_not_scaled_for_a_loss_of_their_size(trained, loss):
+    y = np.abs(X[:, :1]) * 100 + 700
+    model, candidate = trained(gr.Dense(1, kernel_constraint="non_neg"), y=y, loss=loss)
+    assert applied(model, candidate, by_name("scaled targets")) is candidate
+
+
 PAIRINGS = [
     (gr.Dense(1, "softmax"), LABELS % 2, "mse", (1, "sigmoid", "binary_crossentropy")),
     (gr.Dense(1, "sigmoid"), LABELS, "mse", (3, "softmax", "sparse_categorical_crossentropy")),
@@ -212,3 +219,18 @@ def test_settings_are_shown_as_people_write_them():
     assert code("relu") == '"relu"'
     assert code(0.00012345) == "0.0001234" or code(0.00012345) == "0.0001235"
     assert dataclasses.is_dataclass(gr.Adam)
+
+
+@pytest.mark.parametrize(
+    ("units", "end", "y"),
+    [(1, gr.Softmax(), LABELS % 2), (1, gr.ReLU(), LABELS), (2, gr.ELU(), X[:, :2])],
+)
+def test_an_activation_layer_is_mended_as_an_activation_by_name(trained, units, end, y):
+    nets = []
+    for last in (end, gr.Activation(end.activation)):
+        layers = gr.Dense(4, "tanh"), gr.Dense(units), last.named("end")
+        model, candidate = trained(*layers, y=y)
+        found = applied(model, candidate, by_name("the output and the loss that fit the targets"))
+        nets.append((repr(found.settings["net"]), [str(each) for each in found.shown_changes]))
+    assert nets[0] == nets[1]
+    assert nets[0][1]

@@ -9,6 +9,7 @@ import functools
 import inspect
 import os
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -61,6 +62,8 @@ GIVEN = {
     "low": 1,
     "high": 2,
     "first": 1,
+    "n": 2,
+    "dims": (1,),
     "boundaries": (3,),
     "values": (0.1, 0.2),
     "cardinalities": (4, 5),
@@ -81,6 +84,9 @@ GIVEN = {
     "FunctionPenalty.function": lambda w: abs(w).sum(),
     "FunctionTask.function": lambda net, x, y: ((net(x) - y) ** 2).mean(-1),
     "LossMetric.loss": gr.losses.MeanSquaredError(),
+    "GroupNormalization.groups": 1,
+    "Normalization.mean": 0.5,
+    "Normalization.variance": 2.0,
     "Residual.layers": [gr.Dense(2), gr.Dense(2)],
     "Repeat.layer": gr.Dense(2),
     "Sweep.model": gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.1, 0.2))),
@@ -115,13 +121,14 @@ CALLED = [f for f in [*public_classes(), *FUNCTIONS] if inspect.signature(f).par
 
 
 def arguments_of(function):
-    """Return the names of the arguments that are given by name, and values for the required."""
+    """Return the names of the arguments that are given by name, and values for those it needs."""
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     required = {}
     for p in parameters:
-        if p.default is p.empty and p.name in names:
-            required[p.name] = GIVEN.get(f"{function.__name__}.{p.name}", GIVEN.get(p.name))
+        own = f"{function.__name__}.{p.name}"
+        if (p.default is p.empty or own in GIVEN) and p.name in names:
+            required[p.name] = GIVEN.get(own, GIVEN.get(p.name))
             assert required[p.name] is not None, f"GIVEN lacks {function.__name__}.{p.name}"
     return names, required
 
@@ -139,6 +146,7 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.uniform(size=(8, 2)).astype(np.float32), RNG.uniform(size=(8, 1)).astype(np.float32)
 SEQUENCES = RNG.uniform(size=(8, 4, 2)).astype(np.float32)
 IMAGES = RNG.uniform(size=(8, 5, 4, 2)).astype(np.float32)
+VOLUMES = RNG.uniform(size=(8, 3, 4, 3, 2)).astype(np.float32)
 CODES = RNG.integers(0, 3, (8, 2))
 TABLE = {"a": ["1,5", "2", "x", "4"] * 5, "b": list("yyxx") * 5, "c": ["01.02.2024"] * 20}
 
@@ -150,7 +158,7 @@ def inputs_of(cls):
         return X
     if "Embedding" in cls.__name__ and cls is not gr.PositionalEmbedding:
         return CODES
-    for x in (X, SEQUENCES, IMAGES):
+    for x in (X, SEQUENCES, IMAGES, VOLUMES, {"a": X, "b": X}):
         try:
             gr.Model(cls(**arguments_of(cls)[1]), "mse").build(x)
         except GradusError:
@@ -162,7 +170,7 @@ def inputs_of(cls):
 def train(net=None, loss="mse", optimizer="sgd", metrics=(), x=X, **settings):
     net = gr.Dense(1) if net is None else net
     model = gr.Model(net, loss, optimizer, metrics, **settings)
-    model.fit(x, Y[: len(x)], epochs=1, verbose=False)
+    model.fit(x, Y[: len(jax.tree.leaves(x)[0])], epochs=1, verbose=False)
 
 
 def train_weights(**settings):

@@ -75,8 +75,9 @@ def test_what_is_watched_has_a_direction():
         return y_pred[:, 0]
 
     names = ["loss", "accuracy", "val_top_5_accuracy", "auction_price_loss", "price_r2", "mae"]
+    names += ["val_pr_auc", "cohen_kappa", "matthews_corrcoef", "mape", "cosine_similarity"]
     modes = [arguments.early_stopping(names, False, 3, name, None, 0, None).mode for name in names]
-    assert modes == ["min", "max", "max", "min", "max", "min"]
+    assert modes == ["min", "max", "max", "min", "max", "min", "max", "max", "max", "min", "min"]
     m = model(metrics=[gain])
     with pytest.raises(GradusError, match="mode='max' or mode='min'"):
         m.fit(X, Y, monitor="gain", patience=2, verbose=False)

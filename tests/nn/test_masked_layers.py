@@ -36,7 +36,16 @@ def called(layer, x, training=False):
         lambda: gr.Sequential([gr.Conv1D(4, 3, padding="causal"), gr.GlobalMaxPooling1D()]),
         lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.GlobalAveragePooling1D()]),
         lambda: gr.Sequential([gr.Conv1D(4, 2, strides=2), gr.MaxPooling1D(3), gr.LSTM(2)]),
+        lambda: gr.Sequential([gr.SeparableConv1D(4, 2, strides=2), gr.GlobalMaxPooling1D()]),
+        lambda: gr.Sequential([gr.UpSampling1D(2), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.ZeroPadding1D(1), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.Softmax(axis=1), gr.GlobalMaxPooling1D()]),
+        lambda: gr.Sequential([gr.TimeDistributed(gr.Dense(2)), gr.GlobalAveragePooling1D()]),
         lambda: gr.Sequential([gr.BatchNormalization(), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.GroupNormalization(3), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.RMSNormalization(), gr.GlobalMaxPooling1D()]),
+        lambda: gr.Sequential([gr.UnitNormalization(1), gr.GlobalAveragePooling1D()]),
+        lambda: gr.Sequential([gr.SpatialDropout1D(0.5), gr.GlobalAveragePooling1D()]),
         lambda: gr.Sequential([gr.LayerNormalization(), gr.GlobalMaxPooling1D()]),
         lambda: gr.GRU(2),
     ],
@@ -47,11 +56,13 @@ def test_more_padding_changes_no_output(layer, training):
     np.testing.assert_allclose(long, short, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("target", [None, 0.3])
-def test_a_penalty_on_activity_is_that_of_the_real_steps(target):
+@pytest.mark.parametrize(
+    "penalty", [gr.Sparsity(0.5), gr.Sparsity(0.5, 0.3), gr.ActivityRegularization(0.5, 0.1)]
+)
+def test_a_penalty_on_activity_is_that_of_the_real_steps(penalty):
     penalties = []
     for x in (SHORT, LONG):
-        sigmoid = gr.Sequential([gr.Dense(2, "sigmoid"), gr.Sparsity(0.5, target)])
+        sigmoid = gr.Sequential([gr.Dense(2, "sigmoid"), penalty])
         penalties.append(np.asarray(added_losses(called(sigmoid, x, True)[0])[0]))
     np.testing.assert_allclose(penalties[1], penalties[0], rtol=1e-5)
     assert (penalties[0] > 0).all()

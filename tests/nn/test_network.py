@@ -364,6 +364,24 @@ for dtype in ("float32", "int32", "uint8", "bool"):
     assert "float32" in found
     assert not found & {"float64", "float16", "bfloat16"}, found
     assert all(value.dtype == np.float32 for value in weights(net).values())
+rows = [gr.ReLU(), gr.ReLU(6, 0.1, 0.5), gr.LeakyReLU(), gr.ELU(0.5), gr.Softmax(),
+        gr.AlphaDropout(0.3), gr.GaussianDropout(0.3), gr.RMSNormalization(),
+        gr.GroupNormalization(3), gr.UnitNormalization(), gr.Normalization(0.5, 2.0),
+        gr.ActivityRegularization(0.1, 0.1), gr.RepeatVector(2),
+        gr.Sequential(gr.Parallel([gr.Dense(3), gr.Dense(3)]), gr.Average())]
+images = [gr.RandomZoom(0.1, 0.2), gr.RandomContrast(0.1), gr.RandomBrightness(0.1),
+          gr.SpatialDropout2D(0.3), gr.SeparableConv2D(2, 2),
+          gr.AveragePooling2D(), gr.TimeDistributed(gr.GlobalAveragePooling1D())]
+for dtype in ("float32", "uint8", "bool"):
+    for layer in (*rows, *images):
+        x = jax.ShapeDtypeStruct((5, 3) if layer in rows else (5, 6, 6, 2), dtype)
+        net = canonicalize(gr.init(layer, 0, x))
+        call = lambda net, x: gr.fresh(net, jax.random.key(0), training=True)(x)
+        found = set(types(jax.make_jaxpr(call)(net, x).jaxpr))
+        assert "float32" in found or isinstance(layer, gr.RepeatVector), (layer, found)
+        assert not found & {"float64", "float16", "bfloat16"}, (layer, dtype, found)
+x = np.ones((1, 4, 4, 1), "uint8")  # JAX makes the weights of its interpolation in float64
+assert gr.init(gr.Resizing(3, 3), 0, x)(x).dtype == np.float32
 net = gr.init(gr.Embedding(5, 2), 0, jax.ShapeDtypeStruct((5, 3), "int32"))
 assert net(np.zeros((5, 3), "int32")).dtype == np.float32
 """

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.special
+import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
@@ -56,6 +57,10 @@ PAIRS = [
         {"apply_class_balancing": True, "alpha": 0.3, "gamma": 1.5, "label_smoothing": 0.1},
         FLAGS,
     ),
+    (losses.MeanAbsolutePercentageError(), keras.losses.MeanAbsolutePercentageError, {}, REAL),
+    (losses.MeanSquaredLogarithmicError(), keras.losses.MeanSquaredLogarithmicError, {}, COUNTS),
+    (losses.MeanSquaredLogarithmicError(), keras.losses.MeanSquaredLogarithmicError, {}, REAL),
+    (losses.CosineSimilarity(), keras.losses.CosineSimilarity, {}, REAL),
     (losses.Hinge(), keras.losses.Hinge, {}, SIGNS),
     (losses.Hinge(), keras.losses.Hinge, {}, FLAGS),
     (losses.SquaredHinge(), keras.losses.SquaredHinge, {}, SIGNS),
@@ -242,7 +247,10 @@ def test_gradients_from_logits_agree_with_finite_differences(loss, kind):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", ["mse", "mae", "huber", "log_cosh", "bce", "hinge", "poisson"])
+@pytest.mark.parametrize(
+    "name",
+    ["mse", "mae", "mape", "msle", "quantile", "huber", "log_cosh", "bce", "hinge", "poisson"],
+)
 def test_elementwise_losses_keep_the_shape_and_are_float32(name, shape):
     loss = losses.get(name)
     y, p = np.ones(shape, np.int32), np.full(shape, 0.25, np.float32)
@@ -306,8 +314,10 @@ def test_a_permutation_of_the_batch_permutes_the_losses(order, index):
 
 @pytest.mark.parametrize("name", sorted(losses.REGISTRY))
 def test_every_name_of_keras_finds_its_class(name):
-    if name in ("rmse", "root_mean_squared_error", "RootMeanSquaredError", "focal"):
-        return  # Keras has it as a metric only; "focal" is a name of our own
+    if name in ("rmse", "root_mean_squared_error", "RootMeanSquaredError"):
+        return  # Keras has it as a metric only
+    if name in ("focal", "cosine", "quantile", "pinball", "Quantile"):
+        return  # names of our own, and of scikit-learn
     theirs = getattr(keras.losses, name, None) or keras.losses.get(name)
     assert type(losses.get(name)).__name__.lower() == theirs.__name__.replace("_", "").lower()
 
@@ -367,4 +377,63 @@ def test_shapes_that_do_not_fit_are_never_broadcast():
 )
 def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(GradusError, match=message):
+        make()
+
+
+# --- quantiles, percentages, and angles ------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_the_quantile_loss_is_that_of_scikit_learn_and_least_at_the_quantile(level):
+    rng = np.random.default_rng(7)
+    y, p = rng.normal(size=(2, 200)).astype(np.float32)
+    loss = losses.Quantile(level)
+    expected = sklearn.metrics.mean_pinball_loss(y, p, alpha=level)
+    np.testing.assert_allclose(loss(y, p).mean(), expected, rtol=1e-5)
+    grid = np.linspace(-3, 3, 601, dtype=np.float32)
+    costs = np.asarray(jax.vmap(lambda guess: loss(y, jnp.full_like(y, guess)).mean())(grid))
+    if 0 < level < 1:
+        assert grid[costs.argmin()] == pytest.approx(np.quantile(y, level), abs=0.05)
+
+
+def test_the_median_has_half_the_absolute_error_and_no_slope_where_it_is_exact():
+    y, p = draw(REAL, (4, 3))
+    half = losses.mean_absolute_error(y, p) / 2
+    np.testing.assert_allclose(losses.quantile(y, p), half, rtol=1e-6)
+    assert float(jax.grad(lambda p: losses.quantile(jnp.ones(1), p).sum())(jnp.ones(1))[0]) == 0
+
+
+def test_percentages_are_of_the_target_and_a_level_is_no_other_program():
+    y, p = np.array([[2.0, -4.0]]), np.array([[1.0, -4.0]])
+    loss = losses.MeanAbsolutePercentageError()
+    assert loss(y, p).tolist() == [25.0]
+    reference = sklearn.metrics.mean_absolute_percentage_error(y, p)
+    assert float(loss(y, p)[0]) == pytest.approx(100 * reference)
+    one, other = (canonicalize(losses.Quantile(level)) for level in (0.1, 0.2))
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+
+
+def test_zero_vectors_have_a_finite_cosine():
+    y, p = jnp.array([[1.0, 0.0], [0.0, 0.0]]), jnp.zeros((2, 2))
+    value, grad = jax.value_and_grad(lambda p: losses.cosine_similarity(y, p).sum())(p)
+    assert value == 0
+    assert np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: losses.Quantile(1.5), "level must be between 0 and 1"),
+        (lambda: losses.Quantile((0.1, 0.9)), r"gr.choice\(0.1, 0.9\)"),
+        (lambda: losses.Quantile("0.5"), "write one number"),
+        (lambda: losses.get("mapee"), "mape"),
+        (lambda: losses.CosineSimilarity().check(np.ones((3, 1)), (3, 1), "y"), "is 1 or -1"),
+        (
+            lambda: losses.get("msle").check(np.full((3, 1), -1.0), (3, 1), "y"),
+            "non-negative targets, but -1 is among them",
+        ),
+    ],
+)
+def test_mistakes_say_what_to_write(make, words):
+    with pytest.raises(GradusError, match=words):
         make()

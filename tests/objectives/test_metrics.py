@@ -83,6 +83,12 @@ def test_metrics_of_classes_are_those_of_scikit_learn(drawn, weighted, form):
             reference.f1_score(labels, guess, average="micro", **kwargs),
         ),
         (metrics.ConfusionMatrix(), reference.confusion_matrix(labels, guess, **kwargs)),
+        (
+            metrics.BalancedAccuracy(),
+            reference.balanced_accuracy_score(labels, guess, **kwargs),
+        ),
+        (metrics.MatthewsCorrcoef(), reference.matthews_corrcoef(labels, guess, **kwargs)),
+        (metrics.CohenKappa(), reference.cohen_kappa_score(labels, guess, **kwargs)),
     ]:
         np.testing.assert_allclose(streamed(metric, y, p, w), expected, rtol=2e-5)
 
@@ -101,6 +107,9 @@ def test_metrics_of_flags_are_those_of_scikit_learn(drawn, weighted):
             ("recall", reference.recall_score(yes, said, **kwargs)),
             ("f1", reference.f1_score(yes, said, **kwargs)),
             ("confusion_matrix", reference.confusion_matrix(yes, said, **kwargs)),
+            ("balanced_accuracy", reference.balanced_accuracy_score(yes, said, **kwargs)),
+            ("matthews", reference.matthews_corrcoef(yes, said, **kwargs)),
+            ("kappa", reference.cohen_kappa_score(yes, said, **kwargs)),
         ]:
             ours = streamed(metrics.get(name, bce), y[:, column], q[:, column], w)
             np.testing.assert_allclose(ours, expected, rtol=2e-5)
@@ -151,6 +160,78 @@ def test_auc_of_classes_flags_and_scores(drawn):
     scores = 3 * scipy.special.logit(q)
     hinge = metrics.get("auc", losses.Hinge())
     np.testing.assert_allclose(streamed(hinge, 2 * y - 1, scores, w), expected, atol=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.3, 1.0, 3.0])
+def test_average_precision_is_that_of_scikit_learn(spread):
+    rng = np.random.default_rng(1)
+    y = (rng.uniform(size=5_000) < 0.1).astype(int)
+    logits = spread * (rng.normal(size=len(y)) + 1.5 * y) - 2
+    p = scipy.special.expit(logits).astype(np.float32)
+    w = rng.uniform(0, 2, len(y)).astype(np.float32)
+    metric = metrics.get("pr_auc")
+    ours = streamed(metric, y[:, None], p[:, None], w, cuts=(0, 9, 3_000, 5_000))
+    expected = reference.average_precision_score(y, p, sample_weight=w)
+    np.testing.assert_allclose(ours, expected, atol=2e-3)
+    many = streamed(metrics.AveragePrecision(2**18), y[:, None], p[:, None], w, cuts=(0, 5_000))
+    np.testing.assert_allclose(many, expected, atol=5e-5)
+
+
+@pytest.mark.slow
+def test_average_precision_of_classes_flags_and_scores(drawn):
+    labels, p, y, q, w = (drawn[name] for name in ("labels", "p", "flags", "q", "w"))
+    expected = reference.average_precision_score(np.eye(4)[labels], p, average="macro")
+    for targets in (labels, np.eye(4)[labels]):
+        ours = streamed(metrics.get("average_precision"), targets, p)
+        np.testing.assert_allclose(ours, expected, atol=5e-3)
+    flags = metrics.get("pr_auc", losses.BinaryCrossentropy())
+    expected = reference.average_precision_score(y, q, average="macro", sample_weight=w)
+    np.testing.assert_allclose(streamed(flags, y, q, w), expected, atol=5e-3)
+    scores = 3 * scipy.special.logit(q)
+    hinge = metrics.get("pr_auc", losses.Hinge())
+    np.testing.assert_allclose(streamed(hinge, 2 * y - 1, scores, w), expected, atol=5e-3)
+
+
+def test_average_precision_of_extreme_rankings():
+    y, p = np.array([[0], [0], [1], [1]]), np.array([[0.1], [0.2], [0.8], [0.9]], np.float32)
+    metric, cuts = metrics.AveragePrecision(), (0, 4)
+    assert streamed(metric, y, p, cuts=cuts) == 1
+    assert streamed(metric, y, 1 - p, cuts=cuts) == pytest.approx((1 / 3 + 2 / 4) / 2)
+    assert streamed(metric, y, np.full_like(p, 0.3), cuts=cuts) == 0.5  # the share of positives
+    assert streamed(metric, np.ones_like(y), p, cuts=cuts) == 1
+    assert np.isnan(streamed(metric, np.zeros_like(y), p, cuts=cuts))
+
+
+def test_agreement_of_a_constant_guess_and_of_one_class():
+    y, one = np.array([[0], [1], [1], [1]]), np.ones((4, 1), np.float32)
+    for metric, of_guess, of_class in [
+        (metrics.BalancedAccuracy(), 0.5, 1),
+        (metrics.MatthewsCorrcoef(), 0, 0),
+        (metrics.CohenKappa(), 0, np.nan),
+    ]:
+        np.testing.assert_array_equal(streamed(metric, y, one, cuts=(0, 4)), of_guess)
+        np.testing.assert_array_equal(streamed(metric, np.ones_like(y), one, cuts=(0, 4)), of_class)
+    assert metrics.needs_of("val_kappa") == "samples of both classes"
+    assert metrics.needs_of("val_pr_auc") == "samples of the positive class"
+    assert metrics.needs_of("val_auc") == "samples of both classes"
+
+
+def test_agreement_is_exact_where_one_class_is_rare():
+    counts = np.array([[999_000, 200], [300, 500]])  # by true and predicted class
+    y, guess = np.repeat([0, 0, 1, 1], counts.ravel()), np.repeat([0, 1, 0, 1], counts.ravel())
+    for metric, expected in [
+        (metrics.MatthewsCorrcoef(), reference.matthews_corrcoef(y, guess)),
+        (metrics.CohenKappa(), reference.cohen_kappa_score(y, guess)),
+    ]:
+        np.testing.assert_allclose(compute(metric, counts.astype(np.float32)), expected, rtol=1e-5)
+
+
+def test_flags_of_their_own_have_no_common_confusion_matrix():
+    for name in ("balanced_accuracy", "matthews_corrcoef", "cohen_kappa"):
+        metric = metrics.get(name, losses.BinaryCrossentropy())
+        with pytest.raises(ShapeError, match=f"{name} is of one yes or no.*use f1"):
+            metric.update(np.ones((2, 3)), np.ones((2, 3)), np.ones(2))
 
 
 def test_auc_of_extreme_rankings():

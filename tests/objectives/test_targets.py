@@ -94,7 +94,7 @@ BAD = [
         (None, 1),
         "three classes: use categorical_hinge",
     ),
-    ("poisson", np.array([[3], [-2]]), (None, 1), "non-negative counts, but -2"),
+    ("poisson", np.array([[3], [-2]]), (None, 1), "non-negative targets, but -2"),
     ("huber", np.zeros(3), (None, 1), r"Write y\[:, None\]"),
 ]
 

@@ -40,32 +40,62 @@ def table():
     hidden = [
         gr.Dense(6, gr.Activation("leaky_relu", 0.1), kernel_regularizer=gr.L2(gr.uniform(0, 0.1))),
         gr.BatchNormalization(gr.uniform(0.5, 0.9)),
+        gr.GroupNormalization(2, gr.uniform(0.1, 0.5)),
+        gr.RMSNormalization(),
         gr.Dropout(gr.uniform(0.1, 0.5)),
+        gr.AlphaDropout(gr.uniform(0.1, 0.3)),
+        gr.GaussianDropout(gr.uniform(0.1, 0.3)),
+        gr.ActivityRegularization(gr.uniform(0.01, 0.1), gr.uniform(0.01, 0.1)),
+        gr.UnitNormalization(),
         gr.Maxout(6),
         gr.PReLU(),
+        gr.ELU(gr.uniform(0.5, 1.5)),
         gr.Residual(
             [gr.LayerNormalization(), gr.Dense(6, "tanh", kernel_constraint=gr.MaxNorm(1.0))]
         ),
         gr.Repeat(gr.Dense(6, "elu"), 2),
         gr.Sparsity(gr.uniform(0.01, 0.1)),
         gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
+        *merges(),
+        gr.LeakyReLU(gr.uniform(0.9, 1.1)),
+        gr.ReLU(None, gr.uniform(0.9, 1.1)),
     ]
-    return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, gr.Dense(2, "softmax")])
+    ends = [gr.Dense(2), gr.Softmax()]
+    return gr.Sequential([gr.ColumnEmbedding((3, 4)), *noises, *hidden, *ends])
+
+
+def merges():
+    """Each layer that merges, after two branches."""
+    kinds = gr.Add, gr.Subtract, gr.Multiply, gr.Average, gr.Maximum, gr.Minimum, gr.Concatenate
+    return [layer for make in kinds for layer in (gr.Parallel([gr.Dense(4), gr.Dense(4)]), make())]
 
 
 def pictures():
-    drawn = [gr.RandomFlip(), gr.RandomTranslation(0.2, 0.2), gr.RandomRotation(0.1)]
+    drawn = [
+        gr.RandomFlip(),
+        gr.RandomTranslation(0.2, 0.2),
+        gr.RandomRotation(0.1),
+        gr.RandomZoom(gr.uniform(0.1, 0.2)),
+        gr.RandomBrightness(gr.uniform(0.01, 0.1), (-3, 3)),
+        gr.RandomContrast(gr.uniform(0.1, 0.2), (-3, 3)),
+        gr.Normalization([0.0, 1.0], [1.0, 2.0]),
+        gr.SpatialDropout2D(gr.uniform(0.1, 0.3)),
+    ]
     layers = [
         gr.Rescaling(0.5),
         gr.RandomCrop(8, 8),
         gr.ZeroPadding2D(1),
         gr.Conv2D(3, 3, activation="tanh"),
         gr.DepthwiseConv2D(3, padding="same"),
+        gr.SeparableConv2D(3, 3, padding="same"),
         gr.MaxPooling2D(),
         gr.BatchNormalization(),
         gr.Conv2DTranspose(2, 2, strides=2),
         gr.AveragePooling2D(),
         gr.UpSampling2D(),
+        gr.Cropping2D(1),
+        gr.Resizing(6, 6),
+        gr.CenterCrop(5, 5),
     ]
     ends = [gr.GlobalAveragePooling2D(), gr.GlobalMaxPooling2D(), gr.Flatten()]
     return gr.Sequential([*drawn, *layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
@@ -78,8 +108,29 @@ def series():
         gr.Conv1DTranspose(4, 2, strides=2),
         gr.AveragePooling1D(2, 1),
         gr.Reshape((7, 4)),
+        gr.TimeDistributed(gr.Dense(3, "tanh")),
+        gr.SpatialDropout1D(gr.uniform(0.1, 0.3)),
+        gr.Permute((2, 1)),
+        gr.Permute((2, 1)),
+        gr.SeparableConv1D(4, 2),
+        gr.UpSampling1D(),
+        gr.Cropping1D(),
+        gr.ZeroPadding1D(),
+        gr.Lambda(jnp.sin),
+        gr.Identity(),
     ]
-    ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D()]
+    repeated = gr.Sequential([gr.GlobalAveragePooling1D(), gr.RepeatVector(2), gr.Flatten()])
+    ends = [gr.GlobalAveragePooling1D(), gr.GlobalMaxPooling1D(), repeated]
+    return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
+
+
+def volumes():
+    layers = [
+        gr.Conv3D(2, 2, activation="tanh"),
+        gr.AveragePooling3D(1),
+        gr.MaxPooling3D((1, 1, 3)),
+    ]
+    ends = [gr.GlobalAveragePooling3D(), gr.GlobalMaxPooling3D()]
     return gr.Sequential([*layers, gr.Parallel(ends, "concatenate"), gr.Dense(2)])
 
 
@@ -111,8 +162,8 @@ def padded(*shape):
 
 
 NETS = {table: {"numbers": some(3), "categories": RNG.integers(0, 3, (ROWS, 2))},
-        pictures: some(9, 9, 2), series: some(8, 2), recurrent: padded(5, 2),
-        words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
+        pictures: some(9, 9, 2), series: some(8, 2), volumes: some(3, 3, 4, 1),
+        recurrent: padded(5, 2), words: RNG.integers(0, 6, (ROWS, 5))}  # fmt: skip
 
 
 @pytest.mark.slow

@@ -8,6 +8,12 @@ import math
 from gradus.diagnosis.columns import TellingColumn
 
 SOFTMAX = ("softmax", "log_softmax")
+ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+# Losses that depend on where zero is, so that their targets cannot be standardized.
+RELATIVE = (
+    *("poisson", "mean_absolute_percentage_error", "mean_squared_logarithmic_error"),
+    "cosine_similarity",
+)
 SQUARED = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error")
 
 
@@ -164,6 +170,11 @@ class LayerRecord:
     is_output: bool
     kernel: KernelRecord | None = None
     rate: float = 0.0
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is nothing but an activation."""
+        return self.kind in ACTIVATION_LAYERS
 
 
 @dataclasses.dataclass(frozen=True)

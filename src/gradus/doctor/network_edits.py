@@ -16,6 +16,7 @@ from gradus.doctor.candidate import Change
 from gradus.hyperparameters import rebuild_settings, replace_settings
 from gradus.init_args import init_args
 from gradus.nn.layer import Layer, named_children, named_layers
+from gradus.nn.layers.activation import as_activation
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.conv import WindowLayer
 from gradus.nn.layers.dense import Dense
@@ -39,17 +40,20 @@ def edit_layers(net: Layer, edit: Callable[[str, Layer], Arguments]) -> Edited:
     def replacement(part: Any) -> Any:
         if id(part) not in paths:
             return part
-        path, old = paths[id(part)], dict(init_args(part))
+        path = paths[id(part)]
+        wanted = edit(path, part)
+        editable = as_activation(part) if "activation" in wanted else part
+        old = dict(init_args(editable))
         new = {
             name: value
-            for name, value in edit(path, part).items()
+            for name, value in wanted.items()
             if name in old and not same(old[name], value)
         }
         changes.extend(
             Change(f"{path}.{name}" if path else name, code(old[name]), code(value))
             for name, value in new.items()
         )
-        return rebuild_settings(part, {**old, **new}) if new else part
+        return rebuild_settings(editable, {**old, **new}) if new else part
 
     return replace_settings(net, replacement), changes
 

@@ -101,11 +101,11 @@ def _arguments(path: str, layer: Layer, record: Record, pairing: Pairing) -> dic
     is_last = path == output.path
     takes_softmax = path == output.takes and record.outputs[0].before in SOFTMAX
     has_kernel = "kernel_initializer" in vars(layer)
-    ends = {path == output.path, path == output.takes and output.kind == "Activation"}
+    ends = {path == output.path, path == output.takes and output.is_activation}
     arguments: dict[str, Any] = {}
     if is_last:
         arguments["activation"] = pairing.activation
-    elif takes_softmax and output.kind == "Activation":
+    elif takes_softmax and output.is_activation:
         arguments["activation"] = None
     if True in ends and has_kernel and pairing.units is not None:
         arguments["units"] = pairing.units

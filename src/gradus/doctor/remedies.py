@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import RELATIVE
 from gradus.diagnosis.recording import activation_name
 from gradus.doctor.candidate import (
     Candidate,
@@ -127,7 +128,7 @@ def scaled_targets(candidate: Candidate, record: Record) -> Candidate:
     y, output = candidate.data.samples.y, record.outputs[0] if record.outputs else None
     if not isinstance(y, np.ndarray) or output is None or candidate.target_scale is not None:
         return candidate
-    if output.kind != "values" or output.activation != "linear":
+    if output.kind != "values" or output.activation != "linear" or output.loss in RELATIVE:
         return candidate
     return with_scaled_targets(candidate)
 
@@ -233,8 +234,8 @@ def penalty_times(factor: float) -> Apply:
 
     def apply(candidate: Candidate, record: Record) -> Candidate:
         def changed(path: str, layer: Layer) -> dict[str, Any]:
-            names = ("kernel_regularizer", "bias_regularizer")
-            return {n: weaker(vars(layer)[n]) for n in names if vars(layer).get(n) is not None}
+            given = {n: v for n, v in vars(layer).items() if n.endswith("_regularizer")}
+            return {name: weaker(value) for name, value in given.items() if value is not None}
 
         candidate = _with_net(candidate, edit_layers(candidate.settings["net"], changed), {})
         before = candidate.settings["penalty"]

@@ -34,6 +34,7 @@ ABBREVIATIONS = {
     "mape": "MAPE",
     "mse": "MSE",
     "msle": "MSLE",
+    "pr": "PR",
     "r2": "R²",
     "rmse": "RMSE",
     "roc": "ROC",

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
+from gradus.diagnosis.record_entries import RELATIVE
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.experiments.settings.experiment import AugmentationSection, Experiment, ExperimentError
 from gradus.experiments.settings.experiment_file import suggest_choice
@@ -163,6 +164,12 @@ def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
                 ' write "mean_squared_error", "mean_absolute_error" or "huber", or '
                 'task = "classification".'
             )
+        if loss.name in RELATIVE:
+            raise ExperimentError(
+                f"The loss {loss.name!r} depends on where zero is, but the target {target.name!r} "
+                'is standardized: write "mean_squared_error", "mean_absolute_error" or "huber", or '
+                "use gr.Model in Python."
+            )
         return target.outputs, None
     if loss.kind == "classes":
         return target.outputs, loss.link
@@ -201,8 +208,9 @@ def check_metrics(names: Iterable[str], loss: Loss, target: Target, y: np.ndarra
 def _applies(metric: Metric, target: Target, y: np.ndarray, units: int) -> bool:
     """Whether a metric can be computed from targets and outputs, and means something."""
     if target.task == "regression":
-        is_loss = isinstance(metric, metrics.LossMetric) and metric.loss.kind == "values"
-        return is_loss or isinstance(metric, metrics.R2Score)
+        if not isinstance(metric, metrics.LossMetric):
+            return isinstance(metric, metrics.R2Score)
+        return metric.loss.kind == "values" and metric.loss.name not in RELATIVE
     count = len(y)
     try:
         jax.eval_shape(metric.update, y, np.ones((count, units), np.float32), np.ones(count))

@@ -24,7 +24,10 @@ from gradus.train.early_stopping import EarlyStopping
 
 DEFAULT_BATCH = 32
 # How the names of metrics end of which larger values are better. Of losses smaller ones are.
-LARGER_IS_BETTER = ("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score")
+LARGER_IS_BETTER = (
+    *("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score"),
+    *("average_precision", "matthews_corrcoef", "matthews", "cohen_kappa", "kappa"),
+)
 
 
 def refuse_spaces(settings: Mapping[str, Any]) -> None:

@@ -11,8 +11,9 @@ from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.nn.layers.activation import Activation
 from gradus.nn.layers.containers import Sequential
-from gradus.nn.layers.dense import Activation, Dense
+from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout, GaussianNoise, MaskingNoise, SaltAndPepperNoise
 from gradus.nn.layers.reshaping import Flatten, Reshape
 

@@ -9,8 +9,9 @@ from gradus.checks import as_items, flag
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.nn.layer import Layer
+from gradus.nn.layers.activation import Activation
 from gradus.nn.layers.containers import Sequential
-from gradus.nn.layers.dense import Activation, Dense
+from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
 from gradus.nn.layers.normalization import BatchNormalization
 

@@ -17,7 +17,7 @@ from gradus.nn.arguments import check_numbers, check_sizes
 from gradus.nn.layer import Layer
 from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.reshaping import Flatten
-from gradus.objectives.losses import MeanSquaredError
+from gradus.objectives.regression_losses import MeanSquaredError
 from gradus.rng import host_rng
 from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import OutputObjective, Supervised

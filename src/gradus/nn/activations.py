@@ -62,15 +62,22 @@ def _activation(
     range: tuple[float, float] = (-_INF, _INF),  # noqa: A002 - the word of mathematics
     derivative: Activation | None = None,
     saturated: Activation | None = None,
+    of_defaults: bool = False,
 ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Register an activation and its properties under `names`; its calls are recorded."""
+    """Register an activation and its properties under `names`; its calls are recorded.
+
+    With `of_defaults` the properties are those of its default settings, so calls with others are
+    not recorded.
+    """
 
     def register(function: Callable[..., Array]) -> Callable[..., Array]:
         @functools.wraps(function)
         def activation(x: Any, *settings: Any, **named: Any) -> Array:
             x = _float(x)
             y = function(x, *settings, **named)
-            if derivative is not None:  # of all elements; a softmax looks at its axis first
+            is_known = not (of_defaults and (settings or named))
+            # Of all elements; a softmax looks at its axis first.
+            if derivative is not None and is_known:
                 heads.record_activation(names[0], x, y)
             return y
 
@@ -345,6 +352,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
     range=(-1, _INF),
     derivative=lambda x: jnp.where(x > 0, 1.0, jnp.exp(x)),
     saturated=lambda y: y < math.expm1(-_SATURATED),
+    of_defaults=True,
 )
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """Exponential linear unit: y = x where x > 0, else α (exp(x) - 1); range (-α, ∞).

@@ -302,7 +302,8 @@ class Layer:
         if not built:
             raise GradusError(
                 f"{type(self).__name__} is not built yet: list layers, as in gr.Sequential([…]), "
-                "and gr.Model builds them from the data; or write net = init(net, seed, x)."
+                "and gr.Model builds them from the data; or write net = init(net, seed, x). One "
+                "that another layer calls is made in that layer's __init__ or build, and kept there."
             )
 
     def _call_with_shape_errors(
@@ -348,6 +349,8 @@ class Layer:
 
     def _label(self) -> str:
         kind = type(self).__name__
+        if "_path" not in self.__dict__:  # it is in no network
+            return kind
         return f"Layer {self.path!r} ({kind})" if self.path else f"The network ({kind})"
 
     def _build(self, scope: Scope, inputs: tuple[Arrays, ...]) -> None:

@@ -18,7 +18,6 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
-from gradus.nn.penalties import absolute
 from gradus.nn.pytree import check_fields, check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
@@ -38,118 +37,20 @@ from gradus.objectives.loss import (
     smooth,
     to_signs,
 )
-
-
-@REGISTRY.add("mean_squared_error", "mse", "MeanSquaredError")
-@pytree
-class MeanSquaredError(Loss):
-    """Mean squared error: (y − ŷ)².
-
-    Examples:
-        >>> gr.losses.MeanSquaredError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
-        [2.5]
-    """
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        return jnp.square(y - p)
-
-
-@REGISTRY.add("root_mean_squared_error", "rmse", "RootMeanSquaredError")
-@pytree
-class RootMeanSquaredError(Loss):
-    """Root mean squared error: √(mean of (y − ŷ)²) of the whole batch, not of each sample.
-
-    Its gradient at a mean of exactly zero is defined as zero.
-
-    Examples:
-        >>> loss = gr.losses.RootMeanSquaredError()
-        >>> float(loss.finalize(loss(np.array([0.0, 0.0]), np.array([3.0, 3.0])).mean()))
-        3.0
-    """
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        return jnp.square(y - p)
-
-    def finalize(self, mean: Array) -> Array:
-        # The inner `where` keeps the infinite slope of the root out of the gradient: 0 · ∞ is NaN.
-        return jnp.where(mean > 0, jnp.sqrt(jnp.where(mean > 0, mean, 1)), mean)
-
-
-@REGISTRY.add("mean_absolute_error", "mae", "MeanAbsoluteError")
-@pytree
-class MeanAbsoluteError(Loss):
-    """Mean absolute error: |y − ŷ|; where both are equal its derivative is zero.
-
-    Examples:
-        >>> gr.losses.MeanAbsoluteError()(np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])).tolist()
-        [1.5]
-    """
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        return absolute(y - p)
-
-
-@REGISTRY.add("huber", "Huber")
-@pytree
-class Huber(Loss):
-    """Huber loss: e²/2 where |e| ≤ δ, else δ|e| − δ²/2, with e = y − ŷ (Huber 1964).
-
-    Args:
-        delta: δ, where the squared error becomes an absolute error; in units of the target.
-
-    Examples:
-        >>> gr.losses.Huber(delta=1.0)(np.array([0.0, 0.0]), np.array([0.5, 3.0])).tolist()
-        [0.125, 2.5]
-    """
-
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_setting(self, "delta", 0.0)
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        error = jnp.abs(y - p)
-        delta = jnp.asarray(self.delta, error.dtype)
-        return jnp.where(error <= delta, 0.5 * error**2, delta * error - 0.5 * delta**2)
-
-
-@REGISTRY.add("log_cosh", "LogCosh")
-@pytree
-class LogCosh(Loss):
-    """log cosh(ŷ − y): near e²/2 for a small error e, near |e| − log 2 for a large one.
-
-    Examples:
-        >>> y = gr.losses.LogCosh()(np.array([0.0, 0.0]), np.array([0.1, 5.0]))
-        >>> print(np.asarray(y).round(3))
-        [0.005 4.307]
-    """
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        error = p - y
-        return jnp.logaddexp(error, -error) - jnp.log(2.0).astype(error.dtype)
-
-
-@REGISTRY.add("poisson", "Poisson")
-@pytree
-class Poisson(Loss):
-    """ŷ − y log(ŷ + 1e-7): the negative log-likelihood of a count y at rate ŷ, up to a constant.
-
-    Examples:
-        >>> y = gr.losses.Poisson()(np.array([0, 3]), np.array([1.0, 3.0]))
-        >>> print(np.asarray(y).round(2))
-        [ 1.  -0.3]
-    """
-
-    check = staticmethod(targets.counts)
-
-    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        y, p = pair(y_true, y_pred)
-        return p - y * jnp.log(p + EPSILON)
+from gradus.objectives.regression_losses import CosineSimilarity as CosineSimilarity
+from gradus.objectives.regression_losses import Huber as Huber
+from gradus.objectives.regression_losses import LogCosh as LogCosh
+from gradus.objectives.regression_losses import MeanAbsoluteError as MeanAbsoluteError
+from gradus.objectives.regression_losses import (
+    MeanAbsolutePercentageError as MeanAbsolutePercentageError,
+)
+from gradus.objectives.regression_losses import MeanSquaredError as MeanSquaredError
+from gradus.objectives.regression_losses import (
+    MeanSquaredLogarithmicError as MeanSquaredLogarithmicError,
+)
+from gradus.objectives.regression_losses import Poisson as Poisson
+from gradus.objectives.regression_losses import Quantile as Quantile
+from gradus.objectives.regression_losses import RootMeanSquaredError as RootMeanSquaredError
 
 
 @REGISTRY.add("binary_crossentropy", "bce", "BinaryCrossentropy")
@@ -461,9 +362,13 @@ def get(loss: str | Loss | type[Loss] | Callable[..., Any]) -> Loss:
 # Losses without settings as functions: `(y_true, y_pred) -> (batch,)`.
 mean_squared_error = MeanSquaredError()
 mean_absolute_error = MeanAbsoluteError()
+mean_absolute_percentage_error = MeanAbsolutePercentageError()
+mean_squared_logarithmic_error = MeanSquaredLogarithmicError()
 huber = Huber()
 log_cosh = LogCosh()
 poisson = Poisson()
+cosine_similarity = CosineSimilarity()
+quantile = Quantile()
 binary_crossentropy = BinaryCrossentropy()
 binary_focal_crossentropy = BinaryFocalCrossentropy()
 categorical_crossentropy = CategoricalCrossentropy()

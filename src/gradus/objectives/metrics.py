@@ -2,14 +2,12 @@
 
 The same functions run in the compiled training program and in evaluation. Predictions are
 probabilities for classification and values for regression. Padding rows have weight zero.
-Accumulators are float32, so counts are exact up to 2²⁴ = 16,777,216, and then correct to seven
-digits.
+Accumulators are float32, so counts are exact up to 2²⁴, and then correct to seven digits.
 
 The shapes tell the kind of targets. `y_pred` of shape `(batch, ..., K)` with integer labels
 `(batch, ...)` or one-hot targets of the same shape is one of K classes. `(batch, 1)` or `(batch,)`
-with targets of the same shape is yes or no: yes is a target above ½ and a prediction above
-`threshold`. Only `flags=True` means that K outputs are K separate answers of yes or no; `get` sets
-it if the loss says so.
+with targets of the same shape is yes or no: a target above ½, a prediction above `threshold`. Only
+`flags=True` means that K outputs are K separate answers; `get` sets it if the loss says so.
 """
 
 # ruff: noqa: D102 (an overriding method is documented where it is declared)
@@ -20,7 +18,7 @@ import abc
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +30,15 @@ from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.pytree import pytree, static
 from gradus.objectives import losses
+from gradus.objectives.confusion_metrics import BalancedAccuracy as BalancedAccuracy
+from gradus.objectives.confusion_metrics import CohenKappa as CohenKappa
+from gradus.objectives.confusion_metrics import ConfusionMatrix as ConfusionMatrix
+from gradus.objectives.confusion_metrics import MatthewsCorrcoef as MatthewsCorrcoef
 from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.loss import FunctionLoss, Loss
 from gradus.objectives.metric import REGISTRY, Metric, decide, mean_sums, ratio
+from gradus.objectives.ranking_metrics import AUC as AUC
+from gradus.objectives.ranking_metrics import AveragePrecision as AveragePrecision
 from gradus.objectives.targets import numeric
 from gradus.space import Space, given_values
 
@@ -261,105 +265,6 @@ class F1Score(_CountMetric):
         return ratio(2 * tp, 2 * tp + fp + fn)
 
 
-@REGISTRY.add("confusion_matrix", "ConfusionMatrix")
-@pytree
-class ConfusionMatrix(Metric):
-    """The weight of samples of class i predicted as j, `(K, K)`; `(2, 2)` for one yes or no.
-
-    Args:
-        threshold: the prediction above which an answer is yes.
-
-    Examples:
-        >>> metric = gr.metrics.ConfusionMatrix()
-        >>> sums = metric.update(np.array([1, 1, 1, 0]), np.array([0.9, 0.1, 0.2, 0.8]), np.ones(4))
-        >>> metric.compute(sums).tolist()
-        [[0.0, 1.0], [2.0, 1.0]]
-    """
-
-    judges = "classes"
-    scalar: ClassVar[bool] = False
-
-    threshold: float = 0.5
-
-    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        truth, predicted, weight = decide(y_true, y_pred, weight, self.threshold, flags=False)
-        if truth.shape[-1] == 1:
-            truth, predicted = (jnp.concatenate([~yes, yes], axis=-1) for yes in (truth, predicted))
-        # (K, rows) @ (rows, K); full precision, since a GPU would round the weights to ten bits.
-        return jnp.matmul(
-            truth.T.astype(jnp.float32),
-            jnp.where(predicted, weight[:, None], 0),
-            precision=jax.lax.Precision.HIGHEST,
-        )
-
-    def compute(self, sums: Any) -> Array:
-        return sums
-
-    def for_loss(self, loss: Loss) -> Metric:
-        return dataclasses.replace(self, threshold=loss.threshold)
-
-
-@REGISTRY.add("auc", "roc_auc", "AUC")
-@pytree
-class AUC(Metric):
-    """The area under the ROC curve: P(a positive scores higher than a negative) + ½ P(equal).
-
-    For several classes it is the mean over one versus the rest; NaN if no class has both positives
-    and negatives. Predictions are counted in bins, half of them evenly spaced in the probability
-    and half in its logit from -16 to 16. Pairs within one bin count as ties, so the error is at
-    most half their share: below 0.001 for logits with a standard deviation of 0.3 to 10, or of 0.1
-    around zero. Closer predictions, such as those of an untrained model, need more bins.
-
-    Args:
-        bins: how many bins.
-        flags: whether each of K outputs is a separate yes or no.
-        scores: whether predictions are unbounded scores, as for the hinge loss.
-
-    Examples:
-        >>> metric = gr.metrics.AUC()
-        >>> sums = metric.update(np.array([1, 1, 0, 0]), np.array([0.9, 0.3, 0.2, 0.8]), np.ones(4))
-        >>> float(metric.compute(sums))
-        0.75
-    """
-
-    judges = "classes"
-    needs = "samples of both classes"
-
-    bins: int = static(default=1024)
-    flags: bool = static(default=False)
-    scores: bool = static(default=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for bins in given_values(self.bins):
-            whole_number("bins", bins, 2, "AUC")
-
-    def update(self, y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike) -> Any:
-        truth, _, weight = decide(y_true, y_pred, weight, 0.5, self.flags)
-        classes = truth.shape[-1]
-        p = jnp.asarray(y_pred).astype(jnp.float32).reshape(truth.shape)
-        p = jnp.clip(jax.nn.sigmoid(p) if self.scores else p, 1e-7, 1 - 1e-7)
-        logit = jnp.log(p) - jnp.log1p(-p)
-        position = 0.5 * p + 0.5 * (logit / 32.5 + 0.5)  # in (0, 1): the logit is within ±16.2
-        bins = jnp.clip((position * self.bins).astype(jnp.int32), 0, self.bins - 1)
-        index = (truth * classes + jnp.arange(classes)) * self.bins + bins
-        weights = jnp.broadcast_to(weight[:, None], index.shape)
-        counts = jnp.zeros(2 * classes * self.bins, jnp.float32).at[index].add(weights)
-        return counts.reshape(2, classes, self.bins)
-
-    def compute(self, sums: Any) -> Array:
-        total = jnp.sum(sums, axis=-1)  # (2, K)
-        negative, positive = sums / jnp.where(total > 0, total, 1)[..., None]  # each (K, bins)
-        below = jnp.cumsum(negative, axis=-1) - 0.5 * negative
-        area = jnp.sum(positive * below, axis=-1)
-        defined = jnp.all(total > 0, axis=0)
-        return jnp.sum(jnp.where(defined, area, 0)) / jnp.sum(defined.astype(jnp.float32))
-
-    def for_loss(self, loss: Loss) -> Metric:
-        flags = loss.kind == "flags"
-        return dataclasses.replace(self, flags=flags, scores=loss.threshold == 0)
-
-
 @REGISTRY.add("r2", "r2_score", "R2Score")
 @pytree
 class R2Score(Metric):
@@ -462,8 +367,8 @@ def needs_of(name: str) -> str:
         >>> gr.metrics.needs_of("val_auc")
         'samples of both classes'
     """
-    found = (known for known in REGISTRY if f"_{name}".endswith(f"_{known}"))
-    return next((needs for known in found if (needs := get(known).needs)), "")
+    found = [known for known in REGISTRY if f"_{name}".endswith(f"_{known}")]
+    return get(max(found, key=len)).needs if found else ""  # val_pr_auc ends with auc, too
 
 
 def _find(name: str, loss: Loss | None) -> Metric:

@@ -243,8 +243,8 @@ def counts(y_true: Any, output_shape: Shape, where: str) -> None:
     y = same_shape(y_true, output_shape, where)
     if (low := y.min()) < 0:
         raise DataError(
-            f"{where}: the Poisson loss needs non-negative counts, but {low:g} is among them. For "
-            "values of either sign use mean_squared_error."
+            f"{where}: this loss needs non-negative targets, but {low:g} is among them. For values "
+            "of either sign use mean_squared_error."
         )
 
 

@@ -1,14 +1,19 @@
-"""Augmentation: draws by hand and against SciPy; no change outside training."""
+"""Augmentation: draws by hand, against SciPy and Keras; no change outside training."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.nn.layers.augmentation import rotate
+from gradus.nn.layers.augmentation import rotate, zoom
 
 COUNT = 300
 PICTURE = np.random.default_rng(0).uniform(1, 2, (5, 4, 2)).astype(np.float32)
@@ -112,8 +117,65 @@ def test_angles_lie_within_the_factor():
     np.testing.assert_allclose(changed(gr.RandomRotation(0.0)), SAME, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(9, 9), (6, 9), (1, 1)])
+def test_a_zoom_is_that_of_keras(shape):
+    x = np.random.default_rng(1).normal(size=(3, *shape, 2)).astype(np.float32)
+    height, width = np.array([[1, 0.6, 1.3], [1, 1.5, 0.9]], np.float32)
+    theirs = keras.layers.RandomZoom(0.5, fill_mode="constant").transform_images(
+        jnp.asarray(x), {"height_zoom": height[:, None], "width_zoom": width[:, None]}
+    )
+    np.testing.assert_allclose(jax.jit(zoom)(x, height, width), theirs, atol=1e-5)
+
+
+def test_zooms_lie_within_the_factor_and_keep_proportions():
+    # How far apart two bright pixels are shows the zoom, of the height and the width.
+    x = np.zeros((COUNT, 41, 41, 1), np.float32)
+    x[:, [10, 30], 20], x[:, 20, [10, 30]] = 1, 1
+    for layer in (gr.RandomZoom(0.2), gr.RandomZoom(0.2, 0.2)):
+        y = changed(layer, x)[..., 0]
+        offsets = np.abs(np.arange(41) - 20)
+        masses = [np.where(offsets > 3, y[:, :, 20], 0), np.where(offsets > 3, y[:, 20], 0)]
+        down, right = (20 / ((mass * offsets).sum(1) / mass.sum(1) * 2) for mass in masses)
+        for share in (down, right):
+            assert np.abs(share - 1).max() <= 0.22
+            quartiles = np.quantile(share - 1, [0.25, 0.5, 0.75])
+            assert quartiles == pytest.approx([-0.1, 0, 0.1], abs=0.03)
+        together = layer.width_factor is None
+        assert (np.abs(down - right).max() < 1e-3) == together
+
+
+def test_brightness_and_contrast_are_those_of_keras():
+    images = np.random.default_rng(2).uniform(0, 255, (COUNT, 4, 3, 2)).astype(np.float32)
+    brighter = changed(gr.RandomBrightness(0.2), images)
+    middle = (brighter > 0) & (brighter < 255)  # not clipped
+    shift = np.where(middle, brighter - images, np.nan)
+    delta = np.nanmean(shift, (1, 2, 3), keepdims=True)
+    theirs = keras.layers.RandomBrightness(0.2)
+    np.testing.assert_allclose(
+        brighter, theirs.transform_images(jnp.asarray(images), {"rgb_delta": delta}), atol=1e-3
+    )
+    assert np.quantile(delta, [0, 0.5, 1]) == pytest.approx([-51, 0, 51], abs=6)
+    contrasted = changed(gr.RandomContrast(0.5), images)
+    mean = images.mean((1, 2), keepdims=True)
+    middle = (contrasted > 0) & (contrasted < 255) & (np.abs(images - mean) > 5)
+    ratio = np.where(middle, contrasted - mean, np.nan) / (images - mean)
+    factor = np.nanmedian(ratio, (1, 2, 3), keepdims=True)
+    theirs = keras.layers.RandomContrast(0.5)
+    expected = theirs.transform_images(jnp.asarray(images), {"contrast_factor": factor})
+    np.testing.assert_allclose(contrasted, expected, atol=1e-2)
+    assert np.quantile(factor, [0, 0.5, 1]) == pytest.approx([0.5, 1, 1.5], abs=0.07)
+
+
 @pytest.mark.parametrize(
-    "layer", [gr.RandomFlip(), gr.RandomTranslation(0.5, 0.5), gr.RandomRotation(0.5)]
+    "layer",
+    [
+        gr.RandomFlip(),
+        gr.RandomTranslation(0.5, 0.5),
+        gr.RandomRotation(0.5),
+        gr.RandomZoom(0.3),
+        gr.RandomContrast(0.3),
+        gr.RandomBrightness(0.3),
+    ],
 )
 def test_draws_differ_by_key_alone_and_nothing_happens_at_prediction(layer):
     np.testing.assert_array_equal(gr.init(layer, 0, SAME)(SAME), SAME)
@@ -138,6 +200,13 @@ def test_factors_map_over_a_population():
         (lambda: gr.RandomTranslation(1.5, 0), "RandomTranslation.height_factor=1.5"),
         (lambda: gr.RandomTranslation(0, (0, 1)), "width_factor"),
         (lambda: gr.RandomRotation(-0.1), "from 0 to 1"),
+        (lambda: gr.RandomZoom(1.0), "from 0 up to, but not including, 1"),
+        (lambda: gr.RandomZoom((-0.2, 0.2)), r"RandomZoom\(height_factor=.*write one number"),
+        (lambda: gr.RandomZoom(0.2, "0.1"), "width_factor='0.1'"),
+        (lambda: gr.RandomContrast(-0.5), "from 0 to 1"),
+        (lambda: gr.RandomBrightness(0.2, (1, 0)), r"value_range=\(1, 0\)\): write two numbers"),
+        (lambda: gr.RandomContrast(0.2, 255), "value_range=255"),
+        (lambda: gr.init(gr.RandomZoom(0.1), 0, SAME[..., 0]), "gray images"),
         (lambda: changed(gr.RandomFlip("horizontl")), "Did you mean 'horizontal'"),
         (lambda: changed(gr.RandomCrop(6, 4)), r"6 × 4 .*\(300, 5, 4, 2\)"),
         (lambda: changed(gr.RandomCrop(0, 4)), "height=0"),

@@ -1,10 +1,16 @@
-"""Repeat applies its copies one after another, and their number can be swept."""
+"""Layers that contain layers: copies, layers one by one, each step, and functions."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
 
 import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.errors import GradusError
+from gradus.errors import GradusError, ShapeError
+from gradus.nn.network import added_losses
+from gradus.serialization import deserialize, serialize
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int32)
@@ -51,3 +57,95 @@ def test_mistakes_say_what_to_write():
         sweep.fit(X, Y, epochs=1, verbose=False)
     with pytest.raises(GradusError, match="write Dense"):
         gr.Repeat(gr.Dense, 2)
+
+
+# --- layers one by one, a function, and each step ----------------------------------------------
+
+
+def test_layers_one_by_one_are_a_list_of_them(tmp_path):
+    one = gr.Sequential(gr.Dense(4, "tanh"), gr.Dense(2, "softmax"))
+    other = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(2, "softmax")])
+    assert repr(one) == repr(other)
+    np.testing.assert_array_equal(gr.init(one, 0, X)(X), gr.init(other, 0, X)(X))
+    model = gr.Model(one, "sparse_categorical_crossentropy").build(X)
+    again = gr.Model.load(model.save(tmp_path / "m"))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    alone = gr.Sequential(gr.Dense(2)).named("one").freeze()
+    kept = deserialize(serialize(alone))
+    assert (repr(kept), kept.frozen, kept.__dict__["_name"]) == (repr(alone), True, "one")
+
+
+@pytest.mark.slow
+def test_layers_one_by_one_may_be_spaces():
+    net = gr.Sequential(gr.choice(gr.Dense(3), gr.Dropout(0.1)), gr.Dense(2, "softmax"))
+    sweep = gr.Sweep(gr.Model(net, "sparse_categorical_crossentropy"), search="grid")
+    assert len(sweep.fit(X, Y, epochs=1, verbose=False).trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: gr.Sequential(gr.Dense), "item 0 is the class Dense"),
+        (lambda: gr.Sequential(gr.Dense(2), gr.Dense), "item 1 is the class Dense"),
+        (lambda: gr.Sequential(gr.Dense(2), "relu"), "item 1 is 'relu'"),
+        (lambda: gr.Sequential([gr.Dense(2)], gr.Dense(2)), "item 0 is .* not a layer"),
+        (lambda: gr.Sequential(3), r"takes a list of layers"),
+        (lambda: gr.Residual(gr.Dense(2)), r"Residual takes a list of layers"),
+        (lambda: gr.TimeDistributed(gr.Dense), "is the class Dense"),
+        (lambda: gr.TimeDistributed("relu"), "not a layer"),
+        (lambda: gr.Lambda("relu"), r"Lambda\(function='relu'\): write a function f\(x\)"),
+        (lambda: gr.Lambda(lambda x, y: x), "is called as f"),
+        (lambda: gr.Lambda(gr.Dense(2)), "this is a layer already"),
+        (lambda: gr.Lambda(gr.Dense), "write a function"),
+    ],
+)
+def test_what_is_no_layer_is_told(make, words):
+    with pytest.raises(GradusError, match=words):
+        make()
+
+
+def test_a_function_is_a_layer_that_trains_but_is_not_saved(tmp_path):
+    net = gr.Sequential(gr.Lambda(lambda x: x**2), gr.Dense(2, "softmax"))
+    model = gr.Model(net, "sparse_categorical_crossentropy")
+    model.fit(X, Y, epochs=1, verbose=False)
+    by_hand = gr.Model(gr.Sequential(gr.Identity(), gr.Dense(2, "softmax")), model.settings["loss"])
+    by_hand.fit(X**2, Y, epochs=1, verbose=False)
+    np.testing.assert_allclose(model.predict(X), by_hand.predict(X**2), rtol=1e-5)
+    with pytest.raises(GradusError, match=r"code is never stored.*your own class"):
+        model.save(tmp_path / "m")
+    kept = deserialize(serialize(gr.Lambda(gr.activations.mish)))
+    assert kept.function is gr.activations.mish
+
+
+def test_a_function_of_several_inputs_and_one_that_returns_nothing():
+    x = {"a": X, "b": 2 * X}
+    net = gr.init(gr.Lambda(lambda x: x["a"] * x["b"]), 0, x)
+    np.testing.assert_allclose(net(x), 2 * X**2, rtol=1e-6)
+    with pytest.raises(ShapeError, match="returned None"):
+        gr.init(gr.Lambda(lambda x: None), 0, X)
+
+
+FILM = np.random.default_rng(1).normal(size=(2, 3, 6, 6, 2)).astype(np.float32)
+
+
+def test_each_step_goes_through_the_layer_as_in_keras():
+    keras = pytest.importorskip("keras")
+    net = gr.init(gr.TimeDistributed(gr.Conv2D(4, 3)), 0, FILM)
+    theirs = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))
+    theirs.build(FILM.shape)
+    theirs.set_weights([net.layer.kernel, net.layer.bias])
+    np.testing.assert_allclose(net(FILM), theirs(FILM), rtol=1e-4, atol=1e-5)
+    reader = gr.init(gr.TimeDistributed(gr.LSTM(5)), 0, FILM[..., 0])
+    assert reader(FILM[..., 0]).shape == (2, 3, 5)
+    with pytest.raises(ShapeError, match=r"takes sequences, shape \(batch, steps, ...\)"):
+        gr.init(gr.TimeDistributed(gr.Dense(3)), 0, X)
+
+
+def test_each_step_keeps_the_mask_and_what_its_layer_adds_to_the_loss():
+    x = np.array([[[1.0, -2.0], [3.0, 1.0], [0.0, 0.0]]], np.float32)
+    inner = gr.Sequential(gr.Dense(2, use_bias=False, kernel_initializer="ones"), gr.Sparsity(0.5))
+    layers = gr.Masking(), gr.TimeDistributed(inner), gr.GlobalAveragePooling1D()
+    copy = gr.fresh(gr.init(gr.Sequential(*layers), 0, x), training=True)
+    assert copy(x).tolist() == [[1.5, 1.5]]  # the mean of −1 and 4
+    (added,) = added_losses(copy)
+    assert added.tolist() == [0.5 * (2 * 1 + 2 * 4)]

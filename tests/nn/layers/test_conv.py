@@ -28,8 +28,12 @@ def both(name, shape, settings):
     x = draw(shape)
     net = gr.init(getattr(gr, name)(**settings), 0, x)
     # Drawing a kernel that is not used would take Keras longer than everything else.
-    drawn = "depthwise_initializer" if name == "DepthwiseConv2D" else "kernel_initializer"
-    theirs = getattr(keras.layers, name)(**settings, **{drawn: "zeros"})
+    drawn = {
+        "DepthwiseConv2D": ["depthwise_initializer"],
+        "SeparableConv1D": ["depthwise_initializer", "pointwise_initializer"],
+        "SeparableConv2D": ["depthwise_initializer", "pointwise_initializer"],
+    }.get(name, ["kernel_initializer"])
+    theirs = getattr(keras.layers, name)(**settings, **dict.fromkeys(drawn, "zeros"))
     theirs.build(shape)
     names = list(weights(net))
     assert [tuple(v.shape) for v in theirs.variables] == [v.shape for v in weights(net).values()]
@@ -67,6 +71,13 @@ CASES = [
     ("Conv2D", (2, 3, 2, 3), {"kernel_size": 1}),
     ("Conv2D", (1, 4, 5, 4), {"kernel_size": 2, "groups": 2, "strides": 2}),
     ("Conv2D", (1, 4, 5, 2), {"kernel_size": 3, "groups": 2, "padding": "same"}),
+    ("Conv3D", (2, 4, 5, 3, 2), {"kernel_size": (2, 3, 1), "activation": "tanh"}),
+    ("Conv3D", (1, 4, 5, 3, 2), {"kernel_size": 3, "strides": (1, 2, 2), "padding": "same"}),
+    ("Conv3D", (1, 5, 4, 5, 2), {"kernel_size": 2, "dilation_rate": 2, "groups": 2}),
+    ("SeparableConv1D", (2, 7, 3), {"kernel_size": 3, "strides": 2, "padding": "same"}),
+    ("SeparableConv1D", (2, 7, 3), {"kernel_size": 3, "padding": "same", "dilation_rate": 2}),
+    ("SeparableConv2D", (2, 5, 6, 3), {"kernel_size": (3, 2), "depth_multiplier": 2}),
+    ("SeparableConv2D", (2, 5, 6, 2), {"kernel_size": 3, "use_bias": False, "padding": "same"}),
     ("DepthwiseConv2D", (2, 5, 4, 3), {"kernel_size": (3, 2), "depth_multiplier": 2}),
     ("DepthwiseConv2D", (1, 6, 5, 2), {"kernel_size": 2, "strides": 3, "padding": "same"}),
     ("DepthwiseConv2D", (1, 6, 5, 1), {"kernel_size": 3, "dilation_rate": 2, "padding": "same"}),
@@ -203,6 +214,15 @@ def small(make, *shape):
         ),
         (small(lambda: gr.DepthwiseConv2D(6), 5, 4, 4, 4), r"6 × 6 .*4 × 4"),
         (small(lambda: gr.Conv2D(2, 2, activation="rleu"), 5, 4, 4, 4), "relu"),
+        (small(lambda: gr.SeparableConv2D(0, 2), 5, 4, 4, 4), r"SeparableConv2D\(filters=0\)"),
+        (small(lambda: gr.SeparableConv1D(2, 2, padding="causal"), 5, 4, 4), "Known: same, valid"),
+        (small(lambda: gr.SeparableConv2D(2, 6), 5, 4, 4, 4), r"6 × 6 .*4 × 4"),
+        (
+            small(lambda: gr.SeparableConv2D(2, 2, depthwise_regularizer="l3"), 5, 4, 4, 4),
+            "depthwise_regularizer='l3'",
+        ),
+        (small(lambda: gr.Conv3D(2, (2, 2)), 5, 4, 4, 4, 1), "three of them, for depth, height"),
+        (small(lambda: gr.Conv3D(2, 2), 5, 4, 4, 4), r"for volumes of single numbers"),
     ],
 )
 def test_what_does_not_fit_gets_a_clear_error(make, message):
@@ -210,11 +230,13 @@ def test_what_does_not_fit_gets_a_clear_error(make, message):
         make()
 
 
-@pytest.mark.parametrize("layer", [gr.Conv2D(2, 2), gr.Conv2DTranspose(2, 2)])
+@pytest.mark.parametrize(
+    "layer", [gr.Conv2D(2, 2), gr.Conv2DTranspose(2, 2), gr.SeparableConv2D(2, 2)]
+)
 def test_other_channels_than_before_name_the_layer_and_both_shapes(layer):
     net = small(lambda: layer, 1, 4, 4, 3)()
     for copy in (net, gr.fresh(net)):
-        with pytest.raises(ShapeError, match=r"'conv2d.* 3 channels .*\(1, 4, 4, 2\)"):
+        with pytest.raises(ShapeError, match=r"conv2d.* 3 channels .*\(1, 4, 4, 2\)"):
             copy(np.zeros((1, 4, 4, 2), np.float32))
     # Images of another size are fine.
     assert net(np.zeros((2, 6, 3, 3), np.float32)).shape[-1] == 2
@@ -236,6 +258,25 @@ def test_penalties_and_constraints_reach_a_kernel():
     assert penalty_loss(net) == pytest.approx(expected, rel=1e-5)
     for kernel in apply_constraints(net, kernels).values():
         np.testing.assert_allclose(np.sqrt(np.square(kernel).sum((0, 1, 2))), 0.1, rtol=1e-5)
+
+
+def test_penalties_and_constraints_reach_both_parts_of_a_separable_convolution():
+    settings = {"depthwise_regularizer": gr.L2(0.5), "pointwise_regularizer": "l1"}
+    layer = gr.SeparableConv2D(3, 2, **settings, pointwise_constraint=gr.MaxNorm(0.1, (0, 1, 2)))
+    net = gr.init(layer, 0, np.zeros((1, 4, 4, 2), np.float32))
+    expected = 0.5 * np.square(net.depthwise).sum() + gr.L1()(net.pointwise)
+    assert penalty_loss(net) == pytest.approx(float(expected), rel=1e-5)
+    projected = apply_constraints(net, weights(net))["pointwise"]
+    assert np.sqrt(np.square(projected).sum((0, 1, 2))).max() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_patches_over_three_axes_are_what_xla_convolves(groups):
+    x, kernel = draw((2, 4, 5, 3, 2)), draw((2, 3, 2, 2 // groups, 4), 1)
+    pads = padding_sizes("same", x.shape[1:4], kernel.shape[:3], (1, 2, 1), (1, 1, 1))
+    given = x, kernel, (1, 2, 1), pads, (1, 1, 1), groups
+    ours, xla = jax.jit(lambda: [f(*given) for f in (convolve, _convolve_with_xla)])()
+    np.testing.assert_allclose(ours, xla, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -74,6 +74,18 @@ def value_and_grad(loss):
         ),
         (gr.BatchNormalization(), KERAS.BatchNormalization(), (4, 3)),
         (gr.BatchNormalization(), KERAS.BatchNormalization(), (2, 3, 4)),
+        (gr.GroupNormalization(2), KERAS.GroupNormalization(2), (4, 6)),
+        (gr.GroupNormalization(3, 0.1), KERAS.GroupNormalization(3, epsilon=0.1), (2, 3, 2, 6)),
+        (gr.GroupNormalization(-1), KERAS.GroupNormalization(-1), (2, 5, 4)),
+        (
+            gr.GroupNormalization(1, center=False, scale=False),
+            KERAS.GroupNormalization(1, center=False, scale=False),
+            (2, 3, 4),
+        ),
+        (gr.RMSNormalization(), KERAS.RMSNormalization(), (4, 3)),
+        (gr.RMSNormalization(0.1), KERAS.RMSNormalization(epsilon=0.1), (2, 3, 4)),
+        (gr.UnitNormalization(), KERAS.UnitNormalization(), (4, 3)),
+        (gr.UnitNormalization(axis=1), KERAS.UnitNormalization(axis=1), (2, 3, 4)),
         (gr.PReLU(), KERAS.PReLU(), (4, 3)),
         (gr.PReLU(shared_axes=(1,)), KERAS.PReLU(shared_axes=[1]), (2, 3, 4)),
     ],
@@ -281,7 +293,7 @@ def test_parallel_gives_its_outputs_by_name_or_in_order():
         (lambda: gr.Dropout(-0.1), "Dropout"),
         (lambda: gr.GaussianNoise(-1), "at least 0"),
         (lambda: gr.Parallel([gr.Dense(1)], "concat"), "concatenate"),
-        (lambda: gr.Sequential(gr.Dense(1)), "list of layers"),
+        (lambda: gr.Residual(gr.Dense(1)), "list of layers"),
         (lambda: gr.Sequential([gr.Dense]), r"write Dense\(\.\.\.\)"),
         (lambda: gr.Sequential([gr.Dense(1), "relu"]), "item 1"),
         (lambda: gr.init(gr.Dense(0), 0, np.zeros((2, 2), "f")), "at least 1"),
@@ -310,3 +322,40 @@ def test_a_wrong_input_names_the_layer_and_both_shapes():
     norm = gr.init(gr.Sequential([gr.BatchNormalization()]), 0, draw((5, 3)))
     with pytest.raises(ShapeError, match=r"'batch_normalization'.* 3 features .*\(5, 4\)"):
         norm(draw((5, 4)))
+
+
+# --- axes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dims", [(2, 1, 3), (3, 1, 2), (1, 2, 3)])
+def test_axes_are_permuted_as_in_keras(dims):
+    x = draw((2, 3, 4, 5))
+    np.testing.assert_array_equal(gr.init(gr.Permute(dims), 0, x)(x), KERAS.Permute(dims)(x))
+
+
+def test_a_vector_is_repeated_as_in_keras():
+    x = draw((2, 3))
+    np.testing.assert_array_equal(gr.init(gr.RepeatVector(4), 0, x)(x), KERAS.RepeatVector(4)(x))
+
+
+def test_a_mask_of_steps_is_none_of_features_that_take_their_place():
+    x = jnp.ones((1, 3, 3)).at[0, 2].set(0)
+    net = gr.Sequential([gr.Masking(), gr.Permute((2, 1)), gr.GlobalAveragePooling1D()])
+    np.testing.assert_allclose(gr.init(net, 0, x)(x), [[1, 1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gr.Permute((0, 1)), r"Permute\(\(0, 1\)\): .* counted from 1"),
+        (lambda: gr.Permute((1, 3)), "counted from 1"),
+        (lambda: gr.Permute(2), r"Permute\(2\)"),
+        (lambda: gr.Permute(()), r"Permute\(\(\)\)"),
+        (lambda: gr.init(gr.Permute((2, 1)), 0, draw((2, 3))), r"samples of shape \(3,\)"),
+        (lambda: gr.RepeatVector(0), r"RepeatVector\(n=0\)"),
+        (lambda: gr.init(gr.RepeatVector(2), 0, draw((2, 3, 4))), r"put Flatten\(\) before it"),
+    ],
+)
+def test_axes_that_do_not_fit_are_told(make, message):
+    with pytest.raises(GradusError, match=message):
+        make()

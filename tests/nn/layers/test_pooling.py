@@ -1,16 +1,18 @@
-"""Pooling, upsampling, and padding against Keras on its JAX backend, and by hand."""
+"""Pooling, upsampling, padding, and cropping against Keras on its JAX backend, and by hand."""
 
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
+from gradus.nn import mask_tracking
 
 
 def draw(shape, seed=0):
@@ -39,6 +41,26 @@ def draw(shape, seed=0):
         ("GlobalAveragePooling1D", (2, 4, 3), {"keepdims": True}),
         ("GlobalMaxPooling2D", (2, 4, 3, 2), {"keepdims": True}),
         ("GlobalAveragePooling2D", (2, 4, 3, 2), {}),
+        ("MaxPooling3D", (2, 5, 4, 2, 2), {}),
+        (
+            "MaxPooling3D",
+            (1, 5, 4, 3, 2),
+            {"pool_size": (3, 2, 1), "strides": (1, 2, 1), "padding": "same"},
+        ),
+        ("AveragePooling3D", (1, 5, 4, 2, 2), {"pool_size": (3, 2, 2), "padding": "same"}),
+        ("GlobalMaxPooling3D", (2, 4, 3, 2, 2), {"keepdims": True}),
+        ("GlobalAveragePooling3D", (2, 4, 3, 2, 2), {}),
+        ("UpSampling1D", (2, 3, 2), {"size": 3}),
+        ("ZeroPadding1D", (1, 3, 2), {"padding": 2}),
+        ("ZeroPadding1D", (1, 3, 2), {"padding": (0, 2)}),
+        ("Cropping1D", (1, 6, 2), {}),
+        ("Cropping1D", (1, 6, 2), {"cropping": (0, 2)}),
+        ("Cropping2D", (1, 6, 7, 2), {"cropping": 2}),
+        ("Cropping2D", (1, 6, 7, 2), {"cropping": ((1, 0), (2, 3))}),
+        ("Resizing", (2, 5, 4, 2), {"height": 3, "width": 7}),
+        ("Resizing", (2, 5, 4, 2), {"height": 8, "width": 3, "interpolation": "nearest"}),
+        ("Resizing", (2, 5, 4, 2), {"height": 7, "width": 6, "interpolation": "bicubic"}),
+        ("CenterCrop", (2, 5, 6, 2), {"height": 3, "width": 3}),
         ("UpSampling2D", (2, 3, 2, 2), {"size": (2, 3)}),
         ("ZeroPadding2D", (1, 3, 2, 2), {"padding": 2}),
         ("ZeroPadding2D", (1, 3, 2, 2), {"padding": (1, 2)}),
@@ -81,6 +103,21 @@ def test_of_masked_sequences_only_the_real_steps_count():
     assert kept.shape == gr.init(gr.GlobalMaxPooling1D(True), 0, x)(x, mask=mask).shape == (3, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("layer", "steps"),
+    [
+        (gr.UpSampling1D(2), [1, 1, 1, 1, 0, 0]),
+        (gr.ZeroPadding1D((1, 2)), [0, 1, 1, 0, 0, 0]),
+        (gr.Cropping1D((1, 0)), [1, 0]),
+    ],
+)
+def test_the_mask_grows_and_shrinks_with_the_sequence(layer, steps):
+    x = jnp.ones((1, 3, 2))
+    with mask_tracking.tracking():
+        y = gr.init(layer, 0, x)(x, mask=jnp.array([[True, True, False]]))
+        assert mask_tracking.get_mask(y).tolist() == [[bool(step) for step in steps]]
+
+
 def test_whole_numbers_are_pooled_as_numbers():
     x = np.array([[[1], [4], [2], [5]]], np.uint8)
     assert gr.init(gr.AveragePooling1D(), 0, x)(x).ravel().tolist() == [2.5, 3.5]
@@ -109,6 +146,18 @@ def test_whole_numbers_are_pooled_as_numbers():
         (lambda: gr.UpSampling2D(0), (1, 4, 4, 1), r"size=0"),
         (lambda: gr.ZeroPadding2D((1, 2, 3)), (1, 4, 4, 1), r"padding=\(1, 2, 3\)"),
         (lambda: gr.ZeroPadding2D(-1), (1, 4, 4, 1), r"padding=-1"),
+        (lambda: gr.ZeroPadding1D((1, 2, 3)), (1, 4, 1), r"padding=.*or \(before, after\)"),
+        (lambda: gr.Cropping1D(-1), (1, 4, 1), r"Cropping1D\(cropping=-1\)"),
+        (lambda: gr.Cropping1D(2), (1, 4, 1), r"leaves nothing of an input of shape \(1, 4, 1\)"),
+        (lambda: gr.Cropping2D("1"), (1, 4, 4, 1), r"cropping='1'"),
+        (lambda: gr.Cropping2D(((1, 3), 0)), (1, 4, 4, 1), r"leaves nothing"),
+        (lambda: gr.CenterCrop(5, 2), (1, 4, 4, 1), r"crops to 5 × 2 .* 4 × 4 large"),
+        (lambda: gr.CenterCrop(0, 2), (1, 4, 4, 1), r"CenterCrop\(height=0\)"),
+        (lambda: gr.Resizing(2, 2.5), (1, 4, 4, 1), r"Resizing\(width=2.5\)"),
+        (lambda: gr.Resizing(2, 2, "linear"), (1, 4, 4, 1), r"Unknown interpolation"),
+        (lambda: gr.MaxPooling3D((2, 2)), (1, 4, 4, 4, 1), r"three of them, for depth, height"),
+        (gr.MaxPooling3D, (1, 4, 4, 4), r"for volumes of single numbers write x\[\.\.\., None\]"),
+        (gr.GlobalMaxPooling3D, (1, 4), r"put Reshape\(\(depth, height, width, channels\)\)"),
     ],
 )
 def test_what_does_not_fit_gets_a_clear_error(make, shape, message):

@@ -1,6 +1,11 @@
-"""The penalty on activations, by hand."""
+"""The penalties on activations, by hand and against Keras."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
+import keras
 import numpy as np
 import pytest
 from scipy.special import rel_entr
@@ -48,3 +53,15 @@ def test_bad_settings():
         gr.Sparsity(-1.0)
     with pytest.raises(GradusError, match="between 0 and 1"):
         gr.Sparsity(1.0, target=1.0)
+
+
+def test_a_regularization_of_activity_is_that_of_keras_and_by_sample():
+    theirs = keras.layers.ActivityRegularization(0.3, 0.2)
+    theirs(A - 0.5)
+    found = penalty(gr.ActivityRegularization(0.3, 0.2), A - 0.5)
+    assert found.shape == (6,)
+    np.testing.assert_allclose(found.mean(), float(theirs.losses[0]), rtol=1e-5)
+    built = gr.init(gr.ActivityRegularization(0.1, 0.2), 0, A)
+    assert jax.tree.leaves(built) == [0.1, 0.2]
+    with pytest.raises(GradusError, match=r"ActivityRegularization\(l2=-1\)"):
+        gr.ActivityRegularization(l2=-1)

@@ -11,11 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradus.errors import ShapeError
-from gradus.nn.arguments import check_choice, check_numbers, check_sizes
+from gradus.checks import as_written, is_number
+from gradus.errors import GradusError
+from gradus.nn.arguments import check_choice, check_numbers, check_sizes, values_of
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
-from gradus.nn.layers.window import check_axes, format_sizes
+from gradus.nn.layers.resizing import center_crop, spare_pixels
+from gradus.nn.layers.window import check_axes
 
 MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
@@ -123,18 +125,10 @@ class RandomCrop(Layer):
 
     def call(self, x: Any, training: bool) -> Any:
         """Return the crops, `(batch, height, width, channels)`."""
-        check_axes(self, x.shape, 2)
         height, width = self.height, self.width
-        spare = x.shape[1] - height, x.shape[2] - width
-        if min(spare) < 0:
-            raise ShapeError(
-                f"{self._label()} crops to {format_sizes((height, width))} but was given images of "
-                f"shape {tuple(x.shape)}, {format_sizes(x.shape[1:3])} large: write a smaller "
-                "height and width."
-            )
+        spare = spare_pixels(self, x, height, width)
         if not training:
-            top, left = spare[0] // 2, spare[1] // 2
-            return x[:, top : top + height, left : left + width]
+            return center_crop(x, spare)
         count = x.shape[0]
         rows, columns = jax.random.split(self.random())
         top = jax.random.randint(rows, (count, 1), 0, spare[0] + 1)
@@ -175,6 +169,162 @@ class RandomRotation(Layer):
             return x
         share = jax.random.uniform(self.random(), (x.shape[0],), jnp.float32, -1.0, 1.0)
         return rotate(x, 2 * jnp.pi * self.factor * share)
+
+
+class RandomZoom(Layer):
+    """Enlarge or shrink each image about its center in training.
+
+    It then shows `1 + s` times the height and width of the image, `s` from U(−factor, factor): more
+    of it than there is where `s` is positive. Pixels are interpolated bilinearly; outside the image
+    they are zero.
+
+    Args:
+        height_factor: the largest `s` of the height, in [0, 1); a swept setting.
+        width_factor: the same of the width, drawn independently; None for the `s` of the height,
+            which keeps the proportions; a swept setting.
+
+    Raises:
+        GradusError: for a factor outside [0, 1).
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
+
+    Examples:
+        >>> x = jnp.ones((1, 8, 8, 1))
+        >>> net = gr.init(gr.RandomZoom(0.2), 0, x)
+        >>> gr.fresh(net, jax.random.key(0))(x, training=True).shape
+        (1, 8, 8, 1)
+    """
+
+    hypers = ("height_factor", "width_factor")
+
+    def __init__(self, height_factor: float, width_factor: float | None = None) -> None:
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        check_numbers(self, "height_factor", "width_factor", low=0, high=1, below=True)
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the zoomed images, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        x = as_float(x)
+        if not training:
+            return x
+        rows, columns = jax.random.uniform(
+            self.random(), (2, x.shape[0]), jnp.float32, minval=-1.0, maxval=1.0
+        )
+        height = 1.0 + self.height_factor * rows
+        return zoom(
+            x, height, height if self.width_factor is None else 1.0 + self.width_factor * columns
+        )
+
+
+class RandomBrightness(Layer):
+    """Make each image brighter or darker in training: `x + s · (high − low)`.
+
+    `s` is drawn from U(−factor, factor) for each image, and the result is clipped to the range.
+
+    Args:
+        factor: the largest change, as a share of the range, in [0, 1]; a swept setting.
+        value_range: the lowest and highest value of a pixel, in bytes by default: of images that
+            were scaled before it, write (0, 1).
+
+    Raises:
+        GradusError: for a factor outside [0, 1], or a range that is not two numbers in order.
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
+
+    Examples:
+        >>> x = jnp.full((100, 1, 1, 1), 0.5)
+        >>> net = gr.init(gr.RandomBrightness(0.2, (0, 1)), 0, x)
+        >>> y = gr.fresh(net, jax.random.key(0))(x, training=True)
+        >>> round(float(y.min()), 1), round(float(y.max()), 1)
+        (0.3, 0.7)
+    """
+
+    hypers = ("factor",)
+
+    def __init__(self, factor: float, value_range: Any = (0, 255)) -> None:
+        self.factor = factor
+        self.value_range = value_range
+        check_numbers(self, "factor", low=0, high=1)
+        _check_range(self)
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the images, brighter or darker, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        x = as_float(x)
+        if not training:
+            return x
+        low, high = self.value_range
+        share = jax.random.uniform(self.random(), (len(x), 1, 1, 1), jnp.float32, -1.0, 1.0)
+        return jnp.clip(x + self.factor * share * (high - low), low, high)
+
+
+class RandomContrast(Layer):
+    """Change the contrast of each image in training: `m + s · (x − m)`, m a channel's mean.
+
+    `s` is drawn from U(1 − factor, 1 + factor) for each image, and the result is clipped to the
+    range.
+
+    Args:
+        factor: the largest change, in [0, 1]; a swept setting.
+        value_range: as in `RandomBrightness`.
+
+    Raises:
+        GradusError: for a factor outside [0, 1], or a range that is not two numbers in order.
+        ShapeError: for an input that is not a batch of images, `(batch, height, width, channels)`.
+
+    Examples:
+        >>> x = jnp.array([0.4, 0.6]).reshape(1, 1, 2, 1)
+        >>> net = gr.init(gr.RandomContrast(0.5, (0, 1)), 0, x)
+        >>> y = gr.fresh(net, jax.random.key(0))(x, training=True)
+        >>> round(float(y.mean()), 2)
+        0.5
+    """
+
+    hypers = ("factor",)
+
+    def __init__(self, factor: float, value_range: Any = (0, 255)) -> None:
+        self.factor = factor
+        self.value_range = value_range
+        check_numbers(self, "factor", low=0, high=1)
+        _check_range(self)
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return the images with more or less contrast, or `x` outside training."""
+        check_axes(self, x.shape, 2)
+        x = as_float(x)
+        if not training:
+            return x
+        share = jax.random.uniform(self.random(), (len(x), 1, 1, 1), jnp.float32, -1.0, 1.0)
+        mean = x.mean((1, 2), keepdims=True)
+        return jnp.clip(mean + (1.0 + self.factor * share) * (x - mean), *self.value_range)
+
+
+def zoom(x: Any, height: Any, width: Any) -> Any:
+    """Return images that show other shares of their height and width, about their center.
+
+    Args:
+        x: `(batch, height, width, channels)`.
+        height: the share of each image, `(batch,)`; above 1 it is shrunk.
+        width: likewise.
+    """
+    rows, columns = x.shape[1:3]
+    center = (rows - 1) / 2, (columns - 1) / 2
+    down = jnp.arange(rows, dtype=x.dtype)[:, None] - center[0]
+    right = jnp.arange(columns, dtype=x.dtype) - center[1]
+    size = (len(x), rows, columns)
+    return _interpolate(
+        x,
+        jnp.broadcast_to(height[:, None, None] * down + center[0], size),
+        jnp.broadcast_to(width[:, None, None] * right + center[1], size),
+    )
+
+
+def _check_range(layer: Layer) -> None:
+    """Refuse a `value_range` that is not two numbers, the lower first."""
+    for value in values_of(layer, "value_range"):
+        pair = value if isinstance(value, list | tuple) else ()
+        if len(pair) != 2 or not all(map(is_number, pair)) or pair[0] >= pair[1]:
+            setting = as_written("value_range", value, type(layer).__name__)
+            raise GradusError(f"{setting}: write two numbers, such as (0, 1).")
 
 
 def rotate(x: Any, angle: Any) -> Any:

@@ -1,19 +1,21 @@
-"""Layers that contain layers."""
+"""Layers that contain layers, or a function."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
+from gradus.checks import function as check_callable
 from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.arguments import check_sizes
-from gradus.nn.layer import Layer
+from gradus.nn.layer import Layer, Scope
+from gradus.nn.layers.merging import MERGES, merge
 from gradus.nn.network import copy_structure
-from gradus.space import Range, Space
+from gradus.space import Range, Space, given_values
 
 
 def _check_layers(owner: str, layers: Any) -> Any:
@@ -41,7 +43,8 @@ class Sequential(Layer):
     Layers are named by their class and a count ("dense", "dense_1") unless they have a name.
 
     Args:
-        layers: the layers, first to last.
+        layers: the layers in a list, first to last; or the first of them.
+        others: the layers after the first, if they are not in a list.
 
     Raises:
         GradusError: for an item that is not a layer.
@@ -51,12 +54,17 @@ class Sequential(Layer):
         >>> net = gr.init(gr.Sequential([gr.Dense(8, "relu"), gr.Dense(3)]), 0, x)
         >>> net(x).shape
         (2, 3)
+        >>> same = gr.Sequential(gr.Dense(8, "relu"), gr.Dense(3))
+        >>> len(same.layers)
+        2
     """
 
     takes_several = True
+    build_only = ("others",)  # `layers` has them
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = _check_layers("Sequential", layers)
+    def __init__(self, layers: Sequence[Layer] | Layer, *others: Layer) -> None:
+        is_list = not others and not isinstance(layers, Layer | type)
+        self.layers = _check_layers("Sequential", layers if is_list else [layers, *others])
 
     def call(self, x: Any) -> Any:
         """Return the output of the last layer."""
@@ -139,9 +147,6 @@ class Residual(Layer):
         return x + y
 
 
-MERGES = ("concatenate", "add", "multiply")
-
-
 class Parallel(Layer):
     """Several branches on one input or on one input each, merged into one or several outputs.
 
@@ -150,8 +155,9 @@ class Parallel(Layer):
 
     Args:
         branches: a list or a dict of layers.
-        merge: "concatenate" (along the last axis), "add", or "multiply"; None to return the
-            outputs as a dict or a tuple.
+        merge: "concatenate" (along the last axis), "add", "subtract", "multiply", "average",
+            "maximum", or "minimum", as the layers of these names do; None to return the outputs as
+            a dict or a tuple.
 
     Raises:
         GradusError: for an unknown `merge`.
@@ -185,6 +191,80 @@ class Parallel(Layer):
             outputs = [layer(x) for layer in self.branches]
             if self.merge is None:
                 return tuple(outputs)
-        if self.merge == "concatenate":
-            return jnp.concatenate(outputs, axis=-1)
-        return functools.reduce(jnp.add if self.merge == "add" else jnp.multiply, outputs)
+        return merge(self, self.merge, outputs)
+
+
+class TimeDistributed(Layer):
+    """A layer applied to each step of a sequence by itself.
+
+    `x` has shape `(batch, steps, ...)`. The layer sees all steps of all samples as one batch,
+    `(batch · steps, ...)`, those that pad a sequence, too; the output has the axis of steps again.
+    So a network for images reads the pictures of a film. A `Dense` needs none of it: it works on
+    the last axis.
+
+    Args:
+        layer: the layer, or a `Sequential` of several.
+
+    Raises:
+        GradusError: if it is not a layer.
+        ShapeError: for an input without an axis of steps.
+
+    Examples:
+        >>> film = jnp.zeros((2, 10, 28, 28, 1))
+        >>> net = gr.TimeDistributed(gr.Sequential([gr.Conv2D(4, 3), gr.GlobalMaxPooling2D()]))
+        >>> gr.init(net, 0, film)(film).shape
+        (2, 10, 4)
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        (self.layer,) = _check_layers("TimeDistributed", [layer])
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the layer's outputs of all steps."""
+        if x.ndim < 3:
+            raise ShapeError(
+                f"{self._label()} takes sequences, shape (batch, steps, ...), but was given shape "
+                f"{tuple(x.shape)}: for one feature per step write x[..., None]."
+            )
+        rows, steps = x.shape[:2]
+        scope: Scope = self.__dict__.get("_scope") or Scope()
+        before = len(scope.losses)
+        y = self.layer(x.reshape(rows * steps, *x.shape[2:]))
+        for index, loss in enumerate(scope.losses[before:], before):
+            if jnp.shape(loss) == (rows * steps,):  # of each step: a sample has their sum
+                real = True if mask is None else mask
+                scope.losses[index] = jnp.where(real, loss.reshape(rows, steps), 0.0).sum(1)
+        return jax.tree.map(lambda a: a.reshape(rows, steps, *a.shape[1:]), y)
+
+
+class Lambda(Layer):
+    """A function as a layer: `function(x)`.
+
+    A model with a function of yours cannot be saved, since code is never stored: to save one, write
+    a `Layer` whose `call` does the same. A function of gradus, such as `gr.activations.mish`, is
+    saved by its name.
+
+    Args:
+        function: `f(x)`, of `jax.numpy`; `x` is an array or, for several inputs, a tuple or dict.
+
+    Raises:
+        GradusError: for what cannot be called as `f(x)`, or a layer.
+
+    Examples:
+        >>> x = jnp.array([[1.0, 2.0]])
+        >>> gr.init(gr.Lambda(lambda x: x**2), 0, x)(x).tolist()
+        [[1.0, 4.0]]
+    """
+
+    takes_several = True
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        for value in given_values(function):
+            if isinstance(value, Layer):
+                raise GradusError(f"Lambda({value!r}): this is a layer already; leave out Lambda.")
+            check_callable("function", value, "f(x)", "Lambda")
+
+    def call(self, x: Any) -> Any:
+        """Return `function(x)`."""
+        return self.function(x)

@@ -26,17 +26,18 @@ from gradus.nn.layers.window import (
 )
 from gradus.nn.ops.conv import Sizes, convolve, padding_sizes
 
-PADDINGS = {1: ("valid", "same", "causal"), 2: ("valid", "same")}  # by the number of axes
+# By the number of spatial axes.
+PADDINGS = {1: ("valid", "same", "causal"), 2: ("valid", "same"), 3: ("valid", "same")}
 
 
 class WindowLayer(Layer):
     """The base of layers with a sliding kernel.
 
     Attributes:
-        rank: the number of spatial axes, 1 or 2, set by subclasses.
+        rank: the number of spatial axes, 1 to 3, set by subclasses.
     """
 
-    build_only = ("kernel_initializer", "bias_initializer")
+    build_only: ClassVar[tuple[str, ...]] = ("kernel_initializer", "bias_initializer")
     rank: ClassVar[int]
     kernel_size: Any
     strides: Any
@@ -91,12 +92,27 @@ class WindowLayer(Layer):
             )
         return strides, dilation
 
-    def _check_channels(self, x: Any, channels: int) -> None:
+    def _check_channels(self, x: Any, channels: int, kernel: Any) -> None:
         if x.shape[-1] != channels:
             raise ShapeError(
                 f"{self._label()} was built for {channels} channels (kernel "
-                f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
+                f"{tuple(kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
+
+    def _convolve_by_channel(self, x: Any, kernel: Any) -> Any:
+        """Convolve each channel with filters of its own, `(*size, channels, multiplier)`."""
+        *sizes, channels, multiplier = kernel.shape
+        self._check_channels(x, channels, kernel)
+        return self._convolve(x, kernel.reshape(*sizes, 1, channels * multiplier), channels)
+
+    def _pass_mask_on(self, mask: Any, outputs: Any) -> None:
+        """Set the mask of the outputs of a sequence from that of its steps, if it has one."""
+        if mask is not None:
+            (size,) = per_axis(self, "kernel_size", 1)
+            (stride,), (dilation,) = self._strides_and_dilation()
+            spans = (dilation * (size - 1) + 1,)
+            real = mask_of_windows(mask, outputs.shape[1], stride, spans, self.padding)
+            mask_tracking.set_mask(outputs, real)
 
     def _convolve(self, x: Any, kernel: Any, groups: int) -> Any:
         sizes = kernel.shape[:-2]
@@ -108,7 +124,7 @@ class WindowLayer(Layer):
 
 
 class BaseConv(WindowLayer):
-    """The base of `Conv1D` and `Conv2D`."""
+    """The base of `Conv1D`, `Conv2D`, and `Conv3D`."""
 
     def __init__(
         self,
@@ -158,7 +174,7 @@ class BaseConv(WindowLayer):
 
     def apply_window(self, x: Any) -> Any:
         """Return the convolution of `x` with the kernel."""
-        self._check_channels(x, self.kernel.shape[-2] * self.groups)
+        self._check_channels(x, self.kernel.shape[-2] * self.groups, self.kernel)
         return self._convolve(x, self.kernel, self.groups)
 
 
@@ -189,11 +205,7 @@ class Conv1D(BaseConv):
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return `activation(apply_window(x) + bias)`, with a mask of its steps if `x` has one."""
         outputs = super().call(x, mask)
-        if mask is not None:
-            strides, dilation = self._strides_and_dilation()
-            spans = (dilation[0] * (self.kernel.shape[0] - 1) + 1,)
-            real = mask_of_windows(mask, outputs.shape[1], strides[0], spans, self.padding)
-            mask_tracking.set_mask(outputs, real)
+        self._pass_mask_on(mask, outputs)
         return outputs
 
 
@@ -241,12 +253,30 @@ class Conv2D(BaseConv):
     rank = 2
 
 
+class Conv3D(BaseConv):
+    """Filters that slide over a volume, or a film: `activation(x ∗ kernel + bias)`.
+
+    `x` has shape `(batch, depth, height, width, channels)`, `kernel` `(d, h, w, channels / groups,
+    filters)`, `bias` `(filters,)`, the output `(batch, new depth, new height, new width, filters)`
+    (Tran et al. 2015, "Learning spatiotemporal features with 3D convolutional networks"). Arguments
+    and errors are those of `Conv2D`, with three numbers in place of each pair.
+
+    Examples:
+        >>> x = jnp.zeros((2, 8, 8, 8, 1))
+        >>> net = gr.init(gr.Conv3D(4, 3), 0, x)
+        >>> net.kernel.shape, net(x).shape
+        ((3, 3, 3, 1, 4), (2, 6, 6, 6, 4))
+    """
+
+    rank = 3
+
+
 class DepthwiseConv2D(WindowLayer):
     """Filters that see one channel each: `activation(x ∗ kernel + bias)`.
 
     `x` has shape `(batch, height, width, channels)`, `kernel` `(h, w, channels, multiplier)`,
     `bias` `(channels · multiplier,)`, the output `(batch, new height, new width, channels ·
-    multiplier)`. Followed by a `Conv2D` with kernels of one pixel, it is a separable convolution
+    multiplier)`. Followed by a `Conv2D` with kernels of one pixel, it is a `SeparableConv2D`
     (Chollet 2017, "Xception").
 
     Args:
@@ -320,7 +350,4 @@ class DepthwiseConv2D(WindowLayer):
 
     def apply_window(self, x: Any) -> Any:
         """Return the convolution of each channel of `x` with its filters."""
-        *sizes, channels, multiplier = self.kernel.shape
-        self._check_channels(x, channels)
-        kernel = self.kernel.reshape(*sizes, 1, channels * multiplier)
-        return self._convolve(x, kernel, channels)
+        return self._convolve_by_channel(x, self.kernel)

@@ -54,7 +54,7 @@ class BaseConvTranspose(WindowLayer):
 
     def apply_window(self, x: Any) -> Any:
         """Return the transposed convolution of `x` with the kernel."""
-        self._check_channels(x, self.kernel.shape[-1])
+        self._check_channels(x, self.kernel.shape[-1], self.kernel)
         strides, dilation = self._strides_and_dilation()
         return convolve_transposed(x, self.kernel, strides, self.padding, dilation)
 

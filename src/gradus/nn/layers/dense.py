@@ -1,15 +1,12 @@
-"""Fully connected layers, and activations as layers."""
+"""Fully connected layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-
-from gradus.errors import GradusError, ShapeError
+from gradus.errors import ShapeError
 from gradus.nn import activations
-from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes, has_space
+from gradus.nn.arguments import check_flags, check_functions, check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 
@@ -89,82 +86,6 @@ class Dense(Layer):
         if self.use_bias:
             z = z + self.bias
         return activations.get(self.activation)(z)
-
-
-class Activation(Layer):
-    """An activation as a separate layer.
-
-    Args:
-        activation: a name or a function.
-        alpha: the slope of "leaky_relu" or the scale of "elu"; None for its default; a swept
-            setting.
-
-    Raises:
-        GradusError: for an unknown name, or an `alpha` that the activation does not accept.
-
-    Examples:
-        >>> x = jnp.array([[-1.0, 2.0]])
-        >>> gr.init(gr.Activation("leaky_relu", alpha=0.5), 0, x)(x).tolist()
-        [[-0.5, 2.0]]
-    """
-
-    hypers = ("alpha",)
-
-    def __init__(self, activation: Any, alpha: float | None = None) -> None:
-        self.activation = activation
-        self.alpha = alpha
-        check_functions(self)
-        check_numbers(self, "alpha")
-        self._check_takes_alpha()
-
-    def build(self, shape: Any) -> None:
-        """Check again that the activation accepts `alpha`: in a sweep both may have changed."""
-        self._check_takes_alpha()
-
-    def call(self, x: Any) -> Any:
-        """Return `activation(x)`."""
-        function: Callable[..., Any] = activations.get(self.activation)
-        return function(x) if self.alpha is None else function(x, self.alpha)
-
-    def _check_takes_alpha(self) -> None:
-        if self.alpha is None or has_space(self.activation, self.alpha):
-            return
-        if activations.get(self.activation) not in (activations.leaky_relu, activations.elu):
-            raise GradusError(f"Activation({self.activation!r}) takes no alpha: leave it out.")
-
-
-class PReLU(Layer):
-    """`x` where it is positive, `alpha · x` elsewhere, with a learned `alpha` per unit.
-
-    `alpha` has the shape of one sample, with the axes of `shared_axes` reduced to 1
-    (He et al. 2015, "Delving deep into rectifiers").
-
-    Args:
-        alpha_initializer: how `alpha` is drawn; the paper starts at 0.25, Keras at 0.
-        shared_axes: axes of the input (the batch is axis 0) that share one `alpha`.
-
-    Examples:
-        >>> x = jnp.array([[-1.0, 2.0]])
-        >>> gr.init(gr.PReLU(gr.initializers.Constant(0.25)), 0, x)(x).tolist()
-        [[-0.25, 2.0]]
-    """
-
-    build_only = ("alpha_initializer",)
-
-    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: tuple[int, ...] = ()) -> None:
-        self.alpha_initializer = alpha_initializer
-        self.shared_axes = shared_axes
-        check_functions(self)
-
-    def build(self, shape: tuple[int, ...]) -> None:
-        """Create `alpha`."""
-        sizes = [1 if i in self.shared_axes else size for i, size in enumerate(shape)][1:]
-        self.alpha = self.add_weight("alpha", tuple(sizes), self.alpha_initializer)
-
-    def call(self, x: Any) -> Any:
-        """Return `max(x, 0) + alpha · min(x, 0)`."""
-        x = as_float(x)
-        return jnp.maximum(x, 0) + self.alpha * jnp.minimum(x, 0)
 
 
 class Maxout(Layer):

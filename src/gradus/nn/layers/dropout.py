@@ -7,9 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradus.nn.activations import SELU_ALPHA, SELU_SCALE
 from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.nn.layers.window import check_axes
 from gradus.nn.prng import keep_mask
 
 
@@ -42,10 +44,118 @@ class Dropout(Layer):
 
     def call(self, x: Any, training: bool) -> Any:
         """Return `x · keep / (1 - rate)` with a new draw of `keep`, or `x` outside training."""
+        drawn = self._drawn_shape(x.shape)
         if not training:
             return x
-        keep = keep_mask(self.random(), self.rate, x.shape)
+        keep = keep_mask(self.random(), self.rate, drawn)
         return jnp.where(keep, as_float(x) / (1.0 - self.rate), 0.0)
+
+    def _drawn_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the draws, which broadcasts to that of the input."""
+        return shape
+
+
+class SpatialDropout1D(Dropout):
+    """Set a share of the channels of each sequence to zero in training, at all steps alike.
+
+    `x` has shape `(batch, steps, channels)`. Neighboring steps are alike, so a `Dropout` of single
+    numbers would hide little (Tompson et al. 2015, "Efficient object localization using
+    convolutional networks").
+
+    Args:
+        rate: the share of channels set to zero, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+        ShapeError: for an input that is not a batch of sequences.
+
+    Examples:
+        >>> net = gr.init(gr.SpatialDropout1D(0.5), 0, jnp.zeros((1, 4, 9)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((1, 4, 9)), training=True)
+        >>> bool((y[:, 0] == y[:, 3]).all()), sorted(set(y.ravel().tolist()))
+        (True, [0.0, 2.0])
+    """
+
+    def _drawn_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        check_axes(self, shape, 1)
+        return (shape[0], 1, shape[2])
+
+
+class SpatialDropout2D(Dropout):
+    """Set a share of the channels of each image to zero in training, at all pixels alike.
+
+    `x` has shape `(batch, height, width, channels)`. Source, arguments, and errors are those of
+    `SpatialDropout1D`.
+
+    Examples:
+        >>> net = gr.init(gr.SpatialDropout2D(0.5), 0, jnp.zeros((1, 4, 4, 9)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((1, 4, 4, 9)), training=True)
+        >>> bool((y[:, 0, 0] == y[:, 3, 1]).all()), sorted(set(y.ravel().tolist()))
+        (True, [0.0, 2.0])
+    """
+
+    def _drawn_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        check_axes(self, shape, 2)
+        return (shape[0], 1, 1, shape[3])
+
+
+class AlphaDropout(Dropout):
+    """Set a share of the inputs to the lower limit of SELU in training, keeping mean and variance.
+
+    `y = a (x, or α′ where it is dropped) + b` with `α′ = −λα ≈ −1.7581` and the `a` and `b` with
+    which inputs of mean 0 and variance 1 have these still. Meant after `"selu"` (Klambauer et al.
+    2017, "Self-normalizing neural networks").
+
+    Args:
+        rate: the share of inputs that are dropped, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+
+    Examples:
+        >>> net = gr.init(gr.AlphaDropout(0.1), 0, jnp.zeros((1, 4)))
+        >>> x = jax.random.normal(jax.random.key(0), (100, 500))
+        >>> y = gr.fresh(net, jax.random.key(1))(x, training=True)
+        >>> round(float(y.mean()), 1) + 0.0, round(float(y.std()), 1)
+        (0.0, 1.0)
+    """
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` with a share dropped, or `x` outside training."""
+        if not training:
+            return x
+        dropped, rate = -SELU_SCALE * SELU_ALPHA, self.rate
+        a = 1.0 / jnp.sqrt((1.0 - rate) * (1.0 + rate * dropped**2))
+        keep = keep_mask(self.random(), rate, x.shape)
+        return a * (jnp.where(keep, as_float(x), dropped) - rate * dropped)
+
+
+class GaussianDropout(Dropout):
+    """Multiply the inputs by noise from N(1, rate / (1 − rate)) in training.
+
+    The noise has the mean and the variance of that of a `Dropout` of the same rate (Srivastava et
+    al. 2014, section 10).
+
+    Args:
+        rate: the rate of the `Dropout`, in [0, 1); a swept setting.
+
+    Raises:
+        GradusError: for a rate outside [0, 1).
+
+    Examples:
+        >>> net = gr.init(gr.GaussianDropout(0.5), 0, jnp.zeros((1, 4)))
+        >>> y = gr.fresh(net, jax.random.key(0))(jnp.ones((100, 500)), training=True)
+        >>> round(float(y.mean()), 1), round(float(y.std()), 1)
+        (1.0, 1.0)
+    """
+
+    def call(self, x: Any, training: bool) -> Any:
+        """Return `x` times noise, or `x` outside training."""
+        if not training:
+            return x
+        x = as_float(x)
+        noise = jax.random.normal(self.random(), x.shape, x.dtype)
+        return x * (1.0 + jnp.sqrt(self.rate / (1.0 - self.rate)) * noise)
 
 
 class GaussianNoise(Layer):

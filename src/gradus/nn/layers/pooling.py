@@ -1,4 +1,4 @@
-"""Layers without weights that make sequences and images smaller or larger."""
+"""Layers without weights that pool windows, or all positions, of sequences, images, and volumes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from gradus.nn.layers.window import (
     check_axes,
     check_fits,
     check_per_axis,
-    is_whole,
     mask_of_windows,
     per_axis,
 )
 from gradus.nn.ops.conv import padding_sizes
 from gradus.nn.ops.pooling import average_pool, max_pool
-from gradus.space import given_values
 
 
 class BasePooling(Layer):
     """The base of the layers that pool windows.
 
     Attributes:
-        rank: the number of spatial axes, 1 or 2, set by subclasses.
+        rank: the number of spatial axes, 1 to 3, set by subclasses.
         pool: the function of the windows, `max_pool` or `average_pool`.
     """
 
@@ -172,11 +170,43 @@ class AveragePooling2D(BasePooling):
     pool = staticmethod(average_pool)
 
 
+class MaxPooling3D(BasePooling):
+    """The largest value of each window of a volume, for each channel.
+
+    `x` has shape `(batch, depth, height, width, channels)`, and so has the output. Arguments and
+    errors are those of `MaxPooling2D`, with three numbers in place of each pair.
+
+    Examples:
+        >>> x = jnp.zeros((2, 8, 8, 8, 4))
+        >>> gr.init(gr.MaxPooling3D((1, 2, 2)), 0, x)(x).shape
+        (2, 8, 4, 4, 4)
+    """
+
+    rank = 3
+    pool = staticmethod(max_pool)
+
+
+class AveragePooling3D(BasePooling):
+    """The mean of each window of a volume, for each channel.
+
+    `x` has shape `(batch, depth, height, width, channels)`, and so has the output. Arguments and
+    errors are those of `MaxPooling2D`, with three numbers in place of each pair.
+
+    Examples:
+        >>> x = jnp.zeros((2, 8, 8, 8, 4))
+        >>> gr.init(gr.AveragePooling3D(), 0, x)(x).shape
+        (2, 4, 4, 4, 4)
+    """
+
+    rank = 3
+    pool = staticmethod(average_pool)
+
+
 class BaseGlobalPooling(Layer):
     """The base of the layers that pool all positions.
 
     Attributes:
-        rank: the number of spatial axes, 1 or 2, set by subclasses.
+        rank: the number of spatial axes, 1 to 3, set by subclasses.
         pool: the function of a channel's values, `jnp.mean` or `jnp.max`.
     """
 
@@ -284,74 +314,33 @@ class GlobalMaxPooling2D(BaseGlobalPooling):
     pool = staticmethod(jnp.max)
 
 
-class UpSampling2D(Layer):
-    """Repeat each pixel, so `(batch, height, width, channels)` grows by `size`.
+class GlobalAveragePooling3D(BaseGlobalPooling):
+    """The mean of each channel of a volume, `(batch, depth, height, width, channels)`.
 
-    Args:
-        size: how often along height and width, two numbers or one for both.
-
-    Raises:
-        GradusError: for sizes that are not positive whole numbers.
-        ShapeError: for an input that is not a batch of images.
+    The output has shape `(batch, channels)`. Arguments and errors are those of
+    `GlobalAveragePooling2D`.
 
     Examples:
-        >>> x = jnp.zeros((2, 7, 7, 16))
-        >>> gr.init(gr.UpSampling2D((2, 3)), 0, x)(x).shape
-        (2, 14, 21, 16)
+        >>> x = jnp.zeros((2, 7, 7, 7, 16))
+        >>> gr.init(gr.GlobalAveragePooling3D(), 0, x)(x).shape
+        (2, 16)
     """
 
-    def __init__(self, size: Any = 2) -> None:
-        self.size = size
-        check_per_axis(self, "size", 2)
-
-    def call(self, x: Any) -> Any:
-        """Return the larger images."""
-        check_axes(self, x.shape, 2)
-        rows, columns = per_axis(self, "size", 2)
-        n, height, width, channels = x.shape
-        wide = jnp.broadcast_to(x[:, :, None, :, None], (n, height, rows, width, columns, channels))
-        return wide.reshape(n, height * rows, width * columns, channels)
+    rank = 3
+    pool = staticmethod(jnp.mean)
 
 
-class ZeroPadding2D(Layer):
-    """Add rows and columns of zeros around images `(batch, height, width, channels)`.
+class GlobalMaxPooling3D(BaseGlobalPooling):
+    """The largest value of each channel of a volume, `(batch, depth, height, width, channels)`.
 
-    Args:
-        padding: how many on each side: one number, `(height, width)`, or
-            `((above, below), (left, right))`.
-
-    Raises:
-        GradusError: for a padding of any other form.
-        ShapeError: for an input that is not a batch of images.
+    The output has shape `(batch, channels)`. Arguments and errors are those of
+    `GlobalAveragePooling2D`.
 
     Examples:
-        >>> x = jnp.zeros((2, 7, 7, 16))
-        >>> gr.init(gr.ZeroPadding2D(((0, 1), (0, 1))), 0, x)(x).shape
-        (2, 8, 8, 16)
+        >>> x = jnp.zeros((2, 7, 7, 7, 16))
+        >>> gr.init(gr.GlobalMaxPooling3D(keepdims=True), 0, x)(x).shape
+        (2, 1, 1, 1, 16)
     """
 
-    def __init__(self, padding: Any = 1) -> None:
-        self.padding = padding
-        for value in given_values(padding):
-            sides = _sides(value)
-            if [len(side) for side in sides] != [2, 2] or not all(
-                is_whole(zeros, 0)
-                for side in sides
-                for each in side
-                for zeros in given_values(each)
-            ):
-                raise GradusError(
-                    f"ZeroPadding2D(padding={value!r}): write a whole number, (height, width), or "
-                    "((above, below), (left, right))."
-                )
-
-    def call(self, x: Any) -> Any:
-        """Return the larger images."""
-        check_axes(self, x.shape, 2)
-        return jnp.pad(x, ((0, 0), *map(tuple, _sides(self.padding)), (0, 0)))
-
-
-def _sides(padding: Any) -> list[Any]:
-    """Return a padding as [(above, below), (left, right)]."""
-    pair = padding if isinstance(padding, list | tuple) else (padding, padding)
-    return [side if isinstance(side, list | tuple) else (side, side) for side in pair]
+    rank = 3
+    pool = staticmethod(jnp.max)

@@ -5,13 +5,35 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import whole_number
+from gradus.checks import as_index, whole_number
 from gradus.errors import GradusError, ShapeError
+from gradus.nn import mask_tracking
+from gradus.nn.arguments import check_sizes
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.space import given_values
+
+
+class Identity(Layer):
+    """Return the input unchanged.
+
+    Examples:
+        >>> x = jnp.array([[1.0, 2.0]])
+        >>> gr.init(gr.Identity(), 0, x)(x).tolist()
+        [[1.0, 2.0]]
+    """
+
+    takes_several = True
+
+    def __init__(self) -> None:
+        pass
+
+    def call(self, x: Any) -> Any:
+        """Return `x`."""
+        return x
 
 
 class Flatten(Layer):
@@ -62,6 +84,76 @@ class Reshape(Layer):
                 f"{tuple(x.shape[1:])}, which have {size} values each."
             )
         return x.reshape(x.shape[0], *target)
+
+
+class Permute(Layer):
+    """Put the axes of each sample into another order.
+
+    Args:
+        dims: the axes in their new order, counted from 1: `(2, 1)` exchanges the two axes of a
+            sample.
+
+    Raises:
+        GradusError: if these are not the numbers from 1 in some order.
+        ShapeError: if a sample has another number of axes.
+
+    Examples:
+        >>> x = jnp.zeros((2, 10, 64))
+        >>> gr.init(gr.Permute((2, 1)), 0, x)(x).shape
+        (2, 64, 10)
+    """
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+        for value in given_values(dims):
+            axes = [as_index(axis) for axis in value] if isinstance(value, list | tuple) else []
+            if not axes or {*axes} != {*range(1, len(axes) + 1)}:
+                raise GradusError(
+                    f"Permute({value!r}): write the axes of a sample, counted from 1, in their new "
+                    "order, such as Permute((2, 1))."
+                )
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return the samples with their axes in another order."""
+        if x.ndim != len(self.dims) + 1:
+            raise ShapeError(
+                f"{self._label()} orders the axes {tuple(self.dims)} of a sample but was given "
+                f"samples of shape {tuple(x.shape[1:])}."
+            )
+        y = x.transpose((0, *self.dims))
+        if mask is not None and self.dims[0] != 1:  # what is now axis 1 are no steps
+            mask_tracking.set_mask(y, jnp.ones(y.shape[:2], bool))
+        return y
+
+
+class RepeatVector(Layer):
+    """Repeat each sample as the steps of a sequence: `(batch, d)` becomes `(batch, n, d)`.
+
+    Args:
+        n: how many steps.
+
+    Raises:
+        GradusError: if it is not a positive whole number.
+        ShapeError: for samples that are no vectors.
+
+    Examples:
+        >>> x = jnp.array([[1.0, 2.0]])
+        >>> gr.init(gr.RepeatVector(3), 0, x)(x).tolist()
+        [[[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]]
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        check_sizes(self, "n")
+
+    def call(self, x: Any) -> Any:
+        """Return the sequences."""
+        if x.ndim != 2:
+            raise ShapeError(
+                f"{self._label()} takes vectors, shape (batch, features), but was given shape "
+                f"{tuple(x.shape)}: put Flatten() before it."
+            )
+        return jnp.broadcast_to(x[:, None], (x.shape[0], self.n, x.shape[1]))
 
 
 class Rescaling(Layer):

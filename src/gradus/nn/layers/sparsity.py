@@ -1,4 +1,4 @@
-"""A penalty on activations, so that few units are active at a time."""
+"""Penalties on activations, such as that few units are active at a time."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ class Sparsity(Layer):
 
     def call(self, x: Any, mask: Any = None) -> Any:
         """Return `x`, with its penalty added to the loss."""
-        a = as_float(x)
-        real: Any = True if mask is None else mask.reshape(*mask.shape, *[1] * (a.ndim - 2))
-        a = jnp.where(real, a, 0.0)
+        a, real = _real_activity(x, mask)
         if self.target is None:
             self.add_loss(self.strength * jnp.abs(a).reshape(a.shape[0], -1).sum(-1))  # (batch,)
         else:
@@ -64,3 +62,44 @@ class Sparsity(Layer):
             penalty = on + off if mask is None else jnp.where(real.any(0), on + off, 0.0)
             self.add_loss(self.strength * jnp.sum(penalty))
         return x
+
+
+class ActivityRegularization(Layer):
+    """Return the input, `(batch, ...)`, unchanged and add a penalty on its size to the loss.
+
+    The penalty is the mean over the samples of `l1 · Σ |x| + l2 · Σ x²`, over all numbers of a
+    sample; the steps that pad a sequence with a mask do not count.
+
+    Args:
+        l1: the factor of the magnitudes, at least 0, in units of the loss; a swept setting.
+        l2: the factor of the squares, likewise; a swept setting.
+
+    Raises:
+        GradusError: for a negative factor.
+
+    Examples:
+        >>> x = jnp.array([[3.0, -4.0]])
+        >>> gr.init(gr.ActivityRegularization(l2=0.01), 0, x)(x).tolist()
+        [[3.0, -4.0]]
+    """
+
+    hypers = ("l1", "l2")
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = l1
+        self.l2 = l2
+        check_numbers(self, "l1", "l2", low=0)
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        """Return `x`, with its penalty added to the loss."""
+        a = _real_activity(x, mask)[0]
+        penalty = self.l1 * jnp.abs(a) + self.l2 * jnp.square(a)
+        self.add_loss(penalty.reshape(len(a), -1).sum(-1))  # (batch,)
+        return x
+
+
+def _real_activity(x: Any, mask: Any) -> tuple[Any, Any]:
+    """Return `x` with zeros in the steps that are not real, and which are."""
+    a = as_float(x)
+    real: Any = True if mask is None else mask.reshape(*mask.shape, *[1] * (a.ndim - 2))
+    return jnp.where(real, a, 0.0), real

@@ -1,4 +1,4 @@
-"""Windows that slide over sequences and images: reading their sizes and checking them."""
+"""Windows that slide over sequences, images, and volumes: reading and checking their sizes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ from gradus.nn.layer import Layer
 from gradus.nn.ops.conv import Sizes
 from gradus.nn.ops.pooling import max_pool
 from gradus.space import given_values
+
+# By the number of spatial axes: how many numbers a size has, and what they are for.
+COUNTS = {2: "two", 3: "three"}
+AXES = {2: "height and width", 3: "depth, height, and width"}
+# Likewise: what inputs are, their axes, and what they are without an axis of channels.
+INPUTS = {
+    1: ("sequences", "steps", "sequences of single numbers"),
+    2: ("images", "height, width", "gray images"),
+    3: ("volumes", "depth, height, width", "volumes of single numbers"),
+}
 
 
 def per_axis(layer: Layer, name: str, rank: int) -> Sizes:
@@ -38,7 +48,7 @@ def check_per_axis(layer: Layer, name: str, rank: int) -> None:
         values = value if isinstance(value, list | tuple) else (value,) * rank
         whole = all(is_whole(number) for each in values for number in given_values(each))
         if len(values) != rank or not whole:
-            several = ", or two of them, for height and width" if rank == 2 else ""
+            several = "" if rank == 1 else f", or {COUNTS[rank]} of them, for {AXES[rank]}"
             raise GradusError(
                 f"{type(layer).__name__}({name}={value!r}): write a whole number of at least "
                 f"1{several}.{activation_hint(layer, value)}"
@@ -77,17 +87,13 @@ def check_axes(layer: Layer, shape: Sizes, rank: int) -> None:
     """
     if len(shape) == rank + 2:
         return
-    expected = (
-        "sequences, shape (batch, steps, channels)"
-        if rank == 1
-        else "images, shape (batch, height, width, channels)"
-    )
+    several, axes, single = INPUTS[rank]
+    expected = f"{several}, shape (batch, {axes}, channels)"
     hint = ""
     if len(shape) == rank + 1:
-        inputs = "sequences of single numbers" if rank == 1 else "gray images"
-        hint = f": for {inputs} write x[..., None]"
+        hint = f": for {single} write x[..., None]"
     elif len(shape) == 2:
-        hint = ": put Reshape((height, width, channels)) before it"
+        hint = f": put Reshape(({axes}, channels)) before it"
     raise ShapeError(
         f"{layer._label()} takes {expected}, but was given shape {tuple(shape)}{hint}."
     )

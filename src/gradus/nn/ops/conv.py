@@ -1,4 +1,4 @@
-"""Convolution over one or two spatial axes, channels last.
+"""Convolution over one to three spatial axes, channels last.
 
 On a CPU, XLA's convolution is slow, slower inside a loop, and slowest mapped over a population. So
 there `convolve` multiplies patches by a matrix, as do both its gradients; on other devices it calls
@@ -46,7 +46,7 @@ def convolve(
     """Return `y[n, p, f] = Σ_{q, c} x[n, s p + d q − low, c] · kernel[q, c, f]`.
 
     Args:
-        x: `(batch, *space, channels)`, with one or two spatial axes.
+        x: `(batch, *space, channels)`, with one to three spatial axes.
         kernel: `(*size, channels / groups, filters)`.
         strides: s, for each spatial axis.
         pads: how many zeros to add before and after each spatial axis.
@@ -86,7 +86,7 @@ def padding_sizes(mode: str, space: Sizes, sizes: Sizes, strides: Sizes, dilatio
 def _convolve_with_xla(
     x: jax.Array, kernel: jax.Array, strides: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> jax.Array:
-    letters = "HW"[: len(strides)]
+    letters = "DHW"[-len(strides) :]
     return lax.conv_general_dilated(
         x,
         kernel,

@@ -1,4 +1,4 @@
-"""Pooling over one or two spatial axes, channels last."""
+"""Pooling over one to three spatial axes, channels last."""
 
 from __future__ import annotations
 

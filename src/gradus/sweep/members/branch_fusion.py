@@ -22,8 +22,9 @@ from gradus.models.model import Model
 from gradus.models.supervised import output_heads
 from gradus.nn import activations
 from gradus.nn.activation_switch import ActivationSwitch
+from gradus.nn.layers.activation import Activation
 from gradus.nn.layers.conv import WindowLayer
-from gradus.nn.layers.dense import Activation, Dense
+from gradus.nn.layers.dense import Dense
 from gradus.nn.network import AbstractNetwork
 from gradus.nn.pytree import canonicalize
 from gradus.optim import optimizers

@@ -16,7 +16,13 @@ from gradus.diagnosis.record import Record
 CATEGORY = "unscaled-inputs"
 LARGE, JUMP, REMAINS = 10.0, 10.0, 0.3
 # Layers that may stand between the inputs and the first weights and leave the scale as it is.
-PASSING = ("Flatten", "Reshape", "Dropout", "GaussianNoise", "Masking", "Permute", "ZeroPadding2D")
+PASSING = (
+    *("Flatten", "Identity", "Permute", "RepeatVector", "Reshape", "Masking", "GaussianNoise"),
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout"),
+    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D", "UpSampling2D"),
+    *("CenterCrop", "Resizing", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation"),
+    "RandomZoom",
+)
 
 
 def find(record: Record) -> Iterator[Finding]:

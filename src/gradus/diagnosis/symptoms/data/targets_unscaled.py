@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import RELATIVE
 
 CATEGORY = "unscaled-targets"
 LARGE, HUGE = 10.0, 100.0
@@ -25,7 +26,7 @@ def find(record: Record) -> Iterator[Finding]:
         if (record.learned and not harmed) or targets is None or output.kind != "values":
             continue
         size = max(targets.deviation, abs(targets.mean))
-        if output.activation == "linear" and size > LARGE and output.loss != "poisson":
+        if output.activation == "linear" and size > LARGE and output.loss not in RELATIVE:
             yield Finding(
                 message=(
                     f"{output.where} has targets of mean {targets.mean:.4g} and deviation "

@@ -25,7 +25,7 @@ def find(record: Record) -> Iterator[Finding]:
     if not encoder or not layers["decoder"] or layers["code"] or layers["noise"] or not numbers:
         return
     if any(
-        layer.kind not in ("Flatten", "Dense", "BatchNormalization", "Activation")
+        layer.kind not in ("Flatten", "Dense", "BatchNormalization") and not layer.is_activation
         for layer in encoder
     ):
         return
