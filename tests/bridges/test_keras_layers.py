@@ -110,7 +110,7 @@ def test_outputs_are_those_of_keras_and_back(name, rng, tmp_path):
     layers, shape = EVERY[name]
     x = samples(shape, rng)
     if name == "Normalization":
-        x = (x + [2000, 3]).astype(np.float32)
+        x += np.float32([2000, 3])
     inputs = keras.Input(x.shape[1:], dtype=x.dtype.name)
     theirs = with_other_weights(keras.Sequential([inputs, *layers]), rng)
     theirs.compile("adam", "mse")

@@ -73,11 +73,12 @@ def takes_codes(net: Layer) -> bool:
     """Return whether the first layer of a network is an embedding, which takes whole numbers."""
     if isinstance(net, Embedding):
         return True
-    branches = getattr(net, "branches", None) if isinstance(net, Parallel) else None
-    layers = net.layers if isinstance(net, Sequential) else branches
-    if isinstance(layers, dict):
-        layers = list(layers.values())
-    return bool(layers) and takes_codes(layers[0])
+    parts: Any = ()
+    if isinstance(net, Sequential):
+        parts = net.layers
+    elif isinstance(net, Parallel):
+        parts = list(net.branches.values()) if isinstance(net.branches, dict) else net.branches
+    return bool(parts) and takes_codes(parts[0])
 
 
 def default_loss(net: Layer, example: Any, note: Note) -> Any:

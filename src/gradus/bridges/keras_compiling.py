@@ -54,7 +54,9 @@ def _by_output(keras: Any, objectives: Any, heads: Any, notes: list[str]) -> tup
         return (*parts(objectives, heads)[:2], None)
     if isinstance(objectives, dict):
         columns = [parts(objectives[name], heads[name]) for name in objectives]
-        named = [dict(zip(objectives, column, strict=True)) for column in zip(*columns, strict=True)]
+        named = [
+            dict(zip(objectives, column, strict=True)) for column in zip(*columns, strict=True)
+        ]
         return named[0], named[1], named[2]
     columns = [parts(*pair) for pair in zip(objectives, heads, strict=True)]
     listed = [list(column) for column in zip(*columns, strict=True)]

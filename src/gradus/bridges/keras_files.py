@@ -1,7 +1,7 @@
 """The contents of a `.keras` file: its description as JSON, and its arrays. No code is run.
 
 The file is a zip archive of `config.json` (the model), `metadata.json` (versions), and
-`model.weights.h5` (weights and optimizer, arrays by path). Only these members are read, into memory.
+`model.weights.h5` (weights and optimizer state, arrays by path). Only these are read, into memory.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _read_arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
 
 def arrays_of_layer(arrays: dict[str, np.ndarray], path: str) -> list[np.ndarray]:
     """Return the weights below a path, in the order of a Keras layer's `get_weights`."""
-    found = []
+    found: list[np.ndarray] = []
     while (name := f"{path}/vars/{len(found)}") in arrays:
         found.append(arrays[name])
     for part in _PARTS:

@@ -75,11 +75,11 @@ class KerasNetwork:
             )
         entries = [each for each in config["layers"] if isinstance(each, Mapping)]
         names = _paths_of(entries, f"{path}/layers" if path else "layers", kind)
-        if kind == "Sequential":
-            layers = list(self._chain(entries, names, entry, whole))
-            net = Sequential(layers)
-        else:
-            net = self._functional(config, entries, names, whole)
+        net = (
+            Sequential(list(self._chain(entries, names, entry, whole)))
+            if kind == "Sequential"
+            else self._functional(config, entries, names, whole)
+        )
         if not whole and isinstance(config.get("name"), str):
             net.named(config["name"])
         return net if config.get("trainable", True) else net.freeze()
@@ -114,7 +114,7 @@ class KerasNetwork:
 
     def _functional(
         self, config: Mapping[str, Any], entries: list[Any], paths: list[str], whole: bool
-    ) -> Layer:
+    ) -> Sequential:
         nodes: dict[str, Node] = {START: Node("", "", [], None)}
         for entry, path in zip(entries, paths, strict=True):
             nodes[str(entry.get("name"))] = self._node(entry, path)
@@ -135,12 +135,10 @@ class KerasNetwork:
         if not whole:
             raise GradusError("A model within the model has several outputs: one only.")
         named = isinstance(outputs, Mapping)
-        self.outputs = [str(key) for key in outputs] if named else ends
+        self.outputs = [str(key) for key in outputs] if isinstance(outputs, Mapping) else ends
         start = graph.common(ends)
         branches = [_one(graph.between(start, end)) for end in ends]
-        heads = Parallel(
-            dict(zip(self.outputs, branches, strict=True)) if named else branches
-        )
+        heads = Parallel(dict(zip(self.outputs, branches, strict=True)) if named else branches)
         return Sequential([*graph.between(START, start), heads])
 
     def _node(self, entry: Mapping[str, Any], path: str) -> Node:

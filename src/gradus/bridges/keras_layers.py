@@ -54,16 +54,15 @@ class LayerReader:
             "Bidirectional": self._bidirectional,
             "Normalization": self._normalization,
         }
-        cls = None if name == "Normalization" else layer_class(name, where)
         if name in special:
             layer = special[name](config, where, arrays, causal)
         else:
+            cls = layer_class(name, where)
             if name in _FILLS:
                 self._check_fill(where, config, _FILLS[name])
             for argument, value in _SPELLED.get(name, {}).items():
                 if config.get(argument, ...) in (None, 0.0):
                     config[argument] = value
-            assert cls is not None
             layer = construct(
                 cls,
                 config,
@@ -77,9 +76,7 @@ class LayerReader:
             layer.named(own_name)
         return layer if config.get("trainable", True) else layer.freeze()
 
-    def _attention(
-        self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool
-    ) -> Layer:
+    def _attention(self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool) -> Layer:
         if config.pop("value_dim", None) not in (None, config.get("key_dim")):
             raise GradusError(f"{where}: value_dim cannot be carried unless it equals key_dim.")
         return construct(MultiHeadAttention, {**config, "causal": causal}, where)  # type: ignore[no-any-return]
@@ -87,6 +84,7 @@ class LayerReader:
     def _bidirectional(
         self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool
     ) -> Layer:
+        ahead: Any
         ahead, back = config.get("layer"), config.pop("backward_layer", None)
         layers = [each.get("config") for each in (ahead, back) if isinstance(each, Mapping)]
         if len(layers) == 2 and _mirrored(layers[0]) != _mirrored(layers[1]):

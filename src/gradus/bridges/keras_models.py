@@ -120,13 +120,8 @@ def _archive_of(model: Any) -> KerasArchive:
         return read_keras_archive(path)
 
 
-def _example(network: KerasNetwork, steps: int | None = STEPS) -> Any:
-    """Return two rows of zeros as inputs of a network.
-
-    Args:
-        network: the network.
-        steps: what stands for a length that the model leaves open.
-    """
+def _example(network: KerasNetwork) -> Any:
+    """Return two rows of zeros as inputs of a network, of `STEPS` where it leaves the length open."""
     several = len(network.inputs) > 1
     branches = _input_branches(network.net) if several else {}
     examples = {}
@@ -137,8 +132,8 @@ def _example(network: KerasNetwork, steps: int | None = STEPS) -> Any:
                 "give the model a keras.Input, or call it on data, and save it again."
             )
         codes = takes_codes(branches.get(name, network.net)) and "int" not in dtype
-        sizes = (2, *(steps if size is None else size for size in shape[1:]))
-        examples[name] = np.zeros(sizes, np.int32 if codes else _dtype(dtype, name))
+        sizes = (2, *(STEPS if size is None else int(size) for size in shape[1:]))
+        examples[name] = np.zeros(sizes, "int32" if codes else _dtype(dtype, name))
     return examples if several else next(iter(examples.values()))
 
 
@@ -151,7 +146,7 @@ def _input_branches(net: Layer) -> dict[str, Layer]:
     return {}
 
 
-def _dtype(name: str, where: str) -> np.dtype[Any]:
+def _dtype(name: str, where: str) -> Any:
     if name in ("bfloat16", "float64", "float16"):
         return np.dtype(np.float32)
     try:

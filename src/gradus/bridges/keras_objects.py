@@ -7,7 +7,7 @@ gradus of that name, with the arguments that both have. What gradus lacks must b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -198,17 +198,23 @@ def layer_class(name: str, where: str) -> type[Layer]:
     Raises:
         GradusError: if there is none, with the nearest.
     """
-    cls = settings_class(name)
-    if isinstance(cls, type) and issubclass(cls, Layer) and is_own_layer(cls):
-        return cls
     if name == "Lambda":
         raise GradusError(
             f"{where} holds code, which is not run here: write it as a layer of your own in gradus."
         )
-    names = [cls.__name__ for cls in Layer.__subclasses__() if is_own_layer(cls)]
-    close = nearest(name, names)
+    cls: Any = settings_class(name)
+    if cls is not None and issubclass(cls, Layer) and is_own_layer(cls):
+        return cls  # type: ignore[no-any-return]
+    close = nearest(name, [each.__name__ for each in _layer_classes(Layer) if is_own_layer(each)])
     hint = f" The nearest is {close}." if close else ""
     raise GradusError(f"{where}: gradus has no layer {name}.{hint}")
+
+
+def _layer_classes(base: type) -> Iterator[type]:
+    """Yield the classes of all layers, however far they are derived."""
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _layer_classes(cls)
 
 
 def is_own_layer(cls: type) -> bool:

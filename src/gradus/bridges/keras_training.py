@@ -83,7 +83,8 @@ def _items(described: Any) -> list[Any]:
 
 def _metric(described: Any, note: Note) -> Any:
     """Return one metric, or None if it is not carried."""
-    name, config = described, {}
+    name: Any = described
+    config: dict[str, Any] = {}
     try:
         if not isinstance(described, str):
             name, config = keras_class(described, "metrics", "A metric")

@@ -14,7 +14,6 @@ from gradus.init_args import init_args
 from gradus.nn import activations
 from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
-from gradus.nn.layers.bidirectional import Bidirectional
 from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
 from gradus.nn.layers.dense import Activation
 from gradus.nn.network import weights
@@ -94,7 +93,11 @@ class LayerWriter:
         where = f"Layer {layer.path!r} ({type(layer).__name__})"
         kind = type(layer).__name__
         if isinstance(layer, Activation) and layer.alpha is not None:
-            kind = "LeakyReLU" if activations.get(layer.activation) is activations.leaky_relu else "ELU"
+            kind = (
+                "LeakyReLU"
+                if activations.get(layer.activation) is activations.leaky_relu
+                else "ELU"
+            )
             own_name = "negative_slope" if kind == "LeakyReLU" else "alpha"
             arguments = {own_name: _plain_value(layer.alpha)}
         else:
@@ -133,15 +136,15 @@ class LayerWriter:
                 arguments[name] = empty
         return arguments
 
-    def _check_known(
-        self, cls: Any, arguments: dict[str, Any], layer: Layer, where: str
-    ) -> None:
+    def _check_known(self, cls: Any, arguments: dict[str, Any], layer: Layer, where: str) -> None:
         """Refuse an argument that Keras's layer lacks; drop it where it has its default."""
         known = inspect.signature(cls.__init__).parameters
         for name in [name for name in arguments if name not in known]:
             default = inspect.signature(type(layer)).parameters[name].default
             if arguments.pop(name) != default:
-                raise GradusError(f"{where} cannot be carried: Keras's {cls.__name__} has no {name}.")
+                raise GradusError(
+                    f"{where} cannot be carried: Keras's {cls.__name__} has no {name}."
+                )
 
     def _value(self, name: str, value: Any, where: str) -> Any:
         """Return a setting as Keras takes it."""
@@ -156,7 +159,11 @@ class LayerWriter:
 
     def _activation(self, value: Any, where: str) -> str:
         """Return the name of an activation, which Keras must have."""
-        name = None if isinstance(value, Layer) else activations.REGISTRY.name_of(activations.get(value))
+        name = (
+            None
+            if isinstance(value, Layer)
+            else activations.REGISTRY.name_of(activations.get(value))
+        )
         if name is None or not hasattr(self.keras.activations, name):
             raise GradusError(
                 f"{where} cannot be carried: Keras has no activation {name or value!r}."
@@ -171,7 +178,9 @@ class LayerWriter:
         """Give Keras's layers the weights of gradus's."""
         current = weights(self.net)
         for written, layer in self.made:
-            names = [name for name in current if name.startswith(f"{layer.path}/" if layer.path else "")]
+            names = [
+                name for name in current if name.startswith(f"{layer.path}/" if layer.path else "")
+            ]
             arrays = [np.asarray(current[name]) for name in names]
             if len(arrays) != len(written.weights):
                 raise ShapeError(

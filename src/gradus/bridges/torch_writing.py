@@ -1,0 +1,379 @@
+"""Layers of gradus as modules of PyTorch: channels first, and flattened features in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from gradus.bridges.keras_objects import is_own_layer
+from gradus.bridges.torch_modules import (
+    ACTIVATIONS,
+    RECURRENT,
+    channels_first_kernel,
+    channels_last_order,
+    gate_order,
+    last_output_class,
+)
+from gradus.errors import GradusError
+from gradus.nn import activations
+from gradus.nn.layer import Layer
+from gradus.nn.layers.containers import Repeat, Sequential
+from gradus.nn.network import fresh, recorded
+from gradus.nn.ops.conv import padding_sizes
+
+MODULES = {name: kind for kind, name in ACTIVATIONS.items()}
+# Layers after which features are last; the first of others tells that channels are.
+FEATURES_LAST = (
+    *("Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional"),
+    *("Embedding", "LayerNormalization", "Flatten"),
+)
+SPATIAL_LAYERS = ("Conv", "DepthwiseConv", "MaxPooling", "AveragePooling", "Global", "ZeroPadding")
+
+
+class ModuleWriter:
+    """Turns layers into modules, one after the other, and follows how their data are laid out.
+
+    Args:
+        torch: the package.
+        net: the built network.
+        example: the shape of its inputs.
+
+    Attributes:
+        channels_first: whether the data have their channels on axis 1 in PyTorch.
+        flat_channels: the channels of data that were flattened, until a layer mixes them.
+    """
+
+    def __init__(self, torch: Any, net: Layer, example: Any) -> None:
+        self.torch, self.nn = torch, torch.nn
+        self.shapes = _input_shapes(net, example)
+        kinds = (type(layer).__name__ for layer in _chain(net))
+        told = (k for k in kinds if k in FEATURES_LAST or k.startswith(SPATIAL_LAYERS))
+        axes = len(example.shape)
+        self.channels_first = axes == 4 or (axes == 3 and next(told, "").startswith(SPATIAL_LAYERS))
+        self.flat_channels: int | None = None
+
+    def write(self, layer: Layer) -> list[Any]:
+        """Return the modules for a layer.
+
+        Raises:
+            GradusError: for a layer that PyTorch has no module for; it names the layer.
+        """
+        modules: list[Any] = []
+        for each in _chain(layer):
+            modules += self._write(each)
+        return modules
+
+    def _write(self, layer: Any) -> list[Any]:
+        kind = type(layer).__name__
+        writers: dict[str, Callable[[Any], list[Any]]] = {
+            **dict.fromkeys(("Conv1D", "Conv2D", "DepthwiseConv2D"), self._conv),
+            **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), self._conv_transpose),
+            **dict.fromkeys(
+                (f"{p}Pooling{n}D" for p in ("Max", "Average") for n in (1, 2)), self._pool
+            ),
+            **dict.fromkeys(
+                (f"Global{p}Pooling{n}D" for p in ("Max", "Average") for n in (1, 2)),
+                self._global_pool,
+            ),
+            **dict.fromkeys(RECURRENT.values(), self._recurrent),
+            "Bidirectional": self._recurrent,
+            "Dense": self._dense,
+            "BatchNormalization": self._batch_norm,
+            "LayerNormalization": self._layer_norm,
+            "PReLU": self._prelu,
+            "Embedding": self._embedding,
+            "Activation": self._activation_layer,
+            "Dropout": lambda layer: [self.nn.Dropout(float(layer.rate))],
+            "Flatten": self._flatten,
+            "Reshape": self._reshape,
+            "UpSampling2D": self._upsample,
+            "ZeroPadding2D": self._zero_pad,
+        }
+        if kind not in writers or not is_own_layer(type(layer)):
+            self._refuse(layer, "PyTorch's nn.Sequential has no module for it")
+        return writers[kind](layer)
+
+    def _refuse(self, layer: Layer, why: str) -> NoReturn:
+        raise GradusError(
+            f"Layer {layer.path!r} ({type(layer).__name__}) cannot be carried to PyTorch: {why}."
+        )
+
+    # --- layers with weights ---------------------------------------------------------------------
+
+    def _dense(self, layer: Any) -> list[Any]:
+        if self.channels_first:
+            self._refuse(layer, "it mixes the channels of images, which a Linear does not")
+        kernel = np.asarray(layer.kernel)
+        if self.flat_channels is not None:
+            kernel = kernel[np.argsort(channels_last_order(len(kernel), self.flat_channels))]
+            self.flat_channels = None
+        module = self.nn.Linear(*kernel.shape, bias=layer.use_bias)
+        self._fill(module, weight=kernel.T, bias=getattr(layer, "bias", None))
+        return [module, *self._activation(layer)]
+
+    def _conv(self, layer: Any) -> list[Any]:
+        self._require_channels(layer)
+        kernel, strides, dilation = self._window(layer)
+        groups = getattr(layer, "groups", 1)
+        if type(layer).__name__ == "DepthwiseConv2D":
+            groups, multiplier = kernel.shape[-2:]
+            kernel = kernel.reshape(*kernel.shape[:-2], 1, groups * multiplier)
+        weight = channels_first_kernel(kernel)
+        sizes, space = kernel.shape[:-2], self.shapes[layer.path][1:-1]
+        pads = padding_sizes(layer.padding, space, sizes, strides, dilation)
+        before, zeros = self._pads(pads, 0.0)
+        cls = self.nn.Conv1d if len(sizes) == 1 else self.nn.Conv2d
+        module = cls(
+            weight.shape[1] * groups, weight.shape[0], sizes, strides, zeros, dilation, groups,
+            bias=layer.use_bias,
+        )  # fmt: skip
+        self._fill(module, weight=weight, bias=getattr(layer, "bias", None))
+        return [*before, module, *self._activation(layer)]
+
+    def _conv_transpose(self, layer: Any) -> list[Any]:
+        self._require_channels(layer)
+        kernel, strides, dilation = self._window(layer)
+        weight, sizes = channels_first_kernel(kernel), kernel.shape[:-2]
+        extra = [k - s for k, s in zip(sizes, strides, strict=True)]
+        same = layer.padding == "same"
+        if min(extra) < 0 or max(dilation) > 1 or (same and any(each % 2 for each in extra)):
+            self._refuse(layer, "PyTorch crops both sides equally, and pads nothing")
+        zeros = [each // 2 if same else 0 for each in extra]
+        cls = self.nn.ConvTranspose1d if len(sizes) == 1 else self.nn.ConvTranspose2d
+        module = cls(*weight.shape[:2], sizes, strides, zeros, bias=layer.use_bias)
+        self._fill(module, weight=weight, bias=getattr(layer, "bias", None))
+        return [module, *self._activation(layer)]
+
+    def _batch_norm(self, layer: Any) -> list[Any]:
+        axes = len(self.shapes[layer.path])
+        if axes > 2:
+            self._require_channels(layer)
+        cls = self.nn.BatchNorm2d if axes == 4 else self.nn.BatchNorm1d
+        count = len(layer.moving_mean)
+        module = cls(count, float(layer.epsilon), 1 - float(layer.momentum))
+        gamma, beta = (
+            getattr(layer, "gamma", np.ones(count)),
+            getattr(layer, "beta", np.zeros(count)),
+        )
+        arrays = dict(
+            zip(
+                ("weight", "bias", "running_mean", "running_var"),
+                map(self._features, (gamma, beta, layer.moving_mean, layer.moving_variance)),
+                strict=True,
+            )
+        )
+        self._fill(module, **arrays)
+        return [module]
+
+    def _layer_norm(self, layer: Any) -> list[Any]:
+        if self.channels_first:
+            self._refuse(layer, "it normalizes the channels, where LayerNorm takes the last axis")
+        size = self.shapes[layer.path][-1]
+        module = self.nn.LayerNorm(size, float(layer.epsilon))
+        arrays = getattr(layer, "gamma", np.ones(size)), getattr(layer, "beta", np.zeros(size))
+        self._fill(module, weight=self._features(arrays[0]), bias=self._features(arrays[1]))
+        return [module]
+
+    def _prelu(self, layer: Any) -> list[Any]:
+        alpha = np.asarray(layer.alpha)
+        if alpha.size not in (1, alpha.shape[-1]) or (alpha.ndim == 2 and not self.channels_first):
+            self._refuse(layer, "PyTorch's has one slope, or one for each channel")
+        alpha = alpha.ravel() if alpha.size == 1 else np.asarray(self._features(alpha.ravel()))
+        module = self.nn.PReLU(alpha.size)
+        self._fill(module, weight=alpha)
+        return [module]
+
+    def _embedding(self, layer: Any) -> list[Any]:
+        if layer.mask_zero:
+            self._refuse(layer, "mask_zero=True, and PyTorch's modules know no masks")
+        module = self.nn.Embedding(*layer.embeddings.shape)
+        self._fill(module, weight=layer.embeddings)
+        return [module]
+
+    def _recurrent(self, layer: Any) -> list[Any]:
+        both = type(layer).__name__ == "Bidirectional"
+        parts = [layer.layer, layer.backward] if both else [layer]
+        inner, kind = parts[0], type(parts[0]).__name__
+        if both and layer.merge_mode != "concat":
+            self._refuse(layer, "PyTorch concatenates the two directions")
+        if self.channels_first or (inner.go_backwards and not both):
+            self._refuse(layer, "PyTorch reads features last, forward or both ways")
+        self._check_gates(layer, inner, kind)
+        name = next(theirs for theirs, ours in RECURRENT.items() if ours == kind)
+        options = {"nonlinearity": _name_of(inner.activation)} if name == "RNN" else {}
+        module = getattr(self.nn, name)(
+            self.shapes[layer.path][-1], inner.units, bias=inner.use_bias, batch_first=True,
+            bidirectional=both, **options,
+        )  # fmt: skip
+        for part, suffix in zip(parts, ("l0", "l0_reverse"), strict=False):
+            self._fill(module, **_recurrent_arrays(part, kind, suffix))
+        return [module, last_output_class()(bool(inner.return_sequences))]
+
+    def _check_gates(self, layer: Layer, inner: Any, kind: str) -> None:
+        """Refuse what PyTorch's recurrent modules cannot be told."""
+        known = ("tanh", "relu") if kind == "SimpleRNN" else ("tanh",)
+        gates = _name_of(getattr(inner, "recurrent_activation", "sigmoid"))
+        if _name_of(inner.activation) not in known or gates != "sigmoid":
+            self._refuse(layer, "PyTorch's has other activations")
+        if not getattr(inner, "reset_after", True):
+            self._refuse(layer, "reset_after=False, and PyTorch resets after the product")
+        if inner.dropout is not None and float(inner.dropout):
+            self._refuse(layer, "PyTorch has no dropout of the inputs: put a Dropout before it")
+
+    # --- layers without weights ------------------------------------------------------------------
+
+    def _activation_layer(self, layer: Any) -> list[Any]:
+        name = _name_of(layer.activation)
+        if layer.alpha is not None and name == "leaky_relu":
+            return [self.nn.LeakyReLU(float(layer.alpha))]
+        if layer.alpha is not None and name == "elu":
+            return [self.nn.ELU(float(layer.alpha))]
+        return self._activation(layer)
+
+    def _activation(self, layer: Any) -> list[Any]:
+        """Return the module of a layer's activation."""
+        if isinstance(layer.activation, Layer):
+            self._refuse(layer, "its activation is a layer: write it after the layer")
+        name = _name_of(layer.activation)
+        if name == "linear":
+            return []
+        if name in MODULES:
+            return [getattr(self.nn, MODULES[name])()]
+        if name in ("softmax", "log_softmax"):
+            cls = self.nn.Softmax if name == "softmax" else self.nn.LogSoftmax
+            return [cls(dim=1 if self.channels_first else -1)]
+        if name == "leaky_relu":
+            return [self.nn.LeakyReLU(0.2)]
+        if name == "elu":
+            return [self.nn.ELU()]
+        self._refuse(layer, f"it has no activation {name!r}")
+
+    def _flatten(self, layer: Any) -> list[Any]:
+        if self.channels_first:
+            self.flat_channels = self.shapes[layer.path][-1]
+        self.channels_first = False
+        return [self.nn.Flatten()]
+
+    def _reshape(self, layer: Any) -> list[Any]:
+        sizes = tuple(layer.target_shape)
+        if len(self.shapes[layer.path]) != 2 or len(sizes) < 3 or sizes[-1] != 1:
+            self._refuse(layer, "only rows become images of one channel")
+        self.channels_first = True
+        return [self.nn.Unflatten(1, (1, *sizes[:-1]))]
+
+    def _pool(self, layer: Any) -> list[Any]:
+        self._require_channels(layer)
+        rank = layer.rank
+        sizes, strides = _per_axis(layer.pool_size, rank), layer.strides
+        strides = sizes if strides is None else _per_axis(strides, rank)
+        space, average = self.shapes[layer.path][1:-1], "Average" in type(layer).__name__
+        pads = padding_sizes(layer.padding, space, sizes, strides, (1,) * rank)
+        before, zeros = self._pads(pads, -np.inf)
+        if average and before:
+            self._refuse(layer, "PyTorch counts padding that is not equal on both sides")
+        options = {"count_include_pad": False} if average else {}
+        name = f"{'Avg' if average else 'Max'}Pool{rank}d"
+        return [*before, getattr(self.nn, name)(sizes, strides, zeros, **options)]
+
+    def _global_pool(self, layer: Any) -> list[Any]:
+        self._require_channels(layer)
+        kind = "Avg" if "Average" in type(layer).__name__ else "Max"
+        module = getattr(self.nn, f"Adaptive{kind}Pool{layer.rank}d")(1)
+        if layer.keepdims:
+            return [module]
+        self.channels_first = False
+        return [module, self.nn.Flatten()]
+
+    def _upsample(self, layer: Any) -> list[Any]:
+        return [self.nn.Upsample(scale_factor=_per_axis(layer.size, 2), mode="nearest")]
+
+    def _zero_pad(self, layer: Any) -> list[Any]:
+        pair = _per_axis(layer.padding, 2)
+        (top, bottom), (left, right) = (_per_axis(side, 2) for side in pair)
+        return [self.nn.ZeroPad2d((left, right, top, bottom))]
+
+    # --- layout ----------------------------------------------------------------------------------
+
+    def _require_channels(self, layer: Layer) -> None:
+        if not self.channels_first:
+            self._refuse(layer, "the features before it are last, where PyTorch has them first")
+
+    def _window(self, layer: Any) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:
+        """Return kernel, strides, and dilation."""
+        rank = layer.rank
+        strides, dilation = (_per_axis(each, rank) for each in (layer.strides, layer.dilation_rate))
+        return np.asarray(layer.kernel), strides, dilation
+
+    def _pads(self, pads: Any, value: float) -> tuple[list[Any], tuple[int, ...]]:
+        """Return a module that pads before, and the padding that both sides share."""
+        if all(low == high for low, high in pads):
+            return [], tuple(low for low, _ in pads)
+        sides = [zeros for pair in reversed(pads) for zeros in pair]
+        cls = self.nn.ConstantPad1d if len(pads) == 1 else self.nn.ConstantPad2d
+        return [cls(tuple(sides), value)], (0,) * len(pads)
+
+    def _features(self, values: Any) -> Any:
+        """Return numbers of features in the order of PyTorch's."""
+        values = np.asarray(values, np.float32)
+        if self.flat_channels is None:
+            return values
+        return values[np.argsort(channels_last_order(len(values), self.flat_channels))]
+
+    def _fill(self, module: Any, **arrays: Any) -> None:
+        """Set the weights of a module."""
+        state = {
+            name: self.torch.tensor(np.array(array, np.float32))
+            for name, array in arrays.items()
+            if array is not None
+        }
+        with self.torch.no_grad():
+            module.load_state_dict(state, strict=False)
+
+
+def _chain(net: Layer) -> Iterable[Layer]:
+    """Yield the layers of a network in order, those of containers one by one."""
+    if isinstance(net, Sequential | Repeat):
+        for each in net.layers:
+            yield from _chain(each)
+    else:
+        yield net
+
+
+def _input_shapes(net: Layer, example: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the first input of each layer, by its path."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def call(x: Any) -> None:
+        copy = fresh(net, recording=True)
+        copy(x)
+        for path, inputs in recorded(copy)[0].items():
+            shapes[path] = getattr(inputs[0], "shape", ())
+
+    jax.eval_shape(call, example)
+    return shapes
+
+
+def _recurrent_arrays(layer: Any, kind: str, suffix: str) -> dict[str, Any]:
+    """Return a recurrent layer's weights under PyTorch's names."""
+    order = gate_order(kind, layer.units)
+    arrays = {
+        f"weight_ih_{suffix}": np.asarray(layer.kernel).T[order],
+        f"weight_hh_{suffix}": np.asarray(layer.recurrent_kernel).T[order],
+    }
+    if layer.use_bias:
+        bias = np.asarray(layer.bias)
+        bias = bias if kind == "GRU" else np.stack([bias, np.zeros_like(bias)])
+        arrays |= {f"bias_ih_{suffix}": bias[0][order], f"bias_hh_{suffix}": bias[1][order]}
+    return arrays
+
+
+def _name_of(activation: Any) -> str:
+    """Return the name of an activation of gradus; "" for a user's function."""
+    return activations.REGISTRY.name_of(activations.get(activation)) or ""
+
+
+def _per_axis(value: Any, rank: int) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,) * rank
