@@ -31,8 +31,8 @@ DEFAULT_LOSSES = {
 
 def built_network(
     net: Layer, example: Any, given: Iterable[tuple[Layer, list[np.ndarray]]]
-) -> Layer:
-    """Return a network with the weights that its layers are given.
+) -> tuple[Layer, list[str]]:
+    """Return a network with the weights that its layers are given, and their paths in that order.
 
     Args:
         net: the network, unbuilt.
@@ -59,7 +59,7 @@ def built_network(
     missing = sorted(set(shapes) - set(values))
     if missing:
         raise GradusError(f"There are no weights for {', '.join(missing)}.")
-    return with_weights(network.net, values)
+    return with_weights(network.net, values), list(values)
 
 
 def _fitted(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

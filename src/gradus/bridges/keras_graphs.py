@@ -52,6 +52,7 @@ class KerasNetwork:
         net: the network, unbuilt.
         inputs: the descriptions of its inputs by name: shape and dtype.
         outputs: the names of its outputs; None for one.
+        named_outputs: whether the outputs are a dict rather than a list.
         reader: what read the layers, with its notes.
         weights: the layers that have weights, each with its arrays, in Keras's order.
     """
@@ -62,6 +63,7 @@ class KerasNetwork:
         self.weights: list[tuple[Layer, list[np.ndarray]]] = []
         self.inputs: dict[str, tuple[Any, str]] = {}
         self.outputs: list[str] | None = None
+        self.named_outputs = False
         self.net = self._model(config, "", whole=True)
 
     def _model(self, entry: Mapping[str, Any], path: str, whole: bool = False) -> Layer:
@@ -134,7 +136,7 @@ class KerasNetwork:
             return Sequential(graph.between(START, ends[0]))
         if not whole:
             raise GradusError("A model within the model has several outputs: one only.")
-        named = isinstance(outputs, Mapping)
+        named = self.named_outputs = isinstance(outputs, Mapping)
         self.outputs = [str(key) for key in outputs] if isinstance(outputs, Mapping) else ends
         start = graph.common(ends)
         branches = [_one(graph.between(start, end)) for end in ends]

@@ -79,22 +79,23 @@ class LayerReader:
     def _attention(self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool) -> Layer:
         if config.pop("value_dim", None) not in (None, config.get("key_dim")):
             raise GradusError(f"{where}: value_dim cannot be carried unless it equals key_dim.")
-        return construct(MultiHeadAttention, {**config, "causal": causal}, where)  # type: ignore[no-any-return]
+        return construct(MultiHeadAttention, {**config, "causal": causal}, where)
 
     def _bidirectional(
         self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool
     ) -> Layer:
-        ahead: Any
-        ahead, back = config.get("layer"), config.pop("backward_layer", None)
-        layers = [each.get("config") for each in (ahead, back) if isinstance(each, Mapping)]
-        if len(layers) == 2 and _mirrored(layers[0]) != _mirrored(layers[1]):
+        parts = config.get("layer"), config.pop("backward_layer", None)
+        layers = [each for each in parts if isinstance(each, Mapping)]
+        settings = [_mirrored(each.get("config", {})) for each in layers]
+        if len(settings) == 2 and settings[0] != settings[1]:
             raise GradusError(
                 f"{where}: its backward layer has other settings than the forward one, which "
                 "gradus's Bidirectional cannot have."
             )
         if layers:  # outputs of padded steps are zero in gradus's, too
-            config["layer"] = {**ahead, "config": {**layers[0], "zero_output_for_mask": False}}
-        return construct(Bidirectional, config, where, layer=self.read)  # type: ignore[no-any-return]
+            inner = {**layers[0].get("config", {}), "zero_output_for_mask": False}
+            config["layer"] = {**layers[0], "config": inner}
+        return construct(Bidirectional, config, where, layer=self.read)
 
     def _normalization(
         self, config: dict[str, Any], where: str, arrays: Arrays, causal: bool

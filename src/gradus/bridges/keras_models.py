@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,22 @@ from gradus.bridges.keras_compiling import compile_keras
 from gradus.bridges.keras_files import KerasArchive, read_keras_archive
 from gradus.bridges.keras_graphs import KerasNetwork
 from gradus.bridges.keras_training import (
+    by_output,
     expects_logits,
     read_loss,
     read_metrics,
     read_optimizer,
+    read_optimizer_state,
 )
 from gradus.bridges.keras_writing import LayerWriter
-from gradus.errors import GradusError
+from gradus.errors import GradusError, SavedError
 from gradus.models.model import Model
 from gradus.models.supervised import output_heads
 from gradus.nn.layer import Layer, named_layers
+from gradus.nn.network import weights
 from gradus.optional import import_optional
+from gradus.train.early_stopping import EarlyStopping
+from gradus.train.state import init_train_state
 from gradus.train.task import is_head
 
 STEPS = 64  # of a sequence whose length the model leaves open, to build the network
@@ -74,29 +81,69 @@ def from_keras(
         True
     """
     archive = read_keras_archive(model) if isinstance(model, str | Path) else _archive_of(model)
-    network = KerasNetwork(archive.config, archive.arrays)
-    note = network.reader.note
-    compiled = archive.config.get("compile_config")
-    compiled = compiled if isinstance(compiled, Mapping) else {}
-    example = _example(network)
-    built = built_network(network.net, example, network.weights)
-    if loss is None and compiled.get("loss") is not None:
-        loss = read_loss(compiled["loss"], network.outputs)
-        _compare_logits(compiled["loss"], built, example, note)
-    if optimizer is None and compiled.get("optimizer") is not None:
-        optimizer = read_optimizer(compiled["optimizer"])
-        if archive.arrays.get("optimizer/vars/0", 0) > 0:  # the number of steps
-            note("the optimizer begins anew, without the state of Keras's")
-    if metrics is None:
-        metrics = read_metrics(compiled.get("metrics"), network.outputs, note) if compiled else ()
-    if loss is None:
-        loss = default_loss(built, example, note)
-    result = Model(network.net, loss, optimizer or "adam", metrics)
+    with _damage_as_error():
+        network = KerasNetwork(archive.config, archive.arrays)
+        example = _example(network)
+        built, paths = built_network(network.net, example, network.weights)
+        settings = _compiled(network, archive.config.get("compile_config"))
+        if loss is None and "loss" in settings:
+            _compare_logits(archive.config["compile_config"]["loss"], built, example, network)
+    given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if "loss" not in settings:
+        settings["loss"] = default_loss(built, example, network.reader.note)
+    result = Model(network.net, **settings)
     result.net = built
     if _lengths_known(network):
         result.build(example)
+    if optimizer is None and "optimizer" in settings:
+        _carry_state(result, archive, paths, network.reader.note)
     tell("from_keras", network.reader.notes)
     return result
+
+
+@contextlib.contextmanager
+def _damage_as_error() -> Iterator[None]:
+    """Turn what a description of another form than Keras's leads to into an error about it."""
+    try:
+        yield
+    except GradusError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SavedError(f"The description of the Keras model is damaged ({error!r}).") from error
+    except RecursionError as error:
+        raise SavedError("The description of the Keras model is nested too deeply.") from error
+
+
+def _compiled(network: KerasNetwork, compiled: Any) -> dict[str, Any]:
+    """Return the arguments of a `Model` that a Keras model was compiled with."""
+    if not isinstance(compiled, Mapping):
+        return {}
+    outputs, note = (network.outputs, network.named_outputs), network.reader.note
+    settings: dict[str, Any] = {
+        "metrics": by_output(compiled.get("metrics"), *outputs, lambda m: read_metrics(m, note))
+    }
+    for name, read in (("loss", read_loss), ("loss_weights", float)):
+        if compiled.get(name) is not None:
+            settings[name] = by_output(compiled[name], *outputs, read)
+    if compiled.get("optimizer") is not None:
+        settings["optimizer"] = read_optimizer(compiled["optimizer"])
+    return settings
+
+
+def _carry_state(model: Model, archive: KerasArchive, paths: list[str], note: Note) -> None:
+    """Give a model the state that Keras's optimizer has after some steps; note where it cannot."""
+    if not archive.arrays.get("optimizer/vars/0", 0) > 0:  # the number of steps
+        return
+    params = weights(model.net, "param")
+    in_order = {path: params[path] for path in paths if path in params}
+    state = read_optimizer_state(model.optimizer, archive.arrays, in_order)
+    if state is None:
+        note("the optimizer begins anew, without the state of Keras's")
+        return
+    stopping = EarlyStopping("loss", "min")
+    train_state = init_train_state(model.net, model.optimizer, model.task, stopping, False)
+    model.train_state = dataclasses.replace(train_state, opt_states=(state,))
 
 
 def _archive_of(model: Any) -> KerasArchive:
@@ -121,7 +168,7 @@ def _archive_of(model: Any) -> KerasArchive:
 
 
 def _example(network: KerasNetwork) -> Any:
-    """Return two rows of zeros as inputs of a network, of `STEPS` where it leaves the length open."""
+    """Return two rows of zeros for a network, of length `STEPS` where it leaves that open."""
     several = len(network.inputs) > 1
     branches = _input_branches(network.net) if several else {}
     examples = {}
@@ -159,7 +206,7 @@ def _lengths_known(network: KerasNetwork) -> bool:
     return all(None not in shape[1:] for shape, _ in network.inputs.values())
 
 
-def _compare_logits(loss: Any, net: Layer, example: Any, note: Note) -> None:
+def _compare_logits(loss: Any, net: Layer, example: Any, network: KerasNetwork) -> None:
     """Note where Keras takes one output for logits and gradus for probabilities, or vice versa."""
     heads, _ = output_heads(net, example)
     words = str(loss.get("class_name") if isinstance(loss, Mapping) else loss)
@@ -168,7 +215,7 @@ def _compare_logits(loss: Any, net: Layer, example: Any, note: Note) -> None:
     logits = heads.activation not in DEFAULT_LOSSES
     if logits != expects_logits(loss):
         told, taken = ("probabilities", "logits") if logits else ("logits", "probabilities")
-        note(
+        network.reader.note(
             f"Keras was told that the outputs are {told}, but they are {taken}, which is what "
             "gradus computes the loss from; so the loss is another"
         )

@@ -202,15 +202,15 @@ def layer_class(name: str, where: str) -> type[Layer]:
         raise GradusError(
             f"{where} holds code, which is not run here: write it as a layer of your own in gradus."
         )
-    cls: Any = settings_class(name)
+    cls = settings_class(name)
     if cls is not None and issubclass(cls, Layer) and is_own_layer(cls):
-        return cls  # type: ignore[no-any-return]
+        return cls
     close = nearest(name, [each.__name__ for each in _layer_classes(Layer) if is_own_layer(each)])
     hint = f" The nearest is {close}." if close else ""
     raise GradusError(f"{where}: gradus has no layer {name}.{hint}")
 
 
-def _layer_classes(base: type) -> Iterator[type]:
+def _layer_classes(base: type[Layer]) -> Iterator[type[Layer]]:
     """Yield the classes of all layers, however far they are derived."""
     for cls in base.__subclasses__():
         yield cls

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from gradus.bridges.keras_objects import construct, keras_class, short_float
 from gradus.errors import GradusError
 from gradus.nn.layer import snake_case
@@ -13,6 +15,7 @@ from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.optim import schedules
 from gradus.optim.base import Optimizer
+from gradus.optim.optimizers import SGD, Adam, AdamW
 from gradus.serialization import settings_class
 
 Note = Callable[[str], None]
@@ -20,28 +23,41 @@ Note = Callable[[str], None]
 OTHER_METRICS = ("F1Score", "Precision", "Recall", "R2Score")
 
 
-def read_loss(described: Any, outputs: list[str] | None) -> Any:
-    """Return the loss of a compiled model, or one for each output.
-
-    Args:
-        described: as Keras serializes it.
-        outputs: the names of the outputs; None for one.
+def read_loss(described: Any) -> Any:
+    """Return a loss of a compiled model.
 
     Raises:
         GradusError: for a loss that gradus does not have, or a function of the user's own.
     """
     if isinstance(described, str):
         return _loss_of_name(described)
-    if isinstance(described, list):
-        return [read_loss(each, None) for each in described]
-    if isinstance(described, Mapping) and "class_name" not in described:
-        by_name = {str(name): read_loss(each, None) for name, each in described.items()}
-        return [by_name[name] for name in outputs or by_name if name in by_name]
     name, config = keras_class(described, "losses", "The loss")
     cls = settings_class(f"losses.{name}")
     if cls is None:
         raise GradusError(f"The loss: gradus has no {name}; give another, loss=….")
     return construct(cls, config, f"The loss {name}")
+
+
+def by_output(
+    described: Any, outputs: list[str] | None, named: bool, read: Callable[[Any], Any]
+) -> Any:
+    """Return what a model is compiled with for its output, or a dict or a list for several.
+
+    Args:
+        described: as Keras serializes it: for several outputs a dict or a list.
+        outputs: the names of the outputs; None for one.
+        named: whether the outputs are a dict.
+        read: what makes one of gradus's from one of Keras's.
+    """
+    if outputs is None:
+        only = isinstance(described, list) and len(described) == 1
+        return read(described[0] if only else described)
+    if isinstance(described, list | tuple):
+        described = dict(zip(outputs, described, strict=False))
+    elif not isinstance(described, Mapping) or "class_name" in described:
+        described = dict.fromkeys(outputs, described)
+    values = {name: read(described.get(name)) for name in outputs}
+    return values if named else list(values.values())
 
 
 def _loss_of_name(name: str) -> str:
@@ -56,20 +72,14 @@ def expects_logits(described: Any) -> bool:
     return isinstance(config, Mapping) and bool(config.get("from_logits"))
 
 
-def read_metrics(described: Any, outputs: list[str] | None, note: Note) -> Any:
-    """Return the metrics of a compiled model; those that gradus lacks are noted.
+def read_metrics(described: Any, note: Note) -> list[Any]:
+    """Return the metrics of one output; those that gradus lacks are noted.
 
     Args:
         described: as Keras serializes them.
-        outputs: the names of the outputs; None for one.
         note: what remembers a sentence.
     """
-    if outputs is None:
-        return [m for each in _items(described) if (m := _metric(each, note)) is not None]
-    by_output = described or []
-    if not isinstance(by_output, Mapping):
-        by_output = dict(zip(outputs, by_output, strict=False))
-    return [read_metrics(by_output.get(name), None, note) for name in outputs]
+    return [m for each in _items(described) if (m := _metric(each, note)) is not None]
 
 
 def _items(described: Any) -> list[Any]:
@@ -123,6 +133,35 @@ def read_optimizer(described: Any) -> Optimizer:
     config.pop("is_legacy_optimizer", None)
     optimizer: Optimizer = construct(cls, config, f"The optimizer {name}")
     return optimizer
+
+
+def read_optimizer_state(
+    optimizer: Optimizer, arrays: Mapping[str, np.ndarray], params: Mapping[str, Any]
+) -> Any:
+    """Return the state of Keras's optimizer as that of gradus's; None if it has another form.
+
+    Args:
+        optimizer: Adam, AdamW, or SGD without momentum.
+        arrays: Keras's, by path: steps, the rate unless it is a schedule, and for each weight its
+            moments.
+        params: the trained weights by path, in Keras's order.
+    """
+    names = [f"optimizer/vars/{i}" for i in range(len(arrays))]
+    found = [arrays[name] for name in names if name in arrays]
+    state = {**optimizer.init(dict(params)), "step": np.int32(found[0])}
+    if type(optimizer) is SGD and optimizer.momentum is None:
+        return state
+    moments = found[len(found) - 2 * len(params) :]
+    if type(optimizer) not in (Adam, AdamW) or len(found) - len(moments) not in (1, 2):
+        return None
+    if any(a.size != np.size(w) for a, w in zip(moments[::2], params.values(), strict=True)):
+        return None
+    pairs = [zip(params.items(), moments[start::2], strict=True) for start in (0, 1)]
+    state["inner"] = tuple(
+        {path: np.float32(array).reshape(np.shape(w)) for (path, w), array in each}
+        for each in pairs
+    )
+    return state
 
 
 def _schedule(described: Any) -> schedules.Schedule:

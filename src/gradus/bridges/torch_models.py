@@ -66,7 +66,7 @@ def from_torch(
     if channels is not None:
         shape = (shape[0], *shape[2:], channels)
     example = np.zeros((2, *shape[1:]), dtype)
-    built = built_network(net, example, reader.given)
+    built, _ = built_network(net, example, reader.given)
     if loss is None:
         loss = default_loss(built, example, reader.notes.append)
     model = Model(net, loss, optimizer, metrics)

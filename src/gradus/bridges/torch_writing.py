@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import numpy as np
@@ -93,11 +93,11 @@ class ModuleWriter:
             "ZeroPadding2D": self._zero_pad,
         }
         if kind not in writers or not is_own_layer(type(layer)):
-            self._refuse(layer, "PyTorch's nn.Sequential has no module for it")
+            raise self._refusal(layer, "PyTorch's nn.Sequential has no module for it")
         return writers[kind](layer)
 
-    def _refuse(self, layer: Layer, why: str) -> NoReturn:
-        raise GradusError(
+    def _refusal(self, layer: Layer, why: str) -> GradusError:
+        return GradusError(
             f"Layer {layer.path!r} ({type(layer).__name__}) cannot be carried to PyTorch: {why}."
         )
 
@@ -105,7 +105,7 @@ class ModuleWriter:
 
     def _dense(self, layer: Any) -> list[Any]:
         if self.channels_first:
-            self._refuse(layer, "it mixes the channels of images, which a Linear does not")
+            raise self._refusal(layer, "it mixes the channels of images, which a Linear does not")
         kernel = np.asarray(layer.kernel)
         if self.flat_channels is not None:
             kernel = kernel[np.argsort(channels_last_order(len(kernel), self.flat_channels))]
@@ -140,7 +140,7 @@ class ModuleWriter:
         extra = [k - s for k, s in zip(sizes, strides, strict=True)]
         same = layer.padding == "same"
         if min(extra) < 0 or max(dilation) > 1 or (same and any(each % 2 for each in extra)):
-            self._refuse(layer, "PyTorch crops both sides equally, and pads nothing")
+            raise self._refusal(layer, "PyTorch crops both sides equally, and pads nothing")
         zeros = [each // 2 if same else 0 for each in extra]
         cls = self.nn.ConvTranspose1d if len(sizes) == 1 else self.nn.ConvTranspose2d
         module = cls(*weight.shape[:2], sizes, strides, zeros, bias=layer.use_bias)
@@ -170,7 +170,9 @@ class ModuleWriter:
 
     def _layer_norm(self, layer: Any) -> list[Any]:
         if self.channels_first:
-            self._refuse(layer, "it normalizes the channels, where LayerNorm takes the last axis")
+            raise self._refusal(
+                layer, "it normalizes the channels, where LayerNorm takes the last axis"
+            )
         size = self.shapes[layer.path][-1]
         module = self.nn.LayerNorm(size, float(layer.epsilon))
         arrays = getattr(layer, "gamma", np.ones(size)), getattr(layer, "beta", np.zeros(size))
@@ -180,7 +182,7 @@ class ModuleWriter:
     def _prelu(self, layer: Any) -> list[Any]:
         alpha = np.asarray(layer.alpha)
         if alpha.size not in (1, alpha.shape[-1]) or (alpha.ndim == 2 and not self.channels_first):
-            self._refuse(layer, "PyTorch's has one slope, or one for each channel")
+            raise self._refusal(layer, "PyTorch's has one slope, or one for each channel")
         alpha = alpha.ravel() if alpha.size == 1 else np.asarray(self._features(alpha.ravel()))
         module = self.nn.PReLU(alpha.size)
         self._fill(module, weight=alpha)
@@ -188,7 +190,7 @@ class ModuleWriter:
 
     def _embedding(self, layer: Any) -> list[Any]:
         if layer.mask_zero:
-            self._refuse(layer, "mask_zero=True, and PyTorch's modules know no masks")
+            raise self._refusal(layer, "mask_zero=True, and PyTorch's modules know no masks")
         module = self.nn.Embedding(*layer.embeddings.shape)
         self._fill(module, weight=layer.embeddings)
         return [module]
@@ -198,9 +200,9 @@ class ModuleWriter:
         parts = [layer.layer, layer.backward] if both else [layer]
         inner, kind = parts[0], type(parts[0]).__name__
         if both and layer.merge_mode != "concat":
-            self._refuse(layer, "PyTorch concatenates the two directions")
+            raise self._refusal(layer, "PyTorch concatenates the two directions")
         if self.channels_first or (inner.go_backwards and not both):
-            self._refuse(layer, "PyTorch reads features last, forward or both ways")
+            raise self._refusal(layer, "PyTorch reads features last, forward or both ways")
         self._check_gates(layer, inner, kind)
         name = next(theirs for theirs, ours in RECURRENT.items() if ours == kind)
         options = {"nonlinearity": _name_of(inner.activation)} if name == "RNN" else {}
@@ -217,11 +219,13 @@ class ModuleWriter:
         known = ("tanh", "relu") if kind == "SimpleRNN" else ("tanh",)
         gates = _name_of(getattr(inner, "recurrent_activation", "sigmoid"))
         if _name_of(inner.activation) not in known or gates != "sigmoid":
-            self._refuse(layer, "PyTorch's has other activations")
+            raise self._refusal(layer, "PyTorch's has other activations")
         if not getattr(inner, "reset_after", True):
-            self._refuse(layer, "reset_after=False, and PyTorch resets after the product")
+            raise self._refusal(layer, "reset_after=False, and PyTorch resets after the product")
         if inner.dropout is not None and float(inner.dropout):
-            self._refuse(layer, "PyTorch has no dropout of the inputs: put a Dropout before it")
+            raise self._refusal(
+                layer, "PyTorch has no dropout of the inputs: put a Dropout before it"
+            )
 
     # --- layers without weights ------------------------------------------------------------------
 
@@ -236,7 +240,7 @@ class ModuleWriter:
     def _activation(self, layer: Any) -> list[Any]:
         """Return the module of a layer's activation."""
         if isinstance(layer.activation, Layer):
-            self._refuse(layer, "its activation is a layer: write it after the layer")
+            raise self._refusal(layer, "its activation is a layer: write it after the layer")
         name = _name_of(layer.activation)
         if name == "linear":
             return []
@@ -249,7 +253,7 @@ class ModuleWriter:
             return [self.nn.LeakyReLU(0.2)]
         if name == "elu":
             return [self.nn.ELU()]
-        self._refuse(layer, f"it has no activation {name!r}")
+        raise self._refusal(layer, f"it has no activation {name!r}")
 
     def _flatten(self, layer: Any) -> list[Any]:
         if self.channels_first:
@@ -260,7 +264,7 @@ class ModuleWriter:
     def _reshape(self, layer: Any) -> list[Any]:
         sizes = tuple(layer.target_shape)
         if len(self.shapes[layer.path]) != 2 or len(sizes) < 3 or sizes[-1] != 1:
-            self._refuse(layer, "only rows become images of one channel")
+            raise self._refusal(layer, "only rows become images of one channel")
         self.channels_first = True
         return [self.nn.Unflatten(1, (1, *sizes[:-1]))]
 
@@ -273,7 +277,7 @@ class ModuleWriter:
         pads = padding_sizes(layer.padding, space, sizes, strides, (1,) * rank)
         before, zeros = self._pads(pads, -np.inf)
         if average and before:
-            self._refuse(layer, "PyTorch counts padding that is not equal on both sides")
+            raise self._refusal(layer, "PyTorch counts padding that is not equal on both sides")
         options = {"count_include_pad": False} if average else {}
         name = f"{'Avg' if average else 'Max'}Pool{rank}d"
         return [*before, getattr(self.nn, name)(sizes, strides, zeros, **options)]
@@ -299,7 +303,9 @@ class ModuleWriter:
 
     def _require_channels(self, layer: Layer) -> None:
         if not self.channels_first:
-            self._refuse(layer, "the features before it are last, where PyTorch has them first")
+            raise self._refusal(
+                layer, "the features before it are last, where PyTorch has them first"
+            )
 
     def _window(self, layer: Any) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:
         """Return kernel, strides, and dilation."""
