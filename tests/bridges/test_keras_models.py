@@ -263,6 +263,18 @@ def test_training_goes_on_as_in_keras(classifier):
     assert ours.evaluate(x, y)["loss"] < before
 
 
+def test_training_goes_on_in_keras(classifier):
+    model, x, y = classifier
+    ours = gr.from_keras(model)
+    ours.fit(x, y, batch_size=None, epochs=3, verbose=False)
+    back = gr.to_keras(ours)
+    assert int(back.optimizer.iterations) == int(model.optimizer.iterations) + 3
+    ours.fit(x, y, batch_size=None, epochs=1, verbose=False)
+    back.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    for mine, theirs in zip(ours.weights.values(), back.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=5e-6)
+
+
 def test_what_a_model_is_compiled_with_is_carried(classifier):
     model, x, y = classifier
     ours = gr.from_keras(model, optimizer=gr.SGD(0.1), metrics=["accuracy", gr.metrics.AUC()])

@@ -1,11 +1,14 @@
 """Each module of PyTorch is carried to gradus and back with equal outputs, images transposed."""
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.data import load
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -105,3 +108,14 @@ def test_outputs_are_those_of_pytorch_and_back(name, rng):
     )
     np.testing.assert_allclose(ours.predict(x_ours), y, atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(back, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_page_runs(tmp_path, monkeypatch):
+    """Its blocks of PyTorch are marked `py`, as other tests do not need that package."""
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "keras-and-pytorch.md").read_text()
+    blocks = re.findall(r"```py\n(.*?)```", page, re.S)
+    assert len(blocks) == 2
+    digits = load("digits")
+    names = {"gr": gr, "np": np, "digits": digits, "y": digits.y}
+    exec("\n".join(blocks), names)  # noqa: S102 - it is our own page

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from gradus.bridges.keras_objects import short_float
 from gradus.bridges.keras_writing import keras_twin
 from gradus.errors import GradusError
@@ -13,10 +15,13 @@ from gradus.objectives.loss import Loss, takes_logits
 from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.optim import schedules
 from gradus.optim.base import Optimizer
+from gradus.optim.optimizers import SGD, Adam, AdamW
 from gradus.train.task import OutputObjective, Supervised
 
 
-def compile_keras(keras: Any, written: Any, model: Model, heads: Any, notes: list[str]) -> None:
+def compile_keras(
+    keras: Any, written: Any, model: Model, heads: Any, paths: dict[int, str], notes: list[str]
+) -> None:
     """Compile a Keras model with the loss, the metrics, and the optimizer of a model, if it can.
 
     Args:
@@ -24,6 +29,7 @@ def compile_keras(keras: Any, written: Any, model: Model, heads: Any, notes: lis
         written: the Keras model.
         model: the model of gradus.
         heads: what made each output of its network.
+        paths: those of gradus's weights by the id of Keras's variables.
         notes: where a sentence is added about what is not carried.
     """
     try:
@@ -36,10 +42,29 @@ def compile_keras(keras: Any, written: Any, model: Model, heads: Any, notes: lis
         return
     if model.task.penalty is not None:
         notes.append("the penalty of the Model on every kernel is not carried")
-    if model.train_state is not None:
-        notes.append("the optimizer begins anew, without the state of gradus's")
     loss, metrics, loss_weights = parts
     written.compile(optimizer, loss, loss_weights=loss_weights, metrics=metrics)
+    if model.train_state is not None and not _carry_state(written, model, paths):
+        notes.append("the optimizer begins anew, without the state of gradus's")
+
+
+def _carry_state(written: Any, model: Model, paths: dict[int, str]) -> bool:
+    """Give Keras's optimizer the steps and moments of gradus's; return whether it takes them."""
+    optimizer, theirs = model.optimizer, written.optimizer
+    plain = type(optimizer) is SGD and optimizer.momentum is None
+    if (not plain and type(optimizer) not in (Adam, AdamW)) or model.train_state is None:
+        return False
+    (state,) = model.train_state.opt_states
+    theirs.build(written.trainable_variables)
+    theirs.iterations.assign(int(state["step"]))
+    if plain:
+        return True
+    names = [paths[id(variable)] for variable in written.trainable_variables]
+    moments = [np.asarray(each[name]) for name in names for each in state["inner"]]
+    variables = theirs.variables[-len(moments) :]
+    for variable, moment in zip(variables, moments, strict=True):
+        variable.assign(moment.reshape(variable.shape))
+    return True
 
 
 def _by_output(keras: Any, objectives: Any, heads: Any, notes: list[str]) -> tuple[Any, Any, Any]:

@@ -254,13 +254,13 @@ def to_keras(model: Model) -> Any:
     writer, notes = LayerWriter(keras, model.net), list[str]()
     inputs = _keras_inputs(keras, model.example)
     outputs = writer.apply(model.net, inputs)
-    writer.carry_weights()
+    paths = writer.carry_weights()
     if writer.chain is not None:
         written = keras.Sequential([inputs, *writer.chain])
     else:
         written = keras.Model(inputs, outputs)
     example = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), model.example)
-    compile_keras(keras, written, model, output_heads(model.net, example)[0], notes)
+    compile_keras(keras, written, model, output_heads(model.net, example)[0], paths, notes)
     tell("to_keras", notes)
     return written
 

@@ -174,9 +174,13 @@ class LayerWriter:
         """Return a name for a layer of Keras, where paths are not allowed."""
         return layer.path.replace("/", "_") or type(layer).__name__.lower()
 
-    def carry_weights(self) -> None:
-        """Give Keras's layers the weights of gradus's."""
+    def carry_weights(self) -> dict[int, str]:
+        """Give Keras's layers the weights of gradus's; return their paths by Keras's variables.
+
+        The key is `id(variable)`, as variables cannot be compared.
+        """
         current = weights(self.net)
+        paths: dict[int, str] = {}
         for written, layer in self.made:
             names = [
                 name for name in current if name.startswith(f"{layer.path}/" if layer.path else "")
@@ -189,6 +193,8 @@ class LayerWriter:
                 )
             pairs = zip(arrays, written.weights, strict=True)
             written.set_weights([array.reshape(weight.shape) for array, weight in pairs])
+            paths |= {id(w): name for w, name in zip(written.weights, names, strict=True)}
+        return paths
 
 
 def keras_twin(module: Any, value: Any, where: str, **told: Any) -> Any:
