@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_objects import RENAMED, construct, keras_class, layer_class
+from gradus.bridges.keras_objects import RENAMED, construct, keras_class
+from gradus.bridges.own_layers import own_layer
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention
@@ -57,7 +58,11 @@ class LayerReader:
         if name in special:
             layer = special[name](config, where, arrays, causal)
         else:
-            cls = layer_class(name, where)
+            if name == "Lambda":
+                raise GradusError(
+                    f"{where} holds code, which is not run here: write it as a layer of your own."
+                )
+            cls = own_layer(name, where)
             if name in _FILLS:
                 self._check_fill(where, config, _FILLS[name])
             for argument, value in _SPELLED.get(name, {}).items():

@@ -7,12 +7,12 @@ gradus of that name, with the arguments that both have. What gradus lacks must b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradus.errors import GradusError, nearest
+from gradus.errors import GradusError
 from gradus.nn import activations
 from gradus.nn.layer import Layer
 from gradus.serialization import settings_class
@@ -190,36 +190,6 @@ def _activation(value: Any, where: str, layer: Callable[[Any], Layer] | None) ->
     if layer is None:
         raise GradusError(f"{where}: the activation {name!r} cannot be carried.")
     return layer(value)
-
-
-def layer_class(name: str, where: str) -> type[Layer]:
-    """Return the layer of gradus that has the name of Keras's.
-
-    Raises:
-        GradusError: if there is none, with the nearest.
-    """
-    if name == "Lambda":
-        raise GradusError(
-            f"{where} holds code, which is not run here: write it as a layer of your own in gradus."
-        )
-    cls = settings_class(name)
-    if cls is not None and issubclass(cls, Layer) and is_own_layer(cls):
-        return cls
-    close = nearest(name, [each.__name__ for each in _layer_classes(Layer) if is_own_layer(each)])
-    hint = f" The nearest is {close}." if close else ""
-    raise GradusError(f"{where}: gradus has no layer {name}.{hint}")
-
-
-def _layer_classes(base: type[Layer]) -> Iterator[type[Layer]]:
-    """Yield the classes of all layers, however far they are derived."""
-    for cls in base.__subclasses__():
-        yield cls
-        yield from _layer_classes(cls)
-
-
-def is_own_layer(cls: type) -> bool:
-    """Return whether a class is one of gradus's public layers."""
-    return cls.__module__.startswith("gradus.nn.layers.")
 
 
 def short_float(value: float) -> float:

@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.bridges.keras_objects import RENAMED, is_own_layer, short_float
+from gradus.bridges.keras_objects import RENAMED, short_float
+from gradus.bridges.own_layers import is_own_layer
 from gradus.errors import GradusError, ShapeError
 from gradus.init_args import init_args
 from gradus.nn import activations
 from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
 from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
-from gradus.nn.layers.dense import Activation
 from gradus.nn.network import weights
 
 CHAINS = (Sequential, Repeat, TransformerEncoder)
@@ -88,11 +88,11 @@ class LayerWriter:
         merge = getattr(self.keras.layers, MERGE_LAYERS[layer.merge])
         return merge(name=self._name(layer))(outputs)
 
-    def write(self, layer: Layer, named: bool = True) -> Any:
+    def write(self, layer: Any, named: bool = True) -> Any:
         """Return the layer of Keras for one of gradus."""
         where = f"Layer {layer.path!r} ({type(layer).__name__})"
         kind = type(layer).__name__
-        if isinstance(layer, Activation) and layer.alpha is not None:
+        if kind == "Activation" and layer.alpha is not None:
             kind = (
                 "LeakyReLU"
                 if activations.get(layer.activation) is activations.leaky_relu
@@ -129,7 +129,7 @@ class LayerWriter:
             del arguments["causal"]
             built: Any = layer
             arguments["key_dim"] = built.query.kernel.shape[1] // layer.num_heads
-        if isinstance(layer, Activation):
+        if type(layer).__name__ == "Activation":
             del arguments["alpha"]
         for name, empty in (("dropout", 0.0), ("shared_axes", None)):
             if arguments.get(name, ...) in (None, ()):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradus.bridges.assembly import built_network, default_loss, tell
-from gradus.bridges.torch_modules import RECURRENT, SPATIAL, import_torch
+from gradus.bridges.torch_modules import SPATIAL, import_torch
 from gradus.bridges.torch_reading import ModuleReader
+from gradus.bridges.torch_recurrent import RECURRENT
 from gradus.bridges.torch_writing import ModuleWriter
 from gradus.errors import GradusError
 from gradus.models.model import Model
@@ -55,7 +56,7 @@ def from_torch(
     shape, dtype = _shape_and_type(module, x)
     first = _first_with_layout(module)
     channels = (
-        shape[1] if len(shape) == 4 or (len(shape) == 3 and first.startswith(SPATIAL)) else None
+        shape[1] if len(shape) >= 4 or (len(shape) == 3 and first.startswith(SPATIAL)) else None
     )
     reader = ModuleReader(len(shape), channels)
     net = Sequential(_layers_of(torch, module, reader, ""))

@@ -1,8 +1,7 @@
-"""What PyTorch's modules and gradus's layers have in common, and one module that PyTorch lacks."""
+"""What reading and writing PyTorch's modules share: names of activations, and orders of axes."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ ACTIVATIONS = {
     "Softsign": "softsign",
     "Hardsigmoid": "hard_sigmoid",
 }
-RECURRENT = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}  # PyTorch's name and gradus's
 # Modules that tell that their inputs have the channels first.
 SPATIAL = ("Conv", "MaxPool", "AvgPool", "Adaptive", "BatchNorm1d", "ZeroPad", "PReLU")
 
@@ -61,51 +59,6 @@ def channels_last_order(count: int, channels: int) -> np.ndarray:
     return np.arange(count).reshape(channels, -1).T.ravel()
 
 
-def gate_order(kind: str, units: int) -> np.ndarray:
-    """Return where the columns of each of gradus's gates are among PyTorch's rows.
-
-    A GRU's gates are reset, update, candidate in PyTorch, and update, reset, candidate here; to
-    exchange the first two is its own inverse. All others have the same order.
-    """
-    rows = np.arange(units * {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind]).reshape(-1, units)
-    if kind == "GRU":
-        rows = rows[[1, 0, 2]]
-    return rows.ravel()
-
-
-def __getattr__(name: str) -> Any:
-    """Return `LastOutput`, which is defined when PyTorch is there (PEP 562)."""
-    if name != "LastOutput":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return last_output_class()
-
-
-@functools.cache
-def last_output_class() -> Any:
-    """Return the module that makes an array of what PyTorch's recurrent modules return."""
-    nn = import_torch("to_torch").nn
-
-    class LastOutput(nn.Module):  # type: ignore[misc,name-defined]
-        """Takes a recurrent module's `(outputs, state)`, and returns the last output or all.
-
-        Args:
-            all_steps: whether the outputs of all steps are returned.
-        """
-
-        def __init__(self, all_steps: bool = False) -> None:
-            super().__init__()
-            self.all_steps = all_steps
-
-        def forward(self, result: Any) -> Any:
-            outputs, state = result
-            if self.all_steps:
-                return outputs
-            last = state[0] if isinstance(state, tuple) else state  # (layers · ways, batch, units)
-            ways = outputs.shape[-1] // last.shape[-1]
-            return last[-ways:].transpose(0, 1).flatten(1)
-
-        def extra_repr(self) -> str:
-            return f"all_steps={self.all_steps}"
-
-    LastOutput.__module__, LastOutput.__qualname__ = __name__, "LastOutput"
-    return LastOutput
+def as_array(tensor: Any) -> Any:
+    """Return a tensor as a NumPy array; None as it is."""
+    return None if tensor is None else tensor.detach().cpu().numpy()

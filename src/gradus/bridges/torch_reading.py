@@ -11,27 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from gradus.bridges.own_layers import own_layer
 from gradus.bridges.torch_modules import (
     ACTIVATIONS,
-    RECURRENT,
+    as_array,
     channels_last_order,
-    gate_order,
     spatial_kernel,
 )
+from gradus.bridges.torch_recurrent import RECURRENT, recurrent_weights
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
-from gradus.nn.layers import (
-    bidirectional,
-    conv,
-    conv_transpose,
-    dense,
-    dropout,
-    embedding,
-    normalization,
-    pooling,
-    reshaping,
-    rnn,
-)
 
 Given = list[tuple[Layer, list[np.ndarray]]]
 
@@ -82,21 +71,20 @@ class ModuleReader:
         if kind in ACTIVATIONS:
             return [self._activation(module, ACTIVATIONS[kind], where)]
         readers: dict[str, Callable[[Any, str], list[Layer]]] = {
-            **dict.fromkeys(("Conv1d", "Conv2d"), self._conv),
-            **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d"), self._conv_transpose),
-            **dict.fromkeys(("BatchNorm1d", "BatchNorm2d"), self._batch_norm),
-            **dict.fromkeys(("MaxPool1d", "MaxPool2d"), self._max_pool),
-            **dict.fromkeys(("AvgPool1d", "AvgPool2d"), self._average_pool),
-            **dict.fromkeys(
-                (f"Adaptive{p}Pool{n}d" for p in ("Avg", "Max") for n in (1, 2)), self._adaptive
-            ),
+            **_for_each_rank("Conv", self._conv),
+            **_for_each_rank("ConvTranspose", self._conv_transpose),
+            **_for_each_rank("BatchNorm", self._batch_norm),
+            **_for_each_rank("MaxPool", self._max_pool),
+            **_for_each_rank("AvgPool", self._average_pool),
+            **_for_each_rank("AdaptiveAvgPool", self._adaptive),
+            **_for_each_rank("AdaptiveMaxPool", self._adaptive),
             **dict.fromkeys(("Softmax", "LogSoftmax"), self._softmax),
             **dict.fromkeys(RECURRENT, self._recurrent),
             "Linear": self._linear,
             "LayerNorm": self._layer_norm,
-            "Dropout": lambda m, _: [dropout.Dropout(m.p)],
-            "LeakyReLU": lambda m, _: [dense.Activation("leaky_relu", m.negative_slope)],
-            "ELU": lambda m, _: [dense.Activation("elu", m.alpha)],
+            "Dropout": lambda m, _: [own_layer("Dropout")(m.p)],
+            "LeakyReLU": lambda m, _: [own_layer("Activation")("leaky_relu", m.negative_slope)],
+            "ELU": lambda m, _: [own_layer("Activation")("elu", m.alpha)],
             "PReLU": self._prelu,
             "Identity": lambda m, _: [],
             "Flatten": self._flatten,
@@ -108,7 +96,7 @@ class ModuleReader:
         }
         if kind not in readers:
             raise GradusError(f"{where}: gradus has no layer for it.")
-        if kind[-2:] in ("1d", "2d") and kind != "BatchNorm1d":
+        if kind[-2:] in ("1d", "2d", "3d") and kind != "BatchNorm1d":
             self._require_axes(int(kind[-2]) + 2, where)
         try:
             return readers[kind](module, where)
@@ -124,26 +112,26 @@ class ModuleReader:
             raise GradusError(f"{where}: approximate={module.approximate!r} cannot be carried.")
         if getattr(module, "beta", 1) != 1:
             raise GradusError(f"{where}: beta={module.beta!r} cannot be carried.")
-        return dense.Activation(name)
+        return own_layer("Activation")(name)
 
     # --- layers with weights ---------------------------------------------------------------------
 
     def _linear(self, module: Any, where: str) -> list[Layer]:
         if self.channels is not None:
             raise GradusError(f"{where} mixes the last axis of images, not channels: flatten them.")
-        kernel = _array(module.weight).T
+        kernel = as_array(module.weight).T
         if self.flat_channels is not None:
             kernel = kernel[channels_last_order(len(kernel), self.flat_channels)]
             self.flat_channels = None
-        layer = dense.Dense(module.out_features, use_bias=module.bias is not None)
-        return [self._give(layer, kernel, _array(module.bias))]
+        layer = own_layer("Dense")(module.out_features, use_bias=module.bias is not None)
+        return [self._give(layer, kernel, as_array(module.bias))]
 
     def _conv(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.out_channels)
         _only(where, module, padding_mode="zeros")
         rank = self.axes - 2
         padding, before = self._padding(module, where)
-        cls = conv.Conv1D if rank == 1 else conv.Conv2D
+        cls = own_layer(f"Conv{rank}D", where)
         layer = cls(
             module.out_channels,
             tuple(module.kernel_size),
@@ -153,8 +141,8 @@ class ModuleReader:
             module.groups,
             use_bias=module.bias is not None,
         )
-        kernel = spatial_kernel(_array(module.weight))
-        return [*before, self._give(layer, kernel, _array(module.bias))]
+        kernel = spatial_kernel(as_array(module.weight))
+        return [*before, self._give(layer, kernel, as_array(module.bias))]
 
     def _padding(self, module: Any, where: str) -> tuple[str, list[Layer]]:
         """Return the padding of a convolution, and layers that pad before it."""
@@ -166,11 +154,7 @@ class ModuleReader:
             return "valid", []
         if set(module.stride) == {1} and [2 * p for p in zeros] == spans:
             return "same", []
-        if len(zeros) != 2:
-            raise GradusError(
-                f"{where}: padding={tuple(zeros)} cannot be carried with its strides."
-            )
-        return "valid", [pooling.ZeroPadding2D(tuple(zeros))]
+        return "valid", [_zero_padding(zeros, where)]
 
     def _conv_transpose(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.out_channels)
@@ -185,11 +169,11 @@ class ModuleReader:
                 f"{tuple(module.output_padding)} cannot be carried: gradus crops nothing, or half "
                 "of kernel_size - stride on each side."
             )
-        cls = conv_transpose.Conv1DTranspose if len(sizes) == 1 else conv_transpose.Conv2DTranspose
+        cls = own_layer(f"Conv{len(sizes)}DTranspose", where)
         padding = "same" if any(zeros) or not any(extra) else "valid"
         layer = cls(module.out_channels, sizes, strides, padding, use_bias=module.bias is not None)
-        kernel = spatial_kernel(_array(module.weight))
-        return [self._give(layer, kernel, _array(module.bias))]
+        kernel = spatial_kernel(as_array(module.weight))
+        return [self._give(layer, kernel, as_array(module.bias))]
 
     def _batch_norm(self, module: Any, where: str) -> list[Layer]:
         _only(where, module, track_running_stats=True)
@@ -197,26 +181,26 @@ class ModuleReader:
             raise GradusError(f"{where}: momentum=None cannot be carried.")
         if self.axes > 2:
             self._channels_first(where, module.num_features)
-        layer = normalization.BatchNormalization(
+        layer = own_layer("BatchNormalization")(
             1 - module.momentum, module.eps, center=module.affine, scale=module.affine
         )
         arrays = [module.weight, module.bias, module.running_mean, module.running_var]
-        return [self._give(layer, *(self._features(_array(each)) for each in arrays))]
+        return [self._give(layer, *(self._features(as_array(each)) for each in arrays))]
 
     def _layer_norm(self, module: Any, where: str) -> list[Layer]:
         if len(module.normalized_shape) != 1 or self.channels is not None:
             raise GradusError(f"{where} normalizes other axes than gradus's, which takes the last.")
         scaled, centered = module.weight is not None, module.bias is not None
-        layer = normalization.LayerNormalization(module.eps, center=centered, scale=scaled)
-        arrays = [self._features(_array(each)) for each in (module.weight, module.bias)]
+        layer = own_layer("LayerNormalization")(module.eps, center=centered, scale=scaled)
+        arrays = [self._features(as_array(each)) for each in (module.weight, module.bias)]
         return [self._give(layer, *arrays) if scaled or centered else layer]
 
     def _prelu(self, module: Any, where: str) -> list[Layer]:
-        alpha = _array(module.weight)
+        alpha = as_array(module.weight)
         shared = tuple(range(1, self.axes if alpha.size == 1 else self.axes - 1))
         if alpha.size > 1 and self.axes > 2:
             self._channels_first(where, alpha.size)
-        layer = dense.PReLU(shared_axes=shared)
+        layer = own_layer("PReLU")(shared_axes=shared)
         alpha = self._features(alpha) if alpha.size > 1 else alpha
         return [self._give(layer, alpha.reshape(*(1 for _ in range(self.axes - 2)), -1))]
 
@@ -225,8 +209,8 @@ class ModuleReader:
         if module.padding_idx is not None:
             self.notes.append(f"{where}: the vector of padding_idx is trained here")
         self.axes += 1
-        layer = embedding.Embedding(module.num_embeddings, module.embedding_dim)
-        return [self._give(layer, _array(module.weight))]
+        layer = own_layer("Embedding")(module.num_embeddings, module.embedding_dim)
+        return [self._give(layer, as_array(module.weight))]
 
     def _recurrent(self, module: Any, where: str) -> list[Layer]:
         if not module.batch_first:
@@ -240,7 +224,7 @@ class ModuleReader:
         layers: list[Layer] = []
         for index in range(module.num_layers):
             if index and module.dropout:
-                layers.append(dropout.Dropout(module.dropout))
+                layers.append(own_layer("Dropout")(module.dropout))
             layers.append(self._recurrent_layer(module, index))
         self.pending = where
         return layers
@@ -248,13 +232,13 @@ class ModuleReader:
     def _recurrent_layer(self, module: Any, index: int) -> Layer:
         kind = RECURRENT[type(module).__name__]
         options = {"activation": module.nonlinearity} if kind == "SimpleRNN" else {}
-        layer: Any = getattr(rnn, kind)(
+        layer: Any = own_layer(kind)(
             module.hidden_size, use_bias=module.bias, return_sequences=True, **options
         )
-        arrays = _recurrent_weights(module, kind, f"l{index}")
+        arrays = recurrent_weights(module, kind, f"l{index}")
         if module.bidirectional:
-            layer = bidirectional.Bidirectional(layer)
-            arrays += _recurrent_weights(module, kind, f"l{index}_reverse")
+            layer = own_layer("Bidirectional")(layer)
+            arrays += recurrent_weights(module, kind, f"l{index}_reverse")
         return self._give(layer, *arrays)
 
     def _last_output(self, module: Any, where: str) -> list[Layer]:
@@ -277,14 +261,14 @@ class ModuleReader:
         if self.channels is not None:
             self.flat_channels = self.channels
         self.axes, self.channels = 2, None
-        return [reshaping.Flatten()]
+        return [own_layer("Flatten")()]
 
     def _unflatten(self, module: Any, where: str) -> list[Layer]:
         sizes = tuple(module.unflattened_size)
         if module.dim not in (1, -1) or self.axes != 2 or sizes[:1] != (1,) or len(sizes) < 3:
             raise GradusError(f"{where}: only Unflatten(1, (1, height, width)) can be carried.")
         self.axes, self.channels = len(sizes) + 1, 1
-        return [reshaping.Reshape((*sizes[1:], 1))]
+        return [own_layer("Reshape")((*sizes[1:], 1))]
 
     def _max_pool(self, module: Any, where: str) -> list[Layer]:
         _only(where, module, ceil_mode=False, return_indices=False)
@@ -305,11 +289,11 @@ class ModuleReader:
         rank = self.axes - 2
         sizes = _pair(module.kernel_size, rank)
         strides, zeros = _pair(module.stride, rank), _pair(module.padding, rank)
-        cls = getattr(pooling, f"{kind}{rank}D")
+        cls = own_layer(f"{kind}{rank}D", where)
         if not any(zeros):
             return [cls(sizes, strides)]
-        if counts_padding and rank == 2:
-            return [pooling.ZeroPadding2D(zeros), cls(sizes, strides)]
+        if counts_padding:
+            return [_zero_padding(zeros, where), cls(sizes, strides)]
         if (
             set(strides) == {1}
             and all(2 * p == k - 1 for p, k in zip(zeros, sizes, strict=True))
@@ -324,7 +308,7 @@ class ModuleReader:
         if _pair(module.output_size, rank) != (1,) * rank:
             raise GradusError(f"{where}: only an output_size of 1 can be carried.")
         kind = "Average" if "Avg" in type(module).__name__ else "Max"
-        return [getattr(pooling, f"Global{kind}Pooling{rank}D")(keepdims=True)]
+        return [own_layer(f"Global{kind}Pooling{rank}D", where)(keepdims=True)]
 
     def _softmax(self, module: Any, where: str) -> list[Layer]:
         last = {1} if self.channels is not None or self.axes == 2 else {self.axes - 1}
@@ -333,7 +317,9 @@ class ModuleReader:
         if module.dim not in last:
             raise GradusError(f"{where}: dim={module.dim} is not the axis of features.")
         return [
-            dense.Activation("softmax" if type(module).__name__ == "Softmax" else "log_softmax")
+            own_layer("Activation")(
+                "softmax" if type(module).__name__ == "Softmax" else "log_softmax"
+            )
         ]
 
     def _upsample(self, module: Any, where: str) -> list[Layer]:
@@ -343,12 +329,12 @@ class ModuleReader:
             raise GradusError(
                 f"{where}: only whole factors of images, mode='nearest', are carried."
             )
-        return [pooling.UpSampling2D(tuple(map(int, factors)))]
+        return [own_layer("UpSampling2D")(tuple(map(int, factors)))]
 
     def _zero_pad(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where)
         left, right, top, bottom = map(int, module.padding)
-        return [pooling.ZeroPadding2D(((top, bottom), (left, right)))]
+        return [own_layer("ZeroPadding2D")(((top, bottom), (left, right)))]
 
     # --- layout ----------------------------------------------------------------------------------
 
@@ -373,25 +359,6 @@ class ModuleReader:
         return values[channels_last_order(len(values), self.flat_channels)]
 
 
-def _array(tensor: Any) -> Any:
-    """Return a tensor as a NumPy array; None as it is."""
-    return None if tensor is None else tensor.detach().cpu().numpy()
-
-
-def _recurrent_weights(module: Any, kind: str, suffix: str) -> list[np.ndarray]:
-    """Return kernel, recurrent kernel, and bias of one layer and direction."""
-    order = gate_order(kind, module.hidden_size)
-
-    def rows(name: str) -> np.ndarray:
-        return np.asarray(_array(getattr(module, f"{name}_{suffix}")))[order]
-
-    kernels = [rows("weight_ih").T, rows("weight_hh").T]
-    if not module.bias:
-        return kernels
-    biases = rows("bias_ih"), rows("bias_hh")
-    return [*kernels, np.stack(biases) if kind == "GRU" else biases[0] + biases[1]]
-
-
 def _only(where: str, module: Any, **settings: Any) -> None:
     """Refuse a module whose settings are not these."""
     for name, value in settings.items():
@@ -404,3 +371,14 @@ def _only(where: str, module: Any, **settings: Any) -> None:
 def _pair(value: Any, rank: int) -> tuple[Any, ...]:
     """Return a setting as one number for each spatial axis."""
     return tuple(value) if isinstance(value, Sequence) else (value,) * rank
+
+
+def _zero_padding(zeros: Sequence[int], where: str) -> Layer:
+    """Return a layer that pads both sides of each spatial axis with so many zeros."""
+    padding = zeros[0] if len(zeros) == 1 else tuple(zeros)
+    return own_layer(f"ZeroPadding{len(zeros)}D", where)(padding)
+
+
+def _for_each_rank(name: str, reader: Any) -> dict[str, Any]:
+    """Return the reader of a kind of module for one, two, and three spatial axes."""
+    return {f"{name}{rank}d": reader for rank in (1, 2, 3)}

@@ -8,15 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.bridges.keras_objects import is_own_layer
+from gradus.bridges.own_layers import is_own_layer
 from gradus.bridges.torch_modules import (
     ACTIVATIONS,
-    RECURRENT,
     channels_first_kernel,
     channels_last_order,
-    gate_order,
-    last_output_class,
 )
+from gradus.bridges.torch_recurrent import RECURRENT, last_output_class, recurrent_arrays
 from gradus.errors import GradusError
 from gradus.nn import activations
 from gradus.nn.layer import Layer
@@ -52,7 +50,7 @@ class ModuleWriter:
         kinds = (type(layer).__name__ for layer in _chain(net))
         told = (k for k in kinds if k in FEATURES_LAST or k.startswith(SPATIAL_LAYERS))
         axes = len(example.shape)
-        self.channels_first = axes == 4 or (axes == 3 and next(told, "").startswith(SPATIAL_LAYERS))
+        self.channels_first = axes >= 4 or (axes == 3 and next(told, "").startswith(SPATIAL_LAYERS))
         self.flat_channels: int | None = None
 
     def write(self, layer: Layer) -> list[Any]:
@@ -69,15 +67,11 @@ class ModuleWriter:
     def _write(self, layer: Any) -> list[Any]:
         kind = type(layer).__name__
         writers: dict[str, Callable[[Any], list[Any]]] = {
-            **dict.fromkeys(("Conv1D", "Conv2D", "DepthwiseConv2D"), self._conv),
-            **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), self._conv_transpose),
-            **dict.fromkeys(
-                (f"{p}Pooling{n}D" for p in ("Max", "Average") for n in (1, 2)), self._pool
-            ),
-            **dict.fromkeys(
-                (f"Global{p}Pooling{n}D" for p in ("Max", "Average") for n in (1, 2)),
-                self._global_pool,
-            ),
+            "DepthwiseConv2D": self._conv,
+            **_by_rank(("Conv{}D",), self._conv),
+            **_by_rank(("Conv{}DTranspose",), self._conv_transpose),
+            **_by_rank(("MaxPooling{}D", "AveragePooling{}D"), self._pool),
+            **_by_rank(("GlobalMaxPooling{}D", "GlobalAveragePooling{}D"), self._global_pool),
             **dict.fromkeys(RECURRENT.values(), self._recurrent),
             "Bidirectional": self._recurrent,
             "Dense": self._dense,
@@ -125,7 +119,7 @@ class ModuleWriter:
         sizes, space = kernel.shape[:-2], self.shapes[layer.path][1:-1]
         pads = padding_sizes(layer.padding, space, sizes, strides, dilation)
         before, zeros = self._pads(pads, 0.0)
-        cls = self.nn.Conv1d if len(sizes) == 1 else self.nn.Conv2d
+        cls = getattr(self.nn, f"Conv{len(sizes)}d")
         module = cls(
             weight.shape[1] * groups, weight.shape[0], sizes, strides, zeros, dilation, groups,
             bias=layer.use_bias,
@@ -142,7 +136,7 @@ class ModuleWriter:
         if min(extra) < 0 or max(dilation) > 1 or (same and any(each % 2 for each in extra)):
             raise self._refusal(layer, "PyTorch crops both sides equally, and pads nothing")
         zeros = [each // 2 if same else 0 for each in extra]
-        cls = self.nn.ConvTranspose1d if len(sizes) == 1 else self.nn.ConvTranspose2d
+        cls = getattr(self.nn, f"ConvTranspose{len(sizes)}d")
         module = cls(*weight.shape[:2], sizes, strides, zeros, bias=layer.use_bias)
         self._fill(module, weight=weight, bias=getattr(layer, "bias", None))
         return [module, *self._activation(layer)]
@@ -151,7 +145,7 @@ class ModuleWriter:
         axes = len(self.shapes[layer.path])
         if axes > 2:
             self._require_channels(layer)
-        cls = self.nn.BatchNorm2d if axes == 4 else self.nn.BatchNorm1d
+        cls = getattr(self.nn, f"BatchNorm{max(axes - 2, 1)}d")
         count = len(layer.moving_mean)
         module = cls(count, float(layer.epsilon), 1 - float(layer.momentum))
         gamma, beta = (
@@ -211,7 +205,7 @@ class ModuleWriter:
             bidirectional=both, **options,
         )  # fmt: skip
         for part, suffix in zip(parts, ("l0", "l0_reverse"), strict=False):
-            self._fill(module, **_recurrent_arrays(part, kind, suffix))
+            self._fill(module, **recurrent_arrays(part, kind, suffix))
         return [module, last_output_class()(bool(inner.return_sequences))]
 
     def _check_gates(self, layer: Layer, inner: Any, kind: str) -> None:
@@ -318,7 +312,7 @@ class ModuleWriter:
         if all(low == high for low, high in pads):
             return [], tuple(low for low, _ in pads)
         sides = [zeros for pair in reversed(pads) for zeros in pair]
-        cls = self.nn.ConstantPad1d if len(pads) == 1 else self.nn.ConstantPad2d
+        cls = getattr(self.nn, f"ConstantPad{len(pads)}d")
         return [cls(tuple(sides), value)], (0,) * len(pads)
 
     def _features(self, values: Any) -> Any:
@@ -337,6 +331,11 @@ class ModuleWriter:
         }
         with self.torch.no_grad():
             module.load_state_dict(state, strict=False)
+
+
+def _by_rank(names: tuple[str, ...], writer: Any) -> dict[str, Any]:
+    """Return the writer of some kinds of layers for one, two, and three spatial axes."""
+    return {name.format(rank): writer for name in names for rank in (1, 2, 3)}
 
 
 def _chain(net: Layer) -> Iterable[Layer]:
@@ -360,20 +359,6 @@ def _input_shapes(net: Layer, example: Any) -> dict[str, tuple[int, ...]]:
 
     jax.eval_shape(call, example)
     return shapes
-
-
-def _recurrent_arrays(layer: Any, kind: str, suffix: str) -> dict[str, Any]:
-    """Return a recurrent layer's weights under PyTorch's names."""
-    order = gate_order(kind, layer.units)
-    arrays = {
-        f"weight_ih_{suffix}": np.asarray(layer.kernel).T[order],
-        f"weight_hh_{suffix}": np.asarray(layer.recurrent_kernel).T[order],
-    }
-    if layer.use_bias:
-        bias = np.asarray(layer.bias)
-        bias = bias if kind == "GRU" else np.stack([bias, np.zeros_like(bias)])
-        arrays |= {f"bias_ih_{suffix}": bias[0][order], f"bias_hh_{suffix}": bias[1][order]}
-    return arrays
 
 
 def _name_of(activation: Any) -> str:
