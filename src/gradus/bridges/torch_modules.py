@@ -59,6 +59,6 @@ def channels_last_order(count: int, channels: int) -> np.ndarray:
     return np.arange(count).reshape(channels, -1).T.ravel()
 
 
-def as_array(tensor: Any) -> Any:
+def array_of_tensor(tensor: Any) -> Any:
     """Return a tensor as a NumPy array; None as it is."""
     return None if tensor is None else tensor.detach().cpu().numpy()

@@ -14,7 +14,7 @@ import numpy as np
 from gradus.bridges.own_layers import own_layer
 from gradus.bridges.torch_modules import (
     ACTIVATIONS,
-    as_array,
+    array_of_tensor,
     channels_last_order,
     spatial_kernel,
 )
@@ -119,12 +119,12 @@ class ModuleReader:
     def _linear(self, module: Any, where: str) -> list[Layer]:
         if self.channels is not None:
             raise GradusError(f"{where} mixes the last axis of images, not channels: flatten them.")
-        kernel = as_array(module.weight).T
+        kernel = array_of_tensor(module.weight).T
         if self.flat_channels is not None:
             kernel = kernel[channels_last_order(len(kernel), self.flat_channels)]
             self.flat_channels = None
         layer = own_layer("Dense")(module.out_features, use_bias=module.bias is not None)
-        return [self._give(layer, kernel, as_array(module.bias))]
+        return [self._give(layer, kernel, array_of_tensor(module.bias))]
 
     def _conv(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.out_channels)
@@ -141,8 +141,8 @@ class ModuleReader:
             module.groups,
             use_bias=module.bias is not None,
         )
-        kernel = spatial_kernel(as_array(module.weight))
-        return [*before, self._give(layer, kernel, as_array(module.bias))]
+        kernel = spatial_kernel(array_of_tensor(module.weight))
+        return [*before, self._give(layer, kernel, array_of_tensor(module.bias))]
 
     def _padding(self, module: Any, where: str) -> tuple[str, list[Layer]]:
         """Return the padding of a convolution, and layers that pad before it."""
@@ -172,8 +172,8 @@ class ModuleReader:
         cls = own_layer(f"Conv{len(sizes)}DTranspose", where)
         padding = "same" if any(zeros) or not any(extra) else "valid"
         layer = cls(module.out_channels, sizes, strides, padding, use_bias=module.bias is not None)
-        kernel = spatial_kernel(as_array(module.weight))
-        return [self._give(layer, kernel, as_array(module.bias))]
+        kernel = spatial_kernel(array_of_tensor(module.weight))
+        return [self._give(layer, kernel, array_of_tensor(module.bias))]
 
     def _batch_norm(self, module: Any, where: str) -> list[Layer]:
         _only(where, module, track_running_stats=True)
@@ -185,18 +185,18 @@ class ModuleReader:
             1 - module.momentum, module.eps, center=module.affine, scale=module.affine
         )
         arrays = [module.weight, module.bias, module.running_mean, module.running_var]
-        return [self._give(layer, *(self._features(as_array(each)) for each in arrays))]
+        return [self._give(layer, *(self._features(array_of_tensor(each)) for each in arrays))]
 
     def _layer_norm(self, module: Any, where: str) -> list[Layer]:
         if len(module.normalized_shape) != 1 or self.channels is not None:
             raise GradusError(f"{where} normalizes other axes than gradus's, which takes the last.")
         scaled, centered = module.weight is not None, module.bias is not None
         layer = own_layer("LayerNormalization")(module.eps, center=centered, scale=scaled)
-        arrays = [self._features(as_array(each)) for each in (module.weight, module.bias)]
+        arrays = [self._features(array_of_tensor(each)) for each in (module.weight, module.bias)]
         return [self._give(layer, *arrays) if scaled or centered else layer]
 
     def _prelu(self, module: Any, where: str) -> list[Layer]:
-        alpha = as_array(module.weight)
+        alpha = array_of_tensor(module.weight)
         shared = tuple(range(1, self.axes if alpha.size == 1 else self.axes - 1))
         if alpha.size > 1 and self.axes > 2:
             self._channels_first(where, alpha.size)
@@ -210,7 +210,7 @@ class ModuleReader:
             self.notes.append(f"{where}: the vector of padding_idx is trained here")
         self.axes += 1
         layer = own_layer("Embedding")(module.num_embeddings, module.embedding_dim)
-        return [self._give(layer, as_array(module.weight))]
+        return [self._give(layer, array_of_tensor(module.weight))]
 
     def _recurrent(self, module: Any, where: str) -> list[Layer]:
         if not module.batch_first:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.torch_modules import as_array, import_torch
+from gradus.bridges.torch_modules import array_of_tensor, import_torch
 
 RECURRENT = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}  # PyTorch's name and gradus's
 
@@ -67,7 +67,7 @@ def recurrent_weights(module: Any, kind: str, suffix: str) -> list[np.ndarray]:
     order = gate_order(kind, module.hidden_size)
 
     def rows(name: str) -> np.ndarray:
-        return np.asarray(as_array(getattr(module, f"{name}_{suffix}")))[order]
+        return np.asarray(array_of_tensor(getattr(module, f"{name}_{suffix}")))[order]
 
     kernels = [rows("weight_ih").T, rows("weight_hh").T]
     if not module.bias:
