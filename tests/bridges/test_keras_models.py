@@ -167,7 +167,7 @@ REFUSED = {
     "Twice": Twice(name="mine"),
     "Layer 'twin' .Dense. is called 2 times": shared,
     "Layer 'second' .* its output goes to several": crossing,
-    "Layer 'avg' .*Average.*": lambda x: k.Average(name="avg")([x, k.Dense(4)(x)]),
+    "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),
     "Layer 'cat' .* axis=1 cannot": lambda x: k.Concatenate(axis=1, name="cat")([x, x]),
     "Layer 'multiply.*called with 3.0": lambda x: x * 3.0,
     "Layer 'cross' .* called with 2 inputs": (

@@ -1,5 +1,6 @@
 """Each module of PyTorch is carried to gradus and back with equal outputs, images transposed."""
 
+import inspect
 import re
 import warnings
 from pathlib import Path
@@ -108,6 +109,191 @@ def test_outputs_are_those_of_pytorch_and_back(name, rng):
     )
     np.testing.assert_allclose(ours.predict(x_ours), y, atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(back, expected, atol=1e-5, rtol=1e-5)
+
+
+# Networks of gradus that need more than the layers of `EVERY`, and the shape of a sample.
+OURS = {
+    "Conv1D": ([gr.Conv1D(3, 3, padding="causal", dilation_rate=2, activation="elu")], (7, 2)),
+    "Conv2D": ([gr.Conv2D(3, 2, strides=2, padding="same", activation="softmax")], (5, 6, 2)),
+    "DepthwiseConv2D": ([gr.DepthwiseConv2D(3, depth_multiplier=2), gr.Flatten()], (5, 6, 2)),
+    "Conv1DTranspose": ([gr.Conv1DTranspose(3, 4, strides=2, padding="same")], (5, 2)),
+    "Conv2DTranspose": ([gr.Conv2DTranspose(3, 3, strides=2, use_bias=False)], (3, 4, 2)),
+    "MaxPooling1D": ([gr.Conv1D(3, 2), gr.MaxPooling1D(2, padding="same")], (6, 2)),
+    "MaxPooling2D": ([gr.MaxPooling2D(3, strides=2, padding="same")], (5, 6, 2)),
+    "AveragePooling1D": ([gr.AveragePooling1D(3, strides=1, padding="same")], (5, 2)),
+    "AveragePooling2D": ([gr.AveragePooling2D(2), gr.UpSampling2D((1, 2))], (5, 6, 2)),
+    "GlobalAveragePooling2D": ([gr.GlobalAveragePooling2D(), gr.Dense(3, "relu6")], (5, 6, 2)),
+    "GlobalMaxPooling1D": ([gr.GlobalMaxPooling1D(), gr.Dense(3, "leaky_relu")], (5, 2)),
+    "BatchNormalization": (
+        [gr.Conv2D(2, 2), gr.Flatten(), gr.BatchNormalization(scale=False), gr.Dense(3, "mish")],
+        (4, 5, 1),
+    ),
+    "LayerNormalization": ([gr.Flatten(), gr.LayerNormalization(center=False)], (4, 3)),
+    "LSTM": ([gr.LSTM(3, return_sequences=True), gr.GRU(2), gr.Dense(2)], (5, 2)),
+    "Bidirectional": ([gr.Bidirectional(gr.SimpleRNN(3)), gr.Dense(2, "softmax")], (5, 2)),
+    "Repeat": ([gr.Repeat(gr.Dense(4, "relu"), 2), gr.Activation("leaky_relu", 0.1)], (4,)),
+    "Reshape": ([gr.Reshape((3, 4, 1)), gr.ZeroPadding2D(1), gr.PReLU(shared_axes=(1, 2))], (12,)),
+    "Embedding": ([gr.Embedding(9, 3), gr.LSTM(2)], ("int", 5)),
+}
+# Layers that an nn.Sequential has no module for, each with the shape of a sample.
+REFUSED = {
+    "ColumnEmbedding": None,
+    "GaussianNoise": (gr.GaussianNoise(0.1), (4,)),
+    "MaskingNoise": (gr.MaskingNoise(0.1), (4,)),
+    "Masking": (gr.Masking(), (4, 2)),
+    "Maxout": (gr.Maxout(3), (4,)),
+    "MultiHeadAttention": (gr.MultiHeadAttention(2), (4, 2)),
+    "Parallel": (gr.Parallel([gr.Dense(2), gr.Dense(2)], "add"), (4,)),
+    "PositionalEmbedding": (gr.PositionalEmbedding(5), (4, 2)),
+    "PositionalEncoding": (gr.PositionalEncoding(), (4, 2)),
+    "RandomCrop": (gr.RandomCrop(2, 2), (4, 4, 1)),
+    "RandomFlip": (gr.RandomFlip(), (4, 4, 1)),
+    "RandomRotation": (gr.RandomRotation(0.1), (4, 4, 1)),
+    "RandomTranslation": (gr.RandomTranslation(0.1, 0.1), (4, 4, 1)),
+    "Rescaling": (gr.Rescaling(0.5), (4,)),
+    "Residual": (gr.Residual([gr.Dense(4)]), (4,)),
+    "SaltAndPepperNoise": (gr.SaltAndPepperNoise(0.1), (4,)),
+    "Sparsity": (gr.Sparsity(0.1), (4,)),
+    "TransformerEncoder": (gr.TransformerEncoder(1, 4), (4, 2)),
+    # What modules of PyTorch cannot do as these layers do.
+    "Dense": (gr.Dense(2), (4, 4, 1)),
+    "GRU": (gr.GRU(2, reset_after=False), (4, 2)),
+    "LSTM": (gr.LSTM(2, activation="relu"), (4, 2)),
+    "Bidirectional": (gr.Bidirectional(gr.GRU(2), "sum"), (4, 2)),
+    "Embedding": (gr.Embedding(9, 2, mask_zero=True), ("int", 4)),
+    "GlobalAveragePooling1D": (
+        gr.Sequential([gr.GRU(3, return_sequences=True), gr.GlobalAveragePooling1D()]), (4, 2),
+    ),
+    "Reshape": (gr.Reshape((2, 2, 3)), (12,)),
+}  # fmt: skip
+
+
+def built(layers, shape):
+    """A model of gradus with weights that are nowhere zero or one."""
+    x = np.zeros((2, *shape[1:]), np.int32) if shape[0] == "int" else np.zeros((2, *shape))
+    model = gr.Model(gr.Sequential(layers), "mse").build(x)
+    rng = np.random.default_rng(0)
+    model.set_weights({name: rng.uniform(0.2, 1, w.shape) for name, w in model.weights.items()})
+    return model
+
+
+def test_no_layer_is_left_out():
+    layers = {
+        name
+        for name in gr.__all__
+        if inspect.isclass(cls := getattr(gr, name)) and issubclass(cls, gr.Layer)
+    }
+    there_and_back = {"Activation", "Dropout", "Flatten", "Dense", "PReLU", "SimpleRNN", "GRU"}
+    there_and_back |= {"ZeroPadding2D", "UpSampling2D", "GlobalMaxPooling2D"}
+    there_and_back |= {"GlobalAveragePooling1D", "Sequential", "Layer"}
+    assert layers <= {*OURS, *REFUSED, *there_and_back}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_networks_of_gradus_in_pytorch(name, rng):
+    layers, shape = OURS[name]
+    model = built(layers, shape)
+    x = rng.normal(size=(4, *shape)).astype(np.float32) if shape[0] != "int" else None
+    x = rng.integers(0, 9, (4, *shape[1:])) if x is None else x
+    features_last = ("LSTM", "Bidirectional", "LayerNormalization")
+    images = x.ndim == 4 or (x.ndim == 3 and name not in features_last)
+    if name == "DepthwiseConv2D":
+        with pytest.warns(UserWarning, match="in the order of channels first"):
+            module = gr.to_torch(model)
+    else:
+        module = gr.to_torch(model)
+    with torch.no_grad():
+        y = module(torch.tensor(np.moveaxis(x, -1, 1) if images else x)).numpy()
+    expected = model.predict(x)
+    if name == "DepthwiseConv2D":  # flattened at the end, in the order of channels first
+        expected = np.moveaxis(expected.reshape(4, 3, 4, 4), -1, 1).reshape(4, -1)
+    y = channels_last(y) if y.ndim == 4 or (images and y.ndim == 3) else y
+    np.testing.assert_allclose(y, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if REFUSED[name]])
+def test_a_layer_that_pytorch_lacks_is_named(name):
+    layer, shape = REFUSED[name]
+    with pytest.raises(gr.GradusError, match=rf"Layer '.*' \({name}\) cannot be carried"):
+        gr.to_torch(built([layer, gr.Flatten()], shape))
+
+
+class Mine(nn.Module):
+    def forward(self, x):
+        return x
+
+
+BAD = {
+    "Module '0' .Mine. is code of its author": ([Mine()], (2, 3)),
+    "Module '1' .Bilinear.: gradus has no layer": ([nn.Linear(3, 3), nn.Bilinear(3, 3, 3)], (2, 3)),
+    "batch_first=True": ([nn.LSTM(3, 2)], (2, 4, 3)),
+    "Module '1' .Linear. follows Module '0' .GRU., which returns a tuple": (
+        [nn.GRU(3, 2, batch_first=True), nn.Linear(2, 1)], (2, 4, 3),
+    ),
+    "proj_size=1 cannot": ([nn.LSTM(3, 2, batch_first=True, proj_size=1)], (2, 4, 3)),
+    "padding_mode='reflect'": ([nn.Conv2d(1, 2, 3, padding_mode="reflect")], (2, 1, 5, 5)),
+    "takes data of 4 axes, the batch first, but is given 3": ([nn.Conv2d(1, 2, 3)], (1, 5, 5)),
+    "ceil_mode=True": ([nn.MaxPool2d(2, ceil_mode=True)], (2, 1, 5, 5)),
+    "padding=1 cannot": ([nn.MaxPool2d(3, stride=2, padding=1)], (2, 1, 5, 5)),
+    "output_padding": ([nn.ConvTranspose2d(1, 2, 3, 2, 1, 1)], (2, 1, 5, 5)),
+    "only an output_size of 1": ([nn.AdaptiveAvgPool2d(2)], (2, 1, 5, 5)),
+    "dim=0 is not": ([nn.Linear(3, 2), nn.Softmax(0)], (2, 3)),
+    "mixes the last axis of images": ([nn.Conv2d(1, 2, 3), nn.Linear(3, 2)], (2, 1, 5, 5)),
+    "only Flatten.1, -1": ([nn.Flatten(0)], (2, 3, 4)),
+    "normalizes other axes": ([nn.LayerNorm((3, 4))], (2, 3, 4)),
+    "approximate='tanh'": ([nn.GELU("tanh"), nn.Linear(3, 2)], (2, 3)),
+    "track_running_stats=False": ([nn.BatchNorm1d(3, track_running_stats=False)], (2, 3)),
+    "was built for|cannot take|has 3 inputs|shape": ([nn.Linear(4, 2), nn.Linear(3, 2)], (2, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_what_gradus_cannot_compute_is_named(message):
+    modules, shape = BAD[message]
+    with pytest.raises(gr.GradusError, match=message):
+        gr.from_torch(nn.Sequential(*modules), np.zeros(shape, np.float32), loss="mse")
+
+
+def test_wrong_arguments_and_what_is_told():
+    twin = nn.Linear(3, 3)
+    with pytest.raises(gr.GradusError, match=r"'1' .Linear. stands twice"):
+        gr.from_torch(nn.Sequential(twin, twin))
+    with pytest.raises(gr.GradusError, match=r"write from_torch.module, x. with a batch"):
+        gr.from_torch(nn.Sequential(nn.Conv2d(1, 2, 3)))
+    with pytest.raises(gr.GradusError, match=r"write a torch\.nn\.Sequential"):
+        gr.from_torch({"weight": 1})
+    with pytest.raises(gr.GradusError, match="write a batch of inputs"):
+        gr.from_torch(nn.Sequential(nn.Linear(3, 1)), 3)
+    with pytest.raises(gr.GradusError, match="no weights yet"):
+        gr.to_torch(gr.Model(gr.Dense(3), "mse"))
+    with pytest.raises(gr.GradusError, match="write a gradus Model"):
+        gr.to_torch(twin)
+    with pytest.warns(UserWarning, match="no loss, so sparse_categorical_crossentropy was taken"):
+        gr.from_torch(nn.Sequential(nn.Linear(3, 2), nn.Softmax(-1)))
+    relu = nn.ReLU()
+    module = nn.Sequential(nn.Linear(3, 2), relu, nn.Linear(2, 2), relu)
+    assert len(gr.from_torch(module, loss="mse").net.layers) == 4
+
+
+def test_training_goes_on(rng):
+    x = rng.normal(size=(64, 1, 6, 6)).astype(np.float32)
+    y = (x[:, 0, 0, 0] > 0).astype(np.int32)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
+    model = gr.from_torch(
+        module, torch.tensor(x), loss="sparse_categorical_crossentropy", optimizer=gr.Adam(0.01)
+    )
+    before = model.evaluate(channels_last(x), y)["loss"]
+    model.fit(channels_last(x), y, epochs=5, verbose=False)
+    assert model.evaluate(channels_last(x), y)["loss"] < 0.9 * before
+
+
+def test_the_last_output_survives_a_file(tmp_path):
+    module = gr.to_torch(built([gr.GRU(3)], (4, 2)))
+    torch.save(module, tmp_path / "module.pt")
+    again = torch.load(tmp_path / "module.pt", weights_only=False)
+    x = torch.ones(2, 4, 2)
+    assert torch.equal(again(x), module(x))
+    assert gr.from_torch(again, x, loss="mse").net.layers[0].return_sequences is False
 
 
 def test_the_page_runs(tmp_path, monkeypatch):

@@ -110,7 +110,10 @@ def to_torch(model: Model) -> Any:
             "to_torch: a network of several inputs, or of unknown shape, is no chain."
         )
     writer = ModuleWriter(torch, model.net, model.example)
-    return torch.nn.Sequential(*writer.write(model.net)).eval()
+    module = torch.nn.Sequential(*writer.write(model.net)).eval()
+    if writer.flat_channels not in (None, 1):
+        tell("to_torch", ["the flattened features at the end are in the order of channels first"])
+    return module
 
 
 def _layers_of(torch: Any, module: Any, reader: ModuleReader, path: str) -> list[Layer]:
