@@ -7,7 +7,7 @@ import dataclasses
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +81,15 @@ def from_keras(
         True
     """
     archive = read_keras_archive(model) if isinstance(model, str | Path) else _archive_of(model)
+    given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
+    given = {name: value for name, value in given.items() if value is not None}
     with _damage_as_error():
         network = KerasNetwork(archive.config, archive.arrays)
         example = _example(network)
         built, paths = built_network(network.net, example, network.weights)
-        settings = _compiled(network, archive.config.get("compile_config"))
+        settings = _compiled(network, archive.config.get("compile_config"), given)
         if loss is None and "loss" in settings:
             _compare_logits(archive.config["compile_config"]["loss"], built, example, network)
-    given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
-    settings |= {name: value for name, value in given.items() if value is not None}
     if "loss" not in settings:
         settings["loss"] = default_loss(built, example, network.reader.note)
     result = Model(network.net, **settings)
@@ -115,18 +115,20 @@ def _damage_as_error() -> Iterator[None]:
         raise SavedError("The description of the Keras model is nested too deeply.") from error
 
 
-def _compiled(network: KerasNetwork, compiled: Any) -> dict[str, Any]:
-    """Return the arguments of a `Model` that a Keras model was compiled with."""
-    if not isinstance(compiled, Mapping):
-        return {}
+def _compiled(network: KerasNetwork, compiled: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `Model`: those that are given, others as Keras was compiled."""
+    settings = dict(given)
     outputs, note = (network.outputs, network.named_outputs), network.reader.note
-    settings: dict[str, Any] = {
-        "metrics": by_output(compiled.get("metrics"), *outputs, lambda m: read_metrics(m, note))
+    readers: dict[str, Callable[[Any], Any]] = {
+        "metrics": lambda each: read_metrics(each, note),
+        "loss": lambda each: read_loss(each, note),
+        "loss_weights": float,
     }
-    for name, read in (("loss", read_loss), ("loss_weights", float)):
-        if compiled.get(name) is not None:
+    compiled = compiled if isinstance(compiled, Mapping) else {}
+    for name, read in readers.items():
+        if compiled.get(name) is not None and name not in given:
             settings[name] = by_output(compiled[name], *outputs, read)
-    if compiled.get("optimizer") is not None:
+    if compiled.get("optimizer") is not None and "optimizer" not in given:
         settings["optimizer"] = read_optimizer(compiled["optimizer"])
     return settings
 

@@ -72,7 +72,7 @@ def keras_class(described: Any, family: str, where: str) -> tuple[str, dict[str,
     module = str(described.get("module"))
     registered = described.get("registered_name")
     what = registered or name or described
-    if module == "builtins" or (registered not in (None, name)) or ">" in str(name):
+    if module in ("builtins", "None") or (registered not in (None, name)) or ">" in str(name):
         shown = config if module == "builtins" else what
         raise GradusError(
             f"{where}: {shown!r} is code of its author, which is not run here; only Keras's own "

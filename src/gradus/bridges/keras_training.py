@@ -23,8 +23,12 @@ Note = Callable[[str], None]
 OTHER_METRICS = ("F1Score", "Precision", "Recall", "R2Score")
 
 
-def read_loss(described: Any) -> Any:
+def read_loss(described: Any, note: Note) -> Any:
     """Return a loss of a compiled model.
+
+    Args:
+        described: as Keras serializes it.
+        note: what remembers a sentence.
 
     Raises:
         GradusError: for a loss that gradus does not have, or a function of the user's own.
@@ -35,6 +39,11 @@ def read_loss(described: Any) -> Any:
     cls = settings_class(f"losses.{name}")
     if cls is None:
         raise GradusError(f"The loss: gradus has no {name}; give another, loss=….")
+    if name == "Huber" and "delta" not in config:
+        note(
+            "Keras does not write the delta of a Huber loss, so it is 1.0 here: to choose, "
+            "write loss=…"
+        )
     return construct(cls, config, f"The loss {name}")
 
 

@@ -41,6 +41,7 @@ class ModuleReader:
     def __init__(self, axes: int, channels: int | None) -> None:
         self.axes, self.channels = axes, channels
         self.flat_channels: int | None = None
+        self.pooled = False  # to one position, whose order is the same in both layouts
         self.given: Given = []
         self.notes: list[str] = []
         self.seen: set[Any] = set()
@@ -258,7 +259,7 @@ class ModuleReader:
     def _flatten(self, module: Any, where: str) -> list[Layer]:
         if module.start_dim != 1 or module.end_dim not in (-1, self.axes - 1):
             raise GradusError(f"{where}: only Flatten(1, -1) can be carried.")
-        if self.channels is not None:
+        if self.channels is not None and not self.pooled:
             self.flat_channels = self.channels
         self.axes, self.channels = 2, None
         return [own_layer("Flatten")()]
@@ -307,6 +308,7 @@ class ModuleReader:
         rank = self.axes - 2
         if _pair(module.output_size, rank) != (1,) * rank:
             raise GradusError(f"{where}: only an output_size of 1 can be carried.")
+        self.pooled = True
         kind = "Average" if "Avg" in type(module).__name__ else "Max"
         return [own_layer(f"Global{kind}Pooling{rank}D", where)(keepdims=True)]
 
@@ -344,7 +346,7 @@ class ModuleReader:
             raise GradusError(
                 f"{where} takes channels first, but follows layers whose features are last."
             )
-        self.channels = channels or self.channels
+        self.channels, self.pooled = channels or self.channels, False
 
     def _require_axes(self, axes: int, where: str) -> None:
         if self.axes != axes:

@@ -250,8 +250,9 @@ class ModuleWriter:
         raise self._refusal(layer, f"it has no activation {name!r}")
 
     def _flatten(self, layer: Any) -> list[Any]:
-        if self.channels_first:
-            self.flat_channels = self.shapes[layer.path][-1]
+        *space, channels = self.shapes[layer.path][1:]
+        if self.channels_first and set(space) != {1}:
+            self.flat_channels = channels
         self.channels_first = False
         return [self.nn.Flatten()]
 
