@@ -63,8 +63,8 @@ class LayerReader:
                     f"{where} holds code, which is not run here: write it as a layer of your own."
                 )
             cls = own_layer(name, where)
-            if name in _FILLS:
-                self._check_fill(where, config, _FILLS[name])
+            self._check_fill(where, config, _FILLS.get(name, {}))
+            self._simplify_factors(name, config)
             for argument, value in _SPELLED.get(name, {}).items():
                 if config.get(argument, ...) in (None, 0.0):
                     config[argument] = value
@@ -133,21 +133,25 @@ class LayerReader:
             self.note(f"all is computed in float32 here, where Keras computes in {name}")
 
     def _check_fill(self, where: str, config: dict[str, Any], fill: Mapping[str, Any]) -> None:
-        """Note how augmentation differs; a range around zero is one number in gradus."""
+        """Note how augmentation differs."""
         for argument, known in fill.items():
             if (value := config.pop(argument, known)) != known:
                 self.note(
                     f"{where}: {argument}={value!r} becomes {known!r}, which changes training alone"
                 )
+
+    def _simplify_factors(self, name: str, config: dict[str, Any]) -> None:
+        """Write the range of an augmentation as one number; Keras's contrast begins at zero."""
         for argument in ("factor", "height_factor", "width_factor"):
             match config.get(argument):
-                case [low, high] if low == -high:
+                case [low, high] if low == (0 if name == "RandomContrast" else -high):
                     config[argument] = high
 
 
 # How gradus's augmentation fills what is outside an image, by argument of Keras's layer.
 _FILLS: dict[str, dict[str, Any]] = {
     "RandomRotation": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "bilinear"},
+    "RandomZoom": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "bilinear"},
     "RandomTranslation": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "nearest"},
 }
 # How gradus writes what Keras writes as None or 0.0.

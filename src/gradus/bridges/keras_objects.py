@@ -48,6 +48,9 @@ NO_EFFECT: dict[str, tuple[Any, ...]] = {
     "synchronized": (ANYTHING,),  # gradus always takes the statistics of the whole batch
     **dict.fromkeys(("input_axes", "output_axes", "seed"), (ANYTHING,)),  # of initial weights
     "interpolation": ("nearest",),
+    **dict.fromkeys(("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"), (False,)),
+    "fill_mode": ("constant",),
+    "fill_value": (0.0,),
     "reduction": ("sum_over_batch_size",),
     "from_logits": (ANYTHING,),  # gradus asks the network
     **dict.fromkeys(("use_ema", "amsgrad", "cycle"), (False,)),

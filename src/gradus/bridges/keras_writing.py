@@ -23,10 +23,14 @@ MERGE_LAYERS = {"add": "Add", "multiply": "Multiply", "concatenate": "Concatenat
 # What Keras's layer needs to be told to compute the same.
 TOLD: dict[str, dict[str, Any]] = {
     "RandomRotation": {"fill_mode": "constant"},
+    "RandomZoom": {"fill_mode": "constant"},
     "RandomTranslation": {"fill_mode": "constant", "interpolation": "nearest"},
 }
 # Layers that have Keras's name but compute something else.
-OTHERS = {"RandomCrop": "Keras's shrinks larger images at prediction, where gradus's cuts them"}
+OTHERS = {
+    "RandomCrop": "Keras's shrinks larger images at prediction, where gradus's cuts them",
+    "Lambda": "it holds code",
+}
 
 
 class LayerWriter:
