@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.errors import GradusError
 from gradus.optional import import_optional
 
 # The names of activations without settings.
@@ -62,3 +63,17 @@ def channels_last_order(count: int, channels: int) -> np.ndarray:
 def array_of_tensor(tensor: Any) -> Any:
     """Return a tensor as a NumPy array; None as it is."""
     return None if tensor is None else tensor.detach().cpu().numpy()
+
+
+def per_axis_of(value: Any, count: int) -> tuple[Any, ...]:
+    """Return a setting as one value for each of some axes; one alone counts for all."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,) * count
+
+
+def require_settings(where: str, module: Any, **settings: Any) -> None:
+    """Refuse a module whose settings are not these."""
+    for name, value in settings.items():
+        if getattr(module, name) != value:
+            raise GradusError(
+                f"{where}: {name}={getattr(module, name)!r} cannot be carried, only {value!r}."
+            )

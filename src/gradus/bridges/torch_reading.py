@@ -16,6 +16,8 @@ from gradus.bridges.torch_modules import (
     ACTIVATIONS,
     array_of_tensor,
     channels_last_order,
+    per_axis_of,
+    require_settings,
     spatial_kernel,
 )
 from gradus.bridges.torch_recurrent import RECURRENT, recurrent_weights
@@ -129,7 +131,7 @@ class ModuleReader:
 
     def _conv(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.out_channels)
-        _only(where, module, padding_mode="zeros")
+        require_settings(where, module, padding_mode="zeros")
         rank = self.axes - 2
         padding, before = self._padding(module, where)
         cls = own_layer(f"Conv{rank}D", where)
@@ -159,7 +161,7 @@ class ModuleReader:
 
     def _conv_transpose(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.out_channels)
-        _only(where, module, padding_mode="zeros", groups=1)
+        require_settings(where, module, padding_mode="zeros", groups=1)
         sizes, strides = tuple(module.kernel_size), tuple(module.stride)
         extra = [k - s for k, s in zip(sizes, strides, strict=True)]
         zeros = [2 * p for p in module.padding]
@@ -177,7 +179,7 @@ class ModuleReader:
         return [self._give(layer, kernel, array_of_tensor(module.bias))]
 
     def _batch_norm(self, module: Any, where: str) -> list[Layer]:
-        _only(where, module, track_running_stats=True)
+        require_settings(where, module, track_running_stats=True)
         if module.momentum is None:
             raise GradusError(f"{where}: momentum=None cannot be carried.")
         if self.axes > 2:
@@ -206,7 +208,7 @@ class ModuleReader:
         return [self._give(layer, alpha.reshape(*(1 for _ in range(self.axes - 2)), -1))]
 
     def _embedding(self, module: Any, where: str) -> list[Layer]:
-        _only(where, module, max_norm=None)
+        require_settings(where, module, max_norm=None)
         if module.padding_idx is not None:
             self.notes.append(f"{where}: the vector of padding_idx is trained here")
         self.axes += 1
@@ -272,13 +274,13 @@ class ModuleReader:
         return [own_layer("Reshape")((*sizes[1:], 1))]
 
     def _max_pool(self, module: Any, where: str) -> list[Layer]:
-        _only(where, module, ceil_mode=False, return_indices=False)
-        if set(_pair(module.dilation, 1)) != {1}:
+        require_settings(where, module, ceil_mode=False, return_indices=False)
+        if set(per_axis_of(module.dilation, 1)) != {1}:
             raise GradusError(f"{where}: dilation={module.dilation} cannot be carried.")
         return self._pool("MaxPooling", module, where)
 
     def _average_pool(self, module: Any, where: str) -> list[Layer]:
-        _only(where, module, ceil_mode=False)
+        require_settings(where, module, ceil_mode=False)
         if getattr(module, "divisor_override", None) is not None:
             raise GradusError(f"{where}: divisor_override cannot be carried.")
         return self._pool("AveragePooling", module, where, module.count_include_pad)
@@ -288,8 +290,8 @@ class ModuleReader:
     ) -> list[Layer]:
         self._channels_first(where)
         rank = self.axes - 2
-        sizes = _pair(module.kernel_size, rank)
-        strides, zeros = _pair(module.stride, rank), _pair(module.padding, rank)
+        sizes = per_axis_of(module.kernel_size, rank)
+        strides, zeros = per_axis_of(module.stride, rank), per_axis_of(module.padding, rank)
         cls = own_layer(f"{kind}{rank}D", where)
         if not any(zeros):
             return [cls(sizes, strides)]
@@ -306,7 +308,7 @@ class ModuleReader:
     def _adaptive(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where)
         rank = self.axes - 2
-        if _pair(module.output_size, rank) != (1,) * rank:
+        if per_axis_of(module.output_size, rank) != (1,) * rank:
             raise GradusError(f"{where}: only an output_size of 1 can be carried.")
         self.pooled = True
         kind = "Average" if "Avg" in type(module).__name__ else "Max"
@@ -326,7 +328,7 @@ class ModuleReader:
 
     def _upsample(self, module: Any, where: str) -> list[Layer]:
         factor = module.scale_factor
-        factors = _pair(factor, 2) if factor is not None else (0.5,)
+        factors = per_axis_of(factor, 2) if factor is not None else (0.5,)
         if module.mode != "nearest" or self.axes != 4 or any(f != int(f) for f in factors):
             raise GradusError(
                 f"{where}: only whole factors of images, mode='nearest', are carried."
@@ -359,20 +361,6 @@ class ModuleReader:
         if values is None or self.flat_channels is None:
             return values
         return values[channels_last_order(len(values), self.flat_channels)]
-
-
-def _only(where: str, module: Any, **settings: Any) -> None:
-    """Refuse a module whose settings are not these."""
-    for name, value in settings.items():
-        if getattr(module, name) != value:
-            raise GradusError(
-                f"{where}: {name}={getattr(module, name)!r} cannot be carried, only {value!r}."
-            )
-
-
-def _pair(value: Any, rank: int) -> tuple[Any, ...]:
-    """Return a setting as one number for each spatial axis."""
-    return tuple(value) if isinstance(value, Sequence) else (value,) * rank
 
 
 def _zero_padding(zeros: Sequence[int], where: str) -> Layer:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
+from gradus.bridges.chains import chain_of, input_shapes
 from gradus.bridges.own_layers import is_own_layer
 from gradus.bridges.torch_modules import (
     ACTIVATIONS,
     channels_first_kernel,
     channels_last_order,
+    per_axis_of,
 )
 from gradus.bridges.torch_recurrent import RECURRENT, last_output_class, recurrent_arrays
 from gradus.errors import GradusError
 from gradus.nn import activations
 from gradus.nn.layer import Layer
-from gradus.nn.layers.containers import Repeat, Sequential
-from gradus.nn.network import fresh, recorded
 from gradus.nn.ops.conv import padding_sizes
 
 MODULES = {name: kind for kind, name in ACTIVATIONS.items()}
@@ -46,8 +45,8 @@ class ModuleWriter:
 
     def __init__(self, torch: Any, net: Layer, example: Any) -> None:
         self.torch, self.nn = torch, torch.nn
-        self.shapes = _input_shapes(net, example)
-        kinds = (type(layer).__name__ for layer in _chain(net))
+        self.shapes = input_shapes(net, example)
+        kinds = (type(layer).__name__ for layer in chain_of(net))
         told = (k for k in kinds if k in FEATURES_LAST or k.startswith(SPATIAL_LAYERS))
         axes = len(example.shape)
         self.channels_first = axes >= 4 or (axes == 3 and next(told, "").startswith(SPATIAL_LAYERS))
@@ -60,7 +59,7 @@ class ModuleWriter:
             GradusError: for a layer that PyTorch has no module for; it names the layer.
         """
         modules: list[Any] = []
-        for each in _chain(layer):
+        for each in chain_of(layer):
             modules += self._write(each)
         return modules
 
@@ -266,8 +265,8 @@ class ModuleWriter:
     def _pool(self, layer: Any) -> list[Any]:
         self._require_channels(layer)
         rank = layer.rank
-        sizes, strides = _per_axis(layer.pool_size, rank), layer.strides
-        strides = sizes if strides is None else _per_axis(strides, rank)
+        sizes, strides = per_axis_of(layer.pool_size, rank), layer.strides
+        strides = sizes if strides is None else per_axis_of(strides, rank)
         space, average = self.shapes[layer.path][1:-1], "Average" in type(layer).__name__
         pads = padding_sizes(layer.padding, space, sizes, strides, (1,) * rank)
         before, zeros = self._pads(pads, -np.inf)
@@ -287,11 +286,11 @@ class ModuleWriter:
         return [module, self.nn.Flatten()]
 
     def _upsample(self, layer: Any) -> list[Any]:
-        return [self.nn.Upsample(scale_factor=_per_axis(layer.size, 2), mode="nearest")]
+        return [self.nn.Upsample(scale_factor=per_axis_of(layer.size, 2), mode="nearest")]
 
     def _zero_pad(self, layer: Any) -> list[Any]:
-        pair = _per_axis(layer.padding, 2)
-        (top, bottom), (left, right) = (_per_axis(side, 2) for side in pair)
+        pair = per_axis_of(layer.padding, 2)
+        (top, bottom), (left, right) = (per_axis_of(side, 2) for side in pair)
         return [self.nn.ZeroPad2d((left, right, top, bottom))]
 
     # --- layout ----------------------------------------------------------------------------------
@@ -305,7 +304,9 @@ class ModuleWriter:
     def _window(self, layer: Any) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:
         """Return kernel, strides, and dilation."""
         rank = layer.rank
-        strides, dilation = (_per_axis(each, rank) for each in (layer.strides, layer.dilation_rate))
+        strides, dilation = (
+            per_axis_of(each, rank) for each in (layer.strides, layer.dilation_rate)
+        )
         return np.asarray(layer.kernel), strides, dilation
 
     def _pads(self, pads: Any, value: float) -> tuple[list[Any], tuple[int, ...]]:
@@ -339,33 +340,6 @@ def _by_rank(names: tuple[str, ...], writer: Any) -> dict[str, Any]:
     return {name.format(rank): writer for name in names for rank in (1, 2, 3)}
 
 
-def _chain(net: Layer) -> Iterable[Layer]:
-    """Yield the layers of a network in order, those of containers one by one."""
-    if isinstance(net, Sequential | Repeat):
-        for each in net.layers:
-            yield from _chain(each)
-    else:
-        yield net
-
-
-def _input_shapes(net: Layer, example: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shape of the first input of each layer, by its path."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def call(x: Any) -> None:
-        copy = fresh(net, recording=True)
-        copy(x)
-        for path, inputs in recorded(copy)[0].items():
-            shapes[path] = getattr(inputs[0], "shape", ())
-
-    jax.eval_shape(call, example)
-    return shapes
-
-
 def _name_of(activation: Any) -> str:
     """Return the name of an activation of gradus; "" for a user's function."""
     return activations.REGISTRY.name_of(activations.get(activation)) or ""
-
-
-def _per_axis(value: Any, rank: int) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,) * rank
