@@ -104,6 +104,9 @@ def test_archives_that_are_none(members, tmp_path):
     old.write_bytes(members["model.weights.h5"])
     with pytest.raises(SavedError, match="load it in Keras 3 and save it"):
         gr.from_keras(str(old))
+    weights = old.rename(tmp_path / "a.weights.h5")
+    with pytest.raises(SavedError, match="holds weights alone: save the whole model"):
+        gr.from_keras(weights)
     whole = write(path, members).read_bytes()
     for length in (len(whole) // 3, len(whole) - 40):
         path.write_bytes(whole[:length])

@@ -123,6 +123,9 @@ def test_sequences_of_any_length(rng):
     model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), k.GRU(2)])
     model.compile("adam", "mse")
     ours = gr.from_keras(model)
+    for ask in (ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")):
+        with pytest.raises(gr.GradusError, match=r"build\(x\)"):
+            ask()
     for steps in (7, 12):
         x = images(rng, steps, 3)
         np.testing.assert_allclose(ours.predict(x), model(x), atol=1e-5)

@@ -243,7 +243,9 @@ BAD = {
     "normalizes other axes": ([nn.LayerNorm((3, 4))], (2, 3, 4)),
     "approximate='tanh'": ([nn.GELU("tanh"), nn.Linear(3, 2)], (2, 3)),
     "track_running_stats=False": ([nn.BatchNorm1d(3, track_running_stats=False)], (2, 3)),
-    "was built for|cannot take|has 3 inputs|shape": ([nn.Linear(4, 2), nn.Linear(3, 2)], (2, 4)),
+    "from_torch: inputs of shape .2, 4. do not fit: .* but .3, 2. is given": (
+        [nn.Linear(4, 2), nn.Linear(3, 2)], (2, 4),
+    ),
 }  # fmt: skip
 
 
@@ -260,7 +262,7 @@ def test_wrong_arguments_and_what_is_told():
         gr.from_torch(nn.Sequential(twin, twin))
     with pytest.raises(gr.GradusError, match=r"write from_torch.module, x. with a batch"):
         gr.from_torch(nn.Sequential(nn.Conv2d(1, 2, 3)))
-    with pytest.raises(gr.GradusError, match=r"write a torch\.nn\.Sequential"):
+    with pytest.raises(gr.GradusError, match=r"from_torch.dict.: write a torch\.nn\.Sequential"):
         gr.from_torch({"weight": 1})
     with pytest.raises(gr.GradusError, match="write a batch of inputs"):
         gr.from_torch(nn.Sequential(nn.Linear(3, 1)), 3)

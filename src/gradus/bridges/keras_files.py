@@ -66,6 +66,8 @@ def _not_keras(path: Path) -> str:
 
 
 def _hint(path: Path) -> str:
+    if path.name.endswith(".weights.h5"):
+        return " It holds weights alone: save the whole model, model.save('model.keras')."
     if path.suffix not in (".h5", ".hdf5"):
         return ""
     return " A .h5 file is Keras's old format: load it in Keras 3 and save it as .keras."

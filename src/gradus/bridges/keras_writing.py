@@ -94,8 +94,9 @@ class LayerWriter:
 
     def write(self, layer: Any, named: bool = True) -> Any:
         """Return the layer of Keras for one of gradus."""
-        where = f"Layer {layer.path!r} ({type(layer).__name__})"
-        kind = type(layer).__name__
+        where, kind = layer._label(), type(layer).__name__
+        if not is_own_layer(type(layer)):
+            raise GradusError(f"{where} cannot be carried to Keras: it is a layer of its own kind.")
         if kind == "Activation" and layer.alpha is not None:
             kind = (
                 "LeakyReLU"
@@ -107,7 +108,7 @@ class LayerWriter:
         else:
             arguments = self._arguments(layer, where)
         cls = getattr(self.keras.layers, kind, None)
-        if cls is None or not is_own_layer(type(layer)) or kind in OTHERS:
+        if cls is None or kind in OTHERS:
             why = OTHERS.get(kind, "Keras has no such layer")
             raise GradusError(f"{where} cannot be carried to Keras: {why}.")
         self._check_known(cls, arguments, layer, where)

@@ -52,7 +52,7 @@ def from_torch(
     """
     torch = import_torch("from_torch")
     if not isinstance(module, torch.nn.Module):
-        raise GradusError(f"from_torch(module={module!r}): write a torch.nn.Sequential.")
+        raise GradusError(f"from_torch({type(module).__name__}): write a torch.nn.Sequential.")
     shape, dtype = _shape_and_type(module, x)
     first = _first_with_layout(module)
     channels = (
@@ -64,10 +64,14 @@ def from_torch(
         reader.notes.append(f"of what {reader.pending} returns, the outputs of all steps are kept")
     if reader.flat_channels not in (None, 1):
         reader.notes.append("the flattened features at the end are in the order of channels last")
+    given = shape
     if channels is not None:
         shape = (shape[0], *shape[2:], channels)
     example = np.zeros((2, *shape[1:]), dtype)
-    built, _ = built_network(net, example, reader.given)
+    try:
+        built, _ = built_network(net, example, reader.given)
+    except GradusError as error:
+        raise GradusError(f"from_torch: inputs of shape {given} do not fit: {error}") from None
     if loss is None:
         loss = default_loss(built, example, reader.notes.append)
     model = Model(net, loss, optimizer, metrics)

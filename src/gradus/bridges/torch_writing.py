@@ -90,9 +90,7 @@ class ModuleWriter:
         return writers[kind](layer)
 
     def _refusal(self, layer: Layer, why: str) -> GradusError:
-        return GradusError(
-            f"Layer {layer.path!r} ({type(layer).__name__}) cannot be carried to PyTorch: {why}."
-        )
+        return GradusError(f"{layer._label()} cannot be carried to PyTorch: {why}.")
 
     # --- layers with weights ---------------------------------------------------------------------
 
@@ -246,7 +244,7 @@ class ModuleWriter:
             return [self.nn.LeakyReLU(0.2)]
         if name == "elu":
             return [self.nn.ELU()]
-        raise self._refusal(layer, f"it has no activation {name!r}")
+        raise self._refusal(layer, f"it has no activation {name or layer.activation!r}")
 
     def _flatten(self, layer: Any) -> list[Any]:
         *space, channels = self.shapes[layer.path][1:]
