@@ -11,6 +11,7 @@ import pytest
 import gradus as gr
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+OPTIONAL = ["torch"]  # packages that an example may need and that the tests can do without
 FINDER = doctest.DocTestFinder(recurse=False)
 
 
@@ -45,6 +46,9 @@ def test_the_example_of_a_public_name_is_right(name):
     assert examples, f"{name} has no example in its docstring"
     # The documentation renders no other heading's examples as code.
     assert "Examples:\n" in (value.__doc__ or ""), f"the heading in {name} is not `Examples:`"
+    for package in OPTIONAL:
+        if any(f"import {package}\n" in one.source for test in examples for one in test.examples):
+            pytest.importorskip(package)
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     for test in examples:
         said = []

@@ -37,6 +37,7 @@ LAYERS = [
     ("train",),
     ("diagnosis",),
     ("models",),
+    ("bridges",),
     ("sweep",),
     ("doctor",),
     ("report",),

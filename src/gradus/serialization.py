@@ -215,6 +215,11 @@ def _class_name(cls: type) -> str:
     return f"{namespace}.{cls.__name__}" if namespace in _NAMESPACES else cls.__name__
 
 
+def settings_class(name: str) -> type | None:
+    """Return gradus's own class of settings of a name: "Dense", or "losses.Huber"; None if none."""
+    return _classes().get(name)
+
+
 def _find_class(name: str, custom: Mapping[str, type]) -> type:
     classes = {**_classes(), **custom}
     if name in classes:

@@ -376,6 +376,8 @@ class BaseModel:
         from gradus.models.summary import summarize
 
         self.require_built("summary")
+        if self.example is None:
+            raise GradusError("summary: the length of the inputs is not known yet; call build(x).")
         return summarize(self.net, self.example)
 
     def __repr__(self) -> str:

@@ -303,7 +303,7 @@ class Layer:
             raise GradusError(
                 f"{type(self).__name__} is not built yet: list layers, as in gr.Sequential([…]), "
                 "and gr.Model builds them from the data; or write net = init(net, seed, x). One "
-                "that another layer calls is made in that layer's __init__ or build, and kept there."
+                "that another layer calls is made in __init__ or build of that one, and kept."
             )
 
     def _call_with_shape_errors(

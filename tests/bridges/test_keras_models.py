@@ -1,0 +1,296 @@
+"""Whole models of Keras: their graphs, what they were compiled with, what is refused by name."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as k
+
+import gradus as gr
+
+# Keras 3.15 does not know NumPy 2's protocol of copies yet.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def same_outputs(theirs, x, compiled=True):
+    """Check that outputs are equal to Keras's, and those of the model carried back, too."""
+    if compiled:
+        theirs.compile("adam", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if compiled else "ignore")
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        ours = gr.from_keras(theirs)
+        back = gr.to_keras(ours)
+    x_keras = x if not isinstance(x, dict) else {name: x[name] for name in x}
+    expected = theirs(x_keras, training=False)
+    for y in (ours.predict(x), back(x_keras, training=False)):
+        pairs = [(y, expected)]
+        if isinstance(expected, dict):
+            pairs = [(y[name], expected[name]) for name in expected]
+        elif isinstance(expected, list | tuple):
+            pairs = list(zip(y, expected, strict=True))
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+    return ours
+
+
+def images(rng, *shape):
+    return rng.normal(size=(3, *shape)).astype(np.float32)
+
+
+# --- graphs ---------------------------------------------------------------------------------------
+
+
+def test_residual_connections_and_branches(rng):
+    x = start = keras.Input((6, 4))
+    x = k.Add()([x, k.Dense(4)(k.Dense(5, "relu")(x))])
+    x = k.Concatenate()([x, k.Dense(2)(x), k.Dense(3)(x)])
+    x = x + k.Dense(9, "tanh")(x)
+    x = k.Add()([k.Dense(4)(x), k.Dense(4)(x), k.Dense(4)(x)])
+    model = keras.Model(start, k.Dense(2)(k.Flatten()(x)))
+    ours = same_outputs(model, images(rng, 6, 4))
+    kinds = [type(layer).__name__ for layer in ours.net.layers]
+    assert kinds == ["Residual", "Parallel", "Residual", "Parallel", "Flatten", "Dense"]
+
+
+def test_dense_connections_and_gates(rng):
+    x = start = keras.Input((5, 5, 3))
+    for _ in range(2):  # DenseNet
+        x = k.Concatenate()([x, k.Conv2D(2, 3, padding="same")(x)])
+    gate = k.Dense(7, "sigmoid")(k.GlobalAveragePooling2D(keepdims=True)(x))
+    x = k.Multiply()([x, gate])  # squeeze and excitation
+    same_outputs(keras.Model(start, x), images(rng, 5, 5, 3))
+
+
+def test_attention_is_carried_with_its_mask(rng):
+    x = start = keras.Input((5, 6))
+    x = k.Add()([x, k.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)])
+    x = k.MultiHeadAttention(3, 2, use_bias=False)(x, x)
+    ours = same_outputs(keras.Model(start, x), images(rng, 5, 6))
+    assert ours.net.layers[0].layers[0].causal is True
+
+
+def test_a_transformer_of_gradus_is_one_in_keras(rng):
+    net = gr.Sequential([gr.TransformerEncoder(2, 8, dropout=0.0), gr.Repeat(gr.Dense(4), 2)])
+    x = images(rng, 5, 6)
+    model = gr.Model(net, "mse").build(x)
+    written = gr.to_keras(model)
+    np.testing.assert_allclose(written(x), model.predict(x), atol=1e-5)
+    np.testing.assert_allclose(gr.from_keras(written).predict(x), model.predict(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("merge", ["Average", "Maximum", "Minimum", "Subtract"])
+def test_other_merges(rng, merge):
+    start = keras.Input((4,))
+    x = getattr(k, merge)()([k.Dense(3)(start), k.Dense(3, "tanh")(start)])
+    same_outputs(keras.Model(start, x), images(rng, 4))
+
+
+def test_several_inputs_are_a_dict(rng):
+    first, second = keras.Input((4,), name="zeta"), keras.Input((3,), name="alpha")
+    x = k.Concatenate()([k.Dense(2)(first), second])
+    model = keras.Model([first, second], k.Dense(2)(x))
+    model.compile("adam", "mse")
+    ours = gr.from_keras(model)
+    a, b = images(rng, 4), images(rng, 3)
+    expected = np.asarray(model([a, b]))
+    np.testing.assert_allclose(ours.predict({"zeta": a, "alpha": b}), expected, atol=1e-5)
+    back = gr.to_keras(ours)({"zeta": a, "alpha": b})
+    np.testing.assert_allclose(back, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_several_outputs(rng, named):
+    start = keras.Input((4,))
+    x = k.Dense(5, "relu")(start)
+    heads = [k.Dense(2, name="left")(x), k.Dense(3, "softmax", name="right")(x)]
+    model = keras.Model(start, dict(zip(("left", "right"), heads, strict=True)) if named else heads)
+    losses = {"left": "mse", "right": "categorical_crossentropy"}
+    model.compile("sgd", losses if named else list(losses.values()))
+    ours = same_outputs(model, images(rng, 4), compiled=False)
+    expected = {"left", "right"} if named else 2
+    objectives = ours.task.objectives
+    assert (set(objectives) if named else len(objectives)) == expected
+
+
+def test_a_model_within_a_model_and_frozen_layers(rng):
+    inside = keras.Input((4,))
+    body = keras.Model(inside, k.Add()([inside, k.Dense(4)(inside)]), name="body")
+    body.trainable = False
+    model = keras.Sequential([keras.Input((4,)), body, k.Dense(2, name="head")])
+    ours = same_outputs(model, images(rng, 4))
+    assert set(ours.weights) == {
+        *("body/residual/dense/kernel", "body/residual/dense/bias", "head/kernel", "head/bias"),
+    } or all(path.startswith(("body/", "head/")) for path in ours.weights)
+    assert [layer.frozen for layer in ours.net.layers] == [True, False]
+
+
+def test_sequences_of_any_length(rng):
+    model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), k.GRU(2)])
+    model.compile("adam", "mse")
+    ours = gr.from_keras(model)
+    for ask in (ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")):
+        with pytest.raises(gr.GradusError, match=r"build\(x\)"):
+            ask()
+    for steps in (7, 12):
+        x = images(rng, steps, 3)
+        np.testing.assert_allclose(ours.predict(x), model(x), atol=1e-5)
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+class Twice(k.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = k.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def functional(build):
+    start = keras.Input((4, 4), name="start")
+    return keras.Model(start, build(start))
+
+
+def shared(x):
+    layer = k.Dense(4, name="twin")
+    return layer(layer(x))
+
+
+def crossing(x):
+    a = k.Dense(4, name="first")(x)
+    b = k.Dense(4, name="second")(a)
+    c = k.Add(name="sum")([a, b])
+    return k.Add()([k.Dense(4)(b), c])
+
+
+REFUSED = {
+    "Layer 'lambda' .Lambda. holds code": k.Lambda(lambda y: y, name="lambda"),
+    "Twice": Twice(name="mine"),
+    "Layer 'twin' .Dense. is called 2 times": shared,
+    "Layer 'second' .* its output goes to several": crossing,
+    "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),
+    "Layer 'cat' .* axis=1 cannot": lambda x: k.Concatenate(axis=1, name="cat")([x, x]),
+    "Layer 'multiply.*called with 3.0": lambda x: x * 3.0,
+    "Layer 'cross' .* called with 2 inputs": (
+        lambda x: k.MultiHeadAttention(2, 2, name="cross")(x, k.Dense(4)(x))
+    ),
+    "Layer 'norm' .* axis=1 cannot be carried": k.BatchNormalization(1, name="norm"),
+    "Layer 'lstm' .* recurrent_dropout=0.5": k.LSTM(2, recurrent_dropout=0.5, name="lstm"),
+    "Layer 'dense_x' .* Unknown activation 'celu'": (k.Dense(2, "celu", name="dense_x")),
+    "Layer 'own' .* code of its author": k.Dense(2, keras.ops.abs, name="own"),
+    "Layer 'act' .* activity_regularizer": (k.Dense(2, activity_regularizer="l2", name="act")),
+    "Layer 'first_dense' .* OrthogonalRegularizer": (
+        k.Dense(
+            2, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(), name="first_dense"
+        )
+    ),
+    "Layer 'spectral' .* SpectralNormalization": (
+        k.SpectralNormalization(k.Dense(2), name="spectral")
+    ),
+    "Layer 'conv' .* data_format='channels_first'": (
+        k.Conv1D(2, 2, data_format="channels_first", name="conv")
+    ),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_carried_is_named(message):
+    with pytest.raises(gr.GradusError, match=message):
+        gr.from_keras(functional(REFUSED[message]))
+
+
+def test_models_with_code_of_their_own_are_refused(rng):
+    model = Own()
+    with pytest.raises(gr.GradusError, match="no weights yet"):
+        gr.from_keras(model)
+    model(images(rng, 3))
+    with pytest.raises(gr.GradusError, match="Own"):
+        gr.from_keras(model)
+
+
+def test_wrong_arguments():
+    with pytest.raises(gr.GradusError, match="write a Keras 3 model"):
+        gr.from_keras(gr.Dense(3))
+    with pytest.raises(gr.GradusError, match="write a gradus Model"):
+        gr.to_keras(keras.Sequential([k.Dense(3)]))
+    with pytest.raises(gr.GradusError, match="no weights yet"):
+        gr.to_keras(gr.Model(gr.Dense(3), "mse"))
+
+
+def test_other_types_of_numbers_are_told_and_quantized_ones_refused(rng):
+    mixed = keras.Sequential([keras.Input((3,)), k.Dense(2, dtype="mixed_bfloat16")])
+    mixed.compile("adam", "mse")
+    with pytest.warns(UserWarning, match="computed in float32 here, where Keras .* mixed_bfloat16"):
+        gr.from_keras(mixed)
+    quantized = keras.Sequential([keras.Input((3,)), k.Dense(2)])
+    quantized.layers[0].quantize("int8")
+    with pytest.raises(gr.GradusError, match="quantized"):
+        gr.from_keras(quantized)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """A Keras model, trained for some steps, with its data."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 4)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int32) + (x[:, 1] > 1)
+    keras.utils.set_random_seed(0)
+    layers = [k.Dense(8, "tanh", kernel_regularizer="l2"), k.BatchNormalization(), k.Dense(3)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss, metrics=["accuracy"])
+    model.fit(x, y, batch_size=32, epochs=3, shuffle=False, verbose=0)
+    return model, x, y
+
+
+def test_training_goes_on_as_in_keras(classifier):
+    model, x, y = classifier
+    ours = gr.from_keras(model)
+    np.testing.assert_allclose(ours.predict(x, logits=True), model(x), atol=1e-5)
+    np.testing.assert_allclose(
+        [ours.evaluate(x, y)[name] for name in ("loss", "accuracy")],
+        model.evaluate(x, y, verbose=0, batch_size=32),
+        rtol=1e-5,
+    )
+    before = ours.evaluate(x, y)["loss"]
+    for epochs, error in ((1, 5e-6), (20, 1e-4)):
+        ours.fit(x, y, batch_size=None, epochs=epochs, verbose=False)
+        model.fit(x, y, batch_size=32, epochs=epochs, shuffle=False, verbose=0)
+        for mine, theirs in zip(ours.weights.values(), model.get_weights(), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=error)
+    assert ours.evaluate(x, y)["loss"] < before
+
+
+def test_training_goes_on_in_keras(classifier):
+    model, x, y = classifier
+    ours = gr.from_keras(model)
+    ours.fit(x, y, batch_size=None, epochs=3, verbose=False)
+    back = gr.to_keras(ours)
+    assert int(back.optimizer.iterations) == int(model.optimizer.iterations) + 3
+    ours.fit(x, y, batch_size=None, epochs=1, verbose=False)
+    back.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    for mine, theirs in zip(ours.weights.values(), back.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=5e-6)
+
+
+def test_what_a_model_is_compiled_with_is_carried(classifier):
+    model, x, y = classifier
+    ours = gr.from_keras(model, optimizer=gr.SGD(0.1), metrics=["accuracy", gr.metrics.AUC()])
+    with pytest.warns(UserWarning, match="the metric 'auc' is not carried"):
+        back = gr.to_keras(ours)
+    assert float(back.optimizer.learning_rate) == pytest.approx(0.1)
+    loss, accuracy = back.evaluate(x, y, verbose=0)
+    mine = ours.evaluate(x, y)
+    np.testing.assert_allclose([loss, accuracy], [mine["loss"], mine["accuracy"]], rtol=1e-5)
