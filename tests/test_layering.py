@@ -42,6 +42,7 @@ LAYERS = [
     ("report",),
     ("lessons",),
     ("experiments",),
+    ("estimators",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

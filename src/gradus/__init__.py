@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from gradus import data as data
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
+    from gradus.estimators.classifier import Classifier as Classifier
+    from gradus.estimators.regressor import Regressor as Regressor
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
     from gradus.models.gan import GAN as GAN
@@ -118,6 +120,8 @@ if TYPE_CHECKING:
 # Names are imported on first use, so that `gradus --help` does not wait for JAX.
 _HOMES = {
     "gradus.errors": ("GradusError",),
+    "gradus.estimators.classifier": ("Classifier",),
+    "gradus.estimators.regressor": ("Regressor",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),
