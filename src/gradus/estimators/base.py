@@ -202,6 +202,10 @@ class NetworkEstimator(BaseEstimator):
         """
         raise NotImplementedError
 
+    def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the weights of rows that follow from their targets, or None."""
+        return None
+
     def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
         """Return a data set with its targets, encoded."""
         raise NotImplementedError
@@ -209,13 +213,17 @@ class NetworkEstimator(BaseEstimator):
     def _dataset(self, X: Any, y: np.ndarray, sample_weight: Any) -> Dataset:
         """Return checked inputs, targets and weights as a data set, without rows of weight 0."""
         data = self._with_targets(as_dataset(X, self.columns or {}), y)
-        if sample_weight is None:
+        weight = self._weights_of_targets(y)
+        if sample_weight is not None:
+            given = _check_sample_weight(sample_weight, data.x, ensure_non_negative=True)
+            weight = given if weight is None else weight * given
+        if weight is None:
             return data
-        weight = _check_sample_weight(sample_weight, data.x, ensure_non_negative=True)
         if not weight.any():
-            raise GradusError("sample_weight is zero for every row: nothing to learn.")
-        total = weight if data.weight is None else weight * data.weight
-        return dataclasses.replace(data, weight=total).take(weight > 0)
+            raise GradusError("The weights of all rows are zero: there is nothing to learn.")
+        # A weight of 2 is a row seen twice, and the loss is the mean over what is seen.
+        data = dataclasses.replace(data, weight=weight / weight[weight > 0].mean())
+        return data.take(weight > 0)
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments, after a check that none is a set of values."""

@@ -225,6 +225,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):
                 f"{self.classes_.tolist()}."
             )
 
+    def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
+        return None if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+
     def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
@@ -233,8 +236,5 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             )
         task = "binary" if len(self.classes_) == 2 else "multiclass"
         names = tuple(map(str, self.classes_.tolist()))
-        weight = None
-        if self.class_weight is not None:
-            weight = compute_sample_weight(self.class_weight, y)
         labels = np.searchsorted(self.classes_, y).astype(np.int32)
-        return dataclasses.replace(data, y=labels, task=task, class_names=names, weight=weight)
+        return dataclasses.replace(data, y=labels, task=task, class_names=names)

@@ -51,7 +51,8 @@ class Regressor(RegressorMixin, NetworkEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the prediction for each row, of the shape of y: (n,) or (n, k)."""
-        values = self.preprocessor_.target.inverse(self._outputs(X))
+        outputs = self._outputs(X)
+        values = self.preprocessor_.target.inverse(outputs)
         return values.ravel() if self._axes == 1 else values
 
     def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
