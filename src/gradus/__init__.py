@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gradus.errors import GradusError as GradusError
     from gradus.estimators.classifier import Classifier as Classifier
     from gradus.estimators.regressor import Regressor as Regressor
+    from gradus.estimators.search_cv import SearchCV as SearchCV
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
     from gradus.models.gan import GAN as GAN
@@ -122,6 +123,7 @@ _HOMES = {
     "gradus.errors": ("GradusError",),
     "gradus.estimators.classifier": ("Classifier",),
     "gradus.estimators.regressor": ("Regressor",),
+    "gradus.estimators.search_cv": ("SearchCV",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),

@@ -13,16 +13,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from gradus.checks import MAX_INT, flag, whole_number
-from gradus.data import Dataset, TablePreprocessor
+from gradus.data import Dataset, TablePreprocessor, Target
+from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
 from gradus.estimators.inputs import as_dataset, check_data, column_names
 from gradus.estimators.model_state import pack_model, unpack_model
 from gradus.estimators.settings import check_no_spaces, complete_experiment, model_arguments
 from gradus.estimators.training import Training, make_training, prepare_training
-from gradus.experiments.prepare import summarize_data
+from gradus.experiments.prepare import PreparedData, summarize_data
 from gradus.experiments.settings.experiment import Experiment
-from gradus.models.model import Model
 from gradus.train.history import History
 
 
@@ -38,6 +38,7 @@ class NetworkEstimator(BaseEstimator):
     """
 
     _numeric_targets: bool
+    _column_names: tuple[str, ...]
 
     def __init__(
         self,
@@ -130,17 +131,40 @@ class NetworkEstimator(BaseEstimator):
 
     def begin_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Training:
         """Return what `fit` trains; `end_fit` keeps it once it is trained."""
-        owner = type(self).__name__
-        goes_on = flag("warm_start", self.warm_start, owner) and hasattr(self, "model_")
-        arguments = self._arguments()
+        goes_on = flag("warm_start", self.warm_start, type(self).__name__)
+        goes_on = goes_on and hasattr(self, "model_")
+        data = self.read(X, y, sample_weight, goes_on)
+        training = self.begin_training(data, goes_on)
+        if goes_on:
+            training.start_from(self.model_)
+        return training
+
+    def read(self, X: Any, y: Any, sample_weight: Any = None, goes_on: bool = False) -> Dataset:
+        """Return the data of a training; learn what the columns and the targets are.
+
+        Args:
+            X: as in `fit`.
+            y: likewise.
+            sample_weight: likewise.
+            goes_on: whether columns and targets must be as in the last training.
+        """
         X, y = self._checked(X, y, goes_on, fewest=2)
         self._learn_targets(y, goes_on)
-        data = self._dataset(X, y, sample_weight)
-        experiment = complete_experiment(arguments, owner, self._seed(), summarize_data(data))
-        training = self._new_training(data, experiment, arguments, goes_on)
-        if goes_on:
-            training.model.set_weights(self.model_.weights)
-        return training
+        return self._dataset(X, y, sample_weight)
+
+    def begin_training(
+        self, data: Dataset, goes_on: bool = False, done: dict[Any, PreparedData] | None = None
+    ) -> Training:
+        """Return the training of data that were read; say what the preprocessing left out.
+
+        Args:
+            data: as `read` returns them.
+            goes_on: whether the preprocessing is that of the last training.
+            done: of the same data, as in `prepare_training`.
+        """
+        arguments = self._arguments()
+        experiment = self._experiment(arguments, data)
+        return self._new_training(data, experiment, arguments, goes_on, done)
 
     def end_fit(self, training: Training) -> Any:
         """Keep a trained model, and warn if it has learned little; return the estimator."""
@@ -156,30 +180,38 @@ class NetworkEstimator(BaseEstimator):
 
         The learning rate is constant, as nobody knows when the training will end.
         """
-        owner, goes_on = type(self).__name__, hasattr(self, "model_")
-        arguments = self._arguments()
+        arguments, goes_on = self._arguments(), hasattr(self, "model_")
         now = {
             "epochs": 1, "validation": 0.0, "patience": 0, "monitor": None, "schedule": "none",
         }  # fmt: skip
         X, y = self._checked(X, y, goes_on, fewest=1 if goes_on else 2)
         self._learn_targets(y if classes is None else classes, goes_on, partial=True)
         data = self._dataset(X, y, sample_weight)
-        settings = arguments | now
-        experiment = complete_experiment(settings, owner, self._seed(), summarize_data(data))
+        experiment = self._experiment(arguments | now, data)
         training = self._new_training(data, experiment, arguments, goes_on)
         if goes_on and self.experiment_.schedule["name"] == "none":
             training = Training(training.prepared, self.model_)
         elif goes_on:  # the schedule of a `fit` has ended
-            training.model.set_weights(self.model_.weights)
+            training.start_from(self.model_)
         training.run()
         return self.end_fit(training)
 
+    def _experiment(self, arguments: dict[str, Any], data: Dataset) -> Experiment:
+        """Return the settings that arguments are for some data, all of them chosen."""
+        owner = type(self).__name__
+        return complete_experiment(arguments, owner, self._seed(), summarize_data(data))
+
     def _new_training(
-        self, data: Dataset, experiment: Experiment, arguments: dict[str, Any], goes_on: bool
+        self,
+        data: Dataset,
+        experiment: Experiment,
+        arguments: dict[str, Any],
+        goes_on: bool,
+        done: dict[Any, PreparedData] | None = None,
     ) -> Training:
         """Return the training of an untrained model; say what the preprocessing left out."""
-        owner = type(self).__name__
-        prepared = prepare_training(data, experiment, self.preprocessor_ if goes_on else None)
+        owner, former = type(self).__name__, self.preprocessor_ if goes_on else None
+        prepared = prepare_training(data, experiment, former, done)
         for note in [] if goes_on else prepared.notes:
             warnings.warn(f"{owner}: {note}.", UserWarning, stacklevel=4)
         return make_training(prepared, model_arguments(arguments, owner))
@@ -239,6 +271,11 @@ class NetworkEstimator(BaseEstimator):
         return int(check_random_state(state).randint(MAX_INT))
 
     # --- what was learned ----------------------------------------------------------------------
+
+    @property
+    def _target(self) -> Target:
+        """The fitted target."""
+        return require_target(self.preprocessor_.target)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the outputs of the network for checked inputs."""

@@ -193,7 +193,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, (n,)."""
         outputs = self._outputs(X)
-        labels = decide_classes(outputs, self._loss, self.preprocessor_.target)
+        labels = decide_classes(outputs, self._loss, self._target)
         return self.classes_[labels]
 
     @available_if(_has_probabilities)

@@ -1,4 +1,4 @@
-"""What scikit-learn's users pass to an estimator, as a data set: frames, arrays, sparse matrices."""
+"""What is passed to an estimator, as a data set: frames, arrays, and sparse matrices."""
 
 from __future__ import annotations
 

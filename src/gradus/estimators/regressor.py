@@ -29,12 +29,13 @@ class Regressor(RegressorMixin, NetworkEstimator):
 
     Examples:
         >>> X = np.linspace(-1, 1, 64)[:, None]
-        >>> parabola = gr.Regressor(layers=[16], epochs=60, random_state=0).fit(X, 50 * X[:, 0] ** 2)
-        >>> parabola.score(X, 50 * X[:, 0] ** 2) > 0.9
+        >>> y = 50 * X[:, 0] ** 2
+        >>> gr.Regressor(layers=[16], epochs=60, random_state=0).fit(X, y).score(X, y) > 0.9
         True
     """
 
     _numeric_targets = True
+    _axes: int
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Regressor:
         """Train for one epoch on some rows, and go on with others in the next call.
@@ -52,11 +53,11 @@ class Regressor(RegressorMixin, NetworkEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the prediction for each row, of the shape of y: (n,) or (n, k)."""
         outputs = self._outputs(X)
-        values = self.preprocessor_.target.inverse(outputs)
+        values = self._target.inverse(outputs)
         return values.ravel() if self._axes == 1 else values
 
     def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
-        outputs = self.preprocessor_.target.outputs if goes_on else y[:1].size
+        outputs = self._target.outputs if goes_on else y[:1].size
         if goes_on and (y.ndim != self._axes or y[:1].size != outputs):
             raise DataError(
                 f"y has shape {y.shape}, but the training that goes on has {outputs} outputs."

@@ -27,11 +27,20 @@ class Training:
 
     Attributes:
         prepared: the data, and the settings chosen for them.
-        model: the built model.
+        model: the model, which is built when it is trained.
     """
 
     prepared: PreparedData
     model: Model
+
+    def start_from(self, trained: Model) -> None:
+        """Give the model the weights of a trained one.
+
+        Raises:
+            GradusError: if they do not fit, as the network has changed.
+        """
+        self.model.build(jax.tree.map(lambda array: array[:2], self.prepared.parts["training"][0]))
+        self.model.set_weights(trained.weights)
 
     def run(self, verbose: bool = False) -> None:
         """Train the model."""
@@ -39,7 +48,10 @@ class Training:
 
 
 def prepare_training(
-    data: Dataset, experiment: Experiment, preprocessor: Preprocessor | None = None
+    data: Dataset,
+    experiment: Experiment,
+    preprocessor: Preprocessor | None = None,
+    done: dict[Any, PreparedData] | None = None,
 ) -> PreparedData:
     """Return the data of an experiment, split, and preprocessed by its training rows.
 
@@ -47,9 +59,15 @@ def prepare_training(
         data: in memory.
         experiment: the settings.
         preprocessor: of an earlier training, to use instead of fitting one.
+        done: of the same data, by the settings that it depends on; it gets what is not yet there.
     """
-    prepared = prepare_split(split_data(data, experiment), experiment, preprocessor)
-    return _with_fitting_batches(prepared)
+    done = {} if done is None else done
+    columns = tuple(experiment.drop_columns), tuple(experiment.keep_columns)
+    held_out = experiment.validation and (experiment.validation, experiment.shuffle_seed)
+    key = experiment.preprocessing, columns, experiment.loss["name"], held_out
+    if key not in done:
+        done[key] = prepare_split(split_data(data, experiment), experiment, preprocessor)
+    return _with_fitting_batches(dataclasses.replace(done[key], experiment=experiment))
 
 
 def make_training(prepared: PreparedData, arguments: Mapping[str, Any]) -> Training:
@@ -66,7 +84,6 @@ def make_training(prepared: PreparedData, arguments: Mapping[str, Any]) -> Train
         if "net" in arguments:
             settings["net"] = Sequential([*prepared.input_layers, arguments["net"]])
         model = Model(**settings)
-    model.build(jax.tree.map(lambda array: array[:2], prepared.parts["training"][0]))
     return Training(prepared, model)
 
 

@@ -39,9 +39,9 @@ def fit_model(
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     x, y = prepared.parts["training"]
-    validation = prepared.parts.get("validation")
-    if validation is not None:
-        validation = (*validation, prepared.weights["validation"])
+    validation = None
+    if "validation" in prepared.parts:
+        validation = (*prepared.parts["validation"], prepared.weights["validation"])
     model.fit(
         x,
         y,
@@ -74,8 +74,9 @@ def refit(model: Model, prepared: PreparedData) -> Model:
     rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
     training = structs.replace(prepared.experiment.training, monitor="loss")
     experiment = structs.replace(prepared.experiment, training=training)
-    given = [prepared.weights[name] for name in ("training", "validation")]
-    weight = None if given[0] is None else np.concatenate(given)
+    weight, held = prepared.weights["training"], prepared.weights["validation"]
+    if weight is not None and held is not None:
+        weight = np.concatenate([weight, held])
     whole = dataclasses.replace(
         prepared, experiment=experiment, parts={"training": rows}, weights={"training": weight}
     )

@@ -147,7 +147,8 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     share, seed = defaults.fill_defaults(experiment, summary).validation, experiment.validation_seed
     parts = {"training": data}
     if share:
-        rows_or_labels = data.y if data.task != "regression" else len(data)
+        is_classes = data.y is not None and data.task != "regression"
+        rows_or_labels: Any = data.y if is_classes else len(data)
         seed = experiment.shuffle_seed if seed is None else seed
         training, validation = split(rows_or_labels, share, seed)
         parts = {"training": data.take(training), "validation": data.take(validation)}
