@@ -17,7 +17,7 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
-from gradus.estimators.inputs import as_dataset, check_data, column_names
+from gradus.estimators.inputs import as_dataset, check_data, column_names, leak_notes
 from gradus.estimators.model_state import pack_model, unpack_model
 from gradus.estimators.settings import check_no_spaces, complete_experiment, model_arguments
 from gradus.estimators.training import Training, make_training, prepare_training
@@ -150,7 +150,8 @@ class NetworkEstimator(BaseEstimator):
         """
         X, y = self._checked(X, y, goes_on, fewest=2)
         self._learn_targets(y, goes_on)
-        return self._dataset(X, y, sample_weight)
+        data = self._dataset(X, y, sample_weight)
+        return dataclasses.replace(data, notes=(*data.notes, *leak_notes(data)))
 
     def begin_training(
         self, data: Dataset, goes_on: bool = False, done: dict[Any, PreparedData] | None = None

@@ -213,7 +213,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         given = np.unique(y)
         if not goes_on:
             if len(given) < 2:
-                raise DataError(f"y has one class, {given[0]!r}: there is nothing to learn.")
+                raise DataError(
+                    f"y has one class, {given.tolist()[0]!r}: there is nothing to learn."
+                )
             self.classes_ = given
         same = set(given.tolist()) <= set(self.classes_.tolist())
         if not partial:
@@ -232,7 +234,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise DataError(
-                f"y has the class {unseen[0]!r}, which is none of {self.classes_.tolist()}."
+                f"y has the class {unseen.tolist()[0]!r}, which is none of the classes "
+                f"{self.classes_.tolist()}."
             )
         task = "binary" if len(self.classes_) == 2 else "multiclass"
         names = tuple(map(str, self.classes_.tolist()))

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 from sklearn.utils.validation import check_X_y, validate_data
 
 from gradus.data import Dataset, TableOptions, load
+from gradus.data.columns.usefulness import determines
 from gradus.data.frames import column_name
 from gradus.errors import DataError, TooLargeError
 from gradus.host_memory import host_free_bytes
@@ -22,7 +24,7 @@ FRAME_HINT = (
 
 def is_frame(X: Any) -> bool:
     """Whether inputs are a table of named columns."""
-    return hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
+    return hasattr(X, "columns") and hasattr(X, "shape")
 
 
 def column_names(X: Any) -> tuple[str, ...]:
@@ -60,6 +62,10 @@ def check_data(
     Raises:
         ValueError: as scikit-learn does, such as for columns in another order.
     """
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
+        raise DataError(
+            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
+        )
     reset, has_targets = names is None, not isinstance(y, str)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}
@@ -97,6 +103,19 @@ def as_dataset(X: Any, columns: Mapping[str, Any]) -> Dataset:
     if hasattr(X, "reset_index"):
         X = X.reset_index(drop=True)  # rows of a split keep their numbers, which tell nothing
     return load(X, options=TableOptions(columns=columns))
+
+
+def leak_notes(data: Dataset) -> list[str]:
+    """Return a note on each column of a frame that determines the targets."""
+    if not data.is_table or data.y is None or data.y.ndim > 1:
+        return []
+    target, classes = pl.Series("y", data.y), len(data.class_names)
+    return [
+        f"column {name!r} determines y: a leak? If it is not known before y, leave it out: "
+        f"drop_columns=[{name!r}]"
+        for name in data.feature_names
+        if determines(data.x[name], target, classes)
+    ]
 
 
 def _dense(X: Any) -> Any:

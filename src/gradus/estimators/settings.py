@@ -48,6 +48,7 @@ PATHS = {
     "drop_columns": "drop_columns",
 }
 OPTIMIZER_SETTINGS = ("learning_rate", "momentum", "weight_decay", "clipnorm")
+LISTS = ("layers", "metrics", "keep_columns", "drop_columns")
 SOURCE = "X"  # what an experiment says its data are
 
 
@@ -109,6 +110,7 @@ def complete_experiment(
         if value is None or isinstance(value, Optimizer):
             continue
         section, _, key = path.rpartition(".")
+        _check_kind(name, value, key, owner)
         if key == "name" and isinstance(value, Mapping):
             raw[section] = {**raw.get(section, {}), **value}
         elif section:
@@ -132,7 +134,20 @@ def in_arguments(message: str) -> str:
     """Return the message of an error with arguments instead of the settings of a file."""
     for name, path in PATHS.items():
         message = message.replace(f" {path} = ", f" {name} = ")
-    return message
+        message = message.replace(f" {path}[", f" {name}[")
+    return message.replace(" | null", "")
+
+
+def _check_kind(name: str, value: Any, key: str, owner: str) -> None:
+    """Check that a setting is a list, or a name, where it must be."""
+    if name in LISTS and not isinstance(value, list):
+        raise ExperimentError(f"{owner}({name}={value!r}): write a list, [{value!r}].")
+    if key == "name" and not isinstance(value, str | Mapping):
+        hint = " A schedule as an object belongs to an optimizer: optimizer=gr.Adam(schedule)."
+        raise ExperimentError(
+            f"{owner}({name}={value!r}): write a name, or a dict of name and settings."
+            + hint * (name == "schedule")
+        )
 
 
 def _refuse_beside(
@@ -141,8 +156,8 @@ def _refuse_beside(
     for name in names:
         if arguments[name] is not None:
             raise GradusError(
-                f"{owner}({name}={arguments[name]!r}): {given}={arguments[given]!r} has its own; "
-                f"leave out one of the two."
+                f"{owner}({name}={arguments[name]!r}): the {given}, "
+                f"{type(arguments[given]).__name__}(…), has its own; leave out one of the two."
             )
 
 
