@@ -67,7 +67,9 @@ class Population:
             "monitor": settings.monitor, "mode": None, "target": None, "restore_best": True,
             "probes": False,
         }  # fmt: skip
-        builder = self._builders.setdefault(settings.monitor, MemberBuilder(options))
+        if settings.monitor not in self._builders:
+            self._builders[settings.monitor] = MemberBuilder(options)
+        builder = self._builders[settings.monitor]
         fit_settings = {
             "batch_size": None if settings.batch_size == "all" else settings.batch_size,
             "epochs": settings.epochs or 1,

@@ -288,8 +288,8 @@ class _Parts:
             data = reader.read(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows), weight)
             self._read[key] = reader, data, {}
         reader, data, done = self._read[key]
-        learned = {k: v for k, v in vars(reader).items() if k not in reader.get_params(deep=False)}
-        vars(candidate).update(learned)
+        settings = reader.get_params(deep=False)
+        vars(candidate).update({k: v for k, v in vars(reader).items() if k not in settings})
         return candidate, candidate.begin_training(data, done=done)
 
 
