@@ -17,7 +17,7 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
-from gradus.estimators.inputs import as_dataset, check_data, column_names, leak_notes
+from gradus.estimators.inputs import as_dataset, checked_data, column_names, leak_notes
 from gradus.estimators.model_state import pack_model, unpack_model
 from gradus.estimators.settings import check_no_spaces, complete_experiment, model_arguments
 from gradus.estimators.training import Training, make_training, prepare_training
@@ -167,12 +167,18 @@ class NetworkEstimator(BaseEstimator):
         experiment = self._experiment(arguments, data)
         return self._new_training(data, experiment, arguments, goes_on, done)
 
-    def end_fit(self, training: Training) -> Any:
-        """Keep a trained model, and warn if it has learned little; return the estimator."""
+    def end_fit(self, training: Training, partial: bool = False) -> Any:
+        """Keep a trained model, and warn of faults that it shows; return the estimator.
+
+        Args:
+            training: trained.
+            partial: whether the training goes on, so that nothing is said of what is too short.
+        """
         self.model_ = training.model
         self.preprocessor_ = training.prepared.preprocessor
         self.experiment_ = training.prepared.experiment
-        for fault in [] if self.findings_ is None else self.findings_.faults:
+        faults = () if self.findings_ is None else self.findings_.faults
+        for fault in faults if not partial or self.history_.stopped == "diverged" else ():
             warnings.warn(f"{type(self).__name__}: {fault}", ConvergenceWarning, stacklevel=3)
         return self
 
@@ -195,7 +201,7 @@ class NetworkEstimator(BaseEstimator):
         elif goes_on:  # the schedule of a `fit` has ended
             training.start_from(self.model_)
         training.run()
-        return self.end_fit(training)
+        return self.end_fit(training, partial=True)
 
     def _experiment(self, arguments: dict[str, Any], data: Dataset) -> Experiment:
         """Return the settings that arguments are for some data, all of them chosen."""
@@ -220,7 +226,7 @@ class NetworkEstimator(BaseEstimator):
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
         """Return inputs and targets after scikit-learn's checks; note the columns of a frame."""
         names = self._column_names if goes_on else None
-        X, y = check_data(self, X, y, names, self._numeric_targets, fewest)
+        X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
         if not goes_on:
             self._column_names = column_names(X)
         return X, y
@@ -282,7 +288,7 @@ class NetworkEstimator(BaseEstimator):
         """Return the outputs of the network for checked inputs."""
         check_is_fitted(self)
         fitted = self.preprocessor_
-        X, _ = check_data(self, X, names=self._column_names)
+        X, _ = checked_data(self, X, names=self._column_names)
         if isinstance(fitted, TablePreprocessor):
             for note in fitted.unseen_levels(X):
                 warnings.warn(f"{type(self).__name__}: {note}.", UserWarning, stacklevel=3)

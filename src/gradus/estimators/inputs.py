@@ -35,7 +35,7 @@ def column_names(X: Any) -> tuple[str, ...]:
     return tuple(map(column_name, getattr(X, "column_names", None) or X.columns))
 
 
-def check_data(
+def checked_data(
     estimator: Any,
     X: Any,
     y: Any = "no_validation",
