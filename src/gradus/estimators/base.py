@@ -19,7 +19,12 @@ from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
 from gradus.estimators.inputs import as_dataset, checked_data, column_names, leak_notes
 from gradus.estimators.model_state import pack_model, unpack_model
-from gradus.estimators.settings import check_no_spaces, complete_experiment, model_arguments
+from gradus.estimators.settings import (
+    check_no_spaces,
+    complete_experiment,
+    in_arguments,
+    model_arguments,
+)
 from gradus.estimators.training import Training, make_training, prepare_training
 from gradus.experiments.prepare import PreparedData, summarize_data
 from gradus.experiments.settings.experiment import Experiment
@@ -218,9 +223,12 @@ class NetworkEstimator(BaseEstimator):
     ) -> Training:
         """Return the training of an untrained model; say what the preprocessing left out."""
         owner, former = type(self).__name__, self.preprocessor_ if goes_on else None
-        prepared = prepare_training(data, experiment, former, done)
+        try:
+            prepared = prepare_training(data, experiment, former, done)
+        except GradusError as error:
+            raise type(error)(in_arguments(str(error))) from None
         for note in [] if goes_on else prepared.notes:
-            warnings.warn(f"{owner}: {note}.", UserWarning, stacklevel=4)
+            warnings.warn(f"{owner}: {in_arguments(note)}.", UserWarning, stacklevel=4)
         return make_training(prepared, model_arguments(arguments, owner))
 
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:

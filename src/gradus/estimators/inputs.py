@@ -66,6 +66,10 @@ def checked_data(
         raise DataError(
             "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
         )
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise DataError("X is a lazy frame, whose rows are not read yet: write X.collect().")
+    if is_frame(X) and not X.shape[1]:
+        raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
     reset, has_targets = names is None, not isinstance(y, str)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}

@@ -131,10 +131,12 @@ def complete_experiment(
 
 
 def in_arguments(message: str) -> str:
-    """Return the message of an error with arguments instead of the settings of a file."""
+    """Return a message with an estimator's arguments in place of the settings of a file."""
     for name, path in PATHS.items():
         message = message.replace(f" {path} = ", f" {name} = ")
         message = message.replace(f" {path}[", f" {name}[")
+    for short in ("keep", "drop"):
+        message = message.replace(f" {short}=[", f" {short}_columns=[")
     return message.replace(" | null", "")
 
 
