@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 
 import joblib
 import numpy as np
@@ -87,6 +88,37 @@ def test_classes_are_what_they_were(iris, fitted, labels):
     np.testing.assert_array_equal(named.classes_, np.sort(labels))
     assert named.predict(x).dtype == labels.dtype
     assert named.score(x, labels[y]) > 0.9
+
+
+def test_names_of_classes_may_be_any_text(iris):
+    x, y = iris
+    labels = np.array(["", " a", "NA"])
+    named = gr.Classifier(**SMALL).fit(x, labels[y])
+    assert named.classes_.tolist() == ["", " a", "NA"]
+    assert named.score(x, labels[y]) > 0.9
+
+
+def test_a_fit_that_fails_leaves_no_model_of_other_data(iris):
+    again = gr.Classifier(**SMALL | {"epochs": 1}).fit(*iris)
+    with pytest.raises(gr.GradusError):
+        again.set_params(epochs=0).fit(iris[0], iris[1] + 1)
+    with pytest.raises(NotFittedError):
+        again.predict(iris[0])
+
+
+def test_an_interrupted_training_keeps_what_it_learned(iris, monkeypatch):
+    import gradus.models.model as module
+
+    def stop(training, state, listeners, history, run=module.run_training):
+        def interrupt(*_):
+            signal.raise_signal(signal.SIGINT)
+
+        return run(training, state, [interrupt, *listeners], history)
+
+    monkeypatch.setattr(module, "run_training", stop)
+    with pytest.warns(UserWarning, match="interrupted after epoch"):
+        partly = gr.Classifier(**SMALL).fit(*iris)
+    assert partly.predict(iris[0]).shape == (150,)
 
 
 def test_two_classes_may_be_booleans(iris):

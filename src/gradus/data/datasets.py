@@ -167,6 +167,8 @@ class Dataset:
             return x, preprocessor.transform_target(self.x)
         if self.task == "regression":
             return x, preprocessor.target.transform(self.y)
+        if preprocessor.target.class_names == self.class_names:
+            return x, self.y.astype(np.int32)
         return x, preprocessor.target.transform(np.asarray(self.class_names)[self.y])
 
     def describe(self) -> str:

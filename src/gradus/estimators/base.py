@@ -182,6 +182,9 @@ class NetworkEstimator(BaseEstimator):
         self.model_ = training.model
         self.preprocessor_ = training.prepared.preprocessor
         self.experiment_ = training.prepared.experiment
+        if self.history_.stopped == "interrupted":
+            epoch = f"after epoch {self.n_iter_}"
+            warnings.warn(f"{type(self).__name__}: interrupted {epoch}.", UserWarning, stacklevel=3)
         faults = () if self.findings_ is None else self.findings_.faults
         for fault in faults if not partial or self.history_.stopped == "diverged" else ():
             warnings.warn(f"{type(self).__name__}: {fault}", ConvergenceWarning, stacklevel=3)
@@ -234,6 +237,8 @@ class NetworkEstimator(BaseEstimator):
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
         """Return inputs and targets after scikit-learn's checks; note the columns of a frame."""
         names = self._column_names if goes_on else None
+        if not goes_on:  # whose model would not fit what is learned now, should `fit` fail
+            vars(self).pop("model_", None)
         X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
         if not goes_on:
             self._column_names = column_names(X)
@@ -294,7 +299,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the outputs of the network for checked inputs."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         fitted = self.preprocessor_
         X, _ = checked_data(self, X, names=self._column_names)
         if isinstance(fitted, TablePreprocessor):
