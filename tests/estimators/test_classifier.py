@@ -54,6 +54,7 @@ def test_digits_are_learned_by_the_default_recipe():
     assert chosen.validation == 0  # where the recipe holds rows out only to train on them again
 
 
+@pytest.mark.slow
 def test_a_run_of_the_command_line_trains_the_same_network(iris, tmp_path):
     """With rows held out and the same seeds, the weights are those of `gradus train`."""
     np.savez(tmp_path / "iris.npz", x=iris[0], y=iris[1])
@@ -189,6 +190,7 @@ def test_warm_start_begins_with_the_last_weights(iris, fitted):
         warm.set_params(layers=(5,)).fit(*iris)
 
 
+@pytest.mark.slow
 def test_a_weight_of_two_is_a_row_twice_where_all_rows_are_one_batch(iris):
     x, y = iris[0][::3] / 4, iris[1][::3]
     weight = np.arange(len(x)) % 3
@@ -366,6 +368,7 @@ def test_a_column_that_determines_the_classes_is_told(people):
         gr.Classifier(**SMALL).fit(frame, y)
 
 
+@pytest.mark.slow
 def test_findings_are_warnings(iris):
     fast = gr.Classifier(**SMALL | {"learning_rate": 1e6}, optimizer="sgd")
     with pytest.warns(ConvergenceWarning, match="Classifier: SGD has a learning rate of 1e\\+06"):

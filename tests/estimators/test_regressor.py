@@ -43,14 +43,15 @@ def test_frames_of_inputs_and_of_targets(plane):
     assert fitted.score(frame, targets) > 0.95
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_with_other_rows(plane):
     x, y = plane
-    parts = gr.Regressor(**SMALL)
-    for _ in range(30):
+    parts = gr.Regressor(**SMALL | {"learning_rate": 0.05})
+    for _ in range(12):
         parts.partial_fit(x[:100], y[:100])
         parts.partial_fit(x[100:], y[100:])
     assert parts.score(x, y) > 0.9
-    assert parts.n_iter_ == 60
+    assert parts.n_iter_ == 24
     with pytest.raises(ValueError, match=r"shape \(100,\).*2 outputs"):
         parts.partial_fit(x[100:], y[100:, 0])
 

@@ -56,6 +56,7 @@ def test_results_are_those_of_trainings_one_by_one(iris):
     assert ours.feature_names_in_.tolist() == list("abcd")
 
 
+@pytest.mark.slow
 def test_the_best_candidate_is_trained_on_all_rows(iris, search):
     assert search.best_params_ == {"learning_rate": 0.1}
     best = clone(search.estimator).set_params(**search.best_params_)
@@ -71,6 +72,7 @@ def test_the_best_candidate_is_trained_on_all_rows(iris, search):
     assert is_regressor(gr.SearchCV(gr.Regressor(), {}))
 
 
+@pytest.mark.slow
 def test_several_scores_and_groups(iris):
     x, y = iris
     several = gr.SearchCV(
@@ -86,6 +88,7 @@ def test_several_scores_and_groups(iris):
         several.set_params(refit=True).fit(x, y, groups=groups)
 
 
+@pytest.mark.slow
 def test_weights_count_in_training(iris):
     x, y = iris
     weight = np.where(y == 0, 0.0, 1.0)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from gradus.data import load
 from gradus.experiments.fitting import fit_model, new_model, refit
@@ -10,6 +11,7 @@ from gradus.experiments.prepare import prepare_split, split_data
 from gradus.experiments.settings.experiment_file import check_experiment
 
 
+@pytest.mark.slow
 def test_weights_of_rows_count_in_both_trainings():
     rng = np.random.default_rng(0)
     data = dataclasses.replace(load("iris"), weight=rng.integers(0, 3, 150).astype(float))
