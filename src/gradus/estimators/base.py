@@ -237,8 +237,8 @@ class NetworkEstimator(BaseEstimator):
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
         """Return inputs and targets after scikit-learn's checks; note the columns of a frame."""
         names = self._column_names if goes_on else None
-        if not goes_on:  # whose model would not fit what is learned now, should `fit` fail
-            vars(self).pop("model_", None)
+        if not goes_on and hasattr(self, "model_"):
+            del self.model_  # should this fit fail, it would not suit what is learned now
         X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
         if not goes_on:
             self._column_names = column_names(X)

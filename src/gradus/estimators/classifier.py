@@ -87,7 +87,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     Examples:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> flowers = gr.Classifier(layers=[8], epochs=30, random_state=0).fit(X, y)
+        >>> flowers = gr.Classifier([8], learning_rate=0.02, epochs=30, random_state=0).fit(X, y)
         >>> flowers.score(X, y) > 0.9, flowers.predict_proba(X[:2]).shape
         (True, (2, 3))
     """

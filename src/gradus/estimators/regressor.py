@@ -30,7 +30,8 @@ class Regressor(RegressorMixin, NetworkEstimator):
     Examples:
         >>> X = np.linspace(-1, 1, 64)[:, None]
         >>> y = 50 * X[:, 0] ** 2
-        >>> gr.Regressor(layers=[16], epochs=60, random_state=0).fit(X, y).score(X, y) > 0.9
+        >>> parabola = gr.Regressor([16], learning_rate=0.02, epochs=60, random_state=0).fit(X, y)
+        >>> parabola.score(X, y) > 0.9
         True
     """
 
