@@ -374,3 +374,21 @@ def test_findings_are_warnings(iris):
     with pytest.warns(ConvergenceWarning, match="Classifier: SGD has a learning rate of 1e\\+06"):
         fast.fit(*iris)
     assert "rate-invalid" in [fault.code for fault in fast.findings_.faults]
+
+
+def test_both_kinds_of_floats_give_the_same(iris, fitted):
+    x, y = iris
+    single = gr.Classifier(**SMALL).fit(x.astype(np.float32), y)
+    np.testing.assert_allclose(
+        single.predict_proba(x.astype(np.float32)), fitted.predict_proba(x), atol=1e-4
+    )
+
+
+def test_rows_held_out_of_a_frame_keep_its_names(iris):
+    """No warning says that some part of the training has lost them."""
+    x, y = pd.DataFrame(iris[0], columns=list("abcd")), iris[1]
+    settings = SMALL | {"validation": 0.2, "patience": 2}
+    weighted = gr.Classifier(**settings).fit(x, y, sample_weight=np.ones(150))
+    plain = gr.Classifier(**settings).fit(x, y)
+    np.testing.assert_array_equal(weighted.predict_proba(x), plain.predict_proba(x))
+    np.testing.assert_array_equal(weighted.history_["val_loss"], plain.history_["val_loss"])
