@@ -160,11 +160,29 @@ def test_wrong_distributions_are_named(iris, spaces, message):
         gr.SearchCV(gr.Classifier(), spaces).fit(*iris)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_iter": 0}, "n_iter=0"),
+        ({"cv": "five"}, "cv='five'.*number of folds"),
+        ({"cv": [1, 2]}, "pairs of row numbers"),
+        ({"cv": 100}, "cv=100: "),
+        ({"scoring": "acuracy"}, "scoring='acuracy'"),
+        ({"scoring": {"a": 1}}, "write names or functions"),
+        ({"scoring": lambda estimator: 0}, "is called as"),
+        ({"refit": []}, "refit=.*True or False"),
+        ({"random_state": "a"}, "random_state='a'"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_of_a_search_are_named(iris, settings, message):
+    with pytest.raises(gr.GradusError, match=message):
+        gr.SearchCV(gr.Classifier(), {"dropout": gr.uniform(0, 1)}, **settings).fit(*iris)
+
+
 def test_what_cannot_be_searched_is_told(iris):
     pipeline = make_pipeline(StandardScaler(), gr.Classifier())
     with pytest.raises(gr.GradusError, match="RandomizedSearchCV"):
         gr.SearchCV(pipeline, {}).fit(*iris)
-    with pytest.raises(gr.GradusError, match="n_iter=0"):
-        gr.SearchCV(gr.Classifier(), {"dropout": [0.1]}, n_iter=0).fit(*iris)
     with pytest.raises(NotFittedError):
         gr.SearchCV(gr.Classifier(), {}).predict(iris[0])

@@ -264,7 +264,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _dataset(self, X: Any, y: np.ndarray, sample_weight: Any) -> Dataset:
         """Return checked inputs, targets and weights as a data set, without rows of weight 0."""
-        data = self._with_targets(as_dataset(X, self.columns or {}), y)
+        data = self._with_targets(as_dataset(X, self.columns), y)
         weight = self._weights_of_targets(y)
         if sample_weight is not None:
             given = _check_sample_weight(sample_weight, data.x, ensure_non_negative=True)
@@ -286,9 +286,9 @@ class NetworkEstimator(BaseEstimator):
     def _seed(self) -> int:
         """Return the seed that `random_state` says: itself, or a number drawn from it."""
         state = self.random_state
-        if isinstance(state, int | np.integer):
-            return whole_number("random_state", state, 0, type(self).__name__)
-        return int(check_random_state(state).randint(MAX_INT))
+        if state is None or isinstance(state, np.random.RandomState):
+            return int(check_random_state(state).randint(MAX_INT))
+        return whole_number("random_state", state, 0, type(self).__name__)
 
     # --- what was learned ----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from sklearn.model_selection import ParameterSampler
 from sklearn.utils import check_random_state
 
@@ -59,10 +60,10 @@ def draw_candidates(
         {name: _distribution(name, value, names, owner) for name, value in one.items()}
         for one in given
     ]
-    sampler = ParameterSampler(
-        spaces, whole_number("n_iter", n_iter, 1, "SearchCV"), random_state=random_state
-    )
-    return list(sampler)
+    if random_state is not None and not isinstance(random_state, np.random.RandomState):
+        random_state = whole_number("random_state", random_state, 0, "SearchCV") % 2**32
+    count = whole_number("n_iter", n_iter, 1, "SearchCV")
+    return list(ParameterSampler(spaces, count, random_state=random_state))
 
 
 def _distribution(name: str, value: Any, known: list[str], owner: str) -> Any:

@@ -228,7 +228,15 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             )
 
     def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
-        return None if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+        if self.class_weight is None:
+            return None
+        try:
+            return compute_sample_weight(self.class_weight, y)
+        except (ValueError, TypeError):
+            raise DataError(
+                f'class_weight={self.class_weight!r}: write "balanced", or a dict from classes to '
+                f"weights; the classes are {self.classes_.tolist()}."
+            ) from None
 
     def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
         unseen = np.setdiff1d(y, self.classes_)

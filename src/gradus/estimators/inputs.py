@@ -93,20 +93,24 @@ def checked_data(
     return (dict(zip(names or (), X.T, strict=True)) if as_table else X), y
 
 
-def as_dataset(X: Any, columns: Mapping[str, Any]) -> Dataset:
+def as_dataset(X: Any, columns: Any) -> Dataset:
     """Return checked inputs as a data set without targets.
 
     Args:
         X: a frame, columns by name, or an array of floats.
-        columns: how columns of a frame are read, as in `TableOptions`.
+        columns: how columns of a frame are read, as in `TableOptions`, or None.
     """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DataError(
+            f'columns={columns!r}: write a dict from names to kinds, such as {{"zip": "category"}}.'
+        )
     if isinstance(X, np.ndarray):
         if columns:
             raise DataError(f"columns={dict(columns)!r} are of a data frame, but X is an array.")
         return Dataset(X, feature_names=tuple(f"x{index}" for index in range(X.shape[1])))
     if hasattr(X, "reset_index"):
         X = X.reset_index(drop=True)  # rows of a split keep their numbers, which tell nothing
-    return load(X, options=TableOptions(columns=columns))
+    return load(X, options=TableOptions(columns=columns or {}))
 
 
 def leak_notes(data: Dataset) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from gradus.checks import flag, function
 from gradus.data import Dataset
 from gradus.errors import GradusError
 from gradus.estimators.base import NetworkEstimator
@@ -108,9 +109,10 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
             ValueError: for data or parameters that cannot be used, or if every training failed.
         """
         estimator = self._checked_estimator()
+        if not isinstance(self.refit, str):
+            flag("refit", self.refit, "SearchCV")
         X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
-        splitter = check_cv(self.cv, y, classifier=is_classifier(estimator))
-        splits = list(splitter.split(X, y, groups))
+        splits = self._splits(X, y, groups)
         candidates = draw_candidates(
             self.param_distributions,
             estimator.get_params(deep=False),
@@ -118,7 +120,7 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
             self.random_state,
             type(estimator).__name__,
         )
-        self.scorer_ = check_scoring(estimator, self.scoring)
+        self.scorer_ = self._scorer(estimator)
         started = time.perf_counter()
         scores, score_seconds = self._scores(estimator, candidates, splits, X, y, sample_weight)
         seconds = time.perf_counter() - started - score_seconds.sum()
@@ -182,6 +184,30 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
             seconds[key] = time.perf_counter() - began
         _report_failed(population.failed, len(candidates) * len(splits))
         return scores, seconds
+
+    def _splits(self, X: Any, y: Any, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the rows to train on and those to score, by split."""
+        try:
+            splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+            return [(train, held) for train, held in splitter.split(X, y, groups)]
+        except (ValueError, TypeError) as error:
+            raise GradusError(
+                f"cv={self.cv!r}: {error} Write a number of folds, a splitter of scikit-learn, or "
+                "pairs of row numbers."
+            ) from None
+
+    def _scorer(self, estimator: NetworkEstimator) -> Any:
+        """Return what scores a fitted estimator."""
+        several = isinstance(self.scoring, Mapping)
+        for scorer in self.scoring.values() if several else [self.scoring]:
+            if several and not (isinstance(scorer, str) or callable(scorer)):
+                raise GradusError(f"scoring={self.scoring!r}: write names or functions.")
+            if callable(scorer):
+                function("scoring", scorer, "estimator, X, y")
+        try:
+            return check_scoring(estimator, self.scoring)
+        except (ValueError, TypeError) as error:
+            raise GradusError(f"scoring={self.scoring!r}: {error}") from None
 
     def _checked_estimator(self) -> NetworkEstimator:
         if not isinstance(self.estimator, NetworkEstimator):
