@@ -18,15 +18,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from gradus.checks import flag, function
-from gradus.data import Dataset
 from gradus.errors import GradusError
 from gradus.estimators.base import NetworkEstimator
+from gradus.estimators.candidate_trainings import CandidateTrainings
 from gradus.estimators.candidates import draw_candidates
 from gradus.estimators.cv_results import SINGLE, make_cv_results
 from gradus.estimators.population import Population
 from gradus.estimators.training import Training
-
-READ_BY = ("columns", "class_weight")  # what the data that are read depend on
 
 
 def _refits(search: SearchCV) -> bool:
@@ -155,7 +153,7 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
 
         And the seconds that scoring them took.
         """
-        parts = _Parts(estimator, splits, X, y, sample_weight)
+        parts = CandidateTrainings(estimator, splits, X, y, sample_weight)
         started: dict[tuple[int, int], NetworkEstimator] = {}
 
         def begin() -> Iterator[tuple[tuple[int, int], Training]]:
@@ -276,47 +274,6 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
         tags.regressor_tags = copy.deepcopy(inner.regressor_tags)
         tags.input_tags.sparse = inner.input_tags.sparse
         return tags
-
-
-class _Parts:
-    """The training rows of each split, read and preprocessed once for all candidates.
-
-    Args:
-        estimator: as it is before a candidate's parameters are set.
-        splits: the rows to train on and to score, by split.
-        X: all inputs.
-        y: all targets.
-        sample_weight: of all rows, or None.
-    """
-
-    def __init__(
-        self,
-        estimator: NetworkEstimator,
-        splits: list[tuple[np.ndarray, np.ndarray]],
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-    ) -> None:
-        self.estimator, self.splits = estimator, splits
-        self.X, self.y, self.sample_weight = X, y, sample_weight
-        self._read: dict[Any, tuple[NetworkEstimator, Dataset, dict[Any, Any]]] = {}
-
-    def begin(self, parameters: dict[str, Any], split: int) -> tuple[NetworkEstimator, Training]:
-        """Return the estimator of a candidate, and what it trains on a split."""
-        candidate = clone(self.estimator).set_params(**clone(parameters, safe=False))
-        key = split, *(repr(getattr(candidate, name, None)) for name in READ_BY)
-        if key not in self._read:
-            rows = self.splits[split][0]
-            weight = (
-                None if self.sample_weight is None else _safe_indexing(self.sample_weight, rows)
-            )
-            reader = clone(candidate)
-            data = reader.read(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows), weight)
-            self._read[key] = reader, data, {}
-        reader, data, done = self._read[key]
-        settings = reader.get_params(deep=False)
-        vars(candidate).update({k: v for k, v in vars(reader).items() if k not in settings})
-        return candidate, candidate.begin_training(data, done=done)
 
 
 def _report_failed(failed: dict[tuple[int, int], str], count: int) -> None:
