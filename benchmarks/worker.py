@@ -18,6 +18,7 @@ from typing import Any
 import networks
 import numpy as np
 import peers
+import search_peers
 import sweep_peers
 from peers import Arrays
 
@@ -27,7 +28,8 @@ class Server:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
-        home = networks if "network" in job else sweep_peers if "sweep" in job else peers
+        homes = {"network": networks, "sweep": sweep_peers, "search": search_peers}
+        home = next((home for kind, home in homes.items() if kind in job), peers)
         self.kind = home.PEERS[job["peer"]]
         self.trainer: Any = None
         self._data: Arrays | None = None

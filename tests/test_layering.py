@@ -45,6 +45,7 @@ LAYERS = [
     ("experiments",),
     ("exports",),
     ("serving",),
+    ("estimators",),
     ("apps",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

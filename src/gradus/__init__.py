@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gradus.bridges.torch_models import to_torch as to_torch
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
+    from gradus.estimators.classifier import Classifier as Classifier
+    from gradus.estimators.regressor import Regressor as Regressor
+    from gradus.estimators.search_cv import SearchCV as SearchCV
     from gradus.experiments.run import load as load
     from gradus.exports.export import export as export
     from gradus.models.autoencoder import Autoencoder as Autoencoder
@@ -167,6 +170,9 @@ _HOMES = {
     "gradus.bridges.keras_models": ("from_keras", "to_keras"),
     "gradus.bridges.torch_models": ("from_torch", "to_torch"),
     "gradus.errors": ("GradusError",),
+    "gradus.estimators.classifier": ("Classifier",),
+    "gradus.estimators.regressor": ("Regressor",),
+    "gradus.estimators.search_cv": ("SearchCV",),
     "gradus.exports.export": ("export",),
     "gradus.experiments.run": ("load",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),

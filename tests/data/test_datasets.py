@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -111,3 +112,23 @@ def test_every_built_in_name_loads_and_describes_itself():
         assert data.name == name
         assert str(len(data)) in data.describe()
         assert len(data.x) == len(data.y)
+
+
+def test_targets_and_weights_may_stand_beside_a_table():
+    table = load({"age": [20, 30, None, 50], "job": ["cook", "judge", "cook", "cook"]})
+    data = dataclasses.replace(
+        table, y=np.array([[1.0, 9], [3, 9], [5, 9], [7, 5]]), task="regression",
+        weight=np.arange(4.0),
+    )  # fmt: skip
+    part = data.take(np.array([0, 1, 3]))
+    assert part.weight.tolist() == [0, 1, 3]
+    preprocessor = part.preprocessor()
+    x, y = part.xy(preprocessor)
+    assert preprocessor.feature_names == ("age", "job=cook", "job=judge")
+    assert x.shape == (3, 3)
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(preprocessor.inverse_target(y), part.y, atol=1e-5)
+    classes = dataclasses.replace(table, y=np.array([1, 0, 1, 0]), task="binary")
+    named = dataclasses.replace(classes, class_names=("no", "yes"))
+    assert named.xy(named.preprocessor())[1].tolist() == [1, 0, 1, 0]
+    assert preprocessor_from_dict(preprocessor.to_dict()) == preprocessor

@@ -9,6 +9,7 @@ from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.defaults import MANY_ROWS, DataSummary, fill_defaults
 from gradus.experiments.settings.experiment import (
     Experiment,
+    ExperimentError,
     NetworkSection,
     PenaltySection,
     TrainingSection,
@@ -124,3 +125,10 @@ def test_many_rows_are_monitored_by_accuracy_if_it_is_a_metric():
         "unmeasured": "val_loss",
         "unvalidated": "loss",
     }
+
+
+@pytest.mark.parametrize("section", ["schedule", "loss"])
+def test_a_section_without_its_name_is_an_error(section):
+    raw = {"data": "iris", section: {"delta": 2.0}}
+    with pytest.raises(ExperimentError, match=rf"\[{section}\] has no name"):
+        experiment_file.check_experiment(raw)

@@ -89,6 +89,8 @@ GIVEN = {
     "Normalization.variance": 2.0,
     "Residual.layers": [gr.Dense(2), gr.Dense(2)],
     "Repeat.layer": gr.Dense(2),
+    "SearchCV.estimator": gr.Classifier([], epochs=1),
+    "SearchCV.param_distributions": {"learning_rate": [0.1]},
     "Sweep.model": gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.1, 0.2))),
 }
 
@@ -202,6 +204,13 @@ def fit(model):
     model.fit(X, y, epochs=1, verbose=False)
 
 
+def estimate(made):
+    """Fit and predict with an estimator of scikit-learn's kind, in one epoch."""
+    if not isinstance(made, gr.SearchCV) and made.epochs is None:
+        made.set_params(epochs=1)
+    made.fit(X, Y[:, 0] if isinstance(made, gr.Regressor) else np.arange(8) % 2).predict(X)
+
+
 # How what was made is used, by its class; the first that fits counts.
 USED = {
     gr.Layer: lambda made: train(
@@ -216,6 +225,7 @@ USED = {
     gr.penalties.Constraint: lambda made: train_weights(kernel_constraint=made),
     gr.Model: fit,
     gr.Sweep: fit,
+    (gr.Classifier, gr.Regressor, gr.SearchCV): estimate,
     Space: draw,
     gr.data.Preprocessing: prepare,
     gr.data.TableOptions: read,

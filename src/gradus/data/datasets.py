@@ -33,7 +33,7 @@ class Dataset:
         x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
             or, for a table, a Polars frame of typed columns, not encoded, with the target.
         y: int32 labels 0…K-1, shape (n,); or float64 in the target's units, (n,) or (n, k);
-            None without a target.
+            None without a target. Beside a table whose `target` is None, y is no column of it.
         task: "binary", "multiclass" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
         feature_names: of the columns of x without the target; empty for images.
@@ -44,6 +44,7 @@ class Dataset:
         scaling: known constants for x (images: 0 and 255), or None.
         formats: for a table, how its columns were read.
         options: for a table, what was said about reading it.
+        weight: of each row in the loss, (n,); None for 1 each.
 
     Examples:
         >>> data = gr.data.load("iris")
@@ -67,6 +68,7 @@ class Dataset:
     scaling: Scaling | None = None
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -104,8 +106,8 @@ class Dataset:
                 f"take: write the numbers of rows, below {len(self)}, or a boolean for each row."
             )
         rows = rows.astype(np.int64) % len(self)
-        y = None if self.y is None else self.y[rows]
-        return replace(self, x=self.x[rows], y=y, test=None)
+        y, weight = (None if each is None else each[rows] for each in (self.y, self.weight))
+        return replace(self, x=self.x[rows], y=y, weight=weight, test=None)
 
     def flat(self) -> Dataset:
         """Return the data set with each input flattened: x has shape (n, d)."""
@@ -134,7 +136,7 @@ class Dataset:
             DataError: as `TablePreprocessor.fit` and `ArrayPreprocessor.fit`.
         """
         if self.is_table:
-            return TablePreprocessor.fit(
+            fitted = TablePreprocessor.fit(
                 self.x,
                 self.target,
                 self.task,
@@ -145,15 +147,22 @@ class Dataset:
                 options=self.options,
                 formats=self.formats or None,
             )
+            return fitted if self._has_target_column else replace(fitted, target=self._target())
         if keep or drop:
             raise DataError("keep and drop name columns of a table, but this data set is arrays.")
-        target = None
+        arrays = ArrayPreprocessor.fit(self.x, scaling=self.scaling, preprocessing=preprocessing)
+        return replace(arrays, target=self._target())
+
+    @property
+    def _has_target_column(self) -> bool:
+        """Whether x is a table that has the target among its columns."""
+        return self.is_table and self.target is not None
+
+    def _target(self) -> Target | None:
+        """Return the target y, which is no column of x."""
         if self.y is not None and self.task == "regression":
-            target = Target.fit(self.y, "regression", name="y")
-        elif self.task is not None:
-            target = Target("y", self.task, self.class_names)
-        fitted = ArrayPreprocessor.fit(self.x, scaling=self.scaling, preprocessing=preprocessing)
-        return replace(fitted, target=target)
+            return Target.fit(self.y, "regression", name="y")
+        return None if self.task is None else Target("y", self.task, self.class_names)
 
     def xy(self, preprocessor: Preprocessor) -> tuple[Any, Any]:
         """Return the inputs and encoded targets to train or evaluate a network on.
@@ -163,11 +172,13 @@ class Dataset:
         x = preprocessor.transform(self.x)
         if self.y is None or preprocessor.target is None:
             return x, None
-        if isinstance(preprocessor, TablePreprocessor):
+        if self._has_target_column:
             return x, preprocessor.transform_target(self.x)
         if self.task == "regression":
-            return x, preprocessor.transform_target(self.y)
-        return x, preprocessor.transform_target(np.asarray(self.class_names)[self.y])
+            return x, preprocessor.target.transform(self.y)
+        if preprocessor.target.class_names == self.class_names:
+            return x, self.y.astype(np.int32)
+        return x, preprocessor.target.transform(np.asarray(self.class_names)[self.y])
 
     def describe(self) -> str:
         """Describe the data set in a few lines."""

@@ -39,12 +39,16 @@ def fit_model(
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     x, y = prepared.parts["training"]
+    validation = None
+    if "validation" in prepared.parts:
+        validation = (*prepared.parts["validation"], prepared.weights["validation"])
     model.fit(
         x,
         y,
         batch_size=None if training.batch_size == "all" else training.batch_size,
         epochs=training.epochs or 1,
-        validation_data=prepared.parts.get("validation"),
+        validation_data=validation,
+        sample_weight=prepared.weights["training"],
         class_weight=None if training.class_weight == "none" else training.class_weight,
         shuffle_seed=experiment.shuffle_seed,
         patience=training.patience or None,
@@ -70,7 +74,12 @@ def refit(model: Model, prepared: PreparedData) -> Model:
     rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
     training = structs.replace(prepared.experiment.training, monitor="loss")
     experiment = structs.replace(prepared.experiment, training=training)
-    whole = dataclasses.replace(prepared, experiment=experiment, parts={"training": rows})
+    weight, held = prepared.weights["training"], prepared.weights["validation"]
+    if weight is not None and held is not None:
+        weight = np.concatenate([weight, held])
+    whole = dataclasses.replace(
+        prepared, experiment=experiment, parts={"training": rows}, weights={"training": weight}
+    )
     final = new_model(whole)
     fit_model(final, whole)
     final.history, final.record = model.history, model.record

@@ -73,6 +73,7 @@ class PreparedData:
         loss: the training loss.
         input_layers: the layers before the first hidden one.
         parts: inputs and targets of "training", and of "validation" and "test" if they exist.
+        weights: of the rows of each part in the loss; None for 1 each.
         summary_lines: lines that describe the data.
         notes: observations about the data, in sentences.
         columns: of a table: the name, the kind and the encoding of each column used.
@@ -84,6 +85,7 @@ class PreparedData:
     loss: Loss
     input_layers: list[Layer]
     parts: dict[str, XY]
+    weights: dict[str, np.ndarray | None]
     summary_lines: list[str]
     notes: list[str]
     columns: list[tuple[str, str, str]] = field(default_factory=list)
@@ -127,20 +129,32 @@ def load_and_split(experiment: Experiment) -> SplitData:
     data = load_data(experiment.data, experiment.target, experiment.task, options=options)
     if data.y is None or data.task is None:
         raise _missing_target(data, experiment)
+    test = data.test
+    if experiment.test is not None:
+        target = experiment.target if data.target is None else data.target
+        known = data.formats or None
+        names = data.class_names
+        test = load_data(experiment.test, target, data.task, names, data.options, known)
+    return split_data(replace(data, test=test), experiment)
+
+
+def split_data(data: Dataset, experiment: Experiment) -> SplitData:
+    """Split data that have targets, which may be in memory, into parts.
+
+    Args:
+        data: the data, and their test part if they have one.
+        experiment: the settings; `data`, `target`, and `test` are not read.
+    """
     summary = summarize_data(data)
     share, seed = defaults.fill_defaults(experiment, summary).validation, experiment.validation_seed
     parts = {"training": data}
     if share:
-        rows_or_labels = data.y if data.task != "regression" else len(data)
+        is_classes = data.y is not None and data.task != "regression"
+        rows_or_labels: Any = data.y if is_classes else len(data)
         seed = experiment.shuffle_seed if seed is None else seed
         training, validation = split(rows_or_labels, share, seed)
         parts = {"training": data.take(training), "validation": data.take(validation)}
-    if experiment.test is not None:
-        names = data.class_names
-        target = experiment.target if data.target is None else data.target
-        known = data.formats or None
-        parts["test"] = load_data(experiment.test, target, data.task, names, data.options, known)
-    elif data.test is not None:
+    if data.test is not None:
         parts["test"] = data.test
     comparisons = (_compare(data, parts["test"]),) if "test" in parts else ()
     record = Record(comparisons=comparisons, order=_time_order(data) if share else None)
@@ -170,6 +184,7 @@ def prepare_split(
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
+    weights = {name: part.weight for name, part in data.parts.items()}
     (x, y), target = parts["training"], require_target(fitted.target)
     check_metrics(experiment.metrics or (), loss, target, y[:2])
     _check_training(experiment, loss, target, parts)
@@ -185,7 +200,7 @@ def prepare_split(
     first_layers = input_layers(x, fitted, byte_scaling)
     columns = fitted.column_rows() if isinstance(fitted, TablePreprocessor) else []
     return PreparedData(
-        experiment, fitted, loss, first_layers, parts, lines, notes, columns, data.record
+        experiment, fitted, loss, first_layers, parts, weights, lines, notes, columns, data.record
     )
 
 

@@ -69,6 +69,9 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
         experiment = msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
         raise ExperimentError(_explain_error(error, raw, where)) from None
+    for section in ("schedule", "loss"):
+        if "name" not in (getattr(experiment, section) or {"name": ""}):
+            raise ExperimentError(f'{where}: [{section}] has no name: write name = "…".')
     for section in NAMED_SECTIONS:
         for key in ("name", "learning_rate"):  # the defaults depend on these
             value = getattr(experiment, section).get(key)

@@ -1,0 +1,1 @@
+"""Estimators of scikit-learn's kind: `Classifier`, `Regressor`, and `SearchCV`."""

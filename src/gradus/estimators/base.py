@@ -1,0 +1,344 @@
+"""What `Classifier` and `Regressor` share: scikit-learn's contract around one training."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from gradus.checks import MAX_INT, flag, whole_number
+from gradus.data import Dataset, TablePreprocessor, Target
+from gradus.data.targets import require_target
+from gradus.diagnosis.findings import Diagnosis
+from gradus.errors import GradusError
+from gradus.estimators.inputs import as_dataset, checked_data, column_names, leak_notes
+from gradus.estimators.model_state import pack_model, unpack_model
+from gradus.estimators.settings import (
+    check_no_spaces,
+    complete_experiment,
+    in_arguments,
+    model_arguments,
+)
+from gradus.estimators.training import Training, make_training, prepare_training
+from gradus.experiments.prepare import PreparedData, summarize_data
+from gradus.experiments.settings.experiment import Experiment
+from gradus.train.history import History
+
+
+class NetworkEstimator(BaseEstimator):
+    """A network as an estimator; the arguments are those of `Classifier`.
+
+    A subclass says what its targets are: `_targets` checks and encodes them.
+
+    Attributes:
+        model_: the trained gradus model.
+        preprocessor_: from X to the inputs of the network.
+        experiment_: the settings, with those that were chosen for the data.
+    """
+
+    _numeric_targets: bool
+    _column_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        layers: Any = None,
+        *,
+        activation: Any = None,
+        dropout: Any = None,
+        batch_norm: Any = None,
+        initializer: Any = None,
+        network: Any = None,
+        optimizer: Any = None,
+        learning_rate: Any = None,
+        momentum: Any = None,
+        weight_decay: Any = None,
+        clipnorm: Any = None,
+        schedule: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        l1: Any = None,
+        l2: Any = None,
+        epochs: Any = None,
+        batch_size: Any = None,
+        validation: Any = None,
+        patience: Any = None,
+        monitor: Any = None,
+        min_delta: Any = None,
+        scaling: Any = None,
+        missing: Any = None,
+        indicator: Any = None,
+        one_hot_limit: Any = None,
+        columns: Any = None,
+        keep_columns: Any = None,
+        drop_columns: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.layers = layers
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.initializer = initializer
+        self.network = network
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.schedule = schedule
+        self.loss = loss
+        self.metrics = metrics
+        self.l1 = l1
+        self.l2 = l2
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation = validation
+        self.patience = patience
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.scaling = scaling
+        self.missing = missing
+        self.indicator = indicator
+        self.one_hot_limit = one_hot_limit
+        self.columns = columns
+        self.keep_columns = keep_columns
+        self.drop_columns = drop_columns
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- training ------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a network on X and y.
+
+        Args:
+            X: a data frame (pandas, Polars), an array of numbers (n, p), or a sparse matrix.
+            y: the targets of the rows.
+            sample_weight: of each row in the loss, (n,); a row of weight 0 is left out.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ValueError: for data or settings that cannot be trained with.
+        """
+        training = self.begin_fit(X, y, sample_weight)
+        training.run(flag("verbose", self.verbose, type(self).__name__))
+        return self.end_fit(training)
+
+    def begin_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Training:
+        """Return what `fit` trains; `end_fit` keeps it once it is trained."""
+        goes_on = flag("warm_start", self.warm_start, type(self).__name__)
+        goes_on = goes_on and hasattr(self, "model_")
+        data = self.read(X, y, sample_weight, goes_on)
+        training = self.begin_training(data, goes_on)
+        if goes_on:
+            training.start_from(self.model_)
+        return training
+
+    def read(self, X: Any, y: Any, sample_weight: Any = None, goes_on: bool = False) -> Dataset:
+        """Return the data of a training; learn what the columns and the targets are.
+
+        Args:
+            X: as in `fit`.
+            y: likewise.
+            sample_weight: likewise.
+            goes_on: whether columns and targets must be as in the last training.
+        """
+        X, y = self._checked(X, y, goes_on, fewest=2)
+        self._learn_targets(y, goes_on)
+        data = self._dataset(X, y, sample_weight)
+        return dataclasses.replace(data, notes=(*data.notes, *leak_notes(data)))
+
+    def begin_training(
+        self, data: Dataset, goes_on: bool = False, done: dict[Any, PreparedData] | None = None
+    ) -> Training:
+        """Return the training of data that were read; say what the preprocessing left out.
+
+        Args:
+            data: as `read` returns them.
+            goes_on: whether the preprocessing is that of the last training.
+            done: of the same data, as in `prepare_training`.
+        """
+        arguments = self._arguments()
+        experiment = self._experiment(arguments, data)
+        return self._new_training(data, experiment, arguments, goes_on, done)
+
+    def end_fit(self, training: Training, partial: bool = False) -> Any:
+        """Keep a trained model, and warn of faults that it shows; return the estimator.
+
+        Args:
+            training: trained.
+            partial: whether the training goes on, so that nothing is said of what is too short.
+        """
+        self.model_ = training.model
+        self.preprocessor_ = training.prepared.preprocessor
+        self.experiment_ = training.prepared.experiment
+        if self.history_.stopped == "interrupted":
+            epoch = f"after epoch {self.n_iter_}"
+            warnings.warn(f"{type(self).__name__}: interrupted {epoch}.", UserWarning, stacklevel=3)
+        faults = () if self.findings_ is None else self.findings_.faults
+        for fault in faults if not partial or self.history_.stopped == "diverged" else ():
+            warnings.warn(f"{type(self).__name__}: {fault}", ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        """Train for one epoch; the first rows decide the preprocessing and the settings.
+
+        The learning rate is constant, as nobody knows when the training will end.
+        """
+        arguments, goes_on = self._arguments(), hasattr(self, "model_")
+        now = {
+            "epochs": 1, "validation": 0.0, "patience": 0, "monitor": None, "schedule": "none",
+        }  # fmt: skip
+        X, y = self._checked(X, y, goes_on, fewest=1 if goes_on else 2)
+        self._learn_targets(y if classes is None else classes, goes_on, partial=True)
+        data = self._dataset(X, y, sample_weight)
+        experiment = self._experiment(arguments | now, data)
+        training = self._new_training(data, experiment, arguments, goes_on)
+        if goes_on and self.experiment_.schedule["name"] == "none":
+            training = Training(training.prepared, self.model_)
+        elif goes_on:  # the schedule of a `fit` has ended
+            training.start_from(self.model_)
+        training.run()
+        return self.end_fit(training, partial=True)
+
+    def _experiment(self, arguments: dict[str, Any], data: Dataset) -> Experiment:
+        """Return the settings that arguments are for some data, all of them chosen."""
+        owner = type(self).__name__
+        return complete_experiment(arguments, owner, self._seed(), summarize_data(data))
+
+    def _new_training(
+        self,
+        data: Dataset,
+        experiment: Experiment,
+        arguments: dict[str, Any],
+        goes_on: bool,
+        done: dict[Any, PreparedData] | None = None,
+    ) -> Training:
+        """Return the training of an untrained model; say what the preprocessing left out."""
+        owner, former = type(self).__name__, self.preprocessor_ if goes_on else None
+        try:
+            prepared = prepare_training(data, experiment, former, done)
+        except GradusError as error:
+            raise type(error)(in_arguments(str(error))) from None
+        for note in [] if goes_on else prepared.notes:
+            warnings.warn(f"{owner}: {in_arguments(note)}.", UserWarning, stacklevel=4)
+        return make_training(prepared, model_arguments(arguments, owner))
+
+    def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
+        """Return inputs and targets after scikit-learn's checks; note the columns of a frame."""
+        names = self._column_names if goes_on else None
+        if not goes_on and hasattr(self, "model_"):
+            del self.model_  # should this fit fail, it would not suit what is learned now
+        X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
+        if not goes_on:
+            self._column_names = column_names(X)
+        return X, y
+
+    def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
+        """Learn what the targets are, or check that they are as before.
+
+        Args:
+            y: the checked targets, or all classes.
+            goes_on: whether a training goes on.
+            partial: whether they may be some of them only.
+        """
+        raise NotImplementedError
+
+    def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the weights of rows that follow from their targets, or None."""
+        return None
+
+    def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
+        """Return a data set with its targets, encoded."""
+        raise NotImplementedError
+
+    def _dataset(self, X: Any, y: np.ndarray, sample_weight: Any) -> Dataset:
+        """Return checked inputs, targets and weights as a data set, without rows of weight 0."""
+        data = self._with_targets(as_dataset(X, self.columns), y)
+        weight = self._weights_of_targets(y)
+        if sample_weight is not None:
+            given = _check_sample_weight(sample_weight, data.x, ensure_non_negative=True)
+            weight = given if weight is None else weight * given
+        if weight is None:
+            return data
+        if not weight.any():
+            raise GradusError("The weights of all rows are zero: there is nothing to learn.")
+        # A weight of 2 is a row seen twice, and the loss is the mean over what is seen.
+        data = dataclasses.replace(data, weight=weight / weight[weight > 0].mean())
+        return data.take(weight > 0)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments, after a check that none is a set of values."""
+        arguments = self.get_params(deep=False)
+        check_no_spaces(arguments, type(self).__name__)
+        return arguments
+
+    def _seed(self) -> int:
+        """Return the seed that `random_state` says: itself, or a number drawn from it."""
+        state = self.random_state
+        if state is None or isinstance(state, np.random.RandomState):
+            return int(check_random_state(state).randint(MAX_INT))
+        return whole_number("random_state", state, 0, type(self).__name__)
+
+    # --- what was learned ----------------------------------------------------------------------
+
+    @property
+    def _target(self) -> Target:
+        """The fitted target."""
+        return require_target(self.preprocessor_.target)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs of the network for checked inputs."""
+        check_is_fitted(self, "model_")
+        fitted = self.preprocessor_
+        X, _ = checked_data(self, X, names=self._column_names)
+        if isinstance(fitted, TablePreprocessor):
+            for note in fitted.unseen_levels(X):
+                warnings.warn(f"{type(self).__name__}: {note}.", UserWarning, stacklevel=3)
+        return np.asarray(self.model_.predict(fitted.transform(X)))
+
+    @property
+    def history_(self) -> History:
+        """The history of the last training, by epoch: "loss", "val_loss", ...."""
+        return self.model_.history
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The loss after each epoch."""
+        return [float(loss) for loss in self.history_["loss"]]
+
+    @property
+    def n_iter_(self) -> int:
+        """How many epochs were trained."""
+        return self.history_.epochs
+
+    @property
+    def findings_(self) -> Diagnosis | None:
+        """What is wrong with the training, as `Model.diagnose` says; None in a search."""
+        return self.history_.findings
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            state["model_"] = pack_model(state["model_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "model_" in state:
+            self.model_ = unpack_model(state["model_"])

@@ -1,0 +1,149 @@
+"""What is passed to an estimator, as a data set: frames, arrays, and sparse matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.utils.validation import check_X_y, validate_data
+
+from gradus.data import Dataset, TableOptions, load
+from gradus.data.columns.usefulness import determines
+from gradus.data.frames import column_name
+from gradus.errors import DataError, TooLargeError
+from gradus.host_memory import host_free_bytes
+
+FLOATS = (np.float64, np.float32)
+FRAME_HINT = (
+    " gradus fills missing values in, and encodes text, where X is a data frame: pass one, such as "
+    "pandas.DataFrame(X)."
+)
+
+
+def is_frame(X: Any) -> bool:
+    """Whether inputs are a table of named columns."""
+    return hasattr(X, "columns") and hasattr(X, "shape")
+
+
+def column_names(X: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a frame as text; none for an array."""
+    if not is_frame(X):
+        return ()
+    # Arrow calls the columns themselves so.
+    return tuple(map(column_name, getattr(X, "column_names", None) or X.columns))
+
+
+def checked_data(
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    names: Sequence[str] | None = None,
+    numeric: bool = False,
+    fewest: int = 1,
+) -> tuple[Any, Any]:
+    """Return inputs and targets after scikit-learn's checks.
+
+    Args:
+        estimator: gets `n_features_in_` and `feature_names_in_` if it is fitted to these inputs,
+            and must agree with them otherwise.
+        X: a frame, an array of numbers (n, p), or a sparse matrix.
+        y: the targets (n,), or, if they are numbers, (n, k); by default there are none.
+        names: of the columns of the frame that the estimator was fitted to, none for an array;
+            None to fit it to these inputs.
+        numeric: whether the targets are numbers.
+        fewest: the least number of rows.
+
+    Returns:
+        The frame, columns of an array by their names in the frame of `fit`, or an array of floats;
+        and the targets.
+
+    Raises:
+        ValueError: as scikit-learn does, such as for columns in another order.
+    """
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
+        raise DataError(
+            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
+        )
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise DataError("X is a lazy frame, whose rows are not read yet: write X.collect().")
+    if is_frame(X) and not X.shape[1]:
+        raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
+    reset, has_targets = names is None, not isinstance(y, str)
+    as_table = is_frame(X) if names is None else bool(names)
+    rules: dict[str, Any] = {"ensure_min_samples": fewest}
+    if has_targets:
+        rules |= {"multi_output": numeric, "y_numeric": numeric}
+    if as_table and is_frame(X):
+        validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+        if has_targets:
+            y = check_X_y(np.zeros((len(X), 1)), y, estimator=estimator, **rules)[1]
+        return X, y
+    if as_table:  # whose columns may hold missing values and text
+        rules |= {"dtype": None, "ensure_all_finite": "allow-nan"}
+    else:
+        rules["dtype"] = FLOATS
+    try:
+        X = validate_data(estimator, X, y, reset=reset, accept_sparse=True, **rules)
+    except ValueError as error:
+        raise _with_hint(error) from None
+    X, y = X if has_targets else (X, y)
+    X = _dense(X)
+    return (dict(zip(names or (), X.T, strict=True)) if as_table else X), y
+
+
+def as_dataset(X: Any, columns: Any) -> Dataset:
+    """Return checked inputs as a data set without targets.
+
+    Args:
+        X: a frame, columns by name, or an array of floats.
+        columns: how columns of a frame are read, as in `TableOptions`, or None.
+    """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DataError(
+            f'columns={columns!r}: write a dict from names to kinds, such as {{"zip": "category"}}.'
+        )
+    if isinstance(X, np.ndarray):
+        if columns:
+            raise DataError(f"columns={dict(columns)!r} are of a data frame, but X is an array.")
+        return Dataset(X, feature_names=tuple(f"x{index}" for index in range(X.shape[1])))
+    if hasattr(X, "reset_index"):
+        X = X.reset_index(drop=True)  # rows of a split keep their numbers, which tell nothing
+    return load(X, options=TableOptions(columns=columns or {}))
+
+
+def leak_notes(data: Dataset) -> list[str]:
+    """Return a note on each column of a frame that determines the targets."""
+    if not data.is_table or data.y is None or data.y.ndim > 1:
+        return []
+    target, classes = pl.Series("y", data.y), len(data.class_names)
+    return [
+        f"column {name!r} determines y: a leak? If it is not known before y, leave it out: "
+        f"drop_columns=[{name!r}]"
+        for name in data.feature_names
+        if determines(data.x[name], target, classes)
+    ]
+
+
+def _dense(X: Any) -> Any:
+    if not hasattr(X, "toarray"):
+        return X
+    size = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    if size > host_free_bytes():
+        raise TooLargeError(
+            f"X is a sparse matrix of shape {X.shape}, which a network needs as a dense one of "
+            f"{size / 1e9:.1f} GB, more than there is: reduce its columns, as with "
+            "sklearn.decomposition.TruncatedSVD."
+        )
+    return X.toarray()
+
+
+def _with_hint(error: ValueError) -> ValueError:
+    """Return an error of scikit-learn, saying that frames may have what an array must not."""
+    message = str(error)
+    if "Input X contains NaN" in message:
+        return DataError(message.partition("\n")[0] + FRAME_HINT)
+    if "could not convert string" in message:
+        return DataError(f"X has text: {message}.{FRAME_HINT}")
+    return error
