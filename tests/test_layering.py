@@ -57,6 +57,7 @@ ROOMS = {
     "nn": ["", "ops", "layers"],
     "data": ["columns", "", "streaming"],
     "train": ["", "streaming"],
+    "models": ["inputs", ""],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],
     "exports": ["onnx", ""],
 }

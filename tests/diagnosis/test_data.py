@@ -10,7 +10,7 @@ from gradus.diagnosis.comparison import Part, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
 from gradus.diagnosis.symptoms import examine
 from gradus.experiments.prepare import Experiment, prepare
-from gradus.models.training_data import make_training_data
+from gradus.models.inputs.training_data import make_training_data
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(500, 6)).astype(np.float32)

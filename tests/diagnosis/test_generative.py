@@ -19,7 +19,7 @@ from gradus.diagnosis.record_entries import (
 )
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import LayerTraining, TrainingRecord
-from gradus.models.training_data import make_training_data
+from gradus.models.inputs.training_data import make_training_data
 
 X = np.random.default_rng(0).normal(0, 0.3, (480, 6)).astype(np.float32)
 EPOCHS, RECORDS = 40, 12

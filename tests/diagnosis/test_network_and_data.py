@@ -256,7 +256,7 @@ def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
     frame = diagnosis.frame()
     assert frame["code"].to_list() == [finding.code for finding in diagnosis]
     assert "hidden-softmax" in repr(diagnosis)
-    assert "<code>hidden-softmax</code>" in diagnosis._repr_html_()
+    assert "<td>hidden-softmax</td>" in diagnosis._repr_html_()
     empty = Diagnosis()
     assert repr(empty) == "Diagnosis: nothing wrong was found."
     assert empty.frame().height == 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.host_memory import host_free_bytes
-from gradus.models.arguments import abstract_network
+from gradus.models.inputs.arguments import abstract_network
 from gradus.models.supervised import output_heads
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.containers import Parallel, Sequential

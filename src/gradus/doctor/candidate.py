@@ -10,13 +10,13 @@ import jax
 import numpy as np
 
 from gradus.errors import GradusError
-from gradus.models.model import Model
-from gradus.models.training_data import (
+from gradus.models.inputs.training_data import (
     TrainingData,
     apply_class_weight,
     make_training_data,
     split_validation,
 )
+from gradus.models.model import Model
 from gradus.train.batches import Samples
 
 VALIDATED = 0.2  # of the samples, where no validation data are given

@@ -15,8 +15,8 @@ from gradus.doctor.network_edits import with_rescaled_outputs
 from gradus.doctor.pairing import kinds_of
 from gradus.doctor.scores import sample_errors
 from gradus.errors import GradusError
+from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
-from gradus.models.training_data import TrainingData
 from gradus.nn.network import with_weights
 from gradus.sweep.execution.local import Local
 from gradus.sweep.members.cost_model import training_seconds

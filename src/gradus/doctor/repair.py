@@ -16,8 +16,8 @@ from gradus.doctor.counterfactuals import Outcome, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
+from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
-from gradus.models.training_data import TrainingData
 from gradus.nn.casting import with_standard_promotion
 
 BUDGET = 6.0  # trainings of full length

@@ -303,8 +303,8 @@ class NetworkEstimator(BaseEstimator):
         fitted = self.preprocessor_
         X, _ = checked_data(self, X, names=self._column_names)
         if isinstance(fitted, TablePreprocessor):
-            for note in fitted.unseen_levels(X):
-                warnings.warn(f"{type(self).__name__}: {note}.", UserWarning, stacklevel=3)
+            for unseen in fitted.unseen_values(X):
+                warnings.warn(f"{type(self).__name__}: {unseen.note}.", UserWarning, stacklevel=3)
         return np.asarray(self.model_.predict(fitted.transform(X)))
 
     @property

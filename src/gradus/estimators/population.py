@@ -7,7 +7,7 @@ from typing import Any
 
 from gradus.errors import GradusError
 from gradus.estimators.training import Training
-from gradus.models.training_data import make_training_data
+from gradus.models.inputs.training_data import make_training_data
 from gradus.sweep.execution.local import Local
 from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold

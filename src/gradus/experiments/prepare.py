@@ -39,7 +39,7 @@ from gradus.experiments.model_builder import (
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.models.arguments import batch_size
+from gradus.models.inputs.arguments import batch_size
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import get as get_metric

@@ -14,7 +14,7 @@ from gradus import files
 from gradus.errors import SavedError, unknown
 from gradus.experiments import runs
 from gradus.experiments.run import Run
-from gradus.models.arguments import direction
+from gradus.models.inputs.arguments import direction
 from gradus.train.history import History
 
 Summary = dict[str, Any]

@@ -15,7 +15,7 @@ from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
 from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained
-from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models.inputs.arguments import DEFAULT_BATCH
 from gradus.objectives import losses
 from gradus.objectives.loss import Loss
 from gradus.optional import installed_version

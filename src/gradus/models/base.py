@@ -31,9 +31,17 @@ from gradus.foreign_names.arguments import explain_methods
 from gradus.foreign_names.attributes import refuse_attribute
 from gradus.host_memory import host_free_bytes
 from gradus.hyperparameters import find_hyperparameters
-from gradus.models import arguments
 from gradus.models.doctor_link import doctor
-from gradus.models.streamed_data import parts_of
+from gradus.models.inputs import arguments
+from gradus.models.inputs.streamed_data import parts_of
+from gradus.models.inputs.training_data import (
+    Columns,
+    TrainingData,
+    check_arrays,
+    check_columns,
+    column_names,
+    make_training_data,
+)
 from gradus.models.supervised import (
     check_has_classes,
     check_supervised,
@@ -41,14 +49,6 @@ from gradus.models.supervised import (
     fit_metrics,
     make_supervised,
     output_heads,
-)
-from gradus.models.training_data import (
-    Columns,
-    TrainingData,
-    check_arrays,
-    check_columns,
-    column_names,
-    make_training_data,
 )
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer

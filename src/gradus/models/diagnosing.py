@@ -20,7 +20,7 @@ from gradus.diagnosis.record import BY, Record
 from gradus.diagnosis.record_entries import SQUARED
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
-from gradus.models.training_data import TrainingData
+from gradus.models.inputs.training_data import TrainingData
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh, recorded, with_weights
 from gradus.train.early_stopping import EarlyStopping

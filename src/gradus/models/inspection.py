@@ -13,8 +13,8 @@ import numpy as np
 from gradus.checks import flag, whole_number
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
+from gradus.models.inputs.training_data import check_arrays
 from gradus.models.model import Model
-from gradus.models.training_data import check_arrays
 from gradus.nn import heads, mask_tracking, prng
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.network import fresh, join_path, recorded, weights, with_weights

@@ -14,15 +14,16 @@ from gradus import files
 from gradus.checks import flag, number, whole_number
 from gradus.diagnosis.record_files import write_record
 from gradus.errors import GradusError
-from gradus.models import arguments, saving
-from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models import saving
 from gradus.models.base import BaseModel
-from gradus.models.callbacks import Callbacks
 from gradus.models.diagnosing import ON_FAULT, FaultWatch, diagnose_fit, with_settings
 from gradus.models.doctor_link import doctor
 from gradus.models.fit_state import begin_fit, end_fit
-from gradus.models.streamed_data import StreamedData, data_to_fit
-from gradus.models.training_data import TrainingData, check_arrays
+from gradus.models.inputs import arguments
+from gradus.models.inputs.arguments import DEFAULT_BATCH
+from gradus.models.inputs.callbacks import Callbacks
+from gradus.models.inputs.streamed_data import StreamedData, data_to_fit
+from gradus.models.inputs.training_data import TrainingData, check_arrays
 from gradus.nn.casting import with_standard_promotion
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed

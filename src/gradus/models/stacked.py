@@ -10,7 +10,6 @@ import numpy as np
 from gradus.checks import whole_number
 from gradus.data.arrays import as_tree, check_same_length
 from gradus.errors import GradusError
-from gradus.models.arguments import DEFAULT_BATCH
 from gradus.models.autoencoder import (
     Autoencoder,
     BaseAutoencoder,
@@ -19,6 +18,7 @@ from gradus.models.autoencoder import (
     noise_layer,
 )
 from gradus.models.encoder_decoder import dense_layers, make_encoder
+from gradus.models.inputs.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.dense import Dense

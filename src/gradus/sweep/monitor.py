@@ -7,7 +7,7 @@ from typing import Any
 
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters, space_locations
-from gradus.models.arguments import direction
+from gradus.models.inputs.arguments import direction
 from gradus.space import Space
 
 

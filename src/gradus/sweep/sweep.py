@@ -16,7 +16,7 @@ from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_methods
 from gradus.foreign_names.attributes import refuse_attribute
 from gradus.hyperparameters import find_hyperparameters
-from gradus.models.arguments import DEFAULT_BATCH
+from gradus.models.inputs.arguments import DEFAULT_BATCH
 from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.metrics import needs_of

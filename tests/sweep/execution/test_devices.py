@@ -13,7 +13,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.models.training_data import make_training_data
+from gradus.models.inputs.training_data import make_training_data
 from gradus.sweep.execution import autotune
 from gradus.sweep.execution.local import Local
 from gradus.sweep.execution.population_program import PopulationProgram

@@ -6,7 +6,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.models.training_data import make_training_data
+from gradus.models.inputs.training_data import make_training_data
 from gradus.sweep.execution import population_program, stacking
 from gradus.sweep.execution.fit_all import fit_all
 from gradus.sweep.execution.local import Local

@@ -18,7 +18,7 @@ from gradus.exports.onnx.layers import (
 from gradus.nn import activations
 from gradus.nn.heads import WITH_LOGITS
 from gradus.nn.layer import Layer
-from gradus.nn.layers.dense import Activation, PReLU
+from gradus.nn.layers.activation import Activation, PReLU
 
 _ZERO = np.float32(0)
 

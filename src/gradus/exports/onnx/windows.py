@@ -25,9 +25,8 @@ from gradus.nn.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPooling1D,
     MaxPooling2D,
-    UpSampling2D,
-    ZeroPadding2D,
 )
+from gradus.nn.layers.resizing import UpSampling2D, ZeroPadding2D
 from gradus.nn.layers.window import per_axis
 from gradus.nn.ops.conv import Pads, Sizes, padding_sizes
 

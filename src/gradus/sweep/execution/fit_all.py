@@ -8,9 +8,9 @@ from typing import Any
 from gradus.checks import as_items, flag
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
-from gradus.models import arguments
+from gradus.models.inputs import arguments
+from gradus.models.inputs.training_data import make_training_data
 from gradus.models.model import Model
-from gradus.models.training_data import make_training_data
 from gradus.sweep.execution.population_program import PopulationProgram
 from gradus.sweep.execution.vectorize import Parallelism, structure_error
 from gradus.sweep.members.factory import MemberBuilder

@@ -12,7 +12,7 @@ import numpy as np
 from gradus.data.splits import k_folds
 from gradus.errors import DataError, GradusError, unknown
 from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_locations
-from gradus.models.training_data import TrainingData, make_training_data
+from gradus.models.inputs.training_data import TrainingData, make_training_data
 from gradus.space import Choice, Space, Value
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.search.values import values_activating

@@ -12,11 +12,11 @@ import jax
 from gradus.checks import whole_number
 from gradus.errors import ShapeError
 from gradus.hyperparameters import Hyperparameter, resolve
-from gradus.models import arguments
 from gradus.models.fit_state import begin_fit
+from gradus.models.inputs import arguments
+from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
 from gradus.models.supervised import fit_metrics
-from gradus.models.training_data import TrainingData
 from gradus.nn.layer import Layer
 from gradus.nn.network import AbstractNetwork, abstract_init
 from gradus.space import Value

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from gradus.models.training_data import TrainingData
+from gradus.models.inputs.training_data import TrainingData
 from gradus.train.batches import BatchSource, Samples, validation_source
 from gradus.train.devices import DeviceArrays, put_on_device
 

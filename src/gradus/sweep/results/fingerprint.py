@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradus.fingerprint import fingerprint
-from gradus.models.training_data import TrainingData
+from gradus.models.inputs.training_data import TrainingData
 
 MAX_DIFFERENCES = 3  # named in an error
 MAX_CHARACTERS = 60  # of a value in an error

@@ -14,9 +14,9 @@ from gradus.data.arrays import is_container
 from gradus.data.streaming.batch_stream import BatchStream, Items, as_stream, head_of
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
-from gradus.models.arguments import DEFAULT_BATCH
-from gradus.models.arguments import batch_size as step_size
-from gradus.models.training_data import (
+from gradus.models.inputs.arguments import DEFAULT_BATCH
+from gradus.models.inputs.arguments import batch_size as step_size
+from gradus.models.inputs.training_data import (
     TrainingData,
     apply_class_weight,
     check_arrays,

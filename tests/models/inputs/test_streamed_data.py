@@ -213,7 +213,7 @@ def test_steps_per_epoch_is_not_for_arrays():
     ],
 )
 def test_a_bad_batch_ends_the_training_and_keeps_what_was_learned(bad, words, monkeypatch):
-    monkeypatch.setattr("gradus.models.streamed_data.HEAD_ROWS", 20)
+    monkeypatch.setattr("gradus.models.inputs.streamed_data.HEAD_ROWS", 20)
     epochs = iter([list(batches()), [*batches(), bad]])
     trained = model()
     with pytest.raises(GradusError, match=words):

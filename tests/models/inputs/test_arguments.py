@@ -5,8 +5,8 @@ import pytest
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.models import arguments
-from gradus.models.training_data import apply_class_weight
+from gradus.models.inputs import arguments
+from gradus.models.inputs.training_data import apply_class_weight
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)

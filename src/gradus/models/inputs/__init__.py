@@ -1,0 +1,1 @@
+"""What is passed to `fit`, `evaluate`, and `predict`: data, settings, and callbacks, checked."""
