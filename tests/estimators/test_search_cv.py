@@ -173,7 +173,7 @@ def test_wrong_distributions_are_named(iris, spaces, message):
         ({"refit": []}, "refit=.*True or False"),
         ({"random_state": "a"}, "random_state='a'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else ",".join(value),
 )
 def test_wrong_settings_of_a_search_are_named(iris, settings, message):
     with pytest.raises(gr.GradusError, match=message):
