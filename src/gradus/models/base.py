@@ -1,4 +1,4 @@
-"""The base of all models: what they share beside their network: evaluation, prediction, diagnosis."""
+"""The base of all models: what they share besides a network: evaluation, prediction, diagnosis."""
 
 from __future__ import annotations
 
