@@ -237,27 +237,6 @@ def test_scores_of_a_class_never_named_have_no_precision():
     assert named(figure, "recall")[0].x[1] == 0
 
 
-def test_roc_curve_and_area_are_scikit_learns():
-    draw = np.random.default_rng(2)
-    true = draw.integers(0, 2, 300)
-    score = np.round(np.clip(0.3 * true + 0.7 * draw.random(300), 0, 1), 2)  # with ties
-    figure = figures.roc_curve(true, score[:, None])
-    line = figure.data[1]
-    x, y, _ = metrics.roc_curve(true, score, drop_intermediate=False)
-    np.testing.assert_allclose(line.x, x)
-    np.testing.assert_allclose(line.y, y)
-    assert line.name == f"network, area {metrics.roc_auc_score(true, score):.3f}"
-    # The marked point is what p > ½ decides.
-    assert figure.data[2].y[0] == metrics.recall_score(true, score > 0.5)
-    both = figures.roc_curve(true, np.stack([1 - score, score], axis=1))
-    np.testing.assert_array_equal(both.data[1].y, line.y)
-
-
-def test_roc_curve_needs_both_classes():
-    with pytest.raises(DataError, match="both labels 0 and 1"):
-        figures.roc_curve([1, 1], [0.2, 0.3])
-
-
 # --- values ------------------------------------------------------------------------------------
 
 

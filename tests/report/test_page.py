@@ -65,7 +65,7 @@ def test_report_of_a_classification(digits, read):
     assert report.metrics["test"] == measured
     assert f"test accuracy {100 * measured['accuracy']:.1f}%" in page.text
     titles = [panel.title for panel in report.figures]
-    assert titles == ["Confusion matrix", "Precision and recall"]
+    assert titles == ["Confusion matrix", "Precision and recall", "Calibration"]
     cells = report.figures[0].figure.data[0].customdata
     hits = sum(cells[i][i][0] for i in range(10))
     assert hits / len(y) == pytest.approx(measured["accuracy"])
@@ -74,8 +74,8 @@ def test_report_of_a_classification(digits, read):
     assert "Dense(16, activation=tanh), 1,040 weights" in page.text
     assert "Dropout(0.1)" in page.text
     assert report.environment["python"] in page.text
-    # Loss, accuracy, two of results, three of probes, the outputs by layer.
-    assert len(page.charts) == 8
+    # Loss, accuracy, three of results, three of probes, the outputs by layer.
+    assert len(page.charts) == 9
     assert page.charts[0]["data"][0]["name"] == "training"
 
 

@@ -17,7 +17,7 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
-from gradus.estimators.inputs import as_dataset, checked_data, frame_columns, leak_notes
+from gradus.estimators.inputs import as_dataset, checked_data, column_labels, leak_notes
 from gradus.estimators.model_state import pack_model, unpack_model
 from gradus.estimators.settings import (
     check_no_spaces,
@@ -241,7 +241,7 @@ class NetworkEstimator(BaseEstimator):
             del self.model_  # should this fit fail, it would not suit what is learned now
         X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
         if not goes_on:
-            self._column_names = frame_columns(X)
+            self._column_names = column_labels(X)
         return X, y
 
     def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:

@@ -27,7 +27,7 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "shape")
 
 
-def frame_columns(X: Any) -> tuple[str, ...]:
+def column_labels(X: Any) -> tuple[str, ...]:
     """Return the names of the columns of a frame as text; none for an array."""
     if not is_frame(X):
         return ()

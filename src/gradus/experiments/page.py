@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradus import files
-from gradus.data import Target
+from gradus.data import Dataset, TablePreprocessor, Target
+from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.targets import require_target
+from gradus.drawing.charts import bars
 from gradus.experiments import runs
+from gradus.experiments.column_importance import column_importance, score_name
 from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
@@ -25,6 +29,10 @@ from gradus.experiments.settings import experiment_file
 from gradus.models.model import Model
 from gradus.objectives import losses
 
+if TYPE_CHECKING:
+    from gradus.report.page import Panel
+
+MAX_BARS = 40  # columns whose importance is drawn
 REFITTED = (
     "The saved network was trained once more, on the training and validation rows. Scores of these "
     "and curves are of the first one, which never saw the validation rows."
@@ -53,9 +61,10 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     if prepared is not None:
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
-        figures = result_panels(
-            *_predictions(model, part, run.target), run.target.class_names or None
-        )
+        figures = [
+            *result_panels(*_predictions(model, part, run.target), run.target.class_names or None),
+            *_importance_panels(model, prepared.raw[shown], run.preprocessor),
+        ]
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
     columns = {} if prepared is None else {n: f"{k}: {how}" for n, k, how in prepared.columns}
@@ -97,6 +106,22 @@ def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:
         part: {name: np.nan if value is None else value for name, value in metrics.items()}
         for part, metrics in parts.items()
     }
+
+
+def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) -> list[Panel]:
+    """Return the figure of a table's columns; none for arrays, or too many columns."""
+    from gradus.report.page import Panel
+
+    if not isinstance(preprocessor, TablePreprocessor) or len(preprocessor.columns) > MAX_BARS:
+        return []
+    falls = column_importance(model, data, preprocessor)
+    score = score_name(model, require_target(preprocessor.target))
+    caption = (
+        f"By how much the {score} falls if a column's values are shuffled among the rows. Columns "
+        "that tell the same share it: each alone may seem to matter little."
+    )
+    figure = bars(falls, f"fall of the {score}", title="Importance of columns")
+    return [Panel("Importance of columns", caption, figure)]
 
 
 def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

@@ -73,6 +73,7 @@ class PreparedData:
         loss: the training loss.
         input_layers: the layers before the first hidden one.
         parts: inputs and targets of "training", and of "validation" and "test" if they exist.
+        raw: the same parts before the preprocessing.
         weights: of the rows of each part in the loss; None for 1 each.
         summary_lines: lines that describe the data.
         notes: observations about the data, in sentences.
@@ -85,6 +86,7 @@ class PreparedData:
     loss: Loss
     input_layers: list[Layer]
     parts: dict[str, XY]
+    raw: dict[str, Dataset]
     weights: dict[str, np.ndarray | None]
     summary_lines: list[str]
     notes: list[str]
@@ -200,7 +202,17 @@ def prepare_split(
     first_layers = input_layers(x, fitted, byte_scaling)
     columns = fitted.column_rows() if isinstance(fitted, TablePreprocessor) else []
     return PreparedData(
-        experiment, fitted, loss, first_layers, parts, weights, lines, notes, columns, data.record
+        experiment=experiment,
+        preprocessor=fitted,
+        loss=loss,
+        input_layers=first_layers,
+        parts=parts,
+        raw=data.parts,
+        weights=weights,
+        summary_lines=lines,
+        notes=notes,
+        columns=columns,
+        record=data.record,
     )
 
 

@@ -12,9 +12,9 @@ from gradus.report.loss_surfaces import paths, surface
 from gradus.report.predictions import (
     confusion_matrix,
     predicted_against_true,
-    roc_curve,
     scores_by_class,
 )
+from gradus.report.score_curves import calibration, precision_recall_curve, roc_curve
 from gradus.report.statistics_figures import (
     activations_by_layer,
     gradients_by_layer,
@@ -29,6 +29,7 @@ __all__ = [
     "activations_by_layer",
     "attention_map",
     "bars",
+    "calibration",
     "codes",
     "confusion_matrix",
     "curves_of",
@@ -46,6 +47,7 @@ __all__ = [
     "metric_by",
     "parallel",
     "paths",
+    "precision_recall_curve",
     "predicted_against_true",
     "range_test",
     "reconstructions",

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.optional import installed_version
-from gradus.report import predictions, trained_network
+from gradus.report import predictions, score_curves, trained_network
 from gradus.report.page import Panel, Report, format_duration
 from gradus.train.history import History
 from gradus.train.task import OutputObjective, Supervised
@@ -93,8 +93,9 @@ def result_panels(
         unit: the unit of the values.
 
     Returns:
-        For up to 40 classes, the confusion matrix and scores by class; for two, also the ROC curve;
-        for one value per sample, predicted against true; for several outputs or flags, nothing.
+        For up to 40 classes, the confusion matrix, scores by class, and the calibration of
+        probabilities; for two, also the ROC and the precision-recall curve; for one value per
+        sample, predicted against true; for several outputs or flags, nothing.
     """
     if isinstance(y_true, dict | tuple) or isinstance(y_pred, dict | tuple):
         return []
@@ -129,7 +130,24 @@ def result_panels(
                 "ROC curve",
                 f"{class_names[1]} is the positive class, {class_names[0]} the negative one: the "
                 "true positive rate against the false positive rate, over all thresholds.",
-                predictions.roc_curve(true, predicted),
+                score_curves.roc_curve(true, predicted),
+            )
+        )
+        panels.append(
+            Panel(
+                "Precision-recall curve",
+                f"Of what is predicted as {class_names[1]}, how much is; against how much of all "
+                f"{class_names[1]} is found, over all thresholds.",
+                score_curves.precision_recall_curve(true, predicted),
+            )
+        )
+    if bool((predicted >= 0).all() and (predicted <= 1).all()):
+        panels.append(
+            Panel(
+                "Calibration",
+                "How often predictions are right, against how probable the network said they are: "
+                "on the line, its probabilities can be taken at their word.",
+                score_curves.calibration(true, predicted),
             )
         )
     return panels

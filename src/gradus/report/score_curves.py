@@ -1,0 +1,203 @@
+"""Curves of how good probabilities are: over all thresholds, and as probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradus.drawing import style
+from gradus.errors import DataError
+from gradus.report.predictions import labels_of
+
+BINS = 10  # of equal width, in which probabilities are compared with shares
+MAX_POINTS = 1000  # of a curve
+
+
+def roc_curve(y_true: Any, probability: Any) -> Any:
+    """Draw the ROC curve: the true positive rate against the false positive rate.
+
+    The area under the curve is the probability that a random positive scores higher than a random
+    negative (ties count half): ½ is guessing, 1 is perfect.
+
+    Args:
+        y_true: 0 or 1, `(n,)` or `(n, 1)`.
+        probability: of class 1, `(n,)` or `(n, 1)`; or of both, `(n, 2)`.
+
+    Raises:
+        DataError: if the lengths differ, or only one class occurs.
+
+    Examples:
+        >>> figure = gr.figures.roc_curve([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+        >>> figure.data[1].name
+        'network, area 0.750'
+    """
+    true, score = _true_and_score(y_true, probability, "roc_curve")
+    order = np.argsort(-score, kind="stable")
+    ends = _last_of_equal(score[order])
+    true_positives = np.append(0, np.cumsum(true[order])[ends])
+    false_positives = np.append(0, ends + 1) - true_positives
+    x, y = false_positives / false_positives[-1], true_positives / true_positives[-1]
+    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+    drawn = style.evenly_spaced(len(x), MAX_POINTS)
+    figure = style.figure("ROC curve", height=400)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        hoverinfo="skip",
+        name="guessing",
+        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
+    )
+    figure.add_scatter(
+        x=x[drawn],
+        y=y[drawn],
+        name=f"network, area {area:.3f}",
+        mode="lines",
+        customdata=np.append(np.inf, score[order][ends])[drawn],
+        line={"color": style.BLUE, "width": 2.5},
+        hovertemplate="threshold %{customdata:.3f}: true positive rate %{y:.1%},"
+        " false positive rate %{x:.1%}<extra></extra>",
+    )
+    half = int(np.sum(score[order][ends] > 0.5))
+    figure.add_scatter(
+        x=[x[half]],
+        y=[y[half]],
+        mode="markers",
+        name="threshold ½",
+        marker={"size": 10, "color": style.VERMILION},
+        hovertemplate="threshold ½: true positive rate %{y:.1%},"
+        " false positive rate %{x:.1%}<extra></extra>",
+    )
+    figure.update_xaxes(title_text="false positive rate", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_yaxes(title_text="true positive rate", tickformat=".0%", range=[-0.02, 1.04])
+    return figure
+
+
+def precision_recall_curve(y_true: Any, probability: Any) -> Any:
+    """Draw the precision against the recall, over all thresholds.
+
+    The precision is the share of positives among what is predicted as positive, the recall the
+    share of all positives that is. Guessing has the precision of the positives' share. The average
+    precision is `Σ_k (R_k − R_{k−1}) P_k` over the thresholds k, as in scikit-learn.
+
+    Args:
+        y_true: 0 or 1, `(n,)` or `(n, 1)`.
+        probability: of class 1, `(n,)` or `(n, 1)`; or of both, `(n, 2)`.
+
+    Raises:
+        DataError: if the lengths differ, or only one class occurs.
+
+    Examples:
+        >>> figure = gr.figures.precision_recall_curve([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+        >>> figure.data[1].name
+        'network, average precision 0.833'
+    """
+    true, score = _true_and_score(y_true, probability, "precision_recall_curve")
+    order = np.argsort(-score, kind="stable")
+    ends = _last_of_equal(score[order])
+    right = np.cumsum(true[order])[ends]
+    precision, recall = right / (ends + 1), right / true.sum()
+    average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    drawn = style.evenly_spaced(len(ends), MAX_POINTS)
+    figure = style.figure("Precision-recall curve", height=400)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[true.mean()] * 2,
+        mode="lines",
+        hoverinfo="skip",
+        name="guessing",
+        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
+    )
+    figure.add_scatter(
+        x=recall[drawn],
+        y=precision[drawn],
+        name=f"network, average precision {average:.3f}",
+        mode="lines",
+        customdata=score[order][ends][drawn],
+        line={"color": style.BLUE, "width": 2.5},
+        hovertemplate="threshold %{customdata:.3f}: precision %{y:.1%},"
+        " recall %{x:.1%}<extra></extra>",
+    )
+    figure.update_xaxes(title_text="recall", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_yaxes(title_text="precision", tickformat=".0%", range=[-0.02, 1.04])
+    return figure
+
+
+def calibration(y_true: Any, probability: Any) -> Any:
+    """Draw how often a prediction is right against how probable the network said it is.
+
+    The points of calibrated probabilities lie on the line. Two classes are compared by the
+    probability of class 1, more by that of the predicted class, in ten bins of equal width. The
+    expected calibration error is the mean distance from the line, weighted by the samples of a bin
+    (Naeini et al. 2015).
+
+    Args:
+        y_true: labels `(n,)` or `(n, 1)`, or one-hot rows.
+        probability: of class 1, `(n,)` or `(n, 1)`; or of each class, `(n, classes)`.
+
+    Raises:
+        DataError: if the lengths differ.
+
+    Examples:
+        >>> figure = gr.figures.calibration([0, 1, 1, 1], [0.15, 0.85, 0.85, 0.85])
+        >>> figure.data[1].name
+        'network, expected calibration error 0.150'
+    """
+    true, given = labels_of(y_true, "y_true"), np.asarray(probability, float)
+    if len(true) != len(given):
+        raise DataError(f"y_true has {len(true)} labels but there are {len(given)} probabilities.")
+    if given.size == 2 * len(given):
+        given = given[:, 1]
+    if given.size == len(given):
+        said, right, x_title = given.reshape(-1), true == 1, "probability of class 1"
+    else:
+        said, right = given.max(axis=1), given.argmax(axis=1) == true
+        x_title = "probability of the predicted class"
+    bins = np.minimum((said * BINS).astype(int), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    kept = counts > 0
+    means = np.bincount(bins, said, BINS)[kept] / counts[kept]
+    shares = np.bincount(bins, right, BINS)[kept] / counts[kept]
+    error = float(np.sum(counts[kept] * np.abs(shares - means)) / len(said))
+    figure = style.figure("Calibration", height=400)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        hoverinfo="skip",
+        name="calibrated",
+        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
+    )
+    figure.add_scatter(
+        x=means,
+        y=shares,
+        name=f"network, expected calibration error {error:.3f}",
+        mode="lines+markers",
+        customdata=counts[kept],
+        marker={"size": 8},
+        line={"color": style.BLUE, "width": 2.5},
+        hovertemplate="said %{x:.1%}, right %{y:.1%} of %{customdata:,} samples<extra></extra>",
+    )
+    figure.update_xaxes(title_text=x_title, tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_yaxes(title_text="share that is right", tickformat=".0%", range=[-0.02, 1.04])
+    return figure
+
+
+def _true_and_score(y_true: Any, probability: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels of 0 and 1 and the probabilities of 1, (n,)."""
+    true = labels_of(y_true, "y_true")
+    score = np.asarray(probability, float)
+    if score.ndim == 2 and score.shape[1] == 2:
+        score = score[:, 1]
+    score = score.reshape(-1)
+    if len(true) != len(score):
+        raise DataError(f"y_true has {len(true)} labels but there are {len(score)} probabilities.")
+    if not np.array_equal(np.unique(true), [0, 1]):
+        raise DataError(f"{name} needs both labels 0 and 1, but y_true has {np.unique(true)}.")
+    return true, score
+
+
+def _last_of_equal(scores: np.ndarray) -> np.ndarray:
+    """Return the last place of each of some sorted scores: equal ones share a threshold."""
+    return np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
