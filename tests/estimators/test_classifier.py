@@ -110,11 +110,13 @@ def test_a_fit_that_fails_leaves_no_model_of_other_data(iris):
 def test_an_interrupted_training_keeps_what_it_learned(iris, monkeypatch):
     import gradus.models.model as module
 
-    def stop(training, state, listeners, history, run=module.run_training):
+    run = module.run_training
+
+    def stop(training, state, listeners, *others):
         def interrupt(*_):
             signal.raise_signal(signal.SIGINT)
 
-        return run(training, state, [interrupt, *listeners], history)
+        return run(training, state, [interrupt, *listeners], *others)
 
     monkeypatch.setattr(module, "run_training", stop)
     with pytest.warns(UserWarning, match="interrupted after epoch"):

@@ -103,7 +103,7 @@ def test_frozen_layers_have_no_gradients_and_no_memory():
 
 
 def test_a_model_is_refused_before_its_weights_are_drawn(monkeypatch):
-    monkeypatch.setattr("gradus.models.base.host_free_bytes", lambda: 21 * GB)
+    monkeypatch.setattr("gradus.models.network_model.host_free_bytes", lambda: 21 * GB)
     drawn = []
     monkeypatch.setattr(
         "gradus.nn.network.AbstractNetwork.init_weights", lambda *_: drawn.append(1)

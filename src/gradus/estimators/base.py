@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from gradus.checks import MAX_INT, flag, whole_number
 from gradus.data import Dataset, TablePreprocessor, Target
+from gradus.data.columns.unseen import RANGE
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
@@ -303,7 +304,8 @@ class NetworkEstimator(BaseEstimator):
         fitted = self.preprocessor_
         X, _ = checked_data(self, X, names=self._column_names)
         if isinstance(fitted, TablePreprocessor):
-            for unseen in fitted.unseen_values(X):
+            # Numbers beyond those of the training are of every cross-validation.
+            for unseen in (each for each in fitted.unseen_values(X) if each.kind != RANGE):
                 warnings.warn(f"{type(self).__name__}: {unseen.note}.", UserWarning, stacklevel=3)
         return np.asarray(self.model_.predict(fitted.transform(X)))
 

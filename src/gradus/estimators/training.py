@@ -66,7 +66,10 @@ def prepare_training(
     held_out = experiment.validation and (experiment.validation, experiment.shuffle_seed)
     key = experiment.preprocessing, columns, experiment.loss["name"], held_out
     if key not in done:
-        done[key] = prepare_split(split_data(data, experiment), experiment, preprocessor)
+        # Its own batches are checked below: those that are too large are made smaller.
+        whole = structs.replace(experiment.training, batch_size="all")
+        checked = structs.replace(experiment, training=whole)
+        done[key] = prepare_split(split_data(data, experiment), checked, preprocessor)
     return _with_fitting_batches(dataclasses.replace(done[key], experiment=experiment))
 
 

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 
@@ -26,6 +26,7 @@ CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C a
 Listener = Callable[[TrainState, History], bool]
 
 
+@runtime_checkable
 class EpochProgram(Protocol):
     """The training program, on arrays or on a stream, with all of its arguments."""
 

@@ -145,7 +145,7 @@ def test_an_edit_gives_a_layer_another_activation():
         net, lambda path, layer: {"activation": "sigmoid"} if path == "end" else {}
     )
     assert [str(change) for change in changes] == ['end.activation: "softmax" → "sigmoid"']
-    assert repr(edited.layers[1]) == "Activation(activation='sigmoid', alpha=None)"
+    assert repr(edited.layers[1]) == "Activation(activation='sigmoid')"
     assert edited.layers[1].__dict__["_name"] == "end"
     same, changes = edit_layers(net, lambda path, layer: {"activation": "softmax"})
     assert same.layers[1] is net.layers[1]
