@@ -1,5 +1,7 @@
 """Every layer in onnxruntime predicts what it predicts here."""
 
+import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from gradus.errors import GradusError
 from gradus.exports.onnx.layers import CONVERTERS
 from gradus.nn import activations
 from gradus.nn.layer import Layer
+from gradus.nn.network import forward, fresh
 
 RNG = np.random.default_rng(1)
 
@@ -395,6 +398,17 @@ def test_a_network_predicts_the_same(predictions, name):
     ours, theirs = predictions(S(layers()), x)
     assert theirs.dtype == np.float32
     np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_traced_for_any_number_of_samples(name):
+    """As StableHLO needs it, which has no converters."""
+    x, layers = NETWORKS[name]
+    model = gr.Model(S(layers()), "mse").build(x)
+    (batch,) = jax.export.symbolic_shape("batch")
+    samples = jax.tree.map(lambda a: jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype), x)
+    output = jax.eval_shape(lambda x: model.task.predict(forward(fresh(model.net), x)), samples)
+    assert output.shape[0] == batch
 
 
 def test_every_layer_has_a_converter_that_is_tested():
