@@ -31,8 +31,8 @@ def export(
       package onnx.
     - `.stablehlo`: the network alone, for JAX without gradus (`gradus.exports.stablehlo` says how
       to read it, and for how long it can be read).
-    - `.keras`: the network alone, for Keras 3 on any backend, as `gr.to_keras` makes it. Needs the
-      package keras.
+    - `.keras`: the network alone, for Keras 3 on any backend, as `gr.to_keras` makes it: one
+      that ends in logits predicts these. Needs the package keras.
     - `.py`: a script that builds and trains the same, of a run.
 
     Args:
