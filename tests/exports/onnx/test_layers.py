@@ -32,6 +32,13 @@ MASKED_CODES = gr.Embedding(4, 6, mask_zero=True)
 NETWORKS = {
     "dense": (ROWS, lambda: [gr.Dense(4, "tanh"), gr.Dense(3, use_bias=False)]),
     "maxout, prelu": (ROWS, lambda: [gr.Maxout(5, 3), gr.PReLU(), gr.Dense(4, gr.PReLU())]),
+    "layers as activations": (
+        STEPS,
+        lambda: [
+            *(gr.Conv1D(4, 2, activation=gr.ReLU(0.5, 0.1)), gr.Dense(3, gr.LeakyReLU())),
+            *(gr.Dense(3, gr.ELU(0.5)), gr.Dense(3, gr.Softmax())),
+        ],
+    ),
     "slopes": (
         ROWS,
         lambda: [gr.Activation("leaky_relu", alpha=0.3), gr.Activation("elu", alpha=2.0)],
@@ -439,6 +446,13 @@ def test_every_activation_predicts_the_same(predictions):
 def test_a_function_of_the_user_is_an_error_that_names_it(tmp_path):
     model = gr.Model(S(gr.Dense(2), gr.Lambda(jnp.sin).named("wave")), "mse").build(ROWS)
     with pytest.raises(GradusError, match=r"'wave' is a Lambda, .* its function is Python code"):
+        gr.export(model, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("layer", [gr.Softmax(axis=1), gr.LayerNormalization()])
+def test_a_layer_that_is_an_activation_must_not_depend_on_a_shape(layer, tmp_path):
+    model = gr.Model(S(gr.Conv1D(4, 2, activation=layer)), "mse").build(STEPS)
+    with pytest.raises(GradusError, match=r"'conv1d' is a Conv1D.*a layer of its own after it"):
         gr.export(model, tmp_path / "model.onnx")
 
 

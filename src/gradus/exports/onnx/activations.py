@@ -9,6 +9,7 @@ import numpy as np
 
 from gradus.exports.onnx.graph import Graph, Tensor
 from gradus.exports.onnx.layers import (
+    CONVERTERS,
     array_of,
     cannot_export,
     convert_shapeless,
@@ -22,6 +23,7 @@ from gradus.nn.layer import Layer
 from gradus.nn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, rectified
 
 LOWEST = np.finfo(np.float32).min
+ELEMENTWISE = (Activation, PReLU, ReLU, LeakyReLU, ELU)  # whatever the shape of their input
 _ZERO = np.float32(0)
 
 
@@ -29,10 +31,15 @@ def activate(graph: Graph, layer: Layer, activation: Any, x: Tensor) -> Tensor:
     """Apply an activation of a layer, a name, a function, or a layer.
 
     Raises:
-        GradusError: naming the layer, for a function that is not gradus's own.
+        GradusError: naming the layer, for a function that is not gradus's own, or for a layer that
+            depends on the shape of its input, which is not known here.
     """
     function: Any = activations.get(activation)
     if isinstance(function, Layer):
+        is_softmax = isinstance(function, Softmax) and function.axis == -1
+        if type(function) in CONVERTERS and not (is_softmax or isinstance(function, ELEMENTWISE)):
+            reason = f"its activation is {function!r}; write that as a layer of its own after it"
+            raise cannot_export(layer, reason)
         applied: Tensor = convert_shapeless(graph, function, x)
         return applied
     if function is activations.linear:
@@ -99,7 +106,7 @@ def convert_softmax(graph: Graph, layer: Softmax, x: Tensor) -> Tensor:
     """The softmax along an axis, along steps of the real ones."""
     mask, x = x.mask, to_float(graph, x)
     axis = layer.axis % (len(x.shape) + 1)
-    if axis == len(x.shape):
+    if layer.axis == -1 or axis == len(x.shape):
         return activate(graph, layer, "softmax", x)
     if mask is None or axis != 1:
         return graph.op("Softmax", x, axis=axis)

@@ -94,7 +94,8 @@ def convert_permute(graph: Graph, layer: Permute, x: Tensor) -> Tensor:
     y = graph.op("Transpose", x, perm=[0, *map(int, layer.dims)])
     if x.mask is None or layer.dims[0] == 1:
         return y
-    return y.replace(mask=all_real(graph, y.replace(shape=(x.shape[layer.dims[0] - 1],))))
+    shape = tuple(x.shape[axis - 1] for axis in layer.dims)
+    return y.replace(mask=all_real(graph, y.replace(shape=shape)))
 
 
 @converts(RepeatVector)
