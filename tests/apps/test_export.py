@@ -98,6 +98,18 @@ def test_what_is_said_of_the_inputs(gradus, work, blank_reports):
     assert "standardized values" in err
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_run_as_a_file_of_keras(gradus_json, run):
+    keras = pytest.importorskip("keras", reason="keras is not installed")
+    written = gradus_json("export", "run", "--format", "keras")
+    assert written["out"] == "run/model.keras"
+    assert "not the columns of a table" in written["notes"][0]
+    opened = open_run("run")
+    loaded = keras.saving.load_model("run/model.keras")
+    x = np.ones((2, *opened.model.example.shape[1:]), np.float32)
+    np.testing.assert_allclose(loaded(x), opened.model.predict(x), atol=1e-5)
+
+
 def test_mistakes(gradus, run):
     def message(*arguments):
         status, _, err = gradus("export", *arguments)

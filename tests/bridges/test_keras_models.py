@@ -54,6 +54,22 @@ def test_residual_connections_and_branches(rng):
     assert kinds == ["Residual", "Parallel", "Residual", "Parallel", "Flatten", "Dense"]
 
 
+def test_layers_that_merge_take_branches_and_inputs(rng):
+    net = gr.Sequential(
+        gr.Subtract(),
+        gr.Parallel([gr.Dense(4), gr.Dense(4)], merge="average"),
+        gr.Parallel([gr.Dense(4), gr.Dense(4)], merge="subtract"),
+        gr.Parallel({"b": gr.Dense(3), "a": gr.Dense(2)}),
+        gr.Concatenate(),
+        gr.Parallel([gr.Dense(2), gr.Dense(2, "relu")]),
+        gr.Maximum(),
+    )
+    x = {"b": images(rng, 5), "a": images(rng, 5)}
+    model = gr.Model(net, "mse", seed=1).build(x)
+    written = gr.to_keras(model)(x, training=False)
+    np.testing.assert_allclose(written, model.predict(x), atol=1e-6)
+
+
 def test_dense_connections_and_gates(rng):
     x = start = keras.Input((5, 5, 3))
     for _ in range(2):  # DenseNet

@@ -15,6 +15,11 @@ SETTINGS = [
     gr.Parallel({"a b": gr.Dense(3), 'q"': gr.PReLU(shared_axes=(1,))}, merge="concatenate"),
     gr.Rescaling(np.array([[1.0, 2.0]]), offset=np.array([1, 2])),
     gr.ColumnEmbedding((4, 7)),
+    gr.Sequential(gr.Parallel([gr.ReLU(6.0), gr.Softmax(axis=1)]), gr.Add(), gr.Concatenate(1)),
+    gr.Sequential(
+        [gr.TimeDistributed(gr.Lambda(gr.activations.mish)), gr.Resizing(3, 4, "nearest")]
+    ),
+    gr.Normalization([1.0, 2.0], 4.0),
     gr.Adam(gr.schedules.CosineDecay(0.002, 130), clipnorm=1.0),
     gr.losses.Huber(delta=0.5),
     {"label": gr.losses.LogCosh(), "price": "mse"},
@@ -53,6 +58,8 @@ class Mine(gr.Layer):
         return x
 
 
-def test_a_class_of_the_user_cannot_be_written():
+def test_what_is_code_cannot_be_written():
+    with pytest.raises(GradusError, match=r"layers\[0\]\.function"):
+        expression(gr.Sequential(gr.Lambda(lambda x: x)))
     with pytest.raises(GradusError, match="the class Mine"):
         expression(gr.Sequential([Mine()]))

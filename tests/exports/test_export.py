@@ -55,7 +55,9 @@ def test_what_can_be_exported(model, tmp_path, monkeypatch):
 
 
 def test_a_missing_package_is_named(model, tmp_path, monkeypatch):
-    for package, file in (("onnx", "m.onnx"), ("flatbuffers", "m.stablehlo")):
+    for package, file in (
+        *(("onnx", "m.onnx"), ("flatbuffers", "m.stablehlo"), ("keras", "m.keras")),
+    ):
         monkeypatch.setitem(__import__("sys").modules, package, None)
         text = message(GradusError, model, tmp_path / file)
         assert f"needs the package {package}" in text

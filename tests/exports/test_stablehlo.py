@@ -18,6 +18,19 @@ IMAGES = RNG.integers(0, 255, (3, 8, 8, 1)).astype(np.uint8)
 NETWORKS = {
     "sparse": (ROWS, lambda: [gr.Dense(3, "sigmoid"), gr.Sparsity(0.1, 0.2), gr.Sparsity(0.1)]),
     "images": (IMAGES, lambda: [gr.Rescaling(1 / 255), gr.Conv2D(2, 3), gr.MaxPooling2D(2)]),
+    "merged": (
+        ROWS,
+        lambda: [
+            gr.Parallel([gr.Dense(3), gr.Dense(1)]),
+            gr.Average(),
+            gr.ActivityRegularization(0.1),
+            gr.Parallel([gr.Dense(2), gr.Dense(2)], merge="subtract"),
+        ],
+    ),
+    "every picture": (
+        IMAGES[:, None].repeat(2, 1),
+        lambda: [gr.TimeDistributed(gr.Sequential(gr.Resizing(4, 3), gr.Flatten())), gr.GRU(2)],
+    ),
     "masks": (CODES, lambda: [gr.Embedding(4, 2, mask_zero=True), gr.GRU(3)]),
     "attention": (CODES, lambda: [gr.Embedding(4, 4, mask_zero=True), gr.TransformerEncoder(2, 3)]),
 }

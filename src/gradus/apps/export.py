@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,7 +23,7 @@ def export_command(
     ] = None,
     out: Annotated[
         str | None,
-        Parameter(help="A .onnx, .stablehlo or .py file; by default one in the folder of the run."),
+        Parameter(help="A .onnx, .stablehlo, .keras, or .py file; by default in the run's folder."),
     ] = None,
     platforms: Annotated[
         str | None,
@@ -35,6 +37,9 @@ def export_command(
 
     gradus export runs/titanic-1 --out titanic.py
     """
+    # The file is the same for every backend of Keras, and this one is installed.
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
     from gradus.experiments.runs import find_run
     from gradus.exports.export import write_exported
     from gradus.exports.trained import as_trained
@@ -44,7 +49,10 @@ def export_command(
     folder = find_run(run)
     path = path or folder / chosen.file
     names = None if platforms is None else [name.strip() for name in platforms.split(",")]
-    notes = write_exported(as_trained(folder), path, names)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        notes = write_exported(as_trained(folder), path, names)
+    notes += [str(each.message).rstrip(".") for each in caught if each.category is UserWarning]
     for note in notes:
         output.print_note(note)
     output.print_line(f"{folder} is exported to {path}")

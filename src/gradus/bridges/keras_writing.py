@@ -16,10 +16,10 @@ from gradus.nn import activations
 from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
 from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
+from gradus.nn.layers.merging import BaseMerge
 from gradus.nn.network import weights
 
 CHAINS = (Sequential, Repeat, TransformerEncoder)
-MERGE_LAYERS = {"add": "Add", "multiply": "Multiply", "concatenate": "Concatenate"}
 # What Keras's layer needs to be told to compute the same.
 TOLD: dict[str, dict[str, Any]] = {
     "RandomRotation": {"fill_mode": "constant"},
@@ -68,6 +68,10 @@ class LayerWriter:
             return self.keras.layers.Add(name=self._name(layer))([x, y])
         if isinstance(layer, Parallel):
             return self._parallel(layer, x)
+        if isinstance(layer, BaseMerge):
+            self.chain = None
+            arrays = [x[name] for name in sorted(x)] if isinstance(x, dict) else list(x)
+            return self.write(layer)(arrays)
         written = self.write(layer)
         self.made.append((written, layer))
         if self.chain is not None:
@@ -89,7 +93,7 @@ class LayerWriter:
             outputs = [self.apply(branch, x) for branch in layer.branches]
             if layer.merge is None:
                 return outputs
-        merge = getattr(self.keras.layers, MERGE_LAYERS[layer.merge])
+        merge = getattr(self.keras.layers, layer.merge.capitalize())
         return merge(name=self._name(layer))(outputs)
 
     def write(self, layer: Any, named: bool = True) -> Any:

@@ -1,1 +1,1 @@
-"""Trained models in the formats of other programs: ONNX, StableHLO, and a Python script."""
+"""Trained models in the formats of other programs: ONNX, StableHLO, Keras, and a Python script."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from gradus import files
 from gradus.errors import GradusError
-from gradus.exports import onnx_model, python_script, stablehlo
+from gradus.exports import keras_model, onnx_model, python_script, stablehlo
 from gradus.exports.formats import check_target, format_of
-from gradus.exports.trained import Trained, as_trained
+from gradus.exports.trained import Trained, as_trained, network_notes
 
 
 def export(
@@ -31,12 +31,14 @@ def export(
       package onnx.
     - `.stablehlo`: the network alone, for JAX without gradus (`gradus.exports.stablehlo` says how
       to read it, and for how long it can be read).
+    - `.keras`: the network alone, for Keras 3 on any backend, as `gr.to_keras` makes it: one
+      that ends in logits predicts these. Needs the package keras.
     - `.py`: a script that builds and trains the same, of a run.
 
     Args:
         model: a model, a run, or the folder of a run or of a saved model.
         path: of the file; one that exists is replaced.
-        format: "onnx", "stablehlo", or "python"; by default that of the extension.
+        format: "onnx", "stablehlo", "keras", or "python"; by default that of the extension.
         preprocessor: of a model: what its data were transformed with, which becomes part of the
             graph. A run has its own.
         platforms: of StableHLO: on which it is to run, some of "cpu", "cuda", "rocm", and "tpu";
@@ -79,10 +81,9 @@ def write_exported(
     if name == "onnx":
         content, notes = onnx_model.onnx_bytes(trained), onnx_model.input_notes(trained)
     elif name == "stablehlo":
-        content, notes = (
-            stablehlo.stablehlo_bytes(trained, platforms),
-            stablehlo.network_notes(trained),
-        )
+        content, notes = stablehlo.stablehlo_bytes(trained, platforms), network_notes(trained)
+    elif name == "keras":
+        content, notes = keras_model.keras_bytes(trained), keras_model.keras_notes(trained)
     else:
         content, notes = python_script.script(trained).encode(), []
     with files.replacing(path.parent) as new:

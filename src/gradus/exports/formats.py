@@ -24,6 +24,7 @@ class Format(NamedTuple):
 FORMATS = {
     "onnx": Format(".onnx", "model.onnx"),
     "stablehlo": Format(".stablehlo", "model.stablehlo"),
+    "keras": Format(".keras", "model.keras"),
     "python": Format(".py", "train.py"),
 }
 

@@ -14,7 +14,15 @@ from gradus.data import Target
 from gradus.errors import GradusError, ShapeError, TooLargeError
 
 # The converters of layers register themselves where they are defined.
-from gradus.exports.onnx import attention, containers, dense, recurrent, windows  # noqa: F401
+from gradus.exports.onnx import (  # noqa: F401
+    attention,
+    containers,
+    dense,
+    normalization,
+    recurrent,
+    resizing,
+    windows,
+)
 from gradus.exports.onnx.columns import column_notes, table_inputs
 from gradus.exports.onnx.ensembles import prediction
 from gradus.exports.onnx.graph import LARGEST, Graph, Tensor

@@ -79,16 +79,3 @@ def _checked(platforms: Any) -> list[str] | None:
         if name not in PLATFORMS:
             raise unknown("platform", name, PLATFORMS)
     return list(names)
-
-
-def network_notes(trained: Trained) -> list[str]:
-    """Return what the file leaves out of a model with a preprocessor, in a sentence."""
-    if trained.preprocessor is None:
-        return []
-    what = "the columns of a table" if trained.is_table else "raw arrays"
-    scaled = trained.target is not None and trained.target.task == "regression"
-    units = ", and returns standardized values, not those in the target's units" if scaled else ""
-    return [
-        f"the file holds the network alone: it takes the arrays that the preprocessing makes, not "
-        f"{what}{units}"
-    ]

@@ -11,7 +11,6 @@ from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
 from gradus.experiments.run import Run, open_run
 from gradus.files import current_path
-from gradus.models.base import BaseModel
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST
 from gradus.sweep.sweep import Sweep
@@ -27,7 +26,7 @@ class Trained:
         run: the run that it was trained in, or None.
     """
 
-    model: BaseModel
+    model: Model
     preprocessor: Any = None
     run: Run | None = None
 
@@ -59,7 +58,7 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
         if preprocessor is not None:
             raise GradusError("export: a run has its own preprocessor: leave out preprocessor=….")
         return Trained(model.model, model.preprocessor, model)
-    if not isinstance(model, BaseModel):
+    if not isinstance(model, Model):
         hint = ": write its best model, sweep.best" if isinstance(model, Sweep) else ""
         raise GradusError(
             "export takes a trained model, or the folder of a run, such as 'runs/titanic-1', not a "
@@ -75,7 +74,20 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
     return Trained(model, preprocessor)
 
 
-def _open(name: str | Path) -> Run | BaseModel:
+def network_notes(trained: Trained) -> list[str]:
+    """Return what the file leaves out of a model with a preprocessor, in a sentence."""
+    if trained.preprocessor is None:
+        return []
+    what = "the columns of a table" if trained.is_table else "raw arrays"
+    scaled = trained.target is not None and trained.target.task == "regression"
+    units = ", and returns standardized values, not those in the target's units" if scaled else ""
+    return [
+        f"the file holds the network alone: it takes the arrays that the preprocessing makes, not "
+        f"{what}{units}"
+    ]
+
+
+def _open(name: str | Path) -> Run | Model:
     """Return the run, or the saved model, in a folder.
 
     Raises:

@@ -297,6 +297,7 @@ _MODEL_ATTRIBUTES = {
     "cuda": _NO_DEVICE,
     "eval": _NO_MODE,
     "evaluate_generator": "`model.evaluate(x, y)`",
+    "export": '`gr.export(model, "model.onnx")`',
     "fit_generator": "`model.fit(x, y)`",
     "forward": "`model.predict(x)`",
     "get_config": "`model.settings`",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import jax
+
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import array_of, convert, converts, to_float
+from gradus.exports.onnx.layers import array_of, axes, cannot_export, convert, converts, to_float
+from gradus.exports.onnx.merging import merge_into_one
 from gradus.models.encoder_decoder import (
     DenseTransposed,
     EncoderDecoder,
@@ -15,8 +18,16 @@ from gradus.models.encoder_decoder import (
     dense_layers,
 )
 from gradus.models.variational import GaussianCode
+from gradus.nn import activations
 from gradus.nn.layers.attention import TransformerEncoder
-from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
+from gradus.nn.layers.containers import (
+    Lambda,
+    Parallel,
+    Repeat,
+    Residual,
+    Sequential,
+    TimeDistributed,
+)
 
 
 @converts(Sequential, Repeat, TransformerEncoder)
@@ -33,9 +44,6 @@ def convert_residual(graph: Graph, layer: Residual, x: Tensor) -> Tensor:
     return graph.op("Add", x, chain(graph, layer, x))
 
 
-_MERGES = {"add": "Add", "multiply": "Mul"}
-
-
 @converts(Parallel)
 def convert_parallel(graph: Graph, layer: Parallel, x: Any) -> Any:
     """The outputs of all branches, or what they are merged into."""
@@ -50,9 +58,29 @@ def convert_parallel(graph: Graph, layer: Parallel, x: Any) -> Any:
         outputs = [convert(graph, branch, x) for branch in branches]
         if layer.merge is None:
             return tuple(outputs)
-    if layer.merge == "concatenate":
-        return graph.op("Concat", *outputs, axis=-1)
-    return functools.reduce(lambda a, b: graph.op(_MERGES[str(layer.merge)], a, b), outputs)
+    return merge_into_one(graph, layer.merge, outputs)
+
+
+@converts(TimeDistributed)
+def convert_time_distributed(graph: Graph, layer: TimeDistributed, x: Tensor) -> Any:
+    """A layer applied to all steps of all samples as one batch."""
+    steps, *shape = x.shape
+    together = graph.op("Reshape", x, axes(-1, *shape)).replace(shape=tuple(shape), kind=x.kind)
+    outputs = convert(graph, layer.layer, together)
+    return jax.tree.map(lambda y: graph.op("Reshape", y, axes(-1, steps, *y.shape)), outputs)
+
+
+@converts(Lambda)
+def convert_lambda(graph: Graph, layer: Lambda, x: Tensor) -> Tensor:
+    """An activation.
+
+    Raises:
+        GradusError: naming the layer, for any other function, which is code.
+    """
+    known = activations.REGISTRY.name_of(layer.function)
+    if known is None:
+        raise cannot_export(layer, "its function is Python code, not one of gradus's activations")
+    return activate(graph, layer, known, to_float(graph, x))
 
 
 @converts(EncoderDecoder)

@@ -9,25 +9,49 @@ import numpy as np
 
 from gradus.exports.onnx.activations import activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import array_of, axes, convert, converts, to_float
+from gradus.exports.onnx.layers import all_real, array_of, axes, convert, converts, to_float
 from gradus.nn.layer import Layer
-from gradus.nn.layers.augmentation import RandomCrop, RandomFlip, RandomRotation, RandomTranslation
+from gradus.nn.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from gradus.nn.layers.dense import Dense, Maxout
-from gradus.nn.layers.dropout import Dropout, GaussianNoise, MaskingNoise, SaltAndPepperNoise
+from gradus.nn.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
 from gradus.nn.layers.embedding import ColumnEmbedding, Embedding
 from gradus.nn.layers.masking import Masking
-from gradus.nn.layers.normalization import BatchNormalization, LayerNormalization
-from gradus.nn.layers.reshaping import Flatten, Rescaling, Reshape
-from gradus.nn.layers.sparsity import Sparsity
+from gradus.nn.layers.reshaping import (
+    Flatten,
+    Identity,
+    Permute,
+    RepeatVector,
+    Rescaling,
+    Reshape,
+)
+from gradus.nn.layers.sparsity import ActivityRegularization, Sparsity
 
 
-@converts(Dropout, MaskingNoise, SaltAndPepperNoise, RandomFlip, RandomTranslation, Sparsity)
-def leave_out(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
-    """Leave out a layer that acts in training only."""
+@converts(Dropout, SpatialDropout1D, SpatialDropout2D, AlphaDropout, GaussianDropout)
+@converts(MaskingNoise, SaltAndPepperNoise, RandomFlip, RandomTranslation)
+@converts(Sparsity, ActivityRegularization, Identity)
+def leave_out(graph: Graph, layer: Layer, x: Any) -> Any:
+    """Leave out a layer that acts in training only, or never."""
     return x
 
 
-@converts(GaussianNoise, RandomRotation)
+@converts(GaussianNoise, RandomRotation, RandomZoom, RandomBrightness, RandomContrast)
 def only_floats(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     """Leave out a layer that acts in training only, but makes floats of whole numbers."""
     return to_float(graph, x)
@@ -64,41 +88,27 @@ def convert_reshape(graph: Graph, layer: Reshape, x: Tensor) -> Tensor:
     return graph.op("Reshape", x, axes(0, *map(int, layer.target_shape)))
 
 
+@converts(Permute)
+def convert_permute(graph: Graph, layer: Permute, x: Tensor) -> Tensor:
+    """The axes of each sample in another order; if the steps are not first, all are real."""
+    y = graph.op("Transpose", x, perm=[0, *map(int, layer.dims)])
+    if x.mask is None or layer.dims[0] == 1:
+        return y
+    shape = tuple(x.shape[axis - 1] for axis in layer.dims)
+    return y.replace(mask=all_real(graph, y.replace(shape=shape)))
+
+
+@converts(RepeatVector)
+def convert_repeat_vector(graph: Graph, layer: RepeatVector, x: Tensor) -> Tensor:
+    """Each sample as the steps of a sequence."""
+    return graph.op("Expand", graph.op("Unsqueeze", x, axes(1)), axes(1, int(layer.n), 1))
+
+
 @converts(Rescaling)
 def convert_rescaling(graph: Graph, layer: Rescaling, x: Tensor) -> Tensor:
     """`x · scale + offset`."""
     scaled = graph.op("Mul", to_float(graph, x), array_of(layer, "scale"))
     return graph.op("Add", scaled, array_of(layer, "offset"))
-
-
-@converts(RandomCrop)
-def convert_crop(graph: Graph, layer: RandomCrop, x: Tensor) -> Tensor:
-    """Crop images to their center."""
-    starts = (x.shape[0] - layer.height) // 2, (x.shape[1] - layer.width) // 2
-    ends = starts[0] + layer.height, starts[1] + layer.width
-    return graph.op("Slice", x, axes(*starts), axes(*ends), axes(1, 2))
-
-
-@converts(BatchNormalization)
-def convert_batch_normalization(graph: Graph, layer: BatchNormalization, x: Tensor) -> Tensor:
-    """Standardize by the running statistics."""
-    factor = 1 / np.sqrt(array_of(layer, "moving_variance") + array_of(layer, "epsilon"))
-    if layer.scale:
-        factor = factor * array_of(layer, "gamma")
-    mean = graph.weight("moving_mean", array_of(layer, "moving_mean"))
-    centered = graph.op("Sub", to_float(graph, x), mean)
-    y = graph.op("Mul", centered, graph.weight("factor", factor))
-    return graph.op("Add", y, graph.weight("beta", array_of(layer, "beta"))) if layer.center else y
-
-
-@converts(LayerNormalization)
-def convert_layer_normalization(graph: Graph, layer: LayerNormalization, x: Tensor) -> Tensor:
-    """Standardize each sample over its last axis."""
-    ones = np.ones(x.shape[-1], np.float32)
-    gamma = graph.weight("gamma", array_of(layer, "gamma") if layer.scale else ones)
-    beta = graph.weight("beta", array_of(layer, "beta")) if layer.center else None
-    epsilon = float(array_of(layer, "epsilon"))
-    return graph.op("LayerNormalization", to_float(graph, x), gamma, beta, epsilon=epsilon)
 
 
 @converts(Embedding)

@@ -77,6 +77,17 @@ def to_float(graph: Graph, x: Tensor) -> Tensor:
     return graph.op("Cast", x, to=graph.onnx.TensorProto.FLOAT).replace(shape=x.shape, mask=x.mask)
 
 
+def over_features(graph: Graph, mask: Tensor, x: Tensor) -> Tensor:
+    """Return the mask of a sequence with all its axes, `(batch, steps, 1, ...)`."""
+    return graph.op("Unsqueeze", mask, axes(*range(2, len(x.shape) + 1)))
+
+
+def all_real(graph: Graph, x: Tensor) -> Tensor:
+    """Return a mask by which all steps of a sequence are real."""
+    sizes = graph.op("Shape", x, start=0, end=2)
+    return graph.op("Expand", np.array(True), sizes).replace(shape=x.shape[:1], kind="b")
+
+
 def array_of(layer: Layer, name: str) -> np.ndarray:
     """Return a weight of a layer, or a number among its settings, as float32."""
     return np.asarray(getattr(layer, name), np.float32)

@@ -1,4 +1,4 @@
-"""Convolution, pooling, and the other layers of windows and images.
+"""Convolution and pooling.
 
 Here, channels are last, and in ONNX first, so images are transposed before and after.
 """
@@ -9,56 +9,58 @@ from typing import Any
 
 import numpy as np
 
-from gradus.exports.onnx.activations import activate
+from gradus.exports.onnx.activations import LOWEST, activate
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import array_of, axes, converts, to_float
-from gradus.nn.layers.conv import Conv1D, Conv2D, DepthwiseConv2D
+from gradus.exports.onnx.layers import array_of, axes, converts, over_features, to_float
+from gradus.nn.layers.conv import Conv1D, Conv2D, Conv3D, DepthwiseConv2D, WindowLayer
 from gradus.nn.layers.conv_transpose import BaseConvTranspose, Conv1DTranspose, Conv2DTranspose
 from gradus.nn.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     BaseGlobalPooling,
     BasePooling,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
-from gradus.nn.layers.resizing import UpSampling2D, ZeroPadding2D
+from gradus.nn.layers.separable_conv import BaseSeparableConv, SeparableConv1D, SeparableConv2D
 from gradus.nn.layers.window import per_axis
 from gradus.nn.ops.conv import Pads, Sizes, padding_sizes
 
-LOWEST = np.finfo(np.float32).min
 
-
-@converts(Conv1D, Conv2D, DepthwiseConv2D)
+@converts(Conv1D, Conv2D, Conv3D)
 def convert_convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
-    """`activation(x ∗ kernel + bias)`, with the mask of the output's steps if there is one."""
-    kernel, groups = array_of(layer, "kernel"), getattr(layer, "groups", 1)
-    if isinstance(layer, DepthwiseConv2D):
-        channels, multiplier = kernel.shape[-2:]
-        kernel = kernel.reshape(*kernel.shape[:-2], 1, channels * multiplier)
-        groups = channels
-    sizes, rank = tuple(kernel.shape[:-2]), layer.rank
-    strides, dilation = _strides(layer)
-    pads = padding_sizes(layer.padding, x.shape[:-1], sizes, strides, dilation)
-    z = graph.op(
-        "Conv",
-        _channels_first(graph, _real_steps(graph, x), rank),
-        graph.weight("kernel", kernel.transpose(rank + 1, rank, *range(rank))),
-        *_bias(graph, layer),
-        strides=strides,
-        dilations=dilation,
-        pads=_pads(pads),
-        group=int(groups),
+    """`activation(x ∗ kernel + bias)`."""
+    z = _convolve(
+        graph, layer, x, array_of(layer, "kernel"), int(layer.groups), _bias(graph, layer)
     )
-    y = activate(graph, layer, layer.activation, _channels_last(graph, z, rank))
-    if x.mask is None or not isinstance(layer, Conv1D):
-        return y
-    spans = (dilation[0] * (sizes[0] - 1) + 1,)
-    return y.replace(mask=_mask_of_windows(graph, x.mask, strides, spans, layer.padding))
+    return _activated(graph, layer, x, z)
+
+
+@converts(DepthwiseConv2D)
+def convert_depthwise(graph: Graph, layer: DepthwiseConv2D, x: Tensor) -> Tensor:
+    """The convolution of each channel with filters of its own."""
+    z = _convolve_channels(graph, layer, x, array_of(layer, "kernel"), _bias(graph, layer))
+    return _activated(graph, layer, x, z)
+
+
+@converts(SeparableConv1D, SeparableConv2D)
+def convert_separable(graph: Graph, layer: BaseSeparableConv, x: Tensor) -> Tensor:
+    """The convolution of each channel with filters of its own, and mixtures of these."""
+    pointwise = array_of(layer, "pointwise")
+    mixing = graph.weight("pointwise", pointwise.reshape(pointwise.shape[-2:]))
+    each = _convolve_channels(graph, layer, x, array_of(layer, "depthwise"), [])
+    z = graph.op("MatMul", each, mixing)
+    for bias in _bias(graph, layer):
+        z = graph.op("Add", z, bias)
+    return _activated(graph, layer, x, z)
 
 
 @converts(Conv1DTranspose, Conv2DTranspose)
@@ -88,7 +90,8 @@ def convert_transposed_convolution(graph: Graph, layer: BaseConvTranspose, x: Te
     return activate(graph, layer, layer.activation, _channels_last(graph, z, rank))
 
 
-@converts(MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D)
+@converts(MaxPooling1D, MaxPooling2D, MaxPooling3D)
+@converts(AveragePooling1D, AveragePooling2D, AveragePooling3D)
 def convert_pooling(graph: Graph, layer: BasePooling, x: Tensor) -> Tensor:
     """The largest or the mean value of each window, in a masked sequence of its real steps."""
     rank = layer.rank
@@ -96,10 +99,10 @@ def convert_pooling(graph: Graph, layer: BasePooling, x: Tensor) -> Tensor:
     strides = sizes if layer.strides is None else per_axis(layer, "strides", rank)
     pads = padding_sizes(layer.padding, x.shape[:-1], sizes, strides, (1,) * rank)
     windows = sizes, strides, pads
-    takes_max = isinstance(layer, MaxPooling1D | MaxPooling2D)
+    takes_max = isinstance(layer, MaxPooling1D | MaxPooling2D | MaxPooling3D)
     kind = "MaxPool" if takes_max else "AveragePool"
     x = to_float(graph, x)
-    if x.mask is None or rank == 2:
+    if x.mask is None or rank > 1:
         return _pool(graph, kind, x, windows)
     real = graph.op("Unsqueeze", x.mask, axes(2))
     share = _pool(graph, "AveragePool", _as_numbers(graph, real), windows)
@@ -113,13 +116,14 @@ def convert_pooling(graph: Graph, layer: BasePooling, x: Tensor) -> Tensor:
     return graph.op("Where", kept, pooled, np.float32(0)).replace(mask=mask)
 
 
-@converts(GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D)
+@converts(GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D)
+@converts(GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D)
 def convert_global_pooling(graph: Graph, layer: BaseGlobalPooling, x: Tensor) -> Tensor:
     """The mean or the largest value of each channel, in a masked sequence of its real steps."""
-    takes_max = isinstance(layer, GlobalMaxPooling1D | GlobalMaxPooling2D)
+    takes_max = isinstance(layer, GlobalMaxPooling1D | GlobalMaxPooling2D | GlobalMaxPooling3D)
     where, keep = axes(*range(1, layer.rank + 1)), int(layer.keepdims)
     mask, x = x.mask, to_float(graph, x)
-    if mask is None or layer.rank == 2:
+    if mask is None or layer.rank > 1:
         return graph.op("ReduceMax" if takes_max else "ReduceMean", x, where, keepdims=keep)
     real = graph.op("Unsqueeze", mask, axes(2))
     filled = graph.op("Where", real, x, LOWEST if takes_max else np.float32(0))
@@ -131,22 +135,43 @@ def convert_global_pooling(graph: Graph, layer: BaseGlobalPooling, x: Tensor) ->
     return graph.op("Div", total, graph.op("Max", count, np.float32(1)))
 
 
-@converts(UpSampling2D)
-def convert_upsampling(graph: Graph, layer: UpSampling2D, x: Tensor) -> Tensor:
-    """Repeat each pixel."""
-    scales = np.array([1, *per_axis(layer, "size", 2), 1], np.float32)
-    options = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return graph.op("Resize", x, None, scales, mode="nearest", **options)
+def _convolve(
+    graph: Graph, layer: Any, x: Tensor, kernel: np.ndarray, groups: int, bias: list[Tensor]
+) -> Tensor:
+    """Return `x ∗ kernel + bias`, in which the steps that pad a sequence are zeros."""
+    strides, dilation = _strides(layer)
+    pads = padding_sizes(layer.padding, x.shape[:-1], kernel.shape[:-2], strides, dilation)
+    z = graph.op(
+        "Conv",
+        _channels_first(graph, _real_steps(graph, x), layer.rank),
+        graph.weight("kernel", kernel.transpose(-1, -2, *range(layer.rank))),
+        *bias,
+        strides=strides,
+        dilations=dilation,
+        pads=_pads(pads),
+        group=groups,
+    )
+    return _channels_last(graph, z, layer.rank)
 
 
-@converts(ZeroPadding2D)
-def convert_padding(graph: Graph, layer: ZeroPadding2D, x: Tensor) -> Tensor:
-    """Add rows and columns of zeros around images."""
-    padding = layer.padding
-    pair = padding if isinstance(padding, list | tuple) else (padding, padding)
-    sides = [side if isinstance(side, list | tuple) else (side, side) for side in pair]
-    starts, ends = zip(*sides, strict=True)
-    return graph.op("Pad", x, axes(0, *starts, 0, 0, *ends, 0))
+def _convolve_channels(
+    graph: Graph, layer: Any, x: Tensor, kernel: np.ndarray, bias: list[Tensor]
+) -> Tensor:
+    """Return the convolution of each channel with its filters, `(*size, channels, multiplier)`."""
+    *sizes, channels, multiplier = kernel.shape
+    kernel = kernel.reshape(*sizes, 1, channels * multiplier)
+    return _convolve(graph, layer, x, kernel, channels, bias)
+
+
+def _activated(graph: Graph, layer: WindowLayer, x: Tensor, z: Tensor) -> Tensor:
+    """Return the activation of a convolution, with the mask of its steps if there is one."""
+    y = activate(graph, layer, layer.activation, z)
+    if x.mask is None or layer.rank > 1:
+        return y
+    strides, (dilation,) = _strides(layer)
+    (size,) = per_axis(layer, "kernel_size", 1)
+    spans = (dilation * (size - 1) + 1,)
+    return y.replace(mask=_mask_of_windows(graph, x.mask, strides, spans, layer.padding))
 
 
 def _strides(layer: Any) -> tuple[Sizes, Sizes]:
@@ -180,8 +205,7 @@ def _real_steps(graph: Graph, x: Tensor) -> Tensor:
     mask, x = x.mask, to_float(graph, x)
     if mask is None:
         return x
-    inner = axes(*range(2, len(x.shape) + 1))
-    return graph.op("Where", graph.op("Unsqueeze", mask, inner), x, np.float32(0))
+    return graph.op("Where", over_features(graph, mask, x), x, np.float32(0))
 
 
 def _pool(graph: Graph, kind: str, x: Tensor, windows: tuple[Sizes, Sizes, Pads]) -> Tensor:

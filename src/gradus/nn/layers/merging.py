@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 
 from gradus.checks import as_result
 from gradus.errors import ShapeError
@@ -211,7 +210,7 @@ def _fit(shapes: Sequence[tuple[int, ...]], how: str, axis: int) -> bool:
         axis %= len(shapes[0])
         return len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) == 1
     try:
-        np.broadcast_shapes(*shapes)
+        jnp.broadcast_shapes(*shapes)
     except ValueError:
         return False
     return True

@@ -96,6 +96,10 @@ class BaseSides(Layer):
     argument: ClassVar[str]
     forms: ClassVar[str]
 
+    def counts(self) -> list[Any]:
+        """Return how many positions before and after each spatial axis."""
+        return [tuple(map(int, side)) for side in _sides(getattr(self, self.argument), self.rank)]
+
     def _check_sides(self) -> None:
         for value in given_values(getattr(self, self.argument)):
             sides = _sides(value, self.rank)
@@ -111,7 +115,7 @@ class BaseSides(Layer):
     def _counts(self, x: Any) -> list[Any]:
         """Return how many positions before and after each spatial axis of `x`."""
         check_axes(self, x.shape, self.rank)
-        return [tuple(map(int, side)) for side in _sides(getattr(self, self.argument), self.rank)]
+        return self.counts()
 
 
 class ZeroPadding1D(BaseSides):

@@ -94,7 +94,7 @@ class ActivityRegularization(Layer):
         """Return `x`, with its penalty added to the loss."""
         a = _real_activity(x, mask)[0]
         penalty = self.l1 * jnp.abs(a) + self.l2 * jnp.square(a)
-        self.add_loss(penalty.reshape(len(a), -1).sum(-1))  # (batch,)
+        self.add_loss(penalty.reshape(a.shape[0], -1).sum(-1))  # (batch,)
         return x
 
 
