@@ -50,14 +50,6 @@ def _parse_names(_: Any, tokens: Any) -> list[str]:
     return [part.strip() for part in tokens[0].value.split(",") if part.strip()]
 
 
-def _parse_yes_no(_: Any, tokens: Any) -> bool:
-    """Parse "yes" or "no"."""
-    text = tokens[0].value.strip().lower()
-    if text not in ("yes", "no"):
-        raise ValueError(f"{tokens[0].keyword} {text}: write yes or no.")
-    return text == "yes"
-
-
 def _parse_whole(kind: Any, tokens: Any) -> int | str:
     """Parse "10", and "all" where that is a choice; otherwise 10.5 would become 10."""
     text: str = tokens[0].value.strip()
@@ -105,8 +97,11 @@ _COLUMN = {
     "negative": "",
 }
 NAMES: dict[str, Any] = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
-_YES_NO = {"converter": _parse_yes_no, "n_tokens": 1, "negative": ""}
 WHOLE: dict[str, Any] = {"converter": _parse_whole, "n_tokens": 1}
+
+
+YesNo = Literal["yes", "no"]
+YES_NO = ("header", "refit")  # the flags that are these, and true or false as settings
 
 
 @Parameter(name="*")
@@ -118,13 +113,8 @@ class TrainOptions:
         None
     )
     header: Annotated[
-        str | None,
-        *_flag(
-            "table.header",
-            DATA,
-            "Whether the first row of a file names the columns: yes or no.",
-            **_YES_NO,
-        ),
+        YesNo | None,
+        *_flag("table.header", DATA, "Whether the first row of a file names the columns."),
     ] = None
     separator: Annotated[
         str | None, *_flag("table.separator", DATA, 'Between the values of a row: ",", ";", ….')
@@ -254,13 +244,8 @@ class TrainOptions:
         ),
     ] = None
     refit: Annotated[
-        str | None,
-        *_flag(
-            "training.refit",
-            TRAINING,
-            "Whether to train once more, with the validation rows: yes or no.",
-            **_YES_NO,
-        ),
+        YesNo | None,
+        *_flag("training.refit", TRAINING, "Whether to train once more, with the validation rows."),
     ] = None
     monitor: Annotated[
         str | None, *_flag("training.monitor", TRAINING, "Metric of early stopping: val_loss, ….")
@@ -280,6 +265,8 @@ class TrainOptions:
             value = getattr(self, field.name)
             if value is not None:
                 *section, key = _setting_path(field.name).split(".")
+                if field.name in YES_NO:
+                    value = value == "yes"
                 inner = settings.setdefault(section[0], {}) if section else settings
                 inner[key] = value
         return settings
