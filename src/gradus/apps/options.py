@@ -61,16 +61,23 @@ def _parse_whole(kind: Any, tokens: Any) -> int | str:
         raise ValueError(f"{text!r} is no whole number.") from None
 
 
-def _parse_columns(_: Any, tokens: Any) -> dict[str, Any]:
+def _check_columns(_: Any, tokens: Any) -> list[str]:
+    """Return "zip=category" and the like as they are, if `_columns` can read them."""
+    texts = [token.value for token in tokens]
+    _columns(texts)
+    return texts
+
+
+def _columns(texts: list[str]) -> dict[str, Any]:
     """Parse ["zip=category", "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L"]."""
     columns = {}
-    for token in tokens:
-        name, _, text = token.value.partition("=")
+    for written in texts:
+        name, _, text = written.partition("=")
         kind, *settings = (part.strip() for part in text.split(";"))
         pairs = dict(setting.partition("=")[::2] for setting in settings)
         if not name or not kind or not all(pairs.values()):
             raise ValueError(
-                f'{token.keyword} {token.value}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", '
+                f'--column {written}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", '
                 'such as "when=date;date=%d/%m/%Y" or "size=category;levels=S,M,L".'
             )
         lists = {key: value.split(",") for key, value in pairs.items() if key in _COLUMN_LISTS}
@@ -92,7 +99,7 @@ class _SettingPath:
 
 
 _COLUMN = {
-    "converter": _parse_columns,
+    "converter": _check_columns,
     "n_tokens": 1,
     "negative": "",
 }
@@ -267,6 +274,8 @@ class TrainOptions:
                 *section, key = _setting_path(field.name).split(".")
                 if field.name in YES_NO:
                     value = value == "yes"
+                elif field.name == "column":
+                    value = _columns(value)
                 inner = settings.setdefault(section[0], {}) if section else settings
                 inner[key] = value
         return settings
