@@ -40,15 +40,8 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
     x, y = false_positives / false_positives[-1], true_positives / true_positives[-1]
     area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
     drawn = style.evenly_spaced(len(x), MAX_POINTS)
-    figure = style.figure("ROC curve", height=400)
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        hoverinfo="skip",
-        name="guessing",
-        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
-    )
+    figure = _shares("ROC curve", "false positive rate", "true positive rate")
+    _add_reference(figure, "guessing", [0, 1])
     figure.add_scatter(
         x=x[drawn],
         y=y[drawn],
@@ -69,8 +62,6 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
         hovertemplate="threshold ½: true positive rate %{y:.1%},"
         " false positive rate %{x:.1%}<extra></extra>",
     )
-    figure.update_xaxes(title_text="false positive rate", tickformat=".0%", range=[-0.02, 1.02])
-    figure.update_yaxes(title_text="true positive rate", tickformat=".0%", range=[-0.02, 1.04])
     return figure
 
 
@@ -100,15 +91,8 @@ def precision_recall_curve(y_true: Any, probability: Any) -> Any:
     precision, recall = right / (ends + 1), right / true.sum()
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     drawn = style.evenly_spaced(len(ends), MAX_POINTS)
-    figure = style.figure("Precision-recall curve", height=400)
-    figure.add_scatter(
-        x=[0, 1],
-        y=[true.mean()] * 2,
-        mode="lines",
-        hoverinfo="skip",
-        name="guessing",
-        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
-    )
+    figure = _shares("Precision-recall curve", "recall", "precision")
+    _add_reference(figure, "guessing", [true.mean()] * 2)
     figure.add_scatter(
         x=recall[drawn],
         y=precision[drawn],
@@ -119,8 +103,6 @@ def precision_recall_curve(y_true: Any, probability: Any) -> Any:
         hovertemplate="threshold %{customdata:.3f}: precision %{y:.1%},"
         " recall %{x:.1%}<extra></extra>",
     )
-    figure.update_xaxes(title_text="recall", tickformat=".0%", range=[-0.02, 1.02])
-    figure.update_yaxes(title_text="precision", tickformat=".0%", range=[-0.02, 1.04])
     return figure
 
 
@@ -160,15 +142,8 @@ def calibration(y_true: Any, probability: Any) -> Any:
     means = np.bincount(bins, said, BINS)[kept] / counts[kept]
     shares = np.bincount(bins, right, BINS)[kept] / counts[kept]
     error = float(np.sum(counts[kept] * np.abs(shares - means)) / len(said))
-    figure = style.figure("Calibration", height=400)
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        hoverinfo="skip",
-        name="calibrated",
-        line={"color": "#9AA5B1", "width": 1, "dash": "dot"},
-    )
+    figure = _shares("Calibration", x_title, "share that is right")
+    _add_reference(figure, "calibrated", [0, 1])
     figure.add_scatter(
         x=means,
         y=shares,
@@ -179,9 +154,20 @@ def calibration(y_true: Any, probability: Any) -> Any:
         line={"color": style.BLUE, "width": 2.5},
         hovertemplate="said %{x:.1%}, right %{y:.1%} of %{customdata:,} samples<extra></extra>",
     )
-    figure.update_xaxes(title_text=x_title, tickformat=".0%", range=[-0.02, 1.02])
-    figure.update_yaxes(title_text="share that is right", tickformat=".0%", range=[-0.02, 1.04])
     return figure
+
+
+def _shares(title: str, x: str, y: str) -> Any:
+    """Return an empty figure of shares against shares."""
+    figure = style.figure(title, height=400)
+    figure.update_xaxes(title_text=x, tickformat=".0%", range=[-0.02, 1.02])
+    return figure.update_yaxes(title_text=y, tickformat=".0%", range=[-0.02, 1.04])
+
+
+def _add_reference(figure: Any, name: str, y: list[float]) -> None:
+    """Add a straight line that the curve is compared with."""
+    line = {"color": "#9AA5B1", "width": 1, "dash": "dot"}
+    figure.add_scatter(x=[0, 1], y=y, mode="lines", hoverinfo="skip", name=name, line=line)
 
 
 def _true_and_score(y_true: Any, probability: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
