@@ -71,6 +71,13 @@ class HeadRecorder:
         """Drop all records, so that no tracer outlives its trace."""
         self._heads = None
 
+    def record_reshape(self, output: jax.Array, reshaped: jax.Array) -> None:
+        """Record that `reshaped` has the values of `output`, and its last axis."""
+        if self._heads is not None and id(output) in self._heads and reshaped is not output:
+            head = self._heads[id(output)][0]
+            logits = head.logits.reshape(reshaped.shape)
+            self._heads[id(reshaped)] = (head._replace(logits=logits), reshaped)
+
 
 _active: ContextVar[HeadRecorder | None] = ContextVar("gradus_heads", default=None)
 
@@ -89,6 +96,14 @@ def record_heads() -> Iterator[HeadRecorder]:
     finally:
         _active.reset(token)
         recorder.close()
+
+
+def reshape_steps(output: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Return an array with other axes before the last one, which has the same head."""
+    reshaped, recorder = output.reshape(shape), _active.get()
+    if recorder is not None:
+        recorder.record_reshape(output, reshaped)
+    return reshaped
 
 
 def record_activation(activation: str, x: jax.Array, output: jax.Array) -> None:

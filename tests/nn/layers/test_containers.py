@@ -149,3 +149,18 @@ def test_each_step_keeps_the_mask_and_what_its_layer_adds_to_the_loss():
     assert copy(x).tolist() == [[1.5, 1.5]]  # the mean of −1 and 4
     (added,) = added_losses(copy)
     assert added.tolist() == [0.5 * (2 * 1 + 2 * 4)]
+
+
+def test_a_softmax_of_each_step_is_the_head_of_the_network():
+    """The loss then takes the logits, so that no second softmax is applied."""
+    x = np.random.default_rng(0).normal(size=(6, 5, 4)).astype(np.float32)
+    y = np.random.default_rng(1).integers(0, 3, (6, 5))
+    found = []
+    for last in (gr.Dense(3, "softmax"), gr.TimeDistributed(gr.Dense(3, "softmax"))):
+        model = gr.Model(last, "sparse_categorical_crossentropy", seed=1).build(x)
+        model.set_weights({path: np.full(w.shape, 0.3) * np.arange(w.size).reshape(w.shape)
+                           for path, w in model.weights.items()})  # fmt: skip
+        found.append((model.predict(x), model.evaluate(x, y)["loss"]))
+    (plain, loss), (distributed, other) = found
+    np.testing.assert_allclose(distributed, plain, rtol=1e-6)
+    assert other == pytest.approx(loss, rel=1e-6)

@@ -12,6 +12,7 @@ from gradus.checks import function as check_callable
 from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.arguments import check_sizes
+from gradus.nn.heads import reshape_steps
 from gradus.nn.layer import Layer, Scope
 from gradus.nn.layers.merging import MERGES, merge
 from gradus.nn.network import copy_structure
@@ -234,7 +235,7 @@ class TimeDistributed(Layer):
             if jnp.shape(loss) == (rows * steps,):  # of each step: a sample has their sum
                 real = True if mask is None else mask
                 scope.losses[index] = jnp.where(real, loss.reshape(rows, steps), 0.0).sum(1)
-        return jax.tree.map(lambda a: a.reshape(rows, steps, *a.shape[1:]), y)
+        return jax.tree.map(lambda a: reshape_steps(a, (rows, steps, *a.shape[1:])), y)
 
 
 class Lambda(Layer):
