@@ -55,14 +55,14 @@ class TrackedFit:
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Log the epochs since the last call."""
-        if self.tracking:
-            log_epochs(self.tracking, history, self._logged)
-            self._logged = history.epochs
+        log_epochs(self.tracking, history, self._logged)
+        self._logged = history.epochs
         return False
 
     def end(self) -> None:
         """End the run; a tracker that failed is a note of the history."""
         history = self.model.history
+        log_epochs(self.tracking, history, self._logged)  # of a resumed one that had ended
         self.tracking.end(status_of(history), [each.note for each in history.findings or ()])
         self.tracking.finish()
         for note in self.tracking.notes:
@@ -71,6 +71,8 @@ class TrackedFit:
 
 def log_epochs(tracking: Tracking, history: History, first: int) -> None:
     """Log the epochs of a history from number `first` on, counted from 0."""
+    if not tracking:
+        return
     curves = {name: values for name, values in history.items() if values.ndim == 1}
     for index in range(first, history.epochs):
         tracking.log(index + 1, {name: float(values[index]) for name, values in curves.items()})

@@ -72,7 +72,8 @@ class TensorBoardRun:
         """Write the numbers of an epoch."""
         writer = self._open(epoch)
         self._names |= set(numbers)
-        for name, value in numbers.items():
+        # `gradus diagnose` and others take steps for batches where nothing counts epochs.
+        for name, value in {**numbers, "epoch": epoch}.items():
             writer.add_scalar(name, value, epoch)
 
     def end(self, status: str, findings: Sequence[str]) -> None:
