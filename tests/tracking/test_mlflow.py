@@ -63,7 +63,9 @@ def test_the_store_of_the_environment_is_the_default(train, uri, monkeypatch):
     assert len(runs_of(uri, "named")[1]) == 1
 
 
-@pytest.mark.parametrize("wrong", ["http://127.0.0.1:9", "ftp://x", "sqlit:///m.db"])
+@pytest.mark.parametrize(
+    "wrong", ["http://127.0.0.1:9", "ftp://x", "sqlit:///m.db", "sqlite:////dev/null/m.db"]
+)
 def test_a_store_that_cannot_be_used_is_refused_before_the_first_step(wrong, train):
     with pytest.raises(gr.GradusError, match="cannot be used"):
         train(gr.trackers.MLflow(wrong))

@@ -51,7 +51,7 @@ class TrackedFit:
                 "monitor": early_stopping.monitor,
                 "shuffle_seed": config.shuffle_seed,
             }
-            tracking.begin("", flat_settings(model.settings | training))
+            tracking.begin("", plain_settings(model.settings | training))
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Log the epochs since the last call."""
@@ -83,12 +83,12 @@ def status_of(history: History) -> str:
     return history.stopped if history.stopped in ("diverged", "interrupted") else "finished"
 
 
-def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Setting]:
+def plain_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Setting]:
     """Return settings as plain values by dotted names; what is not set is left out.
 
     Examples:
-        >>> from gradus.models.tracked_fit import flat_settings
-        >>> flat_settings({"net": gr.Sequential([gr.Dense(2)]), "optimizer": gr.SGD(0.1)})
+        >>> from gradus.models.tracked_fit import plain_settings
+        >>> plain_settings({"net": gr.Sequential([gr.Dense(2)]), "optimizer": gr.SGD(0.1)})
         {'net.0': 'Dense(units=2)', 'optimizer': 'SGD', 'optimizer.learning_rate': 0.1}
     """
     flat: dict[str, Setting] = {}
@@ -100,9 +100,9 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Se
             flat[name] = repr(value)
         elif is_configurable(value):
             flat[name] = type(value).__name__
-            flat |= flat_settings(dict(init_args(value)), f"{name}.")
+            flat |= plain_settings(dict(init_args(value)), f"{name}.")
         elif isinstance(value, Mapping):
-            flat |= flat_settings(value, f"{name}.")
+            flat |= plain_settings(value, f"{name}.")
         elif value is not None and (not isinstance(value, list | tuple) or value):
             flat[name] = _plain(value)
     return flat

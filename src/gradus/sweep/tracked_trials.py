@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradus.hyperparameters import Hyperparameter
-from gradus.models.tracked_fit import flat_settings
+from gradus.models.tracked_fit import plain_settings
 from gradus.sweep.search.trial import DIVERGED, FAILED, Trial
 from gradus.tracking.tracking import Tracking
 
@@ -28,7 +28,7 @@ class TrackedTrials:
         """Log a trial that has ended."""
         if not self.tracking:
             return
-        self.tracking.begin(f"trial-{trial.number}", flat_settings(trial.settings(self.hypers)))
+        self.tracking.begin(f"trial-{trial.number}", plain_settings(trial.settings(self.hypers)))
         for epoch, numbers in enumerate(mean_epochs(trial), start=1):
             self.tracking.log(epoch, numbers)
         status = trial.status if trial.status in (DIVERGED, FAILED) else "finished"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gradus.errors import GradusError
@@ -14,6 +16,7 @@ STATUSES = {"interrupted": "KILLED", "finished": "FINISHED"}  # any other one is
 FLUSH_SECONDS = 1.0  # between two requests of a run
 MOST_METRICS = 1000  # of one request, MLflow's own limit
 MOST_CHARACTERS = 6000  # of a setting, likewise
+SQLITE = "sqlite:///"
 REACH_SECONDS = 5.0  # within which a server must answer
 
 
@@ -54,10 +57,7 @@ class MLflow:
         name = self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "Default"
         uri = self.uri or mlflow.get_tracking_uri()
         try:
-            if uri.startswith(("http://", "https://")):  # MLflow itself would try for minutes
-                import requests
-
-                requests.get(uri, timeout=REACH_SECONDS)
+            _reach(uri)
             self._client = mlflow.MlflowClient(uri)
             found = self._client.get_experiment_by_name(name)
             self._experiment_id = (
@@ -72,6 +72,18 @@ class MLflow:
         title = "/".join(part for part in (self.name, name) if part) or None
         run = self._client.create_run(self._experiment_id, run_name=title)
         return MLflowRun(self._client, run.info.run_id, settings)
+
+
+def _reach(uri: str) -> None:
+    """Raise an error at once for a server or a file that MLflow itself would try for minutes."""
+    if uri.startswith(("http://", "https://")):
+        import requests
+
+        requests.get(uri, timeout=REACH_SECONDS)
+    elif uri.startswith(SQLITE) and uri != SQLITE:
+        path = Path(uri.removeprefix(SQLITE))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sqlite3.connect(path).close()
 
 
 class MLflowRun:
