@@ -166,9 +166,13 @@ class Model(BaseModel):
         """
         self.require_values()
         arguments.refuse_spaces(locals())
-        called, shuffle = Callbacks(callbacks), flag("shuffle", shuffle)
+        called, given = Callbacks(callbacks), get_trackers(trackers)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
-        verbose, strict = flag("verbose", verbose), flag("strict", strict)
+        shuffle, verbose, strict = (
+            flag("shuffle", shuffle),
+            flag("verbose", verbose),
+            flag("strict", strict),
+        )
         on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
@@ -228,7 +232,7 @@ class Model(BaseModel):
             self.history.add_note(f"the model cannot be saved: {reason}")
         main = distributed.is_main_process(config.mesh)
         with (
-            Tracking(get_trackers(trackers) if main else ()) as tracking,
+            Tracking(given if main else ()) as tracking,
             checkpoints.open_checkpoint(
                 checkpoint if main else None, fingerprint, checkpoint_every
             ) as writer,
