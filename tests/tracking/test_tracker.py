@@ -164,6 +164,7 @@ def test_a_tracker_that_hangs_does_not_hold_up_the_training(monkeypatch):
         (["mlflow", "mlfow"], "'mlflow'"),
         (lambda model, epoch, logs: None, "write a name"),
         (True, "write a name"),
+        ({"tensorboard": "logs"}, "write a name"),
         ([None], "methods check"),
     ],
 )
@@ -202,6 +203,9 @@ def test_a_missing_package_is_named_with_its_command(name, monkeypatch):
     ("make", "words"),
     [
         (lambda: gr.trackers.TensorBoard(3), "write a folder"),
+        (lambda: gr.trackers.TensorBoard(""), "write a folder"),
+        (lambda: gr.trackers.TensorBoard(logdir="logs"), "Did you mean 'log_dir'"),
+        (lambda: gr.trackers.MLflow(tracking_uri="x"), "arguments: uri, experiment, name"),
         (lambda: gr.trackers.MLflow(experiment=""), "write a string"),
         (lambda: gr.trackers.WandB(mode="ofline"), "Did you mean 'offline'"),
         (lambda: gr.trackers.Trackio(project=None), "write a name"),
@@ -211,3 +215,16 @@ def test_a_missing_package_is_named_with_its_command(name, monkeypatch):
 def test_a_wrong_setting_is_refused(make, words):
     with pytest.raises(gr.GradusError, match=words):
         make()
+
+
+@pytest.mark.parametrize("given", [gr.trackers.TensorBoard(), [gr.trackers.TensorBoard()]])
+def test_a_tracker_among_callbacks_is_told(given):
+    with pytest.raises(gr.GradusError, match="a tracker, TensorBoard: write it as trackers="):
+        model().fit(X, X, callbacks=given, verbose=False)
+
+
+def test_only_the_main_process_tracks(monkeypatch):
+    monkeypatch.setattr("gradus.train.distributed.is_main_process", lambda mesh: False)
+    tracker = Remembering()
+    model().fit(X, X, epochs=1, trackers=tracker, verbose=False)
+    assert tracker.runs == []

@@ -1,6 +1,7 @@
 """Runs of Weights & Biases off line, read back from their folder."""
 
 import json
+import time
 
 import pytest
 
@@ -36,6 +37,16 @@ def records(path):
         at += HEADER + length
 
 
+def finished(path):
+    """The records of a run that has ended: wandb's process may write the last ones after that."""
+    for _ in range(200):
+        found = list(records(path))
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{path} has no end")
+
+
 def values(items):
     """A dict of the values of items, which are JSON."""
     return {item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}
@@ -46,7 +57,7 @@ def read(folder):
     runs = {}
     for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
         run = {"epochs": [], "summary": {}}
-        for record in records(path):
+        for record in finished(path):
             kind = record.WhichOneof("record_type")
             if kind == "run" and "name" not in run:
                 run |= {"name": record.run.display_name, "group": record.run.run_group}

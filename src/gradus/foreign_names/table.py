@@ -50,6 +50,7 @@ NAMES = {
     "MLFlowLogger": _MLFLOW,
     "MLPClassifier": "`gr.Classifier([8])`",
     "MLPRegressor": "`gr.Regressor([8])`",
+    "MLflow": _MLFLOW,
     "MSELoss": '`gr.Model(net, "mse")`',
     "MaxPool2d": "`gr.MaxPooling2D(2)`",
     "MlflowCallback": _MLFLOW,
@@ -66,6 +67,8 @@ NAMES = {
     "TensorBoard": _TENSORBOARD,
     "TensorBoardLogger": _TENSORBOARD,
     "TerminateOnNaN": "not needed: a training that diverges ends and says where",
+    "Trackio": "`gr.trackers.Trackio()`, the argument trackers of fit",
+    "WandB": _WANDB,
     "WandbCallback": _WANDB,
     "WandbLogger": _WANDB,
     "WandbMetricsLogger": _WANDB,
@@ -226,6 +229,7 @@ _SWEEP = {
     "sampler": '`search="tpe"`',
     "scoring": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "search_space": "a space in the model, `gr.Adam(gr.log_uniform(0.0001, 0.1))`",
+    "trackers": "an argument of its fit: `sweep.fit(x, y, trackers=[gr.trackers.MLflow()])`",
 }
 
 _CROSSENTROPY = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.optional import import_optional
 
 STATUSES = {"interrupted": "KILLED", "finished": "FINISHED"}  # any other one is FAILED
@@ -20,6 +21,7 @@ SQLITE = "sqlite:///"
 REACH_SECONDS = 5.0  # within which a server must answer
 
 
+@explain_methods
 class MLflow:
     """Logs trainings and trials as runs of MLflow: curves, parameters, and findings as tags.
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from gradus.errors import GradusError
 from gradus.files import user_path
+from gradus.foreign_names.arguments import explain_methods
 from gradus.optional import import_optional
 
 
+@explain_methods
 class TensorBoard:
     """Logs trainings and trials for TensorBoard: `tensorboard --logdir logs`.
 
@@ -29,7 +31,7 @@ class TensorBoard:
     package, extra = "tensorboardX", "track"
 
     def __init__(self, log_dir: str | Path = "logs") -> None:
-        if not isinstance(log_dir, str | Path):
+        if not isinstance(log_dir, str | Path) or log_dir == "":
             raise GradusError(f'TensorBoard(log_dir={log_dir!r}): write a folder, such as "logs".')
         self.log_dir = user_path(log_dir)
 

@@ -69,12 +69,17 @@ def get_trackers(given: Any) -> list[Tracker]:
     """
     alone = given is not None and (isinstance(given, str | type) or hasattr(given, "start"))
     several = [given] if alone else [] if given is None else as_items(given)
-    if several is None:
+    if several is None or isinstance(given, Mapping):
         raise GradusError(
             f'trackers={given!r}: write a name, such as "tensorboard", a tracker, such as '
             'gr.trackers.TensorBoard("logs"), or a list of them.'
         )
     return [_get_tracker(each) for each in several]
+
+
+def is_tracker(given: Any) -> bool:
+    """Return whether an object has the methods of a tracker."""
+    return all(callable(getattr(given, method, None)) for method in ("check", "start"))
 
 
 def require_packages(names: Iterable[str]) -> None:
@@ -100,7 +105,7 @@ def _get_tracker(given: Any) -> Tracker:
             if given in TRACKERS.values()
             else f"trackers={given.__name__} is a class: write {given.__name__}(…)."
         )
-    if not all(callable(getattr(given, method, None)) for method in ("check", "start")):
+    if not is_tracker(given):
         raise GradusError(
             f"trackers={given!r}: {METHODS}; write a name, such as "
             '"tensorboard", or gr.trackers.TensorBoard("logs").'

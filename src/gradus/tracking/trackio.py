@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.optional import import_optional
 
 _PRINTING = threading.Lock()
 
 
+@explain_methods
 class Trackio:
     """Logs trainings and trials as runs of Trackio: `trackio show --project wine`.
 

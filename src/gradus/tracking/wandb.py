@@ -9,11 +9,13 @@ from typing import Any
 
 from gradus.errors import GradusError, unknown
 from gradus.files import user_path
+from gradus.foreign_names.arguments import explain_methods
 from gradus.optional import import_optional
 
 MODES = ("online", "offline", "disabled", "shared")
 
 
+@explain_methods
 class WandB:
     """Logs trainings and trials as runs of Weights & Biases.
 
