@@ -69,3 +69,14 @@ def test_the_store_of_the_environment_is_the_default(train, uri, monkeypatch):
 def test_a_store_that_cannot_be_used_is_refused_before_the_first_step(wrong, train):
     with pytest.raises(gr.GradusError, match="cannot be used"):
         train(gr.trackers.MLflow(wrong))
+
+
+def test_names_that_mlflow_refuses_are_written_with_underscores(uri):
+    tracker = gr.trackers.MLflow(uri, experiment="names")
+    tracker.check()
+    run = tracker.start("trial-0", {"rate (log)": 0.1})
+    run.log(1, {"<lambda>": 2.0})
+    run.end("finished", [])
+    _, (found,) = runs_of(uri, "names")
+    assert found.data.params == {"rate _log_": "0.1"}
+    assert found.data.metrics == {"_lambda_": 2.0}

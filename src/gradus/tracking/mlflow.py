@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,11 @@ def _reach(uri: str) -> None:
         sqlite3.connect(path).close()
 
 
+def _name(name: str) -> str:
+    """Return a name with underscores for the characters that MLflow refuses."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
 class MLflowRun:
     """A run of MLflow; numbers are sent in batches, as a request takes long.
 
@@ -103,7 +109,7 @@ class MLflowRun:
         self.client, self.run_id = client, run_id
         self._waiting: list[Any] = []
         self._sent = time.monotonic()
-        shown = {key: str(value)[:MOST_CHARACTERS] for key, value in settings.items()}
+        shown = {_name(key): str(value)[:MOST_CHARACTERS] for key, value in settings.items()}
         params = [Param(key, value) for key, value in shown.items()]
         for start in range(0, len(params), 100):
             client.log_batch(run_id, params=params[start : start + 100])
@@ -113,7 +119,7 @@ class MLflowRun:
         from mlflow.entities import Metric
 
         now = round(time.time() * 1000)
-        self._waiting += [Metric(name, value, now, epoch) for name, value in numbers.items()]
+        self._waiting += [Metric(_name(name), value, now, epoch) for name, value in numbers.items()]
         if len(self._waiting) > MOST_METRICS or time.monotonic() - self._sent > FLUSH_SECONDS:
             self._send()
 
