@@ -34,6 +34,7 @@ LAYERS = [
     ("objectives",),
     ("optim",),
     ("data",),
+    ("tracking",),
     ("train",),
     ("diagnosis",),
     ("models",),

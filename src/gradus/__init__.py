@@ -160,6 +160,7 @@ if TYPE_CHECKING:
     from gradus.sweep.strategies.halving import SuccessiveHalving as SuccessiveHalving
     from gradus.sweep.strategies.population_based import PopulationBased as PopulationBased
     from gradus.sweep.sweep import Sweep as Sweep
+    from gradus.tracking import trackers as trackers
     from gradus.train import distributed as distributed
     from gradus.train.function_task import FunctionTask as FunctionTask
 
@@ -303,6 +304,7 @@ _MODULES = {
     "optimizers": "gradus.optim.optimizers",
     "penalties": "gradus.nn.penalties",
     "schedules": "gradus.optim.schedules",
+    "trackers": "gradus.tracking.trackers",
 }
 
 __all__ = ["__version__", *sorted([*_HOME, *_MODULES])]  # noqa: PLE0604

@@ -228,6 +228,15 @@ class TrainOptions:
         list[str] | None,
         *_flag("metrics", TRAINING, "Metrics of each epoch: accuracy,f1.", **NAMES),
     ] = None
+    track: Annotated[
+        list[str] | None,
+        *_flag(
+            "track",
+            TRAINING,
+            "Where it is logged, too: tensorboard, mlflow, wandb, trackio.",
+            **NAMES,
+        ),
+    ] = None
     l1: Annotated[float | None, *_flag("penalty.l1", TRAINING, "Penalty on Σ|w|.")] = None
     l2: Annotated[float | None, *_flag("penalty.l2", TRAINING, "Penalty on Σw².")] = None
     class_weight: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ from msgspec import structs
 from gradus.experiments.model_builder import build_model
 from gradus.experiments.prepare import PreparedData
 from gradus.models.model import Model
+from gradus.tracking.tracker import Tracker
 
 
 def new_model(prepared: PreparedData) -> Model:
@@ -27,6 +29,7 @@ def fit_model(
     checkpoint: Path | None = None,
     resume: bool = False,
     verbose: bool = False,
+    trackers: Sequence[Tracker] = (),
 ) -> None:
     """Train the model with the experiment's settings.
 
@@ -36,6 +39,7 @@ def fit_model(
         checkpoint: the folder of the checkpoints, or None for none.
         resume: whether to resume from the checkpoint there.
         verbose: whether to show progress.
+        trackers: where the training is logged.
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     x, y = prepared.parts["training"]
@@ -54,6 +58,7 @@ def fit_model(
         patience=training.patience or None,
         monitor=training.monitor,
         min_delta=training.min_delta,
+        trackers=trackers,
         checkpoint=checkpoint,
         resume=checkpoint if resume else None,
         verbose=verbose,

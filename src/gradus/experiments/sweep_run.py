@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Settings, SweepSection
 from gradus.experiments.settings.spaces import to_toml
 from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
+from gradus.experiments.trackers import trackers_of
 from gradus.experiments.train_run import PrintLine, write_run
 from gradus.experiments.trial_config import TrialConfigurator
 from gradus.hyperparameters import find_hyperparameters, resolve
@@ -36,6 +37,7 @@ from gradus.sweep.members.data import prepared as prepared_inputs
 from gradus.sweep.results.storage import Storage
 from gradus.sweep.search.trial import WAITING, Trial
 from gradus.sweep.sweep import Sweep
+from gradus.tracking.tracker import Tracker
 
 FILE = runs.SWEEP
 TABLE, PAGE, STORAGE = "trials.parquet", "sweep.html", "trials.db"
@@ -91,7 +93,7 @@ def sweep_run(
             _write_settings(folder, setup.raw, setup.section)
         sweep.storage = _open_storage(folder, setup.section)
         with _plain_warnings():
-            _fit_trials(setup, verbose)
+            _fit_trials(setup, trackers_of(setup.track, folder), verbose)
         sweep.require_a_score()
         with _naming_resume(folder, sweep):
             _write_settings(folder, setup.raw, setup.section)
@@ -101,7 +103,7 @@ def sweep_run(
 # --- training ----------------------------------------------------------------------------------
 
 
-def _fit_trials(setup: SweepSetup, verbose: bool) -> None:
+def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -> None:
     """Train all trials, each as `fitting.fit_model` would."""
     experiment = setup.configurator.prepare(first_values(setup.settings)).experiment
     defaults, section = experiment.training, setup.settings.get("training", {})
@@ -117,6 +119,7 @@ def _fit_trials(setup: SweepSetup, verbose: bool) -> None:
         patience=arguments["patience"] or None,
         monitor=defaults.monitor,
         min_delta=arguments["min_delta"],
+        trackers=trackers,
         verbose=verbose,
     )
 

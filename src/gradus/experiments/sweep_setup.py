@@ -33,10 +33,11 @@ from gradus.sweep.search.base import Search
 from gradus.sweep.search.values import values_activating
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.sweep import Sweep
+from gradus.tracking.tracker import require_packages
 
 TRIALS = 32
 VALIDATION = 0.2  # fraction of rows; to tell similar trials apart takes many
-RESUMABLE_SETTINGS = ("sweep.trials", "sweep.storage")  # a resumed sweep may change these
+RESUMABLE_SETTINGS = ("sweep.trials", "sweep.storage", "track")  # a resumed sweep may change these
 NO_SPACES = (
     "There is nothing to search, because every setting has one value: leave out a flag such as "
     "--learning-rate, or write a space instead of a value in an experiment.toml, such as "
@@ -55,6 +56,7 @@ class SweepSetup:
         configurator: from the settings of a trial to its data and model.
         prepared: the preprocessed data of the first trial.
         sweep: the sweep.
+        track: the names of its trackers.
     """
 
     raw: Settings
@@ -63,6 +65,7 @@ class SweepSetup:
     configurator: TrialConfigurator
     prepared: PreparedData
     sweep: Sweep
+    track: list[str]
 
     def describe(self) -> list[str]:
         """Return lines about the data, the search spaces and the search."""
@@ -99,6 +102,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
         raw.setdefault("validation_seed", 0)
     check_keys(raw, where)
     first = check_experiment(flatten_spaces(first_values(parse_spaces(raw, where))), where)
+    require_packages(first.track)
     data = load_and_split(first)
     if not find_hyperparameters(parse_spaces(raw, where)):
         raw = merge_settings(raw, default_spaces(fill_defaults(first, data.summary)))
@@ -113,8 +117,9 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     _fix_monitor(settings, prepared)
     unseeded = {key: value for key, value in settings.items() if key != "seed"}
     check_trials(configurator, unseeded, where)
+    track = settings.pop("track", [])  # it is no setting of a trial
     sweep = _make_sweep(configurator, settings, section)
-    return SweepSetup(raw, section, settings, configurator, prepared, sweep)
+    return SweepSetup(raw, section, settings, configurator, prepared, sweep, track)
 
 
 def check_resume_flags(raw: Settings, flags: Settings, where: str) -> None:

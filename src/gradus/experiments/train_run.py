@@ -22,9 +22,11 @@ from gradus.experiments.prepare import PreparedData, prepare
 from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
+from gradus.experiments.trackers import trackers_of
 from gradus.models.model import Model
 from gradus.nn.network import weights
 from gradus.records import finite_or_none
+from gradus.tracking.tracker import require_packages
 
 PrintLine = Callable[[str], None]
 MAX_COLUMNS = 12  # of a table, which the terminal shows
@@ -54,6 +56,7 @@ def train_run(
         GradusError: for invalid data or settings, or a folder that cannot be written.
     """
     started = time.perf_counter()
+    require_packages(experiment.track)
     with (
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
@@ -83,7 +86,9 @@ def train_run(
                 stack.enter_context(telling_of_epochs(folder, prepared.experiment))
                 stack.enter_context(runs.resumed_run(folder))
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
-            fit_model(model, prepared, folder / runs.CHECKPOINT, from_checkpoint, verbose)
+            trackers = trackers_of(experiment.track, folder)
+            checkpoint = folder / runs.CHECKPOINT
+            fit_model(model, prepared, checkpoint, from_checkpoint, verbose, trackers)
         return write_run(folder, model, prepared, started)
 
 

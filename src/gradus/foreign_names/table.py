@@ -23,6 +23,9 @@ _SAVE = '`model.save("model")`'
 _LOAD = '`gr.Model.load("model")`, or gr.load for a run of the command line'
 _MODEL = '`gr.Model(net, "mse", "adam", ["mae"])`'
 _FIT = '`gr.Model(net, "mse").fit(x, y)`'
+_TENSORBOARD = '`model.fit(x, y, trackers=gr.trackers.TensorBoard("logs"))`'
+_MLFLOW = "`gr.trackers.MLflow()`, the argument trackers of fit"
+_WANDB = "`gr.trackers.WandB()`, the argument trackers of fit"
 _BEST = "`sweep.best`, a trained model"
 
 # Classes, functions, and modules at `gr.…`.
@@ -44,10 +47,13 @@ NAMES = {
     "L1Loss": '`gr.Model(net, "mae")`',
     "LearningRateScheduler": "`gr.Adam(gr.schedules.CosineDecay(0.001, 100))`, or another schedule",
     "Linear": "`gr.Dense(8)`",
+    "MLFlowLogger": _MLFLOW,
     "MLPClassifier": "`gr.Classifier([8])`",
     "MLPRegressor": "`gr.Regressor([8])`",
+    "MLflow": _MLFLOW,
     "MSELoss": '`gr.Model(net, "mse")`',
     "MaxPool2d": "`gr.MaxPooling2D(2)`",
+    "MlflowCallback": _MLFLOW,
     "ModelCheckpoint": '`model.fit(x, y, checkpoint="run")`',
     "Module": "`gr.Layer`, with build and call",
     "Parameter": '`gr.Layer`, whose build writes self.kernel = self.add_weight("kernel", shape)',
@@ -56,8 +62,16 @@ NAMES = {
     "ReduceLROnPlateau": "`gr.Adam(gr.schedules.ReduceOnPlateau(0.001))`",
     "Sigmoid": '`gr.Dense(8, "sigmoid")` or `gr.Activation("sigmoid")`',
     "StandardScaler": "`gr.data.ArrayPreprocessor`, which standardizes as it was fitted",
+    "SummaryWriter": _TENSORBOARD,
     "Tanh": '`gr.Dense(8, "tanh")` or `gr.Activation("tanh")`',
+    "TensorBoard": _TENSORBOARD,
+    "TensorBoardLogger": _TENSORBOARD,
     "TerminateOnNaN": "not needed: a training that diverges ends and says where",
+    "Trackio": "`gr.trackers.Trackio()`, the argument trackers of fit",
+    "WandB": _WANDB,
+    "WandbCallback": _WANDB,
+    "WandbLogger": _WANDB,
+    "WandbMetricsLogger": _WANDB,
     "callbacks": "`model.fit(x, y, callbacks=f)`, with a function f(model, epoch, logs)",
     "layers": "gradus itself, as in `gr.Dense`",
     "load_model": _LOAD,
@@ -164,6 +178,8 @@ _FIT_ARGUMENTS = {
     "eval_set": "`validation_data=(x, y)`",
     "initial_epoch": "not needed: a second fit continues; the count is `history.epochs`",
     "learning_rate": "`model.learning_rate = 0.001` before it, or `gr.Adam(0.001)` in the model",
+    "log_dir": '`trackers=gr.trackers.TensorBoard("logs")`',
+    "logger": '`trackers=gr.trackers.TensorBoard("logs")`',
     "loss": f"an argument of the model: {_MODEL}",
     "lr": "`model.learning_rate = 0.001` before it, or `gr.Adam(0.001)` in the model",
     "max_epochs": "`epochs=5`",
@@ -213,6 +229,7 @@ _SWEEP = {
     "sampler": '`search="tpe"`',
     "scoring": '`sweep.fit(x, y, monitor="val_loss", mode="min")`',
     "search_space": "a space in the model, `gr.Adam(gr.log_uniform(0.0001, 0.1))`",
+    "trackers": "an argument of its fit: `sweep.fit(x, y, trackers=[gr.trackers.MLflow()])`",
 }
 
 _CROSSENTROPY = (

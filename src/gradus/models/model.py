@@ -24,7 +24,10 @@ from gradus.models.inputs.arguments import DEFAULT_BATCH
 from gradus.models.inputs.callbacks import Callbacks
 from gradus.models.inputs.streamed_data import StreamedData, data_to_fit
 from gradus.models.inputs.training_data import TrainingData, check_arrays
+from gradus.models.tracked_fit import TrackedFit
 from gradus.nn.casting import with_standard_promotion
+from gradus.tracking.tracker import get_trackers
+from gradus.tracking.tracking import Tracking
 from gradus.train import checkpoint as checkpoints
 from gradus.train import distributed
 from gradus.train.batches import Samples
@@ -95,6 +98,7 @@ class Model(BaseModel):
         target: float | None = None,
         restore_best: bool = True,
         callbacks: Any = (),
+        trackers: Any = (),
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 30.0,
         resume: str | Path | None = None,
@@ -137,6 +141,8 @@ class Model(BaseModel):
             callbacks: functions `f(model, epoch, logs)`, or one, called after each epoch, or
                 objects with `on_epoch_end(epoch, logs)`, such as Keras's. One that returns True,
                 or sets `model.stop_training = True`, ends the training.
+            trackers: where the training is logged: "tensorboard", "mlflow", "wandb", "trackio", one
+                of `gr.trackers` such as `gr.trackers.TensorBoard("logs")`, or a list of them.
             checkpoint: a folder for checkpoints, to resume from.
             checkpoint_every: seconds between two checkpoints.
             resume: the folder of a checkpoint to resume from, to `epochs` in total, bit for bit as
@@ -160,15 +166,21 @@ class Model(BaseModel):
         """
         self.require_values()
         arguments.refuse_spaces(locals())
-        called, shuffle = Callbacks(callbacks), flag("shuffle", shuffle)
+        called, given = Callbacks(callbacks), get_trackers(trackers)
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
-        verbose, strict = flag("verbose", verbose), flag("strict", strict)
+        shuffle, verbose, strict = (
+            flag("shuffle", shuffle),
+            flag("verbose", verbose),
+            flag("strict", strict),
+        )
         on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
         checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
-        epochs = whole_number("epochs", epochs)
-        shuffle_seed = whole_number("shuffle_seed", shuffle_seed)
+        epochs, shuffle_seed = (
+            whole_number("epochs", epochs),
+            whole_number("shuffle_seed", shuffle_seed),
+        )
         data, batch = data_to_fit(
             x,
             y,
@@ -219,19 +231,23 @@ class Model(BaseModel):
         if (reason := saving.why_not_savable(self)) is not None:
             self.history.add_note(f"the model cannot be saved: {reason}")
         main = distributed.is_main_process(config.mesh)
-        with checkpoints.open_checkpoint(
-            checkpoint if main else None, fingerprint, checkpoint_every
-        ) as writer:
+        with (
+            Tracking(given if main else ()) as tracking,
+            checkpoints.open_checkpoint(
+                checkpoint if main else None, fingerprint, checkpoint_every
+            ) as writer,
+        ):
             if writer is not None:  # if the process is killed, the checkpoint can be examined
                 with files.replacing(writer.folder) as new:
                     write_record(new, record)
             self.record = record
+            tracked = TrackedFit(tracking, self, config, early_stopping, resume is not None)
             with TrainingProgress(
                 verbose and main, data.epoch_count, config.epochs, early_stopping.monitor
             ) as progress:
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [
-                    *(progress, watch, called.begin(self, config.epochs)),
+                    *(progress, watch, tracked, called.begin(self, config.epochs)),
                     *([writer] if writer is not None else []),
                 ]
                 progress.report_notes(self.history)
@@ -244,6 +260,7 @@ class Model(BaseModel):
             diagnose_fit(self, task, record, data, divergence)
             if on_fault == "repair" and self.history.stopped in ("diverged", "fault"):
                 doctor("repair").mend(self, data)
+            tracked.end()
             progress.report_end(self.history)
             if writer is not None:
                 writer.close()

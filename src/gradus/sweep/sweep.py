@@ -39,6 +39,9 @@ from gradus.sweep.search.base import Search
 from gradus.sweep.search.trial import DIVERGED, FAILED, Trial, rank_trials, table_rows
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.strategies.base import Strategy
+from gradus.sweep.tracked_trials import TrackedTrials
+from gradus.tracking.tracker import get_trackers
+from gradus.tracking.tracking import Tracking
 from gradus.train import memory
 from gradus.train.early_stopping import EarlyStopping
 
@@ -121,6 +124,7 @@ class Sweep:
         self.interrupted = False
         self._runner: SweepRunner | None = None
         self._progress: SweepProgress | None = None
+        self._tracked: TrackedTrials | None = None
 
     @with_standard_promotion
     def fit(
@@ -143,6 +147,7 @@ class Sweep:
         target: float | None = None,
         restore_best: bool = True,
         probes: bool = False,
+        trackers: Any = (),
         verbose: bool = True,
     ) -> Sweep:
         """Train all trials; the arguments are those of `Model.fit`, except as noted here.
@@ -172,6 +177,8 @@ class Sweep:
             restore_best: whether to keep the best epoch's weights, with `patience` or `target`.
             probes: whether to record layer statistics; unlike `Model.fit`, a sweep does not by
                 default.
+            trackers: where each trial is logged as a run when it has ended, as in `Model.fit`;
+                curves are averaged over the seeds and folds of a trial.
             verbose: whether to show progress.
 
         Returns:
@@ -189,6 +196,7 @@ class Sweep:
         }  # fmt: skip
         restore_best, probes = flag("restore_best", restore_best), flag("probes", probes)
         verbose, shuffle = flag("verbose", verbose), flag("shuffle", shuffle)
+        given_trackers = get_trackers(trackers)
         settings = self.model.settings | fit_settings
         arrays = {
             "x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight,
@@ -218,13 +226,16 @@ class Sweep:
         self._runner = SweepRunner(
             factory, self.seeds, self.executor, self._on_trial_end, self.seed
         )
-        try:
-            self._open_storage(search, settings, data, options)
-            self._restore_batches(search)
-            self._run_batches(search, verbose)
-        finally:
-            if self.storage is not None:
-                self.storage.close()
+        with Tracking(given_trackers) as tracking:
+            self._tracked = TrackedTrials(tracking, self.hypers)
+            try:
+                self._open_storage(search, settings, data, options)
+                self._restore_batches(search)
+                self._run_batches(search, verbose)
+            finally:
+                if self.storage is not None:
+                    self.storage.close()
+            self._tracked.end()
         self.seconds = time.perf_counter() - started
         self._require_a_built_trial()
         return self
@@ -446,6 +457,8 @@ class Sweep:
         """Report and store a trial that has ended; drop the weights of all but the best."""
         if self._progress is not None:
             self._progress(trial)
+        if self._tracked is not None and trial.number not in self._fitted_runner().records:
+            self._tracked(trial)
         if self.storage is not None:
             self.storage.write(self._fitted_runner().record(trial))
         if trial.status == FAILED:

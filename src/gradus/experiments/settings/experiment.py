@@ -15,6 +15,7 @@ ClosedFraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
+TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 Settings = dict[str, Any]
 
 SPACE_KINDS = ("choice", "uniform", "log_uniform", "int_uniform", "linspace", "logspace")
@@ -145,6 +146,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         validation_seed: of the validation split.
         validation: the fraction of samples held out for validation.
         metrics: evaluated after each epoch, besides the loss.
+        track: names of trackers: "tensorboard", "mlflow", "wandb", "trackio".
         table: how a table is read.
         preprocessing: of the data.
         augmentation: of images.
@@ -167,6 +169,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     validation_seed: NonNegativeInt | None = None
     validation: Fraction | None = None
     metrics: list[str] | None = None
+    track: list[TrackerName] = []
     table: TableSection = TableSection()
     preprocessing: PreprocessingSection = PreprocessingSection()
     augmentation: AugmentationSection = AugmentationSection()

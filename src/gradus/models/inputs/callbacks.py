@@ -11,6 +11,7 @@ from gradus.checks import as_items
 from gradus.errors import GradusError
 from gradus.nn.network import with_weights
 from gradus.optim.base import Optimizer
+from gradus.tracking.tracker import is_tracker
 from gradus.train.history import History
 from gradus.train.loop import Listener
 from gradus.train.state import TrainState
@@ -115,6 +116,7 @@ class Callbacks:
 
     def __init__(self, given: Any) -> None:
         alone = callable(given) or hasattr(given, "on_epoch_end")
+        alone = alone or is_tracker(given)
         several = [given] if alone else [] if given is None else as_items(given)
         if several is None:
             raise GradusError(f"callbacks={given!r}: {WHAT}; write one, or a list of them.")
@@ -169,6 +171,8 @@ def _as_callback(where: str, given: Any) -> Callback:
                 label = f"{type(given).__name__}.{name}"
                 _check_call(where, label, getattr(given, name), arguments)
         return ObjectCallback(given)
+    if is_tracker(given):
+        raise GradusError(f"{where} is a tracker, {type(given).__name__}: write it as trackers=….")
     if not callable(given):
         raise GradusError(f"{where} is {given!r}: {WHAT}, or an object with on_epoch_end.")
     _check_call(where, getattr(given, "__name__", repr(given)), given, (None, 0, {}))
