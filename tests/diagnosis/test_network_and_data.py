@@ -261,3 +261,15 @@ def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
     assert repr(empty) == "Diagnosis: nothing wrong was found."
     assert empty.frame().height == 0
     assert "Nothing wrong" in empty._repr_html_()
+
+
+def test_a_softmax_of_each_step_is_of_the_output():
+    x = np.random.default_rng(0).normal(size=(20, 5, 4)).astype(np.float32)
+    y = np.random.default_rng(1).integers(0, 3, (20, 5))
+    last = gr.TimeDistributed(gr.Sequential([gr.Dense(3), gr.Softmax()]))
+    for net in (last, gr.Sequential([gr.Dense(4, "relu"), last])):
+        found = gr.Model(net, "sparse_categorical_crossentropy").check(x, y)
+        assert "hidden-softmax" not in [finding.code for finding in found]
+    hidden = gr.Sequential([gr.TimeDistributed(gr.Dense(4, "softmax")), gr.Dense(3, "softmax")])
+    found = gr.Model(hidden, "sparse_categorical_crossentropy").check(x, y)
+    assert "hidden-softmax" in [finding.code for finding in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
@@ -23,7 +24,8 @@ from gradus.diagnosis.record_entries import (
 )
 from gradus.nn import activations
 from gradus.nn.heads import Head
-from gradus.nn.layer import Layer, has_sublayers, named_layers_trained
+from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_trained
+from gradus.nn.layers.containers import TimeDistributed
 from gradus.nn.network import forward, fresh, recorded
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
@@ -122,6 +124,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
 
         ends.append(jax.tree.map(end, final, heads))
         of_outputs = {id(output) for output in jax.tree.leaves(final)}
+        of_outputs |= _of_steps(net, outputs, of_outputs)
         for path in (path for path in outputs if path in innermost):
             (layer, trained), output = innermost[path], outputs[path]
             taken = inputs[path][0] if len(inputs[path]) == 1 else None
@@ -141,6 +144,20 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
 
     jax.eval_shape(call, net, x)
     return layers, ends[0]
+
+
+def _of_steps(net: Layer, outputs: Mapping[str, Any], of_outputs: set[int]) -> set[int]:
+    """Return the outputs, by identity, whose steps a `TimeDistributed` gives back at the end.
+
+    It gives what its layer returns another shape, so that it is another array.
+    """
+    found = set()
+    for path, layer in named_layers(net):
+        if isinstance(layer, TimeDistributed) and id(outputs.get(path)) in of_outputs:
+            start = f"{path}/" if path else ""
+            inner = [child for child in outputs if child.startswith(start) and child != path]
+            found |= {id(outputs[child]) for child in inner if "/" not in child[len(start) :]}
+    return found
 
 
 def activation_name(layer: Layer) -> str:
