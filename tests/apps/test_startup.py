@@ -98,6 +98,7 @@ def test_an_unwritable_cache_folder_is_ignored(jax_cache, recwarn):
 def test_flags_of_own_forms_are_read_where_pydantic_is_loaded(gradus, flowers):
     """The parser of the command line then checks that values have the types that are declared."""
     import pydantic  # noqa: F401
+
     flags = ["--target", "kind", "--column", "color=category", "--layers", "4,2", "--refit", "no"]
     lists = ["--metrics", "accuracy", "--drop-columns", "width", "--header", "yes"]
     numbers = ["--batch-size", "all", "--epochs", "1", "--patience", "0", "--seed", "1"]
