@@ -262,7 +262,8 @@ def test_tensorboard_events_of_others_are_steps(tmp_path):
 
 
 def test_tensorboard_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    reader = "tensorboard.backend.event_processing.event_accumulator"
+    monkeypatch.setitem(sys.modules, reader, None)
     path = events(tmp_path, loss=[(0, 1.0)])
     with pytest.raises(GradusError, match="pip install tensorboard, or give a log as CSV or JSON"):
         read_log(path)

@@ -222,11 +222,11 @@ class Sweep:
         builder = MemberBuilder(options)
         factory = MemberFactory(type(self.model), settings, self.hypers, data, builder)
         factory = self._with_fused_choices(factory, search)
-        self.trials, self.interrupted = [], False
-        self._runner = SweepRunner(
-            factory, self.seeds, self.executor, self._on_trial_end, self.seed
-        )
-        with Tracking(given_trackers) as tracking:
+        with Tracking(given_trackers) as tracking:  # one that fails leaves the last trials
+            self.trials, self.interrupted = [], False
+            self._runner = SweepRunner(
+                factory, self.seeds, self.executor, self._on_trial_end, self.seed
+            )
             self._tracked = TrackedTrials(tracking, self.hypers)
             try:
                 self._open_storage(search, settings, data, options)
