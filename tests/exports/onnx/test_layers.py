@@ -413,7 +413,9 @@ def test_a_network_is_traced_for_any_number_of_samples(name):
     x, layers = NETWORKS[name]
     model = gr.Model(S(layers()), "mse").build(x)
     (batch,) = jax.export.symbolic_shape("batch")
-    samples = jax.tree.map(lambda a: jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype), x)
+    samples = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype), model.example
+    )
     output = jax.eval_shape(lambda x: model.task.predict(forward(fresh(model.net), x)), samples)
     assert output.shape[0] == batch
 
