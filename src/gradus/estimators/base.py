@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import warnings
 from typing import Any
@@ -32,7 +33,7 @@ from gradus.experiments.settings.experiment import Experiment
 from gradus.train.history import History
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(BaseEstimator, abc.ABC):
     """A network as an estimator; the arguments are those of `Classifier`.
 
     A subclass says what its targets are: `_targets` checks and encodes them.
@@ -245,6 +246,7 @@ class NetworkEstimator(BaseEstimator):
             self._column_names = column_labels(X)
         return X, y
 
+    @abc.abstractmethod
     def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
         """Learn what the targets are, or check that they are as before.
 
@@ -253,15 +255,14 @@ class NetworkEstimator(BaseEstimator):
             goes_on: whether a training goes on.
             partial: whether they may be some of them only.
         """
-        raise NotImplementedError
 
     def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
         """Return the weights of rows that follow from their targets, or None."""
         return None
 
+    @abc.abstractmethod
     def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
         """Return a data set with its targets, encoded."""
-        raise NotImplementedError
 
     def _dataset(self, X: Any, y: np.ndarray, sample_weight: Any) -> Dataset:
         """Return checked inputs, targets and weights as a data set, without rows of weight 0."""

@@ -8,6 +8,7 @@ such as dates, goes through the preprocessor's reading.
 
 from __future__ import annotations
 
+import abc
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -151,7 +152,7 @@ class RowEncoder:
         }
 
 
-class _Column:
+class _Column(abc.ABC):
     """A column: its encoder, how its cells are read, and its training range."""
 
     def __init__(self, encoder: Any, preprocessor: TablePreprocessor) -> None:
@@ -159,9 +160,9 @@ class _Column:
         self.format: ColumnFormat = preprocessor.formats[self.name]
         self.training: TrainingRange = preprocessor.ranges[self.name]
 
+    @abc.abstractmethod
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
         """Return encoded cells, and add those that the training data had no like of."""
-        raise NotImplementedError
 
     def read(self, cells: Sequence[Any]) -> Any:
         """Return cells as the preprocessor reads them, a Polars series."""
