@@ -36,7 +36,7 @@ from gradus.train.history import History
 class NetworkEstimator(BaseEstimator, abc.ABC):
     """A network as an estimator; the arguments are those of `Classifier`.
 
-    A subclass says what its targets are: `_learn_targets` checks them, `_with_targets` encodes them.
+    A subclass says what its targets are: `_learn_targets` checks and `_with_targets` encodes them.
 
     Attributes:
         model_: the trained gradus model.
