@@ -99,11 +99,25 @@ def read_unlabeled_images(path: str | Path, size: ImageSize, channels: int) -> D
     path = existing_file(path)
     images, others = find_images(path)
     folder = path if path.is_dir() else path.parent
-    found = read_images(images, size, channels)
-    notes = (*found.notes, *left_out_note(others, folder))
-    return Dataset(
-        found.x, name=path.name, notes=notes, scaling=EIGHT_BIT, files=_names(images, folder)
-    )
+    data = image_dataset(images, size, channels)
+    notes = (*data.notes, *left_out_note(others, folder))
+    return replace(data, name=path.name, notes=notes, files=_names(images, folder))
+
+
+def image_dataset(files: Sequence[Path], size: ImageSize, channels: int) -> Dataset:
+    """Return the data set of some image files, without classes, named by their paths.
+
+    Args:
+        files: the files.
+        size: as in `read_image_folder`.
+        channels: 1, 3, or 4.
+
+    Raises:
+        DataError: if one cannot be read.
+    """
+    found = read_images(files, size, channels)
+    names = tuple(file.as_posix() for file in files)
+    return Dataset(found.x, notes=tuple(found.notes), scaling=EIGHT_BIT, files=names, resized=True)
 
 
 def _names(files: Sequence[Path], folder: Path) -> tuple[str, ...]:
@@ -146,6 +160,11 @@ def _read_classes(
     others = [entry for entry in sorted(folder.iterdir()) if is_picture(entry)]
     suffixes = image_suffixes()
     for subfolder in _subfolders(folder):
+        if classes and subfolder.name not in classes:
+            raise DataError(
+                f"The subfolder {subfolder.name!r} of {str(folder)!r} is none of the classes "
+                f"{', '.join(classes)}."
+            )
         found = visible_files(subfolder)
         images = [file for file in found if file.suffix.lower() in suffixes]
         if not images:

@@ -144,6 +144,7 @@ def read_images(
         DataError: naming the files that cannot be read, or if they do not fit into memory.
     """
     headers = _read_headers(files)
+    is_said = isinstance(size, tuple)
     size = chosen_size(size, headers.size)
     channels = channels or (1 if headers.gray else 3)
     shape = (len(files), *size, channels)
@@ -160,7 +161,7 @@ def read_images(
         resized += change != "unchanged"
         padded += change == "padded"
     _refuse_broken(broken, len(files))
-    return ReadImages(x, _notes(len(files), resized, padded, size, headers))
+    return ReadImages(x, _notes(len(files), 0 if is_said else resized, padded, size, headers))
 
 
 def read_image(source: Path | bytes, size: Size, channels: int) -> tuple[np.ndarray, str]:
@@ -261,10 +262,11 @@ def _notes(count: int, resized: int, padded: int, size: Size, headers: _Headers)
     """Return what was done to images, in sentences."""
     notes = []
     if resized:
-        borders = f", {padded} of them with black borders that keep their proportions"
+        notes.append(f"{resized} of {count} images were resized to {size[0]}×{size[1]}")
+    if padded:
         notes.append(
-            f"{resized} of {count} images were resized to {size[0]}×{size[1]}"
-            f"{borders if padded else ''}"
+            f"{padded} of {count} images have other proportions than {size[0]}×{size[1]}: they got "
+            "black borders"
         )
     if headers.transparent:
         notes.append(
