@@ -79,7 +79,7 @@ def read_image_files(source: Any, model: Model, target: Target | None) -> Datase
     return _in_range(data, model)
 
 
-def read_image_bytes_for(model: Model, content: bytes) -> np.ndarray:
+def read_image_body(model: Model, content: bytes) -> np.ndarray:
     """Return the content of an image file as the input of a network, (1, height, width, channels).
 
     Raises:
