@@ -152,6 +152,11 @@ def test_what_is_no_image_is_named(run, tmp_path, gradus, photos, iris_run):
         assert status == 1
         for word in words:
             assert word in err
+    deep = np.full((4, 4), 9000, np.uint16)
+    (tmp_path / "deep").mkdir()
+    Image.fromarray(deep).save(tmp_path / "deep" / "1.png")
+    with pytest.raises(GradusError, match="^'[^']*1.png' has more than 8 bits per channel"):
+        run.predict(tmp_path / "deep")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     status, _, err = gradus("predict", run.folder, tmp_path / "table.csv")
     assert (status, "trained on images" in err, "is a table" in err) == (1, True, True)
@@ -170,6 +175,11 @@ def test_the_report_shows_samples_mistakes_and_filters(run, photos):
     pictures = re.findall(r'<img src="(data:image/png;base64,[^"]+)" alt="([^"]*)"', page)
     assert len(pictures) == 32
     assert {alt.partition("/")[0] for _, alt in pictures} == {"lying", "standing"}
+
+
+def test_a_script_reads_the_images_in_the_size_of_the_run(run, tmp_path):
+    gr.export(run.folder, tmp_path / "run.py")
+    assert "image_size=(12, 16))" in (tmp_path / "run.py").read_text()
 
 
 def test_a_service_takes_an_image_file(run, photos):

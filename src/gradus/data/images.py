@@ -210,6 +210,8 @@ def _read_headers(files: Sequence[Path]) -> _Headers:
                         f"{str(file)!r} has more than 8 bits per channel (mode {image.mode}); save "
                         "it with 8, or save the images as an .npz of float arrays."
                     )
+        except DataError as error:
+            broken[file] = str(error)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             broken[file] = str(_unreadable(file, error))
     _refuse_broken(broken, len(files))
