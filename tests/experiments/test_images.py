@@ -155,7 +155,7 @@ def test_what_is_no_image_is_named(run, tmp_path, gradus, photos, iris_run):
     deep = np.full((4, 4), 9000, np.uint16)
     (tmp_path / "deep").mkdir()
     Image.fromarray(deep).save(tmp_path / "deep" / "1.png")
-    with pytest.raises(GradusError, match="^'[^']*1.png' has more than 8 bits per channel"):
+    with pytest.raises(GradusError, match=r"^'[^']*1\.png' has more than 8 bits per channel"):
         run.predict(tmp_path / "deep")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     status, _, err = gradus("predict", run.folder, tmp_path / "table.csv")

@@ -64,8 +64,9 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
 
     Images get a small convolutional network, trained for a fixed time, too: one of 4 epochs had
     99.1% on MNIST, in little more time (52 s of one core instead of 45) than the dense one of
-    before took for 98.5%; on digits the mean of three splits was 98.7%. Few images are shifted, turned, and
-    zoomed a little, but never flipped, as digits, letters, and signs would become others.
+    before took for 98.5%; on digits the mean of three splits was 98.7%. Few images are shifted,
+    turned, and zoomed a little, but never flipped, as digits, letters, and signs would become
+    others.
     """
     validation = experiment.validation
     if validation is None:
