@@ -147,7 +147,7 @@ def test_a_script_trains_the_same_weights(gradus, run):
 @pytest.mark.parametrize(
     "flags",
     [
-        ("digits", "--flip", "horizontal", "--layers", "8", "--validation", "0.5"),
+        ("digits", "--flip", "horizontal", "--conv", "4", "--layers", "8", "--validation", "0.5"),
         (
             *("flowers.csv", "--target", "size", "--column", "color=category", "--batch-norm"),
             *("--drop-columns", "width", "--scaling", "minmax", "--seed", "3", "--refit", "no"),

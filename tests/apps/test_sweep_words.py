@@ -35,7 +35,7 @@ QUICK = ("--trials", 2, "--epochs", 1, "--layers", "4")
         ),
         ("[augmentation]\nshift = 2", ["augmentation.shift = 2", "<= 1"]),
         ('[augmentation]\nflip = "horizontl"', ["flip = 'horizontl'", "'horizontal'?"]),
-        ("[augmentation]\nzoom = 0.1", ["[augmentation]", "'zoom'", "flip, shift, rotation"]),
+        ("[augmentation]\ncrop = 0.1", ["[augmentation]", "'crop'", "flip, shift, rotation"]),
         ("[sweeep]\ntrials = 3", ["Did you mean 'sweep'?", "training, sweep."]),
     ],
 )

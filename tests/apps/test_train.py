@@ -119,7 +119,7 @@ def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, f
 def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     gradus, gradus_json, monkeypatch, work
 ):
-    settings = ("--epochs", 12, "--layers", "16", "--patience", 50, "--dropout", 0.2)
+    settings = ("--epochs", 12, "--conv", "none", "--layers", "16", "--patience", 50)
     whole = gradus_json("train", "digits", *settings)
     original = TrainingProgress.__call__
 

@@ -20,6 +20,12 @@ facts = st.builds(
     rows=st.integers(2, 10**7),
     task=st.sampled_from(["binary", "multiclass", "regression"]),
     image=st.booleans(),
+) | st.builds(
+    DataSummary,
+    rows=st.integers(2, 10**7),
+    task=st.sampled_from(["binary", "multiclass", "regression"]),
+    image=st.just(True),
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
 )
 
 
@@ -27,13 +33,14 @@ facts = st.builds(
 @given(facts)
 def test_every_setting_gets_a_default(facts):
     done = fill_defaults(Experiment("x"), facts)
-    parts = [done.network, done.training]
+    parts = [done.network, done.training, done.augmentation]
     assert all(value is not None for part in parts for value in structs.asdict(part).values())
     assert done.optimizer["learning_rate"] > 0
     assert done.schedule["name"]
     assert done.loss["name"]
     assert 0 < done.validation < 0.5
-    assert done.training.patience >= 1 or (facts.rows < MANY_ROWS and not facts.image)
+    is_fixed = not facts.image or done.network.conv
+    assert done.training.patience >= 1 or (facts.rows < MANY_ROWS and is_fixed)
 
 
 @given(facts)

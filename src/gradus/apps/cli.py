@@ -183,7 +183,10 @@ def predict(
     run: RunArgument,
     data: Annotated[
         str,
-        Parameter(help='As for `train`, or "-" for CSV from stdin.', allow_leading_hyphen=True),
+        Parameter(
+            help='As for `train`, or "-" for CSV from stdin; of images also one, or a folder.',
+            allow_leading_hyphen=True,
+        ),
     ],
     /,
     *,
@@ -205,6 +208,8 @@ def predict(
     gradus predict runs/titanic-1 new.csv --out predictions.csv
 
     gradus predict runs/titanic-1 new.csv --keep name,ticket --threshold 0.3
+
+    gradus predict runs/pets-1 photo.jpg
     """
     from gradus.apps import prediction_files
     from gradus.experiments.run import open_run

@@ -45,6 +45,22 @@ def _parse_widths(_: Any, tokens: Any) -> list[int]:
         ) from None
 
 
+def _parse_size(_: Any, tokens: Any) -> list[int]:
+    """Parse "48,64", a height and a width, or "64" for both."""
+    text: str = tokens[0].value
+    sides = text.replace("x", ",").replace("×", ",").split(",")
+    try:
+        size = [int(side) for side in sides]
+    except ValueError:
+        size = []
+    if len(size) not in (1, 2) or min(size) < 1:
+        raise ValueError(
+            f"--image-size {text}: write the height and the width in pixels, such as 48,64, or one "
+            "number for both."
+        )
+    return size * 2 if len(size) == 1 else size
+
+
 def _parse_names(_: Any, tokens: Any) -> list[str]:
     """Parse "accuracy,f1"."""
     return [part.strip() for part in tokens[0].value.split(",") if part.strip()]
@@ -167,6 +183,17 @@ class TrainOptions:
         Literal["auto", "standard", "normal", "minmax", "none"] | None,
         *_flag("preprocessing.scaling", DATA, "How numbers are scaled."),
     ] = None
+    image_size: Annotated[
+        list[int] | None,
+        *_flag(
+            "preprocessing.image_size",
+            DATA,
+            "Height and width that images are resized to: 48,64.",
+            converter=_parse_size,
+            n_tokens=1,
+            negative="",
+        ),
+    ] = None
     flip: Annotated[
         Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] | None,
         *_flag("augmentation.flip", DATA, "Flip images at random in training."),
@@ -179,6 +206,21 @@ class TrainOptions:
         float | None,
         *_flag(
             "augmentation.rotation", DATA, "Largest random rotation, as a fraction of a full turn."
+        ),
+    ] = None
+    zoom: Annotated[
+        float | None,
+        *_flag("augmentation.zoom", DATA, "Largest random zoom, in or out, as a fraction."),
+    ] = None
+    conv: Annotated[
+        list[int] | None,
+        *_flag(
+            "network.conv",
+            NETWORK,
+            'Of images, filters of the convolutions: 16,32, or "none".',
+            converter=_parse_widths,
+            n_tokens=1,
+            negative="",
         ),
     ] = None
     layers: Annotated[

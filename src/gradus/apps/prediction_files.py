@@ -24,7 +24,8 @@ class PredictionTable:
     """Predictions, a row for each row of the data.
 
     Attributes:
-        frame: the columns that were kept, "prediction", and "probability_<class>", ….
+        frame: the columns that were kept, or the "file" of an image; "prediction", and
+            "probability_<class>", ….
         notes: what cannot be trusted, and what was not used, in sentences.
         summary: the number of rows, the notes, and the counts of unseen values by column.
     """
@@ -55,7 +56,9 @@ def predict_table(
     inference.check_threshold(threshold, run.loss, run.target)
     rows = run.predicted_rows(source, keep)
     columns = inference.prediction_columns(rows.outputs, run.loss, run.target, threshold)
-    frame = pl.DataFrame({name: values.tolist() for name, values in columns.items()})
+    files = {"file": rows.data.files} if rows.data.files else {}
+    values = {name: column.tolist() for name, column in columns.items()}
+    frame = pl.DataFrame({**files, **values})
     if keep:
         kept = inference.kept_columns(rows.data, keep)
         for name in kept.columns:

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.columns.conversions import is_constant
+from gradus.data.images import resize_images
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
-from gradus.data.resize import resize_images
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, SavedError

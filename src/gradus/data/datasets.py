@@ -45,6 +45,8 @@ class Dataset:
         formats: for a table, how its columns were read.
         options: for a table, what was said about reading it.
         weight: of each row in the loss, (n,); None for 1 each.
+        files: the names of the rows' files, if they are images from a folder.
+        resized: whether images were brought to one size, as later ones must be.
 
     Examples:
         >>> data = gr.data.load("iris")
@@ -69,6 +71,8 @@ class Dataset:
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
     weight: np.ndarray | None = None
+    files: tuple[str, ...] = ()
+    resized: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
@@ -107,7 +111,8 @@ class Dataset:
             )
         rows = rows.astype(np.int64) % len(self)
         y, weight = (None if each is None else each[rows] for each in (self.y, self.weight))
-        return replace(self, x=self.x[rows], y=y, weight=weight, test=None)
+        files = tuple(self.files[row] for row in rows) if self.files else ()
+        return replace(self, x=self.x[rows], y=y, weight=weight, files=files, test=None)
 
     def flat(self) -> Dataset:
         """Return the data set with each input flattened: x has shape (n, d)."""

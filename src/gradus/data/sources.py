@@ -23,6 +23,7 @@ from gradus.data.files import check_unpacked_size, existing_file, file_suffix, r
 from gradus.data.frames import column_name
 from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
+from gradus.data.images import ImageSize, chosen_size, is_picture, resize_images
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
 from gradus.data.targets import Target, check_task, regression_targets
@@ -43,6 +44,7 @@ def load(
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
     formats: Mapping[str, ColumnFormat] | None = None,
+    image_size: ImageSize = None,
 ) -> Dataset:
     """Load a data set.
 
@@ -59,6 +61,8 @@ def load(
         options: for a table, how it is read.
         formats: for a table, those of its columns that were learned from another one
             (`TablePreprocessor.formats`): they are imposed, and other columns stay text.
+        image_size: (height, width) that images are resized to; or the most pixels of their longer
+            side, above which they are shrunk.
 
     Returns:
         The data set; for a table, x is a frame of typed columns (see `Dataset.preprocessor`).
@@ -79,15 +83,15 @@ def load(
         return _table(source, "table", target, task, labels, options, formats)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
-        return BUILT_IN.find(str(source))()
+        return _resized(BUILT_IN.find(str(source))(), image_size)
     path = _locate(source)
     if path.is_dir():
         _refuse_folder_of_tables(path)
         _check_no_target(target, source)
-        return _folder(path, labels)
+        return _folder(path, labels, image_size)
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
-        return _read_npz(path, task, labels)
+        return _resized(_read_npz(path, task, labels), image_size)
     return _table(path, path.name.split(".")[0], target, task, labels, options, formats)
 
 
@@ -130,8 +134,25 @@ def _locate(source: str | Path) -> Path:
     )
 
 
-def _folder(path: Path, classes: tuple[str, ...]) -> Dataset:
-    return (read_idx_folder if idx_parts(path) else read_image_folder)(path, classes)
+def _folder(path: Path, classes: tuple[str, ...], image_size: ImageSize) -> Dataset:
+    if idx_parts(path):
+        return _resized(read_idx_folder(path, classes), image_size)
+    return read_image_folder(path, classes, image_size)
+
+
+def _resized(data: Dataset, size: ImageSize) -> Dataset:
+    """Return a data set of arrays with its images resized; a number only shrinks them."""
+    is_bound = isinstance(size, int)
+    if size is None or (is_bound and (data.is_table or data.x.ndim != 4)):
+        return data
+    chosen = chosen_size(size, data.x.shape[1:3])
+    if chosen == data.x.shape[1:3]:
+        return data
+    test = None if data.test is None else replace(data.test, x=resize_images(data.test.x, chosen))
+    height, width = data.x.shape[1:3] if data.x.ndim == 4 else (0, 0)
+    note = f"images of {height}×{width} pixels were resized to {chosen[0]}×{chosen[1]}"
+    notes = (*data.notes, note)
+    return replace(data, x=resize_images(data.x, chosen), test=test, notes=notes, resized=True)
 
 
 def _table(
@@ -147,6 +168,11 @@ def _table(
         if file_suffix(source) in (".xlsx", ".xls", ".ods"):
             raise DataError(
                 f"{str(source)!r} has an unknown format, a spreadsheet's: save its sheet as .csv."
+            )
+        if is_picture(source):
+            raise DataError(
+                f"{str(source)!r} is one image: name a folder with a subfolder of images of each "
+                "class."
             )
         raise DataError(
             f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "

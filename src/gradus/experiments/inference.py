@@ -22,6 +22,7 @@ from gradus.data.columns.unseen import UnseenValues
 from gradus.data.sources import array_dataset
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
+from gradus.experiments import image_inputs
 from gradus.experiments.model_builder import decide_classes
 from gradus.experiments.prepare import integers_to_floats, is_bytes, load_data
 from gradus.models.model import Model
@@ -49,8 +50,9 @@ class PredictedRows:
 
     @property
     def notes(self) -> list[str]:
-        """What cannot be trusted, in sentences."""
-        return [unseen.note for unseen in self.unseen]
+        """What cannot be trusted, and what was done to image files, in sentences."""
+        about_files = self.data.notes if self.data.files else ()
+        return [*about_files, *(unseen.note for unseen in self.unseen)]
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -62,8 +64,8 @@ def read_data(
     """Return data as a data set of the kind that a run was trained on.
 
     Args:
-        data: a path, or "-" for a CSV table on standard input; a table in memory, if the run was
-            trained on a table, else an array.
+        data: a path, or "-" for a CSV table on standard input; a list of paths of images; a table
+            in memory, if the run was trained on a table, else an array.
         preprocessor: of the run.
         model: of the run.
         y: the targets of an array, or None.
@@ -82,15 +84,26 @@ def read_data(
     if isinstance(data, str | Path):
         if y is not None:
             raise DataError(f"{str(data)!r} has its own targets: leave out y.")
-        return _read_source(str(data), preprocessor, target)
+        return _read_source(str(data), preprocessor, model, target)
+    if image_inputs.takes_images(model) and _is_list_of_paths(data):
+        return image_inputs.read_image_files(data, model, target)
     if not is_table:
         return _array_rows(data, y, target, model)
     _check_table(data)
     return load_data(data, *_expected(target, is_table), *_reading(preprocessor))
 
 
-def _read_source(source: str, preprocessor: Preprocessor, target: Target | None) -> Dataset:
+def _is_list_of_paths(data: Any) -> bool:
+    return isinstance(data, list | tuple) and image_inputs.are_image_files(data)
+
+
+def _read_source(
+    source: str, preprocessor: Preprocessor, model: Model, target: Target | None
+) -> Dataset:
     is_table = isinstance(preprocessor, TablePreprocessor)
+    image_inputs.check_kind(source, model, is_table)
+    if image_inputs.takes_images(model) and image_inputs.are_image_files(source):
+        return image_inputs.read_image_files(source, model, target)
     with _readable_source(source) as path:
         data = load_data(path, *_expected(target, is_table), *_reading(preprocessor))
     if data.is_table != is_table:

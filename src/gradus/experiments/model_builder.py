@@ -15,15 +15,29 @@ from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.diagnosis.record_entries import RELATIVE
 from gradus.errors import GradusError, ShapeError, unknown
-from gradus.experiments.settings.experiment import AugmentationSection, Experiment, ExperimentError
+from gradus.experiments.settings.experiment import (
+    AugmentationSection,
+    Experiment,
+    ExperimentError,
+    NetworkSection,
+)
 from gradus.experiments.settings.experiment_file import suggest_choice
 from gradus.models.mlp import mlp
 from gradus.models.model import Model
 from gradus.nn import activations, initializers
 from gradus.nn.layer import Layer
-from gradus.nn.layers.augmentation import RandomFlip, RandomRotation, RandomTranslation
+from gradus.nn.layers.activation import Activation
+from gradus.nn.layers.augmentation import (
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.conv import Conv2D
 from gradus.nn.layers.embedding import ColumnEmbedding
+from gradus.nn.layers.normalization import BatchNormalization
+from gradus.nn.layers.pooling import MaxPooling2D
 from gradus.nn.layers.reshaping import Flatten, Rescaling
 from gradus.nn.penalties import L1L2
 from gradus.objectives import losses, metrics
@@ -57,7 +71,9 @@ def build_model(
         loss = make_loss(experiment.loss)
         units, output_activation = output_layer(loss, target)
         network = experiment.network
-        if network.layers and activations.has_zero_gradient(activations.get(network.activation)):
+        if (network.conv or network.layers) and activations.has_zero_gradient(
+            activations.get(network.activation)
+        ):
             raise ExperimentError(
                 f"activation = {network.activation!r}: its derivative is zero everywhere, so "
                 'no layer before it learns; write "relu", "tanh" or "sigmoid".'
@@ -73,7 +89,7 @@ def build_model(
             kernel_initializer=network.initializer,
         )
         return Model(
-            Sequential([*augmentation, *first_layers, *body.layers]),
+            Sequential([*augmentation, *_with_convolutions(first_layers, network), *body.layers]),
             loss=loss,
             optimizer=make_optimizer(experiment, steps),
             metrics=experiment.metrics or (),
@@ -115,7 +131,32 @@ def augmentation_layers(section: AugmentationSection) -> list[Layer]:
         layers.append(RandomTranslation(section.shift, section.shift))
     if section.rotation:
         layers.append(RandomRotation(section.rotation))
+    if section.zoom:
+        layers.append(RandomZoom(section.zoom))
     return layers
+
+
+def _with_convolutions(first_layers: list[Layer], network: NetworkSection) -> list[Layer]:
+    """Return the first layers with convolutions before the last of them, which flattens images.
+
+    Each convolution is followed by max-pooling, which rounds odd sizes up, down to one pixel.
+    """
+    layers: list[Layer] = []
+    for filters in network.conv or ():
+        layers.append(
+            Conv2D(
+                filters,
+                3,
+                padding="same",
+                use_bias=not network.batch_norm,
+                activation=None if network.batch_norm else network.activation,
+                kernel_initializer=network.initializer,
+            )
+        )
+        if network.batch_norm:
+            layers += [BatchNormalization(), Activation(network.activation)]
+        layers.append(MaxPooling2D(2, padding="same"))
+    return [*first_layers[:-1], *layers, *first_layers[-1:]] if layers else first_layers
 
 
 def _to_floats(values: np.ndarray) -> Any:

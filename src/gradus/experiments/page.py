@@ -47,6 +47,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         parts: the metrics of each part of the data.
         prepared: the data, which the report describes and whose predictions it shows, or None.
     """
+    from gradus.report.image_panels import filter_panels
     from gradus.report.page import write_report
     from gradus.report.report_builder import build_report, result_panels
 
@@ -58,13 +59,17 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     title = run.folder.resolve().name
     report = build_report(run.scored_model, title=title, data=lines, settings=settings, notes=notes)
     figures: Any = ()
+    inside: Any = ()
     if prepared is not None:
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
+        predictions = _predictions(model, part, run.target)
         figures = [
-            *result_panels(*_predictions(model, part, run.target), run.target.class_names or None),
+            *result_panels(*predictions, run.target.class_names or None),
             *_importance_panels(model, prepared.raw[shown], run.preprocessor),
+            *_image_panels(model, prepared, shown, predictions),
         ]
+        inside = filter_panels(model)
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
     columns = {} if prepared is None else {n: f"{k}: {how}" for n, k, how in prepared.columns}
@@ -73,7 +78,12 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         known, shown_y = (prepared.parts[part][1] for part in ("training", headline_part(parts)))
         constant = constant_metrics(known, shown_y, run.target)
     whole = dataclasses.replace(
-        report, metrics=metrics, figures=figures, columns=columns, constant=constant
+        report,
+        metrics=metrics,
+        figures=figures,
+        inside=inside,
+        columns=columns,
+        constant=constant,
     )
     return write_report(run.folder / runs.REPORT, whole)
 
@@ -122,6 +132,24 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
     )
     figure = bars(falls, f"fall of the {score}", title="Importance of columns")
     return [Panel("Importance of columns", caption, figure)]
+
+
+def _image_panels(
+    model: Model, prepared: PreparedData, shown: str, predictions: tuple[str, Any, Any]
+) -> list[Panel]:
+    """Return the mistakes on a part, and samples of the training; none but for images."""
+    from gradus.report.image_panels import mistake_panels, sample_panels
+
+    target, raw = prepared.target, prepared.raw
+    if raw["training"].is_table:
+        return []
+    (x, y), names = prepared.parts["training"], target.class_names
+    if names:
+        labels = [names[label] for label in encoded_labels(y)]
+        wrong = mistake_panels(prepared.parts[shown][0], *predictions[1:], names, raw[shown].files)
+    else:
+        labels, wrong = [f"{value:.4g}" for value in target.inverse(y)[:, 0]], []
+    return [*wrong, *sample_panels(model, x, labels, raw["training"].files)]
 
 
 def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

@@ -23,6 +23,8 @@ from gradus.data import (
 )
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.image_folders import read_image_folder
+from gradus.data.images import ImageSize
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
@@ -128,7 +130,10 @@ def load_and_split(experiment: Experiment) -> SplitData:
         ExperimentError: for invalid settings.
     """
     options = _table_options(experiment)
-    data = load_data(experiment.data, experiment.target, experiment.task, options=options)
+    size: ImageSize = experiment.preprocessing.image_size or defaults.MOST_PIXELS
+    data = load_data(
+        experiment.data, experiment.target, experiment.task, options=options, image_size=size
+    )
     if data.y is None or data.task is None:
         raise _missing_target(data, experiment)
     test = data.test
@@ -136,7 +141,12 @@ def load_and_split(experiment: Experiment) -> SplitData:
         target = experiment.target if data.target is None else data.target
         known = data.formats or None
         names = data.class_names
-        test = load_data(experiment.test, target, data.task, names, data.options, known)
+        if data.files:
+            height, width, channels = data.x.shape[1:]
+            test = read_image_folder(experiment.test, names, (height, width), channels)
+        else:
+            size = data.x.shape[1:3] if data.resized else None
+            test = load_data(experiment.test, target, data.task, names, data.options, known, size)
     return split_data(replace(data, test=test), experiment)
 
 
@@ -263,13 +273,22 @@ def load_data(
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
     formats: Mapping[str, ColumnFormat] | None = None,
+    image_size: ImageSize = None,
 ) -> Dataset:
     """Load the data set of a source; integers other than bytes become floats.
 
     Raises:
         DataError: as `gradus.data.load`.
     """
-    data = load(source, target, task=task, classes=classes, options=options, formats=formats)
+    data = load(
+        source,
+        target,
+        task=task,
+        classes=classes,
+        options=options,
+        formats=formats,
+        image_size=image_size,
+    )
     test = None if data.test is None else integers_to_floats(data.test)
     return replace(integers_to_floats(data), test=test)
 
@@ -294,7 +313,9 @@ def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> XY:
 
 def summarize_data(data: Dataset) -> DataSummary:
     """Return the facts that the defaults depend on."""
-    return DataSummary(len(data), str(data.task), not data.is_table and data.x.ndim > 2)
+    is_image = not data.is_table and data.x.ndim > 2
+    size = data.x.shape[1:3] if is_image and data.x.ndim == 4 else None
+    return DataSummary(len(data), str(data.task), is_image, size, data.resized)
 
 
 def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
@@ -338,14 +359,16 @@ def _check_refit(experiment: Experiment) -> None:
 
 
 def _check_images(training: Dataset, experiment: Experiment) -> None:
-    """Check that an augmentation is of images."""
-    if not augmentation_layers(experiment.augmentation) or (
+    """Check that an augmentation, or a convolution, is of images."""
+    augments = bool(augmentation_layers(experiment.augmentation))
+    if not (augments or experiment.network.conv) or (
         not training.is_table and training.x.ndim == 4
     ):
         return
+    setting = "[augmentation]" if augments else f"conv = {experiment.network.conv} in [network]"
     kind = "a table" if training.is_table else f"numbers of shape {training.x.shape}"
     raise DataError(
-        f"[augmentation] is for images, of shape (count, height, width, channels), but "
+        f"{setting} is for images, of shape (count, height, width, channels), but "
         f"{training.name or experiment.data} is {kind}: leave it out."
     )
 

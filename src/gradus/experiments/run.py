@@ -145,7 +145,8 @@ class Run:
         Args:
             data: for a run on a table, a frame of pandas or Polars, a dict of columns, or a list
                 of dicts, whose columns are found by name; for one on arrays or images, an array;
-                or the path of such data. No target is needed.
+                or the path of such data: for images also one image, a folder of them, or a list
+                of paths. No target is needed.
             threshold: of two classes, the second one of `classes` is predicted where its
                 probability is more than this; by default the more probable one.
 

@@ -11,6 +11,7 @@ from gradus.experiments.commands import format_command
 from gradus.experiments.prepare import PreparedData, load_and_split
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
 from gradus.experiments.settings.experiment import (
+    Experiment,
     ExperimentError,
     Settings,
     SweepSection,
@@ -103,7 +104,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     check_keys(raw, where)
     first = check_experiment(flatten_spaces(first_values(parse_spaces(raw, where))), where)
     require_packages(first.track)
-    data = load_and_split(first)
+    data = load_and_split(_at_largest_size(first, raw))
     if not find_hyperparameters(parse_spaces(raw, where)):
         raw = merge_settings(raw, default_spaces(fill_defaults(first, data.summary)))
         raw = merge_settings(raw, overrides)
@@ -156,6 +157,16 @@ def first_values(settings: Settings) -> Settings:
     hypers = find_hyperparameters(settings)
     first: Settings = resolve(settings, hypers, values_activating(hypers, {}))
     return first
+
+
+def _at_largest_size(experiment: Experiment, raw: Settings) -> Experiment:
+    """Return the experiment whose images are read in the largest size that a trial wants."""
+    sizes = raw.get("preprocessing", {}).get("image_size")
+    if space_kind(sizes) != "choice":
+        return experiment
+    height, width = map(max, zip(*sizes["choice"], strict=True))
+    preprocessing = structs.replace(experiment.preprocessing, image_size=(height, width))
+    return structs.replace(experiment, preprocessing=preprocessing)
 
 
 def _fix_batch_size(settings: Settings, prepared: PreparedData) -> None:

@@ -188,9 +188,10 @@ def describe_network(model: Model) -> str:
 
 def _describe_layer(layer: Any) -> str:
     kind = type(layer).__name__
-    if hasattr(layer, "units"):
+    if hasattr(layer, "units") or hasattr(layer, "filters"):
         name = layer.activation
-        return f"{kind} {layer.units}{f' {name}' if name else ''}"
+        size = layer.units if hasattr(layer, "units") else layer.filters
+        return f"{kind} {size}{f' {name}' if name else ''}"
     if hasattr(layer, "rate"):
         return f"{kind} {float(layer.rate):.3g}"
     return f"{kind} {layer.activation}" if kind == "Activation" else kind

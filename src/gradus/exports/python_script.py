@@ -75,6 +75,7 @@ def _data_lines(run: Run, is_table: bool) -> list[str]:
 def _loading(experiment: Experiment, is_table: bool) -> list[str]:
     arguments: dict[str, Any] = {"target": experiment.target} if is_table else {}
     arguments["task"] = experiment.task
+    arguments["image_size"] = experiment.preprocessing.image_size
     options = _changed(structs.asdict(experiment.table), TableOptions())
     if options:
         arguments["options"] = Call("gr.data.TableOptions", named=options)
@@ -196,13 +197,15 @@ def _evaluation_lines(run: Run) -> list[str]:
         return lines
     source = "data.test"
     if experiment.test is not None:
-        known = {
+        known: dict[str, Any] = {
             "target": Name("data.target"),
             "task": Name("data.task"),
             "classes": Name("data.class_names"),
             "options": Name("data.options"),
             "formats": Name("data.formats or None"),
         }
+        if experiment.preprocessing.image_size is not None:
+            known["image_size"] = experiment.preprocessing.image_size
         lines.append(assignment("test", Call("gr.data.load", [experiment.test], known)))
         source = "test"
     kept = "final" if run.is_refitted else "model"

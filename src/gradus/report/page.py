@@ -35,15 +35,30 @@ STOP_MESSAGES = {
 }
 
 
+class Picture(NamedTuple):
+    """An image on the page.
+
+    Attributes:
+        source: its address, which holds its pixels.
+        label: a text below it.
+        title: a text that is shown on hovering.
+    """
+
+    source: str
+    label: str
+    title: str = ""
+
+
 class Panel(NamedTuple):
     """A figure on the page.
 
     Attributes:
         title: the heading.
         caption: a sentence that says how to read the figure.
-        figure: a Plotly figure; its own title is not shown.
+        figure: a Plotly figure, whose own title is not shown; None for pictures.
         wide: whether the panel takes the full width of the page.
         min_width: the width in pixels below which the panel scrolls.
+        pictures: images that stand in place of the figure.
     """
 
     title: str
@@ -51,6 +66,7 @@ class Panel(NamedTuple):
     figure: Any
     wide: bool = False
     min_width: int = 0
+    pictures: Sequence[Picture] = ()
 
 
 @dataclasses.dataclass(frozen=True)

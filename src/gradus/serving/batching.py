@@ -56,6 +56,14 @@ class Batcher:
         """
         return await self._in_thread(self.predictor.predict_csv, body, most)
 
+    async def predict_image(self, body: bytes) -> Predictions:
+        """Return the prediction for the content of an image file.
+
+        Raises:
+            GradusError: for one that the run cannot predict from.
+        """
+        return await self._in_thread(self.predictor.predict_image, body)
+
     def _predict_waiting(self) -> None:
         """Predict the requests that wait, and leave those beyond a batch to the next call."""
         batch = self._next_batch()

@@ -16,6 +16,7 @@ from gradus.data.column_encoders import (
     NumberEncoder,
 )
 from gradus.data.columns.unseen import TrainingRange
+from gradus.experiments.image_inputs import takes_images
 from gradus.experiments.inference import has_probabilities
 from gradus.experiments.run import Run
 
@@ -24,7 +25,7 @@ ERRORS = {
     "400": "A row that cannot be predicted from; the sentence names the row and the column.",
     "401": "The token is missing or wrong.",
     "413": "The body is too large, or has too many rows.",
-    "415": "The content type is neither JSON nor CSV.",
+    "415": "The content type is neither JSON nor CSV, nor that of an image.",
 }
 
 
@@ -45,6 +46,8 @@ def describe_service(run: Run, largest_body: int, most_rows: int, has_token: boo
     answers = {"type": "object", "required": ["predictions"], "properties": {
         "predictions": {"type": "array", "items": answer}, "notes": _NOTES}}  # fmt: skip
     csv = {"text/csv": {"schema": {"type": "string"}}} if _is_table(run) else {}
+    file = {"type": "string", "format": "binary"}
+    image = {"image/*": {"schema": file}} if takes_images(run.model) else {}
     ask = {"application/json": {"schema": {"oneOf": [row, rows]}, "example": example_row(run)}}
     reply = {"application/json": {"schema": {"oneOf": [answer, answers]}}}
     refused = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -60,7 +63,7 @@ def describe_service(run: Run, largest_body: int, most_rows: int, has_token: boo
             "/predict": {
                 "post": {
                     "summary": f"Predict {run.target.name} for one row or several.",
-                    "requestBody": {"required": True, "content": {**ask, **csv}},
+                    "requestBody": {"required": True, "content": {**ask, **csv, **image}},
                     "responses": {
                         "200": {"description": "The predictions.", "content": {**reply, **csv}},
                         **{

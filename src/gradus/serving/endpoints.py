@@ -25,7 +25,7 @@ from gradus.serving.predictor import Predictions, Predictor, TooManyRowsError
 
 LARGEST_BODY = 16 * 2**20  # bytes
 MOST_ROWS = 10_000
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, IMAGE = "application/json", "text/csv", "image/"
 NOTES = "gradus-notes"  # the header of a CSV answer
 LONGEST_NOTE, MOST_NOTES = 300, 20  # that fit into it
 SENTENCES = {
@@ -50,13 +50,15 @@ def make_application(run: Run, token: str | None = None, host: str | None = None
 
     async def predict(request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (JSON, CSV):
+        if kind not in (JSON, CSV) and not kind.startswith(IMAGE):
             raise HTTPException(415, _content_type_sentence(kind))
         body = await _body(request)
         accepted = request.headers.get("accept", "")
         as_csv = CSV in accepted or (kind == CSV and JSON not in accepted)
         if kind == CSV:
             found, is_single = await batcher.predict_csv(body, MOST_ROWS), False
+        elif kind.startswith(IMAGE):
+            found, is_single = await batcher.predict_image(body), True
         else:
             rows, is_single = _rows(body, predictor.is_table)
             found = await batcher.predict(rows)
@@ -146,7 +148,7 @@ def _rows(body: bytes, is_table: bool) -> tuple[Sequence[Any], bool]:
 
 def _content_type_sentence(kind: str) -> str:
     given = f"The content type {kind!r} is not known" if kind else "The request has no content type"
-    return f'{given}: send "Content-Type: {JSON}", or {CSV}.'
+    return f'{given}: send "Content-Type: {JSON}", {CSV}, or that of an image, as image/jpeg.'
 
 
 # --- answers ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 from gradus.data import TablePreprocessor
 from gradus.data.delimited_text import read_delimited
 from gradus.errors import DataError, GradusError
-from gradus.experiments import inference
+from gradus.experiments import image_inputs, inference
 from gradus.experiments.run import Run, unused_note
 from gradus.serving.rows import EncodedRows, RowEncoder
 from gradus.train.inference import ROWS_PER_BATCH, make_predictor
@@ -112,6 +112,17 @@ class Predictor:
         columns = inference.prediction_columns(found.outputs, self.loss, self.target)
         unused = [unused_note(found.unused)] if found.unused else []
         return Predictions(columns, [*read.notes, *found.notes, *unused])
+
+    def predict_image(self, body: bytes) -> Predictions:
+        """Return the prediction for the content of an image file.
+
+        Raises:
+            GradusError: for one that cannot be read, or a run that was not trained on images.
+        """
+        if not image_inputs.takes_images(self.model):
+            raise DataError("The run was not trained on images: send JSON.")
+        outputs = self._network(image_inputs.read_image_body(self.model, body))
+        return Predictions(inference.prediction_columns(outputs, self.loss, self.target), [])
 
     def _encode(self, rows: Sequence[Any]) -> EncodedRows:
         if self._encoder is not None:

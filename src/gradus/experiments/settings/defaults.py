@@ -8,7 +8,12 @@ from typing import Any
 
 from msgspec import structs
 
-from gradus.experiments.settings.experiment import Experiment, NetworkSection, TrainingSection
+from gradus.experiments.settings.experiment import (
+    AugmentationSection,
+    Experiment,
+    NetworkSection,
+    TrainingSection,
+)
 from gradus.optim import optimizers
 
 
@@ -20,17 +25,27 @@ class DataSummary:
         rows: samples before any are held out.
         task: "binary", "multiclass" or "regression".
         image: whether samples are images.
+        size: height and width of images that have channels, too; else None.
+        resized: whether the images were brought to this size when they were read.
     """
 
     rows: int
     task: str
     image: bool
+    size: tuple[int, int] | None = None
+    resized: bool = False
 
 
 MANY_ROWS = 5000  # from here on, a training is one cycle of a fixed number of epochs
 # That of a table with fewer has at least so many epochs, and so many steps.
 FEW_ROWS_EPOCHS, FEW_ROWS_STEPS = 75, 1200
 FEW_ROWS_PENALTY = 0.005  # L2
+# Of images: the longer side of those that are read from files, at most; the shorter side that is
+# worth a convolution, a third convolution, and an augmentation; epochs of a network that convolves.
+MOST_PIXELS = 64
+FEWEST_PIXELS, THIRD_CONV_PIXELS, AUGMENTED_PIXELS = 8, 40, 16
+CONV_UNITS = 128  # of the dense layer after the convolutions
+CONV_EPOCHS, FEW_IMAGES_EPOCHS, FEW_IMAGES_STEPS = 6, 40, 600
 
 
 def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
@@ -46,14 +61,23 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     networks are trained once more with them (`refit`): an accuracy of 0.817 instead of 0.805 on a
     generated table of 208 rows and 60 columns. All numbers here were chosen by such trials on the
     data sets of the benchmark of the defaults, so that benchmark flatters them a little.
+
+    Images get a small convolutional network, trained for a fixed time, too. On MNIST it had 99.2%
+    after 6 epochs (99.1% after 4), the dense one of before 98.5% after 25; an epoch takes some ten
+    times as long. On digits the mean of three splits was 98.7%. Few images are shifted,
+    turned, and zoomed a little, but never flipped, as digits, letters, and signs would become
+    others.
     """
     validation = experiment.validation
     if validation is None:
         validation = 0.1
+    network = _network(experiment.network, summary)
+    is_fixed = _is_fixed(summary, network)
     optimizer, schedule = experiment.optimizer, experiment.schedule or {"name": "none"}
     if "name" not in optimizer:
-        schedule = experiment.schedule or {"name": _schedule(summary)}
-        rate = _peak_rate(summary) if schedule["name"] == _schedule(summary) else 1e-3
+        usual = _schedule(summary, is_fixed)
+        schedule = experiment.schedule or {"name": usual}
+        rate = _peak_rate(summary, is_fixed) if schedule["name"] == usual else 1e-3
         optimizer = {"name": "adam", "learning_rate": rate, **optimizer}
     metrics = _METRICS[summary.task] if experiment.metrics is None else experiment.metrics
     monitor = "loss"
@@ -61,16 +85,28 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
         # A cycle ends overconfident, past the minimum of the validation loss, but with fewer
         # errors. On few rows the accuracy is too coarse.
         monitor = "accuracy"
+    is_fixed = is_fixed and schedule["name"] == _schedule(summary, is_fixed)
     training = _training(
-        experiment.training, optimizer["name"], schedule["name"], monitor, validation, summary
+        experiment.training,
+        optimizer["name"],
+        monitor,
+        validation,
+        summary,
+        is_fixed=is_fixed,
+        convolves=bool(network.conv),
     )
     penalty = experiment.penalty
     if penalty.l2 is None:
         penalty = structs.replace(penalty, l2=FEW_ROWS_PENALTY if _is_few(summary) else 0.0)
+    preprocessing = experiment.preprocessing
+    if preprocessing.image_size is None and summary.resized:
+        preprocessing = structs.replace(preprocessing, image_size=summary.size)
     return structs.replace(
         experiment,
         validation=validation,
-        network=_network(experiment.network, summary),
+        preprocessing=preprocessing,
+        augmentation=_augmentation(experiment.augmentation, network, summary),
+        network=network,
         penalty=penalty,
         optimizer=optimizer,
         schedule=schedule,
@@ -92,9 +128,12 @@ def default_spaces(complete: Experiment) -> dict[str, Any]:
         "optimizer": {"learning_rate": {"log_uniform": rates}},
         "penalty": {"l2": {"log_uniform": [1e-6, 1e-2]}},
     }
-    if layers := complete.network.layers:
-        widths = [[max(width // 2, 1) for width in layers], layers, [2 * w for w in layers]]
-        spaces["network"] = {"dropout": {"uniform": [0.0, 0.5]}, "layers": {"choice": widths}}
+    network = complete.network
+    if widths := network.conv or network.layers:
+        choice = [[max(width // 2, 1) for width in widths], widths, [2 * w for w in widths]]
+        spaces["network"] = {"conv" if network.conv else "layers": {"choice": choice}}
+    if network.layers:
+        spaces["network"]["dropout"] = {"uniform": [0.0, 0.5]}
     return spaces
 
 
@@ -112,16 +151,21 @@ def _is_few(summary: DataSummary) -> bool:
     return summary.rows < MANY_ROWS and not summary.image
 
 
-def _schedule(summary: DataSummary) -> str:
+def _is_fixed(summary: DataSummary, network: NetworkSection) -> bool:
+    """Return whether few rows are trained for a fixed time, with a rate that falls to zero."""
+    return _is_few(summary) or (summary.rows < MANY_ROWS and bool(network.conv))
+
+
+def _schedule(summary: DataSummary, is_fixed: bool) -> str:
     if summary.rows >= MANY_ROWS:
         return "one_cycle"
-    return "none" if summary.image else "cosine"
+    return "cosine" if is_fixed else "none"
 
 
-def _peak_rate(summary: DataSummary) -> float:
+def _peak_rate(summary: DataSummary, is_fixed: bool) -> float:
     """Return the highest rate of the default schedule."""
     if summary.rows < MANY_ROWS:
-        return 1e-3 if summary.image else 2e-3
+        return 2e-3 if is_fixed else 1e-3
     return 5e-3 if summary.task == "regression" else 3e-3
 
 
@@ -132,14 +176,44 @@ def _network(section: NetworkSection, summary: DataSummary) -> NetworkSection:
     initializer = "he_normal" if activation in _RECTIFIERS and not few else "glorot_uniform"
     if activation == "selu":
         initializer = "lecun_normal"
+    conv = _convolutions(summary) if section.conv is None else section.conv
+    layers = [CONV_UNITS] if conv else _hidden_layers(summary)
     return structs.replace(
         section,
-        layers=_hidden_layers(summary) if section.layers is None else section.layers,
+        conv=conv,
+        layers=layers if section.layers is None else section.layers,
         activation=activation,
         dropout=_dropout(summary) if section.dropout is None else section.dropout,
         batch_norm=bool(section.batch_norm),
         initializer=section.initializer or initializer,
     )
+
+
+def _convolutions(summary: DataSummary) -> list[int]:
+    """Return the filters that suit the size of images."""
+    if summary.size is None or min(summary.size) < FEWEST_PIXELS:
+        return []
+    return [16, 32, 64] if min(summary.size) >= THIRD_CONV_PIXELS else [16, 32]
+
+
+def _augmentation(
+    section: AugmentationSection, network: NetworkSection, summary: DataSummary
+) -> AugmentationSection:
+    """Return an augmentation of few images; of tiny ones it would change what they show."""
+    augments = (
+        bool(network.conv)
+        and summary.rows < MANY_ROWS
+        and summary.size is not None
+        and min(summary.size) >= AUGMENTED_PIXELS
+    )
+    usual = {"shift": 0.1, "rotation": 0.03, "zoom": 0.1}
+    chosen = {
+        name: (value if augments else 0.0)
+        if getattr(section, name) is None
+        else getattr(section, name)
+        for name, value in usual.items()
+    }
+    return structs.replace(section, **chosen)
 
 
 def _hidden_layers(summary: DataSummary) -> list[int]:
@@ -158,10 +232,12 @@ def _dropout(summary: DataSummary) -> float:
 def _training(
     section: TrainingSection,
     optimizer: str,
-    schedule: str,
     monitor: str,
     validation: float,
     summary: DataSummary,
+    *,
+    is_fixed: bool,
+    convolves: bool,
 ) -> TrainingSection:
     batch: Any = section.batch_size
     training_rows = max(1, round(summary.rows * (1 - validation)))
@@ -169,19 +245,19 @@ def _training(
         known = optimizer in optimizers.REGISTRY  # building the model tells of an unknown one
         full_batch = known and optimizers.get(optimizer).full_batch
         batch = "all" if full_batch else min(_batch_size(summary.rows), training_rows)
-    few = _is_few(summary) and schedule == _schedule(summary)
     steps = 1 if batch == "all" else math.ceil(training_rows / batch)
-    epochs = section.epochs or _epochs(summary, steps if few else None)
+    epochs = section.epochs or _epochs(summary, steps if is_fixed else None, convolves)
     patience = section.patience
     if patience is None:
-        patience = _patience(summary.rows, epochs) if validation > 0 and not few else 0
+        patience = _patience(summary.rows, epochs) if validation > 0 and not is_fixed else 0
+    refits = is_fixed and not convolves and not patience and validation > 0
     return structs.replace(
         section,
         batch_size=batch,
         epochs=epochs,
         patience=patience,
         monitor=section.monitor or (f"val_{monitor}" if validation > 0 else "loss"),
-        refit=few and not patience and validation > 0 if section.refit is None else section.refit,
+        refit=refits if section.refit is None else section.refit,
     )
 
 
@@ -190,19 +266,25 @@ def _batch_size(rows: int) -> int:
     return 32 if rows < MANY_ROWS else 128
 
 
-def _epochs(summary: DataSummary, steps: int | None) -> int:
+def _epochs(summary: DataSummary, steps: int | None, convolves: bool) -> int:
     """Return how many epochs are trained, or where early stopping ends them, how many at most.
 
     Args:
         summary: of the data.
         steps: of an epoch, if the training has a fixed length although its rows are few.
+        convolves: whether the network has convolutions, which take time.
     """
     if steps is not None:
-        return max(FEW_ROWS_EPOCHS, math.ceil(FEW_ROWS_STEPS / steps))
+        fewest, total = (
+            (FEW_IMAGES_EPOCHS, FEW_IMAGES_STEPS)
+            if convolves
+            else (FEW_ROWS_EPOCHS, FEW_ROWS_STEPS)
+        )
+        return max(fewest, math.ceil(total / steps))
     if summary.rows < MANY_ROWS:
         return 300
     if summary.image:
-        return 25
+        return CONV_EPOCHS if convolves else 25
     return 40 if summary.task == "regression" else 10
 
 

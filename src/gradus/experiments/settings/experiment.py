@@ -35,13 +35,16 @@ class NetworkSection(Struct, forbid_unknown_fields=True, frozen=True):
     """The hidden layers.
 
     Attributes:
+        conv: of images, filters of each convolution, after which the largest of each 2 × 2 pixels
+            are kept; an empty list for none.
         layers: units of each hidden layer; an empty list for a linear model.
         activation: of the hidden layers.
-        dropout: the rate of dropout after each hidden layer.
+        dropout: the rate of dropout after each hidden layer, but not after a convolution.
         batch_norm: whether batch normalization precedes each hidden activation.
         initializer: of the kernels.
     """
 
+    conv: list[PositiveInt] | None = None
     layers: list[PositiveInt] | None = None
     activation: str | None = None
     dropout: Fraction | None = None
@@ -77,7 +80,7 @@ class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):
         missing: what replaces a missing number of a table: the column's "median" or "mean".
         indicator: whether a column with missing values gets a second one that marks them.
         one_hot_limit: a category with more levels is embedded, others are one-hot.
-        image_size: height and width that images are resized to.
+        image_size: height and width that images are resized to; by default, large ones are shrunk.
     """
 
     scaling: Literal["auto", "standard", "normal", "minmax", "none"] = "auto"
@@ -90,15 +93,19 @@ class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):
 class AugmentationSection(Struct, forbid_unknown_fields=True, frozen=True):
     """Random augmentation of images, drawn for each sample in each training step.
 
+    Without these, few images are augmented in ways that keep digits and letters what they are.
+
     Attributes:
         flip: "horizontal", "vertical", "horizontal_and_vertical" or "none".
         shift: the largest shift, as a fraction of the height and of the width, in whole pixels.
         rotation: the largest rotation, as a fraction of a full turn.
+        zoom: by how much the image shows more or less than itself at most, as a fraction.
     """
 
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none"
-    shift: ClosedFraction = 0.0
-    rotation: ClosedFraction = 0.0
+    shift: ClosedFraction | None = None
+    rotation: ClosedFraction | None = None
+    zoom: Fraction | None = None
 
 
 class PenaltySection(Struct, forbid_unknown_fields=True, frozen=True):
