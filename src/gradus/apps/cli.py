@@ -41,10 +41,14 @@ from gradus.apps.output import (
 )
 from gradus.apps.serve import serve
 from gradus.apps.usage import usage_message
+from gradus.drawing.status import doing, status_line
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
 TRACEBACK = "GRADUS_TRACEBACK"
+LONG = ("train", "sweep", "evaluate", "predict", "diagnose", "repair", "export", "report", "runs",
+        "lesson", "lessons", "serve")  # fmt: skip
+QUIETLY = {"--quiet", "--help", "-h"}
 
 
 def _version() -> str:
@@ -167,6 +171,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     output = Output(json)
     opened = open_run(run)
+    doing(f"evaluating {run} on {data}")
     found = opened.evaluated_rows(data)
     output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
     for note in found.notes:
@@ -213,6 +218,7 @@ def predict(
     if not to_stdout:
         prediction_files.check_output_path(str(out), data)
     opened = open_run(run)
+    doing(f"predicting {data}")
     made = prediction_files.predict_table(opened, data, keep or [], threshold)
     for note in made.notes:
         output.print_note(note)
@@ -236,6 +242,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
 
     output = Output(json)
     opened = open_run(run)
+    doing(f"writing the report of {run}")
     path, missing = page.rewrite_page(opened)
     if missing:
         output.print_line(missing)
@@ -329,11 +336,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with streams.all_writable():
+        with streams.all_writable(), status_line("starting", _takes_long(arguments)):
             return _run_command(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return FAILED
+
+
+def _takes_long(arguments: Sequence[str]) -> bool:
+    """Return whether a command takes so long that it says at once what it is doing."""
+    return bool(arguments) and arguments[0] in LONG and not QUIETLY.intersection(arguments)
 
 
 def _run_command(arguments: list[str]) -> int:

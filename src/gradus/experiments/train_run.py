@@ -13,6 +13,7 @@ from typing import Any
 
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
+from gradus.drawing.status import doing
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
@@ -61,6 +62,7 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
+        doing(f"reading {Path(experiment.data).name}")
         prepared = prepare(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
@@ -88,6 +90,7 @@ def train_run(
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
             trackers = trackers_of(experiment.track, folder)
             checkpoint = folder / runs.CHECKPOINT
+            doing("starting the training")
             fit_model(model, prepared, checkpoint, from_checkpoint, verbose, trackers)
         return write_run(folder, model, prepared, started)
 
@@ -126,7 +129,9 @@ def write_run(
         started: start time, by `time.perf_counter`.
         extra: additional entries of the record.
     """
+    doing("training once more on all rows" if prepared.experiment.training.refit else "scoring")
     kept = refit(model, prepared)
+    doing("scoring")
     parts = {
         name: evaluate_in_units(kept if name == "test" else model, x, y, prepared.target)
         for name, (x, y) in prepared.parts.items()
@@ -159,6 +164,7 @@ def write_run(
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
+    doing("writing the report")
     write_page(Run(folder), parts, prepared)
     return finite_or_none(record)
 

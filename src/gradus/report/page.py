@@ -266,8 +266,8 @@ def _statistics_panels(history: History) -> list[Panel]:
     return [
         Panel(
             "Activations",
-            "The outputs of each layer, from the first (dark) to the last (light): a healthy layer "
-            "keeps its spread and has few saturated or silent units.",
+            "The outputs of each layer, from the first (purple) to the last (green): a healthy "
+            "layer keeps its spread and has few saturated or silent units.",
             statistics_figures.activations_by_layer(history),
             wide=True,
         ),
