@@ -24,14 +24,18 @@ def screen(written):
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    """A terminal that both standard streams write to."""
-    shown = Terminal()
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", shown)
-    monkeypatch.setattr(sys, "stdout", shown)
-    monkeypatch.setattr(status, "QUIET", 0.01)
-    return shown
+def open_terminal(monkeypatch):
+    """Have both standard streams write to a terminal, and return it."""
+
+    def open_one():
+        shown = Terminal()
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys, "stderr", shown)
+        monkeypatch.setattr(sys, "stdout", shown)
+        monkeypatch.setattr(status, "QUIET", 0.01)
+        return shown
+
+    return open_one
 
 
 def wait_for(shown, text):
@@ -41,7 +45,8 @@ def wait_for(shown, text):
         time.sleep(0.01)
 
 
-def test_it_is_there_at_once_and_gone_at_the_end(terminal):
+def test_it_is_there_at_once_and_gone_at_the_end(open_terminal):
+    terminal = open_terminal()
     with status_line("starting"):
         assert screen(terminal.getvalue()) == ["starting …"]
         doing("reading")
@@ -52,9 +57,10 @@ def test_it_is_there_at_once_and_gone_at_the_end(terminal):
     assert screen(terminal.getvalue()) == [""]
 
 
-def test_other_output_takes_its_place_and_it_returns(terminal):
+def test_other_output_takes_its_place_and_it_returns(open_terminal):
+    terminal = open_terminal()
     with status_line("working"):
-        print("a result")
+        sys.stdout.write("a result\n")
         wait_for(terminal, "working …")
         assert screen(terminal.getvalue())[0] == "a result"
         sys.stderr.write("half a line")
@@ -66,14 +72,16 @@ def test_other_output_takes_its_place_and_it_returns(terminal):
     assert screen(terminal.getvalue()) == ["a result", "half a line and the rest", ""]
 
 
-def test_nothing_to_say_is_no_line(terminal):
+def test_nothing_to_say_is_no_line(open_terminal):
+    terminal = open_terminal()
     with status_line("compiling"):
         doing("")
         time.sleep(0.05)
         assert screen(terminal.getvalue()) == [""]
 
 
-def test_a_long_wait_is_counted_and_the_line_fits(terminal, monkeypatch):
+def test_a_long_wait_is_counted_and_the_line_fits(open_terminal, monkeypatch):
+    terminal = open_terminal()
     monkeypatch.setattr(status, "SECONDS_FROM", 0.0)
     monkeypatch.setattr(status, "_columns", lambda stream: 12)
     with status_line("reading a table of many columns"):
@@ -83,12 +91,13 @@ def test_a_long_wait_is_counted_and_the_line_fits(terminal, monkeypatch):
 
 
 @pytest.mark.parametrize("why", ["piped", "dumb", "quiet"])
-def test_elsewhere_there_is_none(terminal, monkeypatch, why):
+def test_elsewhere_there_is_none(open_terminal, monkeypatch, why):
+    terminal = open_terminal()
     if why == "piped":
         monkeypatch.setattr(sys, "stderr", io.StringIO())
     if why == "dumb":
         monkeypatch.setenv("TERM", "dumb")
     with status_line("starting", wanted=why != "quiet"):
         doing("reading")
-        print("a result")
+        sys.stdout.write("a result\n")
     assert terminal.getvalue() == "a result\n"
