@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from gradus import streams
 from gradus.apps import summaries
@@ -57,22 +57,35 @@ def _version() -> str:
     return __version__
 
 
+TRAIN, USE, LOOK, LEARN, OPTIONS = map(
+    Group.create_ordered, ("Train", "Use a run", "Look into a run", "Learn", "Options")
+)
+
 app = App(
     name="gradus",
-    help="Train neural networks, and see why one does not learn.",
+    help="""Train neural networks, and see why one does not learn.
+
+    To start, with a built-in data set: gradus train digits
+
+    With a table of yours: gradus train houses.csv --target price
+
+    What a command takes, with an example: gradus train --help
+    """,
     version=_version,
     suppress_keyboard_interrupt=False,
     help_epilogue=f"Set {TRACEBACK}=1 to see the traceback of an error.",
 )
-app.command(lesson)
-app.command(lessons)
-app.command(diagnose)
-app.command(repair_command, name="repair")
-app.command(export_command, name="export")
-app.command(serve)
+for _flag in ("--help", "--version"):
+    app[_flag].group = OPTIONS
+app.command(lesson, group=LEARN)
+app.command(lessons, group=LEARN)
+app.command(diagnose, group=LOOK)
+app.command(repair_command, name="repair", group=LOOK)
+app.command(export_command, name="export", group=USE)
+app.command(serve, group=USE)
 
 
-@app.command
+@app.command(group=TRAIN, sort_key=1)
 def train(
     data: Annotated[
         str | None,
@@ -90,6 +103,8 @@ def train(
     json: Json = False,
 ) -> int:
     """Train a network and write a run. Settings that you leave out are chosen for the data.
+
+    gradus train digits
 
     gradus train titanic.csv --target survived
 
@@ -113,7 +128,7 @@ def train(
     return {"interrupted": INTERRUPTED, "diverged": FAILED}.get(record["status"], DONE)
 
 
-@app.command
+@app.command(group=TRAIN, sort_key=2)
 def sweep(
     data: Annotated[
         str | None,
@@ -134,7 +149,7 @@ def sweep(
 
     Without search spaces in an experiment, the learning rate, layers, dropout and L2 vary.
 
-    gradus sweep digits --trials 256
+    gradus sweep digits --trials 16 --epochs 20
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
@@ -161,9 +176,11 @@ def sweep(
     return INTERRUPTED if record["interrupted"] else DONE
 
 
-@app.command
+@app.command(group=USE)
 def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
     """Evaluate a run on data with targets.
+
+    gradus evaluate runs/digits-1 digits
 
     gradus evaluate runs/titanic-1 later.csv
     """
@@ -183,7 +200,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
     return DONE
 
 
-@app.command
+@app.command(group=USE)
 def predict(
     run: RunArgument,
     data: Annotated[
@@ -206,6 +223,8 @@ def predict(
     json: Json = False,
 ) -> int:
     """Predict the class and its probabilities, or the value, of each row. No target is needed.
+
+    gradus predict runs/digits-1 digits --out predictions.csv
 
     gradus predict runs/titanic-1 new.csv --out predictions.csv
 
@@ -234,9 +253,12 @@ def predict(
     return DONE
 
 
-@app.command
+@app.command(group=LOOK)
 def report(run: RunArgument, /, *, json: Json = False) -> int:
-    """Rewrite the report.html of a run from its files and its training data."""
+    """Rewrite the report.html of a run from its files and its training data.
+
+    gradus report runs/digits-1
+    """
     from gradus.experiments import page
     from gradus.experiments.run import open_run
 
@@ -252,7 +274,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     return DONE
 
 
-@app.command(name="runs")
+@app.command(name="runs", group=LOOK)
 def show_runs(
     folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
     /,

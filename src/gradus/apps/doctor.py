@@ -43,6 +43,8 @@ def diagnose(
 ) -> int:
     """Say what is wrong with the training of a run, with evidence and a remedy.
 
+    gradus diagnose runs/digits-1
+
     gradus diagnose runs/titanic-1 --fail-on fault
 
     gradus diagnose runs/titanic-1 --counterfactuals
@@ -88,7 +90,7 @@ def repair_command(
 ) -> int:
     """Try remedies for what is wrong with a run, and say which helped, by how much.
 
-    gradus repair runs/titanic-1
+    gradus repair runs/digits-1
 
     gradus repair runs/titanic-1 --apply
     """

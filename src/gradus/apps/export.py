@@ -34,7 +34,9 @@ def export_command(
 ) -> int:
     """Write the model of a run, or a saved model, to a file for another program.
 
-    gradus export runs/titanic-1 --format onnx
+    gradus export runs/digits-1
+
+    gradus export runs/titanic-1 --format stablehlo
 
     gradus export runs/titanic-1 --out titanic.py
     """

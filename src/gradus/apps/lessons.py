@@ -64,6 +64,8 @@ def lessons(
 ) -> int:
     """List the lessons, or run them and write them as a course of pages.
 
+    gradus lessons
+
     gradus lessons --build course
     """
     from gradus.lessons import catalog

@@ -12,7 +12,9 @@ from cyclopts import Parameter
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object to stdout.")]
+Json = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Print one JSON object to stdout.")
+]
 
 
 class Output:

@@ -30,7 +30,7 @@ def serve(
 ) -> int:
     """Serve the predictions of a run over HTTP, on this machine alone by default.
 
-    gradus serve runs/titanic-1
+    gradus serve runs/digits-1
 
     gradus serve runs/titanic-1 --host 0.0.0.0 --port 80
     """
