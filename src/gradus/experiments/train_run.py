@@ -15,6 +15,7 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
 from gradus.drawing.status import doing
 from gradus.experiments import runs
+from gradus.experiments.column_overrides import HINT
 from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
@@ -183,6 +184,7 @@ def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:
     lines = [f"{n:<{widths[0]}}  {k:<{widths[1]}}  {how}" for n, k, how in columns[:MAX_COLUMNS]]
     if len(columns) > MAX_COLUMNS:
         lines.append(f"… and {len(columns) - MAX_COLUMNS} more, all in the report")
+    lines.append(HINT)
     return [f"{'' if index else 'columns':<10}{line}" for index, line in enumerate(lines)]
 
 

@@ -66,6 +66,7 @@ class Report:
         environment: versions, device, and date of the run.
         notes: findings, in sentences.
         columns: of a table: what each became, by its name.
+        overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
     """
@@ -80,6 +81,7 @@ class Report:
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
 
