@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.doctor import diagnose, repair_command
+from gradus.apps.experiment_sources import read_experiment, resume_folder
 from gradus.apps.export import export_command
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import (
@@ -115,11 +116,11 @@ def train(
     from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
-    resumed = _resume_folder(resume, out, "train")
+    resumed = resume_folder(resume, out, "train")
     if data is None and resumed is None:
         raise ExperimentError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
-    raw, where, flags = _read_experiment(source, options)
+    raw, where, flags = read_experiment(source, options)
     experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
     with experiment_file.name_file_in_errors(where):
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
@@ -158,13 +159,13 @@ def sweep(
     from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
-    resumed = _resume_folder(resume, out, "sweep")
+    resumed = resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
         raise ExperimentError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
         raise ExperimentError("--resume uses the data of its run: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
-    raw, where, flags = _read_experiment(source, options)
+    raw, where, flags = read_experiment(source, options)
     if sweep_flags := sweep_options.settings():
         flags["sweep"] = sweep_flags
     if resumed is not None:
@@ -300,7 +301,9 @@ def show_runs(
         listed = sort_by(listed, sort)
     if listed:
         rows = [summaries.run_row(run) for run in listed]
-        output.print_table(summaries.RUN_COLUMNS, rows, summaries.TEXT_COLUMNS)
+        output.print_table(
+            summaries.RUN_COLUMNS, rows, summaries.TEXT_COLUMNS, summaries.OPTIONAL_COLUMNS
+        )
         for run in listed:
             if "error" in run:
                 output.print_line(f"{run['run']}: {run['error']}")
@@ -314,40 +317,6 @@ def show_runs(
         output.print_line("No runs yet. To train one: gradus train digits")
     output.print_json({"runs": listed})
     return DONE
-
-
-def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
-    """Return the folder of the run that `train` or `sweep` is to resume, or None."""
-    from gradus.experiments import runs
-    from gradus.experiments.settings.experiment import ExperimentError
-
-    if resume is not None and out is not None:
-        raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
-    return None if resume is None else runs.find_resumable(resume, command)
-
-
-def _read_experiment(
-    data: str, options: TrainOptions
-) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.experiments import runs
-    from gradus.experiments.commands import format_command
-    from gradus.experiments.settings import experiment_file
-    from gradus.experiments.settings.experiment import ExperimentError
-
-    flags = options.settings()
-    if "test" in flags:
-        flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
-    if kind := runs.kind_of_run(Path(data)):
-        toml = Path(data, runs.SWEEP if kind == "sweep" else experiment_file.FILE)
-        raise ExperimentError(
-            f"{data!r} is the folder of a run, not data. To repeat it: "
-            f"{format_command(kind, toml)}. To go on with it: "
-            f"{format_command(kind, '--resume', data)}"
-        )
-    if data.endswith(".toml"):
-        return experiment_file.read_settings(Path(data)), data, flags
-    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", flags
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -128,6 +128,7 @@ def print_repair(found: Repair, output: Output) -> None:
 
 RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")
 TEXT_COLUMNS = ("date", "data", "metrics", "differs in")
+OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
 
 
 def run_row(run: dict[str, Any]) -> list[str]:
