@@ -249,6 +249,7 @@ def _learning_panels(history: History) -> list[Panel]:
             training.learning_curves(history, [name]),
         )
         for name in training.curve_names(history)
+        if np.isfinite([history[name], history.get(f"val_{name}", history[name])]).any()
     ]
     if "learning_rate" in history and np.ptp(history["learning_rate"]) > 0:
         panels.append(
