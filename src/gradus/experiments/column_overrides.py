@@ -20,7 +20,7 @@ def override_rows(columns: Sequence[tuple[str, str, str]]) -> list[tuple[str, st
 
     >>> for row in override_rows([("age", "number", "standardized")]):
     ...     print(*row, sep=" | ", end="")
-    its kind: number, ... | --column age=category | [table.columns]
+    of another kind: number, ... | --column age=category | [table.columns]
     age = "category"
     not used | --drop-columns age | drop_columns = ["age"]
     used, though it was left out | --keep-columns NAME | keep_columns = ["NAME"]
@@ -31,7 +31,7 @@ def override_rows(columns: Sequence[tuple[str, str, str]]) -> list[tuple[str, st
     kind = "number" if inferred == "category" else "category"
     return [
         (
-            f"its kind: {', '.join(KINDS)}",
+            f"of another kind: {', '.join(KINDS)}",
             shlex.join(["--column", f"{name}={kind}"]),
             to_toml({"table": {"columns": {name: kind}}}),
         ),
