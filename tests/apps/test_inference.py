@@ -152,8 +152,14 @@ def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run,
     page.unlink()
     assert gradus_json("report", run)["report"] == f"{run}/report.html"
     assert "Confusion matrix" in page.read_text()
+    before, rows = page.read_bytes(), flowers.read_text().splitlines()
+    flowers.write_text("\n".join(rows[:70]) + "\n")
+    status, out, _ = gradus("report", run)
+    assert status == 0
+    assert "The data have changed since the training, so the report stays as it was." in out
+    assert f"gradus evaluate {run} {flowers}" in out
+    assert page.read_bytes() == before
     flowers.unlink()
-    before = page.read_bytes()
     status, out, _ = gradus("report", run)
     assert status == 0
     assert "stays as it was" in out

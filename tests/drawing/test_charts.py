@@ -33,5 +33,7 @@ def test_bars_keep_their_order():
     figure = gr.figures.bars({"<a>": 2.0, "b": 1.0}, "seconds")
     np.testing.assert_array_equal(figure.data[0].x, [2, 1])
     assert figure.layout.yaxis.ticktext == ("&lt;a&gt;", "b")
+    assert figure.layout.xaxis.range is None
+    assert gr.figures.bars({"a": 1.0, "b": -0.01}).layout.xaxis.range[0] < -0.1  # room for "-0.01"
     with pytest.raises(DataError, match="at least one number"):
         gr.figures.bars({})

@@ -49,12 +49,12 @@ def test_captions():
         return [{"kernel": np.array([[w], [w]]), "bias": np.array([b])}]
 
     assert caption(path(1, -0.5), 0) == (
-        "The line after each epoch, where it crosses the figure; the last one is the darkest. "
+        "The line after each epoch, where it crosses the figure; the last one is the clearest. "
         "It separates the classes."
     )
     assert caption(12 * path(1, 0.5), 1) == (
         "The line after each of the last 10 epochs, where it crosses the figure; the last one is "
-        "the darkest. It gets 1 of the four corners wrong."
+        "the clearest. It gets 1 of the four corners wrong."
     )
     assert caption(path(0, 0.5), 2).endswith(
         "there is no line. The unit answers 1 everywhere and gets 2 of the four corners wrong."

@@ -121,6 +121,15 @@ def test_numbers_are_those_of_the_epoch_that_was_kept():
     assert training_metrics(history)["validation"] == {"loss": 5.0}
 
 
+def test_a_loss_that_was_never_finite_has_no_panel(read):
+    history = History()
+    numbers = {"loss": [np.nan], "val_loss": [np.nan], "accuracy": [np.nan], "val_accuracy": [0.1]}
+    history.extend({name: np.array(values) for name, values in numbers.items()}, 1)
+    charts = read(render(Report("Diverged", history=history))).charts
+    assert [chart["data"][0]["name"] for chart in charts] == ["training"]
+    assert charts[0]["layout"]["yaxis"]["tickformat"] == "~%"
+
+
 @pytest.mark.slow
 def test_the_page_loads_nothing(digits, read):
     source = render(build_report(*digits))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 import gradus as gr
 from gradus.errors import GradusError
-from gradus.sweep.progress import SweepProgress
+from gradus.sweep.progress import SweepProgress, _Page
 
 X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
 
@@ -38,6 +38,18 @@ def test_a_terminal_shows_the_leaders():
     assert header == ["trial", "val_loss", "[rate]"]
     assert [int(row[0]) for row in rows[:5]] == [trial.number for trial in sweep.ranking[:5]]
     assert rows[-1][:2] == ["8/16", "trials"]
+
+
+def test_a_narrow_terminal_has_whole_numbers_of_fewer_columns():
+    names = ["trial", "val_sparse_categorical_crossentropy", "learning_rate", "l2", "dropout"]
+    cells = ["12", "0.1379", "0.003909", "6.522e-05", "0.3201"]
+    for width, fitting in ((60, 5), (40, 3), (28, 2)):
+        screen = io.StringIO()
+        Console(file=screen, width=width).print(_Page(names, [cells], "12/16 trials"))
+        lines = screen.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        (shown,) = (line.split() for line in lines if "0.1379" in line)
+        assert shown == cells[:fitting]
 
 
 def test_ctrl_c_keeps_finished_trials(monkeypatch, capsys):

@@ -13,11 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from gradus import streams
 from gradus.apps import summaries
 from gradus.apps.doctor import diagnose, repair_command
+from gradus.apps.experiment_sources import read_experiment, resume_folder
 from gradus.apps.export import export_command
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import (
@@ -41,10 +42,14 @@ from gradus.apps.output import (
 )
 from gradus.apps.serve import serve
 from gradus.apps.usage import usage_message
+from gradus.drawing.status import doing, status_line
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
 TRACEBACK = "GRADUS_TRACEBACK"
+LONG = ("train", "sweep", "evaluate", "predict", "diagnose", "repair", "export", "report", "runs",
+        "lesson", "lessons", "serve")  # fmt: skip
+QUIETLY = {"--quiet", "--help", "-h"}
 
 
 def _version() -> str:
@@ -53,22 +58,35 @@ def _version() -> str:
     return __version__
 
 
+TRAIN, USE, LOOK, LEARN, OPTIONS = map(
+    Group.create_ordered, ("Train", "Use a run", "Look into a run", "Learn", "Options")
+)
+
 app = App(
     name="gradus",
-    help="Train neural networks, and see why one does not learn.",
+    help="""Train neural networks, and see why one does not learn.
+
+    To start, with a built-in data set: gradus train digits
+
+    With a table of yours: gradus train houses.csv --target price
+
+    What a command takes, with an example: gradus train --help
+    """,
     version=_version,
     suppress_keyboard_interrupt=False,
     help_epilogue=f"Set {TRACEBACK}=1 to see the traceback of an error.",
 )
-app.command(lesson)
-app.command(lessons)
-app.command(diagnose)
-app.command(repair_command, name="repair")
-app.command(export_command, name="export")
-app.command(serve)
+for _flag in ("--help", "--version"):
+    app[_flag].group = OPTIONS
+app.command(lesson, group=LEARN)
+app.command(lessons, group=LEARN)
+app.command(diagnose, group=LOOK)
+app.command(repair_command, name="repair", group=LOOK)
+app.command(export_command, name="export", group=USE)
+app.command(serve, group=USE)
 
 
-@app.command
+@app.command(group=TRAIN, sort_key=1)
 def train(
     data: Annotated[
         str | None,
@@ -87,6 +105,8 @@ def train(
 ) -> int:
     """Train a network and write a run. Settings that you leave out are chosen for the data.
 
+    gradus train digits
+
     gradus train titanic.csv --target survived
 
     gradus train runs/titanic-1/experiment.toml --epochs 50
@@ -96,11 +116,11 @@ def train(
     from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
-    resumed = _resume_folder(resume, out, "train")
+    resumed = resume_folder(resume, out, "train")
     if data is None and resumed is None:
         raise ExperimentError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
-    raw, where, flags = _read_experiment(source, options)
+    raw, where, flags = read_experiment(source, options)
     experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
     with experiment_file.name_file_in_errors(where):
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
@@ -109,7 +129,7 @@ def train(
     return {"interrupted": INTERRUPTED, "diverged": FAILED}.get(record["status"], DONE)
 
 
-@app.command
+@app.command(group=TRAIN, sort_key=2)
 def sweep(
     data: Annotated[
         str | None,
@@ -130,7 +150,7 @@ def sweep(
 
     Without search spaces in an experiment, the learning rate, layers, dropout and L2 vary.
 
-    gradus sweep digits --trials 256
+    gradus sweep digits --trials 16 --epochs 20
 
     gradus sweep experiment.toml --search sobol --seeds 3
     """
@@ -139,13 +159,13 @@ def sweep(
     from gradus.experiments.settings.experiment import ExperimentError
 
     output = Output(json)
-    resumed = _resume_folder(resume, out, "sweep")
+    resumed = resume_folder(resume, out, "sweep")
     if resumed is None and data is None:
         raise ExperimentError("Name the data to search settings for: gradus sweep DATA.")
     if resumed is not None and data is not None:
         raise ExperimentError("--resume uses the data of its run: leave out DATA.")
     source = str(data) if resumed is None else str(resumed / runs.SWEEP)
-    raw, where, flags = _read_experiment(source, options)
+    raw, where, flags = read_experiment(source, options)
     if sweep_flags := sweep_options.settings():
         flags["sweep"] = sweep_flags
     if resumed is not None:
@@ -157,9 +177,11 @@ def sweep(
     return INTERRUPTED if record["interrupted"] else DONE
 
 
-@app.command
+@app.command(group=USE)
 def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
     """Evaluate a run on data with targets.
+
+    gradus evaluate runs/digits-1 digits
 
     gradus evaluate runs/titanic-1 later.csv
     """
@@ -167,6 +189,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     output = Output(json)
     opened = open_run(run)
+    doing(f"evaluating {run} on {data}")
     found = opened.evaluated_rows(data)
     output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
     for note in found.notes:
@@ -178,7 +201,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
     return DONE
 
 
-@app.command
+@app.command(group=USE)
 def predict(
     run: RunArgument,
     data: Annotated[
@@ -205,6 +228,8 @@ def predict(
 ) -> int:
     """Predict the class and its probabilities, or the value, of each row. No target is needed.
 
+    gradus predict runs/digits-1 digits --out predictions.csv
+
     gradus predict runs/titanic-1 new.csv --out predictions.csv
 
     gradus predict runs/titanic-1 new.csv --keep name,ticket --threshold 0.3
@@ -218,6 +243,7 @@ def predict(
     if not to_stdout:
         prediction_files.check_output_path(str(out), data)
     opened = open_run(run)
+    doing(f"predicting {data}")
     made = prediction_files.predict_table(opened, data, keep or [], threshold)
     for note in made.notes:
         output.print_note(note)
@@ -233,14 +259,18 @@ def predict(
     return DONE
 
 
-@app.command
+@app.command(group=LOOK)
 def report(run: RunArgument, /, *, json: Json = False) -> int:
-    """Rewrite the report.html of a run from its files and its training data."""
+    """Rewrite the report.html of a run from its files and its training data.
+
+    gradus report runs/digits-1
+    """
     from gradus.experiments import page
     from gradus.experiments.run import open_run
 
     output = Output(json)
     opened = open_run(run)
+    doing(f"writing the report of {run}")
     path, missing = page.rewrite_page(opened)
     if missing:
         output.print_line(missing)
@@ -250,7 +280,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     return DONE
 
 
-@app.command(name="runs")
+@app.command(name="runs", group=LOOK)
 def show_runs(
     folder: Annotated[str, Parameter(help="The folder of the runs.")] = "runs",
     /,
@@ -276,7 +306,9 @@ def show_runs(
         listed = sort_by(listed, sort)
     if listed:
         rows = [summaries.run_row(run) for run in listed]
-        output.print_table(summaries.RUN_COLUMNS, rows, summaries.TEXT_COLUMNS)
+        output.print_table(
+            summaries.RUN_COLUMNS, rows, summaries.TEXT_COLUMNS, summaries.OPTIONAL_COLUMNS
+        )
         for run in listed:
             if "error" in run:
                 output.print_line(f"{run['run']}: {run['error']}")
@@ -292,40 +324,6 @@ def show_runs(
     return DONE
 
 
-def _resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
-    """Return the folder of the run that `train` or `sweep` is to resume, or None."""
-    from gradus.experiments import runs
-    from gradus.experiments.settings.experiment import ExperimentError
-
-    if resume is not None and out is not None:
-        raise ExperimentError("--resume writes to the folder of its run: leave out --out.")
-    return None if resume is None else runs.find_resumable(resume, command)
-
-
-def _read_experiment(
-    data: str, options: TrainOptions
-) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Return the raw settings, where they come from, and the settings of the flags."""
-    from gradus.experiments import runs
-    from gradus.experiments.commands import format_command
-    from gradus.experiments.settings import experiment_file
-    from gradus.experiments.settings.experiment import ExperimentError
-
-    flags = options.settings()
-    if "test" in flags:
-        flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
-    if kind := runs.kind_of_run(Path(data)):
-        toml = Path(data, runs.SWEEP if kind == "sweep" else experiment_file.FILE)
-        raise ExperimentError(
-            f"{data!r} is the folder of a run, not data. To repeat it: "
-            f"{format_command(kind, toml)}. To go on with it: "
-            f"{format_command(kind, '--resume', data)}"
-        )
-    if data.endswith(".toml"):
-        return experiment_file.read_settings(Path(data)), data, flags
-    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", flags
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 (failed), 2 (bad usage) or 130 (Ctrl-C).
 
@@ -334,11 +332,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with streams.all_writable():
+        with streams.all_writable(), status_line("starting", _takes_long(arguments)):
             return _run_command(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return FAILED
+
+
+def _takes_long(arguments: Sequence[str]) -> bool:
+    """Return whether a command takes so long that it says at once what it is doing."""
+    return bool(arguments) and arguments[0] in LONG and not QUIETLY.intersection(arguments)
 
 
 def _run_command(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from gradus.apps import summaries
 from gradus.apps.options import WHOLE, OutOption, QuietOption, RunArgument, TrainingArgument
 from gradus.apps.output import DONE, FAILED, Json, Output
+from gradus.drawing.status import doing
 from gradus.experiments.commands import format_command
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def diagnose(
 ) -> int:
     """Say what is wrong with the training of a run, with evidence and a remedy.
 
+    gradus diagnose runs/digits-1
+
     gradus diagnose runs/titanic-1 --fail-on fault
 
     gradus diagnose runs/titanic-1 --counterfactuals
@@ -52,6 +55,7 @@ def diagnose(
     from gradus.experiments.runs import is_finished
 
     output = Output(json)
+    doing(f"training beside {run}" if counterfactuals or twins else f"examining {run}")
     if counterfactuals or twins:
         source, diagnosis = prove_run(run, ignore or [], counterfactuals, twins)
     else:
@@ -86,7 +90,7 @@ def repair_command(
 ) -> int:
     """Try remedies for what is wrong with a run, and say which helped, by how much.
 
-    gradus repair runs/titanic-1
+    gradus repair runs/digits-1
 
     gradus repair runs/titanic-1 --apply
     """
@@ -96,6 +100,7 @@ def repair_command(
 
     output = Output(json)
     opened = open_run(run)
+    doing(f"trying remedies for {run}")
     found = _try_remedies(opened, budget, seeds, seed)
     summaries.print_diagnosis(found.diagnosis, output)
     summaries.print_repair(found, output)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from gradus.apps.options import RunArgument
 from gradus.apps.output import DONE, Json, Output
+from gradus.drawing.status import doing
 from gradus.exports.formats import FORMATS, check_format, check_target, format_of
 
 
@@ -33,7 +34,9 @@ def export_command(
 ) -> int:
     """Write the model of a run, or a saved model, to a file for another program.
 
-    gradus export runs/titanic-1 --format onnx
+    gradus export runs/digits-1
+
+    gradus export runs/titanic-1 --format stablehlo
 
     gradus export runs/titanic-1 --out titanic.py
     """
@@ -47,6 +50,7 @@ def export_command(
     output, chosen = Output(json), check_format(format or "onnx")
     path = None if out is None else check_target(out, format)
     folder = find_run(run)
+    doing(f"exporting {run}")
     path = path or folder / chosen.file
     names = None if platforms is None else [name.strip() for name in platforms.split(",")]
     with warnings.catch_warnings(record=True) as caught:

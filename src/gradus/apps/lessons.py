@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gradus.apps.output import Json, Output
+from gradus.drawing.status import doing
 
 if TYPE_CHECKING:
     from gradus.lessons.catalog import Lesson
@@ -39,6 +40,7 @@ def lesson(
     folder = site.make_folder(user_path(out))
     output, stream = Output(json), sys.stderr if json else sys.stdout
     terminal.print_lesson(opened.title, opened.text, stream)
+    doing("running the experiment")
     started, page = time.perf_counter(), Page(stream=stream)
     numbers = opened.run(page, **({} if data is None else {"data": data}))
     seconds = time.perf_counter() - started
@@ -62,6 +64,8 @@ def lessons(
 ) -> int:
     """List the lessons, or run them and write them as a course of pages.
 
+    gradus lessons
+
     gradus lessons --build course
     """
     from gradus.lessons import catalog
@@ -73,6 +77,7 @@ def lessons(
     if build is not None:
         from gradus.lessons import site
 
+        doing("running the lessons")
         index = site.build_site(build, names, data, output.print_line)
         output.print_line(f"The course begins at {index}")
         output.print_json({"index": str(index), "lessons": names})

@@ -29,7 +29,7 @@ TrainingArgument = Annotated[
 OutOption = Annotated[
     str | None, Parameter(help="The folder of the run; by default a new runs/DATA-N.")
 ]
-QuietOption = Annotated[bool, Parameter(negative="", help="Show no progress.")]
+QuietOption = Annotated[bool, Parameter(negative="", show_default=False, help="Show no progress.")]
 
 
 def _parse_widths(_: Any, tokens: Any) -> list[int]:
@@ -157,8 +157,8 @@ class TrainOptions:
         *_flag(
             "table.columns",
             DATA,
-            'How a column is read, repeatable: zip=category, "when=date;date=%d/%m/%Y", '
-            '"size=category;levels=S,M,L".',
+            "How a column is read, repeatable: zip=category (or number, boolean, date, text, "
+            'identifier), "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L".',
             **_COLUMN,
         ),
     ] = None

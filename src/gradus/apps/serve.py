@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from gradus.apps.options import WHOLE, RunArgument
 from gradus.apps.output import DONE, Json, Output
+from gradus.drawing.status import doing
 
 TOKEN = "GRADUS_TOKEN"  # noqa: S105 - the name of an environment variable
 
@@ -29,7 +30,7 @@ def serve(
 ) -> int:
     """Serve the predictions of a run over HTTP, on this machine alone by default.
 
-    gradus serve runs/titanic-1
+    gradus serve runs/digits-1
 
     gradus serve runs/titanic-1 --host 0.0.0.0 --port 80
     """
@@ -39,6 +40,7 @@ def serve(
     output, opened = Output(json), load(run)
 
     def tell(url: str) -> None:
+        doing("")
         output.print_line(f"{opened.folder} is served at {url}; Ctrl-C ends it.")
         output.print_line(f"{url}/ describes it, and POST {url}/predict predicts.")
         output.print_json({"run": str(opened.folder), "url": url})
@@ -46,5 +48,6 @@ def serve(
     token = os.environ.get(TOKEN) if token is None else token
     with listening(host, port, token) as listener:
         output.print_line("Compiling the network for every size of a batch.")
+        doing("compiling")
         serve_run(opened, listener, host, token, tell)
     return DONE

@@ -128,6 +128,7 @@ def print_repair(found: Repair, output: Output) -> None:
 
 RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")
 TEXT_COLUMNS = ("date", "data", "metrics", "differs in")
+OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
 
 
 def run_row(run: dict[str, Any]) -> list[str]:
@@ -141,5 +142,8 @@ def run_row(run: dict[str, Any]) -> list[str]:
     seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
     date = run.get("date", "")[:16].replace("T", " ") or "-"
     data = Path(run["data"]).name if "data" in run else "-"
-    settings = ", ".join(f"{name} {value}" for name, value in run.get("settings", {}).items())
+    settings = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in run.get("settings", {}).items()
+    )
     return [run["run"], date, data, shown, *sizes, seconds, settings]

@@ -1,11 +1,11 @@
-"""What is said where the command line was used wrongly: the flags that other tools have, too."""
+"""What is said where the command line was used wrongly: what other tools call things, too."""
 
 from __future__ import annotations
 
 import re
 
 from cyclopts import CoercionError, CycloptsError, UnknownOptionError
-from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.exceptions import UnknownCommandError, UnusedCliTokensError
 
 # What people write first, from Keras, PyTorch, scikit-learn, and other tools.
 FLAGS = {
@@ -39,6 +39,27 @@ FLAGS = {
     "--bind": "--host",
 }
 
+COMMANDS = {
+    "fit": "train",
+    "run": "train",
+    "tune": "sweep",
+    "search": "sweep",
+    "score": "evaluate",
+    "test": "evaluate",
+    "infer": "predict",
+    "plot": "report",
+    "show": "report",
+    "list": "runs",
+    "ls": "runs",
+    "check": "diagnose",
+    "doctor": "diagnose",
+    "fix": "repair",
+    "convert": "export",
+    "learn": "lesson",
+    "help": "--help",
+    "version": "--version",
+}
+
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -48,6 +69,12 @@ def usage_message(error: CycloptsError) -> str:
         flag = (error.token.keyword or error.token.value).partition("=")[0]
         if flag.lower() in FLAGS:
             return f"Unknown option: {flag}. Here it is {FLAGS[flag.lower()]}."
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        command = error.unused_tokens[0]
+        if command.lower() in COMMANDS:
+            return (
+                f"There is no command {command!r}. Here it is gradus {COMMANDS[command.lower()]}."
+            )
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         left = " ".join(error.unused_tokens)
         return (

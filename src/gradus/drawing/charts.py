@@ -112,6 +112,9 @@ def bars(
         hovertemplate="%{customdata}: %{x:.4~g}<extra></extra>",
     )
     figure.update_xaxes(title_text=style.escape(x), showgrid=True, showline=False)
+    low, high = min(values.values()), max(0, *values.values())
+    if low < 0 and not log:  # the number at a short bar would stand over the name
+        figure.update_xaxes(range=[low - 0.22 * (high - low), high + 0.05 * (high - low)])
     if log:
         figure.update_xaxes(**style.log_axis(np.array(list(values.values()), float)))
     figure.update_yaxes(

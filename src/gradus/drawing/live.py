@@ -52,7 +52,7 @@ class TerminalDisplay:
 
         console = Console(file=writable(sys.stderr))
         self._live = Live(get_renderable=block, console=console, refresh_per_second=REDRAWS)
-        self._live.start()
+        self._live.start(refresh=True)
 
     def refresh(self) -> None:
         """Do nothing: the terminal is redrawn by a thread, as the time that is left changes too."""

@@ -16,6 +16,8 @@ from gradus.data.targets import require_target
 from gradus.drawing.charts import bars
 from gradus.experiments import runs
 from gradus.experiments.column_importance import column_importance, score_name
+from gradus.experiments.column_overrides import override_rows
+from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
@@ -73,6 +75,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
     columns = {} if prepared is None else {n: f"{k}: {how}" for n, k, how in prepared.columns}
+    overrides = [] if prepared is None else override_rows(prepared.columns)
     constant: Metrics = {}
     if prepared is not None:
         known, shown_y = (prepared.parts[part][1] for part in ("training", headline_part(parts)))
@@ -83,6 +86,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         figures=figures,
         inside=inside,
         columns=columns,
+        overrides=overrides,
         constant=constant,
     )
     return write_report(run.folder / runs.REPORT, whole)
@@ -91,23 +95,41 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
 def rewrite_page(run: Run) -> tuple[Path, str]:
     """Rewrite `report.html`; return its path and a sentence on what is missing from it, or "".
 
-    The figures of predictions need the data that the run was trained on. If these cannot be read,
-    an existing report stays as it is.
+    The figures of predictions need the data that the run was trained on. If these cannot be read
+    or have changed, an existing report stays as it is.
     """
-    experiment, preprocessor = run.experiment, run.preprocessor
     try:
-        prepared = prepare(experiment, preprocessor)
+        prepared = prepare(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
-        path = run.folder / runs.REPORT
-        if path.exists():
-            return path, f"The data cannot be read, so the report stays as it was: {error}"
-        missing = f"The data cannot be read, so their figures are left out: {error}"
-        return write_page(run, _with_nan(run.record.parts), None), missing
+        return _page_without_data(run, "cannot be read", f": {error}")
     parts = {
         name: evaluate_in_units(run.model_of_part(name), x, y, run.target)
         for name, (x, y) in prepared.parts.items()
     }
+    if not _same_losses(parts, run.record.parts):
+        command = format_command("evaluate", run.folder, run.experiment.data)
+        return _page_without_data(
+            run, "have changed since the training", f". To score the run on them: {command}"
+        )
     return write_page(run, parts, prepared), ""
+
+
+def _page_without_data(run: Run, reason: str, more: str) -> tuple[Path, str]:
+    """Keep a report, or write one without figures of the data, and say which and why."""
+    path = run.folder / runs.REPORT
+    if path.exists():
+        return path, f"The data {reason}, so the report stays as it was{more}"
+    page = write_page(run, _with_nan(run.record.parts), None)
+    return page, f"The data {reason}, so their figures are left out{more}"
+
+
+def _same_losses(parts: Mapping[str, Metrics], recorded: Mapping[str, runs.Metrics]) -> bool:
+    """Return whether the parts of the data have the losses that they had after the training."""
+    before = _with_nan(recorded)
+    return parts.keys() == before.keys() and all(
+        np.isclose(metrics["loss"], before[name]["loss"], rtol=1e-3, equal_nan=True)
+        for name, metrics in parts.items()
+    )
 
 
 def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:

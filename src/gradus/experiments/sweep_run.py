@@ -17,6 +17,7 @@ import jax
 from msgspec import structs
 
 from gradus import files
+from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
@@ -80,6 +81,7 @@ def sweep_run(
         GradusError: for invalid data or settings, or a folder that cannot be written.
     """
     started = time.perf_counter()
+    doing(f"reading {Path(str(raw.get('data', 'the data'))).name}")
     setup = set_up_sweep(raw, overrides, where)
     sweep = setup.sweep
     for line in setup.describe():
@@ -92,6 +94,7 @@ def sweep_run(
         if resume is None:
             _write_settings(folder, setup.raw, setup.section)
         sweep.storage = _open_storage(folder, setup.section)
+        doing("preparing the trials")
         with _plain_warnings():
             _fit_trials(setup, trackers_of(setup.track, folder), verbose)
         sweep.require_a_score()
@@ -248,6 +251,7 @@ def _write_best(
     with files.replacing(folder) as new:
         files.write_table(new / TABLE, table.filter(table["status"] != WAITING))
     record = write_run(folder, model, prepared, started, extra)
+    doing("writing the page of the sweep")
     write_sweep(
         folder / PAGE,
         sweep,
@@ -301,6 +305,7 @@ def _best_with_statistics(sweep: Sweep, best: Trial, print_line: PrintLine) -> M
     if sweep.cv or sweep.interrupted:
         return sweep.member_models(best)[0]
     print_line("Training the best trial once more, to the same weights, for its layer statistics.")
+    doing("training the best trial")
     try:
         return sweep.member_models(best, probes=True)[0]
     except KeyboardInterrupt:

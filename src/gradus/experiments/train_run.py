@@ -13,7 +13,9 @@ from typing import Any
 
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
+from gradus.drawing.status import doing
 from gradus.experiments import runs
+from gradus.experiments.column_overrides import HINT
 from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
@@ -61,6 +63,7 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
+        doing(f"reading {Path(experiment.data).name}")
         prepared = prepare(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
@@ -88,6 +91,7 @@ def train_run(
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
             trackers = trackers_of(experiment.track, folder)
             checkpoint = folder / runs.CHECKPOINT
+            doing("starting the training")
             fit_model(model, prepared, checkpoint, from_checkpoint, verbose, trackers)
         return write_run(folder, model, prepared, started)
 
@@ -126,7 +130,9 @@ def write_run(
         started: start time, by `time.perf_counter`.
         extra: additional entries of the record.
     """
+    doing("training once more on all rows" if prepared.experiment.training.refit else "scoring")
     kept = refit(model, prepared)
+    doing("scoring")
     parts = {
         name: evaluate_in_units(kept if name == "test" else model, x, y, prepared.target)
         for name, (x, y) in prepared.parts.items()
@@ -159,6 +165,7 @@ def write_run(
     }
     notes = list(dict.fromkeys([*prepared.notes, *history.notes]))
     runs.finish_run(folder, kept, None if kept is model else model, record, notes)
+    doing("writing the report")
     write_page(Run(folder), parts, prepared)
     return finite_or_none(record)
 
@@ -177,6 +184,7 @@ def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:
     lines = [f"{n:<{widths[0]}}  {k:<{widths[1]}}  {how}" for n, k, how in columns[:MAX_COLUMNS]]
     if len(columns) > MAX_COLUMNS:
         lines.append(f"… and {len(columns) - MAX_COLUMNS} more, all in the report")
+    lines.append(HINT)
     return [f"{'' if index else 'columns':<10}{line}" for index, line in enumerate(lines)]
 
 

@@ -96,8 +96,8 @@ def lesson(
     )
     page.figure(
         plot_boundaries(model, x, y, path[steps]),
-        "The boundary p = ½ before training (palest), after the steps above, and at the end "
-        "(darkest).",
+        "The boundary p = ½ before training (faintest), after the steps above, and at the end "
+        "(clearest).",
     )
     nearby = best + 0.3 * np.concatenate([np.eye(3), -np.eye(3)])
     page.table(

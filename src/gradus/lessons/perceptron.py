@@ -105,7 +105,7 @@ def caption(path: Sequence[Any], wrong: int) -> str:
     """Describe the lines after the last epochs, and how many corners the last one gets wrong."""
     kernel, bias = path[-1]["kernel"], path[-1]["bias"][0]
     if kernel.any():
-        last, subject = "the last one is the darkest", "It"
+        last, subject = "the last one is the clearest", "It"
     else:
         last = "after the last epoch, both weights are zero, so there is no line"
         subject = f"The unit answers {int(bias > 0)} everywhere and"

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gradus.drawing import pages
 from gradus.errors import GradusError, SavedError
 from gradus.files import user_path
 from gradus.lessons import catalog, formats
@@ -22,7 +23,7 @@ from gradus.lessons.page import Page
 
 MAX_TILES = 4
 PLOTLY = "plotly.js"  # the file that the pages of a course share
-CODE_STYLE = "default"  # a Pygments style
+CODE_STYLES = ("default", "github-dark")  # of Pygments, for a light and for a dark page
 
 
 class CoursePosition(NamedTuple):
@@ -64,8 +65,6 @@ def write_lesson(
     Raises:
         SavedError: if it cannot be written.
     """
-    from plotly.offline import get_plotlyjs
-
     tiles = [
         (formats.format_label(name), formats.format_lesson_number(name, value))
         for name, value in numbers.items()
@@ -81,8 +80,9 @@ def write_lesson(
             rest=tiles[MAX_TILES:],
             blocks=[_block(block) for block in page.blocks],
             code=_highlight(code_without_docstring(lesson.source)),
-            style=_code_style() + _read_resource("lesson.css"),
-            plotly=None if position else get_plotlyjs(),
+            style=_code_style() + _page_style(),
+            plotly=None if position else pages.compressed_plotly(),
+            drawing=pages.drawing_script(),
             position=position,
         )
     )
@@ -186,7 +186,7 @@ def _index(lessons: Sequence[Lesson]) -> str:
         .get_template("index.html")
         .render(
             chapters={title: rows for title, rows in chapters.items() if rows},
-            style=_read_resource("lesson.css"),
+            style=_page_style(),
         )
     )
 
@@ -250,13 +250,21 @@ def _highlight(code: str) -> str:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    return Markup(highlight(code, PythonLexer(), HtmlFormatter(style=CODE_STYLE, cssclass="code")))  # noqa: S704
+    formatter = HtmlFormatter(cssclass="code")
+    return Markup(highlight(code, PythonLexer(), formatter))  # noqa: S704
 
 
 def _code_style() -> str:
     from pygments.formatters import HtmlFormatter
 
-    return str(HtmlFormatter(style=CODE_STYLE, cssclass="code").get_style_defs(".code"))
+    light, dark = (
+        HtmlFormatter(style=name, cssclass="code").get_style_defs(".code") for name in CODE_STYLES
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+
+
+def _page_style() -> str:
+    return _read_resource("lesson.css") + pages.page_style()
 
 
 def _templates() -> Any:

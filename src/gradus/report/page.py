@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import functools
-import gzip
 import math
 import os
 import tempfile
@@ -17,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradus.diagnosis.findings import Diagnosis, Finding
-from gradus.drawing import style
+from gradus.drawing import pages, style
 from gradus.errors import SavedError
 from gradus.files import user_path
 from gradus.report import statistics_figures, training
@@ -85,6 +82,7 @@ class Report:
         environment: versions, device, and date of the run.
         notes: findings, in sentences.
         columns: of a table: what each became, by its name.
+        overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
     """
@@ -99,6 +97,7 @@ class Report:
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
 
@@ -167,26 +166,22 @@ def fill_template(template: str, **content: Any) -> str:
     """Render a template of this package as a self-contained page."""
     import jinja2
 
-    pages = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.globals.update(
+    templates.globals.update(
         number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
     )
-    parts = {"style": _read_resource("report.css"), "plotly": _compressed_plotly()}
-    return pages.get_template(template).render(**parts, **content)
-
-
-@functools.cache
-def _compressed_plotly() -> str:
-    """Return Plotly's script, by gzip and in base64: 2.3 MB in place of 4.8."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 1, mtime=0)).decode()
+    parts = {
+        "style": _read_resource("report.css") + pages.page_style(),
+        "plotly": pages.compressed_plotly(),
+        "drawing": pages.drawing_script(),
+    }
+    return templates.get_template(template).render(**parts, **content)
 
 
 def format_number(name: str, value: float) -> str:
@@ -270,6 +265,7 @@ def _learning_panels(history: History) -> list[Panel]:
             training.learning_curves(history, [name]),
         )
         for name in training.curve_names(history)
+        if np.isfinite([history[name], history.get(f"val_{name}", history[name])]).any()
     ]
     if "learning_rate" in history and np.ptp(history["learning_rate"]) > 0:
         panels.append(
@@ -289,8 +285,8 @@ def _statistics_panels(history: History) -> list[Panel]:
     return [
         Panel(
             "Activations",
-            "The outputs of each layer, from the first (dark) to the last (light): a healthy layer "
-            "keeps its spread and has few saturated or silent units.",
+            "The outputs of each layer, from the first (purple) to the last (green): a healthy "
+            "layer keeps its spread and has few saturated or silent units.",
             statistics_figures.activations_by_layer(history),
             wide=True,
         ),

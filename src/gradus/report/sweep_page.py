@@ -176,7 +176,7 @@ def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     settings = [
         Panel(
             "Hyperparameters and scores",
-            "Each line is a trial, from its hyperparameters to its score on the right; darker is "
+            "Each line is a trial, from its hyperparameters to its score on the right; bluer is "
             "better, and the best is orange. Drag along an axis to select the trials that pass "
             f"through that range.{beyond}",
             parallel,

@@ -328,7 +328,7 @@ def _metric_axis(figure: Any, name: str, values: np.ndarray) -> None:
     present = values[np.isfinite(values)]
     figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
     if style.is_percentage(name):
-        figure.update_yaxes(tickformat=".0%")
+        figure.update_yaxes(tickformat="~%")
     elif len(present) and present.min() > 0 and present.max() > 10 * present.min():
         if present.max() > 1000 * present.min():
             log_y_axis(figure, present, style.escape(style.axis_label(name)))

@@ -84,7 +84,7 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
         if name == "loss" and _spans_a_decade(history[name]):
             figure.update_yaxes(type="log", dtick="D2", tickformat="~g", row=row)
         if style.is_percentage(name):
-            figure.update_yaxes(tickformat=".0%", row=row)
+            figure.update_yaxes(tickformat="~%", row=row)
         _mark_best_epoch(figure, history, name, row)
     figure.update_layout(hovermode="x unified")
     epochs_axis(figure, history.epochs, len(names))

@@ -15,6 +15,7 @@ from gradus.sweep.search.trial import DIVERGED, FAILED, WAITING, Trial
 LINE_SECONDS = 5.0  # between two plain lines
 LEADERS = 5
 MAX_COLUMN_WIDTH = 30  # characters of a table column
+NAME, GAP = 8, 3  # characters that are left of a column's name, and between two columns
 
 
 class SweepStatus(Protocol):
@@ -135,32 +136,62 @@ class SweepProgress:
 
     def _page(self) -> Any:
         """Return the terminal display: the leaders, and the headline below them."""
-        from rich import box
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        leaders = self.leaders()
+        leaders, rows = self.leaders(), []
         if not leaders:
-            return Text(self.headline())
+            return _Page([], [], self.headline())
         others = [
             name
             for name in leaders[0].metrics
             if name.startswith("val_") and name != self.sweep.monitor
         ]
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
-        table.add_column("trial", justify="right")
-        for name in (self.sweep.monitor, *others, *self.sweep.hypers):
-            table.add_column(
-                Text(name), justify="right", overflow="ellipsis", max_width=MAX_COLUMN_WIDTH
-            )
         for trial in leaders:
-            numbers = [trial.score, *(trial.metrics.get(name) for name in others)]
             settings = trial.settings(self.sweep.hypers).values()
-            style = "bold" if trial is leaders[0] else ""
-            cells = [Text(_format(value)) for value in (trial.number, *numbers, *settings)]
-            table.add_row(*cells, style=style)
-        return Group(table, Text(self.headline()))
+            numbers = [trial.metrics.get(name) for name in others]
+            rows.append([*map(_format, (trial.number, trial.score, *settings, *numbers))])
+        names = ["trial", self.sweep.monitor, *self.sweep.hypers, *others]
+        return _Page(names, rows, self.headline())
+
+
+class _Page:
+    """The best trials as a table of the columns that there is room for, and a line below it."""
+
+    def __init__(self, names: list[str], rows: list[list[str]], headline: str) -> None:
+        self.names, self.rows, self.headline = names, rows, headline
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        if self.rows:
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+            for name, width in zip(self.names, self._widths(options.max_width), strict=False):
+                table.add_column(
+                    Text(name), justify="right", overflow="ellipsis", no_wrap=True, width=width
+                )
+            for row in self.rows:
+                style = "" if table.rows else "bold"
+                table.add_row(*map(Text, row[: len(table.columns)]), style=style)
+            yield table
+        yield Text(self.headline)
+
+    def _widths(self, room: int) -> list[int]:
+        """Return the widths of the columns that fit; a name is shortened rather than left out."""
+        cells = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
+        wanted = [
+            min(MAX_COLUMN_WIDTH, max(width, len(name)))
+            for width, name in zip(cells, self.names, strict=True)
+        ]
+        least = [min(max(width, NAME), most) for width, most in zip(cells, wanted, strict=True)]
+        while sum(least) + GAP * len(least) > room and len(least) > 2:
+            least.pop()
+        left = room - sum(least) - GAP * len(least)
+        widths = []
+        for width, most in zip(least, wanted, strict=False):
+            more = max(0, min(left, most - width))
+            left -= more
+            widths.append(width + more)
+        return widths
 
 
 def _format(value: Any) -> str:
