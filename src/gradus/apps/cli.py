@@ -158,8 +158,8 @@ def sweep(
 
 
 @app.command
-def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
-    """Evaluate a run on data with targets.
+def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Json = False) -> int:
+    """Evaluate a run on data with targets; without data, on the rows that it held out.
 
     gradus evaluate runs/titanic-1 later.csv
     """
@@ -167,7 +167,8 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     output = Output(json)
     opened = open_run(run)
-    found = opened.evaluated_rows(data)
+    found = opened.evaluated_part() if data is None else opened.evaluated_rows(data)
+    data = opened.experiment.data if data is None else data
     output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
     for note in found.notes:
         output.print_line(f"note: {note}")
@@ -307,7 +308,7 @@ def _read_experiment(
     from gradus.experiments.settings.experiment import ExperimentError
 
     flags = options.settings()
-    if "test" in flags:
+    if isinstance(flags.get("test"), str):
         flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
     if kind := runs.kind_of_run(Path(data)):
         toml = Path(data, runs.SWEEP if kind == "sweep" else experiment_file.FILE)
