@@ -125,9 +125,9 @@ YES_NO = ("header", "refit")  # the flags that are these, and true or false as s
 class TrainOptions:
     """Flags of `gradus train`; None keeps the experiment's setting, or a default for the data."""
 
-    target: Annotated[str | None, *_flag("target", DATA, "The column of a table to predict.")] = (
-        None
-    )
+    target: Annotated[
+        str | None, *_flag("target", DATA, "The column of a table to predict, or several: a,b.")
+    ] = None
     header: Annotated[
         YesNo | None,
         *_flag("table.header", DATA, "Whether the first row of a file names the columns."),

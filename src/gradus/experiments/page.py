@@ -23,6 +23,7 @@ from gradus.experiments.evaluation import (
     evaluate_in_units,
     headline_part,
 )
+from gradus.experiments.model_builder import decide_classes
 from gradus.experiments.prepare import XY, PreparedData, prepare
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gradus.report.page import Panel
 
 MAX_BARS = 40  # columns whose importance is drawn
+MAX_TARGETS = 6  # whose predictions are drawn
 REFITTED = (
     "The saved network was trained once more, on the training and validation rows. Scores of these "
     "and curves are of the first one, which never saw the validation rows."
@@ -48,7 +50,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         prepared: the data, which the report describes and whose predictions it shows, or None.
     """
     from gradus.report.page import write_report
-    from gradus.report.report_builder import build_report, result_panels
+    from gradus.report.report_builder import build_report
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
@@ -62,7 +64,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
         figures = [
-            *result_panels(*_predictions(model, part, run.target), run.target.class_names or None),
+            *_result_panels(model, part, run.target),
             *_importance_panels(model, prepared.raw[shown], run.preprocessor),
         ]
     ordered = sorted(parts, key=("training", "validation", "test").index)
@@ -122,6 +124,27 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
     )
     figure = bars(falls, f"fall of the {score}", title="Importance of columns")
     return [Panel("Importance of columns", caption, figure)]
+
+
+def _result_panels(model: Model, part: XY, target: Target) -> list[Panel]:
+    """Return the figures of predictions; of several targets one for each of the first."""
+    from gradus.report.report_builder import result_panels
+
+    if not target.columns:
+        return result_panels(*_predictions(model, part, target), target.class_names or None)
+    x, y = part
+    outputs, panels = np.asarray(model.predict(x)), []
+    true, predicted = target.inverse(y), target.inverse(outputs)
+    if target.task == "multilabel":
+        predicted = decide_classes(outputs, losses.get(model.settings["loss"]), target)
+    kind, names = ("values", None) if target.task == "regression" else ("classes", ("0", "1"))
+    for k, column in enumerate(target.columns[:MAX_TARGETS]):
+        first = result_panels(kind, true[:, k], predicted[:, k], names)[0]
+        left_out = len(target.columns) - MAX_TARGETS
+        more = f" {left_out} more targets are not drawn." * (left_out > 0 and k == MAX_TARGETS - 1)
+        caption = f"{first.caption}{more}"
+        panels.append(first._replace(title=f"{first.title}: {column}", caption=caption))
+    return panels
 
 
 def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

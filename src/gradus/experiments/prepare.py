@@ -22,6 +22,7 @@ from gradus.data import (
 )
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.sources import TargetName
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
 from gradus.diagnosis.record import Record
@@ -184,7 +185,7 @@ def _table_options(experiment: Experiment) -> TableOptions:
 
 def load_data(
     source: str,
-    target: str | int | None = None,
+    target: TargetName | None = None,
     task: str | None = None,
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
@@ -238,6 +239,11 @@ def _check_training(
     training, rows = experiment.training, len(parts["training"][1])
     if training.batch_size != "all":
         batch_size(training.batch_size, rows, full_batch=False)
+    if training.class_weight not in (None, "none") and target.task == "multilabel":
+        raise DataError(
+            f"class_weight = {training.class_weight!r} is for one class of each row, but a row may "
+            f"have several of the labels {target.name}: leave it out."
+        )
     if training.class_weight not in (None, "none") and target.task == "regression":
         raise DataError(
             f"class_weight = {training.class_weight!r} is for classes, but the target is numbers: "

@@ -110,12 +110,16 @@ def group_values(data: Dataset, experiment: Experiment) -> np.ndarray | None:
     return _column(data, experiment.group, "group").rank("dense").to_numpy()
 
 
+def has_classes(data: Dataset) -> bool:
+    """Whether each row has one class, by which a split may be stratified."""
+    return data.y is not None and data.task in ("binary", "multiclass")
+
+
 def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Dataset, Dataset]:
     """Return the rows to go on with, and a share of them that is held out."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    is_classes = data.y is not None and data.task != "regression"
-    rows_or_labels: Any = data.y if is_classes else len(data)
+    rows_or_labels: Any = data.y if has_classes(data) else len(data)
     how: dict[str, Any] = {}
     if experiment.group is not None:
         how["groups"] = group_values(data, experiment)
@@ -156,16 +160,11 @@ def _check_settings(data: Dataset, experiment: Experiment) -> None:
                 f"{setting} = {column!r} names a column of a table, but "
                 f"{Path(data.name or experiment.data).name!r} is arrays: leave it out."
             )
-        if column in target_columns(data):
+        if column in data.target_columns:
             raise ExperimentError(
                 f"{setting} = {column!r} is the target, by whose values rows cannot be split: name "
                 "another column."
             )
-
-
-def target_columns(data: Dataset) -> tuple[str, ...]:
-    """Return the columns of a table that are predicted."""
-    return () if data.target is None else (data.target,)
 
 
 def _column(data: Dataset, name: str, setting: str) -> pl.Series:
@@ -241,7 +240,7 @@ def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) ->
 def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:
     """Return a note on the classes that no training row has, though others have."""
     training = parts["training"]
-    if training.task == "regression" or training.y is None:
+    if not has_classes(training) or training.y is None:
         return []
     known = set(np.unique(training.y).tolist())
     others = {
@@ -282,6 +281,6 @@ def _time_order(data: Dataset) -> TimeOrder | None:
         if not dates.dtype.is_temporal() or dates.n_unique() < FEWEST_DATES:
             continue
         if dates.is_sorted() or dates.is_sorted(descending=True):
-            likeness = neighbor_likeness(data.y, data.task != "regression")
+            likeness = neighbor_likeness(data.y, has_classes(data))
             return TimeOrder(name, len(data), likeness)
     return None

@@ -105,12 +105,13 @@ def _split_call(experiment: Experiment, target: Target, share: float) -> Call:
     """Return the call that holds out a share of the rows, as `split_data` does."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    rows = Name("data.y" if target.task != "regression" else "len(data)")
+    is_stratified = target.task in ("binary", "multiclass")
+    rows = Name("data.y" if is_stratified else "len(data)")
     by: dict[str, Any] = {}
     if experiment.group is not None:
-        by["groups"] = Name(f"data.x[{experiment.group!r}]")
+        by["groups"] = Name(f"data.x[{expression(experiment.group)}]")
     elif experiment.split_by_time is not None:
-        by["times"] = Name(f"data.x[{experiment.split_by_time!r}]")
+        by["times"] = Name(f"data.x[{expression(experiment.split_by_time)}]")
     return Call("gr.data.split", [rows, share], {"seed": seed, **by})
 
 
@@ -131,6 +132,8 @@ def _xy_lines(run: Run, names: str, source: str) -> list[str]:
 
 def _encoded(y: str, target: Target, loss: Loss) -> str | None:
     """Return targets as the loss takes them, as `encode_targets` does; None if they are so."""
+    if target.task == "multilabel":
+        return f'{y}.astype("float32")'
     if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
         return None
     units, _ = output_layer(loss, target)
