@@ -232,7 +232,7 @@ def _find_targets(target: TargetName, table: Table) -> tuple[str, ...]:
     Raises:
         DataError: if there is no such column, or one is named twice.
     """
-    if isinstance(target, str | int) and column_name(target) in table.source.columns:
+    if column_name(target) in table.source.columns:
         return (column_name(target),)
     found = tuple(_find_target(part, table) for part in _target_parts(target))
     if not found:

@@ -109,7 +109,7 @@ class TablePreprocessor:
             "a table", ("scaling", "missing", "indicator", "one_hot_limit")
         )
         table = as_table(frame, options, formats)
-        targets = _target_names(target)
+        targets = _target_names(target, table.frame.columns)
         for name in (*keep, *drop, *targets):
             if name not in table.frame.columns:
                 raise no_column(name, table.frame.columns)
@@ -272,11 +272,12 @@ class TablePreprocessor:
         return as_record(saved, cls, SAVED_AS)
 
 
-def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns to predict."""
+def _target_names(target: Any, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns to predict; a tuple may be the name of one."""
     if target is None:
         return ()
-    return tuple(map(column_name, [target] if isinstance(target, str) else target))
+    is_one = not isinstance(target, list | tuple) or column_name(target) in columns
+    return tuple(map(column_name, [target] if is_one else target))
 
 
 def _fit_target(

@@ -106,10 +106,10 @@ def regression_errors(
             regression_errors(true[:, k : k + 1], predicted[:, k : k + 1])
             for k in range(len(names))
         ]
-        return {"r2": float(np.mean([errors["r2"] for errors in each]))} | {
-            f"{metric} {name}": value
-            for name, errors in zip(names, each, strict=True)
-            for metric, value in errors.items()
+        mean = {"r2": float(np.mean([errors["r2"] for errors in each]))}
+        pairs = list(zip(names, each, strict=True))
+        return mean | {
+            f"{m} {name}": errors[m] for m in ("r2", "mae", "rmse") for name, errors in pairs
         }
     residual = true - predicted
     total = np.square(true - true.mean(axis=0)).sum(axis=0)

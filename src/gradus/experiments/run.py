@@ -245,7 +245,7 @@ class Run:
         """
         part, parts = self.record.split, prepare(self.experiment, self.preprocessor).parts
         rows = {name: len(y) for name, (_, y) in parts.items()}
-        if self.record.rows and rows != self.record.rows:
+        if rows != self.record.rows:
             then, now = (
                 ", ".join(f"{n:,} {p}" for p, n in r.items()) for r in (self.record.rows, rows)
             )
@@ -254,9 +254,9 @@ class Run:
                 "now), so the rows that were held out cannot be told from the others: name data."
             )
         metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target)
-        before = self.record.metrics.get("loss")
-        changed = before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3)
-        notes = [f"the data have changed since the training, with a loss of {before:.4g}"] * changed
+        before, notes = self.record.metrics.get("loss"), []
+        if before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3):
+            notes = [f"the data have changed since the training, when the loss was {before:.4g}"]
         return Evaluation(metrics, rows[part], f"its {part} part", notes)
 
     @cached_property

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from gradus import files, manifests
 from gradus.errors import SavedError, nearest
@@ -51,7 +51,7 @@ class RunRecord(manifests.Manifest, tag="run"):
     parameters: int
     seconds: float
     date: str
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int]
 
 
 class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):
