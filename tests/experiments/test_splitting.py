@@ -99,6 +99,16 @@ def test_rows_in_the_order_of_time_name_the_flag_and_are_not_told_if_it_is_used(
     assert not list(examine(prepare(by_time).record))  # nor that later inputs differ
 
 
+def test_a_share_that_whole_groups_cannot_have_is_told():
+    data = load(TABLE.with_columns(thirds=pl.int_range(ROWS) // 40), "sold")
+    notes = split_data(data, Experiment("table", group="thirds", test=0.1)).notes
+    assert [note.partition(", as")[0] for note in notes[1:]] == [
+        "test has 33% of the rows instead of 10%", "validation has 50% of the rows instead of 10%",
+    ]  # fmt: skip
+    near = split_data(data, Experiment("table", group="patient", test=0.25)).notes
+    assert len(near) == 1
+
+
 def test_groups_of_one_row_and_groups_in_both_files_are_told(table):
     data = load(TABLE.with_columns(pl.int_range(ROWS).alias("row") * 7), "kind")
     split = split_data(data, Experiment("table", group="row"))

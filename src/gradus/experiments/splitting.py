@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_DATES = 20  # different ones, of which an order is none by chance
+FAR = 1.5  # times its share, from which on a part of whole groups is told to be far from it
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
         comparisons = [replace(each, shifts=()) for each in comparisons]
     order = _time_order(data) if validation and is_random else None
     record = Record(comparisons=tuple(comparisons), order=order)
-    return SplitData(summary, parts, record, _split_notes(parts, experiment))
+    shares = {"test": share or 0.0, "validation": validation or 0.0}
+    return SplitData(summary, parts, record, _split_notes(parts, experiment, shares))
 
 
 def test_share(experiment: Experiment) -> float | None:
@@ -195,17 +197,41 @@ def _column(data: Dataset, name: str, setting: str) -> pl.Series:
     return column
 
 
-def _split_notes(parts: dict[str, Dataset], experiment: Experiment) -> tuple[str, ...]:
+def _split_notes(
+    parts: dict[str, Dataset], experiment: Experiment, shares: dict[str, float]
+) -> tuple[str, ...]:
     """Return how the rows were split by a column, and what a reader of the scores must know."""
     if experiment.group is not None:
-        return tuple(_group_notes(parts, experiment))
-    if experiment.split_by_time is not None:
-        return tuple(_time_notes(parts, experiment, experiment.split_by_time))
-    return ()
+        notes = _group_notes(parts, experiment, experiment.group)
+    elif experiment.split_by_time is not None:
+        notes = _time_notes(parts, experiment, experiment.split_by_time)
+    else:
+        return ()
+    return (*notes, *_share_notes(parts, shares), *_untrained_classes(parts))
 
 
-def _group_notes(parts: dict[str, Dataset], experiment: Experiment) -> list[str]:
-    name = str(experiment.group)
+def _share_notes(parts: dict[str, Dataset], shares: dict[str, float]) -> list[str]:
+    """Return a note on each part that is far from its share, as groups and times are not divided.
+
+    Args:
+        parts: of the data.
+        shares: the share of "test" in all rows, and of "validation" in the others; 0 for none.
+    """
+    sizes = {name: len(part) for name, part in parts.items()}
+    others = sizes["training"] + sizes.get("validation", 0)
+    found = {
+        "test": sizes.get("test", 0) / (others + sizes.get("test", 0)),
+        "validation": sizes.get("validation", 0) / others,
+    }
+    return [
+        f"{name} has {found[name]:.0%} of the rows instead of {share:.0%}, as groups and times are "
+        "not divided"
+        for name, share in shares.items()
+        if share and not share / FAR <= found[name] <= share * FAR
+    ]
+
+
+def _group_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) -> list[str]:
     own_file = isinstance(experiment.test, str)
     split_here = {p: part for p, part in parts.items() if p != "test" or not own_file}
     groups = {part: set(data.x[name].to_list()) for part, data in split_here.items()}
@@ -218,7 +244,7 @@ def _group_notes(parts: dict[str, Dataset], experiment: Experiment) -> list[str]
         shared = len(known & set(parts["test"].x[name].to_list()))
         if shared:
             notes.append(f"{shared:,} groups of {name!r} are in the test file, too")
-    return [*notes, *_untrained_classes(parts)]
+    return notes
 
 
 def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) -> list[str]:
@@ -234,7 +260,7 @@ def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) ->
             f"column {name!r} stays an input, although its later values were never trained on: "
             f"drop={[name]!r} leaves it out"
         )
-    return [*notes, *_untrained_classes(parts)]
+    return notes
 
 
 def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:

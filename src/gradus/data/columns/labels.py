@@ -134,10 +134,14 @@ def several_values(columns: Sequence[pl.Series], task: str | None) -> tuple[str,
     names = ", ".join(repr(column.name) for column in columns)
     for column in columns:
         if not _is_numbers(column):
+            hint = ""
+            if column.drop_nulls().n_unique() == 2:
+                argument = shlex.quote(f"{column.name}=boolean")
+                hint = f" If its values are yes and no, write --column {argument}."
             raise DataError(
                 f"Of the targets {names}, {column.name!r} is not numbers. Several targets are all "
-                "numbers, or all 0 and 1: train a run of its own for each column of classes. If it "
-                f"is just yes and no, write --column {shlex.quote(f'{column.name}=boolean')}."
+                "numbers, or all 0 and 1: train a run of its own for each column of classes."
+                f"{hint}"
             )
     if task not in (None, "regression") and len(flags) < len(columns):
         other = next(column.name for column in columns if column.name not in flags)
