@@ -19,12 +19,11 @@ from gradus.data.columns.conversions import (
 )
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import (
-    MAX_INTEGER_CLASSES,
+    class_names,
     infer_task,
     is_few_words,
     regression_targets,
     several_values,
-    sorted_names,
 )
 from gradus.data.frames import column_name
 from gradus.data.splits import class_labels
@@ -183,21 +182,7 @@ class Target:
 
     @classmethod
     def _fit_classes(cls, column: pl.Series, task: str | None, levels: Sequence[str]) -> Target:
-        if column.dtype.is_temporal() or column.dtype.is_nested():
-            raise DataError(
-                f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
-            )
-        names = sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
-        if not names:
-            raise DataError("The table has no rows.")
-        if len(names) < 2:
-            raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
-        if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
-            raise DataError(
-                f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
-                "rows: too many for classes. Choose another target or, for numbers, "
-                "task='regression'."
-            )
+        names = class_names(column, levels)
         kind = "binary" if len(names) == 2 else "multiclass"
         if task == "binary" and kind != "binary":
             raise DataError(

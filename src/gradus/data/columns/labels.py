@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
-from gradus.data.columns.conversions import plain_name, to_numbers
+from gradus.data.columns.conversions import plain_name, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, without_missing
 from gradus.errors import DataError
 
@@ -92,6 +92,30 @@ def sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:
         ordered = sorted(names)
     rank = {name: index for index, name in enumerate(levels)}
     return sorted(ordered, key=lambda name: rank.get(name, len(rank)))
+
+
+def class_names(column: pl.Series, levels: Sequence[str] = ()) -> list[str]:
+    """Return the names of the classes of a target column, in the order of `sorted_names`.
+
+    Raises:
+        DataError: if they are no classes: dates, all the same, or nearly all different.
+    """
+    if column.dtype.is_temporal() or column.dtype.is_nested():
+        raise DataError(
+            f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
+        )
+    names = sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
+    if not names:
+        raise DataError("The table has no rows.")
+    if len(names) < 2:
+        raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
+    if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
+        raise DataError(
+            f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
+            "rows: too many for classes. Choose another target or, for numbers, "
+            "task='regression'."
+        )
+    return names
 
 
 def is_few_words(values: Any) -> bool:
