@@ -178,3 +178,11 @@ def test_mistakes_say_what_to_write(gradus, arguments, message):
     status, _, err = gradus("train", "table.csv", *arguments)
     assert status != 0
     assert re.search(message, err), err
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_folds_are_not_drawn_by_time(gradus):
+    by_time = ("--split-by-time", "a", "--cv", "3")
+    status, _, err = gradus("sweep", "table.csv", "--target", "weight", *by_time)
+    assert status == 2
+    assert "split_by_time = 'a' scores trials on the latest rows: leave out one" in err

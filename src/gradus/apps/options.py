@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -65,9 +66,10 @@ def _parse_test(_: Any, tokens: Any) -> float | str:
     """Parse "0.2", a share of the rows; anything else is the name of test data."""
     text: str = tokens[0].value
     try:
-        return float(text)
+        share = float(text)
     except ValueError:
         return text
+    return text if Path(text).exists() else share  # a folder may be called 2024
 
 
 def _check_columns(_: Any, tokens: Any) -> list[str]:
