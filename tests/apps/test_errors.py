@@ -71,7 +71,7 @@ def test_metrics_of_classes_do_not_apply_to_numbers(gradus, work):
 def test_other_bad_usage(gradus):
     check(gradus, 2, ["train", "trian"], "trian")
     check(gradus, 2, ["train on"], "train")
-    check(gradus, 2, [], "evaluate", "x")
+    check(gradus, 2, [], "evaluate")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
 RECORD = {
     "status": "finished", "data": "iris", "task": "multiclass", "split": "validation", "epochs": 2,
     "metrics": {"accuracy": 0.5, "loss": None}, "parts": {"validation": {"accuracy": 0.5}},
-    "parameters": 9, "seconds": 1, "date": "2026-11-29T12:30:00+00:00",
+    "parameters": 9, "seconds": 1, "date": "2026-11-29T12:30:00+00:00", "rows": {"validation": 9},
 }  # fmt: skip
 
 

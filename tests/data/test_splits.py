@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    StratifiedGroupKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
 
 from gradus.data import k_folds, split
 from gradus.errors import DataError
@@ -99,3 +105,99 @@ def test_classes_are_split_alike_however_they_are_written():
 def test_names_with_a_missing_one_are_split():
     train, validation = split(np.array(["a", None, "b"] * 10, dtype=object), 0.2)
     assert (len(train), len(validation)) == (24, 6)
+
+
+# --- groups and times ----------------------------------------------------------------------------
+
+patients = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=4, max_size=80)
+
+
+@given(patients, st.floats(0.05, 0.95), st.integers(0, 5))
+def test_groups_stay_whole_and_no_other_split_of_them_is_nearer_by_one_group(rows, share, seed):
+    groups, y = np.array(rows).T
+    if len(set(groups)) < 2:
+        with pytest.raises(DataError, match="always"):
+            split(y, share, seed, groups=groups)
+        return
+    for stratify in (None, False):
+        train, held = split(y, share, seed, stratify, groups=[f"P{group}" for group in groups])
+        assert sorted([*train, *held]) == list(range(len(y)))
+        assert not set(groups[train]) & set(groups[held])
+        assert len(train)
+        assert len(held)
+    # Not stratified: to add one more group would not bring the share nearer.
+    left_out = [np.sum(groups == group) for group in set(groups[train])]
+    gap = abs(len(held) - share * len(y))
+    if len(set(groups[train])) > 1:
+        assert all(abs(len(held) + more - share * len(y)) >= gap - 1e-9 for more in left_out)
+    again = split(y, share, seed, False, groups=groups)
+    assert np.array_equal(train, again[0])
+
+
+def test_shares_of_groups_and_of_classes_are_kept_as_scikit_learn_keeps_them():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 60, 1000)
+    y = (rng.random(1000) < 0.2 + 0.3 * (groups % 3 == 0)).astype(int)
+    _, held = split(y, 0.2, groups=groups)
+    (_, theirs) = next(GroupShuffleSplit(1, test_size=0.2, random_state=0).split(y, y, groups))
+    assert abs(len(held) - 200) <= abs(len(theirs) - 200) + 5
+    assert y[held].mean() == pytest.approx(y.mean(), abs=0.03)
+    assert any(set(held) != set(split(y, 0.2, seed, groups=groups)[1]) for seed in (1, 2, 3))
+
+
+def test_folds_of_groups_are_those_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 40, 400) ** 2  # groups of many sizes
+    ours = k_folds(400, 5, groups=groups)
+    theirs = list(GroupKFold(5).split(np.zeros(400), groups=groups))
+    assert sorted(len(held) for _, held in ours) == sorted(len(held) for _, held in theirs)
+    y = (groups % 3 == 0).astype(int)
+    by_class = StratifiedGroupKFold(5).split(np.zeros(400), y, groups)
+    spread = max(abs(y[held].mean() - y.mean()) for _, held in by_class)
+    held_once = []
+    for train, held in k_folds(y, 5, groups=groups):
+        assert not set(groups[train]) & set(groups[held])
+        assert abs(y[held].mean() - y.mean()) <= spread + 0.05
+        held_once += held.tolist()
+    assert sorted(held_once) == list(range(400))
+
+
+@given(st.lists(st.integers(0, 8), min_size=2, max_size=50), st.floats(0.05, 0.95))
+def test_the_latest_rows_are_held_out_and_no_time_is_divided(times, share):
+    times = np.array(times)
+    if len(set(times.tolist())) < 2:
+        with pytest.raises(DataError, match="always"):
+            split(len(times), share, times=times)
+        return
+    train, held = split(len(times), share, times=times)
+    assert times[train].max() < times[held].min()
+    gap = abs(len(held) - share * len(times))
+    cuts = [(times >= first).sum() for first in set(times.tolist()) - {times.min()}]
+    assert gap == pytest.approx(min(abs(cut - share * len(times)) for cut in cuts))
+
+
+def test_times_may_be_dates_and_are_those_of_scikit_learn_if_none_is_twice():
+    days = np.datetime64("2024-01-01") + np.random.default_rng(0).permutation(60)
+    train, held = split(60, 0.25, times=days)
+    *_, (theirs_train, theirs) = TimeSeriesSplit(3).split(np.zeros(60))
+    order = np.argsort(days)
+    assert set(held) == set(order[theirs])
+    assert set(train) == set(order[theirs_train])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: split(4, groups=[1, 1, 2]), "one of each of the 4 rows"),
+        (lambda: split(4, groups=["a", None, "b", "c"]), "missing in 1 rows.* row 1"),
+        (lambda: split(4, times=[1.0, np.nan, 2.0, np.nan]), "missing in 2 rows"),
+        (lambda: split(4, times=["a", 1, None, 2]), "missing"),
+        (lambda: split(4, times=np.array(["a", 1, (), 2], object)), "cannot be ordered"),
+        (lambda: split(4, groups=[1, 1, 2, 2], times=[1, 2, 3, 4]), "not both"),
+        (lambda: split(np.array([0, 1, 0, 1]), stratify=True, times=[1, 2, 3, 4]), "as they come"),
+        (lambda: k_folds(4, 3, groups=[1, 1, 2, 2]), "k=3 folds need as many groups.* 2"),
+    ],
+)
+def test_groups_and_times_that_cannot_be_split_say_why(call, message):
+    with pytest.raises(DataError, match=message):
+        call()

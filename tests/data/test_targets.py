@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn.preprocessing import StandardScaler
 
 from gradus.data import TableOptions, TablePreprocessor, load, preprocessor_from_dict
 from gradus.data.targets import Target
@@ -146,3 +147,59 @@ def test_what_was_told_of_a_column_as_numbers_is_not_said_of_its_classes():
     frame = {"a": NORMAL, "y": ["1.1", "1.10", "1.2", "1.20"] * 10}
     assert load(frame, "y", task="multiclass").notes == ()
     assert TablePreprocessor.fit(frame, "y", "multiclass").notes == ()
+
+
+# --- several columns -----------------------------------------------------------------------------
+
+
+def test_several_columns_are_scaled_each_on_its_own_and_back():
+    frame = pl.DataFrame({"a,b": [1.0, 2.0, 6.0], "c": [100, 300, None], "x": [1.0, 0.5, 2.0]})
+    data = load(frame, ["a,b", "c"])
+    assert data.y.tolist() == [[1.0, 100.0], [2.0, 300.0]]
+    assert (data.task, data.feature_names, data.target_columns) == (
+        "regression", ("x",), ("a,b", "c"),
+    )  # fmt: skip
+    assert "1 row has no target 'c' and is not used" in data.notes
+    fitted = data.preprocessor()
+    x, y = data.xy(fitted)
+    theirs = StandardScaler().fit(data.y)
+    np.testing.assert_allclose(y, theirs.transform(data.y), rtol=1e-6)
+    np.testing.assert_allclose(fitted.inverse_target(y), data.y, rtol=1e-6)
+    assert TablePreprocessor.from_dict(fitted.to_dict()) == fitted
+    np.testing.assert_allclose(fitted.xy(frame)[1], y)
+    assert len(x) == 2
+    assert load(frame, "a,b").target == "a,b"  # a column of that name
+    assert load(frame, "x,c").target == ("x", "c")
+    assert load(frame, [1, -1]).target == ("a,b", "x")
+
+
+def test_columns_of_0_and_1_are_labels():
+    frame = {"wet": [0, 1, 1, 0], "cold": [True, False, True, None], "x": [1.0, 2.0, 3.0, 4.0]}
+    data = load(frame, "wet, cold")
+    assert (data.task, data.class_names) == ("multilabel", ("wet", "cold"))
+    assert data.y.tolist() == [[0, 1], [1, 0], [1, 1]]
+    fitted = data.preprocessor()
+    assert fitted.target.columns == ("wet", "cold")
+    assert fitted.inverse_target([[0.6, 0.4]]).tolist() == [[1, 0]]
+    numbers = load(frame, "wet, cold", task="regression")
+    assert (numbers.task, numbers.y.dtype) == ("regression", np.float64)
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "message"),
+    [
+        ({"b": ["x", "y", "x"]}, {}, "'b' is not numbers.*--column b=boolean"),
+        ({"b": [0, 1, 1]}, {}, "only 'b' has just 0 and 1"),
+        ({"b": [0, 1, 1]}, {"task": "multilabel"}, "'a' has other values than 0 and 1"),
+        ({"b": [3.0, 3.0, 3.0]}, {}, "'b' is always 3"),
+    ],
+)
+def test_several_columns_that_are_no_target_say_why(columns, settings, message):
+    frame = {"a": [0.5, 1.5, 2.5], "x": [1.0, 2.0, 0.0], **columns}
+    with pytest.raises(DataError, match=message):
+        load(frame, "a,b", **settings).preprocessor()
+
+
+def test_true_and_false_may_be_predicted_as_numbers():
+    data = load({"a": [True, False, True], "x": [1.0, 2.0, 3.0]}, "a", task="regression")
+    assert data.y.tolist() == [1.0, 0.0, 1.0]

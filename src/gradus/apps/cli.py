@@ -178,8 +178,8 @@ def sweep(
 
 
 @app.command(group=USE)
-def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> int:
-    """Evaluate a run on data with targets.
+def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Json = False) -> int:
+    """Evaluate a run on data with targets; without data, on the rows that it held out.
 
     gradus evaluate runs/digits-1 digits
 
@@ -189,8 +189,9 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 
     output = Output(json)
     opened = open_run(run)
-    doing(f"evaluating {run} on {data}")
-    found = opened.evaluated_rows(data)
+    doing(f"evaluating {run} on {'the rows that it held out' if data is None else data}")
+    found = opened.evaluated_part() if data is None else opened.evaluated_rows(data)
+    data = opened.experiment.data if data is None else data
     output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
     for note in found.notes:
         output.print_line(f"note: {note}")

@@ -26,7 +26,7 @@ def read_experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], s
     from gradus.experiments.settings.experiment import ExperimentError
 
     flags = options.settings()
-    if "test" in flags:
+    if isinstance(flags.get("test"), str):
         flags["test"] = experiment_file.absolute_source(flags["test"], Path.cwd())
     if kind := runs.kind_of_run(Path(data)):
         toml = Path(data, runs.SWEEP if kind == "sweep" else experiment_file.FILE)

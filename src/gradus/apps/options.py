@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -77,6 +78,16 @@ def _parse_whole(kind: Any, tokens: Any) -> int | str:
         raise ValueError(f"{text!r} is no whole number.") from None
 
 
+def _parse_test(_: Any, tokens: Any) -> float | str:
+    """Parse "0.2", a share of the rows; anything else is the name of test data."""
+    text: str = tokens[0].value
+    try:
+        share = float(text)
+    except ValueError:
+        return text
+    return text if Path(text).exists() else share  # a folder may be called 2024
+
+
 def _check_columns(_: Any, tokens: Any) -> list[str]:
     """Return "zip=category" and the like as they are, if `_columns` can read them."""
     texts = [token.value for token in tokens]
@@ -132,9 +143,9 @@ YES_NO = ("header", "refit")  # the flags that are these, and true or false as s
 class TrainOptions:
     """Flags of `gradus train`; None keeps the experiment's setting, or a default for the data."""
 
-    target: Annotated[str | None, *_flag("target", DATA, "The column of a table to predict.")] = (
-        None
-    )
+    target: Annotated[
+        str | None, *_flag("target", DATA, "The column of a table to predict, or several: a,b.")
+    ] = None
     header: Annotated[
         YesNo | None,
         *_flag("table.header", DATA, "Whether the first row of a file names the columns."),
@@ -167,10 +178,24 @@ class TrainOptions:
         *_flag("task", DATA, "The kind of target, if gradus infers the wrong one."),
     ] = None
     test: Annotated[
-        str | None, *_flag("test", DATA, "Test data of the same kind, evaluated at the end.")
+        str | float | None,
+        *_flag(
+            "test",
+            DATA,
+            "Test data of the same kind, or the fraction of rows held out: 0.2.",
+            converter=_parse_test,
+            n_tokens=1,
+        ),
     ] = None
     validation: Annotated[
         float | None, *_flag("validation", DATA, "Fraction of rows held out for validation.")
+    ] = None
+    group: Annotated[
+        str | None, *_flag("group", DATA, "The column whose groups of rows stay in one part.")
+    ] = None
+    split_by_time: Annotated[
+        str | None,
+        *_flag("split_by_time", DATA, "The column by which the latest rows are held out."),
     ] = None
     drop_columns: Annotated[
         list[str] | None, *_flag("drop_columns", DATA, "Columns not to use: a,b.", **NAMES)

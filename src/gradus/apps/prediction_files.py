@@ -70,8 +70,8 @@ def predict_table(
         frame = pl.concat([kept, frame], how="horizontal")
     notes = rows.notes
     if threshold is not None:
-        positive = run.classes[1]
-        notes = [f"{positive!r} is predicted where its probability is above {threshold}", *notes]
+        positive = "a label" if run.target.task == "multilabel" else repr(run.classes[1])
+        notes = [f"{positive} is predicted where its probability is above {threshold}", *notes]
     if rows.unused:
         notes = [*notes, unused_note(rows.unused)]
     unseen = [

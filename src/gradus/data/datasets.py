@@ -32,15 +32,16 @@ class Dataset:
     Attributes:
         x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
             or, for a table, a Polars frame of typed columns, not encoded, with the target.
-        y: int32 labels 0…K-1, shape (n,); or float64 in the target's units, (n,) or (n, k);
-            None without a target. Beside a table whose `target` is None, y is no column of it.
-        task: "binary", "multiclass" or "regression"; None without a target.
+        y: int32 labels 0…K-1, shape (n,); int32 flags of several labels, (n, k); or float64 in
+            the target's units, (n,) or (n, k); None without a target. Beside a table whose `target`
+            is None, y is no column of it.
+        task: "binary", "multiclass", "multilabel" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
         feature_names: of the columns of x without the target; empty for images.
         name: of the data set, for titles.
         notes: observations from reading it, in sentences.
         test: the test part, if the data set has one.
-        target: for a table, the target column of x.
+        target: for a table, the target column of x, or several.
         scaling: known constants for x (images: 0 and 255), or None.
         formats: for a table, how its columns were read.
         options: for a table, what was said about reading it.
@@ -66,7 +67,7 @@ class Dataset:
     name: str = ""
     notes: tuple[str, ...] = ()
     test: Dataset | None = None
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     scaling: Scaling | None = None
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
@@ -89,6 +90,13 @@ class Dataset:
     def is_table(self) -> bool:
         """Whether x is a frame, which `preprocessor` converts to arrays."""
         return hasattr(self.x, "columns")
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """The columns of a table that are predicted."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
 
     def take(self, rows: np.ndarray) -> Dataset:
         """Return the data set of the rows with these numbers, without the test part.
@@ -190,12 +198,17 @@ class Dataset:
         shape = f"{self.x.width} columns" if self.is_table else f"shape {self.x.shape[1:]}"
         lines = [f"{self.name or 'data'}: {len(self)} rows, {shape}"]
         if self.task == "regression":
-            lines.append(f"target: regression{f' of {self.target}' if self.target else ''}")
+            of = ", ".join(self.target_columns)
+            lines.append(f"target: regression{f' of {of}' if of else ''}")
         elif self.task is not None and self.y is not None:
-            counts = np.bincount(self.y, minlength=len(self.class_names))
+            counts = (
+                self.y.sum(axis=0)
+                if self.task == "multilabel"
+                else np.bincount(self.y, minlength=len(self.class_names))
+            )
             shown = [f"{n} ({c})" for n, c in zip(self.class_names, counts, strict=True)][:12]
-            named = f" {self.target}" if self.target else ""
-            lines.append(f"target{named}: {self.task}, {', '.join(shown)}")
+            named = "" if self.task == "multilabel" else "".join(self.target_columns)
+            lines.append(f"target{' ' * bool(named)}{named}: {self.task}, {', '.join(shown)}")
         if self.test is not None:
             lines.append(f"test: {len(self.test)} rows")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

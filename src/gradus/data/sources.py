@@ -17,7 +17,7 @@ import numpy as np
 from gradus.data.array_preprocessor import read_image_bytes, standard_images
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
-from gradus.data.columns.labels import regression_notes
+from gradus.data.columns.labels import regression_notes, regression_targets, several_values
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
@@ -26,19 +26,22 @@ from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize, chosen_size, is_picture, resize_images
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
-from gradus.data.targets import Target, check_task, regression_targets
+from gradus.data.targets import Target, check_task
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
 
+TargetName = str | int | Sequence[str | int]
+"""The name or number of a target column, or those of several; "a,b" names several, too."""
+
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
 
 def load(
     source: Any,
-    target: str | int | None = None,
+    target: TargetName | None = None,
     *,
     task: str | None = None,
     classes: Sequence[str] = (),
@@ -53,9 +56,10 @@ def load(
             IDX files, or of a folder of images by class; or a table (a frame of Polars, pandas or
             Arrow, a dict of columns, a list of dicts, a structured array).
         target: for a table, the column to predict, its name or number (the first is 1, the last
-            -1); without it the data set has no y. Rows without a target are dropped, with a note.
-        task: "binary", "multiclass", "classification" or "regression"; inferred from the target
-            by default.
+            -1); or several columns, a list or "a,b", which are all numbers or all 0 and 1; without
+            it the data set has no y. Rows without a target are dropped, with a note.
+        task: "binary", "multiclass", "classification", "multilabel" or "regression"; inferred from
+            the target by default.
         classes: all class names in the order of their labels, if this source may lack some, as
             when it evaluates a run.
         options: for a table, how it is read.
@@ -95,7 +99,7 @@ def load(
     return _table(path, path.name.split(".")[0], target, task, labels, options, formats)
 
 
-def _check_no_target(target: str | int | None, source: Any) -> None:
+def _check_no_target(target: TargetName | None, source: Any) -> None:
     if target is not None:
         raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
 
@@ -158,7 +162,7 @@ def _resized(data: Dataset, size: ImageSize) -> Dataset:
 def _table(
     source: Any,
     name: str,
-    target: str | int | None,
+    target: TargetName | None,
     task: str | None,
     classes: Sequence[str],
     options: TableOptions,
@@ -187,7 +191,10 @@ def _table(
             table.frame, feature_names=tuple(names), name=name, notes=table.notes,
             formats=table.formats, options=options,
         )  # fmt: skip
-    target = _find_target(target, table)
+    targets = _find_targets(target, table)
+    if len(targets) > 1:
+        return _table_of_several(table, targets, task, name)
+    target = targets[0]
     table, dropped = table.with_labels(target, task, classes).with_target(target)
     frame, column = table.frame, table.frame[target]
     fitted = None
@@ -212,11 +219,54 @@ def _table(
     )
 
 
-def _is_in_first_row(table: Table, target: str | int | None) -> bool:
+def _table_of_several(
+    table: Table, targets: tuple[str, ...], task: str | None, name: str
+) -> Dataset:
+    """Return the data set of a table with several target columns."""
+    notes = list(table.notes)
+    features = tuple(column for column in table.source.columns if column not in targets)
+    for target in targets:
+        table, dropped = table.with_target(target)
+        notes += dropped
+    task, y = several_values([table.frame[target] for target in targets], task)
+    return Dataset(
+        table.frame, y, task, targets if task == "multilabel" else (), features, name, tuple(notes),
+        target=targets, formats=table.formats, options=table.options,
+    )  # fmt: skip
+
+
+def _is_in_first_row(table: Table, target: TargetName | None) -> bool:
     """Return whether a file's first row, taken for data, names the target."""
     if target is None or table.options.header is not False or target in table.source.columns:
         return False
-    return table.source.height > 1 and str(target) in table.source.row(0)
+    if table.source.height < 2:
+        return False
+    first = table.source.row(0)
+    return str(target) in first or all(str(part) in first for part in _target_parts(target))
+
+
+def _target_parts(target: TargetName) -> list[str | int]:
+    """Return the names or numbers of the several columns that a target may name."""
+    if isinstance(target, str):
+        return [part.strip() for part in target.split(",")]
+    return list(target) if isinstance(target, Sequence) else [target]
+
+
+def _find_targets(target: TargetName, table: Table) -> tuple[str, ...]:
+    """Return the names of the target columns; a column whose own name has a comma comes first.
+
+    Raises:
+        DataError: if there is no such column, or one is named twice.
+    """
+    if column_name(target) in table.source.columns:
+        return (column_name(target),)
+    found = tuple(_find_target(part, table) for part in _target_parts(target))
+    if not found:
+        raise DataError("target=[] names no column: leave it out, or name one.")
+    for index, name in enumerate(found):
+        if name in found[:index]:
+            raise DataError(f"The target {name!r} is named twice: write each column once.")
+    return found
 
 
 def _find_target(target: str | int, table: Table) -> str:

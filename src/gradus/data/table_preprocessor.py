@@ -70,7 +70,7 @@ class TablePreprocessor:
     def fit(
         cls,
         frame: Any,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         task: str | None = None,
         *,
         classes: Sequence[str] = (),
@@ -87,7 +87,8 @@ class TablePreprocessor:
 
         Args:
             frame: a Polars or pandas frame, a dict of columns, or a path.
-            target: the column to predict, or None. Rows where it is missing are not used.
+            target: the column to predict, several of numbers or of 0 and 1, or None. Rows where
+                one is missing are not used.
             task: "binary", "multiclass", "classification" or "regression"; inferred from the
                 target by default.
             classes: all classes of the target, if the training rows may lack some.
@@ -108,24 +109,19 @@ class TablePreprocessor:
             "a table", ("scaling", "missing", "indicator", "one_hot_limit")
         )
         table = as_table(frame, options, formats)
-        target = None if target is None else column_name(target)
-        for name in (*keep, *drop, *([target] if target is not None else [])):
+        targets = _target_names(target, table.frame.columns)
+        for name in (*keep, *drop, *targets):
             if name not in table.frame.columns:
                 raise no_column(name, table.frame.columns)
-        if target in drop:
-            raise DataError(f"Column {target!r} is the target, so it cannot be dropped.")
-        fitted, notes = None, list(table.notes)
-        if target is not None:
-            table, more = table.with_labels(target, task, classes).with_target(target)
-            levels = table.formats[target].levels
-            fitted = Target.fit_column(table.frame[target], task, classes, levels)
-            notes = [*table.notes, *more, *fitted.missing_word_notes()]
+        for name in set(targets) & set(drop):
+            raise DataError(f"Column {name!r} is the target, so it cannot be dropped.")
+        table, fitted, notes = _fit_target(table, targets, task, classes)
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []
         for series in table.frame.get_columns():
             name = series.name
-            if name == target or name in drop:
+            if name in targets or name in drop:
                 continue
             kept = name in keep or options.format_of(name).kind is not None
             leak = None if kept or fitted is None else _leak(series, table, fitted)
@@ -140,7 +136,7 @@ class TablePreprocessor:
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
-        used = [column.name for column in columns] + ([] if target is None else [target])
+        used = [*(column.name for column in columns), *targets]
         known = {name: table.formats[name] for name in used}
         ranges = {c.name: TrainingRange.fit(table.frame[c.name], c.kind) for c in columns}
         return cls(tuple(columns), fitted, tuple(notes), known, table.options, ranges)
@@ -180,7 +176,7 @@ class TablePreprocessor:
         table = as_table(frame, self.options, known)
         for name in known:
             if name not in table.frame.columns:
-                target = self.target is not None and name == self.target.name
+                target = self.target is not None and name in self.target.column_names
                 error = no_column(
                     name, table.source.columns, "target column" if target else "column"
                 )
@@ -207,7 +203,7 @@ class TablePreprocessor:
         return {"numbers": matrix, "categories": np.stack(codes, axis=1)} if codes else matrix
 
     def transform_target(self, values: Any) -> np.ndarray:
-        """Return int32 labels (n,), or the standardized target, float32 (n, 1).
+        """Return int32 labels (n,), or flags (n, k), or the standardized target, float32 (n, k).
 
         Args:
             values: a table with the target column, or the values themselves.
@@ -218,7 +214,7 @@ class TablePreprocessor:
         target = require_target(self.target)
         if not isinstance(values, str | Path | dict) and not hasattr(values, "columns"):
             return target.transform(values)
-        return target.transform_column(self._read(values, [target.name]).frame[target.name])
+        return target.transform_frame(self._read(values, target.column_names).frame)
 
     def inverse_target(self, outputs: Any) -> np.ndarray:
         """Return predictions in the target's units, or as class names (`Target.inverse`)."""
@@ -227,8 +223,10 @@ class TablePreprocessor:
     def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
         """Return the inputs and targets of the rows that have a target."""
         target = require_target(self.target)
-        table = self._read(frame, self.formats).with_target(target.name)[0].frame
-        return self._encode(table), target.transform_column(table[target.name])
+        table = self._read(frame, self.formats)
+        for name in target.column_names:
+            table, _ = table.with_target(name)
+        return self._encode(table.frame), target.transform_frame(table.frame)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -274,16 +272,45 @@ class TablePreprocessor:
         return as_record(saved, cls, SAVED_AS)
 
 
+def _target_names(target: Any, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns to predict; a tuple may be the name of one."""
+    if target is None:
+        return ()
+    is_one = not isinstance(target, list | tuple) or column_name(target) in columns
+    return tuple(map(column_name, [target] if is_one else target))
+
+
+def _fit_target(
+    table: Table, targets: tuple[str, ...], task: str | None, classes: Sequence[str]
+) -> tuple[Table, Target | None, list[str]]:
+    """Return the rows that have the targets, what was learned of these, and the notes."""
+    if not targets:
+        return table, None, list(table.notes)
+    if len(targets) == 1:
+        name = targets[0]
+        table, more = table.with_labels(name, task, classes).with_target(name)
+        target = Target.fit_column(table.frame[name], task, classes, table.formats[name].levels)
+        return table, target, [*table.notes, *more, *target.missing_word_notes()]
+    notes = list(table.notes)
+    for name in targets:
+        table, more = table.with_target(name)
+        notes += more
+    return table, Target.fit_columns([table.frame[name] for name in targets], task), notes
+
+
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
 
 
 def _leak(series: pl.Series, table: Table, target: Target) -> str | None:
-    """Return that a column determines the target, if it does: predictions would prove nothing."""
-    if not determines(series, table.frame[target.name], len(target.class_names)):
+    """Return that a column determines a target, if it does: predictions would prove nothing."""
+    classes = 2 if target.task == "multilabel" else len(target.class_names)
+    names = target.column_names
+    leaked = next((n for n in names if determines(series, table.frame[n], classes)), None)
+    if leaked is None:
         return None
     return (
-        f"determines the target {target.name!r}: a leak? It is dropped, because predictions from "
+        f"determines the target {leaked!r}: a leak? It is dropped, because predictions from "
         f"it would prove nothing; if it is known before the target, write keep={[series.name]!r}"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,13 @@ from gradus.data.columns.conversions import (
     to_numbers,
 )
 from gradus.data.columns.formats import ColumnFormat, texts
-from gradus.data.columns.labels import MAX_INTEGER_CLASSES, infer_task, sorted_names
+from gradus.data.columns.labels import (
+    class_names,
+    infer_task,
+    is_few_words,
+    regression_targets,
+    several_values,
+)
 from gradus.data.frames import column_name
 from gradus.data.splits import class_labels
 from gradus.data.table_options import TableOptions
@@ -28,7 +34,7 @@ from gradus.errors import DataError, nearest, unknown
 if TYPE_CHECKING:
     import polars as pl
 
-TASKS = ("binary", "multiclass", "classification", "regression")
+TASKS = ("binary", "multiclass", "classification", "multilabel", "regression")
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,12 @@ class Target:
 
     Attributes:
         name: the column, or what errors call the target.
-        task: "binary", "multiclass" or "regression".
-        class_names: the classes, in the order of their labels; empty for a regression.
+        task: "binary", "multiclass", "multilabel" (any of several labels, each 0 or 1), or
+            "regression".
+        class_names: the classes or labels, in their order; empty for a regression.
         mean: of each regression output, in the target's units.
         std: likewise.
+        columns: the columns of a table, if they are several; `name` has all of them.
 
     Examples:
         >>> target = gr.data.Target.fit(["no", "yes", "no"])
@@ -55,6 +63,7 @@ class Target:
     class_names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -83,7 +92,7 @@ class Target:
         values = _rows(values, name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return cls._fit_outputs(values, task, name)
-        as_classes = bool(classes) or (task != "regression" and _is_few_words(values))
+        as_classes = bool(classes) or (task != "regression" and is_few_words(values))
         table = _table(values, name, as_classes)
         column, levels = table.label_column(name, task, classes), table.formats[name].levels
         return cls.fit_column(column, task, classes, levels)
@@ -109,6 +118,26 @@ class Target:
         if (task or infer_task(column)) == "regression":
             return cls._fit_regression(column)
         return cls._fit_classes(column, task, levels or ())
+
+    @classmethod
+    def fit_columns(cls, columns: Sequence[pl.Series], task: str | None = None) -> Target:
+        """Fit to several columns of a table: numbers, or labels that are 0 or 1.
+
+        Raises:
+            DataError: for columns that are neither, or always the same.
+        """
+        task, values = several_values(columns, task)
+        names = tuple(column.name for column in columns)
+        for name, constant, value in zip(
+            names, is_constant(values, axis=0), values[0], strict=True
+        ):
+            if constant:
+                raise DataError(
+                    f"The target {name!r} is always {value:g}: nothing to learn. Leave it out."
+                )
+        if task == "multilabel":
+            return cls(", ".join(names), task, names, columns=names)
+        return replace(cls._from_outputs(values, ", ".join(names)), columns=names)
 
     @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
@@ -153,21 +182,7 @@ class Target:
 
     @classmethod
     def _fit_classes(cls, column: pl.Series, task: str | None, levels: Sequence[str]) -> Target:
-        if column.dtype.is_temporal() or column.dtype.is_nested():
-            raise DataError(
-                f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
-            )
-        names = sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
-        if not names:
-            raise DataError("The table has no rows.")
-        if len(names) < 2:
-            raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
-        if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
-            raise DataError(
-                f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
-                "rows: too many for classes. Choose another target or, for numbers, "
-                "task='regression'."
-            )
+        names = class_names(column, levels)
         kind = "binary" if len(names) == 2 else "multiclass"
         if task == "binary" and kind != "binary":
             raise DataError(
@@ -184,6 +199,11 @@ class Target:
             for name in self.class_names
             if name.lower() in MISSING_IN_TYPED
         ]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The column, or the several columns, of a table."""
+        return self.columns or (self.name,)
 
     @property
     def outputs(self) -> int:
@@ -203,6 +223,14 @@ class Target:
             return self._standardize(as_array(values, self.name, wide=True).astype(np.float64))
         table = _table(values, self.name, as_classes=self.task != "regression")
         return self.transform_column(table.label_column(self.name, self.task, self.class_names))
+
+    def transform_frame(self, frame: pl.DataFrame) -> np.ndarray:
+        """Encode the columns of a frame; flags of several labels are int32 (n, k)."""
+        if not self.columns:
+            return self.transform_column(frame[self.name])
+        columns = [frame[name] for name in self.columns]
+        _, values = several_values(columns, self.task)
+        return values if self.task == "multilabel" else self._standardize(values)
 
     def transform_column(self, column: pl.Series) -> np.ndarray:
         """Encode a column, as `Table.label_column` returns it; otherwise as `transform`."""
@@ -262,13 +290,16 @@ class Target:
                 (n, 1) or (n,).
 
         Returns:
-            float64 of the same shape, in the target's units; or class names, shape (n,).
+            float64 of the same shape, in the target's units; class names, shape (n,); or 0 and 1
+            for each of several labels, int32 (n, k).
 
         Raises:
             DataError: for outputs of another shape, labels that do not exist, probabilities
                 beyond 0 and 1, or NaN instead of them.
         """
         outputs = _outputs(outputs)
+        if self.task == "multilabel":
+            return (outputs > 0.5).astype(np.int32)
         if self.task != "regression":
             if np.isnan(outputs).any():
                 row = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).argmax())
@@ -304,29 +335,21 @@ class Target:
     def describe(self) -> str:
         """Describe the target in one line."""
         if self.task == "regression":
+            of = [f"{name}: " for name in self.columns] or [""] * len(self.mean)
             parts = [
-                f"mean {m:.4g}, deviation {s:.4g}" for m, s in zip(self.mean, self.std, strict=True)
+                f"{name}mean {m:.4g}, deviation {s:.4g}"
+                for name, m, s in zip(of, self.mean, self.std, strict=True)
             ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
-        return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
+        kind = "labels" if self.task == "multilabel" else "classes"
+        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
 
 
 def check_task(task: Any) -> None:
     """Refuse what is no task, with the nearest."""
     if task is not None and not is_word(task, TASKS):
         raise unknown("task", task, TASKS)
-
-
-def regression_targets(column: pl.Series) -> np.ndarray:
-    """Return the numbers of a target column, float64 (n,); they may all be the same.
-
-    Raises:
-        DataError: if it is not numbers.
-    """
-    if not (column.dtype.is_numeric() or column.dtype == bool):
-        raise DataError(f"The target {column.name!r} is not numbers, so it cannot be a regression.")
-    return to_numbers(column)
 
 
 def require_target(target: Target | None) -> Target:
@@ -369,16 +392,6 @@ def _unfit(outputs: np.ndarray, wanted: str) -> DataError:
 def _column_names(values: Any) -> tuple[str, ...]:
     """Return the names of the columns of a frame; none for an array."""
     return tuple(map(column_name, getattr(values, "columns", ())))
-
-
-def _is_few_words(values: Any) -> bool:
-    """Return whether values are an array or list of text with few distinct ones: classes."""
-    kind = getattr(getattr(values, "dtype", None), "kind", "O")
-    if not hasattr(values, "__len__") or kind not in "OUT":
-        return False
-    words = np.asarray(values).ravel().tolist()
-    distinct = set(words) if all(isinstance(word, str) for word in words) else ()
-    return 0 < len(distinct) <= min(MAX_INTEGER_CLASSES, max(2, len(words) / 2))
 
 
 def _table(values: Any, name: str, as_classes: bool) -> Table:

@@ -28,8 +28,9 @@ from gradus.estimators.settings import (
     model_arguments,
 )
 from gradus.estimators.training import Training, make_training, prepare_training
-from gradus.experiments.prepare import PreparedData, summarize_data
+from gradus.experiments.prepare import PreparedData
 from gradus.experiments.settings.experiment import Experiment
+from gradus.experiments.splitting import summarize_data
 from gradus.train.history import History
 
 

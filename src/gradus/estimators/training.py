@@ -15,8 +15,9 @@ from gradus.data import Dataset
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.model_builder import build_model
-from gradus.experiments.prepare import PreparedData, prepare_split, split_data
+from gradus.experiments.prepare import PreparedData, prepare_split
 from gradus.experiments.settings.experiment import Experiment
+from gradus.experiments.splitting import split_data
 from gradus.models.model import Model
 from gradus.nn.layers.containers import Sequential
 

@@ -64,8 +64,9 @@ def column_importance(
 def score_name(model: Model, target: Target) -> str:
     """Return the score of `column_importance`.
 
-    It is "R²" of a regression, the mean "log-likelihood" of the true class, which tells more on few
-    rows than the accuracy, or "accuracy" where the outputs are no probabilities.
+    It is "R²" of a regression, its mean over several targets; the mean "log-likelihood" of the true
+    class, which tells more on few rows than the accuracy; or "accuracy" where the outputs are no
+    probabilities.
     """
     if target.task == "regression":
         return "R²"
@@ -79,6 +80,9 @@ def _score(outputs: np.ndarray, y: np.ndarray, model: Model, target: Target) -> 
     if kind == "accuracy":
         labels = decide_classes(outputs, losses.get(model.settings["loss"]), target)
         return float(np.mean(labels == y))
+    if target.task == "multilabel":
+        said = np.where(y == 1, outputs, 1 - outputs)
+        return float(np.mean(np.log(np.maximum(said, TINY))))
     if kind == "log-likelihood":
         if outputs.shape[1] == 1:
             outputs = np.concatenate([1 - outputs, outputs], axis=1)
@@ -86,5 +90,6 @@ def _score(outputs: np.ndarray, y: np.ndarray, model: Model, target: Target) -> 
         return float(np.mean(np.log(np.maximum(said, TINY))))
     values: Any = target.inverse(outputs).reshape(len(y), -1)
     true = y.reshape(len(y), -1)
-    spread = np.square(true - true.mean(axis=0)).sum()
-    return float(1 - np.square(true - values).sum() / spread) if spread > 0 else 0.0
+    spread = np.square(true - true.mean(axis=0)).sum(axis=0)
+    rest = np.square(true - values).sum(axis=0)
+    return float(np.mean(np.where(spread > 0, 1 - rest / np.where(spread > 0, spread, 1), 0.0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,8 @@ class Evaluation:
 def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Metrics:
     """Return the loss and metrics; for a regression also MAE, RMSE and R² in the target's units.
 
-    Where classes are uneven, the balanced accuracy stands beside the accuracy.
+    Where classes are uneven, the balanced accuracy stands beside the accuracy. Several targets are
+    scored one by one, too, as in "mae price".
 
     Args:
         model: a trained model.
@@ -48,7 +50,12 @@ def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Me
     results = model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
     if target.task == "regression":
-        metrics |= regression_errors(target.inverse(y), target.inverse(model.predict(x)))
+        predicted = target.inverse(model.predict(x))
+        metrics |= regression_errors(target.inverse(y), predicted, target.columns)
+    elif target.task == "multilabel":
+        loss = losses.get(model.settings["loss"])
+        flags = decide_classes(np.asarray(model.predict(x)), loss, target)
+        metrics |= label_scores(y.astype(int), flags, target.class_names)
     elif are_uneven(labels := encoded_labels(y)):
         loss = losses.get(model.settings["loss"])
         predicted = decide_classes(np.asarray(model.predict(x)), loss, target)
@@ -76,8 +83,34 @@ def balanced_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean([right[true == label].mean() for label in np.unique(true)]))
 
 
-def regression_errors(true: np.ndarray, predicted: np.ndarray) -> Metrics:
-    """Return MAE, RMSE, and R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)², the mean over the outputs (n, k)."""
+def label_scores(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Metrics:
+    """Return the accuracy of each label, flags (n, k), and where it is rare the balanced one."""
+    scores = {"accuracy": float((true == predicted).mean())}
+    for name, flags, said in zip(names, true.T, predicted.T, strict=True):
+        scores[f"accuracy {name}"] = float((flags == said).mean())
+        if are_uneven(flags):
+            scores[f"balanced_accuracy {name}"] = balanced_accuracy(flags, said)
+    return scores
+
+
+def regression_errors(
+    true: np.ndarray, predicted: np.ndarray, names: Sequence[str] = ()
+) -> Metrics:
+    """Return MAE, RMSE, and R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)², the mean over the outputs (n, k).
+
+    With the names of the outputs, all are of each output, as "mae price", and R² is the mean too:
+    the others may have different units.
+    """
+    if names:
+        each = [
+            regression_errors(true[:, k : k + 1], predicted[:, k : k + 1])
+            for k in range(len(names))
+        ]
+        mean = {"r2": float(np.mean([errors["r2"] for errors in each]))}
+        pairs = list(zip(names, each, strict=True))
+        return mean | {
+            f"{m} {name}": errors[m] for m in ("r2", "mae", "rmse") for name, errors in pairs
+        }
     residual = true - predicted
     total = np.square(true - true.mean(axis=0)).sum(axis=0)
     rest = np.square(residual).sum(axis=0)
@@ -99,7 +132,11 @@ def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Met
     """
     if target.task == "regression":
         true, known = target.inverse(y), target.inverse(training)
-        return regression_errors(true, np.broadcast_to(known.mean(axis=0), true.shape))
+        constant = np.broadcast_to(known.mean(axis=0), true.shape)
+        return regression_errors(true, constant, target.columns)
+    if target.task == "multilabel":
+        flags = np.broadcast_to(training.mean(axis=0) > 0.5, y.shape).astype(int)
+        return label_scores(y.astype(int), flags, target.class_names)
     known, true = (encoded_labels(values) for values in (training, y))
     constant = np.full_like(true, np.bincount(known).argmax())
     scores = {"accuracy": float((true == constant).mean())}

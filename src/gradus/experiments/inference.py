@@ -116,7 +116,7 @@ def _expected(target: Target | None, is_table: bool) -> tuple[Any, Any, Sequence
     """Return the target's column, its task, and its classes, as `load_data` takes them."""
     if target is None:
         return None, None, ()
-    return (target.name if is_table else None), target.task, target.class_names
+    return (target.columns or target.name if is_table else None), target.task, target.class_names
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:
@@ -228,7 +228,7 @@ def unused_columns(data: Dataset, preprocessor: Any, kept: Sequence[str] = ()) -
     if not data.is_table:
         return []
     used = {*(column.name for column in preprocessor.columns), *kept}
-    used |= {preprocessor.target.name} if preprocessor.target is not None else set()
+    used |= set() if preprocessor.target is None else set(preprocessor.target.column_names)
     return [name for name in data.x.columns if name not in used]
 
 
@@ -284,13 +284,19 @@ def predicted_values(
 ) -> np.ndarray:
     """Return a network's outputs as class names (n,), or values in their own units, (n,) or (n, k).
 
+    Of several labels it is 0 or 1 for each, int32 (n, k).
+
     Args:
         outputs: of the network, (n, k).
         loss: the training loss.
         target: the fitted target.
-        threshold: of two classes, the second is predicted where its probability is more than this;
-            None for the more probable one.
+        threshold: of two classes, the second is predicted where its probability is more than this,
+            and so is each of several labels; None for what is more probable.
     """
+    if target.task == "multilabel":
+        if threshold is None:
+            return decide_classes(outputs, loss, target)
+        return (outputs > threshold).astype(np.int32)
     if target.task == "regression":
         values = target.inverse(outputs)
         return values[:, 0] if values.shape[1] == 1 else values
@@ -311,7 +317,7 @@ def check_threshold(threshold: Any, loss: Loss, target: Target) -> None:
         raise GradusError(f"threshold={threshold!r}: write a probability between 0 and 1.")
     if target.task == "regression":
         reason = f"the target {target.name!r} is numbers"
-    elif target.outputs != 2:
+    elif target.outputs != 2 and target.task != "multilabel":
         reason = f"the target {target.name!r} has {target.outputs} classes"
     elif not has_probabilities(loss):
         reason = f"the loss {loss.name!r} gives scores"
@@ -330,11 +336,17 @@ def prediction_columns(
 
     Returns:
         "prediction"; for classes also "probability_<class>" for each class ("score" if the loss
-        has no probabilities); for k values "prediction_1" to "prediction_k".
+        has no probabilities); for several target columns "prediction_<column>", and of labels
+        "probability_<column>"; for k values without names "prediction_1" to "prediction_k".
     """
     values = predicted_values(outputs, loss, target, threshold)
     if values.ndim == 2:
-        return {f"prediction_{k + 1}": values[:, k] for k in range(values.shape[1])}
+        names = target.columns or target.class_names or range(1, values.shape[1] + 1)
+        several = {f"prediction_{name}": values[:, k] for k, name in enumerate(names)}
+        if target.task == "regression":
+            return several
+        kind = "probability" if has_probabilities(loss) else "score"
+        return several | _name_columns(kind, outputs, target)
     columns: Columns = {"prediction": values}
     if target.task == "regression":
         return columns

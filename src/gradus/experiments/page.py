@@ -25,6 +25,7 @@ from gradus.experiments.evaluation import (
     evaluate_in_units,
     headline_part,
 )
+from gradus.experiments.model_builder import decide_classes
 from gradus.experiments.prepare import XY, PreparedData, prepare
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gradus.report.page import Panel
 
 MAX_BARS = 40  # columns whose importance is drawn
+MAX_TARGETS = 6  # whose predictions are drawn
 REFITTED = (
     "The saved network was trained once more, on the training and validation rows. Scores of these "
     "and curves are of the first one, which never saw the validation rows."
@@ -51,7 +53,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     """
     from gradus.report.image_panels import filter_panels
     from gradus.report.page import write_report
-    from gradus.report.report_builder import build_report, result_panels
+    from gradus.report.report_builder import build_report
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
@@ -65,11 +67,10 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     if prepared is not None:
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
-        predictions = _predictions(model, part, run.target)
         figures = [
-            *result_panels(*predictions, run.target.class_names or None),
+            *_result_panels(model, part, run.target),
             *_importance_panels(model, prepared.raw[shown], run.preprocessor),
-            *_image_panels(model, prepared, shown, predictions),
+            *_image_panels(model, prepared, shown),
         ]
         inside = filter_panels(model)
     ordered = sorted(parts, key=("training", "validation", "test").index)
@@ -156,9 +157,7 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
     return [Panel("Importance of columns", caption, figure)]
 
 
-def _image_panels(
-    model: Model, prepared: PreparedData, shown: str, predictions: tuple[str, Any, Any]
-) -> list[Panel]:
+def _image_panels(model: Model, prepared: PreparedData, shown: str) -> list[Panel]:
     """Return the mistakes on a part, and samples of the training; none but for images."""
     from gradus.report.image_panels import mistake_panels, sample_panels
 
@@ -168,10 +167,33 @@ def _image_panels(
     (x, y), names = prepared.parts["training"], target.class_names
     if names:
         labels = [names[label] for label in encoded_labels(y)]
-        wrong = mistake_panels(prepared.parts[shown][0], *predictions[1:], names, raw[shown].files)
+        part = prepared.parts[shown]
+        _, true, predicted = _predictions(model, part, target)
+        wrong = mistake_panels(part[0], true, predicted, names, raw[shown].files)
     else:
         labels, wrong = [f"{value:.4g}" for value in target.inverse(y)[:, 0]], []
     return [*wrong, *sample_panels(model, x, labels, raw["training"].files)]
+
+
+def _result_panels(model: Model, part: XY, target: Target) -> list[Panel]:
+    """Return the figures of predictions; of several targets one for each of the first."""
+    from gradus.report.report_builder import result_panels
+
+    if not target.columns:
+        return result_panels(*_predictions(model, part, target), target.class_names or None)
+    x, y = part
+    outputs, panels = np.asarray(model.predict(x)), []
+    true, predicted = target.inverse(y), target.inverse(outputs)
+    if target.task == "multilabel":
+        predicted = decide_classes(outputs, losses.get(model.settings["loss"]), target)
+    kind, names = ("values", None) if target.task == "regression" else ("classes", ("0", "1"))
+    for k, column in enumerate(target.columns[:MAX_TARGETS]):
+        first = result_panels(kind, true[:, k], predicted[:, k], names)[0]
+        left_out = len(target.columns) - MAX_TARGETS
+        more = f" {left_out} more targets are not drawn." * (left_out > 0 and k == MAX_TARGETS - 1)
+        caption = f"{first.caption}{more}"
+        panels.append(first._replace(title=f"{first.title}: {column}", caption=caption))
+    return panels
 
 
 def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:

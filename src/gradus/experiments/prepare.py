@@ -19,16 +19,14 @@ from gradus.data import (
     TablePreprocessor,
     Target,
     load,
-    split,
 )
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
+from gradus.data.sources import TargetName
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.targets import require_target
-from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
-from gradus.diagnosis.order import TimeOrder, neighbor_likeness
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError, unknown
 from gradus.experiments.model_builder import (
@@ -39,30 +37,14 @@ from gradus.experiments.model_builder import (
     make_loss,
 )
 from gradus.experiments.settings import defaults
-from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
+from gradus.experiments.splitting import SplitData, split_data, test_share, unused_inputs
 from gradus.models.inputs.arguments import batch_size
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import get as get_metric
 
 XY = tuple[Any, np.ndarray]
-FEWEST_DATES = 20  # different ones, of which an order is none by chance
-
-
-@dataclass(frozen=True)
-class SplitData:
-    """Raw data, split into parts.
-
-    Attributes:
-        summary: the facts that the default settings depend on.
-        parts: "training", and "validation" and "test" if they exist.
-        record: what the split, and the test part beside the other rows, show.
-    """
-
-    summary: DataSummary
-    parts: dict[str, Dataset]
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True)
@@ -137,7 +119,7 @@ def load_and_split(experiment: Experiment) -> SplitData:
     if data.y is None or data.task is None:
         raise _missing_target(data, experiment)
     test = data.test
-    if experiment.test is not None:
+    if isinstance(experiment.test, str):
         target = experiment.target if data.target is None else data.target
         known = data.formats or None
         names = data.class_names
@@ -148,29 +130,6 @@ def load_and_split(experiment: Experiment) -> SplitData:
             size = data.x.shape[1:3] if data.resized else None
             test = load_data(experiment.test, target, data.task, names, data.options, known, size)
     return split_data(replace(data, test=test), experiment)
-
-
-def split_data(data: Dataset, experiment: Experiment) -> SplitData:
-    """Split data that have targets, which may be in memory, into parts.
-
-    Args:
-        data: the data, and their test part if they have one.
-        experiment: the settings; `data`, `target`, and `test` are not read.
-    """
-    summary = summarize_data(data)
-    share, seed = defaults.fill_defaults(experiment, summary).validation, experiment.validation_seed
-    parts = {"training": data}
-    if share:
-        is_classes = data.y is not None and data.task != "regression"
-        rows_or_labels: Any = data.y if is_classes else len(data)
-        seed = experiment.shuffle_seed if seed is None else seed
-        training, validation = split(rows_or_labels, share, seed)
-        parts = {"training": data.take(training), "validation": data.take(validation)}
-    if data.test is not None:
-        parts["test"] = data.test
-    comparisons = (_compare(data, parts["test"]),) if "test" in parts else ()
-    record = Record(comparisons=comparisons, order=_time_order(data) if share else None)
-    return SplitData(summary, parts, record)
 
 
 def prepare_split(
@@ -201,11 +160,12 @@ def prepare_split(
     check_metrics(experiment.metrics or (), loss, target, y[:2])
     _check_training(experiment, loss, target, parts)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
-    notes = list(dict.fromkeys([*training.notes, *getattr(fitted, "notes", ())]))
+    notes = list(dict.fromkeys([*training.notes, *data.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
+    rows = data.summary.rows + (len(data.parts["test"]) if test_share(experiment) else 0)
     lines = [
-        f"data      {name}: {data.summary.rows:,} rows, {_describe_shape(training, shape)}",
+        f"data      {name}: {rows:,} rows, {_describe_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]
@@ -226,39 +186,6 @@ def prepare_split(
     )
 
 
-def _compare(data: Dataset, test: Dataset) -> PartComparison:
-    """Return what the rows of a test part have in common with the others, as they were read."""
-    if not data.is_table:
-        return compare_parts(Part(data.x, data.y), Part(test.x, test.y), "test")
-    names = [name for name in data.feature_names if name in test.x.columns]
-    numbers = [name for name in names if data.x[name].dtype.is_numeric()]
-    if not numbers:
-        return PartComparison("test")
-    parts = []
-    for part in (data, test):
-        columns = part.x.select(numbers).fill_null(0).to_numpy().astype(np.float64)
-        # Words tell equal rows, and have no scale.
-        others = part.x.select(name for name in names if name not in numbers)
-        words = [series.hash().to_numpy() % 2**24 for series in others.get_columns()]
-        parts.append(Part(columns, (part.y, *words)))
-    training, other = parts
-    return compare_parts(training, other, "test")
-
-
-def _time_order(data: Dataset) -> TimeOrder | None:
-    """Return the first column of dates in whose order the rows of a table stand, or None."""
-    if not data.is_table or data.y is None:
-        return None
-    for name in data.feature_names:
-        dates = data.x[name].drop_nulls()
-        if not dates.dtype.is_temporal() or dates.n_unique() < FEWEST_DATES:
-            continue
-        if dates.is_sorted() or dates.is_sorted(descending=True):
-            likeness = neighbor_likeness(data.y, data.task != "regression")
-            return TimeOrder(name, len(data), likeness)
-    return None
-
-
 def _table_options(experiment: Experiment) -> TableOptions:
     try:
         return TableOptions(**structs.asdict(experiment.table))
@@ -268,7 +195,7 @@ def _table_options(experiment: Experiment) -> TableOptions:
 
 def load_data(
     source: str,
-    target: str | int | None = None,
+    target: TargetName | None = None,
     task: str | None = None,
     classes: Sequence[str] = (),
     options: TableOptions = AUTOMATIC_TABLE,
@@ -311,16 +238,9 @@ def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> XY:
     return x, encode_targets(y, loss, require_target(preprocessor.target))
 
 
-def summarize_data(data: Dataset) -> DataSummary:
-    """Return the facts that the defaults depend on."""
-    is_image = not data.is_table and data.x.ndim > 2
-    size = data.x.shape[1:3] if is_image and data.x.ndim == 4 else None
-    return DataSummary(len(data), str(data.task), is_image, size, data.resized)
-
-
 def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
     preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
-    keep, drop = experiment.keep_columns, experiment.drop_columns
+    keep, drop = experiment.keep_columns, unused_inputs(experiment)
     return training.preprocessor(preprocessing, keep=keep, drop=drop)
 
 
@@ -338,6 +258,11 @@ def _check_training(
     training, rows = experiment.training, len(parts["training"][1])
     if training.batch_size != "all":
         batch_size(training.batch_size, rows, full_batch=False)
+    if training.class_weight not in (None, "none") and target.task == "multilabel":
+        raise DataError(
+            f"class_weight = {training.class_weight!r} is for one class of each row, but a row may "
+            f"have several of the labels {target.name}: leave it out."
+        )
     if training.class_weight not in (None, "none") and target.task == "regression":
         raise DataError(
             f"class_weight = {training.class_weight!r} is for classes, but the target is numbers: "

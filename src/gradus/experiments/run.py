@@ -20,7 +20,7 @@ from gradus.errors import DataError, SavedError
 from gradus.experiments import inference, runs
 from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units
-from gradus.experiments.prepare import encode_dataset
+from gradus.experiments.prepare import encode_dataset, prepare
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
@@ -237,6 +237,28 @@ class Run:
         if part == "all rows" and self._is_training_data(data):
             notes.append("the run was trained on most of these rows")
         return Evaluation(metrics, len(rows), part, notes)
+
+    def evaluated_part(self) -> Evaluation:
+        """Return the metrics on the part that the run is scored on, held out of its data again.
+
+        Raises:
+            DataError: if the data cannot be read, or have other rows than in the training.
+        """
+        part, parts = self.record.split, prepare(self.experiment, self.preprocessor).parts
+        rows = {name: len(y) for name, (_, y) in parts.items()}
+        if rows != self.record.rows:
+            then, now = (
+                ", ".join(f"{n:,} {p}" for p, n in r.items()) for r in (self.record.rows, rows)
+            )
+            raise DataError(
+                f"{self.experiment.data!r} has changed since the training ({then} rows then, {now} "
+                "now), so the rows that were held out cannot be told from the others: name data."
+            )
+        metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target)
+        before, notes = self.record.metrics.get("loss"), []
+        if before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3):
+            notes = [f"the data have changed since the training, when the loss was {before:.4g}"]
+        return Evaluation(metrics, rows[part], f"its {part} part", notes)
 
     @cached_property
     def _told(self) -> set[str]:

@@ -51,6 +51,7 @@ class RunRecord(manifests.Manifest, tag="run"):
     parameters: int
     seconds: float
     date: str
+    rows: dict[str, int]
 
 
 class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):

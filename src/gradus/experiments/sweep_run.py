@@ -26,6 +26,7 @@ from gradus.experiments.prepare import PreparedData
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Settings, SweepSection
 from gradus.experiments.settings.spaces import to_toml
+from gradus.experiments.splitting import group_values
 from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
 from gradus.experiments.trackers import trackers_of
 from gradus.experiments.train_run import PrintLine, write_run
@@ -115,6 +116,7 @@ def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -
         arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
     setup.sweep.fit(
         _trial_data(setup),
+        groups=_groups_of_folds(setup),
         batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
         epochs=arguments["epochs"],
         class_weight=_class_weight(arguments["class_weight"]),
@@ -151,6 +153,13 @@ def _trial_data(setup: SweepSetup) -> Any:
             options, name=loss.name
         )  # has the name, so the value, of the model's
     return prepared_inputs(make_data, **varied)
+
+
+def _groups_of_folds(setup: SweepSetup) -> Any:
+    """Return the group of each training row, if there are folds and groups."""
+    if not setup.sweep.cv:
+        return None
+    return group_values(setup.prepared.raw["training"], setup.prepared.experiment)
 
 
 def _target_shape(configurator: TrialConfigurator, first: Settings, loss: str) -> tuple[int, ...]:

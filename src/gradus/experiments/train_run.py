@@ -139,8 +139,7 @@ def write_run(
     }
     history = model.history
     if model.record is not None:
-        model.record = with_data(model.record, prepared.record)
-        model.add_findings(examine(model.record))
+        _tell_of_data(model, with_data(model.record, prepared))
     split = headline_part(parts)
     record = {
         "run": str(folder),
@@ -170,10 +169,22 @@ def write_run(
     return finite_or_none(record)
 
 
-def with_data(record: Record, data: Record) -> Record:
+def with_data(record: Record, prepared: PreparedData) -> Record:
     """Return the record of a training with what preparing its data showed."""
-    comparisons = (*record.comparisons, *data.comparisons)
-    return dataclasses.replace(record, comparisons=comparisons, order=data.order)
+    own, data = record.comparisons, prepared.record
+    if prepared.experiment.split_by_time is not None:
+        # Later rows may differ, but were prepared alike.
+        own = tuple(dataclasses.replace(comparison, shifts=()) for comparison in own)
+    return dataclasses.replace(record, comparisons=(*own, *data.comparisons), order=data.order)
+
+
+def _tell_of_data(model: Model, record: Record) -> None:
+    """Give a model the record of its training and its data, and what both show to be wrong."""
+    untold = {finding.note for finding in model.history.findings or ()}
+    model.record, diagnosis = record, examine(record)
+    untold -= {finding.note for finding in diagnosis}
+    model.history.notes = [note for note in model.history.notes if note not in untold]
+    model.add_findings(diagnosis)
 
 
 def column_lines(columns: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -193,6 +193,8 @@ def _target_outputs(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None
     with graph.at("target"):
         if target.task == "regression":
             _values(graph, y, target)
+        elif target.task == "multilabel":
+            _labels(graph, y, loss, target)
         else:
             _classes(graph, y, loss, target)
 
@@ -204,7 +206,19 @@ def _values(graph: Graph, y: Tensor, target: Target) -> None:
     shape = y.shape
     if shape == (1,):
         scaled, shape = graph.op("Squeeze", scaled, axes(1)), ()
-    graph.output(scaled, LABEL, "double", shape, f"{target.name}, in its own units")
+    units = "each in its own units" if target.columns else "in its own units"
+    graph.output(scaled, LABEL, "double", shape, f"{target.name}, {units}")
+
+
+def _labels(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
+    """Add 0 or 1 for each of several labels, and its probability or, if there is none, score."""
+    _check_outputs(y, ((target.outputs,),), target)
+    is_score = loss.link is None and loss.kind == "flags"
+    likely = graph.op("Greater", y, np.float32(0 if is_score else 0.5))
+    flags = graph.op("Cast", likely, to=_INT64)
+    order = ", ".join(target.class_names)
+    graph.output(flags, LABEL, "int64", y.shape, f"0 or 1 for each of {order}")
+    graph.output(y, SCORES if is_score else PROBABILITIES, "float", y.shape, f"of {order}")
 
 
 def _classes(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:

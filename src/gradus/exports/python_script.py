@@ -13,6 +13,7 @@ from gradus.errors import GradusError
 from gradus.experiments.model_builder import output_layer
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
+from gradus.experiments.splitting import test_share, unused_inputs
 from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained
 from gradus.models.inputs.arguments import DEFAULT_BATCH
@@ -89,17 +90,34 @@ def _loading(experiment: Experiment, is_table: bool) -> list[str]:
 
 
 def _splitting(experiment: Experiment, target: Target) -> list[str]:
+    lines = []
+    if share := test_share(experiment):
+        lines = [
+            assignment("rest, test_rows", _split_call(experiment, target, share)),
+            "data, test = data.take(rest), data.take(test_rows)",
+        ]
     if not experiment.validation:
-        return ["training = data"]
+        return [*lines, "training = data"]
+    split = _split_call(experiment, target, experiment.validation)
+    return [*lines, assignment("rows, held_out", split), "training = data.take(rows)"]
+
+
+def _split_call(experiment: Experiment, target: Target, share: float) -> Call:
+    """Return the call that holds out a share of the rows, as `split_data` does."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    rows = Name("data.y" if target.task != "regression" else "len(data)")
-    split = Call("gr.data.split", [rows, experiment.validation], {"seed": seed})
-    return [assignment("rows, held_out", split), "training = data.take(rows)"]
+    is_stratified = target.task in ("binary", "multiclass")
+    rows = Name("data.y" if is_stratified else "len(data)")
+    by: dict[str, Any] = {}
+    if experiment.group is not None:
+        by["groups"] = Name(f"data.x[{expression(experiment.group)}]")
+    elif experiment.split_by_time is not None:
+        by["times"] = Name(f"data.x[{expression(experiment.split_by_time)}]")
+    return Call("gr.data.split", [rows, share], {"seed": seed, **by})
 
 
 def _preprocessing(experiment: Experiment) -> list[str]:
-    arguments: dict[str, Any] = {"keep": experiment.keep_columns, "drop": experiment.drop_columns}
+    arguments: dict[str, Any] = {"keep": experiment.keep_columns, "drop": unused_inputs(experiment)}
     settings = _changed(structs.asdict(experiment.preprocessing), Preprocessing())
     if settings:
         arguments["preprocessing"] = Call("gr.data.Preprocessing", named=settings)
@@ -115,6 +133,8 @@ def _xy_lines(run: Run, names: str, source: str) -> list[str]:
 
 def _encoded(y: str, target: Target, loss: Loss) -> str | None:
     """Return targets as the loss takes them, as `encode_targets` does; None if they are so."""
+    if target.task == "multilabel":
+        return f'{y}.astype("float32")'
     if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
         return None
     units, _ = output_layer(loss, target)
@@ -195,8 +215,8 @@ def _evaluation_lines(run: Run) -> list[str]:
         lines.append("print(model.evaluate(x, y))")
     if "test" not in run.record.parts:
         return lines
-    source = "data.test"
-    if experiment.test is not None:
+    source = "test" if test_share(experiment) else "data.test"
+    if isinstance(experiment.test, str):
         known: dict[str, Any] = {
             "target": Name("data.target"),
             "task": Name("data.task"),

@@ -203,11 +203,24 @@ def _in_words(schema: Schema) -> str:
     return f"{kind}: {', '.join(schema['anyOf'][0]['enum'])};{rest}"
 
 
+def _each_target(names: tuple[str, ...], value: Schema) -> Schema:
+    """Return the schema of an object with a value of each of several targets."""
+    return {
+        "type": "object", "properties": dict.fromkeys(names, value), "required": list(names)
+    }  # fmt: skip
+
+
 def _prediction_schema(run: Run) -> Schema:
     """Return the schema of a prediction."""
     target, number = run.target, {"type": "number"}
     properties: Schema = {}
-    if target.task == "regression":
+    if target.columns:
+        value = number if target.task == "regression" else {"type": "integer", "enum": [0, 1]}
+        properties["prediction"] = _each_target(target.columns, value)
+        if target.task == "multilabel":
+            kind = "probabilities" if has_probabilities(run.loss) else "scores"
+            properties[kind] = _each_target(target.columns, number)
+    elif target.task == "regression":
         several = {"type": "array", "items": number, "minItems": target.outputs}
         properties["prediction"] = number if target.outputs == 1 else several
     else:

@@ -164,6 +164,8 @@ def _json_response(found: Predictions, is_single: bool) -> Response:
 def _row_objects(found: Predictions) -> list[dict[str, Any]]:
     """Return an object for each row: its prediction, and the probabilities or scores."""
     columns = {name: values.tolist() for name, values in found.columns.items()}
+    if found.targets:
+        return _named_rows(columns, found.targets)
     several = {n: v for n, v in columns.items() if n.startswith("prediction_")}
     if several:
         return [{"prediction": list(row)} for row in zip(*several.values(), strict=True)]
@@ -179,6 +181,24 @@ def _row_objects(found: Predictions) -> list[dict[str, Any]]:
     return [
         {"prediction": value, key: dict(zip(names, row, strict=True))}
         for value, *row in zip(predicted, *columns.values(), strict=True)
+    ]
+
+
+def _named_rows(columns: Mapping[str, list[Any]], targets: Sequence[str]) -> list[dict[str, Any]]:
+    """Return an object for each row, with what is predicted of each of several targets."""
+    kinds = {"prediction": "prediction", "probabilities": "probability", "scores": "score"}
+    told = {
+        key: [columns[f"{kind}_{name}"] for name in targets]
+        for key, kind in kinds.items()
+        if f"{kind}_{targets[0]}" in columns
+    }
+    count = len(told["prediction"][0])
+    return [
+        {
+            key: {name: values[row] for name, values in zip(targets, each, strict=True)}
+            for key, each in told.items()
+        }
+        for row in range(count)
     ]
 
 

@@ -26,10 +26,12 @@ class Predictions:
     Attributes:
         columns: "prediction", and "probability_<class>", …, as of `gradus predict`.
         notes: what cannot be trusted, in sentences.
+        targets: the names of several targets.
     """
 
     columns: inference.Columns
     notes: list[str]
+    targets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -81,7 +83,8 @@ class Predictor:
         for request in requests:
             stop = start + len(request)
             part = {name: values[start:stop] for name, values in columns.items()}
-            found.append(Predictions(part, encoded.notes(start, stop)))
+            notes = encoded.notes(start, stop)
+            found.append(Predictions(part, notes, self.target.columns))
             start = stop
         return found
 
@@ -111,7 +114,8 @@ class Predictor:
         found = self.run.predicted_rows(read.frame)
         columns = inference.prediction_columns(found.outputs, self.loss, self.target)
         unused = [unused_note(found.unused)] if found.unused else []
-        return Predictions(columns, [*read.notes, *found.notes, *unused])
+        notes = [*read.notes, *found.notes, *unused]
+        return Predictions(columns, notes, self.target.columns)
 
     def predict_image(self, body: bytes) -> Predictions:
         """Return the prediction for the content of an image file.

@@ -93,7 +93,7 @@ class RowEncoder:
     def __init__(self, preprocessor: TablePreprocessor) -> None:
         self.names = [column.name for column in preprocessor.columns]
         target = preprocessor.target
-        self._known = {*self.names, *([] if target is None else [target.name])}
+        self._known = {*self.names, *(() if target is None else target.column_names)}
         self._pick = operator.itemgetter(*self.names)
         self._columns = [
             _KINDS[type(column)](column, preprocessor) for column in preprocessor.columns

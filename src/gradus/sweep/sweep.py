@@ -138,6 +138,7 @@ class Sweep:
         validation_data: Any = None,
         class_weight: Any = None,
         sample_weight: Any = None,
+        groups: Any = None,
         shuffle: bool = True,
         shuffle_seed: Any = 0,
         patience: Any = None,
@@ -166,6 +167,7 @@ class Sweep:
             validation_data: `(x, y)` to score them on instead.
             class_weight: a dict from label to weight, or "balanced".
             sample_weight: the weight of each sample in the loss, `(n,)`.
+            groups: of each sample the group, such as a patient, that stays in one fold of `cv`.
             shuffle: whether each epoch has an order of its own.
             shuffle_seed: the seed of the sample order; the sweep's `seed` draws the hold-out.
             patience: stop a trial after this many epochs without improvement.
@@ -208,7 +210,7 @@ class Sweep:
                 "The model has no hyperparameter to search: write a space in place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
-        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed)
+        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed, groups)
         if not data.names:
             data.folds({})  # an error in data that all trials share is no single trial's failure
         if validation_split is not None:
@@ -309,6 +311,7 @@ class Sweep:
             **{name: getattr(self, name) for name in names},
             target=options["target"],
             **({} if options["shuffle"] else {"shuffle": False}),
+            **({} if data.groups is None else {"groups": data.groups}),
         )
 
     @property

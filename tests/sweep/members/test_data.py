@@ -11,6 +11,7 @@ from gradus.errors import DataError, GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.sweep.execution import ray_task
 from gradus.sweep.execution.local import Local
+from gradus.sweep.members.data import SweepData
 from gradus.sweep.members.fold import Fold
 
 RNG = np.random.default_rng(0)
@@ -111,6 +112,20 @@ def test_hold_outs_and_folds_use_the_trials_own_inputs():
         fixed = gr.Sweep(model(rate=gr.choice(0.01)), 1, cv=2).fit(x, Y, verbose=False, **FIT)
         assert folds.trials[trial.number].scores == fixed.trials[0].scores
     assert len({tuple(trial.scores) for trial in folds.trials}) == 3
+
+
+def test_groups_stay_in_one_fold():
+    groups = np.arange(len(RAW)) // 7
+    arrays = {
+        "x": RAW, "y": Y, "sample_weight": None, "class_weight": None, "validation_data": None
+    }  # fmt: skip
+    data = SweepData(arrays, {}, 0.2, 3, 0, groups)
+    held = [set(groups[fold.data.validation]) for fold in data.folds({})]
+    assert sum(map(len, held)) == len(set.union(*held)) == len(set(groups))
+    with pytest.raises(GradusError, match="groups are those of folds"):
+        SweepData(arrays, {}, 0.2, None, 0, groups)
+    with pytest.raises(DataError, match="one of each of the 60 rows"):
+        SweepData(arrays, {}, 0.2, 3, 0, groups[:9]).folds({})
 
 
 def test_samples_are_put_on_the_device_once_and_lazily(monkeypatch):

@@ -1,16 +1,18 @@
-"""A target column: classes or numbers, and classes as they are spelled."""
+"""Target columns: classes or numbers, classes as they are spelled, and several columns."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradus.data.columns.cells import MISSING_CLASS, MISSING_IN_TYPED
-from gradus.data.columns.conversions import plain_name
+from gradus.data.columns.conversions import plain_name, to_names, to_numbers
 from gradus.data.columns.formats import ColumnFormat, without_missing
+from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,3 +92,109 @@ def sorted_names(names: list[str], levels: Sequence[str] = ()) -> list[str]:
         ordered = sorted(names)
     rank = {name: index for index, name in enumerate(levels)}
     return sorted(ordered, key=lambda name: rank.get(name, len(rank)))
+
+
+def class_names(column: pl.Series, levels: Sequence[str] = ()) -> list[str]:
+    """Return the names of the classes of a target column, in the order of `sorted_names`.
+
+    Raises:
+        DataError: if they are no classes: dates, all the same, or nearly all different.
+    """
+    if column.dtype.is_temporal() or column.dtype.is_nested():
+        raise DataError(
+            f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
+        )
+    names = sorted_names(to_names(column).drop_nulls().unique().to_list(), levels)
+    if not names:
+        raise DataError("The table has no rows.")
+    if len(names) < 2:
+        raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
+    if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
+        raise DataError(
+            f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
+            "rows: too many for classes. Choose another target or, for numbers, "
+            "task='regression'."
+        )
+    return names
+
+
+def is_few_words(values: Any) -> bool:
+    """Return whether values are an array or list of text with few distinct ones: classes."""
+    kind = getattr(getattr(values, "dtype", None), "kind", "O")
+    if not hasattr(values, "__len__") or kind not in "OUT":
+        return False
+    words = np.asarray(values).ravel().tolist()
+    distinct = set(words) if all(isinstance(word, str) for word in words) else ()
+    return 0 < len(distinct) <= min(MAX_INTEGER_CLASSES, max(2, len(words) / 2))
+
+
+def regression_targets(column: pl.Series) -> np.ndarray:
+    """Return the numbers of a target column, float64 (n,); they may all be the same.
+
+    Raises:
+        DataError: if it is not numbers.
+    """
+    if not _is_numbers(column):
+        raise DataError(f"The target {column.name!r} is not numbers, so it cannot be a regression.")
+    return to_numbers(column)
+
+
+def several_values(columns: Sequence[pl.Series], task: str | None) -> tuple[str, np.ndarray]:
+    """Return the task of several target columns, and their values.
+
+    All 0 and 1 are labels, of which a row may have any; other numbers are one regression.
+
+    Args:
+        columns: as they were read.
+        task: as in `Target.fit`, to say which it is.
+
+    Returns:
+        "multilabel" and int32 flags (n, k), or "regression" and float64 (n, k).
+
+    Raises:
+        DataError: for columns that are neither, or of both kinds.
+    """
+    flags = [column.name for column in columns if _is_flags(column)]
+    names = ", ".join(repr(column.name) for column in columns)
+    for column in columns:
+        if not _is_numbers(column):
+            hint = ""
+            if column.drop_nulls().n_unique() == 2:
+                argument = shlex.quote(f"{column.name}=boolean")
+                hint = f" If its values are yes and no, write --column {argument}."
+            raise DataError(
+                f"Of the targets {names}, {column.name!r} is not numbers. Several targets are all "
+                "numbers, or all 0 and 1: train a run of its own for each column of classes."
+                f"{hint}"
+            )
+    if task not in (None, "regression") and len(flags) < len(columns):
+        other = next(column.name for column in columns if column.name not in flags)
+        raise DataError(
+            f"Of the targets {names}, {other!r} has other values than 0 and 1, so they are no "
+            f"labels of a row: leave out task={task!r}, or train a run of its own for each."
+        )
+    if task is None and 0 < len(flags) < len(columns):
+        raise DataError(
+            f"Of the targets {names}, only {', '.join(map(repr, flags))} has just 0 and 1. To "
+            "predict all as numbers, write task='regression'; to predict classes, train a run of "
+            "its own for each."
+        )
+    values = np.stack([to_numbers(column) for column in columns], axis=1)
+    if task == "regression" or not flags:
+        return "regression", values
+    return "multilabel", values.astype(np.int32)
+
+
+def _is_flags(column: pl.Series) -> bool:
+    """Return whether a column has no other values than 0 and 1."""
+    if not column.dtype.is_numeric():
+        return _is_numbers(column)
+    present = column.drop_nulls()
+    return bool(((present == 0) | (present == 1)).all())
+
+
+def _is_numbers(column: pl.Series) -> bool:
+    """Return whether a column has numbers, or true and false, which are 1 and 0."""
+    import polars as pl
+
+    return column.dtype.is_numeric() or column.dtype == pl.Boolean

@@ -143,9 +143,13 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         data: a built-in name or a path; in a file, relative to the file's folder.
         target: for a table, the column to predict, its name or number (1 is the first, -1 the
-            last).
-        task: "binary", "multiclass", "classification" or "regression"; None infers it.
-        test: test data of the same kind, evaluated at the end.
+            last); or several, which are all numbers or all 0 and 1.
+        task: "binary", "multiclass", "classification", "multilabel" or "regression"; None infers
+            it.
+        test: test data of the same kind, evaluated at the end, or the share of rows to hold out
+            for that, before `validation` is a fraction of the others.
+        group: the column of a table whose groups of rows stay whole in each part.
+        split_by_time: the column of a table by which the latest rows are those held out.
         drop_columns: columns of a table not to use.
         keep_columns: columns of a table to use even if they look useless or like a leak.
         seed: of weights, dropout and noise.
@@ -166,9 +170,11 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     data: str
-    target: str | int | None = None
+    target: str | int | list[str | int] | None = None
     task: str | None = None
-    test: str | None = None
+    test: str | float | None = None
+    group: str | None = None
+    split_by_time: str | None = None
     drop_columns: list[str] = []
     keep_columns: list[str] = []
     seed: NonNegativeInt = 0

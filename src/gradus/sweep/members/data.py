@@ -84,6 +84,7 @@ class SweepData:
         validation_split: the fraction held out if there are no validation data.
         cv: the number of folds; None for a single validation set.
         seed: the seed of the hold-out.
+        groups: of each row the group that stays in one fold, or None.
 
     Attributes:
         names: the hyperparameters that decide the samples.
@@ -100,9 +101,13 @@ class SweepData:
         validation_split: float,
         cv: int | None,
         seed: int,
+        groups: Any = None,
     ) -> None:
         self.data, self.hypers = data, hypers
         self.validation_split, self.cv, self.seed = validation_split, cv, seed
+        self.groups = groups
+        if groups is not None and not cv:
+            raise GradusError("groups are those of folds: write Sweep(…, cv=5), or leave them out.")
         spaces = [location.space for location in space_locations(data)]
         self.names = [name for name, hyper in hypers.items() if _is_among(hyper.space, spaces)]
         self.fold_count = cv or 1
@@ -117,7 +122,8 @@ class SweepData:
 
     def __reduce__(self) -> Any:
         """Pickle the arguments only, nothing on a device."""
-        return SweepData, (self.data, self.hypers, self.validation_split, self.cv, self.seed)
+        arguments = (self.data, self.hypers, self.validation_split, self.cv, self.seed, self.groups)
+        return SweepData, arguments
 
     def key(self, values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
         """Return a key that trials with the same samples share."""
@@ -190,7 +196,8 @@ class SweepData:
                 f"cv={self.cv} is more folds than the {count} rows of x: write a "
                 f"whole number from 2 to {count}."
             )
-        pairs = k_folds(y if isinstance(y, np.ndarray) else count, self.cv, self.seed)
+        rows = y if isinstance(y, np.ndarray) else count
+        pairs = k_folds(rows, self.cv, self.seed, groups=self.groups)
         return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(pairs)]
 
 

@@ -10,6 +10,7 @@ Narayanan, "Leakage and the reproducibility crisis in machine-learning-based sci
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
@@ -33,7 +34,7 @@ def find(record: Record) -> Iterator[Finding]:
             "Targets of neighboring rows are alike, so training tells them. The score says less of "
             "rows that come later."
         ),
-        remedy="Write the last rows to a file of their own, and name it: --test later.csv.",
+        remedy=f"Hold out the latest rows instead: --split-by-time {shlex.quote(order.column)}.",
         severity="note",
         evidence={"likeness of neighbors": {"value": order.likeness, "threshold": ALIKE}},
     )

@@ -1,0 +1,314 @@
+"""The parts of a data set: training, validation, and test rows, at random, by group or by time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradus.data import Dataset, split
+from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
+from gradus.diagnosis.order import TimeOrder, neighbor_likeness
+from gradus.diagnosis.record import Record
+from gradus.errors import DataError, no_column
+from gradus.experiments.settings import defaults
+from gradus.experiments.settings.defaults import DataSummary
+from gradus.experiments.settings.experiment import Experiment, ExperimentError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FEWEST_DATES = 20  # different ones, of which an order is none by chance
+FAR = 1.5  # times its share, from which on a part of whole groups is told to be far from it
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Raw data, split into parts.
+
+    Attributes:
+        summary: the facts that the default settings depend on.
+        parts: "training", and "validation" and "test" if they exist.
+        record: what the split, and the test part beside the other rows, show.
+        notes: how rows were split by a column, in sentences.
+    """
+
+    summary: DataSummary
+    parts: dict[str, Dataset]
+    record: Record = field(default_factory=Record)
+    notes: tuple[str, ...] = ()
+
+
+def summarize_data(data: Dataset) -> DataSummary:
+    """Return the facts that the defaults depend on."""
+    is_image = not data.is_table and data.x.ndim > 2
+    size = data.x.shape[1:3] if is_image and data.x.ndim == 4 else None
+    return DataSummary(len(data), str(data.task), is_image, size, data.resized)
+
+
+def split_data(data: Dataset, experiment: Experiment) -> SplitData:
+    """Split data that have targets, which may be in memory, into parts.
+
+    A share of test rows is held out first, so that all else is as if they were in another file.
+
+    Args:
+        data: the data, and their test part if they have one.
+        experiment: the settings; `data` and `target` are not read.
+
+    Raises:
+        DataError: for a column to split by that is missing values, or has too few of them.
+        ExperimentError: for settings that contradict each other, or the data.
+    """
+    _check_settings(data, experiment)
+    is_random = experiment.split_by_time is None
+    share, test = test_share(experiment), data.test
+    if share:
+        data, test = _held_out(data, share, experiment)
+    summary = summarize_data(data)
+    validation = defaults.fill_defaults(experiment, summary).validation
+    parts = {"training": data}
+    if validation:
+        training, held = _held_out(data, validation, experiment)
+        parts = {"training": training, "validation": held}
+    if test is not None:
+        parts["test"] = test
+    comparisons = [_compare(data, parts["test"])] if "test" in parts else []
+    if share:  # rows of one source were prepared alike, however they differ
+        comparisons = [replace(each, shifts=()) for each in comparisons]
+    order = _time_order(data) if validation and is_random else None
+    record = Record(comparisons=tuple(comparisons), order=order)
+    shares = {"test": share or 0.0, "validation": validation or 0.0}
+    return SplitData(summary, parts, record, _split_notes(parts, experiment, shares))
+
+
+def test_share(experiment: Experiment) -> float | None:
+    """Return the share of rows that are held out for the test; None if it is no share.
+
+    Raises:
+        ExperimentError: for a number that is none.
+    """
+    share = experiment.test
+    if share is None or isinstance(share, str):
+        return None
+    if 0 < share < 1:
+        return float(share)
+    percent = f"{share / 100:g} for {share:g} %" if 1 < share < 100 else "0.2"
+    raise ExperimentError(
+        f"test = {share:g}: write the share of the rows to hold out, above 0 and below 1, such as "
+        f"{percent}, or the name of a file of test data."
+    )
+
+
+def unused_inputs(experiment: Experiment) -> list[str]:
+    """Return the columns that are no inputs: those to drop, and that of the groups."""
+    groups = [] if experiment.group is None else [experiment.group]
+    return list(dict.fromkeys([*experiment.drop_columns, *groups]))
+
+
+def group_values(data: Dataset, experiment: Experiment) -> np.ndarray | None:
+    """Return the group of each row, which stays whole; None without groups."""
+    if experiment.group is None:
+        return None
+    return _column(data, experiment.group, "group").rank("dense").to_numpy()
+
+
+def has_classes(data: Dataset) -> bool:
+    """Whether each row has one class, by which a split may be stratified."""
+    return data.y is not None and data.task in ("binary", "multiclass")
+
+
+def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Dataset, Dataset]:
+    """Return the rows to go on with, and a share of them that is held out."""
+    seed = experiment.validation_seed
+    seed = experiment.shuffle_seed if seed is None else seed
+    rows_or_labels: Any = data.y if has_classes(data) else len(data)
+    how: dict[str, Any] = {}
+    if experiment.group is not None:
+        how["groups"] = group_values(data, experiment)
+    elif experiment.split_by_time is not None:
+        times = _column(data, experiment.split_by_time, "split_by_time")
+        how["times"] = times.to_physical().to_numpy()
+    try:
+        rest, held = split(rows_or_labels, share, seed, **how)
+    except DataError as error:
+        column = experiment.group or experiment.split_by_time
+        if column is None:
+            raise
+        raise DataError(f"Column {column!r} cannot split {len(data)} rows: {error}") from None
+    return data.take(rest), data.take(held)
+
+
+def _check_settings(data: Dataset, experiment: Experiment) -> None:
+    """Check that the settings of the split fit each other, and the data."""
+    group, time = experiment.group, experiment.split_by_time
+    if group is not None and time is not None:
+        raise ExperimentError(
+            f"group = {group!r} and split_by_time = {time!r}: rows are split by the one or the "
+            "other; leave out one."
+        )
+    if test_share(experiment) and data.test is not None:
+        raise ExperimentError(
+            f"{Path(data.name or experiment.data).name!r} has a test part of its own, of "
+            f"{len(data.test):,} rows, which is scored at the end: leave out "
+            f"test = {experiment.test}."
+        )
+    if group is not None and group in experiment.keep_columns:
+        raise ExperimentError(f"group = {group!r} is no input: take it out of keep_columns.")
+    for setting, column in (("group", group), ("split_by_time", time)):
+        if column is None:
+            continue
+        if not data.is_table:
+            raise ExperimentError(
+                f"{setting} = {column!r} names a column of a table, but "
+                f"{Path(data.name or experiment.data).name!r} is arrays: leave it out."
+            )
+        if column in data.target_columns:
+            raise ExperimentError(
+                f"{setting} = {column!r} is the target, by whose values rows cannot be split: name "
+                "another column."
+            )
+
+
+def _column(data: Dataset, name: str, setting: str) -> pl.Series:
+    """Return a column to split by, in which no value is missing.
+
+    Raises:
+        DataError: for a column that does not exist, is missing values, or has no order in time.
+    """
+    if name not in data.x.columns:
+        raise no_column(name, data.x.columns)
+    column: pl.Series = data.x[name]
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing = missing | column.is_nan()
+    if missing.any():
+        first = int(missing.arg_max() or 0) + 1
+        raise DataError(
+            f"Column {name!r} is empty in {int(missing.sum())} of {len(column)} rows, the first of "
+            f"them row {first}, so {setting} = {name!r} cannot place them: fill them in, or leave "
+            "these rows out."
+        )
+    if setting == "split_by_time" and not (column.dtype.is_temporal() or column.dtype.is_numeric()):
+        raise DataError(
+            f"Column {name!r} is read as text, such as {column[0]!r}, and a split by time needs "
+            f'dates or numbers. If it holds dates, say how they are written: --column "{name}=date;'
+            'date=%d/%m/%Y".'
+        )
+    return column
+
+
+def _split_notes(
+    parts: dict[str, Dataset], experiment: Experiment, shares: dict[str, float]
+) -> tuple[str, ...]:
+    """Return how the rows were split by a column, and what a reader of the scores must know."""
+    if experiment.group is not None:
+        notes = _group_notes(parts, experiment, experiment.group)
+    elif experiment.split_by_time is not None:
+        notes = _time_notes(parts, experiment, experiment.split_by_time)
+    else:
+        return ()
+    return (*notes, *_share_notes(parts, shares), *_untrained_classes(parts))
+
+
+def _share_notes(parts: dict[str, Dataset], shares: dict[str, float]) -> list[str]:
+    """Return a note on each part that is far from its share, as groups and times are not divided.
+
+    Args:
+        parts: of the data.
+        shares: the share of "test" in all rows, and of "validation" in the others; 0 for none.
+    """
+    sizes = {name: len(part) for name, part in parts.items()}
+    others = sizes["training"] + sizes.get("validation", 0)
+    found = {
+        "test": sizes.get("test", 0) / (others + sizes.get("test", 0)),
+        "validation": sizes.get("validation", 0) / others,
+    }
+    return [
+        f"{name} has {found[name]:.0%} of the rows instead of {share:.0%}, as groups and times are "
+        "not divided"
+        for name, share in shares.items()
+        if share and not share / FAR <= found[name] <= share * FAR
+    ]
+
+
+def _group_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) -> list[str]:
+    own_file = isinstance(experiment.test, str)
+    split_here = {p: part for p, part in parts.items() if p != "test" or not own_file}
+    groups = {part: set(data.x[name].to_list()) for part, data in split_here.items()}
+    counts = ", ".join(f"{len(found):,} in {part}" for part, found in groups.items())
+    notes = [f"groups of {name!r} stay whole: {counts}; it is no input of the network"]
+    if sum(map(len, groups.values())) == sum(map(len, split_here.values())):
+        notes.append(f"each row has a group of its own in {name!r}, so this is a random split")
+    if own_file and "test" in parts and name in parts["test"].x.columns:
+        known = set[Any]().union(*groups.values())
+        shared = len(known & set(parts["test"].x[name].to_list()))
+        if shared:
+            notes.append(f"{shared:,} groups of {name!r} are in the test file, too")
+    return notes
+
+
+def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) -> list[str]:
+    own_file = isinstance(experiment.test, str)
+    spans = [
+        f"{part} {data.x[name].min()} to {data.x[name].max()}"
+        for part, data in parts.items()
+        if part != "test" or not own_file
+    ]
+    notes = [f"rows are split by {name!r}: {', '.join(spans)}"]
+    if name not in experiment.drop_columns and len(spans) > 1:
+        notes.append(
+            f"column {name!r} stays an input, although its later values were never trained on: "
+            f"drop={[name]!r} leaves it out"
+        )
+    return notes
+
+
+def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:
+    """Return a note on the classes that no training row has, though others have."""
+    training = parts["training"]
+    if not has_classes(training) or training.y is None:
+        return []
+    known = set(np.unique(training.y).tolist())
+    others = {
+        label for part in parts.values() if part.y is not None for label in part.y.tolist()
+    } - known
+    if not others:
+        return []
+    names = ", ".join(training.class_names[label] for label in sorted(others))
+    word = "class" if len(others) == 1 else "classes"
+    return [f"no training row has the {word} {names}, which can never be predicted right"]
+
+
+def _compare(data: Dataset, test: Dataset) -> PartComparison:
+    """Return what the rows of a test part have in common with the others, as they were read."""
+    if not data.is_table:
+        return compare_parts(Part(data.x, data.y), Part(test.x, test.y), "test")
+    names = [name for name in data.feature_names if name in test.x.columns]
+    numbers = [name for name in names if data.x[name].dtype.is_numeric()]
+    if not numbers:
+        return PartComparison("test")
+    parts = []
+    for part in (data, test):
+        columns = part.x.select(numbers).fill_null(0).to_numpy().astype(np.float64)
+        # Words tell equal rows, and have no scale.
+        others = part.x.select(name for name in names if name not in numbers)
+        words = [series.hash().to_numpy() % 2**24 for series in others.get_columns()]
+        parts.append(Part(columns, (part.y, *words)))
+    training, other = parts
+    return compare_parts(training, other, "test")
+
+
+def _time_order(data: Dataset) -> TimeOrder | None:
+    """Return the first column of dates in whose order the rows of a table stand, or None."""
+    if not data.is_table or data.y is None:
+        return None
+    for name in data.feature_names:
+        dates = data.x[name].drop_nulls()
+        if not dates.dtype.is_temporal() or dates.n_unique() < FEWEST_DATES:
+            continue
+        if dates.is_sorted() or dates.is_sorted(descending=True):
+            likeness = neighbor_likeness(data.y, has_classes(data))
+            return TimeOrder(name, len(data), likeness)
+    return None

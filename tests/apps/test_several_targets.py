@@ -1,0 +1,188 @@
+"""Several target columns, and a share of test rows: trained, evaluated, predicted, exported."""
+
+import io
+import json
+import re
+
+import jsonschema
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
+
+import gradus as gr
+from gradus.apps.cli import main
+from gradus.serving.description import describe_service
+from gradus.serving.endpoints import _row_objects
+from gradus.serving.predictor import Predictor
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-1, 1, (200, 3)).round(1)
+TABLE = pl.DataFrame(
+    {
+        **{name: X[:, k] for k, name in enumerate("abc")},
+        "price, net": 1000 + 300 * X[:, 0] + 30 * RNG.normal(size=200),
+        "weight": X[:, 1] - 2 * X[:, 2],
+        "spam": (X[:, 0] > 0).astype(int),
+        "late": np.where(X[:, 1] > 0.7, "true", "false"),
+    }
+)
+QUICK = (
+    "--layers", "none", "--epochs", "3", "--learning-rate", "0.1", "--refit", "no",
+    "--test", "0.25", "--quiet",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A regression of two columns and a multilabel run of two, each with its record."""
+    folder = tmp_path_factory.mktemp("several")
+    TABLE.write_csv(folder / "table.csv")
+    numbers, labels = '["price, net", "weight"]', '["spam", "late"]'
+    for name, target, others in (("numbers", numbers, labels), ("labels", '"spam, late"', numbers)):
+        settings = f'data = "table.csv"\ntarget = {target}\ndrop_columns = {others}\n'
+        (folder / f"{name}.toml").write_text(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("gradus.report.page.write_report", lambda path, report: path)
+        for name in ("numbers", "labels"):
+            assert main(["train", f"{name}.toml", *QUICK, "--out", name]) == 0
+    return folder
+
+
+@pytest.fixture
+def in_folder(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    return trained
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_each_target_is_scored_in_its_own_unit(gradus_json):
+    frame = pl.read_csv("table.csv")
+    predicted = gr.load("numbers").predict(frame.drop("spam", "late"))
+    assert predicted.shape == (200, 2)
+    found = gradus_json("evaluate", "numbers", "table.csv")["metrics"]
+    for k, name in enumerate(("price, net", "weight")):
+        assert found[f"mae {name}"] == pytest.approx(
+            mean_absolute_error(frame[name], predicted[:, k]), rel=1e-4
+        )
+        assert found[f"r2 {name}"] == pytest.approx(
+            r2_score(frame[name], predicted[:, k]), rel=1e-4
+        )
+    both = frame.select("price, net", "weight").to_numpy()
+    assert found["r2"] == pytest.approx(r2_score(both, predicted), rel=1e-4)
+    assert "mae" not in found  # of two units
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_each_label_is_scored(gradus_json):
+    frame = pl.read_csv("table.csv")
+    run = gr.load("labels")
+    assert run.classes == ("spam", "late")
+    predicted = run.predict(frame.select("a", "b", "c"))
+    probable = run.predict_proba(frame.select("a", "b", "c"))
+    assert np.array_equal(predicted, probable > 0.5)
+    found = gradus_json("evaluate", "labels", "table.csv")["metrics"]
+    for k, flags in enumerate((frame["spam"], frame["late"].cast(pl.Int64))):
+        right = accuracy_score(flags, predicted[:, k])
+        assert found[f"accuracy {run.classes[k]}"] == pytest.approx(right)
+    assert found["accuracy"] == pytest.approx((found["accuracy spam"] + found["accuracy late"]) / 2)
+    assert "balanced_accuracy late" in found  # one in six is
+    assert "balanced_accuracy spam" not in found
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_predictions_have_a_column_for_each_target(gradus, gradus_json):
+    status, out, _ = gradus("predict", "numbers", "table.csv", "--keep", "a")
+    assert status == 0
+    frame = pl.read_csv(io.StringIO(out))
+    assert frame.columns == ["a", "prediction_price, net", "prediction_weight"]
+    likely = gradus_json("predict", "labels", "table.csv", "--threshold", 0.9)["predictions"]
+    assert list(likely) == [
+        "prediction_spam", "prediction_late", "probability_spam", "probability_late",
+    ]  # fmt: skip
+    assert likely["prediction_spam"] == [int(p > 0.9) for p in likely["probability_spam"]]
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_the_rows_held_out_are_scored_again_without_data(gradus, gradus_json):
+    record = json.loads(gradus("runs", ".", "--json")[1])["runs"]
+    for run in record:
+        again = gradus_json("evaluate", run["run"])
+        assert (again["part"], again["rows"]) == ("its test part", 50)
+        assert again["metrics"] == pytest.approx(run["metrics"])
+        assert again["notes"] == []
+
+
+def test_data_that_have_changed_since_are_not_scored(in_folder, gradus):
+    table = in_folder / "table.csv"
+    whole = table.read_text()
+    try:
+        TABLE.reverse().write_csv(table)
+        assert "have changed since the training" in gradus("evaluate", "numbers")[1]
+        TABLE.head(180).write_csv(table)
+        status, _, err = gradus("evaluate", "numbers")
+    finally:
+        table.write_text(whole)
+    assert status == 1
+    assert "50 test rows then, " in err
+    assert "45 test now" in err
+
+
+@pytest.mark.usefixtures("in_folder")
+@pytest.mark.parametrize("name", ["numbers", "labels"])
+def test_a_service_and_a_file_of_onnx_give_the_same(name):
+    run, rows = gr.load(name), TABLE.head(3).select("a", "b", "c")
+    predicted = run.predict(rows)
+    (found,) = Predictor(run).predict([rows.to_dicts()])
+    answers = _row_objects(found)
+    schema = describe_service(run, 2**20, 10, has_token=False)["components"]["schemas"]
+    for answer, values in zip(answers, predicted, strict=True):
+        jsonschema.validate(answer, schema["Prediction"])
+        assert list(answer["prediction"]) == list(run.target.columns)
+        assert list(answer["prediction"].values()) == pytest.approx(values.tolist(), rel=1e-5)
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    session = ort.InferenceSession(gr.export(run, f"{name}.onnx"))
+    feeds = {column: rows[column].to_numpy() for column in rows.columns}
+    theirs = dict(
+        zip([o.name for o in session.get_outputs()], session.run(None, feeds), strict=True)
+    )
+    np.testing.assert_allclose(theirs["prediction"], predicted, rtol=1e-5)
+    if name == "labels":
+        np.testing.assert_allclose(theirs["probabilities"], run.predict_proba(rows), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
+    for name in ("numbers", "labels"):
+        code = gr.export(gr.load(name), f"{name}.py").read_text()
+        assert "rest, test_rows = gr.data.split(len(data), 0.25, seed=0)" in code
+    assert 'y = y.astype("float32")' in code
+
+
+@pytest.mark.usefixtures("in_folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "spam,spam"), "'spam' is named twice"),
+        (("--target", "spam,wieght"), "Did you mean 'weight'"),
+        (("--target", "spam,weight"), "only 'spam' has just 0 and 1.*task='regression'"),
+        (("--target", "spam,weight", "--task", "binary"), "'weight' has other values than 0 and 1"),
+        (("--target", "spam,late", "--group", "late"), "'late' is the target"),
+        (("--target", "spam,late", "--class-weight", "balanced"), "leave it out"),
+        (("--target", "spam,late", "--loss", "sparse_categorical_crossentropy"), "several labels"),
+        (("--target", "weight", "--test", "20"), "0.2 for 20 %"),
+    ],
+)
+def test_mistakes_say_what_to_write(gradus, arguments, message):
+    status, _, err = gradus("train", "table.csv", *arguments)
+    assert status != 0
+    assert re.search(message, err), err
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_folds_are_not_drawn_by_time(gradus):
+    by_time = ("--split-by-time", "a", "--cv", "3")
+    status, _, err = gradus("sweep", "table.csv", "--target", "weight", *by_time)
+    assert status == 2
+    assert "split_by_time = 'a' scores trials on the latest rows: leave out one" in err
