@@ -40,7 +40,7 @@ from gradus.apps.output import (
     with_flag_names,
 )
 from gradus.apps.serve import serve
-from gradus.apps.usage import usage_message
+from gradus.apps.usage import usage_message, with_dash_as_data
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
 
@@ -73,8 +73,9 @@ def train(
     data: Annotated[
         str | None,
         Parameter(
-            help="A table, an .npz file, a folder of images, a built-in data set, or an "
-            "experiment .toml."
+            help='A table (.csv, .parquet, .jsonl, .xlsx, …; "part-*.csv"; https://…; "-" for '
+            "stdin), an .npz file, a folder of images, a built-in data set, or an experiment "
+            ".toml.",
         ),
     ] = None,
     /,
@@ -113,7 +114,9 @@ def train(
 def sweep(
     data: Annotated[
         str | None,
-        Parameter(help="As for `train`; a .toml may have search spaces instead of values."),
+        Parameter(
+            help="As for `train`; a .toml may have search spaces instead of values.",
+        ),
     ] = None,
     /,
     *,
@@ -181,10 +184,7 @@ def evaluate(run: RunArgument, data: DataArgument, /, *, json: Json = False) -> 
 @app.command
 def predict(
     run: RunArgument,
-    data: Annotated[
-        str,
-        Parameter(help='As for `train`, or "-" for CSV from stdin.', allow_leading_hyphen=True),
-    ],
+    data: DataArgument,
     /,
     *,
     out: Annotated[
@@ -327,7 +327,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments; those of the process if None.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = with_dash_as_data(sys.argv[1:] if argv is None else argv)
     try:
         with streams.all_writable():
             return _run_command(arguments)

@@ -15,7 +15,7 @@ SWEEP = Group.create_ordered("Sweep")
 DataArgument = Annotated[
     str,
     Parameter(
-        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
+        help="As for `train`: a table, an .npz file, a folder of images, ….",
     ),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
@@ -145,6 +145,9 @@ class TrainOptions:
             '"size=category;levels=S,M,L".',
             **_COLUMN,
         ),
+    ] = None
+    sheet: Annotated[
+        str | None, *_flag("table.sheet", DATA, "Of a spreadsheet; its first one by default.")
     ] = None
     task: Annotated[
         Literal["binary", "multiclass", "classification", "regression"] | None,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,6 @@ from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
 Columns = dict[str, np.ndarray]
-STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def read_data(
     """Return data as a data set of the kind that a run was trained on.
 
     Args:
-        data: a path, or "-" for a CSV table on standard input; a table in memory, if the run was
+        data: a path, or "-" for a table on standard input; a table in memory, if the run was
             trained on a table, else an array.
         preprocessor: of the run.
         model: of the run.
@@ -91,8 +87,7 @@ def read_data(
 
 def _read_source(source: str, preprocessor: Preprocessor, target: Target | None) -> Dataset:
     is_table = isinstance(preprocessor, TablePreprocessor)
-    with _readable_source(source) as path:
-        data = load_data(path, *_expected(target, is_table), *_reading(preprocessor))
+    data = load_data(source, *_expected(target, is_table), *_reading(preprocessor))
     if data.is_table != is_table:
         expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
         raise DataError(f"The run was trained on {expected}, but {source!r} is {actual}.")
@@ -111,21 +106,6 @@ def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat
     if isinstance(preprocessor, TablePreprocessor):
         return preprocessor.options, preprocessor.formats
     return AUTOMATIC_TABLE, None
-
-
-@contextlib.contextmanager
-def _readable_source(source: str) -> Iterator[str]:
-    """Yield the source, or for "-" the path of a file with the CSV from standard input."""
-    if source != STANDARD_INPUT:
-        yield source
-        return
-    stream = getattr(sys.stdin, "buffer", None)
-    if stream is None or stream.closed:
-        raise DataError('There is no standard input to read: name a file instead of "-".')
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "standard_input.csv")
-        path.write_bytes(stream.read())
-        yield str(path)
 
 
 def _check_table(data: Any) -> None:
