@@ -14,9 +14,7 @@ SWEEP = Group.create_ordered("Sweep")
 
 DataArgument = Annotated[
     str,
-    Parameter(
-        help="As for `train`: a table, an .npz file, a folder of images, ….",
-    ),
+    Parameter(help='As for `train`: a table ("-" for stdin), an .npz file, a folder of images, ….'),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
 TrainingArgument = Annotated[

@@ -54,8 +54,8 @@ def frame_columns(data: Any, name: str) -> tuple[list[pl.Series], tuple[str, ...
     if isinstance(data, np.ndarray | list | tuple):
         advice = " Arrays of numbers need no table: gradus.data.ArrayPreprocessor.fit(x, y)."
     raise DataError(
-        f"{name} is given as {type(data).__name__}; pass a frame of pandas, Polars, or Arrow, a dict "
-        f"of columns, or the path of a file.{advice}"
+        f"{name} is given as {type(data).__name__}; pass a frame of pandas, Polars, or Arrow, a "
+        f"dict of columns, or the path of a file.{advice}"
     )
 
 
@@ -63,14 +63,14 @@ def _from_hugging_face(data: Any) -> list[pl.Series]:
     """Return the columns of a data set of Hugging Face, classes by their names."""
     import polars as pl
 
-    columns = []
-    for column in data.to_polars().get_columns():
+    def with_names(column: pl.Series) -> pl.Series:
         names = getattr(data.features[column.name], "names", None)
-        if names:
-            labels = [None if code is None or code < 0 else names[code] for code in column]
-            column = pl.Series(column.name, labels, pl.Enum(names))
-        columns.append(column)
-    return columns
+        if not names:
+            return column
+        labels = [None if code is None or code < 0 else names[code] for code in column]
+        return pl.Series(column.name, labels, pl.Enum(names))
+
+    return [with_names(column) for column in data.to_polars().get_columns()]
 
 
 def column_name(key: Any) -> str:
@@ -230,8 +230,9 @@ def with_plain_type(column: pl.Series) -> pl.Series:
     if dtype == pl.Null:
         return column.cast(pl.String)
     if dtype.is_nested() or dtype == pl.Binary:
+        found = _NESTED.get(type(dtype).__name__, "bytes")
         raise DataError(
-            f"Column {column.name!r} has {_NESTED.get(type(dtype).__name__, 'bytes')} in each cell: a cell "
+            f"Column {column.name!r} has {found} in each cell: a cell "
             "is a number, text, a boolean, or a date. Write a column for each part, or leave the "
             "column out."
         )

@@ -228,7 +228,7 @@ class Model(BaseModel):
             train_state,
         )
         training = self._program(data, task, early_stopping, config, train_state)
-        self._add_notes(data.notes)
+        saving.add_notes(self, data.notes)
         main = distributed.is_main_process(config.mesh)
         with (
             Tracking(given if main else ()) as tracking,
@@ -361,13 +361,6 @@ class Model(BaseModel):
             optimizer=self.optimizer,
             task=self.task,
         )
-
-    def _add_notes(self, notes: Iterable[str]) -> None:
-        """Add notes on the data to the history, and one if the model cannot be saved."""
-        for note in notes:
-            self.history.add_note(note)
-        if (reason := saving.why_not_savable(self)) is not None:
-            self.history.add_note(f"the model cannot be saved: {reason}")
 
     def _program(
         self,

@@ -33,8 +33,15 @@ def is_address(source: Any) -> bool:
 
 
 def address_path(address: str) -> str:
-    """Return the path in an address, whose ending tells a format: "/data/t.csv"."""
-    return urllib.parse.unquote(urllib.parse.urlsplit(address).path)
+    """Return the path in an address, whose ending tells a format: "/data/t.csv".
+
+    Raises:
+        DataError: if it is no address.
+    """
+    try:
+        return urllib.parse.unquote(urllib.parse.urlsplit(address).path)
+    except ValueError as error:
+        raise DataError(f"{address!r} is not an address: {error}.") from None
 
 
 def download(address: str) -> bytes:
