@@ -24,6 +24,7 @@ from gradus.data import (
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.table_options import AUTOMATIC_TABLE
+from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.diagnosis.order import TimeOrder, neighbor_likeness
@@ -356,8 +357,9 @@ def _missing_target(data: Dataset, experiment: Experiment) -> GradusError:
             f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
         )
     columns = ", ".join(data.feature_names)
+    name = data.name if is_no_path(experiment.data) else Path(experiment.data).name
     return ExperimentError(
-        f"{Path(experiment.data).name} is a table: name the column to predict, with --target "
+        f"{name} is a table: name the column to predict, with --target "
         f'COLUMN or target = "…". Its columns: {columns}.'
     )
 
