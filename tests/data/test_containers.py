@@ -187,5 +187,5 @@ def test_a_data_set_of_hugging_face():
     )
     table = gr.data.load(made.remove_columns("x").add_column("size", list(range(32))), "y")
     assert table.class_names == ("no", "yes")
-    with pytest.raises(DataError, match="a list in each cell"):
-        gr.data.load(made, "y")
+    with pytest.raises(DataError, match=r"'x'.*List"):
+        gr.data.load(made, "y").preprocessor()

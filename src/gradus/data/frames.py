@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
-_NESTED = {"List": "a list", "Array": "an array", "Struct": "fields of its own"}
 _TEXT_METHODS = ("__str__", "__repr__")
 
 
@@ -229,13 +228,6 @@ def with_plain_type(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if dtype == pl.Null:
         return column.cast(pl.String)
-    if dtype.is_nested() or dtype == pl.Binary:
-        found = _NESTED.get(type(dtype).__name__, "bytes")
-        raise DataError(
-            f"Column {column.name!r} has {found} in each cell: a cell "
-            "is a number, text, a boolean, or a date. Write a column for each part, or leave the "
-            "column out."
-        )
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
         _check_years(column)
     if dtype.is_float():

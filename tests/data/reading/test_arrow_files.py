@@ -58,11 +58,14 @@ def test_what_is_no_arrow_file_is_refused(tmp_path):
         read_table(path)
 
 
-def test_lists_in_cells_are_refused(tmp_path):
+def test_lists_in_cells_are_refused_unless_their_column_is_left_out(tmp_path):
     path = tmp_path / "t.parquet"
-    pl.DataFrame({"a": [1, 2], "tags": [["x"], ["y", "z"]]}).write_parquet(path)
-    with pytest.raises(DataError, match=r"Column 'tags' has a list in each cell.*leave the column"):
-        read_table(path)
+    frame = pl.DataFrame({"a": ["p", "q"] * 3, "b": range(6), "tags": [["x"], ["y", "z"]] * 3})
+    frame.write_parquet(path)
+    data = load(path, "a")
+    with pytest.raises(DataError, match=r"'tags'.*List"):
+        data.preprocessor()
+    assert data.preprocessor(drop=["tags"]) is not None
 
 
 def test_a_reader_that_is_killed_ends_nothing_else():
