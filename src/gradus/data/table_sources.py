@@ -190,11 +190,16 @@ def _archive_of(path: Path) -> Path | None:
 
 def _from_archive(content: bytes, name: str, member: str = "") -> tuple[bytes, str, str]:
     """Return the bytes of a file in an archive, what errors call it, and its ending."""
-    inner, content = zip_member(content, name, member)
+    inner, content = zip_member(content, name, member, _is_table_in_archive)
     path, called = Path(inner), f"'{name.strip(chr(39))}/{inner}'"
-    if file_suffix(path) not in TABLE_SUFFIXES or file_suffix(path) == ARCHIVE:
+    if not _is_table_in_archive(inner):
         raise DataError(f"{called} is not a table that is read from a zip archive: unpack it.")
     return unpacked(content, called, path.suffix.lower()), called, file_suffix(path)
+
+
+def _is_table_in_archive(name: str) -> bool:
+    suffix = file_suffix(Path(name))
+    return suffix in TABLE_SUFFIXES and suffix != ARCHIVE
 
 
 def _at_address(address: str) -> tuple[bytes, str, str]:

@@ -73,13 +73,17 @@ def test_an_archive_holds_one_table_or_it_is_named(tmp_path):
         made.writestr("__MACOSX/in/._t.csv", b"a system's file")
     assert read_table(path)["a"].to_list() == [1, 2, 3]
     two = archive(tmp_path / "two.zip", a_csv=CSV, b_csv_gz=gzip.compress(CSV), c_png=b"\x89PNG")
-    with pytest.raises(DataError, match=r"3 files \(a.csv, b.csv.gz, c.png\): name one.*two.zip/a"):
+    with pytest.raises(DataError, match=r"2 tables \(a.csv, b.csv.gz\): name one.*two.zip/a"):
         read_table(two)
     assert read_table(two / "b.csv.gz")["b"].to_list() == ["x", "y", "x"]
     with pytest.raises(DataError, match=r"no file 'd.csv'. Did you mean '[ab].csv"):
         read_table(two / "d.csv")
     with pytest.raises(DataError, match="is not a table that is read from a zip"):
         read_table(two / "c.png")
+    one = archive(tmp_path / "one.zip", readme_md=b"# Cats", t_csv=CSV)
+    assert read_table(one)["a"].to_list() == [1, 2, 3]
+    with pytest.raises(DataError, match=r"has no table, but a.png: unpack it"):
+        read_table(archive(tmp_path / "images.zip", a_png=b"\x89PNG"))
     with pytest.raises(DataError, match="empty zip"):
         read_table(archive(tmp_path / "none.zip"))
 

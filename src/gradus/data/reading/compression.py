@@ -97,13 +97,16 @@ def check_unpacked_size(size: int, free: int, name: str, takes: str = "unpacks t
         )
 
 
-def zip_member(content: bytes, name: str, member: str = "") -> tuple[str, bytes]:
+def zip_member(
+    content: bytes, name: str, member: str = "", is_table: Callable[[str], bool] = bool
+) -> tuple[str, bytes]:
     """Return the name and the bytes of a file in a zip archive.
 
     Args:
         content: of the archive.
         name: what errors call it.
-        member: the file in it; by default the only one.
+        member: the file in it; by default the only table.
+        is_table: whether a name is that of a table.
 
     Raises:
         DataError: if the archive is damaged, encrypted, or larger than the memory, has no such
@@ -120,7 +123,7 @@ def zip_member(content: bytes, name: str, member: str = "") -> tuple[str, bytes]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [i.filename for i in archive.infolist() if not i.is_dir() and not _is_system(i)]
-            info = archive.getinfo(_chosen(names, name, member))
+            info = archive.getinfo(_chosen(names, name, member, is_table))
             if info.flag_bits & 1:
                 raise DataError(f"{name} is encrypted: unpack it with its password.")
             with archive.open(info) as file:
@@ -138,7 +141,7 @@ def _is_system(info: zipfile.ZipInfo) -> bool:
     return info.filename.startswith(_SYSTEM_FILES) or parts.name.startswith(".")
 
 
-def _chosen(names: list[str], name: str, member: str) -> str:
+def _chosen(names: list[str], name: str, member: str, is_table: Callable[[str], bool]) -> str:
     """Return the one of the names in an archive that is meant."""
     if member in names:
         return member
@@ -149,13 +152,16 @@ def _chosen(names: list[str], name: str, member: str) -> str:
         raise DataError(f"{name} has no file {member!r}.{hint} It has {shown or 'no files'}.")
     if not names:
         raise DataError(f"{name} is an empty zip archive.")
-    if len(names) > 1:
+    tables = sorted(filter(is_table, names))
+    if not tables:
+        raise DataError(f"{name} has no table, but {shown}: unpack it.")
+    if len(tables) > 1:
         path = name.strip("'\"")
         raise DataError(
-            f"{name} has {len(names)} files ({shown}): name one of them, "
-            f"'{path}/{sorted(names)[0]}'."
+            f"{name} has {len(tables)} tables ({', '.join(tables[:6])}"
+            f"{', …' if len(tables) > 6 else ''}): name one of them, '{path}/{tables[0]}'."
         )
-    return names[0]
+    return tables[0]
 
 
 def _read_within_memory(file: Any, name: str) -> bytes:
