@@ -23,7 +23,7 @@ quick: $(VENV)/tests  ## run the tests that are not marked slow, in less than a 
 
 fuzz: $(VENV)/tests $(VENV)/fuzz  ## try many altered files and odd calls, for some minutes
 	GRADUS_FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest -n 2 tests/fuzz
-	if $(BIN)/python -c 'import atheris'; then for target in table idx record experiment; do \
+	if $(BIN)/python -c 'import atheris'; then for target in table json idx record experiment; do \
 		$(BIN)/python tests/fuzz/guided.py $$target -max_total_time=60 -max_len=2000 || exit 1; \
 		done; fi
 

@@ -56,7 +56,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Rooms within a package: each imports only rooms above it.
 ROOMS = {
     "nn": ["", "ops", "layers"],
-    "data": ["columns", "", "streaming"],
+    "data": ["columns", "reading", "", "streaming"],
     "train": ["", "streaming"],
     "models": ["inputs", ""],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],

@@ -17,8 +17,9 @@ import atheris
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 with atheris.instrument_imports(include=["gradus"]):
     from gradus import records
-    from gradus.data.delimited_text import read_delimited
     from gradus.data.idx_files import read_idx
+    from gradus.data.reading.delimited_text import read_delimited
+    from gradus.data.reading.json_files import read_json_table
     from gradus.data.tables import as_table
     from gradus.errors import GradusError
     from gradus.experiments.settings.experiment import ExperimentError
@@ -41,6 +42,11 @@ def idx(content: bytes) -> None:
     read_idx(path)
 
 
+def json_table(content: bytes) -> None:
+    """Read the bytes of a table in JSON."""
+    as_table(read_json_table(content, "it"))
+
+
 def record(content: bytes) -> None:
     """Read the bytes of a JSON file."""
     path = FOLDER / "record.json"
@@ -55,9 +61,16 @@ def experiment(content: bytes) -> None:
     check_experiment(records.read_toml(path))
 
 
-TARGETS = {"table": table, "idx": idx, "record": record, "experiment": experiment}
+TARGETS = {
+    "table": table,
+    "json": json_table,
+    "idx": idx,
+    "record": record,
+    "experiment": experiment,
+}
 SEEDS = {
     "table": [b"a,b\n1,2\n3,4\n5,6\n", b'"x";"y"\n1,5;"a ""b"""\n2,5;c\n', b"# t\na\tb\n1\t2\n"],
+    "json": [b'{"a": 1, "b": "x"}\n{"a": null}\n', b'[{"a": 1.5}]', b'{"a": {"0": 1, "1": "y"}}'],
     "idx": [bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])],
     "record": [json.dumps({"format": 1, "kind": "x", "list": [1, None, "é"]}).encode()],
     "experiment": [b'data = "d.csv"\nmetrics = ["auc"]\n[network]\nlayers = [8]\n'],

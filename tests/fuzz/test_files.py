@@ -3,13 +3,18 @@
 `make fuzz` tries many more alterations than `make test`.
 """
 
+import bz2
+import contextlib
 import gzip
 import io
 import json
+import lzma
 import os
 import struct
+import zipfile
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -44,12 +49,27 @@ def png():
     return content.getvalue()
 
 
+RECORDS = "\n".join(f'{{"a": {i}.5, "b": "{i},5", "c": null}}' for i in range(9)).encode()
+
+
+def zipped(name, content):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name), content)
+    return made.getvalue()
+
+
 FILES = {
     "t.csv": CSV,
     "t.tsv": CSV.replace(b";", b"\t"),
     "q.csv": b'a,b\n"x, ""y""",1\n"z",2\n' + b'"w",3\n' * 20,
     "u.csv": CSV.decode().encode("utf-16"),
     "t.csv.gz": gzip.compress(CSV, mtime=0),
+    "t.csv.xz": lzma.compress(CSV),
+    "t.csv.bz2": bz2.compress(CSV),
+    "t.zip": zipped("t.csv", CSV),
+    "t.jsonl": RECORDS,
+    "t.json": b"[" + RECORDS.replace(b"\n", b",") + b"]",
     "t.npz": npz(x=RNG.normal(size=(9, 3)), y=np.arange(9) % 2),
     "images/train-images-idx3-ubyte": struct.pack(">4B3I", 0, 0, 8, 3, 4, 2, 2) + bytes(16),
     "pets/cat/1.png": png(),
@@ -101,7 +121,7 @@ def test_an_altered_data_file_is_read_or_refused(name, tmp_path):
     @given(alterations(), st.sampled_from([None, 1, -1]))
     def read(changes, target):
         (tmp_path / name).write_bytes(altered(FILES[name], changes))
-        is_table = name.endswith((".csv", ".tsv", ".gz"))
+        is_table = not name.endswith((".npz", "ubyte", ".png"))
         try:
             data = load(top, target if is_table else None)
             preprocessor = data.preprocessor()
@@ -112,6 +132,25 @@ def test_an_altered_data_file_is_read_or_refused(name, tmp_path):
         assert np.isfinite(numbers).all()
         restored = gr.data.preprocessor_from_dict(json.loads(json.dumps(preprocessor.to_dict())))
         assert restored == preprocessor
+
+    read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["t.feather", "t.parquet", "t.xlsx"])
+def test_an_altered_typed_file_is_read_or_refused(name, tmp_path):
+    """Few of them: each is read in a process of its own."""
+    frame = pl.DataFrame({"a": range(40), "b": list("xy") * 20, "c": DAYS + [None] * 4})
+    writers = {"t.feather": frame.write_ipc, "t.parquet": frame.write_parquet}
+    writers.get(name, frame.write_excel)(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+
+    @settings(fuzzed, max_examples=max(1, EXAMPLES // 25))
+    @given(alterations())
+    def read(changes):
+        (tmp_path / name).write_bytes(altered(content, changes))
+        with contextlib.suppress(GradusError):
+            load(tmp_path / name, "b").preprocessor()
 
     read()
 

@@ -41,7 +41,7 @@ from gradus.apps.output import (
     with_flag_names,
 )
 from gradus.apps.serve import serve
-from gradus.apps.usage import usage_message
+from gradus.apps.usage import usage_message, with_dash_as_data
 from gradus.drawing.status import doing, status_line
 from gradus.errors import GradusError
 from gradus.records import finite_or_none
@@ -91,8 +91,9 @@ def train(
     data: Annotated[
         str | None,
         Parameter(
-            help="A table, an .npz file, a folder of images, a built-in data set, or an "
-            "experiment .toml."
+            help='A table (.csv, .parquet, .jsonl, .xlsx, …; "part-*.csv"; https://…; "-" for '
+            "stdin), an .npz file, a folder of images, a built-in data set, or an experiment "
+            ".toml.",
         ),
     ] = None,
     /,
@@ -133,7 +134,9 @@ def train(
 def sweep(
     data: Annotated[
         str | None,
-        Parameter(help="As for `train`; a .toml may have search spaces instead of values."),
+        Parameter(
+            help="As for `train`; a .toml may have search spaces instead of values.",
+        ),
     ] = None,
     /,
     *,
@@ -205,13 +208,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
 @app.command(group=USE)
 def predict(
     run: RunArgument,
-    data: Annotated[
-        str,
-        Parameter(
-            help='As for `train`, or "-" for CSV from stdin; of images also one, or a folder.',
-            allow_leading_hyphen=True,
-        ),
-    ],
+    data: DataArgument,
     /,
     *,
     out: Annotated[
@@ -331,7 +328,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments; those of the process if None.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = with_dash_as_data(sys.argv[1:] if argv is None else argv)
     try:
         with streams.all_writable(), status_line("starting", _takes_long(arguments)):
             return _run_command(arguments)

@@ -15,9 +15,7 @@ SWEEP = Group.create_ordered("Sweep")
 
 DataArgument = Annotated[
     str,
-    Parameter(
-        help="A .csv, .tsv, .parquet or .npz file, a folder of images, or a built-in data set."
-    ),
+    Parameter(help='As for `train`: a table ("-" for stdin), an .npz file, a folder of images, ….'),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
 TrainingArgument = Annotated[
@@ -172,6 +170,9 @@ class TrainOptions:
             'identifier), "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L".',
             **_COLUMN,
         ),
+    ] = None
+    sheet: Annotated[
+        str | None, *_flag("table.sheet", DATA, "Of a spreadsheet; its first one by default.")
     ] = None
     task: Annotated[
         Literal["binary", "multiclass", "classification", "regression"] | None,

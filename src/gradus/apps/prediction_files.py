@@ -68,7 +68,7 @@ def predict_table(
                     "data, or leave it out."
                 )
         frame = pl.concat([kept, frame], how="horizontal")
-    notes = rows.notes
+    notes = [*rows.data.notes, *rows.notes]
     if threshold is not None:
         positive = "a label" if run.target.task == "multilabel" else repr(run.classes[1])
         notes = [f"{positive} is predicted where its probability is above {threshold}", *notes]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 
 from cyclopts import CoercionError, CycloptsError, UnknownOptionError
 from cyclopts.exceptions import UnknownCommandError, UnusedCliTokensError
@@ -61,6 +63,28 @@ COMMANDS = {
 }
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+_SWITCHES = ("--quiet", "--json")  # which take no value
+
+
+def with_dash_as_data(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with a "-" that stands for the data at their end, where it is no flag.
+
+    Examples:
+        >>> from gradus.apps.usage import with_dash_as_data
+        >>> with_dash_as_data(["train", "-", "--target", "price", "--missing", "-"])
+        ['train', '--target', 'price', '--missing', '-', '--', '-']
+    """
+    pairs = list(itertools.pairwise(["", *arguments]))
+    is_data = [
+        argument == "-" and (not before.startswith("-") or before in _SWITCHES)
+        for before, argument in pairs
+    ]
+    if sum(is_data) != 1 or "--" in arguments:
+        return list(arguments)
+    rest = [argument for argument, moved in zip(arguments, is_data, strict=True) if not moved]
+    return [*rest, "--", "-"]
 
 
 def usage_message(error: CycloptsError) -> str:

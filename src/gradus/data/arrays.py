@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import UserList, deque
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from gradus.data.containers import has_array_protocol, in_memory, is_container, refuse_no_data
 from gradus.errors import DataError
 
 ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
-_CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
-_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 _NO_NUMBERS = ("date", "duration", "time", "period", "categ", "enum")  # types of columns
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
 
@@ -26,7 +24,8 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     keep their type; wider integers become int32.
 
     Args:
-        values: a NumPy, JAX, pandas or Polars array, series or frame of numbers, or a list.
+        values: a NumPy, JAX, pandas, Polars, or Arrow array, series or frame of numbers, a sparse
+            matrix, or a list.
         name: what errors call it.
         wide: whether float64 stays, and integers beyond 32 bits become float64, for values that
             will be scaled before they become float32.
@@ -41,7 +40,8 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
     """
     array = as_numpy(values, name)
     if array.ndim == 0:
-        raise DataError(f"{name} is a single value; pass an array whose first axis is rows.")
+        single = "a single value" if _is_number(array.item()) else _article(values)
+        raise DataError(f"{name} is {single}; pass an array whose first axis is rows.")
     is_long = array.dtype.kind == "f" and array.dtype.itemsize > 4  # of either byte order
     if wide and (is_long or _is_beyond_int32(array)):
         return np.ascontiguousarray(array, np.float64)
@@ -93,10 +93,10 @@ def as_numpy(values: Any, name: str) -> np.ndarray:
     """Return what NumPy makes of values, of whatever type.
 
     Raises:
-        DataError: if they are a sparse matrix, are masked, or cannot be an array.
+        DataError: if they are no data, are masked, or cannot be an array.
     """
-    if hasattr(values, "toarray"):
-        raise DataError(f"{name} is a sparse matrix; pass {name}.toarray().")
+    refuse_no_data(values, name)
+    values = in_memory(values, name)
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name} has masked entries; fill them first, with {name}.filled(value).")
     _refuse_declared(values, name)
@@ -143,16 +143,6 @@ def _refuse_items(values: Any, name: str) -> None:
             "a target, x = np.stack([data[i][0] for i in range(len(data))]) and "
             "y = np.array([data[i][1] for i in range(len(data))])."
         ) from None
-
-
-def is_container(values: Any) -> bool:
-    """Whether values are one of Python's own containers, whose items end."""
-    return isinstance(values, _CONTAINERS)
-
-
-def has_array_protocol(values: Any) -> bool:
-    """Whether an object says how it becomes an array, as arrays, tensors, and series do."""
-    return any(hasattr(values, word) for word in _ARRAY_PROTOCOLS)
 
 
 def _article(values: Any) -> str:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
 from pathlib import Path
 
+from gradus.data.reading.compression import PACKED, unpacked
 from gradus.errors import DataError, nearest
-from gradus.host_memory import host_free_bytes, readable
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def existing_file(path: str | Path) -> Path:
@@ -33,50 +28,17 @@ def existing_file(path: str | Path) -> Path:
     raise DataError(f"There is no file {str(path)!r}.{hint}")
 
 
-def _unpack(content: bytes, name: str) -> bytes:
-    """Return the content of gzip, refused once it is larger than the memory.
-
-    Raises:
-        DataError: if it is.
-    """
-    parts, size, free = [], 0, host_free_bytes()
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        while part := file.read(1 << 24):
-            size += len(part)
-            check_unpacked_size(size, free, name)
-            parts.append(part)
-    return b"".join(parts)
-
-
-def check_unpacked_size(size: int, free: int, name: str) -> None:
-    """Check that what a file unpacks to fits into memory.
-
-    Args:
-        size: its bytes.
-        free: those that are free.
-        name: of the file.
-
-    Raises:
-        DataError: if it does not.
-    """
-    if 2 * size > free:  # it is joined, and converted
-        raise DataError(
-            f"{name!r} unpacks to {readable(size)} or more, but {readable(free)} are free here: "
-            "split it, or use a machine with more memory."
-        )
-
-
 def file_suffix(path: Path) -> str:
-    """Return the ending of a file's name in lower case, without that of gzip: ".csv"."""
-    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    """Return the ending of a file's name in lower case, without that of its packing: ".csv"."""
+    path = path.with_suffix("") if path.suffix.lower() in PACKED else path
     return path.suffix.lower()
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return the content of a file, decompressed if it is gzip (whatever its name).
+    """Return the content of a file, unpacked if it is packed (whatever its name).
 
     Raises:
-        DataError: if the file is absent, empty, unreadable, or truncated or damaged gzip.
+        DataError: if the file is absent, empty, unreadable, or packed and truncated or damaged.
     """
     path = existing_file(path)
     if path.is_dir():
@@ -85,19 +47,7 @@ def read_bytes(path: str | Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    if content.startswith(_GZIP_MAGIC):
-        try:
-            content = _unpack(content, str(path))
-        except EOFError:
-            raise DataError(
-                f"{str(path)!r} is cut short: its gzip stream has no end. Download it again."
-            ) from None
-        except (OSError, zlib.error) as error:
-            raise DataError(
-                f"{str(path)!r} is damaged, or not gzip: {error}. Download it again."
-            ) from None
-    elif path.suffix.lower() == ".gz" and content:
-        raise DataError(f"{str(path)!r} is named .gz but is not gzip (its first bytes say so).")
+    content = unpacked(content, repr(str(path)), path.suffix.lower())
     if not content:
         raise DataError(f"{str(path)!r} is empty.")
     return content

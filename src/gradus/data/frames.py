@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.data.containers import in_memory, refuse_no_data
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def frame_columns(data: Any, name: str) -> tuple[list[pl.Series], tuple[str, ...
     """
     import polars as pl
 
-    if isinstance(data, pl.LazyFrame):
-        data = data.collect()
+    refuse_no_data(data, name)
+    data = in_memory(data, name)
     if isinstance(data, pl.DataFrame):
         return data.get_columns(), ()
     if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
@@ -46,15 +47,29 @@ def frame_columns(data: Any, name: str) -> tuple[list[pl.Series], tuple[str, ...
         names = [column_name(key) for key in data.columns]
         columns = [_from_pandas(key, data.iloc[:, index]) for index, key in enumerate(names)]
         return columns, _index_notes(data.index)
-    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "iloc"):
-        return pl.DataFrame(data).get_columns(), ()
+    if hasattr(data, "to_polars") and hasattr(data, "features"):
+        return _from_hugging_face(data), ()
     advice = ""
     if isinstance(data, np.ndarray | list | tuple):
         advice = " Arrays of numbers need no table: gradus.data.ArrayPreprocessor.fit(x, y)."
     raise DataError(
-        f"{name} is given as {type(data).__name__}; pass a pandas or Polars frame, a dict of "
-        f"columns, or the path of a .csv, .tsv or .parquet file.{advice}"
+        f"{name} is given as {type(data).__name__}; pass a frame of pandas, Polars, or Arrow, a "
+        f"dict of columns, or the path of a file.{advice}"
     )
+
+
+def _from_hugging_face(data: Any) -> list[pl.Series]:
+    """Return the columns of a data set of Hugging Face, classes by their names."""
+    import polars as pl
+
+    def with_names(column: pl.Series) -> pl.Series:
+        names = getattr(data.features[column.name], "names", None)
+        if not names:
+            return column
+        labels = [None if code is None or code < 0 else names[code] for code in column]
+        return pl.Series(column.name, labels, pl.Enum(names))
+
+    return [with_names(column) for column in data.to_polars().get_columns()]
 
 
 def column_name(key: Any) -> str:

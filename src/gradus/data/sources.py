@@ -19,13 +19,21 @@ from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import regression_notes, regression_targets, several_values
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
-from gradus.data.files import check_unpacked_size, existing_file, file_suffix, read_bytes
+from gradus.data.files import existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
 from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize, chosen_size, is_picture, resize_images
+from gradus.data.reading.compression import check_unpacked_size
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
-from gradus.data.tables import TABLE_SUFFIXES, Table, as_table
+from gradus.data.table_sources import (
+    is_in_archive,
+    is_no_path,
+    is_pattern,
+    source_name,
+    tables_in_folder,
+)
+from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, check_task
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
@@ -52,9 +60,11 @@ def load(
     """Load a data set.
 
     Args:
-        source: a built-in name; the path of a .csv, .tsv, .parquet or .npz file, of a folder of
-            IDX files, or of a folder of images by class; or a table (a frame of Polars, pandas or
-            Arrow, a dict of columns, a list of dicts, a structured array).
+        source: a built-in name; the path of a table's file (`read_table` lists the formats), of an
+            .npz file, of a folder of IDX files, or of a folder of images by class; several files
+            of one table, as a pattern ("part-*.csv") or a folder; the address of a table; "-" for
+            one on standard input; or a table (a frame of Polars, pandas or Arrow, a dict of
+            columns, a list of dicts, a structured array).
         target: for a table, the column to predict, its name or number (the first is 1, the last
             -1); or several columns, a list or "a,b", which are all numbers or all 0 and 1; without
             it the data set has no y. Rows without a target are dropped, with a note.
@@ -88,31 +98,25 @@ def load(
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
         return _resized(BUILT_IN.find(str(source))(), image_size)
+    if is_no_path(source) or is_pattern(source) or is_in_archive(source):
+        return _table(source, source_name(source), target, task, labels, options, formats)
     path = _locate(source)
-    if path.is_dir():
-        _refuse_folder_of_tables(path)
+    if path.is_dir() and not tables_in_folder(path):
         _check_no_target(target, source)
         return _folder(path, labels, image_size)
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
         return _resized(_read_npz(path, task, labels), image_size)
-    return _table(path, path.name.split(".")[0], target, task, labels, options, formats)
+    if is_picture(path):
+        raise DataError(
+            f"{str(source)!r} is one image: name a folder with a subfolder of images of each class."
+        )
+    return _table(path, source_name(path), target, task, labels, options, formats)
 
 
 def _check_no_target(target: TargetName | None, source: Any) -> None:
     if target is not None:
         raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
-
-
-def _refuse_folder_of_tables(folder: Path) -> None:
-    tables = sorted(p.name for p in folder.iterdir() if file_suffix(p) in TABLE_SUFFIXES)
-    if tables and not any(path.is_dir() for path in folder.iterdir()):
-        more = ", …" if len(tables) > 3 else ""
-        raise DataError(
-            f"{str(folder)!r} is a folder of tables ({', '.join(tables[:3])}{more}): name one of "
-            "them. To make several one: polars.concat([polars.read_csv(path) for path in …])"
-            '.write_csv("all.csv").'
-        )
 
 
 def _locate(source: str | Path) -> Path:
@@ -168,20 +172,6 @@ def _table(
     options: TableOptions,
     formats: Mapping[str, ColumnFormat] | None,
 ) -> Dataset:
-    if isinstance(source, Path) and file_suffix(source) not in TABLE_SUFFIXES:
-        if file_suffix(source) in (".xlsx", ".xls", ".ods"):
-            raise DataError(
-                f"{str(source)!r} has an unknown format, a spreadsheet's: save its sheet as .csv."
-            )
-        if is_picture(source):
-            raise DataError(
-                f"{str(source)!r} is one image: name a folder with a subfolder of images of each "
-                "class."
-            )
-        raise DataError(
-            f"{str(source)!r} has an unknown format; known are .csv, .tsv, .parquet, .npz, a "
-            "folder of IDX files and a folder of images."
-        )
     table = as_table(source, options, formats)
     if options.header is None and _is_in_first_row(table, target):
         table = as_table(source, replace(options, header=True), formats)
@@ -286,6 +276,11 @@ def _find_target(target: str | int, table: Table) -> str:
     index = next((note for note in table.notes if note.startswith(f"the index {target!r}")), None)
     if index is not None:
         raise DataError(f"{error} But {index}.")
+    if table.options.header is False:
+        raise DataError(
+            f"{error} The file has no header, so a column goes by its number: target={len(names)}, "
+            "or -1 for the last."
+        )
     if len(names) > 1 or table.options.header is None:
         raise error
     raise DataError(
@@ -324,7 +319,7 @@ def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str], lis
             wanted = [key for key in (*keys, *map(_test_key, keys)) if key in archive.files]
             sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
             size = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in wanted)
-            check_unpacked_size(size, host_free_bytes(), str(path))
+            check_unpacked_size(size, host_free_bytes(), repr(str(path)))
             others = [key for key in archive.files if key not in wanted]
             return {key: archive[key] for key in wanted}, keys, others
     except DataError:

@@ -22,6 +22,7 @@ class TableOptions:
         encoding: of a text file, such as "latin-1".
         decimal: the decimal mark of numbers in text, "." or ",".
         missing: text that means a missing value, besides an empty cell, in every column.
+        sheet: of a spreadsheet, its name; by default the first.
         columns: the kind of a column ("category"), its levels in order (["S", "M", "L"]), or its
             settings (`ColumnFormat`), by the name of the column.
 
@@ -42,6 +43,7 @@ class TableOptions:
     decimal: str | None = None
     missing: tuple[str, ...] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         separator = self.separator
@@ -58,6 +60,8 @@ class TableOptions:
             flag("header", self.header)
         if not isinstance(self.encoding, str | None):
             raise DataError(f"encoding={self.encoding!r}: write a name, such as 'latin-1'.")
+        if not isinstance(self.sheet, str | None):
+            raise DataError(f"sheet={self.sheet!r}: write the name of a sheet, such as 'Sheet1'.")
         columns = {str(name): ColumnFormat.of(given, name) for name, given in self.columns.items()}
         object.__setattr__(self, "columns", columns)
         ColumnFormat(decimal=self.decimal)

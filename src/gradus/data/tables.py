@@ -1,8 +1,7 @@
-"""Tables: CSV, TSV and Parquet files, pandas, Polars and dicts become a typed frame."""
+"""Tables: files of any format, pandas, Polars and dicts become a typed frame."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,17 +11,13 @@ from gradus.data.columns.formats import ColumnFormat, parse_column
 from gradus.data.columns.inference import Hints, infer_format, plain_format
 from gradus.data.columns.labels import label_column, missing_labels
 from gradus.data.columns.numbers import plain_numbers
-from gradus.data.delimited_text import check_names, read_delimited
-from gradus.data.files import existing_file, file_suffix, read_bytes
-from gradus.data.frames import frame_columns, with_plain_type
-from gradus.data.parquet import read_parquet
+from gradus.data.table_files import cells_in_memory
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
+from gradus.data.table_sources import read_source
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -82,14 +77,18 @@ class Table:
 
 
 def read_table(path: str | Path, options: TableOptions = AUTOMATIC_TABLE) -> pl.DataFrame:
-    r"""Read a .csv, .tsv or .parquet file, also gzipped, as a Polars frame with inferred types.
+    r"""Read the file of a table as a Polars frame with inferred types.
+
+    The format is that of its ending: delimited text (.csv, .tsv, .txt), Parquet, Arrow (.arrow,
+    .feather), JSON (.json, .jsonl), or a spreadsheet (.xlsx, .ods), also packed (.gz, .bz2, .xz,
+    .zst, .zip).
 
     In text files white space around values is stripped, and words such as "?" or "NaN" are missing.
     A column is one of numbers, dates or booleans if nearly all of its values are, else it is text.
     Separator, encoding and header are inferred too; `options` overrides.
 
     Args:
-        path: of the file.
+        path: of the file; or a pattern of several, an address, or "-", as in `read_source`.
         options: how to read it.
 
     Raises:
@@ -135,8 +134,13 @@ def as_table(
         raise DataError(
             f"formats={formats!r}: write the formats of another table, those of its preprocessor."
         )
-    source, origin = _source(data, options, name)
-    options = origin.options
+    is_source = isinstance(data, str | Path)
+    cells = (
+        read_source(data, options, learned=formats is not None)
+        if is_source
+        else cells_in_memory(data, name, options)
+    )
+    source, options = cells.frame, cells.options
     if formats is not None:
         known = {column: formats[column] for column in source.columns if column in formats}
         columns = [
@@ -144,7 +148,7 @@ def as_table(
             for column in source.get_columns()
         ]
         frame = pl.DataFrame(columns)
-        return Table(frame, known, source, origin.notes, options)
+        return Table(frame, known, source, cells.notes, options)
     options.check_columns(source.columns)
     free = [name for name in source.columns if options.format_of(name) == ColumnFormat()]
     plain = plain_numbers(source.select(free))
@@ -154,7 +158,7 @@ def as_table(
         else infer_format(c, options.format_of(c.name))
         for c in source.get_columns()
     }
-    hints = _hints([found.hints for found in inferred.values()], origin.separator)
+    hints = _hints([found.hints for found in inferred.values()], cells.separator)
     for column, first in inferred.items():
         if first.depends_on(hints):
             inferred[column] = infer_format(source[column], options.format_of(column), hints)
@@ -166,55 +170,7 @@ def as_table(
         ]
     )
     told = [note for inference in inferred.values() for note in inference.notes]
-    return Table(frame, found, source, (*origin.notes, *told), options)
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """What is known of a source of a table besides its cells."""
-
-    notes: tuple[str, ...] = ()
-    separator: str = ""
-    options: TableOptions = AUTOMATIC_TABLE
-
-
-def _source(data: Any, options: TableOptions, name: str) -> tuple[pl.DataFrame, _Origin]:
-    """Return the cells of a source as they are given."""
-    import polars as pl
-
-    if isinstance(data, str | Path):
-        return _read_file(Path(data), options)
-    columns, notes = frame_columns(data, name)
-    check_names([column.name for column in columns], name)
-    lengths = {column.name: len(column) for column in columns}
-    if len(set(lengths.values())) > 1:
-        raise DataError(f"The columns of {name} differ in length: {lengths}.")
-    return pl.DataFrame([with_plain_type(column) for column in columns]), _Origin(
-        notes, "", options
-    )
-
-
-def _read_file(path: Path, options: TableOptions) -> tuple[pl.DataFrame, _Origin]:
-    path = existing_file(path)
-    suffix = file_suffix(path)
-    if suffix not in TABLE_SUFFIXES:
-        raise DataError(f"{str(path)!r} is not a table: its name must end in .csv, .tsv, .parquet.")
-    content = read_bytes(path)
-    if suffix == ".parquet":
-        frame = read_parquet(content, repr(str(path)))
-        index = [name for name in frame.columns if re.fullmatch(r"__index_level_\d+__", name)]
-        source, origin = _source(frame.drop(index), options, repr(str(path)))
-        note = "the index that pandas saved is not used; to use it, save frame.reset_index()"
-        return source, replace(origin, notes=(*origin.notes, note)) if index else origin
-    read = read_delimited(
-        content,
-        repr(str(path)),
-        separator=options.separator,
-        header=options.header,
-        encoding=options.encoding,
-        tabs=suffix in (".tsv", ".tab"),
-    )
-    return read.frame, _Origin(read.notes, read.separator, replace(options, header=read.header))
+    return Table(frame, found, source, (*cells.notes, *told), options)
 
 
 def _typed(column: pl.Series) -> pl.Series:

@@ -177,7 +177,7 @@ def _rows_of_columns(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
 
 
 def _csv_rows(content: bytes, where: str) -> list[Row]:
-    from gradus.data.delimited_text import read_delimited  # imports Polars, which is slow
+    from gradus.data.reading.delimited_text import read_delimited  # imports Polars, which is slow
 
     return list(read_delimited(content, where, header=True).frame.iter_rows(named=True))
 

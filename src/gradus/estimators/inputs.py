@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_X_y, validate_data
 
 from gradus.data import Dataset, TableOptions, load
 from gradus.data.columns.usefulness import determines
+from gradus.data.containers import in_memory, is_lazy
 from gradus.data.frames import column_name
 from gradus.errors import DataError, TooLargeError
 from gradus.host_memory import host_free_bytes
@@ -48,7 +49,7 @@ def checked_data(
     Args:
         estimator: gets `n_features_in_` and `feature_names_in_` if it is fitted to these inputs,
             and must agree with them otherwise.
-        X: a frame, an array of numbers (n, p), or a sparse matrix.
+        X: a frame, also a lazy one, an array of numbers (n, p), or a sparse matrix.
         y: the targets (n,), or, if they are numbers, (n, k); by default there are none.
         names: of the columns of the frame that the estimator was fitted to, none for an array;
             None to fit it to these inputs.
@@ -66,8 +67,8 @@ def checked_data(
         raise DataError(
             "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
         )
-    if hasattr(X, "collect") and not hasattr(X, "shape"):
-        raise DataError("X is a lazy frame, whose rows are not read yet: write X.collect().")
+    if is_lazy(X):
+        X = in_memory(X, "X")
     if is_frame(X) and not X.shape[1]:
         raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
     reset, has_targets = names is None, not isinstance(y, str)

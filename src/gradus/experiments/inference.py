@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,6 @@ from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
 Columns = dict[str, np.ndarray]
-STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,8 @@ def read_data(
     """Return data as a data set of the kind that a run was trained on.
 
     Args:
-        data: a path, or "-" for a CSV table on standard input; a list of paths of images; a table
-            in memory, if the run was trained on a table, else an array.
+        data: a path, or "-" for a table on standard input; a list of paths of images; a table in
+            memory, if the run was trained on a table, else an array.
         preprocessor: of the run.
         model: of the run.
         y: the targets of an array, or None.
@@ -104,8 +100,7 @@ def _read_source(
     image_inputs.check_kind(source, model, is_table)
     if image_inputs.takes_images(model) and image_inputs.are_image_files(source):
         return image_inputs.read_image_files(source, model, target)
-    with _readable_source(source) as path:
-        data = load_data(path, *_expected(target, is_table), *_reading(preprocessor))
+    data = load_data(source, *_expected(target, is_table), *_reading(preprocessor))
     if data.is_table != is_table:
         expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
         raise DataError(f"The run was trained on {expected}, but {source!r} is {actual}.")
@@ -124,21 +119,6 @@ def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat
     if isinstance(preprocessor, TablePreprocessor):
         return preprocessor.options, preprocessor.formats
     return AUTOMATIC_TABLE, None
-
-
-@contextlib.contextmanager
-def _readable_source(source: str) -> Iterator[str]:
-    """Yield the source, or for "-" the path of a file with the CSV from standard input."""
-    if source != STANDARD_INPUT:
-        yield source
-        return
-    stream = getattr(sys.stdin, "buffer", None)
-    if stream is None or stream.closed:
-        raise DataError('There is no standard input to read: name a file instead of "-".')
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "standard_input.csv")
-        path.write_bytes(stream.read())
-        yield str(path)
 
 
 def _check_table(data: Any) -> None:

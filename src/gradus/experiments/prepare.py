@@ -26,6 +26,7 @@ from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
 from gradus.data.sources import TargetName
 from gradus.data.table_options import AUTOMATIC_TABLE
+from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError, unknown
@@ -304,8 +305,9 @@ def _missing_target(data: Dataset, experiment: Experiment) -> GradusError:
             f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
         )
     columns = ", ".join(data.feature_names)
+    name = data.name if is_no_path(experiment.data) else Path(experiment.data).name
     return ExperimentError(
-        f"{Path(experiment.data).name} is a table: name the column to predict, with --target "
+        f"{name} is a table: name the column to predict, with --target "
         f'COLUMN or target = "…". Its columns: {columns}.'
     )
 

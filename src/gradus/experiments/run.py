@@ -14,6 +14,7 @@ import numpy as np
 from gradus import files, manifests
 from gradus.data import TablePreprocessor, Target, preprocessor_from_dict
 from gradus.data.datasets import BUILT_IN
+from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError
@@ -276,7 +277,7 @@ class Run:
         return rows
 
     def _is_training_data(self, data: Any) -> bool:
-        if not isinstance(data, str | Path):
+        if not isinstance(data, str | Path) or str(data) == STANDARD_INPUT:
             return False
         return experiment_file.absolute_source(str(data), Path.cwd()) == self.experiment.data
 

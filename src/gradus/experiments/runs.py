@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from gradus import files, manifests
+from gradus.data.table_sources import source_name
 from gradus.errors import SavedError, nearest
 from gradus.experiments.commands import format_command
 from gradus.experiments.settings import experiment_file
@@ -175,7 +176,7 @@ def hold_run(out: str | None, data: str, resume: Path | None) -> Iterator[Path]:
 
 def _numbered_folder(data: str) -> Path:
     """Create and return the next free folder `runs/<data>-<n>`."""
-    stem = Path(data).name.split(".")[0] or "run"
+    stem = source_name(data) or "run"
     Path(RUNS).mkdir(exist_ok=True)
     names = (path.name.rpartition("-") for path in Path(RUNS).iterdir())
     taken = (int(number) for name, _, number in names if name == stem and number.isdecimal())

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.checks import flag, whole_number
+from gradus.data.containers import in_memory_unless_large
 from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -71,6 +72,7 @@ class BaseModel(NetworkModel):
             verbose: as in Keras; nothing is shown either way.
         """
         self.require_built("evaluate")
+        x, y = in_memory_unless_large(x, "x"), in_memory_unless_large(y, "y")
         check_columns(self.columns, column_names(x))
         batch_size, _ = whole_number("batch_size", batch_size, 1), flag("verbose", verbose)
         parts = parts_of(x, y, sample_weight)
@@ -107,6 +109,7 @@ class BaseModel(NetworkModel):
         self.require_built("predict")
         logits, _ = flag("logits", logits), flag("verbose", verbose)
         batch_size = whole_number("batch_size", batch_size, 1)
+        x = in_memory_unless_large(x, "x")
         check_columns(self.columns, column_names(x))
         predicted = []
         for part in parts_of(x, None, None):

@@ -228,8 +228,7 @@ class Model(BaseModel):
             train_state,
         )
         training = self._program(data, task, early_stopping, config, train_state)
-        if (reason := saving.why_not_savable(self)) is not None:
-            self.history.add_note(f"the model cannot be saved: {reason}")
+        saving.add_notes(self, data.notes)
         main = distributed.is_main_process(config.mesh)
         with (
             Tracking(given if main else ()) as tracking,

@@ -12,7 +12,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,14 @@ def save_model(model: BaseModel, folder: Path) -> Path:
         files.write_table(new / HISTORY, model.history.frame())
         manifests.write_manifest(new, MANIFEST, ModelManifest, content)
     return folder
+
+
+def add_notes(model: BaseModel, notes: Iterable[str]) -> None:
+    """Add notes on the data to a model's history, and one if the model cannot be saved."""
+    for note in notes:
+        model.history.add_note(note)
+    if (reason := why_not_savable(model)) is not None:
+        model.history.add_note(f"the model cannot be saved: {reason}")
 
 
 def why_not_savable(model: BaseModel) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradus.data import TablePreprocessor
-from gradus.data.delimited_text import read_delimited
+from gradus.data.reading.delimited_text import read_delimited
 from gradus.errors import DataError, GradusError
 from gradus.experiments import image_inputs, inference
 from gradus.experiments.run import Run, unused_note

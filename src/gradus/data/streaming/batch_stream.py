@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import has_array_protocol, is_container
+from gradus.data.arrays import as_array, check_same_length
+from gradus.data.containers import (
+    dense,
+    fits_when_dense,
+    has_array_protocol,
+    is_container,
+    is_sparse,
+    refuse_no_data,
+)
 from gradus.errors import DataError
 from gradus.rng import host_rng
 
@@ -126,7 +134,55 @@ class Items(BatchStream):
         """Yield the batches of an epoch, counted from 0."""
         order = sample_order(self._count, self._shuffle_seed, number)
         for start in range(0, self._count, self._size):
-            yield stack_items([self._items[int(i)] for i in order[start : start + self._size]])
+            yield stack_items(self._fetch([int(i) for i in order[start : start + self._size]]))
+
+    def _fetch(self, numbers: list[int]) -> list[Any]:
+        """Return some items: at once, where the data set can, as PyTorch's loader does."""
+        several = getattr(self._items, "__getitems__", None)
+        return [self._items[i] for i in numbers] if several is None else list(several(numbers))
+
+
+class SparseRows(BatchStream):
+    """Rows of a sparse matrix, dense in their batch alone, in a new order each epoch.
+
+    Args:
+        x: the matrix, (n, p).
+        y: the targets of the rows, or None.
+        weight: of the rows, or None; not without targets.
+        name: what it is called.
+        batch_size: rows of a batch; None for all.
+        shuffle_seed: of the order; None for their own.
+
+    Raises:
+        DataError: if not even a batch fits into memory, or the numbers of rows differ.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        weight: Any,
+        name: str,
+        batch_size: int | None,
+        shuffle_seed: int | None,
+    ) -> None:
+        given = {"y": y, "sample_weight": weight}
+        others = [as_array(part, key) for key, part in given.items() if part is not None]
+        self._count, self._shuffle_seed = x.shape[0], shuffle_seed
+        check_same_length(np.empty(self._count, np.bool_), *others)
+        self._size = self._count if batch_size is None else min(batch_size, self._count)
+        self._parts = [x.tocsr(), *others]
+        if not fits_when_dense(self._parts[0][: self._size]):
+            dense(x, name)  # raises
+        self.name, self.steps = name, -(-self._count // max(self._size, 1))
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+        order = sample_order(self._count, self._shuffle_seed, number)
+        for start in range(0, self._count, self._size):
+            rows = order[start : start + self._size]
+            x, *rest = (part[rows] for part in self._parts)
+            yield (x.toarray().astype(np.float32), *rest)
 
 
 def as_stream(
@@ -149,9 +205,13 @@ def as_stream(
         shuffle_seed: of the order, where `x` has numbered items; None for their own.
 
     Raises:
-        DataError: if it can be read only once, but several epochs are wanted; or has no items.
+        DataError: if it can be read only once, but several epochs are wanted; has no items; or is
+            no data.
     """
-    if is_container(x) or has_array_protocol(x) or hasattr(x, "columns") or hasattr(x, "toarray"):
+    if x is None:
+        return None
+    refuse_no_data(x, name)
+    if is_container(x) or has_array_protocol(x) or is_sparse(x) or hasattr(x, "columns"):
         return None
     called = f"{name} (a {type(x).__name__})"
     if hasattr(x, "__len__") and hasattr(x, "__getitem__"):
@@ -183,6 +243,7 @@ def _function_stream(
     function: Callable[[], Any], name: str, steps_per_epoch: int | None
 ) -> BatchStream:
     """Return the stream of a function that returns what to iterate over."""
+    _check_takes_nothing(function, name)
 
     def start() -> Iterator[Any]:
         made = function()
@@ -194,6 +255,30 @@ def _function_stream(
         return iter(made)
 
     return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
+
+
+def _check_takes_nothing(function: Callable[..., Any], name: str) -> None:
+    """Refuse a function that cannot be called without arguments.
+
+    Raises:
+        DataError: naming them.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some of those written in C tell nothing
+        return
+    kinds = inspect.Parameter
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is kinds.empty
+        and parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    ]
+    if needed:
+        raise DataError(
+            f"{name} is a function that needs {', '.join(needed)}: it is called without arguments "
+            f"in each epoch: write lambda: function({', '.join(f'{n}=…' for n in needed)})."
+        )
 
 
 def sample_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
@@ -209,8 +294,36 @@ def stack_items(items: list[Any]) -> Any:
     if isinstance(first, tuple):
         return tuple(stack_items(list(parts)) for parts in zip(*items, strict=True))
     if isinstance(first, dict):
-        return {key: stack_items([item[key] for item in items]) for key in first}
-    return np.stack([np.asarray(item) for item in items])
+        return {key: _stack_column(key, [item[key] for item in items]) for key in first}
+    return _stacked(items, "the items")
+
+
+def _stack_column(key: Any, values: list[Any]) -> Any:
+    """Return what items have under a key as a batch.
+
+    Raises:
+        DataError: for text, or arrays of several shapes.
+    """
+    if isinstance(values[0], tuple | dict):
+        return stack_items(values)
+    if isinstance(values[0], str):
+        raise DataError(
+            f"{key!r} is text in each item, such as {values[0][:30]!r}: encode it as numbers "
+            "(gr.data.TextVectorizer), or leave it out of the items."
+        )
+    return _stacked(values, repr(key))
+
+
+def _stacked(values: list[Any], name: str) -> np.ndarray:
+    """Return arrays as rows of one."""
+    arrays = [np.asarray(value) for value in values]
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        raise DataError(
+            f"In a batch {name} have the shapes {' and '.join(map(str, shapes[:3]))}: make them "
+            "alike, as by resizing images or padding sequences."
+        )
+    return np.stack(arrays)
 
 
 def head_of(stream: BatchStream, epoch: int, rows: int) -> tuple[list[Any], Iterator[Any]]:

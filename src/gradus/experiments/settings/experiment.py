@@ -62,6 +62,7 @@ class TableSection(Struct, forbid_unknown_fields=True, frozen=True):
         decimal: the decimal mark of numbers in text.
         missing: text that means a missing value, besides an empty cell.
         columns: the kind of a column, its levels in order, or its settings, by its name.
+        sheet: of a spreadsheet, its name.
     """
 
     header: bool | None = None
@@ -70,6 +71,7 @@ class TableSection(Struct, forbid_unknown_fields=True, frozen=True):
     decimal: Literal[".", ","] | None = None
     missing: list[str] | None = None
     columns: dict[str, Any] = {}
+    sheet: str | None = None
 
 
 class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):

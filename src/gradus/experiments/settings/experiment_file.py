@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import structs
 
+from gradus.data.table_sources import is_no_path, is_pattern
 from gradus.errors import SavedError, nearest
 from gradus.experiments.commands import format_command
 from gradus.experiments.settings.experiment import (
@@ -49,9 +50,11 @@ def read_settings(path: str | Path) -> Settings:
 
 
 def absolute_source(source: str, folder: Path) -> str:
-    """Return a data source as an absolute path, or a built-in name unchanged."""
+    """Return a data source as an absolute path; a built-in name, an address, or "-" unchanged."""
+    if is_no_path(source):
+        return source
     path = folder / user_path(source)
-    return str(path.resolve()) if path.exists() or path.suffix else source
+    return str(path.resolve()) if path.exists() or path.suffix or is_pattern(source) else source
 
 
 def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from gradus.checks import whole_number
-from gradus.data.arrays import is_container
-from gradus.data.streaming.batch_stream import BatchStream, Items, as_stream, head_of
+from gradus.data.containers import fits_when_dense, in_memory, is_container, is_sparse, sparse_note
+from gradus.data.streaming.batch_stream import BatchStream, Items, SparseRows, as_stream, head_of
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import DEFAULT_BATCH
@@ -26,6 +26,7 @@ from gradus.models.inputs.training_data import (
 from gradus.train.batches import Samples
 
 HEAD_ROWS = 2048  # that are checked before the first step, and that the doctor looks at
+SPARSE_ROWS = 256  # of a sparse matrix, which are dense at once where none is trained on
 VALIDATION_SHARE = 0.5  # of the free memory, which validation batches may take
 
 
@@ -109,13 +110,20 @@ def data_to_fit(
     """
     if steps_per_epoch is not None:
         steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
-    stream = as_stream(
-        x,
-        batch_size=batch_size,
-        steps_per_epoch=steps_per_epoch,
-        epochs=epochs,
-        shuffle_seed=shuffle_seed if shuffle else None,
-    )
+    order_seed = shuffle_seed if shuffle else None
+    notes = [sparse_note(x)] if is_sparse(x) else []
+    stream = _sparse_stream(x, y, sample_weight, batch_size, order_seed)
+    if stream is not None:
+        y = sample_weight = None
+    else:
+        x, y = in_memory(x, "x"), in_memory(y, "y")
+        stream = as_stream(
+            x,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            shuffle_seed=order_seed,
+        )
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
     validation_data = validation_arrays(validation_data)
     held_out = {"validation_split": validation_split, "validation_data": validation_data}
@@ -126,6 +134,7 @@ def data_to_fit(
                 "all samples of an array: leave it out."
             )
         arrays = make_training_data(x, y, **weights, **held_out, shuffle_seed=shuffle_seed)
+        arrays = dataclasses.replace(arrays, notes=tuple(notes))
         return arrays, step_size(batch_size, arrays.count, full_batch)
     for name, value in needs_arrays.items():
         if value is not None:
@@ -133,13 +142,24 @@ def data_to_fit(
     if full_batch:
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
+    data = dataclasses.replace(data, notes=tuple(notes))
     size = len(jax.tree.leaves(data.first.x)[0])
-    if batch_size not in (None, DEFAULT_BATCH, size) and not isinstance(stream, Items):
+    if batch_size not in (None, DEFAULT_BATCH, size) and not isinstance(stream, Items | SparseRows):
         raise GradusError(
             f"batch_size={batch_size}, but the batches of {stream.name} have {size} rows: leave it "
             "out."
         )
     return data, size
+
+
+def _sparse_stream(
+    x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle_seed: int | None
+) -> BatchStream | None:
+    """Return the batches of a sparse matrix that is too large to be dense, or None."""
+    if not is_sparse(x) or fits_when_dense(x):
+        return None
+    name = "x (a sparse matrix too large to be dense)"
+    return SparseRows(x, y, sample_weight, name, batch_size, shuffle_seed)
 
 
 def make_streamed_data(
@@ -273,7 +293,10 @@ def parts_of(x: Any, y: Any, sample_weight: Any) -> Iterator[Samples]:
     Raises:
         DataError: for data that a network cannot take, or targets beside a stream.
     """
-    stream = as_stream(x)
+    sparse = _sparse_stream(x, y, sample_weight, SPARSE_ROWS, None)
+    if sparse is not None:
+        y = sample_weight = None
+    stream = sparse or as_stream(x)
     if stream is None:
         yield Samples(*check_arrays(x, y, sample_weight))
         return

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.containers import in_memory
 from gradus.data.splits import split
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.errors import DataError, GradusError
@@ -31,6 +32,7 @@ class TrainingData:
         sample_weight: the weights of the samples without class weights, which count in training
             only.
         columns: the column names of inputs that were frames.
+        notes: what was done to the data, in sentences.
     """
 
     samples: Samples
@@ -38,6 +40,7 @@ class TrainingData:
     validation: Samples | np.ndarray | None
     sample_weight: np.ndarray | None
     columns: Columns = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -116,6 +119,7 @@ def make_training_data(
         DataError: for data that cannot be trained on.
         GradusError: for invalid class weights or an invalid validation split.
     """
+    x, y = in_memory(x, "x"), in_memory(y, "y")
     columns = column_names(x)
     x, y, sample_weight = check_arrays(x, y, sample_weight)
     weight = apply_class_weight(sample_weight, y, class_weight)

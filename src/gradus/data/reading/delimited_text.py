@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradus.data.columns.cells import looks_missing, looks_typed
-from gradus.data.text_layout import (
+from gradus.data.reading.text_layout import (
     NOT_TABLES,
     aligned_header,
     csv_rows,
@@ -99,7 +99,7 @@ def read_delimited(
     rows = list(itertools.islice(_rows(text, separator, name), SAMPLE_ROWS))
     if not rows:
         raise DataError(f"{name} is empty.")
-    numbered = [f"column_{index}" for index in range(1, len(rows[0]) + 1)]
+    numbered = numbered_names(len(rows[0]))
     if header is None:
         header = has_header(rows)
     header = header or rows[0] == numbered  # the names that gradus gave to a file without a header
@@ -119,13 +119,24 @@ def read_delimited(
             )
     else:
         names = numbered
-        notes += (
-            f"no header: the first row looks like data ({', '.join(rows[0][:3])}, …), so the "
-            "columns are named "
-            + ("column_1" if len(names) == 1 else f"column_1 to column_{len(names)}"),
-        )
+        notes += (no_header_note(rows[0]),)
     frame.columns = names
     return DelimitedText(frame, separator, header, notes)
+
+
+def numbered_names(width: int) -> list[str]:
+    """Return the names of the columns of a file without a header: column_1, column_2, …."""
+    return [f"column_{index}" for index in range(1, width + 1)]
+
+
+def no_header_note(first: Sequence[str]) -> str:
+    """Return the note on a file whose first row was taken for data."""
+    names = "column_1" if len(first) == 1 else f"column_1 to column_{len(first)}"
+    shown = ", ".join(first[:3])
+    return (
+        f"no header: the first row looks like data ({shown}, …), so the columns are named {names}; "
+        "if it names them, write header=True"
+    )
 
 
 def check_names(names: Sequence[str], table: str) -> None:
@@ -335,7 +346,7 @@ def _read_frame(text: str, separator: str, name: str, width: int) -> pl.DataFram
     """Return all rows as columns of text, stripped."""
     import polars as pl
 
-    names = [f"column_{index}" for index in range(1, width + 1)]
+    names = numbered_names(width)
     if '"' in text or separator == " ":
         rows = _rows(text, separator, name)
         chunks = []

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradus.data import load
-from gradus.data.delimited_text import has_header, read_delimited
-from gradus.data.text_layout import is_units
+from gradus.data.reading.delimited_text import has_header, read_delimited
+from gradus.data.reading.text_layout import is_units
 from gradus.errors import DataError
 
 CELLS = st.text(st.sampled_from("ab1 .,;|\t\"'\n-é"), max_size=6)
