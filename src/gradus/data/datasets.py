@@ -32,9 +32,10 @@ class Dataset:
     Attributes:
         x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
             or, for a table, a Polars frame of typed columns, not encoded, with the target.
-        y: int32 labels 0…K-1, shape (n,); or float64 in the target's units, (n,) or (n, k);
-            None without a target. Beside a table whose `target` is None, y is no column of it.
-        task: "binary", "multiclass" or "regression"; None without a target.
+        y: int32 labels 0…K-1, shape (n,); int32 flags of several labels, (n, k); or float64 in
+            the target's units, (n,) or (n, k); None without a target. Beside a table whose `target`
+            is None, y is no column of it.
+        task: "binary", "multiclass", "multilabel" or "regression"; None without a target.
         class_names: in the order of the labels; empty for a regression.
         feature_names: of the columns of x without the target; empty for images.
         name: of the data set, for titles.
@@ -187,7 +188,11 @@ class Dataset:
         if self.task == "regression":
             lines.append(f"target: regression{f' of {self.target}' if self.target else ''}")
         elif self.task is not None and self.y is not None:
-            counts = np.bincount(self.y, minlength=len(self.class_names))
+            counts = (
+                self.y.sum(axis=0)
+                if self.task == "multilabel"
+                else np.bincount(self.y, minlength=len(self.class_names))
+            )
             shown = [f"{n} ({c})" for n, c in zip(self.class_names, counts, strict=True)][:12]
             named = f" {self.target}" if self.target else ""
             lines.append(f"target{named}: {self.task}, {', '.join(shown)}")

@@ -37,8 +37,9 @@ class Target:
 
     Attributes:
         name: the column, or what errors call the target.
-        task: "binary", "multiclass" or "regression".
-        class_names: the classes, in the order of their labels; empty for a regression.
+        task: "binary", "multiclass", "multilabel" (any of several labels, each 0 or 1), or
+            "regression".
+        class_names: the classes or labels, in their order; empty for a regression.
         mean: of each regression output, in the target's units.
         std: likewise.
 
@@ -309,7 +310,8 @@ class Target:
             ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
-        return f"{self.name}: {self.task}, {len(self.class_names)} classes ({shown})"
+        kind = "labels" if self.task == "multilabel" else "classes"
+        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
 
 
 def check_task(task: Any) -> None:

@@ -171,6 +171,13 @@ def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
                 "use gr.Model in Python."
             )
         return target.outputs, None
+    if target.task == "multilabel":
+        if loss.kind == "classes":
+            raise ExperimentError(
+                f"The loss {loss.name!r} is for one class of each row, but {target.name!r} has "
+                'several labels: write "binary_crossentropy" or "binary_focal_crossentropy".'
+            )
+        return target.outputs, loss.link or ("sigmoid" if loss.kind == "values" else None)
     if loss.kind == "classes":
         return target.outputs, loss.link
     if target.outputs == 2:
@@ -198,7 +205,8 @@ def check_metrics(names: Iterable[str], loss: Loss, target: Target, y: np.ndarra
         raise ExperimentError(str(error)) from None
     if unfit:
         fitting = [name for name in _metric_names() if applies(metrics.get(name, loss))]
-        kind = "numbers" if target.task == "regression" else f"{target.outputs} classes"
+        several = "labels" if target.task == "multilabel" else "classes"
+        kind = "numbers" if target.task == "regression" else f"{target.outputs} {several}"
         raise ExperimentError(
             f"metrics={unfit[0]!r} does not apply to {kind} with the loss {loss.name!r}. Those "
             f"that do: {', '.join(fitting)}."
@@ -229,10 +237,12 @@ def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
     """Encode targets for the loss: labels, flags or one-hot.
 
     Args:
-        y: labels (n,), or standardized numbers (n, k).
+        y: labels (n,), standardized numbers (n, k), or flags of several labels (n, k).
         loss: the training loss.
         target: the fitted target.
     """
+    if target.task == "multilabel":
+        return y.astype(np.float32)
     if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
         return y
     units, _ = output_layer(loss, target)
@@ -242,10 +252,11 @@ def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
 
 
 def decide_classes(outputs: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
-    """Convert a network's outputs to labels (n,)."""
-    if outputs.shape[1] == 1:
-        outputs = outputs > (0.0 if loss.kind == "flags" and loss.link is None else 0.5)
-    return target.labels(outputs)
+    """Convert a network's outputs to labels (n,), or to flags (n, k) of several labels."""
+    threshold = 0.0 if loss.kind == "flags" and loss.link is None else 0.5
+    if target.task == "multilabel":
+        return (outputs > threshold).astype(np.int32)
+    return target.labels(outputs > threshold if outputs.shape[1] == 1 else outputs)
 
 
 def _penalty(experiment: Experiment) -> L1L2 | None:

@@ -151,7 +151,7 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     share, seed = defaults.fill_defaults(experiment, summary).validation, experiment.validation_seed
     parts = {"training": data}
     if share:
-        is_classes = data.y is not None and data.task != "regression"
+        is_classes = data.y is not None and data.task in ("binary", "multiclass")
         rows_or_labels: Any = data.y if is_classes else len(data)
         seed = experiment.shuffle_seed if seed is None else seed
         training, validation = split(rows_or_labels, share, seed)

@@ -18,7 +18,7 @@ class DataSummary:
 
     Attributes:
         rows: samples before any are held out.
-        task: "binary", "multiclass" or "regression".
+        task: "binary", "multiclass", "multilabel" or "regression".
         image: whether samples are images.
     """
 
@@ -101,9 +101,15 @@ def default_spaces(complete: Experiment) -> dict[str, Any]:
 _LOSSES = {
     "binary": "binary_crossentropy",
     "multiclass": "sparse_categorical_crossentropy",
+    "multilabel": "binary_crossentropy",
     "regression": "mean_squared_error",
 }
-_METRICS = {"binary": ["accuracy", "auc"], "multiclass": ["accuracy"], "regression": ["r2"]}
+_METRICS = {
+    "binary": ["accuracy", "auc"],
+    "multiclass": ["accuracy"],
+    "multilabel": ["accuracy"],
+    "regression": ["r2"],
+}
 _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
 
 
