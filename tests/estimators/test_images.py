@@ -50,6 +50,6 @@ def test_images_of_another_shape_are_named(digits, convolutional):
             convolutional.predict(images)
     with pytest.raises(ValueError, match=r"write X\[None\]"):
         convolutional.predict(x[0])
-    flat = gr.Regressor([2], epochs=1, random_state=0).fit(x.reshape(240, 64), y)
+    flat = gr.Regressor([], epochs=1, random_state=0).fit(x.reshape(240, 64), y)
     with pytest.raises(ValueError, match=r"fitted to columns, \(n, p\)"):
         flat.predict(x)

@@ -96,6 +96,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         (True, (2, 3))
     """
 
+    classes_: np.ndarray
     _numeric_targets = False
 
     def __init__(
