@@ -23,16 +23,6 @@ def test_a_larger_penalty_makes_smaller_weights(iris):
     assert (np.diff(sizes, axis=0) < 0).all()
 
 
-def test_later_rows_may_bring_classes_that_the_first_lack(iris):
-    x, y = iris
-    parts = gr.Classifier(**SMALL).partial_fit(x[:100], y[:100], classes=[0, 1, 2])
-    for _ in range(20):
-        parts.partial_fit(x[50:], y[50:])
-    assert (parts.predict(x[50:]) == y[50:]).mean() > 0.9
-    with pytest.raises(ValueError, match="y has the class 0, which is none"):
-        gr.Classifier(**SMALL).partial_fit(x, y, classes=[1, 2])
-
-
 def test_every_fit_of_a_warm_start_has_all_its_epochs(iris):
     warm = gr.Classifier(**SMALL, warm_start=True).fit(*iris)
     first = warm.loss_curve_

@@ -101,29 +101,18 @@ def test_wrong_labels_are_named(topics, change, settings, message):
         gr.Classifier(**settings).fit(x, change(y))
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_logits_of_classes_are_those_of_the_probabilities(classes):
+@pytest.mark.parametrize(
+    ("classes", "settings"), [(2, {}), (2, {"loss": "sparse_categorical_crossentropy"}), (3, {})]
+)
+def test_logits_of_classes_are_those_of_the_probabilities(classes, settings):
     x, y = load_iris(return_X_y=True)
     y = np.minimum(y, classes - 1)
-    iris = gr.Classifier(**SMALL | {"epochs": 8}).fit(x, y)
+    iris = gr.Classifier(**SMALL | {"epochs": 8} | settings).fit(x, y)
     logits, found = iris.decision_function(x), iris.predict_proba(x)
     expected = softmax(logits, axis=1) if classes == 3 else expit(logits)
     np.testing.assert_allclose(expected, found if classes == 3 else found[:, 1], atol=1e-6)
     np.testing.assert_allclose(iris.predict_log_proba(x), np.log(found))
+    calibrated = CalibratedClassifierCV(FrozenEstimator(iris)).fit(x, y)
+    assert calibrated.score(x, y) > 0.8
     if classes == 2:
         assert get_scorer("roc_auc")(iris, x, y) == roc_auc_score(y, found[:, 1])
-    else:
-        calibrated = CalibratedClassifierCV(FrozenEstimator(iris)).fit(x, y)
-        assert calibrated.score(x, y) > 0.8
-
-
-def test_scores_without_probabilities_and_of_two_outputs():
-    x, y = load_iris(return_X_y=True)
-    x, y = x[:100], y[:100]
-    short = SMALL | {"epochs": 3}
-    hinge = gr.Classifier(**short, loss="hinge").fit(x, y)
-    np.testing.assert_array_equal(hinge.predict(x), hinge.decision_function(x) > 0)
-    two = gr.Classifier(**short, loss="sparse_categorical_crossentropy").fit(x, y)
-    np.testing.assert_allclose(
-        expit(two.decision_function(x)), two.predict_proba(x)[:, 1], atol=1e-6
-    )

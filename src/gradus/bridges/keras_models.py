@@ -257,14 +257,16 @@ def to_keras(model: Model) -> Any:
     keras = _import_keras("to_keras")
     writer, notes = LayerWriter(keras, model.net), list[str]()
     inputs = _keras_inputs(keras, model.example)
-    outputs = writer.apply(model.net, inputs)
-    paths = writer.carry_weights()
-    if writer.chain is not None:
-        written = keras.Sequential([inputs, *writer.chain])
-    else:
-        written = keras.Model(inputs, outputs)
     example = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), model.example)
-    check_masks(model.net, example)
+    with warnings.catch_warnings():  # of masks that Keras drops, which are checked
+        warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", UserWarning)
+        outputs = writer.apply(model.net, inputs)
+        paths = writer.carry_weights()
+        check_masks(model.net, example)
+        if writer.chain is not None:
+            written = keras.Sequential([inputs, *writer.chain])
+        else:
+            written = keras.Model(inputs, outputs)
     compile_keras(keras, written, model, output_heads(model.net, example)[0], paths, notes)
     tell("to_keras", notes)
     return written
