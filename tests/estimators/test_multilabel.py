@@ -46,6 +46,14 @@ def test_logits_of_labels_are_those_of_the_probabilities(topics, fitted):
     assert get_scorer("average_precision")(fitted, x, y) == average_precision_score(y, logits)
 
 
+def test_labels_of_the_network_alone(topics, fitted, tmp_path):
+    x, fitter = topics[0], fitted.preprocessor_
+    outputs = fitted.model_.predict(fitter.transform(x))
+    np.testing.assert_array_equal(fitter.inverse_target(outputs), fitted.predict(x))
+    with pytest.raises(gr.GradusError, match="several labels: leave out preprocessor"):
+        gr.export(fitted.model_, tmp_path / "model.onnx", preprocessor=fitter)
+
+
 def test_labels_may_be_a_frame_flags_or_sparse(topics, fitted):
     x, y = topics
     short = SMALL | {"epochs": 2}
