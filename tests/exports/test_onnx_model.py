@@ -8,6 +8,7 @@ import pytest
 import gradus as gr
 from gradus.errors import GradusError, ShapeError, TooLargeError
 from gradus.exports import onnx_model
+from gradus.exports.trained import as_trained
 from gradus.models.ensemble_layers import EnsembleMembers, WeightedAverage
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -100,9 +101,10 @@ def test_images_are_not_resized(run_onnx):
     x = RNG.integers(0, 255, (3, 4, 4, 1)).astype(np.uint8)
     preprocessor = gr.data.ArrayPreprocessor(size=(4, 4))
     model = gr.Model(gr.Sequential([gr.Flatten(), gr.Dense(2)]), "mse").build(x)
-    with pytest.warns(UserWarning, match="takes images of 4 × 4: they are not resized"):
-        (found,) = run_onnx(model, {"x": x}, preprocessor=preprocessor).values()
+    (found,) = run_onnx(model, {"x": x}, preprocessor=preprocessor).values()
     np.testing.assert_allclose(found, model.predict(x), rtol=1e-5)
+    notes = onnx_model.input_notes(as_trained(model, preprocessor))
+    assert notes == ["the input takes images of 4 × 4: they are not resized"]
 
 
 def test_several_inputs_and_outputs_have_their_names(run_onnx):

@@ -24,7 +24,7 @@ def export(
 ) -> Path:
     """Write a trained model to a file for another program, and return its path.
 
-    What its user has to know is told in one warning, such as what the file leaves out.
+    What a file of the network alone leaves out, or does otherwise, is told in one warning.
 
     The extension of the file is its format:
 
@@ -61,7 +61,9 @@ def export(
         (5, 3)
     """
     path = check_target(path, format)
-    tell("export", write_exported(as_trained(model, preprocessor), path, platforms))
+    notes = write_exported(as_trained(model, preprocessor), path, platforms)
+    if format_of(path) != "onnx":  # whose inputs say themselves what they take
+        tell("export", notes)
     return path
 
 
