@@ -29,6 +29,10 @@ TABLE = {"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"]}
         (lambda: gr.data.pad_sequences([[1]], value="x"), "value='x'"),
         (lambda: gr.data.split(8, share="x"), "share must be"),
         (lambda: gr.data.split(8, stratify="x"), "stratify='x'"),
+        (lambda: gr.data.split(10**30), "from 2 to 2147483647 rows"),
+        (lambda: gr.data.k_folds(10**30), "from 2 to 2147483647 rows"),
+        (lambda: gr.data.Scaling.fit(np.full((2, 1), 1e200)), r"as large as 1e\+200; rescale"),
+        (lambda: gr.PReLU(shared_axes=3), "shared_axes=3.: write a list of axes"),
         (lambda: gr.data.blobs(9, classes="x"), "at least 2 classes"),
         (lambda: gr.data.xor(9, noise="x"), "noise must be"),
         (lambda: gr.data.load(TABLE, "b", options=3), "options=3"),
@@ -51,3 +55,41 @@ TABLE = {"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"]}
 def test_odd_settings_are_told(make, words):
     with pytest.raises(GradusError, match=words):
         make()
+
+
+# --- settings of a model --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model():
+    return gr.Model(gr.Dense(1), "mse", "sgd").build(np.ones((2, 1)))
+
+
+def test_the_optimizer_and_the_seed_of_a_model_may_be_set(model, tmp_path):
+    model.optimizer, model.seed = "adam", 3
+    model.learning_rate = 0.5
+    for each in (model, gr.Model.load(model.save(tmp_path / "m"))):
+        assert (repr(each.optimizer), each.seed) == ("Adam(learning_rate=0.5)", 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("optimizer", "addam", "Did you mean 'adam'"),
+        ("optimizer", 3, r"write a name such as .adam. or an optimizer"),
+        ("learning_rate", "x", "a learning rate is a number"),
+        ("seed", "x", "whole number of at least 0"),
+        ("net", 3, r"model\.net = 3: write a layer"),
+        ("loss", "mae", r"model\.loss = …: a Model keeps the loss.*gr\.Model\(model\.net"),
+        ("metrics", ["mae"], r"keeps the metrics"),
+    ],
+)
+def test_odd_attributes_of_a_model_are_told(model, name, value, words):
+    with pytest.raises(GradusError, match=words):
+        setattr(model, name, value)
+    assert not hasattr(model, "loss")
+
+
+def test_what_are_no_weights_is_told(model):
+    with pytest.raises(GradusError, match="a dict from paths to arrays"):
+        model.set_weights([1.0])

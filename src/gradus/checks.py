@@ -135,6 +135,23 @@ def function(name: str, value: Any, form: str, owner: str = "") -> Any:
     return value
 
 
+def object_of(owner: str, name: str, value: Any, kinds: Any, advice: str) -> None:
+    """Refuse an argument that is not of a kind.
+
+    Args:
+        owner: the class or function that takes the argument.
+        name: the argument.
+        value: what was given.
+        kinds: a class, or several as in `isinstance`.
+        advice: what to write.
+
+    Raises:
+        GradusError: saying what was given.
+    """
+    if not isinstance(value, kinds):
+        raise GradusError(f"{as_written(name, value, owner)[:100]}: write {advice}.")
+
+
 def as_result(value: Any) -> str:
     """Return what a user's function returned, in words for an error; a tracer by its shape."""
     return f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)

@@ -9,6 +9,7 @@ import pytest
 from keras import layers as k
 
 import gradus as gr
+from gradus.bridges.keras_masks import KNOW_MASKS
 
 # Keras 3.15 does not know NumPy 2's protocol of copies yet.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -167,3 +168,50 @@ def test_a_layer_that_keras_lacks_is_named(name):
     model = gr.Model(gr.Sequential([OURS_ALONE[name], gr.Dense(1)]), "mse").build(x)
     with pytest.raises(gr.GradusError, match=rf"Layer '\w+' \({name}\) cannot be carried"):
         gr.to_keras(model)
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+def test_the_layers_that_know_masks_are_those_of_keras():
+    for layers, _ in EVERY.values():
+        for layer in layers:
+            assert (type(layer).__name__ in KNOW_MASKS) == layer.supports_masking, layer
+
+
+# Layers that Keras drops a mask at, or gives other outputs for steps that are padding.
+DROPPING = {
+    "Conv1D": lambda layers: layers.Conv1D(3, 2),
+    "MaxPooling1D": lambda layers: layers.MaxPooling1D(2),
+    "GlobalMaxPooling1D": lambda layers: layers.GlobalMaxPooling1D(),
+    "Cropping1D": lambda layers: layers.Cropping1D(1),
+    "ZeroPadding1D": lambda layers: layers.ZeroPadding1D(1),
+    "UpSampling1D": lambda layers: layers.UpSampling1D(2),
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_a_layer_that_knows_masks_here_alone_is_named(name):
+    codes, words = np.array([[1, 2, 3, 0]]), rf"\({name}\) cannot be carried: it gets a mask"
+    ours = [gr.Embedding(5, 3, mask_zero=True), DROPPING[name](gr), gr.Flatten(), gr.Dense(1)]
+    with pytest.raises(gr.GradusError, match=words):
+        gr.to_keras(gr.Model(gr.Sequential(ours), "mse").build(codes))
+    theirs = [k.Embedding(5, 3, mask_zero=True), DROPPING[name](k), k.Flatten(), k.Dense(1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras says that it drops the mask
+        model = keras.Sequential([keras.Input((4,), dtype="int32"), *theirs])
+    with pytest.raises(gr.GradusError, match=words):
+        gr.from_keras(model)
+
+
+def test_attention_whose_padding_is_read_is_named():
+    ends = {"GlobalAveragePooling1D": gr.GlobalAveragePooling1D(), "Flatten": gr.Flatten()}
+    codes = np.array([[1, 2, 3, 0], [4, 0, 0, 0], [1, 1, 1, 1]])
+    for name, end in ends.items():
+        layers = [gr.Embedding(5, 4, mask_zero=True), gr.MultiHeadAttention(2), end]
+        model = gr.Model(gr.Sequential(layers), "mse").build(codes)
+        if name == "Flatten":
+            with pytest.raises(gr.GradusError, match=r"padded steps.*'flatten' \(Flatten\)"):
+                gr.to_keras(model)
+        else:
+            np.testing.assert_allclose(gr.to_keras(model)(codes), model.predict(codes), atol=1e-5)

@@ -167,6 +167,11 @@ def test_partial_fit_needs_all_classes_at_first(iris):
     some = gr.Classifier(**SMALL)
     some.partial_fit(x[:100], y[:100], classes=[0, 1, 2])
     assert some.predict_proba(x).shape == (150, 3)
+    for _ in range(20):  # classes that the first rows lacked
+        some.partial_fit(x[50:], y[50:])
+    assert (some.predict(x[50:]) == y[50:]).mean() > 0.9
+    with pytest.raises(ValueError, match="y has the class 0, which is none"):
+        gr.Classifier(**SMALL).partial_fit(x, y, classes=[1, 2])
     with pytest.raises(ValueError, match=r"has the classes \[0, 1, 9\]"):
         some.partial_fit(x, np.where(y == 2, 9, y))
     with pytest.raises(ValueError, match="classes"):

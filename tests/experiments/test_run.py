@@ -210,6 +210,12 @@ def test_images_of_floats(tmp_path, make_run):
 # --- what is no run ----------------------------------------------------------------------------
 
 
+def test_the_network_of_a_run_alone_says_that_it_is(cat_run):
+    with pytest.warns(UserWarning, match=r"Model\.load: .* is a run.*gr\.load has both"):
+        model = gr.Model.load(cat_run)
+    assert model.weights.keys() == gr.load(cat_run).model.weights.keys()
+
+
 def test_what_is_no_run_is_answered(cat_run, cats, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(cat_run, tmp_path / "runs" / "cats-1")

@@ -308,6 +308,24 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+KEEPING = (gr.Layer, gr.penalties.Penalty, gr.penalties.Constraint, gr.schedules.Schedule)
+
+
+@pytest.mark.parametrize("huge", [10**30, 2**70])
+def test_whole_numbers_beyond_32_bits_are_refused_or_become_floats(huge):
+    """JAX has no such integers, and what a layer or a penalty keeps goes into it as it is."""
+    for cls in CALLED:
+        names, required = arguments_of(cls)
+        for name in names:
+            default = required.get(name, inspect.signature(cls).parameters[name].default)
+            if isinstance(default, bool) or not isinstance(default, int | float) or name == "axis":
+                continue
+            with contextlib.suppress(GradusError):
+                made = cls(**{**required, name: huge})
+                if isinstance(made, KEEPING):
+                    assert isinstance(getattr(made, name), float), f"{cls.__name__}.{name}"
+
+
 @pytest.mark.slow
 @fuzzed(20 * EXAMPLES)
 @given(calls())

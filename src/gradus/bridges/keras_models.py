@@ -25,6 +25,7 @@ from gradus.bridges.assembly import (
 from gradus.bridges.keras_compiling import compile_keras
 from gradus.bridges.keras_files import KerasArchive, read_keras_archive
 from gradus.bridges.keras_graphs import KerasNetwork
+from gradus.bridges.keras_masks import check_masks
 from gradus.bridges.keras_training import (
     by_output,
     expects_logits,
@@ -87,6 +88,7 @@ def from_keras(
         network = KerasNetwork(archive.config, archive.arrays)
         example = _example(network)
         built, paths = built_network(network.net, example, network.weights)
+        check_masks(built, example)
         settings = _compiled(network, archive.config.get("compile_config"), given)
         if loss is None and "loss" in settings:
             _compare_logits(archive.config["compile_config"]["loss"], built, example, network)
@@ -255,13 +257,16 @@ def to_keras(model: Model) -> Any:
     keras = _import_keras("to_keras")
     writer, notes = LayerWriter(keras, model.net), list[str]()
     inputs = _keras_inputs(keras, model.example)
-    outputs = writer.apply(model.net, inputs)
-    paths = writer.carry_weights()
-    if writer.chain is not None:
-        written = keras.Sequential([inputs, *writer.chain])
-    else:
-        written = keras.Model(inputs, outputs)
     example = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), model.example)
+    with warnings.catch_warnings():  # of masks that Keras drops, which are checked
+        warnings.filterwarnings("ignore", "Layer .* was passed an input with a mask", UserWarning)
+        outputs = writer.apply(model.net, inputs)
+        paths = writer.carry_weights()
+        check_masks(model.net, example)
+        if writer.chain is not None:
+            written = keras.Sequential([inputs, *writer.chain])
+        else:
+            written = keras.Model(inputs, outputs)
     compile_keras(keras, written, model, output_heads(model.net, example)[0], paths, notes)
     tell("to_keras", notes)
     return written

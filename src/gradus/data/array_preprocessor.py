@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
-from gradus.data.columns.conversions import is_constant
+from gradus.data.columns.conversions import LARGEST, is_constant
 from gradus.data.images import resize_images
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_preprocessor import TablePreprocessor
@@ -46,6 +46,9 @@ class Scaling:
         """Standardize each column over all other axes; a constant column gets std 1."""
         x = as_array(x, wide=True)
         check_same_length(x)
+        largest = float(max(x.max(), -float(x.min())))
+        if largest > LARGEST:
+            raise DataError(f"x has values as large as {largest:.3g}; rescale it.")
         axes = tuple(range(x.ndim - 1)) if x.ndim > 1 else (0,)
         mean = np.mean(x, axis=axes, dtype=np.float64)
         std = np.std(x, axis=axes, dtype=np.float64)

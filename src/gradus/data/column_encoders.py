@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
@@ -27,6 +27,25 @@ KNOTS = 256
 FEW_KNOTS = 30
 LARGEST_FLOAT = 3e38  # of 32 bits
 CLIP = 5.0  # largest encoded number, in standard deviations
+
+
+def network_inputs(numbers: list[np.ndarray], codes: list[np.ndarray], rows: int) -> Any:
+    """Return encoded columns as the inputs of a network.
+
+    Args:
+        numbers: of the columns that became numbers, each (rows, …).
+        codes: of those that are embedded, each (rows,).
+        rows: how many there are.
+
+    Returns:
+        float32 (rows, p); with codes the dict `{"numbers": float32 (rows, p), "categories": int32
+        (rows, k)}`, without "numbers" if there are none.
+    """
+    matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((rows, 0), np.float32)
+    if not codes:
+        return matrix
+    categories = {"categories": np.stack(codes, axis=1)}
+    return {"numbers": matrix, **categories} if numbers else categories
 
 
 class Encoder(Struct, frozen=True, tag_field="kind"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.checks import flag, is_number
+from gradus.checks import MAX_INT, flag, is_number
 from gradus.errors import DataError
 from gradus.rng import seeded_rng
 
@@ -244,8 +244,8 @@ def _check_rows(n_or_y: int | np.ndarray, stratify: bool | None) -> tuple[int, n
         if y.ndim == 0:
             raise DataError("split takes the number of rows, or an array of labels.")
         n = len(y)
-    if n < 2:
-        raise DataError(f"A split needs at least 2 rows, not {n}.")
+    if not 2 <= n <= MAX_INT:
+        raise DataError(f"A split needs from 2 to {MAX_INT} rows, not {n}.")
     stratify = None if stratify is None else flag("stratify", stratify)
     labels = None if y is None or stratify is False else class_labels(y)
     if stratify and labels is None:

@@ -15,6 +15,7 @@ from gradus.data.column_encoders import (
     ColumnEncoder,
     DateEncoder,
     NumberEncoder,
+    network_inputs,
 )
 from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
@@ -146,7 +147,7 @@ class TablePreprocessor:
 
         Returns:
             float32 (n, p); or, when categories are embedded, the dict `{"numbers": float32
-            (n, p), "categories": int32 (n, k)}`, where p may be 0.
+            (n, p), "categories": int32 (n, k)}`, without "numbers" if p is 0.
 
         Raises:
             DataError: if a column is absent (with the nearest name) or of another type.
@@ -199,8 +200,7 @@ class TablePreprocessor:
         codes: list[np.ndarray] = []
         for column in self.columns:
             (codes if _is_embedded(column) else numbers).append(column.encode(table[column.name]))
-        matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((table.height, 0), "f4")
-        return {"numbers": matrix, "categories": np.stack(codes, axis=1)} if codes else matrix
+        return network_inputs(numbers, codes, table.height)
 
     def transform_target(self, values: Any) -> np.ndarray:
         """Return int32 labels (n,), or flags (n, k), or the standardized target, float32 (n, k).

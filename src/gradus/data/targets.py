@@ -304,19 +304,22 @@ class Target:
             if np.isnan(outputs).any():
                 row = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).argmax())
                 raise DataError(f"The outputs are NaN in row {row} (counted from 0): no class.")
-            return np.asarray(self.class_names)[self.labels(outputs)]
+            labels = self.labels(outputs)
+            return labels if labels.ndim == 2 else np.asarray(self.class_names)[labels]
         scale, shift = np.asarray(self.std), np.asarray(self.mean)
         if len(shift) > 1 and (outputs.ndim < 2 or outputs.shape[-1] != len(shift)):
             raise _unfit(outputs, f"(n, {len(shift)})")
         return outputs.astype(np.float64) * scale + shift
 
     def labels(self, outputs: Any) -> np.ndarray:
-        """Convert probabilities to labels (n,); labels stay unchanged.
+        """Convert probabilities to labels (n,), or flags (n, k); labels stay unchanged.
 
         Raises:
             DataError: as `inverse`.
         """
         given, classes = _outputs(outputs), len(self.class_names)
+        if self.task == "multilabel":
+            return (given > 0.5).astype(np.int32)
         if given.ndim == 2 and given.shape[1] == classes:
             return given.argmax(axis=1).astype(np.int32)
         flat = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given

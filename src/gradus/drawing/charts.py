@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import object_of
 from gradus.drawing import style
 from gradus.errors import DataError
 
@@ -42,6 +43,7 @@ def lines(
         >>> [curve.name for curve in figure.data]
         ['train', 'test']
     """
+    object_of("lines", "curves", curves, Mapping, "a dict from names to values")
     if not curves:
         raise DataError("lines needs at least one curve: write {name: values}.")
     figure = style.figure(title, height=height)
@@ -93,6 +95,7 @@ def bars(
         >>> figure.data[0].x, figure.layout.title.text
         ((0.91, 0.97), 'Optimizers')
     """
+    object_of("bars", "values", values, Mapping, "a dict from names to numbers")
     if not values:
         raise DataError("bars needs at least one number: write {name: value}.")
     figure = style.figure(title, height=130 + 28 * len(values))

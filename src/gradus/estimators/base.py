@@ -19,7 +19,13 @@ from gradus.data.columns.unseen import RANGE
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import GradusError
-from gradus.estimators.inputs import as_dataset, checked_data, column_labels, leak_notes
+from gradus.estimators.inputs import (
+    as_dataset,
+    checked_data,
+    column_labels,
+    leak_notes,
+    row_shape,
+)
 from gradus.estimators.model_state import pack_model, unpack_model
 from gradus.estimators.settings import (
     check_no_spaces,
@@ -28,6 +34,7 @@ from gradus.estimators.settings import (
     model_arguments,
 )
 from gradus.estimators.training import Training, make_training, prepare_training
+from gradus.experiments.inference import read_data
 from gradus.experiments.prepare import PreparedData
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.splitting import summarize_data
@@ -47,6 +54,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     _numeric_targets: bool
     _column_names: tuple[str, ...]
+    _row_shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -123,8 +131,9 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         """Train a network on X and y.
 
         Args:
-            X: a data frame (pandas, Polars), an array of numbers (n, p), or a sparse matrix.
-            y: the targets of the rows.
+            X: a data frame (pandas, Polars), an array of numbers (n, p), a sparse matrix, or images
+                (n, height, width, channels).
+            y: the targets of the rows, (n,) or (n, k).
             sample_weight: of each row in the loss, (n,); a row of weight 0 is left out.
 
         Returns:
@@ -203,7 +212,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
             "epochs": 1, "validation": 0.0, "patience": 0, "monitor": None, "schedule": "none",
         }  # fmt: skip
         X, y = self._checked(X, y, goes_on, fewest=1 if goes_on else 2)
-        self._learn_targets(y if classes is None else classes, goes_on, partial=True)
+        self._learn_targets(y, goes_on, partial=True, classes=classes)
         data = self._dataset(X, y, sample_weight)
         experiment = self._experiment(arguments | now, data)
         training = self._new_training(data, experiment, arguments, goes_on)
@@ -239,22 +248,29 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
         """Return inputs and targets after scikit-learn's checks; note the columns of a frame."""
-        names = self._column_names if goes_on else None
+        names, shape = (self._column_names, self._row_shape) if goes_on else (None, None)
         if not goes_on and hasattr(self, "model_"):
             del self.model_  # should this fit fail, it would not suit what is learned now
-        X, y = checked_data(self, X, y, names, self._numeric_targets, fewest)
+        X, y = checked_data(self, X, y, names, self._numeric_targets, fewest, shape)
         if not goes_on:
-            self._column_names = column_labels(X)
-        return X, y
+            self._column_names, self._row_shape = column_labels(X), row_shape(X)
+        return X, self._checked_targets(y)
+
+    def _checked_targets(self, y: np.ndarray) -> np.ndarray:
+        """Return targets that scikit-learn has checked, after checks of their kind."""
+        return y
 
     @abc.abstractmethod
-    def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
+    def _learn_targets(
+        self, y: np.ndarray, goes_on: bool, partial: bool = False, classes: Any = None
+    ) -> None:
         """Learn what the targets are, or check that they are as before.
 
         Args:
-            y: the checked targets, or all classes.
+            y: the checked targets.
             goes_on: whether a training goes on.
             partial: whether they may be some of them only.
+            classes: all classes, if they were given.
         """
 
     def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
@@ -300,16 +316,18 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         """The fitted target."""
         return require_target(self.preprocessor_.target)
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Return the outputs of the network for checked inputs."""
+    def _outputs(self, X: Any, logits: bool = False) -> np.ndarray:
+        """Return the outputs of the network for inputs, or those before the last activation."""
         check_is_fitted(self, "model_")
         fitted = self.preprocessor_
-        X, _ = checked_data(self, X, names=self._column_names)
+        X, _ = checked_data(self, X, names=self._column_names, shape=self._row_shape)
         if isinstance(fitted, TablePreprocessor):
             # Numbers beyond those of the training are of every cross-validation.
             for unseen in (each for each in fitted.unseen_values(X) if each.kind != RANGE):
                 warnings.warn(f"{type(self).__name__}: {unseen.note}.", UserWarning, stacklevel=3)
-        return np.asarray(self.model_.predict(fitted.transform(X)))
+        elif X.ndim > 2:
+            X = read_data(X, fitted, self.model_).x
+        return np.asarray(self.model_.predict(fitted.transform(X), logits=logits))
 
     @property
     def history_(self) -> History:
@@ -333,7 +351,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
 
 from gradus.data import Dataset
 from gradus.errors import DataError, GradusError
@@ -38,6 +39,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     encoded, numbers are scaled, and every setting that is None is chosen for the data. On few rows
     (below 5,000) it trains for a fixed time on all of them; on more, a tenth is held out, and the
     weights of the best epoch are kept.
+
+    y has the class of each row, (n,), or several labels of each, 0 or 1, (n, k). X may be images,
+    (n, height, width, channels), which a `network` gets as they are.
 
     Args:
         layers: units of each hidden layer, such as (64, 32); empty for a linear model.
@@ -77,7 +81,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         verbose: whether progress is shown.
 
     Attributes:
-        classes_: the classes, sorted.
+        classes_: the classes, sorted; the numbers of the labels, 0 to k - 1, if there are several.
         n_features_in_: the number of columns of X.
         feature_names_in_: their names, if X was a frame with names.
         model_: the trained `gr.Model`.
@@ -92,6 +96,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         (True, (2, 3))
     """
 
+    classes_: np.ndarray
     _numeric_targets = False
 
     def __init__(
@@ -177,40 +182,90 @@ class Classifier(ClassifierMixin, NetworkEstimator):
 
         Args:
             X: as in `fit`.
-            y: the classes of the rows.
-            classes: all classes; needed in the first call.
+            y: the classes of the rows, or their labels.
+            classes: all classes; needed in the first call, unless y is several labels of each row.
             sample_weight: as in `fit`.
 
         Raises:
             ValueError: for classes that were not given in the first call.
         """
-        if classes is None and not hasattr(self, "model_"):
-            raise DataError(
-                "partial_fit: the first rows may lack some classes: name all of them, classes=[…]."
-            )
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each row, (n,)."""
+        """Return the most probable class of each row, (n,); 0 or 1 for each of several labels."""
         outputs = self._outputs(X)
         labels = decide_classes(outputs, self._loss, self._target)
-        return self.classes_[labels]
+        return labels.astype(np.int64) if self._several else self.classes_[labels]
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, (n, classes), in the order of `classes_`."""
+        """Return the probability of each class, (n, classes), in the order of `classes_`.
+
+        Those of several labels do not add up to 1: each is of the label being 1.
+        """
         outputs = self._outputs(X).astype(np.float64)
+        if self._several:
+            return outputs
         if outputs.shape[1] == 1:
             return np.concatenate([1 - outputs, outputs], axis=1)
         return outputs / outputs.sum(axis=1, keepdims=True)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):  # of a probability of 0 it is -∞
+            return np.log(self.predict_proba(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return what the last softmax or sigmoid makes probabilities of: the logits.
+
+        For two classes, (n,), above 0 for the second class; otherwise (n, classes). A network
+        without probabilities, as that of a hinge, gives its scores.
+        """
+        scores = self._outputs(X, logits=True).astype(np.float64)
+        if self._several or len(self.classes_) > 2:
+            return scores
+        return scores[:, -1] - (scores[:, 0] if scores.shape[1] == 2 else 0)
+
+    @property
+    def _several(self) -> bool:
+        """Whether a row may have several labels."""
+        return self._target.task == "multilabel"
 
     @property
     def _loss(self) -> Loss:
         return make_loss(self.experiment_.loss)
 
-    def _learn_targets(self, y: Any, goes_on: bool, partial: bool = False) -> None:
+    def _checked_targets(self, y: Any) -> np.ndarray:
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        given = np.unique(y)
+        if y.ndim == 2 and not set(np.unique(y).tolist()) <= {0, 1}:
+            raise DataError(
+                f"y has shape {y.shape}, with more than 0 and 1: several labels of a row are flags "
+                "of 0 and 1. For several targets of other classes train a Classifier for each."
+            )
+        return y
+
+    def _learn_targets(
+        self, y: np.ndarray, goes_on: bool, partial: bool = False, classes: Any = None
+    ) -> None:
+        if y.ndim == 2:
+            self._learn_labels(y, goes_on, classes)
+            return
+        if goes_on and self._several:
+            raise DataError(
+                f"y has shape {y.shape}, but the training that goes on has {len(self.classes_)} "
+                "labels of each row."
+            )
+        if classes is not None:
+            check_classification_targets(classes)
+        elif partial and not goes_on:
+            raise DataError(
+                "partial_fit: the first rows may lack some classes: name all of them, classes=[…]."
+            )
+        given = np.unique(y if classes is None else classes)
         if not goes_on:
             if len(given) < 2:
                 raise DataError(
@@ -227,18 +282,41 @@ class Classifier(ClassifierMixin, NetworkEstimator):
                 f"{self.classes_.tolist()}."
             )
 
+    def _learn_labels(self, y: np.ndarray, goes_on: bool, classes: Any) -> None:
+        """Learn or check how many labels each row may have."""
+        columns = y.shape[1]
+        if not goes_on and (y == y[0]).all():
+            raise DataError(f"y has the same {columns} labels in each row: nothing to learn.")
+        known = len(self.classes_) if goes_on else columns
+        if columns != known or (goes_on and not self._several):
+            what = f"{known} {'labels of each row' if self._several else 'classes'}"
+            raise DataError(f"y has shape {y.shape}, but the training that goes on has {what}.")
+        if classes is not None and len(np.unique(classes)) != columns:
+            raise DataError(
+                f"partial_fit: y has {columns} labels of each row, but classes={classes!r}: leave "
+                "it out."
+            )
+        self.classes_ = np.arange(columns)
+
     def _weights_of_targets(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         try:
             return compute_sample_weight(self.class_weight, y)
         except (ValueError, TypeError):
+            form = "a dict from classes to weights"
+            if y.ndim == 2:
+                form = "a list of such dicts, one for each label, such as {0: 1, 1: 5}"
             raise DataError(
-                f'class_weight={self.class_weight!r}: write "balanced", or a dict from classes to '
-                f"weights; the classes are {self.classes_.tolist()}."
+                f'class_weight={self.class_weight!r}: write "balanced", or {form}; the classes are '
+                f"{self.classes_.tolist()}."
             ) from None
 
     def _with_targets(self, data: Dataset, y: np.ndarray) -> Dataset:
+        names = tuple(map(str, self.classes_.tolist()))
+        if y.ndim == 2:
+            flags = y.astype(np.int32)
+            return dataclasses.replace(data, y=flags, task="multilabel", class_names=names)
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise DataError(
@@ -246,6 +324,10 @@ class Classifier(ClassifierMixin, NetworkEstimator):
                 f"{self.classes_.tolist()}."
             )
         task = "binary" if len(self.classes_) == 2 else "multiclass"
-        names = tuple(map(str, self.classes_.tolist()))
         labels = np.searchsorted(self.classes_, y).astype(np.int32)
         return dataclasses.replace(data, y=labels, task=task, class_names=names)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

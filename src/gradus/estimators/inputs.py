@@ -13,7 +13,9 @@ from gradus.data import Dataset, TableOptions, load
 from gradus.data.columns.usefulness import determines
 from gradus.data.containers import in_memory, is_lazy
 from gradus.data.frames import column_name
+from gradus.data.sources import array_dataset
 from gradus.errors import DataError, TooLargeError
+from gradus.experiments.prepare import integers_to_floats
 from gradus.host_memory import host_free_bytes
 
 FLOATS = (np.float64, np.float32)
@@ -36,6 +38,11 @@ def column_labels(X: Any) -> tuple[str, ...]:
     return tuple(map(column_name, getattr(X, "column_names", None) or X.columns))
 
 
+def row_shape(X: Any) -> tuple[int, ...]:
+    """Return the shape of a row of an array of more than two axes; () for anything else."""
+    return tuple(X.shape[1:]) if isinstance(X, np.ndarray) and X.ndim > 2 else ()
+
+
 def checked_data(
     estimator: Any,
     X: Any,
@@ -43,22 +50,24 @@ def checked_data(
     names: Sequence[str] | None = None,
     numeric: bool = False,
     fewest: int = 1,
+    shape: tuple[int, ...] | None = None,
 ) -> tuple[Any, Any]:
     """Return inputs and targets after scikit-learn's checks.
 
     Args:
         estimator: gets `n_features_in_` and `feature_names_in_` if it is fitted to these inputs,
             and must agree with them otherwise.
-        X: a frame, also a lazy one, an array of numbers (n, p), or a sparse matrix.
-        y: the targets (n,), or, if they are numbers, (n, k); by default there are none.
+        X: a frame, also a lazy one, an array of numbers (n, p), a sparse matrix, or images (n, …).
+        y: the targets (n,) or (n, k); by default there are none.
         names: of the columns of the frame that the estimator was fitted to, none for an array;
             None to fit it to these inputs.
         numeric: whether the targets are numbers.
         fewest: the least number of rows.
+        shape: of each row of what the estimator was fitted to, as `row_shape` returns it.
 
     Returns:
-        The frame, columns of an array by their names in the frame of `fit`, or an array of floats;
-        and the targets.
+        The frame, columns of an array by their names in the frame of `fit`, an array of floats, or
+        images as they are; and the targets.
 
     Raises:
         ValueError: as scikit-learn does, such as for columns in another order.
@@ -71,11 +80,12 @@ def checked_data(
         X = in_memory(X, "X")
     if is_frame(X) and not X.shape[1]:
         raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
+    _check_row_shape(X, shape)
     reset, has_targets = names is None, not isinstance(y, str)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}
     if has_targets:
-        rules |= {"multi_output": numeric, "y_numeric": numeric}
+        rules |= {"multi_output": True, "y_numeric": numeric}
     if as_table and is_frame(X):
         validate_data(estimator, X, y, reset=reset, skip_check_array=True)
         if has_targets:
@@ -83,6 +93,8 @@ def checked_data(
         return X, y
     if as_table:  # whose columns may hold missing values and text
         rules |= {"dtype": None, "ensure_all_finite": "allow-nan"}
+    elif _axes(X) > 2:  # whose bytes the network scales
+        rules |= {"dtype": "numeric", "allow_nd": True}
     else:
         rules["dtype"] = FLOATS
     try:
@@ -98,7 +110,7 @@ def as_dataset(X: Any, columns: Any) -> Dataset:
     """Return checked inputs as a data set without targets.
 
     Args:
-        X: a frame, columns by name, or an array of floats.
+        X: a frame, columns by name, an array of floats, or images.
         columns: how columns of a frame are read, as in `TableOptions`, or None.
     """
     if columns is not None and not isinstance(columns, Mapping):
@@ -108,6 +120,8 @@ def as_dataset(X: Any, columns: Any) -> Dataset:
     if isinstance(X, np.ndarray):
         if columns:
             raise DataError(f"columns={dict(columns)!r} are of a data frame, but X is an array.")
+        if X.ndim > 2:
+            return integers_to_floats(array_dataset(X, x_name="X"))
         return Dataset(X, feature_names=tuple(f"x{index}" for index in range(X.shape[1])))
     if hasattr(X, "reset_index"):
         X = X.reset_index(drop=True)  # rows of a split keep their numbers, which tell nothing
@@ -125,6 +139,24 @@ def leak_notes(data: Dataset) -> list[str]:
         for name in data.feature_names
         if determines(data.x[name], target, classes)
     ]
+
+
+def _axes(X: Any) -> int:
+    """Return the number of axes of an array; 0 for what has no shape, such as a list."""
+    return len(getattr(X, "shape", ()))
+
+
+def _check_row_shape(X: Any, shape: tuple[int, ...] | None) -> None:
+    """Check that images are of the shape that an estimator was fitted to, and others are none."""
+    given = tuple(getattr(X, "shape", ()))
+    if shape is None or given[1:] == shape or not (shape or _axes(X) > 2):
+        return
+    if not shape:
+        raise DataError(f"X has shape {given}, but the estimator was fitted to columns, (n, p).")
+    single = " For one of them write X[None]." if given == shape else ""
+    raise DataError(
+        f"X has shape {given}, but the estimator was fitted to rows of shape {shape}.{single}"
+    )
 
 
 def _dense(X: Any) -> Any:

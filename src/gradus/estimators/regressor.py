@@ -57,7 +57,9 @@ class Regressor(RegressorMixin, NetworkEstimator):
         values = self._target.inverse(outputs)
         return values.ravel() if self._axes == 1 else values
 
-    def _learn_targets(self, y: np.ndarray, goes_on: bool, partial: bool = False) -> None:
+    def _learn_targets(
+        self, y: np.ndarray, goes_on: bool, partial: bool = False, classes: Any = None
+    ) -> None:
         outputs = self._target.outputs if goes_on else y[:1].size
         if goes_on and (y.ndim != self._axes or y[:1].size != outputs):
             raise DataError(

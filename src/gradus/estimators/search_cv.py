@@ -39,6 +39,10 @@ def _has_probabilities(search: SearchCV) -> bool:
     )
 
 
+def _decides(search: SearchCV) -> bool:
+    return _refits(search) and hasattr(search.estimator, "decision_function")
+
+
 class SearchCV(MetaEstimatorMixin, BaseEstimator):
     """Cross-validated random search over a `Classifier` or a `Regressor`, as scikit-learn has it.
 
@@ -238,6 +242,11 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the best estimator."""
         return self._best().predict_proba(X)
+
+    @available_if(_decides)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of the best estimator, as `Classifier.decision_function`."""
+        return self._best().decision_function(X)
 
     @available_if(_refits)
     def score(self, X: Any, y: Any) -> float:

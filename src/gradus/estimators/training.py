@@ -20,6 +20,7 @@ from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.splitting import split_data
 from gradus.models.model import Model
 from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.reshaping import Flatten
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,14 @@ def make_training(prepared: PreparedData, arguments: Mapping[str, Any]) -> Train
     Args:
         prepared: the data.
         arguments: those of `Model` that stand in place of what the experiment says; a network
-            follows the input layers.
+            follows the input layers, and gets images as they are.
     """
     model = build_model(prepared.experiment, prepared.target, prepared.input_layers, prepared.steps)
     if arguments:
         settings = {**model.settings, **arguments}
         if "net" in arguments:
-            settings["net"] = Sequential([*prepared.input_layers, arguments["net"]])
+            first = [layer for layer in prepared.input_layers if not isinstance(layer, Flatten)]
+            settings["net"] = Sequential([*first, arguments["net"]])
         model = Model(**settings)
     return Training(prepared, model)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
+from gradus.models.saving import load_model
 from gradus.objectives import losses
 from gradus.objectives.loss import Loss
 from gradus.train import checkpoint
@@ -82,7 +83,7 @@ class Run:
             SavedError: if the file is not that of the training.
         """
         manifests.verified_path(self.folder, MODEL, self.record)
-        return Model.load(self.folder)
+        return cast("Model", load_model(self.folder))
 
     @cached_property
     def scored_model(self) -> Model:

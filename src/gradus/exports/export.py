@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus import files
+from gradus.bridges.assembly import tell
 from gradus.errors import GradusError
 from gradus.exports import keras_model, onnx_model, python_script, stablehlo
 from gradus.exports.formats import check_target, format_of
@@ -22,6 +23,8 @@ def export(
     platforms: Sequence[str] | None = None,
 ) -> Path:
     """Write a trained model to a file for another program, and return its path.
+
+    What a file of the network alone leaves out, or does otherwise, is told in one warning.
 
     The extension of the file is its format:
 
@@ -58,7 +61,9 @@ def export(
         (5, 3)
     """
     path = check_target(path, format)
-    write_exported(as_trained(model, preprocessor), path, platforms)
+    notes = write_exported(as_trained(model, preprocessor), path, platforms)
+    if format_of(path) != "onnx":  # whose inputs say themselves what they take
+        tell("export", notes)
     return path
 
 

@@ -315,7 +315,7 @@ class Model(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path, custom: Sequence[type] = ()) -> Model:
-        """Return the model saved in the folder `path`.
+        """Return the model saved in the folder `path`; of a run, with a warning, the network alone.
 
         Args:
             path: the folder.
@@ -324,7 +324,7 @@ class Model(BaseModel):
         Raises:
             SavedError: if the folder holds no model, was altered, or needs a class not in `custom`.
         """
-        return cast("Model", saving.load_model(arguments.folder("path", path), custom))
+        return cast("Model", saving.load_model(arguments.folder("path", path), custom, True))
 
     def load_weights(self, path: str | Path, skip_missing: bool = False) -> list[str]:
         """Load saved weights into the built network, by the names of their layers.

@@ -45,6 +45,25 @@ from gradus.train.task import Task
 M = TypeVar("M", bound="NetworkModel")
 
 
+class FixedSetting:
+    """A setting that a model is made with and keeps: to set it later is an error."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type) -> Any:
+        if model is None:
+            return self
+        raise AttributeError(self.name)  # so that `__getattr__` says what to write
+
+    def __set__(self, model: Any, value: Any) -> None:
+        name, kind = self.name, type(model).__name__
+        raise GradusError(
+            f"model.{name} = …: a {kind} keeps the {name} that it was made with. To train on with "
+            f"another one, write gr.Model(model.net, …) with it, which has the same weights."
+        )
+
+
 @explain_methods
 class NetworkModel:
     """A network with its task, optimizer, weights, and history.
@@ -89,11 +108,11 @@ class NetworkModel:
             "penalty": penalty,
             "seed": seed,
         }
-        self.net, self.optimizer, self.task, self.seed = net, optimizer, loss, seed
+        self._net, self._optimizer, self.task, self._seed = net, optimizer, loss, seed
         self.spaces = find_hyperparameters(self.settings)
         if not self.spaces:
-            self.seed = whole_number("seed", seed)
-            self.optimizer = optimizers.get(optimizer)
+            self._seed = whole_number("seed", seed)
+            self._optimizer = optimizers.get(optimizer)
             if not isinstance(loss, Task):
                 self.task = make_supervised(loss, metrics, loss_weights, penalty)
             check_single([self.optimizer, self.task])
@@ -111,17 +130,55 @@ class NetworkModel:
         return self.net.built
 
     @property
+    def net(self) -> Layer:
+        """The network."""
+        return self._net
+
+    @net.setter
+    def net(self, value: Any) -> None:
+        if not isinstance(value, Layer):
+            raise GradusError(f"model.net = {value!r}: write a layer such as gr.Sequential([...]).")
+        self._net = value
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer; another one, or its name, counts from the next `fit` on."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self.require_values()
+        self._optimizer = optimizers.get(value)
+        check_single(self._optimizer)
+        self._note_settings(optimizer=self._optimizer)
+
+    @property
+    def seed(self) -> int:
+        """The seed of weights, dropout, and noise; another one counts from the next `fit` on."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: Any) -> None:
+        self.require_values()
+        self._seed = whole_number("seed", value)
+        self._note_settings(seed=self._seed)
+
+    loss, metrics = FixedSetting(), FixedSetting()
+    loss_weights, penalty = FixedSetting(), FixedSetting()
+
+    def _note_settings(self, **changed: Any) -> None:
+        """Keep changes of settings that the model was made with, as they are saved with it."""
+        self.settings |= {name: changed[name] for name in changed if name in self.settings}
+
+    @property
     def learning_rate(self) -> Any:
         """The optimizer's learning rate; another one counts from the next `fit` on."""
         return self.optimizer.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self.require_values()
         self.optimizer = dataclasses.replace(self.optimizer, learning_rate=value)
-        check_single(self.optimizer)
-        changed = {"optimizer": self.optimizer, "learning_rate": value}  # a perceptron has the rate
-        self.settings |= {name: changed[name] for name in changed if name in self.settings}
+        self._note_settings(learning_rate=value)  # which a perceptron was made with
 
     @with_standard_promotion
     def build(self: M, x: Any) -> M:
@@ -150,6 +207,11 @@ class NetworkModel:
             ShapeError: if a shape does not fit; it names the weight and both shapes.
         """
         current = self.weights
+        if not isinstance(values, Mapping):
+            raise GradusError(
+                f"set_weights: write a dict from paths to arrays, as model.weights is, not "
+                f"{type(values).__name__}."
+            )
         for path, value in values.items():
             if path not in current:
                 raise unknown("weight", path, current)

@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,13 @@ def why_not_savable(model: BaseModel) -> str | None:
     return None
 
 
-def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
+def load_model(folder: Path, custom: Sequence[type] = (), tell_of_run: bool = False) -> BaseModel:
     """Return the model that was saved in `folder`.
+
+    Args:
+        folder: the folder.
+        custom: the user's own classes that the model uses.
+        tell_of_run: whether to warn that the model of a run does not take raw data.
 
     Raises:
         SavedError: if there is none, it was altered or written by a newer version, or it needs a
@@ -129,6 +135,13 @@ def load_model(folder: Path, custom: Sequence[type] = ()) -> BaseModel:
     """
     folder = files.user_path(folder)
     manifest = manifests.read_manifest(folder, MANIFEST, ModelManifest)
+    if tell_of_run and (folder / "preprocessing.json").exists():
+        warnings.warn(
+            f"Model.load: {str(folder)!r} is a run, of which this is the network alone: it takes "
+            "what the preprocessing makes of data, not the data. gr.load has both.",
+            UserWarning,
+            stacklevel=4,
+        )
     try:
         settings = {k: deserialize(v, custom) for k, v in manifest.settings.items()}
         model = _find_class(manifest.model, custom)(**settings)

@@ -108,6 +108,7 @@ class StackedAutoencoder(BaseAutoencoder):
         *,
         epochs: int | Sequence[int] = 10,
         batch_size: int | None = DEFAULT_BATCH,
+        shuffle: bool = True,
         shuffle_seed: int = 0,
         validation_split: float = 0.0,
         patience: float | None = None,
@@ -123,6 +124,7 @@ class StackedAutoencoder(BaseAutoencoder):
             epochs: how often each layer's autoencoder sees each sample; a list for one number per
                 layer, 0 to skip one.
             batch_size: samples of a step, as in `Model.fit`.
+            shuffle: whether each epoch has an order of its own; False trains in the given order.
             shuffle_seed: of the order of samples and of the validation split.
             validation_split: the share of samples that is evaluated and not trained on.
             patience: epochs without improvement after which a phase ends.
@@ -150,6 +152,7 @@ class StackedAutoencoder(BaseAutoencoder):
                     codes,
                     epochs=phase_epochs,
                     batch_size=batch_size,
+                    shuffle=shuffle,
                     shuffle_seed=shuffle_seed,
                     validation_split=validation_split,
                     patience=patience,

@@ -10,7 +10,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gradus.checks import as_written, flag, is_number, is_real_array, is_word, whole_number
+from gradus.checks import (
+    MAX_INT,
+    as_written,
+    flag,
+    is_number,
+    is_real_array,
+    is_word,
+    whole_number,
+)
 from gradus.errors import GradusError, unknown
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layer import Layer
@@ -115,6 +123,8 @@ def check_numbers(
         for value in values_of(layer, name):
             if is_number(value):
                 if low <= value <= high and not (below and value == high):
+                    if isinstance(value, int) and abs(value) > MAX_INT:  # of which JAX has floats
+                        setattr(layer, name, float(value))
                     continue
             elif is_real_array(value):
                 continue

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gradus import cache
-from gradus.checks import as_written, flag, function, is_number, is_real_array
+from gradus.checks import MAX_INT, as_written, flag, function, is_number, is_real_array
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.init_args import init_args, short_repr
@@ -75,12 +75,15 @@ def _refuse_change(owner: Any, name: str, value: Any) -> Never:
 def check_scalar(owner: object, name: str, value: Any) -> None:
     """Refuse anything but a number, or None, for a setting that is one number.
 
-    Arrays and spaces pass: in a program a setting is a tracer, in a sweep an array or a space.
+    Arrays and spaces pass: in a program a setting is a tracer, in a sweep an array or a space. A
+    whole number beyond 32 bits, which JAX cannot hold, becomes a float.
 
     Raises:
         GradusError: naming the class of `owner` and the setting.
     """
     if is_number(value) or value is None or isinstance(value, Space) or is_real_array(value):
+        if isinstance(value, int) and abs(value) > MAX_INT and getattr(owner, name) is value:
+            object.__setattr__(owner, name, float(value))
         return
     advice = "write one number"
     if isinstance(value, list | tuple) and value:

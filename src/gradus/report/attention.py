@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.errors import DataError
 
@@ -33,7 +34,7 @@ def attention_map(
         >>> figure.layout.xaxis.ticktext
         ('the', 'cat')
     """
-    panels = np.asarray(weights, float)
+    panels = as_array(weights, "weights", wide=True)
     panels = panels[None] if panels.ndim == 2 else panels
     if panels.ndim != 3 or not panels.size:
         raise DataError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.checks import whole_number
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.errors import DataError, GradusError, unknown
 from gradus.nn.layer import named_layers
@@ -117,10 +118,10 @@ def reconstructions(model: Any, x: Any, noisy: Any = None, count: int = 10) -> A
         ('input', 'output')
     """
     rows = {"input": x} if noisy is None else {"input": x, "noisy": noisy}
-    rows = {name: np.asarray(part)[:count] for name, part in rows.items()}
+    rows = {name: as_array(part, name)[:count] for name, part in rows.items()}
     inputs = list(rows.values())[-1]
     rows["output"] = (
-        model.predict(inputs) if hasattr(model, "predict") else np.asarray(model)[:count]
+        model.predict(inputs) if hasattr(model, "predict") else as_array(model, "model")[:count]
     )
     pictures = {name: as_images(part) for name, part in rows.items()}
     if len({part.shape for part in pictures.values()}) > 1:
@@ -154,7 +155,7 @@ def filters(model: Model, layer: str | None = None) -> Any:
         >>> gr.figures.filters(model, "conv2d").data[0].z.shape  # three of 2 × 2, side by side
         (2, 8)
     """
-    _require_built(model, "filters")
+    require_built(model, "filters")
     layers = dict(named_layers(model.net))
     kernels = {p: np.asarray(part.kernel) for p, part in layers.items() if hasattr(part, "kernel")}
     path = _choose_layer(layer, kernels)
@@ -192,7 +193,7 @@ def feature_maps(model: Model, x: Any, layer: str | None = None) -> Any:
         >>> gr.figures.feature_maps(model, x).layout.yaxis.ticktext
         ('sample 1', 'sample 2')
     """
-    _require_built(model, "feature_maps")
+    require_built(model, "feature_maps")
     net = fresh(model.net, recording=True)
     net(np.asarray(x)[:MAX_ROWS])
     outputs = {
@@ -221,7 +222,7 @@ def as_images(array: Any) -> np.ndarray:
     Raises:
         DataError: if `array` has another shape.
     """
-    stack = np.asarray(array, np.float32)
+    stack = as_array(array, "images").astype(np.float32, copy=False)
     if stack.ndim == 2 and math.isqrt(stack.shape[1]) ** 2 == stack.shape[1]:
         stack = stack.reshape(len(stack), math.isqrt(stack.shape[1]), -1)
     if stack.ndim == 4 and stack.shape[-1] == 1:
@@ -284,6 +285,14 @@ def _choose_layer(layer: str | None, known: dict[str, Any]) -> str:
     return layer
 
 
-def _require_built(model: Model, what: str) -> None:
+def require_built(model: Model, what: str) -> None:
+    """Refuse what is no model with weights.
+
+    Args:
+        model: what was given.
+        what: the figure, for errors.
+    """
+    if not hasattr(model, "net"):
+        raise GradusError(f"{what}(model={str(model)[:40]!r}): write a model, gr.Model(…).")
     if not model.built:
         raise GradusError(f"{what}: the network has no weights yet; call fit first.")

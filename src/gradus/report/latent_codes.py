@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.drawing.charts import legend_below
 from gradus.errors import DataError
@@ -40,7 +41,7 @@ def codes(
         >>> [points.name for points in figure.data]
         ['cat', 'dog']
     """
-    vectors = np.asarray(codes, float)
+    vectors = as_array(codes, "codes", wide=True)
     if vectors.ndim != 2 or vectors.shape[1] < 2 or not np.isfinite(vectors).all():
         raise DataError(
             f"codes draws finite rows of two or more numbers, but the shape is {vectors.shape}."

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.errors import DataError
 from gradus.models.inspection import LayerValues, inside
@@ -39,8 +40,9 @@ def forward_values(model: Model, x: Any) -> Any:
         >>> [title.text for title in gr.figures.forward_values(model, x).layout.annotations]
         ['inputs: 2', 'dense: 4', 'dense_1: 1']
     """
-    recorded = inside(model, np.asarray(x)[:MAX_SAMPLES])
-    strips = {"inputs": np.asarray(x)[:MAX_SAMPLES]}
+    x = as_array(x, "x")[:MAX_SAMPLES]
+    recorded = inside(model, x)
+    strips = {"inputs": x}
     for path in _drawn_layers(model, recorded):
         strips[path or "network"] = np.asarray(recorded[path].outputs)
     rows = len(strips["inputs"])

@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradus.checks import as_items, is_number, object_of
+from gradus.checks import function as function_of
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.drawing.charts import legend_below
 from gradus.errors import DataError
@@ -37,6 +40,10 @@ def surface(
         >>> figure.data[0].z.shape, figure.layout.yaxis.range
         ((120, 120), (-2, 2))
     """
+    function_of("function", function, "f(point)", "surface")
+    for name, ends in (("x_range", x_range), ("y_range", y_range)):
+        if len(as_items(ends) or ()) != 2 or not all(map(is_number, ends)):
+            raise DataError(f"surface({name}={ends!r}): write the lowest and the highest number.")
     axes = [np.linspace(*ends, GRID_STEPS, dtype=np.float32) for ends in (x_range, y_range)]
     points = np.stack(np.meshgrid(*axes), axis=-1)  # (steps of y, steps of x, 2)
     heights = np.asarray(jax.jit(jax.vmap(jax.vmap(function)))(jnp.asarray(points)), float)
@@ -89,7 +96,8 @@ def paths(
         >>> figure.data[1].name, figure.data[1].x.tolist()
         ('descent', [1.0, 0.5, 0.1])
     """
-    tracks = {name: np.asarray(path, float) for name, path in paths.items()}
+    object_of("paths", "paths", paths, Mapping, "a dict from names to points")
+    tracks = {name: as_array(path, name, wide=True) for name, path in paths.items()}
     for name, track in tracks.items():
         if track.ndim != 2 or track.shape[1] != 2:
             raise DataError(f"The path {name!r} has shape {track.shape}: write (steps + 1, 2).")

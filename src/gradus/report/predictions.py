@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.errors import DataError
 
@@ -191,8 +192,8 @@ def predicted_against_true(y_true: Any, y_pred: Any, unit: str = "") -> Any:
         >>> figure.data[2].y.tolist(), figure.layout.xaxis.title.text
         ([-0.5, 0.0], 'true (kg)')
     """
-    true, predicted = np.asarray(y_true, float), np.asarray(y_pred, float)
-    if true.size != predicted.size or true.size != len(true) or not true.size:
+    true, predicted = as_array(y_true, "y_true", wide=True), as_array(y_pred, "y_pred", wide=True)
+    if true.size != predicted.size or not true.ndim or true.size != len(true) or not true.size:
         raise DataError(
             f"predicted_against_true needs one value per sample: y_true has shape {true.shape} and "
             f"y_pred {predicted.shape}."

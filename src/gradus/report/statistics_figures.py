@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import object_of
 from gradus.drawing import style
 from gradus.errors import GradusError
 from gradus.report.training import epochs_axis, log_y_axis
@@ -152,6 +153,7 @@ def updates_by_layer(history: History) -> Any:
 
 def _recorded(history: History, names: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the recording times in epochs, `(points,)`, and the statistics, `(points, n)`."""
+    object_of("figures", "history", history, History, "a history, such as model.history")
     missing = GradusError("The history has no layer statistics: train with fit(..., probes=True).")
     if any(name not in history.probes for name in names):
         raise missing

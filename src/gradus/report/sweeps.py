@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import object_of
 from gradus.drawing import style
 from gradus.errors import GradusError, unknown
 from gradus.hyperparameters import Hyperparameter
@@ -91,6 +92,7 @@ def trial_curves(sweep: Sweep, name: str | None = None) -> Any:
         >>> gr.figures.trial_curves(sweep).layout.title.text
         'Validation loss of 4 trials'
     """
+    object_of("figures", "sweep", sweep, Sweep, "a sweep, gr.Sweep(model, …).fit(x, y)")
     name = name or sweep.monitor
     trials = [trial for trial in sweep.ranking if any(h.epochs for h in trial.histories)]
     if not trials:
@@ -138,6 +140,7 @@ def metric_by(sweep: Sweep, name: str, metric: str | None = None) -> Any:
         >>> gr.figures.metric_by(sweep, "optimizer.learning_rate").layout.xaxis.type
         'log'
     """
+    object_of("figures", "sweep", sweep, Sweep, "a sweep, gr.Sweep(model, …).fit(x, y)")
     if name not in sweep.hypers:
         raise unknown("hyperparameter", name, sweep.hypers)
     hyper = sweep.hypers[name]
@@ -171,6 +174,7 @@ def scored(sweep: Sweep) -> list[Trial]:
     Raises:
         GradusError: if there are none.
     """
+    object_of("figures", "sweep", sweep, Sweep, "a sweep, gr.Sweep(model, …).fit(x, y)")
     trials = [trial for trial in sweep.ranking if math.isfinite(trial.score)]
     sweep.require_a_score()
     return trials

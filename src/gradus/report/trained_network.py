@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from gradus.data.arrays import as_array
 from gradus.drawing import style
-from gradus.errors import DataError, GradusError
+from gradus.errors import DataError
 from gradus.nn.network import fresh, recorded
+from gradus.report.images import require_built
 from gradus.report.predictions import MAX_POINTS, class_texts, labels_of
 from gradus.train.layer_statistics import recorded_layers
 
@@ -38,8 +40,7 @@ def activation_histograms(model: Model, x: Any) -> Any:
         >>> [layer.name for layer in gr.figures.activation_histograms(model, x).data]
         ['dense', 'dense_1']
     """
-    if not model.built:
-        raise GradusError("activation_histograms: the network has no weights yet; call fit first.")
+    require_built(model, "activation_histograms")
     net = fresh(model.net, recording=True)
     net(jax.tree.map(lambda a: np.asarray(a)[:HISTOGRAM_ROWS], x))
     outputs = recorded(net)[1]
@@ -96,7 +97,8 @@ def decision_boundary(
         >>> [samples.name for samples in figure.data[-2:]]
         ['cat', 'dog']
     """
-    x = np.asarray(x, np.float32)
+    require_built(model, "decision_boundary")
+    x = as_array(x, "x").astype(np.float32, copy=False)
     if x.ndim != 2 or x.shape[1] != 2:
         raise DataError(f"decision_boundary draws two features, but x has shape {x.shape}.")
     labels = labels_of(y, "y")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import object_of
 from gradus.drawing import style
 from gradus.drawing.charts import legend_below
 from gradus.errors import GradusError, unknown
@@ -109,6 +110,7 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
         >>> [curve.name for curve in gr.figures.curves_of(runs, "loss").data]
         ['rate 0.01', 'rate 0.1']
     """
+    object_of("curves_of", "histories", histories, Mapping, "a dict from names to histories")
     if not histories:
         raise GradusError("curves_of needs at least one history: write {name: history}.")
     figure = style.figure(f"{style.heading(name)} of {len(histories)} runs", height=380)
@@ -138,6 +140,7 @@ def range_test(found: RangeTest) -> Any:
         >>> [curve.name for curve in gr.figures.range_test(found).data]
         ['each step', 'running mean']
     """
+    object_of("range_test", "found", found, RangeTest, "what model.find_learning_rate returns")
     figure = style.figure("Learning-rate range test", height=320)
     top = 4 * float(found.losses[0])  # above it, training has diverged
     for values, name, line in (
@@ -182,6 +185,7 @@ def learning_rate(history: History) -> Any:
 
 def require_epochs(history: History) -> None:
     """Raise a `GradusError` if the history is empty."""
+    object_of("figures", "history", history, History, "a history, such as model.history")
     if not history.epochs:
         raise GradusError("The history holds no epochs yet: call fit first.")
 

@@ -23,6 +23,7 @@ from gradus.data.column_encoders import (
     CategoryEncoder,
     DateEncoder,
     NumberEncoder,
+    network_inputs,
 )
 from gradus.data.columns.conversions import LARGEST, to_numbers
 from gradus.data.columns.formats import ColumnFormat
@@ -111,8 +112,7 @@ class RowEncoder:
         for column, cells in zip(self._columns, self._cells(rows), strict=True):
             encoded = column.encode(cells, unseen)
             (codes if encoded.ndim == 1 else numbers).append(encoded)
-        matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((len(rows), 0), "f4")
-        inputs = {"numbers": matrix, "categories": np.stack(codes, axis=1)} if codes else matrix
+        inputs = network_inputs(numbers, codes, len(rows))
         return EncodedRows(inputs, unseen, self._unused(rows))
 
     def _cells(self, rows: Sequence[Row]) -> list[Sequence[Any]]:

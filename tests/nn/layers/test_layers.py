@@ -125,6 +125,8 @@ def test_column_embeddings_stand_beside_the_numbers():
     assert (first.shape, second.shape) == ((3, 2), (5, 3))  # half the codes, rounded up
     expected = np.concatenate([x["numbers"], first[[0, 1, 2]], second[[4, 3, 2]]], axis=1)
     np.testing.assert_array_equal(net(x), expected)
+    codes = {"categories": x["categories"]}
+    np.testing.assert_array_equal(gr.init(net, 0, codes)(codes), expected[:, 2:])
 
 
 @pytest.mark.slow

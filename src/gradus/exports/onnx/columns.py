@@ -39,7 +39,8 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     """Add an input for each column, and return the inputs of the network.
 
     Returns:
-        A value (batch, p); or, if categories are embedded, `{"numbers": …, "categories": …}`.
+        A value (batch, p); or, if categories are embedded, `{"numbers": …, "categories": …}`,
+        without "numbers" if no column becomes some.
     """
     numbers: list[Tensor] = []
     codes: list[Tensor] = []
@@ -52,14 +53,14 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
             else:
                 numbers += _number_parts(graph, column, given)
     width = len(preprocessor.feature_names)
-    joined = Tensor("", shape=(0,))
+    inputs = {}
     if numbers:
-        joined = graph.op("Concat", *numbers, axis=1).replace(shape=(width,))
+        inputs["numbers"] = graph.op("Concat", *numbers, axis=1).replace(shape=(width,))
     if not codes:
-        return joined
+        return inputs["numbers"]
     columns = [graph.op("Unsqueeze", code, axes(1)) for code in codes]
     together = graph.op("Concat", *columns, axis=1).replace(shape=(len(codes),), kind="i")
-    return {"numbers": joined, "categories": together}
+    return {**inputs, "categories": together}
 
 
 def column_notes(preprocessor: TablePreprocessor) -> list[str]:

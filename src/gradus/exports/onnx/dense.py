@@ -137,8 +137,8 @@ def _beyond(graph: Graph, codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
 @converts(ColumnEmbedding)
 def convert_column_embedding(graph: Graph, layer: ColumnEmbedding, x: dict[str, Any]) -> Tensor:
     """The numbers of a table, and the vectors of its codes."""
-    numbers, codes = x["numbers"], x["categories"]
-    parts = [to_float(graph, numbers)] if numbers.shape[-1] else []
+    codes = x["categories"]
+    parts = [to_float(graph, x["numbers"])] if "numbers" in x else []
     for index, embed in enumerate(layer.columns):
         column = graph.op("Gather", codes, np.int64(index), axis=1).replace(kind="i")
         parts.append(convert(graph, embed, column))

@@ -7,12 +7,13 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradus.checks import as_index, is_number
+from gradus.checks import as_index, as_items, is_number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations
 from gradus.nn.arguments import check_functions, check_numbers, has_space, values_of
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
+from gradus.space import given_values
 
 
 class Activation(Layer):
@@ -78,6 +79,11 @@ class PReLU(Layer):
     def __init__(self, alpha_initializer: Any = "zeros", shared_axes: tuple[int, ...] = ()) -> None:
         self.alpha_initializer = alpha_initializer
         self.shared_axes = shared_axes
+        for axes in given_values(shared_axes):
+            if as_items(axes) is None:
+                raise GradusError(
+                    f"PReLU(shared_axes={axes!r}): write a list of axes, such as [1]."
+                )
         check_functions(self)
 
     def build(self, shape: tuple[int, ...]) -> None:

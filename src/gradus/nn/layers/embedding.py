@@ -105,8 +105,9 @@ class Embedding(Layer):
 class ColumnEmbedding(Layer):
     """The input layer for a table with categories: its numbers, and a learned vector for each code.
 
-    The input is `{"numbers": (batch, p) float, "categories": (batch, k) int}`; the output has
-    shape `(batch, p + Σ widths)`. Each category column has its own `Embedding`.
+    The input is `{"numbers": (batch, p) float, "categories": (batch, k) int}`, or the categories
+    alone; the output has shape `(batch, p + Σ widths)`. Each category column has its own
+    `Embedding`.
 
     Args:
         cardinalities: how many codes each of the k columns has.
@@ -144,7 +145,7 @@ class ColumnEmbedding(Layer):
 
     def call(self, x: Any) -> Any:
         """Return the numbers and the vectors, concatenated."""
-        if not isinstance(x, dict) or set(x) != {"numbers", "categories"}:
+        if not isinstance(x, dict) or {*x, "numbers"} != {"numbers", "categories"}:
             raise ShapeError(f"{self._label()} takes a dict of 'numbers' and 'categories'.")
         codes = x["categories"]
         if codes.shape[-1] != len(self.columns):
@@ -153,7 +154,8 @@ class ColumnEmbedding(Layer):
                 f"of shape {tuple(codes.shape)}."
             )
         vectors = [embed(codes[:, i]) for i, embed in enumerate(self.columns)]
-        return jnp.concatenate([as_float(x["numbers"]), *vectors], axis=-1)
+        numbers = [as_float(x["numbers"])] if "numbers" in x else []
+        return jnp.concatenate([*numbers, *vectors], axis=-1)
 
     def check_codes(self, x: Any, where: str) -> None:
         """Check that concrete codes have vectors, as `Embedding.check_codes` does."""

@@ -26,6 +26,7 @@ def fit_all(
     batch_size: int | None = arguments.DEFAULT_BATCH,
     epochs: int = 10,
     validation_data: Any = None,
+    shuffle: bool = True,
     shuffle_seed: int = 0,
     probes: bool = True,
 ) -> list[Model]:
@@ -40,6 +41,7 @@ def fit_all(
         batch_size: samples per step; None for all.
         epochs: the number of epochs.
         validation_data: `(x, y)` to evaluate after each epoch.
+        shuffle: whether each epoch has an order of its own; False trains in the given order.
         shuffle_seed: the seed of the sample order, which all models share.
         probes: whether to record layer statistics.
 
@@ -59,7 +61,7 @@ def fit_all(
     models = as_items(models) or []
     if not models or not all(isinstance(model, Model) for model in models):
         raise GradusError("fit_all(models=…): write a list of models, [gr.Model(…), …].")
-    probes = flag("probes", probes)
+    probes, shuffle = flag("probes", probes), flag("shuffle", shuffle)
     data = make_training_data(x, y, validation_data=validation_data, shuffle_seed=shuffle_seed)
     fit_settings = {
         "batch_size": batch_size, "epochs": epochs, "patience": None, "min_delta": 0.0,
@@ -67,6 +69,7 @@ def fit_all(
     }  # fmt: skip
     options = {
         "monitor": None, "mode": None, "target": None, "restore_best": False, "probes": probes,
+        "shuffle": shuffle,
     }  # fmt: skip
     builder, fold = MemberBuilder(options), Fold.create(data)
     members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
