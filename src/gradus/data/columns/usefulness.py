@@ -78,7 +78,7 @@ def is_text(series: pl.Series) -> bool:
     if series.dtype != pl.String or rows < FEW_ROWS:
         return False
     words = _word_count(present)
-    if words >= TEXT_WORDS and present.n_unique() > max(FEW_ROWS, rows / 5):
+    if words >= TEXT_WORDS and present.n_unique() >= max(FEW_ROWS, rows / 5):
         return True
     return rows >= NAME_ROWS and words >= NAME_WORDS and _seldom_repeats(present)
 

@@ -44,8 +44,9 @@ class Vocabulary(Struct, frozen=True):
         >>> words = Vocabulary.fit(["a red dress", "a blue dress", "red shoes"], "word", 10)
         >>> words.terms
         ('dress', 'red')
-        >>> words.encode(["red red dress", "shoes"]).round(2).tolist()
-        [[0.51, 0.86], [0.0, 0.0]]
+        >>> print(words.encode(["red red dress", "shoes"]).round(2))
+        [[0.51 0.86]
+         [0.   0.  ]]
     """
 
     analyzer: str
