@@ -222,8 +222,10 @@ class TablePreprocessor:
     def _check_memory(self, rows: int) -> None:
         """Refuse texts that become more numbers than fit into memory."""
         texts = [column for column in self.columns if isinstance(column, TextEncoder)]
+        if not texts:
+            return
         size, free = 4 * rows * len(self.feature_names), host_free_bytes()
-        if texts and COPIES * size > free:
+        if COPIES * size > free:
             raise TooLargeError(
                 f"{rows:,} rows become {size / 1e9:.1f} GB of numbers, most of them from the text "
                 f"{texts[0].name!r}, and only {readable(free)} of memory are free: write a smaller "
