@@ -3,6 +3,7 @@
 import atexit
 import collections
 import contextlib
+import functools
 import gc
 import html.parser
 import io
@@ -128,6 +129,16 @@ if os.environ.get("GRADUS_TEST_COSTS"):
         terminalreporter.section(f"{costs.total():.1f} CPU seconds")
         for name, seconds in costs.most_common():
             terminalreporter.write_line(f"{seconds:8.2f}  {name}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_migrations():
+    """Have Alembic read Optuna's migrations once, not twice for each storage that is opened."""
+    from alembic import util
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "load_python_file", functools.cache(util.load_python_file))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

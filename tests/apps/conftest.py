@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from gradus.apps.cli import main
+from gradus.experiments import runs
+from gradus.report.page import write_html
 
 DATA = Path(os.environ.get("GRADUS_DATA", Path(__file__).parents[2] / "../shared/data")).resolve()
 
@@ -25,6 +27,27 @@ def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GRADUS_TRACEBACK", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def pages():
+    """Requested by a test that reads the pages of runs."""
+
+
+@pytest.fixture(autouse=True)
+def empty_pages(request, monkeypatch):
+    """Write empty pages, as figures of each take a fifth of a second, unless a test reads them."""
+    if "pages" in request.fixturenames:
+        return
+
+    def write_page(run, parts, prepared):
+        return write_html(run.folder / runs.REPORT, "")
+
+    monkeypatch.setattr("gradus.experiments.train_run.write_page", write_page)
+    monkeypatch.setattr("gradus.experiments.page.write_page", write_page)
+    monkeypatch.setattr(
+        "gradus.experiments.sweep_run.write_sweep", lambda path, *_, **__: write_html(path, "")
+    )
 
 
 @pytest.fixture

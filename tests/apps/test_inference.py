@@ -146,6 +146,7 @@ def test_no_runs_are_no_error(gradus, gradus_json):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run, flowers, work):
     page = work / run / "report.html"
     page.unlink()

@@ -59,6 +59,7 @@ def test_any_path_works_and_what_is_shown_can_be_pasted(gradus, work):
 
 @pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_a_sweep_is_stored_at_any_path_and_its_page_shows_commands(gradus, work, read):
     data = write_table(work / f"{ODD}.csv")
     for name, storage in ((ODD, []), ("two", ["--storage", f"{ODD}.db"])):

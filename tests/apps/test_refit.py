@@ -86,6 +86,7 @@ def test_a_refit_needs_a_fixed_length(gradus, table):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_the_run_keeps_the_second_model_and_the_scores_of_the_first(gradus, gradus_json, flowers):
     record = gradus_json("train", flowers, "--target", "kind", *QUICK, "--test", flowers)
     run = open_run(record["run"])

@@ -55,6 +55,7 @@ def table(run):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
     gradus, file, work, trained
 ):
@@ -72,6 +73,7 @@ def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
     gradus, file, work, monkeypatch
 ):

@@ -29,6 +29,7 @@ def test_json_is_the_only_thing_on_standard_output(gradus):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_a_run_folder_has_all_files(gradus_json, work):
     record = gradus_json("train", "iris", *QUICK)
     run = work / record["run"]
@@ -244,6 +245,7 @@ def test_penguins(gradus_json, tabular):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages")
 def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
     # Of 60 rows 45 are "no", of the validation part 4 or 5 of 6.
     rows = [f"{i % 7},{'yes' if i % 4 == 0 else 'no'}" for i in range(60)]

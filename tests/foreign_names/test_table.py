@@ -111,6 +111,7 @@ def test_an_attribute_of_another_library_is_answered(place, name, names):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy, from MLflow
 def test_what_is_told_to_write_runs(names, monkeypatch):
     """Every piece of code in the table, once; a sweep has a model with a space."""
     monkeypatch.chdir(names["folder"])

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import msgspec
 import numpy as np
 
@@ -198,7 +197,9 @@ def load_weights(model: BaseModel, path: Path, skip_missing: bool = False) -> li
     for where in sorted(set(arrays) & set(current)):
         _check_numbers(arrays[where], where, path)
     loaded = {
-        name: jnp.asarray(value, jnp.float32) for name, value in arrays.items() if name in current
+        name: jax.device_put(value.astype(np.float32))
+        for name, value in arrays.items()
+        if name in current
     }
     if not loaded:
         raise SavedError(f"No weight in {str(path)!r} has the name of one of the network's.")

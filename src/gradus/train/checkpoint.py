@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from msgspec import Struct
 
@@ -248,7 +247,8 @@ def fill_leaves(template: T, arrays: Mapping[str, np.ndarray], prefix: str, wher
             f"{where} was written by another network or optimizer: it has "
             f"{extra[0].removeprefix(f'{prefix}/')!r}, which is not needed here."
         )
-    return jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
+    # `jnp.asarray` would compile a program for each shape.
+    return jax.tree.unflatten(structure, jax.device_put([arrays[name] for name in names]))
 
 
 def history_to_arrays(history: History) -> tuple[Arrays, HistoryMetadata]:
