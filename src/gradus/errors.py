@@ -53,7 +53,7 @@ class SavedError(GradusError):
 
 
 class TooLargeError(GradusError):
-    """A network that does not fit into memory."""
+    """A network, or data, that do not fit into memory."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -182,7 +182,7 @@ def test_a_table_of_free_text_alone_raises(gradus, work):
     check(
         gradus,
         1,
-        ["No column is left", "'story' is free text"],
+        ["No column is left", "'story' is text, but no word is in several rows"],
         "train",
         "text.csv",
         "--target",

@@ -201,7 +201,7 @@ def test_useless_columns_are_dropped_with_a_note():
     notes = "\n".join(preprocessor.notes)
     for name, word in (("same", "always 'x'"), ("empty", "empty"), ("row", "numbers the rows"),
                        ("user_id", "numbers the rows"), ("ticket", "identifier"),
-                       ("review", "free text")):  # fmt: skip
+                       ("review", "is text, but no word is in several rows")):  # fmt: skip
         assert f"column {name!r} " in notes
         assert word in notes
     assert notes in preprocessor.describe().replace("note: ", "")

@@ -30,7 +30,7 @@ def fitted(values, task):
     return TablePreprocessor.fit(frame, "y", task, keep=["used"])  # it determines y
 
 
-def test_a_regression_loses_its_r2_where_the_column_it_uses_is_shuffled():
+def test_a_regression_loses_its_r2_where_the_column_it_uses_is_shuffled(monkeypatch):
     y = 3.0 * FRAME["used"].to_numpy() + 1.0
     preprocessor = fitted(y, "regression")
     x = preprocessor.transform(FRAME)
@@ -42,7 +42,9 @@ def test_a_regression_loses_its_r2_where_the_column_it_uses_is_shuffled():
     assert falls["used"] == pytest.approx(2.0, abs=0.3)
     assert falls["idle"] == falls["word"] == 0.0
     assert score_name(model, preprocessor.target) == "R²"
-    assert column_importance(model, data(y, "regression"), preprocessor) == falls  # by its seed
+    monkeypatch.setattr("gradus.experiments.column_importance.NUMBERS", 4000)  # 5 orders at once
+    again = column_importance(model, data(y, "regression"), preprocessor)  # the same, by its seed
+    assert again == pytest.approx(falls, abs=1e-5)
 
 
 def test_classes_lose_likelihood():

@@ -20,10 +20,12 @@ TABLE = {
     "room": [[3, 4, 5][i % 3] for i in range(COUNT)],  # numbers that are names
     "town": [None if i % 9 == 0 else f"town {i % 30}" for i in range(COUNT)],  # embedded
     "day": [f"{i % 28 + 1}.{i % 12 + 1}.2020" for i in range(COUNT)],
+    "note": [f"a {['big', 'small'][i % 2]} room in house {i} of ours" for i in range(COUNT)],
 }
 KINDS = {"room": "category", "code": {"kind": "number", "missing": ["-1"]}}
 ROW = {"size": 1.5, "age": 30, "price": "7.000,50", "code": 3, "paid": True, "flag": 1,
-       "color": "red", "room": "4", "town": "town 3", "day": "3.4.2020"}  # fmt: skip
+       "color": "red", "room": "4", "town": "town 3", "day": "3.4.2020",
+       "note": "big house"}  # fmt: skip
 ODD = {
     "size": [None, 3, 1e300, 2**64, True, " 1.5 "],
     "age": [None, 0, 59.5, 1000, "12", "?"],
@@ -35,6 +37,7 @@ ODD = {
     "room": [None, 4, 4.0, "4.0", "4", 99, "none", True],
     "town": [None, "town 3", "town 4 ", "Atlantis", "", 5],
     "day": [None, "1.2.2020", "28.12.2021", "", "?"],
+    "note": [None, "A BIG room", "世界", "", "?", 5, True],
 }
 
 
@@ -42,7 +45,8 @@ ODD = {
 def preprocessor():
     options = TableOptions(columns=KINDS)
     fitted = TablePreprocessor.fit(TABLE, options=options)
-    assert {column.kind for column in fitted.columns} == {"number", "boolean", "category", "date"}
+    kinds = {"number", "boolean", "category", "date", "text"}
+    assert {column.kind for column in fitted.columns} == kinds
     assert fitted.category_names == ("town",)
     return fitted
 

@@ -15,6 +15,13 @@ import numpy as np
 from msgspec import Struct
 
 from gradus.data.columns.conversions import is_constant, match_names, to_dates, to_names, to_numbers
+from gradus.data.columns.vocabulary import (
+    CHARACTERS,
+    WORDS,
+    Vocabulary,
+    sample_texts,
+    to_texts,
+)
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 
 if TYPE_CHECKING:
@@ -53,7 +60,7 @@ class Encoder(Struct, frozen=True, tag_field="kind"):
 
     @property
     def kind(self) -> str:
-        """The kind of column: "number", "boolean", "category" or "date"."""
+        """The kind of column: "number", "boolean", "category", "date" or "text"."""
         return str(self.__struct_config__.tag)
 
 
@@ -360,4 +367,45 @@ def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
     }
 
 
-ColumnEncoder = NumberEncoder | BooleanEncoder | CategoryEncoder | DateEncoder
+class TextEncoder(Encoder, frozen=True, tag="text"):
+    """A text, as weighted numbers: the most frequent words and characters of the training texts.
+
+    Words, and three characters of a word, are counted apart (`Vocabulary`). A missing text is
+    zeros, with an indicator if one is wanted; so is a text that has none of them.
+    """
+
+    name: str
+    parts: tuple[Vocabulary, ...]
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> TextEncoder:
+        """Fit to the training texts, or to a sample of them."""
+        texts, size = sample_texts(to_texts(column.drop_nulls())), int(preprocessing.text_features)
+        words = Vocabulary.fit(texts, WORDS, size - size // 2)
+        characters = Vocabulary.fit(texts, CHARACTERS, size - len(words.terms))
+        indicator = bool(preprocessing.indicator) and column.null_count() > 0
+        return cls(column.name, (words, characters), indicator)
+
+    def encode(self, column: pl.Series) -> np.ndarray:
+        """Return float32 (n, terms), plus a 0/1 column if missing values have an indicator."""
+        index: dict[str, int] = {}  # of each text: one that is repeated is encoded once
+        rows = [index.setdefault(text, len(index)) for text in to_texts(column)]
+        blocks = [part.encode(list(index))[rows] for part in self.parts]
+        if self.indicator:
+            blocks.append(column.is_null().to_numpy()[:, None].astype(np.float32))
+        return np.concatenate(blocks, axis=1)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the encoded columns: words as they are, characters in quotes."""
+        names = [f"{self.name}={term}" for part in self.parts for term in part.names]
+        return (*names, *[f"{self.name}.missing"] * self.indicator)
+
+    def describe(self) -> str:
+        """Describe the encoding in a few words."""
+        counts = " and ".join(part.describe() for part in self.parts if part.terms)
+        return f"{counts}, TF-IDF" + (", missing become 0 + indicator" * self.indicator)
+
+
+ColumnEncoder = NumberEncoder | BooleanEncoder | CategoryEncoder | DateEncoder | TextEncoder

@@ -12,6 +12,7 @@ from gradus.space import Space, given_values
 SCALINGS = ("auto", "standard", "normal", "minmax", "none")
 FILLS = ("median", "mean")
 ONE_HOT_LIMIT = 24
+TEXT_FEATURES = 500
 MAX_SIDE = 100_000  # of images
 SAVED_AS = "The saved preprocessing"  # what errors call it
 
@@ -28,6 +29,7 @@ class Preprocessing:
         missing: what replaces a missing number, the column's "median" or "mean".
         indicator: whether a column with missing values gets a second one that marks them.
         one_hot_limit: a category with more levels is embedded, others are one-hot; 0 embeds all.
+        text_features: how many words and characters a text becomes at most; 0 leaves texts out.
         image_size: (height, width) that images are resized to; None leaves them unchanged.
 
     Raises:
@@ -45,6 +47,7 @@ class Preprocessing:
     missing: Any = "median"
     indicator: Any = True
     one_hot_limit: Any = ONE_HOT_LIMIT
+    text_features: Any = TEXT_FEATURES
     image_size: Any = None
 
     def __post_init__(self) -> None:
@@ -55,8 +58,9 @@ class Preprocessing:
 
         for value in given_values(self.indicator):
             flag("indicator", value, "Preprocessing")
-        for value in given_values(self.one_hot_limit):
-            whole_number("one_hot_limit", value, 0, "Preprocessing")
+        for name in ("one_hot_limit", "text_features"):
+            for value in given_values(getattr(self, name)):
+                whole_number(name, value, 0, "Preprocessing")
         for value in given_values(self.image_size):
             _check_image_size(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from gradus.data.column_encoders import (
     ColumnEncoder,
     DateEncoder,
     NumberEncoder,
+    TextEncoder,
     network_inputs,
 )
 from gradus.data.columns.conversions import to_numbers
@@ -25,18 +26,22 @@ from gradus.data.columns.unseen import (
     beyond_range,
     newly_missing,
     unseen_levels,
+    unseen_texts,
 )
-from gradus.data.columns.usefulness import determines, why_not_general, why_useless
+from gradus.data.columns.usefulness import determines, is_text, why_not_general, why_useless
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, require_target
-from gradus.errors import DataError, no_column
+from gradus.errors import DataError, TooLargeError, no_column
+from gradus.host_memory import host_free_bytes, readable
 from gradus.records import as_plain, as_record
 
 if TYPE_CHECKING:
     import polars as pl
+
+COPIES = 3  # of the numbers of texts that exist while they are joined with those of other columns
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class TablePreprocessor:
             texts(*given) for given in (("keep", keep), ("drop", drop), ("classes", classes))
         )
         check_preprocessing(preprocessing).check_for(
-            "a table", ("scaling", "missing", "indicator", "one_hot_limit")
+            "a table", ("scaling", "missing", "indicator", "one_hot_limit", "text_features")
         )
         table = as_table(frame, options, formats)
         targets = _target_names(target, table.frame.columns)
@@ -120,25 +125,29 @@ class TablePreprocessor:
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []
+        known = dict(table.formats)
         for series in table.frame.get_columns():
             name = series.name
             if name in targets or name in drop:
                 continue
-            kept = name in keep or options.format_of(name).kind is not None
+            told = options.format_of(name).kind is not None
+            if not told and _holds_texts(series, known[name]):
+                known[name] = replace(known[name], kind="text")
+            kept = told or name in keep
             leak = None if kept or fitted is None else _leak(series, table, fitted)
-            encoder = leak or _fit_column(series, table.formats[name], kept, preprocessing)
+            encoder = leak or _fit_column(series, known[name], kept, preprocessing)
             if isinstance(encoder, str):
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
-                if isinstance(encoder, CategoryEncoder) and table.formats[name].levels:
+                if isinstance(encoder, CategoryEncoder) and known[name].levels:
                     unseen = unseen_levels(series, encoder.levels, "level")
                     notes += [] if unseen is None else [unseen.note]
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
         used = [*(column.name for column in columns), *targets]
-        known = {name: table.formats[name] for name in used}
+        known = {name: known[name] for name in used}
         ranges = {c.name: TrainingRange.fit(table.frame[c.name], c.kind) for c in columns}
         return cls(tuple(columns), fitted, tuple(notes), known, table.options, ranges)
 
@@ -151,14 +160,15 @@ class TablePreprocessor:
 
         Raises:
             DataError: if a column is absent (with the nearest name) or of another type.
+            TooLargeError: if the numbers that texts become do not fit into memory.
         """
         return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
 
     def unseen_values(self, frame: Any) -> list[UnseenValues]:
         """Return the cells that the training data had no like of, by column and kind.
 
-        These are categories that it lacked, numbers and dates outside its range, and missing
-        values where it had none.
+        These are categories that it lacked, texts without any of its words, numbers and dates
+        outside its range, and missing values where it had none.
         """
         table = self._read(frame, (column.name for column in self.columns)).frame
         found: list[UnseenValues | None] = []
@@ -166,6 +176,8 @@ class TablePreprocessor:
             values, training = table[column.name], self.ranges[column.name]
             if isinstance(column, CategoryEncoder):
                 found.append(unseen_levels(values, column.levels, column.known))
+            elif isinstance(column, TextEncoder):
+                found.append(unseen_texts(values, column.encode(values)))
             else:
                 found.append(beyond_range(values, column.kind, training))
             found.append(newly_missing(values, training))
@@ -196,11 +208,25 @@ class TablePreprocessor:
         )
 
     def _encode(self, table: pl.DataFrame) -> Any:
+        self._check_memory(table.height)
         numbers: list[np.ndarray] = []
         codes: list[np.ndarray] = []
         for column in self.columns:
             (codes if _is_embedded(column) else numbers).append(column.encode(table[column.name]))
         return network_inputs(numbers, codes, table.height)
+
+    def _check_memory(self, rows: int) -> None:
+        """Refuse texts that become more numbers than fit into memory."""
+        texts = [column for column in self.columns if isinstance(column, TextEncoder)]
+        if not texts:
+            return
+        size, free = 4 * rows * len(self.feature_names), host_free_bytes()
+        if COPIES * size > free:
+            raise TooLargeError(
+                f"{rows:,} rows become {size / 1e9:.1f} GB of numbers, most of them from the text "
+                f"{texts[0].name!r}, and only {readable(free)} of memory are free: write a smaller "
+                f"text_features, or leave texts out: drop={[text.name for text in texts]!r}."
+            )
 
     def transform_target(self, values: Any) -> np.ndarray:
         """Return int32 labels (n,), or flags (n, k), or the standardized target, float32 (n, k).
@@ -336,9 +362,12 @@ def _fit_column(
             f"Column {series.name!r} has type {series.dtype}, which a network cannot read: convert "
             f"it to numbers or categories, or drop it: drop={[series.name]!r}."
         )
-    if given.kind in ("text", "identifier"):
-        return f"is {_ARTICLES[given.kind]}, and was dropped"
-    reason = why_useless(series) or (None if kept else why_not_general(series))
+    if given.kind == "identifier":
+        return "is an identifier, and was dropped"
+    reason = why_useless(series)
+    if reason is None and given.kind == "text":
+        return _fit_text(series, preprocessing)
+    reason = reason or (None if kept else why_not_general(series))
     if reason is not None:
         return f"{reason}, and was dropped"
     distinct = series.drop_nulls().n_unique()
@@ -354,4 +383,16 @@ def _fit_column(
     return NumberEncoder.fit(series.name, values, preprocessing)
 
 
-_ARTICLES = {"text": "text", "identifier": "an identifier"}
+def _holds_texts(series: pl.Series, given: ColumnFormat) -> bool:
+    """Return whether a column that was taken for categories holds texts."""
+    return given.kind == "category" and not given.levels and is_text(series)
+
+
+def _fit_text(series: pl.Series, preprocessing: Preprocessing) -> TextEncoder | str:
+    """Fit the encoder of a text, or return why the column is dropped."""
+    if not preprocessing.text_features:
+        return "is text, and was dropped: text_features is 0"
+    encoder = TextEncoder.fit(series, preprocessing)
+    if not any(part.terms for part in encoder.parts):
+        return "is text, but no word is in several rows and not in all: it was dropped"
+    return encoder

@@ -85,6 +85,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         missing: Any = None,
         indicator: Any = None,
         one_hot_limit: Any = None,
+        text_features: Any = None,
         columns: Any = None,
         keep_columns: Any = None,
         drop_columns: Any = None,
@@ -118,6 +119,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         self.missing = missing
         self.indicator = indicator
         self.one_hot_limit = one_hot_limit
+        self.text_features = text_features
         self.columns = columns
         self.keep_columns = keep_columns
         self.drop_columns = drop_columns

@@ -73,6 +73,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         missing: what replaces a missing number of a frame: "median" or "mean".
         indicator: whether a column with missing values gets a second one that marks them.
         one_hot_limit: a category with more levels is embedded, others are one-hot.
+        text_features: how many words and characters a text becomes at most; 0 leaves texts out.
         columns: the kind of a column of a frame, by its name, such as {"zip": "category"}.
         keep_columns: columns of a frame to use even if they look useless.
         drop_columns: columns of a frame not to use.
@@ -129,6 +130,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         missing: Any = None,
         indicator: Any = None,
         one_hot_limit: Any = None,
+        text_features: Any = None,
         columns: Any = None,
         keep_columns: Any = None,
         drop_columns: Any = None,
@@ -163,6 +165,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             missing=missing,
             indicator=indicator,
             one_hot_limit=one_hot_limit,
+            text_features=text_features,
             columns=columns,
             keep_columns=keep_columns,
             drop_columns=drop_columns,

@@ -43,6 +43,7 @@ PATHS = {
     "missing": "preprocessing.missing",
     "indicator": "preprocessing.indicator",
     "one_hot_limit": "preprocessing.one_hot_limit",
+    "text_features": "preprocessing.text_features",
     "columns": "table.columns",
     "keep_columns": "keep_columns",
     "drop_columns": "drop_columns",

@@ -18,6 +18,7 @@ from gradus.rng import seeded_rng
 ROWS, REPEATS = 500, 5  # that are permuted, and how often
 TINY = 1e-7  # the least probability whose logarithm counts
 MAX_COLUMNS = 200
+NUMBERS = 2**26  # of the inputs that exist at once
 
 
 def column_importance(
@@ -51,8 +52,15 @@ def column_importance(
         for name in names
         for _ in range(REPEATS)
     ]
-    # All at once: preprocessing and network take a block of rows in the time of a few.
-    outputs = np.asarray(model.predict(preprocessor.transform(pl.concat([frame, *permuted]))))
+    # Many at once: preprocessing and network take a block of rows in the time of a few.
+    frames = [frame, *permuted]
+    step = max(1, NUMBERS // (len(rows) * max(1, len(preprocessor.feature_names))))
+    outputs = np.concatenate(
+        [
+            np.asarray(model.predict(preprocessor.transform(pl.concat(frames[at : at + step]))))
+            for at in range(0, len(frames), step)
+        ]
+    )
     blocks = outputs.reshape(len(permuted) + 1, len(rows), *outputs.shape[1:])
     target = require_target(preprocessor.target)
     whole, *others = (_score(block, data.y[rows], model, target) for block in blocks)

@@ -14,6 +14,7 @@ from gradus.data.column_encoders import (
     CategoryEncoder,
     ColumnEncoder,
     NumberEncoder,
+    TextEncoder,
 )
 from gradus.data.columns.unseen import TrainingRange
 from gradus.experiments.image_inputs import takes_images
@@ -103,7 +104,8 @@ def describe_service(run: Run, largest_body: int, most_rows: int, has_token: boo
 _NOTES: Schema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "What cannot be trusted: unknown categories, values outside the training range.",
+    "description": "What cannot be trusted: unknown categories, values outside the training range, "
+    "texts without a known word.",
 }
 
 
@@ -148,6 +150,8 @@ def _zeros(shape: tuple[int, ...]) -> Any:
 def _example(column: ColumnEncoder, training: TrainingRange) -> Any:
     if isinstance(column, CategoryEncoder):
         return column.levels[0] if column.levels else None
+    if isinstance(column, TextEncoder):
+        return " ".join(column.parts[0].terms[:3])
     if isinstance(column, NumberEncoder):
         typical = float(f"{column.fill:.4g}")
         return int(typical) if typical.is_integer() else typical
@@ -183,6 +187,8 @@ def _column_schema(column: ColumnEncoder, preprocessor: TablePreprocessor) -> Sc
         about = f"A category; others count as unknown.{missing}"
         known = {"type": "string", "enum": list(column.levels)}
         return {"anyOf": [known, {"type": ["string", "null"]}], "description": about}
+    if isinstance(column, TextEncoder):
+        return {"type": ["string", "null"], "description": f"A text.{missing}"}
     between = training.describe(column.kind)
     if isinstance(column, BooleanEncoder):
         kinds, about = ["boolean", "number", "null"], "True or false, or 1 and 0."

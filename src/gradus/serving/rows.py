@@ -23,6 +23,7 @@ from gradus.data.column_encoders import (
     CategoryEncoder,
     DateEncoder,
     NumberEncoder,
+    TextEncoder,
     network_inputs,
 )
 from gradus.data.columns.conversions import LARGEST, to_numbers
@@ -270,9 +271,30 @@ class _Dates(_Column):
         return encoded
 
 
+class _Texts(_Column):
+    """Texts, which Polars reads."""
+
+    def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
+        """Return encoded cells, and add those that the training data had no like of."""
+        column = self.read(cells)
+        encoded: np.ndarray = self.encoder.encode(column)
+        missing = column.is_null().to_numpy()
+        strange = ~encoded.any(axis=1) & ~missing
+        if strange.any():
+            unseen.append(
+                UnseenCells(
+                    strange,
+                    lambda at, row, n: UnseenValues.texts(self.name, str(cells[at]), row, n),
+                )
+            )
+        self.told_missing(missing, unseen)
+        return encoded
+
+
 _KINDS: dict[type, type[_Column]] = {
     NumberEncoder: _Numbers,
     BooleanEncoder: _Numbers,
     CategoryEncoder: _Categories,
     DateEncoder: _Dates,
+    TextEncoder: _Texts,
 }

@@ -46,8 +46,8 @@ class ColumnFormat:
     """How the cells of a column are read; what is None is inferred from the training data.
 
     Attributes:
-        kind: "number", "category", "date", "boolean", "text" (sentences, which are not used) or
-            "identifier" (of a row, which is not used).
+        kind: "number", "category", "date", "boolean", "text" (whose words and characters are
+            weighted) or "identifier" (of a row, which is not used).
         decimal: the decimal mark of numbers, "." or ",".
         thousands: the mark between groups of three digits, or "".
         percent: whether numbers may end in "%".

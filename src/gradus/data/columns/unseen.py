@@ -12,7 +12,13 @@ from gradus.data.columns.conversions import match_names, to_dates, to_names, to_
 if TYPE_CHECKING:
     import polars as pl
 
-CATEGORY, RANGE, MISSING = "category", "range", "missing"  # the kinds of unseen values
+CATEGORY, RANGE, MISSING, TEXT = (
+    "category",
+    "range",
+    "missing",
+    "text",
+)  # the kinds of unseen values
+SHOWN = 40  # characters of a text
 _MICROSECONDS = "datetime64[us]"
 
 
@@ -21,7 +27,7 @@ class TrainingRange:
     """The smallest and the largest training value of a column, and whether any was missing.
 
     Attributes:
-        low: the smallest number, or date in microseconds since 1970; None of categories.
+        low: the smallest number, or date in microseconds since 1970; None of categories and texts.
         high: the largest.
         missing: whether a training value was missing.
 
@@ -41,10 +47,10 @@ class TrainingRange:
 
         Args:
             column: the values.
-            kind: of its encoder: "number", "boolean", "category", or "date".
+            kind: of its encoder: "number", "boolean", "category", "date", or "text".
         """
         missing = column.null_count() > 0
-        if kind == "category":
+        if kind in ("category", "text"):
             return cls(None, None, missing)
         values = ordered_values(column, kind)
         return cls(float(np.nanmin(values)), float(np.nanmax(values)), missing)
@@ -66,8 +72,9 @@ class UnseenValues:
 
     Attributes:
         column: its name.
-        kind: "category" for a category that is none of the training data, "range" for a number or
-            date outside the training range, "missing" where no training value was missing.
+        kind: "category" for a category that is none of the training data, "text" for a text without
+            a known word, "range" for a number or date outside the training range, "missing" where
+            no training value was missing.
         count: of the cells.
         note: the first of them, and what it counts as, in a sentence.
     """
@@ -82,6 +89,13 @@ class UnseenValues:
         """Return the cells that are no level: how many, the first of them, and its row."""
         note = f"{cell!r} in row {row} (counted from 0) is no {what} and counts as unknown"
         return cls._noted(column, CATEGORY, count, note, "are none")
+
+    @classmethod
+    def texts(cls, column: str, text: str, row: int, count: int) -> UnseenValues:
+        """Return the texts without a known word: how many, the first of them, and its row."""
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        note = f"{shown!r} in row {row} (counted from 0) has no word of the training data"
+        return cls._noted(column, TEXT, count, note, "have none")
 
     @classmethod
     def outside(
@@ -104,7 +118,8 @@ class UnseenValues:
 
     @classmethod
     def _noted(cls, column: str, kind: str, count: int, note: str, others: str) -> UnseenValues:
-        more = {1: "", 2: f"; 1 more cell {others.replace('are', 'is')}"}
+        one = others.replace("are", "is").replace("have", "has")
+        more = {1: "", 2: f"; 1 more cell {one}"}
         rest = more.get(count, f"; {count - 1:,} more cells {others}")
         return cls(column, kind, count, f"column {column!r}: {note}{rest}")
 
@@ -123,6 +138,20 @@ def unseen_levels(column: pl.Series, levels: tuple[str, ...], what: str) -> Unse
     row = int(unseen.argmax())
     cell = to_names(column)[row]
     return UnseenValues.levels(column.name, cell, row, int(unseen.sum()), what)
+
+
+def unseen_texts(column: pl.Series, encoded: np.ndarray) -> UnseenValues | None:
+    """Return the texts of a column that have no known word, or None.
+
+    Args:
+        column: the values.
+        encoded: what they became, (n, terms), zeros without a known word.
+    """
+    unseen = column.is_not_null().to_numpy() & ~encoded.any(axis=1)
+    if not unseen.any():
+        return None
+    row = int(unseen.argmax())
+    return UnseenValues.texts(column.name, to_names(column)[row], row, int(unseen.sum()))
 
 
 def beyond_range(column: pl.Series, kind: str, training: TrainingRange) -> UnseenValues | None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 TEXT_WORDS = 5  # words of a cell on average, from which a column is text
+NAME_WORDS, NAME_ROWS = 2, 500  # and from which, and from how many rows, it may be
+# Two characters of a script that has no spaces between words.
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{2}"
 FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
 NUMBERS_ROWS = r"(.*_)?id|index|level_\d|unnamed[_:].*|row_?(id|names?|number)?"  # names of columns
 LEAK = 0.9999  # the correlation with the target from which a column leaks it
@@ -36,7 +39,7 @@ def why_useless(series: pl.Series) -> str | None:
 def why_not_general(series: pl.Series) -> str | None:
     """Return why a column says nothing about other rows, or None.
 
-    It numbers the rows, differs in nearly every one like an identifier, or is free text.
+    It numbers the rows, differs in nearly every one like an identifier, or has names in few rows.
     """
     import polars as pl
 
@@ -47,19 +50,49 @@ def why_not_general(series: pl.Series) -> str | None:
     if series.dtype.is_integer():
         named = re.fullmatch(NUMBERS_ROWS, series.name, re.IGNORECASE) is not None
         counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
-        if distinct == rows and (counts_up or named):
-            return "numbers the rows"
-        return None
+        return "numbers the rows" if distinct == rows and (counts_up or named) else None
     if series.dtype != pl.String:
         return None
-    words = float(1 + present.str.count_matches(r"\s+").mean())  # type: ignore[operator]
-    once = int((present.value_counts(name="count")["count"] == 1).sum())
-    if distinct > 0.9 * rows and words < TEXT_WORDS:
-        return "differs in nearly every row, like an identifier"
-    sentences = words >= TEXT_WORDS and distinct > max(FEW_ROWS, rows / 5)
-    if sentences or (words >= 2 and once > 0.4 * rows):
-        return f"is free text ({present[0][:40]!r}…), which a network for tables cannot read"
-    return None
+    if _word_count(present) >= NAME_WORDS and _seldom_repeats(present):
+        return (
+            f"has texts of a few words, such as {present[0][:40]!r}, in too few rows to learn from "
+            "(to use them, say kind='text')"
+        )
+    return "differs in nearly every row, like an identifier" if distinct > 0.9 * rows else None
+
+
+def is_text(series: pl.Series) -> bool:
+    """Return whether a column holds texts that a network may learn from.
+
+    These are sentences, or in many rows also texts of a few words, such as names and titles, if
+    most of them occur once. Two characters of a script without spaces, such as Chinese, count as a
+    word.
+
+    Args:
+        series: the training values.
+    """
+    import polars as pl
+
+    present = series.drop_nulls()
+    rows = len(present)
+    if series.dtype != pl.String or rows < FEW_ROWS:
+        return False
+    words = _word_count(present)
+    if words >= TEXT_WORDS and present.n_unique() >= max(FEW_ROWS, rows / 5):
+        return True
+    return rows >= NAME_ROWS and words >= NAME_WORDS and _seldom_repeats(present)
+
+
+def _word_count(texts: pl.Series) -> float:
+    """Return the words of a text on average."""
+    spaces = texts.str.strip_chars().str.count_matches(r"\s+")
+    return 1 + float((spaces + texts.str.count_matches(UNSPACED)).mean())  # type: ignore[arg-type]
+
+
+def _seldom_repeats(texts: pl.Series) -> bool:
+    """Return whether texts that occur once are more than 40 % of the rows."""
+    once = int((texts.value_counts(name="count")["count"] == 1).sum())
+    return once > 0.4 * len(texts)
 
 
 def determines(series: pl.Series, target: pl.Series, classes: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from gradus.data.preprocessing import ONE_HOT_LIMIT
+from gradus.data.preprocessing import ONE_HOT_LIMIT, TEXT_FEATURES
 from gradus.errors import GradusError
 
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -82,6 +82,7 @@ class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):
         missing: what replaces a missing number of a table: the column's "median" or "mean".
         indicator: whether a column with missing values gets a second one that marks them.
         one_hot_limit: a category with more levels is embedded, others are one-hot.
+        text_features: how many words and characters a text becomes at most; 0 leaves texts out.
         image_size: height and width that images are resized to; by default, large ones are shrunk.
     """
 
@@ -89,6 +90,7 @@ class PreprocessingSection(Struct, forbid_unknown_fields=True, frozen=True):
     missing: Literal["median", "mean"] = "median"
     indicator: bool = True
     one_hot_limit: NonNegativeInt = ONE_HOT_LIMIT
+    text_features: NonNegativeInt = TEXT_FEATURES
     image_size: tuple[PositiveInt, PositiveInt] | None = None
 
 

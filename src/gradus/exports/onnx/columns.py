@@ -21,10 +21,12 @@ from gradus.data.column_encoders import (
     CategoryEncoder,
     DateEncoder,
     NumberEncoder,
+    TextEncoder,
 )
 from gradus.data.columns.cells import MISSING
 from gradus.data.columns.conversions import LARGEST, plain_name
 from gradus.data.columns.formats import ColumnFormat
+from gradus.errors import GradusError
 from gradus.exports.onnx.calendar import date_parts
 from gradus.exports.onnx.graph import Graph, Tensor
 from gradus.exports.onnx.layers import axes
@@ -41,7 +43,11 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     Returns:
         A value (batch, p); or, if categories are embedded, `{"numbers": …, "categories": …}`,
         without "numbers" if no column becomes some.
+
+    Raises:
+        GradusError: naming a column of texts.
     """
+    _check_no_texts(preprocessor)
     numbers: list[Tensor] = []
     codes: list[Tensor] = []
     for column in preprocessor.columns:
@@ -61,6 +67,17 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     columns = [graph.op("Unsqueeze", code, axes(1)) for code in codes]
     together = graph.op("Concat", *columns, axis=1).replace(shape=(len(codes),), kind="i")
     return {**inputs, "categories": together}
+
+
+def _check_no_texts(preprocessor: TablePreprocessor) -> None:
+    """Refuse texts: ONNX's operations divide them into other words than training did."""
+    names = [column.name for column in preprocessor.columns if isinstance(column, TextEncoder)]
+    if names:
+        raise GradusError(
+            f"The column {names[0]!r} is text, which the operations of ONNX do not divide into the "
+            "words of training. Export the network alone, with --format stablehlo or keras, or "
+            f"train without texts: drop_columns = {names!r}."
+        )
 
 
 def column_notes(preprocessor: TablePreprocessor) -> list[str]:
