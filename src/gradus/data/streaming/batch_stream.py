@@ -27,14 +27,36 @@ class BatchStream(abc.ABC):
     Attributes:
         name: what it is called in an error: "x (a DataLoader)".
         steps: the batches of an epoch; None if only its end tells.
+        identity: what differs if they become other batches; "" if that cannot be told.
+        takes_batch_size: whether it was told how many samples a batch has.
     """
 
     name: str
     steps: int | None
+    identity: str = ""
+    takes_batch_size: bool = False
 
     @abc.abstractmethod
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
+
+
+class RowStream(abc.ABC):
+    """Rows that are read in parts, of which batches of any size are made."""
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What errors call it."""
+
+    @abc.abstractmethod
+    def batched(self, size: int | None, seed: int | None) -> BatchStream:
+        """Return the rows in batches.
+
+        Args:
+            size: rows of a batch; None for as many as are read at once.
+            seed: of their order in each epoch; None for that of the rows.
+        """
 
 
 class Loader(BatchStream):
@@ -111,6 +133,8 @@ class Items(BatchStream):
         shuffle_seed: of the order; None for their own.
     """
 
+    takes_batch_size = True
+
     def __init__(
         self, items: Any, name: str, batch_size: int | None, shuffle_seed: int | None
     ) -> None:
@@ -151,6 +175,12 @@ def as_stream(
     Raises:
         DataError: if it can be read only once, but several epochs are wanted; or has no items.
     """
+    if isinstance(x, RowStream):
+        if steps_per_epoch is not None:
+            raise DataError(
+                f"steps_per_epoch={steps_per_epoch}: an epoch is all of {x.name}: leave it out."
+            )
+        return x.batched(batch_size, shuffle_seed)
     if is_container(x) or has_array_protocol(x) or hasattr(x, "columns") or hasattr(x, "toarray"):
         return None
     called = f"{name} (a {type(x).__name__})"

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradus.checks import whole_number
 from gradus.data.arrays import is_container
-from gradus.data.streaming.batch_stream import BatchStream, Items, as_stream, head_of
+from gradus.data.streaming.batch_stream import BatchStream, RowStream, as_stream, head_of
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import DEFAULT_BATCH
@@ -107,6 +107,8 @@ def data_to_fit(
         DataError: for data that cannot be trained on.
         GradusError: for arguments that do not go with the data.
     """
+    if isinstance(x, RowStream) and batch_size is None:
+        raise GradusError(f"batch_size=None needs all samples in memory, but {x.name} is read.")
     if steps_per_epoch is not None:
         steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
     stream = as_stream(
@@ -134,7 +136,7 @@ def data_to_fit(
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
     size = len(jax.tree.leaves(data.first.x)[0])
-    if batch_size not in (None, DEFAULT_BATCH, size) and not isinstance(stream, Items):
+    if batch_size not in (None, DEFAULT_BATCH, size) and not stream.takes_batch_size:
         raise GradusError(
             f"batch_size={batch_size}, but the batches of {stream.name} have {size} rows: leave it "
             "out."

@@ -1,0 +1,165 @@
+"""From a path to rows that are read in parts: Parquet as it is, text as a copy in Parquet."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gradus.data.datasets import Dataset
+from gradus.data.delimited_text import DelimitedText, read_delimited
+from gradus.data.files import existing_file, file_suffix
+from gradus.data.streaming.parquet_rows import ParquetRows, parquet_files
+from gradus.data.streaming.row_source import FileState
+from gradus.data.table_options import TableOptions
+from gradus.data.tables import as_table
+from gradus.errors import DataError, GradusError
+from gradus.host_memory import readable
+
+STREAMED_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
+HEAD_BYTES = 1 << 20  # of a text file, from which separator and header are inferred
+COMPARED_ROWS = 100  # of these, which must be the same in both ways of reading them
+COPY_ROWS = 100_000  # of a file of the copy
+COPIES = 2  # text as it is spelled, and typed, are on the disk at once
+
+
+@dataclass(frozen=True)
+class OpenedRows:
+    """The rows of a path.
+
+    Attributes:
+        rows: the rows; of a text file each cell is text, as it is spelled.
+        options: how the table is read, with what its file says.
+        typed: whether cells have the types of their file.
+    """
+
+    rows: ParquetRows
+    options: TableOptions
+    typed: bool
+
+
+def open_rows(source: Any, options: TableOptions) -> OpenedRows:
+    """Open a .parquet or .csv file, or a folder of .parquet files.
+
+    Args:
+        source: the path.
+        options: how a text file is read.
+
+    Raises:
+        DataError: if there is none, or it cannot be read in parts.
+    """
+    path = existing_file(source)
+    suffix = "" if path.is_dir() else path.suffix.lower()
+    if path.is_dir() or suffix == ".parquet":
+        return OpenedRows(ParquetRows(parquet_files(path), repr(str(path))), options, typed=True)
+    if suffix in STREAMED_TEXT:
+        return _open_text(path, options)
+    unpack = " Unpack it first." if suffix == ".gz" else ""
+    raise DataError(
+        f"{str(path)!r} cannot be read in parts: these are .parquet files, folders of them, and "
+        f".csv files.{unpack}"
+    )
+
+
+def _open_text(path: Path, options: TableOptions) -> OpenedRows:
+    """Return the rows of a text file, copied to Parquet as they are spelled."""
+    import polars as pl
+
+    state, name = FileState.of(path), repr(str(path))
+    head = _head(path, name, options)
+    columns = head.frame.columns
+    scan = pl.scan_csv(
+        path,
+        separator=head.separator,
+        has_header=head.header,
+        new_columns=columns,
+        infer_schema=False,
+    ).select(pl.all().str.strip_chars().fill_null(""))
+    folder = tempfile.TemporaryDirectory(prefix="gradus-")
+    _check_disk(Path(folder.name), COPIES * state.size, name)
+    copy = Path(folder.name, "text.parquet")
+    try:
+        first = scan.head(COMPARED_ROWS).collect()
+        if not first.equals(head.frame.head(COMPARED_ROWS)):
+            raise DataError(
+                f"{name} cannot be read in parts, as its first rows are no plain rows below one "
+                "header: remove what stands around the table, or save it as .parquet."
+            )
+        scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+        raise DataError(
+            f"{name} cannot be read in parts: {reason}. It must be UTF-8, with as many values in "
+            "each row as there are columns."
+        ) from None
+    state.check()
+    told = (*head.notes, f"a copy in Parquet is kept in {folder.name} until the end")
+    rows = ParquetRows([copy], name, folder, [state], told)
+    return OpenedRows(rows, replace(options, header=head.header), typed=False)
+
+
+def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
+    """Return a copy of rows of text in which each cell has the type of its column.
+
+    Args:
+        rows: of a text file, in a copy.
+        example: a sample of them, whose formats are imposed.
+
+    Raises:
+        DataError: for a cell that does not fit the format of its column, with its row.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="gradus-")
+    files = []
+    for block in rows.blocks(COPY_ROWS):
+        frame = rows.read(block)
+        try:
+            typed = as_table(frame, example.options, example.formats).frame
+        except GradusError as error:
+            raise located(error, block.row, block.size, rows.name) from None
+        files.append(Path(folder.name, f"{block.row:015d}.parquet"))
+        typed.write_parquet(files[-1], compression="lz4")
+    return ParquetRows(files, rows.name, folder, rows.states)
+
+
+def located(error: GradusError, first: int, count: int, name: str) -> DataError:
+    """Return an error of a part of the rows, with where the part is."""
+    where = f"Rows {first:,} to {first + count - 1:,} of {name}"
+    return DataError(f"{where} (row 0 is the first of these): {error}")
+
+
+def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
+    """Return the first rows of a text file, with its separator, header, and columns."""
+    if (options.encoding or "utf-8").lower() not in ("utf-8", "utf8", "utf-8-sig", "ascii"):
+        raise DataError(
+            f"{name} is {options.encoding} text, but only UTF-8 is read in parts: convert it first."
+        )
+    with path.open("rb") as file:
+        content = file.read(HEAD_BYTES)
+    if not content:
+        raise DataError(f"{name} is empty.")
+    if len(content) == HEAD_BYTES and b"\n" in content:
+        content = content[: content.rindex(b"\n") + 1]
+    return read_delimited(
+        content,
+        name,
+        separator=options.separator,
+        header=options.header,
+        encoding=options.encoding,
+        tabs=file_suffix(path) in (".tsv", ".tab"),
+    )
+
+
+def _check_disk(folder: Path, needed: int, name: str) -> None:
+    """Check that a copy fits on the disk of the folder for temporary files.
+
+    Raises:
+        DataError: if it does not.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{name} is copied as Parquet to {folder.parent}, which may take {readable(needed)}, "
+            f"but {readable(free)} are free there: set TMPDIR to a folder on a larger disk."
+        )
