@@ -95,10 +95,12 @@ class NumberEncoder(Encoder, frozen=True, tag="number"):
     def encode_values(self, values: np.ndarray) -> np.ndarray:
         """Encode float64 values (n,), NaN where missing, as `encode` does."""
         missing = np.isnan(values)
-        filled = np.where(missing, self.fill, values)
+        filled = np.where(missing, self.fill, values) if missing.any() else values
         mapped = np.interp(filled, self.knots, self.scores) if self.knots else filled
         limit = LARGEST_FLOAT if self.scaling == "none" else CLIP
-        scaled = np.clip((mapped - self.mean) / self.std, -limit, limit)
+        scaled = mapped - self.mean
+        scaled /= self.std
+        np.clip(scaled, -limit, limit, out=scaled)
         return _with_indicator(scaled, missing, self.indicator)
 
     @property
@@ -167,7 +169,9 @@ def _normal_scores(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) -> np.ndarray:
-    return np.stack([values, missing] if indicator else [values], axis=1).astype(np.float32)
+    if not indicator:
+        return values.astype(np.float32)[:, None]
+    return np.stack([values, missing], axis=1).astype(np.float32)
 
 
 class BooleanEncoder(Encoder, frozen=True, tag="boolean"):

@@ -37,6 +37,8 @@ from gradus.records import as_plain, as_record
 if TYPE_CHECKING:
     import polars as pl
 
+ROWS_IN_CACHE = 2_048  # that become a matrix at once
+
 
 @dataclass(frozen=True)
 class TablePreprocessor:
@@ -155,7 +157,7 @@ class TablePreprocessor:
         Raises:
             DataError: if a column is absent (with the nearest name) or of another type.
         """
-        return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
+        return self.encode(self._read(frame, (column.name for column in self.columns)).frame)
 
     def unseen_values(self, frame: Any) -> list[UnseenValues]:
         """Return the cells that the training data had no like of, by column and kind.
@@ -198,12 +200,16 @@ class TablePreprocessor:
             "so, or pass the path of a file."
         )
 
-    def _encode(self, table: pl.DataFrame) -> Any:
+    def encode(self, table: pl.DataFrame) -> Any:
+        """Return the inputs of the network for typed columns, as `as_table` returns them.
+
+        Otherwise as `transform`, which reads columns of any type.
+        """
         numbers: list[np.ndarray] = []
         codes: list[np.ndarray] = []
         for column in self.columns:
             (codes if _is_embedded(column) else numbers).append(column.encode(table[column.name]))
-        matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((table.height, 0), "f4")
+        matrix = _side_by_side(numbers, table.height)
         return {"numbers": matrix, "categories": np.stack(codes, axis=1)} if codes else matrix
 
     def transform_target(self, values: Any) -> np.ndarray:
@@ -228,7 +234,7 @@ class TablePreprocessor:
         """Return the inputs and targets of the rows that have a target."""
         target = require_target(self.target)
         table = self._read(frame, self.formats).with_target(target.name)[0].frame
-        return self._encode(table), target.transform_column(table[target.name])
+        return self.encode(table), target.transform_column(table[target.name])
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -272,6 +278,15 @@ class TablePreprocessor:
             SavedError: if `saved` is not such a dict.
         """
         return as_record(saved, cls, SAVED_AS)
+
+
+def _side_by_side(blocks: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    """Return blocks (rows, k) as one matrix; few rows at a time, which stay in the cache."""
+    matrix = np.empty((rows, sum(block.shape[1] for block in blocks)), np.float32)
+    for start in range(0, rows if blocks else 0, ROWS_IN_CACHE):
+        part = slice(start, start + ROWS_IN_CACHE)
+        np.concatenate([block[part] for block in blocks], axis=1, out=matrix[part])
+    return matrix
 
 
 def _is_embedded(column: ColumnEncoder) -> bool:

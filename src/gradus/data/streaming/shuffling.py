@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradus.data.streaming.row_source import Block
+from gradus.data.streaming.trees import count_rows, join_rows, take_rows
 from gradus.rng import host_rng
 
-WINDOW_BLOCKS = 8  # whose rows are mixed, if they are of full size
+WINDOW_BLOCKS = 4  # whose rows are mixed, if they are of full size
 
 Read = Callable[[Block], Any]
 
@@ -26,8 +27,8 @@ def block_batches(
 ) -> Iterator[Any]:
     """Yield the rows of blocks in batches, each row once.
 
-    The blocks come in an order of their own in each epoch; the rows of eight of them are mixed, and
-    the next eight are read by a thread meanwhile. So twice eight blocks are in memory at once.
+    The blocks come in an order of their own in each epoch; the rows of four of them are mixed, and
+    the next four are read by a thread meanwhile.
 
     Args:
         blocks: the rows.
@@ -42,13 +43,13 @@ def block_batches(
         blocks = [blocks[index] for index in rng.permutation(len(blocks))]
     left: list[Any] = []
     for window in _windows(blocks, read, max((block.size for block in blocks), default=0)):
-        rows = _concatenated([*left, *window])
-        count = _length(rows)
+        rows = join_rows([*left, *window])
+        count = count_rows(rows)
         order = np.arange(count) if rng is None else rng.permutation(count)
         full = count - count % size
         for start in range(0, full, size):
-            yield _taken(rows, order[start : start + size])
-        left = [_taken(rows, order[full:])] if full < count else []
+            yield take_rows(rows, order[start : start + size])
+        left = [take_rows(rows, order[full:])] if full < count else []
     yield from left
 
 
@@ -79,26 +80,3 @@ def _windows(blocks: Sequence[Block], read: Read, block_rows: int) -> Iterator[l
                     yield present
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _concatenated(parts: list[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, dict):
-        return {key: _concatenated([part[key] for part in parts]) for key in first}
-    if isinstance(first, tuple):
-        return tuple(_concatenated(list(each)) for each in zip(*parts, strict=True))
-    return first if len(parts) == 1 or first is None else np.concatenate(parts)
-
-
-def _taken(rows: Any, chosen: np.ndarray) -> Any:
-    if isinstance(rows, dict):
-        return {key: _taken(part, chosen) for key, part in rows.items()}
-    if isinstance(rows, tuple):
-        return tuple(_taken(part, chosen) for part in rows)
-    return None if rows is None else rows[chosen]
-
-
-def _length(rows: Any) -> int:
-    while isinstance(rows, dict | tuple):
-        rows = next(iter(rows.values())) if isinstance(rows, dict) else rows[0]
-    return len(rows)

@@ -18,6 +18,7 @@ from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.sources import load
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
+from gradus.data.streaming.block_cache import BlockCache
 from gradus.data.streaming.held_out import is_held_out
 from gradus.data.streaming.open_rows import located, open_rows, typed_copy
 from gradus.data.streaming.row_source import Block, RowSource
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SAMPLE_ROWS, SAMPLE_PARTS = 100_000, 32  # from which formats are inferred
-BLOCK_BYTES = 1 << 24  # of the rows that are read at once, as arrays
+BLOCK_BYTES = 1 << 25  # of the rows that are read at once, as arrays
 BLOCK_ROWS = 1_024, 131_072  # at least, unless there are no more, and at most
 MOST_HELD_OUT = 100_000  # rows that are validated after each epoch, which stay in memory
 READ_ROWS = 8_192  # of a batch that is not trained on
@@ -182,19 +183,24 @@ class TableStream(RowStream):
         """
         return TableBatches(self, size or READ_ROWS, seed)
 
+    @functools.cached_property
+    def cache(self) -> BlockCache:
+        """What reads the rows of a block, encoded, and keeps them for the next epoch."""
+        return BlockCache(self.encoded)
+
     def encoded(self, block: Block) -> tuple[Any, np.ndarray | None] | None:
         """Return the inputs and targets of the rows of a block; None if it has none of these."""
-        frame, preprocessor = self._typed(block), self.preprocessor()
+        preprocessor = self.preprocessor()
+        target, used = preprocessor.target, list(preprocessor.formats)
+        frame = self._typed(block, used)
         if frame is None:
             return None
         try:
-            x = preprocessor.transform(frame)
-            if preprocessor.target is None:
-                return x, None
-            y = preprocessor.transform_target(frame)
+            x = preprocessor.encode(frame)
+            y = None if target is None else target.transform_column(frame[target.name])
         except GradusError as error:
             raise located(error, block.row, block.size, self.name) from None
-        return x, y if self.encode_target is None else self.encode_target(y)
+        return x, y if y is None or self.encode_target is None else self.encode_target(y)
 
     def blocks(self) -> list[Block]:
         """Return all rows of the files in blocks, each of about `BLOCK_BYTES`."""
@@ -202,9 +208,9 @@ class TableStream(RowStream):
         width = 8 * len(self.example.formats)
         return self.source.blocks(min(max(BLOCK_BYTES // width, fewest), most))
 
-    def _typed(self, block: Block) -> pl.DataFrame | None:
+    def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         """Return these rows of a block with their types, or None if there are none."""
-        frame = self.source.read(block, list(self.example.x.columns))
+        frame = self.source.read(block, columns)
         if self.share:
             numbers = np.arange(block.row, block.row + block.size, dtype=np.uint64)
             frame = frame.filter(
@@ -259,7 +265,7 @@ class TableBatches(BatchStream):
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
         blocks = self._stream.blocks()
-        return block_batches(blocks, self._stream.encoded, self._size, self._seed, number)
+        return block_batches(blocks, self._stream.cache.read, self._size, self._seed, number)
 
 
 def stream(

@@ -37,11 +37,13 @@ class StreamedData(TrainingData):
         first: the first batch.
         batches: returns the batches of an epoch, given its number.
         steps: the batches of an epoch; None if only its end tells.
+        files: what differs if they become other batches; "" if that cannot be told.
     """
 
     first: Samples
     batches: Callable[[int], Iterator[Samples]]
     steps: int | None
+    files: str = ""
 
     def checked_batches(
         self, check: Callable[[Samples, int], None]
@@ -54,6 +56,11 @@ class StreamedData(TrainingData):
                 yield batch
 
         return checked
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What else than the samples at hand tells these data from others."""
+        return {"files": self.files}
 
     @property
     def epoch_count(self) -> int | None:
@@ -130,7 +137,8 @@ def data_to_fit(
         arrays = make_training_data(x, y, **weights, **held_out, shuffle_seed=shuffle_seed)
         return arrays, step_size(batch_size, arrays.count, full_batch)
     for name, value in needs_arrays.items():
-        if value is not None:
+        resumes = stream.identity and name in ("checkpoint", "resume")
+        if value is not None and not resumes:
             raise GradusError(f"{name} needs all samples in memory, but {stream.name} is read.")
     if full_batch:
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
@@ -215,6 +223,7 @@ def make_streamed_data(
         first=samples[0],
         batches=batches,
         steps=stream.steps,
+        files=stream.identity,
     )
 
 
