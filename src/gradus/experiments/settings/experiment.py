@@ -139,6 +139,8 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
             last).
         task: "binary", "multiclass", "classification" or "regression"; None infers it.
         test: test data of the same kind, evaluated at the end.
+        stream: whether a table is read in parts, again in each epoch; None if it does not fit into
+            memory.
         drop_columns: columns of a table not to use.
         keep_columns: columns of a table to use even if they look useless or like a leak.
         seed: of weights, dropout and noise.
@@ -162,6 +164,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     target: str | int | None = None
     task: str | None = None
     test: str | None = None
+    stream: bool | None = None
     drop_columns: list[str] = []
     keep_columns: list[str] = []
     seed: NonNegativeInt = 0
