@@ -23,7 +23,8 @@ from gradus.experiments.evaluation import (
     evaluate_in_units,
     headline_part,
 )
-from gradus.experiments.prepare import XY, PreparedData, prepare
+from gradus.experiments.prepare import XY, PreparedData
+from gradus.experiments.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.models.model import Model
@@ -86,7 +87,7 @@ def rewrite_page(run: Run) -> tuple[Path, str]:
     """
     experiment, preprocessor = run.experiment, run.preprocessor
     try:
-        prepared = prepare(experiment, preprocessor)
+        prepared = prepare_data(experiment, preprocessor)
     except (ValueError, OSError) as error:
         path = run.folder / runs.REPORT
         if path.exists():

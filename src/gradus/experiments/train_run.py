@@ -18,7 +18,8 @@ from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
-from gradus.experiments.prepare import PreparedData, prepare
+from gradus.experiments.prepare import PreparedData
+from gradus.experiments.prepare_streamed import prepare_data
 from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
@@ -61,7 +62,7 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
-        prepared = prepare(experiment)
+        prepared = prepare_data(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
@@ -147,7 +148,7 @@ def write_run(
         ),
         "data": prepared.experiment.data,
         "task": prepared.target.task,
-        "rows": {name: len(y) for name, (_, y) in prepared.parts.items()},
+        "rows": dict(prepared.row_counts),
         "epochs": history.epochs,
         "best_epoch": history.best_epoch,
         "parameters": count_weights(model),

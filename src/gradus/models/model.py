@@ -352,16 +352,15 @@ class Model(BaseModel):
         """Return the fingerprint of a training; empty if nothing will compare it."""
         if saved is None and not distributed.is_multi_process(config.mesh):
             return {}
-        parts = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
-        return checkpoints.training_fingerprint(
+        settings = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
+        found = checkpoints.training_fingerprint(
             config,
             *data.samples,
             data.rows,
             data.validation,
-            stopping=early_stopping,
-            **parts,
-            **data.identity,
+            **{"stopping": early_stopping, **settings},
         )
+        return found | data.identity
 
     def _program(
         self,

@@ -50,7 +50,8 @@ class ParquetRows(RowSource):
     Args:
         files: their paths, in the order of the rows.
         name: what errors call them.
-        kept: a folder that is removed when nothing refers to these rows any more, or None.
+        kept: the folder of files that this process wrote, which is removed when nothing refers to
+            these rows any more; None for files of others, all of which are read once to check them.
         states: of the files that a user named; by default those of `files`.
         notes: what was observed before, in sentences.
 
@@ -70,7 +71,7 @@ class ParquetRows(RowSource):
 
         self.name, self.notes, self._kept = name, notes, kept
         own = [FileState.of(path) for path in files]
-        found = _check_files(files)
+        found = _check_files(files) if kept is None else _count_rows(files)
         rows = [index for index, count in enumerate(found["counts"]) if count]
         if not rows:
             raise DataError(f"{name} has no rows.")
@@ -161,6 +162,14 @@ def _check_files(files: Sequence[Path]) -> dict[str, Any]:
     path = last.get("path", str(files[min(len(lines), len(files) - 1)]))
     reason = str(last.get("error", "reading it fails")).rstrip(".")
     raise DataError(f"{path!r} is not a Parquet file, or is damaged: {reason}.")
+
+
+def _count_rows(files: Sequence[Path]) -> dict[str, Any]:
+    """Return what `_check_files` returns, of files that this process wrote."""
+    import polars as pl
+
+    counts = [pl.scan_parquet(path).select(pl.len()).collect().item() for path in files]
+    return {"counts": counts, "declared": []}
 
 
 def _common_schema(

@@ -107,8 +107,9 @@ class TableStream(RowStream):
     @functools.cached_property
     def _own(self) -> tuple[TablePreprocessor, Any]:
         """The preprocessor of these rows, and the statistics that it was made from."""
+        sample = replace(self._own_sample, notes=self.example.notes)
         fitted, statistics = fit_in_parts(
-            self._own_sample, self.frames(), self.preprocessing, self.keep, self.drop
+            sample, self.frames(), self.preprocessing, self.keep, self.drop
         )
         if statistics.rows > self._own_sample.x.height:
             note = (
@@ -236,7 +237,7 @@ class TableStream(RowStream):
             raise DataError(f"{self.name} has no rows with a target in this part.")
         fitted = self.fitted or ("_own" in vars(self.training or self) and self.preprocessor())
         known = fitted.target if fitted else None
-        return load(
+        loaded = load(
             pl.concat(found),
             example.target,
             task=example.task,
@@ -244,6 +245,7 @@ class TableStream(RowStream):
             options=example.options,
             formats=example.formats,
         )
+        return replace(loaded, name=example.name)
 
 
 class TableBatches(BatchStream):
