@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ class BlockCache:
         self._most = DISK_SHARE * shutil.disk_usage(folder).free if most is None else most
         self._read, self._kept, self._lock = read, dict[Block, _Kept | None](), threading.Lock()
         self._file = tempfile.TemporaryFile(prefix="gradus-", dir=folder)  # noqa: SIM115 - it lasts
+        weakref.finalize(self, self._file.close)
 
     def read(self, block: Block) -> Any:
         """Return the rows of a block: those that are kept, or else as they are read."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,26 +79,26 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
         new_columns=columns,
         infer_schema=False,
     ).select(pl.all().str.strip_chars().fill_null(""))
-    folder = tempfile.TemporaryDirectory(prefix="gradus-")
-    _check_disk(Path(folder.name), COPIES * state.size, name)
-    copy = Path(folder.name, "text.parquet")
-    try:
-        first = scan.head(COMPARED_ROWS).collect()
-        if not first.equals(head.frame.head(COMPARED_ROWS)):
+    with _new_folder() as folder:
+        _check_disk(folder, COPIES * state.size, name)
+        copy = folder / "text.parquet"
+        try:
+            first = scan.head(COMPARED_ROWS).collect()
+            if not first.equals(head.frame.head(COMPARED_ROWS)):
+                raise DataError(
+                    f"{name} cannot be read in parts, as its first rows are no plain rows below "
+                    "one header: remove what stands around the table, or save it as .parquet."
+                )
+            scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
             raise DataError(
-                f"{name} cannot be read in parts, as its first rows are no plain rows below one "
-                "header: remove what stands around the table, or save it as .parquet."
-            )
-        scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
-        raise DataError(
-            f"{name} cannot be read in parts: {reason}. It must be UTF-8, with as many values in "
-            "each row as there are columns."
-        ) from None
-    state.check()
-    told = (*head.notes, f"a copy in Parquet is kept in {folder.name} until the end")
-    rows = ParquetRows([copy], name, folder, [state], told)
+                f"{name} cannot be read in parts: {reason}. It must be UTF-8, with as many values "
+                "in each row as there are columns."
+            ) from None
+        state.check()
+        told = (*head.notes, f"a copy in Parquet is kept in {folder.parent} until the end")
+        rows = ParquetRows([copy], name, folder, [state], told)
     return OpenedRows(rows, replace(options, header=head.header), typed=False)
 
 
@@ -110,17 +112,28 @@ def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
     Raises:
         DataError: for a cell that does not fit the format of its column, with its row.
     """
-    folder = tempfile.TemporaryDirectory(prefix="gradus-")
     files = []
-    for block in rows.blocks(COPY_ROWS):
-        frame = rows.read(block)
-        try:
-            typed = as_table(frame, example.options, example.formats).frame
-        except GradusError as error:
-            raise located(error, block.row, block.size, rows.name) from None
-        files.append(Path(folder.name, f"{block.row:015d}.parquet"))
-        typed.write_parquet(files[-1], compression="lz4")
-    return ParquetRows(files, rows.name, folder, rows.states)
+    with _new_folder() as folder:
+        for block in rows.blocks(COPY_ROWS):
+            frame = rows.read(block)
+            try:
+                typed = as_table(frame, example.options, example.formats).frame
+            except GradusError as error:
+                raise located(error, block.row, block.size, rows.name) from None
+            files.append(folder / f"{block.row:015d}.parquet")
+            typed.write_parquet(files[-1], compression="lz4")
+        return ParquetRows(files, rows.name, folder, rows.states)
+
+
+@contextlib.contextmanager
+def _new_folder() -> Iterator[Path]:
+    """Yield a new folder for temporary files, which is removed if the block fails."""
+    folder = Path(tempfile.mkdtemp(prefix="gradus-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def located(error: GradusError, first: int, count: int, name: str) -> DataError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gradus.data.delimited_text import check_names
@@ -63,13 +64,15 @@ class ParquetRows(RowSource):
         self,
         files: Sequence[Path],
         name: str,
-        kept: TemporaryDirectory[str] | None = None,
+        kept: Path | None = None,
         states: Sequence[FileState] | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         import polars as pl
 
-        self.name, self.notes, self._kept = name, notes, kept
+        self.name, self.notes = name, notes
+        if kept is not None:
+            weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
         own = [FileState.of(path) for path in files]
         found = _check_files(files) if kept is None else _count_rows(files)
         rows = [index for index, count in enumerate(found["counts"]) if count]
