@@ -76,12 +76,16 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
         DataError: if the data cannot be read or trained on.
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    path = Path(experiment.data)
-    wanted = _is_too_large(path) if experiment.stream is None else experiment.stream
-    if not wanted:
+    if not reads_in_parts(experiment):
         return prepare(experiment, preprocessor)
-    _check_settings(experiment, path)
+    _check_settings(experiment, Path(experiment.data))
     return _prepare_streamed(experiment, preprocessor)
+
+
+def reads_in_parts(experiment: Experiment) -> bool:
+    """Return whether an experiment's data are read in parts, as it says or as memory is small."""
+    wanted = experiment.stream
+    return _is_too_large(Path(experiment.data)) if wanted is None else wanted
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
@@ -96,11 +100,12 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     )
     example = whole.example
     summary = DataSummary(len(whole), str(example.task), False)
-    experiment = structs.replace(experiment, stream=True)
+    once = structs.replace(experiment.training, refit=False)
+    experiment = structs.replace(experiment, stream=True, training=once)
     complete = defaults.fill_defaults(experiment, summary)
     share, seed = float(complete.validation or 0.0), experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    training, held_out = whole.split(share, seed) if share else (whole, None)
+    training, held_out = whole.split(share, seed, MOST_HELD_OUT) if share else (whole, None)
     if isinstance(preprocessor, TablePreprocessor):
         training = replace(training, fitted=preprocessor)
         held_out = None if held_out is None else replace(held_out, fitted=preprocessor)

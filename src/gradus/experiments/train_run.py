@@ -19,7 +19,7 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, h
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.prepare import PreparedData
-from gradus.experiments.prepare_streamed import prepare_data
+from gradus.experiments.prepare_streamed import prepare_data, reads_in_parts
 from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
@@ -62,6 +62,8 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
+        if reads_in_parts(experiment):
+            print_line("reading   all rows in parts: to check them, for statistics, in each epoch")
         prepared = prepare_data(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)

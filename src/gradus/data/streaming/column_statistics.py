@@ -145,7 +145,9 @@ class TableStatistics:
         for name, seen in self._seen.items():
             column = frame[name]
             for what, row in seen.widen(column).items():
-                self._telling[name, what] = frame[row]
+                # Anew, as a slice would keep its whole part in memory.
+                cells = frame[row].to_dict(as_series=False)
+                self._telling[name, what] = pl.DataFrame(cells, schema=frame.schema)
             if column.dtype == pl.String or name in self._categories:
                 self.levels.setdefault(name, LevelCounts()).add(to_names(column))
             if column.dtype == pl.String:
