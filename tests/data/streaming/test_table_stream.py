@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 import gradus as gr
-from gradus.data.streaming import block_cache, parquet_rows, table_stream
+from gradus.data.streaming import block_cache, mapped_arrays, parquet_rows, table_stream
 from gradus.data.streaming.row_source import Block
 from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
 from gradus.errors import DataError, GradusError
+from gradus.models.inputs import streamed_data
 from gradus.train.progress import TrainingProgress
 from gradus.train.streaming import chunks
 
@@ -288,6 +289,33 @@ def test_what_needs_all_samples_is_refused(split, options, message):
     model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
     with pytest.raises(GradusError, match=message):
         model.fit(split[0], verbose=False, **options)
+
+
+def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 3))
+    np.save(tmp_path / "x.npy", x)
+    mapped, y = np.load(tmp_path / "x.npy", mmap_mode="r"), x @ [1.0, 2.0, 3.0]
+
+    def loss(given):
+        model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(0.1))
+        history = model.fit(given, y, batch_size=100, epochs=3, shuffle=False, verbose=False)
+        return history["loss"].tolist()
+
+    expected = loss(x)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_BLOCK_BYTES", 32 * 170)
+    monkeypatch.setattr(streamed_data, "host_free_bytes", lambda: 900 * 32)
+    reads = []
+    read = mapped_arrays.MappedArrays.read
+
+    def counted(arrays, block):
+        reads.append(block.size)
+        return read(arrays, block)
+
+    monkeypatch.setattr(mapped_arrays.MappedArrays, "read", counted)
+    with pytest.warns(RuntimeWarning, match="this memory map is read in parts"):
+        assert loss(mapped) == pytest.approx(expected, rel=1e-5)
+    assert set(reads) == {170, 50}
 
 
 def test_wrong_calls_say_what_to_write(folder, split):

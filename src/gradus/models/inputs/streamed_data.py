@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from gradus.checks import whole_number
 from gradus.data.arrays import is_container
 from gradus.data.streaming.batch_stream import BatchStream, RowStream, as_stream, head_of
+from gradus.data.streaming.mapped_arrays import MappedArrays, is_larger_than
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import DEFAULT_BATCH
@@ -114,6 +116,14 @@ def data_to_fit(
         DataError: for data that cannot be trained on.
         GradusError: for arguments that do not go with the data.
     """
+    if batch_size is not None and is_larger_than(x, y, host_free_bytes()):
+        x, y = MappedArrays(x, y), None
+        warnings.warn(
+            "x and y take more than half of the free memory, so this memory map is read in parts: "
+            "rows are mixed among parts that are read together.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     if isinstance(x, RowStream) and batch_size is None:
         raise GradusError(f"batch_size=None needs all samples in memory, but {x.name} is read.")
     if steps_per_epoch is not None:
