@@ -8,7 +8,13 @@ import polars as pl
 import pytest
 
 import gradus as gr
-from gradus.data.streaming import block_cache, mapped_arrays, parquet_rows, table_stream
+from gradus.data.streaming import (
+    block_cache,
+    mapped_arrays,
+    open_rows,
+    parquet_rows,
+    table_stream,
+)
 from gradus.data.streaming.row_source import Block
 from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
 from gradus.errors import DataError, GradusError
@@ -274,6 +280,14 @@ def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
     lines[1_234] = "oops,7"
     path.write_text("\n".join(["x,y", *lines, ""]))
     with pytest.raises(DataError, match=r"Rows 0 to 2,999 of '.*rows.csv'.*'oops' in row 1234"):
+        gr.data.stream(path, "y")
+
+
+def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(open_rows, "HEAD_BYTES", 600)
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + "4,5\n" + "6,7,8\n")
+    with pytest.raises(DataError, match=r"1 row has fewer values than the 3 columns, .* line 402"):
         gr.data.stream(path, "y")
 
 

@@ -78,7 +78,10 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
         has_header=head.header,
         new_columns=columns,
         infer_schema=False,
-    ).select(pl.all().str.strip_chars().fill_null(""))
+    )
+    if len(columns) > 1:  # blank lines
+        scan = scan.filter(~pl.all_horizontal(pl.all().is_null()))
+    scan = scan.select(pl.all().str.strip_chars().fill_null(""))
     with _new_folder() as folder:
         _check_disk(folder, COPIES * state.size, name)
         copy = folder / "text.parquet"
@@ -89,6 +92,7 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
                     f"{name} cannot be read in parts, as its first rows are no plain rows below "
                     "one header: remove what stands around the table, or save it as .parquet."
                 )
+            _check_short_rows(path, head, name)
             scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
@@ -162,6 +166,41 @@ def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
         encoding=options.encoding,
         tabs=file_suffix(path) in (".tsv", ".tab"),
     )
+
+
+def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
+    """Check that no row has fewer values than columns, in a file without quotation marks.
+
+    Polars would fill in missing values. Quoted values may have separators in them.
+
+    Raises:
+        DataError: with the number of such rows, and the line of the first.
+    """
+    import polars as pl
+
+    line, between = pl.col("line"), len(head.frame.columns) - 1
+    filled = line.str.strip_chars(" ").str.len_bytes() > 0
+    short = filled & (line.str.count_matches(head.separator, literal=True) < between)
+    lines = pl.scan_csv(
+        path,
+        separator="\x01",
+        has_header=False,
+        quote_char=None,
+        new_columns=["line"],
+        infer_schema=False,
+    )
+    facts = lines.select(
+        count=short.sum(),
+        first=short.arg_max(),
+        quoted=line.str.contains('"', literal=True).any(),
+    )
+    count, first, quoted = facts.collect().row(0)
+    if count and not quoted:
+        rows = "1 row has" if count == 1 else f"{count:,} rows have"
+        raise DataError(
+            f"{name}: {rows} fewer values than the {between + 1} columns, the first in line "
+            f"{first + 1}: complete or remove them."
+        )
 
 
 def _check_disk(folder: Path, needed: int, name: str) -> None:

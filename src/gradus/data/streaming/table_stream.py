@@ -203,10 +203,14 @@ class TableStream(RowStream):
             raise located(error, block.row, block.size, self.name) from None
         return x, y if y is None or self.encode_target is None else self.encode_target(y)
 
-    def blocks(self) -> list[Block]:
-        """Return all rows of the files in blocks, each of about `BLOCK_BYTES`."""
+    def blocks(self, width: int = 0) -> list[Block]:
+        """Return all rows of the files in blocks, each of about `BLOCK_BYTES`.
+
+        Args:
+            width: the bytes of a row, if they are more than 8 for each column.
+        """
         fewest, most = BLOCK_ROWS
-        width = 8 * len(self.example.formats)
+        width = max(width, 8 * len(self.example.formats))
         return self.source.blocks(min(max(BLOCK_BYTES // width, fewest), most))
 
     def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
@@ -266,7 +270,8 @@ class TableBatches(BatchStream):
 
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
-        blocks = self._stream.blocks()
+        fitted = self._stream.preprocessor()
+        blocks = self._stream.blocks(4 * len((*fitted.feature_names, *fitted.category_names)))
         return block_batches(blocks, self._stream.cache.read, self._size, self._seed, number)
 
 
