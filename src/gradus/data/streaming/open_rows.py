@@ -86,8 +86,8 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
         _check_disk(folder, COPIES * state.size, name)
         copy = folder / "text.parquet"
         try:
-            first = scan.head(COMPARED_ROWS).collect()
-            if not first.equals(head.frame.head(COMPARED_ROWS)):
+            compared = head.frame.head(COMPARED_ROWS)
+            if not scan.head(compared.height).collect().equals(compared):
                 raise DataError(
                     f"{name} cannot be read in parts, as its first rows are no plain rows below "
                     "one header: remove what stands around the table, or save it as .parquet."
