@@ -296,7 +296,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
     @classmethod
     def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> DateEncoder:
         """Fit to a Date or Datetime column with at least two distinct values."""
-        values = date_parts(to_dates(column))
+        values = numbers_of_dates(to_dates(column))
         parts = [
             NumberEncoder.fit(part, array, replace(preprocessing, indicator=False))
             for part, array in values.items()
@@ -308,7 +308,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, parts), plus a 0/1 column if missing values have an indicator."""
-        values = date_parts(to_dates(column))
+        values = numbers_of_dates(to_dates(column))
         blocks = [part.encode_values(values[part.name]) for part in self.parts]
         if self.indicator:
             blocks.append(np.isnan(values["days"])[:, None].astype(np.float32))
@@ -327,7 +327,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
         return f"{', '.join(part.name for part in self.parts)}, {scaled}{missing}"
 
 
-def date_parts(column: pl.Series) -> dict[str, np.ndarray]:
+def numbers_of_dates(column: pl.Series) -> dict[str, np.ndarray]:
     """Return the parts of a Datetime column, each float64 (n,), NaN where missing."""
     import polars as pl
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradus.data.column_encoders import date_parts
+from gradus.data.column_encoders import numbers_of_dates
 from gradus.data.columns.conversions import to_dates, to_names, to_numbers
 from gradus.data.columns.unseen import ordered_values
 
@@ -154,7 +154,7 @@ class TableStatistics:
                 continue
             moments = self.moments.setdefault(name, {})
             is_date = column.dtype.is_temporal()
-            parts = date_parts(to_dates(column)) if is_date else {"": to_numbers(column)}
+            parts = numbers_of_dates(to_dates(column)) if is_date else {"": to_numbers(column)}
             for part, values in parts.items():
                 moments.setdefault(part, Moments()).add(values)
 

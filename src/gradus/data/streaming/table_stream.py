@@ -323,7 +323,10 @@ def stream(
     sample = pl.concat([opened.rows.read(block) for block in parts])
     example = load(sample, target, task=task, classes=classes, options=opened.options)
     name = Path(source).name.split(".")[0]
-    example = replace(example, name=name, notes=(*opened.rows.notes, *example.notes))
+    told = example.notes
+    if sample.height < len(opened.rows):
+        told = tuple(f"in a sample of {sample.height:,} rows: {note}" for note in told)
+    example = replace(example, name=name, notes=(*opened.rows.notes, *told))
     rows = opened.rows if opened.typed else typed_copy(opened.rows, example)
     return TableStream(
         rows,
