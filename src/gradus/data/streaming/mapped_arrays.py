@@ -29,8 +29,7 @@ class MappedArrays(RowStream):
 
     Examples:
         >>> import pathlib, tempfile
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> path = pathlib.Path(folder.name, "x.npy")
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "x.npy")
         >>> np.save(path, np.arange(12.0).reshape(6, 2))
         >>> rows = MappedArrays(np.load(path, mmap_mode="r"), np.arange(6))
         >>> [y.tolist() for x, y in rows.batched(4, None).epoch(0)]

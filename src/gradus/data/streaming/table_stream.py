@@ -57,6 +57,15 @@ class TableStream(RowStream):
         drop: columns not to use.
         fitted: a preprocessor that is used instead of one fitted to these rows, or None.
         encode_target: makes of encoded targets those that a loss takes; None leaves them.
+
+    Examples:
+        >>> import pathlib, polars, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "rows.parquet")
+        >>> table = {"a": [0.3, 0.1, 0.4] * 90, "b": [1.5, 2.5, 3.5] * 90}
+        >>> polars.DataFrame(table).write_parquet(path)
+        >>> training, held_out = gr.data.stream(path, target="b", keep=["a"]).split(0.1)
+        >>> len(training), len(held_out), held_out.preprocessor() is training.preprocessor()
+        (243, 27, True)
     """
 
     source: RowSource
@@ -306,8 +315,7 @@ def stream(
 
     Examples:
         >>> import pathlib, polars, tempfile
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> path = pathlib.Path(folder.name, "rows.parquet")
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "rows.parquet")
         >>> table = {"a": [0.1 * i for i in range(99)], "b": range(99)}
         >>> polars.DataFrame(table).write_parquet(path)
         >>> rows = gr.data.stream(path, target="b", keep=["a"])
