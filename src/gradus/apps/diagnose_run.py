@@ -12,7 +12,7 @@ from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError, nearest
 from gradus.experiments import runs
 from gradus.experiments.commands import format_command
-from gradus.experiments.prepare import prepare
+from gradus.experiments.prepare_streamed import prepare_data
 from gradus.experiments.run import open_run
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
@@ -58,7 +58,7 @@ def prove_run(
         GradusError: if there is no such run, or its data are gone.
     """
     run = open_run(name)
-    parts = prepare(run.experiment).parts
+    parts = prepare_data(run.experiment).parts
     found = run.scored_model.diagnose(
         *parts["training"],
         validation_data=parts.get("validation"),

@@ -121,9 +121,9 @@ def repair_command(
 def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
     """Try remedies for a run on its own data."""
     from gradus.doctor.repair import repair
-    from gradus.experiments.prepare import prepare
+    from gradus.experiments.prepare_streamed import prepare_data
 
-    parts = prepare(run.experiment).parts
+    parts = prepare_data(run.experiment).parts
     return repair(
         run.scored_model,
         *parts["training"],

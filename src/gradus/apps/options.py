@@ -133,7 +133,7 @@ WHOLE: dict[str, Any] = {"converter": _parse_whole, "n_tokens": 1}
 
 
 YesNo = Literal["yes", "no"]
-YES_NO = ("header", "refit")  # the flags that are these, and true or false as settings
+YES_NO = ("header", "refit", "stream")  # the flags that are these, and true or false as settings
 
 
 @Parameter(name="*")
@@ -187,6 +187,10 @@ class TrainOptions:
             converter=_parse_test,
             n_tokens=1,
         ),
+    ] = None
+    stream: Annotated[
+        YesNo | None,
+        *_flag("stream", DATA, "Whether a table is read in parts; by default if it is too large."),
     ] = None
     validation: Annotated[
         float | None, *_flag("validation", DATA, "Fraction of rows held out for validation.")

@@ -10,6 +10,7 @@ from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load
 from gradus.data.splits import k_folds, split
+from gradus.data.streaming.table_stream import TableStream, stream
 from gradus.data.table_options import TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import read_table
@@ -23,6 +24,7 @@ __all__ = [
     "Scaling",
     "TableOptions",
     "TablePreprocessor",
+    "TableStream",
     "Target",
     "TextVectorizer",
     "as_array",
@@ -41,6 +43,7 @@ __all__ = [
     "read_table",
     "spirals",
     "split",
+    "stream",
     "two_moons",
     "windows",
     "xor",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
@@ -34,25 +34,6 @@ KNOTS = 256
 FEW_KNOTS = 30
 LARGEST_FLOAT = 3e38  # of 32 bits
 CLIP = 5.0  # largest encoded number, in standard deviations
-
-
-def network_inputs(numbers: list[np.ndarray], codes: list[np.ndarray], rows: int) -> Any:
-    """Return encoded columns as the inputs of a network.
-
-    Args:
-        numbers: of the columns that became numbers, each (rows, …).
-        codes: of those that are embedded, each (rows,).
-        rows: how many there are.
-
-    Returns:
-        float32 (rows, p); with codes the dict `{"numbers": float32 (rows, p), "categories": int32
-        (rows, k)}`, without "numbers" if there are none.
-    """
-    matrix = np.concatenate(numbers, axis=1) if numbers else np.empty((rows, 0), np.float32)
-    if not codes:
-        return matrix
-    categories = {"categories": np.stack(codes, axis=1)}
-    return {"numbers": matrix, **categories} if numbers else categories
 
 
 class Encoder(Struct, frozen=True, tag_field="kind"):
@@ -121,10 +102,12 @@ class NumberEncoder(Encoder, frozen=True, tag="number"):
     def encode_values(self, values: np.ndarray) -> np.ndarray:
         """Encode float64 values (n,), NaN where missing, as `encode` does."""
         missing = np.isnan(values)
-        filled = np.where(missing, self.fill, values)
+        filled = np.where(missing, self.fill, values) if missing.any() else values
         mapped = np.interp(filled, self.knots, self.scores) if self.knots else filled
         limit = LARGEST_FLOAT if self.scaling == "none" else CLIP
-        scaled = np.clip((mapped - self.mean) / self.std, -limit, limit)
+        scaled = mapped - self.mean
+        scaled /= self.std
+        np.clip(scaled, -limit, limit, out=scaled)
         return _with_indicator(scaled, missing, self.indicator)
 
     @property
@@ -193,7 +176,9 @@ def _normal_scores(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _with_indicator(values: np.ndarray, missing: np.ndarray, indicator: bool) -> np.ndarray:
-    return np.stack([values, missing] if indicator else [values], axis=1).astype(np.float32)
+    if not indicator:
+        return values.astype(np.float32)[:, None]
+    return np.stack([values, missing], axis=1).astype(np.float32)
 
 
 class BooleanEncoder(Encoder, frozen=True, tag="boolean"):
@@ -318,7 +303,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
     @classmethod
     def fit(cls, column: pl.Series, preprocessing: Preprocessing = AUTOMATIC) -> DateEncoder:
         """Fit to a Date or Datetime column with at least two distinct values."""
-        values = _date_parts(to_dates(column))
+        values = numbers_of_dates(to_dates(column))
         parts = [
             NumberEncoder.fit(part, array, replace(preprocessing, indicator=False))
             for part, array in values.items()
@@ -330,7 +315,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
 
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return float32 (n, parts), plus a 0/1 column if missing values have an indicator."""
-        values = _date_parts(to_dates(column))
+        values = numbers_of_dates(to_dates(column))
         blocks = [part.encode_values(values[part.name]) for part in self.parts]
         if self.indicator:
             blocks.append(np.isnan(values["days"])[:, None].astype(np.float32))
@@ -349,7 +334,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
         return f"{', '.join(part.name for part in self.parts)}, {scaled}{missing}"
 
 
-def _date_parts(column: pl.Series) -> dict[str, np.ndarray]:
+def numbers_of_dates(column: pl.Series) -> dict[str, np.ndarray]:
     """Return the parts of a Datetime column, each float64 (n,), NaN where missing."""
     import polars as pl
 

@@ -16,10 +16,10 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
     TextEncoder,
-    network_inputs,
 )
 from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.columns.joining import network_inputs
 from gradus.data.columns.unseen import (
     TrainingRange,
     UnseenValues,
@@ -162,7 +162,7 @@ class TablePreprocessor:
             DataError: if a column is absent (with the nearest name) or of another type.
             TooLargeError: if the numbers that texts become do not fit into memory.
         """
-        return self._encode(self._read(frame, (column.name for column in self.columns)).frame)
+        return self.encode(self._read(frame, (column.name for column in self.columns)).frame)
 
     def unseen_values(self, frame: Any) -> list[UnseenValues]:
         """Return the cells that the training data had no like of, by column and kind.
@@ -207,7 +207,11 @@ class TablePreprocessor:
             "so, or pass the path of a file."
         )
 
-    def _encode(self, table: pl.DataFrame) -> Any:
+    def encode(self, table: pl.DataFrame) -> Any:
+        """Return the inputs of the network for typed columns, as `as_table` returns them.
+
+        Otherwise as `transform`, which reads columns of any type.
+        """
         self._check_memory(table.height)
         numbers: list[np.ndarray] = []
         codes: list[np.ndarray] = []
@@ -252,7 +256,7 @@ class TablePreprocessor:
         table = self._read(frame, self.formats)
         for name in target.column_names:
             table, _ = table.with_target(name)
-        return self._encode(table.frame), target.transform_frame(table.frame)
+        return self.encode(table.frame), target.transform_frame(table.frame)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def fit_model(
         trackers: where the training is logged.
     """
     experiment, training = prepared.experiment, prepared.experiment.training
-    x, y = prepared.parts["training"]
+    x, y = prepared.fit_data
     validation = None
     if "validation" in prepared.parts:
         validation = (*prepared.parts["validation"], prepared.weights["validation"])
@@ -53,7 +53,7 @@ def fit_model(
         epochs=training.epochs or 1,
         validation_data=validation,
         sample_weight=prepared.weights["training"],
-        class_weight=None if training.class_weight == "none" else training.class_weight,
+        class_weight=prepared.class_weight,
         shuffle_seed=experiment.shuffle_seed,
         patience=training.patience or None,
         monitor=training.monitor,

@@ -26,7 +26,8 @@ from gradus.experiments.evaluation import (
     headline_part,
 )
 from gradus.experiments.model_builder import decide_classes
-from gradus.experiments.prepare import XY, PreparedData, prepare
+from gradus.experiments.prepare import XY, PreparedData
+from gradus.experiments.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.models.model import Model
@@ -100,7 +101,7 @@ def rewrite_page(run: Run) -> tuple[Path, str]:
     or have changed, an existing report stays as it is.
     """
     try:
-        prepared = prepare(run.experiment, run.preprocessor)
+        prepared = prepare_data(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
         return _page_without_data(run, "cannot be read", f": {error}")
     parts = {

@@ -84,10 +84,26 @@ class PreparedData:
         return require_target(self.preprocessor.target)
 
     @property
+    def fit_data(self) -> tuple[Any, Any]:
+        """The inputs and targets that `fit` trains on."""
+        return self.parts["training"]
+
+    @property
+    def row_counts(self) -> Mapping[str, int]:
+        """The number of rows of each part."""
+        return {name: len(y) for name, (_, y) in self.parts.items()}
+
+    @property
+    def class_weight(self) -> Any:
+        """The weights of classes, as `fit` takes them."""
+        weight = self.experiment.training.class_weight
+        return None if weight == "none" else weight
+
+    @property
     def steps(self) -> int:
         """Steps per epoch."""
         batch = self.experiment.training.batch_size
-        rows = len(self.parts["training"][1])
+        rows = self.row_counts["training"]
         return 1 if batch == "all" or batch is None else math.ceil(rows / int(batch))
 
 
@@ -112,7 +128,7 @@ def load_and_split(experiment: Experiment) -> SplitData:
         DataError: if the data cannot be read.
         ExperimentError: for invalid settings.
     """
-    options = _table_options(experiment)
+    options = table_options(experiment)
     size: ImageSize = experiment.preprocessing.image_size or defaults.MOST_PIXELS
     data = load_data(
         experiment.data, experiment.target, experiment.task, options=options, image_size=size
@@ -187,7 +203,12 @@ def prepare_split(
     )
 
 
-def _table_options(experiment: Experiment) -> TableOptions:
+def table_options(experiment: Experiment) -> TableOptions:
+    """Return how a table is read.
+
+    Raises:
+        ExperimentError: for invalid settings.
+    """
     try:
         return TableOptions(**structs.asdict(experiment.table))
     except GradusError as error:

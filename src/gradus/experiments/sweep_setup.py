@@ -109,6 +109,11 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     check_keys(raw, where)
     first = check_experiment(flatten_spaces(first_values(parse_spaces(raw, where))), where)
     require_packages(first.track)
+    if first.stream:
+        raise ExperimentError(
+            "stream = true: a sweep needs all rows in memory, as its trials share them: leave it "
+            "out, or sweep over a sample of the rows."
+        )
     data = load_and_split(_at_largest_size(first, raw))
     if not find_hyperparameters(parse_spaces(raw, where)):
         raw = merge_settings(raw, default_spaces(fill_defaults(first, data.summary)))

@@ -20,7 +20,8 @@ from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
-from gradus.experiments.prepare import PreparedData, prepare
+from gradus.experiments.prepare import PreparedData
+from gradus.experiments.prepare_streamed import prepare_data, reads_in_parts
 from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
@@ -64,7 +65,9 @@ def train_run(
         _saying_what_is_left(folder, new=resume is None),
     ):
         doing(f"reading {Path(experiment.data).name}")
-        prepared = prepare(experiment)
+        if reads_in_parts(experiment):
+            print_line("reading   all rows in parts: to check them, for statistics, in each epoch")
+        prepared = prepare_data(experiment)
         model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
@@ -152,7 +155,7 @@ def write_run(
         ),
         "data": prepared.experiment.data,
         "task": prepared.target.task,
-        "rows": {name: len(y) for name, (_, y) in prepared.parts.items()},
+        "rows": dict(prepared.row_counts),
         "epochs": history.epochs,
         "best_epoch": history.best_epoch,
         "parameters": count_weights(model),

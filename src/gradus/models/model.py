@@ -39,7 +39,7 @@ from gradus.train.loop import Listener, run_training
 from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
-from gradus.train.streaming.stream_program import StreamProgram
+from gradus.train.streaming.stream_program import StreamProgram, of_whole_epochs
 from gradus.train.task import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
@@ -247,7 +247,7 @@ class Model(BaseModel):
                 watch = FaultWatch(self.net, record, data.samples.x, progress.report, on_fault)
                 listeners: list[Listener] = [
                     *(progress, watch, tracked, called.begin(self, config.epochs)),
-                    *([writer] if writer is not None else []),
+                    *([of_whole_epochs(writer, training)] if writer is not None else []),
                 ]
                 progress.report_notes(self.history)
                 train_state = run_training(
@@ -351,16 +351,15 @@ class Model(BaseModel):
         """Return the fingerprint of a training; empty if nothing will compare it."""
         if saved is None and not distributed.is_multi_process(config.mesh):
             return {}
-        return checkpoints.training_fingerprint(
+        settings = {"net": self.net, "optimizer": self.optimizer, "task": self.task}
+        found = checkpoints.training_fingerprint(
             config,
             *data.samples,
             data.rows,
             data.validation,
-            stopping=early_stopping,
-            net=self.net,
-            optimizer=self.optimizer,
-            task=self.task,
+            **{"stopping": early_stopping, **settings},
         )
+        return found | data.identity
 
     def _program(
         self,

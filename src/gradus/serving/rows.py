@@ -24,10 +24,10 @@ from gradus.data.column_encoders import (
     DateEncoder,
     NumberEncoder,
     TextEncoder,
-    network_inputs,
 )
 from gradus.data.columns.conversions import LARGEST, to_numbers
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.joining import network_inputs
 from gradus.data.columns.unseen import TrainingRange, UnseenValues, ordered_values
 from gradus.data.tables import as_table
 from gradus.errors import DataError, nearest

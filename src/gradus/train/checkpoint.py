@@ -280,7 +280,7 @@ def _check_fingerprint(written: Mapping[str, Any], current: Mapping[str, Any], w
         return
     name = differing[0]
     before, now = (terms.get(name, "absent") for terms in (written, current))
-    hashed = name in ("x", "y", "sample weights", "rows", "validation")
+    hashed = name in ("x", "y", "sample weights", "rows", "validation", "files")
     reason = f"other data ({name})" if hashed else f"{name} = {before}, not {now}"
     raise SavedError(
         f"{where} was written by a training with {reason}: it resumes only with the same settings "

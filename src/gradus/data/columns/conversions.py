@@ -34,14 +34,17 @@ def to_numbers(column: pl.Series) -> np.ndarray:
     if column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype == pl.Binary:
         raise DataError(f"Column {column.name!r} must be numbers, but is {column.dtype}.")
     numbers = column.cast(pl.Float64, strict=False)
-    invalid = numbers.is_null() & column.is_not_null()
-    if invalid.any():
+    if numbers.null_count() > column.null_count():
+        invalid = numbers.is_null() & column.is_not_null()
         row = invalid.arg_true()[0]
         raise DataError(
             f"Column {column.name!r} must be numbers, but is {column[row]!r} in row {row} "
             "(counted from 0)."
         )
-    array = numbers.fill_null(np.nan).to_numpy()
+    array = (numbers.fill_null(np.nan) if numbers.null_count() else numbers).to_numpy()
+    low, high = np.fmin.reduce(array, initial=0.0), np.fmax.reduce(array, initial=0.0)
+    if low >= -LARGEST and high <= LARGEST:
+        return array
     if np.isinf(array).any():
         row = int(np.isinf(array).argmax())
         raise DataError(

@@ -215,5 +215,8 @@ def _without_numbers(values: pl.Series, words: Sequence[str] | None) -> pl.Serie
 def without_missing(column: pl.Series, words: Sequence[str]) -> pl.Series:
     """Return text as it is spelled; null where it is blank or one of the words."""
     known = ["", *(word.strip().lower() for word in words)]
-    is_missing = column.str.strip_chars().str.to_lowercase().is_in(known).fill_null(True)
-    return column.zip_with(~is_missing, column.clear(len(column)))
+    distinct = column.drop_nulls().unique()  # a category has few, however many rows there are
+    blank = distinct.filter(distinct.str.strip_chars().str.to_lowercase().is_in(known))
+    if not len(blank):
+        return column
+    return column.zip_with(~column.is_in(blank.implode()), column.clear(len(column)))

@@ -35,14 +35,36 @@ class BatchStream(abc.ABC):
     Attributes:
         name: what it is called in an error: "x (a DataLoader)".
         steps: the batches of an epoch; None if only its end tells.
+        identity: what differs if they become other batches; "" if that cannot be told.
+        takes_batch_size: whether it was told how many samples a batch has.
     """
 
     name: str
     steps: int | None
+    identity: str = ""
+    takes_batch_size: bool = False
 
     @abc.abstractmethod
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
+
+
+class RowStream(abc.ABC):
+    """Rows that are read in parts, of which batches of any size are made."""
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What errors call it."""
+
+    @abc.abstractmethod
+    def batched(self, size: int | None, seed: int | None) -> BatchStream:
+        """Return the rows in batches.
+
+        Args:
+            size: rows of a batch; None for as many as are read at once.
+            seed: of their order in each epoch; None for that of the rows.
+        """
 
 
 class Loader(BatchStream):
@@ -119,6 +141,8 @@ class Items(BatchStream):
         shuffle_seed: of the order; None for their own.
     """
 
+    takes_batch_size = True
+
     def __init__(
         self, items: Any, name: str, batch_size: int | None, shuffle_seed: int | None
     ) -> None:
@@ -156,6 +180,8 @@ class SparseRows(BatchStream):
     Raises:
         DataError: if not even a batch fits into memory, or the numbers of rows differ.
     """
+
+    takes_batch_size = True
 
     def __init__(
         self,
@@ -208,6 +234,12 @@ def as_stream(
         DataError: if it can be read only once, but several epochs are wanted; has no items; or is
             no data.
     """
+    if isinstance(x, RowStream):
+        if steps_per_epoch is not None:
+            raise DataError(
+                f"steps_per_epoch={steps_per_epoch}: an epoch is all of {x.name}: leave it out."
+            )
+        return x.batched(batch_size, shuffle_seed)
     if x is None:
         return None
     refuse_no_data(x, name)

@@ -154,6 +154,8 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
             for that, before `validation` is a fraction of the others.
         group: the column of a table whose groups of rows stay whole in each part.
         split_by_time: the column of a table by which the latest rows are those held out.
+        stream: whether a table is read in parts, again in each epoch; None if it does not fit into
+            memory.
         drop_columns: columns of a table not to use.
         keep_columns: columns of a table to use even if they look useless or like a leak.
         seed: of weights, dropout and noise.
@@ -179,6 +181,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     test: str | float | None = None
     group: str | None = None
     split_by_time: str | None = None
+    stream: bool | None = None
     drop_columns: list[str] = []
     keep_columns: list[str] = []
     seed: NonNegativeInt = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,14 @@ import numpy as np
 
 from gradus.checks import whole_number
 from gradus.data.containers import fits_when_dense, in_memory, is_container, is_sparse, sparse_note
-from gradus.data.streaming.batch_stream import BatchStream, Items, SparseRows, as_stream, head_of
+from gradus.data.streaming.batch_stream import (
+    BatchStream,
+    RowStream,
+    SparseRows,
+    as_stream,
+    head_of,
+)
+from gradus.data.streaming.mapped_arrays import MappedArrays, is_larger_than
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import DEFAULT_BATCH
@@ -38,11 +46,13 @@ class StreamedData(TrainingData):
         first: the first batch.
         batches: returns the batches of an epoch, given its number.
         steps: the batches of an epoch; None if only its end tells.
+        files: what differs if they become other batches; "" if that cannot be told.
     """
 
     first: Samples
     batches: Callable[[int], Iterator[Samples]]
     steps: int | None
+    files: str = ""
 
     def checked_batches(
         self, check: Callable[[Samples, int], None]
@@ -55,6 +65,11 @@ class StreamedData(TrainingData):
                 yield batch
 
         return checked
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What else than the samples at hand tells these data from others."""
+        return {"files": self.files}
 
     @property
     def epoch_count(self) -> int | None:
@@ -108,6 +123,16 @@ def data_to_fit(
         DataError: for data that cannot be trained on.
         GradusError: for arguments that do not go with the data.
     """
+    if batch_size is not None and is_larger_than(x, y, host_free_bytes()):
+        x, y = MappedArrays(x, y), None
+        warnings.warn(
+            "x and y take more than half of the free memory, so this memory map is read in parts: "
+            "rows are mixed among parts that are read together.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    if isinstance(x, RowStream) and batch_size is None:
+        raise GradusError(f"batch_size=None needs all samples in memory, but {x.name} is read.")
     if steps_per_epoch is not None:
         steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
     order_seed = shuffle_seed if shuffle else None
@@ -137,14 +162,15 @@ def data_to_fit(
         arrays = dataclasses.replace(arrays, notes=tuple(notes))
         return arrays, step_size(batch_size, arrays.count, full_batch)
     for name, value in needs_arrays.items():
-        if value is not None:
+        resumes = stream.identity and name in ("checkpoint", "resume")
+        if value is not None and not resumes:
             raise GradusError(f"{name} needs all samples in memory, but {stream.name} is read.")
     if full_batch:
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
     data = dataclasses.replace(data, notes=tuple(notes))
     size = len(jax.tree.leaves(data.first.x)[0])
-    if batch_size not in (None, DEFAULT_BATCH, size) and not isinstance(stream, Items | SparseRows):
+    if batch_size not in (None, DEFAULT_BATCH, size) and not stream.takes_batch_size:
         raise GradusError(
             f"batch_size={batch_size}, but the batches of {stream.name} have {size} rows: leave it "
             "out."
@@ -233,6 +259,7 @@ def make_streamed_data(
         first=samples[0],
         batches=batches,
         steps=stream.steps,
+        files=stream.identity,
     )
 
 

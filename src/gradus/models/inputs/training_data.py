@@ -53,6 +53,11 @@ class TrainingData:
         return self.count
 
     @property
+    def identity(self) -> dict[str, str]:
+        """What else than the samples tells these data from others, for checkpoints."""
+        return {}
+
+    @property
     def validated(self) -> bool:
         """Whether anything is evaluated after each epoch."""
         return self.validation is not None

@@ -7,6 +7,7 @@ With batches in the order of a training on arrays, the weights are the same.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -27,7 +28,9 @@ from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, Samples
 from gradus.train.devices import put_on_device
 from gradus.train.early_stopping import EarlyStopping
+from gradus.train.history import History
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.loop import EpochProgram, Listener
 from gradus.train.program import (
     RECORDED_EPOCHS,
     Logs,
@@ -62,6 +65,7 @@ class StreamProgram:
         validation: what is evaluated after each epoch, or None.
         config: how much is trained; each call is one epoch.
         error: what ended the training, if it was a batch.
+        was_cut: whether Ctrl-C ended the last epoch before its last batch.
     """
 
     components: tuple[Any, ...]
@@ -72,6 +76,7 @@ class StreamProgram:
     validation: BatchSource | None
     config: FitConfig
     error: Exception | None = None
+    was_cut: bool = False
 
     @classmethod
     def create(
@@ -187,6 +192,7 @@ class StreamProgram:
                 statistics.append(recorded)
                 count, unrecorded = count + int(chunk.steps), 0 if record else unrecorded
                 if interrupted():
+                    self.was_cut = True
                     break
         if total is None:
             raise DataError(f"There are no batches in epoch {epoch + 1}.")
@@ -209,6 +215,21 @@ class StreamProgram:
             train_state.learning_rate_scale,
             record_or_none,
         )
+
+
+def of_whole_epochs(writer: Listener, training: EpochProgram) -> Listener:
+    """Return what writes checkpoints, but none of an epoch on a stream that Ctrl-C cut short.
+
+    A training that is resumed trains that epoch again, so that it equals one never interrupted.
+    """
+    if not isinstance(training, StreamProgram):
+        return writer
+
+    def write(train_state: TrainState, history: History) -> bool:
+        # A writer keeps the last history to write it in the end, and that of a cut epoch is longer.
+        return not training.was_cut and writer(train_state, copy.deepcopy(history))
+
+    return write
 
 
 def _step_state(train_state: TrainState) -> StepState:

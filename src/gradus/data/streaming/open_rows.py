@@ -1,0 +1,217 @@
+"""From a path to rows that are read in parts: Parquet as it is, text as a copy in Parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gradus.data.datasets import Dataset
+from gradus.data.files import existing_file, file_suffix
+from gradus.data.reading.delimited_text import DelimitedText, read_delimited
+from gradus.data.streaming.parquet_rows import ParquetRows, parquet_files
+from gradus.data.streaming.row_source import FileState
+from gradus.data.table_options import TableOptions
+from gradus.data.tables import as_table
+from gradus.errors import DataError, GradusError
+from gradus.host_memory import readable
+
+STREAMED_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
+HEAD_BYTES = 1 << 20  # of a text file, from which separator and header are inferred
+COMPARED_ROWS = 100  # of these, which must be the same in both ways of reading them
+COPY_ROWS = 100_000  # of a file of the copy
+COPIES = 2  # text as it is spelled, and typed, are on the disk at once
+
+
+@dataclass(frozen=True)
+class OpenedRows:
+    """The rows of a path.
+
+    Attributes:
+        rows: the rows; of a text file each cell is text, as it is spelled.
+        options: how the table is read, with what its file says.
+        typed: whether cells have the types of their file.
+    """
+
+    rows: ParquetRows
+    options: TableOptions
+    typed: bool
+
+
+def open_rows(source: Any, options: TableOptions) -> OpenedRows:
+    """Open a .parquet or .csv file, or a folder of .parquet files.
+
+    Args:
+        source: the path.
+        options: how a text file is read.
+
+    Raises:
+        DataError: if there is none, or it cannot be read in parts.
+    """
+    path = existing_file(source)
+    suffix = "" if path.is_dir() else path.suffix.lower()
+    if path.is_dir() or suffix == ".parquet":
+        return OpenedRows(ParquetRows(parquet_files(path), repr(str(path))), options, typed=True)
+    if suffix in STREAMED_TEXT:
+        return _open_text(path, options)
+    unpack = " Unpack it first." if suffix == ".gz" else ""
+    raise DataError(
+        f"{str(path)!r} cannot be read in parts: these are .parquet files, folders of them, and "
+        f".csv files.{unpack}"
+    )
+
+
+def _open_text(path: Path, options: TableOptions) -> OpenedRows:
+    """Return the rows of a text file, copied to Parquet as they are spelled."""
+    import polars as pl
+
+    state, name = FileState.of(path), repr(str(path))
+    head = _head(path, name, options)
+    columns = head.frame.columns
+    scan = pl.scan_csv(
+        path,
+        separator=head.separator,
+        has_header=head.header,
+        new_columns=columns,
+        infer_schema=False,
+    )
+    if len(columns) > 1:  # blank lines
+        scan = scan.filter(~pl.all_horizontal(pl.all().is_null()))
+    scan = scan.select(pl.all().str.strip_chars().fill_null(""))
+    with _new_folder() as folder:
+        _check_disk(folder, COPIES * state.size, name)
+        copy = folder / "text.parquet"
+        try:
+            compared = head.frame.head(COMPARED_ROWS)
+            if not scan.head(compared.height).collect().equals(compared):
+                raise DataError(
+                    f"{name} cannot be read in parts, as its first rows are no plain rows below "
+                    "one header: remove what stands around the table, or save it as .parquet."
+                )
+            _check_short_rows(path, head, name)
+            scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+            raise DataError(
+                f"{name} cannot be read in parts: {reason}. It must be UTF-8, with as many values "
+                "in each row as there are columns."
+            ) from None
+        state.check()
+        told = (*head.notes, f"a copy in Parquet is kept in {folder.parent} until the end")
+        rows = ParquetRows([copy], name, folder, [state], told)
+    return OpenedRows(rows, replace(options, header=head.header), typed=False)
+
+
+def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
+    """Return a copy of rows of text in which each cell has the type of its column.
+
+    Args:
+        rows: of a text file, in a copy.
+        example: a sample of them, whose formats are imposed.
+
+    Raises:
+        DataError: for a cell that does not fit the format of its column, with its row.
+    """
+    files = []
+    with _new_folder() as folder:
+        for block in rows.blocks(COPY_ROWS):
+            frame = rows.read(block)
+            try:
+                typed = as_table(frame, example.options, example.formats).frame
+            except GradusError as error:
+                raise located(error, block.row, block.size, rows.name) from None
+            files.append(folder / f"{block.row:015d}.parquet")
+            typed.write_parquet(files[-1], compression="lz4")
+        return ParquetRows(files, rows.name, folder, rows.states)
+
+
+@contextlib.contextmanager
+def _new_folder() -> Iterator[Path]:
+    """Yield a new folder for temporary files, which is removed if the block fails."""
+    folder = Path(tempfile.mkdtemp(prefix="gradus-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def located(error: GradusError, first: int, count: int, name: str) -> DataError:
+    """Return an error of a part of the rows, with where the part is."""
+    where = f"Rows {first:,} to {first + count - 1:,} of {name}"
+    return DataError(f"{where} (row 0 is the first of these): {error}")
+
+
+def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
+    """Return the first rows of a text file, with its separator, header, and columns."""
+    if (options.encoding or "utf-8").lower() not in ("utf-8", "utf8", "utf-8-sig", "ascii"):
+        raise DataError(
+            f"{name} is {options.encoding} text, but only UTF-8 is read in parts: convert it first."
+        )
+    with path.open("rb") as file:
+        content = file.read(HEAD_BYTES)
+    if not content:
+        raise DataError(f"{name} is empty.")
+    if len(content) == HEAD_BYTES and b"\n" in content:
+        content = content[: content.rindex(b"\n") + 1]
+    return read_delimited(
+        content,
+        name,
+        separator=options.separator,
+        header=options.header,
+        encoding=options.encoding,
+        tabs=file_suffix(path) in (".tsv", ".tab"),
+    )
+
+
+def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
+    """Check that no row has fewer values than columns, in a file without quotation marks.
+
+    Polars would fill in missing values. Quoted values may have separators in them.
+
+    Raises:
+        DataError: with the number of such rows, and the line of the first.
+    """
+    import polars as pl
+
+    line, between = pl.col("line"), len(head.frame.columns) - 1
+    filled = line.str.strip_chars(" ").str.len_bytes() > 0
+    short = filled & (line.str.count_matches(head.separator, literal=True) < between)
+    lines = pl.scan_csv(
+        path,
+        separator="\x01",
+        has_header=False,
+        quote_char=None,
+        new_columns=["line"],
+        infer_schema=False,
+    )
+    facts = lines.select(
+        count=short.sum(),
+        first=short.arg_max(),
+        quoted=line.str.contains('"', literal=True).any(),
+    )
+    count, first, quoted = facts.collect().row(0)
+    if count and not quoted:
+        rows = "1 row has" if count == 1 else f"{count:,} rows have"
+        raise DataError(
+            f"{name}: {rows} fewer values than the {between + 1} columns, the first in line "
+            f"{first + 1}: complete or remove them."
+        )
+
+
+def _check_disk(folder: Path, needed: int, name: str) -> None:
+    """Check that a copy fits on the disk of the folder for temporary files.
+
+    Raises:
+        DataError: if it does not.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{name} is copied as Parquet to {folder.parent}, which may take {readable(needed)}, "
+            f"but {readable(free)} are free there: set TMPDIR to a folder on a larger disk."
+        )

@@ -1,0 +1,350 @@
+"""`stream`: a table that is larger than memory, read in parts, as `fit` takes it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradus.checks import is_number, whole_number
+from gradus.data.columns.formats import texts
+from gradus.data.datasets import Dataset
+from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.data.sources import load
+from gradus.data.streaming.batch_stream import BatchStream, RowStream
+from gradus.data.streaming.block_cache import BlockCache
+from gradus.data.streaming.held_out import is_held_out
+from gradus.data.streaming.open_rows import located, open_rows, typed_copy
+from gradus.data.streaming.row_source import Block, RowSource
+from gradus.data.streaming.sampled_preprocessor import fit_in_parts
+from gradus.data.streaming.shuffling import block_batches
+from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
+from gradus.data.table_preprocessor import TablePreprocessor
+from gradus.data.tables import as_table
+from gradus.errors import DataError, GradusError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SAMPLE_ROWS, SAMPLE_PARTS = 100_000, 32  # from which formats are inferred
+BLOCK_BYTES = 1 << 25  # of the rows that are read at once, as arrays
+BLOCK_ROWS = 1_024, 131_072  # at least, unless there are no more, and at most
+MOST_HELD_OUT = 100_000  # rows that are validated after each epoch, which stay in memory
+READ_ROWS = 8_192  # of a batch that is not trained on
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TableStream(RowStream):
+    """A table that is read in parts, as often as it is needed; `stream` returns it.
+
+    `fit`, `evaluate`, and `predict` take it in place of arrays, encoded by its preprocessor. It has
+    a length: the rows of its files.
+
+    Attributes:
+        source: the files.
+        example: a sample of the rows, as a data set with its formats, target, and task.
+        share: of the rows, drawn by their number, which are held out.
+        training: of rows held out, the others, whose preprocessor they have; else None.
+        seed: of the rows held out.
+        preprocessing: how values are scaled, filled in and encoded.
+        keep: columns to use even if they look useless or like a leak.
+        drop: columns not to use.
+        fitted: a preprocessor that is used instead of one fitted to these rows, or None.
+        encode_target: makes of encoded targets those that a loss takes; None leaves them.
+
+    Examples:
+        >>> import pathlib, polars, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "rows.parquet")
+        >>> table = {"a": [0.3, 0.1, 0.4] * 90, "b": [1.5, 2.5, 3.5] * 90}
+        >>> polars.DataFrame(table).write_parquet(path)
+        >>> training, held_out = gr.data.stream(path, target="b", keep=["a"]).split(0.1)
+        >>> len(training), len(held_out), held_out.preprocessor() is training.preprocessor()
+        (243, 27, True)
+    """
+
+    source: RowSource
+    example: Dataset
+    share: float = 0.0
+    training: TableStream | None = None
+    seed: int = 0
+    preprocessing: Preprocessing = AUTOMATIC
+    keep: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    fitted: TablePreprocessor | None = None
+    encode_target: Callable[[np.ndarray], np.ndarray] | None = field(default=None)
+
+    def __len__(self) -> int:
+        held_out = round(self.share * len(self.source))
+        return len(self.source) - held_out if self.training is None else held_out
+
+    def __repr__(self) -> str:
+        return f"TableStream({self.source.name}: {len(self):,} rows, {len(self.schema)} columns)"
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return self.source.name
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """The kind of each column, as inferred from a sample: "number", "category", …."""
+        return {name: str(given.kind) for name, given in self.example.formats.items()}
+
+    @property
+    def identity(self) -> str:
+        """A checksum of the files and of how they are encoded, for checkpoints."""
+        plain = json.dumps(self.preprocessor().to_dict(), sort_keys=True, default=str)
+        part = f"{self.source.identity}{self.share!r}{self.training is None}{self.seed}{plain}"
+        return hashlib.sha256(part.encode()).hexdigest()[:12]
+
+    def preprocessor(self) -> TablePreprocessor:
+        """Return the preprocessor fitted to these rows, which reads all of them once.
+
+        Raises:
+            DataError: as `TablePreprocessor.fit`, or for a cell that fits no column of the sample.
+        """
+        if self.fitted is None and self.training is not None:
+            return self.training.preprocessor()
+        return self.fitted or self._own[0]
+
+    @functools.cached_property
+    def _own(self) -> tuple[TablePreprocessor, Any]:
+        """The preprocessor of these rows, and the statistics that it was made from."""
+        sample = replace(self._own_sample, notes=self.example.notes)
+        fitted, statistics = fit_in_parts(
+            sample, self.frames(), self.preprocessing, self.keep, self.drop
+        )
+        if statistics.rows > self._own_sample.x.height:
+            note = (
+                f"read in parts: medians, quantiles, and which columns are dropped are those of "
+                f"{len(self._own_sample):,} of {statistics.rows:,} rows; means, deviations, "
+                "ranges, and categories are those of all"
+            )
+            fitted = replace(fitted, notes=(*fitted.notes, note))
+        return fitted, statistics
+
+    @functools.cached_property
+    def _own_sample(self) -> Dataset:
+        """The rows of the sample that belong to this part, with a target."""
+        return self.sample(SAMPLE_ROWS)
+
+    def class_counts(self) -> dict[int, int]:
+        """Return how many of these rows have each label, if the target is classes."""
+        target = self.preprocessor().target
+        if target is None or not target.class_names:
+            return {}
+        counts = self._own[1].levels[target.name].counts
+        return {label: counts[name] for label, name in enumerate(target.class_names)}
+
+    def count_rows(self) -> int:
+        """Return how many rows have a target; about, before the preprocessor is fitted to them."""
+        return int(self._own[1].rows) if "_own" in vars(self) else len(self)
+
+    def split(
+        self, share: float = 0.1, seed: int = 0, most: int = MOST_HELD_OUT
+    ) -> tuple[TableStream, TableStream]:
+        """Hold out rows by their number, at random; return the others and the rows held out.
+
+        Both have one preprocessor, that of the others.
+
+        Args:
+            share: of the rows, between 0 and 1.
+            seed: of the rows.
+            most: rows held out, about; `fit` keeps those of validation in memory.
+
+        Raises:
+            DataError: if the share is none.
+        """
+        if not is_number(share) or not 0 < share < 1:
+            raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
+        if self.share:
+            raise DataError(f"{self.name} is split already: split the whole.")
+        share = min(share, whole_number("most", most, 1) / len(self.source))
+        training = replace(self, share=share, seed=seed)
+        return training, replace(training, training=training)
+
+    def sample(self, rows: int) -> Dataset:
+        """Return at most so many of these rows, spread evenly, as a data set that is in memory."""
+        return self._dataset(self.frames(self.source.spread_blocks(rows, SAMPLE_PARTS)))
+
+    def load(self) -> Dataset:
+        """Return all of these rows as a data set, in memory."""
+        return self._dataset(self.frames())
+
+    def frames(self, blocks: Sequence[Block] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield these rows, typed, a block at a time; those without a target are left out."""
+        for block in self.blocks() if blocks is None else blocks:
+            frame = self._typed(block)
+            if frame is not None:
+                yield frame
+
+    def batched(self, size: int | None, seed: int | None) -> TableBatches:
+        """Return these rows in batches, encoded.
+
+        Args:
+            size: rows of a batch; None for as many as are read at once.
+            seed: of their order; None for that of the file.
+        """
+        return TableBatches(self, size or READ_ROWS, seed)
+
+    @functools.cached_property
+    def cache(self) -> BlockCache:
+        """What reads the rows of a block, encoded, and keeps them for the next epoch."""
+        return BlockCache(self.encoded)
+
+    def encoded(self, block: Block) -> tuple[Any, np.ndarray | None] | None:
+        """Return the inputs and targets of the rows of a block; None if it has none of these."""
+        preprocessor = self.preprocessor()
+        target, used = preprocessor.target, list(preprocessor.formats)
+        frame = self._typed(block, used)
+        if frame is None:
+            return None
+        try:
+            x = preprocessor.encode(frame)
+            y = None if target is None else target.transform_column(frame[target.name])
+        except GradusError as error:
+            raise located(error, block.row, block.size, self.name) from None
+        return x, y if y is None or self.encode_target is None else self.encode_target(y)
+
+    def blocks(self, width: int = 0) -> list[Block]:
+        """Return all rows of the files in blocks, each of about `BLOCK_BYTES`.
+
+        Args:
+            width: the bytes of a row, if they are more than 8 for each column.
+        """
+        fewest, most = BLOCK_ROWS
+        width = max(width, 8 * len(self.example.formats))
+        return self.source.blocks(min(max(BLOCK_BYTES // width, fewest), most))
+
+    def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
+        """Return these rows of a block with their types, or None if there are none."""
+        frame = self.source.read(block, columns)
+        if self.share:
+            numbers = np.arange(block.row, block.row + block.size, dtype=np.uint64)
+            frame = frame.filter(
+                is_held_out(numbers, self.share, self.seed) == (self.training is not None)
+            )
+        if not frame.height:
+            return None
+        try:
+            frame = as_table(frame, self.example.options, self.example.formats).frame
+        except GradusError as error:
+            raise located(error, block.row, block.size, self.name) from None
+        target = self.example.target
+        if isinstance(target, str):
+            frame = frame.filter(frame[target].is_not_null())
+        return frame if frame.height else None
+
+    def _dataset(self, frames: Iterator[pl.DataFrame]) -> Dataset:
+        """Return rows as a data set of the kind of the example."""
+        import polars as pl
+
+        example, found = self.example, list(frames)
+        if not found:
+            raise DataError(f"{self.name} has no rows with a target in this part.")
+        fitted = self.fitted or ("_own" in vars(self.training or self) and self.preprocessor())
+        known = fitted.target if fitted else None
+        loaded = load(
+            pl.concat(found),
+            example.target,
+            task=example.task,
+            classes=example.class_names if known is None else known.class_names,
+            options=example.options,
+            formats=example.formats,
+        )
+        return replace(loaded, name=example.name)
+
+
+class TableBatches(BatchStream):
+    """The rows of a table in batches, encoded; in a new order in each epoch, if there is a seed.
+
+    Args:
+        stream: the rows.
+        size: of a batch.
+        seed: of their order; None for that of the file.
+    """
+
+    takes_batch_size = True
+
+    def __init__(self, stream: TableStream, size: int, seed: int | None) -> None:
+        self.name, self.identity = stream.name, stream.identity
+        self.steps = -(-stream.count_rows() // size)
+        self._stream, self._size, self._seed = stream, size, seed
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """Yield the batches of an epoch, counted from 0."""
+        fitted = self._stream.preprocessor()
+        blocks = self._stream.blocks(4 * len((*fitted.feature_names, *fitted.category_names)))
+        return block_batches(blocks, self._stream.cache.read, self._size, self._seed, number)
+
+
+def stream(
+    source: str | Path,
+    target: str | int | None = None,
+    *,
+    task: str | None = None,
+    classes: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    preprocessing: Preprocessing = AUTOMATIC,
+    options: TableOptions = AUTOMATIC_TABLE,
+) -> TableStream:
+    """Open a table that is larger than memory: it is read in parts, again in each epoch.
+
+    Formats and kinds of columns are inferred from a sample of 100,000 rows, spread over the files.
+    A .csv file is copied as Parquet into the folder for temporary files, which takes as much disk.
+
+    Args:
+        source: the path of a .parquet or .csv file, or of a folder of .parquet files.
+        target: the column to predict, its name or number, as in `load`.
+        task: as in `load`.
+        classes: as in `load`.
+        keep: columns to use even if they look useless or like a leak.
+        drop: columns not to use.
+        preprocessing: how values are scaled, filled in and encoded.
+        options: how the table is read.
+
+    Raises:
+        DataError: if there is no such table, it is damaged, or its files have other columns.
+
+    Examples:
+        >>> import pathlib, polars, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "rows.parquet")
+        >>> table = {"a": [0.1 * i for i in range(99)], "b": range(99)}
+        >>> polars.DataFrame(table).write_parquet(path)
+        >>> rows = gr.data.stream(path, target="b", keep=["a"])
+        >>> len(rows), rows.schema
+        (99, {'a': 'number', 'b': 'number'})
+        >>> model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
+        >>> history = model.fit(rows, batch_size=32, epochs=2, verbose=False)
+    """
+    import polars as pl
+
+    opened = open_rows(source, options)
+    parts = opened.rows.spread_blocks(SAMPLE_ROWS, SAMPLE_PARTS)
+    sample = pl.concat([opened.rows.read(block) for block in parts])
+    example = load(sample, target, task=task, classes=classes, options=opened.options)
+    if isinstance(example.target, tuple):
+        raise DataError(
+            f"target={target!r}: rows that are read in parts have one target. Name one, or load a "
+            "table that fits into memory: gradus.data.load."
+        )
+    name = Path(source).name.split(".")[0]
+    told = example.notes
+    if sample.height < len(opened.rows):
+        told = tuple(f"in a sample of {sample.height:,} rows: {note}" for note in told)
+    example = replace(example, name=name, notes=(*opened.rows.notes, *told))
+    rows = opened.rows if opened.typed else typed_copy(opened.rows, example)
+    return TableStream(
+        rows,
+        example,
+        preprocessing=preprocessing,
+        keep=texts("keep", keep),
+        drop=texts("drop", drop),
+    )

@@ -1,0 +1,202 @@
+"""From an experiment to preprocessed data that are read in parts, where memory is too small."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from gradus.data import Preprocessing, TablePreprocessor, stream
+from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.streaming.open_rows import STREAMED_TEXT
+from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
+from gradus.errors import DataError
+from gradus.experiments.model_builder import encode_targets
+from gradus.experiments.prepare import (
+    PreparedData,
+    integers_to_floats,
+    load_data,
+    prepare,
+    prepare_split,
+    table_options,
+)
+from gradus.experiments.settings import defaults
+from gradus.experiments.settings.defaults import DataSummary
+from gradus.experiments.settings.experiment import Experiment, ExperimentError
+from gradus.experiments.splitting import SplitData
+from gradus.host_memory import host_free_bytes
+
+SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored
+IN_MEMORY = 6  # times the bytes of a file, which reading and encoding it takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedPreparedData(PreparedData):
+    """Data that are read in parts; the part "training" is a sample of the training rows.
+
+    Attributes:
+        rows: all training rows, which are trained on.
+        counts: the rows of each part.
+    """
+
+    rows: TableStream
+    counts: Mapping[str, int]
+
+    @property
+    def fit_data(self) -> tuple[Any, Any]:
+        """What `fit` trains on: the rows as they are read."""
+        return self.rows, None
+
+    @property
+    def row_counts(self) -> Mapping[str, int]:
+        """The number of rows of each part."""
+        return self.counts
+
+    @property
+    def class_weight(self) -> Any:
+        """The weights of classes, of all rows, as `fit` takes them."""
+        if self.experiment.training.class_weight != "balanced":
+            return None
+        counts = self.rows.class_counts()
+        return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
+
+
+def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = None) -> PreparedData:
+    """Prepare data, in memory if they fit, else in parts.
+
+    Args:
+        experiment: the settings; `stream` decides, if it is not None.
+        preprocessor: of an earlier training, to use instead of fitting one.
+
+    Raises:
+        DataError: if the data cannot be read or trained on.
+        ExperimentError: for invalid settings, or those that data in parts lack.
+    """
+    if not reads_in_parts(experiment):
+        return prepare(experiment, preprocessor)
+    _check_settings(experiment, Path(experiment.data))
+    return _prepare_streamed(experiment, preprocessor)
+
+
+def reads_in_parts(experiment: Experiment) -> bool:
+    """Return whether an experiment's data are read in parts, as it says or as memory is small."""
+    wanted = experiment.stream
+    return _is_too_large(Path(experiment.data)) if wanted is None else wanted
+
+
+def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
+    column = None if isinstance(experiment.target, list) else experiment.target
+    whole = stream(
+        experiment.data,
+        column,
+        task=experiment.task,
+        keep=experiment.keep_columns,
+        drop=experiment.drop_columns,
+        preprocessing=Preprocessing(**structs.asdict(experiment.preprocessing)),
+        options=table_options(experiment),
+    )
+    example = whole.example
+    summary = DataSummary(len(whole), str(example.task), False)
+    once = structs.replace(experiment.training, refit=False)
+    experiment = structs.replace(experiment, stream=True, training=once)
+    complete = defaults.fill_defaults(experiment, summary)
+    share, seed = float(complete.validation or 0.0), experiment.validation_seed
+    seed = experiment.shuffle_seed if seed is None else seed
+    training, held_out = whole.split(share, seed, MOST_HELD_OUT) if share else (whole, None)
+    if isinstance(preprocessor, TablePreprocessor):
+        training = replace(training, fitted=preprocessor)
+        held_out = None if held_out is None else replace(held_out, fitted=preprocessor)
+    fitted = training.preprocessor()
+    parts = {"training": training.sample(SHOWN_ROWS)}
+    if held_out is not None:
+        parts["validation"] = held_out.load()
+    if isinstance(experiment.test, str) and fitted.target is not None:
+        target, known = fitted.target, fitted.formats
+        names = target.class_names
+        test = load_data(experiment.test, target.name, target.task, names, example.options, known)
+        parts["test"] = integers_to_floats(test)
+    counts = {name: len(part) for name, part in parts.items()}
+    counts["training"] = training.count_rows()
+    prepared = prepare_split(SplitData(summary, parts), complete, fitted)
+    encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
+    notes = _notes(whole, counts, share, len(parts["training"]))
+    fields = {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
+    sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    lines = [*prepared.summary_lines[:-1], f"rows      {sizes}, read in parts"]
+    return StreamedPreparedData(
+        **{**fields, "notes": [*notes, *prepared.notes], "summary_lines": lines},
+        rows=replace(training, fitted=fitted, encode_target=encode),
+        counts=counts,
+    )
+
+
+def _notes(whole: TableStream, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
+    """Return what differs from data in memory, in sentences."""
+    notes = [
+        f"the rows are read in parts in each epoch, mixed among parts that are read together; "
+        f"the score of the training part is that of {shown:,} of its rows"
+    ]
+    if share * len(whole) > MOST_HELD_OUT:
+        notes.append(
+            f"validation = {share:g} would be {share * len(whole):,.0f} rows, but they stay in "
+            f"memory: {counts['validation']:,} are held out"
+        )
+    return notes
+
+
+def _is_too_large(path: Path) -> bool:
+    """Return whether a table would take more than the free memory."""
+    suffixes = (".parquet", *STREAMED_TEXT)
+    if path.is_dir():
+        files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]
+    else:
+        files = [path] if path.is_file() and path.suffix.lower() in suffixes else []
+    return IN_MEMORY * sum(file.stat().st_size for file in files) > host_free_bytes()
+
+
+def _check_settings(experiment: Experiment, path: Path) -> None:
+    """Check that an experiment has no settings that data in parts lack.
+
+    Raises:
+        ExperimentError: naming the setting, with what to write instead.
+        DataError: for data that are no table.
+    """
+    training = experiment.training
+    if not path.exists() or not (
+        path.is_dir() or path.suffix.lower() in (".parquet", *STREAMED_TEXT)
+    ):
+        raise DataError(
+            f"stream = true reads .parquet files, folders of them, and .csv files in parts, not "
+            f"{experiment.data!r}: leave it out."
+        )
+    whole: dict[str, Any] = {"group": experiment.group, "split_by_time": experiment.split_by_time}
+    if not isinstance(experiment.test, str):
+        whole["test"] = experiment.test
+    if isinstance(experiment.target, list):
+        whole["target"] = experiment.target
+    for name, value in whole.items():
+        if value is not None:
+            raise ExperimentError(
+                f"{name} = {value!r} needs all rows in memory, but they are read in parts "
+                "(stream): leave it out."
+            )
+    if training.batch_size == "all":
+        raise ExperimentError(
+            'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
+            "write a number, such as 1024."
+        )
+    if training.refit:
+        raise ExperimentError(
+            "refit = true needs all rows in memory, but they are read in parts (stream): write "
+            "refit = false."
+        )
+    if experiment.target is None:
+        names = ", ".join(stream(experiment.data).schema)
+        raise ExperimentError(
+            f"{path.name} is a table: name the column to predict, with --target COLUMN or "
+            f'target = "…". Its columns: {names}.'
+        )

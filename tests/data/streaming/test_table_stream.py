@@ -1,0 +1,341 @@
+"""Tables that are read in parts: their preprocessing, their order, and what goes wrong."""
+
+import os
+
+import jax
+import numpy as np
+import polars as pl
+import pytest
+
+import gradus as gr
+from gradus.data.streaming import (
+    block_cache,
+    mapped_arrays,
+    open_rows,
+    parquet_rows,
+    table_stream,
+)
+from gradus.data.streaming.row_source import Block
+from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
+from gradus.errors import DataError, GradusError
+from gradus.models.inputs import streamed_data
+from gradus.train.progress import TrainingProgress
+from gradus.train.streaming import chunks
+
+ROWS, PER_FILE = 6_000, (2_500, 0, 3_500)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts():
+    """Samples and blocks of a size that a small table exceeds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_stream, "SAMPLE_ROWS", 600)
+        patch.setattr(table_stream, "BLOCK_ROWS", (1, 700))
+        yield
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    columns = {
+        "row": np.arange(ROWS),
+        "size": rng.normal(170, 10, ROWS),
+        "kind": rng.choice(["a", "b", "c"], ROWS),
+        "odd": np.zeros(ROWS),  # constant, but for one row
+        "at": np.datetime64("2024-01-01", "us") + np.arange(ROWS) * np.timedelta64(3600, "s"),
+    }
+    columns["y"] = columns["size"] / 10 + (columns["kind"] == "a") + rng.normal(size=ROWS)
+    frame = pl.DataFrame(columns)
+    row = pl.col("row")
+    return frame.with_columns(
+        pl.when(row == 4_321).then(None).otherwise("size").alias("size"),
+        pl.when(row.is_in([4_322, 4_323])).then(pl.lit("rare")).otherwise("kind").alias("kind"),
+        pl.when(row == 4_324).then(9.0).otherwise("odd").alias("odd"),
+        pl.when(row % 500 == 7).then(None).otherwise("y").alias("y"),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(table, tmp_path_factory):
+    path, start = tmp_path_factory.mktemp("rows"), 0
+    for number, count in enumerate(PER_FILE):
+        table[start : start + count].write_parquet(path / f"part-{number}.parquet")
+        start += count
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows(folder):
+    return gr.data.stream(folder, "y", drop=["row"])
+
+
+@pytest.fixture(scope="module")
+def split(rows):
+    return rows.split(0.2, seed=3)
+
+
+def written(rows):
+    """The rows of a stream, typed, as one frame."""
+    return pl.concat(list(rows.frames()))
+
+
+def test_files_are_one_table(rows):
+    assert len(rows) == ROWS
+    assert rows.schema == {
+        "row": "number",
+        "size": "number",
+        "kind": "category",
+        "odd": "number",
+        "at": "date",
+        "y": "number",
+    }
+    assert any("1 of 3 files have no rows" in note for note in rows.source.notes)
+
+
+def test_rows_are_held_out_by_their_number(table, split):
+    training, held_out = split
+    parts = [written(part)["row"].to_list() for part in split]
+    assert sorted([*parts[0], *parts[1]]) == table.drop_nulls("y")["row"].to_list()
+    assert 0.17 < len(parts[1]) / ROWS < 0.23
+    again = training.source.blocks(97)  # in other blocks, too
+    other = [row for frame in held_out.frames(again) for row in frame["row"]]
+    assert other == parts[1]
+
+
+def test_statistics_are_those_of_all_training_rows(split):
+    frame, fitted = written(split[0]), split[0].preprocessor()
+    assert split[1].preprocessor() is fitted
+    encoders = {column.name: column for column in fitted.columns}
+    size = frame["size"].drop_nulls().to_numpy()
+    assert len(split[0].example) < ROWS / 5
+    assert encoders["size"].mean == pytest.approx(size.mean(), rel=1e-12)
+    assert encoders["size"].std == pytest.approx(size.std(), rel=1e-12)
+    assert encoders["size"].indicator == (frame["size"].null_count() > 0)
+    assert encoders["kind"].levels == tuple(sorted(frame["kind"].unique()))
+    assert fitted.ranges["size"].low == size.min()
+    assert fitted.ranges["size"].high == size.max()
+    assert ("odd" in encoders) == (frame["odd"].n_unique() > 1)
+    assert "odd" in encoders  # which is constant in the sample
+    days = frame["at"].dt.epoch("ms").to_numpy() / 86_400_000
+    part = next(part for part in encoders["at"].parts if part.name == "days")
+    assert part.knots or part.mean == pytest.approx(days.mean(), rel=1e-12)
+    y = frame["y"].to_numpy()
+    assert fitted.target.mean == pytest.approx((y.mean(),), rel=1e-12)
+    assert fitted.target.std == pytest.approx((y.std(),), rel=1e-12)
+    assert any(f"of {len(frame):,} rows" in note for note in fitted.notes)
+
+
+def test_a_sample_of_all_rows_fits_what_a_table_in_memory_does(folder, table, monkeypatch):
+    monkeypatch.setattr(table_stream, "SAMPLE_ROWS", ROWS)
+    fitted = gr.data.stream(folder, "y", drop=["row"]).preprocessor()
+    whole = gr.data.load(table, "y").preprocessor(drop=["row"])
+    assert [c.name for c in fitted.columns] == [c.name for c in whole.columns]
+    np.testing.assert_allclose(fitted.transform(table), whole.transform(table), atol=1e-6)
+    assert not any("read in parts" in note for note in fitted.notes)
+
+
+def test_each_row_is_read_once_in_an_order_of_each_epoch(split):
+    batches = split[0].batched(128, seed=5)
+    epochs = [np.concatenate([y for _, y in batches.epoch(epoch)])[:, 0] for epoch in (0, 1)]
+    in_order = np.concatenate([y for _, y in split[0].batched(128, None).epoch(0)])[:, 0]
+    count = written(split[0]).height
+    assert [len(y) for _, y in batches.epoch(0)] == [128] * (count // 128) + [count % 128]
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.sort(in_order))
+    assert not np.array_equal(*epochs)
+    again = np.concatenate([y for _, y in split[0].batched(128, seed=5).epoch(1)])[:, 0]
+    np.testing.assert_array_equal(again, epochs[1])
+    places = np.argsort(np.argsort(in_order))[np.argsort(np.argsort(epochs[0]))]
+    assert abs(np.corrcoef(np.arange(count), places)[0, 1]) < 0.9
+
+
+def test_encoding_is_that_of_the_preprocessor(split):
+    x, y = (
+        np.concatenate(each) for each in zip(*split[1].batched(500, None).epoch(0), strict=True)
+    )
+    expected = split[1].preprocessor().xy(written(split[1]))
+    np.testing.assert_array_equal(x, expected[0])
+    np.testing.assert_array_equal(y, expected[1])
+
+
+def test_evaluation_and_prediction_equal_those_of_arrays(split):
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.Adam(0.05), ["r2"])
+    model.fit(split[0], batch_size=256, epochs=2, validation_data=split[1], verbose=False)
+    assert model.history["val_r2"][-1] > 0
+    x, y = split[1].preprocessor().xy(written(split[1]))
+    assert model.evaluate(split[1])["loss"] == pytest.approx(model.evaluate(x, y)["loss"], rel=1e-5)
+    np.testing.assert_allclose(model.predict(split[1]), model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_training_that_was_cut_resumes_at_its_epoch(split, tmp_path, monkeypatch):
+    def train(**options):
+        model = gr.Model(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), "mse", "adam")
+        return model, model.fit(split[0], batch_size=256, verbose=False, **options)
+
+    monkeypatch.setattr(chunks, "CHUNK_STEPS", 4)
+    whole, _ = train(epochs=3)
+    with pytest.MonkeyPatch.context() as patch:
+        calls = []
+
+        def pressed(progress):  # Ctrl-C within the second epoch of five chunks
+            calls.append(1)
+            progress.interrupted = len(calls) > 6
+            return progress.interrupted
+
+        patch.setattr(TrainingProgress, "was_interrupted", pressed)
+        _, history = train(epochs=3, checkpoint=tmp_path / "saved")
+    assert history.stopped == "interrupted"
+    assert history.epochs == 2
+    resumed, history = train(epochs=3, resume=tmp_path / "saved")
+    assert history.epochs == 3
+    for one, other in zip(jax.tree.leaves(whole.net), jax.tree.leaves(resumed.net), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_at_most_two_windows_are_in_memory():
+    held, most, blocks = 0, 0, [Block(0, 10 * index, 10, 10 * index) for index in range(40)]
+
+    def read(block):
+        nonlocal held, most
+        held += block.size
+        most = max(most, held)
+        return np.arange(block.row, block.row + block.size)
+
+    seen = []
+    for batch in block_batches(blocks, read, 20, seed=0):
+        held -= len(batch)
+        seen += batch.tolist()
+    assert sorted(seen) == list(range(400))
+    assert most <= 2 * WINDOW_BLOCKS * 10
+
+
+def test_blocks_are_kept_as_long_as_there_is_room():
+    reads = []
+
+    def read(block):
+        reads.append(block)
+        return {"a": np.arange(4.0), "b": np.array([[block.row]], np.int32)}, None
+
+    cache = block_cache.BlockCache(read, most=40)
+    blocks = [Block(0, row, 1, row) for row in (0, 1)]
+    for _ in range(2):
+        for block in blocks:
+            (x, y) = cache.read(block)
+            assert (x["a"].tolist(), x["b"].tolist(), y) == ([0, 1, 2, 3], [[block.row]], None)
+    assert reads == [blocks[0], blocks[1], blocks[1]]  # the second one has no room
+
+
+def test_a_file_that_changes_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "rows.parquet"
+    frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=300), "y": np.arange(300) / 7})
+    frame.write_parquet(path)
+    rows = gr.data.stream(path, "y")
+    rows.preprocessor()
+    os.utime(path, (1, 1))
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
+    with pytest.raises(DataError, match=r"rows.parquet' was changed while it was read"):
+        model.fit(rows, verbose=False)
+    path.unlink()
+    with pytest.raises(DataError, match=r"rows.parquet' cannot be read any more: No such file"):
+        model.fit(rows, verbose=False)
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="is not a Parquet file, or is damaged"):
+        gr.data.stream(path, "y")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"x": [1.0], "y": [2.0], "z": [3]}, "b.parquet has a column 'z', unlike a.parquet"),
+        ({"x": [1.0]}, "b.parquet lacks the column 'y', unlike a.parquet"),
+        ({"x": ["1"], "y": [2.0]}, "Column 'x' is String in b.parquet, but Float64 in a.parquet"),
+    ],
+)
+def test_files_of_other_columns_are_refused(tmp_path, monkeypatch, other, message):
+    pl.DataFrame({"x": [1.0, 2.0], "y": [2.0, 3.0]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame(other).write_parquet(tmp_path / "b.parquet")
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    with pytest.raises(DataError, match=message):
+        gr.data.stream(tmp_path, "y")
+
+
+def test_text_files_are_read_as_in_memory(tmp_path, table):
+    path = tmp_path / "rows.csv"
+    told = table.with_columns(pl.col("size").round(1).cast(pl.String).str.replace(r"\.", ","))
+    told.drop("at", "odd").write_csv(path, separator=";")
+    rows = gr.data.stream(path, "kind", drop=["row"])
+    assert rows.preprocessor().target.class_names == ("a", "b", "c", "rare")
+    assert rows.schema["size"] == "number"
+    whole = gr.data.load(path, "kind")
+    frame = written(rows)
+    assert frame["size"].to_list() == whole.x["size"].to_list()
+    assert frame["kind"].to_list() == whole.x["kind"].to_list()
+    assert rows.class_counts() == dict(enumerate(np.bincount(whole.y)))
+    assert any("a copy in Parquet is kept in" in note for note in rows.preprocessor().notes)
+
+
+def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
+    path = tmp_path / "rows.csv"
+    lines = [f"{index / 8},{index}" for index in range(3_000)]
+    lines[1_234] = "oops,7"
+    path.write_text("\n".join(["x,y", *lines, ""]))
+    with pytest.raises(DataError, match=r"Rows 0 to 2,999 of '.*rows.csv'.*'oops' in row 1234"):
+        gr.data.stream(path, "y")
+
+
+def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(open_rows, "HEAD_BYTES", 600)
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + "4,5\n" + "6,7,8\n")
+    with pytest.raises(DataError, match=r"1 row has fewer values than the 3 columns, .* line 402"):
+        gr.data.stream(path, "y")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": None}, "batch_size=None needs all samples in memory"),
+        ({"steps_per_epoch": 3}, "steps_per_epoch=3: an epoch is all of"),
+        ({"validation_split": 0.1}, "validation_split=0.1 needs all samples at once"),
+    ],
+)
+def test_what_needs_all_samples_is_refused(split, options, message):
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
+    with pytest.raises(GradusError, match=message):
+        model.fit(split[0], verbose=False, **options)
+
+
+def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 3))
+    np.save(tmp_path / "x.npy", x)
+    mapped, y = np.load(tmp_path / "x.npy", mmap_mode="r"), x @ [1.0, 2.0, 3.0]
+
+    def loss(given):
+        model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(0.1))
+        history = model.fit(given, y, batch_size=100, epochs=3, shuffle=False, verbose=False)
+        return history["loss"].tolist()
+
+    expected = loss(x)
+    monkeypatch.setattr(mapped_arrays, "MAPPED_BLOCK_BYTES", 32 * 170)
+    monkeypatch.setattr(streamed_data, "host_free_bytes", lambda: 900 * 32)
+    reads = []
+    read = mapped_arrays.MappedArrays.read
+
+    def counted(arrays, block):
+        reads.append(block.size)
+        return read(arrays, block)
+
+    monkeypatch.setattr(mapped_arrays.MappedArrays, "read", counted)
+    with pytest.warns(RuntimeWarning, match="this memory map is read in parts"):
+        assert loss(mapped) == pytest.approx(expected, rel=1e-5)
+    assert set(reads) == {170, 50}
+
+
+def test_wrong_calls_say_what_to_write(folder, split):
+    with pytest.raises(DataError, match=r"share must be the fraction held out"):
+        split[0].split(2)
+    with pytest.raises(DataError, match="is split already"):
+        split[0].split(0.1)
+    with pytest.raises(DataError, match=r"cannot be read in parts: these are \.parquet files"):
+        gr.data.stream(__file__)
