@@ -23,7 +23,7 @@ from gradus.nn.network import fresh, recorded, with_weights
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch, BatchSource, Samples, gather_batch
-from gradus.train.program import train_step
+from gradus.train.program import StepLoop
 from gradus.train.state import Params, StepState, TrainState, without_weights
 from gradus.train.task import Accumulators, Task
 from gradus.train.training_program import FitConfig, draw_sample_order, program_shape
@@ -83,8 +83,8 @@ def locate_divergence(
     key = jax.random.fold_in(prng.make_key(config.seed), epoch)
     net, optimizer, task = canonicalize((without_weights(net), optimizer, task))
     learning_rate_scale = train_state.learning_rate_scale
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
-    index, step_state = _first_diverging_step(step, task, train_state, steps)
+    loop = StepLoop(net, optimizer, task, batch_of, key, learning_rate_scale)
+    index, step_state = _first_diverging_step(loop.step, task, train_state, steps)
     epoch_words = f"Training diverged in epoch {epoch + 1}"
     if index == steps:
         return (

@@ -19,7 +19,7 @@ from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ExponentialDecay
 from gradus.rng import host_rng
 from gradus.train.batches import BatchSource, Samples, gather_batch
-from gradus.train.program import train_step
+from gradus.train.program import StepLoop
 from gradus.train.state import Params, StepState, init_opt_states, without_weights
 from gradus.train.task import Task
 
@@ -107,12 +107,12 @@ def _step_losses(
     steps: int,
 ) -> Float[Array, "steps"]:
     batch_of = functools.partial(gather_batch, source, None)
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, jnp.float32(1))
+    loop = StepLoop(net, optimizer, task, batch_of, key, jnp.float32(1))
 
     def take_step(
         step_state: StepState, index: Int[Array, ""]
     ) -> tuple[StepState, Float[Array, ""]]:
-        step_state, accumulators = step(index, step_state)
+        step_state, accumulators = loop.step(index, step_state)
         return step_state, task.compute(accumulators)["loss"]
 
     step_state = params, model_state, init_opt_states(optimizer, task, params)

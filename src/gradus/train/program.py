@@ -6,7 +6,7 @@ calls it again; how the epochs are divided into calls changes no result and reco
 Whatever differs between the members of a population is a leaf of the arguments, so a sweep is
 `run_epochs` mapped over those leaves.
 
-    run_epochs → train_epoch → _run_segments → train_step → update_weights
+    run_epochs → train_epoch → StepLoop → update_weights
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 RECORDED_EPOCHS = 10  # the first ones, each with a record of layer statistics
+StepCarry = tuple[StepState, Accumulators]  # the state, and the accumulators of all steps
 Logs = dict[str, Any]  # numbers by name: scalars of one epoch, or arrays with an axis of epochs
 
 
@@ -149,36 +150,33 @@ def train_epoch(
     key: Key[Array, ""],
     shape: ProgramShape,
 ) -> tuple[TrainState, Logs]:
-    """Take all steps of one epoch, in segments, and record layer statistics after each segment.
+    """Take all steps of one epoch, in segments, and record layer statistics after some of them."""
+    key, scale = jax.random.fold_in(key, epoch), train_state.learning_rate_scale
+    loop = StepLoop(net, optimizer, task, batch_of, key, scale)
+    carry = loop.start((train_state.params, train_state.model_state, train_state.opt_states))
+    if not shape.epochs_per_record:
+        step_state, total = loop.run(jnp.int32(0), shape.steps_per_epoch, carry)
+        return end_steps(train_state, step_state, total, optimizer, task)
 
-    The statistics are computed outside the step, so the step is the same with and without them,
-    and the program contains it once.
-    """
-    key = jax.random.fold_in(key, epoch)
-    learning_rate_scale = train_state.learning_rate_scale
-    arguments = net, optimizer, task, batch_of, key, learning_rate_scale
+    def run_segment(
+        index: Int[Any, ""], carry_and_logs: tuple[StepCarry, Logs]
+    ) -> tuple[StepCarry, Logs]:
+        carry, logs = carry_and_logs
+        # Of the type with which the step was traced; a weak one would trace it anew.
+        start = lax.convert_element_type(index, jnp.int32) * shape.steps_per_segment
+        end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)
+        # Added up step by step, the sums do not depend on where segments begin.
+        before = carry[1]
+        carry, statistics = loop.run_and_record(start, end, carry, shape.is_recorded(epoch, index))
+        loss = task.compute(jax.tree.map(jnp.subtract, carry[1], before))["loss"]
+        return carry, _write_entry(logs, {"segment_loss": loss, "probes": statistics}, index)
 
-    # As jitted functions they are traced once: for the shapes of their results and for the loop.
-    step = jax.jit(functools.partial(train_step, *arguments))
-
-    @jax.jit
-    def record(step_state: StepState, step: Int[Array, ""]) -> Float[Array, "statistics"]:
-        batch, step_key = batch_of(step), jax.random.fold_in(key, step)
-        return layer_statistics(
-            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-        )
-
-    def loss_of(accumulators: Accumulators) -> Float[Array, ""]:
-        loss: Float[Array, ""] = task.compute(accumulators)["loss"]
-        return loss
-
-    step_state = train_state.params, train_state.model_state, train_state.opt_states
-    zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
-    step_state, total, statistics = _run_segments(
-        step, record, loss_of, step_state, zeros, epoch, shape
-    )
-    trained, logs = end_steps(train_state, step_state, total, optimizer, task)
-    return trained, logs | statistics
+    count = shape.segments
+    size = len(loop.unrecorded(carry))
+    logs = {"segment_loss": jnp.zeros(count), "probes": jnp.zeros((count, size))}
+    (step_state, total), logs = lax.fori_loop(0, count, run_segment, (carry, logs))
+    trained, epoch_logs = end_steps(train_state, step_state, total, optimizer, task)
+    return trained, epoch_logs | logs
 
 
 def end_steps(
@@ -209,102 +207,107 @@ def end_steps(
     return trained, task.compute(total) | {"learning_rate": rate}
 
 
-def _run_segments(
-    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
-    record: Callable[[StepState, Int[Any, ""]], Float[Array, "statistics"]],
-    loss_of: Callable[[Accumulators], Float[Array, ""]],
-    step_state: StepState,
-    zeros: Accumulators,
-    epoch: Int[Any, ""],
-    shape: ProgramShape,
-) -> tuple[StepState, Accumulators, Logs]:
-    """Take the steps of an epoch segment by segment, and record statistics after some.
+@dataclasses.dataclass(frozen=True)
+class StepLoop:
+    """The steps of an epoch, one after the other, and the statistics of some of them.
 
-    Args:
-        step: takes the step of a number, and returns the accumulators of its batch.
-        record: returns the layer statistics on the batch of a step.
-        loss_of: returns the loss of accumulators.
-        step_state: the state before the epoch.
-        zeros: accumulators of no batch.
-        epoch: the number of the epoch; in some, no statistics are recorded.
-        shape: the structure of the program.
+    The steps are those of a program that records none: what is recorded is computed beside them,
+    from the weights before and after.
 
-    Returns:
-        The state after the epoch, the accumulators of all batches, and the segments' losses and
-        layer statistics as log entries; {} if the program records none.
-    """
-    statistics: Logs = {}
-    if shape.epochs_per_record:
-        size = jax.eval_shape(record, step_state, jnp.int32(0)).shape
-        unrecorded = jnp.full(size, UNRECORDED, jnp.float32)
-        statistics = {
-            "segment_loss": jnp.zeros(shape.segments, jnp.float32),
-            "probes": jnp.zeros((shape.segments, *size), jnp.float32),
-        }
-
-    def add_step(
-        index: Int[Array, ""], carry: tuple[StepState, Accumulators]
-    ) -> tuple[StepState, Accumulators]:
-        step_state, total = carry
-        step_state, accumulators = step(index, step_state)
-        return step_state, jax.tree.map(jnp.add, total, accumulators)
-
-    def run_segment(
-        index: Int[Any, ""], carry: tuple[StepState, Accumulators, Logs]
-    ) -> tuple[StepState, Accumulators, Logs]:
-        step_state, before, statistics = carry
-        # Of the type with which step and record were traced; a weak one would trace them anew.
-        start = lax.convert_element_type(index, jnp.int32) * shape.steps_per_segment
-        end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)
-        # Added up step by step, the sums do not depend on where segments begin.
-        step_state, total = lax.fori_loop(start, end, add_step, (step_state, before))
-        if shape.epochs_per_record:
-            recorded = {
-                "segment_loss": loss_of(jax.tree.map(jnp.subtract, total, before)),
-                "probes": lax.cond(
-                    shape.is_recorded(epoch, index),
-                    record,
-                    lambda *_: unrecorded,
-                    step_state,
-                    end - 1,
-                ),
-            }
-            statistics = _write_entry(statistics, recorded, index)
-        return step_state, total, statistics
-
-    return lax.fori_loop(0, shape.segments, run_segment, (step_state, zeros, statistics))
-
-
-def train_step(
-    net: Layer,
-    optimizer: Optimizer,
-    task: Task,
-    batch_of: Callable[[Int[Any, ""]], Batch],
-    key: Key[Array, ""],
-    learning_rate_scale: Float[Any, ""],
-    index: Int[Any, ""],
-    step_state: StepState,
-) -> tuple[StepState, Accumulators]:
-    """Take one step: forward, backward, update.
-
-    Args:
+    Attributes:
         net: the network without its weights.
         optimizer: the optimizer.
         task: what is learned.
         batch_of: returns the batch of a step.
         key: of everything random in the epoch.
         learning_rate_scale: what the learning rate is multiplied by.
-        index: the number of the step in the epoch.
-        step_state: trained weights, other weights, and the optimizer state of each update.
-
-    Returns:
-        The new step state, and the accumulators of the batch.
     """
-    batch, key = batch_of(index), jax.random.fold_in(key, index)
-    step_state, accumulators, _ = update_weights(
-        net, optimizer, task, batch, key, learning_rate_scale, step_state
-    )
-    return step_state, accumulators
+
+    net: Layer
+    optimizer: Optimizer
+    task: Task
+    batch_of: Callable[[Int[Any, ""]], Batch]
+    key: Key[Array, ""]
+    learning_rate_scale: Float[Any, ""]
+
+    def start(self, step_state: StepState) -> StepCarry:
+        """Return the carry before the first step."""
+        return step_state, zeros_like(jax.eval_shape(self.step, jnp.int32(0), step_state)[1])
+
+    def run(self, start: Int[Any, ""], end: Int[Any, ""], carry: StepCarry) -> StepCarry:
+        """Take the steps from `start` to before `end`."""
+
+        def add_step(index: Int[Array, ""], carry: StepCarry) -> StepCarry:
+            step_state, total = carry
+            step_state, accumulators = self.step(index, step_state)
+            total = jax.tree.map(jnp.add, total, accumulators)
+            return step_state, total
+
+        return lax.fori_loop(start, end, add_step, carry)
+
+    def run_and_record(
+        self,
+        start: Int[Array, ""],
+        end: Int[Array, ""],
+        carry: StepCarry,
+        is_recorded: Bool[Any, ""],
+    ) -> tuple[StepCarry, Float[Array, "statistics"]]:
+        """Take steps, and return the layer statistics of the last one if it is recorded."""
+        last = end - 1
+
+        # All steps but the last are one part, and the last is the other: so one loop serves both,
+        # and only a part, not each step, keeps the weights from before it.
+        def run_part(
+            part: Int[Array, ""], taken: tuple[StepCarry, Float[Array, "statistics"]]
+        ) -> tuple[StepCarry, Float[Array, "statistics"]]:
+            carry, unrecorded = taken
+            before = carry[0]
+            carry = self.run(jnp.where(part, last, start), last + part, carry)
+            statistics = lax.cond(
+                is_recorded & (part == 1),
+                self._record,
+                lambda *_: unrecorded,
+                last,
+                before,
+                carry[0],
+            )
+            return carry, statistics
+
+        parts = jnp.int32(0), jnp.int32(2)
+        recorded: tuple[StepCarry, Float[Array, "statistics"]] = lax.fori_loop(
+            *parts, run_part, (carry, self.unrecorded(carry))
+        )
+        return recorded
+
+    def unrecorded(self, carry: StepCarry) -> Float[Array, "statistics"]:
+        """Return what stands for statistics that are not recorded."""
+        size = jax.eval_shape(self._record, jnp.int32(0), carry[0], carry[0]).shape
+        return jnp.full(size, UNRECORDED, jnp.float32)
+
+    # As jitted functions they are traced once: for the shapes of their results and for the loop.
+
+    @functools.cached_property
+    def step(self) -> Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]]:
+        """Take the step of a number."""
+
+        def take(index: Int[Array, ""], step_state: StepState) -> tuple[StepState, Accumulators]:
+            batch, key = self.batch_of(index), jax.random.fold_in(self.key, index)
+            scale = self.learning_rate_scale
+            return update_weights(
+                self.net, self.optimizer, self.task, batch, key, scale, step_state
+            )
+
+        return jax.jit(take)
+
+    @functools.cached_property
+    def _record(self) -> Callable[..., Float[Array, "statistics"]]:
+        def record(
+            index: Int[Array, ""], before: StepState, after: StepState
+        ) -> Float[Array, "statistics"]:
+            batch, key = self.batch_of(index), jax.random.fold_in(self.key, index)
+            return layer_statistics(self.net, self.task, batch, key, before, after)
+
+        return jax.jit(record)
 
 
 def validation_logs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class StepTrace(NamedTuple):
-    """What an update computed besides the new weights.
+    """What a step computed on its way.
 
     Attributes:
         gradients: of the loss, by the path of the weight.
-        outputs: of the layers by path, if they were kept.
+        outputs: of the layers, by path.
     """
 
     gradients: Params
@@ -37,8 +38,7 @@ def update_weights(
     key: Key[Array, ""],
     learning_rate_scale: Float[Any, ""],
     step_state: StepState,
-    keep_outputs: bool = False,
-) -> tuple[StepState, Accumulators, StepTrace]:
+) -> tuple[StepState, Accumulators]:
     """Update the weights once: run the updates of the task (`Task.updates`) one after the other.
 
     Args:
@@ -49,36 +49,91 @@ def update_weights(
         key: of everything random in it.
         learning_rate_scale: what the learning rate is multiplied by.
         step_state: trained weights, other weights, and the optimizer state of each update.
-        keep_outputs: whether the outputs of the layers are kept.
 
     Returns:
-        The new step state, the accumulators of the batch, and gradients and outputs.
+        The new step state, and the accumulators of the batch.
     """
     params, model_state, opt_states = step_state
     accumulators: list[Accumulators] = []
     new_opt_states: list[OptState] = []
-    gradients: Params = {}
-    outputs: dict[str, Any] = {}
     for index, (path, subtask) in enumerate(task.updates()):
-        update_key = jax.random.fold_in(key, index) if index else key
         update_state = params, model_state, opt_states[index]
-        (params, model_state, opt_state), update_accumulators, trace = _run_update(
+        (params, model_state, opt_state), update_accumulators = _run_update(
             net,
             optimizer,
             subtask,
             path,
             batch,
-            update_key,
+            _update_key(key, index),
             learning_rate_scale,
             update_state,
-            keep_outputs,
         )
         new_opt_states.append(opt_state)
         accumulators.append(update_accumulators)
-        gradients |= trace.gradients
-        outputs |= trace.outputs
     total = accumulators[0] if len(accumulators) == 1 else tuple(accumulators)
-    return (params, model_state, tuple(new_opt_states)), total, StepTrace(gradients, outputs)
+    return (params, model_state, tuple(new_opt_states)), total
+
+
+def trace_step(
+    net: Layer,
+    task: Task,
+    batch: Batch,
+    key: Key[Array, ""],
+    before: StepState,
+    after: StepState,
+) -> StepTrace:
+    """Return what a step that was taken computed: it runs forward and backward once more.
+
+    Args:
+        net: the network without its weights.
+        task: what is learned.
+        batch: the samples of the step.
+        key: of everything random in it.
+        before: the step state before the step.
+        after: the step state after it: an update of the task sees what those before it changed.
+    """
+    params, model_state, _ = before
+    gradients: Params = {}
+    outputs: dict[str, Any] = {}
+    for index, (path, subtask) in enumerate(task.updates()):
+        loss_of = _loss_function(
+            net, subtask, batch, _update_key(key, index), params, model_state, recording=True
+        )
+        layer_params = params_of(params, path)
+        new, (new_state, _, new_outputs) = jax.grad(loss_of, has_aux=True)(layer_params)
+        gradients |= new
+        outputs |= new_outputs
+        params, model_state = params | params_of(after[0], path), new_state
+    return StepTrace(gradients, outputs)
+
+
+def _loss_function(
+    net: Layer,
+    task: Task,
+    batch: Batch,
+    key: Key[Array, ""],
+    params: Params,
+    model_state: Params,
+    recording: bool = False,
+) -> Callable[[Params], tuple[Float[Array, ""], Any]]:
+    """Return the loss as a function of some weights, with the rest of what a step needs.
+
+    That is the other weights after it, the accumulators, and the outputs of the layers if they are
+    recorded.
+    """
+
+    def loss_of(layer_params: Params) -> tuple[Float[Array, ""], Any]:
+        whole_net = with_weights(net, params | layer_params | model_state)
+        copy = fresh(whole_net, key, training=True, recording=recording)
+        loss, accumulators = task.measure(copy, batch)
+        outputs = recorded(copy)[1] if recording else {}
+        return loss, (weights(copy, "state"), accumulators, outputs)
+
+    return loss_of
+
+
+def _update_key(key: Key[Array, ""], index: int) -> Key[Array, ""]:
+    return jax.random.fold_in(key, index) if index else key
 
 
 def _run_update(
@@ -90,8 +145,7 @@ def _run_update(
     key: Key[Array, ""],
     learning_rate_scale: Float[Any, ""],
     update_state: tuple[Params, Params, OptState],
-    keep_outputs: bool,
-) -> tuple[tuple[Params, Params, OptState], Accumulators, StepTrace]:
+) -> tuple[tuple[Params, Params, OptState], Accumulators]:
     """Run one update of a step: change the weights of one layer so that a task's loss decreases.
 
     Args:
@@ -103,22 +157,15 @@ def _run_update(
         key: of everything random in it.
         learning_rate_scale: what the learning rate is multiplied by.
         update_state: all trained weights, all other weights, and the optimizer state of the layer.
-        keep_outputs: whether the outputs of the layers are kept.
 
     Returns:
-        The new update state, the accumulators of the batch, and gradients and outputs.
+        The new update state, and the accumulators of the batch.
     """
     params, model_state, opt_state = update_state
 
-    def loss_of(layer_params: Params) -> tuple[Float[Array, ""], Any]:
-        whole_net = with_weights(net, params | layer_params | model_state)
-        copy = fresh(whole_net, key, training=True, recording=keep_outputs)
-        loss, accumulators = task.measure(copy, batch)
-        outputs = recorded(copy)[1] if keep_outputs else {}
-        return loss, (weights(copy, "state"), accumulators, outputs)
-
+    loss_of = _loss_function(net, task, batch, key, params, model_state)
     layer_params = params_of(params, path)
-    (loss, (new_model_state, accumulators, outputs)), gradients = jax.value_and_grad(
+    (loss, (new_model_state, accumulators, _)), gradients = jax.value_and_grad(
         loss_of, has_aux=True
     )(layer_params)
     updated, opt_state = optimizer.update(
@@ -130,4 +177,4 @@ def _run_update(
         value_fn=lambda layer_params: loss_of(layer_params)[0],
     )
     updated = apply_constraints(net, params | updated)
-    return (updated, new_model_state, opt_state), accumulators, StepTrace(gradients, outputs)
+    return (updated, new_model_state, opt_state), accumulators

@@ -31,6 +31,7 @@ class TrainingData:
         sample_weight: the weights of the samples without class weights, which count in training
             only.
         columns: the column names of inputs that were frames.
+        class_weight: the weights of the classes, as in `Model.fit`.
     """
 
     samples: Samples
@@ -38,6 +39,7 @@ class TrainingData:
     validation: Samples | np.ndarray | None
     sample_weight: np.ndarray | None
     columns: Columns = dataclasses.field(default_factory=dict)
+    class_weight: Any = None
 
     @property
     def count(self) -> int:
@@ -122,7 +124,8 @@ def make_training_data(
     rows, validation = split_validation(x, y, validation_split, validation_data, shuffle_seed)
     if isinstance(validation, Samples):
         check_columns(columns, column_names(validation_data[0]), "validation ")
-    return TrainingData(Samples(x, y, weight), rows, validation, sample_weight, columns)
+    samples = Samples(x, y, weight)
+    return TrainingData(samples, rows, validation, sample_weight, columns, class_weight)
 
 
 def check_arrays(

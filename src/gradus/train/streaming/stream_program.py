@@ -8,7 +8,6 @@ With batches in the order of a training on arrays, the weights are the same.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +26,13 @@ from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, Samples
 from gradus.train.devices import put_on_device
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.program import (
     RECORDED_EPOCHS,
     Logs,
+    StepLoop,
     end_epoch,
     end_steps,
-    train_step,
     validation_logs,
-    zeros_like,
 )
 from gradus.train.state import StepState, TrainState, without_weights
 from gradus.train.streaming.chunks import StepChunk, chunk_shapes, group_batches, read_ahead
@@ -257,35 +254,13 @@ def run_chunk(
         (x, y, weight), present = jax.tree.map(take, (chunk.samples, chunk.present))
         return Batch(x, y, present if weight is None else present * weight, present)
 
-    # As a jitted function it is traced once: for the shapes of its results and for the loop.
-    step = jax.jit(
-        functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
-    )
-
-    def add_step(
-        index: Int[Array, ""], carry: tuple[StepState, Accumulators]
-    ) -> tuple[StepState, Accumulators]:
-        step_state, total = carry
-        step_state, accumulators = step(index, step_state)
-        return step_state, jax.tree.map(jnp.add, total, accumulators)
-
-    zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
-    end = first_step + chunk.steps
-    step_state, total = lax.fori_loop(first_step, end, add_step, (step_state, zeros))
+    loop = StepLoop(net, optimizer, task, batch_of, key, learning_rate_scale)
+    carry, end = loop.start(step_state), first_step + chunk.steps
     if record is None:
+        step_state, total = loop.run(first_step, end, carry)
         return step_state, total, {}
-
-    def statistics(step_state: StepState) -> Float[Array, "statistics"]:
-        batch, step_key = batch_of(end - 1), jax.random.fold_in(key, end - 1)
-        return layer_statistics(
-            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-        )
-
-    size = jax.eval_shape(statistics, step_state).shape
-    recorded = lax.cond(
-        record, statistics, lambda _: jnp.full(size, UNRECORDED, jnp.float32), step_state
-    )
-    return step_state, total, {"segment_loss": task.compute(total)["loss"], "probes": recorded}
+    (step_state, total), statistics = loop.run_and_record(first_step, end, carry, record)
+    return step_state, total, {"segment_loss": task.compute(total)["loss"], "probes": statistics}
 
 
 @cached_program
