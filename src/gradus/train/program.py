@@ -155,7 +155,7 @@ def train_epoch(
     loop = StepLoop(net, optimizer, task, batch_of, key, scale)
     carry = loop.start((train_state.params, train_state.model_state, train_state.opt_states))
     if not shape.epochs_per_record:
-        step_state, total = loop.run(jnp.int32(0), shape.steps_per_epoch, carry)
+        step_state, total = loop.run(jnp.int32(0), jnp.int32(shape.steps_per_epoch), carry)
         return end_steps(train_state, step_state, total, optimizer, task)
 
     def run_segment(
