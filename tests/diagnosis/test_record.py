@@ -109,12 +109,17 @@ def test_a_loaded_model_is_examined_anew_and_says_the_same(code, tmp_path):
 def test_the_record_says_how_much_was_trained_and_where_it_began(tmp_path):
     model = regression(epochs=2, validation_split=0.25)
     before = model.record
-    assert before.settings == SettingsRecord("SGD", pytest.approx(0.01), 32, 180, 2)
+    rate = pytest.approx(0.01)
+    assert before.settings == SettingsRecord(
+        "SGD", rate, 32, 180, 2, monitor="val_loss", mode="min"
+    )
     assert before.training.epochs == 2
     # A training that goes on began with the weights that the first one began with.
     again = gr.Model.load(model.save(tmp_path))
     again.fit(X, VALUES, epochs=1, verbose=False)
-    assert again.record.settings == SettingsRecord("SGD", pytest.approx(0.01), 32, 240, 3)
+    assert again.record.settings == SettingsRecord(
+        "SGD", rate, 32, 240, 3, monitor="loss", mode="min"
+    )
     assert again.record.layers == before.layers
     fresh = make_record(again.net, again.task, again.optimizer, X, VALUES)
     assert fresh.layers != before.layers

@@ -24,7 +24,7 @@ def trained():
     def make(*layers, y, loss="mse", **settings):
         model = gr.Model(gr.Sequential(list(layers)), loss, **settings)
         model.fit(X, y, epochs=1, probes=False, verbose=False)
-        return model, make_candidate(model, make_data(X, y, None, 0), 0)
+        return model, make_candidate(model, make_data(model, X, y, None, 0), 0)
 
     return make
 
@@ -91,7 +91,7 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     codes = np.arange(60)[:, None] % 7
     model = gr.Model(gr.Sequential([gr.Embedding(7, 2), gr.Flatten(), gr.Dense(1)]), "mse")
     model.fit(codes, X[:, 0], epochs=1, verbose=False)
-    candidate = make_candidate(model, make_data(codes, X[:, 0], None, 0), 0)
+    candidate = make_candidate(model, make_data(model, codes, X[:, 0], None, 0), 0)
     assert applied(model, candidate, by_name("scaled inputs")) is candidate
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
 
@@ -118,7 +118,7 @@ def test_a_network_with_weights_of_its_own_keeps_its_layers(trained):
     net = gr.init(gr.Sequential([gr.Dense(4, "relu"), gr.Dense(1)]), 0, X)
     model = gr.Model(net, "mse", gr.SGD(2.0))
     model.fit(X, X[:, 0], epochs=1, probes=False, verbose=False)
-    candidate = make_candidate(model, make_data(X, X[:, 0], None, 0), 0)
+    candidate = make_candidate(model, make_data(model, X, X[:, 0], None, 0), 0)
     found = Diagnosis(Finding("m", "w", "r", code=code, kind="dynamic") for code in REMEDIES)
     made = [each for _, each in candidates_for(candidate, model.record, found)]
     assert made

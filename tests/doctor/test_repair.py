@@ -27,6 +27,8 @@ def test_the_repaired_model_predicts_in_units_and_is_better():
     assert found.diff().startswith("- y = y\n+ y = (y - y.mean(0)) / y.std(0)")
     assert found.model.evaluate(X, Y)["loss"] < 0.5 * broken.evaluate(X, Y)["loss"]
     assert found.model.predict(X).mean() == pytest.approx(900, rel=0.1)
+    assert found.model.record.training.layers
+    assert found.model.history.probes["gradient"].shape[0] == 20
     frame = found.frame()
     assert frame["helps"][0]
     assert frame["seeds"][0] == 3
@@ -95,14 +97,24 @@ def test_fit_repairs_what_it_had_to_end(fault):
     assert made.predict(X).shape == (240, 1)
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_an_autoencoder_makes_its_network_itself_so_none_is_tried():
-    words = r"No other trainings can be made of a gr\.Autoencoder"
-    model = gr.Autoencoder([2], optimizer=gr.SGD(1e6))
-    model.fit(X, epochs=3, verbose=False, on_fault="repair")
-    assert any(note.startswith("Nothing was repaired. No other") for note in model.history.notes)
+@pytest.mark.slow
+def test_an_autoencoder_is_repaired_and_stays_one():
+    codes = RNG.normal(size=(160, 2))
+    x = np.tanh(codes @ RNG.normal(size=(2, 6))).astype(np.float32)
+    broken = gr.Autoencoder([8, 2], optimizer=gr.SGD(1e-5))
+    broken.fit(x, epochs=15, verbose=False)
+    found = gr.repair(broken, x, budget=1, seeds=2)
+    assert found.helped
+    assert isinstance(found.model, gr.Autoencoder)
+    assert found.model.encode(x).shape == (160, 2)
+    assert found.model.evaluate(x)["loss"] < broken.evaluate(x)["loss"]
+    # The inputs are the targets, so they are not scaled, and the code keeps its width.
+    assert not {change.where for change in found.changes} & {"x", "encoder/dense_1.units"}
+
+
+def test_a_model_whose_network_is_not_known_before_is_not_repaired():
+    words = r"No other trainings can be made of a gr\.StackedAutoencoder"
+    model = gr.StackedAutoencoder([2])
+    model.fit(X, epochs=1, verbose=False)
     with pytest.raises(gr.GradusError, match=words):
         gr.repair(model, X)
-    with pytest.raises(gr.GradusError, match=words):
-        model.diagnose(X, counterfactuals=True)
-    assert model.diagnose(X).faults

@@ -97,26 +97,30 @@ def print_repair(found: Repair, output: Output) -> None:
     if not found.outcomes:
         output.print_line("Nothing was tried, as no finding has a remedy.")
         return
+    # Errors after some epochs are no errors of a whole training, so no table has both.
+    whole = [outcome for outcome in found.outcomes if outcome.seeds]
     rows = [
         [
             outcome.candidate.name,
             *map(format_value, outcome.comparison),
-            str(outcome.seeds) if outcome.seeds else "in part",
+            str(outcome.seeds),
+            "yes" if outcome.helps else "no",
         ]
-        for outcome in found.outcomes
+        for outcome in whole
     ]
     output.print_line()
-    output.print_table(["remedy", "as it is", "with it", "noise", "seeds"], rows)
+    output.print_table(["remedy", "error as it is", "with it", "noise", "seeds", "helps"], rows)
+    dropped = [outcome.candidate.name for outcome in found.outcomes if not outcome.seeds]
+    if dropped:
+        output.print_line()
+        output.print_line(f"Dropped after the first epochs, best first: {'; '.join(dropped)}.")
     output.print_line()
     output.print_line(
-        f"Errors are of validation samples: the share of wrong classes, or the squared error in "
-        f"variances of the target. {found.trainings:.1f} trainings of full length took "
+        "Errors are of validation samples after the whole training: the share of wrong classes, "
+        "or the squared error in variances of the target. A remedy helps if it gains more than "
+        f"twice the noise. {found.trainings:.1f} trainings of full length took "
         f"{found.seconds:.1f} s."
     )
-    if not all(outcome.seeds for outcome in found.outcomes):
-        output.print_line(
-            "In part: compared after the first epochs, which showed others to be better."
-        )
     if found.helped:
         output.print_line(f"What helped beyond noise: {found.outcomes[0].candidate.name}.")
     else:

@@ -223,6 +223,13 @@ class SettingsRecord:
         samples: how many there are to train on.
         epochs: how often each is to be seen; 0 where it is not known.
         patience: epochs without improvement after which it ends; 0 for never.
+        monitor: the number that ends it early; "" where it is not known.
+        mode: "min" or "max", whether smaller or larger values of it are better; "" likewise.
+        min_delta: an improvement is more than this.
+        target: it ends when the number is at least as good; None for never.
+        keep_best: whether the weights of the best epoch are kept, if it can end early.
+        shuffle: whether each epoch has an order of its own.
+        class_weight: of the samples of each class, "balanced", or None.
     """
 
     optimizer: str
@@ -231,6 +238,13 @@ class SettingsRecord:
     samples: int = 0
     epochs: int = 0
     patience: float = 0
+    monitor: str = ""
+    mode: str = ""
+    min_delta: float = 0.0
+    target: float | None = None
+    keep_best: bool = True
+    shuffle: bool = True
+    class_weight: str | dict[str, float] | None = None
 
     @property
     def steps(self) -> int:

@@ -9,7 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.diagnosis.record_entries import SettingsRecord
 from gradus.errors import GradusError
+from gradus.models.autoencoder import (
+    Autoencoder,
+    BaseAutoencoder,
+    DenoisingAutoencoder,
+    as_validation_data,
+)
+from gradus.models.encoder_decoder import EncoderDecoder, TiedDecoder
 from gradus.models.inputs.training_data import (
     TrainingData,
     apply_class_weight,
@@ -50,11 +58,13 @@ class Candidate:
 
     Attributes:
         name: what differs, in words; "as it is" for the model's own training.
-        settings: the arguments of the model.
-        fit: the arguments `batch_size`, `epochs`, `patience`, and `shuffle_seed` of `fit`.
+        settings: the arguments of the model; of an autoencoder its network is one of them, in the
+            place of the arguments that make it.
+        fit: the arguments of `fit`: `batch_size`, `epochs`, `shuffle_seed`, and `OPTIONS`.
         data: the samples.
         target_scale: the mean and the deviation by which targets are scaled, or None.
         changes: what differs, change by change.
+        model_class: the class of the model.
     """
 
     name: str
@@ -63,6 +73,7 @@ class Candidate:
     data: TrainingData
     target_scale: tuple[np.ndarray, np.ndarray] | None = None
     changes: tuple[Change, ...] = ()
+    model_class: type[Model] = Model
 
     @property
     def shown_changes(self) -> tuple[Change, ...]:
@@ -89,7 +100,10 @@ class Candidate:
 
     def make_model(self, seed: int = 0) -> Model:
         """Return an unbuilt model with the candidate's settings; `seed` is added to the model's."""
-        return Model(**{**self.settings, "seed": self.settings["seed"] + seed})
+        settings = {**self.settings, "seed": self.settings["seed"] + seed}
+        if isinstance(settings["net"], EncoderDecoder):
+            settings |= _autoencoder_settings(settings.pop("net"))
+        return self.model_class(**settings)
 
     @property
     def x(self) -> Any:
@@ -115,14 +129,37 @@ class Candidate:
         return x, y
 
 
-def make_data(x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
+def make_data(model: Model, x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
     """Return the samples to compare trainings on: those given, or a part that is held out.
+
+    Classes have the weights that they had in the training of the model.
 
     Raises:
         DataError: for data that cannot be trained on.
     """
     share = None if validation_data is not None else VALIDATED
-    return make_training_data(x, y, None, None, share, validation_data, shuffle_seed=seed)
+    trained = _training_of(model)
+    weights: Any = trained.class_weight if trained is not None else None
+    if isinstance(weights, Mapping):
+        weights = {int(label): weight for label, weight in weights.items()}
+    if isinstance(model, BaseAutoencoder) and validation_data is not None:
+        validation_data = as_validation_data(validation_data)
+    return make_training_data(x, y, None, weights, share, validation_data, shuffle_seed=seed)
+
+
+def _autoencoder_settings(net: EncoderDecoder) -> dict[str, Any]:
+    """Return the arguments that make an autoencoder of a network's encoder and decoder."""
+    decoder = net.decoder
+    mirrored = isinstance(decoder, TiedDecoder)
+    settings: dict[str, Any] = {
+        "encoder": net.encoder,
+        "decoder": None if mirrored else decoder,
+        "output_activation": decoder.output_activation
+        if isinstance(decoder, TiedDecoder)
+        else None,
+        "tied": net.tied,
+    }
+    return settings | ({"sparsity": net.code} if net.noise is None else {"noise": net.noise})
 
 
 def check_data(model: Model, data: TrainingData) -> None:
@@ -145,19 +182,15 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
 
     Raises:
         GradusError: if the model was never trained, cannot be trained on the data, or makes its
-            network itself, as an autoencoder does.
+            network itself, as a perceptron does.
     """
-    trained = model.record.settings if model.record is not None else None
-    if trained is None or not trained.epochs:
+    trained = _training_of(model)
+    if trained is None:
         raise GradusError(
             "The model was never trained, so there is no training to compare with: call "
             "fit(x, y) first."
         )
-    if "net" not in model.settings:
-        raise GradusError(
-            f"No other trainings can be made of a gr.{type(model).__name__}, whose network follows "
-            "from its arguments: train gr.Model(net, loss).fit(x, x) in its place."
-        )
+    settings = _settings_of(model)
     if data.validation is None:
         rows, held_out = split_validation(data.samples.x, data.samples.y, VALIDATED, None, seed)
         data = dataclasses.replace(data, rows=rows, validation=held_out)
@@ -167,16 +200,49 @@ def make_candidate(model: Model, data: TrainingData, seed: int) -> Candidate:
         "epochs": trained.epochs,
         "shuffle_seed": seed,
         "patience": trained.patience or None,
+        "min_delta": trained.min_delta,
+        "monitor": trained.monitor or None,
+        "mode": trained.mode or None,
+        "target": trained.target,
+        "restore_best": trained.keep_best,
+        "shuffle": trained.shuffle,
     }
-    return Candidate("as it is", model.settings, fit, data)
+    return Candidate("as it is", settings, fit, data, model_class=type(model))
+
+
+def _training_of(model: Model) -> SettingsRecord | None:
+    """Return the settings of a model's training; None if it was never trained."""
+    settings = model.record.settings if model.record is not None else None
+    return settings if settings is not None and settings.epochs else None
+
+
+def _settings_of(model: Model) -> Mapping[str, Any]:
+    """Return the settings of other trainings of a model, the network one of them.
+
+    Raises:
+        GradusError: if its network cannot be told from its settings.
+    """
+    if "net" in model.settings:
+        return model.settings
+    if isinstance(model, Autoencoder | DenoisingAutoencoder):
+        made = type(model)(**model.settings)  # its network, not built
+        parts = ("loss", "optimizer", "metrics", "penalty", "seed")
+        return {"net": made.net, **{name: model.settings[name] for name in parts}}
+    raise GradusError(
+        f"No other trainings can be made of a gr.{type(model).__name__}, whose network follows "
+        "from its arguments: train gr.Model(net, loss).fit(x, x) in its place."
+    )
 
 
 def with_class_weights(candidate: Candidate) -> Candidate:
     """Return the candidate with samples that weigh more where their class is rare."""
-    samples = candidate.data.samples
+    samples, before = candidate.data.samples, candidate.data.class_weight
+    if before == "balanced":
+        return candidate
     weight = apply_class_weight(candidate.data.sample_weight, samples.y, "balanced")
-    data = dataclasses.replace(candidate.data, samples=samples._replace(weight=weight))
-    change = Change("class_weight", "None", '"balanced"', "training.class_weight", "balanced")
+    samples = samples._replace(weight=weight)
+    data = dataclasses.replace(candidate.data, samples=samples, class_weight="balanced")
+    change = Change("class_weight", repr(before), '"balanced"', "training.class_weight", "balanced")
     return candidate.changed(change, data=data)
 
 

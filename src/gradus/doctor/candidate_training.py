@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from gradus.doctor.scores import Errors
     from gradus.train.task import Task
 
-OPTIONS = {
-    "monitor": None, "mode": None, "target": None, "restore_best": True, "probes": False,
-}  # fmt: skip
+# The arguments of `fit` that all trainings have in common.
+OPTIONS = ("monitor", "mode", "target", "restore_best", "shuffle")
 
 
 class CandidateTraining:
@@ -50,7 +49,8 @@ class CandidateTraining:
         self.original = original
         self.kinds = kinds_of(original.data.samples.y, record)
         self.trained_epochs = 0
-        self._builder, self._executor = MemberBuilder(OPTIONS), Local()
+        self._options = {name: original.fit[name] for name in OPTIONS} | {"probes": False}
+        self._builder, self._executor = MemberBuilder(self._options), Local()
         self._folds: dict[int, Fold] = {}
         self._members: dict[tuple[Candidate, int], Member | str] = {}
         self._errors: dict[tuple[Candidate, int, int], Errors] = {}  # the last is the epoch
@@ -108,27 +108,46 @@ class CandidateTraining:
         return sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
 
     def model(self, candidate: Candidate, seed: int) -> Model:
-        """Return the trained model of a candidate, which predicts in the units of its targets."""
-        member = self._member(candidate, seed)
-        if isinstance(member, str):
-            raise GradusError(member)
+        """Return the trained model of a candidate, which predicts in the units of its targets.
+
+        It is trained once more, to the same weights, with the record that `fit` makes.
+        """
+        builder = MemberBuilder({**self._builder_of(candidate).options, "probes": True})
+        member = self._build(builder, candidate, seed)
+        untrained = self._build(builder, candidate, seed)
+        for _ in self._executor.run([member], member.config.epochs):
+            pass
+        if member.error:
+            raise GradusError(member.error)
         trained = member.finish()
+        member.diagnose(untrained)
         return trained if candidate.target_scale is None else _unscaled(trained, candidate)
 
     def _member(self, candidate: Candidate, seed: int) -> Member | str:
         """Return the training of a candidate, or why there can be none."""
         key = candidate, seed
         if key not in self._members:
-            model = candidate.make_model(seed)
-            arguments = {**candidate.fit, "min_delta": 0.0}
-            arguments["shuffle_seed"] = candidate.fit["shuffle_seed"] + seed
             try:
-                self._members[key] = self._builder.build(
-                    len(self._members), model, arguments, self._fold(candidate.data)
-                )
+                builder = self._builder_of(candidate)
+                self._members[key] = self._build(builder, candidate, seed)
             except GradusError as error:
                 self._members[key] = str(error)
         return self._members[key]
+
+    def _builder_of(self, candidate: Candidate) -> MemberBuilder:
+        """Return what builds the members of a candidate: another one where a metric is gone."""
+        monitor, names = self._options["monitor"], candidate.make_model().task.metric_names()
+        if monitor is None or monitor.removeprefix("val_") in names:
+            return self._builder
+        changed = {"monitor": None, "mode": None, "target": None}
+        return MemberBuilder({**self._options, **changed})
+
+    def _build(self, builder: MemberBuilder, candidate: Candidate, seed: int) -> Member:
+        """Return a new training of a candidate."""
+        shuffle_seed = candidate.fit["shuffle_seed"] + seed
+        arguments = {**candidate.fit, "shuffle_seed": shuffle_seed}
+        fold = self._fold(candidate.data)
+        return builder.build(len(self._members), candidate.make_model(seed), arguments, fold)
 
     def _fold(self, data: TrainingData) -> Fold:
         """Return the samples on the device, once for all candidates that share them."""

@@ -41,7 +41,7 @@ def diagnose_by_training(
     record = model.record or Record()
     doubted = any(each.code in DOUBTED for each in diagnosis)
     needs_twins = y is not None and (doubted if twins is None else twins)
-    data = make_data(x, y, validation_data, seed)
+    data = make_data(model, x, y, validation_data, seed)
     if not needs_twins and not (counterfactuals and diagnosis.faults):
         check_data(model, data)
         return diagnosis

@@ -27,6 +27,7 @@ from gradus.doctor.network_edits import (
     without_half_of_hidden,
 )
 from gradus.doctor.pairing import with_fitting_output
+from gradus.models.encoder_decoder import EncoderDecoder
 from gradus.nn.layer import Layer
 from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
@@ -112,6 +113,8 @@ def clipping(candidate: Candidate, record: Record) -> Candidate:
 def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
     """Scale the inputs to mean 0 and deviation 1 with a first layer."""
     x = candidate.x
+    if candidate.data.samples.y is None:
+        return candidate  # the inputs of an autoencoder are its targets
     if not isinstance(x, np.ndarray) or (x.dtype.kind in "iu" and x.dtype != np.uint8):
         return candidate  # codes
     axes = 0 if x.ndim == 2 else None  # pictures and sequences have one scale
@@ -148,7 +151,7 @@ def hidden_activation(name: str, initializer: str, of: Collection[str] = ()) -> 
     """
 
     def apply(candidate: Candidate, record: Record) -> Candidate:
-        outputs, net = _outputs(record), candidate.settings["net"]
+        outputs, net = _kept(candidate, record), candidate.settings["net"]
         hidden = hidden_layers(net, outputs)
         active = {
             path: layer for path, layer in hidden.items() if activation_name(layer) != "linear"
@@ -164,7 +167,7 @@ def hidden_activation(name: str, initializer: str, of: Collection[str] = ()) -> 
 
 def fitting_initializer(candidate: Candidate, record: Record) -> Candidate:
     """Draw the kernels as the activations of the layers need, and begin with biases of zero."""
-    outputs = _outputs(record)
+    outputs = _kept(candidate, record)
 
     def fitting(path: str, layer: Layer) -> dict[str, Any]:
         is_relu = activation_name(layer) in ("relu", "leaky_relu", "elu", "gelu")
@@ -177,28 +180,30 @@ def fitting_initializer(candidate: Candidate, record: Record) -> Candidate:
 
 def batch_normalization(candidate: Candidate, record: Record) -> Candidate:
     """Normalize between the hidden layers, over the batch."""
-    edited = with_batch_norm(candidate.settings["net"], _outputs(record))
+    edited = with_batch_norm(candidate.settings["net"], _kept(candidate, record))
     return _with_net(candidate, edited, {"batch_norm": True})
 
 
 def fewer_layers(candidate: Candidate, record: Record) -> Candidate:
     """Remove every other hidden layer."""
-    edited = without_half_of_hidden(candidate.settings["net"], _outputs(record))
-    return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
+    kept = _kept(candidate, record)
+    edited = without_half_of_hidden(candidate.settings["net"], kept)
+    return _with_net(candidate, edited, {"layers": _sizes(edited[0], kept)})
 
 
 def width_times(factor: float) -> Apply:
     """Return the remedy of wider or narrower hidden layers."""
 
     def apply(candidate: Candidate, record: Record) -> Candidate:
-        hidden = hidden_layers(candidate.settings["net"], _outputs(record))
+        kept = _kept(candidate, record)
+        hidden = hidden_layers(candidate.settings["net"], kept)
 
         def wider(path: str, layer: Layer) -> dict[str, Any]:
             sizes = {n: vars(layer).get(n) for n in ("units", "filters")} if path in hidden else {}
             return {n: max(2, round(size * factor)) for n, size in sizes.items() if size}
 
         edited = edit_layers(candidate.settings["net"], wider)
-        return _with_net(candidate, edited, {"layers": _sizes(edited[0], record)})
+        return _with_net(candidate, edited, {"layers": _sizes(edited[0], kept)})
 
     return apply
 
@@ -297,14 +302,18 @@ def scaled_rate(rate: Any, factor: float) -> Any:
     return dataclasses.replace(rate, **changed)
 
 
-def _sizes(net: Layer, record: Record) -> list[int]:
+def _sizes(net: Layer, kept: Collection[str]) -> list[int]:
     """Return the units of the hidden dense layers."""
-    hidden = hidden_layers(net, _outputs(record)).values()
-    return [layer.units for layer in hidden if isinstance(layer, Dense)]
+    return [layer.units for layer in hidden_layers(net, kept).values() if isinstance(layer, Dense)]
 
 
-def _outputs(record: Record) -> list[str]:
-    return [layer.path for layer in record.layers if layer.is_output]
+def _kept(candidate: Candidate, record: Record) -> list[str]:
+    """Return the paths of the layers whose form is given: outputs, and an autoencoder's code."""
+    kept = [layer.path for layer in record.layers if layer.is_output]
+    net = candidate.settings["net"]
+    if isinstance(net, EncoderDecoder):
+        kept += [path for path in hidden_layers(net, kept) if path.startswith("encoder")][-1:]
+    return kept
 
 
 def _with_optimizer(

@@ -173,7 +173,7 @@ def repair(
     if not isinstance(model, Model):
         raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
     budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
-    data = make_data(x, y, validation_data, whole_number("seed", seed))
+    data = make_data(model, x, y, validation_data, whole_number("seed", seed))
     return try_to_repair(model, data, budget, seeds, seed)
 
 

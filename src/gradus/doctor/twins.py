@@ -15,6 +15,7 @@ import numpy as np
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.scores import Comparison, compare
+from gradus.models.inputs.training_data import apply_class_weight
 from gradus.rng import host_rng
 from gradus.train.batches import Samples
 
@@ -38,7 +39,9 @@ def shuffled_twin(candidate: Candidate, seed: int) -> Candidate:
     trained = np.arange(count) if rows is None else rows
     order = np.arange(count)
     order[trained] = host_rng(seed, "shuffled twin").permutation(trained)
-    shuffled = samples._replace(y=jax.tree.map(lambda a: a[order], samples.y))
+    y = jax.tree.map(lambda a: a[order], samples.y)
+    weight = apply_class_weight(candidate.data.sample_weight, y, candidate.data.class_weight)
+    shuffled = samples._replace(y=y, weight=weight)
     data = dataclasses.replace(candidate.data, samples=shuffled)
     return dataclasses.replace(candidate, name="shuffled targets", data=data)
 

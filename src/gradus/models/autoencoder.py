@@ -76,8 +76,8 @@ class BaseAutoencoder(Model):
             DataError: if `y` is given, or `x` cannot be trained on.
             ShapeError: if the decoder's output does not have the shape of `x`.
         """
-        if validation_data is not None and not isinstance(validation_data, tuple | list):
-            validation_data = (validation_data,)
+        if validation_data is not None:
+            validation_data = as_validation_data(validation_data)
         return super().fit(x, y, validation_data=validation_data, **options)
 
     def encode(self, x: Any) -> np.ndarray:
@@ -270,6 +270,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
         noise = init(net.noise, 0, x[:1])
         key = prng.make_key(whole_number("seed", seed))
         return np.asarray(fresh(noise, key)(x, training=True))
+
+
+def as_validation_data(samples: Any) -> Any:
+    """Return samples, which are their own targets, as validation data: a tuple of them."""
+    return samples if isinstance(samples, tuple | list) else (samples,)
 
 
 def noise_layer(noise: Any, level: float) -> Layer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -94,23 +94,40 @@ class FaultWatch:
 
 
 def with_settings(
-    record: Record, config: FitConfig, count: int, early_stopping: EarlyStopping
+    record: Record,
+    config: FitConfig,
+    count: int,
+    early_stopping: EarlyStopping,
+    keep_best: bool,
+    class_weight: Any = None,
 ) -> Record:
-    """Return the record of an experiment with how much is trained.
+    """Return the record of an experiment with how it is trained: what `fit` was told.
 
     Args:
         record: of the experiment.
         config: how much is trained.
         count: how many samples are trained on.
         early_stopping: when it ends early.
+        keep_best: whether the weights of the best epoch are kept.
+        class_weight: as in `Model.fit`.
     """
-    patience = float(early_stopping.patience)
+    patience, target = float(early_stopping.patience), float(early_stopping.target)
+    can_end_early = math.isfinite(patience) or math.isfinite(target)
+    if isinstance(class_weight, Mapping):
+        class_weight = {str(int(label)): float(class_weight[label]) for label in class_weight}
     settings = record.settings and dataclasses.replace(
         record.settings,
         batch_size=config.batch_size or 0,
         samples=count,
         epochs=config.epochs,
         patience=patience if math.isfinite(patience) else 0.0,
+        monitor=early_stopping.monitor,
+        mode=early_stopping.mode,
+        min_delta=float(early_stopping.min_delta),
+        target=target if math.isfinite(target) else None,
+        keep_best=keep_best or not can_end_early,
+        shuffle=config.shuffle,
+        class_weight=class_weight,
     )
     return dataclasses.replace(record, settings=settings)
 

@@ -33,6 +33,7 @@ class TrainingData:
             only.
         columns: the column names of inputs that were frames.
         notes: what was done to the data, in sentences.
+        class_weight: the weights of the classes, as in `Model.fit`.
     """
 
     samples: Samples
@@ -41,6 +42,7 @@ class TrainingData:
     sample_weight: np.ndarray | None
     columns: Columns = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    class_weight: Any = None
 
     @property
     def count(self) -> int:
@@ -131,7 +133,8 @@ def make_training_data(
     rows, validation = split_validation(x, y, validation_split, validation_data, shuffle_seed)
     if isinstance(validation, Samples):
         check_columns(columns, column_names(validation_data[0]), "validation ")
-    return TrainingData(Samples(x, y, weight), rows, validation, sample_weight, columns)
+    samples = Samples(x, y, weight)
+    return TrainingData(samples, rows, validation, sample_weight, columns, class_weight)
 
 
 def check_arrays(

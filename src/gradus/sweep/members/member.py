@@ -136,7 +136,14 @@ class Member:
         """
         data = self.fold.data
         record = untrained.model.record_before(untrained.task, data)
-        record = with_settings(record, self.config, data.count, self.early_stopping)
+        record = with_settings(
+            record,
+            self.config,
+            data.count,
+            self.early_stopping,
+            untrained.train_state.best is not None,
+            data.class_weight,
+        )
         diagnose_fit(self.model, self.task, record, data)
 
     def finish(self) -> Model:
