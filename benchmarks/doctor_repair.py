@@ -155,7 +155,7 @@ class Control:
         from gradus.doctor.catalog import candidates_for
 
         self.data, self.rng = data, np.random.default_rng(seed)
-        original = make_candidate(model, make_data(data.x, data.y, parts, seed), seed)
+        original = make_candidate(model, make_data(model, data.x, data.y, parts, seed), seed)
         self.training = CandidateTraining(original, model.record)
         singles = candidates_for(original, model.record, model.diagnose(), notes=True)
         pairs = [
