@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from gradus.experiments.commands import with_flag_names
+
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 
 SHORTEST = 16  # characters to which a column of text is shortened
@@ -148,18 +150,6 @@ def _encodable_json(text: str, encoding: str) -> str:
     except UnicodeEncodeError:
         return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
     return text
-
-
-def with_flag_names(message: str) -> str:
-    """Return a message of the library with the flags of `train` instead of Python arguments."""
-    flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
-    flags = re.sub(r"\bheader=True", "--header yes", flags)
-    flags = re.sub(r"\b(sheet|separator)=('[^']*'|…)", r"--\1 \2", flags)
-    flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
-    flags = flags.replace(", or None for all", ', or "all"')
-    flags = flags.replace("leave out resume to start over", "start a new one with --out")
-    flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
-    return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
 
 
 def format_value(value: Any) -> str:

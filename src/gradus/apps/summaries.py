@@ -43,7 +43,8 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line()
     _print_metrics(record, output)
     best = f", best weights from epoch {record['best_epoch']}" * bool(record["best_epoch"])
-    output.print_line(f"{record['epochs']} epochs in {record['training_seconds']:.1f} s{best}.")
+    epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
+    output.print_line(f"{epochs} in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted":
         output.print_line(f"Interrupted. To resume: {format_command('train', '--resume', run)}")
@@ -67,9 +68,9 @@ def _print_next_command(run: str, output: Output) -> None:
 def _print_metrics(record: dict[str, Any], output: Output) -> None:
     """Print the metrics of each part of the data, and what a constant prediction would score."""
     parts = {**record["parts"], "constant": record["constant"]}
-    names = list(dict.fromkeys(name for metrics in parts.values() for name in metrics))
     rows = [
-        [name, *(format_value(metrics.get(name)) for metrics in parts.values())] for name in names
+        [name, *(format_value(metrics.get(name)) for metrics in parts.values())]
+        for name in record["metrics"]  # the training part may have others, as it is more uneven
     ]
     output.print_table(["", *parts], rows)
     output.print_line()
@@ -138,10 +139,11 @@ OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
 def run_row(run: dict[str, Any]) -> list[str]:
     """Return a run's row in the list of runs, with a text for each of `RUN_COLUMNS`."""
     metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
+    metrics = {n: v for n, v in metrics.items() if " " not in n} or metrics  # not those by target
     shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
     shown = f"{shown} ({run['split']})" if shown else ""
     if run["status"] != "finished":
-        shown = f"{run['status']} {shown}".strip()
+        shown = ": ".join(filter(None, [run["status"], shown]))
     sizes = [f"{run[k]:,}" if k in run else "-" for k in ("epochs", "parameters")]
     seconds = f"{run['seconds']:.1f}" if "seconds" in run else "-"
     date = run.get("date", "")[:16].replace("T", " ") or "-"

@@ -169,8 +169,9 @@ def is_percentage(name: str) -> bool:
 def axis_label(name: str) -> str:
     """Return a curve's name in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
     prefix = ["validation"] if name.startswith("val_") else []
-    words = name.removeprefix("val_").split("_")
-    return " ".join(prefix + [ABBREVIATIONS.get(word, word) for word in words])
+    metric, *target = name.removeprefix("val_").split(" ", 1)
+    words = [ABBREVIATIONS.get(word, word) for word in metric.split("_")]
+    return " ".join(prefix + words + target)
 
 
 def heading(name: str) -> str:

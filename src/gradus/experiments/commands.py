@@ -1,8 +1,27 @@
-"""Commands that messages name."""
+"""Commands and flags that messages name."""
 
+import re
 import shlex
 
 
 def format_command(*words: object) -> str:
     """Return a `gradus` command that can be pasted into a shell, whatever its words contain."""
     return shlex.join(["gradus", *map(str, words)])
+
+
+def with_flag_names(message: str) -> str:
+    """Return a message of the library with the flags of `train` instead of Python arguments.
+
+    >>> with_flag_names("To predict all as numbers, write task='regression'.")
+    'To predict all as numbers, write --task regression.'
+    """
+    flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+    flags = re.sub(r"(column '([^']*)' .*)\bsay kind='(\w+)'", r"\1write --column '\2=\3'", flags)
+    flags = re.sub(r"\b(task|target)='(\w+)'", r"--\1 \2", flags)
+    flags = re.sub(r"\bheader=True", "--header yes", flags)
+    flags = re.sub(r"\b(sheet|separator)=('[^']*'|…)", r"--\1 \2", flags)
+    flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
+    flags = flags.replace(", or None for all", ', or "all"')
+    flags = flags.replace("leave out resume to start over", "start a new one with --out")
+    flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
+    return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)

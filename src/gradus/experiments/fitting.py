@@ -20,6 +20,7 @@ def new_model(prepared: PreparedData) -> Model:
     """Return the built, untrained model of an experiment."""
     model = build_model(prepared.experiment, prepared.target, prepared.input_layers, prepared.steps)
     model.build(jax.tree.map(lambda a: a[:2], prepared.parts["training"][0]))
+    model.validated_later = prepared.experiment.split_by_time is not None
     return model
 
 

@@ -17,7 +17,7 @@ from gradus.drawing.charts import bars
 from gradus.experiments import runs
 from gradus.experiments.column_importance import column_importance, score_name
 from gradus.experiments.column_overrides import override_rows
-from gradus.experiments.commands import format_command
+from gradus.experiments.commands import format_command, with_flag_names
 from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
@@ -57,7 +57,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     from gradus.report.report_builder import build_report
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
-    notes = runs.read_findings(run.folder)
+    notes = [with_flag_names(note) for note in runs.read_findings(run.folder)]
     lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
     if run.is_refitted:
         lines.append(REFITTED)

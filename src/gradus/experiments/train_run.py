@@ -174,11 +174,9 @@ def write_run(
 
 def with_data(record: Record, prepared: PreparedData) -> Record:
     """Return the record of a training with what preparing its data showed."""
-    own, data = record.comparisons, prepared.record
-    if prepared.experiment.split_by_time is not None:
-        # Later rows may differ, but were prepared alike.
-        own = tuple(dataclasses.replace(comparison, shifts=()) for comparison in own)
-    return dataclasses.replace(record, comparisons=(*own, *data.comparisons), order=data.order)
+    data = prepared.record
+    comparisons = (*record.comparisons, *data.comparisons)
+    return dataclasses.replace(record, comparisons=comparisons, order=data.order)
 
 
 def _tell_of_data(model: Model, record: Record) -> None:

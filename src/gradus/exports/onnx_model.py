@@ -79,7 +79,8 @@ def make_onnx(trained: Trained) -> Any:
     elif target.task == "multilabel":
         raise GradusError(
             "export: a graph that names classes has one of each row, but the preprocessor has "
-            "several labels: leave out preprocessor=…, and give the network what it makes of data."
+            "several labels. Export the network alone: with --format stablehlo or keras, or in "
+            "Python, gr.export(model, file) without preprocessor=…."
         )
     elif not isinstance(objectives, OutputObjective):
         raise GradusError(

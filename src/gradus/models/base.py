@@ -284,6 +284,9 @@ class BaseModel(NetworkModel):
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
+        comparison = data.comparison()
+        if comparison is not None and self.validated_later:
+            comparison = dataclasses.replace(comparison, shifts=())
         record = make_record(
             self.net,
             task,
@@ -293,7 +296,7 @@ class BaseModel(NetworkModel):
             validation,
             rows=data.rows,
             weight=data.weight,
-            comparison=data.comparison(),
+            comparison=comparison,
         )
         return record.continuing(self.record if self.history.epochs else None)
 

@@ -77,7 +77,8 @@ class NetworkModel:
         stop_training: whether a callback has ended the training.
         monitored: the number that the last training monitored, and its mode, "min" or "max".
         example: the shapes and types of two samples, for which the network was built.
-        record: what findings are made from, of the last training; None before the first.
+        validated_later: whether validation samples are of a later time, so that their inputs may
+            differ from those of training without having been prepared otherwise.
     """
 
     if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
@@ -123,6 +124,7 @@ class NetworkModel:
         self.example: Any = None
         self.stop_training = False
         self.columns: Columns = {}
+        self.validated_later = False
 
     @property
     def built(self) -> bool:

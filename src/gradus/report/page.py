@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import os
 import tempfile
@@ -213,8 +214,7 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
     tiles = []
     if run.metrics:
         split = "test" if "test" in run.metrics else list(run.metrics)[-1]
-        names = sorted(run.metrics[split], key=lambda name: name == "loss")
-        for name in names[:MAX_TILES]:
+        for name in _names_of_tiles(run.metrics[split]):
             others = [
                 f"{other} {format_number(name, numbers[name])}"
                 for other, numbers in run.metrics.items()
@@ -234,6 +234,17 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
             ]
             tiles.append(("training time", format_duration(sum(history.seconds)), pace))
     return tiles
+
+
+def _names_of_tiles(metrics: Mapping[str, float]) -> list[str]:
+    """Return the metrics for `MAX_TILES` tiles: of several targets, those of all or of none."""
+    shown: list[str] = []
+    names = sorted(metrics, key=lambda name: name == "loss")
+    for _, group in itertools.groupby(names, key=lambda name: name.partition(" ")[0]):
+        found = list(group)
+        if not shown or len(shown) + len(found) <= MAX_TILES:
+            shown += found[:MAX_TILES]
+    return shown
 
 
 def _notes(run: Report, history: History | None, diagnosis: Diagnosis | None) -> list[str]:

@@ -43,10 +43,13 @@ NOISE = 0.02
 CLOSE, LOWER = 0.02, 0.05
 FITS = 0.005  # of the loss of the constant that training took away
 WHY = (
-    "What it learned of one part says nothing of the other. Either labels belong to other rows, or "
-    "inputs do not tell them."
+    "What it learned from one part does not hold in the other: labels belong to other rows, the "
+    "inputs do not tell them, or the validation rows differ, as those of a later time may."
 )
-REMEDY = "Check that rows of x and y belong together, and look at some pairs of them."
+REMEDY = (
+    "Check that rows of x and y belong together: look at some pairs of them. If validation has the "
+    "latest rows, compare with a random split."
+)
 
 
 def find(record: Record) -> Iterator[Finding]:
