@@ -1,9 +1,9 @@
-"""What is printed of a repair."""
+"""What is printed of a repair, and of a run."""
 
 from types import SimpleNamespace
 
 from gradus.apps.output import Output
-from gradus.apps.summaries import print_repair
+from gradus.apps.summaries import print_repair, print_training_summary, run_row
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.scores import Comparison
 
@@ -29,3 +29,30 @@ def test_a_table_has_errors_of_whole_trainings_only(capsys):
     ]
     assert "Dropped after the first epochs, best first: clipped; wider." in printed
     assert "0.9" not in printed
+
+
+RECORD = {
+    "run": "runs/t-1",
+    "data": "t.csv",
+    "status": "diverged",
+    "split": "validation",
+    "metrics": {"r2": 0.25, "r2 a": 0.5, "r2 b": 0.0, "loss": 0.75},
+    "parts": {"training": {"r2": 0.5, "balanced_accuracy": 0.5}, "validation": {"r2": 0.25}},
+    "constant": {},
+    "epochs": 1,
+    "best_epoch": None,
+    "training_seconds": 0.25,
+}
+
+
+def test_a_list_of_runs_has_no_scores_of_single_targets():
+    assert run_row(RECORD)[3] == "diverged: r2 0.2500 (validation)"
+    only = {**RECORD, "status": "finished", "metrics": {"mae a": 0.5}}
+    assert run_row(only)[3] == "mae a 0.5000 (validation)"
+
+
+def test_a_training_of_one_epoch_has_the_metrics_of_its_headline(capsys):
+    print_training_summary(RECORD, Output(False))
+    printed = capsys.readouterr().out
+    assert "\n1 epoch in 0.2 s." in printed or "\n1 epoch in 0.3 s." in printed
+    assert "balanced_accuracy" not in printed

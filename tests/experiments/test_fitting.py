@@ -34,3 +34,23 @@ def test_weights_of_rows_count_in_both_trainings():
     for name, value in by_hand.weights.items():
         np.testing.assert_array_equal(final.weights[name], value)
     assert final.history is model.history
+
+
+def test_later_rows_are_not_told_as_prepared_otherwise():
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    x[150:] = 20 * x[150:] + 50
+    columns = dict(zip("abc", x.T, strict=True))
+    table = load({**columns, "day": np.arange(200), "y": x.sum(axis=1)}, "y")
+    experiment = check_experiment(
+        {"data": "t", "target": "y", "validation": 0.25, "split_by_time": "day"}
+    )
+    prepared = prepare_split(split_data(table, experiment), experiment)
+    model = new_model(prepared)
+
+    def codes():
+        training, validation = (prepared.parts[name] for name in ("training", "validation"))
+        return {finding.code for finding in model.check(*training, validation_data=validation)}
+
+    assert "preprocessing-mismatch" not in codes()
+    model.validated_later = False
+    assert "preprocessing-mismatch" in codes()

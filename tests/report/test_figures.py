@@ -237,6 +237,10 @@ def test_scores_of_a_class_never_named_have_no_precision():
     assert named(figure, "recall")[0].x[1] == 0
 
 
+def test_an_axis_of_perfect_scores_spans_a_tenth():
+    assert figures.scores_by_class([0, 1], [0, 1]).layout.xaxis.range[0] <= 0.9
+
+
 # --- values ------------------------------------------------------------------------------------
 
 

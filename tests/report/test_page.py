@@ -197,6 +197,14 @@ def test_findings_are_first_with_the_evidence_of_what_is_not_shown_below(read):
     assert "Not all is known." in sound.text
 
 
+def test_tiles_of_several_targets_are_of_all_or_of_none(read):
+    names = ("loss", "r2", "r2 a_b", "r2 c", "mae a_b", "mae c")
+    page = read(render(Report(title="t", metrics={"test": dict.fromkeys(names, 0.5)})))
+    tiles = page.text.partition("All metrics")[0]
+    assert all(f"test {label}" in tiles for label in ("R² a_b", "R² c", "loss"))
+    assert "MAE" not in tiles
+
+
 def test_what_is_empty_is_left_out(read):
     page = read(render(Report(title="Nothing yet")))
     assert page.charts == []
