@@ -12,6 +12,10 @@ from gradus.experiments.commands import with_flag_names
     [
         ("predict all as numbers, write task='regression'; to", "write --task regression; to"),
         ("has its own target; target='cat' is for tables", "--target cat is for tables"),
+        ("use cross-validation: gr.Sweep(…, cv=5).", "gradus sweep … --cv 5."),
+        ("a tenth of the learning rate or clipnorm=1.0.", "or --clipnorm 1.0."),
+        ("by class: validation_split=0.2.", "by class: --validation 0.2."),
+        ('try class_weight="balanced".', "try --class-weight balanced."),
         ("column 'day' stays an input: drop=['day'] leaves", "--drop-columns 'day' leaves"),
     ],
 )

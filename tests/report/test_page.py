@@ -1,5 +1,6 @@
 """The page holds what the run was, loads nothing, and lets nobody's text run."""
 
+import dataclasses
 import datetime
 import html
 import os
@@ -203,6 +204,14 @@ def test_tiles_of_several_targets_are_of_all_or_of_none(read):
     tiles = page.text.partition("All metrics")[0]
     assert all(f"test {label}" in tiles for label in ("R² a_b", "R² c", "loss"))
     assert "MAE" not in tiles
+
+
+def test_messages_are_put_into_the_words_of_the_reader(read):
+    found = [Finding("Too high.", "", "Write b=1.", code="c")]
+    report = Report("t", notes=["Write b=1, too."], diagnosis=Diagnosis(found))
+    page = read(render(dataclasses.replace(report, words=lambda text: text.replace("b=", "--b "))))
+    assert "Write --b 1." in page.text
+    assert "Write --b 1, too." in page.text
 
 
 def test_what_is_empty_is_left_out(read):

@@ -195,7 +195,9 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
     doing(f"evaluating {run} on {'the rows that it held out' if data is None else data}")
     found = opened.evaluated_part() if data is None else opened.evaluated_rows(data)
     data = opened.experiment.data if data is None else data
-    output.print_line(f"{opened.folder} on {data} ({found.part}, {found.rows:,} rows)")
+    rows = f"{found.rows:,} rows"
+    part = f"all {rows}" if found.part == "all rows" else f"{found.part}, {rows}"
+    output.print_line(f"{opened.folder} on {data} ({part})")
     for note in found.notes:
         output.print_line(f"note: {note}")
     metrics = [[name, format_value(value)] for name, value in found.metrics.items()]

@@ -57,7 +57,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     from gradus.report.report_builder import build_report
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
-    notes = [with_flag_names(note) for note in runs.read_findings(run.folder)]
+    notes = runs.read_findings(run.folder)
     lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
     if run.is_refitted:
         lines.append(REFITTED)
@@ -90,6 +90,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         columns=columns,
         overrides=overrides,
         constant=constant,
+        words=with_flag_names,
     )
     return write_report(run.folder / runs.REPORT, whole)
 

@@ -113,6 +113,7 @@ def _summarize(folder: Path) -> Summary:
         return {**summary, "status": "damaged", "error": str(error)}
     try:
         settings = dict(flat_settings(msgspec.to_builtins(run.experiment)))
+        settings.pop("track", None)  # where it was logged says nothing of the training
     except SavedError as error:
         return {**summary, "error": str(error)}
     return {**summary, "settings": settings}

@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,6 +86,7 @@ class Report:
         overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
+        words: a function that puts a message into the reader's words, such as with flags.
     """
 
     title: str
@@ -101,6 +102,7 @@ class Report:
     overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    words: Callable[[str], str] = str
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -149,6 +151,7 @@ def render(run: Report) -> str:
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
         diagnosis=diagnosis,
         notes=_notes(run, history, diagnosis),
+        words=run.words,
         sections=[
             ("Learning", False, lay_out(_learning_panels(history) if history else [])),
             ("Results", False, lay_out(run.figures)),

@@ -67,6 +67,7 @@ def write_sweep(
         run={"title": title, "data": data},
         tiles=_tiles(sweep, trials),
         notes=_notes(sweep),
+        words=str,
         count=sum(trial.ended for trial in sweep.trials),
         header=["trial", *map(style.axis_label, columns), *sweep.hypers, "epochs"],
         leaders=[_row(trial, columns, sweep) for trial in trials[:MAX_LEADERS]],
