@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 MAX_BARS = 40  # columns whose importance is drawn
 MAX_TARGETS = 6  # whose predictions are drawn
 REFITTED = (
-    "The saved network was trained once more, on the training and validation rows. Scores of these "
-    "and curves are of the first one, which never saw the validation rows."
+    "The saved network was trained once more, on the training and validation rows together. The "
+    "scores of both and the curves are those of the first network, which never saw the validation "
+    "rows."
 )
 
 

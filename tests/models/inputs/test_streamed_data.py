@@ -187,7 +187,7 @@ def test_patience_and_callbacks_work_on_batches():
         (lambda: batches, {"checkpoint": "folder"}, "checkpoint needs all samples in memory"),
         (lambda: batches, {"devices": 1}, "devices needs all samples in memory"),
         (Items, {"steps_per_epoch": 3}, "has 100 items, which are an epoch"),
-        (lambda: lambda: 3, {}, "x is a function that returned a int"),
+        (lambda: lambda: 3, {}, "x is a function that returned 3: it must"),
     ],
 )
 def test_what_does_not_go_with_batches_is_refused(x, arguments, words):

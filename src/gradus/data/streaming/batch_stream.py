@@ -281,7 +281,7 @@ def _function_stream(
         made = function()
         if not isinstance(made, Iterable):
             raise DataError(
-                f"{name} is a function that returned a {type(made).__name__}: it must return "
+                f"{name} is a function that returned {made!r:.40}: it must return "
                 "something to iterate over, each time from the beginning."
             )
         return iter(made)
