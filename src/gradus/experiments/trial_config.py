@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradus.experiments.model_builder import build_model
-from gradus.experiments.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.model_builder import build_model
+from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.splitting import SplitData
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.experiment import Settings
 from gradus.experiments.settings.experiment_file import check_experiment
 from gradus.experiments.settings.spaces import flatten_spaces
-from gradus.experiments.splitting import SplitData
 from gradus.hyperparameters import Hyperparameter, find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.space import Choice, choice

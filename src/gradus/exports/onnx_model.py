@@ -76,11 +76,6 @@ def make_onnx(trained: Trained) -> Any:
     target = trained.target
     if target is None:
         _network_outputs(graph, outputs, objectives)
-    elif target.task == "multilabel":
-        raise GradusError(
-            "export: a graph that names classes has one of each row, but the preprocessor has "
-            "several labels: leave out preprocessor=…, and give the network what it makes of data."
-        )
     elif not isinstance(objectives, OutputObjective):
         raise GradusError(
             "export: the preprocessor has one target, but the network has several outputs: leave "

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from gradus.data.table_sources import is_no_path, is_pattern
 from gradus.errors import SavedError, nearest
-from gradus.experiments.commands import format_command
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import (
     NAMED_SECTIONS,
     SECTIONS,
