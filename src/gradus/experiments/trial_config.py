@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -103,8 +103,12 @@ def check_trials(configurator: TrialConfigurator, settings: Settings, where: str
 
 
 def _ends(hyper: Hyperparameter) -> list[float]:
-    """Return the positions in a space to check: all options of a choice, both ends of a range."""
+    """Return the positions in a space to check: all options of a choice, both ends of numbers."""
     if isinstance(hyper.space, Choice):
-        size = len(hyper.space.options)
-        return [(index + 0.5) / size for index in range(size)]
+        options, size = hyper.space.options, len(hyper.space.options)
+        indices: Iterable[int] = range(size)
+        if {type(option) for option in options} in ({int}, {float}):
+            ordered = sorted(indices, key=options.__getitem__)
+            indices = (ordered[0], ordered[-1])
+        return [(index + 0.5) / size for index in indices]
     return [1e-12, 1 - 1e-12]
