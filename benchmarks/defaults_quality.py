@@ -128,7 +128,8 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
         The prepared data, the test metrics, and the number of epochs.
     """
     from gradus.data.datasets import BUILT_IN
-    from gradus.experiments import evaluation, fitting, prepare
+    from gradus.experiments import evaluation, fitting
+    from gradus.experiments.preparation import prepare
     from gradus.experiments.settings.experiment import Experiment, TrainingSection
 
     name = f"benchmark {len(list(BUILT_IN))}"  # registers the data set among the built-in ones

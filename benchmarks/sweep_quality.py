@@ -46,7 +46,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
     The seed draws the validation split.
     """
     from gradus.data.datasets import BUILT_IN
-    from gradus.experiments import prepare
+    from gradus.experiments.preparation import prepare
     from gradus.experiments.settings.experiment import Experiment
 
     case = defaults_quality.CASES[name]

@@ -136,8 +136,13 @@ def few_migrations():
     """Have Alembic read Optuna's migrations once, not twice for each storage that is opened."""
     from alembic import util
 
+    load, load_once = util.load_python_file, functools.cache(util.load_python_file)
+
+    def load_python_file(folder, name):
+        return (load if name == "env.py" else load_once)(folder, name)  # what env.py does is wanted
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(util, "load_python_file", functools.cache(util.load_python_file))
+        patch.setattr(util, "load_python_file", load_python_file)
         yield
 
 

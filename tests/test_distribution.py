@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = (
     "import sys, setuptools.build_meta as b; print(getattr(b, 'build_' + sys.argv[1])(sys.argv[2]))"
 )
-SUFFIXES = (".py", ".html", ".css", ".typed")  # of the files that gradus needs when it runs
+SUFFIXES = (".py", ".html", ".css", ".js", ".typed")  # of the files that gradus needs when it runs
 
 
 def build(kind, source, out):

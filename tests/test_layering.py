@@ -60,6 +60,7 @@ ROOMS = {
     "train": ["", "streaming"],
     "models": ["inputs", ""],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],
+    "experiments": ["settings", "preparation", ""],
     "exports": ["onnx", ""],
 }
 

@@ -260,7 +260,6 @@ def test_a_custom_class_named_like_one_of_gradus_stays_custom():
         (lambda: gr.Dense(3, jnp.tanh), "write its name, 'tanh'"),
         (lambda: losses.get(lambda y, p: p), "function cannot be saved"),
         (lambda: optimizers.Adam(lambda step: 0.1), "learning_rate.function"),
-        (lambda: gr.PReLU(shared_axes=object()), "shared_axes cannot be saved"),
         (lambda: {(1, 2): 3}, "write a string"),
     ],
 )

@@ -86,14 +86,3 @@ def flowers(work):
     path = work / "flowers.csv"
     path.write_text("\n".join(["size,width,color,kind", *rows]) + "\n")
     return path
-
-
-@pytest.fixture
-def blank_reports(monkeypatch):
-    """Have runs write empty reports: as such runs' reports are written by other tests."""
-
-    def write(path, report):
-        path.write_text("")
-        return path
-
-    monkeypatch.setattr("gradus.report.page.write_report", write)

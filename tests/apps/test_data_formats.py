@@ -22,7 +22,6 @@ def piped(monkeypatch):
     return pipe
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_every_source_gives_the_numbers_of_the_csv_file(gradus, gradus_json, work, flowers, piped):
     frame = pl.read_csv(flowers)

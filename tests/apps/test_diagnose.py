@@ -16,7 +16,6 @@ from gradus.experiments.run import open_run
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
 FLAT = [1.0] * 8
 OVERFITS = [*(1 - 0.1 * epoch for epoch in range(6)), *(0.5 + 0.1 * epoch for epoch in range(8))]
-pytestmark = pytest.mark.usefixtures("blank_reports")
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_a_run_of_a_table(gradus, gradus_json, run):
         gr.export("run", "again.onnx", preprocessor=open_run("run").preprocessor)
 
 
-def test_what_is_said_of_the_inputs(gradus, work, blank_reports):
+def test_what_is_said_of_the_inputs(gradus, work):
     rows = [f"{k % 28 + 1:02}.{k % 12 + 1:02}.2020;{k % 7},5 kg;{k % 2 == 0}" for k in range(60)]
     (work / "t.csv").write_text("\n".join(["when;weight;old", *rows]))
     flags = ("--target", "weight", "--out", "run", "--epochs", "1", "--quiet")
@@ -161,9 +161,7 @@ def test_a_script_trains_the_same_weights(gradus, run):
     ],
     ids=["images", "table", "arrays"],
 )
-def test_a_script_of_other_settings_trains_the_same_weights(
-    gradus, work, flowers, blank_reports, flags
-):
+def test_a_script_of_other_settings_trains_the_same_weights(gradus, work, flowers, flags):
     rng = np.random.default_rng(0)
     np.savez(work / "parts.npz", x=rng.integers(0, 900, (60, 4)), y=rng.integers(0, 3, 60))
     status, _, err = gradus("train", *flags, "--out", "run", "--epochs", "2", "--quiet")
@@ -179,9 +177,7 @@ def test_a_script_of_other_settings_trains_the_same_weights(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "target"), [("titanic", "survived"), ("mpg", "mpg")])
-def test_real_tables_with_rows_as_they_come(
-    gradus, gradus_json, tabular, blank_reports, table, target
-):
+def test_real_tables_with_rows_as_they_come(gradus, gradus_json, tabular, table, target):
     source = tabular / f"{table}.csv"
     flags = ("--target", target, "--out", "run", "--epochs", "1", "--quiet")
     assert gradus("train", source, *flags)[0] == 0

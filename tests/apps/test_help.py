@@ -4,6 +4,7 @@ import inspect
 import shlex
 
 import pytest
+from rich.console import Console
 
 from gradus.apps.cli import app
 from gradus.apps.usage import COMMANDS
@@ -19,7 +20,6 @@ def examples(name):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("blank_reports")
 def test_the_first_example_of_each_command_runs(gradus):
     status, _, err = gradus(*examples("train")[0], "--epochs", 1, "--layers", 8, "--quiet")
     assert status == 0, err
@@ -41,7 +41,8 @@ def test_every_example_is_understood(name):
 
 @pytest.mark.parametrize("columns", [60, 80])
 def test_the_help_fits_the_terminal(gradus, monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
+    # Not by COLUMNS, which a console of an earlier test has read.
+    monkeypatch.setattr(app, "console", Console(width=columns))
     for name in [None, *NAMES]:
         status, out, _ = gradus(*([name] if name else []), "--help")
         assert status == 0

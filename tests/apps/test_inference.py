@@ -21,7 +21,6 @@ def run(gradus_json, flowers):
     return gradus_json("train", flowers, "--target", "kind", *QUICK)["run"]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_evaluate_agrees_with_predictions_counted_by_hand(gradus_json, run, flowers):
     found = gradus_json("evaluate", run, flowers)
@@ -33,7 +32,6 @@ def test_evaluate_agrees_with_predictions_counted_by_hand(gradus_json, run, flow
     assert "trained on" in found["notes"][0]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_predictions_need_no_target_and_come_with_probabilities(gradus_json, run, flowers):
     pl.read_csv(flowers).drop("kind").write_csv("new.csv")
@@ -47,7 +45,6 @@ def test_predictions_need_no_target_and_come_with_probabilities(gradus_json, run
     assert (frame["prediction"].to_numpy() == likely).all()
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_predictions_go_to_standard_output_or_into_the_json(gradus, gradus_json, run, flowers):
     status, out, err = gradus("predict", run, flowers)
@@ -58,7 +55,6 @@ def test_predictions_go_to_standard_output_or_into_the_json(gradus, gradus_json,
     assert inside["predictions"]["prediction"] == frame["prediction"].to_list()
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_table_on_standard_input(gradus, run, flowers, monkeypatch):
     class Stdin:
@@ -86,7 +82,6 @@ def test_a_regression_is_predicted_in_its_own_units(gradus_json):
     assert found["r2"] == pytest.approx(by_hand, abs=1e-4)
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_runs_are_listed_with_their_results(gradus, gradus_json, run, work):
     shutil.copytree(work / run, work / "runs" / "cut")
@@ -172,7 +167,6 @@ def test_the_report_is_rewritten_even_without_the_data(gradus_json, gradus, run,
     assert "Confusion matrix" not in page.read_text()
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_run_may_be_named_without_its_folder(gradus_json, run, flowers):
     assert gradus_json("evaluate", "flowers-1", flowers)["run"] == run

@@ -33,7 +33,6 @@ def write_table(path):
 # --- odd characters ----------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_any_path_works_and_what_is_shown_can_be_pasted(gradus, work):
     data = write_table(work / f"{ODD}.csv")
@@ -57,7 +56,6 @@ def test_any_path_works_and_what_is_shown_can_be_pasted(gradus, work):
     assert shlex.split(shown) == ["gradus", "train", "--resume", f"{ODD}/{ODD}"]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 @pytest.mark.usefixtures("pages")
 def test_a_sweep_is_stored_at_any_path_and_its_page_shows_commands(gradus, work, read):
@@ -96,7 +94,6 @@ def test_a_tilde_is_the_home_folder_in_python(home):
     assert not list(home.with_name("elsewhere").iterdir())
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_tilde_is_the_home_folder_on_the_command_line(gradus, home):
     write_table(home / "d.csv")

@@ -4,7 +4,6 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("blank_reports")
 def test_runs_are_compared(gradus, gradus_json, work, flowers, read):
     for rate in (0.1, 0.001):
         options = ["--target", "kind", "--epochs", "2", "--layers", "4"]

@@ -18,7 +18,6 @@ from gradus.folder_lock import LOCK, hold_folder
 from gradus.train.progress import TrainingProgress
 
 QUICK = ("--epochs", "2", "--layers", "4", "--quiet")
-pytestmark = pytest.mark.usefixtures("blank_reports")
 
 
 def fail(*_, **__):

@@ -10,7 +10,7 @@ import pytest
 import gradus as gr
 from gradus.apps.cli import main
 from gradus.data.streaming import table_stream
-from gradus.experiments import prepare_streamed
+from gradus.experiments.preparation import prepare_streamed
 
 QUICK = ("--epochs", "2", "--layers", "8", "--batch-size", "64", "--quiet")
 
@@ -67,6 +67,7 @@ def test_a_run_on_parts_is_one_as_any(run, rows, gradus):
     assert "accuracy" in out
 
 
+@pytest.mark.usefixtures("pages")
 def test_the_report_is_written_again_from_the_parts(run, gradus):
     (run / "report.html").unlink()
     status, _, err = gradus("report", run)

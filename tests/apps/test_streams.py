@@ -39,14 +39,12 @@ def test_help_and_errors_are_plain(run_in, encoding):
     assert (status, b"/->.csv'" in err) == (1, True)
 
 
-@pytest.mark.usefixtures("blank_reports")
 def test_a_training_describes_its_network_in_ascii(run_in):
     status, out, err = run_in("ascii", "train", "iris", *QUICK)
     assert status == 0, err
     assert b"Dense 4 relu -> Dropout 0.1 -> Dense 3 softmax" in out
 
 
-@pytest.mark.usefixtures("blank_reports")
 def test_names_are_not_changed_in_json_and_in_predictions(run_in, work):
     rows = [f"{k},{('žena', '日')[k % 2]}" for k in range(30)]
     (work / "d.csv").write_text("\n".join(["x,kind", *rows]), "utf-8")
@@ -61,7 +59,6 @@ def test_names_are_not_changed_in_json_and_in_predictions(run_in, work):
     assert (status, b"?" in out) == (0, True)
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.parametrize("closed", [False, True])
 def test_no_console_is_no_error(monkeypatch, work, closed):
     stream = io.StringIO() if closed else None

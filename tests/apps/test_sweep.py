@@ -6,10 +6,10 @@ import tomllib
 import polars as pl
 import pytest
 
+import gradus as gr
 from gradus.experiments.settings.experiment import ExperimentError
 from gradus.experiments.settings.spaces import flatten_spaces, parse_spaces, to_toml
 from gradus.hyperparameters import find_hyperparameters, resolve
-from gradus.models.model import Model
 from gradus.sweep.progress import SweepProgress
 from gradus.sweep.search.values import values_at
 
@@ -143,13 +143,12 @@ def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work)
     assert experiment["optimizer"]["learning_rate"] == record["best"]["learning_rate"]
     again = gradus_json("train", run / "experiment.toml")
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
-    assert Model.load(run).predict([[5.0, 3, 2, 1]]).shape == (1, 3)
+    assert gr.load(run).model.predict([[5.0, 3, 2, 1]]).shape == (1, 3)
     assert gradus("evaluate", run, "iris")[0] == 0
     assert gradus("report", run)[0] == 0
     assert [one["run"] for one in gradus_json("runs")["runs"]] == ["runs/iris-1", "runs/iris-2"]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_sweep_is_repeated_by_its_file(gradus_json, file, work):
     first = gradus_json("sweep", file, "--quiet")
@@ -173,7 +172,6 @@ def test_words_for_a_person_and_default_spaces(gradus, work):
     assert written["network"]["layers"] == {"choice": [[50], [100], [200]]}
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     status, out, err = gradus("sweep", "iris", *QUICK, "--dropout", 0.1, "--quiet", "--json")
@@ -183,7 +181,6 @@ def test_a_flag_is_one_value_for_all_trials_and_quiet_shows_none(gradus):
     assert json.loads(out)["trials"] == 3
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     flags = ("--search", "grid", "--learning-rate", 0.01, "--optimizer", "adam", "--seeds", 2)
@@ -195,7 +192,6 @@ def test_a_grid_of_seeds_and_folds(gradus_json, file, work):
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_an_interrupted_sweep_keeps_what_has_finished_and_resumes(
     gradus, gradus_json, file, monkeypatch

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gradus.models.model import Model
+import gradus as gr
 from gradus.sweep.execution.local import Local
 from gradus.sweep.progress import SweepProgress
 from gradus.sweep.results.storage_lock import hold_lock
@@ -64,7 +64,7 @@ def test_the_best_run_has_layer_statistics_and_the_weights_of_its_trial(
     assert out.count("once more") == 1
     assert len(trained) == 5  # four trials, and the best of them again
     assert trained[-1] == table("mine").sort("score")["trial"][0]
-    best = Model.load("mine")
+    best = gr.load("mine").model
     assert np.isfinite(best.history.probes["gradient"][0]).all()  # short epochs are not all probed
     assert ">Activations<" in (work / "mine" / "report.html").read_text()
     # The trial's score is of weights without layer statistics.
@@ -97,7 +97,6 @@ def test_an_interrupted_sweep_says_why_there_are_no_layer_statistics(
 # --- a full disk -------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_full_disk_at_the_end_loses_no_trial(gradus, file, trained, monkeypatch):
     gradus("sweep", file, "--out", "whole", "--quiet")
@@ -137,7 +136,6 @@ def test_a_full_disk_at_the_beginning_leaves_nothing(gradus, file, work, monkeyp
 # --- storages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_second_process_learns_that_the_sweep_is_in_use(gradus, file, work):
     gradus("sweep", file, "--out", "mine", "--quiet")
@@ -165,7 +163,6 @@ def test_an_unreachable_storage_is_reported_before_training(gradus, file, work, 
 # --- the score of trials -----------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_trials_with_several_losses_are_scored_by_a_metric(gradus_json, gradus, file):
     file.write_text(SPACES + '[loss]\nname = {choice = ["mse", "mae"]}\n')
@@ -208,7 +205,6 @@ def test_an_invalid_space_is_bad_usage(gradus, file, work, line, words):
     assert not (work / "runs").exists()
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_points_of_a_sobol_sequence_are_settings(gradus_json, file):
     file.write_text(SPACES.replace("{linspace = [0, 0.4, 5]}", "{uniform = [0, 0.4]}"))

@@ -9,7 +9,6 @@ import pytest
 
 import gradus as gr
 from gradus.experiments.settings.spaces import to_toml
-from gradus.models.model import Model
 
 PREPARED = """
 data = "flowers.csv"
@@ -49,7 +48,6 @@ def write_without_spaces(path, name, **settings):
     return path.parent / name
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, wide, work):
     record = gradus_json("sweep", "mine.toml", "--quiet")
@@ -81,7 +79,6 @@ def test_each_preprocessing_is_that_of_its_training_alone(gradus, gradus_json, w
     assert found["metrics"]["accuracy"] == pytest.approx(right)
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     pytest.importorskip("optuna")
@@ -95,7 +92,6 @@ def test_a_sweep_over_preprocessings_resumes(gradus_json, wide):
     assert again["metrics"] == pytest.approx(folds["metrics"], rel=1e-3)
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_seeds_of_the_order_and_weights_of_classes(gradus_json, wide, work):
     more = "shuffle_seed = {int_uniform = [1, 2]}\n" + PREPARED.replace(
@@ -130,14 +126,13 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     run = work / record["run"]
     size = json.loads((run / "preprocessing.json").read_text())["fitted"]["size"]
     assert str(size).replace(" ", "") == record["best"]["image_size"].replace(" ", "")
-    assert Model.load(run).weights["dense/kernel"].shape == (size[0] * size[1], 4)
+    assert gr.load(run).model.weights["dense/kernel"].shape == (size[0] * size[1], 4)
     again = gradus_json("train", run / "experiment.toml", "--quiet")
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
     assert gradus("predict", run, "images.npz", "--out", "out.csv")[0] == 0
     assert gradus("report", run)[0] == 0
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_images_that_are_augmented(gradus, gradus_json, work):
     (work / "mine.toml").write_text(
@@ -150,7 +145,7 @@ def test_images_that_are_augmented(gradus, gradus_json, work):
     assert {"flip", "shift"} < set(table.columns)
     assert table["shift"].n_unique() == 3
     best, run = record["best"], work / record["run"]
-    layers = list(Model.load(run).net.layers)
+    layers = list(gr.load(run).model.net.layers)
     turned = [layer for layer in layers if isinstance(layer, gr.RandomFlip)]
     assert [layer.mode for layer in turned] == [best["flip"]] * (best["flip"] != "none")
     shifted, rotated = layers[len(turned)], layers[len(turned) + 1]
@@ -167,7 +162,6 @@ def test_images_that_are_augmented(gradus, gradus_json, work):
     assert (work / "0.csv").read_bytes() == (work / "1.csv").read_bytes()
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_losses_with_different_target_encodings(gradus, gradus_json, work):
     losses = '["sparse_categorical_crossentropy", "mse", "categorical_crossentropy"]'

@@ -11,7 +11,6 @@ from gradus.train.progress import TrainingProgress
 
 pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard", reason="needs tensorboard to read")
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_reports")]
 QUICK = ("--epochs", 4, "--layers", "4")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from sklearn import metrics
 
-from gradus.models.model import Model
+import gradus as gr
 from gradus.train.progress import TrainingProgress
 
 QUICK = ("--epochs", 8, "--layers", "16")
@@ -62,7 +62,7 @@ def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
 @pytest.mark.slow
 def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
     record = gradus_json("train", "digits", *QUICK)
-    model = Model.load(work / record["run"])
+    model = gr.load(work / record["run"]).model
     from gradus.data import load, split
 
     data = load("digits")
@@ -79,7 +79,6 @@ def test_digits_are_learned_with_defaults(gradus_json):
     assert record["split"] == "validation"
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     first = gradus_json("train", flowers, "--target", "kind", *QUICK, "--dropout", 0.3, "--seed", 5)
@@ -94,7 +93,6 @@ def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
     assert texts[0] == texts[1]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, flowers, work):
     (work / "sub").mkdir()
@@ -114,7 +112,6 @@ def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, f
     assert written["optimizer"] == {"name": "adam"}
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_interrupted_training_keeps_its_best_and_resumes_exactly(
     gradus, gradus_json, monkeypatch, work
@@ -191,7 +188,6 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus, gradus_json, f
     assert ("fault", "preprocessing-mismatch") in [(f["severity"], f["code"]) for f in found]
 
 
-@pytest.mark.usefixtures("blank_reports")
 @pytest.mark.slow
 def test_no_validation_trains_on_every_row(gradus_json):
     record = gradus_json("train", "iris", "--validation", 0, *QUICK)
@@ -223,7 +219,7 @@ def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
     x = (rng.integers(0, 100, (120, 6, 6)) + 100 * y[:, None, None]).astype(np.uint8)
     np.savez(work / "pictures.npz", x=x, y=y)
     record = gradus_json("train", "pictures.npz", "--epochs", 40)
-    model = Model.load(work / record["run"])
+    model = gr.load(work / record["run"]).model
     assert model.example.dtype == np.uint8
     assert record["metrics"]["accuracy"] > 0.9
 

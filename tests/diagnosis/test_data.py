@@ -9,7 +9,7 @@ from gradus.diagnosis import columns, comparison
 from gradus.diagnosis.comparison import Part, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
 from gradus.diagnosis.symptoms import examine
-from gradus.experiments.prepare import Experiment, prepare
+from gradus.experiments.preparation.prepare import Experiment, prepare
 from gradus.models.inputs.training_data import make_training_data
 
 RNG = np.random.default_rng(0)

@@ -67,7 +67,15 @@ def test_the_command_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
     ]
     assert len(lines) >= 4
     for line in lines:
-        assert main(shlex.split(line)[1:]) == 0, line
+        assert main(shortened(shlex.split(line)[1:])) == 0, line
+
+
+def shortened(words):
+    """A command that trains, with 2 epochs."""
+    if words[0] not in ("train", "sweep"):
+        return words
+    kept = " ".join(words) if "--epochs" in words else " ".join([*words, "--epochs", "0"])
+    return re.sub(r"--epochs \d+", "--epochs 2", kept).split(" ")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if command_lines(page)])

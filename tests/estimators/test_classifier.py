@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import train_test_split
 
 import gradus as gr
-from gradus.experiments.prepare import prepare
+from gradus.experiments.preparation.prepare import prepare
 from gradus.experiments.settings.defaults import DataSummary, fill_defaults
 from gradus.experiments.settings.experiment import Experiment
 

@@ -4,7 +4,7 @@ import pytest
 
 from gradus.data import TablePreprocessor
 from gradus.data.columns.usefulness import why_not_general
-from gradus.experiments.commands import with_flag_names
+from gradus.experiments.settings.commands import with_flag_names
 
 
 @pytest.mark.parametrize(

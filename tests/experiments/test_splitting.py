@@ -10,9 +10,9 @@ import pytest
 from gradus.data import load, two_moons
 from gradus.diagnosis.symptoms import examine
 from gradus.errors import DataError
-from gradus.experiments.prepare import load_and_split, prepare
+from gradus.experiments.preparation.prepare import load_and_split, prepare
+from gradus.experiments.preparation.splitting import split_data
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.experiments.splitting import split_data
 
 ROWS = 120
 RNG = np.random.default_rng(0)

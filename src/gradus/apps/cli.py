@@ -43,7 +43,7 @@ from gradus.apps.serve import serve
 from gradus.apps.usage import usage_message, with_dash_as_data
 from gradus.drawing.status import doing, status_line
 from gradus.errors import GradusError
-from gradus.experiments.commands import with_flag_names
+from gradus.experiments.settings.commands import with_flag_names
 from gradus.records import finite_or_none
 
 TRACEBACK = "GRADUS_TRACEBACK"

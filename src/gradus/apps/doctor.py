@@ -10,7 +10,7 @@ from gradus.apps import summaries
 from gradus.apps.options import WHOLE, OutOption, QuietOption, RunArgument, TrainingArgument
 from gradus.apps.output import DONE, FAILED, Json, Output
 from gradus.drawing.status import doing
-from gradus.experiments.commands import format_command
+from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
     from gradus.doctor.repair import Repair
@@ -121,7 +121,7 @@ def repair_command(
 def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
     """Try remedies for a run on its own data."""
     from gradus.doctor.repair import repair
-    from gradus.experiments.prepare_streamed import prepare_data
+    from gradus.experiments.preparation.prepare_streamed import prepare_data
 
     parts = prepare_data(run.experiment).parts
     return repair(

@@ -21,8 +21,8 @@ def resume_folder(resume: str | None, out: str | None, command: str) -> Path | N
 def read_experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return the raw settings, where they come from, and the settings of the flags."""
     from gradus.experiments import runs
-    from gradus.experiments.commands import format_command
     from gradus.experiments.settings import experiment_file
+    from gradus.experiments.settings.commands import format_command
     from gradus.experiments.settings.experiment import ExperimentError
 
     flags = options.settings()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from gradus.experiments.commands import with_flag_names
+from gradus.experiments.settings.commands import with_flag_names
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 

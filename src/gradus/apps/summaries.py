@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
 from gradus.diagnosis.findings import Diagnosis
-from gradus.experiments.commands import format_command
+from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
     from gradus.doctor.repair import Repair

@@ -15,7 +15,7 @@ from gradus.data.containers import in_memory, is_lazy
 from gradus.data.frames import column_name
 from gradus.data.sources import array_dataset
 from gradus.errors import DataError, TooLargeError
-from gradus.experiments.prepare import integers_to_floats
+from gradus.experiments.preparation.prepare import integers_to_floats
 from gradus.host_memory import host_free_bytes
 
 FLOATS = (np.float64, np.float32)

@@ -14,10 +14,10 @@ from msgspec import structs
 from gradus.data import Dataset
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.experiments.fitting import fit_model
-from gradus.experiments.model_builder import build_model
-from gradus.experiments.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.model_builder import build_model
+from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.splitting import split_data
 from gradus.experiments.settings.experiment import Experiment
-from gradus.experiments.splitting import split_data
 from gradus.models.model import Model
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.reshaping import Flatten

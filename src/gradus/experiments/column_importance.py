@@ -10,7 +10,7 @@ import polars as pl
 from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.targets import require_target
 from gradus.errors import DataError
-from gradus.experiments.model_builder import decide_classes
+from gradus.experiments.preparation.model_builder import decide_classes
 from gradus.models.model import Model
 from gradus.objectives import losses
 from gradus.rng import seeded_rng

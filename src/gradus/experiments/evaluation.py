@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradus.data import Target
-from gradus.experiments.model_builder import decide_classes
+from gradus.experiments.preparation.model_builder import decide_classes
 from gradus.models.model import Model
 from gradus.objectives import losses
 

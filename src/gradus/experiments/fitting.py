@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from msgspec import structs
 
-from gradus.experiments.model_builder import build_model
-from gradus.experiments.prepare import PreparedData
+from gradus.experiments.preparation.model_builder import build_model
+from gradus.experiments.preparation.prepare import PreparedData
 from gradus.models.model import Model
 from gradus.tracking.tracker import Tracker
 

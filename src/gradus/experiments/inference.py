@@ -20,8 +20,8 @@ from gradus.data.sources import array_dataset
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
 from gradus.experiments import image_inputs
-from gradus.experiments.model_builder import decide_classes
-from gradus.experiments.prepare import integers_to_floats, is_bytes, load_data
+from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.prepare import integers_to_floats, is_bytes, load_data
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 

@@ -17,7 +17,6 @@ from gradus.drawing.charts import bars
 from gradus.experiments import runs
 from gradus.experiments.column_importance import column_importance, score_name
 from gradus.experiments.column_overrides import override_rows
-from gradus.experiments.commands import format_command, with_flag_names
 from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
@@ -25,11 +24,12 @@ from gradus.experiments.evaluation import (
     evaluate_in_units,
     headline_part,
 )
-from gradus.experiments.model_builder import decide_classes
-from gradus.experiments.prepare import XY, PreparedData
-from gradus.experiments.prepare_streamed import prepare_data
+from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.prepare import XY, PreparedData
+from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.commands import format_command, with_flag_names
 from gradus.models.model import Model
 from gradus.objectives import losses
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from gradus import files
 from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
-from gradus.experiments.commands import format_command
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 
 

@@ -19,10 +19,10 @@ from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference, runs
-from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units
-from gradus.experiments.prepare import encode_dataset, prepare
+from gradus.experiments.preparation.prepare import encode_dataset, prepare
 from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL

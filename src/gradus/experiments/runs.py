@@ -13,8 +13,8 @@ from msgspec import Struct
 from gradus import files, manifests
 from gradus.data.table_sources import source_name
 from gradus.errors import SavedError, nearest
-from gradus.experiments.commands import format_command
 from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model

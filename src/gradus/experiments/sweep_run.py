@@ -20,13 +20,13 @@ from gradus import files
 from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
-from gradus.experiments.commands import format_command
 from gradus.experiments.fitting import fit_model
-from gradus.experiments.prepare import PreparedData
+from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.splitting import group_values
 from gradus.experiments.settings import experiment_file
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Settings, SweepSection
 from gradus.experiments.settings.spaces import to_toml
-from gradus.experiments.splitting import group_values
 from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
 from gradus.experiments.trackers import trackers_of
 from gradus.experiments.train_run import PrintLine, write_run

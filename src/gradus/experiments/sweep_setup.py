@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from gradus.errors import GradusError
-from gradus.experiments.commands import format_command
-from gradus.experiments.prepare import PreparedData, load_and_split
+from gradus.experiments.preparation.prepare import PreparedData, load_and_split
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
 from gradus.experiments.settings.experiment import (
     Experiment,

@@ -16,14 +16,14 @@ from gradus.diagnosis.symptoms import examine
 from gradus.drawing.status import doing
 from gradus.experiments import runs
 from gradus.experiments.column_overrides import HINT
-from gradus.experiments.commands import format_command
 from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
-from gradus.experiments.prepare import PreparedData
-from gradus.experiments.prepare_streamed import prepare_data, reads_in_parts
+from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.prepare_streamed import prepare_data, reads_in_parts
 from gradus.experiments.resuming import ended_line, telling_of_epochs
 from gradus.experiments.run import Run
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.trackers import trackers_of
 from gradus.models.model import Model

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradus.experiments.model_builder import build_model
-from gradus.experiments.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.model_builder import build_model
+from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.splitting import SplitData
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.experiment import Settings
 from gradus.experiments.settings.experiment_file import check_experiment
 from gradus.experiments.settings.spaces import flatten_spaces
-from gradus.experiments.splitting import SplitData
 from gradus.hyperparameters import Hyperparameter, find_hyperparameters, resolve
 from gradus.models.model import Model
 from gradus.space import Choice, choice
@@ -103,8 +103,12 @@ def check_trials(configurator: TrialConfigurator, settings: Settings, where: str
 
 
 def _ends(hyper: Hyperparameter) -> list[float]:
-    """Return the positions in a space to check: all options of a choice, both ends of a range."""
+    """Return the positions in a space to check: all options of a choice, both ends of numbers."""
     if isinstance(hyper.space, Choice):
-        size = len(hyper.space.options)
-        return [(index + 0.5) / size for index in range(size)]
+        options, size = hyper.space.options, len(hyper.space.options)
+        indices: Iterable[int] = range(size)
+        if {type(option) for option in options} in ({int}, {float}):
+            ordered = sorted(indices, key=options.__getitem__)
+            indices = (ordered[0], ordered[-1])
+        return [(index + 0.5) / size for index in indices]
     return [1e-12, 1 - 1e-12]

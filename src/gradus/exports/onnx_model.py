@@ -76,12 +76,6 @@ def make_onnx(trained: Trained) -> Any:
     target = trained.target
     if target is None:
         _network_outputs(graph, outputs, objectives)
-    elif target.task == "multilabel":
-        raise GradusError(
-            "export: a graph that names classes has one of each row, but the preprocessor has "
-            "several labels. Export the network alone: with --format stablehlo or keras, or in "
-            "Python, gr.export(model, file) without preprocessor=…."
-        )
     elif not isinstance(objectives, OutputObjective):
         raise GradusError(
             "export: the preprocessor has one target, but the network has several outputs: leave "

@@ -10,10 +10,10 @@ from msgspec import structs
 
 from gradus.data import Preprocessing, TableOptions, Target
 from gradus.errors import GradusError
-from gradus.experiments.model_builder import output_layer
+from gradus.experiments.preparation.model_builder import output_layer
+from gradus.experiments.preparation.splitting import test_share, unused_inputs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
-from gradus.experiments.splitting import test_share, unused_inputs
 from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained
 from gradus.models.inputs.arguments import DEFAULT_BATCH

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import structs
 
 from gradus.data.table_sources import is_no_path, is_pattern
 from gradus.errors import SavedError, nearest
-from gradus.experiments.commands import format_command
+from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import (
     NAMED_SECTIONS,
     SECTIONS,
@@ -175,7 +174,7 @@ def check_keys(raw: Mapping[str, Any], where: str, struct: Any = Experiment) -> 
     Raises:
         ExperimentError: naming the unknown setting, and the nearest known one.
     """
-    known = [field.name for field in structs.fields(struct)] + ["sweep"] * (struct is Experiment)
+    known = [*struct.__struct_fields__] + ["sweep"] * (struct is Experiment)
     for key, value in raw.items():
         if key not in known:
             close = nearest(key, known)

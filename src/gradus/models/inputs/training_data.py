@@ -134,7 +134,9 @@ def make_training_data(
     if isinstance(validation, Samples):
         check_columns(columns, column_names(validation_data[0]), "validation ")
     samples = Samples(x, y, weight)
-    return TrainingData(samples, rows, validation, sample_weight, columns, class_weight)
+    return TrainingData(
+        samples, rows, validation, sample_weight, columns, class_weight=class_weight
+    )
 
 
 def check_arrays(

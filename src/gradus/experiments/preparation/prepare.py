@@ -30,16 +30,21 @@ from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError, unknown
-from gradus.experiments.model_builder import (
+from gradus.experiments.preparation.model_builder import (
     augmentation_layers,
     check_metrics,
     encode_targets,
     input_layers,
     make_loss,
 )
+from gradus.experiments.preparation.splitting import (
+    SplitData,
+    split_data,
+    test_share,
+    unused_inputs,
+)
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.experiments.splitting import SplitData, split_data, test_share, unused_inputs
 from gradus.models.inputs.arguments import batch_size
 from gradus.nn.layer import Layer
 from gradus.objectives.loss import Loss

@@ -15,8 +15,8 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.streaming.open_rows import STREAMED_TEXT
 from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
 from gradus.errors import DataError
-from gradus.experiments.model_builder import encode_targets
-from gradus.experiments.prepare import (
+from gradus.experiments.preparation.model_builder import encode_targets
+from gradus.experiments.preparation.prepare import (
     PreparedData,
     integers_to_floats,
     load_data,
@@ -24,10 +24,10 @@ from gradus.experiments.prepare import (
     prepare_split,
     table_options,
 )
+from gradus.experiments.preparation.splitting import SplitData
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.experiments.splitting import SplitData
 from gradus.host_memory import host_free_bytes
 
 SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored

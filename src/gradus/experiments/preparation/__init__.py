@@ -1,0 +1,1 @@
+"""From settings to split and preprocessed data, and the network that they get."""
