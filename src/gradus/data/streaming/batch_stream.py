@@ -25,6 +25,7 @@ from gradus.data.containers import (
     is_sparse,
     refuse_no_data,
 )
+from gradus.data.streaming.batch_functions import batch_function
 from gradus.errors import DataError
 from gradus.rng import host_rng
 
@@ -53,9 +54,18 @@ class RowStream(abc.ABC):
     """Rows that are read in parts, of which batches of any size are made."""
 
     @property
+    def encoding(self) -> str:
+        """What differs if values become other inputs of a network; "" if they stay as they are."""
+        return ""
+
+    @property
     @abc.abstractmethod
     def name(self) -> str:
         """What errors call it."""
+
+    def inputs(self) -> RowStream:
+        """Return the rows to predict, without targets: each of them, whether it has one or not."""
+        return self
 
     @abc.abstractmethod
     def batched(self, size: int | None, seed: int | None) -> BatchStream:
@@ -258,7 +268,8 @@ def as_stream(
             return IndexedBatches(x, called, shuffle_seed)
         return Items(x, called, batch_size, shuffle_seed)
     if inspect.isroutine(x) or isinstance(x, functools.partial):
-        return _function_stream(x, name, steps_per_epoch)
+        start = batch_function(x, name)
+        return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
     if isinstance(x, Iterator):
         if epochs > 1 and steps_per_epoch is None:
             raise DataError(
@@ -269,48 +280,6 @@ def as_stream(
     if isinstance(x, Iterable):
         return Loader(lambda: iter(x), iter(x), called, steps_per_epoch, _length(x))
     return None
-
-
-def _function_stream(
-    function: Callable[[], Any], name: str, steps_per_epoch: int | None
-) -> BatchStream:
-    """Return the stream of a function that returns what to iterate over."""
-    _check_takes_nothing(function, name)
-
-    def start() -> Iterator[Any]:
-        made = function()
-        if not isinstance(made, Iterable):
-            raise DataError(
-                f"{name} is a function that returned a {type(made).__name__}: it must return "
-                "something to iterate over, each time from the beginning."
-            )
-        return iter(made)
-
-    return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
-
-
-def _check_takes_nothing(function: Callable[..., Any], name: str) -> None:
-    """Refuse a function that cannot be called without arguments.
-
-    Raises:
-        DataError: naming them.
-    """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some of those written in C tell nothing
-        return
-    kinds = inspect.Parameter
-    needed = [
-        parameter.name
-        for parameter in parameters
-        if parameter.default is kinds.empty
-        and parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-    ]
-    if needed:
-        raise DataError(
-            f"{name} is a function that needs {', '.join(needed)}: it is called without arguments "
-            f"in each epoch: write lambda: function({', '.join(f'{n}=…' for n in needed)})."
-        )
 
 
 def sample_order(count: int, seed: int | None, epoch: int) -> np.ndarray:

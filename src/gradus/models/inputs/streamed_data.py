@@ -22,12 +22,14 @@ from gradus.data.streaming.batch_stream import (
 from gradus.data.streaming.mapped_arrays import MappedArrays, is_larger_than
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
-from gradus.models.inputs.arguments import DEFAULT_BATCH
+from gradus.models.inputs.arguments import DEFAULT_BATCH, check_batch_size
 from gradus.models.inputs.arguments import batch_size as step_size
 from gradus.models.inputs.training_data import (
     TrainingData,
     apply_class_weight,
     check_arrays,
+    check_columns,
+    column_names,
     make_training_data,
     split_validation,
 )
@@ -131,11 +133,15 @@ def data_to_fit(
             RuntimeWarning,
             stacklevel=3,
         )
-    if isinstance(x, RowStream) and batch_size is None:
-        raise GradusError(f"batch_size=None needs all samples in memory, but {x.name} is read.")
+    check_batch_size(batch_size)
+    if isinstance(x, RowStream):
+        _check_row_stream(x, y, batch_size)
     if steps_per_epoch is not None:
         steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
     order_seed = shuffle_seed if shuffle else None
+    columns = column_names(x) if isinstance(x, RowStream) else {}
+    if columns and isinstance(validation_data, RowStream):
+        check_columns(columns, column_names(validation_data), "validation ")
     notes = [sparse_note(x)] if is_sparse(x) else []
     stream = _sparse_stream(x, y, sample_weight, batch_size, order_seed)
     if stream is not None:
@@ -168,7 +174,7 @@ def data_to_fit(
     if full_batch:
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
-    data = dataclasses.replace(data, notes=tuple(notes))
+    data = dataclasses.replace(data, notes=tuple(notes), columns=columns)
     size = len(jax.tree.leaves(data.first.x)[0])
     if batch_size not in (None, DEFAULT_BATCH, size) and not stream.takes_batch_size:
         raise GradusError(
@@ -176,6 +182,20 @@ def data_to_fit(
             "out."
         )
     return data, size
+
+
+def _check_row_stream(rows: RowStream, y: Any, batch_size: Any) -> None:
+    """Check that rows that are read in parts are trained on in batches, and with their own target.
+
+    Raises:
+        DataError: for a target beside them.
+        GradusError: for all rows as one batch.
+    """
+    if batch_size is None:
+        raise GradusError(f"batch_size=None needs all samples in memory, but {rows.name} is read.")
+    if y is not None:
+        given = f"target {y!r}" if isinstance(y, str) else "targets"
+        raise DataError(f"x is {rows.name}, which yields its {given}, too: leave y out.")
 
 
 def _sparse_stream(
