@@ -102,7 +102,7 @@ class BaseModel(NetworkModel):
         A code for which an embedding has no vector gives NaN, with a warning that names it.
 
         Args:
-            x: inputs, or what yields batches of them, as in `fit`; targets in them are ignored.
+            x: inputs, or what yields batches of them, as in `fit`; targets of pairs are ignored.
             logits: whether to return the outputs before the final softmax or sigmoid.
             batch_size: rows computed at once, at most; it changes memory and time only.
             verbose: as in Keras; nothing is shown either way.

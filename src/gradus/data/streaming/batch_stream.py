@@ -11,6 +11,7 @@ import abc
 import functools
 import inspect
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from gradus.data.containers import (
     is_sparse,
     refuse_no_data,
 )
+from gradus.data.splits import split
 from gradus.data.streaming.batch_functions import batch_function
 from gradus.errors import DataError
 from gradus.rng import host_rng
@@ -109,12 +111,19 @@ class Loader(BatchStream):
             self._begun = True
             yield from self._iterator
             return
-        for _ in range(self._steps_per_epoch):
+        for count in range(self._steps_per_epoch):
             batch = next(self._iterator, self)
             if batch is self and self._start is not None:
                 self._iterator = self._start()
                 batch = next(self._iterator, self)
             if batch is self:
+                if count:
+                    warnings.warn(
+                        f"{self.name} ended after {count} of {self._steps_per_epoch} batches of "
+                        f"epoch {number + 1}.",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
                 return
             yield batch
 
@@ -149,25 +158,37 @@ class Items(BatchStream):
         name: what it is called.
         batch_size: samples of a batch.
         shuffle_seed: of the order; None for their own.
+        numbers: of the items that are used; None for all.
     """
 
     takes_batch_size = True
 
     def __init__(
-        self, items: Any, name: str, batch_size: int | None, shuffle_seed: int | None
+        self,
+        items: Any,
+        name: str,
+        batch_size: int | None,
+        shuffle_seed: int | None,
+        numbers: np.ndarray | None = None,
     ) -> None:
-        count = len(items)
+        self._numbers = np.arange(len(items)) if numbers is None else numbers
+        count = len(self._numbers)
         if count == 0:
             raise DataError(f"{name} has no items.")
-        size = count if batch_size is None else min(batch_size, count)
-        self.name, self.steps = name, -(-count // size)
-        self._items, self._count, self._size = items, count, size
-        self._shuffle_seed = shuffle_seed
+        self._size = count if batch_size is None else min(batch_size, count)
+        self.name, self.steps = name, -(-count // self._size)
+        self._items, self._shuffle_seed = items, shuffle_seed
+
+    def split(self, share: float, seed: int) -> tuple[Items, Items]:
+        """Return the items without a random share of them, and that share, in their own order."""
+        rows, held_out = split(len(self._numbers), share, seed)
+        training = Items(self._items, self.name, self._size, self._shuffle_seed, rows)
+        return training, Items(self._items, self.name, self._size, None, held_out)
 
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
-        order = sample_order(self._count, self._shuffle_seed, number)
-        for start in range(0, self._count, self._size):
+        order = self._numbers[sample_order(len(self._numbers), self._shuffle_seed, number)]
+        for start in range(0, len(order), self._size):
             yield stack_items(self._fetch([int(i) for i in order[start : start + self._size]]))
 
     def _fetch(self, numbers: list[int]) -> list[Any]:

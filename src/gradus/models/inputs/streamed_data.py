@@ -14,6 +14,7 @@ from gradus.checks import whole_number
 from gradus.data.containers import fits_when_dense, in_memory, is_container, is_sparse, sparse_note
 from gradus.data.streaming.batch_stream import (
     BatchStream,
+    Items,
     RowStream,
     SparseRows,
     as_stream,
@@ -32,6 +33,7 @@ from gradus.models.inputs.training_data import (
     column_names,
     make_training_data,
     split_validation,
+    validation_share,
 )
 from gradus.train.batches import Samples
 
@@ -156,7 +158,9 @@ def data_to_fit(
             shuffle_seed=order_seed,
         )
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
-    validation_data = validation_arrays(validation_data)
+    stream, validation_split, validation_data = _with_validation(
+        stream, y, validation_split, validation_data, shuffle_seed
+    )
     held_out = {"validation_split": validation_split, "validation_data": validation_data}
     if stream is None:
         if steps_per_epoch is not None:
@@ -182,6 +186,19 @@ def data_to_fit(
             "out."
         )
     return data, size
+
+
+def _with_validation(
+    stream: BatchStream | None, y: Any, share: Any, data: Any, seed: int
+) -> tuple[BatchStream | None, Any, Any]:
+    """Return a stream, what is to be split off arrays, and validation data as arrays.
+
+    Numbered items are split by their numbers.
+    """
+    if isinstance(stream, Items) and share and data is None:
+        stream, data = stream.split(validation_share(share), seed)
+        share = None
+    return stream, share, validation_arrays(data, y if isinstance(y, str) else None)
 
 
 def _check_row_stream(rows: RowStream, y: Any, batch_size: Any) -> None:
@@ -307,22 +324,29 @@ def batch_parts(item: Any, y: str | None, name: str, number: int) -> tuple[Any, 
     return item, None, None
 
 
-def validation_arrays(validation_data: Any) -> Any:
+def validation_arrays(validation_data: Any, y: str | None = None) -> Any:
     """Return validation data as `Model.fit` takes arrays; batches are read once, and kept.
+
+    Args:
+        validation_data: arrays, or what yields batches.
+        y: the key of the targets, where a batch is a dict; else None.
 
     Raises:
         DataError: if they take more than half of the free memory, or cannot be evaluated.
     """
     if is_container(validation_data):
         return validation_data
-    stream = as_stream(validation_data, "validation_data")
+    stream = validation_data
+    if not isinstance(stream, BatchStream):
+        stream = as_stream(validation_data, "validation_data")
     if stream is None:
         return validation_data
     free, read = VALIDATION_SHARE * host_free_bytes(), 0
     parts = []
     for number, item in enumerate(stream.epoch(0)):
         where = f"validation x of batch {number}", f"validation y of batch {number}"
-        parts.append(Samples(*check_arrays(*batch_parts(item, None, stream.name, number), where)))
+        key = y if isinstance(item, dict) else None
+        parts.append(Samples(*check_arrays(*batch_parts(item, key, stream.name, number), where)))
         read += sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
         if read > free:
             raise DataError(

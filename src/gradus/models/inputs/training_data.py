@@ -249,10 +249,20 @@ def split_validation(
         return None, Samples(*check_arrays(x, y, weight, ("validation x", "validation y")))
     if validation_split is None or (is_number(validation_split) and validation_split == 0):
         return None, None
+    share = validation_share(validation_split)
+    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
+    return split(targets, share, seed)
+
+
+def validation_share(validation_split: Any) -> float:
+    """Return the share of samples to hold out.
+
+    Raises:
+        GradusError: if it is none.
+    """
     if not is_number(validation_split) or not 0 < validation_split < 1:
         raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
-    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
-    return split(targets, validation_split, seed)
+    return float(validation_split)
 
 
 def column_names(x: Any, where: str = "x") -> dict[str, list[str]]:
