@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 import gradus as gr
+from gradus.apps import summaries
 from gradus.apps.cli import main
+from gradus.apps.output import Output
 from gradus.data.streaming import table_stream
 from gradus.experiments.preparation import prepare_streamed
 
@@ -65,6 +67,19 @@ def test_a_run_on_parts_is_one_as_any(run, rows, gradus):
     status, out, err = gradus("evaluate", run, rows)
     assert (status, err) == (0, "")
     assert "accuracy" in out
+
+
+def test_what_is_read_whole_or_cannot_be_resumed_is_told(run, rows, gradus, monkeypatch, capsys):
+    loaded = gr.load(run)
+    parts = gr.data.stream(rows, preprocessor=loaded.preprocessor)  # as the note says
+    assert loaded.model.predict(parts).shape == (1500, 3)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    status, _, err = gradus("predict", run, rows)
+    assert status == 0
+    assert f"{rows} is read whole, which may take more than the free memory" in err
+    record = json.loads((run / "run.json").read_text()) | {"status": "interrupted"}
+    summaries.print_training_summary(record | {"run": str(rows.parent / "none")}, Output(False))
+    assert "cannot be resumed. To train it again: gradus train" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("pages")

@@ -87,6 +87,7 @@ def test_rows_without_columns_are_refused():
         (pd.DataFrame({"a": ["x", "y"]}), "table"),
         (np.array([1, None], object), "table"),
         ([[1, 2], [3]], "equal length"),
+        ([(np.ones(2), 1)] * 3, r"pairs.*map\(np.stack"),
         (3.0, "single value"),
         (np.array([1j]), "complex"),
         (np.array(["2024-01-01"], "M8[D]"), "dates"),

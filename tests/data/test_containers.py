@@ -68,6 +68,8 @@ def test_what_is_no_data_is_refused_by_what_it_is(given, words):
 def test_a_function_is_called_without_arguments():
     with pytest.raises(DataError, match=r"x is a function that needs a, b.*lambda: function\(a=…"):
         as_stream(lambda a, b, c=1: iter([a, b, c]))
+    with pytest.raises(DataError, match=r"x is the function max, which is called without"):
+        as_stream(max)  # whose signature is known to itself alone
 
 
 class Split(collections.UserDict):

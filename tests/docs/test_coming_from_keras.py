@@ -25,6 +25,8 @@ SECTIONS = {
     "Arguments of `load`": ARGUMENTS["Model.load"],
     "Arguments of `save`": ARGUMENTS["Model.save"],
     "Arguments of `gr.Sweep`": ARGUMENTS["Sweep"],
+    "Arguments of `gr.Classifier` and `gr.Regressor`": ARGUMENTS["NetworkEstimator"],
+    "Arguments of their `fit`": ARGUMENTS["NetworkEstimator.fit"],
     "Attributes of a model": ATTRIBUTES["BaseModel"],
     "Attributes of a layer or a network": ATTRIBUTES["Layer"],
     "Attributes of a history": ATTRIBUTES["History"],

@@ -316,6 +316,14 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier().fit(pd.DataFrame(index=range(150)), y)
     with pytest.raises(ValueError, match=r"drop_columns=\['a'\]"):
         gr.Classifier().fit(pd.DataFrame({"a": [[1, 2]] * 150, "b": x[:, 0]}), y)
+    with pytest.raises(ValueError, match=r"list of arrays: write np\.stack\(X\)"):
+        gr.Classifier().fit(list(np.zeros((150, 4, 4))), y)
+    with pytest.raises(ValueError, match=r"missing value in row 2"):
+        gr.Classifier().fit(x, np.array(["a", "b", None] * 50))
+    with pytest.raises(ValueError, match="MultiLabelBinarizer"):
+        gr.Classifier().fit(x, [["a"], ["a", "b"], ["b"]] * 50)
+    with pytest.raises(ValueError, match="y is the text 'kind'"):
+        gr.Classifier().fit(x, "kind")
     with pytest.raises(NotFittedError):
         gr.Classifier().predict(x)
 

@@ -62,6 +62,8 @@ def test_wrong_targets_are_named(plane):
         gr.Regressor().fit(x, np.full(200, 7.0))
     with pytest.raises(ValueError, match="y contains NaN"):
         gr.Regressor().fit(x, np.where(y > 1000, np.nan, y))
+    with pytest.raises(ValueError, match=r"y has text, such as 'a'.*gr\.Classifier"):
+        gr.Regressor().fit(x, ["1", "a"] * 100)
     with pytest.raises(ValueError, match="is for classes"):
         gr.Regressor(loss="binary_crossentropy").fit(x, y)
     with pytest.raises(ValueError, match="1 sample"):

@@ -1,5 +1,7 @@
 """What is exported, and to which file."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,8 @@ def test_what_can_be_exported(model, tmp_path, monkeypatch):
     assert "trained model" in message(GradusError, gr.Dense(2), out)
     sweep = gr.Sweep(gr.Model(gr.Dense(gr.choice([1, 2])), "mse"))
     assert "sweep.best" in message(GradusError, sweep, out)
+    estimator = types.SimpleNamespace(model_=None)
+    assert "write its model_, and preprocessor=…" in message(GradusError, estimator, out)
     assert "no weights" in message(GradusError, gr.Model(gr.Dense(2), "mse"), out)
     assert "TablePreprocessor" in message(GradusError, model, out, preprocessor="standard")
     assert "There is no run" in message(SavedError, "nothing", out)

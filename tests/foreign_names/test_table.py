@@ -19,6 +19,7 @@ ATTRIBUTE_ROWS = [(place, name) for place, rows in ATTRIBUTES.items() for name i
 CLASSES = {
     "BaseModel": [gr.Model, gr.GAN],
     "Layer": [gr.Dropout, gr.Conv2D, gr.LSTM, gr.Embedding, gr.BatchNormalization, gr.Layer],
+    "NetworkEstimator": [gr.Classifier, gr.Regressor],
     "Metric": [gr.metrics.AUC, gr.metrics.TopKAccuracy],
     "Penalty": [gr.L1, gr.L2],
     "Schedule": [
@@ -73,7 +74,8 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
     """
     cls, _, method = place.partition(".")
     if method:
-        calls = [getattr(names["sweep" if cls == "Sweep" else "model"], method)]
+        owners = {"Sweep": names["sweep"], "NetworkEstimator": gr.Classifier()}
+        calls = [getattr(owners.get(cls, names["model"]), method)]
     else:
         calls = CLASSES.get(place) or [getattr(gr, place)]
     row = ARGUMENTS[place][name]

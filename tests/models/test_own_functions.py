@@ -89,6 +89,8 @@ def test_pairs_of_samples_that_a_function_makes_itself_are_refused():
     ("function", "word"),
     [
         (lambda y, p: None, "returned nothing"),
+        (lambda y, p: "mse", "returned the text 'mse'"),
+        (lambda y, p: jnp.where("mse", y, p), "gives JAX a str .*numbers alone"),
         (lambda y, p: (y - p) * 1j, "complex"),
         (lambda y, p: np.abs(np.asarray(y) - np.asarray(p)), "NumPy .*jax.numpy"),
         (lambda y, p: y - p if (p > 0).all() else p - y, "jnp.where"),

@@ -192,6 +192,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
 
     output = Output(json)
     opened = open_run(run)
+    _tell_of_memory(data, output)
     doing(f"evaluating {run} on {'the rows that it held out' if data is None else data}")
     found = opened.evaluated_part() if data is None else opened.evaluated_rows(data)
     data = opened.experiment.data if data is None else data
@@ -243,6 +244,7 @@ def predict(
     if not to_stdout:
         prediction_files.check_output_path(str(out), data)
     opened = open_run(run)
+    _tell_of_memory(data, output)
     doing(f"predicting {data}")
     made = prediction_files.predict_table(opened, data, keep or [], threshold)
     for note in made.notes:
@@ -372,6 +374,17 @@ def _run_command(arguments: list[str]) -> int:
             raise
         hint = f"This is a bug in gradus; {TRACEBACK}=1 shows the traceback."
         return _fail(arguments, f"{type(error).__name__}: {error}\n{hint}", FAILED)
+
+
+def _tell_of_memory(data: str | None, output: Output) -> None:
+    """Print a note before a table is read whole that may not fit into memory."""
+    from gradus.experiments.preparation.prepare_streamed import is_too_large
+
+    if data is not None and is_too_large(Path(data)):
+        output.print_note(
+            f"{data} is read whole, which may take more than the free memory. To read it in parts, "
+            "in Python: gr.data.stream(path, preprocessor=gr.load(run).preprocessor)"
+        )
 
 
 def _fail(arguments: Sequence[str], message: str, status: int) -> int:

@@ -39,6 +39,8 @@ def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
 
 def print_training_summary(record: dict[str, Any], output: Output) -> None:
     """Print the result of a training, and the next command."""
+    from gradus.experiments import runs
+
     run = record["run"]
     output.print_line()
     _print_metrics(record, output)
@@ -46,7 +48,13 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
     output.print_line(f"{epochs} in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
-    if record["status"] == "interrupted":
+    if record["status"] == "interrupted" and not runs.has_checkpoint(Path(run)):
+        again = format_command("train", Path(run) / "experiment.toml")
+        output.print_line(
+            "Interrupted within the first epoch: the run has the weights of that moment, and "
+            f"cannot be resumed. To train it again: {again}"
+        )
+    elif record["status"] == "interrupted":
         output.print_line(f"Interrupted. To resume: {format_command('train', '--resume', run)}")
     elif record["status"] == "diverged":
         why = format_command("diagnose", run)

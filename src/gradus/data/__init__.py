@@ -10,7 +10,8 @@ from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load
 from gradus.data.splits import k_folds, split
-from gradus.data.streaming.table_stream import TableStream, stream
+from gradus.data.streaming.open_table import stream
+from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_options import TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import read_table

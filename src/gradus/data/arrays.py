@@ -105,11 +105,23 @@ def as_numpy(values: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except Exception as error:  # an object of another library fails in its own way
-        raise DataError(
-            f"{name} cannot be converted to an array: {str(error).rstrip('.')}. Rows must have "
-            "equal length (gradus.data.pad_sequences pads them); pass several inputs as a tuple or "
-            "a dict of arrays."
-        ) from None
+        told = f"{name} cannot be converted to an array: {str(error).rstrip('.')}."
+        raise DataError(told + _what_rows_must_be(values, name)) from None
+
+
+def _what_rows_must_be(values: Any, name: str) -> str:
+    """Return what to write instead of a list of rows that differ; "" for anything else."""
+    if not isinstance(values, list | tuple):
+        return ""
+    if all(isinstance(row, tuple) and len(row) == 2 for row in values):
+        return (
+            f" Its items are pairs, as of inputs and targets: {name}, y = map(np.stack, "
+            f"zip(*{name}))."
+        )
+    return (
+        " Rows must have equal length (gradus.data.pad_sequences pads them); pass several inputs "
+        "as a tuple or a dict of arrays."
+    )
 
 
 def _refuse_declared(values: Any, name: str) -> None:

@@ -38,9 +38,11 @@ from gradus.experiments.inference import read_data
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.splitting import summarize_data
 from gradus.experiments.settings.experiment import Experiment
+from gradus.foreign_names.arguments import explain_methods
 from gradus.train.history import History
 
 
+@explain_methods
 class NetworkEstimator(BaseEstimator, abc.ABC):
     """A network as an estimator; the arguments are those of `Classifier`.
 

@@ -17,6 +17,7 @@ from gradus.data import Dataset
 from gradus.errors import DataError, GradusError
 from gradus.estimators.base import NetworkEstimator
 from gradus.experiments.preparation.model_builder import decide_classes, make_loss
+from gradus.foreign_names.arguments import explain_methods
 from gradus.objectives.loss import Loss
 
 
@@ -32,6 +33,7 @@ def _has_probabilities(estimator: Classifier) -> bool:
     return found.link is not None or found.kind != "flags"
 
 
+@explain_methods
 class Classifier(ClassifierMixin, NetworkEstimator):
     """A network that predicts classes, with scikit-learn's contract.
 

@@ -14,6 +14,7 @@ from gradus.data.columns.usefulness import determines
 from gradus.data.containers import in_memory, is_lazy
 from gradus.data.frames import column_name
 from gradus.data.sources import array_dataset
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.errors import DataError, TooLargeError
 from gradus.experiments.preparation.prepare import integers_to_floats
 from gradus.host_memory import host_free_bytes
@@ -72,16 +73,15 @@ def checked_data(
     Raises:
         ValueError: as scikit-learn does, such as for columns in another order.
     """
-    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
-        raise DataError(
-            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
-        )
+    _check_kind(X)
     if is_lazy(X):
         X = in_memory(X, "X")
     if is_frame(X) and not X.shape[1]:
         raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
     _check_row_shape(X, shape)
-    reset, has_targets = names is None, not isinstance(y, str)
+    reset, has_targets = names is None, not (isinstance(y, str) and y == "no_validation")
+    if has_targets:
+        _check_targets(y, numeric)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}
     if has_targets:
@@ -104,6 +104,57 @@ def checked_data(
     X, y = X if has_targets else (X, y)
     X = _dense(X)
     return (dict(zip(names or (), X.T, strict=True)) if as_table else X), y
+
+
+def _check_kind(X: Any) -> None:
+    """Refuse inputs that scikit-learn's checks would misname."""
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
+        raise DataError(
+            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
+        )
+    if isinstance(X, RowStream):
+        raise DataError(
+            f"X is {X.name}, read in parts, but an estimator needs all rows in memory: gr.Model's "
+            "fit takes it, and gradus train."
+        )
+    if isinstance(X, list | tuple) and X and all(_axes(row) > 1 for row in X):
+        raise DataError(f"X is a {type(X).__name__} of arrays: write np.stack(X).")
+
+
+def _check_targets(y: Any, numeric: bool) -> None:
+    """Refuse targets that are no values, or values that a network cannot learn."""
+    if isinstance(y, str):
+        raise DataError(f"y is the text {y!r}: pass the values, such as y=X.pop({y!r}).")
+    rows = y if isinstance(y, list | tuple) else ()
+    if len({len(row) for row in rows if isinstance(row, list | tuple | set)}) > 1:
+        raise DataError(
+            "y has lists of several lengths: for several labels of a row write flags of 0 and 1, "
+            "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+        )
+    values = None if y is None or hasattr(y, "toarray") else np.asarray(y)
+    if values is None or values.dtype.kind not in "OUST":
+        return
+    for number, value in enumerate(values.ravel() if values.dtype.kind == "O" else ()):
+        is_nan = isinstance(value, float) and np.isnan(value)
+        if value is None or type(value).__name__ == "NAType" or is_nan:
+            row = number // max(values[:1].size, 1)
+            raise DataError(
+                f"y has a missing value in row {row} (counted from 0): leave such rows out."
+            )
+    if numeric and not _are_numbers(values):
+        example = next(value for value in values.ravel() if not _are_numbers(np.asarray(value)))
+        raise DataError(
+            f"y has text, such as {str(example)!r}, but a Regressor predicts numbers: classes are "
+            "for gr.Classifier."
+        )
+
+
+def _are_numbers(values: np.ndarray) -> bool:
+    try:
+        values.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def as_dataset(X: Any, columns: Any) -> Dataset:

@@ -60,6 +60,8 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
         return Trained(model.model, model.preprocessor, model)
     if not isinstance(model, Model):
         hint = ": write its best model, sweep.best" if isinstance(model, Sweep) else ""
+        if hasattr(model, "model_"):  # an estimator of scikit-learn's kind
+            hint = ": write its model_, and preprocessor=…, its preprocessor_"
         raise GradusError(
             "export takes a trained model, or the folder of a run, such as 'runs/titanic-1', not a "
             f"{type(model).__name__}{hint}."

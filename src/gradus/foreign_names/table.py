@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradus.foreign_names.estimator_arguments import ESTIMATOR, ESTIMATOR_FIT
+
 _SHAPE = "not needed: the first batch says the shape"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
 _NO_WORKERS = "not needed: a thread reads batches ahead; arrays are in memory"
@@ -280,6 +282,8 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "BaseModel.predict_classes": _APPLY,
     "Layer": _LAYER,
     "Loss": _LOSS,
+    "NetworkEstimator": ESTIMATOR,
+    "NetworkEstimator.fit": ESTIMATOR_FIT,
     "Metric": _METRIC,
     "Model.fit": _FIT_ARGUMENTS,
     "Model.load": {

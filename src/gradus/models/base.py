@@ -13,6 +13,7 @@ import numpy as np
 
 from gradus.checks import flag, whole_number
 from gradus.data.containers import in_memory_unless_large
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.diagnosis.examination import examine_training
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
@@ -101,7 +102,7 @@ class BaseModel(NetworkModel):
         A code for which an embedding has no vector gives NaN, with a warning that names it.
 
         Args:
-            x: inputs, or what yields batches of them, as in `fit`; targets in them are ignored.
+            x: inputs, or what yields batches of them, as in `fit`; targets of pairs are ignored.
             logits: whether to return the outputs before the final softmax or sigmoid.
             batch_size: rows computed at once, at most; it changes memory and time only.
             verbose: as in Keras; nothing is shown either way.
@@ -112,7 +113,7 @@ class BaseModel(NetworkModel):
         x = in_memory_unless_large(x, "x")
         check_columns(self.columns, column_names(x))
         predicted = []
-        for part in parts_of(x, None, None):
+        for part in parts_of(x.inputs() if isinstance(x, RowStream) else x, None, None):
             try:
                 self.check_input(part.x)
             except UnknownCodeError as error:  # one such row does not spoil the others

@@ -99,7 +99,10 @@ class NetworkModel:
         seed: int = 0,
     ) -> None:
         if not isinstance(net, Layer | Space):
-            raise GradusError(f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}.")
+            raise GradusError(
+                f"Model(net=…) takes a layer such as Sequential([...]), not {net!r}."
+                + _taken_by(net)
+            )
         self.settings = {
             "net": net,
             "loss": loss,
@@ -280,3 +283,13 @@ class NetworkModel:
         """Raise if the network has no weights."""
         if not self.built:
             raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
+
+
+def _taken_by(net: Any) -> str:
+    """Return, as the end of an error, what takes a network of another library or form."""
+    if isinstance(net, list | tuple):
+        return " Write Sequential([...]) around the layers."
+    libraries = {base.__module__.partition(".")[0] for base in type(net).__mro__}
+    if "keras" in libraries:
+        return " gr.from_keras takes a model of Keras, once it is built."
+    return " gr.from_torch takes a module of PyTorch." if "torch" in libraries else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
@@ -33,6 +34,12 @@ _ADVICE = {
     ),
 }
 
+# How JAX says that it was given something else, such as a text, and of which type.
+_NO_NUMBERS = re.compile(
+    r"Error interpreting argument[^$]* of type <class '([\w.]+)'>"
+    r"|of type <class '([\w.]+)'> is not a valid JAX type"
+)
+
 
 def explain(error: Exception, label: str) -> GradusError | None:
     """Return the error to raise in place of one of JAX's about tracers; None for other errors.
@@ -47,6 +54,11 @@ def explain(error: Exception, label: str) -> GradusError | None:
                 f"{label} {problem}{_line_of(error)}. Its call is compiled before any value is "
                 f"known: {advice}."
             )
+    given = _NO_NUMBERS.search(str(error)) if isinstance(error, TypeError) else None
+    if given is not None:
+        return GradusError(
+            f"{label} gives JAX a {given[1] or given[2]}{_line_of(error)}: it takes numbers alone."
+        )
     return None
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
+from gradus.foreign_names.lookup import meaning_here
 from gradus.nn import activations, tracing_errors
 from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives import targets
@@ -176,9 +178,11 @@ class FunctionLoss(Loss):
         try:
             returned = self.function(for_arithmetic(y_true), y_pred)
         except Exception as error:
-            raise (tracing_errors.explain(error, name) or error) from None
+            raise (tracing_errors.explain(error, name) or self._of_library() or error) from None
         if returned is None:
             raise GradusError(f"{name} returned nothing: end it with return.")
+        if isinstance(returned, str):
+            raise GradusError(f"{name} returned the text {returned!r}: return numbers.")
         result, samples = jnp.asarray(returned), jnp.shape(y_pred)[0]
         if jnp.iscomplexobj(result):
             raise GradusError(f"{name} returned complex numbers: return real ones.")
@@ -192,6 +196,15 @@ class FunctionLoss(Loss):
 
     def check(self, y_true: Any, output_shape: targets.Shape, where: str) -> None:
         targets.numeric(y_true, where)
+
+    def _of_library(self) -> GradusError | None:
+        """Return the error for a loss of a library that has arrays of its own; None for others."""
+        owner = self.function if inspect.isroutine(self.function) else type(self.function)
+        library = str(owner.__module__).partition(".")[0]
+        if library not in ("torch", "tensorflow", "sklearn"):
+            return None
+        here = meaning_here(self.name) or ' Write the name of one of gradus, such as "mse".'
+        return GradusError(f"{self.name} is of {library}, and takes no arrays of JAX.{here}")
 
 
 def _per_sample(values: Array, mask: ArrayLike | None = None) -> Array:

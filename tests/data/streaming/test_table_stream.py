@@ -164,7 +164,28 @@ def test_evaluation_and_prediction_equal_those_of_arrays(split):
     assert model.history["val_r2"][-1] > 0
     x, y = split[1].preprocessor().xy(written(split[1]))
     assert model.evaluate(split[1])["loss"] == pytest.approx(model.evaluate(x, y)["loss"], rel=1e-5)
-    np.testing.assert_allclose(model.predict(split[1]), model.predict(x), rtol=1e-5, atol=1e-6)
+    has_target = np.concatenate(
+        [f["y"].is_not_null().to_numpy() for f in split[1].inputs().frames()]
+    )
+    predicted = model.predict(split[1])  # of each row, also of those without a target
+    assert len(predicted) > has_target.sum() == len(x)
+    np.testing.assert_allclose(predicted[has_target], model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_other_rows_are_encoded_as_those_trained_on(split, table, tmp_path):
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
+    model.fit(split[0], batch_size=256, epochs=1, verbose=False)
+    other = table.filter(pl.col("kind") != "b").head(300)
+    other.drop("y").write_parquet(path := tmp_path / "other.parquet")
+    preprocessor = split[0].preprocessor()
+    encoded = gr.data.stream(path, preprocessor=preprocessor)
+    expected = model.predict(preprocessor.transform(other))
+    np.testing.assert_allclose(model.predict(encoded), expected, rtol=1e-5, atol=1e-6)
+    own = gr.data.stream(path, drop=["row"])
+    with pytest.raises(DataError, match=r"^x is encoded by its own rows, .*preprocessor=training"):
+        model.predict(own)
+    with pytest.raises(DataError, match=r"^validation x is encoded by its own rows"):
+        model.fit(split[0], validation_data=own, verbose=False)
 
 
 def test_a_training_that_was_cut_resumes_at_its_epoch(split, tmp_path, monkeypatch):
@@ -295,6 +316,8 @@ def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"batch_size": None}, "batch_size=None needs all samples in memory"),
+        ({"batch_size": "all"}, "batch_size='all': write a whole number of at least 1"),
+        ({"y": "y"}, "x is .*, which yields its target 'y', too: leave y out"),
         ({"steps_per_epoch": 3}, "steps_per_epoch=3: an epoch is all of"),
         ({"validation_split": 0.1}, "validation_split=0.1 needs all samples at once"),
     ],
@@ -339,3 +362,7 @@ def test_wrong_calls_say_what_to_write(folder, split):
         split[0].split(0.1)
     with pytest.raises(DataError, match=r"cannot be read in parts: these are \.parquet files"):
         gr.data.stream(__file__)
+    with pytest.raises(DataError, match=r"^source is a DataFrame, not a path: .*gr\.data\.load"):
+        gr.data.stream(pl.DataFrame({"a": [1]}), "a")
+    with pytest.raises(DataError, match=r"The preprocessor says target: leave target out"):
+        gr.data.stream(folder, "y", preprocessor=split[0].preprocessor())

@@ -88,4 +88,10 @@ def test_callbacks_of_keras_work(tmp_path):
     assert (model.history.epochs, model.history.stopped) == (3, "callback")
     table = np.genfromtxt(tmp_path / "log.csv", delimiter=",", names=True)
     np.testing.assert_allclose(table["loss"], model.history["loss"], rtol=1e-6)
+    for theirs, here in [
+        (callbacks.ModelCheckpoint(tmp_path / "w.keras"), 'checkpoint="run"'),
+        (callbacks.EarlyStopping(restore_best_weights=True), "patience=5"),
+    ]:
+        with pytest.raises(GradusError, match=f"needs a model of Keras. Here it is .*{here}"):
+            fit(theirs)
     assert any("TerminateOnNaN has on_batch_end, never called" in n for n in model.history.notes)

@@ -158,6 +158,31 @@ def test_validation_batches_are_evaluated():
     assert trained.history["val_loss"][-1] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_share_of_items_is_held_out(on_items):
+    trained = model()
+    trained.fit(Items(), batch_size=30, validation_split=0.1, **{**OPTIONS, "epochs": 1})
+    _, held_out = gr.data.split(100, 0.1)
+    expected = trained.evaluate(X[held_out], Y[held_out])
+    assert trained.history["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-6)
+
+
+def test_dicts_are_validated_by_the_same_key():
+    def dicts():
+        return ({"label": y, "inputs": x} for x, y in batches())
+
+    trained = model()
+    trained.fit(dicts, "label", validation_data=dicts, **{**OPTIONS, "epochs": 1})
+    expected = trained.evaluate(X, Y)["loss"]
+    assert trained.history["val_loss"][-1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_generator_that_ends_within_an_epoch_is_told():
+    whole = as_stream(batches(), steps_per_epoch=3, epochs=2)
+    assert len(list(whole.epoch(0))) == 3
+    with pytest.warns(RuntimeWarning, match=r"ended after 2 of 3 batches of epoch 2"):
+        list(whole.epoch(1))
+
+
 def test_patience_and_callbacks_work_on_batches():
     seen = []
     trained = model()

@@ -11,6 +11,7 @@ import abc
 import functools
 import inspect
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ from gradus.data.containers import (
     is_sparse,
     refuse_no_data,
 )
+from gradus.data.splits import split
+from gradus.data.streaming.batch_functions import batch_function
 from gradus.errors import DataError
 from gradus.rng import host_rng
 
@@ -53,9 +56,18 @@ class RowStream(abc.ABC):
     """Rows that are read in parts, of which batches of any size are made."""
 
     @property
+    def encoding(self) -> str:
+        """What differs if values become other inputs of a network; "" if they stay as they are."""
+        return ""
+
+    @property
     @abc.abstractmethod
     def name(self) -> str:
         """What errors call it."""
+
+    def inputs(self) -> RowStream:
+        """Return the rows to predict, without targets: each of them, whether it has one or not."""
+        return self
 
     @abc.abstractmethod
     def batched(self, size: int | None, seed: int | None) -> BatchStream:
@@ -99,12 +111,19 @@ class Loader(BatchStream):
             self._begun = True
             yield from self._iterator
             return
-        for _ in range(self._steps_per_epoch):
+        for count in range(self._steps_per_epoch):
             batch = next(self._iterator, self)
             if batch is self and self._start is not None:
                 self._iterator = self._start()
                 batch = next(self._iterator, self)
             if batch is self:
+                if count:
+                    warnings.warn(
+                        f"{self.name} ended after {count} of {self._steps_per_epoch} batches of "
+                        f"epoch {number + 1}.",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
                 return
             yield batch
 
@@ -139,25 +158,37 @@ class Items(BatchStream):
         name: what it is called.
         batch_size: samples of a batch.
         shuffle_seed: of the order; None for their own.
+        numbers: of the items that are used; None for all.
     """
 
     takes_batch_size = True
 
     def __init__(
-        self, items: Any, name: str, batch_size: int | None, shuffle_seed: int | None
+        self,
+        items: Any,
+        name: str,
+        batch_size: int | None,
+        shuffle_seed: int | None,
+        numbers: np.ndarray | None = None,
     ) -> None:
-        count = len(items)
+        self._numbers = np.arange(len(items)) if numbers is None else numbers
+        count = len(self._numbers)
         if count == 0:
             raise DataError(f"{name} has no items.")
-        size = count if batch_size is None else min(batch_size, count)
-        self.name, self.steps = name, -(-count // size)
-        self._items, self._count, self._size = items, count, size
-        self._shuffle_seed = shuffle_seed
+        self._size = count if batch_size is None else min(batch_size, count)
+        self.name, self.steps = name, -(-count // self._size)
+        self._items, self._shuffle_seed = items, shuffle_seed
+
+    def split(self, share: float, seed: int) -> tuple[Items, Items]:
+        """Return the items without a random share of them, and that share, in their own order."""
+        rows, held_out = split(len(self._numbers), share, seed)
+        training = Items(self._items, self.name, self._size, self._shuffle_seed, rows)
+        return training, Items(self._items, self.name, self._size, None, held_out)
 
     def epoch(self, number: int) -> Iterator[Any]:
         """Yield the batches of an epoch, counted from 0."""
-        order = sample_order(self._count, self._shuffle_seed, number)
-        for start in range(0, self._count, self._size):
+        order = self._numbers[sample_order(len(self._numbers), self._shuffle_seed, number)]
+        for start in range(0, len(order), self._size):
             yield stack_items(self._fetch([int(i) for i in order[start : start + self._size]]))
 
     def _fetch(self, numbers: list[int]) -> list[Any]:
@@ -258,7 +289,8 @@ def as_stream(
             return IndexedBatches(x, called, shuffle_seed)
         return Items(x, called, batch_size, shuffle_seed)
     if inspect.isroutine(x) or isinstance(x, functools.partial):
-        return _function_stream(x, name, steps_per_epoch)
+        start = batch_function(x, name)
+        return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
     if isinstance(x, Iterator):
         if epochs > 1 and steps_per_epoch is None:
             raise DataError(
@@ -269,48 +301,6 @@ def as_stream(
     if isinstance(x, Iterable):
         return Loader(lambda: iter(x), iter(x), called, steps_per_epoch, _length(x))
     return None
-
-
-def _function_stream(
-    function: Callable[[], Any], name: str, steps_per_epoch: int | None
-) -> BatchStream:
-    """Return the stream of a function that returns what to iterate over."""
-    _check_takes_nothing(function, name)
-
-    def start() -> Iterator[Any]:
-        made = function()
-        if not isinstance(made, Iterable):
-            raise DataError(
-                f"{name} is a function that returned {made!r:.40}: it must return "
-                "something to iterate over, each time from the beginning."
-            )
-        return iter(made)
-
-    return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
-
-
-def _check_takes_nothing(function: Callable[..., Any], name: str) -> None:
-    """Refuse a function that cannot be called without arguments.
-
-    Raises:
-        DataError: naming them.
-    """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some of those written in C tell nothing
-        return
-    kinds = inspect.Parameter
-    needed = [
-        parameter.name
-        for parameter in parameters
-        if parameter.default is kinds.empty
-        and parameter.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-    ]
-    if needed:
-        raise DataError(
-            f"{name} is a function that needs {', '.join(needed)}: it is called without arguments "
-            f"in each epoch: write lambda: function({', '.join(f'{n}=…' for n in needed)})."
-        )
 
 
 def sample_order(count: int, seed: int | None, epoch: int) -> np.ndarray:

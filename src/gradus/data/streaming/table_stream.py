@@ -1,4 +1,4 @@
-"""`stream`: a table that is larger than memory, read in parts, as `fit` takes it."""
+"""`TableStream`: a table that is larger than memory, read in parts, as `fit` takes it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradus.checks import is_number, whole_number
-from gradus.data.columns.formats import texts
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.sources import load
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
 from gradus.data.streaming.block_cache import BlockCache
 from gradus.data.streaming.held_out import is_held_out
-from gradus.data.streaming.open_rows import located, open_rows, typed_copy
+from gradus.data.streaming.open_rows import located
 from gradus.data.streaming.row_source import Block, RowSource
 from gradus.data.streaming.sampled_preprocessor import fit_in_parts
 from gradus.data.streaming.shuffling import block_batches
-from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import as_table
 from gradus.errors import DataError, GradusError
@@ -97,11 +94,16 @@ class TableStream(RowStream):
         return {name: str(given.kind) for name, given in self.example.formats.items()}
 
     @property
+    def encoding(self) -> str:
+        """A checksum of the preprocessor: a network takes rows as those it was trained on."""
+        plain = json.dumps(self.preprocessor().to_dict(), sort_keys=True, default=str)
+        return hashlib.sha256(plain.encode()).hexdigest()[:12]
+
+    @property
     def identity(self) -> str:
         """A checksum of the files and of how they are encoded, for checkpoints."""
-        plain = json.dumps(self.preprocessor().to_dict(), sort_keys=True, default=str)
-        part = f"{self.source.identity}{self.share!r}{self.training is None}{self.seed}{plain}"
-        return hashlib.sha256(part.encode()).hexdigest()[:12]
+        part = f"{self.share!r}{self.training is None}{self.seed}{self.encoding}"
+        return hashlib.sha256(f"{self.source.identity}{part}".encode()).hexdigest()[:12]
 
     def preprocessor(self) -> TablePreprocessor:
         """Return the preprocessor fitted to these rows, which reads all of them once.
@@ -184,6 +186,11 @@ class TableStream(RowStream):
             if frame is not None:
                 yield frame
 
+    def inputs(self) -> TableStream:
+        """Return these rows without targets: none is left out, whether it has one or not."""
+        example = replace(self.example, target=None)
+        return replace(self, example=example, fitted=self.preprocessor())
+
     def batched(self, size: int | None, seed: int | None) -> TableBatches:
         """Return these rows in batches, encoded.
 
@@ -202,6 +209,9 @@ class TableStream(RowStream):
         """Return the inputs and targets of the rows of a block; None if it has none of these."""
         preprocessor = self.preprocessor()
         target, used = preprocessor.target, list(preprocessor.formats)
+        if target is not None and self.example.target is None:
+            used = [name for name in used if name != target.name]
+            target = None
         frame = self._typed(block, used)
         if frame is None:
             return None
@@ -282,69 +292,3 @@ class TableBatches(BatchStream):
         fitted = self._stream.preprocessor()
         blocks = self._stream.blocks(4 * len((*fitted.feature_names, *fitted.category_names)))
         return block_batches(blocks, self._stream.cache.read, self._size, self._seed, number)
-
-
-def stream(
-    source: str | Path,
-    target: str | int | None = None,
-    *,
-    task: str | None = None,
-    classes: Sequence[str] = (),
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
-    preprocessing: Preprocessing = AUTOMATIC,
-    options: TableOptions = AUTOMATIC_TABLE,
-) -> TableStream:
-    """Open a table that is larger than memory: it is read in parts, again in each epoch.
-
-    Formats and kinds of columns are inferred from a sample of 100,000 rows, spread over the files.
-    A .csv file is copied as Parquet into the folder for temporary files, which takes as much disk.
-
-    Args:
-        source: the path of a .parquet or .csv file, or of a folder of .parquet files.
-        target: the column to predict, its name or number, as in `load`.
-        task: as in `load`.
-        classes: as in `load`.
-        keep: columns to use even if they look useless or like a leak.
-        drop: columns not to use.
-        preprocessing: how values are scaled, filled in and encoded.
-        options: how the table is read.
-
-    Raises:
-        DataError: if there is no such table, it is damaged, or its files have other columns.
-
-    Examples:
-        >>> import pathlib, polars, tempfile
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "rows.parquet")
-        >>> table = {"a": [0.1 * i for i in range(99)], "b": range(99)}
-        >>> polars.DataFrame(table).write_parquet(path)
-        >>> rows = gr.data.stream(path, target="b", keep=["a"])
-        >>> len(rows), rows.schema
-        (99, {'a': 'number', 'b': 'number'})
-        >>> model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
-        >>> history = model.fit(rows, batch_size=32, epochs=2, verbose=False)
-    """
-    import polars as pl
-
-    opened = open_rows(source, options)
-    parts = opened.rows.spread_blocks(SAMPLE_ROWS, SAMPLE_PARTS)
-    sample = pl.concat([opened.rows.read(block) for block in parts])
-    example = load(sample, target, task=task, classes=classes, options=opened.options)
-    if isinstance(example.target, tuple):
-        raise DataError(
-            f"target={target!r}: rows that are read in parts have one target. Name one, or load a "
-            "table that fits into memory: gradus.data.load."
-        )
-    name = Path(source).name.split(".")[0]
-    told = example.notes
-    if sample.height < len(opened.rows):
-        told = tuple(f"in a sample of {sample.height:,} rows: {note}" for note in told)
-    example = replace(example, name=name, notes=(*opened.rows.notes, *told))
-    rows = opened.rows if opened.typed else typed_copy(opened.rows, example)
-    return TableStream(
-        rows,
-        example,
-        preprocessing=preprocessing,
-        keep=texts("keep", keep),
-        drop=texts("drop", drop),
-    )

@@ -85,7 +85,7 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
 def reads_in_parts(experiment: Experiment) -> bool:
     """Return whether an experiment's data are read in parts, as it says or as memory is small."""
     wanted = experiment.stream
-    return _is_too_large(Path(experiment.data)) if wanted is None else wanted
+    return is_too_large(Path(experiment.data)) if wanted is None else wanted
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
@@ -148,8 +148,12 @@ def _notes(whole: TableStream, counts: Mapping[str, int], share: float, shown: i
     return notes
 
 
-def _is_too_large(path: Path) -> bool:
-    """Return whether a table would take more than the free memory."""
+def is_too_large(path: Path) -> bool:
+    """Return whether a table would take more than the free memory.
+
+    Args:
+        path: of the table; what is no file or folder of a table takes none.
+    """
     suffixes = (".parquet", *STREAMED_TEXT)
     if path.is_dir():
         files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]

@@ -140,10 +140,7 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
     """
     if value is None or (full_batch and value == DEFAULT_BATCH):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise GradusError(
-            f"batch_size={value!r}: write a whole number of at least 1, or None for all samples."
-        )
+    check_batch_size(value)
     if full_batch:
         raise GradusError(
             f"This optimizer needs all samples at once: write batch_size=None, not {value}."
@@ -154,6 +151,20 @@ def batch_size(value: Any, count: int, full_batch: bool) -> int | None:
             f"{count}, or None for all."
         )
     return min(int(value), count)
+
+
+def check_batch_size(value: Any) -> None:
+    """Check that a batch size is None or a whole number of at least 1.
+
+    Raises:
+        GradusError: for anything else.
+    """
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise GradusError(
+            f"batch_size={value!r}: write a whole number of at least 1, or None for all samples."
+        )
 
 
 def check_trainable(net: Layer, layer_rates: Mapping[str, Any] | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gradus.checks import as_items
 from gradus.errors import GradusError
+from gradus.foreign_names.lookup import meaning_here
 from gradus.nn.network import with_weights
 from gradus.optim.base import Optimizer
 from gradus.tracking.tracker import is_tracker
@@ -28,6 +29,13 @@ _CALLED: dict[str, tuple[Any, ...]] = {
 _WITHIN = (
     *("on_epoch_begin", "on_batch_begin", "on_batch_end", "on_train_batch_begin"),
     *("on_train_batch_end", "on_test_begin", "on_test_end"),
+)
+
+
+# Callbacks of Keras that change the weights or the rate of a model of Keras, or need TensorFlow.
+_OF_KERAS = (
+    *("BackupAndRestore", "LearningRateScheduler", "ModelCheckpoint", "ReduceLROnPlateau"),
+    "TensorBoard",
 )
 
 
@@ -87,15 +95,16 @@ class ObjectCallback:
 
     def end_epoch(self, model: Any, epoch: int, logs: Mapping[str, float]) -> bool:
         """Call `on_epoch_end`."""
-        return bool(self.callback.on_epoch_end(epoch - 1, dict(logs)))
+        return bool(self._call("on_epoch_end", epoch - 1, dict(logs)))
 
     def end(self, model: Any) -> None:
         """Call `on_train_end`."""
         self._call("on_train_end", {})
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        if hasattr(self.callback, name):
-            getattr(self.callback, name)(*arguments)
+    def _call(self, name: str, *arguments: Any) -> Any:
+        if not hasattr(self.callback, name):
+            return None
+        return getattr(self.callback, name)(*arguments)
 
 
 def _is_own(kind: type, name: str) -> bool:
@@ -166,6 +175,7 @@ def _as_callback(where: str, given: Any) -> Callback:
     if isinstance(given, type):
         raise GradusError(f"{where} is the class {given.__name__}: write {given.__name__}(…).")
     if hasattr(given, "on_epoch_end"):
+        _check_works_here(where, given)
         for name, arguments in _CALLED.items():
             if hasattr(given, name):
                 label = f"{type(given).__name__}.{name}"
@@ -177,6 +187,17 @@ def _as_callback(where: str, given: Any) -> Callback:
         raise GradusError(f"{where} is {given!r}: {WHAT}, or an object with on_epoch_end.")
     _check_call(where, getattr(given, "__name__", repr(given)), given, (None, 0, {}))
     return FunctionCallback(given)
+
+
+def _check_works_here(where: str, given: Any) -> None:
+    """Refuse a callback of Keras that would fail on a model of gradus, before the training."""
+    kind = type(given)
+    restores = kind.__name__ == "EarlyStopping" and getattr(given, "restore_best_weights", False)
+    if kind.__module__.startswith("keras.") and (restores or kind.__name__ in _OF_KERAS):
+        what = f"{kind.__name__}{'(restore_best_weights=True)' * bool(restores)}"
+        raise GradusError(
+            f"{where} is Keras's {what}, which needs a model of Keras.{meaning_here(kind.__name__)}"
+        )
 
 
 def _check_call(where: str, name: str, function: Any, arguments: tuple[Any, ...]) -> None:

@@ -14,6 +14,7 @@ from gradus.checks import whole_number
 from gradus.data.containers import fits_when_dense, in_memory, is_container, is_sparse, sparse_note
 from gradus.data.streaming.batch_stream import (
     BatchStream,
+    Items,
     RowStream,
     SparseRows,
     as_stream,
@@ -22,14 +23,17 @@ from gradus.data.streaming.batch_stream import (
 from gradus.data.streaming.mapped_arrays import MappedArrays, is_larger_than
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import host_free_bytes
-from gradus.models.inputs.arguments import DEFAULT_BATCH
+from gradus.models.inputs.arguments import DEFAULT_BATCH, check_batch_size
 from gradus.models.inputs.arguments import batch_size as step_size
 from gradus.models.inputs.training_data import (
     TrainingData,
     apply_class_weight,
     check_arrays,
+    check_columns,
+    column_names,
     make_training_data,
     split_validation,
+    validation_share,
 )
 from gradus.train.batches import Samples
 
@@ -131,11 +135,15 @@ def data_to_fit(
             RuntimeWarning,
             stacklevel=3,
         )
-    if isinstance(x, RowStream) and batch_size is None:
-        raise GradusError(f"batch_size=None needs all samples in memory, but {x.name} is read.")
+    check_batch_size(batch_size)
+    if isinstance(x, RowStream):
+        _check_row_stream(x, y, batch_size)
     if steps_per_epoch is not None:
         steps_per_epoch = whole_number("steps_per_epoch", steps_per_epoch, 1)
     order_seed = shuffle_seed if shuffle else None
+    columns = column_names(x) if isinstance(x, RowStream) else {}
+    if columns and isinstance(validation_data, RowStream):
+        check_columns(columns, column_names(validation_data), "validation ")
     notes = [sparse_note(x)] if is_sparse(x) else []
     stream = _sparse_stream(x, y, sample_weight, batch_size, order_seed)
     if stream is not None:
@@ -150,7 +158,9 @@ def data_to_fit(
             shuffle_seed=order_seed,
         )
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
-    validation_data = validation_arrays(validation_data)
+    stream, validation_split, validation_data = _with_validation(
+        stream, y, validation_split, validation_data, shuffle_seed
+    )
     held_out = {"validation_split": validation_split, "validation_data": validation_data}
     if stream is None:
         if steps_per_epoch is not None:
@@ -168,7 +178,7 @@ def data_to_fit(
     if full_batch:
         raise GradusError("This optimizer needs all samples at once: pass arrays.")
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
-    data = dataclasses.replace(data, notes=tuple(notes))
+    data = dataclasses.replace(data, notes=tuple(notes), columns=columns)
     size = len(jax.tree.leaves(data.first.x)[0])
     if batch_size not in (None, DEFAULT_BATCH, size) and not stream.takes_batch_size:
         raise GradusError(
@@ -176,6 +186,33 @@ def data_to_fit(
             "out."
         )
     return data, size
+
+
+def _with_validation(
+    stream: BatchStream | None, y: Any, share: Any, data: Any, seed: int
+) -> tuple[BatchStream | None, Any, Any]:
+    """Return a stream, what is to be split off arrays, and validation data as arrays.
+
+    Numbered items are split by their numbers.
+    """
+    if isinstance(stream, Items) and share and data is None:
+        stream, data = stream.split(validation_share(share), seed)
+        share = None
+    return stream, share, validation_arrays(data, y if isinstance(y, str) else None)
+
+
+def _check_row_stream(rows: RowStream, y: Any, batch_size: Any) -> None:
+    """Check that rows that are read in parts are trained on in batches, and with their own target.
+
+    Raises:
+        DataError: for a target beside them.
+        GradusError: for all rows as one batch.
+    """
+    if batch_size is None:
+        raise GradusError(f"batch_size=None needs all samples in memory, but {rows.name} is read.")
+    if y is not None:
+        given = f"target {y!r}" if isinstance(y, str) else "targets"
+        raise DataError(f"x is {rows.name}, which yields its {given}, too: leave y out.")
 
 
 def _sparse_stream(
@@ -287,22 +324,29 @@ def batch_parts(item: Any, y: str | None, name: str, number: int) -> tuple[Any, 
     return item, None, None
 
 
-def validation_arrays(validation_data: Any) -> Any:
+def validation_arrays(validation_data: Any, y: str | None = None) -> Any:
     """Return validation data as `Model.fit` takes arrays; batches are read once, and kept.
+
+    Args:
+        validation_data: arrays, or what yields batches.
+        y: the key of the targets, where a batch is a dict; else None.
 
     Raises:
         DataError: if they take more than half of the free memory, or cannot be evaluated.
     """
     if is_container(validation_data):
         return validation_data
-    stream = as_stream(validation_data, "validation_data")
+    stream = validation_data
+    if not isinstance(stream, BatchStream):
+        stream = as_stream(validation_data, "validation_data")
     if stream is None:
         return validation_data
     free, read = VALIDATION_SHARE * host_free_bytes(), 0
     parts = []
     for number, item in enumerate(stream.epoch(0)):
         where = f"validation x of batch {number}", f"validation y of batch {number}"
-        parts.append(Samples(*check_arrays(*batch_parts(item, None, stream.name, number), where)))
+        key = y if isinstance(item, dict) else None
+        parts.append(Samples(*check_arrays(*batch_parts(item, key, stream.name, number), where)))
         read += sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
         if read > free:
             raise DataError(

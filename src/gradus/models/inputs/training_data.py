@@ -14,11 +14,13 @@ from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.containers import in_memory
 from gradus.data.splits import split
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.errors import DataError, GradusError
 from gradus.train.batches import BatchSource, Samples, validation_source
 
 Columns = Mapping[str, Sequence[str]]
+ENCODING = "encoding"  # among columns: that of rows that are read in parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,19 +251,33 @@ def split_validation(
         return None, Samples(*check_arrays(x, y, weight, ("validation x", "validation y")))
     if validation_split is None or (is_number(validation_split) and validation_split == 0):
         return None, None
+    share = validation_share(validation_split)
+    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
+    return split(targets, share, seed)
+
+
+def validation_share(validation_split: Any) -> float:
+    """Return the share of samples to hold out.
+
+    Raises:
+        GradusError: if it is none.
+    """
     if not is_number(validation_split) or not 0 < validation_split < 1:
         raise GradusError(f"validation_split={validation_split!r}: write a share between 0 and 1.")
-    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
-    return split(targets, validation_split, seed)
+    return float(validation_split)
 
 
 def column_names(x: Any, where: str = "x") -> dict[str, list[str]]:
     """Return the column names of inputs that are frames, by what errors call the input.
 
+    Of rows that are read in parts it is their encoding, by `ENCODING`.
+
     Args:
         x: the inputs, as a user passes them.
         where: what errors call them.
     """
+    if isinstance(x, RowStream):
+        return {ENCODING: [x.encoding]} if x.encoding else {}
     if isinstance(x, dict):
         parts = {f"{where}[{key!r}]": part for key, part in x.items()}
     elif isinstance(x, tuple):
@@ -295,6 +311,12 @@ def check_columns(trained: Columns, given: Columns, prefix: str = "") -> None:
         where, expected = prefix + place, list(trained.get(place, names))
         if names == expected:
             continue
+        if place == ENCODING:
+            raise DataError(
+                f"{prefix}x is encoded by its own rows, but the network was trained on the "
+                "encoding of others: write gr.data.stream(path, preprocessor=training."
+                "preprocessor()), where training is what it was trained on."
+            )
         missing = [name for name in expected if name not in names]
         extra = [name for name in names if name not in expected]
         if missing:
