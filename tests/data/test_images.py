@@ -183,21 +183,22 @@ def test_images_in_subfolders_belong_to_the_class_above(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("parts", "held_out", "notes"),
+    ("parts", "held_out", "validation"),
     [
-        (("train", "test", "val"), 1, ("the images in 'val' are not used",)),
-        (("Train", "Test"), 1, ()),
-        (("training", "validation"), 1, ()),
-        (("seg_train", "seg_test"), 1, ()),
+        (("train", "test", "val"), 1, 2),
+        (("Train", "Test"), 1, None),
+        (("training", "validation"), 1, None),
+        (("seg_train", "seg_test"), 1, None),
     ],
 )
-def test_the_parts_of_a_data_set_are_not_its_classes(tmp_path, parts, held_out, notes):
+def test_the_parts_of_a_data_set_are_not_its_classes(tmp_path, parts, held_out, validation):
     for index, part in enumerate(parts):
         for name in ("cat", "dog"):
             save(tmp_path / part / name / "1.png", index)
     data = load(tmp_path)
-    assert (data.class_names, len(data), data.notes) == (("cat", "dog"), 2, notes)
+    assert (data.class_names, len(data), data.notes) == (("cat", "dog"), 2, ())
     assert data.test.x.max() == held_out
+    assert (None if data.validation is None else data.validation.x.max()) == validation
 
 
 @pytest.mark.parametrize("size", ["32", 0, -4, 8.0, (0, 5), (8, "8"), (8, 8, 3)])
