@@ -14,6 +14,7 @@ from gradus.errors import DataError
 MAX_POINTS = 3000  # samples in a scatter plot
 MAX_AXIS_LETTERS = 18  # of a class name beside an axis
 MAX_COUNTED_CLASSES = 25  # up to which a confusion matrix shows its counts
+WHOLE_PERCENTS = 0.9  # from which on an axis to 1 has ticks at whole percents
 
 
 def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np.ndarray:
@@ -161,7 +162,8 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
         )
     scores = np.concatenate([precision, recall])
     lowest = float(np.nanmin(scores)) if np.isfinite(scores).any() else 0.0
-    figure.update_xaxes(tickformat=".0%", showgrid=True, range=[max(0, lowest - 0.02), 1])
+    lowest = min(max(0, lowest - 0.02), WHOLE_PERCENTS)
+    figure.update_xaxes(tickformat=".0%", showgrid=True, range=[lowest, 1])
     figure.update_yaxes(
         tickmode="array",
         tickvals=positions,
