@@ -216,6 +216,9 @@ def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
+        (["train", "iris", "--val", "0.1"], "Unknown option: --val. Here it is --validation."),
+        (["train", "digits", "--rotation", "90"], "For 90 degrees write 0.25, a fraction of"),
+        (["train", "iris", "--dropout", "50"], "For 50 % write 0.5."),
         (["train", "iris", "--lr", "0.1"], "Unknown option: --lr. Here it is --learning-rate."),
         (["train", "iris", "--hidden=64"], "Unknown option: --hidden. Here it is --layers."),
         (["sweep", "iris", "--n-trials", "4"], "Here it is --trials."),

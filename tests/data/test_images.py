@@ -1,5 +1,6 @@
 import gzip
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from gradus.data import (
     ArrayPreprocessor,
     Scaling,
+    as_array,
     load,
     read_idx,
     read_idx_folder,
@@ -181,21 +183,39 @@ def test_images_in_subfolders_belong_to_the_class_above(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("parts", "held_out", "notes"),
+    ("parts", "held_out", "validation"),
     [
-        (("train", "test", "val"), 1, ("the images in 'val' are not used",)),
-        (("Train", "Test"), 1, ()),
-        (("training", "validation"), 1, ()),
-        (("seg_train", "seg_test"), 1, ()),
+        (("train", "test", "val"), 1, 2),
+        (("Train", "Test"), 1, None),
+        (("training", "validation"), 1, None),
+        (("seg_train", "seg_test"), 1, None),
     ],
 )
-def test_the_parts_of_a_data_set_are_not_its_classes(tmp_path, parts, held_out, notes):
+def test_the_parts_of_a_data_set_are_not_its_classes(tmp_path, parts, held_out, validation):
     for index, part in enumerate(parts):
         for name in ("cat", "dog"):
             save(tmp_path / part / name / "1.png", index)
     data = load(tmp_path)
-    assert (data.class_names, len(data), data.notes) == (("cat", "dog"), 2, notes)
+    assert (data.class_names, len(data), data.notes) == (("cat", "dog"), 2, ())
     assert data.test.x.max() == held_out
+    assert (None if data.validation is None else data.validation.x.max()) == validation
+
+
+@pytest.mark.parametrize("size", ["32", 0, -4, 8.0, (0, 5), (8, "8"), (8, 8, 3)])
+def test_a_size_that_is_none_is_named(size):
+    with pytest.raises(DataError, match=re.escape(f"image_size = {size!r}: write ")):
+        load("digits", image_size=size)
+
+
+def test_a_single_image_is_told_from_a_batch():
+    fitted = ArrayPreprocessor(size=(8, 8))
+    with pytest.raises(DataError, match=r"for a single image write x\[None\]"):
+        fitted.transform(np.zeros((6, 8, 3), np.uint8))
+
+
+def test_texts_are_told_from_tables():
+    with pytest.raises(DataError, match=r"x holds texts: write .*TextVectorizer"):
+        as_array(["a fine film", "dull"], "x")
 
 
 def test_folders_name_classes_as_they_are_spelled(tmp_path):

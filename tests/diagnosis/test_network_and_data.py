@@ -98,6 +98,25 @@ def test_large_inputs_are_noted_unless_something_scales_them():
     )
 
 
+PIXELS = RNG.uniform(size=(80, 4, 4, 1)).astype(np.float32)  # from 0 to 1
+
+
+@pytest.mark.parametrize(
+    ("layers", "x", "expected"),
+    [
+        ([gr.RandomBrightness(0.2)], PIXELS, ["random_brightness"]),
+        ([gr.RandomBrightness(0.2)], 255 * PIXELS, []),
+        ([gr.Rescaling(1 / 255), gr.RandomBrightness(0.2)], 255 * PIXELS, ["random_brightness"]),
+        ([gr.RandomBrightness(0.2, (0, 1)), gr.RandomContrast(0.2)], PIXELS, []),
+        ([gr.RandomContrast(0.2)], PIXELS - 0.5, ["random_contrast"]),  # cuts off half of them
+    ],
+)
+def test_pixels_outside_the_range_of_an_augmentation_are_a_fault(layers, x, expected):
+    diagnosis = check(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=x)
+    faults = [("fault", "augmentation-range", layer) for layer in expected]
+    assert [each for each in found(diagnosis) if each[1] != "inputs-unscaled"] == faults
+
+
 def test_large_targets_are_noted_where_the_output_is_linear():
     regression = gr.Dense(8, "relu"), gr.Dense(1)
     diagnosis = check(*regression, y=1e6 * VALUES, loss="mse")

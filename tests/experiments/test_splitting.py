@@ -58,6 +58,16 @@ def test_a_share_of_test_rows_leaves_what_a_file_of_its_own_would(table, tmp_pat
     assert seeded["test"].x["size"].to_list() != parts["test"].x["size"].to_list()
 
 
+@pytest.mark.parametrize(("share", "rows"), [(None, 8), (0.5, 8), (0.0, None)])
+def test_a_validation_part_of_the_data_stands_in_for_a_share(share, rows):
+    moons = dataclasses.replace(two_moons(32), validation=two_moons(8), test=two_moons(4))
+    split = split_data(moons, Experiment("moons", validation=share))
+    counts = {name: len(part) for name, part in split.parts.items()}
+    assert (counts["training"], counts.get("validation"), counts["test"]) == (32, rows, 4)
+    assert (split.summary.rows, split.summary.validation) == (40, 0.2)
+    assert split.notes[0].endswith("is not used") == (rows is None)
+
+
 def test_groups_stay_whole_and_are_no_input(table):
     prepared = prepare(Experiment(table, target="sold", group="patient", test=0.25))
     groups = [set(part.x["patient"]) for part in prepared.raw.values()]

@@ -154,3 +154,9 @@ def test_a_transposed_convolution_of_jax_counts_no_zeros():
 
     net = init(Spread(), 0, np.zeros((1, 5, 2), np.float32))
     assert flops(net, np.zeros((1, 5, 2), np.float32)) == 2 * (5 * 2) * (3 * 4)
+
+
+def test_a_notebook_shows_the_lines_of_a_summary():
+    summary = gr.Model(gr.Sequential([gr.Dense(1)]), "mse").build(np.zeros((2, 1))).summary()
+    assert isinstance(summary, str)
+    assert f">{summary.splitlines()[0]}\n" in summary._repr_html_()

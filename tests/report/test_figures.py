@@ -229,6 +229,8 @@ def test_scores_by_class_are_scikit_learns():
     precision, recall, _, _ = metrics.precision_recall_fscore_support(true, guess)
     np.testing.assert_allclose(named(figure, "precision")[0].x, precision)
     np.testing.assert_allclose(named(figure, "recall")[0].x, recall)
+    sound = figures.scores_by_class([0, 1], [0, 1])
+    assert tuple(sound.layout.xaxis.range) == (0.9, 1)  # so that ticks are whole percents
 
 
 def test_scores_of_a_class_never_named_have_no_precision():

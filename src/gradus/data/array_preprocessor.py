@@ -153,6 +153,11 @@ class ArrayPreprocessor:
         if self.scaling is not None and isinstance(x, np.ndarray) and x.ndim > 2 and x.size:
             _check_range(x, self.scaling)
         if self.size is not None:
+            if isinstance(x, np.ndarray) and x.ndim == 3:
+                raise DataError(
+                    f"x has shape {x.shape}, but images have shape (n, height, width, channels): "
+                    "for a single image write x[None]."
+                )
             x = resize_images(x, self.size)
         return as_tree(x) if self.scaling is None else self.scaling.transform(x)
 

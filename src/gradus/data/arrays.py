@@ -64,6 +64,11 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
             f"{name} holds complex numbers: write their parts as features, "
             f"np.stack([{name}.real, {name}.imag], axis=-1), or np.abs({name})."
         )
+    if isinstance(values, list | tuple) and all(isinstance(each, str) for each in values):
+        raise DataError(
+            f"{name} holds texts: write gradus.data.TextVectorizer().fit(texts).transform(texts), "
+            "whose codes an Embedding takes; of image files, gradus.data.load(folder)."
+        )
     columns = _columns_without_numbers(values)
     which = f" in {columns}" if columns else ""
     raise DataError(
@@ -119,8 +124,9 @@ def _what_rows_must_be(values: Any, name: str) -> str:
             f"zip(*{name}))."
         )
     return (
-        " Rows must have equal length (gradus.data.pad_sequences pads them); pass several inputs "
-        "as a tuple or a dict of arrays."
+        " Rows must have equal length (gradus.data.pad_sequences pads sequences, gradus.data.load "
+        "brings the images of a folder to one size); pass several inputs as a tuple or a dict of "
+        "arrays."
     )
 
 

@@ -41,6 +41,7 @@ class Dataset:
         name: of the data set, for titles.
         notes: observations from reading it, in sentences.
         test: the test part, if the data set has one.
+        validation: its own validation part, beside the test part.
         target: for a table, the target column of x, or several.
         scaling: known constants for x (images: 0 and 255), or None.
         formats: for a table, how its columns were read.
@@ -74,6 +75,7 @@ class Dataset:
     weight: np.ndarray | None = None
     files: tuple[str, ...] = ()
     resized: bool = False
+    validation: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -99,7 +101,7 @@ class Dataset:
         return (self.target,) if isinstance(self.target, str) else self.target
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """Return the data set of the rows with these numbers, without the test part.
+        """Return the data set of the rows with these numbers, without the other parts.
 
         Args:
             rows: numbers of rows, or a boolean for each row.
@@ -120,16 +122,18 @@ class Dataset:
         rows = rows.astype(np.int64) % len(self)
         y, weight = (None if each is None else each[rows] for each in (self.y, self.weight))
         files = tuple(self.files[row] for row in rows) if self.files else ()
-        return replace(self, x=self.x[rows], y=y, weight=weight, files=files, test=None)
+        some = replace(self, x=self.x[rows], y=y, weight=weight, files=files)
+        return replace(some, test=None, validation=None)
 
     def flat(self) -> Dataset:
         """Return the data set with each input flattened: x has shape (n, d)."""
         if self.is_table:
             return self
         test = None if self.test is None else self.test.flat()
+        validation = None if self.validation is None else self.validation.flat()
         names = self.feature_names if self.x.ndim == 2 else ()
         x = self.x.reshape(len(self.x), -1)
-        return replace(self, x=x, test=test, feature_names=names)
+        return replace(self, x=x, test=test, validation=validation, feature_names=names)
 
     def preprocessor(
         self,
@@ -209,6 +213,8 @@ class Dataset:
             shown = [f"{n} ({c})" for n, c in zip(self.class_names, counts, strict=True)][:12]
             named = "" if self.task == "multilabel" else "".join(self.target_columns)
             lines.append(f"target{' ' * bool(named)}{named}: {self.task}, {', '.join(shown)}")
+        if self.validation is not None:
+            lines.append(f"validation: {len(self.validation)} rows")
         if self.test is not None:
             lines.append(f"test: {len(self.test)} rows")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

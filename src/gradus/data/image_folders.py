@@ -40,8 +40,8 @@ def read_image_folder(
     All images are turned as their EXIF data say, then resized, with black borders where their
     proportions differ; they are gray if every file is, else RGB. The images of a class may be in
     subfolders. If the subfolders are parts that hold the classes, such as `train` and `test` (or
-    `val`), `test` is the test part; of three parts, `val` is left out, with a note. Hidden files
-    are left out.
+    `val`), `test` is the test part; of three parts, `val` is the validation part. Hidden files are
+    left out.
 
     Args:
         folder: the folder.
@@ -76,13 +76,30 @@ def read_image_folder(
     if "train" not in parts or len(parts) < 2:
         return _read_classes(folder, classes, size, channels)
     train = read_image_folder(parts["train"], classes, size, channels)
-    held_out = parts.get("test", parts.get("validation", folder))
     height, width, depth = train.x.shape[1:]
-    test = _read_classes(held_out, train.class_names, (height, width), depth)
-    notes = train.notes
-    if len(parts) > 2:
-        notes += (f"the images in {parts['validation'].name!r} are not used",)
-    return replace(train, name=folder.name, test=test, notes=notes)
+    rest = [
+        _read_classes(parts[part], train.class_names, (height, width), depth)
+        for part in ("test", "validation")
+        if part in parts
+    ]
+    test, validation = rest[0], rest[1] if len(rest) > 1 else None
+    return replace(train, name=folder.name, test=test, validation=validation)
+
+
+def has_validation_part(folder: str | Path) -> bool:
+    """Whether a folder of images exists and has a validation part beside training and test.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> from gradus.data.image_folders import has_validation_part
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for part in ("train", "val", "test"):
+        ...         pathlib.Path(folder, part).mkdir()
+        ...     has_validation_part(folder)
+        True
+    """
+    folder = Path(folder).expanduser()
+    return folder.is_dir() and len(_parts(_without_wrappers(folder))) == 3
 
 
 def read_unlabeled_images(path: str | Path, size: ImageSize, channels: int) -> Dataset:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradus.checks import as_index, as_items
 from gradus.data.files import existing_file
 from gradus.errors import DataError
 from gradus.host_memory import host_free_bytes, readable
@@ -294,20 +295,24 @@ def chosen_size(size: ImageSize, common: Size) -> Size:
     """
     if size is None:
         return common
-    if isinstance(size, int):
-        share = min(1.0, size / max(common))
+    longest = as_index(size)
+    if longest is not None:
+        if longest < 1:
+            raise DataError(f"image_size = {size!r}: write the most pixels of a side, such as 64.")
+        share = min(1.0, longest / max(common))
         return max(1, round(common[0] * share)), max(1, round(common[1] * share))
     check_size(size)
-    return size[0], size[1]
+    return size[0], size[1]  # type: ignore[index]
 
 
-def check_size(size: Sequence[int]) -> None:
+def check_size(size: Any) -> None:
     """Check that a size is a height and a width.
 
     Raises:
         DataError: if it is not.
     """
-    if len(size) != 2 or min(size) < 1:
+    sides = [as_index(side) or 0 for side in as_items(size) or ()]
+    if len(sides) != 2 or min(sides) < 1:
         raise DataError(f"image_size = {size!r}: write a height and a width, such as (28, 28).")
 
 

@@ -16,6 +16,7 @@ from gradus.diagnosis.record_entries import (
     InputRecord,
     LayerRecord,
     OutputRecord,
+    PixelRecord,
     SettingsRecord,
 )
 from gradus.diagnosis.training import TrainingRecord
@@ -45,6 +46,7 @@ class Record:
         comparisons: of validation with training, and of a test part.
         order: of the rows of a table that was split at random, or None.
         generated: what a trained generator makes; None for any other network.
+        pixels: what the layers that change brightness and contrast are given.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -56,6 +58,7 @@ class Record:
     comparisons: tuple[PartComparison, ...] = ()
     order: TimeOrder | None = None
     generated: GeneratedRecord | None = None
+    pixels: tuple[PixelRecord, ...] = ()
 
     def continuing(self, former: Record | None) -> Record:
         """Return the record with the initial weights of a former training that it continues."""

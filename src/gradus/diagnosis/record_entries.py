@@ -178,6 +178,29 @@ class LayerRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class PixelRecord:
+    """What a layer that changes the brightness or the contrast of images is given.
+
+    Attributes:
+        path: of the layer.
+        kind: its class, such as "RandomBrightness".
+        factor: the largest change.
+        low: the lowest value of a pixel that the layer knows; what is below becomes it.
+        high: the highest, likewise.
+        minimum: the smallest value of some samples' pixels.
+        maximum: the largest.
+    """
+
+    path: str
+    kind: str
+    factor: float
+    low: float
+    high: float
+    minimum: float
+    maximum: float
+
+
+@dataclasses.dataclass(frozen=True)
 class InputRecord:
     """Statistics of one array of inputs, by column.
 

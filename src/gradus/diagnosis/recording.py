@@ -13,6 +13,7 @@ from gradus.data.arrays import named_leaves
 from gradus.data.splits import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
+from gradus.diagnosis.pixels import pixel_records
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import (
     InputRecord,
@@ -89,6 +90,7 @@ def make_record(
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
         comparisons=() if comparison is None else (comparison,),
+        pixels=pixel_records(net, x),
     )
 
 

@@ -30,6 +30,19 @@ def keep_figures_as_html() -> None:
         plotly.io.renderers.default = "plotly_mimetype+notebook_connected"
 
 
+class Lines(str):
+    """Text of several lines that a notebook shows as such, where it would show a string's quotes.
+
+    >>> Lines("a & b")._repr_html_()
+    '<pre style="font-family: monospace">a &amp; b</pre>'
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return preformatted(self)
+
+
 def preformatted(text: str) -> str:
     """Return text as HTML that keeps its lines and columns."""
     return f'<pre style="font-family: monospace">{escape(text)}</pre>'

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from gradus.data import Preprocessing, TableOptions, Target
+from gradus.data.image_folders import has_validation_part
 from gradus.errors import GradusError
 from gradus.experiments.preparation.model_builder import output_layer
 from gradus.experiments.preparation.splitting import test_share, unused_inputs
@@ -69,7 +70,8 @@ def _data_lines(run: Run, is_table: bool) -> list[str]:
         )
     lines += ["", *_xy_lines(run, "x, y", "training")]
     if experiment.validation:
-        lines += _xy_lines(run, "x_held_out, y_held_out", "data.take(held_out)")
+        held_out = "data.validation" if _has_own(experiment) else "data.take(held_out)"
+        lines += _xy_lines(run, "x_held_out, y_held_out", held_out)
     return lines
 
 
@@ -96,10 +98,15 @@ def _splitting(experiment: Experiment, target: Target) -> list[str]:
             assignment("rest, test_rows", _split_call(experiment, target, share)),
             "data, test = data.take(rest), data.take(test_rows)",
         ]
-    if not experiment.validation:
+    if not experiment.validation or _has_own(experiment):
         return [*lines, "training = data"]
     split = _split_call(experiment, target, experiment.validation)
     return [*lines, assignment("rows, held_out", split), "training = data.take(rows)"]
+
+
+def _has_own(experiment: Experiment) -> bool:
+    """Whether the validation rows are a part of the data, rather than a share of them."""
+    return bool(experiment.validation) and has_validation_part(experiment.data)
 
 
 def _split_call(experiment: Experiment, target: Target, share: float) -> Call:
@@ -181,10 +188,17 @@ def _two_trainings(run: Run, settings: dict[str, Any], fit: Call) -> list[str]:
         expression(fit),
         "",
         "# Once more on all rows, for as many epochs: this is the model that the run kept.",
-        *_xy_lines(run, "x_all, y_all", "data.take(np.concatenate([rows, held_out]))"),
+        *_all_rows(run),
         _assigned_call("final", "new_model", [run.model.settings["optimizer"]], {}),
         expression(Call("final.fit", [Name("x_all"), Name("y_all")], again)),
     ]
+
+
+def _all_rows(run: Run) -> list[str]:
+    """Return how the rows of training and validation become inputs and targets."""
+    if not _has_own(run.experiment):
+        return _xy_lines(run, "x_all, y_all", "data.take(np.concatenate([rows, held_out]))")
+    return [f"{name}_all = np.concatenate([{name}, {name}_held_out])" for name in ("x", "y")]
 
 
 def _fit_arguments(experiment: Experiment, held_out: Name | None) -> dict[str, Any]:

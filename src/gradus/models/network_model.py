@@ -14,7 +14,7 @@ from gradus.checks import whole_number
 from gradus.data.arrays import as_tree
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
-from gradus.drawing.notebook import html_table
+from gradus.drawing.notebook import Lines, html_table
 from gradus.errors import (
     GradusError,
     ShapeError,
@@ -244,7 +244,7 @@ class NetworkModel:
         self.require_built("summary")
         if self.example is None:
             raise GradusError("summary: the length of the inputs is not known yet; call build(x).")
-        return summarize(self.net, self.example)
+        return Lines(summarize(self.net, self.example))
 
     def __repr__(self) -> str:
         return f"Model({self.net!r}, optimizer={self.optimizer!r})"

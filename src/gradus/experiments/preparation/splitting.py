@@ -45,7 +45,10 @@ def summarize_data(data: Dataset) -> DataSummary:
     """Return the facts that the defaults depend on."""
     is_image = not data.is_table and data.x.ndim > 2
     size = data.x.shape[1:3] if is_image and data.x.ndim == 4 else None
-    return DataSummary(len(data), str(data.task), is_image, size, data.resized)
+    own = 0 if data.validation is None else len(data.validation)
+    rows = len(data) + own
+    share = own / rows if own else None
+    return DataSummary(rows, str(data.task), is_image, size, data.resized, share)
 
 
 def split_data(data: Dataset, experiment: Experiment) -> SplitData:
@@ -69,7 +72,9 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     summary = summarize_data(data)
     validation = defaults.fill_defaults(experiment, summary).validation
     parts = {"training": data}
-    if validation:
+    if validation and data.validation is not None:
+        parts["validation"] = data.validation
+    elif validation:
         training, held = _held_out(data, validation, experiment)
         parts = {"training": training, "validation": held}
     if test is not None:
@@ -80,7 +85,8 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     order = _time_order(data) if validation and is_random else None
     record = Record(comparisons=tuple(comparisons), order=order)
     shares = {"test": share or 0.0, "validation": validation or 0.0}
-    return SplitData(summary, parts, record, _split_notes(parts, experiment, shares))
+    notes = (*_own_part_notes(data, validation), *_split_notes(parts, experiment, shares))
+    return SplitData(summary, parts, record, notes)
 
 
 def test_share(experiment: Experiment) -> float | None:
@@ -197,6 +203,16 @@ def _column(data: Dataset, name: str, setting: str) -> pl.Series:
             'date=%d/%m/%Y".'
         )
     return column
+
+
+def _own_part_notes(data: Dataset, share: float | None) -> list[str]:
+    """Return what becomes of the data's own validation part, which has whatever share it has."""
+    if data.validation is None:
+        return []
+    size = f"{len(data.validation):,} rows"
+    if not share:
+        return [f"the data's own validation part, {size}, is not used"]
+    return [f"the data have a validation part of their own, {size}: no other rows are held out"]
 
 
 def _split_notes(

@@ -22,11 +22,12 @@ class DataSummary:
     """The facts that the defaults depend on.
 
     Attributes:
-        rows: samples before any are held out.
+        rows: samples before any are held out for validation.
         task: "binary", "multiclass", "multilabel" or "regression".
         image: whether samples are images.
         size: height and width of images that have channels, too; else None.
         resized: whether the images were brought to this size when they were read.
+        validation: the share of the data's own validation part in the rows; None without one.
     """
 
     rows: int
@@ -34,6 +35,7 @@ class DataSummary:
     image: bool
     size: tuple[int, int] | None = None
     resized: bool = False
+    validation: float | None = None
 
 
 MANY_ROWS = 5000  # from here on, a training is one cycle of a fixed number of epochs
@@ -70,7 +72,7 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
     """
     validation = experiment.validation
     if validation is None:
-        validation = 0.1
+        validation = summary.validation or 0.1
     network = _network(experiment.network, summary)
     is_fixed = _is_fixed(summary, network)
     optimizer, schedule = experiment.optimizer, experiment.schedule or {"name": "none"}

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gradus.checks import is_number
 from gradus.data.table_sources import is_no_path, is_pattern
 from gradus.errors import SavedError, nearest
 from gradus.experiments.settings.commands import format_command
@@ -200,10 +201,20 @@ def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where
         close = nearest(str(value), known)
         hint = f" Did you mean {close!r}?" if close else ""
         return f"{setting} is unknown.{hint} Known: {', '.join(known)}."
-    hint = (
-        suggest_choice(keys[-1], value) if "got `array`" in reason and is_searchable(keys) else ""
-    )
+    if "got `array`" in reason and is_searchable(keys):
+        hint = suggest_choice(keys[-1], value)
+    else:
+        hint = _fraction_hint(keys[-1], reason, value)
     return f"{setting}: {reason.lower().replace('`', '')}.{hint}"
+
+
+def _fraction_hint(key: str, reason: str, value: Any) -> str:
+    """Return what to write for degrees or percents in place of a fraction; "" for other faults."""
+    if "float` <" not in reason or not is_number(value) or value <= 1:
+        return ""
+    if key == "rotation":
+        return f" For {value:g} degrees write {value / 360:.3g}, a fraction of a full turn."
+    return f" For {value:g} % write {value / 100:g}." if value < 100 else ""
 
 
 def _known_values(keys: tuple[str, ...]) -> list[str]:

@@ -155,7 +155,8 @@ class Recurrent(Layer, abc.ABC):
         if len(shape) == 2:
             raise ShapeError(
                 problem + "for one feature per step write x[..., None]; put an Embedding before it "
-                "if x holds codes; for one sequence write x[None]."
+                "if x holds codes; for one sequence write x[None]. A recurrent layer before it "
+                "needs return_sequences=True."
             )
         if len(shape) != 3:
             raise ShapeError(problem + "put a Reshape before it that flattens each step.")

@@ -39,6 +39,7 @@ UNLESS = (
     "output-range",
     "inputs-unscaled",
     "inputs-tiny",
+    "augmentation-range",
     "targets-unscaled",
     "over-regularised",
     "labels-shuffled",
