@@ -154,6 +154,8 @@ def with_flag_names(message: str) -> str:
     """Return a message of the library with the flags of `train` instead of Python arguments."""
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
     flags = re.sub(r"\bheader=True", "--header yes", flags)
+    flags = re.sub(r"\btask='(\w+)'", r"--task \1", flags)
+    flags = re.sub(r"\bdrop_columns = \['([^']*)'\]", r"--drop-columns '\1'", flags)
     flags = re.sub(r"\b(sheet|separator)=('[^']*'|…)", r"--\1 \2", flags)
     flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')

@@ -194,7 +194,7 @@ def _table(
         y = regression_targets(column)
         more = [] if fitted is None else regression_notes(y, target)
     else:
-        y, more = fitted.transform_column(column), fitted.missing_word_notes()
+        y, more = fitted.transform_column(column), fitted.class_name_notes()
     return Dataset(
         frame,
         y,

@@ -64,7 +64,7 @@ def why_not_general(series: pl.Series) -> str | None:
     if len(spellings) > 1:
         return (
             f"holds dates in {len(spellings)} spellings ({', '.join(map(repr, spellings[:3]))}), "
-            "which cannot be read as one: write all alike, such as 2024-03-31"
+            "not in one such as 2024-03-31"
         )
     if _word_count(present) >= NAME_WORDS and _seldom_repeats(present):
         return (
