@@ -127,15 +127,15 @@ class TablePreprocessor:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []
         known = dict(table.formats)
-        for series in table.frame.get_columns():
+        inputs = [s for s in table.frame.get_columns() if s.name not in {*targets, *drop}]
+        for series in inputs:
             name = series.name
-            if name in targets or name in drop:
-                continue
             told = options.format_of(name).kind is not None
             if not told and _holds_texts(series, known[name]):
                 known[name] = replace(known[name], kind="text")
             kept = told or name in keep
             leak = None if kept or fitted is None else _leak(series, table, fitted)
+            kept = kept or (len(inputs) == 1 and series.dtype.is_numeric())  # it is meant
             encoder = leak or _fit_column(series, known[name], kept, preprocessing)
             if isinstance(encoder, str):
                 notes.append(f"column {name!r} {encoder}")

@@ -78,9 +78,9 @@ def _dates_by_spelling(texts: pl.Series) -> list[str]:
     """Return a date of each spelling, the most frequent first, if a column of text holds dates."""
     import polars as pl
 
-    if texts.str.contains(DATE).mean() < DATES or not texts.str.contains(YEAR).any():
-        return []
     dates = texts.filter(texts.str.contains(DATE)).rename("date").to_frame()
+    if dates.height < DATES * len(texts) or not texts.str.contains(YEAR).any():
+        return []
     shape = pl.col("date").str.replace_all(r"\d", "0").alias("shape")
     shapes = dates.group_by(shape, maintain_order=True).agg(pl.first("date"), pl.len())
     return shapes.sort("len", descending=True, maintain_order=True)["date"].to_list()
