@@ -172,6 +172,7 @@ def test_dates_become_their_parts():
     preprocessor = TablePreprocessor.fit({"d": days})
     names = ("d.days", "d.year", "d.month", "d.day", "d.weekday", "d.missing")
     assert preprocessor.feature_names == names
+    assert "missing become 2023-12-31 + indicator" in preprocessor.describe()
     x = saved(preprocessor).transform({"d": ["2023-12-31", "n/a"]})  # the median day
     # 30, 31 and 1: mean 20 2/3, deviation sqrt(28.67² ... ) worked out by NumPy.
     day = np.array([30, 31, 1])
