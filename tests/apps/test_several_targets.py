@@ -166,7 +166,7 @@ def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
     [
         (("--target", "spam,spam"), "'spam' is named twice"),
         (("--target", "spam,wieght"), "Did you mean 'weight'"),
-        (("--target", "spam,weight"), "only 'spam' has just 0 and 1.*task='regression'"),
+        (("--target", "spam,weight"), "only 'spam' has just 0 and 1.*--task regression"),
         (("--target", "spam,weight", "--task", "binary"), "'weight' has other values than 0 and 1"),
         (("--target", "spam,late", "--group", "late"), "'late' is the target"),
         (("--target", "spam,late", "--class-weight", "balanced"), "leave it out"),
