@@ -172,6 +172,7 @@ def test_dates_become_their_parts():
     preprocessor = TablePreprocessor.fit({"d": days})
     names = ("d.days", "d.year", "d.month", "d.day", "d.weekday", "d.missing")
     assert preprocessor.feature_names == names
+    assert "missing become 2023-12-31 + indicator" in preprocessor.describe()
     x = saved(preprocessor).transform({"d": ["2023-12-31", "n/a"]})  # the median day
     # 30, 31 and 1: mean 20 2/3, deviation sqrt(28.67² ... ) worked out by NumPy.
     day = np.array([30, 31, 1])
@@ -205,8 +206,10 @@ def test_useless_columns_are_dropped_with_a_note():
         assert f"column {name!r} " in notes
         assert word in notes
     assert notes in preprocessor.describe().replace("note: ", "")
-    kept = TablePreprocessor.fit({"row": list(range(40))}, keep=["row"])
-    assert kept.feature_names == ("row",)
+    kept = TablePreprocessor.fit({"row": list(range(40)), "good": NORMAL[:40]}, keep=["row"])
+    assert kept.feature_names == ("row", "good")
+    alone = TablePreprocessor.fit({"row": list(range(40))})  # a curve, y = f(row)
+    assert alone.feature_names == ("row",)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +224,41 @@ def test_what_the_user_must_decide_raises_with_what_to_do(column, word):
     with pytest.raises(DataError, match=word):
         TablePreprocessor.fit({"good": NORMAL[:30], "bad": column})
     TablePreprocessor.fit({"good": NORMAL[:30], "bad": column}, drop=["bad"])
+
+
+def test_numbers_of_the_rows_with_gaps_and_dates_in_several_spellings_are_dropped():
+    held_out = [row for row in range(1, 101) if row % 10]  # as validation rows leave gaps
+    preprocessor = TablePreprocessor.fit({
+        "row": held_out,
+        "sparse": [7919 * row for row in held_out],
+        "since": ["2020-04-06", "21.02.22", "27.08.2020"] * 30,
+        "version": ["1.10.2", "2.3.14", "3.0.1"] * 30,
+    })  # fmt: skip
+    assert {column.name for column in preprocessor.columns} == {"sparse", "version"}
+    assert "column 'row' numbers the rows, and was dropped" in preprocessor.notes
+    assert any("holds dates in 3 spellings ('2020-04-06', '21.02.22'" in note
+               for note in preprocessor.notes)  # fmt: skip
+
+
+def test_classes_and_levels_that_differ_only_in_case_are_told():
+    frame = {"y": ["Yes", "no", "yes", "No"] * 10, "town": ["Ulm", "ULM", "Bonn"] * 13 + ["Ulm"]}
+    notes = "; ".join(TablePreprocessor.fit(frame, "y").notes)
+    assert (
+        "classes of the target 'y' differ only in case or spaces ('No' and 'no', 'Yes' and" in notes
+    )
+    assert "levels of column 'town' differ only in case or spaces ('ULM' and 'Ulm')" in notes
+    assert TablePreprocessor.fit({"y": ["a", "b"] * 20, "x": NORMAL[:40]}, "y").notes == ()
+
+
+@pytest.mark.parametrize(
+    "alive", [["yes", "no", "no", "yes"] * 10, [True, False, False, True] * 10]
+)
+def test_a_category_that_determines_a_number_of_few_values_is_dropped(alive):
+    frame = {"y": [1.0, 0, 0, 1] * 10, "alive": alive, "a": NORMAL[:40]}
+    fitted = TablePreprocessor.fit(frame, "y", task="regression")
+    assert fitted.feature_names == ("a",)
+    frame["y"][0] = 3.0  # now it does not determine it
+    assert len(TablePreprocessor.fit(frame, "y", task="regression").columns) == 2
 
 
 def test_leaks_are_dropped_unless_kept():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
+from gradus.drawing.style import heading
 from gradus.errors import DataError
 
 
@@ -14,6 +15,10 @@ def test_lines_over_their_own_or_counted_places():
     np.testing.assert_array_equal([given.x, given.y], [[0.1, 10], [2, 4]])
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", None)
     assert figure.layout.xaxis.title.text == "rate"
+
+
+def test_a_metric_of_one_of_several_targets_is_named_by_its_column():
+    assert heading("val_r2 unit_price") == "Validation R² unit_price"
 
 
 def test_a_pair_of_numbers_is_a_curve_of_two():

@@ -1,8 +1,11 @@
 """The list of runs: settings that differ, sorting, and the page that compares them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gradus.errors import SavedError
+from gradus.experiments import run_list
 from gradus.experiments.run_list import (
     flat_settings,
     keep_differences,
@@ -17,6 +20,27 @@ def test_settings_that_are_the_same_are_left_out():
     alone = [{"epochs": 5}]
     keep_differences(alone)
     assert alone == [{}]
+
+
+def test_a_run_is_no_folder_of_runs(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "experiment.toml").write_text('data = "iris"\n')
+    with pytest.raises(SavedError, match=r"is one run. .* gradus runs "):
+        run_list.list_runs(tmp_path / "one")
+    assert len(run_list.list_runs(tmp_path)) == 1
+
+
+def test_curves_of_runs_that_predict_other_columns_are_apart(monkeypatch):
+    monkeypatch.setattr(run_list, "Run", lambda path: SimpleNamespace(
+        scored_model=SimpleNamespace(history=path.name)))  # fmt: skip
+    listed = [
+        {"run": f"runs/{name}", "data": "t.csv", "metrics": {}, "settings": settings}
+        for name, settings in (("a", {"target": "x"}), ("b", {"target": ["x", "y"]}),
+                               ("c", {"target": "x"}))
+    ]  # fmt: skip
+    assert run_list.histories(listed) == {
+        "t.csv, target x": {"runs/a": "a", "runs/c": "c"}, "t.csv, target x, y": {"runs/b": "b"},
+    }  # fmt: skip
 
 
 def test_nested_settings_have_dotted_names():

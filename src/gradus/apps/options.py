@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -79,6 +80,8 @@ def _parse_whole(kind: Any, tokens: Any) -> int | str:
 def _parse_test(_: Any, tokens: Any) -> float | str:
     """Parse "0.2", a share of the rows; anything else is the name of test data."""
     text: str = tokens[0].value
+    if re.fullmatch(r"\d+(\.\d+)?%", text) and not Path(text).exists():
+        raise ValueError(f"--test {text}: write the share, {float(text[:-1]) / 100:g}.")
     try:
         share = float(text)
     except ValueError:

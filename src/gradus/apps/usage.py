@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import CoercionError, CycloptsError, UnknownOptionError
 from cyclopts.exceptions import UnknownCommandError, UnusedCliTokensError
@@ -111,6 +112,12 @@ def usage_message(error: CycloptsError) -> str:
             )
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         left = " ".join(error.unused_tokens)
+        if all(Path(token).is_file() for token in error.unused_tokens):
+            pattern = f'"*{Path(error.unused_tokens[0]).suffix}"'
+            return (
+                f"{left!r} is left over: write several files as one pattern, in quotes, since the "
+                f"shell resolves it otherwise, such as {pattern}, or as their folder."
+            )
         return (
             f"{left!r} is left over: several values are written with commas, as in "
             "--layers 64,32, and all but the data, or the run, with its flag, as in --target NAME."

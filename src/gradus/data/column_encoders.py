@@ -329,7 +329,10 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
 
     def describe(self) -> str:
         """Describe the encoding in a few words."""
-        missing = f", missing become {self.parts[0].fill:.4g} + indicator" if self.indicator else ""
+        fill: object = f"{self.parts[0].fill:.4g}"
+        if self.parts[0].name == "days":  # since 1970-01-01
+            fill = np.datetime64(round(self.parts[0].fill), "D")
+        missing = f", missing become {fill} + indicator" if self.indicator else ""
         scaled = _SCALED[self.parts[0].scaling]
         return f"{', '.join(part.name for part in self.parts)}, {scaled}{missing}"
 

@@ -250,7 +250,7 @@ def labeled_dataset(
         y = as_array(values, "y", wide=True).astype(np.float64)
         more = regression_notes(y, "y")
     else:
-        y, more = target.transform(values), target.missing_word_notes()
+        y, more = target.transform(values), target.class_name_notes()
     fields["notes"] = (*fields.get("notes", ()), *more)
     return Dataset(x, y, target.task, target.class_names, **fields)
 

@@ -194,7 +194,7 @@ def _table(
         y = regression_targets(column)
         more = [] if fitted is None else regression_notes(y, target)
     else:
-        y, more = fitted.transform_column(column), fitted.missing_word_notes()
+        y, more = fitted.transform_column(column), fitted.class_name_notes()
     return Dataset(
         frame,
         y,
@@ -276,6 +276,9 @@ def _find_target(target: str | int, table: Table) -> str:
     index = next((note for note in table.notes if note.startswith(f"the index {target!r}")), None)
     if index is not None:
         raise DataError(f"{error} But {index}.")
+    sheet = next((note for note in table.notes if note.startswith("the sheet ")), None)
+    if sheet is not None:
+        raise DataError(f"{error} Note that {sheet}.")
     if table.options.header is False:
         raise DataError(
             f"{error} The file has no header, so a column goes by its number: target={len(names)}, "

@@ -20,6 +20,7 @@ from gradus.data.column_encoders import (
 from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.joining import network_inputs
+from gradus.data.columns.spellings import spelling_notes
 from gradus.data.columns.unseen import (
     TrainingRange,
     UnseenValues,
@@ -126,23 +127,22 @@ class TablePreprocessor:
             raise DataError("The table has no rows.")
         columns: list[ColumnEncoder] = []
         known = dict(table.formats)
-        for series in table.frame.get_columns():
+        inputs = [s for s in table.frame.get_columns() if s.name not in {*targets, *drop}]
+        for series in inputs:
             name = series.name
-            if name in targets or name in drop:
-                continue
             told = options.format_of(name).kind is not None
             if not told and _holds_texts(series, known[name]):
                 known[name] = replace(known[name], kind="text")
             kept = told or name in keep
             leak = None if kept or fitted is None else _leak(series, table, fitted)
+            kept = kept or (len(inputs) == 1 and series.dtype.is_numeric())  # it is meant
             encoder = leak or _fit_column(series, known[name], kept, preprocessing)
             if isinstance(encoder, str):
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
-                if isinstance(encoder, CategoryEncoder) and known[name].levels:
-                    unseen = unseen_levels(series, encoder.levels, "level")
-                    notes += [] if unseen is None else [unseen.note]
+                if isinstance(encoder, CategoryEncoder):
+                    notes += _level_notes(series, encoder, known[name])
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
@@ -320,12 +320,19 @@ def _fit_target(
         name = targets[0]
         table, more = table.with_labels(name, task, classes).with_target(name)
         target = Target.fit_column(table.frame[name], task, classes, table.formats[name].levels)
-        return table, target, [*table.notes, *more, *target.missing_word_notes()]
+        return table, target, [*table.notes, *more, *target.class_name_notes()]
     notes = list(table.notes)
     for name in targets:
         table, more = table.with_target(name)
         notes += more
     return table, Target.fit_columns([table.frame[name] for name in targets], task), notes
+
+
+def _level_notes(series: pl.Series, encoder: CategoryEncoder, given: ColumnFormat) -> list[str]:
+    """Return notes on levels that are spelled alike, and on cells that are none of those given."""
+    unseen = unseen_levels(series, encoder.levels, "level") if given.levels else None
+    notes = spelling_notes(encoder.levels, f"levels of column {series.name!r}")
+    return notes if unseen is None else [*notes, unseen.note]
 
 
 def _is_embedded(column: ColumnEncoder) -> bool:

@@ -25,6 +25,7 @@ from gradus.data.columns.labels import (
     regression_targets,
     several_values,
 )
+from gradus.data.columns.spellings import spelling_notes
 from gradus.data.frames import column_name
 from gradus.data.splits import class_labels
 from gradus.data.table_options import TableOptions
@@ -191,14 +192,17 @@ class Target:
             )
         return cls(column.name, "multiclass" if task == "multiclass" else kind, tuple(names))
 
-    def missing_word_notes(self) -> list[str]:
-        """Return a note on each class whose name may mean a missing value, such as "NA"."""
-        return [
+    def class_name_notes(self) -> list[str]:
+        """Return notes on names of classes: such as "NA", and those that differ in case only."""
+        missing = [
             f"the target {self.name!r} has a class {name!r}; if it means a missing value, say so: "
             f"missing=[{name!r}]"
             for name in self.class_names
             if name.lower() in MISSING_IN_TYPED
         ]
+        if self.task == "multilabel":  # the names of columns
+            return missing
+        return missing + spelling_notes(self.class_names, f"classes of the target {self.name!r}")
 
     @property
     def column_names(self) -> tuple[str, ...]:

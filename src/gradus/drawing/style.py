@@ -167,11 +167,14 @@ def is_percentage(name: str) -> bool:
 
 
 def axis_label(name: str) -> str:
-    """Return a curve's name in words: "val_top_5_accuracy" is "validation top 5 accuracy"."""
+    """Return a curve's name in words: "val_top_5_accuracy" is "validation top 5 accuracy".
+
+    A column of several targets, as in "r2 unit_price", stays as it is.
+    """
     prefix = ["validation"] if name.startswith("val_") else []
-    metric, *target = name.removeprefix("val_").split(" ", 1)
+    metric, *column = name.removeprefix("val_").split(" ", 1)
     words = [ABBREVIATIONS.get(word, word) for word in metric.split("_")]
-    return " ".join(prefix + words + target)
+    return " ".join(prefix + words + column)
 
 
 def heading(name: str) -> str:

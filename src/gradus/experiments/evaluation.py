@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,27 @@ class Evaluation:
     notes: list[str]
 
 
-def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Metrics:
+def evaluate_parts(
+    model_of: Callable[[str], Model], parts: Mapping[str, tuple[Any, np.ndarray]], target: Target
+) -> dict[str, Metrics]:
+    """Return the metrics of each part of the data, all parts by the same metrics.
+
+    Args:
+        model_of: the model that scores a part, by its name.
+        parts: the inputs of the network, and the targets encoded for the loss.
+        target: the fitted target.
+    """
+    is_label = target.task in ("binary", "multiclass")
+    balanced = is_label and any(are_uneven(encoded_labels(y)) for _, y in parts.values())
+    return {
+        name: evaluate_in_units(model_of(name), x, y, target, balanced)
+        for name, (x, y) in parts.items()
+    }
+
+
+def evaluate_in_units(
+    model: Model, x: Any, y: np.ndarray, target: Target, balanced: bool = False
+) -> Metrics:
     """Return the loss and metrics; for a regression also MAE, RMSE and R² in the target's units.
 
     Where classes are uneven, the balanced accuracy stands beside the accuracy. Several targets are
@@ -46,6 +66,7 @@ def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Me
         x: the inputs of the network.
         y: the targets, encoded for the loss.
         target: the fitted target.
+        balanced: whether the balanced accuracy of classes is told even if they are even.
     """
     results = model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
@@ -56,7 +77,7 @@ def evaluate_in_units(model: Model, x: Any, y: np.ndarray, target: Target) -> Me
         loss = losses.get(model.settings["loss"])
         flags = decide_classes(np.asarray(model.predict(x)), loss, target)
         metrics |= label_scores(y.astype(int), flags, target.class_names)
-    elif are_uneven(labels := encoded_labels(y)):
+    elif are_uneven(labels := encoded_labels(y)) or balanced:
         loss = losses.get(model.settings["loss"])
         predicted = decide_classes(np.asarray(model.predict(x)), loss, target)
         metrics |= {"balanced_accuracy": balanced_accuracy(labels, predicted)}
@@ -122,13 +143,16 @@ def regression_errors(
     }
 
 
-def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Metrics:
+def constant_metrics(
+    training: np.ndarray, y: np.ndarray, target: Target, metrics: Container[str] = ()
+) -> Metrics:
     """Return what the best constant prediction scores: the most frequent class, or the mean.
 
     Args:
         training: the targets of training, encoded for the loss, which the constant is taken from.
         y: the targets that it is scored on.
         target: the fitted target.
+        metrics: what the network was scored by.
     """
     if target.task == "regression":
         true, known = target.inverse(y), target.inverse(training)
@@ -140,7 +164,7 @@ def constant_metrics(training: np.ndarray, y: np.ndarray, target: Target) -> Met
     known, true = (encoded_labels(values) for values in (training, y))
     constant = np.full_like(true, np.bincount(known).argmax())
     scores = {"accuracy": float((true == constant).mean())}
-    if are_uneven(true):
+    if are_uneven(true) or "balanced_accuracy" in metrics:
         scores["balanced_accuracy"] = balanced_accuracy(true, constant)
     return scores
 

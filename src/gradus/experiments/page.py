@@ -21,7 +21,7 @@ from gradus.experiments.evaluation import (
     Metrics,
     constant_metrics,
     encoded_labels,
-    evaluate_in_units,
+    evaluate_parts,
     headline_part,
 )
 from gradus.experiments.preparation.model_builder import decide_classes
@@ -82,7 +82,8 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     constant: Metrics = {}
     if prepared is not None:
         known, shown_y = (prepared.parts[part][1] for part in ("training", headline_part(parts)))
-        constant = constant_metrics(known, shown_y, run.target)
+        scored = parts[headline_part(parts)]
+        constant = constant_metrics(known, shown_y, run.target, scored)
     whole = dataclasses.replace(
         report,
         metrics=metrics,
@@ -106,10 +107,7 @@ def rewrite_page(run: Run) -> tuple[Path, str]:
         prepared = prepare_data(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
         return _page_without_data(run, "cannot be read", f": {error}")
-    parts = {
-        name: evaluate_in_units(run.model_of_part(name), x, y, run.target)
-        for name, (x, y) in prepared.parts.items()
-    }
+    parts = evaluate_parts(run.model_of_part, prepared.parts, run.target)
     if not _same_losses(parts, run.record.parts):
         command = format_command("evaluate", run.folder, run.experiment.data)
         return _page_without_data(

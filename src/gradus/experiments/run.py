@@ -256,7 +256,8 @@ class Run:
                 f"{self.experiment.data!r} has changed since the training ({then} rows then, {now} "
                 "now), so the rows that were held out cannot be told from the others: name data."
             )
-        metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target)
+        told = "balanced_accuracy" in self.record.metrics
+        metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target, told)
         before, notes = self.record.metrics.get("loss"), []
         if before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3):
             notes = [f"the data have changed since the training, when the loss was {before:.4g}"]

@@ -14,6 +14,7 @@ from gradus import files
 from gradus.errors import SavedError, unknown
 from gradus.experiments import runs
 from gradus.experiments.run import Run
+from gradus.experiments.settings.commands import format_command
 from gradus.models.inputs.arguments import direction
 from gradus.train.history import History
 
@@ -28,12 +29,18 @@ def list_runs(folder: Path) -> list[Summary]:
     which the runs on the same data differ. If something cannot be read, `error` says why.
 
     Raises:
-        SavedError: if there is no such folder.
+        SavedError: if there is no such folder, or it is that of one run.
     """
     if not folder.is_dir():
         if folder == Path(runs.RUNS):
             return []
         raise SavedError(f"There is no folder {str(folder)!r}.")
+    if _start_time(folder) is not None:
+        parent = [] if folder.parent == Path(runs.RUNS) else [folder.parent]
+        raise SavedError(
+            f"{str(folder)!r} is one run. To list the runs beside it: "
+            f"{format_command('runs', *parent)}"
+        )
     times = {entry: _start_time(entry) for entry in folder.iterdir()}
     found = sorted((time, entry) for entry, time in times.items() if time is not None)
     listed = [_summarize(entry) for _, entry in found]
@@ -64,13 +71,19 @@ def sort_by(listed: Sequence[Summary], metric: str) -> list[Summary]:
 
 
 def histories(listed: Sequence[Summary]) -> dict[str, dict[str, History]]:
-    """Return the histories of the runs that have ended, by data and name of the run."""
+    """Return the histories of the runs that have ended, by data and name of the run.
+
+    Runs on the same data that predict other columns are apart: their losses cannot be compared.
+    """
     found: dict[str, dict[str, History]] = {}
     for summary in listed:
         if "metrics" in summary:
             with contextlib.suppress(SavedError):  # the list says what is damaged
                 history = Run(Path(summary["run"])).scored_model.history
-                found.setdefault(Path(summary["data"]).name, {})[summary["run"]] = history
+                target = summary.get("settings", {}).get("target")
+                columns = ", ".join(target) if isinstance(target, list | tuple) else target
+                data = Path(summary["data"]).name + (f", target {columns}" if columns else "")
+                found.setdefault(data, {})[summary["run"]] = history
     return found
 
 

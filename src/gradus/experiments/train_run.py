@@ -16,7 +16,7 @@ from gradus.diagnosis.symptoms import examine
 from gradus.drawing.status import doing
 from gradus.experiments import runs
 from gradus.experiments.column_overrides import HINT
-from gradus.experiments.evaluation import constant_metrics, evaluate_in_units, headline_part
+from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.preparation.prepare import PreparedData
@@ -136,10 +136,9 @@ def write_run(
     doing("training once more on all rows" if prepared.experiment.training.refit else "scoring")
     kept = refit(model, prepared)
     doing("scoring")
-    parts = {
-        name: evaluate_in_units(kept if name == "test" else model, x, y, prepared.target)
-        for name, (x, y) in prepared.parts.items()
-    }
+    parts = evaluate_parts(
+        lambda name: kept if name == "test" else model, prepared.parts, prepared.target
+    )
     history = model.history
     if model.record is not None:
         _tell_of_data(model, with_data(model.record, prepared))
@@ -151,7 +150,7 @@ def write_run(
         "split": split,
         "parts": parts,
         "constant": constant_metrics(
-            prepared.parts["training"][1], prepared.parts[split][1], prepared.target
+            prepared.parts["training"][1], prepared.parts[split][1], prepared.target, parts[split]
         ),
         "data": prepared.experiment.data,
         "task": prepared.target.task,

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import xlsxwriter
 
-from gradus.data import TableOptions, read_table
+from gradus.data import TableOptions, load, read_table
 from gradus.data.tables import as_table
 from gradus.errors import DataError, GradusError
 
@@ -51,6 +51,11 @@ def test_the_first_sheet_is_read_and_said(book):
     assert frame["code"].to_list() == ["007", "010", "011"]
     assert frame["member"].to_list() == [True, False, True]
     assert table.notes[0].startswith("the sheet 'People' is read, the first of 4; to read another")
+
+
+def test_a_target_that_another_sheet_may_have_names_the_sheets(book):
+    with pytest.raises(DataError, match=r"the sheet 'People' is read, the first of 4; .*'Title'"):
+        load(book, "salary")
 
 
 def test_a_sheet_by_name_below_a_title(book):

@@ -18,7 +18,11 @@ NAME_WORDS, NAME_ROWS = 2, 500  # and from which, and from how many rows, it may
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]{2}"
 FEW_ROWS = 20  # fewer rows are too few to tell an identifier or a leak
 NUMBERS_ROWS = r"(.*_)?id|index|level_\d|unnamed[_:].*|row_?(id|names?|number)?"  # names of columns
+CHANCE = 10.0  # pairs of equal numbers that chance would give, had a column any
 LEAK = 0.9999  # the correlation with the target from which a column leaks it
+DATE = r"^(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2}))([ T].*)?$"
+YEAR = r"(^|[./-])\d{4}([./-]|[ T]|$)"
+DATES = 0.9  # the share of the cells from which a column of text holds dates
 
 
 def why_useless(series: pl.Series) -> str | None:
@@ -39,7 +43,9 @@ def why_useless(series: pl.Series) -> str | None:
 def why_not_general(series: pl.Series) -> str | None:
     """Return why a column says nothing about other rows, or None.
 
-    It numbers the rows, differs in nearly every one like an identifier, or has names in few rows.
+    It numbers the rows, differs in nearly every one like an identifier, has names in few rows, or
+    dates in several spellings. Whole numbers number the rows if no two are equal, though by chance
+    at least `CHANCE` pairs would be: n² / 2R among n numbers drawn from R different ones.
     """
     import polars as pl
 
@@ -49,16 +55,35 @@ def why_not_general(series: pl.Series) -> str | None:
         return None
     if series.dtype.is_integer():
         named = re.fullmatch(NUMBERS_ROWS, series.name, re.IGNORECASE) is not None
-        counts_up = int(present.max()) - int(present.min()) + 1 == rows  # type: ignore[arg-type]
-        return "numbers the rows" if distinct == rows and (counts_up or named) else None
+        span = int(present.max()) - int(present.min()) + 1  # type: ignore[arg-type]
+        is_unlikely = rows**2 >= 2 * CHANCE * span
+        return "numbers the rows" if distinct == rows and (is_unlikely or named) else None
     if series.dtype != pl.String:
         return None
+    spellings = _dates_by_spelling(present)
+    if len(spellings) > 1:
+        return (
+            f"holds dates in {len(spellings)} spellings ({', '.join(map(repr, spellings[:3]))}), "
+            "not in one such as 2024-03-31"
+        )
     if _word_count(present) >= NAME_WORDS and _seldom_repeats(present):
         return (
             f"has texts of a few words, such as {present[0][:40]!r}, in too few rows to learn from "
             "(to use them, say kind='text')"
         )
     return "differs in nearly every row, like an identifier" if distinct > 0.9 * rows else None
+
+
+def _dates_by_spelling(texts: pl.Series) -> list[str]:
+    """Return a date of each spelling, the most frequent first, if a column of text holds dates."""
+    import polars as pl
+
+    dates = texts.filter(texts.str.contains(DATE)).rename("date").to_frame()
+    if dates.height < DATES * len(texts) or not texts.str.contains(YEAR).any():
+        return []
+    shape = pl.col("date").str.replace_all(r"\d", "0").alias("shape")
+    shapes = dates.group_by(shape, maintain_order=True).agg(pl.first("date"), pl.len())
+    return shapes.sort("len", descending=True, maintain_order=True)["date"].to_list()
 
 
 def is_text(series: pl.Series) -> bool:
@@ -98,7 +123,8 @@ def _seldom_repeats(texts: pl.Series) -> bool:
 def determines(series: pl.Series, target: pl.Series, classes: int) -> bool:
     """Return whether a column determines the target, so that predictions from it prove nothing.
 
-    Its values are one to one with the classes, or its correlation with numbers is above 0.9999.
+    Its values are one to one with the classes, or with the values of a number that has few; or its
+    correlation with numbers is above 0.9999.
 
     Args:
         series: the column.
@@ -109,13 +135,11 @@ def determines(series: pl.Series, target: pl.Series, classes: int) -> bool:
 
     if len(series) < FEW_ROWS or series.dtype.is_nested():
         return False
-    if classes:
-        distinct = series.n_unique()
-        if distinct != classes or distinct != target.n_unique():
+    if classes or not series.dtype.is_numeric():
+        distinct, values = series.n_unique(), target.n_unique()
+        if distinct != values or (distinct != classes if classes else distinct > len(series) / 4):
             return False
         return pl.DataFrame({"column": series, "target": target}).n_unique() == distinct
-    if not series.dtype.is_numeric():
-        return False
     x, y = to_numbers(series), to_numbers(target)
     present = ~np.isnan(x)
     x, y = x[present], y[present]

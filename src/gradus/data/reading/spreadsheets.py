@@ -120,8 +120,9 @@ def read_sheet(content: bytes, name: str, sheet: str | None = None, learned: boo
     notes = []
     if sheet is None and len(names) > 1:
         notes.append(
-            f"the sheet {chosen!r} is read, the first of {len(names)}; to read another, name it: "
-            f"{', '.join(map(repr, names[1:6]))}{', …' if len(names) > 6 else ''}"
+            f"the sheet {chosen!r} is read, the first of {len(names)}; to read another: "
+            f"{' or '.join(f'sheet={other!r}' for other in names[1:6])}"
+            f"{', …' if len(names) > 6 else ''}"
         )
     if found["titles"]:
         shown = "; ".join(found["titles"])
