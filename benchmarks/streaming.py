@@ -80,14 +80,14 @@ def epoch_rates(path: Path, in_memory: int, rounds: int) -> dict[str, Any]:
 
 
 def peak_memory(path: Path) -> float:
-    """Return the peak of resident memory of a process that trains an epoch on a file, in MB."""
+    """Return the peak of resident memory of a process that trains on a file, in MB."""
     command = [sys.executable, __file__, "--train", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout)["peak_mb"])
 
 
 def train_once(path: Path) -> None:
-    """Train an epoch on a file, and print this process's peak of resident memory."""
+    """Train two epochs on a file, and print this process's peak of resident memory."""
     import gradus as gr
 
     rows, held_out = gr.data.stream(path, "y").split(0.1)
@@ -135,7 +135,7 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
     ]
     return {
         "streaming": common.table(["", "rows a second", "relative"], speed),
-        "streaming memory": common.table(["", "peak, MB"], memory),
+        "streaming-memory": common.table(["", "peak, MB"], memory),
     }
 
 

@@ -26,6 +26,8 @@ CAUSES = (
 )
 RISES, CHECKS = 1.3, 5
 
+TINY = float(np.finfo(np.float32).tiny)  # losses below it are told from 0 by rounding alone
+
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding if the validation loss has risen since its minimum."""
@@ -36,7 +38,8 @@ def find(record: Record) -> Iterator[Finding]:
     if len(losses) < 2 * CHECKS or not np.isfinite(losses).all():
         return
     best = int(losses.argmin())
-    ratio = float(losses[-1] / losses[best]) if losses[best] > 0 else 1.0
+    lowest = float(losses[best])
+    ratio = float(losses[-1]) / max(lowest, TINY) if lowest > 0 else 1.0
     rises = len(losses) - 1 - best >= CHECKS and ratio > RISES
     if not rises or training.loss[-1] >= training.loss[best]:
         return
