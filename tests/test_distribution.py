@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import sysconfig
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = (
     "import sys, setuptools.build_meta as b; print(getattr(b, 'build_' + sys.argv[1])(sys.argv[2]))"
 )
+SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4 on
 SUFFIXES = (".py", ".html", ".css", ".js", ".typed")  # of the files that gradus needs when it runs
 
 
@@ -44,7 +46,8 @@ def wheel(tmp_path_factory):
     shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
     sdist = build("sdist", folder, folder)
     assert sdist.name.startswith("gradus_nn-")
-    shutil.unpack_archive(sdist, folder, filter="data")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, **SAFELY)
     return build("wheel", folder / sdist.name.removesuffix(".tar.gz"), folder)
 
 
