@@ -55,7 +55,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     """
     from gradus.report.image_panels import filter_panels
     from gradus.report.page import write_report
-    from gradus.report.report_builder import build_report
+    from gradus.report.report_builder import build_report, result_panels
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
@@ -69,11 +69,14 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     if prepared is not None:
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
-        figures = [
-            *_result_panels(model, part, run.target),
-            *_importance_panels(model, prepared.raw[shown], run.preprocessor),
-            *_image_panels(model, prepared, shown),
-        ]
+        importance = _importance_panels(model, prepared.raw[shown], run.preprocessor)
+        if run.target.columns:
+            figures = [*_panels_of_targets(model, part, run.target), *importance]
+        else:
+            predicted = _predictions(model, part, run.target)
+            names = run.target.class_names or None
+            images = _image_panels(model, prepared, shown, *predicted[1:])
+            figures = [*result_panels(*predicted, names), *importance, *images]
         inside = filter_panels(model)
     ordered = sorted(parts, key=("training", "validation", "test").index)
     metrics = {name: parts[name] for name in ordered}
@@ -158,7 +161,9 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
     return [Panel("Importance of columns", caption, figure)]
 
 
-def _image_panels(model: Model, prepared: PreparedData, shown: str) -> list[Panel]:
+def _image_panels(
+    model: Model, prepared: PreparedData, shown: str, true: np.ndarray, predicted: np.ndarray
+) -> list[Panel]:
     """Return the mistakes on a part, and samples of the training; none but for images."""
     from gradus.report.image_panels import mistake_panels, sample_panels
 
@@ -168,20 +173,16 @@ def _image_panels(model: Model, prepared: PreparedData, shown: str) -> list[Pane
     (x, y), names = prepared.parts["training"], target.class_names
     if names:
         labels = [names[label] for label in encoded_labels(y)]
-        part = prepared.parts[shown]
-        _, true, predicted = _predictions(model, part, target)
-        wrong = mistake_panels(part[0], true, predicted, names, raw[shown].files)
+        wrong = mistake_panels(prepared.parts[shown][0], true, predicted, names, raw[shown].files)
     else:
         labels, wrong = [f"{value:.4g}" for value in target.inverse(y)[:, 0]], []
     return [*wrong, *sample_panels(model, x, labels, raw["training"].files)]
 
 
-def _result_panels(model: Model, part: XY, target: Target) -> list[Panel]:
-    """Return the figures of predictions; of several targets one for each of the first."""
+def _panels_of_targets(model: Model, part: XY, target: Target) -> list[Panel]:
+    """Return a figure of predictions for each of the first of several targets."""
     from gradus.report.report_builder import result_panels
 
-    if not target.columns:
-        return result_panels(*_predictions(model, part, target), target.class_names or None)
     x, y = part
     outputs, panels = np.asarray(model.predict(x)), []
     true, predicted = target.inverse(y), target.inverse(outputs)

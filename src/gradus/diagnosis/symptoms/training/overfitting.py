@@ -25,7 +25,6 @@ CAUSES = (
     "inputs-unscaled",
 )
 RISES, CHECKS = 1.3, 5
-
 TINY = float(np.finfo(np.float32).tiny)  # losses below it are told from 0 by rounding alone
 
 
