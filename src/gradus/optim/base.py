@@ -200,10 +200,12 @@ class Optimizer(abc.ABC):
                 )
             extra = {"value": value, "grad": gradients, "value_fn": value_fn}
         rate = self.rate(state["step"]) * learning_rate_scale
+        gradients = self._clip(gradients)
+        updated = self._native_update(gradients, state, params, rate)
+        if updated is not None:
+            return updated
         transformation = optax.with_extra_args_support(self.transformation(rate))
-        updates, inner = transformation.update(
-            self._clip(gradients), state["inner"], params, **extra
-        )
+        updates, inner = transformation.update(gradients, state["inner"], params, **extra)
         updates = self._decay(updates, params, rate)
         if self.layer_rates is not None:
             updates = jax.tree_util.tree_map_with_path(self._scale_by_layer, updates)
@@ -211,6 +213,12 @@ class Optimizer(abc.ABC):
         # A float32 hyperparameter would widen the state of a half-precision weight.
         inner = jax.tree.map(lambda new, old: new.astype(old.dtype), inner, state["inner"])
         return params, {"step": step, "inner": inner}
+
+    def _native_update(
+        self, gradients: Params, state: OptState, params: Params, rate: Float[Array, ""]
+    ) -> tuple[Params, OptState] | None:
+        """Return what `update` does of clipped gradients, by a native kernel; None without one."""
+        return None
 
     def _clip(self, gradients: Params) -> Params:
         """Clip the gradients by value, by the norm of each, and by the norm of all."""
@@ -232,13 +240,18 @@ class Optimizer(abc.ABC):
         """Add decoupled weight decay, -η λ w, to the updates."""
         if self.weight_decay is None:
             return updates
-        factor = rate * self.weight_decay
 
         def decay(path: tuple[Any, ...], update: jax.Array, weight: jax.Array) -> jax.Array:
-            excluded = _last_name(path) in self.exclude_from_weight_decay
-            return update if excluded else update - factor * weight
+            factor = self._decay_factor(path, rate)
+            return update if factor is None else update - factor * weight
 
         return jax.tree_util.tree_map_with_path(decay, updates, params)
+
+    def _decay_factor(self, path: tuple[Any, ...], rate: Float[Array, ""]) -> Any:
+        """Return η λ for a weight, or None if it does not decay."""
+        if self.weight_decay is None or _last_name(path) in self.exclude_from_weight_decay:
+            return None
+        return rate * self.weight_decay
 
     def _scale_by_layer(self, path: tuple[Any, ...], update: jax.Array) -> jax.Array:
         """Multiply the update of a weight by the factor of its layer."""

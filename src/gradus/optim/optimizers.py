@@ -6,7 +6,7 @@ gradient, η the learning rate, ε `epsilon`, t the number of the step, counted 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,15 @@ import optax
 import optax.contrib
 
 from gradus.errors import GradusError
+from gradus.kernels import adam as adam_kernel
+from gradus.kernels.adam import AdamLeaf
 from gradus.nn.pytree import pytree, static
 from gradus.optim.base import LearningRate, Optimizer
 from gradus.optim.schedules import Number
 from gradus.registry import Registry
+
+if TYPE_CHECKING:
+    from gradus.optim.base import OptState, Params
 
 REGISTRY = Registry("optimizer")
 
@@ -190,6 +195,24 @@ class Adam(Optimizer):
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the rule above."""
         return _adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)
+
+    def _native_update(
+        self, gradients: Params, state: OptState, params: Params, rate: jax.Array
+    ) -> tuple[Params, OptState] | None:
+        paths, structure = jax.tree_util.tree_flatten_with_path(params)
+        trees = gradients, params, *state["inner"]
+        leaves = [AdamLeaf(*arrays) for arrays in zip(*map(jax.tree.leaves, trees), strict=True)]
+        own_rule = type(self).transformation is not Adam.transformation
+        if own_rule or self.layer_rates is not None or not adam_kernel.takes(leaves):
+            return None
+        step = state["step"] + 1
+        step_size, epsilon = _corrected(rate, self.beta_1, self.beta_2, self.epsilon, step)
+        numbers = jnp.stack([*map(jnp.float32, (self.beta_1, self.beta_2)), -step_size, epsilon])
+        factors = [self._decay_factor(path, rate) for path, _ in paths]
+        decays = jnp.stack([jnp.float32(0 if factor is None else factor) for factor in factors])
+        new = zip(*adam_kernel.adam(numbers, decays, leaves), strict=True)
+        params, *inner = (jax.tree.unflatten(structure, arrays) for arrays in new)
+        return params, {"step": step, "inner": tuple(inner)}
 
 
 @REGISTRY.add("adamw")
@@ -392,10 +415,7 @@ def _adam(
     def update(
         gradients: Any, state: tuple[Any, Any], params: Any = None, *, step: jax.Array, **_: Any
     ) -> tuple[Any, tuple[Any, Any]]:
-        t = step.astype(jnp.float32)
-        correction = jnp.sqrt(1 - b2**t)
-        step_size = -learning_rate * correction / (1 - b1**t)
-        scaled_epsilon = epsilon * correction
+        step_size, scaled_epsilon = _corrected(learning_rate, b1, b2, epsilon, step)
         m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state[0], gradients)
         v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * (g * g), state[1], gradients)
         return jax.tree.map(lambda m, v: step_size * m / (jnp.sqrt(v) + scaled_epsilon), m, v), (
@@ -404,3 +424,12 @@ def _adam(
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _corrected(
+    learning_rate: jax.Array, b1: Any, b2: Any, epsilon: Any, step: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return the two scalars of `_adam`: -η c / (1-β₁ᵗ) and ε c."""
+    t = step.astype(jnp.float32)
+    correction = jnp.sqrt(1 - b2**t)
+    return -learning_rate * correction / (1 - b1**t), epsilon * correction

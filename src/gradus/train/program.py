@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gradus.kernels.library import kernels
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
@@ -133,9 +134,13 @@ def run_epochs(
 
         return lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
 
-    logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
-    history = jax.tree.map(lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs)
-    carry = lax.fori_loop(jnp.int32(0), epochs, run_epoch_unless_stopped, (train_state, history))
+    with kernels(train.mesh is None):  # they know nothing of a batch that devices share
+        logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
+        history = jax.tree.map(
+            lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs
+        )
+        state = train_state, history
+        carry = lax.fori_loop(jnp.int32(0), epochs, run_epoch_unless_stopped, state)
     return gather_shards(carry, train.mesh)
 
 

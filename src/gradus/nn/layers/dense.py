@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradus.errors import ShapeError
+from gradus.kernels.matmul import matmul
 from gradus.nn import activations
 from gradus.nn.arguments import check_flags, check_functions, check_sizes
 from gradus.nn.casting import as_float
@@ -82,7 +83,7 @@ class Dense(Layer):
                 f"{self._label()} was built for {self.kernel.shape[0]} inputs (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
-        z = as_float(x) @ self.kernel
+        z = matmul(as_float(x), self.kernel)
         if self.use_bias:
             z = z + self.bias
         return activations.get(self.activation)(z)

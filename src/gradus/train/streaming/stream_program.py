@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from gradus.errors import DataError
+from gradus.kernels.library import kernels
 from gradus.nn import prng
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
@@ -239,6 +240,7 @@ def _step_state(train_state: TrainState) -> StepState:
 @cached_program
 @jax.jit
 @with_standard_promotion
+@kernels()
 def run_chunk(
     step_state: StepState,
     net: Layer,
@@ -312,6 +314,7 @@ def run_chunk(
 @cached_program
 @jax.jit
 @with_standard_promotion
+@kernels()
 def end_stream_epoch(
     train_state: TrainState,
     step_state: StepState,

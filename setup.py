@@ -1,0 +1,30 @@
+"""Compiles the native kernels where there is a compiler; without them gradus runs on XLA alone."""
+
+from setuptools import Extension, setup
+
+FOLDER = "src/gradus/kernels/native"
+OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno"]
+
+
+def extensions() -> list[Extension]:
+    """Return the library of kernels, if jaxlib's headers are there."""
+    try:
+        import jaxlib
+    except ImportError:
+        return []
+    from pathlib import Path
+
+    headers = Path(jaxlib.__file__).parent / "include"
+    return [
+        Extension(
+            "gradus.kernels._native",
+            [f"{FOLDER}/native.cc"],
+            depends=[f"{FOLDER}/matmul.inc", f"{FOLDER}/adam.inc"],
+            extra_compile_args=[*OPTIONS, "-isystem", str(headers)],  # their warnings are not ours
+            language="c++",
+            optional=True,  # without a compiler the installation succeeds
+        )
+    ]
+
+
+setup(ext_modules=extensions())

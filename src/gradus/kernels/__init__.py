@@ -1,0 +1,1 @@
+"""Native kernels of the training step; see README.md."""

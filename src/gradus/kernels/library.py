@@ -1,0 +1,101 @@
+"""The compiled library of kernels: found, loaded, and registered with JAX once, or left out."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import jax
+
+SETTING = "GRADUS_KERNELS"
+TARGETS = ("gradus_matmul", "gradus_adam", "gradus_take_rows")
+
+# Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
+_in_training = jax.make_user_context(False)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Whether the kernels are used.
+
+    Attributes:
+        instructions: the instruction set that they use here, such as "AVX-512"; None without them.
+        reason: why there are none; empty if there are.
+    """
+
+    instructions: str | None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.instructions is None:
+            return f"off: {self.reason}"
+        return f"on, with {self.instructions} instructions"
+
+
+@functools.cache
+def library() -> Library:
+    """Load and register the kernels on the first call, and return whether they are used.
+
+    A library that is there but cannot be used is left out with a warning.
+    """
+    setting = os.environ.get(SETTING, "").lower()
+    if setting not in ("on", "1", "yes", "true"):
+        return Library(None, f"they are used if {SETTING}=on")
+    if jax.default_backend() != "cpu":
+        return Library(None, f"they are for the CPU, and this process uses the {_backend()}")
+    path = _path()
+    if path is None:
+        return Library(None, "they were not compiled when gradus was installed")
+    try:
+        return Library(_register(path))
+    except (OSError, AttributeError, RuntimeError, ValueError, jax.errors.JaxRuntimeError) as error:
+        reason = f"{path.name} cannot be used ({str(error).splitlines()[0]})"
+        warnings.warn(
+            f"The native kernels are off: {reason}. Training runs without them; to compile them "
+            "again, install gradus again.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return Library(None, reason)
+
+
+@contextlib.contextmanager
+def kernels(wanted: bool = True) -> Iterator[None]:
+    """Use the kernels in what is traced in this block, if they are there and `wanted`."""
+    with _in_training(wanted and library().instructions is not None):
+        yield
+
+
+def in_use() -> bool:
+    """Return whether what is traced now uses the kernels."""
+    return bool(_in_training.value)
+
+
+def _backend() -> str:
+    return jax.default_backend().upper()
+
+
+def _path() -> Path | None:
+    """Return the file of the compiled library, or None."""
+    folder = Path(__file__).parent
+    files = [folder / f"_native{suffix}" for suffix in EXTENSION_SUFFIXES]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _register(path: Path) -> str:
+    """Load the library, register its functions, and return its instruction set."""
+    loaded = ctypes.CDLL(str(path))
+    name = loaded.gradus_kernels_name
+    name.restype = ctypes.c_char_p
+    for target in TARGETS:
+        handler = jax.ffi.pycapsule(getattr(loaded, target))
+        jax.ffi.register_ffi_target(target, handler, platform="cpu")
+    instructions: str = name().decode()
+    return instructions

@@ -1,0 +1,90 @@
+"""Matrix products of float32 on a CPU, with derivatives of every order."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import core, lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from gradus.kernels.library import in_use
+
+
+def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Return `x @ kernel`, by the native kernel if it is in use and takes these arrays.
+
+    Args:
+        x: shape `(..., d)`.
+        kernel: shape `(d, units)`.
+    """
+    if not (in_use() and _takes(x) and _takes(kernel)):
+        return x @ kernel
+    rows = x.reshape(-1, x.shape[-1])
+    product: jax.Array = _product.bind(rows, kernel, transpose_a=False, transpose_b=False)
+    return product.reshape(*x.shape[:-1], kernel.shape[-1])
+
+
+def _takes(array: Any) -> bool:
+    return array.dtype == jnp.float32 and math.prod(array.shape) > 0
+
+
+def reference(a: jax.Array, b: jax.Array, *, transpose_a: bool, transpose_b: bool) -> jax.Array:
+    """Return `a @ b`, either of them transposed first if that is wanted: what the kernel does."""
+    return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+
+
+def _multiply(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    return _product.bind(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+
+def _shape(a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    rows, depth = reversed(a.shape) if transpose_a else a.shape
+    other, columns = reversed(b.shape) if transpose_b else b.shape
+    if depth != other:
+        raise ValueError(f"a product of {a.shape} and {b.shape}")
+    return core.ShapedArray((rows, columns), a.dtype)
+
+
+def _gradient_of_a(g: Any, _: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    if transpose_a:
+        return _multiply(b, g, transpose_b, True)
+    return _multiply(g, b, False, not transpose_b)
+
+
+def _gradient_of_b(g: Any, a: Any, _: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    if transpose_b:
+        return _multiply(g, a, True, transpose_a)
+    return _multiply(a, g, not transpose_a, False)
+
+
+def _map(arguments: Any, axes: Any, **transposes: bool) -> tuple[Any, int]:
+    """Multiply the members of a population one by one, so each has the bits that it has alone."""
+    mapped = [axis is not batching.not_mapped for axis in axes]
+    stacked = [
+        jnp.moveaxis(argument, axis, 0) if is_mapped else None
+        for argument, axis, is_mapped in zip(arguments, axes, mapped, strict=True)
+    ]
+
+    def one(member: Any) -> Any:
+        pair = [own if own is not None else shared for own, shared in zip(member, arguments)]
+        return _product.bind(*pair, **transposes)
+
+    return lax.map(one, stacked), 0
+
+
+_product = Primitive("gradus_matmul")
+_product.def_abstract_eval(_shape)
+_product.def_impl(
+    jax.jit(
+        lambda a, b, **transposes: _product.bind(a, b, **transposes),
+        static_argnames=("transpose_a", "transpose_b"),
+    )
+)
+ad.defbilinear(_product, _gradient_of_a, _gradient_of_b)
+batching.primitive_batchers[_product] = _map
+mlir.register_lowering(_product, mlir.lower_fun(reference, multiple_results=False))
+mlir.register_lowering(_product, jax.ffi.ffi_lowering("gradus_matmul"), platform="cpu")
