@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gradus.bridges.keras_models import to_keras as to_keras
     from gradus.bridges.torch_models import from_torch as from_torch
     from gradus.bridges.torch_models import to_torch as to_torch
+    from gradus.configuration import show_config as show_config
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
     from gradus.estimators.classifier import Classifier as Classifier
@@ -289,6 +290,7 @@ _HOMES = {
     "gradus.sweep.members.data": ("prepared",),
     "gradus.sweep.execution.fit_all": ("fit_all",),
     "gradus.sweep.sweep": ("Sweep",),
+    "gradus.configuration": ("show_config",),
     "gradus.doctor.repair": ("repair",),
     "gradus.train.function_task": ("FunctionTask",),
 }

@@ -39,7 +39,9 @@ def adam(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> U
         decays: d of each weight.
         leaves: the weights, for which `takes` is true.
     """
-    results = [jax.ShapeDtypeStruct(leaf.weight.shape, jnp.float32) for leaf in leaves for _ in "wmv"]
+    results = [
+        jax.ShapeDtypeStruct(leaf.weight.shape, jnp.float32) for leaf in leaves for _ in "wmv"
+    ]
     # The results take the place of the arguments: of w, m, and v, which follow the gradient.
     aliases = {2 + 4 * leaf + 1 + i: 3 * leaf + i for leaf in range(len(leaves)) for i in range(3)}
     call = jax.ffi.ffi_call(

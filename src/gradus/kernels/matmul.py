@@ -13,6 +13,8 @@ from jax.interpreters import ad, batching, mlir
 
 from gradus.kernels.library import in_use
 
+MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
+
 
 def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Return `x @ kernel`, by the native kernel if it is in use and takes these arrays.
@@ -21,15 +23,16 @@ def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
         x: shape `(..., d)`.
         kernel: shape `(d, units)`.
     """
-    if not (in_use() and _takes(x) and _takes(kernel)):
+    if not (in_use() and _takes(x, kernel)):
         return x @ kernel
     rows = x.reshape(-1, x.shape[-1])
     product: jax.Array = _product.bind(rows, kernel, transpose_a=False, transpose_b=False)
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-def _takes(array: Any) -> bool:
-    return array.dtype == jnp.float32 and math.prod(array.shape) > 0
+def _takes(x: Any, kernel: Any) -> bool:
+    operations = math.prod(x.shape) * kernel.shape[-1]  # as many as of its two derivatives
+    return x.dtype == kernel.dtype == jnp.float32 and 0 < operations <= MOST_OPERATIONS
 
 
 def reference(a: jax.Array, b: jax.Array, *, transpose_a: bool, transpose_b: bool) -> jax.Array:
@@ -61,17 +64,16 @@ def _gradient_of_b(g: Any, a: Any, _: Any, *, transpose_a: bool, transpose_b: bo
     return _multiply(a, g, not transpose_a, False)
 
 
-def _map(arguments: Any, axes: Any, **transposes: bool) -> tuple[Any, int]:
+def _map(arguments: Any, axes: Any, **kind: bool) -> tuple[Any, int]:
     """Multiply the members of a population one by one, so each has the bits that it has alone."""
-    mapped = [axis is not batching.not_mapped for axis in axes]
     stacked = [
-        jnp.moveaxis(argument, axis, 0) if is_mapped else None
-        for argument, axis, is_mapped in zip(arguments, axes, mapped, strict=True)
+        None if axis is None else jnp.moveaxis(argument, axis, 0)
+        for argument, axis in zip(arguments, axes, strict=True)
     ]
 
-    def one(member: Any) -> Any:
-        pair = [own if own is not None else shared for own, shared in zip(member, arguments)]
-        return _product.bind(*pair, **transposes)
+    def one(own: Any) -> Any:
+        pairs = zip(own, arguments, strict=True)
+        return _product.bind(*(shared if mine is None else mine for mine, shared in pairs), **kind)
 
     return lax.map(one, stacked), 0
 

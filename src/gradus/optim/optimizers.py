@@ -199,11 +199,12 @@ class Adam(Optimizer):
     def _native_update(
         self, gradients: Params, state: OptState, params: Params, rate: jax.Array
     ) -> tuple[Params, OptState] | None:
+        if type(self).transformation is not Adam.transformation or self.layer_rates is not None:
+            return None
         paths, structure = jax.tree_util.tree_flatten_with_path(params)
         trees = gradients, params, *state["inner"]
         leaves = [AdamLeaf(*arrays) for arrays in zip(*map(jax.tree.leaves, trees), strict=True)]
-        own_rule = type(self).transformation is not Adam.transformation
-        if own_rule or self.layer_rates is not None or not adam_kernel.takes(leaves):
+        if not adam_kernel.takes(leaves):
             return None
         step = state["step"] + 1
         step_size, epsilon = _corrected(rate, self.beta_1, self.beta_2, self.epsilon, step)

@@ -1,0 +1,212 @@
+"""Each kernel against the JAX function beside it, NumPy in float64, and itself on other shapes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import lax
+
+from gradus.kernels import adam as adam_kernel
+from gradus.kernels import library as kernel_library
+from gradus.kernels.adam import AdamLeaf
+from gradus.kernels.library import kernels
+from gradus.kernels.matmul import MOST_OPERATIONS, _multiply, matmul
+from gradus.kernels.rows import take_rows
+
+pytestmark = pytest.mark.usefixtures("native")
+SIZES = (1, 7, 10, 17, 64, 784)
+BATCHES = (1, 7, 32, 33, 128, 1024)
+
+
+@pytest.fixture(name="native", scope="module")
+def native_fixture():
+    """The kernels, whatever the environment says."""
+    if kernel_library._path() is None:
+        pytest.skip("the native kernels are not compiled: python setup.py build_ext --inplace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADUS_KERNELS", "on")
+        kernel_library.library.cache_clear()
+        assert kernel_library.library().instructions
+        yield
+    kernel_library.library.cache_clear()
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def traced(function, *arguments):
+    with kernels():
+        return str(jax.make_jaxpr(function)(*arguments))
+
+
+def test_products_of_all_kinds_are_those_of_numpy():
+    shapes = [(rows, *np.roll(SIZES, turn)[:2]) for turn, rows in enumerate(BATCHES)]
+    shapes += [(1, 1, 1), (5, 600, 3), (65, 257, 40), (300, 784, 33)]
+    kinds = [(False, False), (True, False), (False, True), (True, True)]
+    pairs = []
+    for rows, depth, columns in shapes:
+        a, b = draw(rows, depth), draw(depth, columns, seed=1)
+        pairs += [(a.T if of_a else a, b.T if of_b else b) for of_a, of_b in kinds]
+    products = jax.jit(
+        lambda pairs: [_multiply(*pair, *kinds[i % 4]) for i, pair in enumerate(pairs)]
+    )(pairs)
+    for i, (product, (a, b)) in enumerate(zip(products, pairs, strict=True)):
+        rows, depth, columns = shapes[i // 4]
+        of_a, of_b = kinds[i % 4]
+        wide = (a.T if of_a else a).astype(np.float64), (b.T if of_b else b).astype(np.float64)
+        assert product.shape == (rows, columns)
+        np.testing.assert_allclose(product, wide[0] @ wide[1], atol=2e-6 * depth, rtol=1e-5)
+        # A kind changes how operands are read, not what is added.
+        np.testing.assert_array_equal(product, products[i // 4 * 4])
+
+
+def test_rows_do_not_depend_on_their_number():
+    x, kernel = draw(1024, 784), draw(784, 70, seed=1)  # on several threads, where there are some
+
+    @jax.jit
+    def products(x, kernel):
+        with kernels():
+            return matmul(x, kernel), matmul(x[500:533], kernel), matmul(x[7], kernel)
+
+    whole, part, one = products(x, kernel)
+    np.testing.assert_array_equal(whole[500:533], part)
+    np.testing.assert_array_equal(whole[7], one)
+
+
+def test_derivatives_of_first_and_second_order():
+    x, kernel = draw(6, 17), draw(17, 10, seed=1)
+
+    def loss(kernel, x, product):
+        return jnp.sum(jnp.tanh(product(x, kernel)) ** 2)
+
+    def derivatives(product):
+        first = jax.grad(loss, (0, 1))(kernel, x, product)
+        of_kernel = jax.grad(lambda kernel: loss(kernel, x, product))
+        forward = jax.jvp(of_kernel, (kernel,), (jnp.ones_like(kernel),))[1]
+        penalty = jax.grad(lambda kernel: jnp.sum(of_kernel(kernel) ** 2))(kernel)
+        return *first, forward, penalty
+
+    with kernels():
+        found = jax.jit(lambda: derivatives(matmul))()
+    for ours, plain in zip(found, derivatives(jnp.matmul), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_members_that_are_mapped_have_the_bits_of_one_alone():
+    x, table = draw(3, 32, 20), draw(50, 4)
+    weights = {"kernel": draw(3, 20, 10, seed=1), "bias": draw(3, 10, seed=2)}
+    rows = np.array([[0, 49], [3, 3], [7, 1]], np.int32)
+
+    def step(weights, x, rows):
+        with kernels():
+            gradients = jax.grad(
+                lambda weights: jnp.sum(matmul(x, weights["kernel"]) ** 2 + weights["bias"])
+            )(weights)
+            leaves = [AdamLeaf(gradients[n], w, 0.1 * w, w * w) for n, w in weights.items()]
+            new = adam_kernel.adam(jnp.array([0.9, 0.99, 0.1, 1e-7]), jnp.zeros(2), leaves)
+            return new, take_rows(table, rows)
+
+    mapped = jax.jit(jax.vmap(step))(weights, x, rows)
+    shared = jax.jit(jax.vmap(step, (0, None, 0)))(weights, x[1], rows)
+    alone = jax.jit(step)(jax.tree.map(lambda leaf: leaf[1], weights), x[1], rows[1])
+    for together in (mapped, shared):
+        for member, own in zip(*map(jax.tree.leaves, (together, alone)), strict=True):
+            np.testing.assert_array_equal(member[1], own)
+
+
+def test_adam_is_that_of_optax():
+    shapes = [(), (1,), (7,), (17, 10), (3, 64, 5)]
+    weights = [draw(*shape, seed=i) for i, shape in enumerate(shapes)]
+    gradients = [draw(*shape, seed=i + 9) for i, shape in enumerate(shapes)]
+    gradients[1] *= 0  # of a weight that no sample reaches: v is 0
+    optax_adam = optax.adamw(0.01, 0.8, 0.95, 1e-6, weight_decay=0.1)
+    expected, state = weights, optax_adam.init(weights)
+    leaves = [AdamLeaf(g, w, 0 * w, 0 * w) for g, w in zip(gradients, weights, strict=True)]
+
+    @jax.jit
+    def update(leaves, step):
+        correction = jnp.sqrt(1 - 0.95**step)
+        numbers = jnp.array([0.8, 0.95, 0.01 * correction / (1 - 0.8**step), 1e-6 * correction])
+        return adam_kernel.adam(numbers, jnp.full(len(leaves), 0.001), leaves)
+
+    for step in range(1, 4):
+        updates, state = optax_adam.update(gradients, state, expected)
+        expected = optax.apply_updates(expected, updates)
+        new = update(leaves, np.float32(step))
+        leaves = [AdamLeaf(g, *arrays) for g, arrays in zip(gradients, new, strict=True)]
+    for leaf, weight in zip(leaves, expected, strict=True):
+        np.testing.assert_allclose(leaf.weight, weight, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_has_the_derivative_of_its_reference():
+    leaves = [AdamLeaf(draw(5), draw(5, seed=1), draw(5, seed=2), draw(5, seed=3) ** 2)]
+    arguments = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
+    ours, plain = (
+        jax.grad(lambda leaves, update=update: jnp.sum(update(*arguments, leaves)[0][0]))(leaves)
+        for update in (adam_kernel.adam, adam_kernel.reference)
+    )
+    for leaf, other in zip(*map(jax.tree.leaves, (ours, plain)), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=1e-5)
+
+
+def test_rows_of_every_dtype():
+    rows = np.array([4, 0, 4, 2], np.int32)
+    tables = [draw(5, 3, 2), draw(5).astype(jnp.bfloat16), np.arange(5) > 2, np.zeros((5, 0))]
+    tables += [np.arange(10, dtype=np.uint8).reshape(5, 2), np.arange(5, dtype=np.int32)]
+    with kernels():
+        taken = jax.jit(lambda tables: [take_rows(table, rows) for table in tables])(tables)
+    for table, found in zip(tables, taken, strict=True):
+        np.testing.assert_array_equal(found, jnp.asarray(table)[rows])
+
+
+def test_other_dtypes_and_sizes_take_the_path_of_jax():
+    x, kernel = draw(4, 3), draw(3, 2)
+    assert "gradus_matmul" in traced(matmul, x, kernel)
+    assert "gradus_matmul" in traced(lambda x: jax.jit(matmul)(x, kernel), x)
+    assert "gradus_matmul" not in str(jax.make_jaxpr(matmul)(x, kernel))
+    assert "gradus_matmul" not in traced(matmul, x.astype(jnp.bfloat16), kernel)
+    assert "gradus_matmul" not in traced(matmul, x[:0], kernel)
+    side = int(MOST_OPERATIONS ** (1 / 3)) + 1
+    square = jax.ShapeDtypeStruct((side, side), jnp.float32)
+    assert "gradus_matmul" not in traced(matmul, square, square)
+    assert "gradus_take_rows" not in traced(take_rows, x, jnp.arange(2, dtype=jnp.uint8))
+
+
+@pytest.mark.parametrize(
+    ("target", "shapes", "result", "options"),
+    [
+        ("matmul", [(2, 3), (4, 5)], (2, 5), {"transpose_a": False, "transpose_b": False}),
+        ("matmul", [(2, 3), (3, 5)], (2, 6), {"transpose_a": False, "transpose_b": False}),
+        ("matmul", [(2, 3), (3, 5)], (2, 5), {"transpose_a": True, "transpose_b": False}),
+        ("adam", [(4,), (1,), (3,), (3,), (2,), (3,)], (3,), {}),
+        ("adam", [(3,), (1,), (3,), (3,), (3,), (3,)], (3,), {}),
+    ],
+)
+def test_shapes_that_do_not_fit_are_an_error(target, shapes, result, options):
+    results = jax.ShapeDtypeStruct(result, jnp.float32)
+    call = jax.ffi.ffi_call(f"gradus_{target}", [results] * 3 if target == "adam" else results)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="fit"):
+        jax.block_until_ready(call(*map(jnp.zeros, shapes), **options))
+
+
+@pytest.mark.parametrize("row", [-1, 3])
+def test_a_row_outside_the_table_is_an_error(row):
+    call = jax.ffi.ffi_call("gradus_take_rows", jax.ShapeDtypeStruct((1, 2), jnp.float32))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="outside"):
+        jax.block_until_ready(call(jnp.zeros((3, 2)), jnp.array([row], jnp.int32)))
+
+
+def test_in_a_loop_the_weights_are_updated_in_their_place():
+    leaf = [AdamLeaf(*(jnp.ones((64, 64)) for _ in range(4)))]
+    numbers = jnp.array([0.9, 0.99, 0.1, 1e-7])
+
+    def update(_, new):
+        return adam_kernel.adam(numbers, jnp.zeros(1), [AdamLeaf(leaf[0].gradient, *new[0])])
+
+    start = [tuple(leaf[0][1:])]
+    program = jax.jit(lambda start: lax.fori_loop(0, 3, update, start)).lower(start).compile()
+    body = program.as_text().split('custom_call_target="gradus_adam"')[0].rpartition("\n\n")[2]
+    assert "custom-call" in body
+    assert "f32[64,64]{1,0} copy(" not in body
