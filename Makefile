@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES := pyproject.toml constraints.txt
-CODE := src tests benchmarks examples docs
+NATIVE := $(wildcard src/gradus/kernels/native/*)
+SOURCES := pyproject.toml setup.py constraints.txt $(NATIVE)
+CODE := src tests benchmarks examples docs setup.py
 
-.PHONY: demo test quick fuzz lint format hooks bench lessons docs changelog clean
+.PHONY: demo test quick fuzz sanitize lint format hooks bench lessons docs changelog clean
 
 demo: $(VENV)/gradus  ## train on the handwritten digits and write report.html
 	$(BIN)/python examples/demo.py
@@ -27,17 +28,31 @@ fuzz: $(VENV)/tests $(VENV)/fuzz  ## try many altered files and odd calls, for s
 		$(BIN)/python tests/fuzz/guided.py $$target -max_total_time=60 -max_len=2000 || exit 1; \
 		done; fi
 
+SANITIZED := build/sanitized/_native.so
+HEADERS = $(shell $(BIN)/python -c 'import jax; print(jax.ffi.include_dir())')
+CXXFLAGS := -std=c++17 -fno-math-errno -Wall -Wextra -Werror -fPIC -shared
+
+sanitize: $(VENV)/gradus  ## call the native kernels with random shapes under Address- and UBSanitizer
+	mkdir -p $(dir $(SANITIZED))
+	$(CXX) $(CXXFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+		-isystem $(HEADERS) src/gradus/kernels/native/native.cc -o $(SANITIZED)
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(BIN)/python tests/fuzz/native_kernels.py $(SANITIZED) 60
+
 # Benchmarks are checked for names that are gone, less strictly for types.
 LOOSE := arg-type assignment index method-assign var-annotated
 
 lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/clang-format --dry-run --Werror $(NATIVE)
 	$(BIN)/mypy
 	$(BIN)/mypy --no-strict-optional $(addprefix --disable-error-code=,$(LOOSE)) benchmarks/*.py benchmarks/doctor/*.py
 
 format: $(VENV)/lint
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/clang-format -i $(NATIVE)
 	$(BIN)/ruff check --fix $(CODE)
 
 hooks: $(VENV)/dev $(VENV)/lint  ## check style and types before each commit

@@ -19,19 +19,6 @@ SIZES = (1, 7, 10, 17, 64, 784)
 BATCHES = (1, 7, 32, 33, 128, 1024)
 
 
-@pytest.fixture(name="native", scope="module")
-def native_fixture():
-    """The kernels, whatever the environment says."""
-    if kernel_library._path() is None:
-        pytest.skip("the native kernels are not compiled: python setup.py build_ext --inplace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADUS_KERNELS", "on")
-        kernel_library.library.cache_clear()
-        assert kernel_library.library().instructions
-        yield
-    kernel_library.library.cache_clear()
-
-
 def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -73,6 +60,32 @@ def test_rows_do_not_depend_on_their_number():
     whole, part, one = products(x, kernel)
     np.testing.assert_array_equal(whole[500:533], part)
     np.testing.assert_array_equal(whole[7], one)
+
+
+@pytest.fixture(name="instructions", params=["avx512", "avx2", "baseline"])
+def instructions_fixture(request, monkeypatch):
+    """Use one instruction set in a test, and then the best again."""
+    monkeypatch.setenv("GRADUS_KERNELS", request.param)
+    kernel_library.library.cache_clear()
+    found = kernel_library.library()
+    yield found.instructions
+    monkeypatch.undo()
+    kernel_library.library.cache_clear()
+    assert kernel_library.library().instructions
+
+
+def test_every_instruction_set_computes_the_same(instructions):
+    if instructions is None:
+        pytest.skip("this processor lacks them")
+    x, kernel = draw(37, 300), draw(300, 45, seed=1)
+    leaf = AdamLeaf(*(abs(draw(3, 15, seed=i)) for i in range(4)))
+    numbers, decays = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
+    product, updated = jax.jit(
+        lambda: (_multiply(x, kernel, False, False), adam_kernel.adam(numbers, decays, [leaf]))
+    )()
+    np.testing.assert_allclose(product, x @ kernel, rtol=1e-4, atol=1e-4)
+    expected = adam_kernel.reference(numbers, decays, [leaf])
+    np.testing.assert_allclose(updated[0], expected[0], rtol=1e-5)
 
 
 def test_derivatives_of_first_and_second_order():

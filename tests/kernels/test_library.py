@@ -27,6 +27,11 @@ def test_they_are_off_unless_wanted(choose, setting):
     assert str(choose(setting)) == "off: they are used if GRADUS_KERNELS=on"
 
 
+def test_an_unknown_setting_is_an_error(choose):
+    with pytest.raises(gr.GradusError, match="GRADUS_KERNELS=onn: write off, or on or avx512"):
+        choose("onn")
+
+
 def test_without_a_compiled_file_there_are_none(choose, capsys):
     assert choose("on").instructions is None
     gr.show_config()
@@ -47,7 +52,7 @@ def test_a_damaged_file_is_left_out_with_one_line(choose, tmp_path):
 def test_the_file_of_another_library_is_left_out(choose, tmp_path):
     other = tmp_path / "_native.so"
     other.symlink_to(ctypes.CDLL(None)._name or _path_of_libm())
-    with pytest.warns(RuntimeWarning, match="gradus_kernels_name"):
+    with pytest.warns(RuntimeWarning, match="gradus_choose"):
         assert choose("on", other).instructions is None
 
 

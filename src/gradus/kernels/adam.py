@@ -56,9 +56,10 @@ def reference(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf])
     beta_1, beta_2, step_size, epsilon = numbers
     updated = []
     for decay, (g, w, m, v) in zip(decays, leaves, strict=True):
-        m = beta_1 * m + (1 - beta_1) * g
-        v = beta_2 * v + (1 - beta_2) * (g * g)
-        updated.append((w - (step_size * m / (jnp.sqrt(v) + epsilon) + decay * w), m, v))
+        first = beta_1 * m + (1 - beta_1) * g
+        second = beta_2 * v + (1 - beta_2) * (g * g)
+        update = step_size * first / (jnp.sqrt(second) + epsilon) + decay * w
+        updated.append((w - update, first, second))
     return updated
 
 

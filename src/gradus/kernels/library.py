@@ -14,7 +14,10 @@ from pathlib import Path
 
 import jax
 
+from gradus.errors import GradusError
+
 SETTING = "GRADUS_KERNELS"
+CHOICES = ("on", "avx512", "avx2", "baseline")  # the best instruction set, or one of them
 TARGETS = ("gradus_matmul", "gradus_adam", "gradus_take_rows")
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
@@ -26,7 +29,7 @@ class Library:
     """Whether the kernels are used.
 
     Attributes:
-        instructions: the instruction set that they use here, such as "AVX-512"; None without them.
+        instructions: the instruction set that they use here, such as "avx512"; None without them.
         reason: why there are none; empty if there are.
     """
 
@@ -44,17 +47,22 @@ def library() -> Library:
     """Load and register the kernels on the first call, and return whether they are used.
 
     A library that is there but cannot be used is left out with a warning.
+
+    Raises:
+        GradusError: if the environment variable has an unknown value.
     """
     setting = os.environ.get(SETTING, "").lower()
-    if setting not in ("on", "1", "yes", "true"):
+    if setting in ("", "off", "0", "no", "false"):
         return Library(None, f"they are used if {SETTING}=on")
+    if setting not in CHOICES:
+        raise GradusError(f"{SETTING}={setting}: write off, or {' or '.join(CHOICES)}.")
     if jax.default_backend() != "cpu":
-        return Library(None, f"they are for the CPU, and this process uses the {_backend()}")
+        return Library(None, f"they are for the CPU; this process uses {jax.default_backend()}")
     path = _path()
     if path is None:
         return Library(None, "they were not compiled when gradus was installed")
     try:
-        return Library(_register(path))
+        instructions = _register(path, setting)
     except (OSError, AttributeError, RuntimeError, ValueError, jax.errors.JaxRuntimeError) as error:
         reason = f"{path.name} cannot be used ({str(error).splitlines()[0]})"
         warnings.warn(
@@ -64,6 +72,9 @@ def library() -> Library:
             stacklevel=2,
         )
         return Library(None, reason)
+    if instructions is None:
+        return Library(None, f"this processor has no {setting} instructions")
+    return Library(instructions)
 
 
 @contextlib.contextmanager
@@ -78,10 +89,6 @@ def in_use() -> bool:
     return bool(_in_training.value)
 
 
-def _backend() -> str:
-    return jax.default_backend().upper()
-
-
 def _path() -> Path | None:
     """Return the file of the compiled library, or None."""
     folder = Path(__file__).parent
@@ -89,13 +96,13 @@ def _path() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _register(path: Path) -> str:
-    """Load the library, register its functions, and return its instruction set."""
+def _register(path: Path, setting: str) -> str | None:
+    """Load the library, register its functions, and return the instruction set of a setting."""
     loaded = ctypes.CDLL(str(path))
-    name = loaded.gradus_kernels_name
-    name.restype = ctypes.c_char_p
+    choose = loaded.gradus_choose
+    choose.argtypes, choose.restype = [ctypes.c_char_p], ctypes.c_char_p
     for target in TARGETS:
         handler = jax.ffi.pycapsule(getattr(loaded, target))
         jax.ffi.register_ffi_target(target, handler, platform="cpu")
-    instructions: str = name().decode()
-    return instructions
+    name = choose(setting.encode())
+    return None if name is None else name.decode()

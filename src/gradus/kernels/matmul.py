@@ -80,12 +80,7 @@ def _map(arguments: Any, axes: Any, **kind: bool) -> tuple[Any, int]:
 
 _product = Primitive("gradus_matmul")
 _product.def_abstract_eval(_shape)
-_product.def_impl(
-    jax.jit(
-        lambda a, b, **transposes: _product.bind(a, b, **transposes),
-        static_argnames=("transpose_a", "transpose_b"),
-    )
-)
+_product.def_impl(jax.jit(_product.bind, static_argnames=("transpose_a", "transpose_b")))
 ad.defbilinear(_product, _gradient_of_a, _gradient_of_b)
 batching.primitive_batchers[_product] = _map
 mlir.register_lowering(_product, mlir.lower_fun(reference, multiple_results=False))

@@ -1,11 +1,12 @@
 // Kernels of the training step for the CPU, called by XLA. See README.md beside the package.
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <condition_variable>
+#include <vector>
 
 #include "xla/ffi/api/ffi.h"
 
@@ -28,8 +29,8 @@ struct AdamNumbers {
 namespace baseline {
 #define LANES 4
 constexpr int64_t kRows = 4;
-#include "matmul.inc"
 #include "adam.inc"
+#include "matmul.inc"
 #undef LANES
 }  // namespace baseline
 
@@ -41,8 +42,8 @@ constexpr int64_t kRows = 4;
 namespace avx2 {
 #define LANES 8
 constexpr int64_t kRows = 6;
-#include "matmul.inc"
 #include "adam.inc"
+#include "matmul.inc"
 #undef LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -52,8 +53,8 @@ constexpr int64_t kRows = 6;
 namespace avx512 {
 #define LANES 16
 constexpr int64_t kRows = 8;
-#include "matmul.inc"
 #include "adam.inc"
+#include "matmul.inc"
 #undef LANES
 }  // namespace avx512
 #pragma GCC pop_options
@@ -67,25 +68,25 @@ struct Kernels {
 
 constexpr Kernels kBaseline = {"baseline", baseline::matmul_rows, baseline::adam};
 #ifdef GRADUS_X86
-constexpr Kernels kAvx2 = {"AVX2", avx2::matmul_rows, avx2::adam};
-constexpr Kernels kAvx512 = {"AVX-512", avx512::matmul_rows, avx512::adam};
+constexpr Kernels kAvx2 = {"avx2", avx2::matmul_rows, avx2::adam};
+constexpr Kernels kAvx512 = {"avx512", avx512::matmul_rows, avx512::adam};
 #endif
 
-const Kernels& best() {
+// The instruction sets of this processor, the best first.
+std::vector<const Kernels*> supported() {
+  std::vector<const Kernels*> found;
 #ifdef GRADUS_X86
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-    return kAvx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
+    found.push_back(&kAvx512);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&kAvx2);
 #endif
-  return kBaseline;
+  found.push_back(&kBaseline);
+  return found;
 }
 
-const Kernels& kernels() {
-  static const Kernels& chosen = best();
-  return chosen;
-}
+const Kernels* chosen = supported().front();
 
 // --- parts on several threads ------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ struct Parts {
     for (int64_t part; (part = next.fetch_add(1)) < count;) {
       const int64_t begin = part * rows_per_part;
       const int64_t end = begin + rows_per_part;
-      kernels().matmul_rows(product, begin, end < product.rows ? end : product.rows);
+      chosen->matmul_rows(product, begin, end < product.rows ? end : product.rows);
       std::lock_guard<std::mutex> lock(mutex);
       if (++done == count) ended.notify_one();
     }
@@ -117,7 +118,7 @@ void run(ffi::ThreadPool& pool, const Product& product) {
   const int64_t most = static_cast<int64_t>(operations / kOperationsPerPart);
   const int64_t threads = most < 2 ? 1 : pool.num_threads() < most ? pool.num_threads() : most;
   if (threads < 2 || product.rows < 64) {
-    kernels().matmul_rows(product, 0, product.rows);
+    chosen->matmul_rows(product, 0, product.rows);
     return;
   }
   auto parts = std::make_shared<Parts>();
@@ -135,8 +136,8 @@ void run(ffi::ThreadPool& pool, const Product& product) {
 
 using Matrix = ffi::Buffer<ffi::F32, 2>;
 
-ffi::Error matmul(ffi::ThreadPool pool, Matrix a, Matrix b, ffi::Result<Matrix> c,
-                  bool transpose_a, bool transpose_b) {
+ffi::Error matmul(ffi::ThreadPool pool, Matrix a, Matrix b, ffi::Result<Matrix> c, bool transpose_a,
+                  bool transpose_b) {
   const int64_t a_rows = a.dimensions()[0], a_columns = a.dimensions()[1];
   const int64_t b_rows = b.dimensions()[0], b_columns = b.dimensions()[1];
   Product p;
@@ -183,7 +184,7 @@ ffi::Error adam(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
       to[i] = (*array)->typed_data<float>();
       if (to[i] != from[i + 1]) std::memcpy(to[i], from[i + 1], size * sizeof(float));
     }
-    kernels().adam(adam_numbers, decays->typed_data()[leaf], size, from[0], to[0], to[1], to[2]);
+    chosen->adam(adam_numbers, decays->typed_data()[leaf], size, from[0], to[0], to[1], to[2]);
   }
   return ffi::Error::Success();
 }
@@ -218,13 +219,19 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
                                   .Attr<bool>("transpose_a")
                                   .Attr<bool>("transpose_b"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_adam, adam,
-                              ffi::Ffi::Bind().RemainingArgs().RemainingRets());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_adam, adam, ffi::Ffi::Bind().RemainingArgs().RemainingRets());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
-                              ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::BufferR1<ffi::S32>>()
-                                  .Ret<ffi::AnyBuffer>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    gradus_take_rows, take_rows,
+    ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::BufferR1<ffi::S32>>().Ret<ffi::AnyBuffer>());
 
-extern "C" const char* gradus_kernels_name() { return kernels().name; }
+// Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
+// processor lacks it.
+extern "C" const char* gradus_choose(const char* name) {
+  for (const Kernels* kernels : supported())
+    if (!std::strcmp(name, "on") || !std::strcmp(name, kernels->name)) {
+      chosen = kernels;
+      return kernels->name;
+    }
+  return nullptr;
+}
