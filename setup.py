@@ -1,9 +1,11 @@
 """Compiles the native kernels where there is a compiler; without them gradus runs on XLA alone."""
 
+from glob import glob
+
 from setuptools import Extension, setup
 
 FOLDER = "src/gradus/kernels/native"
-OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno"]
+OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno", "-g0"]
 
 
 def extensions() -> list[Extension]:
@@ -19,7 +21,7 @@ def extensions() -> list[Extension]:
         Extension(
             "gradus.kernels._native",
             [f"{FOLDER}/native.cc"],
-            depends=[f"{FOLDER}/matmul.inc", f"{FOLDER}/adam.inc"],
+            depends=glob(f"{FOLDER}/*.inc"),
             extra_compile_args=[*OPTIONS, "-isystem", str(headers)],  # their warnings are not ours
             language="c++",
             optional=True,  # without a compiler the installation succeeds

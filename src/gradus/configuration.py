@@ -23,13 +23,12 @@ def show_config() -> None:
         native kernels: ...
     """
     devices = ", ".join(str(device) for device in jax.devices())
-    folder = jax.config.values["jax_compilation_cache_dir"]
-    kept = f"kept in {folder}" if folder else f"kept in {cache.cache_dir()} once a model trains"
+    folder = jax.config.values["jax_compilation_cache_dir"] or cache.cache_dir()
     lines = [
         f"gradus {installed_version()}, Python {platform.python_version()}, "
         f"JAX {jax.__version__}, jaxlib {version('jaxlib')}",
         f"devices: {devices}",
-        f"compiled programs: {kept if cache.is_enabled() else 'not kept (GRADUS_CACHE=off)'}",
+        f"compiled programs: {folder if cache.is_enabled() else 'not kept (GRADUS_CACHE=off)'}",
         f"native kernels: {library()}",
     ]
     print("\n".join(lines))  # noqa: T201 - it is what was asked for
