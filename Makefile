@@ -28,7 +28,7 @@ fuzz: $(VENV)/tests $(VENV)/fuzz  ## try many altered files and odd calls, for s
 		$(BIN)/python tests/fuzz/guided.py $$target -max_total_time=60 -max_len=2000 || exit 1; \
 		done; fi
 
-SANITIZED := build/sanitized/_native.so
+SANITIZED := build/sanitized/libgradus_kernels.so.1
 HEADERS = $(shell $(BIN)/python -c 'import jax; print(jax.ffi.include_dir())')
 CXXFLAGS := -std=c++17 -fno-math-errno -Wall -Wextra -Werror -fPIC -shared
 

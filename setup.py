@@ -3,6 +3,7 @@
 from glob import glob
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 FOLDER = "src/gradus/kernels/native"
 OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno", "-g0"]
@@ -19,7 +20,7 @@ def extensions() -> list[Extension]:
     headers = Path(jaxlib.__file__).parent / "include"
     return [
         Extension(
-            "gradus.kernels._native",
+            "gradus.kernels.libgradus_kernels",
             [f"{FOLDER}/native.cc"],
             depends=glob(f"{FOLDER}/*.inc"),
             extra_compile_args=[*OPTIONS, "-isystem", str(headers)],  # their warnings are not ours
@@ -29,4 +30,12 @@ def extensions() -> list[Extension]:
     ]
 
 
-setup(ext_modules=extensions())
+class BuildLibrary(build_ext):
+    """Compiles a shared library that is no Python module, and is named so."""
+
+    def get_ext_filename(self, name: str) -> str:
+        """Return the file of a library, of its dotted name."""
+        return f"{name.replace('.', '/')}.so.1"
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildLibrary})

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.kernels import library as kernel_library
-from gradus.kernels.adam import AdamLeaf, adam, reference
+from gradus.kernels.adam import AdamLeaf, adam_step, plain_adam_step
 from gradus.kernels.library import kernels
 from gradus.kernels.matmul import _multiply
-from gradus.kernels.rows import take_rows
+from gradus.kernels.rows import gather_rows
 
 CALLS = 40  # in a program: compiling takes longer than running
 
@@ -52,8 +52,8 @@ def check_adam(rng):
     shapes = [tuple(rng.integers(1, 12, rng.integers(0, 4))) for _ in range(CALLS)]
     leaves = [AdamLeaf(*(abs(draw(rng, *shape)) for _ in range(4))) for shape in shapes]
     numbers, decays = jnp.array([0.9, 0.99, 0.01, 1e-6]), jnp.full(CALLS, 0.01)
-    found = jax.jit(adam)(numbers, decays, leaves)
-    for one, other in zip(found, reference(numbers, decays, leaves), strict=True):
+    found = jax.jit(adam_step)(numbers, decays, leaves)
+    for one, other in zip(found, plain_adam_step(numbers, decays, leaves), strict=True):
         for array, expected in zip(one, other, strict=True):
             np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
 
@@ -64,7 +64,7 @@ def check_rows(rng):
     tables = [draw(rng, *shape) for shape in shapes]
     rows = [rng.integers(0, shape[0], rng.integers(1, 9)).astype(np.int32) for shape in shapes]
     with kernels():
-        found = jax.jit(lambda *pair: list(map(take_rows, *pair)))(tables, rows)
+        found = jax.jit(lambda *pair: list(map(gather_rows, *pair)))(tables, rows)
     for taken, table, numbers in zip(found, tables, rows, strict=True):
         np.testing.assert_array_equal(taken, table[numbers])
 

@@ -11,8 +11,8 @@ from gradus.kernels import adam as adam_kernel
 from gradus.kernels import library as kernel_library
 from gradus.kernels.adam import AdamLeaf
 from gradus.kernels.library import kernels
-from gradus.kernels.matmul import MOST_OPERATIONS, _multiply, matmul
-from gradus.kernels.rows import take_rows
+from gradus.kernels.matmul import MOST_OPERATIONS, _multiply, count_operations, matmul
+from gradus.kernels.rows import gather_rows
 
 pytestmark = pytest.mark.usefixtures("native")
 SIZES = (1, 7, 10, 17, 64, 784)
@@ -81,10 +81,10 @@ def test_every_instruction_set_computes_the_same(instructions):
     leaf = AdamLeaf(*(abs(draw(3, 15, seed=i)) for i in range(4)))
     numbers, decays = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
     product, updated = jax.jit(
-        lambda: (_multiply(x, kernel, False, False), adam_kernel.adam(numbers, decays, [leaf]))
+        lambda: (_multiply(x, kernel, False, False), adam_kernel.adam_step(numbers, decays, [leaf]))
     )()
     np.testing.assert_allclose(product, x @ kernel, rtol=1e-4, atol=1e-4)
-    expected = adam_kernel.reference(numbers, decays, [leaf])
+    expected = adam_kernel.plain_adam_step(numbers, decays, [leaf])
     np.testing.assert_allclose(updated[0], expected[0], rtol=1e-5)
 
 
@@ -118,8 +118,8 @@ def test_members_that_are_mapped_have_the_bits_of_one_alone():
                 lambda weights: jnp.sum(matmul(x, weights["kernel"]) ** 2 + weights["bias"])
             )(weights)
             leaves = [AdamLeaf(gradients[n], w, 0.1 * w, w * w) for n, w in weights.items()]
-            new = adam_kernel.adam(jnp.array([0.9, 0.99, 0.1, 1e-7]), jnp.zeros(2), leaves)
-            return new, take_rows(table, rows)
+            new = adam_kernel.adam_step(jnp.array([0.9, 0.99, 0.1, 1e-7]), jnp.zeros(2), leaves)
+            return new, gather_rows(table, rows)
 
     mapped = jax.jit(jax.vmap(step))(weights, x, rows)
     shared = jax.jit(jax.vmap(step, (0, None, 0)))(weights, x[1], rows)
@@ -142,7 +142,7 @@ def test_adam_is_that_of_optax():
     def update(leaves, step):
         correction = jnp.sqrt(1 - 0.95**step)
         numbers = jnp.array([0.8, 0.95, 0.01 * correction / (1 - 0.8**step), 1e-6 * correction])
-        return adam_kernel.adam(numbers, jnp.full(len(leaves), 0.001), leaves)
+        return adam_kernel.adam_step(numbers, jnp.full(len(leaves), 0.001), leaves)
 
     for step in range(1, 4):
         updates, state = optax_adam.update(gradients, state, expected)
@@ -158,7 +158,7 @@ def test_adam_has_the_derivative_of_its_reference():
     arguments = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
     ours, plain = (
         jax.grad(lambda leaves, update=update: jnp.sum(update(*arguments, leaves)[0][0]))(leaves)
-        for update in (adam_kernel.adam, adam_kernel.reference)
+        for update in (adam_kernel.adam_step, adam_kernel.plain_adam_step)
     )
     for leaf, other in zip(*map(jax.tree.leaves, (ours, plain)), strict=True):
         np.testing.assert_allclose(leaf, other, rtol=1e-5)
@@ -169,7 +169,7 @@ def test_rows_of_every_dtype():
     tables = [draw(5, 3, 2), draw(5).astype(jnp.bfloat16), np.arange(5) > 2, np.zeros((5, 0))]
     tables += [np.arange(10, dtype=np.uint8).reshape(5, 2), np.arange(5, dtype=np.int32)]
     with kernels():
-        taken = jax.jit(lambda tables: [take_rows(table, rows) for table in tables])(tables)
+        taken = jax.jit(lambda tables: [gather_rows(table, rows) for table in tables])(tables)
     for table, found in zip(tables, taken, strict=True):
         np.testing.assert_array_equal(found, jnp.asarray(table)[rows])
 
@@ -184,7 +184,15 @@ def test_other_dtypes_and_sizes_take_the_path_of_jax():
     side = int(MOST_OPERATIONS ** (1 / 3)) + 1
     square = jax.ShapeDtypeStruct((side, side), jnp.float32)
     assert "gradus_matmul" not in traced(matmul, square, square)
-    assert "gradus_take_rows" not in traced(take_rows, x, jnp.arange(2, dtype=jnp.uint8))
+    assert "gradus_take_rows" not in traced(gather_rows, x, jnp.arange(2, dtype=jnp.uint8))
+
+
+def test_operations_are_counted():
+    with kernels():
+        program = jax.jit(jax.value_and_grad(lambda k, x: matmul(x, k).sum()))
+        lowered = program.lower(draw(3, 2), draw(4, 3))
+    assert count_operations(lowered.as_text()) == 2 * (4 * 3 * 2) * 2  # the product, and of k
+    assert count_operations("") == 0
 
 
 @pytest.mark.parametrize(
@@ -216,7 +224,7 @@ def test_in_a_loop_the_weights_are_updated_in_their_place():
     numbers = jnp.array([0.9, 0.99, 0.1, 1e-7])
 
     def update(_, new):
-        return adam_kernel.adam(numbers, jnp.zeros(1), [AdamLeaf(leaf[0].gradient, *new[0])])
+        return adam_kernel.adam_step(numbers, jnp.zeros(1), [AdamLeaf(leaf[0].gradient, *new[0])])
 
     start = [tuple(leaf[0][1:])]
     program = jax.jit(lambda start: lax.fori_loop(0, 3, update, start)).lower(start).compile()

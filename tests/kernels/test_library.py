@@ -41,16 +41,18 @@ def test_without_a_compiled_file_there_are_none(choose, capsys):
 
 
 def test_a_damaged_file_is_left_out_with_one_line(choose, tmp_path):
-    broken = tmp_path / "_native.so"
+    broken = tmp_path / "libgradus.so.1"
     broken.write_bytes(b"\x7fELF, and then nothing")
-    with pytest.warns(RuntimeWarning, match=r"kernels are off: _native.so cannot be used \(.*\)"):
+    with pytest.warns(
+        RuntimeWarning, match=r"kernels are off: libgradus.so.1 cannot be used \(.*\)"
+    ):
         assert choose("on", broken).instructions is None
     with kernel_library.kernels():
         assert not kernel_library.in_use()
 
 
 def test_the_file_of_another_library_is_left_out(choose, tmp_path):
-    other = tmp_path / "_native.so"
+    other = tmp_path / "libgradus.so.1"
     other.symlink_to(ctypes.CDLL(None)._name or _path_of_libm())
     with pytest.warns(RuntimeWarning, match="gradus_choose"):
         assert choose("on", other).instructions is None

@@ -29,7 +29,7 @@ def takes(leaves: Sequence[AdamLeaf]) -> bool:
 
 
 @jax.custom_jvp
-def adam(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> Updated:
+def adam_step(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> Updated:
     """Return the new weights and moments.
 
     m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², w ← w - (s m / (√v + ε) + d w)
@@ -51,8 +51,8 @@ def adam(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> U
     return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
 
 
-def reference(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> Updated:
-    """Return what `adam` does."""
+def plain_adam_step(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf]) -> Updated:
+    """Return what `adam_step` does."""
     beta_1, beta_2, step_size, epsilon = numbers
     updated = []
     for decay, (g, w, m, v) in zip(decays, leaves, strict=True):
@@ -63,6 +63,6 @@ def reference(numbers: jax.Array, decays: jax.Array, leaves: Sequence[AdamLeaf])
     return updated
 
 
-@adam.defjvp
+@adam_step.defjvp
 def _jvp(primals: tuple, tangents: tuple) -> tuple[Updated, Updated]:  # type: ignore[type-arg]
-    return jax.jvp(reference, primals, tangents)
+    return jax.jvp(plain_adam_step, primals, tangents)

@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import jax
@@ -91,9 +90,8 @@ def in_use() -> bool:
 
 def _path() -> Path | None:
     """Return the file of the compiled library, or None."""
-    folder = Path(__file__).parent
-    files = [folder / f"_native{suffix}" for suffix in EXTENSION_SUFFIXES]
-    return next((file for file in files if file.is_file()), None)
+    file = Path(__file__).with_name("libgradus_kernels.so.1")
+    return file if file.is_file() else None
 
 
 def _register(path: Path, setting: str) -> str | None:

@@ -211,7 +211,7 @@ class Adam(Optimizer):
         numbers = jnp.stack([*map(jnp.float32, (self.beta_1, self.beta_2)), -step_size, epsilon])
         factors = [self._decay_factor(path, rate) for path, _ in paths]
         decays = jnp.stack([jnp.float32(0 if factor is None else factor) for factor in factors])
-        new = zip(*adam_kernel.adam(numbers, decays, leaves), strict=True)
+        new = zip(*adam_kernel.adam_step(numbers, decays, leaves), strict=True)
         params, *inner = (jax.tree.unflatten(structure, arrays) for arrays in new)
         return params, {"step": step, "inner": tuple(inner)}
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
-from gradus.kernels.rows import take_rows
+from gradus.kernels.rows import gather_rows
 from gradus.nn.pytree import pytree, static
 from gradus.train.devices import shard_batch
 
@@ -90,7 +90,7 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
         present = (step * size + jnp.arange(size) < source.count).astype(jnp.float32)
 
         def take(array: Shaped[Array, "samples ..."]) -> Shaped[Array, "batch ..."]:
-            return take_rows(array, rows)
+            return gather_rows(array, rows)
 
         x, y, weight = jax.tree.map(take, samples)
     batch = Batch(x, y, present if weight is None else present * weight, present)

@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.kernels.library import library
+from gradus.kernels.matmul import count_operations
 from gradus.program_cache import release_programs
 from gradus.sweep.execution.stacking import differing_leaves, stacked_training
 from gradus.sweep.execution.vectorize import Parallelism, population_mesh, take_member
@@ -186,6 +188,8 @@ class PopulationProgram:
         program_bytes = memory.program_bytes(compiled) * (devices if shared else 1)
         self.stats.bytes_per_call = state_bytes + program_bytes
         self.stats.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
+        if library().instructions is not None:
+            self.stats.flops += count_operations(lowered.as_text())
         return lowered
 
     def with_parallelism(self, parallelism: Parallelism) -> PopulationProgram:
