@@ -177,6 +177,8 @@ def test_rows_of_every_dtype():
 def test_other_dtypes_and_sizes_take_the_path_of_jax():
     x, kernel = draw(4, 3), draw(3, 2)
     assert "gradus_matmul" in traced(matmul, x, kernel)
+    with kernels(), jax.disable_jit():
+        np.testing.assert_allclose(matmul(x, kernel), x @ kernel, rtol=1e-5)
     assert "gradus_matmul" in traced(lambda x: jax.jit(matmul)(x, kernel), x)
     assert "gradus_matmul" not in str(jax.make_jaxpr(matmul)(x, kernel))
     assert "gradus_matmul" not in traced(matmul, x.astype(jnp.bfloat16), kernel)

@@ -89,9 +89,16 @@ def _map(arguments: Any, axes: Any, **kind: bool) -> tuple[Any, int]:
     return lax.map(one, stacked), 0
 
 
+def _run(a: Any, b: Any, **kind: bool) -> Any:
+    """Multiply arrays outside a program, and inside one that runs under `jax.disable_jit`."""
+    with jax.disable_jit(False):
+        return _compiled(a, b, **kind)
+
+
 _product = Primitive("gradus_matmul")
 _product.def_abstract_eval(_shape)
-_product.def_impl(jax.jit(_product.bind, static_argnames=("transpose_a", "transpose_b")))
+_product.def_impl(_run)
+_compiled = jax.jit(_product.bind, static_argnames=("transpose_a", "transpose_b"))
 ad.defbilinear(_product, _gradient_of_a, _gradient_of_b)
 batching.primitive_batchers[_product] = _map
 mlir.register_lowering(_product, mlir.lower_fun(plain_product, multiple_results=False))
