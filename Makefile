@@ -36,9 +36,10 @@ sanitize: $(VENV)/gradus  ## call the native kernels with random shapes under Ad
 	mkdir -p $(dir $(SANITIZED))
 	$(CXX) $(CXXFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-isystem $(HEADERS) src/gradus/kernels/native/native.cc -o $(SANITIZED)
-	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	for instructions in on baseline; do GRADUS_KERNELS=$$instructions \
+		LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		$(BIN)/python tests/fuzz/native_kernels.py $(SANITIZED) 60
+		$(BIN)/python tests/fuzz/native_kernels.py $(SANITIZED) 60 || exit 1; done
 
 # Benchmarks are checked for names that are gone, less strictly for types.
 LOOSE := arg-type assignment index method-assign var-annotated

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["GRADUS_KERNELS"] = "on"
+os.environ.setdefault("GRADUS_KERNELS", "on")
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax
