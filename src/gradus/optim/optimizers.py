@@ -396,8 +396,9 @@ def _adam(
         correction = jnp.sqrt(1 - b2**t)
         step_size = -learning_rate * correction / (1 - b1**t)
         scaled_epsilon = epsilon * correction
-        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state[0], gradients)
-        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * (g * g), state[1], gradients)
+        rest1, rest2 = 1 - b1, 1 - b2
+        m = jax.tree.map(lambda m, g: b1 * m + rest1 * g, state[0], gradients)
+        v = jax.tree.map(lambda v, g: b2 * v + rest2 * (g * g), state[1], gradients)
         return jax.tree.map(lambda m, v: step_size * m / (jnp.sqrt(v) + scaled_epsilon), m, v), (
             m,
             v,
