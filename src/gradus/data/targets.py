@@ -27,7 +27,7 @@ from gradus.data.columns.labels import (
 )
 from gradus.data.columns.spellings import spelling_notes
 from gradus.data.frames import column_name
-from gradus.data.splits import class_labels
+from gradus.data.splitting.strata import class_labels
 from gradus.data.table_options import TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.errors import DataError, nearest, unknown

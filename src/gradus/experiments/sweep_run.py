@@ -22,7 +22,7 @@ from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.preparation.prepare import PreparedData
-from gradus.experiments.preparation.splitting import group_values
+from gradus.experiments.preparation.splitting import order_values
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Settings, SweepSection
@@ -116,7 +116,7 @@ def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -
         arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
     setup.sweep.fit(
         _trial_data(setup),
-        groups=_groups_of_folds(setup),
+        **_order_of_folds(setup),
         batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
         epochs=arguments["epochs"],
         class_weight=_class_weight(arguments["class_weight"]),
@@ -155,11 +155,11 @@ def _trial_data(setup: SweepSetup) -> Any:
     return prepared_inputs(make_data, **varied)
 
 
-def _groups_of_folds(setup: SweepSetup) -> Any:
-    """Return the group of each training row, if there are folds and groups."""
+def _order_of_folds(setup: SweepSetup) -> dict[str, Any]:
+    """Return the group or the time of each training row, by which folds are made."""
     if not setup.sweep.cv:
-        return None
-    return group_values(setup.prepared.raw["training"], setup.prepared.experiment)
+        return {}
+    return order_values(setup.prepared.raw["training"], setup.prepared.experiment)
 
 
 def _target_shape(configurator: TrialConfigurator, first: Settings, loss: str) -> tuple[int, ...]:

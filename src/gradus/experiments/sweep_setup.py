@@ -99,11 +99,6 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
         raise ExperimentError(
             "A sweep scores trials on validation rows: write --validation 0.2 or --cv 5."
         )
-    if section.cv is not None and raw.get("split_by_time") is not None:
-        raise ExperimentError(
-            f"cv = {section.cv} draws folds at random, and split_by_time = "
-            f"{raw['split_by_time']!r} scores trials on the latest rows: leave out one."
-        )
     if space_kind(raw.get("shuffle_seed")):  # all trials have the same validation rows
         raw.setdefault("validation_seed", 0)
     check_keys(raw, where)
@@ -260,15 +255,19 @@ def _describe_folds(prepared: PreparedData, section: SweepSection) -> list[str]:
     if not section.cv:
         return []
     sizes = {name: len(y) for name, (_, y) in prepared.parts.items()}
-    size = f"of at most {-(-sizes['training'] // section.cv):,}"
+    size = f"in {section.cv} folds of at most {-(-sizes['training'] // section.cv):,}"
     if prepared.experiment.group is not None:
-        size = f"of whole groups of {prepared.experiment.group!r}"
+        size = f"in {section.cv} folds of whole groups of {prepared.experiment.group!r}"
+    elif prepared.experiment.split_by_time is not None:
+        size = (
+            f"in {section.cv} windows of {prepared.experiment.split_by_time!r}, each later than its"
+        )
+        size += " training rows"
     rest = ""
     if "validation" in sizes:
         rest = f"; the {sizes['validation']:,} validation rows are for the best trial only"
     return [
-        f"folds     the {sizes['training']:,} training rows in {section.cv} folds {size}, which "
-        f"score the trials{rest}"
+        f"folds     the {sizes['training']:,} training rows {size}, which score the trials{rest}"
     ]
 
 

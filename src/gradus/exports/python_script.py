@@ -113,8 +113,7 @@ def _split_call(experiment: Experiment, target: Target, share: float) -> Call:
     """Return the call that holds out a share of the rows, as `split_data` does."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    is_stratified = target.task in ("binary", "multiclass")
-    rows = Name("data.y" if is_stratified else "len(data)")
+    rows = Name("len(data)" if target.task == "regression" else "data.y")
     by: dict[str, Any] = {}
     if experiment.group is not None:
         by["groups"] = Name(f"data.x[{expression(experiment.group)}]")

@@ -113,15 +113,19 @@ def unused_inputs(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys([*experiment.drop_columns, *groups]))
 
 
-def group_values(data: Dataset, experiment: Experiment) -> np.ndarray | None:
-    """Return the group of each row, which stays whole; None without groups."""
-    if experiment.group is None:
-        return None
-    return _column(data, experiment.group, "group").rank("dense").to_numpy()
+def order_values(data: Dataset, experiment: Experiment) -> dict[str, np.ndarray]:
+    """Return the groups or times of rows, as `split` takes them; nothing for a random split."""
+    if experiment.group is not None:
+        groups = _column(data, experiment.group, "group").rank("dense")
+        return {"groups": groups.to_numpy()}
+    if experiment.split_by_time is not None:
+        times = _column(data, experiment.split_by_time, "split_by_time")
+        return {"times": times.to_physical().to_numpy()}
+    return {}
 
 
 def has_classes(data: Dataset) -> bool:
-    """Whether each row has one class, by which a split may be stratified."""
+    """Whether each row has one class."""
     return data.y is not None and data.task in ("binary", "multiclass")
 
 
@@ -129,15 +133,9 @@ def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Data
     """Return the rows to go on with, and a share of them that is held out."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    rows_or_labels: Any = data.y if has_classes(data) else len(data)
-    how: dict[str, Any] = {}
-    if experiment.group is not None:
-        how["groups"] = group_values(data, experiment)
-    elif experiment.split_by_time is not None:
-        times = _column(data, experiment.split_by_time, "split_by_time")
-        how["times"] = times.to_physical().to_numpy()
+    rows_or_targets: Any = len(data) if data.y is None or data.task == "regression" else data.y
     try:
-        rest, held = split(rows_or_labels, share, seed, **how)
+        rest, held = split(rows_or_targets, share, seed, **order_values(data, experiment))
     except DataError as error:
         column = experiment.group or experiment.split_by_time
         if column is None:
