@@ -185,8 +185,8 @@ def test_columns_of_0_and_1_are_labels():
 @pytest.mark.parametrize(
     ("columns", "settings", "message"),
     [
-        ({"b": ["x", "y", "x"]}, {}, "'b' is not numbers.*--column b=boolean"),
-        ({"b": [0, 1, 1]}, {}, "only 'b' has just 0 and 1"),
+        ({"b": ["x", "y", "x"]}, {"task": "regression"}, "'b' is not numbers.*task of its own"),
+        ({"b": ["x", "x", "x"]}, {}, "'b' has one class"),
         ({"b": [0, 1, 1]}, {"task": "multilabel"}, "'a' has other values than 0 and 1"),
         ({"b": [3.0, 3.0, 3.0]}, {}, "'b' is always 3"),
     ],

@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 from gradus.data import Dataset
 from gradus.errors import DataError, GradusError
 from gradus.estimators.base import NetworkEstimator
-from gradus.experiments.preparation.model_builder import decide_classes, make_loss
+from gradus.experiments.preparation.outputs import decide_classes, make_loss
 from gradus.foreign_names.arguments import explain_methods
 from gradus.objectives.loss import Loss
 

@@ -21,6 +21,7 @@ from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
+from gradus.experiments.preparation.outputs import count_rows
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.splitting import order_values
 from gradus.experiments.settings import experiment_file
@@ -294,7 +295,7 @@ def _best_model(
     settings = resolve(sweep.model.settings["settings"], sweep.hypers, best.values)
     prepared = configurator.prepare(settings)
     x, y = prepared.parts["training"]
-    model = configurator.build_model({**settings, "seed": trained.seed}, count=len(y))
+    model = configurator.build_model({**settings, "seed": trained.seed}, count=count_rows(y))
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)

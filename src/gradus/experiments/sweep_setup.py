@@ -254,7 +254,7 @@ def _describe_folds(prepared: PreparedData, section: SweepSection) -> list[str]:
     """Return a line about the folds, if there are folds."""
     if not section.cv:
         return []
-    sizes = {name: len(y) for name, (_, y) in prepared.parts.items()}
+    sizes = prepared.row_counts
     size = f"in {section.cv} folds of at most {-(-sizes['training'] // section.cv):,}"
     if prepared.experiment.group is not None:
         size = f"in {section.cv} folds of whole groups of {prepared.experiment.group!r}"

@@ -207,6 +207,8 @@ def describe_network(model: Model) -> str:
 
 def _describe_layer(layer: Any) -> str:
     kind = type(layer).__name__
+    if isinstance(branches := getattr(layer, "branches", None), Mapping):
+        return " + ".join(f"{_describe_layer(of)} for {name}" for name, of in branches.items())
     if hasattr(layer, "units") or hasattr(layer, "filters"):
         name = layer.activation
         size = layer.units if hasattr(layer, "units") else layer.filters
@@ -232,12 +234,17 @@ def describe_training(prepared: PreparedData) -> str:
     )
     return (
         f"{experiment.optimizer['name']}{options}"
-        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}"
+        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {_loss_names(prepared.loss)}"
         f"{penalties}, batch size {training.batch_size}, "
         f"{'at most ' if training.patience else ''}{training.epochs} epochs"
         f"{stopping if training.patience else ''}"
         f"{', then once more on all rows' if training.refit else ''}"
     )
+
+
+def _loss_names(loss: Any) -> str:
+    several = loss.values() if isinstance(loss, Mapping) else [loss]
+    return " + ".join(one.name for one in several)
 
 
 def count_weights(model: Model) -> int:

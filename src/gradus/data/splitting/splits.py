@@ -226,10 +226,11 @@ def _windows(codes: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _check_rows(n_or_y: Any, stratify: bool | None) -> tuple[int, np.ndarray | None]:
     """Return the number of rows, and if the split is stratified labels (n,) or flags (n, k)."""
+    y: Any = None
     if isinstance(n_or_y, int | np.integer):
-        n, y = int(n_or_y), None
+        n = int(n_or_y)
     elif isinstance(n_or_y, Mapping) and n_or_y:
-        y: Any = {name: np.atleast_1d(values) for name, values in n_or_y.items()}
+        y = {name: np.atleast_1d(values) for name, values in n_or_y.items()}
         sizes = {name: len(values) for name, values in y.items()}
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{name!r} {size}" for name, size in sizes.items())

@@ -72,8 +72,8 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
         experiment = msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
         raise ExperimentError(_explain_error(error, raw, where)) from None
-    for section in ("schedule", "loss"):
-        if "name" not in (getattr(experiment, section) or {"name": ""}):
+    for section, settings in _sections_with_names(experiment).items():
+        if "name" not in settings:
             raise ExperimentError(f'{where}: [{section}] has no name: write name = "…".')
     for section in NAMED_SECTIONS:
         for key in ("name", "learning_rate"):  # the defaults depend on these
@@ -84,6 +84,17 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
                     f"{where}: {section}.{key} = {value!r}: write one value.{hint}"
                 )
     return experiment
+
+
+def _sections_with_names(experiment: Experiment) -> dict[str, Any]:
+    """Return the sections that name a schedule or a loss; several targets have a loss each."""
+    several = experiment.loss and all(isinstance(s, Mapping) for s in experiment.loss.values())
+    found: dict[str, Any] = {"schedule": experiment.schedule}
+    if several:
+        found |= {f"loss.{name}": section for name, section in experiment.loss.items()}
+    else:
+        found["loss"] = experiment.loss
+    return {section: settings for section, settings in found.items() if settings}
 
 
 def check_sweep_section(raw: Any, where: str = FILE) -> SweepSection:
