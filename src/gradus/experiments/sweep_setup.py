@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from gradus.errors import GradusError
+from gradus.experiments.preparation.outputs import fitting_metrics
 from gradus.experiments.preparation.prepare import PreparedData, load_and_split
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
@@ -202,12 +203,34 @@ def _fix_monitor(settings: Settings, prepared: PreparedData) -> None:
             settings["metrics"] = [*(experiment.metrics or ()), loss]
             settings["training"] = {**training, "monitor": monitor.replace("loss", loss)}
         return
+    if prepared.target.parts:
+        _check_monitor_of_several(list(varied), training.get("monitor"), prepared)
+        return
     scored = {"loss": experiment.loss["name"], "metrics": experiment.metrics, **varied}
     try:
         monitor = choose_monitor(scored, training.get("monitor"))
     except GradusError as error:
         raise ExperimentError(str(error)) from None
     settings["training"] = {**training, "monitor": monitor}
+
+
+def _check_monitor_of_several(
+    varied: list[str], monitor: str | None, prepared: PreparedData
+) -> None:
+    """Check that trials with several targets are scored by a metric if their losses differ.
+
+    Raises:
+        ExperimentError: with a metric that they have.
+    """
+    if monitor is not None and not f"_{monitor}".endswith("_loss"):
+        return
+    fitting = fitting_metrics(prepared.experiment.metrics or (), prepared.loss, prepared.target)
+    known = [f"val_{name}_{metric}" for name, names in fitting.items() for metric in names]
+    raise ExperimentError(
+        f"Trials that differ in {', '.join(varied)} have losses that cannot be compared. Score "
+        f"them by the same metric, monitor = {' or '.join(map(repr, known[:3]))} in [training], or "
+        "leave these spaces out."
+    )
 
 
 def _find_search(section: SweepSection) -> type[Search]:

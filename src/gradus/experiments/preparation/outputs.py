@@ -67,6 +67,11 @@ def check_loss(loss: Losses, target: Target) -> None:
             )
         return
     columns = [part.name for part in target.parts]
+    if taken := next((name for name in columns if f"{name}_".startswith("val_")), None):
+        raise ExperimentError(
+            f"The target {taken!r} has metrics such as '{taken}_loss', which would be taken for "
+            "those of the validation rows: rename the column."
+        )
     if not isinstance(loss, Mapping):
         raise ExperimentError(
             f"The loss {loss.name!r} is one, but the targets {target.name} have a loss each: leave "

@@ -125,15 +125,15 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
 def default_spaces(complete: Experiment) -> dict[str, Any]:
     """Return the search spaces that nearly always matter, around a complete experiment's settings.
 
-    Each choice of widths compiles a program, so there are few of them.
+    Each choice of widths compiles a program, so there are few of them. Trials with several targets
+    are scored by the sum of their losses, which is only compared if the penalty is the same.
     """
     optimizer = complete.optimizer
     rate: Any = optimizer.get("learning_rate", optimizers.get(optimizer["name"]).learning_rate)
     rates = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
-    spaces: dict[str, Any] = {
-        "optimizer": {"learning_rate": {"log_uniform": rates}},
-        "penalty": {"l2": {"log_uniform": [1e-6, 1e-2]}},
-    }
+    spaces: dict[str, Any] = {"optimizer": {"learning_rate": {"log_uniform": rates}}}
+    if isinstance(complete.loss.get("name"), str):
+        spaces["penalty"] = {"l2": {"log_uniform": [1e-6, 1e-2]}}
     network = complete.network
     if widths := network.conv or network.layers:
         choice = [[max(width // 2, 1) for width in widths], widths, [2 * w for w in widths]]
