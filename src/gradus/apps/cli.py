@@ -258,7 +258,7 @@ def predict(
             result["out"] = out
             output.print_line(f"{made.frame.height:,} predictions are in {out}")
     output.print_json({**result, "columns": made.frame.columns})
-    return DONE
+    return FAILED if "unreadable" in made.summary else DONE
 
 
 @app.command(group=LOOK)

@@ -179,7 +179,11 @@ class TrainOptions:
     ] = None
     task: Annotated[
         Literal["binary", "multiclass", "classification", "regression", "multitask"] | None,
-        *_flag("task", DATA, "The kind of target, if gradus infers the wrong one; multitask: each has its own."),
+        *_flag(
+            "task",
+            DATA,
+            "The kind of target, if gradus infers the wrong one.",
+        ),
     ] = None
     test: Annotated[
         str | float | None,

@@ -51,6 +51,7 @@ class Dataset:
         options: for a table, what was said about reading it.
         weight: of each row in the loss, (n,); None for 1 each.
         files: the names of the rows' files, if they are images from a folder.
+        unreadable: the names of the files of a folder that could not be read as images.
         resized: whether images were brought to one size, as later ones must be.
 
     Examples:
@@ -77,6 +78,7 @@ class Dataset:
     options: TableOptions = AUTOMATIC_TABLE
     weight: np.ndarray | None = None
     files: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     resized: bool = False
     validation: Dataset | None = None
 

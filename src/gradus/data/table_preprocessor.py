@@ -187,13 +187,11 @@ class TablePreprocessor:
         """Return a table with the columns of these names, read as in training."""
         known = {name: self.formats[name] for name in names}
         table = as_table(frame, self.options, known)
-        for name in known:
-            if name not in table.frame.columns:
-                target = self.target is not None and name in self.target.column_names
-                error = no_column(
-                    name, table.source.columns, "target column" if target else "column"
-                )
-                raise DataError(f"{error}{self._unnamed()}")
+        absent = [name for name in known if name not in table.frame.columns]
+        if absent:
+            targets = () if self.target is None else self.target.column_names
+            kind = "target column" if absent[0] in targets else "column"
+            raise DataError(f"{no_column(absent, table.source.columns, kind)}{self._unnamed()}")
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         return table
