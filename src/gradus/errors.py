@@ -87,3 +87,8 @@ def no_column(name: object, columns: Iterable[str], kind: str = "column") -> Dat
         more = f" Nor has it {listed}: {len(others) + 1} columns are missing."
     shown = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
     return DataError(f"The table has no {kind} {first!r}.{hint}{more} Its columns: {shown}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 epoch", "2,000 epochs"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

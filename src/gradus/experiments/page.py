@@ -29,7 +29,7 @@ from gradus.experiments.preparation.prepare import XY, PreparedData
 from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
-from gradus.experiments.settings.commands import format_command, with_flag_names
+from gradus.experiments.settings.commands import format_command
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
@@ -95,7 +95,6 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         columns=columns,
         overrides=overrides,
         constant=constant,
-        words=with_flag_names,
     )
     return write_report(run.folder / runs.REPORT, whole)
 

@@ -14,13 +14,14 @@ import numpy as np
 from gradus import files, manifests
 from gradus.data import TablePreprocessor, Target, preprocessor_from_dict
 from gradus.data.datasets import BUILT_IN
+from gradus.data.streaming.trees import count_rows
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference, runs
 from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units, told_balanced
-from gradus.experiments.preparation.outputs import Losses, count_rows, losses_of
+from gradus.experiments.preparation.outputs import Losses, losses_of
 from gradus.experiments.preparation.prepare import encode_dataset, prepare
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command

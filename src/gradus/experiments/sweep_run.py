@@ -17,15 +17,15 @@ import jax
 from msgspec import structs
 
 from gradus import files
+from gradus.data.streaming.trees import count_rows
 from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
-from gradus.experiments.preparation.outputs import count_rows
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.splitting import order_values
 from gradus.experiments.settings import experiment_file
-from gradus.experiments.settings.commands import format_command
+from gradus.experiments.settings.commands import format_command, with_flag_names
 from gradus.experiments.settings.experiment import Settings, SweepSection
 from gradus.experiments.settings.spaces import to_toml
 from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
@@ -199,7 +199,7 @@ def _plain_warnings() -> Iterator[None]:
     """Show warnings, such as of a full disk, as messages without a source line."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        sys.stderr.write(f"gradus: {message}\n")
+        sys.stderr.write(f"gradus: {with_flag_names(str(message))}\n")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

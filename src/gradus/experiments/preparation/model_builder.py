@@ -13,7 +13,7 @@ from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
 from gradus.errors import GradusError
 from gradus.experiments.preparation.named_settings import (
-    replace_settings,
+    apply_settings,
     require_name,
     unknown_setting,
 )
@@ -180,7 +180,7 @@ def make_optimizer(experiment: Experiment, steps: int) -> Optimizer:
     """Return the optimizer with its settings and learning rate schedule."""
     settings = experiment.optimizer
     default = optimizers.get(require_name(settings, "optimizer"))
-    optimizer = replace_settings(default, settings, "optimizer")
+    optimizer = apply_settings(default, settings, "optimizer")
     schedule = experiment.schedule
     if require_name(schedule, "schedule") == "none":
         return optimizer

@@ -23,7 +23,7 @@ def require_name(settings: Mapping[str, Any], kind: str) -> str:
     return name
 
 
-def replace_settings(default: Any, settings: Mapping[str, Any], kind: str) -> Any:
+def apply_settings(default: Any, settings: Mapping[str, Any], kind: str) -> Any:
     """Return an optimizer or a loss with the settings of its section."""
     known = [field.name for field in dataclasses.fields(default)]
     changes = {key: value for key, value in settings.items() if key != "name"}

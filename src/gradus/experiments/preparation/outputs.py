@@ -11,7 +11,7 @@ import numpy as np
 from gradus.data import Target
 from gradus.diagnosis.record_entries import RELATIVE
 from gradus.errors import GradusError, ShapeError, nearest
-from gradus.experiments.preparation.named_settings import replace_settings, require_name
+from gradus.experiments.preparation.named_settings import apply_settings, require_name
 from gradus.experiments.settings.experiment import ExperimentError
 from gradus.models.model import Model
 from gradus.nn.layer import Layer
@@ -29,7 +29,7 @@ Losses = Any
 
 def make_loss(settings: Mapping[str, Any]) -> Loss:
     """Return the loss called `name` with its settings."""
-    return replace_settings(losses.get(require_name(settings, "loss")), settings, "loss")
+    return apply_settings(losses.get(require_name(settings, "loss")), settings, "loss")
 
 
 def make_losses(settings: Mapping[str, Any]) -> Losses:
@@ -225,11 +225,6 @@ def encode_targets(y: Any, loss: Losses, target: Target) -> Any:
     if units == 1:
         return y[:, None].astype(np.float32)
     return np.eye(units, dtype=np.float32)[y]
-
-
-def count_rows(y: Any) -> int:
-    """Return the number of rows of encoded targets."""
-    return len(jax.tree.leaves(y)[0])
 
 
 def decide_classes(outputs: np.ndarray, loss: Loss, target: Target) -> np.ndarray:

@@ -25,6 +25,7 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
 from gradus.data.sources import TargetName
+from gradus.data.streaming.trees import count_rows
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
@@ -34,7 +35,6 @@ from gradus.experiments.preparation.model_builder import augmentation_layers, in
 from gradus.experiments.preparation.outputs import (
     Losses,
     check_loss,
-    count_rows,
     encode_targets,
     fitting_metrics,
     make_losses,

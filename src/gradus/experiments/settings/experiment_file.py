@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -206,6 +207,8 @@ def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where
     value: Any = raw
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else value
+    if (item := re.search(r"\[(\d+)\]$", path)) and isinstance(value, list):
+        path, value = path.removesuffix(item[0]), value[int(item[1])]
     setting = f"{where}: {path or 'settings'} = {value!r}"
     known = _known_values(keys)
     if known and "enum" in reason:
@@ -232,5 +235,6 @@ def _known_values(keys: tuple[str, ...]) -> list[str]:
     """Return the literal values of a setting; none if it has other types."""
     *section, key = keys
     hint = get_type_hints(SECTIONS.get("".join(section), Experiment)).get(key)
-    literals = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
+    parts = (hint, *get_args(hint))
+    literals = [part for part in parts if get_origin(part) is Literal]
     return [value for literal in literals for value in get_args(literal)]
