@@ -18,6 +18,7 @@ from gradus.data.array_preprocessor import read_image_bytes, standard_images
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import regression_notes, regression_targets
+from gradus.data.columns.tasks import check_task
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
@@ -35,7 +36,7 @@ from gradus.data.table_sources import (
     tables_in_folder,
 )
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, check_task
+from gradus.data.targets import Target
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 

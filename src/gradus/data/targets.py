@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.checks import is_word
 from gradus.data.arrays import as_array, as_numpy
 from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import (
@@ -26,16 +25,15 @@ from gradus.data.columns.labels import (
     regression_targets,
 )
 from gradus.data.columns.spellings import spelling_notes
+from gradus.data.columns.tasks import check_one_column, check_task
 from gradus.data.frames import column_name
 from gradus.data.splitting.strata import class_labels
 from gradus.data.table_options import TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.errors import DataError, nearest, unknown
+from gradus.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
-
-TASKS = ("binary", "multiclass", "classification", "multilabel", "regression", "multitask")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Target:
         """
         classes = texts("classes", classes)
         check_task(task)
-        _refuse_several(task, name)
+        check_one_column(task, name)
         values = _rows(values, name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return cls._fit_outputs(values, task, name)
@@ -115,7 +113,7 @@ class Target:
         `levels` are the order of the classes that occur; by default they are sorted.
         """
         check_task(task)
-        _refuse_several(task, column.name)
+        check_one_column(task, column.name)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
             target = cls(column.name, kind, tuple(classes))
@@ -346,19 +344,6 @@ class Target:
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         kind = "labels" if self.task == "multilabel" else "classes"
         return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
-
-
-def check_task(task: Any) -> None:
-    """Refuse what is no task, with the nearest."""
-    if task is not None and not is_word(task, TASKS):
-        raise unknown("task", task, TASKS)
-
-
-def _refuse_several(task: str | None, name: str) -> None:
-    if task == "multitask":
-        raise DataError(
-            f"task='multitask' is for several columns, but {name!r} is one: leave it out."
-        )
 
 
 def require_target(target: Target | None) -> Target:

@@ -81,14 +81,26 @@ def evaluate_in_units(
     outputs = model.predict(x)
     if not target.parts:
         return metrics | _scores_in_units(outputs, y, loss, target, balanced)
-    named = {"loss": metrics["loss"]}
+    scores = {}
     for part, own in zip(target.parts, model.task.objectives.values(), strict=True):
-        scores = {"loss": metrics[f"{part.name}_loss"]}
-        scores |= {m.name: metrics[f"{part.name}_{m.name}"] for m in own.metrics if m.scalar}
-        y_part, loss_part = y[part.name], loss[part.name]
-        scores |= _scores_in_units(outputs[part.name], y_part, loss_part, part, balanced)
-        named |= {score_label(score, part, target): value for score, value in scores.items()}
-    return named
+        name = part.name
+        found = {m.name: metrics[f"{name}_{m.name}"] for m in own.metrics if m.scalar}
+        found |= _scores_in_units(outputs[name], y[name], loss[name], part, balanced)
+        scores[name] = {**found, "loss": metrics[f"{name}_loss"]}
+    return {"loss": metrics["loss"]} | _by_rank(scores)
+
+
+def _by_rank(scores: Mapping[str, Metrics]) -> Metrics:
+    """Return the scores of several targets: the first of each, the second of each, …; losses last.
+
+    So those that say most stand first, and those of a kind beside each other.
+    """
+    ranked = [
+        ((True, 0) if name == "loss" else (False, rank), f"{name} {target}", value)
+        for target, own in scores.items()
+        for rank, (name, value) in enumerate(own.items())
+    ]
+    return {label: value for _, label, value in sorted(ranked, key=lambda entry: entry[0])}
 
 
 def score_label(score: str, one: Target, target: Target) -> str:
