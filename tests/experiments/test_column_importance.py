@@ -61,7 +61,7 @@ def test_classes_lose_likelihood():
     assert falls["idle"] == falls["word"] == 0.0
     assert score_name(losses_of(model), preprocessor.target) == "log-likelihood"
     hinge = gr.Model(gr.Dense(1), "hinge").build(x[:2])
-    assert score_name(hinge, preprocessor.target) == "accuracy"
+    assert score_name(losses_of(hinge), preprocessor.target) == "accuracy"
 
 
 def test_data_without_targets_have_no_importance():

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.data.columns.conversions import is_constant, to_numbers
-from gradus.data.columns.labels import is_flags, is_numbers, regression_notes, regression_targets
+from gradus.data.columns.labels import (
+    infer_task,
+    is_flags,
+    is_numbers,
+    regression_notes,
+    regression_targets,
+)
 from gradus.data.tables import Table
 from gradus.data.targets import Target
 from gradus.errors import DataError
@@ -74,6 +80,13 @@ class SeveralTargets:
         for name in names:
             table, dropped = table.with_target(name)
             notes += dropped
+        if kind == "regression" and task is None:
+            notes += [
+                f"the target {name!r} has {table.frame[name].n_unique()} different numbers, taken "
+                "as a regression, as the others are; if they are classes, write task='multitask'"
+                for name in names
+                if infer_task(table.frame[name]) == "classification"
+            ]
         return cls(table, kind, tuple(notes), tuple(names), tasks, known)
 
     @property
