@@ -207,11 +207,12 @@ def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where
     value: Any = raw
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else value
-    if (item := re.search(r"\[(\d+)\]$", path)) and isinstance(value, list):
-        path, value = path.removesuffix(item[0]), value[int(item[1])]
     setting = f"{where}: {path or 'settings'} = {value!r}"
     known = _known_values(keys)
     if known and "enum" in reason:
+        if (item := re.search(r"\[(\d+)\]$", path)) and isinstance(value, list):
+            value = value[int(item[1])]
+            setting = f"{where}: {path.removesuffix(item[0])} = {value!r}"
         close = nearest(str(value), known)
         hint = f" Did you mean {close!r}?" if close else ""
         return f"{setting} is unknown.{hint} Known: {', '.join(known)}."
