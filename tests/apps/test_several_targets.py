@@ -12,6 +12,8 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_sc
 
 import gradus as gr
 from gradus.apps.cli import main
+from gradus.experiments.settings.experiment import ExperimentError
+from gradus.experiments.sweep_setup import set_up_sweep
 from gradus.serving.description import describe_service
 from gradus.serving.endpoints import _row_objects
 from gradus.serving.predictor import Predictor
@@ -135,6 +137,20 @@ def test_targets_of_several_kinds_have_a_task_each(gradus, gradus_json):
         "probability_spam_0", "probability_spam_1",
     ]  # fmt: skip
     np.testing.assert_allclose(columns["probability_color_red"], probable["color"][:, 2], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_trials_with_several_targets_are_compared_by_losses_of_one_penalty():
+    raw = {"data": "table.csv", "target": ["color", "weight"], "sweep": {"trials": 2}}
+    setup = set_up_sweep(raw, {}, "sweep.toml")
+    assert "optimizer" in setup.settings
+    assert "penalty" not in setup.settings
+    assert setup.prepared.experiment.training.monitor == "val_loss"
+    raw["penalty"] = {"l2": {"log_uniform": [1e-5, 1e-2]}}
+    with pytest.raises(ExperimentError, match=r"penalty have losses .* 'val_color_accuracy'"):
+        set_up_sweep(raw, {}, "sweep.toml")
+    raw["training"] = {"monitor": "val_weight_r2"}
+    assert set_up_sweep(raw, {}, "sweep.toml").settings["penalty"]
 
 
 @pytest.mark.usefixtures("in_folder")
