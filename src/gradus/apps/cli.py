@@ -258,7 +258,7 @@ def predict(
             result["out"] = out
             output.print_line(f"{made.frame.height:,} predictions are in {out}")
     output.print_json({**result, "columns": made.frame.columns})
-    return DONE
+    return FAILED if "unreadable" in made.summary else DONE
 
 
 @app.command(group=LOOK)
@@ -334,7 +334,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = with_dash_as_data(sys.argv[1:] if argv is None else argv)
     try:
-        with streams.all_writable(), status_line("starting", _takes_long(arguments)):
+        with (
+            streams.all_writable(),
+            streams.worded(with_flag_names),
+            status_line("starting", _takes_long(arguments)),
+        ):
             return _run_command(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

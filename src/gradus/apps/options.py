@@ -178,8 +178,12 @@ class TrainOptions:
         str | None, *_flag("table.sheet", DATA, "Of a spreadsheet; its first one by default.")
     ] = None
     task: Annotated[
-        Literal["binary", "multiclass", "classification", "regression"] | None,
-        *_flag("task", DATA, "The kind of target, if gradus infers the wrong one."),
+        Literal["binary", "multiclass", "classification", "regression", "multitask"] | None,
+        *_flag(
+            "task",
+            DATA,
+            "The kind of target, if gradus infers the wrong one.",
+        ),
     ] = None
     test: Annotated[
         str | float | None,

@@ -51,7 +51,7 @@ class Output:
 
     def print_note(self, note: str) -> None:
         """Print a note to standard error, as standard output may hold predictions."""
-        sys.stderr.write(f"note: {note}\n")
+        sys.stderr.write(f"note: {with_flag_names(note)}\n")
         sys.stderr.flush()
 
     def print_table(
@@ -93,9 +93,21 @@ class Output:
         if self.json:
             import msgspec
 
-            text = msgspec.json.encode(content).decode()
+            text = msgspec.json.encode(_with_flags(content)).decode()
             sys.stdout.write(_encodable_json(text, sys.stdout.encoding or "utf-8") + "\n")
             sys.stdout.flush()
+
+
+_SENTENCES = ("message", "why", "remedy", "note", "notes", "limits", "error")
+
+
+def _with_flags(content: Any, are_sentences: bool = False) -> Any:
+    """Return content for JSON whose sentences name flags; data stay as they are."""
+    if isinstance(content, Mapping):
+        return {key: _with_flags(value, key in _SENTENCES) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_with_flags(value, are_sentences) for value in content]
+    return with_flag_names(content) if are_sentences and isinstance(content, str) else content
 
 
 def _columns(stream: Any) -> int:

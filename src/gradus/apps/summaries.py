@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
 from gradus.diagnosis.findings import Diagnosis
+from gradus.errors import counted
 from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line()
     _print_metrics(record, output)
     best = f", best weights from epoch {record['best_epoch']}" * bool(record["best_epoch"])
-    epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
+    epochs = counted(record["epochs"], "epoch")
     output.print_line(f"{epochs} in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted" and not runs.has_checkpoint(Path(run)):

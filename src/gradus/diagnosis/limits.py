@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import counted
 from gradus.diagnosis.record import ENOUGH, Record
+from gradus.errors import counted
 
 
 def limits_of(record: Record) -> list[str]:

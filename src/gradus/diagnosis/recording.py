@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import named_leaves
-from gradus.data.splits import class_labels
+from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.pixels import pixel_records

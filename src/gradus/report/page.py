@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from gradus.drawing import pages, style
 from gradus.errors import SavedError
 from gradus.files import user_path
 from gradus.report import statistics_figures, training
+from gradus.streams import in_words
 from gradus.train.history import History
 
 MAX_TILES = 4
@@ -86,7 +87,6 @@ class Report:
         overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
-        words: a function that puts a message into the reader's words, such as with flags.
     """
 
     title: str
@@ -102,7 +102,6 @@ class Report:
     overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
-    words: Callable[[str], str] = str
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -151,7 +150,7 @@ def render(run: Report) -> str:
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
         diagnosis=diagnosis,
         notes=_notes(run, history, diagnosis),
-        words=run.words,
+        words=in_words,
         sections=[
             ("Learning", False, lay_out(_learning_panels(history) if history else [])),
             ("Results", False, lay_out(run.figures)),

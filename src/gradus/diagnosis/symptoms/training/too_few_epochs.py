@@ -15,10 +15,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
-from gradus.diagnosis.findings import Finding, counted
+from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
 from gradus.diagnosis.training import FEW, TrainingRecord
+from gradus.errors import counted
 
 CATEGORY = "too-few-epochs"
 UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing")
