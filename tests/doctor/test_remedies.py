@@ -132,6 +132,17 @@ def test_scaled_inputs_have_mean_0_and_deviation_1(classifier):
     np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-5)
 
 
+def test_scaled_inputs_take_the_place_of_another_scaling(trained):
+    model, candidate = trained(gr.Rescaling(1 / 255), gr.Dense(1), y=X[:, 0])
+    found = applied(model, candidate, by_name("scaled inputs"))
+    assert [str(each) for each in found.changes] == [
+        "x: x → (x - x.mean(0)) / x.std(0)",
+        "rescaling: 0.003922 → left out",
+    ]
+    first, second = found.settings["net"].layers
+    assert (type(first), type(second)) == (gr.Rescaling, gr.Dense)
+
+
 def test_scaled_targets_return_in_their_units(trained):
     y = X[:, :1] * 100 + 700
     model, candidate = trained(gr.Dense(1), y=y)

@@ -159,6 +159,7 @@ class LayerRecord:
         is_output: whether its output is one of the network's.
         kernel: of a trained layer, or None.
         rate: of a dropout, else 0.
+        scaling: the scale and the offset of a `Rescaling`, if each is one number; else None.
     """
 
     path: str
@@ -170,6 +171,7 @@ class LayerRecord:
     is_output: bool
     kernel: KernelRecord | None = None
     rate: float = 0.0
+    scaling: tuple[float, float] | None = None
 
     @property
     def is_activation(self) -> bool:
@@ -216,6 +218,7 @@ class InputRecord:
         minimum: the smallest number.
         maximum: the largest.
         columns: how many numbers a sample has.
+        shape: of one sample.
         numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
         telling: the column that alone tells the target best, or None.
     """
@@ -231,6 +234,7 @@ class InputRecord:
     minimum: float = 0.0
     maximum: float = 0.0
     columns: int = 1
+    shape: tuple[int, ...] = ()
     numbering: int | None = None
     telling: TellingColumn | None = None
 

@@ -73,12 +73,15 @@ def with_batch_norm(net: Layer, outputs: Collection[str | None]) -> Edited:
     return _insert_before(net, hidden, BatchNormalization)
 
 
-def with_rescaled_inputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> Layer:
-    """Scale the inputs to mean 0 and deviation 1, by a first layer."""
+def with_rescaled_inputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> Edited:
+    """Scale the inputs to mean 0 and deviation 1, by a first layer in place of another scaling."""
     first = Rescaling(_plain(1 / deviation), _plain(-mean / deviation))
-    if type(net) is Sequential:
-        return rebuild_settings(net, {"layers": [first, *net.layers]})
-    return Sequential([first, net])
+    if type(net) is not Sequential:
+        return Sequential([first, net]), []
+    replaced, changes = int(isinstance(net.layers[0], Rescaling)), []
+    if replaced:
+        changes.append(Change(next(named_children(net))[0], code(net.layers[0].scale), "left out"))
+    return rebuild_settings(net, {"layers": [first, *net.layers[replaced:]]}), changes
 
 
 def with_rescaled_outputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> tuple[Layer, str]:
