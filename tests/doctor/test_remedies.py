@@ -11,7 +11,8 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.network_edits import code
-from gradus.doctor.remedies import Remedy, scaled_rate
+from gradus.doctor.optimizer_remedies import scaled_rate
+from gradus.doctor.remedy import Remedy
 
 X = np.random.default_rng(0).normal(3, 5, (60, 4)).astype(np.float32)
 LABELS = np.arange(60) % 3
@@ -94,6 +95,35 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     candidate = make_candidate(model, make_data(model, codes, X[:, 0], None, 0), 0)
     assert applied(model, candidate, by_name("scaled inputs")) is candidate
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
+
+
+@pytest.fixture(scope="module")
+def transformer():
+    codes = np.arange(240).reshape(60, 4) % 7
+    layers = gr.Embedding(7, 4), gr.TransformerEncoder(2, 8, pre_norm=False), gr.Flatten()
+    net = gr.Sequential([*layers, gr.Dense(3, "softmax")])
+    model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.01))
+    model.fit(codes, LABELS, epochs=5, batch_size=16, probes=False, verbose=False)
+    return model, make_candidate(model, make_data(model, codes, LABELS, None, 0), 0)
+
+
+ATTENTION = {
+    "blocks that normalize first": ["transformer_encoder.pre_norm: False → True"],
+    # 48 rows in 3 steps of each of 5 epochs
+    "a rate that rises over the first tenth": ["optimizer.learning_rate: 0.01 → WarmUp(2, 0.01)"],
+    "AdamW": ["optimizer: Adam(learning_rate=0.01) → AdamW(learning_rate=0.01)"],
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_what_attention_needs_is_tried_where_there_is_attention(name, transformer, classifier):
+    found = applied(*transformer, by_name(name))
+    assert [str(change) for change in found.shown_changes] == ATTENTION[name]
+    again = applied(transformer[0], found, by_name(name))
+    assert again is found or again.shown_changes == found.shown_changes
+    found.make_model().build(transformer[1].x)
+    model, candidate = classifier
+    assert applied(model, candidate, by_name(name)) is candidate
 
 
 def test_exponential_is_replaced_where_it_stands_and_no_remedy_is_tried_twice(trained):

@@ -257,6 +257,7 @@ class SettingsRecord:
         keep_best: whether the weights of the best epoch are kept, if it can end early.
         shuffle: whether each epoch has an order of its own.
         class_weight: of the samples of each class, "balanced", or None.
+        sample_weight: whether samples had weights of their own.
     """
 
     optimizer: str
@@ -272,6 +273,7 @@ class SettingsRecord:
     keep_best: bool = True
     shuffle: bool = True
     class_weight: str | dict[str, float] | None = None
+    sample_weight: bool = False
 
     @property
     def steps(self) -> int:

@@ -17,6 +17,7 @@ from gradus.hyperparameters import rebuild_settings, replace_settings
 from gradus.init_args import init_args
 from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.layers.activation import as_activation
+from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.conv import WindowLayer
 from gradus.nn.layers.dense import Dense
@@ -65,6 +66,12 @@ def hidden_layers(net: Layer, outputs: Collection[str | None]) -> dict[str, Laye
         for path, layer in named_layers(net)
         if isinstance(layer, Dense | WindowLayer) and path not in outputs
     }
+
+
+def has_attention(net: Layer) -> bool:
+    """Whether a network, built or not, has a layer of attention."""
+    kinds = TransformerEncoder, MultiHeadAttention
+    return any(isinstance(layer, kinds) for _, layer in named_layers(net))
 
 
 def with_batch_norm(net: Layer, outputs: Collection[str | None]) -> Edited:

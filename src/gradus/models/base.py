@@ -180,6 +180,7 @@ class BaseModel(NetworkModel):
         x: Any = None,
         y: Any = None,
         *,
+        sample_weight: Any = None,
         validation_data: Any = None,
         twins: bool | None = None,
         counterfactuals: bool = False,
@@ -199,7 +200,9 @@ class BaseModel(NetworkModel):
         Args:
             x: inputs, as in `fit`.
             y: targets, as in `fit`.
-            validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+            sample_weight: the weight of each sample, as in `fit`; errors are weighted, too.
+            validation_data: `(x, y)` or `(x, y, weight)` to compare trainings on; by default a
+                fifth of the samples.
             twins: whether twins are trained; by default if the network seems to learn nothing.
             counterfactuals: whether suspected causes of faults are left out in turn.
             seed: of the samples that are held out, and of the twins.
@@ -238,6 +241,7 @@ class BaseModel(NetworkModel):
             flag("counterfactuals", counterfactuals),
             seed,
             ignore,
+            sample_weight,
         )
         return diagnosis
 

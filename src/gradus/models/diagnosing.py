@@ -96,29 +96,28 @@ class FaultWatch:
 def with_settings(
     record: Record,
     config: FitConfig,
-    count: int,
+    data: TrainingData,
     early_stopping: EarlyStopping,
     keep_best: bool,
-    class_weight: Any = None,
 ) -> Record:
     """Return the record of an experiment with how it is trained: what `fit` was told.
 
     Args:
         record: of the experiment.
         config: how much is trained.
-        count: how many samples are trained on.
+        data: what is trained on.
         early_stopping: when it ends early.
         keep_best: whether the weights of the best epoch are kept.
-        class_weight: as in `Model.fit`.
     """
     patience, target = float(early_stopping.patience), float(early_stopping.target)
     can_end_early = math.isfinite(patience) or math.isfinite(target)
+    class_weight = data.class_weight
     if isinstance(class_weight, Mapping):
         class_weight = {str(int(label)): float(class_weight[label]) for label in class_weight}
     settings = record.settings and dataclasses.replace(
         record.settings,
         batch_size=config.batch_size or 0,
-        samples=count,
+        samples=data.count,
         epochs=config.epochs,
         patience=patience if math.isfinite(patience) else 0.0,
         monitor=early_stopping.monitor,
@@ -128,6 +127,7 @@ def with_settings(
         keep_best=keep_best or not can_end_early,
         shuffle=config.shuffle,
         class_weight=class_weight,
+        sample_weight=data.sample_weight is not None,
     )
     return dataclasses.replace(record, settings=settings)
 
