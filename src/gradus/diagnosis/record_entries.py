@@ -292,3 +292,23 @@ class GeneratedRecord:
 
     distance: float
     normal: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrenceRecord:
+    """What the last output of recurrent layers takes from the first quarter of the steps.
+
+    Attributes:
+        layer: the path of the layer that makes the last output.
+        steps: how many steps the layers read.
+        carried: the gradient of that output by the inputs of the first quarter, as a share of
+            that by the inputs of the step that counts most; the median of some samples.
+        told: the loss of a linear model of the first quarter alone, as `OutputRecord.linear`.
+        told_error: the share of classes that this gets wrong; None of values.
+    """
+
+    layer: str
+    steps: int
+    carried: float
+    told: float
+    told_error: float | None

@@ -17,7 +17,8 @@ from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.linear_model import component_share, fit_linear
 from gradus.diagnosis.neighbors import contradicted_share
 from gradus.diagnosis.record import BY, Record
-from gradus.diagnosis.record_entries import SQUARED
+from gradus.diagnosis.record_entries import SQUARED, RecurrenceRecord
+from gradus.diagnosis.recurrence import carried_share, first_steps, readers_of
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.models.inputs.training_data import TrainingData
@@ -157,7 +158,8 @@ def diagnose_fit(
             silent = silent_shares(net, data.samples.x)
             training = dataclasses.replace(training, silent=silent)
     record = dataclasses.replace(record, training=training)
-    model.record = with_references(with_generated(record, model, data), task, data)
+    record = with_references(with_generated(record, model, data), task, data)
+    model.record = with_recurrence(record, net, data)
     model.add_findings(examine_training(model.record, model.history))
 
 
@@ -188,6 +190,31 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
         for output, (linear, error, contradicted) in zip(record.outputs, references, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
+
+
+def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
+    """Return the record of a training with what recurrent layers carry, where that may matter.
+
+    It may where a linear model of the first steps does better than the network.
+
+    Args:
+        record: of the training.
+        net: the trained network.
+        data: what it was trained on.
+    """
+    x, y, readers = data.samples.x, data.samples.y, readers_of(net)
+    is_poor = (record.remaining or 0.0) >= BY and data.weight is None
+    if readers is None or not is_poor or not isinstance(x, np.ndarray) or x.ndim < 2:
+        return record
+    output = record.outputs[0] if len(record.outputs) == 1 else None
+    if output is None or not isinstance(y, np.ndarray):
+        return record
+    told = fit_linear(first_steps(x), y, output.loss, data.rows)
+    if told is None or not record.trails_by(output, *told):
+        return record
+    if (carried := carried_share(net, readers, x)) is None:
+        return record
+    return dataclasses.replace(record, recurrence=RecurrenceRecord(readers.last, *carried, *told))
 
 
 def with_generated(record: Record, model: BaseModel, data: TrainingData) -> Record:
