@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import energy_distance
 
 import gradus as gr
-from gradus.diagnosis.generated import generated_record
+from gradus.diagnosis.references.generated import generated_record
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import (
     GeneratedRecord,

@@ -147,22 +147,29 @@ class Record:
                 return output
         return None
 
-    def trails_by(self, output: OutputRecord, linear: float | None, error: float | None) -> bool:
+    def trails_by(
+        self, output: OutputRecord, linear: float | None, error: float | None, new: bool = False
+    ) -> bool:
         """Whether an output does clearly worse than a linear model, as `trailing_output` says.
 
         Args:
             output: the output.
             linear: the loss of the linear model, as a share of a constant's, or None.
             error: the share of wrong classes of the linear model; None of values.
+            new: whether samples of validation alone are compared, if there are any.
         """
         dropped = any(layer.rate for layer in self.layers)
         share, validated = self.remaining_of(output), self.losses_of(output, "val_")
         if share is None or linear is None or (validated is None and dropped):
             return False
-        least = share if validated is None else min(share, *validated)
-        return bool(least > WORSE * linear + BY) and not self._is_as_accurate(output, error)
+        parts = ("val_",) if new and validated is not None else ("", "val_")
+        losses = [share] * ("" in parts) + ([] if validated is None else [*validated])
+        worse = bool(min(losses) > WORSE * linear + BY)
+        return worse and not self._is_as_accurate(output, error, parts)
 
-    def _is_as_accurate(self, output: OutputRecord, error: float | None) -> bool:
+    def _is_as_accurate(
+        self, output: OutputRecord, error: float | None, parts: tuple[str, ...]
+    ) -> bool:
         """Whether a linear model gets about as many classes wrong, whatever the loss."""
         training = self.training
         if training is None or error is None:
@@ -170,7 +177,7 @@ class Record:
         name = f"{output.name}_accuracy" if len(self.outputs) > 1 else "accuracy"
         known = [
             values[-training.last :].mean() if part == "" else values.max()
-            for part in ("", "val_")
+            for part in parts
             if (values := training.metrics.get(f"{part}{name}")) is not None and len(values)
         ]
         return bool(known) and 1 - max(known) <= WORSE * error + BY_ERROR

@@ -49,17 +49,20 @@ def readers_of(net: Layer) -> Readers | None:
     if type(net) is not Sequential:
         return None
     both = Bidirectional, Recurrent
-    children = [(path, layer) for path, layer in named_children(net)]
-    places = [n for n, (_, layer) in enumerate(children) if isinstance(layer, Recurrent)]
-    ends = [n for n in places if not children[n][1].return_sequences]
+    readers = {
+        n: (path, layer)
+        for n, (path, layer) in enumerate(named_children(net))
+        if isinstance(layer, Recurrent)
+    }
+    ends = [n for n, (_, layer) in readers.items() if not layer.return_sequences]
     backward = any(
         isinstance(each, both) and getattr(each, "go_backwards", True)
         for _, each in named_layers(net)
     )
     if not ends or backward:
         return None
-    start, end = places[0], ends[0]
-    return Readers(children[start][0], children[end][0], start, end + 1)
+    start, end = next(iter(readers)), ends[0]
+    return Readers(readers[start][0], readers[end][0], start, end + 1)
 
 
 def first_steps(

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.diagnosis.examination import examine_training
-from gradus.diagnosis.generated import SAMPLES as GENERATED
-from gradus.diagnosis.generated import generated_record
-from gradus.diagnosis.linear_model import component_share, fit_linear
-from gradus.diagnosis.neighbors import contradicted_share
 from gradus.diagnosis.record import BY, Record
 from gradus.diagnosis.record_entries import SQUARED, RecurrenceRecord
 from gradus.diagnosis.recurrence import carried_share, first_steps, readers_of
+from gradus.diagnosis.references.generated import SAMPLES as GENERATED
+from gradus.diagnosis.references.generated import generated_record
+from gradus.diagnosis.references.linear_model import component_share, fit_linear
+from gradus.diagnosis.references.neighbors import contradicted_share
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.models.inputs.training_data import TrainingData
@@ -210,7 +210,7 @@ def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
     if output is None or not isinstance(y, np.ndarray):
         return record
     told = fit_linear(first_steps(x), y, output.loss, data.rows)
-    if told is None or not record.trails_by(output, *told):
+    if told is None or not record.trails_by(output, *told, new=True):
         return record
     if (carried := carried_share(net, readers, x)) is None:
         return record

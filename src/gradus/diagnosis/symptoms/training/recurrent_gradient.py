@@ -3,7 +3,8 @@
 The gradient of the last output by the inputs of the first quarter of the steps, below `SMALL` times
 that by the inputs of the step that counts most. That alone is no fault: where the last steps tell
 the target, sound networks forget, too (down to 1e-11). So a linear model of the first quarter alone
-must do clearly better than the network, as `gradus.diagnosis.record.Record.trails_by` says. Those
+must do clearly better than the network, as `gradus.diagnosis.record.Record.trails_by` says; on new
+samples, if there are any, as what it cannot carry a network may learn by heart. Those
 that learned from their first steps had 0.03 and more, those that could not 1e-3 and less.
 Sources: Bengio, Simard & Frasconi, "Learning long-term dependencies with gradient descent is
 difficult" (1994); Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural
@@ -32,7 +33,7 @@ def find(record: Record) -> Iterator[Finding]:
     found = record.recurrence
     if found is None or not found.carried < SMALL:
         return
-    if not record.trails_by(record.outputs[0], found.told, found.told_error):
+    if not record.trails_by(record.outputs[0], found.told, found.told_error, new=True):
         return
     yield Finding(
         message=(
