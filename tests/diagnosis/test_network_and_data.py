@@ -258,6 +258,21 @@ def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():
         assert found(symptoms.examine(record)) == [(severity, "rate-invalid", None)]
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "count"),
+    [
+        (gr.Adam(epsilon=1.0), 1),
+        (gr.SGD(0.01, global_clipnorm=1e-6), 1),
+        (gr.Adam(epsilon=0.1, clipvalue=1e-4), 2),
+        (gr.Adam(epsilon=1e-3, clipnorm=0.01, clipvalue=1.0), 0),
+        (gr.SGD(0.01), 0),
+    ],
+)
+def test_settings_that_shorten_all_steps_are_noted(optimizer, count):
+    expected = [("note", "optimizer-setting", None)] * count
+    assert found(check(*mlp(), optimizer=optimizer)) == expected
+
+
 # --- what gathers them -------------------------------------------------------------------------
 
 

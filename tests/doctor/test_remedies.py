@@ -126,6 +126,18 @@ def test_what_attention_needs_is_tried_where_there_is_attention(name, transforme
     assert applied(model, candidate, by_name(name)) is candidate
 
 
+def test_the_usual_settings_of_an_optimizer_are_its_defaults(trained):
+    optimizer = gr.Adam(0.5, epsilon=1.0, clipnorm=1e-6, beta_1=0.8)
+    model, candidate = trained(gr.Dense(1), y=X[:, 0], optimizer=optimizer)
+    found = applied(model, candidate, by_name("the optimizer's usual settings"))
+    assert {str(each) for each in found.changes} == {
+        "optimizer.epsilon: 1 → 1e-07",
+        "optimizer.clipnorm: 1e-06 → None",
+    }
+    assert found.settings["optimizer"] == gr.Adam(0.5, beta_1=0.8)
+    assert applied(model, found, by_name("the optimizer's usual settings")) is found
+
+
 def test_exponential_is_replaced_where_it_stands_and_no_remedy_is_tried_twice(trained):
     layers = gr.Dense(4, "exponential"), gr.Dense(4, "tanh"), gr.Dense(3, "softmax")
     model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")

@@ -258,6 +258,8 @@ class SettingsRecord:
         shuffle: whether each epoch has an order of its own.
         class_weight: of the samples of each class, "balanced", or None.
         sample_weight: whether samples had weights of their own.
+        epsilon: what the optimizer adds to the size of gradients; None if it adds nothing.
+        clipped: the smallest norm or value at which it clips gradients; None if it does not.
     """
 
     optimizer: str
@@ -274,6 +276,8 @@ class SettingsRecord:
     shuffle: bool = True
     class_weight: str | dict[str, float] | None = None
     sample_weight: bool = False
+    epsilon: float | None = None
+    clipped: float | None = None
 
     @property
     def steps(self) -> int:

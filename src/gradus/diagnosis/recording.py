@@ -42,6 +42,7 @@ SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
 FEW = 100  # rows of which columns are looked at, however many there are
 MOST_CLASSES = 100_000  # whose samples are counted
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of an optimizer
 TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
 
@@ -88,6 +89,10 @@ def make_record(
             batch_size or 0,
             len(jax.tree.leaves(x)[0]),
             epochs,
+            epsilon=_number(getattr(optimizer, "epsilon", None)),
+            clipped=min(
+                filter(None, (_number(getattr(optimizer, n)) for n in CLIPS)), default=None
+            ),
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
         comparisons=() if comparison is None else (comparison,),
@@ -101,6 +106,10 @@ def _largest_rate(optimizer: Optimizer) -> float:
     if not isinstance(rate, Schedule):
         return float(rate)
     return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:

@@ -18,6 +18,7 @@ from gradus.doctor.optimizer_remedies import (
     clipping,
     rate_times,
     usual_rate,
+    usual_settings,
     warm_up,
 )
 from gradus.doctor.remedies import (
@@ -41,6 +42,7 @@ from gradus.doctor.remedy import Remedy, together
 LOWER = tuple(map(rate_times, (0.1, 0.03, 0.3)))
 HIGHER = tuple(map(rate_times, (10.0, 3.0, 30.0)))
 USUAL = Remedy("the optimizer's usual rate", "rate-invalid", usual_rate)
+SETTINGS = Remedy("the optimizer's usual settings", "optimizer-setting", usual_settings)
 ADAM = Remedy("Adam", "optimizer", adam)
 ADAM_W = Remedy("AdamW", "overfitting", adam_w)
 WARM_UP = Remedy("a rate that rises over the first tenth", "rate-high", warm_up)
@@ -85,6 +87,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "hidden-linear": (RELU, TANH),
     "hidden-squashing": (RELU, TANH),
     "rate-invalid": (USUAL, *LOWER, ADAM),
+    "optimizer-setting": (SETTINGS, ADAM),
     "inputs-unscaled": (INPUTS,),
     "inputs-tiny": (INPUTS,),
     "targets-unscaled": (TARGETS,),

@@ -7,8 +7,9 @@ import math
 from typing import Any
 
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.recording import CLIPS
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.network_edits import code, has_attention
+from gradus.doctor.network_edits import code, has_attention, same
 from gradus.doctor.remedy import Remedy
 from gradus.optim import optimizers
 from gradus.optim.base import Optimizer
@@ -39,6 +40,27 @@ def usual_rate(candidate: Candidate, record: Record) -> Candidate:
     if candidate_rate(optimizer) == usual:
         return candidate
     return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+
+
+def usual_settings(candidate: Candidate, record: Record) -> Candidate:
+    """Give the optimizer the ε that it has by default, and let it clip nothing."""
+    optimizer = optimizers.get(candidate.settings["optimizer"])
+    usual = {
+        field.name: field.default
+        for field in dataclasses.fields(optimizer)
+        if field.name in ("epsilon", *CLIPS)
+        and not same(getattr(optimizer, field.name), field.default)
+    }
+    changes = [
+        Change(
+            *(f"optimizer.{name}", code(getattr(optimizer, name)), code(value)),
+            *(() if value is None else (f"optimizer.{name}", value)),
+        )
+        for name, value in usual.items()
+    ]
+    if not changes:
+        return candidate
+    return candidate.with_settings(*changes, optimizer=dataclasses.replace(optimizer, **usual))
 
 
 def adam(candidate: Candidate, record: Record) -> Candidate:
