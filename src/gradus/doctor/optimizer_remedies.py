@@ -45,7 +45,7 @@ def usual_rate(candidate: Candidate, record: Record) -> Candidate:
 def usual_settings(candidate: Candidate, record: Record) -> Candidate:
     """Give the optimizer the ε that it has by default, and let it clip nothing."""
     optimizer = optimizers.get(candidate.settings["optimizer"])
-    usual = {
+    usual: dict[str, Any] = {
         field.name: field.default
         for field in dataclasses.fields(optimizer)
         if field.name in ("epsilon", *CLIPS)
