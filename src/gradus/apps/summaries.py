@@ -138,6 +138,8 @@ def print_repair(found: Repair, output: Output) -> None:
             "No remedy helped beyond the noise of several seeds. A larger budget, such as "
             "--budget 15, tries more."
         )
+    for note in found.notes:
+        output.print_line(note)
 
 
 RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")

@@ -95,6 +95,13 @@ class PreparedData:
         return self.parts["training"]
 
     @property
+    def weighted_validation(self) -> tuple[Any, Any, Any] | None:
+        """The inputs, targets, and weights that `fit` validates on; None for none."""
+        if "validation" not in self.parts:
+            return None
+        return (*self.parts["validation"], self.weights["validation"])
+
+    @property
     def row_counts(self) -> Mapping[str, int]:
         """The number of rows of each part."""
         return {name: count_rows(y) for name, (_, y) in self.parts.items()}

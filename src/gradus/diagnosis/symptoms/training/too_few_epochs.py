@@ -22,7 +22,7 @@ from gradus.diagnosis.training import FEW, TrainingRecord
 from gradus.errors import counted
 
 CATEGORY = "too-few-epochs"
-UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing")
+UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing", "recurrent-gradient")
 FALLS, REMAINS = 0.15, 0.3
 ADVERSARIAL = 200  # steps of a GAN, of which fewer tell nothing
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
