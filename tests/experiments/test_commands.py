@@ -16,6 +16,9 @@ from gradus.experiments.settings.commands import with_flag_names
         ("a tenth of the learning rate or clipnorm=1.0.", "or --clipnorm 1.0."),
         ("by class: validation_split=0.2.", "by class: --validation 0.2."),
         ('try class_weight="balanced".', "try --class-weight balanced."),
+        ("Write epochs=32, and patience=10 to end it.", "--epochs 32, and --patience 10 to end"),
+        ("Write batch_size=32; with", "Write --batch-size 32; with"),
+        ('Use metrics=["mae", "r2"].', "Use --metrics mae,r2."),
         ("column 'day' stays an input: drop=['day'] leaves", "--drop-columns 'day' leaves"),
     ],
 )

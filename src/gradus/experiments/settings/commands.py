@@ -19,7 +19,8 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"(column '([^']*)' .*)\bsay kind='(\w+)'", r"\1write --column '\2=\3'", flags)
     flags = re.sub(r"\b(task|target)='(\w+)'", r"--\1 \2", flags)
     flags = re.sub(r"\bdrop_columns = \['([^']*)'\]", r"--drop-columns '\1'", flags)
-    flags = re.sub(r"\bclipnorm=([\d.]+\d)", r"--clipnorm \1", flags)
+    flags = re.sub(r"\b(clipnorm|epochs|patience)=([\d.]*\d)", r"--\1 \2", flags)
+    flags = re.sub(r"\bbatch_size=(\d+)", r"--batch-size \1", flags)
     flags = re.sub(r"\bvalidation_split=([\d.]+\d)", r"--validation \1", flags)
     flags = flags.replace('class_weight="balanced"', "--class-weight balanced")
     flags = flags.replace("gr.Sweep(…, cv=5)", "gradus sweep … --cv 5")
@@ -31,4 +32,9 @@ def with_flag_names(message: str) -> str:
     flags = flags.replace(", or None for all", ', or "all"')
     flags = flags.replace("leave out resume to start over", "start a new one with --out")
     flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
+    flags = re.sub(r'\bmetrics=\["(\w+)"(?:, "(\w+)")?\]', _metrics_flag, flags)
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
+
+
+def _metrics_flag(match: re.Match[str]) -> str:
+    return f"--metrics {','.join(filter(None, match.groups()))}"
