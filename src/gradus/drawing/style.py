@@ -161,7 +161,8 @@ def log_axis(values: np.ndarray) -> dict[str, Any]:
     positive = values[np.isfinite(values) & (values > 0)]
     if len(positive) and positive.max() < 50 * positive.min():
         return {"type": "log", "dtick": "D2", "tickformat": "~g"}
-    return {"type": "log", "dtick": 1, **POWERS}
+    decades = np.ptp(np.log10(positive)) if len(positive) else 1
+    return {"type": "log", "dtick": max(1, int(np.ceil(decades / 8))), **POWERS}
 
 
 def is_percentage(name: str) -> bool:

@@ -121,6 +121,8 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
         }
         _curve(figure, history[name], style.escape(title), line["color"], line=line)
     figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
+    if style.is_percentage(name):
+        figure.update_yaxes(tickformat="~%")
     epochs_axis(figure, max(history.epochs for history in histories.values()))
     legend_below(figure)
     return figure
