@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
-from gradus.diagnosis.findings import Diagnosis
 from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
+    from gradus.diagnosis.findings import Diagnosis
     from gradus.doctor.repair import Repair
 
 
