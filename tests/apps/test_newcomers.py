@@ -21,7 +21,7 @@ def houses(work):
     [
         (
             ("--batch-size", 5000),
-            'batch_size=5000 is more than the 54 samples to train on: write at most 54, or "all"',
+            '--batch-size 5000 is more than the 54 samples to train on: write at most 54, or "all"',
         ),
         (("--monitor", "val_acc"), "Unknown monitor 'val_acc'. Did you mean 'val_r2'?"),
         (("--class-weight", "balanced"), "class_weight = 'balanced' is for classes, but"),
