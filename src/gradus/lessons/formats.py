@@ -17,7 +17,7 @@ EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)(?!\w)")
 
 def format_label(name: str) -> str:
     """Return a name as words: "test_accuracy" becomes "test accuracy"."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("scikit learn", "scikit-learn")
 
 
 def format_lesson_number(name: str, value: Any) -> str:
