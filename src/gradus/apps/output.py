@@ -17,7 +17,7 @@ from gradus.experiments.settings.commands import with_flag_names
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 
 SHORTEST = 16  # characters to which a column of text is shortened
-_LABELED = re.compile(r"(\w+ {2,}| {10})(?=\S)")  # "network   Dense 64 …", and the lines below it
+_LABELED = re.compile(r"(\w+ {2,}| {7,})(?=\S)")  # "network   Dense 64 …", and the lines below it
 _WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 Json = Annotated[

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
-from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import counted
 from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
+    from gradus.diagnosis.findings import Diagnosis
     from gradus.doctor.repair import Repair
 
 

@@ -53,6 +53,6 @@ def _of_outputs(record: Record) -> Iterator[str]:
         if output.constant_loss is None and not is_told:
             of = f" of the output {output.name!r}" if len(outputs) > 1 else ""
             yield (
-                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. One "
-                "such as mse or a cross-entropy can tell."
+                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. "
+                "With mse it would be known."
             )

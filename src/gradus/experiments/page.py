@@ -59,7 +59,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
-    lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
+    lines = [] if prepared is None else prepared.page_lines
     if run.is_refitted:
         lines.append(REFITTED)
     title = run.folder.resolve().name

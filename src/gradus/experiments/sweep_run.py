@@ -266,7 +266,7 @@ def _write_best(
         folder / PAGE,
         sweep,
         title=f"{folder.resolve().name}: all trials",
-        data=[" ".join(line.split()) for line in prepared.summary_lines],
+        data=prepared.page_lines,
         settings=(folder / FILE).read_text("utf-8"),
         commands=_commands(folder),
     )

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -176,6 +177,7 @@ def fill_template(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["sentence"] = _sentence
     templates.globals.update(
         number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
     )
@@ -223,7 +225,7 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
                 if other != split and name in numbers
             ]
             if name in run.constant:
-                others.append(f"a constant {format_number(name, run.constant[name])}")
+                others.append(f"constant guess {format_number(name, run.constant[name])}")
             value = format_number(name, run.metrics[split][name])
             tiles.append((f"{split} {style.axis_label(name)}", value, others))
     if history:
@@ -343,6 +345,15 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read_resource(name: str) -> str:
     return resources.files("gradus.report").joinpath(name).read_text("utf-8")
+
+
+def _sentence(text: str) -> Any:
+    """Return a message with a period at its end, and flags that no line breaks."""
+    from markupsafe import Markup, escape
+
+    ended = text if text.endswith((".", "?", "!")) else f"{text}."
+    flagged = re.sub(r"--[a-z][\w-]*", r'<span class="flag">\g<0></span>', str(escape(ended)))
+    return Markup(flagged)  # noqa: S704
 
 
 def _chart_json(panel: Panel) -> Any:

@@ -90,6 +90,12 @@ class PreparedData:
         return require_target(self.preprocessor.target)
 
     @property
+    def page_lines(self) -> list[str]:
+        """The lines that describe the data, as a page begins with them."""
+        data, target, rows = (line.split(maxsplit=1)[1] for line in self.summary_lines)
+        return [data, f"target {target}", f"rows: {rows}"]
+
+    @property
     def fit_data(self) -> tuple[Any, Any]:
         """The inputs and targets that `fit` trains on."""
         return self.parts["training"]

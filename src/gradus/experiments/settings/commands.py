@@ -19,7 +19,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"(column '([^']*)' .*)\bsay kind='(\w+)'", r"\1write --column '\2=\3'", flags)
     flags = re.sub(r"\b(task|target)='(\w+)'", r"--\1 \2", flags)
     flags = re.sub(r"\bdrop_columns = \['([^']*)'\]", r"--drop-columns '\1'", flags)
-    flags = re.sub(r"\bclipnorm=([\d.]+\d)", r"--clipnorm \1", flags)
+    flags = re.sub(r"\bclipnorm=([\d.]*\d)", r"--clipnorm \1", flags)
     flags = re.sub(r"\bvalidation_split=([\d.]+\d)", r"--validation \1", flags)
     flags = flags.replace('class_weight="balanced"', "--class-weight balanced")
     flags = flags.replace("gr.Sweep(…, cv=5)", "gradus sweep … --cv 5")

@@ -29,6 +29,9 @@ from gradus.files import replacing, user_path
 from gradus.records import read_toml
 
 FILE = "experiment.toml"
+LONG_ARRAY = re.compile(r"^(\w+ = )\[\n    ([^\[\]]*),\n\]$", re.MULTILINE)  # an item a line
+MAX_LINE = 100  # characters
+NOTHING_SAID: tuple[Any, ...] = ({}, [], {"columns": {}})  # of a section or setting
 
 
 def read_settings(path: str | Path) -> Settings:
@@ -166,11 +169,17 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         SavedError: if the folder cannot be written.
     """
     settings = _without_none(msgspec.to_builtins(experiment))
-    content = {key: value for key, value in settings.items() if value not in ({}, [])}
-    text = msgspec.toml.encode(content).decode()
+    content = {key: value for key, value in settings.items() if value not in NOTHING_SAID}
+    text = LONG_ARRAY.sub(_in_a_line, msgspec.toml.encode(content).decode())
     head = f"# To repeat this training: gradus train {path.name}\n"
     with replacing(path.parent) as folder:
         (folder / path.name).write_text(head + text.rstrip() + "\n", "utf-8")
+
+
+def _in_a_line(array: re.Match[str]) -> str:
+    """Return an array of TOML without its line breaks, if a line has room for it."""
+    line = f"{array[1]}[{' '.join(array[2].split(chr(10) + '    '))}]"
+    return line if len(line) <= MAX_LINE else array[0]
 
 
 def _without_none(content: Settings) -> Settings:

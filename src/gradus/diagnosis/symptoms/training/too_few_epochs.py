@@ -60,7 +60,7 @@ def find(record: Record) -> Iterator[Finding]:
         remedy=(
             "Write a larger patience, and leave min_delta out."
             if is_impatient
-            else f"Write epochs={4 * training.epochs}, and patience to end it in time."
+            else f"Write epochs={4 * training.epochs}, and patience=10 to end it in time."
         ),
         kind="dynamic",
         epoch=training.epochs,
