@@ -21,6 +21,9 @@ CACHE = Path(tempfile.gettempdir()) / f"gradus-tests-{os.getuid()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))  # for subprocesses too
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# As another worker of pytest has the other core.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
+    os.environ.setdefault(threads, "1")
 # Hundreds of small programs: compiled in less time, though a few then run more slowly, and each by
 # one thread, as another worker of pytest has the other core.
 # `XLA_FLAGS= make test` tests what users run.

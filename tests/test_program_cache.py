@@ -86,3 +86,14 @@ def test_maps_are_counted_only_where_programs_may_have_filled_them(monkeypatch):
     assert len(counts) == 1
     assert not program_cache.release_programs()
     assert len(counts) == 2
+
+
+def test_programs_of_others_are_not_collected_again_each_time(monkeypatch):
+    collections = []
+    monkeypatch.setattr(program_cache, "MAPS", 100)
+    monkeypatch.setattr(program_cache, "max_maps", lambda: 4000)
+    monkeypatch.setattr(program_cache, "count_maps", lambda: 2001)  # whatever is let go
+    monkeypatch.setattr(program_cache, "_programs", [])
+    monkeypatch.setattr("gc.collect", lambda: collections.append(1))
+    assert [program_cache.release_programs() for _ in range(6)] == [True, *[False] * 4, True]
+    assert len(collections) == 2

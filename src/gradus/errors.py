@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_ABSENT = 10  # missing columns that an error names, besides the first
 ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}
 
 
@@ -75,9 +76,19 @@ def unknown(kind: str, name: object, names: Iterable[str]) -> GradusError:
 
 
 def no_column(name: object, columns: Iterable[str], kind: str = "column") -> DataError:
-    """Return the error for a column that a table lacks, with the nearest name."""
+    """Return the error for a column, or a list of them, that a table lacks; with the nearest."""
     columns = list(columns)
-    close = nearest(str(name), columns)
+    first, *others = name if isinstance(name, list) else [name]
+    close = nearest(str(first), columns)
     hint = f" Did you mean {close!r}?" if close else ""
+    more = ""
+    if others:
+        listed = ", ".join(map(repr, others[:MOST_ABSENT])) + ", …" * (len(others) > MOST_ABSENT)
+        more = f" Nor has it {listed}: {len(others) + 1} columns are missing."
     shown = ", ".join(columns[:30]) + (", …" if len(columns) > 30 else "")
-    return DataError(f"The table has no {kind} {name!r}.{hint} Its columns: {shown}.")
+    return DataError(f"The table has no {kind} {first!r}.{hint}{more} Its columns: {shown}.")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 epoch", "2,000 epochs"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -15,11 +15,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from gradus.errors import SavedError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _WRITING, _VALID = ".writing", ".valid"
 
@@ -71,6 +72,7 @@ def current_path(folder: Path, name: str) -> Path:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays by name to a safetensors file."""
+    import numpy as np
     from safetensors.numpy import save
 
     path.write_bytes(save({name: np.array(value, order="C") for name, value in arrays.items()}))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SHARE = 0.5  # of the maps that the system allows: how many programs may keep
+RESERVE = 0.2  # of these: for more programs before maps are counted again, if few could be freed
 MAPS = 640  # of a program, and of those that JAX compiles beside it
 PROC = Path("/proc")
 
@@ -48,14 +49,16 @@ def release_programs() -> bool:
         return False
     limit = SHARE * max_maps()
     spare = limit - count_maps()
-    if spare >= 0:
-        _allowance.programs = int(min(spare / MAPS, 1000))
-        return False
-    for program in _programs:
-        program.clear_cache()
-    if count_maps() > limit:  # cycles, such as those of an error's traceback, may hold some
-        gc.collect()
-    return True
+    released = spare < 0
+    if released:
+        for program in _programs:
+            program.clear_cache()
+        if count_maps() > limit:  # cycles, such as those of an error's traceback, may hold some
+            gc.collect()
+        # Where programs of others hold most maps, to collect again each time would free nothing.
+        spare = max(limit - count_maps(), RESERVE * limit)
+    _allowance.programs = int(min(spare / MAPS, 1000))
+    return released
 
 
 def count_maps() -> int:

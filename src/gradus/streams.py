@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import contextvars
 import io
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 PLAIN = {
@@ -95,6 +96,25 @@ def all_writable() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+Words = Callable[[str], str]
+_reader: contextvars.ContextVar[Words] = contextvars.ContextVar("reader", default=str)
+
+
+@contextlib.contextmanager
+def worded(words: Words) -> Iterator[None]:
+    """Have messages be in the words of who reads them within the block, such as with flags."""
+    before = _reader.set(words)
+    try:
+        yield
+    finally:
+        _reader.reset(before)
+
+
+def in_words(message: str) -> str:
+    """Return a message in the words of who reads it: those of Python, unless `worded` says else."""
+    return _reader.get()(message)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -8,10 +8,12 @@ import jsonschema
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
+from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score
 
 import gradus as gr
 from gradus.apps.cli import main
+from gradus.experiments.settings.experiment import ExperimentError
+from gradus.experiments.sweep_setup import set_up_sweep
 from gradus.serving.description import describe_service
 from gradus.serving.endpoints import _row_objects
 from gradus.serving.predictor import Predictor
@@ -24,9 +26,11 @@ TABLE = pl.DataFrame(
         "price, net": 1000 + 300 * X[:, 0] + 30 * RNG.normal(size=200),
         "weight": X[:, 1] - 2 * X[:, 2],
         "spam": (X[:, 0] > 0).astype(int),
+        "color": np.array(["blue", "green", "red"])[np.digitize(X[:, 1], (-0.2, 0.6))],
         "late": np.where(X[:, 1] > 0.7, "true", "false"),
     }
 )
+LOSS = '[loss."price, net"]\nname = "huber"\ndelta = 2.0\n'
 QUICK = (
     "--layers", "none", "--epochs", "3", "--learning-rate", "0.1", "--refit", "no",
     "--test", "0.25", "--quiet",
@@ -35,17 +39,21 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A regression of two columns and a multilabel run of two, each with its record."""
+    """A regression of two columns, a multilabel run of two, and one of three tasks."""
     folder = tmp_path_factory.mktemp("several")
     TABLE.write_csv(folder / "table.csv")
-    numbers, labels = '["price, net", "weight"]', '["spam", "late"]'
-    for name, target, others in (("numbers", numbers, labels), ("labels", '"spam, late"', numbers)):
-        settings = f'data = "table.csv"\ntarget = {target}\ndrop_columns = {others}\n'
-        (folder / f"{name}.toml").write_text(settings)
+    targets = {
+        "numbers": ["price, net", "weight"], "labels": "spam, late",
+        "mixed": ["price, net", "color", "spam"],
+    }  # fmt: skip
+    for name, target in targets.items():
+        others = [column for column in TABLE.columns[3:] if column not in target]
+        settings = f'data = "table.csv"\ntarget = {json.dumps(target)}\ndrop_columns = {others}\n'
+        (folder / f"{name}.toml").write_text(settings + LOSS * (name == "mixed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr("gradus.report.page.write_report", lambda path, report: path)
-        for name in ("numbers", "labels"):
+        for name in targets:
             assert main(["train", f"{name}.toml", *QUICK, "--out", name]) == 0
     return folder
 
@@ -59,7 +67,7 @@ def in_folder(trained, monkeypatch):
 @pytest.mark.usefixtures("in_folder")
 def test_each_target_is_scored_in_its_own_unit(gradus_json):
     frame = pl.read_csv("table.csv")
-    predicted = gr.load("numbers").predict(frame.drop("spam", "late"))
+    predicted = gr.load("numbers").predict(frame.drop("spam", "color", "late"))
     assert predicted.shape == (200, 2)
     found = gradus_json("evaluate", "numbers", "table.csv")["metrics"]
     for k, name in enumerate(("price, net", "weight")):
@@ -92,6 +100,68 @@ def test_each_label_is_scored(gradus_json):
 
 
 @pytest.mark.usefixtures("in_folder")
+def test_targets_of_several_kinds_have_a_task_each(gradus, gradus_json):
+    run, frame = gr.load("mixed"), pl.read_csv("table.csv").drop("weight", "late")
+    names = ("price, net", "color", "spam")
+    assert [part.task for part in run.target.parts] == ["regression", "multiclass", "binary"]
+    assert [run.loss[name].name for name in names] == [
+        "huber", "sparse_categorical_crossentropy", "binary_crossentropy",
+    ]  # fmt: skip
+    assert run.loss["price, net"].delta == 2.0
+    predicted, probable = run.predict(frame), run.predict_proba(frame)
+    assert list(predicted) == list(names)
+    assert list(probable) == ["color", "spam"]
+    assert run.classes["color"] == ("blue", "green", "red")
+    found = gradus_json("evaluate", "mixed", "table.csv")["metrics"]
+    assert found["mae price, net"] == pytest.approx(
+        mean_absolute_error(frame["price, net"], predicted["price, net"]), rel=1e-4
+    )
+    assert found["r2 price, net"] == pytest.approx(
+        r2_score(frame["price, net"], predicted["price, net"]), rel=1e-4
+    )
+    for name in ("color", "spam"):
+        right = accuracy_score(frame[name].cast(pl.String), predicted[name])
+        assert found[f"accuracy {name}"] == pytest.approx(right)
+    assert found["loss color"] == pytest.approx(
+        log_loss(frame["color"], probable["color"]), rel=1e-4
+    )
+    assert found["loss"] == pytest.approx(
+        sum(found[f"loss {name}"] for name in names), abs=0.05
+    )  # and the penalty
+    assert "r2 spam" not in found
+    _, out, _ = gradus("predict", "mixed", "table.csv")
+    columns = pl.read_csv(io.StringIO(out))
+    assert columns.columns == [
+        "prediction_price, net", "prediction_color", "probability_color_blue",
+        "probability_color_green", "probability_color_red", "prediction_spam",
+        "probability_spam_0", "probability_spam_1",
+    ]  # fmt: skip
+    np.testing.assert_allclose(columns["probability_color_red"], probable["color"][:, 2], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_trials_with_several_targets_are_compared_by_losses_of_one_penalty():
+    raw = {"data": "table.csv", "target": ["color", "weight"], "sweep": {"trials": 2}}
+    setup = set_up_sweep(raw, {}, "sweep.toml")
+    assert "optimizer" in setup.settings
+    assert "penalty" not in setup.settings
+    assert setup.prepared.experiment.training.monitor == "val_loss"
+    raw["penalty"] = {"l2": {"log_uniform": [1e-5, 1e-2]}}
+    with pytest.raises(ExperimentError, match=r"penalty have losses .* 'val_color_accuracy'"):
+        set_up_sweep(raw, {}, "sweep.toml")
+    raw["training"] = {"monitor": "val_weight_r2"}
+    assert set_up_sweep(raw, {}, "sweep.toml").settings["penalty"]
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_one_row_of_several_targets_is_evaluated(gradus_json):
+    TABLE[3].write_csv("one.csv")
+    found = gradus_json("evaluate", "mixed", "one.csv")
+    assert found["rows"] == 1
+    assert found["metrics"]["accuracy color"] in (0.0, 1.0)
+
+
+@pytest.mark.usefixtures("in_folder")
 def test_predictions_have_a_column_for_each_target(gradus, gradus_json):
     status, out, _ = gradus("predict", "numbers", "table.csv", "--keep", "a")
     assert status == 0
@@ -109,7 +179,8 @@ def test_the_rows_held_out_are_scored_again_without_data(gradus, gradus_json):
     record = json.loads(gradus("runs", ".", "--json")[1])["runs"]
     for run in record:
         again = gradus_json("evaluate", run["run"])
-        assert (again["part"], again["rows"]) == ("its test part", 50)
+        assert again["part"] == "its test part"
+        assert again["rows"] == gr.load(run["run"]).record.rows["test"]
         assert again["metrics"] == pytest.approx(run["metrics"])
         assert again["notes"] == []
 
@@ -153,10 +224,35 @@ def test_a_service_and_a_file_of_onnx_give_the_same(name):
 
 
 @pytest.mark.usefixtures("in_folder")
+def test_each_task_is_served_and_exported():
+    run, rows = gr.load("mixed"), TABLE.head(3).select("a", "b", "c")
+    predicted, probable = run.predict(rows), run.predict_proba(rows)
+    schema = describe_service(run, 2**20, 10, has_token=False)["components"]["schemas"]
+    (found,) = Predictor(run).predict([rows.to_dicts()])
+    for k, answer in enumerate(_row_objects(found)):
+        jsonschema.validate(answer, schema["Prediction"])
+        assert answer["prediction"]["color"] == predicted["color"][k]
+        assert answer["prediction"]["price, net"] == pytest.approx(predicted["price, net"][k])
+        assert list(answer["probabilities"]) == ["color", "spam"]
+        assert answer["probabilities"]["color"]["red"] == pytest.approx(probable["color"][k, 2])
+    code = gr.export(run, "mixed.py").read_text()
+    assert "gr.data.split(data.y, 0.25, seed=0)" in code
+    assert '"price, net": gr.losses.Huber(delta=2.0)' in code
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    session = ort.InferenceSession(gr.export(run, "mixed.onnx"))
+    feeds = {column: rows[column].to_numpy() for column in rows.columns}
+    names = [output.name for output in session.get_outputs()]
+    theirs = dict(zip(names, session.run(None, feeds), strict=True))
+    assert theirs["prediction_color"].tolist() == predicted["color"].tolist()
+    np.testing.assert_allclose(theirs["prediction_price, net"], predicted["price, net"], rtol=1e-5)
+    np.testing.assert_allclose(theirs["probabilities_color"], probable["color"], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("in_folder")
 def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
-    for name in ("numbers", "labels"):
+    for name, rows in (("numbers", "len(data)"), ("labels", "data.y")):
         code = gr.export(gr.load(name), f"{name}.py").read_text()
-        assert "rest, test_rows = gr.data.split(len(data), 0.25, seed=0)" in code
+        assert f"rest, test_rows = gr.data.split({rows}, 0.25, seed=0)" in code
     assert 'y = y.astype("float32")' in code
 
 
@@ -166,8 +262,11 @@ def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
     [
         (("--target", "spam,spam"), "'spam' is named twice"),
         (("--target", "spam,wieght"), "Did you mean 'weight'"),
-        (("--target", "spam,weight"), "only 'spam' has just 0 and 1.*--task regression"),
-        (("--target", "spam,weight", "--task", "binary"), "'weight' has other values than 0 and 1"),
+        (("--target", "spam,color", "--task", "regression"), "'color' is not numbers.*task of its"),
+        (("--target", "spam,color", "--task", "binary"), "'color' has 3 classes"),
+        (("--target", "spam,color", "--loss", "huber"), r"loss 'huber' is one, .*\[loss\.spam\]"),
+        (("--target", "spam,color", "--metrics", "mae,r2"), "--metrics r2 does not apply to any"),
+        (("--target", "spam,color", "--class-weight", "balanced"), "several targets: leave it out"),
         (("--target", "spam,late", "--group", "late"), "'late' is the target"),
         (("--target", "spam,late", "--class-weight", "balanced"), "leave it out"),
         (("--target", "spam,late", "--loss", "sparse_categorical_crossentropy"), "several labels"),
@@ -178,11 +277,3 @@ def test_mistakes_say_what_to_write(gradus, arguments, message):
     status, _, err = gradus("train", "table.csv", *arguments)
     assert status != 0
     assert re.search(message, err), err
-
-
-@pytest.mark.usefixtures("in_folder")
-def test_folds_are_not_drawn_by_time(gradus):
-    by_time = ("--split-by-time", "a", "--cv", "3")
-    status, _, err = gradus("sweep", "table.csv", "--target", "weight", *by_time)
-    assert status == 2
-    assert "split_by_time = 'a' scores trials on the latest rows: leave out one" in err

@@ -10,7 +10,7 @@ import pytest
 import gradus
 from gradus import cache
 
-HEAVY = ("jax", "polars", "sklearn", "pandas", "plotly", "optax")
+HEAVY = ("jax", "numpy", "polars", "sklearn", "pandas", "plotly", "optax")
 
 
 def test_help_imports_nothing_heavy():

@@ -121,7 +121,7 @@ def test_a_storage_of_another_sweep_raises_without_python(gradus, work):
     [
         (
             ["--batch-size", 5000],
-            'batch_size=5000 is more than the 120 samples to train on: write at most 120, or "all"',
+            "--batch-size 5000 is more than the 120 samples to train on: write at most 120",
         ),
         (["--monitor", "val_acc"], "Unknown monitor 'val_acc'. Did you mean 'val_accuracy'?"),
     ],

@@ -88,3 +88,9 @@ def test_mlflow_calls_the_run_as_its_folder(gradus_json, work, monkeypatch):
     (run,) = client.search_runs(["0"])
     assert run.info.run_name == record["run"].rpartition("/")[2]
     assert run.data.params["epochs"] == "4"
+
+
+def test_a_tracker_that_is_misspelled_is_told_with_the_nearest(gradus):
+    status, _, err = gradus("train", "iris", "--track", "mlflow,tensorbord")
+    assert status == 2
+    assert "track = 'tensorbord' is unknown. Did you mean 'tensorboard'?" in err

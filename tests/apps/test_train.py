@@ -42,7 +42,9 @@ def test_a_run_folder_has_all_files(gradus_json, work):
     page = (run / "report.html").read_text()
     assert "iris-1" in page
     assert "virginica" in page
-    experiment = tomllib.loads((run / "experiment.toml").read_text())
+    written = (run / "experiment.toml").read_text()
+    assert "layers = [16]\n" in written
+    experiment = tomllib.loads(written)
     assert experiment["network"]["layers"] == [16]
     assert experiment["training"]["epochs"] == 8
 
@@ -254,9 +256,9 @@ def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
     assert 0 <= record["metrics"]["balanced_accuracy"] <= 1
     assert re.search(r"balanced_accuracy .* 0\.5000\n", err)
     page = (work / "mine" / "report.html").read_text()
-    assert "a constant 8" in page
+    assert "constant guess 8" in page
     assert "validation balanced accuracy" in page
-    assert "a constant 50.0%" in page
+    assert "constant guess 50.0%" in page
     found = gradus_json("evaluate", "mine", "t.csv")
     assert 0 <= found["metrics"]["balanced_accuracy"] <= 1
 

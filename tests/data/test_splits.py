@@ -95,8 +95,7 @@ def test_classes_are_split_alike_however_they_are_written():
             for ours, theirs in zip(k_folds(other, 4, seed), folds, strict=True):
                 np.testing.assert_array_equal(ours[1], theirs[1])
     values = np.linspace(0, 1, 200)
-    several = np.eye(3)[y] + np.eye(3)[2]  # two labels a row
-    for targets in (values, values[:, None], several, np.arange(200.0)):
+    for targets in (values, values[:, None], np.arange(200.0)):
         np.testing.assert_array_equal(split(targets, 0.25, 0)[1], split(200, 0.25, 0)[1])
         with pytest.raises(DataError, match="needs classes"):
             split(targets, 0.25, stratify=True)
@@ -201,3 +200,62 @@ def test_times_may_be_dates_and_are_those_of_scikit_learn_if_none_is_twice():
 def test_groups_and_times_that_cannot_be_split_say_why(call, message):
     with pytest.raises(DataError, match=message):
         call()
+
+
+RARE = np.random.default_rng(0).random((600, 5)) < [0.5, 0.3, 0.9, 0.04, 0.01]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+def test_several_labels_are_held_out_in_proportion(share):
+    _, held = split(RARE, share)
+    assert np.abs(RARE[held].sum(axis=0) - share * RARE.sum(axis=0)).max() <= 1
+    assert abs(len(held) - share * len(RARE)) <= 2
+    folds = [held for _, held in k_folds(RARE.astype(float), 4)]
+    assert sorted(np.concatenate(folds)) == list(range(600))
+    counts = np.array([RARE[held].sum(axis=0) for held in folds])
+    assert np.ptp(counts, axis=0).max() <= 2
+    assert np.ptp([len(held) for held in folds]) <= 3
+
+
+def test_a_random_split_of_several_labels_is_further_from_their_proportions():
+    _, drawn = split(RARE, 0.25, stratify=False)
+    assert np.abs(RARE[drawn].sum(axis=0) - 0.25 * RARE.sum(axis=0)).max() > 1
+
+
+def test_whole_groups_of_several_labels_come_near_their_proportions():
+    groups = np.random.default_rng(1).integers(0, 150, 600)
+    folds = [held for _, held in k_folds(RARE, 3, groups=groups)]
+    _, held = split(RARE, 1 / 3, groups=groups)
+    for rows in (*folds, held):
+        assert not set(groups[rows]) & set(np.delete(groups, rows))
+        assert np.abs(RARE[rows].sum(axis=0) - RARE.sum(axis=0) / 3).max() <= 12
+
+
+def test_several_targets_are_stratified_by_those_that_are_classes():
+    color, size = np.repeat(["red", "green", "blue"], [300, 280, 20]), RARE[:, 3].astype(int)
+    _, held = split({"color": color, "size": size, "price": np.arange(600) / 7}, 0.2)
+    assert [(color[held] == name).sum() for name in ("red", "green", "blue")] == [60, 56, 4]
+    assert abs(size[held].sum() - size.sum() / 5) <= 1
+    alone = split({"size": size, "price": np.arange(600) / 7}, 0.2)
+    assert np.array_equal(alone[1], split(size, 0.2)[1])
+
+
+@pytest.mark.parametrize(("n", "k"), [(100, 5), (23, 4), (7, 3)])
+def test_windows_of_time_are_those_of_scikit_learn_if_no_time_is_twice(n, k):
+    times = np.random.default_rng(n).permutation(n)
+    rows = np.argsort(times)
+    theirs = TimeSeriesSplit(k).split(rows)
+    for (train, held), (earlier, later) in zip(k_folds(n, k, times=times), theirs, strict=True):
+        assert train.tolist() == sorted(rows[earlier])
+        assert held.tolist() == sorted(rows[later])
+
+
+def test_no_time_is_divided_between_windows():
+    years = np.repeat(np.arange(2015, 2025), [9, 1, 14, 3, 8, 10, 10, 6, 4, 15])
+    folds = k_folds(len(years), 3, times=years)
+    for train, held in folds:
+        assert years[train].max() < years[held].min()
+    ends = [0, *(len(train) for train, _ in folds), len(years)]
+    assert [len(held) for _, held in folds] == np.diff(ends)[1:].tolist()
+    with pytest.raises(DataError, match=r"k=6 folds by time .* 4 different times"):
+        k_folds(len(years), 6, times=np.minimum(years, 2018))

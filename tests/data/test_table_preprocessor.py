@@ -351,6 +351,10 @@ def test_tables_that_do_not_fit_raise_with_the_nearest_name():
     preprocessor = TablePreprocessor.fit(frame, "y")
     with pytest.raises(DataError, match=r"no column 'age'. Did you mean 'Age'"):
         preprocessor.transform({"Age": [1.0], "job": ["x"]})
+    with pytest.raises(
+        DataError, match=r"no column 'age'\. Nor has it 'job': 2 columns are missing"
+    ):
+        preprocessor.transform({"x": [1.0]})
     with pytest.raises(DataError, match="'old' in row 1"):
         preprocessor.transform({"age": ["3", "old"], "job": ["x", "x"]})
     with pytest.raises(DataError, match="must be numbers"):

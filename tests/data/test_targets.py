@@ -7,6 +7,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from gradus.data import TableOptions, TablePreprocessor, load, preprocessor_from_dict
+from gradus.data.columns.formats import ColumnFormat
 from gradus.data.targets import Target
 from gradus.errors import DataError
 
@@ -182,11 +183,57 @@ def test_columns_of_0_and_1_are_labels():
     assert (numbers.task, numbers.y.dtype) == ("regression", np.float64)
 
 
+KINDS = {
+    "price": [0.5, 1.5, 2.5, 4.0, 5.5, 7.5, 8.5],
+    "stars": [1, 2, 3, 3, 2, 1, 1],
+    "color": ["red", "green", "NA", "red", None, "green", "red"],
+    "x": [1.0, 2.0, 4.0, 3.0, 5.0, 6.0, 8.0],
+}
+
+
+def test_columns_of_several_kinds_are_a_dict_of_targets():
+    data = load(KINDS, "price,color,stars")
+    assert data.task == "multitask"
+    assert data.class_names == {
+        "price": (),
+        "color": ("NA", "green", "red"),
+        "stars": ("1", "2", "3"),
+    }
+    assert data.y["price"].tolist() == [0.5, 1.5, 2.5, 4.0, 7.5, 8.5]  # where all are known
+    assert data.y["color"].tolist() == [2, 1, 0, 2, 1, 2]
+    assert "target color: classes, NA (1), green (2), red (3)" in data.describe()
+    some = data.take([0, 3])
+    assert some.y["stars"].tolist() == [0, 2]
+    fitted = some.preprocessor()
+    assert fitted == type(fitted).from_dict(fitted.to_dict())
+    x, y = data.xy(fitted)  # of all classes, which the two rows lack
+    assert y["color"].tolist() == data.y["color"].tolist()
+    price = fitted.target.parts[0]
+    assert y["price"] == pytest.approx((data.y["price"][:, None] - price.mean) / price.std)
+    outputs = {"price": np.zeros((1, 1)), "color": np.array([[0.1, 0.2, 0.7]]), "stars": np.eye(3)}
+    assert fitted.inverse_target(outputs)["color"].tolist() == ["red"]
+    assert fitted.inverse_target(outputs)["price"].tolist() == [[2.25]]
+    assert len(x) == 6
+
+
+def test_numbers_that_may_be_classes_are_told_beside_numbers():
+    told = load(KINDS, "price,stars")
+    assert told.task == "regression"
+    assert "'stars' has 3 different numbers" in told.notes[-1]
+    each = load(KINDS, "price,stars", task="multitask")
+    assert each.class_names == {"price": (), "stars": ("1", "2", "3")}
+    numbers = TableOptions(columns={"stars": ColumnFormat("number")})
+    said = load(KINDS, "color,stars", options=numbers)
+    assert said.class_names["stars"] == ()
+    with pytest.raises(DataError, match="'price' is one: leave it out"):
+        load(KINDS, "price", task="multitask")
+
+
 @pytest.mark.parametrize(
     ("columns", "settings", "message"),
     [
-        ({"b": ["x", "y", "x"]}, {}, "'b' is not numbers.*--column b=boolean"),
-        ({"b": [0, 1, 1]}, {}, "only 'b' has just 0 and 1"),
+        ({"b": ["x", "y", "x"]}, {"task": "regression"}, "'b' is not numbers.*task of its own"),
+        ({"b": ["x", "x", "x"]}, {}, "'b' has one class"),
         ({"b": [0, 1, 1]}, {"task": "multilabel"}, "'a' has other values than 0 and 1"),
         ({"b": [3.0, 3.0, 3.0]}, {}, "'b' is always 3"),
     ],

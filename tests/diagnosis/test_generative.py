@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import energy_distance
 
 import gradus as gr
-from gradus.diagnosis.generated import generated_record
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import (
     GeneratedRecord,
@@ -17,6 +16,7 @@ from gradus.diagnosis.record_entries import (
     SettingsRecord,
     TargetRecord,
 )
+from gradus.diagnosis.references.generated import generated_record
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import LayerTraining, TrainingRecord
 from gradus.models.inputs.training_data import make_training_data

@@ -11,11 +11,11 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 import gradus as gr
-from gradus.diagnosis import linear_model
-from gradus.diagnosis.features import draw_rows
-from gradus.diagnosis.linear_model import component_share, fit_linear
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import LayerRecord, OutputRecord, SettingsRecord, TargetRecord
+from gradus.diagnosis.references import linear_model
+from gradus.diagnosis.references.features import draw_rows
+from gradus.diagnosis.references.linear_model import component_share, fit_linear
 from gradus.diagnosis.symptoms import examine
 from gradus.diagnosis.training import TrainingRecord
 

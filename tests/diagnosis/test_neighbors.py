@@ -8,9 +8,9 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
 import gradus as gr
-from gradus.diagnosis.neighbors import AGREED, ALONE, NEIGHBORS, contradicted_share
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import OutputRecord, TargetRecord
+from gradus.diagnosis.references.neighbors import AGREED, ALONE, NEIGHBORS, contradicted_share
 from gradus.diagnosis.symptoms import examine
 
 RNG = np.random.default_rng(0)

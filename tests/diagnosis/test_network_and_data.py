@@ -117,6 +117,55 @@ def test_pixels_outside_the_range_of_an_augmentation_are_a_fault(layers, x, expe
     assert [each for each in found(diagnosis) if each[1] != "inputs-unscaled"] == faults
 
 
+@pytest.mark.parametrize(
+    ("layers", "x", "severity"),
+    [
+        ([gr.Rescaling(1 / 255)], PIXELS, "fault"),
+        ([gr.RandomFlip(), gr.Rescaling(1 / 127.5, -1)], PIXELS, "fault"),  # all nearly -1
+        ([gr.Rescaling(1 / 65_535)], 255 * PIXELS, "note"),  # bytes for words
+        ([gr.Rescaling(1 / 255)], 255 * PIXELS, None),
+        ([gr.Rescaling(1 / 255), gr.BatchNormalization()], PIXELS, "fault"),
+        ([gr.Rescaling(255.0)], PIXELS / 255, None),
+        ([gr.Normalization(0.0, 1e-6)], PIXELS / 255, None),
+        ([], PIXELS / 255, "note"),
+    ],
+)
+def test_inputs_that_a_rescaling_makes_small_are_told(layers, x, severity):
+    diagnosis = check(*layers, gr.Conv2D(2, 3), gr.Flatten(), gr.Dense(2, "softmax"), x=x)
+    tiny = [each for each in diagnosis if each.code == "inputs-tiny"]
+    assert [each.severity for each in tiny] == [severity] * (severity is not None)
+
+
+def test_the_range_that_a_rescaling_gives_is_named():
+    layers, bits = (gr.Rescaling(1 / 255), gr.Flatten(), gr.Dense(2, "softmax")), np.rint(PIXELS)
+    (finding,) = check(*layers, x=bits)
+    assert "between 0 and 1, and layer 'rescaling' brings them to between 0 and 0.00392" in str(
+        finding
+    )
+    deviation = bits.reshape(80, -1).std(axis=0).max() / 255
+    assert finding.evidence["largest deviation of a column"]["value"] == pytest.approx(deviation)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "is_found"),
+    [
+        ((3, 8, 8), [gr.Conv2D(2, 3)], True),
+        ((1, 8, 8), [gr.Conv2D(2, 3, padding="same")], True),
+        ((3, 8, 12), [gr.Rescaling(0.5), gr.MaxPooling2D(2)], True),
+        ((3, 8, 8), [gr.Permute((2, 3, 1)), gr.Conv2D(2, 3)], False),
+        ((3, 8, 8), [gr.Flatten()], False),
+        ((1, 12, 8), [gr.Conv2D(2, (1, 3))], False),  # a series of 12 steps
+        ((8, 8, 3), [gr.Conv2D(2, 3)], False),
+        ((3, 3, 8), [gr.Conv2D(2, 3)], False),
+    ],
+)
+def test_channels_that_seem_to_come_first_are_noted(shape, layers, is_found):
+    x = RNG.normal(size=(80, *shape)).astype(np.float32)
+    diagnosis = check(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=x)
+    noted = [(each.severity, each.code) for each in diagnosis if each.code != "hidden-linear"]
+    assert noted == [("note", "channels-first")] * is_found
+
+
 def test_large_targets_are_noted_where_the_output_is_linear():
     regression = gr.Dense(8, "relu"), gr.Dense(1)
     diagnosis = check(*regression, y=1e6 * VALUES, loss="mse")
@@ -207,6 +256,21 @@ def test_what_harms_only_where_nothing_is_learned_is_then_a_fault():
         record = dataclasses.replace(record, training=make_training_record(history))
         assert record.outputs[0].constant_loss == pytest.approx(np.log(2))
         assert found(symptoms.examine(record)) == [(severity, "rate-invalid", None)]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "count"),
+    [
+        (gr.Adam(epsilon=1.0), 1),
+        (gr.SGD(0.01, global_clipnorm=1e-6), 1),
+        (gr.Adam(epsilon=0.1, clipvalue=1e-4), 2),
+        (gr.Adam(epsilon=1e-3, clipnorm=0.01, clipvalue=1.0), 0),
+        (gr.SGD(0.01), 0),
+    ],
+)
+def test_settings_that_shorten_all_steps_are_noted(optimizer, count):
+    expected = [("note", "optimizer-setting", None)] * count
+    assert found(check(*mlp(), optimizer=optimizer)) == expected
 
 
 # --- what gathers them -------------------------------------------------------------------------

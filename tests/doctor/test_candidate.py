@@ -5,7 +5,13 @@ import pytest
 
 import gradus as gr
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Candidate, make_candidate, make_data, with_class_weights
+from gradus.doctor.candidate import (
+    Candidate,
+    make_candidate,
+    make_data,
+    unweighted_note,
+    with_class_weights,
+)
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.twins import shuffled_twin
 
@@ -52,6 +58,46 @@ def test_balanced_weights_are_no_remedy_where_they_are_there(original):
     balanced = with_class_weights(original)
     assert str(balanced.changes[0]) == 'class_weight: {0: 1.0, 1: 3.0} → "balanced"'
     assert with_class_weights(balanced) is balanced
+
+
+def test_weights_of_samples_are_those_of_training_and_of_the_comparison(fitted):
+    weight = np.arange(60) % 4 / 2
+    given = np.arange(20) % 3
+    data = make_data(fitted, X, Y, (*HELD, given), 0, weight)
+    np.testing.assert_array_equal(data.samples.weight, weight * np.where(Y == 1, 3.0, 1.0))
+    weighted = make_candidate(fitted, data, 0)
+    training = CandidateTraining(weighted, fitted.record)
+    training.train([(weighted, 0)])
+    wrong = training.model(weighted, 0).predict_classes(HELD[0]) != HELD[1]
+    errors = training.errors(weighted, 0)
+    assert 0 < errors.mean() == pytest.approx(np.average(wrong, weights=given))
+    split = make_candidate(fitted, make_data(fitted, X, Y, None, 0, weight), 0)
+    np.testing.assert_array_equal(split.held_out_weight, weight[split.data.validation])
+
+
+def test_trainings_without_the_weights_of_samples_are_told(original):
+    model = gr.Model(gr.Sequential([gr.Dense(2, "softmax")]), "sparse_categorical_crossentropy")
+    weight = np.full(60, 0.5)
+    model.fit(X, Y, epochs=1, sample_weight=weight, verbose=False, probes=False)
+    found = gr.repair(model, X, Y, budget=1, seeds=2)
+    (note,) = found.notes
+    assert "was trained with sample_weight" in note
+    assert repr(found).endswith(note)
+    assert found.to_plain()["notes"] == [note]
+    data = make_data(model, X, Y, None, 0, weight)
+    assert unweighted_note(model, data) is None
+
+
+def test_a_number_that_ends_a_training_is_the_loss_where_its_metric_is_gone(fitted, original):
+    gone = original.with_settings(metrics=()).with_known_monitor
+    assert [str(change) for change in gone.changes] == ['monitor: "val_accuracy" → "val_loss"']
+    assert (gone.fit["monitor"], gone.fit["mode"]) == ("val_loss", "min")
+    assert original.with_known_monitor is original
+    with_target = original.with_fit(target=0.9).with_settings(metrics=()).with_known_monitor
+    assert [change.where for change in with_target.changes] == ["monitor", "target"]
+    CandidateTraining(original, fitted.record).train([(with_target, 0)], 0.25)
+    endless = original.with_fit(patience=None).with_settings(metrics=()).with_known_monitor
+    assert (endless.changes, endless.fit["monitor"]) == ((), "val_loss")  # it ended nothing
 
 
 def test_weights_of_classes_go_with_shuffled_targets(original):

@@ -9,7 +9,7 @@ import pytest
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
 from gradus.doctor.counterfactuals import try_remedies
-from gradus.doctor.remedies import Remedy
+from gradus.doctor.remedy import Remedy
 
 SAMPLES, EPOCHS = 100, 10
 

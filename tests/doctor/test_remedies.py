@@ -11,7 +11,8 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.network_edits import code
-from gradus.doctor.remedies import Remedy, scaled_rate
+from gradus.doctor.optimizer_remedies import scaled_rate
+from gradus.doctor.remedy import Remedy
 
 X = np.random.default_rng(0).normal(3, 5, (60, 4)).astype(np.float32)
 LABELS = np.arange(60) % 3
@@ -96,6 +97,47 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate
 
 
+@pytest.fixture(scope="module")
+def transformer():
+    codes = np.arange(240).reshape(60, 4) % 7
+    layers = gr.Embedding(7, 4), gr.TransformerEncoder(2, 8, pre_norm=False), gr.Flatten()
+    net = gr.Sequential([*layers, gr.Dense(3, "softmax")])
+    model = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.01))
+    model.fit(codes, LABELS, epochs=5, batch_size=16, probes=False, verbose=False)
+    return model, make_candidate(model, make_data(model, codes, LABELS, None, 0), 0)
+
+
+ATTENTION = {
+    "blocks that normalize first": ["transformer_encoder.pre_norm: False → True"],
+    # 48 rows in 3 steps of each of 5 epochs
+    "a rate that rises over the first tenth": ["optimizer.learning_rate: 0.01 → WarmUp(2, 0.01)"],
+    "AdamW": ["optimizer: Adam(learning_rate=0.01) → AdamW(learning_rate=0.01)"],
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_what_attention_needs_is_tried_where_there_is_attention(name, transformer, classifier):
+    found = applied(*transformer, by_name(name))
+    assert [str(change) for change in found.shown_changes] == ATTENTION[name]
+    again = applied(transformer[0], found, by_name(name))
+    assert again is found or again.shown_changes == found.shown_changes
+    found.make_model().build(transformer[1].x)
+    model, candidate = classifier
+    assert applied(model, candidate, by_name(name)) is candidate
+
+
+def test_the_usual_settings_of_an_optimizer_are_its_defaults(trained):
+    optimizer = gr.Adam(0.5, epsilon=1.0, clipnorm=1e-6, beta_1=0.8)
+    model, candidate = trained(gr.Dense(1), y=X[:, 0], optimizer=optimizer)
+    found = applied(model, candidate, by_name("the optimizer's usual settings"))
+    assert {str(each) for each in found.changes} == {
+        "optimizer.epsilon: 1 → 1e-07",
+        "optimizer.clipnorm: 1e-06 → None",
+    }
+    assert found.settings["optimizer"] == gr.Adam(0.5, beta_1=0.8)
+    assert applied(model, found, by_name("the optimizer's usual settings")) is found
+
+
 def test_exponential_is_replaced_where_it_stands_and_no_remedy_is_tried_twice(trained):
     layers = gr.Dense(4, "exponential"), gr.Dense(4, "tanh"), gr.Dense(3, "softmax")
     model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")
@@ -130,6 +172,17 @@ def test_scaled_inputs_have_mean_0_and_deviation_1(classifier):
     scaled = np.asarray(net.layers[0](X[classifier[1].data.rows]))
     np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-5)
+
+
+def test_scaled_inputs_take_the_place_of_another_scaling(trained):
+    model, candidate = trained(gr.Rescaling(1 / 255), gr.Dense(1), y=X[:, 0])
+    found = applied(model, candidate, by_name("scaled inputs"))
+    assert [str(each) for each in found.changes] == [
+        "x: x → (x - x.mean(0)) / x.std(0)",
+        "rescaling: 0.003922 → left out",
+    ]
+    first, second = found.settings["net"].layers
+    assert (type(first), type(second)) == (gr.Rescaling, gr.Dense)
 
 
 def test_scaled_targets_return_in_their_units(trained):

@@ -53,3 +53,19 @@ def test_images_of_another_shape_are_named(digits, convolutional):
     flat = gr.Regressor([], epochs=1, random_state=0).fit(x.reshape(240, 64), y)
     with pytest.raises(ValueError, match=r"fitted to columns, \(n, p\)"):
         flat.predict(x)
+
+
+def test_convolutions_and_augmentation_of_the_recipe_are_arguments(digits):
+    x, y = digits
+    given = {"conv": (3,), "layers": (), "shift": 0.2, "flip": "horizontal"}
+    fitted = gr.Classifier(**given, **SMALL | {"epochs": 1}).fit((x * 15).astype(np.uint8), y)
+    kinds = [type(layer).__name__ for layer in fitted.model_.net.layers]
+    assert kinds == [
+        *("RandomFlip", "RandomTranslation", "Rescaling", "Conv2D", "MaxPooling2D", "Flatten"),
+        "Dense",
+    ]
+    assert fitted.experiment_.network.conv == [3]
+    with pytest.raises(ValueError, match="conv"):
+        gr.Classifier(conv=(3,), network=gr.Dense(3, "softmax"), **SMALL).fit(x, y)
+    with pytest.raises(ValueError, match="is for images"):
+        gr.Classifier(conv=(3,), **SMALL).fit(x.reshape(240, 64), y)

@@ -8,6 +8,7 @@ import gradus as gr
 from gradus.data import Dataset, TablePreprocessor
 from gradus.errors import DataError
 from gradus.experiments.column_importance import column_importance, score_name
+from gradus.experiments.preparation.outputs import losses_of
 
 RNG = np.random.default_rng(0)
 FRAME = pl.DataFrame(
@@ -41,7 +42,7 @@ def test_a_regression_loses_its_r2_where_the_column_it_uses_is_shuffled(monkeypa
     # Shuffled, two independent values of one variance differ by twice the variance: R² = 1 − 2.
     assert falls["used"] == pytest.approx(2.0, abs=0.3)
     assert falls["idle"] == falls["word"] == 0.0
-    assert score_name(model, preprocessor.target) == "R²"
+    assert score_name(losses_of(model), preprocessor.target) == "R²"
     monkeypatch.setattr("gradus.experiments.column_importance.NUMBERS", 4000)  # 5 orders at once
     again = column_importance(model, data(y, "regression"), preprocessor)  # the same, by its seed
     assert again == pytest.approx(falls, abs=1e-5)
@@ -58,9 +59,9 @@ def test_classes_lose_likelihood():
     falls = column_importance(model, data(y, "binary"), preprocessor)
     assert falls["used"] > 0.5
     assert falls["idle"] == falls["word"] == 0.0
-    assert score_name(model, preprocessor.target) == "log-likelihood"
+    assert score_name(losses_of(model), preprocessor.target) == "log-likelihood"
     hinge = gr.Model(gr.Dense(1), "hinge").build(x[:2])
-    assert score_name(hinge, preprocessor.target) == "accuracy"
+    assert score_name(losses_of(hinge), preprocessor.target) == "accuracy"
 
 
 def test_data_without_targets_have_no_importance():

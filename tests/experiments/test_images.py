@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 
 import gradus as gr
 from gradus.apps.cli import main
-from gradus.errors import GradusError
+from gradus.errors import DataError, GradusError
 from gradus.experiments.settings.defaults import DataSummary, fill_defaults
 from gradus.experiments.settings.experiment import Experiment, NetworkSection
 from gradus.serving.predictor import Predictor
@@ -92,6 +93,25 @@ def test_one_image_a_flat_folder_and_a_nested_one_are_predicted(run, tmp_path, g
         "lying",
         "standing",
     ]
+
+
+def test_images_that_cannot_be_read_are_named_and_the_others_predicted(run, tmp_path, gradus):
+    stripes("lying", 100).save(tmp_path / "b.png")
+    (tmp_path / "a.png").write_bytes(b"junk")
+    (tmp_path / "c.png").write_bytes((tmp_path / "b.png").read_bytes()[:-25])
+    status, out, err = gradus("predict", run.folder, tmp_path)
+    assert (status, out.count("\n")) == (1, 2)
+    assert out.splitlines()[1].startswith("b.png,lying,")
+    assert re.search(r"a\.png' cannot be read .* Nor can .*c\.png': 2 of 3 .* left out", err)
+    unreadable = json.loads(gradus("predict", run.folder, tmp_path, "--json")[1])["unreadable"]
+    assert unreadable == ["a.png", "c.png"]
+    with pytest.warns(RuntimeWarning, match="left out"):
+        assert run.predict(tmp_path).tolist() == ["lying"]
+    with pytest.raises(DataError, match="Save them anew"):  # else rows would be others
+        run.predict([tmp_path / name for name in ("a.png", "b.png", "c.png")])
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(DataError, match="2 of 2 files"):
+        run.predict(tmp_path)
 
 
 def test_files_are_resized_turned_and_colored_as_in_training(run, tmp_path):

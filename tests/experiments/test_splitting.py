@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gradus.data import load, two_moons
+from gradus.data import k_folds, load, two_moons
 from gradus.diagnosis.symptoms import examine
 from gradus.errors import DataError
 from gradus.experiments.preparation.prepare import load_and_split, prepare
-from gradus.experiments.preparation.splitting import split_data
+from gradus.experiments.preparation.splitting import order_values, split_data
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
+from gradus.experiments.sweep_setup import set_up_sweep
 
 ROWS = 120
 RNG = np.random.default_rng(0)
@@ -99,6 +100,16 @@ def test_a_class_that_no_training_row_has_is_told(table):
     assert not any("no training row" in note for note in told)  # validation is 12 of the late rows
     told = load_and_split(Experiment(table, target="kind", split_by_time="day", test=0.3)).notes
     assert "no training row has the class late, which can never be predicted right" in told
+
+
+def test_the_folds_of_a_sweep_are_windows_of_time(table):
+    raw = {"data": table, "target": "sold", "split_by_time": "day", "sweep": {"cv": 3, "trials": 1}}
+    raw |= {"network": {"layers": []}, "optimizer": {"learning_rate": {"uniform": [0.1, 0.2]}}}
+    setup = set_up_sweep(raw, {}, "sweep.toml")
+    assert "in 3 windows of 'day', each later than its training rows" in setup.describe()[3]
+    days = order_values(setup.prepared.raw["training"], setup.prepared.experiment)["times"]
+    for train, held in k_folds(len(days), 3, times=days):
+        assert days[train].max() < days[held].min()
 
 
 def test_rows_in_the_order_of_time_name_the_flag_and_are_not_told_if_it_is_used(table):

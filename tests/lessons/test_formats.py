@@ -12,15 +12,16 @@ from gradus.lessons import formats
     [
         ("epochs", [1000, 2.0], ["1,000", "2"]),
         ("test accuracy", [0.5, 0.97312], ["50.0%", "97.3%"]),
-        ("accuracy", [97.3], ["97.30"]),  # not in [0, 1]
+        ("accuracy", [97.3], ["97.3"]),  # not in [0, 1]
         ("loss", [1.2345, 22.1, -3], ["1.23", "22.10", "−3.00"]),
-        ("rate", [1e-5, 0.1, 3], ["1e−5", "0.1", "3"]),
+        ("rate", [1e-5, 0.1, 3], ["10⁻⁵", "0.1", "3"]),
         ("size", [157338.6, 1.185], ["157,339", "1.185"]),
-        ("loss", [float("nan"), 1.5], ["not finite", "1.500"]),
+        ("loss", [float("nan"), 1.5], ["not finite", "1.5"]),
         ("who", ["a", None, True, np.bool_(False)], ["a", "", "yes", "no"]),
-        ("w", [np.float32(0.25), jnp.float32(-1)], ["0.250", "−1.000"]),
+        ("w", [np.float32(0.25), jnp.float32(-1)], ["0.25", "−1.00"]),
         ("w", [-0.0, 0.0], ["0", "0"]),
-        ("tiny", [1e-12, 0], ["1e−12", "0"]),
+        ("λ", [435155991, -2.5e-5], ["4.352 × 10⁸", "−2.5 × 10⁻⁵"]),
+        ("tiny", [1e-12, 0], ["10⁻¹²", "0"]),
     ],
 )
 def test_a_column(name, values, cells):
@@ -38,6 +39,12 @@ def test_a_table_has_all_columns_and_leaves_empty_what_a_row_lacks():
     assert formats.is_numeric([{"κ": jnp.float32(1)}], "κ")
     assert not formats.is_numeric(rows, "")
     assert not formats.is_numeric(rows, "note")
+
+
+def test_numbers_in_text_are_written_as_people_do():
+    text = "At most 9.5e-07, from σ = 1e-05 to 3.2e+02; conv2d and `1e5x` stay."
+    wanted = "At most 9.5 × 10⁻⁷, from σ = 10⁻⁵ to 3.2 × 10²; conv2d and `1e5x` stay."
+    assert formats.powers_of_ten(text) == wanted
 
 
 def test_names_are_words():

@@ -110,7 +110,7 @@ def test_evaluation_is_exact_and_equals_scikit_learn_and_the_validation():
 def test_a_split_measures_rows_that_are_not_trained_on(batch):
     m = model(metrics=("accuracy",))
     history = fit(m, batch_size=batch, validation_split=0.25, shuffle_seed=3)
-    from gradus.data.splits import split
+    from gradus.data.splitting.splits import split
 
     trained, held = split(Y, 0.25, 3)
     assert len(held) == 10

@@ -118,6 +118,16 @@ def test_learning_rate():
     )
 
 
+@pytest.mark.parametrize(
+    ("rates", "kind"),
+    [(0.1 * (1 + np.cos(np.linspace(0, 3.1415, 20))), None), (np.geomspace(1, 1e-4, 20), "log")],
+)
+def test_a_cosine_fills_a_linear_axis_and_an_exponential_decay_a_logarithmic_one(rates, kind):
+    history = History()
+    history.extend({"learning_rate": rates}, len(rates))
+    assert figures.learning_rate(history).layout.yaxis.type == kind
+
+
 def test_nothing_recorded_is_an_error():
     for draw in (figures.learning_curves, figures.learning_rate):
         with pytest.raises(GradusError, match="call fit first"):

@@ -1,6 +1,5 @@
 """The page holds what the run was, loads nothing, and lets nobody's text run."""
 
-import dataclasses
 import datetime
 import html
 import os
@@ -32,6 +31,7 @@ from gradus.report.report_builder import (
     result_panels,
     training_metrics,
 )
+from gradus.streams import worded
 from gradus.train.history import History
 
 EVIL = '<script>alert("x")</script>'
@@ -209,7 +209,8 @@ def test_tiles_of_several_targets_are_of_all_or_of_none(read):
 def test_messages_are_put_into_the_words_of_the_reader(read):
     found = [Finding("Too high.", "", "Write b=1.", code="c")]
     report = Report("t", notes=["Write b=1, too."], diagnosis=Diagnosis(found))
-    page = read(render(dataclasses.replace(report, words=lambda text: text.replace("b=", "--b "))))
+    with worded(lambda text: text.replace("b=", "--b ")):
+        page = read(render(report))
     assert "Write --b 1." in page.text
     assert "Write --b 1, too." in page.text
 

@@ -119,6 +119,10 @@ def test_a_column_that_is_missing_is_named(preprocessor):
     renamed = {("Size" if key == "size" else key): value for key, value in ROW.items()}
     with pytest.raises(DataError, match=r"Row 1 .* no column 'size'. Did you mean 'Size'\? Write"):
         RowEncoder(preprocessor).encode([ROW, renamed])
+    first, *others = preprocessor.formats
+    absent = rf"no column '{first}'\. Nor has it {', '.join(map(repr, others))}\. Write null"
+    with pytest.raises(DataError, match=absent):
+        RowEncoder(preprocessor).encode([{}])
 
 
 def test_one_column_alone():

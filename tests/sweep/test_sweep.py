@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.data.splits import split
+from gradus.data.splitting.splits import split
 from gradus.errors import GradusError
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.sweep.execution.local import Local

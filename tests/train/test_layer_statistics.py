@@ -11,6 +11,7 @@ from gradus.nn.network import weights, with_weights
 from gradus.train import layer_statistics, training_program
 from gradus.train.batches import Batch
 from gradus.train.state import init_opt_states
+from gradus.train.update import update_weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 3)).astype(np.float32)
@@ -41,10 +42,12 @@ def look(net, optimizer, task=None):
     params = weights(net, "param")
     ones = jnp.ones(len(X), jnp.float32)
     task = task or make_supervised("mse")
-    vector = layer_statistics.layer_statistics(
+    (updated, _, _), _, trace = update_weights(
         net, optimizer, task, Batch(X, Y, ones, ones), jax.random.key(0), jnp.float32(1),
         (params, weights(net, "state"), init_opt_states(optimizer, task, params)),
+        keep_outputs=True,
     )  # fmt: skip
+    vector = layer_statistics.layer_statistics(net, params, updated, trace)
     layers, trained = layer_statistics.recorded_paths(net)
     return (
         layer_statistics.unpack_statistics(np.asarray(vector), len(layers), len(trained)),

@@ -72,6 +72,7 @@ app = App(
 
     What a command takes, with an example: gradus train --help
     """,
+    help_format="plaintext",  # a package for Markdown takes a quarter of the time to be imported
     version=_version,
     suppress_keyboard_interrupt=False,
     help_epilogue=f"Set {TRACEBACK}=1 to see the traceback of an error.",
@@ -135,7 +136,7 @@ def sweep(
     data: Annotated[
         str | None,
         Parameter(
-            help="As for `train`; a .toml may have search spaces instead of values.",
+            help="As for train; a .toml may have search spaces instead of values.",
         ),
     ] = None,
     /,
@@ -258,7 +259,7 @@ def predict(
             result["out"] = out
             output.print_line(f"{made.frame.height:,} predictions are in {out}")
     output.print_json({**result, "columns": made.frame.columns})
-    return DONE
+    return FAILED if "unreadable" in made.summary else DONE
 
 
 @app.command(group=LOOK)
@@ -334,7 +335,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = with_dash_as_data(sys.argv[1:] if argv is None else argv)
     try:
-        with streams.all_writable(), status_line("starting", _takes_long(arguments)):
+        with (
+            streams.all_writable(),
+            streams.worded(with_flag_names),
+            status_line("starting", _takes_long(arguments)),
+        ):
             return _run_command(arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -58,10 +58,11 @@ def prove_run(
         GradusError: if there is no such run, or its data are gone.
     """
     run = open_run(name)
-    parts = prepare_data(run.experiment).parts
+    prepared = prepare_data(run.experiment)
     found = run.scored_model.diagnose(
-        *parts["training"],
-        validation_data=parts.get("validation"),
+        *prepared.parts["training"],
+        sample_weight=prepared.weights["training"],
+        validation_data=prepared.weighted_validation,
         twins=twins or None,
         counterfactuals=counterfactuals,
         ignore=ignore,

@@ -123,11 +123,12 @@ def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
     from gradus.doctor.repair import repair
     from gradus.experiments.preparation.prepare_streamed import prepare_data
 
-    parts = prepare_data(run.experiment).parts
+    prepared = prepare_data(run.experiment)
     return repair(
         run.scored_model,
-        *parts["training"],
-        validation_data=parts.get("validation"),
+        *prepared.parts["training"],
+        sample_weight=prepared.weights["training"],
+        validation_data=prepared.weighted_validation,
         budget=budget,
         seeds=seeds,
         seed=seed,

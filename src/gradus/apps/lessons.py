@@ -20,7 +20,7 @@ DataOption = Annotated[
 
 
 def lesson(
-    name: Annotated[str, Parameter(help="The lesson; `gradus lessons` lists them.")],
+    name: Annotated[str, Parameter(help="The lesson; gradus lessons lists them.")],
     /,
     *,
     data: DataOption = None,

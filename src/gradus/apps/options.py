@@ -16,7 +16,7 @@ SWEEP = Group.create_ordered("Sweep")
 
 DataArgument = Annotated[
     str,
-    Parameter(help='As for `train`: a table ("-" for stdin), an .npz file, a folder of images, ….'),
+    Parameter(help='As for train: a table ("-" for stdin), an .npz file, a folder of images, ….'),
 ]
 RunArgument = Annotated[str, Parameter(help="The folder of a run, or its name in runs/.")]
 TrainingArgument = Annotated[
@@ -152,17 +152,18 @@ class TrainOptions:
         *_flag("table.header", DATA, "Whether the first row of a file names the columns."),
     ] = None
     separator: Annotated[
-        str | None, *_flag("table.separator", DATA, 'Between the values of a row: ",", ";", ….')
+        str | None,
+        *_flag("table.separator", DATA, 'What separates the values of a row: ",", ";", ….'),
     ] = None
     encoding: Annotated[
-        str | None, *_flag("table.encoding", DATA, "Of a text file: latin-1, ….")
+        str | None, *_flag("table.encoding", DATA, "The encoding of a text file: latin-1, ….")
     ] = None
     decimal: Annotated[
         Literal[".", ","] | None, *_flag("table.decimal", DATA, "The decimal mark of numbers.")
     ] = None
     missing: Annotated[
         list[str] | None,
-        *_flag("table.missing", DATA, "What means a missing value: -,NA.", **NAMES),
+        *_flag("table.missing", DATA, "Values that mean a missing one: -,NA.", **NAMES),
     ] = None
     column: Annotated[
         list[str] | None,
@@ -175,11 +176,16 @@ class TrainOptions:
         ),
     ] = None
     sheet: Annotated[
-        str | None, *_flag("table.sheet", DATA, "Of a spreadsheet; its first one by default.")
+        str | None,
+        *_flag("table.sheet", DATA, "The sheet of a spreadsheet; by default the first."),
     ] = None
     task: Annotated[
-        Literal["binary", "multiclass", "classification", "regression"] | None,
-        *_flag("task", DATA, "The kind of target, if gradus infers the wrong one."),
+        Literal["binary", "multiclass", "classification", "regression", "multitask"] | None,
+        *_flag(
+            "task",
+            DATA,
+            "The kind of target, if gradus infers the wrong one.",
+        ),
     ] = None
     test: Annotated[
         str | float | None,
@@ -250,7 +256,7 @@ class TrainOptions:
         *_flag(
             "network.conv",
             NETWORK,
-            'Of images, filters of the convolutions: 16,32, or "none".',
+            'Filters of the convolutions on images: 16,32, or "none".',
             converter=_parse_widths,
             n_tokens=1,
             negative="",

@@ -17,7 +17,7 @@ from gradus.experiments.settings.commands import with_flag_names
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130  # of 128 + the number of SIGINT
 
 SHORTEST = 16  # characters to which a column of text is shortened
-_LABELED = re.compile(r"(\w+ {2,}| {10})(?=\S)")  # "network   Dense 64 …", and the lines below it
+_LABELED = re.compile(r"(\w+ {2,}| {7,})(?=\S)")  # "network   Dense 64 …", and the lines below it
 _WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 Json = Annotated[
@@ -51,7 +51,7 @@ class Output:
 
     def print_note(self, note: str) -> None:
         """Print a note to standard error, as standard output may hold predictions."""
-        sys.stderr.write(f"note: {note}\n")
+        sys.stderr.write(f"note: {with_flag_names(note)}\n")
         sys.stderr.flush()
 
     def print_table(
@@ -93,9 +93,21 @@ class Output:
         if self.json:
             import msgspec
 
-            text = msgspec.json.encode(content).decode()
+            text = msgspec.json.encode(_with_flags(content)).decode()
             sys.stdout.write(_encodable_json(text, sys.stdout.encoding or "utf-8") + "\n")
             sys.stdout.flush()
+
+
+_SENTENCES = ("message", "why", "remedy", "note", "notes", "limits", "error")
+
+
+def _with_flags(content: Any, are_sentences: bool = False) -> Any:
+    """Return content for JSON whose sentences name flags; data stay as they are."""
+    if isinstance(content, Mapping):
+        return {key: _with_flags(value, key in _SENTENCES) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_with_flags(value, are_sentences) for value in content]
+    return with_flag_names(content) if are_sentences and isinstance(content, str) else content
 
 
 def _columns(stream: Any) -> int:

@@ -27,7 +27,8 @@ class PredictionTable:
         frame: the columns that were kept, or the "file" of an image; "prediction", and
             "probability_<class>", ….
         notes: what cannot be trusted, and what was not used, in sentences.
-        summary: the number of rows, the notes, and the counts of unseen values by column.
+        summary: the number of rows, the notes, the counts of unseen values by column, and files
+            that cannot be read.
     """
 
     frame: pl.DataFrame
@@ -77,7 +78,10 @@ def predict_table(
     unseen = [
         {"column": found.column, "kind": found.kind, "count": found.count} for found in rows.unseen
     ]
-    return PredictionTable(frame, notes, {"rows": frame.height, "notes": notes, "unseen": unseen})
+    summary: dict[str, Any] = {"rows": frame.height, "notes": notes, "unseen": unseen}
+    if rows.data.unreadable:
+        summary["unreadable"] = list(rows.data.unreadable)
+    return PredictionTable(frame, notes, summary)
 
 
 def write_predictions(frame: pl.DataFrame, out: str | None) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
-from gradus.diagnosis.findings import Diagnosis
+from gradus.errors import counted
 from gradus.experiments.settings.commands import format_command
 
 if TYPE_CHECKING:
+    from gradus.diagnosis.findings import Diagnosis
     from gradus.doctor.repair import Repair
 
 
@@ -45,7 +46,7 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     output.print_line()
     _print_metrics(record, output)
     best = f", best weights from epoch {record['best_epoch']}" * bool(record["best_epoch"])
-    epochs = f"{record['epochs']} epoch{'s' * (record['epochs'] != 1)}"
+    epochs = counted(record["epochs"], "epoch")
     output.print_line(f"{epochs} in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
     if record["status"] == "interrupted" and not runs.has_checkpoint(Path(run)):
@@ -137,6 +138,8 @@ def print_repair(found: Repair, output: Output) -> None:
             "No remedy helped beyond the noise of several seeds. A larger budget, such as "
             "--budget 15, tries more."
         )
+    for note in found.notes:
+        output.print_line(note)
 
 
 RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")

@@ -106,7 +106,8 @@ def _metric(metric: Any, notes: list[str]) -> str | None:
     name = METRICS.name_of(type(metric))
     if name == "accuracy":
         return "binary_accuracy" if metric.flags else name
-    notes.append(f"the metric {metric.name!r} is not carried")
+    said = f"the metric {metric.name!r} is not carried"
+    notes += [said] * (said not in notes)
     return None
 
 

@@ -9,7 +9,7 @@ from gradus.data.image_folders import read_image_folder
 from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
 from gradus.data.sources import load
-from gradus.data.splits import k_folds, split
+from gradus.data.splitting.splits import k_folds, split
 from gradus.data.streaming.open_table import stream
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_options import TableOptions

@@ -33,10 +33,13 @@ class Dataset:
         x: the inputs: an array whose first axis is rows (images uint8 or floats, (n, h, w, c)),
             or, for a table, a Polars frame of typed columns, not encoded, with the target.
         y: int32 labels 0…K-1, shape (n,); int32 flags of several labels, (n, k); or float64 in
-            the target's units, (n,) or (n, k); None without a target. Beside a table whose `target`
-            is None, y is no column of it.
-        task: "binary", "multiclass", "multilabel" or "regression"; None without a target.
-        class_names: in the order of the labels; empty for a regression.
+            the target's units, (n,) or (n, k); None without a target. Of several columns with a
+            task each, it is a dict of labels and numbers. Beside a table whose `target` is None, y
+            is no column of it.
+        task: "binary", "multiclass", "multilabel", "regression", or "multitask" (each of several
+            columns has one of the others); None without a target.
+        class_names: in the order of the labels; empty for a regression; of a "multitask", a dict of
+            those of each column.
         feature_names: of the columns of x without the target; empty for images.
         name: of the data set, for titles.
         notes: observations from reading it, in sentences.
@@ -48,6 +51,7 @@ class Dataset:
         options: for a table, what was said about reading it.
         weight: of each row in the loss, (n,); None for 1 each.
         files: the names of the rows' files, if they are images from a folder.
+        unreadable: the names of the files of a folder that could not be read as images.
         resized: whether images were brought to one size, as later ones must be.
 
     Examples:
@@ -61,9 +65,9 @@ class Dataset:
     """
 
     x: Any
-    y: np.ndarray | None = None
+    y: Any = None
     task: str | None = None
-    class_names: tuple[str, ...] = ()
+    class_names: Any = ()
     feature_names: tuple[str, ...] = ()
     name: str = ""
     notes: tuple[str, ...] = ()
@@ -74,6 +78,7 @@ class Dataset:
     options: TableOptions = AUTOMATIC_TABLE
     weight: np.ndarray | None = None
     files: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     resized: bool = False
     validation: Dataset | None = None
 
@@ -120,7 +125,11 @@ class Dataset:
                 f"take: write the numbers of rows, below {len(self)}, or a boolean for each row."
             )
         rows = rows.astype(np.int64) % len(self)
-        y, weight = (None if each is None else each[rows] for each in (self.y, self.weight))
+        weight = None if self.weight is None else self.weight[rows]
+        if isinstance(self.y, dict):
+            y: Any = {name: values[rows] for name, values in self.y.items()}
+        else:
+            y = None if self.y is None else self.y[rows]
         files = tuple(self.files[row] for row in rows) if self.files else ()
         some = replace(self, x=self.x[rows], y=y, weight=weight, files=files)
         return replace(some, test=None, validation=None)
@@ -184,7 +193,8 @@ class Dataset:
     def xy(self, preprocessor: Preprocessor) -> tuple[Any, Any]:
         """Return the inputs and encoded targets to train or evaluate a network on.
 
-        Targets are int32 labels (n,), standardized float32 (n, k), or None without a target.
+        Targets are int32 labels (n,), standardized float32 (n, k), a dict of these by column, or
+        None without a target.
         """
         x = preprocessor.transform(self.x)
         if self.y is None or preprocessor.target is None:
@@ -204,20 +214,26 @@ class Dataset:
         if self.task == "regression":
             of = ", ".join(self.target_columns)
             lines.append(f"target: regression{f' of {of}' if of else ''}")
+        elif self.task == "multitask":
+            for name, classes in self.class_names.items():
+                kind = f"classes, {_counted(self.y[name], classes)}" if classes else "regression"
+                lines.append(f"target {name}: {kind}")
         elif self.task is not None and self.y is not None:
-            counts = (
-                self.y.sum(axis=0)
-                if self.task == "multilabel"
-                else np.bincount(self.y, minlength=len(self.class_names))
-            )
-            shown = [f"{n} ({c})" for n, c in zip(self.class_names, counts, strict=True)][:12]
-            named = "" if self.task == "multilabel" else "".join(self.target_columns)
-            lines.append(f"target{' ' * bool(named)}{named}: {self.task}, {', '.join(shown)}")
+            is_flags = self.task == "multilabel"
+            named = "" if is_flags else "".join(self.target_columns)
+            shown = _counted(self.y, self.class_names)
+            lines.append(f"target{' ' * bool(named)}{named}: {self.task}, {shown}")
         if self.validation is not None:
             lines.append(f"validation: {len(self.validation)} rows")
         if self.test is not None:
             lines.append(f"test: {len(self.test)} rows")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _counted(y: np.ndarray, names: Sequence[str]) -> str:
+    """Return the first classes or labels, and how many rows have each."""
+    counts = y.sum(axis=0) if y.ndim == 2 else np.bincount(y, minlength=len(names))
+    return ", ".join([f"{n} ({c})" for n, c in zip(names, counts, strict=True)][:12])
 
 
 def labeled_dataset(

@@ -17,6 +17,7 @@ from gradus.data.images import (
     is_picture,
     is_visible,
     left_out_note,
+    name_broken,
     read_images,
     visible_files,
 )
@@ -110,15 +111,28 @@ def read_unlabeled_images(path: str | Path, size: ImageSize, channels: int) -> D
         size: as in `read_image_folder`.
         channels: 1, 3, or 4.
 
+    Images of a folder that cannot be read are left out, with a note, as long as others can.
+
     Raises:
-        DataError: if there are no images, or one cannot be read.
+        DataError: if there are no images, or none can be read.
     """
     path = existing_file(path)
     images, others = find_images(path)
     folder = path if path.is_dir() else path.parent
-    data = image_dataset(images, size, channels)
-    notes = (*data.notes, *left_out_note(others, folder))
-    return replace(data, name=path.name, notes=notes, files=_names(images, folder))
+    found = read_images(images, size, channels, skip_broken=True)
+    notes = [*found.notes, *left_out_note(others, folder)]
+    if found.broken:
+        told = name_broken(found.broken, len(images)).rstrip(".")
+        notes.append(f"{told}; {'it is' if len(found.broken) == 1 else 'they are'} left out")
+    return Dataset(
+        found.x,
+        name=path.name,
+        notes=tuple(notes),
+        scaling=EIGHT_BIT,
+        files=_names(found.files, folder),
+        unreadable=_names(list(found.broken), folder),
+        resized=True,
+    )
 
 
 def image_dataset(files: Sequence[Path], size: ImageSize, channels: int) -> Dataset:

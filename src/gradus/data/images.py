@@ -112,10 +112,14 @@ class ReadImages:
     Attributes:
         x: uint8, (n, height, width, channels).
         notes: what was done to them, in sentences.
+        files: those that were read.
+        broken: those that could not be read, and why.
     """
 
     x: np.ndarray
     notes: list[str]
+    files: list[Path]
+    broken: dict[Path, str]
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,14 @@ class _Headers:
     gray: bool
     transparent: int
     animated: int
+    broken: dict[Path, str]
 
 
 def read_images(
-    files: Sequence[Path], size: ImageSize = None, channels: int | None = None
+    files: Sequence[Path],
+    size: ImageSize = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
 ) -> ReadImages:
     """Read image files, turned as their EXIF data say, in one size.
 
@@ -140,11 +148,16 @@ def read_images(
         size: (height, width); or the most pixels of the longer side, which the most common size is
             shrunk to; None for the most common size.
         channels: 1, 3, or 4; None for 1 if every file is gray, else 3.
+        skip_broken: whether files that cannot be read are left out, as long as others can.
 
     Raises:
         DataError: naming the files that cannot be read, or if they do not fit into memory.
     """
-    headers = _read_headers(files)
+    headers, count = _read_headers(files), len(files)
+    broken = dict(headers.broken)
+    if not skip_broken or len(broken) == count:
+        _refuse_broken(broken, count)
+    files = [file for file in files if file not in broken]
     is_said = isinstance(size, tuple)
     size = chosen_size(size, headers.size)
     channels = channels or (1 if headers.gray else 3)
@@ -152,7 +165,6 @@ def read_images(
     _check_memory(shape)
     x = np.empty(shape, np.uint8)
     resized = padded = 0
-    broken: dict[Path, str] = {}
     for index, file in enumerate(files):
         try:
             x[index], change = read_image(file, size, channels)
@@ -161,8 +173,12 @@ def read_images(
             continue
         resized += change != "unchanged"
         padded += change == "padded"
-    _refuse_broken(broken, len(files))
-    return ReadImages(x, _notes(len(files), 0 if is_said else resized, padded, size, headers))
+    if not skip_broken or len(broken) == count:
+        _refuse_broken(broken, count)
+    read = [index for index, file in enumerate(files) if file not in broken]
+    x = x if len(read) == len(files) else x[read]
+    notes = _notes(len(read), 0 if is_said else resized, padded, size, headers)
+    return ReadImages(x, notes, [files[index] for index in read], broken)
 
 
 def read_image(source: Path | bytes, size: Size, channels: int) -> tuple[np.ndarray, str]:
@@ -215,8 +231,8 @@ def _read_headers(files: Sequence[Path]) -> _Headers:
             broken[file] = str(error)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             broken[file] = str(_unreadable(file, error))
-    _refuse_broken(broken, len(files))
-    return _Headers(sizes.most_common(1)[0][0], gray, transparent, animated)
+    size = sizes.most_common(1)[0][0] if sizes else (1, 1)
+    return _Headers(size, gray, transparent, animated, broken)
 
 
 def _unreadable(source: Path | bytes, error: Exception) -> DataError:
@@ -232,16 +248,22 @@ def _unreadable(source: Path | bytes, error: Exception) -> DataError:
     return DataError(f"{name} cannot be read as an image: {reason}.")
 
 
-def _refuse_broken(broken: dict[Path, str], count: int) -> None:
-    """Raise an error that names all files that cannot be read, if there are any."""
-    if not broken:
-        return
+def name_broken(broken: dict[Path, str], count: int) -> str:
+    """Return which of some files cannot be read, and why the first of them, in sentences."""
     first, *others = broken
     message = broken[first]
     if others:
         more = ", ".join(repr(str(file)) for file in others[: MOST_NAMED - 1])
         message += f" Nor can {more}{', …' if len(others) >= MOST_NAMED else ''}"
         message += f": {len(broken)} of {count} files."
+    return message
+
+
+def _refuse_broken(broken: dict[Path, str], count: int) -> None:
+    """Raise an error that names all files that cannot be read, if there are any."""
+    if not broken:
+        return
+    message, others = name_broken(broken, count), len(broken) > 1
     if count > 1:
         message += " Save them anew, or remove them." if others else " Save it anew, or remove it."
     raise DataError(message)

@@ -17,7 +17,8 @@ import numpy as np
 from gradus.data.array_preprocessor import read_image_bytes, standard_images
 from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
-from gradus.data.columns.labels import regression_notes, regression_targets, several_values
+from gradus.data.columns.labels import regression_notes, regression_targets
+from gradus.data.columns.tasks import check_task
 from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
 from gradus.data.files import existing_file, file_suffix, read_bytes
 from gradus.data.frames import column_name
@@ -25,6 +26,7 @@ from gradus.data.idx_files import idx_parts, read_idx_folder
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize, chosen_size, is_picture, resize_images
 from gradus.data.reading.compression import check_unpacked_size
+from gradus.data.several_targets import Classes, SeveralTargets
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_sources import (
     is_in_archive,
@@ -34,7 +36,7 @@ from gradus.data.table_sources import (
     tables_in_folder,
 )
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, check_task
+from gradus.data.targets import Target
 from gradus.errors import DataError, nearest, no_column
 from gradus.host_memory import host_free_bytes
 
@@ -52,7 +54,7 @@ def load(
     target: TargetName | None = None,
     *,
     task: str | None = None,
-    classes: Sequence[str] = (),
+    classes: Sequence[str] | Classes = (),
     options: TableOptions = AUTOMATIC_TABLE,
     formats: Mapping[str, ColumnFormat] | None = None,
     image_size: ImageSize = None,
@@ -66,12 +68,12 @@ def load(
             one on standard input; or a table (a frame of Polars, pandas or Arrow, a dict of
             columns, a list of dicts, a structured array).
         target: for a table, the column to predict, its name or number (the first is 1, the last
-            -1); or several columns, a list or "a,b", which are all numbers or all 0 and 1; without
-            it the data set has no y. Rows without a target are dropped, with a note.
+            -1); or several columns, a list or "a,b"; without it the data set has no y. Rows without
+            a target are dropped, with a note.
         task: "binary", "multiclass", "classification", "multilabel" or "regression"; inferred from
-            the target by default.
+            the target by default. "multitask" gives each of several columns a task of its own.
         classes: all class names in the order of their labels, if this source may lack some, as
-            when it evaluates a run.
+            when it evaluates a run; of several targets that have a task each, a dict of such.
         options: for a table, how it is read.
         formats: for a table, those of its columns that were learned from another one
             (`TablePreprocessor.formats`): they are imposed, and other columns stay text.
@@ -91,15 +93,16 @@ def load(
         >>> data.y.tolist(), data.class_names
         ([0, 1, 1], ('no', 'yes'))
     """
-    labels = texts("classes", classes)
     check_task(task)
+    known = classes if isinstance(classes, Mapping) else texts("classes", classes)
+    labels = tuple(known)
     if not isinstance(source, str | Path):
-        return _table(source, "table", target, task, labels, options, formats)
+        return _table(source, "table", target, task, known, options, formats)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
         return _resized(BUILT_IN.find(str(source))(), image_size)
     if is_no_path(source) or is_pattern(source) or is_in_archive(source):
-        return _table(source, source_name(source), target, task, labels, options, formats)
+        return _table(source, source_name(source), target, task, known, options, formats)
     path = _locate(source)
     if path.is_dir() and not tables_in_folder(path):
         _check_no_target(target, source)
@@ -111,7 +114,7 @@ def load(
         raise DataError(
             f"{str(source)!r} is one image: name a folder with a subfolder of images of each class."
         )
-    return _table(path, source_name(path), target, task, labels, options, formats)
+    return _table(path, source_name(path), target, task, known, options, formats)
 
 
 def _check_no_target(target: TargetName | None, source: Any) -> None:
@@ -168,7 +171,7 @@ def _table(
     name: str,
     target: TargetName | None,
     task: str | None,
-    classes: Sequence[str],
+    classes: Sequence[str] | Classes,
     options: TableOptions,
     formats: Mapping[str, ColumnFormat] | None,
 ) -> Dataset:
@@ -183,8 +186,8 @@ def _table(
         )  # fmt: skip
     targets = _find_targets(target, table)
     if len(targets) > 1:
-        return _table_of_several(table, targets, task, name)
-    target = targets[0]
+        return _table_of_several(table, targets, task, classes, name)
+    target, classes = targets[0], tuple(classes)
     table, dropped = table.with_labels(target, task, classes).with_target(target)
     frame, column = table.frame, table.frame[target]
     fitted = None
@@ -210,19 +213,28 @@ def _table(
 
 
 def _table_of_several(
-    table: Table, targets: tuple[str, ...], task: str | None, name: str
+    table: Table,
+    targets: tuple[str, ...],
+    task: str | None,
+    classes: Sequence[str] | Classes,
+    name: str,
 ) -> Dataset:
     """Return the data set of a table with several target columns."""
-    notes = list(table.notes)
-    features = tuple(column for column in table.source.columns if column not in targets)
-    for target in targets:
-        table, dropped = table.with_target(target)
-        notes += dropped
-    task, y = several_values([table.frame[target] for target in targets], task)
+    several = SeveralTargets.of(table, targets, task, classes)
+    y, class_names = several.values()
+    table = several.table
     return Dataset(
-        table.frame, y, task, targets if task == "multilabel" else (), features, name, tuple(notes),
-        target=targets, formats=table.formats, options=table.options,
-    )  # fmt: skip
+        table.frame,
+        y,
+        several.task,
+        class_names,
+        tuple(column for column in table.source.columns if column not in targets),
+        name,
+        (*table.notes, *several.notes, *several.class_notes()),
+        target=targets,
+        formats=table.formats,
+        options=table.options,
+    )
 
 
 def _is_in_first_row(table: Table, target: TargetName | None) -> bool:

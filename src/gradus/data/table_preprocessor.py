@@ -32,6 +32,7 @@ from gradus.data.columns.unseen import (
 from gradus.data.columns.usefulness import determines, is_text, why_not_general, why_useless
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
+from gradus.data.several_targets import Classes, SeveralTargets
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, require_target
@@ -80,7 +81,7 @@ class TablePreprocessor:
         target: str | Sequence[str] | None = None,
         task: str | None = None,
         *,
-        classes: Sequence[str] = (),
+        classes: Sequence[str] | Classes = (),
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
         preprocessing: Preprocessing = AUTOMATIC,
@@ -94,11 +95,11 @@ class TablePreprocessor:
 
         Args:
             frame: a Polars or pandas frame, a dict of columns, or a path.
-            target: the column to predict, several of numbers or of 0 and 1, or None. Rows where
-                one is missing are not used.
-            task: "binary", "multiclass", "classification" or "regression"; inferred from the
-                target by default.
-            classes: all classes of the target, if the training rows may lack some.
+            target: the column to predict, or several, or None. Rows where one is missing are not
+                used.
+            task: as in `Target.fit`; inferred from the target by default.
+            classes: all classes of the target, if the training rows may lack some; of several
+                targets a dict.
             keep: columns to use even if they look useless or like a leak.
             drop: columns not to use.
             preprocessing: how numbers are scaled, missing values filled in, categories encoded.
@@ -109,9 +110,8 @@ class TablePreprocessor:
             DataError: if a named column does not exist, the target is dropped, a column has an
                 unsupported type, or no column is left.
         """
-        keep, drop, classes = (
-            texts(*given) for given in (("keep", keep), ("drop", drop), ("classes", classes))
-        )
+        keep, drop = texts("keep", keep), texts("drop", drop)
+        classes = classes if isinstance(classes, Mapping) else texts("classes", classes)
         check_preprocessing(preprocessing).check_for(
             "a table", ("scaling", "missing", "indicator", "one_hot_limit", "text_features")
         )
@@ -187,13 +187,11 @@ class TablePreprocessor:
         """Return a table with the columns of these names, read as in training."""
         known = {name: self.formats[name] for name in names}
         table = as_table(frame, self.options, known)
-        for name in known:
-            if name not in table.frame.columns:
-                target = self.target is not None and name in self.target.column_names
-                error = no_column(
-                    name, table.source.columns, "target column" if target else "column"
-                )
-                raise DataError(f"{error}{self._unnamed()}")
+        absent = [name for name in known if name not in table.frame.columns]
+        if absent:
+            targets = () if self.target is None else self.target.column_names
+            kind = "target column" if absent[0] in targets else "column"
+            raise DataError(f"{no_column(absent, table.source.columns, kind)}{self._unnamed()}")
         if table.frame.height == 0:
             raise DataError("The table has no rows.")
         return table
@@ -232,8 +230,10 @@ class TablePreprocessor:
                 f"text_features, or leave texts out: drop={[text.name for text in texts]!r}."
             )
 
-    def transform_target(self, values: Any) -> np.ndarray:
+    def transform_target(self, values: Any) -> Any:
         """Return int32 labels (n,), or flags (n, k), or the standardized target, float32 (n, k).
+
+        Targets that have a task each are a dict of these, by column.
 
         Args:
             values: a table with the target column, or the values themselves.
@@ -246,11 +246,11 @@ class TablePreprocessor:
             return target.transform(values)
         return target.transform_frame(self._read(values, target.column_names).frame)
 
-    def inverse_target(self, outputs: Any) -> np.ndarray:
+    def inverse_target(self, outputs: Any) -> Any:
         """Return predictions in the target's units, or as class names (`Target.inverse`)."""
         return require_target(self.target).inverse(outputs)
 
-    def xy(self, frame: Any) -> tuple[Any, np.ndarray]:
+    def xy(self, frame: Any) -> tuple[Any, Any]:
         """Return the inputs and targets of the rows that have a target."""
         target = require_target(self.target)
         table = self._read(frame, self.formats)
@@ -311,21 +311,22 @@ def _target_names(target: Any, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fit_target(
-    table: Table, targets: tuple[str, ...], task: str | None, classes: Sequence[str]
+    table: Table, targets: tuple[str, ...], task: str | None, classes: Sequence[str] | Classes
 ) -> tuple[Table, Target | None, list[str]]:
     """Return the rows that have the targets, what was learned of these, and the notes."""
     if not targets:
         return table, None, list(table.notes)
-    if len(targets) == 1:
-        name = targets[0]
-        table, more = table.with_labels(name, task, classes).with_target(name)
-        target = Target.fit_column(table.frame[name], task, classes, table.formats[name].levels)
-        return table, target, [*table.notes, *more, *target.class_name_notes()]
-    notes = list(table.notes)
-    for name in targets:
-        table, more = table.with_target(name)
-        notes += more
-    return table, Target.fit_columns([table.frame[name] for name in targets], task), notes
+    if len(targets) > 1:
+        several = SeveralTargets.of(table, targets, task, classes)
+        fitted = several.fit()
+        notes = [*several.table.notes, *several.notes, *fitted.class_name_notes()]
+        return several.table, fitted, notes
+    if isinstance(classes, Mapping):
+        raise DataError(f"classes={dict(classes)!r} is of several targets: write a list.")
+    name = targets[0]
+    table, more = table.with_labels(name, task, classes).with_target(name)
+    fitted = Target.fit_column(table.frame[name], task, classes, table.formats[name].levels)
+    return table, fitted, [*table.notes, *more, *fitted.class_name_notes()]
 
 
 def _level_notes(series: pl.Series, encoder: CategoryEncoder, given: ColumnFormat) -> list[str]:
@@ -341,9 +342,10 @@ def _is_embedded(column: ColumnEncoder) -> bool:
 
 def _leak(series: pl.Series, table: Table, target: Target) -> str | None:
     """Return that a column determines a target, if it does: predictions would prove nothing."""
-    classes = 2 if target.task == "multilabel" else len(target.class_names)
+    classes = dict.fromkeys(target.columns, 2 if target.task == "multilabel" else 0)
+    classes |= {part.name: len(part.class_names) for part in target.parts or (target,)}
     names = target.column_names
-    leaked = next((n for n in names if determines(series, table.frame[n], classes)), None)
+    leaked = next((n for n in names if determines(series, table.frame[n], classes[n])), None)
     if leaked is None:
         return None
     return (

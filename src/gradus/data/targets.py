@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.checks import is_word
 from gradus.data.arrays import as_array, as_numpy
 from gradus.data.columns.cells import MISSING_IN_TYPED
 from gradus.data.columns.conversions import (
@@ -17,25 +16,24 @@ from gradus.data.columns.conversions import (
     to_names,
     to_numbers,
 )
+from gradus.data.columns.decoding import decode_labels, unfit
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import (
     class_names,
     infer_task,
     is_few_words,
     regression_targets,
-    several_values,
 )
 from gradus.data.columns.spellings import spelling_notes
+from gradus.data.columns.tasks import check_one_column, check_task
 from gradus.data.frames import column_name
-from gradus.data.splits import class_labels
+from gradus.data.splitting.strata import class_labels
 from gradus.data.table_options import TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.errors import DataError, nearest, unknown
+from gradus.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
-
-TASKS = ("binary", "multiclass", "classification", "multilabel", "regression")
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,14 @@ class Target:
 
     Attributes:
         name: the column, or what errors call the target.
-        task: "binary", "multiclass", "multilabel" (any of several labels, each 0 or 1), or
-            "regression".
+        task: "binary", "multiclass", "multilabel" (any of several labels, each 0 or 1),
+            "regression", or "multitask" (several columns, each with a task of its own).
         class_names: the classes or labels, in their order; empty for a regression.
         mean: of each regression output, in the target's units.
         std: likewise.
         columns: the columns of a table, if they are several; `name` has all of them.
+        parts: of a "multitask", the target of each column. What is an array of one target is a dict
+            of arrays, by column, of several.
 
     Examples:
         >>> target = gr.data.Target.fit(["no", "yes", "no"])
@@ -65,6 +65,7 @@ class Target:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     columns: tuple[str, ...] = ()
+    parts: tuple[Target, ...] = ()
 
     @classmethod
     def fit(
@@ -90,6 +91,7 @@ class Target:
         """
         classes = texts("classes", classes)
         check_task(task)
+        check_one_column(task, name)
         values = _rows(values, name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             return cls._fit_outputs(values, task, name)
@@ -111,6 +113,7 @@ class Target:
         `levels` are the order of the classes that occur; by default they are sorted.
         """
         check_task(task)
+        check_one_column(task, column.name)
         if classes:
             kind = "binary" if len(classes) == 2 and task != "multiclass" else "multiclass"
             target = cls(column.name, kind, tuple(classes))
@@ -121,28 +124,8 @@ class Target:
         return cls._fit_classes(column, task, levels or ())
 
     @classmethod
-    def fit_columns(cls, columns: Sequence[pl.Series], task: str | None = None) -> Target:
-        """Fit to several columns of a table: numbers, or labels that are 0 or 1.
-
-        Raises:
-            DataError: for columns that are neither, or always the same.
-        """
-        task, values = several_values(columns, task)
-        names = tuple(column.name for column in columns)
-        for name, constant, value in zip(
-            names, is_constant(values, axis=0), values[0], strict=True
-        ):
-            if constant:
-                raise DataError(
-                    f"The target {name!r} is always {value:g}: nothing to learn. Leave it out."
-                )
-        if task == "multilabel":
-            return cls(", ".join(names), task, names, columns=names)
-        return replace(cls._from_outputs(values, ", ".join(names)), columns=names)
-
-    @classmethod
     def _fit_regression(cls, column: pl.Series) -> Target:
-        return cls._from_outputs(regression_targets(column)[:, None], column.name)
+        return cls.from_outputs(regression_targets(column)[:, None], column.name)
 
     @classmethod
     def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
@@ -163,10 +146,15 @@ class Target:
                 f"{name} has shape {outputs.shape}, but classes are labels of shape (n,), or "
                 "one-hot rows."
             )
-        return cls._from_outputs(np.asarray(outputs, np.float64), name)
+        return cls.from_outputs(np.asarray(outputs, np.float64), name)
 
     @classmethod
-    def _from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
+    def from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
+        """Fit to the numbers of a regression, float64 (n, k).
+
+        Raises:
+            DataError: for values that are missing, infinite, too large, or all the same.
+        """
         if not np.isfinite(outputs).all():
             raise DataError(f"The target {name!r} has missing or infinite values.")
         largest = np.abs(outputs).max()
@@ -194,6 +182,8 @@ class Target:
 
     def class_name_notes(self) -> list[str]:
         """Return notes on names of classes: such as "NA", and those that differ in case only."""
+        if self.parts:
+            return [note for part in self.parts for note in part.class_name_notes()]
         missing = [
             f"the target {self.name!r} has a class {name!r}; if it means a missing value, say so: "
             f"missing=[{name!r}]"
@@ -220,6 +210,8 @@ class Target:
         Raises:
             DataError: if a value is missing, an unknown class, or not a number.
         """
+        if self.parts:
+            raise DataError(f"The targets {self.name} are columns of a table: pass the table.")
         values = _rows(values, self.name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
             if self.task != "regression":
@@ -228,13 +220,23 @@ class Target:
         table = _table(values, self.name, as_classes=self.task != "regression")
         return self.transform_column(table.label_column(self.name, self.task, self.class_names))
 
-    def transform_frame(self, frame: pl.DataFrame) -> np.ndarray:
+    def transform_frame(self, frame: pl.DataFrame) -> Any:
         """Encode the columns of a frame; flags of several labels are int32 (n, k)."""
+        if self.parts:
+            return {part.name: part.transform_column(frame[part.name]) for part in self.parts}
         if not self.columns:
             return self.transform_column(frame[self.name])
-        columns = [frame[name] for name in self.columns]
-        _, values = several_values(columns, self.task)
-        return values if self.task == "multilabel" else self._standardize(values)
+        values = np.stack([to_numbers(frame[name]) for name in self.columns], axis=1)
+        if self.task == "regression":
+            return self._standardize(values)
+        known = (values == 0) | (values == 1)
+        if not known.all():
+            row, column = np.argwhere(~known)[0].tolist()
+            raise DataError(
+                f"The target {self.columns[column]!r} is {values[row, column]:g} in row {row} "
+                "(counted from 0), not 0 or 1."
+            )
+        return values.astype(np.int32)
 
     def transform_column(self, column: pl.Series) -> np.ndarray:
         """Encode a column, as `Table.label_column` returns it; otherwise as `transform`."""
@@ -285,7 +287,7 @@ class Target:
         scaled = (outputs - np.asarray(self.mean)) / np.asarray(self.std)
         return np.clip(scaled, -1e30, 1e30).astype(np.float32)
 
-    def inverse(self, outputs: Any) -> np.ndarray:
+    def inverse(self, outputs: Any) -> Any:
         """Convert predictions of a network to the target's units or class names.
 
         Args:
@@ -301,6 +303,8 @@ class Target:
             DataError: for outputs of another shape, labels that do not exist, probabilities
                 beyond 0 and 1, or NaN instead of them.
         """
+        if self.parts:
+            return {part.name: part.inverse(outputs[part.name]) for part in self.parts}
         outputs = _outputs(outputs)
         if self.task == "multilabel":
             return (outputs > 0.5).astype(np.int32)
@@ -312,7 +316,7 @@ class Target:
             return labels if labels.ndim == 2 else np.asarray(self.class_names)[labels]
         scale, shift = np.asarray(self.std), np.asarray(self.mean)
         if len(shift) > 1 and (outputs.ndim < 2 or outputs.shape[-1] != len(shift)):
-            raise _unfit(outputs, f"(n, {len(shift)})")
+            raise unfit(outputs, f"(n, {len(shift)})")
         return outputs.astype(np.float64) * scale + shift
 
     def labels(self, outputs: Any) -> np.ndarray:
@@ -321,26 +325,15 @@ class Target:
         Raises:
             DataError: as `inverse`.
         """
-        given, classes = _outputs(outputs), len(self.class_names)
+        given = _outputs(outputs)
         if self.task == "multilabel":
             return (given > 0.5).astype(np.int32)
-        if given.ndim == 2 and given.shape[1] == classes:
-            return given.argmax(axis=1).astype(np.int32)
-        flat = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
-        whole = flat.dtype.kind != "f" or (classes > 2 and bool((flat == np.rint(flat)).all()))
-        if flat.ndim != 1 or (classes > 2 and not whole):
-            raise _unfit(given, f"(n,) for labels, or (n, {classes}) for probabilities")
-        outside = (flat < 0) | (flat > (classes - 1 if whole else 1))
-        if outside.any():
-            row = int(outside.argmax())
-            kind = f"a label from 0 to {classes - 1}" if whole else "a probability from 0 to 1"
-            raise DataError(
-                f"The output in row {row} (counted from 0) is {flat[row]!s}, not {kind}."
-            )
-        return (flat if whole else flat > 0.5).astype(np.int32)
+        return decode_labels(given, len(self.class_names))
 
     def describe(self) -> str:
         """Describe the target in one line."""
+        if self.parts:
+            return "; ".join(part.describe() for part in self.parts)
         if self.task == "regression":
             of = [f"{name}: " for name in self.columns] or [""] * len(self.mean)
             parts = [
@@ -351,12 +344,6 @@ class Target:
         shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
         kind = "labels" if self.task == "multilabel" else "classes"
         return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
-
-
-def check_task(task: Any) -> None:
-    """Refuse what is no task, with the nearest."""
-    if task is not None and not is_word(task, TASKS):
-        raise unknown("task", task, TASKS)
 
 
 def require_target(target: Target | None) -> Target:
@@ -390,10 +377,6 @@ def _outputs(outputs: Any) -> np.ndarray:
             f"{str(outputs)[:60]!r} is no output: write the numbers of a network, (n,)."
         )
     return array
-
-
-def _unfit(outputs: np.ndarray, wanted: str) -> DataError:
-    return DataError(f"The outputs have shape {outputs.shape}; write {wanted}.")
 
 
 def _column_names(values: Any) -> tuple[str, ...]:

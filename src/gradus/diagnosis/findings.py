@@ -96,11 +96,6 @@ class Finding:
         return finite_or_none(plain)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 epoch", "2,000 epochs"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def three_digits(value: float) -> str:
     """Return a number with three digits as people write it: "6,570", "0.0123", "1.23e+09"."""
     return f"{float(f'{value:.3g}'):,g}" if math.isfinite(value) else "infinity"

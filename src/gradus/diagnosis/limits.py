@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import counted
 from gradus.diagnosis.record import ENOUGH, Record
+from gradus.errors import counted
 
 
 def limits_of(record: Record) -> list[str]:
@@ -53,6 +53,6 @@ def _of_outputs(record: Record) -> Iterator[str]:
         if output.constant_loss is None and not is_told:
             of = f" of the output {output.name!r}" if len(outputs) > 1 else ""
             yield (
-                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. One "
-                "such as mse or a cross-entropy can tell."
+                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. "
+                "With mse it would be known."
             )

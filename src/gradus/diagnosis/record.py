@@ -17,6 +17,7 @@ from gradus.diagnosis.record_entries import (
     LayerRecord,
     OutputRecord,
     PixelRecord,
+    RecurrenceRecord,
     SettingsRecord,
 )
 from gradus.diagnosis.training import TrainingRecord
@@ -47,6 +48,7 @@ class Record:
         order: of the rows of a table that was split at random, or None.
         generated: what a trained generator makes; None for any other network.
         pixels: what the layers that change brightness and contrast are given.
+        recurrence: how a trained network carries its first steps; None of any that has learned.
     """
 
     inputs: tuple[InputRecord, ...] = ()
@@ -59,6 +61,7 @@ class Record:
     order: TimeOrder | None = None
     generated: GeneratedRecord | None = None
     pixels: tuple[PixelRecord, ...] = ()
+    recurrence: RecurrenceRecord | None = None
 
     def continuing(self, former: Record | None) -> Record:
         """Return the record with the initial weights of a former training that it continues."""
@@ -139,28 +142,45 @@ class Record:
         validation; and if accuracy is a metric, as many more classes are wrong. Without validation
         a training with dropout, which is part of its loss, is not judged.
         """
-        dropped = any(layer.rate for layer in self.layers)
         for output in self.outputs:
-            share, validated = self.remaining_of(output), self.losses_of(output, "val_")
-            if share is None or output.linear is None or (validated is None and dropped):
-                continue
-            least = share if validated is None else min(share, *validated)
-            if least > WORSE * output.linear + BY and not self._is_as_accurate(output):
+            if self.trails_by(output, output.linear, output.linear_error):
                 return output
         return None
 
-    def _is_as_accurate(self, output: OutputRecord) -> bool:
+    def trails_by(
+        self, output: OutputRecord, linear: float | None, error: float | None, new: bool = False
+    ) -> bool:
+        """Whether an output does clearly worse than a linear model, as `trailing_output` says.
+
+        Args:
+            output: the output.
+            linear: the loss of the linear model, as a share of a constant's, or None.
+            error: the share of wrong classes of the linear model; None of values.
+            new: whether samples of validation alone are compared, if there are any.
+        """
+        dropped = any(layer.rate for layer in self.layers)
+        share, validated = self.remaining_of(output), self.losses_of(output, "val_")
+        if share is None or linear is None or (validated is None and dropped):
+            return False
+        parts = ("val_",) if new and validated is not None else ("", "val_")
+        losses = [share] * ("" in parts) + ([] if validated is None else [*validated])
+        worse = bool(min(losses) > WORSE * linear + BY)
+        return worse and not self._is_as_accurate(output, error, parts)
+
+    def _is_as_accurate(
+        self, output: OutputRecord, error: float | None, parts: tuple[str, ...]
+    ) -> bool:
         """Whether a linear model gets about as many classes wrong, whatever the loss."""
         training = self.training
-        if training is None or output.linear_error is None:
+        if training is None or error is None:
             return False
         name = f"{output.name}_accuracy" if len(self.outputs) > 1 else "accuracy"
         known = [
             values[-training.last :].mean() if part == "" else values.max()
-            for part in ("", "val_")
+            for part in parts
             if (values := training.metrics.get(f"{part}{name}")) is not None and len(values)
         ]
-        return bool(known) and 1 - max(known) <= WORSE * output.linear_error + BY_ERROR
+        return bool(known) and 1 - max(known) <= WORSE * error + BY_ERROR
 
     @property
     def trails(self) -> bool:

@@ -159,6 +159,7 @@ class LayerRecord:
         is_output: whether its output is one of the network's.
         kernel: of a trained layer, or None.
         rate: of a dropout, else 0.
+        scaling: the scale and the offset of a `Rescaling`, if each is one number; else None.
     """
 
     path: str
@@ -170,6 +171,7 @@ class LayerRecord:
     is_output: bool
     kernel: KernelRecord | None = None
     rate: float = 0.0
+    scaling: tuple[float, float] | None = None
 
     @property
     def is_activation(self) -> bool:
@@ -216,6 +218,7 @@ class InputRecord:
         minimum: the smallest number.
         maximum: the largest.
         columns: how many numbers a sample has.
+        shape: of one sample.
         numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
         telling: the column that alone tells the target best, or None.
     """
@@ -231,6 +234,7 @@ class InputRecord:
     minimum: float = 0.0
     maximum: float = 0.0
     columns: int = 1
+    shape: tuple[int, ...] = ()
     numbering: int | None = None
     telling: TellingColumn | None = None
 
@@ -253,6 +257,9 @@ class SettingsRecord:
         keep_best: whether the weights of the best epoch are kept, if it can end early.
         shuffle: whether each epoch has an order of its own.
         class_weight: of the samples of each class, "balanced", or None.
+        sample_weight: whether samples had weights of their own.
+        epsilon: what the optimizer adds to the size of gradients; None if it adds nothing.
+        clipped: the smallest norm or value at which it clips gradients; None if it does not.
     """
 
     optimizer: str
@@ -268,6 +275,9 @@ class SettingsRecord:
     keep_best: bool = True
     shuffle: bool = True
     class_weight: str | dict[str, float] | None = None
+    sample_weight: bool = False
+    epsilon: float | None = None
+    clipped: float | None = None
 
     @property
     def steps(self) -> int:
@@ -286,3 +296,23 @@ class GeneratedRecord:
 
     distance: float
     normal: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrenceRecord:
+    """What the last output of recurrent layers takes from the first quarter of the steps.
+
+    Attributes:
+        layer: the path of the layer that makes the last output.
+        steps: how many steps the layers read.
+        carried: the gradient of that output by the inputs of the first quarter, as a share of
+            that by the inputs of the step that counts most; the median of some samples.
+        told: the loss of a linear model of the first quarter alone, as `OutputRecord.linear`.
+        told_error: the share of classes that this gets wrong; None of values.
+    """
+
+    layer: str
+    steps: int
+    carried: float
+    told: float
+    told_error: float | None

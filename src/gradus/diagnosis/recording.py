@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import named_leaves
-from gradus.data.splits import class_labels
+from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.pixels import pixel_records
@@ -27,6 +27,7 @@ from gradus.nn import activations
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_trained
 from gradus.nn.layers.containers import TimeDistributed
+from gradus.nn.layers.reshaping import Rescaling
 from gradus.nn.network import forward, fresh, recorded
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
@@ -41,6 +42,7 @@ SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
 FEW = 100  # rows of which columns are looked at, however many there are
 MOST_CLASSES = 100_000  # whose samples are counted
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of an optimizer
 TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
 
@@ -87,6 +89,10 @@ def make_record(
             batch_size or 0,
             len(jax.tree.leaves(x)[0]),
             epochs,
+            epsilon=_number(getattr(optimizer, "epsilon", None)),
+            clipped=min(
+                filter(None, (_number(getattr(optimizer, n)) for n in CLIPS)), default=None
+            ),
         ),
         penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
         comparisons=() if comparison is None else (comparison,),
@@ -100,6 +106,10 @@ def _largest_rate(optimizer: Optimizer) -> float:
     if not isinstance(rate, Schedule):
         return float(rate)
     return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
@@ -141,6 +151,7 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
                     is_output=id(output) in of_outputs,
                     kernel=_kernel_record(layer) if trained else None,
                     rate=_dropout_rate(layer),
+                    scaling=_scaling(layer),
                 )
             )
 
@@ -175,6 +186,13 @@ def activation_name(layer: Layer) -> str:
 def _dropout_rate(layer: Layer) -> float:
     rate = layer.__dict__.get("rate") if "Dropout" in type(layer).__name__ else None
     return float(rate) if isinstance(rate, int | float | np.floating) else 0.0
+
+
+def _scaling(layer: Layer) -> tuple[float, float] | None:
+    """Return the scale and the offset of a `Rescaling` by single numbers; None for other layers."""
+    if not isinstance(layer, Rescaling) or np.ndim(layer.scale) or np.ndim(layer.offset):
+        return None
+    return float(layer.scale), float(layer.offset)
 
 
 def _kernel_record(layer: Layer) -> KernelRecord | None:
@@ -365,7 +383,9 @@ def _input_record(
 ) -> InputRecord:
     numbering, telling = _remarkable_columns(x, rows, target) if x.ndim == 2 else (None, None)
     columns = _sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
-    columns = columns[:, : max(1, VALUES // len(columns))]
+    kept = max(1, VALUES // len(columns))
+    if columns.shape[1] > kept:  # those of an image's edge say little
+        columns = columns[:, np.linspace(0, columns.shape[1] - 1, kept).astype(int)]
     deviation = columns.std(axis=0)
     varies = deviation[np.ptp(columns, axis=0) > 0]
     return InputRecord(
@@ -380,6 +400,7 @@ def _input_record(
         minimum=float(columns.min()),
         maximum=float(columns.max()),
         columns=max(1, x[:1].size),
+        shape=tuple(x.shape[1:]),
         numbering=numbering,
         telling=telling,
     )

@@ -128,8 +128,35 @@ class Candidate:
             y = y * self.target_scale[1] + self.target_scale[0]
         return x, y
 
+    @property
+    def held_out_weight(self) -> np.ndarray | None:
+        """The weight of each sample that is evaluated; None for 1."""
+        held = self.data.validation
+        if isinstance(held, Samples):
+            return held.weight
+        weight = self.data.sample_weight
+        return None if weight is None else weight[held]
 
-def make_data(model: Model, x: Any, y: Any, validation_data: Any, seed: int) -> TrainingData:
+    @property
+    def with_known_monitor(self) -> Candidate:
+        """The candidate with the loss as the number that ends it, where its metric is gone."""
+        monitor, target = self.fit["monitor"], self.fit["target"]
+        names = self.make_model().task.metric_names()
+        if monitor is None or monitor.removeprefix("val_") in names:
+            return self
+        changes = []
+        if self.fit["patience"] is not None or target is not None:  # else it ends nothing
+            changes.append(
+                Change("monitor", f'"{monitor}"', '"val_loss"', "training.monitor", "val_loss")
+            )
+        if target is not None:
+            changes.append(Change("target", f"{target:g}", "None"))
+        return self.with_fit(*changes, monitor="val_loss", mode="min", target=None)
+
+
+def make_data(
+    model: Model, x: Any, y: Any, validation_data: Any, seed: int, sample_weight: Any = None
+) -> TrainingData:
     """Return the samples to compare trainings on: those given, or a part that is held out.
 
     Classes have the weights that they had in the training of the model.
@@ -144,7 +171,17 @@ def make_data(model: Model, x: Any, y: Any, validation_data: Any, seed: int) -> 
         weights = {int(label): weight for label, weight in weights.items()}
     if isinstance(model, BaseAutoencoder) and validation_data is not None:
         validation_data = as_validation_data(validation_data)
-    return make_training_data(x, y, None, weights, share, validation_data, shuffle_seed=seed)
+    return make_training_data(
+        x, y, sample_weight, weights, share, validation_data, shuffle_seed=seed
+    )
+
+
+def unweighted_note(model: Model, data: TrainingData) -> str | None:
+    """Return a note if the model was trained with weights of samples that the data lack."""
+    trained = _training_of(model)
+    if trained is None or not trained.sample_weight or data.sample_weight is not None:
+        return None
+    return "The model was trained with sample_weight, these trainings without: give it here, too."
 
 
 def _autoencoder_settings(net: EncoderDecoder) -> dict[str, Any]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradus.doctor.scores import Errors
     from gradus.train.task import Task
 
-# The arguments of `fit` that all trainings have in common.
+# The arguments of `fit` that members of one builder have in common.
 OPTIONS = ("monitor", "mode", "target", "restore_best", "shuffle")
 
 
@@ -49,8 +49,7 @@ class CandidateTraining:
         self.original = original
         self.kinds = kinds_of(original.data.samples.y, record)
         self.trained_epochs = 0
-        self._options = {name: original.fit[name] for name in OPTIONS} | {"probes": False}
-        self._builder, self._executor = MemberBuilder(self._options), Local()
+        self._builder, self._executor = MemberBuilder(_options(original)), Local()
         self._folds: dict[int, Fold] = {}
         self._members: dict[tuple[Candidate, int], Member | str] = {}
         self._errors: dict[tuple[Candidate, int, int], Errors] = {}  # the last is the epoch
@@ -84,7 +83,8 @@ class CandidateTraining:
     def errors(self, candidate: Candidate, seed: int) -> Errors:
         """Return the error of each sample that is held out, as far as the candidate is trained.
 
-        Where it could not be trained, all are infinite.
+        It is multiplied by the sample's weight, of which the mean is 1. Where the candidate could
+        not be trained, all are infinite.
         """
         member = self._member(candidate, seed)
         x, y = candidate.held_out
@@ -105,7 +105,9 @@ class CandidateTraining:
         net = with_weights(member.model.net, params | model_state)
         predicted = _in_units(predict_batches(net, task, x), candidate)
         trained_on = candidate.x if candidate.y is None else candidate.y
-        return sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
+        errors = sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
+        weight = candidate.held_out_weight
+        return errors if weight is None else errors * (weight / weight.mean())
 
     def model(self, candidate: Candidate, seed: int) -> Model:
         """Return the trained model of a candidate, which predicts in the units of its targets.
@@ -120,7 +122,7 @@ class CandidateTraining:
         if member.error:
             raise GradusError(member.error)
         trained = member.finish()
-        member.diagnose(untrained)
+        member.diagnose(untrained.record_before())
         return trained if candidate.target_scale is None else _unscaled(trained, candidate)
 
     def _member(self, candidate: Candidate, seed: int) -> Member | str:
@@ -135,12 +137,9 @@ class CandidateTraining:
         return self._members[key]
 
     def _builder_of(self, candidate: Candidate) -> MemberBuilder:
-        """Return what builds the members of a candidate: another one where a metric is gone."""
-        monitor, names = self._options["monitor"], candidate.make_model().task.metric_names()
-        if monitor is None or monitor.removeprefix("val_") in names:
-            return self._builder
-        changed = {"monitor": None, "mode": None, "target": None}
-        return MemberBuilder({**self._options, **changed})
+        """Return what builds the members of a candidate: another one with other options."""
+        options = _options(candidate)
+        return self._builder if options == self._builder.options else MemberBuilder(options)
 
     def _build(self, builder: MemberBuilder, candidate: Candidate, seed: int) -> Member:
         """Return a new training of a candidate."""
@@ -154,6 +153,10 @@ class CandidateTraining:
         if id(data) not in self._folds:
             self._folds[id(data)] = Fold.create(data)
         return self._folds[id(data)]
+
+
+def _options(candidate: Candidate) -> dict[str, Any]:
+    return {name: candidate.fit[name] for name in OPTIONS} | {"probes": False}
 
 
 def _unscaled(trained: Model, candidate: Candidate) -> Model:

@@ -12,13 +12,19 @@ from collections.abc import Sequence
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
-from gradus.doctor.remedies import (
-    Remedy,
+from gradus.doctor.optimizer_remedies import (
     adam,
+    adam_w,
+    clipping,
+    rate_times,
+    usual_rate,
+    usual_settings,
+    warm_up,
+)
+from gradus.doctor.remedies import (
     batch_normalization,
     batches_of,
     class_weights,
-    clipping,
     dropout_of,
     epochs_times,
     fewer_layers,
@@ -26,18 +32,21 @@ from gradus.doctor.remedies import (
     fitting_output,
     hidden_activation,
     penalty_times,
-    rate_times,
+    pre_norm,
     scaled_inputs,
     scaled_targets,
-    together,
-    usual_rate,
     width_times,
 )
+from gradus.doctor.remedy import Remedy, together
 
 LOWER = tuple(map(rate_times, (0.1, 0.03, 0.3)))
 HIGHER = tuple(map(rate_times, (10.0, 3.0, 30.0)))
 USUAL = Remedy("the optimizer's usual rate", "rate-invalid", usual_rate)
+SETTINGS = Remedy("the optimizer's usual settings", "optimizer-setting", usual_settings)
 ADAM = Remedy("Adam", "optimizer", adam)
+ADAM_W = Remedy("AdamW", "overfitting", adam_w)
+WARM_UP = Remedy("a rate that rises over the first tenth", "rate-high", warm_up)
+PRE_NORM = Remedy("blocks that normalize first", "vanishing-gradient", pre_norm)
 CLIPPING = Remedy("gradients clipped at norm 1", "exploding-gradient", clipping)
 INPUTS = Remedy("scaled inputs", "inputs-unscaled", scaled_inputs)
 TARGETS = Remedy("scaled targets", "targets-unscaled", scaled_targets)
@@ -78,31 +87,32 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "hidden-linear": (RELU, TANH),
     "hidden-squashing": (RELU, TANH),
     "rate-invalid": (USUAL, *LOWER, ADAM),
+    "optimizer-setting": (SETTINGS, ADAM),
     "inputs-unscaled": (INPUTS,),
     "inputs-tiny": (INPUTS,),
     "targets-unscaled": (TARGETS,),
     "symmetric-weights": (INITIAL,),
     "initial-scale": (INITIAL,),
-    "diverged": (BOUNDLESS, *LOWER, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
-    "exploding-gradient": (BOUNDLESS, CLIPPING, *LOWER, INITIAL, INPUTS),
-    "rate-high": (*LOWER, USUAL, ADAM),
+    "diverged": (BOUNDLESS, PRE_NORM, *LOWER, WARM_UP, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
+    "exploding-gradient": (BOUNDLESS, PRE_NORM, CLIPPING, *LOWER, INITIAL, INPUTS),
+    "rate-high": (*LOWER, USUAL, WARM_UP, PRE_NORM, ADAM),
     "rate-low": (*HIGHER, ADAM),
     "too-few-epochs": (LONGER, *HIGHER),
     "dead-relu": (*LOWER, USUAL, ELU, INITIAL, INPUTS),
     "saturation": (INPUTS, INITIAL, RELU, *LOWER),
-    "vanishing-gradient": (RELU, NORMED, SHALLOW, INITIAL),
+    "vanishing-gradient": (PRE_NORM, RELU, NORMED, SHALLOW, INITIAL),
     "over-regularised": (*PENALTIES, NO_DROPOUT),
-    "overfitting": (NARROWER,),
+    "overfitting": (NARROWER, ADAM_W),
     "underfitting": (WIDER, LONGER, *HIGHER),
-    "oscillation": (*LOWER, ADAM),
+    "oscillation": (*LOWER, WARM_UP, CLIPPING, ADAM),
     "optimizer": (ADAM,),
     "batch-size": (BATCH,),
     "imbalance": (BALANCED,),
 }
 MUCH = 0.3  # of a constant's loss: more is much to be left where nothing was found
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
-# What is tried wherever a network learns too little.
-GENERAL = (LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT)
+# What is tried wherever a network learns too little; what attention needs changes no other network.
+GENERAL = (PRE_NORM, LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT, WARM_UP)
 
 
 def candidates_for(

@@ -12,7 +12,7 @@ import numpy as np
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
-from gradus.doctor.remedies import Remedy, together
+from gradus.doctor.remedy import Remedy, together
 from gradus.doctor.scores import Comparison, compare
 from gradus.sweep.members.cost_model import COMPILE_SECONDS
 

@@ -17,6 +17,7 @@ from gradus.hyperparameters import rebuild_settings, replace_settings
 from gradus.init_args import init_args
 from gradus.nn.layer import Layer, named_children, named_layers
 from gradus.nn.layers.activation import as_activation
+from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
 from gradus.nn.layers.containers import Sequential
 from gradus.nn.layers.conv import WindowLayer
 from gradus.nn.layers.dense import Dense
@@ -67,18 +68,27 @@ def hidden_layers(net: Layer, outputs: Collection[str | None]) -> dict[str, Laye
     }
 
 
+def has_attention(net: Layer) -> bool:
+    """Whether a network, built or not, has a layer of attention."""
+    kinds = TransformerEncoder, MultiHeadAttention
+    return any(isinstance(layer, kinds) for _, layer in named_layers(net))
+
+
 def with_batch_norm(net: Layer, outputs: Collection[str | None]) -> Edited:
     """Normalize what each hidden layer takes, but the first, which the data's scaling serves."""
     hidden = set(hidden_layers(net, outputs)) | set(outputs)
     return _insert_before(net, hidden, BatchNormalization)
 
 
-def with_rescaled_inputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> Layer:
-    """Scale the inputs to mean 0 and deviation 1, by a first layer."""
+def with_rescaled_inputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> Edited:
+    """Scale the inputs to mean 0 and deviation 1, by a first layer in place of another scaling."""
     first = Rescaling(_plain(1 / deviation), _plain(-mean / deviation))
-    if type(net) is Sequential:
-        return rebuild_settings(net, {"layers": [first, *net.layers]})
-    return Sequential([first, net])
+    if type(net) is not Sequential:
+        return Sequential([first, net]), []
+    replaced, changes = int(isinstance(net.layers[0], Rescaling)), []
+    if replaced:
+        changes.append(Change(next(named_children(net))[0], code(net.layers[0].scale), "left out"))
+    return rebuild_settings(net, {"layers": [first, *net.layers[replaced:]]}), changes
 
 
 def with_rescaled_outputs(net: Layer, mean: np.ndarray, deviation: np.ndarray) -> tuple[Layer, str]:

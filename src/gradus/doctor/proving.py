@@ -9,7 +9,7 @@ from typing import Any
 from gradus.diagnosis.findings import Diagnosis, Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import symptoms, with_causes
-from gradus.doctor.candidate import check_data, make_candidate, make_data
+from gradus.doctor.candidate import check_data, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
@@ -32,6 +32,7 @@ def diagnose_by_training(
     counterfactuals: bool,
     seed: int,
     ignore: Iterable[str] = (),
+    sample_weight: Any = None,
 ) -> Diagnosis:
     """Return the diagnosis of a trained model with what other trainings prove.
 
@@ -41,10 +42,12 @@ def diagnose_by_training(
     record = model.record or Record()
     doubted = any(each.code in DOUBTED for each in diagnosis)
     needs_twins = y is not None and (doubted if twins is None else twins)
-    data = make_data(model, x, y, validation_data, seed)
+    data = make_data(model, x, y, validation_data, seed, sample_weight)
     if not needs_twins and not (counterfactuals and diagnosis.faults):
         check_data(model, data)
         return diagnosis
+    if note := unweighted_note(model, data):
+        diagnosis = Diagnosis(diagnosis.findings, [*diagnosis.limits, note])
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     if needs_twins:

@@ -1,9 +1,9 @@
-"""The remedies, one function each: what they change in a training."""
+"""The remedies of data, network, loss, and length of a training, one function each."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -27,87 +27,12 @@ from gradus.doctor.network_edits import (
     without_half_of_hidden,
 )
 from gradus.doctor.pairing import with_fitting_output
+from gradus.doctor.remedy import Apply
 from gradus.models.encoder_decoder import EncoderDecoder
 from gradus.nn.layer import Layer
+from gradus.nn.layers.attention import TransformerEncoder
 from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.dropout import Dropout
-from gradus.optim import optimizers
-from gradus.optim.base import Optimizer
-from gradus.optim.schedules import Schedule
-
-RATES = ("learning_rate", "initial_learning_rate", "maximum", "target", "final", "minimum")
-Apply = Callable[[Candidate, Record], Candidate]
-
-
-@dataclasses.dataclass(frozen=True)
-class Remedy:
-    """One change that may mend a training.
-
-    Attributes:
-        name: what it does, in words.
-        code: the fault that is proved if the training goes better with it.
-        apply: returns the changed candidate, or the same one where it does not apply.
-        parts: the remedies that it consists of; () for a single one.
-    """
-
-    name: str
-    code: str
-    apply: Apply
-    parts: tuple[Remedy, ...] = ()
-
-
-def together(remedies: Sequence[Remedy]) -> Remedy:
-    """Return several remedies as one; it proves the fault of the first."""
-
-    def apply(candidate: Candidate, record: Record) -> Candidate:
-        for remedy in remedies:
-            candidate = remedy.apply(candidate, record)
-        return candidate
-
-    name = ", ".join(each.name for each in remedies)
-    return Remedy(name, remedies[0].code, apply, tuple(remedies))
-
-
-def rate_times(factor: float) -> Remedy:
-    """Return the remedy of another learning rate."""
-
-    def apply(candidate: Candidate, record: Record) -> Candidate:
-        optimizer = optimizers.get(candidate.settings["optimizer"])
-        rate = scaled_rate(optimizer.learning_rate, factor)
-        before = record.settings.learning_rate if record.settings is not None else 0.0
-        return _with_optimizer(candidate, optimizer, before * factor, learning_rate=rate)
-
-    return Remedy(f"learning rate × {factor:g}", "rate-high" if factor < 1 else "rate-low", apply)
-
-
-def usual_rate(candidate: Candidate, record: Record) -> Candidate:
-    """Give the optimizer the rate that it has by default."""
-    optimizer = optimizers.get(candidate.settings["optimizer"])
-    field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
-    usual = field.default if isinstance(field.default, float) else 0.01
-    if candidate_rate(optimizer) == usual:
-        return candidate
-    return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
-
-
-def adam(candidate: Candidate, record: Record) -> Candidate:
-    """Use Adam at its default rate."""
-    before = optimizers.get(candidate.settings["optimizer"])
-    after = optimizers.get("adam")
-    if type(before) is type(after):
-        return candidate
-    change = Change("optimizer", code(before), "Adam()", "optimizer", {"name": "adam"})
-    return candidate.with_settings(change, optimizer=after)
-
-
-def clipping(candidate: Candidate, record: Record) -> Candidate:
-    """Clip the norm of all gradients together at 1."""
-    optimizer = optimizers.get(candidate.settings["optimizer"])
-    if optimizer.global_clipnorm is not None:
-        return candidate
-    change = Change("optimizer.global_clipnorm", "None", "1.0", "optimizer.global_clipnorm", 1.0)
-    clipped = dataclasses.replace(optimizer, global_clipnorm=1.0)
-    return candidate.with_settings(change, optimizer=clipped)
 
 
 def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
@@ -121,9 +46,9 @@ def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
     mean = np.asarray(x.mean(axis=axes, dtype=np.float64))
     deviation = np.asarray(x.std(axis=axes, dtype=np.float64))
     deviation = np.where(deviation > 0, deviation, 1.0)
-    net = with_rescaled_inputs(candidate.settings["net"], mean, deviation)
+    net, changes = with_rescaled_inputs(candidate.settings["net"], mean, deviation)
     change = Change("x", "x", "(x - x.mean(0)) / x.std(0)", "preprocessing.scaling", "standard")
-    return candidate.with_settings(change, net=net)
+    return candidate.with_settings(change, *changes, net=net)
 
 
 def scaled_targets(candidate: Candidate, record: Record) -> Candidate:
@@ -138,7 +63,7 @@ def scaled_targets(candidate: Candidate, record: Record) -> Candidate:
 
 def fitting_output(candidate: Candidate, record: Record) -> Candidate:
     """Give the network the output and the loss that fit its targets."""
-    return with_fitting_output(candidate, record)
+    return with_fitting_output(candidate, record).with_known_monitor
 
 
 def hidden_activation(name: str, initializer: str, of: Collection[str] = ()) -> Apply:
@@ -189,6 +114,15 @@ def fewer_layers(candidate: Candidate, record: Record) -> Candidate:
     kept = _kept(candidate, record)
     edited = without_half_of_hidden(candidate.settings["net"], kept)
     return _with_net(candidate, edited, {"layers": _sizes(edited[0], kept)})
+
+
+def pre_norm(candidate: Candidate, record: Record) -> Candidate:
+    """Normalize what the parts of a Transformer block take, in place of their sums."""
+    net = candidate.settings["net"]
+    edited = edit_layers(
+        net, lambda path, each: {"pre_norm": True} if isinstance(each, TransformerEncoder) else {}
+    )
+    return _with_net(candidate, edited, {})
 
 
 def width_times(factor: float) -> Apply:
@@ -289,19 +223,6 @@ def class_weights(candidate: Candidate, record: Record) -> Candidate:
     return with_class_weights(candidate)
 
 
-def scaled_rate(rate: Any, factor: float) -> Any:
-    """Return a learning rate, or a schedule of it, times a factor."""
-    if not isinstance(rate, Schedule) or not dataclasses.is_dataclass(rate):
-        return rate * factor
-    changed = {
-        field.name: scaled_rate(getattr(rate, field.name), factor)
-        for field in dataclasses.fields(rate)
-        if field.name in (*RATES, "then")
-        and isinstance(getattr(rate, field.name), int | float | Schedule)
-    }
-    return dataclasses.replace(rate, **changed)
-
-
 def _sizes(net: Layer, kept: Collection[str]) -> list[int]:
     """Return the units of the hidden dense layers."""
     return [layer.units for layer in hidden_layers(net, kept).values() if isinstance(layer, Dense)]
@@ -314,27 +235,6 @@ def _kept(candidate: Candidate, record: Record) -> list[str]:
     if isinstance(net, EncoderDecoder):
         kept += [path for path in hidden_layers(net, kept) if path.startswith("encoder")][-1:]
     return kept
-
-
-def _with_optimizer(
-    candidate: Candidate, optimizer: Optimizer, rate: float, **fields: Any
-) -> Candidate:
-    before = candidate_rate(optimizer)
-    after = dataclasses.replace(optimizer, **fields)
-    change = Change(
-        "optimizer.learning_rate",
-        code(before),
-        code(candidate_rate(after)),
-        "optimizer.learning_rate",
-        float(f"{rate:.3g}"),
-    )
-    return candidate.with_settings(change, optimizer=after)
-
-
-def candidate_rate(optimizer: Optimizer) -> Any:
-    """Return the learning rate of an optimizer: a number, or its schedule."""
-    rate = optimizer.learning_rate
-    return rate if isinstance(rate, Schedule) else float(rate)
 
 
 def _with_net(candidate: Candidate, edited: Edited, network: dict[str, Any]) -> Candidate:

@@ -9,7 +9,7 @@ from typing import Any
 from gradus.checks import number, whole_number
 from gradus.diagnosis.findings import Diagnosis, three_digits
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Change, make_candidate, make_data
+from gradus.doctor.candidate import Change, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
@@ -33,6 +33,7 @@ class Repair:
         model: the trained model with the best remedy; None if none helped.
         trainings: how many trainings of full length all took together.
         seconds: the time they took.
+        notes: what should be known of them, in sentences.
     """
 
     diagnosis: Diagnosis
@@ -40,6 +41,7 @@ class Repair:
     model: Model | None
     trainings: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def helped(self) -> bool:
@@ -98,6 +100,7 @@ class Repair:
             "remedies": [_row(outcome) for outcome in self.outcomes],
             "trainings": self.trainings,
             "seconds": self.seconds,
+            "notes": list(self.notes),
             **self.diagnosis.to_plain(),
         }
 
@@ -105,7 +108,10 @@ class Repair:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """Return in words what was tried, and what to change."""
+        """Return in words what was tried, what to change, and the notes."""
+        return [*self._result(), *self.notes]
+
+    def _result(self) -> list[str]:
         if not self.outcomes:
             return ["Repair: nothing was tried, as no finding has a remedy."]
         best, comparison = self.outcomes[0], self.outcomes[0].comparison
@@ -131,6 +137,7 @@ def repair(
     x: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     validation_data: Any = None,
     budget: float = BUDGET,
     seeds: int = SEEDS,
@@ -147,7 +154,9 @@ def repair(
         model: a model that was trained.
         x: inputs, as in `fit`.
         y: targets, as in `fit`.
-        validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+        sample_weight: the weight of each sample, as in `fit`; errors are weighted, too.
+        validation_data: `(x, y)` or `(x, y, weight)` to compare trainings on; by default a fifth
+            of the samples.
         budget: how many trainings of full length all may take together; two thirds as many programs
             are compiled. Trainings that take less time than compiling one are not counted.
         seeds: how many seeds the best remedies are compared with; twice as many where these cannot
@@ -173,7 +182,7 @@ def repair(
     if not isinstance(model, Model):
         raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
     budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
-    data = make_data(model, x, y, validation_data, whole_number("seed", seed))
+    data = make_data(model, x, y, validation_data, whole_number("seed", seed), sample_weight)
     return try_to_repair(model, data, budget, seeds, seed)
 
 
@@ -193,6 +202,7 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
         training.model(outcomes[0].candidate, 0) if helped else None,
         training.trained_epochs / original.fit["epochs"],
         time.perf_counter() - began,
+        tuple(filter(None, [unweighted_note(model, data)])),
     )
 
 

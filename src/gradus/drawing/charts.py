@@ -115,9 +115,8 @@ def bars(
         hovertemplate="%{customdata}: %{x:.4~g}<extra></extra>",
     )
     figure.update_xaxes(title_text=style.escape(x), showgrid=True, showline=False)
-    low, high = min(values.values()), max(0, *values.values())
-    if low < 0 and not log:  # the number at a short bar would stand over the name
-        figure.update_xaxes(range=[low - 0.22 * (high - low), high + 0.05 * (high - low)])
+    if min(values.values()) < 0 and not log:
+        _label_negative_bars(figure, list(values.values()))
     if log:
         figure.update_xaxes(**style.log_axis(np.array(list(values.values()), float)))
     figure.update_yaxes(
@@ -130,6 +129,24 @@ def bars(
     )
     figure.update_layout(bargap=0.3)
     return figure
+
+
+def _label_negative_bars(figure: Any, values: list[float]) -> None:
+    """Write the numbers of negative bars on the right of zero: on the left are the names."""
+    rows = [row for row, value in enumerate(values) if value < 0]
+    figure.update_traces(textposition=["none" if value < 0 else "auto" for value in values])
+    figure.add_scatter(
+        x=[0] * len(rows),
+        y=rows,
+        text=[f" −{-values[row]:.3g}" for row in rows],
+        textposition="middle right",
+        mode="text",
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    low, high = min(values), max(values)
+    room = 0.05 * (max(high, 0) - low)
+    figure.update_xaxes(range=[low - room, max(high + room, -0.4 * low)])
 
 
 def _xy(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:

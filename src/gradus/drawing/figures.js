@@ -46,10 +46,18 @@
     return Object.fromEntries(Object.entries(value).map(below));
   }
 
+  // Images keep their shape: where they have less room, they are less high.
+  function heightOfImages(place, layout) {
+    const { l = 52, r = 16, t = 72, b = 48 } = layout.margin;
+    const width = Math.min(place.clientWidth - l - r, layout.meta.widest);
+    return Math.round(t + b + layout.meta.aspect * width);
+  }
+
   function draw(place) {
     if (place.closest("details:not([open])")) { return; }  // a folded figure has no width yet
     const chart = JSON.parse(place.nextElementSibling.textContent);
     const { data, layout } = dark.matches && !printing ? recolor(chart, false) : chart;
+    if (layout.meta?.aspect) { layout.height = heightOfImages(place, layout); place.style.height = `${layout.height}px`; }
     if (touch) { layout.dragmode = false; }  // touching a figure scrolls the page
     place.dataset.drawn = "yes";
     Plotly.newPlot(place, data, layout, config);

@@ -22,12 +22,13 @@ def keep_figures_as_html() -> None:
     """Have a notebook keep Plotly's figures as HTML too, unless the user has chosen a renderer.
 
     Of itself Plotly keeps them in a format of its own in Jupyter, which a notebook that is exported
-    to HTML cannot show. The HTML loads Plotly's script from the web.
+    to HTML cannot show. The first figure brings Plotly's script along, some 5 MB, so that such a
+    page shows its figures offline, too.
     """
     import plotly.io
 
     if notebook_display() is not None and plotly.io.renderers.default == "plotly_mimetype":
-        plotly.io.renderers.default = "plotly_mimetype+notebook_connected"
+        plotly.io.renderers.default = "plotly_mimetype+notebook"
 
 
 class Lines(str):

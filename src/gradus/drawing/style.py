@@ -18,6 +18,9 @@ ORANGE, SKY, INK, MUTED, GRID = "#E69F00", "#56B4E9", "#1F2933", "#616E7C", "#E4
 COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#595959")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
+TICK_SIZE = 12  # in pixels
+# Ticks at powers of ten, 10⁻³. Plotly draws them larger than other ticks by a quarter.
+POWERS = {"exponentformat": "power", "tickfont": {"size": TICK_SIZE / 1.25}}
 PERCENTAGES = (
     "accuracy",
     "balanced_accuracy",
@@ -94,7 +97,7 @@ def template() -> Any:
         "zeroline": False,
         "automargin": True,
         "ticks": "",
-        "tickfont": {"color": MUTED, "size": 12},
+        "tickfont": {"color": MUTED, "size": TICK_SIZE},
         "title": {"font": {"color": MUTED, "size": 12}, "standoff": 10},
     }
     return go.layout.Template(
@@ -158,7 +161,8 @@ def log_axis(values: np.ndarray) -> dict[str, Any]:
     positive = values[np.isfinite(values) & (values > 0)]
     if len(positive) and positive.max() < 50 * positive.min():
         return {"type": "log", "dtick": "D2", "tickformat": "~g"}
-    return {"type": "log", "exponentformat": "power", "dtick": 1}
+    decades = np.ptp(np.log10(positive)) if len(positive) else 1
+    return {"type": "log", "dtick": max(1, int(np.ceil(decades / 8))), **POWERS}
 
 
 def is_percentage(name: str) -> bool:

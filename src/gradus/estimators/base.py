@@ -66,6 +66,11 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         dropout: Any = None,
         batch_norm: Any = None,
         initializer: Any = None,
+        conv: Any = None,
+        flip: Any = None,
+        shift: Any = None,
+        rotation: Any = None,
+        zoom: Any = None,
         network: Any = None,
         optimizer: Any = None,
         learning_rate: Any = None,
@@ -100,6 +105,11 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.initializer = initializer
+        self.conv = conv
+        self.flip = flip
+        self.shift = shift
+        self.rotation = rotation
+        self.zoom = zoom
         self.network = network
         self.optimizer = optimizer
         self.learning_rate = learning_rate

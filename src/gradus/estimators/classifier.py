@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 from gradus.data import Dataset
 from gradus.errors import DataError, GradusError
 from gradus.estimators.base import NetworkEstimator
-from gradus.experiments.preparation.model_builder import decide_classes, make_loss
+from gradus.experiments.preparation.outputs import decide_classes, make_loss
 from gradus.foreign_names.arguments import explain_methods
 from gradus.objectives.loss import Loss
 
@@ -51,6 +51,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         dropout: the rate of dropout after each hidden layer.
         batch_norm: whether batch normalization precedes each hidden activation.
         initializer: of the kernels.
+        conv: of images, the filters of each convolution, such as (16, 32); empty for none.
+        flip: of images in training, at random: "horizontal", "vertical", or both with "_and_".
+        shift: of images in training, by at most this share of their size.
+        rotation: likewise, by at most this share of a full turn.
+        zoom: likewise, in or out by at most this share.
         network: a layer of your own in place of all layers; the number and activation of its
             outputs must suit the loss.
         optimizer: a name, a dict of `name` and settings, or an optimizer.
@@ -110,6 +115,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
         dropout: Any = None,
         batch_norm: Any = None,
         initializer: Any = None,
+        conv: Any = None,
+        flip: Any = None,
+        shift: Any = None,
+        rotation: Any = None,
+        zoom: Any = None,
         network: Any = None,
         optimizer: Any = None,
         learning_rate: Any = None,
@@ -146,6 +156,11 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             dropout=dropout,
             batch_norm=batch_norm,
             initializer=initializer,
+            conv=conv,
+            flip=flip,
+            shift=shift,
+            rotation=rotation,
+            zoom=zoom,
             network=network,
             optimizer=optimizer,
             learning_rate=learning_rate,

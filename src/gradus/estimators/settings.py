@@ -18,11 +18,16 @@ from gradus.optim.base import Optimizer
 
 # Where an experiment has each argument of an estimator.
 PATHS = {
+    "conv": "network.conv",
     "layers": "network.layers",
     "activation": "network.activation",
     "dropout": "network.dropout",
     "batch_norm": "network.batch_norm",
     "initializer": "network.initializer",
+    "flip": "augmentation.flip",
+    "shift": "augmentation.shift",
+    "rotation": "augmentation.rotation",
+    "zoom": "augmentation.zoom",
     "optimizer": "optimizer.name",
     "learning_rate": "optimizer.learning_rate",
     "momentum": "optimizer.momentum",
@@ -49,7 +54,7 @@ PATHS = {
     "drop_columns": "drop_columns",
 }
 OPTIMIZER_SETTINGS = ("learning_rate", "momentum", "weight_decay", "clipnorm")
-LISTS = ("layers", "metrics", "keep_columns", "drop_columns")
+LISTS = ("conv", "layers", "metrics", "keep_columns", "drop_columns")
 SOURCE = "X"  # what an experiment says its data are
 
 
@@ -80,7 +85,7 @@ def model_arguments(arguments: Mapping[str, Any], owner: str) -> dict[str, Any]:
             raise GradusError(
                 f"{owner}(network={network!r}): write a layer, such as gr.Sequential([…])."
             )
-        names = ("layers", "activation", "dropout", "batch_norm", "initializer")
+        names = ("conv", "layers", "activation", "dropout", "batch_norm", "initializer")
         _refuse_beside(arguments, names, "network", owner)
         found["net"] = network
     if isinstance(optimizer, Optimizer):

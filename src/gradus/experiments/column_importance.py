@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import polars as pl
 
 from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.targets import require_target
 from gradus.errors import DataError
-from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.outputs import decide_classes, losses_of
 from gradus.models.model import Model
-from gradus.objectives import losses
+from gradus.objectives.loss import Loss
 from gradus.rng import seeded_rng
 
 ROWS, REPEATS = 500, 5  # that are permuted, and how often
@@ -23,7 +24,7 @@ NUMBERS = 2**26  # of the inputs that exist at once
 
 def column_importance(
     model: Model, data: Dataset, preprocessor: TablePreprocessor, seed: int = 0
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Return by how much a score falls if the values of a column are shuffled among the rows.
 
     0 means that the network makes no use of the column, or has the same from another one (Breiman
@@ -36,7 +37,8 @@ def column_importance(
         seed: of the rows and their order.
 
     Returns:
-        The mean fall over `REPEATS` orders, by column, the largest first.
+        The mean fall over `REPEATS` orders, by column, the largest first; of several targets that
+        have a task each, that of each.
 
     Raises:
         DataError: if the data have no targets, or the table too many columns.
@@ -55,21 +57,32 @@ def column_importance(
     # Many at once: preprocessing and network take a block of rows in the time of a few.
     frames = [frame, *permuted]
     step = max(1, NUMBERS // (len(rows) * max(1, len(preprocessor.feature_names))))
-    outputs = np.concatenate(
-        [
-            np.asarray(model.predict(preprocessor.transform(pl.concat(frames[at : at + step]))))
-            for at in range(0, len(frames), step)
-        ]
-    )
-    blocks = outputs.reshape(len(permuted) + 1, len(rows), *outputs.shape[1:])
-    target = require_target(preprocessor.target)
-    whole, *others = (_score(block, data.y[rows], model, target) for block in blocks)
+    predicted = [
+        model.predict(preprocessor.transform(pl.concat(frames[at : at + step])))
+        for at in range(0, len(frames), step)
+    ]
+    outputs = jax.tree.map(lambda *parts: np.concatenate(parts), *predicted)
+    target, loss = require_target(preprocessor.target), losses_of(model)
+    if not target.parts:
+        return _falls(names, outputs, data.y[rows], loss, target)
+    return {
+        part.name: _falls(names, outputs[part.name], data.y[part.name][rows], loss[part.name], part)
+        for part in target.parts
+    }
+
+
+def _falls(
+    names: list[str], outputs: np.ndarray, y: np.ndarray, loss: Loss, target: Target
+) -> dict[str, float]:
+    """Return the falls of a target's score, from the outputs for rows as they are, and permuted."""
+    blocks = outputs.reshape(len(names) * REPEATS + 1, len(y), *outputs.shape[1:])
+    whole, *others = (_score(block, y, loss, target) for block in blocks)
     falls = whole - np.reshape(others, (len(names), REPEATS)).mean(axis=1)
     order = np.argsort(-falls, kind="stable")
     return {names[index]: float(falls[index]) for index in order}
 
 
-def score_name(model: Model, target: Target) -> str:
+def score_name(loss: Loss, target: Target) -> str:
     """Return the score of `column_importance`.
 
     It is "R²" of a regression, its mean over several targets; the mean "log-likelihood" of the true
@@ -78,15 +91,14 @@ def score_name(model: Model, target: Target) -> str:
     """
     if target.task == "regression":
         return "R²"
-    loss = losses.get(model.settings["loss"])
     return "accuracy" if loss.link is None and loss.kind == "flags" else "log-likelihood"
 
 
-def _score(outputs: np.ndarray, y: np.ndarray, model: Model, target: Target) -> float:
+def _score(outputs: np.ndarray, y: np.ndarray, loss: Loss, target: Target) -> float:
     """Return the score of outputs."""
-    kind = score_name(model, target)
+    kind = score_name(loss, target)
     if kind == "accuracy":
-        labels = decide_classes(outputs, losses.get(model.settings["loss"]), target)
+        labels = decide_classes(outputs, loss, target)
         return float(np.mean(labels == y))
     if target.task == "multilabel":
         said = np.where(y == 1, outputs, 1 - outputs)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gradus.data import Target
-from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.outputs import decide_classes, losses_of
 from gradus.models.model import Model
-from gradus.objectives import losses
+from gradus.objectives.loss import Loss
 
 Metrics = dict[str, float]
+_BALANCED = ("balanced_accuracy",)
 UNEVEN = 0.15  # by how much the share of the largest class is above 1/K
 
 
@@ -36,7 +37,7 @@ class Evaluation:
 
 
 def evaluate_parts(
-    model_of: Callable[[str], Model], parts: Mapping[str, tuple[Any, np.ndarray]], target: Target
+    model_of: Callable[[str], Model], parts: Mapping[str, tuple[Any, Any]], target: Target
 ) -> dict[str, Metrics]:
     """Return the metrics of each part of the data, all parts by the same metrics.
 
@@ -45,8 +46,12 @@ def evaluate_parts(
         parts: the inputs of the network, and the targets encoded for the loss.
         target: the fitted target.
     """
-    is_label = target.task in ("binary", "multiclass")
-    balanced = is_label and any(are_uneven(encoded_labels(y)) for _, y in parts.values())
+    balanced = {
+        one.name
+        for one in _each_target(target)
+        if _is_label(one)
+        and any(are_uneven(encoded_labels(_of(y, one, target))) for _, y in parts.values())
+    }
     return {
         name: evaluate_in_units(model_of(name), x, y, target, balanced)
         for name, (x, y) in parts.items()
@@ -54,7 +59,7 @@ def evaluate_parts(
 
 
 def evaluate_in_units(
-    model: Model, x: Any, y: np.ndarray, target: Target, balanced: bool = False
+    model: Model, x: Any, y: Any, target: Target, balanced: Container[str] = ()
 ) -> Metrics:
     """Return the loss and metrics; for a regression also MAE, RMSE and R² in the target's units.
 
@@ -66,22 +71,80 @@ def evaluate_in_units(
         x: the inputs of the network.
         y: the targets, encoded for the loss.
         target: the fitted target.
-        balanced: whether the balanced accuracy of classes is told even if they are even.
+        balanced: the targets whose balanced accuracy is told even if their classes are even.
     """
     results = model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
+    loss = losses_of(model)
+    if _is_label(target) and not _is_told(y, target, balanced):
+        return metrics
+    outputs = model.predict(x)
+    if not target.parts:
+        return metrics | _scores_in_units(outputs, y, loss, target, balanced)
+    scores = {}
+    for part, own in zip(target.parts, model.task.objectives.values(), strict=True):
+        name = part.name
+        found = {m.name: metrics[f"{name}_{m.name}"] for m in own.metrics if m.scalar}
+        found |= _scores_in_units(outputs[name], y[name], loss[name], part, balanced)
+        scores[name] = {**found, "loss": metrics[f"{name}_loss"]}
+    return {"loss": metrics["loss"]} | _by_rank(scores)
+
+
+def _by_rank(scores: Mapping[str, Metrics]) -> Metrics:
+    """Return the scores of several targets: the first of each, the second of each, …; losses last.
+
+    So those that say most stand first, and those of a kind beside each other.
+    """
+    ranked = [
+        ((True, 0) if name == "loss" else (False, rank), f"{name} {target}", value)
+        for target, own in scores.items()
+        for rank, (name, value) in enumerate(own.items())
+    ]
+    return {label: value for _, label, value in sorted(ranked, key=lambda entry: entry[0])}
+
+
+def score_label(score: str, one: Target, target: Target) -> str:
+    """Return what a score is called: by the name of its target, if there are several."""
+    return f"{score} {one.name}" if target.parts else score
+
+
+def told_balanced(metrics: Container[str], target: Target) -> set[str]:
+    """Return the targets whose balanced accuracy is among metrics."""
+    each = _each_target(target)
+    return {one.name for one in each if score_label("balanced_accuracy", one, target) in metrics}
+
+
+def _each_target(target: Target) -> tuple[Target, ...]:
+    return target.parts or (target,)
+
+
+def _of(values: Any, one: Target, target: Target) -> Any:
+    """Return what of some values belongs to one of several targets."""
+    return values[one.name] if target.parts else values
+
+
+def _is_label(target: Target) -> bool:
+    return target.task in ("binary", "multiclass")
+
+
+def _scores_in_units(
+    outputs: np.ndarray, y: np.ndarray, loss: Loss, target: Target, balanced: Container[str]
+) -> Metrics:
+    """Return the scores of a target that are no metrics of its loss."""
     if target.task == "regression":
-        predicted = target.inverse(model.predict(x))
-        metrics |= regression_errors(target.inverse(y), predicted, target.columns)
-    elif target.task == "multilabel":
-        loss = losses.get(model.settings["loss"])
-        flags = decide_classes(np.asarray(model.predict(x)), loss, target)
-        metrics |= label_scores(y.astype(int), flags, target.class_names)
-    elif are_uneven(labels := encoded_labels(y)) or balanced:
-        loss = losses.get(model.settings["loss"])
-        predicted = decide_classes(np.asarray(model.predict(x)), loss, target)
-        metrics |= {"balanced_accuracy": balanced_accuracy(labels, predicted)}
-    return metrics
+        return regression_errors(target.inverse(y), target.inverse(outputs), target.columns)
+    if target.task == "multilabel":
+        flags = decide_classes(np.asarray(outputs), loss, target)
+        return label_scores(y.astype(int), flags, target.class_names)
+    if not _is_told(y, target, balanced):
+        return {}
+    predicted = decide_classes(np.asarray(outputs), loss, target)
+    return {"balanced_accuracy": balanced_accuracy(encoded_labels(y), predicted)}
+
+
+def _is_told(y: np.ndarray, target: Target, balanced: Container[str]) -> bool:
+    """Whether the balanced accuracy of classes is told."""
+    return target.name in balanced or are_uneven(encoded_labels(y))
 
 
 def are_uneven(labels: np.ndarray) -> bool:
@@ -144,7 +207,7 @@ def regression_errors(
 
 
 def constant_metrics(
-    training: np.ndarray, y: np.ndarray, target: Target, metrics: Container[str] = ()
+    training: Any, y: Any, target: Target, metrics: Container[str] = ()
 ) -> Metrics:
     """Return what the best constant prediction scores: the most frequent class, or the mean.
 
@@ -154,6 +217,15 @@ def constant_metrics(
         target: the fitted target.
         metrics: what the network was scored by.
     """
+    if target.parts:
+        told = told_balanced(metrics, target)
+        return {
+            score_label(score, part, target): value
+            for part in target.parts
+            for score, value in constant_metrics(
+                training[part.name], y[part.name], part, _BALANCED * (part.name in told)
+            ).items()
+        }
     if target.task == "regression":
         true, known = target.inverse(y), target.inverse(training)
         constant = np.broadcast_to(known.mean(axis=0), true.shape)

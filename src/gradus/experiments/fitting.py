@@ -44,15 +44,12 @@ def fit_model(
     """
     experiment, training = prepared.experiment, prepared.experiment.training
     x, y = prepared.fit_data
-    validation = None
-    if "validation" in prepared.parts:
-        validation = (*prepared.parts["validation"], prepared.weights["validation"])
     model.fit(
         x,
         y,
         batch_size=None if training.batch_size == "all" else training.batch_size,
         epochs=training.epochs or 1,
-        validation_data=validation,
+        validation_data=prepared.weighted_validation,
         sample_weight=prepared.weights["training"],
         class_weight=prepared.class_weight,
         shuffle_seed=experiment.shuffle_seed,

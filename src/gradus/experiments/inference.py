@@ -20,7 +20,7 @@ from gradus.data.sources import array_dataset
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
 from gradus.experiments import image_inputs
-from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.outputs import Losses, decide_classes
 from gradus.experiments.preparation.prepare import integers_to_floats, is_bytes, load_data
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
@@ -33,13 +33,13 @@ class PredictedRows:
     """The outputs of a run's network for some rows.
 
     Attributes:
-        outputs: of the network, (n, k).
+        outputs: of the network, (n, k), or a dict of several.
         data: the rows.
         unseen: the cells that the training data had no like of.
         unused: the columns that are not used.
     """
 
-    outputs: np.ndarray
+    outputs: Any
     data: Dataset
     unseen: list[UnseenValues]
     unused: list[str]
@@ -107,11 +107,14 @@ def _read_source(
     return data
 
 
-def _expected(target: Target | None, is_table: bool) -> tuple[Any, Any, Sequence[str]]:
+def _expected(target: Target | None, is_table: bool) -> tuple[Any, Any, Any]:
     """Return the target's column, its task, and its classes, as `load_data` takes them."""
     if target is None:
         return None, None, ()
-    return (target.columns or target.name if is_table else None), target.task, target.class_names
+    classes: Any = target.class_names
+    if target.parts:
+        classes = {part.name: part.class_names for part in target.parts}
+    return (target.columns or target.name if is_table else None), target.task, classes
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:
@@ -234,12 +237,17 @@ def has_probabilities(loss: Loss) -> bool:
     return not (loss.link is None and loss.kind == "flags")
 
 
-def check_probabilities(loss: Loss, target: Target) -> None:
+def check_probabilities(loss: Losses, target: Target) -> None:
     """Check that a network's outputs are probabilities of classes.
 
     Raises:
         GradusError: saying what to call instead.
     """
+    if target.parts:
+        for part in target.parts:
+            if part.task != "regression":
+                check_probabilities(loss[part.name], part)
+        return
     if target.task == "regression":
         raise GradusError(
             f"The target {target.name!r} is numbers, which have no probabilities: call predict."
@@ -260,19 +268,22 @@ def class_probabilities(outputs: np.ndarray) -> np.ndarray:
 
 
 def predicted_values(
-    outputs: np.ndarray, loss: Loss, target: Target, threshold: float | None = None
-) -> np.ndarray:
+    outputs: Any, loss: Losses, target: Target, threshold: float | None = None
+) -> Any:
     """Return a network's outputs as class names (n,), or values in their own units, (n,) or (n, k).
 
-    Of several labels it is 0 or 1 for each, int32 (n, k).
+    Of several labels it is 0 or 1 for each, int32 (n, k); of several targets that have a task each,
+    it is a dict.
 
     Args:
-        outputs: of the network, (n, k).
+        outputs: of the network, (n, k), or a dict of several.
         loss: the training loss.
         target: the fitted target.
         threshold: of two classes, the second is predicted where its probability is more than this,
             and so is each of several labels; None for what is more probable.
     """
+    if target.parts:
+        return {p.name: predicted_values(outputs[p.name], loss[p.name], p) for p in target.parts}
     if target.task == "multilabel":
         if threshold is None:
             return decide_classes(outputs, loss, target)
@@ -285,7 +296,7 @@ def predicted_values(
     return np.asarray(target.class_names)[(class_probabilities(outputs)[:, 1] > threshold) * 1]
 
 
-def check_threshold(threshold: Any, loss: Loss, target: Target) -> None:
+def check_threshold(threshold: Any, loss: Losses, target: Target) -> None:
     """Check a threshold, which divides the probabilities of two classes.
 
     Raises:
@@ -295,7 +306,9 @@ def check_threshold(threshold: Any, loss: Loss, target: Target) -> None:
         return
     if not is_number(threshold) or not 0 < threshold < 1:
         raise GradusError(f"threshold={threshold!r}: write a probability between 0 and 1.")
-    if target.task == "regression":
+    if target.parts:
+        reason = f"the targets {target.name} are several"
+    elif target.task == "regression":
         reason = f"the target {target.name!r} is numbers"
     elif target.outputs != 2 and target.task != "multilabel":
         reason = f"the target {target.name!r} has {target.outputs} classes"
@@ -309,16 +322,31 @@ def check_threshold(threshold: Any, loss: Loss, target: Target) -> None:
     )
 
 
+def columns_of_targets(outputs: Any, loss: Losses, target: Target) -> dict[str, Columns]:
+    """Return the columns of each of several targets that have a task each."""
+    return {
+        part.name: prediction_columns(outputs[part.name], loss[part.name], part)
+        for part in target.parts
+    }
+
+
 def prediction_columns(
-    outputs: np.ndarray, loss: Loss, target: Target, threshold: float | None = None
+    outputs: Any, loss: Losses, target: Target, threshold: float | None = None
 ) -> Columns:
     """Return a network's outputs as columns in the target's units or class names.
 
     Returns:
         "prediction"; for classes also "probability_<class>" for each class ("score" if the loss
         has no probabilities); for several target columns "prediction_<column>", and of labels
-        "probability_<column>"; for k values without names "prediction_1" to "prediction_k".
+        "probability_<column>"; for k values without names "prediction_1" to "prediction_k". Targets
+        that have a task each have "prediction_<column>", and "probability_<column>_<class>".
     """
+    if target.parts:
+        return {
+            "_".join([kind, name, *rest]): values
+            for name, columns in columns_of_targets(outputs, loss, target).items()
+            for (kind, *rest), values in ((key.split("_", 1), v) for key, v in columns.items())
+        }
     values = predicted_values(outputs, loss, target, threshold)
     if values.ndim == 2:
         names = target.columns or target.class_names or range(1, values.shape[1] + 1)

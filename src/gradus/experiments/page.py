@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +24,14 @@ from gradus.experiments.evaluation import (
     evaluate_parts,
     headline_part,
 )
-from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.preparation.outputs import decide_classes, losses_of
 from gradus.experiments.preparation.prepare import XY, PreparedData
 from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
-from gradus.experiments.settings.commands import format_command, with_flag_names
+from gradus.experiments.settings.commands import format_command
 from gradus.models.model import Model
-from gradus.objectives import losses
+from gradus.objectives.loss import Loss
 
 if TYPE_CHECKING:
     from gradus.report.page import Panel
@@ -59,7 +59,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
     notes = runs.read_findings(run.folder)
-    lines = [] if prepared is None else [" ".join(row.split()) for row in prepared.summary_lines]
+    lines = [] if prepared is None else prepared.page_lines
     if run.is_refitted:
         lines.append(REFITTED)
     title = run.folder.resolve().name
@@ -95,7 +95,6 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         columns=columns,
         overrides=overrides,
         constant=constant,
-        words=with_flag_names,
     )
     return write_report(run.folder / runs.REPORT, whole)
 
@@ -151,14 +150,18 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
 
     if not isinstance(preprocessor, TablePreprocessor) or len(preprocessor.columns) > MAX_BARS:
         return []
-    falls = column_importance(model, data, preprocessor)
-    score = score_name(model, require_target(preprocessor.target))
-    caption = (
-        f"By how much the {score} falls if a column's values are shuffled among the rows. Columns "
-        "that tell the same share it: each alone may seem to matter little."
-    )
-    figure = bars(falls, f"fall of the {score}", title="Importance of columns")
-    return [Panel("Importance of columns", caption, figure)]
+    falls, panels = column_importance(model, data, preprocessor), []
+    target, loss = require_target(preprocessor.target), losses_of(model)
+    for one in target.parts[:MAX_TARGETS] or [target]:
+        score = score_name(loss[one.name] if target.parts else loss, one)
+        title = f"Importance of columns{f' for {one.name}' * bool(target.parts)}"
+        caption = (
+            f"By how much the {score} falls if a column's values are shuffled among the rows. "
+            "Columns that tell the same share it: each alone may seem to matter little."
+        )
+        shown = falls[one.name] if target.parts else falls
+        panels.append(Panel(title, caption, bars(shown, f"fall of the {score}", title=title)))
+    return panels
 
 
 def _image_panels(
@@ -183,14 +186,10 @@ def _panels_of_targets(model: Model, part: XY, target: Target) -> list[Panel]:
     """Return a figure of predictions for each of the first of several targets."""
     from gradus.report.report_builder import result_panels
 
-    x, y = part
-    outputs, panels = np.asarray(model.predict(x)), []
-    true, predicted = target.inverse(y), target.inverse(outputs)
-    if target.task == "multilabel":
-        predicted = decide_classes(outputs, losses.get(model.settings["loss"]), target)
-    kind, names = ("values", None) if target.task == "regression" else ("classes", ("0", "1"))
-    for k, column in enumerate(target.columns[:MAX_TARGETS]):
-        first = result_panels(kind, true[:, k], predicted[:, k], names)[0]
+    panels = []
+    shown = zip(target.columns[:MAX_TARGETS], _each_comparison(model, part, target), strict=False)
+    for k, (column, compared) in enumerate(shown):
+        first = result_panels(*compared)[0]
         left_out = len(target.columns) - MAX_TARGETS
         more = f" {left_out} more targets are not drawn." * (left_out > 0 and k == MAX_TARGETS - 1)
         caption = f"{first.caption}{more}"
@@ -198,12 +197,37 @@ def _panels_of_targets(model: Model, part: XY, target: Target) -> list[Panel]:
     return panels
 
 
+def _each_comparison(
+    model: Model, part: XY, target: Target
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, Sequence[str] | None]]:
+    """Yield for each of several targets the arguments of `result_panels`."""
+    x, y = part
+    outputs, loss = model.predict(x), losses_of(model)
+    for one in target.parts:
+        compared = _comparison(outputs[one.name], y[one.name], loss[one.name], one)
+        yield *compared, one.class_names or None
+    if target.parts:
+        return
+    true, predicted = target.inverse(y), target.inverse(outputs)
+    if target.task == "multilabel":
+        predicted = decide_classes(np.asarray(outputs), loss, target)
+    kind, names = ("values", None) if target.task == "regression" else ("classes", ("0", "1"))
+    for k in range(len(target.columns)):
+        yield kind, true[:, k], predicted[:, k], names
+
+
 def _predictions(model: Model, part: XY, target: Target) -> tuple[str, np.ndarray, np.ndarray]:
     """Return "values" or "classes", the true targets and the predictions, for `result_panels`."""
     x, y = part
-    outputs = np.asarray(model.predict(x))
+    return _comparison(np.asarray(model.predict(x)), y, losses_of(model), target)
+
+
+def _comparison(
+    outputs: np.ndarray, y: np.ndarray, loss: Loss, target: Target
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return what `_predictions` does for the outputs of one target."""
     if target.task == "regression":
         return "values", target.inverse(y), target.inverse(outputs)
-    if losses.get(model.settings["loss"]).link is None and outputs.shape[1] == 1:
+    if loss.link is None and outputs.shape[1] == 1:
         outputs = outputs + 0.5  # the threshold of a hinge's scores is 0, that of the figures ½
     return "classes", encoded_labels(y), outputs

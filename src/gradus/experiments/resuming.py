@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import structs
+
 from gradus import files
-from gradus.errors import GradusError, SavedError
+from gradus.errors import GradusError, counted
 from gradus.experiments import runs
+from gradus.experiments.preparation.model_builder import make_optimizer
+from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 
 
-@contextlib.contextmanager
-def telling_of_epochs(folder: Path, experiment: Experiment) -> Iterator[None]:
-    """Have a training that does not resume say so if that is due to its number of epochs.
+def check_epochs(folder: Path, prepared: PreparedData) -> None:
+    """Check that a run can go on to another number of epochs than it was to train for.
 
     A learning rate that falls until the last epoch is another one for another number.
 
     Args:
         folder: of the run.
-        experiment: with which it is resumed.
+        prepared: the data, and the experiment with which it is resumed.
 
     Raises:
         ExperimentError: with the command that trains anew.
     """
-    before = experiment_file.read_settings(folder / experiment_file.FILE)
-    try:
-        yield
-    except SavedError as error:
-        epochs, wanted = before["training"]["epochs"], experiment.training.epochs
-        if epochs == wanted or "optimizer.learning_rate." not in str(error):
-            raise
-        anew = format_command("train", folder / experiment_file.FILE, "--epochs", str(wanted))
-        raise ExperimentError(
-            f"{folder} was to train for {epochs} epochs, in which the schedule "
-            f"{before['schedule']['name']} lowers the learning rate, so it resumes to {epochs}, "
-            f"not to {wanted}. To train anew: {anew}"
-        ) from None
+    where = folder / experiment_file.FILE
+    before = experiment_file.check_experiment(experiment_file.read_settings(where), str(where))
+    now, epochs = prepared.experiment, before.training.epochs
+    training = structs.replace(now.training, epochs=epochs)
+    same = structs.replace(now, training=training)
+    if epochs is None or make_optimizer(same, prepared.steps) == make_optimizer(
+        now, prepared.steps
+    ):
+        return
+    wanted = now.training.epochs
+    anew = format_command("train", where, "--epochs", str(wanted))
+    raise ExperimentError(
+        f"{folder} was to train for {counted(epochs, 'epoch')}, in which the schedule "
+        f"{now.schedule['name']} lowers the learning rate, so it resumes to {epochs}, not to "
+        f"{wanted}. To train anew: {anew}"
+    )
 
 
 def ended_line(folder: Path, experiment: Experiment) -> str:
@@ -61,6 +65,6 @@ def ended_line(folder: Path, experiment: Experiment) -> str:
         return ""
     how = "" if record.status == "finished" else f" ({record.status})"
     return (
-        f"{folder} has ended{how} after {record.epochs} epochs: nothing is left to train, and it "
-        "is evaluated again."
+        f"{folder} has ended{how} after {counted(record.epochs, 'epoch')}: nothing is left to "
+        "train, and it is evaluated again."
     )

@@ -14,12 +14,14 @@ import numpy as np
 from gradus import files, manifests
 from gradus.data import TablePreprocessor, Target, preprocessor_from_dict
 from gradus.data.datasets import BUILT_IN
+from gradus.data.streaming.trees import count_rows
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference, runs
-from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units
+from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units, told_balanced
+from gradus.experiments.preparation.outputs import Losses, losses_of
 from gradus.experiments.preparation.prepare import encode_dataset, prepare
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
@@ -27,8 +29,6 @@ from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.models.saving import load_model
-from gradus.objectives import losses
-from gradus.objectives.loss import Loss
 from gradus.train import checkpoint
 from gradus.train.history import History
 
@@ -112,8 +112,13 @@ class Run:
         return require_target(self.preprocessor.target)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of `predict_proba`; none for a regression."""
+    def classes(self) -> Any:
+        """The names of the classes, in the order of `predict_proba`; none for a regression.
+
+        Of several targets that have a task each, a dict of those of each.
+        """
+        if self.target.parts:
+            return {part.name: part.class_names for part in self.target.parts}
         return self.target.class_names
 
     @property
@@ -132,17 +137,19 @@ class Run:
         return runs.read_findings(self.folder)
 
     @property
-    def loss(self) -> Loss:
-        """The training loss."""
-        return losses.get(self.model.settings["loss"])
+    def loss(self) -> Losses:
+        """The training loss; of several targets that have a task each, a dict of theirs."""
+        return losses_of(self.model)
 
     def __repr__(self) -> str:
         target, record = self.target, self.record
         metrics = ", ".join(f"{n} {v:.4g}" for n, v in record.metrics.items() if v is not None)
         return f"Run({str(self.folder)!r}: {target.task} {target.name!r}, {record.split} {metrics})"
 
-    def predict(self, data: Any, *, threshold: float | None = None) -> np.ndarray:
+    def predict(self, data: Any, *, threshold: float | None = None) -> Any:
         """Return the class of each row by name, (n,), or the value in its own unit, (n,) or (n, k).
+
+        Of several targets that have a task each, it is a dict of these, by column.
 
         Args:
             data: for a run on a table, a frame of pandas or Polars, a dict of columns, or a list
@@ -165,8 +172,10 @@ class Run:
         rows = self._predicted_and_told(data)
         return inference.predicted_values(rows.outputs, self.loss, self.target, threshold)
 
-    def predict_proba(self, data: Any) -> np.ndarray:
+    def predict_proba(self, data: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes`.
+
+        Of several targets that have a task each, it is a dict of these for those that are classes.
 
         Args:
             data: as of `predict`.
@@ -179,7 +188,14 @@ class Run:
             RuntimeWarning: as `predict`.
         """
         inference.check_probabilities(self.loss, self.target)
-        return inference.class_probabilities(self._predicted_and_told(data).outputs)
+        outputs = self._predicted_and_told(data).outputs
+        if not self.target.parts:
+            return inference.class_probabilities(outputs)
+        return {
+            part.name: inference.class_probabilities(outputs[part.name])
+            for part in self.target.parts
+            if part.task != "regression"
+        }
 
     def evaluate(self, data: Any, y: Any = None) -> Metrics:
         """Return the loss and the metrics on data with targets.
@@ -211,7 +227,7 @@ class Run:
         """
         rows = inference.read_data(data, self.preprocessor, self.model)
         rows = rows.test if rows.test is not None else rows
-        outputs = np.asarray(self.model.predict(self.preprocessor.transform(rows.x)))
+        outputs = self.model.predict(self.preprocessor.transform(rows.x))
         is_table = isinstance(self.preprocessor, TablePreprocessor)
         unseen = self.preprocessor.unseen_values(rows.x) if is_table else []
         unused = inference.unused_columns(rows, self.preprocessor, kept)
@@ -247,7 +263,7 @@ class Run:
             DataError: if the data cannot be read, or have other rows than in the training.
         """
         part, parts = self.record.split, prepare(self.experiment, self.preprocessor).parts
-        rows = {name: len(y) for name, (_, y) in parts.items()}
+        rows = {name: count_rows(y) for name, (_, y) in parts.items()}
         if rows != self.record.rows:
             then, now = (
                 ", ".join(f"{n:,} {p}" for p, n in r.items()) for r in (self.record.rows, rows)
@@ -256,7 +272,7 @@ class Run:
                 f"{self.experiment.data!r} has changed since the training ({then} rows then, {now} "
                 "now), so the rows that were held out cannot be told from the others: name data."
             )
-        told = "balanced_accuracy" in self.record.metrics
+        told = told_balanced(self.record.metrics, self.target)
         metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target, told)
         before, notes = self.record.metrics.get("loss"), []
         if before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3):

@@ -17,14 +17,15 @@ import jax
 from msgspec import structs
 
 from gradus import files
+from gradus.data.streaming.trees import count_rows
 from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.preparation.prepare import PreparedData
-from gradus.experiments.preparation.splitting import group_values
+from gradus.experiments.preparation.splitting import order_values
 from gradus.experiments.settings import experiment_file
-from gradus.experiments.settings.commands import format_command
+from gradus.experiments.settings.commands import format_command, with_flag_names
 from gradus.experiments.settings.experiment import Settings, SweepSection
 from gradus.experiments.settings.spaces import to_toml
 from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_sweep
@@ -116,7 +117,7 @@ def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -
         arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
     setup.sweep.fit(
         _trial_data(setup),
-        groups=_groups_of_folds(setup),
+        **_order_of_folds(setup),
         batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
         epochs=arguments["epochs"],
         class_weight=_class_weight(arguments["class_weight"]),
@@ -155,11 +156,11 @@ def _trial_data(setup: SweepSetup) -> Any:
     return prepared_inputs(make_data, **varied)
 
 
-def _groups_of_folds(setup: SweepSetup) -> Any:
-    """Return the group of each training row, if there are folds and groups."""
+def _order_of_folds(setup: SweepSetup) -> dict[str, Any]:
+    """Return the group or the time of each training row, by which folds are made."""
     if not setup.sweep.cv:
-        return None
-    return group_values(setup.prepared.raw["training"], setup.prepared.experiment)
+        return {}
+    return order_values(setup.prepared.raw["training"], setup.prepared.experiment)
 
 
 def _target_shape(configurator: TrialConfigurator, first: Settings, loss: str) -> tuple[int, ...]:
@@ -198,7 +199,7 @@ def _plain_warnings() -> Iterator[None]:
     """Show warnings, such as of a full disk, as messages without a source line."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        sys.stderr.write(f"gradus: {message}\n")
+        sys.stderr.write(f"gradus: {with_flag_names(str(message))}\n")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -265,7 +266,7 @@ def _write_best(
         folder / PAGE,
         sweep,
         title=f"{folder.resolve().name}: all trials",
-        data=[" ".join(line.split()) for line in prepared.summary_lines],
+        data=prepared.page_lines,
         settings=(folder / FILE).read_text("utf-8"),
         commands=_commands(folder),
     )
@@ -294,7 +295,7 @@ def _best_model(
     settings = resolve(sweep.model.settings["settings"], sweep.hypers, best.values)
     prepared = configurator.prepare(settings)
     x, y = prepared.parts["training"]
-    model = configurator.build_model({**settings, "seed": trained.seed}, count=len(y))
+    model = configurator.build_model({**settings, "seed": trained.seed}, count=count_rows(y))
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from gradus.errors import GradusError
+from gradus.experiments.preparation.outputs import fitting_metrics
 from gradus.experiments.preparation.prepare import PreparedData, load_and_split
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
@@ -98,11 +99,6 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     if section.cv is None and not raw["validation"]:
         raise ExperimentError(
             "A sweep scores trials on validation rows: write --validation 0.2 or --cv 5."
-        )
-    if section.cv is not None and raw.get("split_by_time") is not None:
-        raise ExperimentError(
-            f"cv = {section.cv} draws folds at random, and split_by_time = "
-            f"{raw['split_by_time']!r} scores trials on the latest rows: leave out one."
         )
     if space_kind(raw.get("shuffle_seed")):  # all trials have the same validation rows
         raw.setdefault("validation_seed", 0)
@@ -207,12 +203,34 @@ def _fix_monitor(settings: Settings, prepared: PreparedData) -> None:
             settings["metrics"] = [*(experiment.metrics or ()), loss]
             settings["training"] = {**training, "monitor": monitor.replace("loss", loss)}
         return
+    if prepared.target.parts:
+        _check_monitor_of_several(list(varied), training.get("monitor"), prepared)
+        return
     scored = {"loss": experiment.loss["name"], "metrics": experiment.metrics, **varied}
     try:
         monitor = choose_monitor(scored, training.get("monitor"))
     except GradusError as error:
         raise ExperimentError(str(error)) from None
     settings["training"] = {**training, "monitor": monitor}
+
+
+def _check_monitor_of_several(
+    varied: list[str], monitor: str | None, prepared: PreparedData
+) -> None:
+    """Check that trials with several targets are scored by a metric if their losses differ.
+
+    Raises:
+        ExperimentError: with a metric that they have.
+    """
+    if monitor is not None and not f"_{monitor}".endswith("_loss"):
+        return
+    fitting = fitting_metrics(prepared.experiment.metrics or (), prepared.loss, prepared.target)
+    known = [f"val_{name}_{metric}" for name, names in fitting.items() for metric in names]
+    raise ExperimentError(
+        f"Trials that differ in {', '.join(varied)} have losses that cannot be compared. Score "
+        f"them by the same metric, monitor = {' or '.join(map(repr, known[:3]))} in [training], or "
+        "leave these spaces out."
+    )
 
 
 def _find_search(section: SweepSection) -> type[Search]:
@@ -259,16 +277,20 @@ def _describe_folds(prepared: PreparedData, section: SweepSection) -> list[str]:
     """Return a line about the folds, if there are folds."""
     if not section.cv:
         return []
-    sizes = {name: len(y) for name, (_, y) in prepared.parts.items()}
-    size = f"of at most {-(-sizes['training'] // section.cv):,}"
+    sizes = prepared.row_counts
+    size = f"in {section.cv} folds of at most {-(-sizes['training'] // section.cv):,}"
     if prepared.experiment.group is not None:
-        size = f"of whole groups of {prepared.experiment.group!r}"
+        size = f"in {section.cv} folds of whole groups of {prepared.experiment.group!r}"
+    elif prepared.experiment.split_by_time is not None:
+        size = (
+            f"in {section.cv} windows of {prepared.experiment.split_by_time!r}, each later than its"
+        )
+        size += " training rows"
     rest = ""
     if "validation" in sizes:
         rest = f"; the {sizes['validation']:,} validation rows are for the best trial only"
     return [
-        f"folds     the {sizes['training']:,} training rows in {section.cv} folds {size}, which "
-        f"score the trials{rest}"
+        f"folds     the {sizes['training']:,} training rows {size}, which score the trials{rest}"
     ]
 
 

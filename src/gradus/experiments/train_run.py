@@ -14,6 +14,7 @@ from typing import Any
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
 from gradus.drawing.status import doing
+from gradus.errors import counted
 from gradus.experiments import runs
 from gradus.experiments.column_overrides import HINT
 from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
@@ -21,7 +22,7 @@ from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.prepare_streamed import prepare_data, reads_in_parts
-from gradus.experiments.resuming import ended_line, telling_of_epochs
+from gradus.experiments.resuming import check_epochs, ended_line
 from gradus.experiments.run import Run
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
@@ -72,6 +73,8 @@ def train_run(
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
         if resume is not None and not from_checkpoint:
             print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
+        if from_checkpoint:
+            check_epochs(folder, prepared)
         if from_checkpoint and (line := ended_line(folder, prepared.experiment)):
             print_line(line)
         for line in [
@@ -89,7 +92,6 @@ def train_run(
         print_line("")
         with contextlib.ExitStack() as stack:
             if from_checkpoint:
-                stack.enter_context(telling_of_epochs(folder, prepared.experiment))
                 stack.enter_context(runs.resumed_run(folder))
             runs.start_run(folder, prepared.experiment, prepared.preprocessor)
             trackers = trackers_of(experiment.track, folder)
@@ -207,6 +209,8 @@ def describe_network(model: Model) -> str:
 
 def _describe_layer(layer: Any) -> str:
     kind = type(layer).__name__
+    if isinstance(branches := getattr(layer, "branches", None), Mapping):
+        return " + ".join(f"{_describe_layer(of)} for {name}" for name, of in branches.items())
     if hasattr(layer, "units") or hasattr(layer, "filters"):
         name = layer.activation
         size = layer.units if hasattr(layer, "units") else layer.filters
@@ -232,12 +236,17 @@ def describe_training(prepared: PreparedData) -> str:
     )
     return (
         f"{experiment.optimizer['name']}{options}"
-        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {prepared.loss.name}"
+        f"{'' if schedule == 'none' else f', schedule {schedule}'}, {_loss_names(prepared.loss)}"
         f"{penalties}, batch size {training.batch_size}, "
-        f"{'at most ' if training.patience else ''}{training.epochs} epochs"
+        f"{'at most ' if training.patience else ''}{counted(training.epochs or 1, 'epoch')}"
         f"{stopping if training.patience else ''}"
         f"{', then once more on all rows' if training.refit else ''}"
     )
+
+
+def _loss_names(loss: Any) -> str:
+    several = loss.values() if isinstance(loss, Mapping) else [loss]
+    return " + ".join(one.name for one in several)
 
 
 def count_weights(model: Model) -> int:

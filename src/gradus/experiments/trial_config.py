@@ -46,7 +46,7 @@ class TrialConfigurator:
         experiment = check_experiment(flatten_spaces(settings), where)
         experiment = defaults.fill_defaults(experiment, self.data.summary)
         columns = tuple(experiment.drop_columns), tuple(experiment.keep_columns)
-        key = experiment.preprocessing, columns, experiment.loss.get("name")
+        key = experiment.preprocessing, columns, repr(experiment.loss)
         if key not in self._prepared:
             self._prepared[key] = prepare_split(self.data, experiment)
         return replace(self._prepared[key], experiment=experiment)

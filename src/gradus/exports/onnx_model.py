@@ -76,6 +76,11 @@ def make_onnx(trained: Trained) -> Any:
     target = trained.target
     if target is None:
         _network_outputs(graph, outputs, objectives)
+    elif target.parts and isinstance(objectives, dict):
+        for part in target.parts:
+            loss, y = objectives[part.name].loss, outputs[part.name]
+            predicted = prediction(graph, loss.link, y).replace(shape=y.shape)
+            _target_outputs(graph, predicted, loss, part, f"_{part.name}")
     elif not isinstance(objectives, OutputObjective):
         raise GradusError(
             "export: the preprocessor has one target, but the network has several outputs: leave "
@@ -188,18 +193,21 @@ def _network_outputs(graph: Graph, outputs: Any, objectives: Any) -> None:
         graph.output(predicted, name, "float", output.shape)
 
 
-def _target_outputs(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
-    """Make outputs of the graph of predictions in the target's units, or of classes."""
-    with graph.at("target"):
+def _target_outputs(graph: Graph, y: Tensor, loss: Loss, target: Target, suffix: str = "") -> None:
+    """Make outputs of the graph of predictions in the target's units, or of classes.
+
+    The names of the outputs end with the suffix.
+    """
+    with graph.at(f"target{suffix}"):
         if target.task == "regression":
-            _values(graph, y, target)
+            _values(graph, y, target, suffix)
         elif target.task == "multilabel":
             _labels(graph, y, loss, target)
         else:
-            _classes(graph, y, loss, target)
+            _classes(graph, y, loss, target, suffix)
 
 
-def _values(graph: Graph, y: Tensor, target: Target) -> None:
+def _values(graph: Graph, y: Tensor, target: Target, suffix: str) -> None:
     _check_outputs(y, ((target.outputs,),), target)
     wide = graph.op("Cast", y, to=graph.onnx.TensorProto.DOUBLE)
     scaled = graph.op("Add", graph.op("Mul", wide, np.array(target.std)), np.array(target.mean))
@@ -207,7 +215,7 @@ def _values(graph: Graph, y: Tensor, target: Target) -> None:
     if shape == (1,):
         scaled, shape = graph.op("Squeeze", scaled, axes(1)), ()
     units = "each in its own units" if target.columns else "in its own units"
-    graph.output(scaled, LABEL, "double", shape, f"{target.name}, {units}")
+    graph.output(scaled, f"{LABEL}{suffix}", "double", shape, f"{target.name}, {units}")
 
 
 def _labels(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
@@ -221,7 +229,7 @@ def _labels(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
     graph.output(y, SCORES if is_score else PROBABILITIES, "float", y.shape, f"of {order}")
 
 
-def _classes(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
+def _classes(graph: Graph, y: Tensor, loss: Loss, target: Target, suffix: str) -> None:
     """Add the name of the class, and the probability of each or, if there is none, the score."""
     classes = (len(target.class_names),)
     _check_outputs(y, (classes, (1,)) if classes == (2,) else (classes,), target)
@@ -238,13 +246,14 @@ def _classes(graph: Graph, y: Tensor, loss: Loss, target: Target) -> None:
         keys_int64s=list(range(len(target.class_names))),
         values_strings=list(target.class_names),
     )
-    graph.output(names, LABEL, "string", (), f"the class of {target.name}")
+    graph.output(names, f"{LABEL}{suffix}", "string", (), f"the class of {target.name}")
     shape = y.shape
     if shape == (1,) and not is_score:
         first = graph.op("Sub", np.float32(1), y)
         y, shape = graph.op("Concat", first, y, axis=1), (2,)
     order = ", ".join(target.class_names)
-    graph.output(y, SCORES if is_score else PROBABILITIES, "float", shape, f"of {order}")
+    kind = SCORES if is_score else PROBABILITIES
+    graph.output(y, f"{kind}{suffix}", "float", shape, f"of {order}")
 
 
 _INT64 = 7  # onnx.TensorProto.INT64
@@ -260,6 +269,8 @@ def _metadata(trained: Trained) -> dict[str, str]:
     if target is not None:
         facts |= {"target": target.name, "task": target.task}
         facts |= {"classes": list(target.class_names)} if target.class_names else {}
+        several = {part.name: list(part.class_names) for part in target.parts if part.class_names}
+        facts |= {"classes": several} if several else {}
         unit = getattr(_format_of(trained, target.name), "unit", None)
         facts |= {"unit": unit} if unit else {}
     if trained.is_table:

@@ -11,14 +11,13 @@ from msgspec import structs
 from gradus.data import Preprocessing, TableOptions, Target
 from gradus.data.image_folders import has_validation_part
 from gradus.errors import GradusError
-from gradus.experiments.preparation.model_builder import output_layer
+from gradus.experiments.preparation.outputs import Losses, output_layer
 from gradus.experiments.preparation.splitting import test_share, unused_inputs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.experiment import Experiment
 from gradus.exports.code import Call, Name, assignment, expression
 from gradus.exports.trained import Trained
 from gradus.models.inputs.arguments import DEFAULT_BATCH
-from gradus.objectives import losses
 from gradus.objectives.loss import Loss
 from gradus.optional import installed_version
 
@@ -113,8 +112,7 @@ def _split_call(experiment: Experiment, target: Target, share: float) -> Call:
     """Return the call that holds out a share of the rows, as `split_data` does."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    is_stratified = target.task in ("binary", "multiclass")
-    rows = Name("data.y" if is_stratified else "len(data)")
+    rows = Name("len(data)" if target.task == "regression" else "data.y")
     by: dict[str, Any] = {}
     if experiment.group is not None:
         by["groups"] = Name(f"data.x[{expression(experiment.group)}]")
@@ -133,9 +131,13 @@ def _preprocessing(experiment: Experiment) -> list[str]:
 
 def _xy_lines(run: Run, names: str, source: str) -> list[str]:
     """Return how some rows become the inputs of the network, and targets of its loss."""
-    y = names.split(", ")[1]
-    encoded = _encoded(y, run.target, losses.get(run.model.settings["loss"]))
-    return [f"{names} = {source}.xy(preprocessor)", *([f"{y} = {encoded}"] if encoded else [])]
+    y, loss = names.split(", ")[1], run.loss
+    lines = [f"{names} = {source}.xy(preprocessor)"]
+    for part in run.target.parts or (run.target,):
+        one = f"{y}[{expression(part.name)}]" if run.target.parts else y
+        encoded = _encoded(one, part, loss[part.name] if run.target.parts else loss)
+        lines += [f"{one} = {encoded}"] if encoded else []
+    return lines
 
 
 def _encoded(y: str, target: Target, loss: Loss) -> str | None:
@@ -151,9 +153,7 @@ def _encoded(y: str, target: Target, loss: Loss) -> str | None:
 def _model_lines(run: Run) -> list[str]:
     """Return how the network and its model are made and trained."""
     settings = {name: run.scored_model.settings[name] for name in MODEL}
-    loss = losses.get(settings["loss"])
-    if type(loss)() == loss:
-        settings["loss"] = loss.name
+    settings["loss"] = _plain_losses(run.loss)
     settings["seed"] = settings["seed"] or None
     held_out = Name("(x_held_out, y_held_out)") if run.experiment.validation else None
     fit = Call("model.fit", [Name("x"), Name("y")], _fit_arguments(run.experiment, held_out))
@@ -167,6 +167,13 @@ def _model_lines(run: Run) -> list[str]:
         "",
         expression(fit),
     ]
+
+
+def _plain_losses(loss: Losses) -> Any:
+    """Return losses by their names, if they have no other settings."""
+    if isinstance(loss, Mapping):
+        return {name: _plain_losses(one) for name, one in loss.items()}
+    return loss.name if type(loss)() == loss else loss
 
 
 def _two_trainings(run: Run, settings: dict[str, Any], fit: Call) -> list[str]:

@@ -81,7 +81,8 @@ def network_notes(trained: Trained) -> list[str]:
     if trained.preprocessor is None:
         return []
     what = "the columns of a table" if trained.is_table else "raw arrays"
-    scaled = trained.target is not None and trained.target.task == "regression"
+    targets = [] if trained.target is None else trained.target.parts or [trained.target]
+    scaled = any(target.task == "regression" for target in targets)
     units = ", and returns standardized values, not those in the target's units" if scaled else ""
     return [
         f"the file holds the network alone: it takes the arrays that the preprocessing makes, not "

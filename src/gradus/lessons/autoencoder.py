@@ -3,7 +3,8 @@
 An autoencoder receives an image and must return the same image. That would be easy if it could copy
 it, but between input and output there is a layer of only a few units, the code:
 
-    x → encoder → code → decoder → x̂        the loss: how far x̂ is from x
+    x → encoder → code → decoder → x̂
+    loss: how far x̂ is from x
 
 So it has to find out what the images have in common, and put into the code only what distinguishes
 them. Nobody tells it what the images show: the target is the input itself. After training, the

@@ -12,11 +12,11 @@ layer's output, and to pass that on to the layer before. The network here is
 
 with the mean cross-entropy over n samples as its loss L. Going backward:
 
-    ∂L/∂Z₂ = (P − Y) / n                 softmax and cross-entropy together; Y is one-hot
-    ∂L/∂W₂ = Hᵀ ∂L/∂Z₂                   ∂L/∂b₂ = the sum of ∂L/∂Z₂ over the samples
-    ∂L/∂H  = ∂L/∂Z₂ W₂ᵀ                  passed back through the layer
-    ∂L/∂Z₁ = ∂L/∂H · (1 − H²)            times the derivative of tanh, element by element
-    ∂L/∂W₁ = Xᵀ ∂L/∂Z₁                   ∂L/∂b₁ = the sum of ∂L/∂Z₁ over the samples
+    ∂L/∂Z₂ = (P − Y) / n         softmax with cross-entropy; Y is one-hot
+    ∂L/∂W₂ = Hᵀ ∂L/∂Z₂           ∂L/∂b₂ = the sum of ∂L/∂Z₂ over the samples
+    ∂L/∂H  = ∂L/∂Z₂ W₂ᵀ          passed back through the layer
+    ∂L/∂Z₁ = ∂L/∂H · (1 − H²)    times tanh's derivative, element by element
+    ∂L/∂W₁ = Xᵀ ∂L/∂Z₁           ∂L/∂b₁ = the sum of ∂L/∂Z₁ over the samples
 
 Every layer computes the same three things: the gradient of its weights (its input times what came
 back), the gradient of its bias, and the gradient to pass back.

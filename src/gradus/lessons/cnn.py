@@ -99,8 +99,8 @@ def lesson(
             {
                 "": name,
                 "weights": count_weights(network),
-                "training": scores[0],
-                "unseen digits": scores[1],
+                "training accuracy": scores[0],
+                "unseen accuracy": scores[1],
             }
         )
     page.table(
@@ -126,8 +126,8 @@ def lesson(
     return {
         "mlp_weights": count_weights(models["MLP"]),
         "cnn_weights": count_weights(model),
-        "mlp_accuracy": rows[0]["unseen digits"],
-        "cnn_accuracy": rows[1]["unseen digits"],
+        "mlp_accuracy": rows[0]["unseen accuracy"],
+        "cnn_accuracy": rows[1]["unseen accuracy"],
         "difference_of_shifted_maps": shift_difference(model, digit, side),
     }
 

@@ -4,7 +4,8 @@ An autoencoder whose code has more numbers than the image has pixels can simply 
 reconstructs everything and has learned nothing. Instead of making the code small, we can make the
 task hard: give the autoencoder a noisy image and ask for the clean one (Vincent et al. 2008):
 
-    x → x + noise → encoder → code → decoder → x̂        the loss: how far x̂ is from x
+    x → x + noise → encoder → code → decoder → x̂
+    loss: how far x̂ is from x
 
 The noise is different each time an image is shown, so there is nothing to memorize. The network can
 remove it only by using how pixels are related: a stroke continues, a loop closes. So the code must

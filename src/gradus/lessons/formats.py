@@ -11,11 +11,13 @@ from typing import Any
 from gradus.drawing import style
 
 MINUS = str.maketrans("-", "−")
+RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)(?!\w)")
 
 
 def format_label(name: str) -> str:
     """Return a name as words: "test_accuracy" becomes "test accuracy"."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("scikit learn", "scikit-learn")
 
 
 def format_lesson_number(name: str, value: Any) -> str:
@@ -23,10 +25,25 @@ def format_lesson_number(name: str, value: Any) -> str:
     return format_column(name, [value])[0]
 
 
+def powers_of_ten(text: str) -> str:
+    """Write numbers as people do: "9.7e-11" as "9.7 × 10⁻¹¹", and "1e-05" as "10⁻⁵".
+
+    >>> powers_of_ten("less than 1e-05 of 2.5e+09")
+    'less than 10⁻⁵ of 2.5 × 10⁹'
+    """
+
+    def raised(number: re.Match[str]) -> str:
+        factor = "" if float(number[1]) == 1 else f"{number[1]} × "
+        return f"{factor}10{(number[2] + number[3]).translate(RAISED)}"
+
+    return EXPONENT.sub(raised, text)
+
+
 def format_column(name: str, values: Sequence[Any]) -> list[str]:
     """Format the cells of a table column, all with the same number of decimals.
 
-    Numbers more than a factor of a hundred apart get four significant digits each instead.
+    Numbers more than a factor of a hundred apart get four significant digits each instead. There
+    are no more decimals than the numbers have.
 
     Args:
         name: the column name; if it contains "accuracy", "probability", or "share", and all
@@ -60,7 +77,9 @@ def _format_spec(name: str, values: Sequence[Any]) -> str:
     largest, smallest = max(nonzero), min(nonzero)
     if largest >= 1e9 or smallest < 1e-4 or largest / smallest > 100:
         return ".4g"
-    return f",.{max(0, 3 - math.floor(math.log10(largest)))}f"
+    places = max(0, 3 - math.floor(math.log10(largest)))
+    needed = [str(round(size, places)).partition(".")[2] for size in sizes]
+    return f",.{min(places, max(len(digits) for digits in needed))}f"
 
 
 def _format(value: Any, spec: str) -> str:
@@ -70,10 +89,9 @@ def _format(value: Any, spec: str) -> str:
         return "yes" if value is True else "no" if value is False else str(value)
     if not math.isfinite(value):
         return "not finite"
-    if spec == ".4g" and 1e4 <= abs(value) < 1e9:
+    if spec == ".4g" and 1e4 <= abs(value) < 1e7:
         spec = ",.0f"
-    text = f"{float(value) + 0.0:{spec}}".translate(MINUS)
-    return re.sub(r"e(\+|−)0?", lambda exponent: "e" + exponent[1].strip("+"), text)
+    return powers_of_ten(f"{float(value) + 0.0:{spec}}".translate(MINUS))
 
 
 def _to_python(value: Any) -> Any:

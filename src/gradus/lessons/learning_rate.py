@@ -67,7 +67,7 @@ def lesson(
     best = int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
     page.table(
         [
-            {"learning rate": f"{rate:.2g}", "loss": loss, "accuracy": share}
+            {"learning rate": float(f"{rate:.2g}"), "loss": loss, "accuracy": share}
             for rate, loss, share in zip(rates, losses, accuracies, strict=True)
         ],
         f"Loss and accuracy on unseen images after {epochs} epochs. Best rate: {rates[best]:.2g}.",

@@ -86,7 +86,7 @@ def lesson(
         ],
         "Weight (cm per kg), bias (cm), and loss (cm²) during training, and from the formula.",
     )  # fmt: skip
-    surface = gr.figures.paths(loss, {"gradient descent": path})
+    surface = gr.figures.paths(loss, {"gradient descent": path}, y_range=(-1, 8))
     surface.update_layout(title_text="The loss landscape and the path down")
     surface.update_xaxes(title_text="weight w (cm per kg)")
     surface.update_yaxes(title_text="bias b (cm)")

@@ -119,7 +119,7 @@ def fit_outliers(page: Page, seed: int) -> dict[str, float]:
         figure.add_scatter(x=x, y=slope * x + intercept, name=name, mode="lines")
     truth = {"loss": "true line", "slope": SLOPE, "intercept": INTERCEPT}
     page.table([*rows, truth], "The line that each loss finds.")
-    page.figure(figure, "Six outliers at the right end tilt the line that MSE finds most.")
+    page.figure(figure, "Six outliers at the right end. They tilt the line of the MSE most.")
     return {f"slope_error_{row['loss']}": float(abs(row["slope"] - SLOPE)) for row in rows}
 
 

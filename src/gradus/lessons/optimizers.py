@@ -119,7 +119,7 @@ def lesson(
             {
                 "optimizer": name,
                 "height left": float(heights[name][-1]),
-                "best rate": f"{rate:g}",
+                "best rate": rate,
                 "accuracy": float(history["val_accuracy"][-1]),
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from gradus.lessons import formats
 from gradus.lessons.blocks import Block, FigureBlock, TableBlock, TextBlock
 
 
@@ -25,15 +26,15 @@ class Page:
 
     def text(self, markdown: str) -> None:
         """Show a paragraph of Markdown."""
-        self._show(TextBlock(markdown))
+        self._show(TextBlock(formats.powers_of_ten(markdown)))
 
     def table(self, rows: Sequence[Mapping[str, Any]], caption: str) -> None:
         """Show a table; each row maps column names to values."""
-        self._show(TableBlock(list(rows), caption))
+        self._show(TableBlock(list(rows), formats.powers_of_ten(caption)))
 
     def figure(self, figure: Any, caption: str) -> None:
         """Show a Plotly figure; the terminal shows only its caption."""
-        self._show(FigureBlock(figure, caption))
+        self._show(FigureBlock(figure, formats.powers_of_ten(caption)))
 
     def _show(self, block: Block) -> None:
         self.blocks.append(block)

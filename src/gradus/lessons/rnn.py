@@ -74,8 +74,8 @@ def lesson(
             before[name] = gradient_norms(model, x_test, y_test)
             model.fit(x, y, epochs=epochs, probes=False, verbose=False)
             after[name] = gradient_norms(model, x_test, y_test)
-            row[f"after {delay}"] = model.evaluate(x_test, y_test)["accuracy"]
-            numbers[f"accuracy_{name}_{delay}"] = row[f"after {delay}"]
+            row[f"accuracy after {delay}"] = model.evaluate(x_test, y_test)["accuracy"]
+            numbers[f"accuracy_{name}_{delay}"] = row[f"accuracy after {delay}"]
         numbers[f"gradient_left_{name}"] = float(before[name][0] / before[name][-1])
         rows.append(row)
     page.table(

@@ -109,7 +109,13 @@ def lesson(
     )
     best = sweep.ranking[0].settings(sweep.hypers)
     page.table(
-        [{"hyperparameter": name, "value": str(value)} for name, value in best.items()],
+        [
+            {
+                "hyperparameter": name,
+                "value": f"{value:.3g}" if isinstance(value, float) else str(value),
+            }
+            for name, value in best.items()
+        ],
         "The hyperparameters of the best trial.",
     )
     importance = sweep.importance()

@@ -27,6 +27,7 @@ from gradus.errors import (
 )
 from gradus.models.doctor_link import doctor
 from gradus.models.inputs import arguments
+from gradus.models.inputs.ranges import range_note
 from gradus.models.inputs.streamed_data import parts_of
 from gradus.models.inputs.training_data import (
     TrainingData,
@@ -79,6 +80,7 @@ class BaseModel(NetworkModel):
         parts = parts_of(x, y, sample_weight)
         first = next(parts)
         self.check_input(first.x)
+        self._warn_of_range(first.x)
         task = self.task_for(first.x, first.y)
         total = inference.measure_batches(self.net, task, first, batch_size)
         for number, part in enumerate(parts, 1):
@@ -99,7 +101,9 @@ class BaseModel(NetworkModel):
     ) -> Any:
         """Return predictions, `(n, ...)`: probabilities where the loss is about classes.
 
-        A code for which an embedding has no vector gives NaN, with a warning that names it.
+        A code for which an embedding has no vector gives NaN, with a warning that names it. Inputs
+        of another range than those of the training, such as bytes where these were divided by 255,
+        are a warning that names both.
 
         Args:
             x: inputs, or what yields batches of them, as in `fit`; targets of pairs are ignored.
@@ -112,14 +116,16 @@ class BaseModel(NetworkModel):
         batch_size = whole_number("batch_size", batch_size, 1)
         x = in_memory_unless_large(x, "x")
         check_columns(self.columns, column_names(x))
-        predicted = []
+        predicted: list[Any] = []
         for part in parts_of(x.inputs() if isinstance(x, RowStream) else x, None, None):
             try:
                 self.check_input(part.x)
             except UnknownCodeError as error:  # one such row does not spoil the others
                 warnings.warn(
-                    f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=3
+                    f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=4
                 )
+            if not predicted:
+                self._warn_of_range(part.x)
             parts = inference.predict_batches(self.net, self.task, part.x, logits, batch_size)
             predicted.append(parts)
         return jax.tree.map(lambda *arrays: np.concatenate(arrays), *predicted)
@@ -174,6 +180,7 @@ class BaseModel(NetworkModel):
         x: Any = None,
         y: Any = None,
         *,
+        sample_weight: Any = None,
         validation_data: Any = None,
         twins: bool | None = None,
         counterfactuals: bool = False,
@@ -193,7 +200,9 @@ class BaseModel(NetworkModel):
         Args:
             x: inputs, as in `fit`.
             y: targets, as in `fit`.
-            validation_data: `(x, y)` to compare trainings on; by default a fifth of the samples.
+            sample_weight: the weight of each sample, as in `fit`; errors are weighted, too.
+            validation_data: `(x, y)` or `(x, y, weight)` to compare trainings on; by default a
+                fifth of the samples.
             twins: whether twins are trained; by default if the network seems to learn nothing.
             counterfactuals: whether suspected causes of faults are left out in turn.
             seed: of the samples that are held out, and of the twins.
@@ -232,10 +241,16 @@ class BaseModel(NetworkModel):
             flag("counterfactuals", counterfactuals),
             seed,
             ignore,
+            sample_weight,
         )
         return diagnosis
 
     # --- checks of the model and its data -------------------------------------------------------
+
+    def _warn_of_range(self, x: Any) -> None:
+        """Warn of inputs that are not in the range of those that were trained on."""
+        if note := range_note(self.record, x):
+            warnings.warn(note, RuntimeWarning, stacklevel=5)
 
     @with_standard_promotion
     def prepare_task(
@@ -263,8 +278,6 @@ class BaseModel(NetworkModel):
             fault = diagnosis.faults[0]
             raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
         self.add_findings(diagnosis)
-        if note := arguments.channels_first_note(self.net, data.samples.x):
-            self.history.add_note(note)
         self.columns = {**self.columns, **data.columns}
         return task, record
 

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.diagnosis.examination import examine_training
-from gradus.diagnosis.generated import SAMPLES as GENERATED
-from gradus.diagnosis.generated import generated_record
-from gradus.diagnosis.linear_model import component_share, fit_linear
-from gradus.diagnosis.neighbors import contradicted_share
 from gradus.diagnosis.record import BY, Record
-from gradus.diagnosis.record_entries import SQUARED
+from gradus.diagnosis.record_entries import SQUARED, RecurrenceRecord
+from gradus.diagnosis.recurrence import carried_share, first_steps, readers_of
+from gradus.diagnosis.references.generated import SAMPLES as GENERATED
+from gradus.diagnosis.references.generated import generated_record
+from gradus.diagnosis.references.linear_model import component_share, fit_linear
+from gradus.diagnosis.references.neighbors import contradicted_share
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.models.inputs.training_data import TrainingData
@@ -96,29 +97,28 @@ class FaultWatch:
 def with_settings(
     record: Record,
     config: FitConfig,
-    count: int,
+    data: TrainingData,
     early_stopping: EarlyStopping,
     keep_best: bool,
-    class_weight: Any = None,
 ) -> Record:
     """Return the record of an experiment with how it is trained: what `fit` was told.
 
     Args:
         record: of the experiment.
         config: how much is trained.
-        count: how many samples are trained on.
+        data: what is trained on.
         early_stopping: when it ends early.
         keep_best: whether the weights of the best epoch are kept.
-        class_weight: as in `Model.fit`.
     """
     patience, target = float(early_stopping.patience), float(early_stopping.target)
     can_end_early = math.isfinite(patience) or math.isfinite(target)
+    class_weight = data.class_weight
     if isinstance(class_weight, Mapping):
         class_weight = {str(int(label)): float(class_weight[label]) for label in class_weight}
     settings = record.settings and dataclasses.replace(
         record.settings,
         batch_size=config.batch_size or 0,
-        samples=count,
+        samples=data.count,
         epochs=config.epochs,
         patience=patience if math.isfinite(patience) else 0.0,
         monitor=early_stopping.monitor,
@@ -128,6 +128,7 @@ def with_settings(
         keep_best=keep_best or not can_end_early,
         shuffle=config.shuffle,
         class_weight=class_weight,
+        sample_weight=data.sample_weight is not None,
     )
     return dataclasses.replace(record, settings=settings)
 
@@ -157,7 +158,8 @@ def diagnose_fit(
             silent = silent_shares(net, data.samples.x)
             training = dataclasses.replace(training, silent=silent)
     record = dataclasses.replace(record, training=training)
-    model.record = with_references(with_generated(record, model, data), task, data)
+    record = with_references(with_generated(record, model, data), task, data)
+    model.record = with_recurrence(record, net, data)
     model.add_findings(examine_training(model.record, model.history))
 
 
@@ -188,6 +190,31 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
         for output, (linear, error, contradicted) in zip(record.outputs, references, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
+
+
+def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
+    """Return the record of a training with what recurrent layers carry, where that may matter.
+
+    It may where a linear model of the first steps does better than the network.
+
+    Args:
+        record: of the training.
+        net: the trained network.
+        data: what it was trained on.
+    """
+    x, y, readers = data.samples.x, data.samples.y, readers_of(net)
+    is_poor = (record.remaining or 0.0) >= BY and data.weight is None
+    if readers is None or not is_poor or not isinstance(x, np.ndarray) or x.ndim < 2:
+        return record
+    output = record.outputs[0] if len(record.outputs) == 1 else None
+    if output is None or not isinstance(y, np.ndarray):
+        return record
+    told = fit_linear(first_steps(x), y, output.loss, data.rows)
+    if told is None or not record.trails_by(output, *told, new=True):
+        return record
+    if (carried := carried_share(net, readers, x)) is None:
+        return record
+    return dataclasses.replace(record, recurrence=RecurrenceRecord(readers.last, *carried, *told))
 
 
 def with_generated(record: Record, model: BaseModel, data: TrainingData) -> Record:

@@ -221,7 +221,7 @@ class Model(BaseModel):
             train_state, self.history = checkpoints.read_checkpoint(
                 resume, train_state, fingerprint
             )
-        record = with_settings(record, config, data.count, early_stopping, keep_best, class_weight)
+        record = with_settings(record, config, data, early_stopping, keep_best)
         distributed.check_processes_agree(
             config.mesh,
             {"epochs": config.epochs, "callbacks": config.one_epoch_per_call, **fingerprint},

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.checks import number
 from gradus.data.arrays import as_array
-from gradus.errors import DataError
+from gradus.errors import DataError, counted
 from gradus.models.model import Model
 from gradus.nn.activations import step
 from gradus.nn.layer import Layer
@@ -118,9 +118,9 @@ class Perceptron(Model):
         )
         if not self.separated:
             history.add_note(
-                f"After {history.epochs} epochs {int(history['errors'][-1])} of {len(targets)} "
-                "samples were still wrong in the last one: perhaps no hyperplane separates these "
-                "classes, as for XOR. A network with a hidden layer can: gr.mlp."
+                f"After {counted(history.epochs, 'epoch')} {int(history['errors'][-1])} of "
+                f"{len(targets)} samples were still wrong in the last one: perhaps no hyperplane "
+                "separates these classes, as for XOR. A network with a hidden layer can: gr.mlp."
             )
         return history
 

@@ -182,9 +182,19 @@ def _logits(heads: Any) -> Any:
 
 
 def output_heads(net: Layer, x: Any) -> tuple[Any, Any]:
-    """Return the heads with only their activations, and the shapes of the outputs."""
-    leaves, structure = jax.tree.flatten((net, x))
-    return _trace_heads(structure, tuple(map(jax.typeof, leaves)))
+    """Return the heads with only their activations, and the shapes of the outputs of a few samples.
+
+    How many samples `x` has makes no difference, and no other trace.
+    """
+    net_types, few = jax.tree.map(jax.typeof, net), jax.tree.map(_type_of_few, x)
+    leaves, structure = jax.tree.flatten((net_types, few))
+    return _trace_heads(structure, tuple(leaves))
+
+
+def _type_of_few(array: Any) -> Any:
+    """Return the type of at most two samples of an array."""
+    aval = jax.typeof(array)
+    return aval.update(shape=(min(aval.shape[0], 2), *aval.shape[1:]))
 
 
 @functools.lru_cache(64)

@@ -417,8 +417,9 @@ def _adam(
         gradients: Any, state: tuple[Any, Any], params: Any = None, *, step: jax.Array, **_: Any
     ) -> tuple[Any, tuple[Any, Any]]:
         step_size, scaled_epsilon = _corrected(learning_rate, b1, b2, epsilon, step)
-        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state[0], gradients)
-        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * (g * g), state[1], gradients)
+        rest1, rest2 = 1 - b1, 1 - b2
+        m = jax.tree.map(lambda m, g: b1 * m + rest1 * g, state[0], gradients)
+        v = jax.tree.map(lambda v, g: b2 * v + rest2 * (g * g), state[1], gradients)
         return jax.tree.map(lambda m, v: step_size * m / (jnp.sqrt(v) + scaled_epsilon), m, v), (
             m,
             v,

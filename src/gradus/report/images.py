@@ -70,7 +70,12 @@ def images(
         gaps[0] = math.ceil(0.4 * sides[0])
     sheet = mosaic(pictures, columns, (gaps[0], gaps[1]))
     image_width = min(MAX_IMAGE_WIDTH, 700 / columns)
-    figure = style.figure(title, height=round(130 + image_width * sheet.shape[0] / sides[1]))
+    top = -0.5 - (gaps[0] if names is not None else 0)
+    aspect = (sheet.shape[0] - 0.5 - top) / sheet.shape[1]
+    widest = image_width * sheet.shape[1] / sides[1]
+    figure = style.figure(title, height=round(84 + aspect * widest))
+    # A page makes the figure as high as the images are where they have less room.
+    figure.update_layout(margin_b=12, meta={"aspect": aspect, "widest": widest})
     _draw(figure, sheet, pictures)
     across, down = ([(side - 1) / 2, side + gap] for side, gap in zip(sides, gaps, strict=True))
     if names is not None:
@@ -86,7 +91,6 @@ def images(
             )
     axis = {"showgrid": False, "showline": False, "ticks": "", "constrain": "domain"}
     figure.update_xaxes(showticklabels=False, constraintoward="left", **axis)
-    top = -0.5 - (gaps[0] if names is not None else 0)
     figure.update_yaxes(
         scaleanchor="x",
         constraintoward="top",

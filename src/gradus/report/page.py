@@ -6,8 +6,9 @@ import dataclasses
 import itertools
 import math
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from gradus.drawing import pages, style
 from gradus.errors import SavedError
 from gradus.files import user_path
 from gradus.report import statistics_figures, training
+from gradus.streams import in_words
 from gradus.train.history import History
 
 MAX_TILES = 4
@@ -86,7 +88,6 @@ class Report:
         overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
-        words: a function that puts a message into the reader's words, such as with flags.
     """
 
     title: str
@@ -102,7 +103,6 @@ class Report:
     overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
-    words: Callable[[str], str] = str
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -151,7 +151,7 @@ def render(run: Report) -> str:
         metric_names=list(dict.fromkeys(name for split in run.metrics.values() for name in split)),
         diagnosis=diagnosis,
         notes=_notes(run, history, diagnosis),
-        words=run.words,
+        words=in_words,
         sections=[
             ("Learning", False, lay_out(_learning_panels(history) if history else [])),
             ("Results", False, lay_out(run.figures)),
@@ -177,6 +177,7 @@ def fill_template(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["sentence"] = _sentence
     templates.globals.update(
         number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
     )
@@ -224,7 +225,7 @@ def _tiles(run: Report, history: History | None) -> list[tuple[str, str, list[st
                 if other != split and name in numbers
             ]
             if name in run.constant:
-                others.append(f"a constant {format_number(name, run.constant[name])}")
+                others.append(f"constant guess {format_number(name, run.constant[name])}")
             value = format_number(name, run.metrics[split][name])
             tiles.append((f"{split} {style.axis_label(name)}", value, others))
     if history:
@@ -344,6 +345,15 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read_resource(name: str) -> str:
     return resources.files("gradus.report").joinpath(name).read_text("utf-8")
+
+
+def _sentence(text: str) -> Any:
+    """Return a message with a period at its end, and flags that no line breaks."""
+    from markupsafe import Markup, escape
+
+    ended = text if text.endswith((".", "?", "!")) else f"{text}."
+    flagged = re.sub(r"--[a-z][\w-]*", r'<span class="flag">\g<0></span>', str(escape(ended)))
+    return Markup(flagged)  # noqa: S704
 
 
 def _chart_json(panel: Panel) -> Any:

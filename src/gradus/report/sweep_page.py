@@ -19,6 +19,7 @@ from gradus.report.page import (
     write_html,
 )
 from gradus.space import Choice
+from gradus.streams import in_words
 from gradus.sweep.search.trial import DIVERGED, FAILED, FINISHED, STOPPED, WAITING, Trial
 from gradus.sweep.sweep import Sweep
 
@@ -67,7 +68,7 @@ def write_sweep(
         run={"title": title, "data": data},
         tiles=_tiles(sweep, trials),
         notes=_notes(sweep),
-        words=str,
+        words=in_words,
         count=sum(trial.ended for trial in sweep.trials),
         header=["trial", *map(style.axis_label, columns), *sweep.hypers, "epochs"],
         leaders=[_row(trial, columns, sweep) for trial in trials[:MAX_LEADERS]],

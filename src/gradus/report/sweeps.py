@@ -23,7 +23,7 @@ MAX_LABEL_LENGTH = 24  # characters of a score's name; a longer one is labeled "
 MAX_TICKS = 8  # options up to which an axis labels each
 ABSENT = "–"  # the label of a hyperparameter that a trial does not have
 # From worst to best, by rank: pale at first, so that good trials stand out; the best is apart.
-SCALE = ((0.0, "#DDE4EA"), (0.6, "#9CCBE8"), (0.9, style.BLUE), (1 - 1e-6, style.BLUE),
+SCALE = ((0.0, "#B4C0CB"), (0.6, "#8DBFE4"), (0.9, style.BLUE), (1 - 1e-6, style.BLUE),
          (1 - 1e-6, style.VERMILION), (1.0, style.VERMILION))  # fmt: skip
 
 

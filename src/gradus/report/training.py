@@ -121,6 +121,8 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
         }
         _curve(figure, history[name], style.escape(title), line["color"], line=line)
     figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
+    if style.is_percentage(name):
+        figure.update_yaxes(tickformat="~%")
     epochs_axis(figure, max(history.epochs for history in histories.values()))
     legend_below(figure)
     return figure
@@ -150,13 +152,16 @@ def range_test(found: RangeTest) -> Any:
         shown = np.where(np.isfinite(values) & (values < top), values, np.nan)
         figure.add_scatter(x=found.rates, y=shown, name=name, mode="lines", line=line)
     figure.add_vline(x=found.suggestion, line={"color": style.INK, "width": 1, "dash": "dot"})
-    figure.update_xaxes(type="log", title_text="learning rate", exponentformat="power", dtick=1)
+    figure.update_xaxes(type="log", title_text="learning rate", dtick=1, **style.POWERS)
     figure.update_yaxes(title_text="loss")
     return figure
 
 
 def learning_rate(history: History) -> Any:
-    """Draw the learning rate at the end of each epoch, on a logarithmic axis if it varies widely.
+    """Draw the learning rate at the end of each epoch.
+
+    The axis is logarithmic if most rates would lie flat at the bottom of a linear one, as those of
+    an exponential decay do. A cosine's only come close to zero at the end.
 
     Raises:
         GradusError: if the history is empty.
@@ -172,10 +177,10 @@ def learning_rate(history: History) -> Any:
     figure = style.figure("Learning rate", height=320)
     rates = history["learning_rate"]
     _curve(figure, rates, "learning rate", style.BLUE, legend=False)
-    if rates.min() > 0 and rates.max() / rates.min() >= 100:
+    if rates.min() > 0 and 10 * np.median(rates) < rates.max():
         log_y_axis(figure, rates, "")
     else:
-        figure.update_yaxes(rangemode="tozero")
+        figure.update_yaxes(rangemode="tozero", tickformat="~g")
     epochs_axis(figure, history.epochs)
     return figure
 
@@ -255,7 +260,7 @@ def log_y_axis(figure: Any, values: np.ndarray, title: str) -> None:
     figure.update_yaxes(
         type="log",
         title_text=title,
-        exponentformat="power",
         range=[low - 0.05, high + 0.05],
         dtick=1 if high - low <= 8 else 2,
+        **style.POWERS,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from gradus.data import TablePreprocessor
+from gradus.data import TablePreprocessor, Target
 from gradus.data.column_encoders import (
     BooleanEncoder,
     CategoryEncoder,
@@ -20,6 +20,7 @@ from gradus.data.columns.unseen import TrainingRange
 from gradus.experiments.image_inputs import takes_images
 from gradus.experiments.inference import has_probabilities
 from gradus.experiments.run import Run
+from gradus.objectives.loss import Loss
 
 Schema = dict[str, Any]
 ERRORS = {
@@ -209,34 +210,45 @@ def _in_words(schema: Schema) -> str:
     return f"{kind}: {', '.join(schema['anyOf'][0]['enum'])};{rest}"
 
 
-def _each_target(names: tuple[str, ...], value: Schema) -> Schema:
-    """Return the schema of an object with a value of each of several targets."""
-    return {
-        "type": "object", "properties": dict.fromkeys(names, value), "required": list(names)
-    }  # fmt: skip
-
-
 def _prediction_schema(run: Run) -> Schema:
     """Return the schema of a prediction."""
-    target, number = run.target, {"type": "number"}
+    if not run.target.parts:
+        properties = _properties(run.target, run.loss)
+    else:
+        each: dict[str, Schema] = {}
+        for part in run.target.parts:
+            for key, schema in _properties(part, run.loss[part.name]).items():
+                each.setdefault(key, {})[part.name] = schema
+        properties = {key: _object(schemas) for key, schemas in each.items()}
+    required = list(properties)
+    return {"type": "object", "properties": {**properties, "notes": _NOTES}, "required": required}
+
+
+def _object(schemas: Schema) -> Schema:
+    """Return the schema of an object that has a value of each name."""
+    return {"type": "object", "properties": schemas, "required": list(schemas)}
+
+
+def _properties(target: Target, loss: Loss) -> Schema:
+    """Return the schemas of what is told of a target."""
+    number: Schema = {"type": "number"}
     properties: Schema = {}
     if target.columns:
         value = number if target.task == "regression" else {"type": "integer", "enum": [0, 1]}
-        properties["prediction"] = _each_target(target.columns, value)
+        properties["prediction"] = _object(dict.fromkeys(target.columns, value))
         if target.task == "multilabel":
-            kind = "probabilities" if has_probabilities(run.loss) else "scores"
-            properties[kind] = _each_target(target.columns, number)
+            kind = "probabilities" if has_probabilities(loss) else "scores"
+            properties[kind] = _object(dict.fromkeys(target.columns, number))
     elif target.task == "regression":
         several = {"type": "array", "items": number, "minItems": target.outputs}
         properties["prediction"] = number if target.outputs == 1 else several
     else:
         properties["prediction"] = {"type": "string", "enum": list(target.class_names)}
         each = {"type": "object", "properties": dict.fromkeys(target.class_names, number)}
-        if has_probabilities(run.loss):
+        if has_probabilities(loss):
             properties["probabilities"] = each
         elif target.outputs == 2:
             properties["score"] = number
         else:
             properties["scores"] = each
-    required = list(properties)
-    return {"type": "object", "properties": {**properties, "notes": _NOTES}, "required": required}
+    return properties

@@ -163,6 +163,8 @@ def _json_response(found: Predictions, is_single: bool) -> Response:
 
 def _row_objects(found: Predictions) -> list[dict[str, Any]]:
     """Return an object for each row: its prediction, and the probabilities or scores."""
+    if found.parts:
+        return _rows_of_parts(found)
     columns = {name: values.tolist() for name, values in found.columns.items()}
     if found.targets:
         return _named_rows(columns, found.targets)
@@ -182,6 +184,16 @@ def _row_objects(found: Predictions) -> list[dict[str, Any]]:
         {"prediction": value, key: dict(zip(names, row, strict=True))}
         for value, *row in zip(predicted, *columns.values(), strict=True)
     ]
+
+
+def _rows_of_parts(found: Predictions) -> list[dict[str, Any]]:
+    """Return an object for each row, with all of each of several targets that have a task each."""
+    rows: list[dict[str, Any]] = [{} for _ in range(len(found))]
+    for name, columns in found.parts.items():
+        for row, own in zip(rows, _row_objects(Predictions(columns, [])), strict=True):
+            for key, value in own.items():
+                row.setdefault(key, {})[name] = value
+    return rows
 
 
 def _named_rows(columns: Mapping[str, list[Any]], targets: Sequence[str]) -> list[dict[str, Any]]:

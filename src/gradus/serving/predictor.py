@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,18 @@ class Predictions:
         columns: "prediction", and "probability_<class>", …, as of `gradus predict`.
         notes: what cannot be trusted, in sentences.
         targets: the names of several targets.
+        parts: of several targets that have a task each, the columns of each.
     """
 
     columns: inference.Columns
     notes: list[str]
     targets: tuple[str, ...] = ()
+    parts: Mapping[str, inference.Columns] = field(default_factory=dict)
+
+    def rows(self, start: int, stop: int, notes: list[str]) -> Predictions:
+        """Return those of some rows, with notes on them."""
+        parts = {name: _sliced(columns, start, stop) for name, columns in self.parts.items()}
+        return Predictions(_sliced(self.columns, start, stop), notes, self.targets, parts)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -77,14 +84,12 @@ class Predictor:
             if len(requests) == 1:
                 return [error]
             return [self.predict([request])[0] for request in requests]  # one is at fault
-        columns = inference.prediction_columns(outputs, self.loss, self.target)
+        whole = self._predictions(outputs, [])
         found: list[Predictions | GradusError] = []
         start = 0
         for request in requests:
             stop = start + len(request)
-            part = {name: values[start:stop] for name, values in columns.items()}
-            notes = encoded.notes(start, stop)
-            found.append(Predictions(part, notes, self.target.columns))
+            found.append(whole.rows(start, stop, encoded.notes(start, stop)))
             start = stop
         return found
 
@@ -112,10 +117,15 @@ class Predictor:
         if read.frame.height > most:
             raise TooManyRowsError(read.frame.height, most)
         found = self.run.predicted_rows(read.frame)
-        columns = inference.prediction_columns(found.outputs, self.loss, self.target)
         unused = [unused_note(found.unused)] if found.unused else []
         notes = [*read.notes, *found.notes, *unused]
-        return Predictions(columns, notes, self.target.columns)
+        return self._predictions(found.outputs, notes)
+
+    def _predictions(self, outputs: Any, notes: list[str]) -> Predictions:
+        """Return the predictions that outputs of the network are."""
+        columns = inference.prediction_columns(outputs, self.loss, self.target)
+        parts = inference.columns_of_targets(outputs, self.loss, self.target)
+        return Predictions(columns, notes, self.target.columns, parts)
 
     def predict_image(self, body: bytes) -> Predictions:
         """Return the prediction for the content of an image file.
@@ -126,7 +136,7 @@ class Predictor:
         if not image_inputs.takes_images(self.model):
             raise DataError("The run was not trained on images: send JSON.")
         outputs = self._network(image_inputs.read_image_body(self.model, body))
-        return Predictions(inference.prediction_columns(outputs, self.loss, self.target), [])
+        return self._predictions(outputs, [])
 
     def _encode(self, rows: Sequence[Any]) -> EncodedRows:
         if self._encoder is not None:
@@ -135,6 +145,10 @@ class Predictor:
         inputs = self.preprocessor.transform(data.x)
         self.model.check_input(inputs)
         return EncodedRows(inputs, [], {})
+
+
+def _sliced(columns: inference.Columns, start: int, stop: int) -> inference.Columns:
+    return {name: values[start:stop] for name, values in columns.items()}
 
 
 class TooManyRowsError(DataError):

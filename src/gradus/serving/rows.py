@@ -30,7 +30,7 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.joining import network_inputs
 from gradus.data.columns.unseen import TrainingRange, UnseenValues, ordered_values
 from gradus.data.tables import as_table
-from gradus.errors import DataError, nearest
+from gradus.errors import MOST_ABSENT, DataError, nearest
 from gradus.experiments.run import unused_note
 
 CELLS = frozenset((str, int, float, bool, type(None)))
@@ -137,12 +137,16 @@ class RowEncoder:
     def _absent(self, rows: Sequence[Row]) -> DataError:
         """Return the error for the first row that lacks a column."""
         index, row = next((k, row) for k, row in enumerate(rows) if not row.keys() >= {*self.names})
-        name = next(name for name in self.names if name not in row)
+        name, *others = (name for name in self.names if name not in row)
         close = nearest(name, [key for key in row if key not in self._known])
         hint = f" Did you mean {close!r}?" if close else ""
+        more = ""
+        if others:
+            listed = ", ".join(map(repr, others[:MOST_ABSENT]))
+            more = f" Nor has it {listed}{', …' * (len(others) > MOST_ABSENT)}."
         return DataError(
-            f"Row {index} (counted from 0) has no column {name!r}.{hint} Write null for a missing "
-            "value."
+            f"Row {index} (counted from 0) has no column {name!r}.{hint}{more} Write null for a "
+            "missing value."
         )
 
     def _unused(self, rows: Sequence[Row]) -> dict[int, list[str]]:

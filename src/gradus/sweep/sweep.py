@@ -139,6 +139,7 @@ class Sweep:
         class_weight: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
+        times: Any = None,
         shuffle: bool = True,
         shuffle_seed: Any = 0,
         patience: Any = None,
@@ -168,6 +169,8 @@ class Sweep:
             class_weight: a dict from label to weight, or "balanced".
             sample_weight: the weight of each sample in the loss, `(n,)`.
             groups: of each sample the group, such as a patient, that stays in one fold of `cv`.
+            times: of each sample a number or a date: each fold of `cv` is later than the samples
+                that its models are trained on, as in `gr.data.k_folds`.
             shuffle: whether each epoch has an order of its own.
             shuffle_seed: the seed of the sample order; the sweep's `seed` draws the hold-out.
             patience: stop a trial after this many epochs without improvement.
@@ -210,7 +213,7 @@ class Sweep:
                 "The model has no hyperparameter to search: write a space in place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
-        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed, groups)
+        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed, groups, times)
         if not data.names:
             data.folds({})  # an error in data that all trials share is no single trial's failure
         if validation_split is not None:

@@ -27,6 +27,7 @@ from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, TrainState, without_weights
 from gradus.train.task import Accumulators, Task
 from gradus.train.training_program import FitConfig, draw_sample_order, program_shape
+from gradus.train.update import StepTrace
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
@@ -102,7 +103,7 @@ def locate_divergence(
 
 
 def _first_diverging_step(
-    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
+    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators, StepTrace]],
     task: Task,
     train_state: TrainState,
     steps: int,
@@ -122,7 +123,7 @@ def _first_diverging_step(
         carry: tuple[Int[Array, ""], StepState, Bool[Array, ""]],
     ) -> tuple[Int[Array, ""], StepState, Bool[Array, ""]]:
         index, before, _ = carry
-        after, accumulators = step(index, before)
+        after, accumulators, _ = step(index, before)
         finite = is_finite(after, accumulators)
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
         return index + finite, kept, finite

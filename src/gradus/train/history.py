@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.errors import counted
 from gradus.foreign_names.attributes import refuse_attribute
 from gradus.train.layer_statistics import unpack_statistics
 
@@ -114,7 +115,7 @@ class History(Mapping[str, np.ndarray]):
         if not self._values:
             return "History(no epochs yet)"
         shown = ", ".join(f"{name}={value:.4g}" for name, value in self.last().items())
-        return f"History({self.epochs} epochs; last: {shown})"
+        return f"History({counted(self.epochs, 'epoch')}; last: {shown})"
 
     def _repr_html_(self) -> str:
         """Return for a notebook the first, the best, and the last epoch."""

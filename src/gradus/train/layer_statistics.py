@@ -9,21 +9,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gradus.nn import activations
 from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import weights
-from gradus.optim.base import Optimizer
-from gradus.train.batches import Batch
-from gradus.train.state import StepState
-from gradus.train.task import Task
-from gradus.train.update import update_weights
+from gradus.train.state import Params
+from gradus.train.update import StepTrace
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+    from jaxtyping import Array, Float
 
 LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent", "spread")
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
@@ -51,15 +47,9 @@ def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
 
 
 def layer_statistics(
-    net: Layer,
-    optimizer: Optimizer,
-    task: Task,
-    batch: Batch,
-    key: Key[Array, ""],
-    learning_rate_scale: Float[Any, ""],
-    step_state: StepState,
+    net: Layer, params: Params, updated: Params, trace: StepTrace
 ) -> Float[Array, "statistics"]:
-    """Return statistics of the network on one batch, without training it.
+    """Return statistics of the network on the batch of one step.
 
     For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
     outputs, the share of saturated outputs (where the activation's derivative is nearly zero;
@@ -67,22 +57,25 @@ def layer_statistics(
     zero on the whole batch, and the spread: the root mean square, over units, of a unit's deviation
     over the samples, near zero where a layer says the same of all samples. For each trained weight,
     in the order of their paths: the Euclidean norms of its gradient, of the weight, and of the
-    update that the optimizer would make.
+    update that the optimizer makes.
+
+    Args:
+        net: the network without its weights.
+        params: its trained weights before the step.
+        updated: those after it.
+        trace: the gradients of the step, and the outputs of the layers.
 
     Returns:
         All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
     """
-    (moved, _, _), _, trace = update_weights(
-        net, optimizer, task, batch, key, learning_rate_scale, step_state, keep_outputs=True
-    )
-    layers, params = dict(named_layers(net)), step_state[0]
+    layers = dict(named_layers(net))
     statistics = [
         number
         for path in recorded_layers(net)
         for number in _output_statistics(layers[path], trace.outputs.get(path))
     ]
     for path in sorted(params):
-        change = moved[path] - params[path]
+        change = updated[path] - params[path]
         statistics += [_norm(trace.gradients[path]), _norm(params[path]), _norm(change)]
     return jnp.stack(statistics)
 
@@ -106,9 +99,9 @@ def unpack_statistics(
     return of_layers | {name: by_weight[..., index] for index, name in enumerate(WEIGHT_STATISTICS)}
 
 
-def _output_statistics(layer: Layer, output: Any) -> list[Float[Array, ""]]:
+def _output_statistics(layer: Layer, output: Float[Array, "..."] | None) -> list[Float[Array, ""]]:
     missing = jnp.float32(UNRECORDED)
-    if not isinstance(output, jax.Array):  # not called by this task, or with several outputs
+    if output is None:  # not called by this task, or with several outputs
         return [missing] * len(LAYER_STATISTICS)
     mean = jnp.mean(output)
     is_saturated = activations.info(layer.__dict__.get("activation")).saturated

@@ -112,7 +112,7 @@ def _step_losses(
     def take_step(
         step_state: StepState, index: Int[Array, ""]
     ) -> tuple[StepState, Float[Array, ""]]:
-        step_state, accumulators = step(index, step_state)
+        step_state, accumulators, _ = step(index, step_state)
         return step_state, task.compute(accumulators)["loss"]
 
     step_state = params, model_state, init_opt_states(optimizer, task, params)

@@ -33,7 +33,7 @@ from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.state import StepState, TrainState
 from gradus.train.task import Accumulators, Task
-from gradus.train.update import update_weights
+from gradus.train.update import StepTrace, update_weights
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
@@ -156,22 +156,22 @@ def train_epoch(
 ) -> tuple[TrainState, Logs]:
     """Take all steps of one epoch, in segments, and record layer statistics after each segment.
 
-    The statistics are computed outside the step, so the step is the same with and without them,
-    and the program contains it once.
+    Statistics come from the same step, taken once more with its result discarded: the step that
+    trains is the same with and without them.
     """
     key = jax.random.fold_in(key, epoch)
     learning_rate_scale = train_state.learning_rate_scale
+    has_statistics = shape.epochs_per_record > 0
     arguments = net, optimizer, task, batch_of, key, learning_rate_scale
 
-    # As jitted functions they are traced once: for the shapes of their results and for the loop.
-    step = jax.jit(functools.partial(train_step, *arguments))
+    # As jitted functions they are traced once: for the shapes of their results, for the loop, and
+    # the step also for the statistics.
+    step = jax.jit(functools.partial(train_step, *arguments, keep_outputs=has_statistics))
 
     @jax.jit
-    def record(step_state: StepState, step: Int[Array, ""]) -> Float[Array, "statistics"]:
-        batch, step_key = batch_of(step), jax.random.fold_in(key, step)
-        return layer_statistics(
-            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-        )
+    def record(step_state: StepState, index: Int[Array, ""]) -> Float[Array, "statistics"]:
+        (updated, _, _), _, trace = step(index, step_state)
+        return layer_statistics(net, step_state[0], updated, trace)
 
     def loss_of(accumulators: Accumulators) -> Float[Array, ""]:
         loss: Float[Array, ""] = task.compute(accumulators)["loss"]
@@ -215,7 +215,7 @@ def end_steps(
 
 
 def _run_segments(
-    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators]],
+    step: Callable[[Int[Any, ""], StepState], tuple[StepState, Accumulators, StepTrace]],
     record: Callable[[StepState, Int[Any, ""]], Float[Array, "statistics"]],
     loss_of: Callable[[Accumulators], Float[Array, ""]],
     step_state: StepState,
@@ -226,7 +226,7 @@ def _run_segments(
     """Take the steps of an epoch segment by segment, and record statistics after some.
 
     Args:
-        step: takes the step of a number, and returns the accumulators of its batch.
+        step: takes the step of a number; see `train_step`.
         record: returns the layer statistics on the batch of a step.
         loss_of: returns the loss of accumulators.
         step_state: the state before the epoch.
@@ -251,7 +251,7 @@ def _run_segments(
         index: Int[Array, ""], carry: tuple[StepState, Accumulators]
     ) -> tuple[StepState, Accumulators]:
         step_state, total = carry
-        step_state, accumulators = step(index, step_state)
+        step_state, accumulators, _ = step(index, step_state)
         return step_state, jax.tree.map(jnp.add, total, accumulators)
 
     def run_segment(
@@ -289,7 +289,8 @@ def train_step(
     learning_rate_scale: Float[Any, ""],
     index: Int[Any, ""],
     step_state: StepState,
-) -> tuple[StepState, Accumulators]:
+    keep_outputs: bool = False,
+) -> tuple[StepState, Accumulators, StepTrace]:
     """Take one step: forward, backward, update.
 
     Args:
@@ -301,15 +302,15 @@ def train_step(
         learning_rate_scale: what the learning rate is multiplied by.
         index: the number of the step in the epoch.
         step_state: trained weights, other weights, and the optimizer state of each update.
+        keep_outputs: whether the outputs of the layers are kept, for layer statistics.
 
     Returns:
-        The new step state, and the accumulators of the batch.
+        The new step state, the accumulators of the batch, and gradients and outputs.
     """
     batch, key = batch_of(index), jax.random.fold_in(key, index)
-    step_state, accumulators, _ = update_weights(
-        net, optimizer, task, batch, key, learning_rate_scale, step_state
+    return update_weights(
+        net, optimizer, task, batch, key, learning_rate_scale, step_state, keep_outputs
     )
-    return step_state, accumulators
 
 
 def validation_logs(

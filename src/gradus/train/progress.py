@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from gradus.drawing.live import LiveDisplay, format_remaining, live_display
-from gradus.streams import writable
+from gradus.streams import in_words, writable
 from gradus.train.history import History
 from gradus.train.state import TrainState
 
@@ -104,7 +104,8 @@ class TrainingProgress:
     def _show(self, epoch: int, history: History) -> None:
         now = time.perf_counter()
         seconds = history.seconds[-1] / max(1, history.epochs - self._epochs)  # an epoch
-        self.line.update(epoch, seconds, self.samples, self._numbers(history))
+        samples = None if self.interrupted else self.samples  # of an epoch that was not cut short
+        self.line.update(epoch, seconds, samples, self._numbers(history))
         if self._display is not None:
             self._display.refresh()
         elif now - self._shown > LINE_SECONDS or epoch >= self.line.epochs:
@@ -126,6 +127,7 @@ class TrainingProgress:
         self.interrupted = True
 
     def _print(self, line: str) -> None:
+        line = in_words(line)
         if self._display is not None:
             self._display.print_line(line)
         else:

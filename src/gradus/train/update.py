@@ -22,11 +22,11 @@ class StepTrace(NamedTuple):
 
     Attributes:
         gradients: of the loss, by the path of the weight.
-        outputs: of the layers by path, if they were kept.
+        outputs: of the layers that return one array, by path, if they were kept.
     """
 
     gradients: Params
-    outputs: dict[str, Any]
+    outputs: dict[str, Array]
 
 
 def update_weights(
@@ -58,7 +58,7 @@ def update_weights(
     accumulators: list[Accumulators] = []
     new_opt_states: list[OptState] = []
     gradients: Params = {}
-    outputs: dict[str, Any] = {}
+    outputs: dict[str, Array] = {}
     for index, (path, subtask) in enumerate(task.updates()):
         update_key = jax.random.fold_in(key, index) if index else key
         update_state = params, model_state, opt_states[index]
@@ -115,6 +115,7 @@ def _run_update(
         copy = fresh(whole_net, key, training=True, recording=keep_outputs)
         loss, accumulators = task.measure(copy, batch)
         outputs = recorded(copy)[1] if keep_outputs else {}
+        outputs = {path: out for path, out in outputs.items() if isinstance(out, jax.Array)}
         return loss, (weights(copy, "state"), accumulators, outputs)
 
     layer_params = params_of(params, path)

@@ -38,7 +38,7 @@ def members(settings, epochs=4):
 def test_members_equal_their_solo_runs():
     settings = [(0, 0.01, 0.1), (1, 0.01, 0.3), (2, 0.1, 0.1)]
     options = {"batch_size": 16, "epochs": 3, "validation_data": (X[:10], Y[:10])}
-    options |= {"probes": False, "shuffle": False}
+    options |= {"shuffle": False}
     together = fit_all([made(*one) for one in settings], X, Y, **options)
     for one, member in zip(settings, together, strict=True):
         alone = made(*one)
@@ -48,6 +48,12 @@ def test_members_equal_their_solo_runs():
         for name in ("loss", "val_accuracy"):
             np.testing.assert_allclose(member.history[name], alone.history[name], rtol=1e-4)
         np.testing.assert_allclose(member.predict(X), alone.predict(X), rtol=1e-3, atol=1e-5)
+        assert member.record.settings == alone.record.settings
+        assert member.record.layers == alone.record.layers  # with the initial weights
+        assert member.record.training.weights.keys() == alone.record.training.weights.keys()
+        found = [[each.code for each in model.diagnose()] for model in (member, alone)]
+        assert found[0] == found[1]
+        assert member.diagnose().limits == alone.diagnose().limits
 
 
 def test_other_structures_are_rejected():

@@ -122,6 +122,10 @@ def test_groups_stay_in_one_fold():
     data = SweepData(arrays, {}, 0.2, 3, 0, groups)
     held = [set(groups[fold.data.validation]) for fold in data.folds({})]
     assert sum(map(len, held)) == len(set.union(*held)) == len(set(groups))
+    years = np.arange(len(RAW)) // 4
+    by_time = SweepData(arrays, {}, 0.2, 3, 0, times=years).folds({})
+    for fold in by_time:
+        assert years[fold.data.rows].max() < years[fold.data.validation].min()
     with pytest.raises(GradusError, match="groups are those of folds"):
         SweepData(arrays, {}, 0.2, None, 0, groups)
     with pytest.raises(DataError, match="one of each of the 60 rows"):

@@ -1,8 +1,7 @@
-"""Target columns: classes or numbers, classes as they are spelled, and several columns."""
+"""Target columns: classes or numbers, and classes as they are spelled."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -134,66 +133,20 @@ def regression_targets(column: pl.Series) -> np.ndarray:
     Raises:
         DataError: if it is not numbers.
     """
-    if not _is_numbers(column):
+    if not is_numbers(column):
         raise DataError(f"The target {column.name!r} is not numbers, so it cannot be a regression.")
     return to_numbers(column)
 
 
-def several_values(columns: Sequence[pl.Series], task: str | None) -> tuple[str, np.ndarray]:
-    """Return the task of several target columns, and their values.
-
-    All 0 and 1 are labels, of which a row may have any; other numbers are one regression.
-
-    Args:
-        columns: as they were read.
-        task: as in `Target.fit`, to say which it is.
-
-    Returns:
-        "multilabel" and int32 flags (n, k), or "regression" and float64 (n, k).
-
-    Raises:
-        DataError: for columns that are neither, or of both kinds.
-    """
-    flags = [column.name for column in columns if _is_flags(column)]
-    names = ", ".join(repr(column.name) for column in columns)
-    for column in columns:
-        if not _is_numbers(column):
-            hint = ""
-            if column.drop_nulls().n_unique() == 2:
-                argument = shlex.quote(f"{column.name}=boolean")
-                hint = f" If its values are yes and no, write --column {argument}."
-            raise DataError(
-                f"Of the targets {names}, {column.name!r} is not numbers. Several targets are all "
-                "numbers, or all 0 and 1: train a run of its own for each column of classes."
-                f"{hint}"
-            )
-    if task not in (None, "regression") and len(flags) < len(columns):
-        other = next(column.name for column in columns if column.name not in flags)
-        raise DataError(
-            f"Of the targets {names}, {other!r} has other values than 0 and 1, so they are no "
-            f"labels of a row: leave out task={task!r}, or train a run of its own for each."
-        )
-    if task is None and 0 < len(flags) < len(columns):
-        raise DataError(
-            f"Of the targets {names}, only {', '.join(map(repr, flags))} has just 0 and 1. To "
-            "predict all as numbers, write task='regression'; to predict classes, train a run of "
-            "its own for each."
-        )
-    values = np.stack([to_numbers(column) for column in columns], axis=1)
-    if task == "regression" or not flags:
-        return "regression", values
-    return "multilabel", values.astype(np.int32)
-
-
-def _is_flags(column: pl.Series) -> bool:
+def is_flags(column: pl.Series) -> bool:
     """Return whether a column has no other values than 0 and 1."""
     if not column.dtype.is_numeric():
-        return _is_numbers(column)
+        return is_numbers(column)
     present = column.drop_nulls()
     return bool(((present == 0) | (present == 1)).all())
 
 
-def _is_numbers(column: pl.Series) -> bool:
+def is_numbers(column: pl.Series) -> bool:
     """Return whether a column has numbers, or true and false, which are 1 and 0."""
     import polars as pl
 

@@ -26,7 +26,7 @@ from gradus.data.containers import (
     is_sparse,
     refuse_no_data,
 )
-from gradus.data.splits import split
+from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_functions import batch_function
 from gradus.errors import DataError
 from gradus.rng import host_rng

@@ -1,27 +1,36 @@
-"""From an experiment's settings to a network, an optimizer, a loss and encoded targets."""
+"""From an experiment's settings to a network with its optimizer and loss."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from gradus.data import TablePreprocessor, Target
 from gradus.data.array_preprocessor import Scaling
-from gradus.diagnosis.record_entries import RELATIVE
-from gradus.errors import GradusError, ShapeError, unknown
+from gradus.errors import GradusError
+from gradus.experiments.preparation.named_settings import (
+    apply_settings,
+    require_name,
+    unknown_setting,
+)
+from gradus.experiments.preparation.outputs import (
+    Losses,
+    check_loss,
+    fitting_metrics,
+    make_losses,
+    output_layer,
+    several_outputs,
+)
 from gradus.experiments.settings.experiment import (
     AugmentationSection,
     Experiment,
     ExperimentError,
     NetworkSection,
 )
-from gradus.experiments.settings.experiment_file import suggest_choice
 from gradus.models.mlp import mlp
 from gradus.models.model import Model
 from gradus.nn import activations, initializers
@@ -40,11 +49,6 @@ from gradus.nn.layers.normalization import BatchNormalization
 from gradus.nn.layers.pooling import MaxPooling2D
 from gradus.nn.layers.reshaping import Flatten, Rescaling
 from gradus.nn.penalties import L1L2
-from gradus.objectives import losses, metrics
-from gradus.objectives.loss import REGISTRY as LOSSES
-from gradus.objectives.loss import Loss
-from gradus.objectives.metric import REGISTRY as METRICS
-from gradus.objectives.metric import Metric
 from gradus.optim import optimizers, schedules
 from gradus.optim.base import Optimizer
 
@@ -68,8 +72,8 @@ def build_model(
         ExperimentError: for an invalid setting, with the nearest name.
     """
     try:
-        loss = make_loss(experiment.loss)
-        units, output_activation = output_layer(loss, target)
+        loss = make_losses(experiment.loss)
+        check_loss(loss, target)
         network = experiment.network
         if (network.conv or network.layers) and activations.has_zero_gradient(
             activations.get(network.activation)
@@ -80,19 +84,12 @@ def build_model(
             )
         initializers.get(network.initializer or "glorot_uniform")
         augmentation = augmentation_layers(experiment.augmentation)
-        body = mlp(
-            [*(network.layers or []), units],
-            activation=network.activation,
-            output_activation=output_activation,
-            dropout=network.dropout,
-            batch_norm=bool(network.batch_norm),
-            kernel_initializer=network.initializer,
-        )
+        dense = [*_with_convolutions(first_layers, network), *_dense_layers(network, loss, target)]
         return Model(
-            Sequential([*augmentation, *_with_convolutions(first_layers, network), *body.layers]),
+            Sequential([*augmentation, *dense]),
             loss=loss,
             optimizer=make_optimizer(experiment, steps),
-            metrics=experiment.metrics or (),
+            metrics=fitting_metrics(experiment.metrics or (), loss, target),
             penalty=_penalty(experiment),
             seed=experiment.seed,
         )
@@ -100,6 +97,22 @@ def build_model(
         raise
     except GradusError as error:
         raise ExperimentError(str(error)) from None
+
+
+def _dense_layers(network: NetworkSection, loss: Losses, target: Target) -> list[Layer]:
+    """Return the hidden layers, and the output layer or those of several targets."""
+    units, activation = (1, None) if target.parts else output_layer(loss, target)
+    layers = mlp(
+        [*(network.layers or []), units],
+        activation=network.activation,
+        output_activation=activation,
+        dropout=network.dropout,
+        batch_norm=bool(network.batch_norm),
+        kernel_initializer=network.initializer,
+    ).layers
+    if not target.parts:
+        return [*layers]
+    return [*layers[:-1], several_outputs(loss, target, network.initializer)]
 
 
 def input_layers(x: Any, preprocessor: Any, scaling: Scaling | None) -> list[Layer]:
@@ -163,18 +176,13 @@ def _to_floats(values: np.ndarray) -> Any:
     return float(values[0]) if len(values) == 1 else tuple(values.tolist())
 
 
-def make_loss(settings: Mapping[str, Any]) -> Loss:
-    """Return the loss called `name` with its settings."""
-    return _replace_settings(losses.get(_require_name(settings, "loss")), settings, "loss")
-
-
 def make_optimizer(experiment: Experiment, steps: int) -> Optimizer:
     """Return the optimizer with its settings and learning rate schedule."""
     settings = experiment.optimizer
-    default = optimizers.get(_require_name(settings, "optimizer"))
-    optimizer = _replace_settings(default, settings, "optimizer")
+    default = optimizers.get(require_name(settings, "optimizer"))
+    optimizer = apply_settings(default, settings, "optimizer")
     schedule = experiment.schedule
-    if _require_name(schedule, "schedule") == "none":
+    if require_name(schedule, "schedule") == "none":
         return optimizer
     total = steps * int(experiment.training.epochs or 1)
     rate = _make_schedule(schedule, optimizer.learning_rate, total, steps)
@@ -184,11 +192,11 @@ def make_optimizer(experiment: Experiment, steps: int) -> Optimizer:
 def _make_schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: int) -> Any:
     """Return the schedule of a learning rate, over all of training unless its settings differ."""
     chosen = {key: value for key, value in settings.items() if key not in ("name", "warmup_epochs")}
-    name = _require_name(settings, "schedule")
+    name = require_name(settings, "schedule")
     parameters = inspect.signature(schedules.REGISTRY.find(name)).parameters
     for key in chosen:
         if key not in parameters:
-            raise _unknown_setting("schedule", settings, key, [*parameters, "warmup_epochs"])
+            raise unknown_setting("schedule", settings, key, [*parameters, "warmup_epochs"])
     warmup = int(settings.get("warmup_epochs", 0) * steps)
     arguments = {key: rate for key in _RATE_ARGUMENTS if key in parameters}
     arguments |= {key: max(total - warmup, 1) for key in _STEP_ARGUMENTS if key in parameters}
@@ -196,146 +204,7 @@ def _make_schedule(settings: Mapping[str, Any], rate: Any, total: int, steps: in
     return schedules.WarmUp(steps=warmup, target=rate, then=schedule) if warmup else schedule
 
 
-def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:
-    """Return the units and the activation of the output layer for a loss and a target."""
-    if target.task == "regression":
-        if loss.kind != "values":
-            raise ExperimentError(
-                f"The loss {loss.name!r} is for classes, but the target {target.name!r} is numbers:"
-                ' write "mean_squared_error", "mean_absolute_error" or "huber", or '
-                'task = "classification".'
-            )
-        if loss.name in RELATIVE:
-            raise ExperimentError(
-                f"The loss {loss.name!r} depends on where zero is, but the target {target.name!r} "
-                'is standardized: write "mean_squared_error", "mean_absolute_error" or "huber", or '
-                "use gr.Model in Python."
-            )
-        return target.outputs, None
-    if target.task == "multilabel":
-        if loss.kind == "classes":
-            raise ExperimentError(
-                f"The loss {loss.name!r} is for one class of each row, but {target.name!r} has "
-                'several labels: write "binary_crossentropy" or "binary_focal_crossentropy".'
-            )
-        return target.outputs, loss.link or ("sigmoid" if loss.kind == "values" else None)
-    if loss.kind == "classes":
-        return target.outputs, loss.link
-    if target.outputs == 2:
-        return 1, loss.link or ("sigmoid" if loss.kind == "values" else None)
-    return target.outputs, loss.link or ("softmax" if loss.kind == "values" else None)
-
-
-def check_metrics(names: Iterable[str], loss: Loss, target: Target, y: np.ndarray) -> None:
-    """Check that metrics apply to the targets, before any training.
-
-    Args:
-        names: of the metrics.
-        loss: the training loss.
-        target: the fitted target.
-        y: some targets, encoded for the loss.
-
-    Raises:
-        ExperimentError: for one that is unknown or does not apply, with those that do.
-    """
-    units, _ = output_layer(loss, target)
-    applies = functools.partial(_applies, target=target, y=y, units=units)
-    try:
-        unfit = [name for name in names if not applies(metrics.get(name, loss))]
-    except GradusError as error:
-        raise ExperimentError(str(error)) from None
-    if unfit:
-        fitting = [name for name in _metric_names() if applies(metrics.get(name, loss))]
-        several = "labels" if target.task == "multilabel" else "classes"
-        kind = "numbers" if target.task == "regression" else f"{target.outputs} {several}"
-        raise ExperimentError(
-            f"metrics={unfit[0]!r} does not apply to {kind} with the loss {loss.name!r}. Those "
-            f"that do: {', '.join(fitting)}."
-        )
-
-
-def _applies(metric: Metric, target: Target, y: np.ndarray, units: int) -> bool:
-    """Whether a metric can be computed from targets and outputs, and means something."""
-    if target.task == "regression":
-        if not isinstance(metric, metrics.LossMetric):
-            return isinstance(metric, metrics.R2Score)
-        return metric.loss.kind == "values" and metric.loss.name not in RELATIVE
-    count = len(y)
-    try:
-        jax.eval_shape(metric.update, y, np.ones((count, units), np.float32), np.ones(count))
-    except ShapeError:
-        return False
-    return True
-
-
-def _metric_names() -> list[str]:
-    """Return the names of all metrics and losses, without aliases."""
-    registries = (METRICS, LOSSES)
-    return sorted(n for known in registries for n in known if known.name_of(known.find(n)) == n)
-
-
-def encode_targets(y: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
-    """Encode targets for the loss: labels, flags or one-hot.
-
-    Args:
-        y: labels (n,), standardized numbers (n, k), or flags of several labels (n, k).
-        loss: the training loss.
-        target: the fitted target.
-    """
-    if target.task == "multilabel":
-        return y.astype(np.float32)
-    if target.task == "regression" or loss.name == "sparse_categorical_crossentropy":
-        return y
-    units, _ = output_layer(loss, target)
-    if units == 1:
-        return y[:, None].astype(np.float32)
-    return np.eye(units, dtype=np.float32)[y]
-
-
-def decide_classes(outputs: np.ndarray, loss: Loss, target: Target) -> np.ndarray:
-    """Convert a network's outputs to labels (n,), or to flags (n, k) of several labels."""
-    threshold = 0.0 if loss.kind == "flags" and loss.link is None else 0.5
-    if target.task == "multilabel":
-        return (outputs > threshold).astype(np.int32)
-    return target.labels(outputs > threshold if outputs.shape[1] == 1 else outputs)
-
-
 def _penalty(experiment: Experiment) -> L1L2 | None:
     section = experiment.penalty
     l2 = section.l2 or 0.0
     return L1L2(section.l1, l2) if section.l1 or l2 else None
-
-
-def _require_name(settings: Mapping[str, Any], kind: str) -> str:
-    name = settings.get("name")
-    if not isinstance(name, str):
-        raise ExperimentError(f'[{kind}] has no name: write name = "…".')
-    return name
-
-
-def _replace_settings(default: Any, settings: Mapping[str, Any], kind: str) -> Any:
-    """Return an optimizer or a loss with the settings of its section."""
-    known = [field.name for field in dataclasses.fields(default)]
-    changes = {key: value for key, value in settings.items() if key != "name"}
-    for key, value in changes.items():
-        if key not in known:
-            raise _unknown_setting(kind, settings, key, known)
-        former = getattr(default, key)
-        is_numeric = isinstance(former, int | float) or former is None
-        if is_numeric and not isinstance(value, int | float):
-            hint = suggest_choice(key, value) if isinstance(value, list) else ""
-            raise ExperimentError(f"{kind}: {key} = {value!r}: write a number.{hint}")
-    return dataclasses.replace(default, **changes)
-
-
-def _unknown_setting(
-    kind: str, settings: Mapping[str, Any], key: str, known: Iterable[str]
-) -> GradusError:
-    """Return the error for an unknown setting, or for a table of a name that is not chosen."""
-    name = settings["name"]
-    if isinstance(settings[key], Mapping):
-        return ExperimentError(
-            f'[{kind}.{key}] applies only if the name is a choice with "{key}": write '
-            f'name = {{choice = ["{name}", "{key}"]}} in [{kind}], or leave out the table.'
-        )
-    return unknown(f"setting of the {kind} {name!r}:", key, known)

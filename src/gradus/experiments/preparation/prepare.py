@@ -25,17 +25,19 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
 from gradus.data.sources import TargetName
+from gradus.data.streaming.trees import count_rows
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError, unknown
-from gradus.experiments.preparation.model_builder import (
-    augmentation_layers,
-    check_metrics,
+from gradus.experiments.preparation.model_builder import augmentation_layers, input_layers
+from gradus.experiments.preparation.outputs import (
+    Losses,
+    check_loss,
     encode_targets,
-    input_layers,
-    make_loss,
+    fitting_metrics,
+    make_losses,
 )
 from gradus.experiments.preparation.splitting import (
     SplitData,
@@ -46,11 +48,10 @@ from gradus.experiments.preparation.splitting import (
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.models.inputs.arguments import batch_size
+from gradus.models.supervised import make_supervised
 from gradus.nn.layer import Layer
-from gradus.objectives.loss import Loss
-from gradus.objectives.metrics import get as get_metric
 
-XY = tuple[Any, np.ndarray]
+XY = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class PreparedData:
     Attributes:
         experiment: with every setting chosen.
         preprocessor: fitted to the training rows.
-        loss: the training loss.
+        loss: the training loss, or of several targets that have a task each, the losses.
         input_layers: the layers before the first hidden one.
         parts: inputs and targets of "training", and of "validation" and "test" if they exist.
         raw: the same parts before the preprocessing.
@@ -73,7 +74,7 @@ class PreparedData:
 
     experiment: Experiment
     preprocessor: Preprocessor
-    loss: Loss
+    loss: Losses
     input_layers: list[Layer]
     parts: dict[str, XY]
     raw: dict[str, Dataset]
@@ -89,14 +90,27 @@ class PreparedData:
         return require_target(self.preprocessor.target)
 
     @property
+    def page_lines(self) -> list[str]:
+        """The lines that describe the data, as a page begins with them."""
+        data, target, rows = (line.split(maxsplit=1)[1] for line in self.summary_lines)
+        return [data, f"target {target}", f"rows: {rows}"]
+
+    @property
     def fit_data(self) -> tuple[Any, Any]:
         """The inputs and targets that `fit` trains on."""
         return self.parts["training"]
 
     @property
+    def weighted_validation(self) -> tuple[Any, Any, Any] | None:
+        """The inputs, targets, and weights that `fit` validates on; None for none."""
+        if "validation" not in self.parts:
+            return None
+        return (*self.parts["validation"], self.weights["validation"])
+
+    @property
     def row_counts(self) -> Mapping[str, int]:
         """The number of rows of each part."""
-        return {name: len(y) for name, (_, y) in self.parts.items()}
+        return {name: count_rows(y) for name, (_, y) in self.parts.items()}
 
     @property
     def class_weight(self) -> Any:
@@ -171,23 +185,25 @@ def prepare_split(
     experiment, training = defaults.fill_defaults(experiment, data.summary), data.parts["training"]
     _check_images(training, experiment)
     _check_refit(experiment)
-    loss = _check_loss(experiment)
+    loss = _make_losses(experiment)
     fitted = preprocessor or _fit_preprocessor(training, experiment)
     byte_scaling = None
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
+    target = require_target(fitted.target)
+    check_loss(loss, target)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
     weights = {name: part.weight for name, part in data.parts.items()}
-    (x, y), target = parts["training"], require_target(fitted.target)
-    check_metrics(experiment.metrics or (), loss, target, y[:2])
-    _check_training(experiment, loss, target, parts)
-    sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in parts.items())
+    x, _ = parts["training"]
+    rows = {name: count_rows(y) for name, (_, y) in parts.items()}
+    _check_training(experiment, loss, target, rows)
+    sizes = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     notes = list(dict.fromkeys([*training.notes, *data.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
-    rows = data.summary.rows + (len(data.parts["test"]) if test_share(experiment) else 0)
+    count = data.summary.rows + (rows["test"] if test_share(experiment) else 0)
     lines = [
-        f"data      {name}: {rows:,} rows, {_describe_shape(training, shape)}",
+        f"data      {name}: {count:,} rows, {_describe_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]
@@ -259,7 +275,7 @@ def is_bytes(x: Any) -> bool:
     return getattr(x, "dtype", None) == np.uint8
 
 
-def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> XY:
+def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Losses) -> XY:
     """Return the inputs and targets of a data set, encoded for the network and the loss."""
     x, y = data.xy(preprocessor)
     return x, encode_targets(y, loss, require_target(preprocessor.target))
@@ -271,32 +287,33 @@ def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor
     return training.preprocessor(preprocessing, keep=keep, drop=drop)
 
 
-def _check_loss(experiment: Experiment) -> Loss:
+def _make_losses(experiment: Experiment) -> Losses:
     try:
-        return make_loss(experiment.loss)
+        return make_losses(experiment.loss)
     except GradusError as error:
         raise ExperimentError(str(error)) from None
 
 
 def _check_training(
-    experiment: Experiment, loss: Loss, target: Target, parts: Mapping[str, XY]
+    experiment: Experiment, loss: Losses, target: Target, rows: Mapping[str, int]
 ) -> None:
     """Check the settings of a training that depend on the data, before anything is trained."""
-    training, rows = experiment.training, len(parts["training"][1])
+    training = experiment.training
     if training.batch_size != "all":
-        batch_size(training.batch_size, rows, full_batch=False)
-    if training.class_weight not in (None, "none") and target.task == "multilabel":
+        batch_size(training.batch_size, rows["training"], full_batch=False)
+    if training.class_weight not in (None, "none") and target.task in ("multilabel", "multitask"):
         raise DataError(
-            f"class_weight = {training.class_weight!r} is for one class of each row, but a row may "
-            f"have several of the labels {target.name}: leave it out."
+            f"class_weight = {training.class_weight!r} is for one class of each row, but "
+            f"{target.name} are several targets: leave it out."
         )
     if training.class_weight not in (None, "none") and target.task == "regression":
         raise DataError(
             f"class_weight = {training.class_weight!r} is for classes, but the target is numbers: "
             'leave it out, or write task = "classification" if the numbers are classes.'
         )
-    names = ["loss", *(get_metric(metric, loss).name for metric in experiment.metrics or ())]
-    known = [*names, *(f"val_{name}" for name in names if "validation" in parts)]
+    fitting = fitting_metrics(experiment.metrics or (), loss, target)
+    names = make_supervised(loss, fitting).metric_names()
+    known = [*names, *(f"val_{name}" for name in names if "validation" in rows)]
     if training.monitor is not None and training.monitor not in known:
         raise unknown("monitor", training.monitor, known)
 

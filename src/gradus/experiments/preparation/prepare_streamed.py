@@ -15,7 +15,7 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.streaming.open_rows import STREAMED_TEXT
 from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
 from gradus.errors import DataError
-from gradus.experiments.preparation.model_builder import encode_targets
+from gradus.experiments.preparation.outputs import encode_targets
 from gradus.experiments.preparation.prepare import (
     PreparedData,
     integers_to_floats,

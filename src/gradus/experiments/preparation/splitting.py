@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,14 @@ def summarize_data(data: Dataset) -> DataSummary:
     own = 0 if data.validation is None else len(data.validation)
     rows = len(data) + own
     share = own / rows if own else None
-    return DataSummary(rows, str(data.task), is_image, size, data.resized, share)
+    tasks = {} if data.task != "multitask" else _tasks(data.class_names)
+    return DataSummary(rows, str(data.task), is_image, size, data.resized, share, tasks)
+
+
+def _tasks(class_names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the task of each of several targets."""
+    kinds = {0: "regression", 2: "binary"}
+    return {name: kinds.get(len(of), "multiclass") for name, of in class_names.items()}
 
 
 def split_data(data: Dataset, experiment: Experiment) -> SplitData:
@@ -113,31 +121,33 @@ def unused_inputs(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys([*experiment.drop_columns, *groups]))
 
 
-def group_values(data: Dataset, experiment: Experiment) -> np.ndarray | None:
-    """Return the group of each row, which stays whole; None without groups."""
-    if experiment.group is None:
-        return None
-    return _column(data, experiment.group, "group").rank("dense").to_numpy()
+def order_values(data: Dataset, experiment: Experiment) -> dict[str, Any]:
+    """Return the groups or times of rows, as `split` takes them; nothing for a random split."""
+    if experiment.group is not None:
+        groups = _column(data, experiment.group, "group").rank("dense")
+        return {"groups": groups.to_numpy()}
+    if experiment.split_by_time is not None:
+        times = _column(data, experiment.split_by_time, "split_by_time")
+        return {"times": times.to_physical().to_numpy()}
+    return {}
 
 
-def has_classes(data: Dataset) -> bool:
-    """Whether each row has one class, by which a split may be stratified."""
-    return data.y is not None and data.task in ("binary", "multiclass")
+def _each_target(data: Dataset) -> list[tuple[np.ndarray, tuple[str, ...]]]:
+    """Return the targets one by one, with their classes; labels of a row count as numbers."""
+    if data.y is None:
+        return []
+    if data.task == "multitask":
+        return [(data.y[name], classes) for name, classes in data.class_names.items()]
+    return [(data.y, () if data.task == "multilabel" else data.class_names)]
 
 
 def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Dataset, Dataset]:
     """Return the rows to go on with, and a share of them that is held out."""
     seed = experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
-    rows_or_labels: Any = data.y if has_classes(data) else len(data)
-    how: dict[str, Any] = {}
-    if experiment.group is not None:
-        how["groups"] = group_values(data, experiment)
-    elif experiment.split_by_time is not None:
-        times = _column(data, experiment.split_by_time, "split_by_time")
-        how["times"] = times.to_physical().to_numpy()
+    rows_or_targets: Any = len(data) if data.y is None or data.task == "regression" else data.y
     try:
-        rest, held = split(rows_or_labels, share, seed, **how)
+        rest, held = split(rows_or_targets, share, seed, **order_values(data, experiment))
     except DataError as error:
         column = experiment.group or experiment.split_by_time
         if column is None:
@@ -283,18 +293,15 @@ def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) ->
 
 def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:
     """Return a note on the classes that no training row has, though others have."""
-    training = parts["training"]
-    if not has_classes(training) or training.y is None:
-        return []
-    known = set(np.unique(training.y).tolist())
-    others = {
-        label for part in parts.values() if part.y is not None for label in part.y.tolist()
-    } - known
-    if not others:
-        return []
-    names = ", ".join(training.class_names[label] for label in sorted(others))
-    word = "class" if len(others) == 1 else "classes"
-    return [f"no training row has the {word} {names}, which can never be predicted right"]
+    notes = []
+    for number, (y, classes) in enumerate(_each_target(parts["training"])):
+        others = [_each_target(part)[number][0] for part in parts.values() if part.y is not None]
+        if not classes or not (absent := set(np.concatenate(others)) - set(y)):
+            continue
+        names = ", ".join(classes[label] for label in sorted(absent))
+        word = "class" if len(absent) == 1 else "classes"
+        notes.append(f"no training row has the {word} {names}, which can never be predicted right")
+    return notes
 
 
 def _compare(data: Dataset, test: Dataset) -> PartComparison:
@@ -325,6 +332,6 @@ def _time_order(data: Dataset) -> TimeOrder | None:
         if not dates.dtype.is_temporal() or dates.n_unique() < FEWEST_DATES:
             continue
         if dates.is_sorted() or dates.is_sorted(descending=True):
-            likeness = neighbor_likeness(data.y, has_classes(data))
-            return TimeOrder(name, len(data), likeness)
+            each = [neighbor_likeness(y, bool(known)) for y, known in _each_target(data)]
+            return TimeOrder(name, len(data), float(np.mean(each)))
     return None

@@ -19,10 +19,15 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"(column '([^']*)' .*)\bsay kind='(\w+)'", r"\1write --column '\2=\3'", flags)
     flags = re.sub(r"\b(task|target)='(\w+)'", r"--\1 \2", flags)
     flags = re.sub(r"\bdrop_columns = \['([^']*)'\]", r"--drop-columns '\1'", flags)
-    flags = re.sub(r"\bclipnorm=([\d.]+\d)", r"--clipnorm \1", flags)
+    flags = re.sub(r"\bclipnorm=([\d.]*\d)", r"--clipnorm \1", flags)
     flags = re.sub(r"\bvalidation_split=([\d.]+\d)", r"--validation \1", flags)
     flags = flags.replace('class_weight="balanced"', "--class-weight balanced")
     flags = flags.replace("gr.Sweep(…, cv=5)", "gradus sweep … --cv 5")
+    flags = re.sub(r"(?<!\()\b(epochs|patience)=(\d+)", r"--\1 \2", flags)
+    flags = re.sub(r"(?<!\()\bbatch_size=(\d+)", r"--batch-size \1", flags)
+    flags = re.sub(r"\bmetrics=\[([\w\", ]+)\]", _metrics_flag, flags)
+    flags = re.sub(r"\bnp\.delete\(\w+, \d+, axis=1\)", "--drop-columns with its name", flags)
+    flags = flags.replace("1: (x - x.mean(0)) / x.std(0)", "1: --scaling standard")
     counterfactuals = "gradus diagnose RUN --counterfactuals"
     flags = flags.replace("model.diagnose(x, y, counterfactuals=True)", counterfactuals)
     flags = re.sub(r"\bheader=True", "--header yes", flags)
@@ -32,3 +37,7 @@ def with_flag_names(message: str) -> str:
     flags = flags.replace("leave out resume to start over", "start a new one with --out")
     flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
+
+
+def _metrics_flag(found: re.Match[str]) -> str:
+    return "--metrics " + found[1].replace('"', "").replace(" ", "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import structs
@@ -12,6 +13,7 @@ from gradus.experiments.settings.experiment import (
     AugmentationSection,
     Experiment,
     NetworkSection,
+    Settings,
     TrainingSection,
 )
 from gradus.optim import optimizers
@@ -23,11 +25,12 @@ class DataSummary:
 
     Attributes:
         rows: samples before any are held out for validation.
-        task: "binary", "multiclass", "multilabel" or "regression".
+        task: "binary", "multiclass", "multilabel", "regression", or "multitask".
         image: whether samples are images.
         size: height and width of images that have channels, too; else None.
         resized: whether the images were brought to this size when they were read.
         validation: the share of the data's own validation part in the rows; None without one.
+        tasks: of a "multitask", the task of each target.
     """
 
     rows: int
@@ -36,6 +39,7 @@ class DataSummary:
     size: tuple[int, int] | None = None
     resized: bool = False
     validation: float | None = None
+    tasks: Mapping[str, str] = field(default_factory=dict)
 
 
 MANY_ROWS = 5000  # from here on, a training is one cycle of a fixed number of epochs
@@ -81,9 +85,9 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
         schedule = experiment.schedule or {"name": usual}
         rate = _peak_rate(summary, is_fixed) if schedule["name"] == usual else 1e-3
         optimizer = {"name": "adam", "learning_rate": rate, **optimizer}
-    metrics = _METRICS[summary.task] if experiment.metrics is None else experiment.metrics
+    metrics = _metrics(summary) if experiment.metrics is None else experiment.metrics
     monitor = "loss"
-    if summary.rows >= MANY_ROWS and "accuracy" in metrics:
+    if summary.rows >= MANY_ROWS and "accuracy" in metrics and not summary.tasks:
         # A cycle ends overconfident, past the minimum of the validation loss, but with fewer
         # errors. On few rows the accuracy is too coarse.
         monitor = "accuracy"
@@ -112,7 +116,7 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
         penalty=penalty,
         optimizer=optimizer,
         schedule=schedule,
-        loss=experiment.loss or {"name": _LOSSES[summary.task]},
+        loss=_loss(experiment.loss, summary),
         metrics=metrics,
         training=training,
     )
@@ -121,15 +125,15 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
 def default_spaces(complete: Experiment) -> dict[str, Any]:
     """Return the search spaces that nearly always matter, around a complete experiment's settings.
 
-    Each choice of widths compiles a program, so there are few of them.
+    Each choice of widths compiles a program, so there are few of them. Trials with several targets
+    are scored by the sum of their losses, which is only compared if the penalty is the same.
     """
     optimizer = complete.optimizer
     rate: Any = optimizer.get("learning_rate", optimizers.get(optimizer["name"]).learning_rate)
     rates = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
-    spaces: dict[str, Any] = {
-        "optimizer": {"learning_rate": {"log_uniform": rates}},
-        "penalty": {"l2": {"log_uniform": [1e-6, 1e-2]}},
-    }
+    spaces: dict[str, Any] = {"optimizer": {"learning_rate": {"log_uniform": rates}}}
+    if isinstance(complete.loss.get("name"), str):
+        spaces["penalty"] = {"l2": {"log_uniform": [1e-6, 1e-2]}}
     network = complete.network
     if widths := network.conv or network.layers:
         choice = [[max(width // 2, 1) for width in widths], widths, [2 * w for w in widths]]
@@ -151,6 +155,23 @@ _METRICS = {
     "multilabel": ["accuracy"],
     "regression": ["r2"],
 }
+
+
+def _metrics(summary: DataSummary) -> list[str]:
+    """Return the metrics that suit the task, or the tasks of several targets."""
+    tasks = summary.tasks.values() or [summary.task]
+    return list(dict.fromkeys(name for task in tasks for name in _METRICS[task]))
+
+
+def _loss(section: Settings, summary: DataSummary) -> Settings:
+    """Return the section of the loss, or of the losses of several targets."""
+    if not summary.tasks:
+        return section or {"name": _LOSSES[summary.task]}
+    if isinstance(section.get("name"), str):
+        return section  # which is refused: it is one
+    return {name: {"name": _LOSSES[task]} for name, task in summary.tasks.items()} | section
+
+
 _RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
 
 

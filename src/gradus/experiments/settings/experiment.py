@@ -147,9 +147,9 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         data: a built-in name or a path; in a file, relative to the file's folder.
         target: for a table, the column to predict, its name or number (1 is the first, -1 the
-            last); or several, which are all numbers or all 0 and 1.
-        task: "binary", "multiclass", "classification", "multilabel" or "regression"; None infers
-            it.
+            last); or several.
+        task: "binary", "multiclass", "classification", "multilabel", "regression", or "multitask";
+            None infers it.
         test: test data of the same kind, evaluated at the end, or the share of rows to hold out
             for that, before `validation` is a fraction of the others.
         group: the column of a table whose groups of rows stay whole in each part.
@@ -170,7 +170,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         network: the hidden layers.
         optimizer: `name`, `learning_rate` and its other settings.
         schedule: `name` and settings of the learning rate schedule, or the name "none".
-        loss: `name` and settings.
+        loss: `name` and settings; of several targets that have a task each, a section for each.
         penalty: on every kernel.
         training: epochs, batches and early stopping.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -28,6 +29,9 @@ from gradus.files import replacing, user_path
 from gradus.records import read_toml
 
 FILE = "experiment.toml"
+LONG_ARRAY = re.compile(r"^(\w+ = )\[\n    ([^\[\]]*),\n\]$", re.MULTILINE)  # an item a line
+MAX_LINE = 100  # characters
+NOTHING_SAID: tuple[Any, ...] = ({}, [], {"columns": {}})  # of a section or setting
 
 
 def read_settings(path: str | Path) -> Settings:
@@ -72,8 +76,8 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
         experiment = msgspec.convert(raw, Experiment)
     except msgspec.ValidationError as error:
         raise ExperimentError(_explain_error(error, raw, where)) from None
-    for section in ("schedule", "loss"):
-        if "name" not in (getattr(experiment, section) or {"name": ""}):
+    for section, settings in _sections_with_names(experiment).items():
+        if "name" not in settings:
             raise ExperimentError(f'{where}: [{section}] has no name: write name = "…".')
     for section in NAMED_SECTIONS:
         for key in ("name", "learning_rate"):  # the defaults depend on these
@@ -84,6 +88,17 @@ def check_experiment(raw: Mapping[str, Any], where: str = FILE) -> Experiment:
                     f"{where}: {section}.{key} = {value!r}: write one value.{hint}"
                 )
     return experiment
+
+
+def _sections_with_names(experiment: Experiment) -> dict[str, Any]:
+    """Return the sections that name a schedule or a loss; several targets have a loss each."""
+    several = experiment.loss and all(isinstance(s, Mapping) for s in experiment.loss.values())
+    found: dict[str, Any] = {"schedule": experiment.schedule}
+    if several:
+        found |= {f"loss.{name}": section for name, section in experiment.loss.items()}
+    else:
+        found["loss"] = experiment.loss
+    return {section: settings for section, settings in found.items() if settings}
 
 
 def check_sweep_section(raw: Any, where: str = FILE) -> SweepSection:
@@ -154,11 +169,17 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         SavedError: if the folder cannot be written.
     """
     settings = _without_none(msgspec.to_builtins(experiment))
-    content = {key: value for key, value in settings.items() if value not in ({}, [])}
-    text = msgspec.toml.encode(content).decode()
+    content = {key: value for key, value in settings.items() if value not in NOTHING_SAID}
+    text = LONG_ARRAY.sub(_in_a_line, msgspec.toml.encode(content).decode())
     head = f"# To repeat this training: gradus train {path.name}\n"
     with replacing(path.parent) as folder:
         (folder / path.name).write_text(head + text.rstrip() + "\n", "utf-8")
+
+
+def _in_a_line(array: re.Match[str]) -> str:
+    """Return an array of TOML without its line breaks, if a line has room for it."""
+    line = f"{array[1]}[{' '.join(array[2].split(chr(10) + '    '))}]"
+    return line if len(line) <= MAX_LINE else array[0]
 
 
 def _without_none(content: Settings) -> Settings:
@@ -198,6 +219,9 @@ def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where
     setting = f"{where}: {path or 'settings'} = {value!r}"
     known = _known_values(keys)
     if known and "enum" in reason:
+        if (item := re.search(r"\[(\d+)\]$", path)) and isinstance(value, list):
+            value = value[int(item[1])]
+            setting = f"{where}: {path.removesuffix(item[0])} = {value!r}"
         close = nearest(str(value), known)
         hint = f" Did you mean {close!r}?" if close else ""
         return f"{setting} is unknown.{hint} Known: {', '.join(known)}."
@@ -221,5 +245,6 @@ def _known_values(keys: tuple[str, ...]) -> list[str]:
     """Return the literal values of a setting; none if it has other types."""
     *section, key = keys
     hint = get_type_hints(SECTIONS.get("".join(section), Experiment)).get(key)
-    literals = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
+    parts = (hint, *get_args(hint))
+    literals = [part for part in parts if get_origin(part) is Literal]
     return [value for literal in literals for value in get_args(literal)]

@@ -15,7 +15,9 @@ from gradus.checks import is_word, number
 from gradus.data.arrays import named_leaves
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.layer import Layer, named_layers
-from gradus.nn.layers.conv import BaseConv
+from gradus.nn.layers.conv import WindowLayer
+from gradus.nn.layers.pooling import BasePooling
+from gradus.nn.layers.window import seems_channels_first
 from gradus.nn.network import AbstractNetwork, abstract_init, forward, fresh, recorded, weights
 from gradus.objectives.loss import REGISTRY, Loss
 from gradus.objectives.metric import REGISTRY as METRICS
@@ -209,8 +211,19 @@ def abstract_network(net: Layer, x: Any) -> AbstractNetwork:
     try:
         return abstract_init(net, shapes_of(x))
     except ShapeError:
-        abstract_init(net, shapes_of(x, rows=None))
-        raise
+        try:
+            return abstract_init(net, shapes_of(x, rows=None))
+        except ShapeError as error:
+            if not seems_channels_first(np.shape(x)[1:]) or not _has_windows(net):
+                raise
+            hint = "If its channels come first, write np.moveaxis(x, 1, -1)."
+            raise ShapeError(f"{error} {hint}") from None
+
+
+def _has_windows(net: Layer) -> bool:
+    """Whether a network looks at images through windows."""
+    layers = (layer for _, layer in named_layers(net))
+    return any(isinstance(each, WindowLayer | BasePooling) and each.rank == 2 for each in layers)
 
 
 def check_shapes(example: Any, x: Any, where: str = "x") -> None:
@@ -229,25 +242,6 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
             f"The network was built for samples of shape {expected} but {where} has samples of "
             f"shape {actual}.{hint if one else ''}"
         )
-
-
-def channels_first_note(net: Layer, x: Any) -> str | None:
-    """Return a note on images whose channels seem to come first; None where nothing says so.
-
-    Args:
-        net: the network.
-        x: its inputs.
-    """
-    if not hasattr(x, "shape") or len(x.shape) != 4:
-        return None
-    _, first, height, last = x.shape
-    convolves = any(isinstance(part, BaseConv) and part.rank == 2 for _, part in named_layers(net))
-    if not convolves or first not in (1, 3) or height != last or last in (1, 3):
-        return None
-    return (
-        f"x has shape (n, {first}, {height}, {last}), images of {first} × {height} pixels with "
-        f"{last} channels. If its channels come first, write np.moveaxis(x, 1, -1)"
-    )
 
 
 def check_codes(net: Layer, x: Any) -> None:

@@ -293,6 +293,7 @@ def make_streamed_data(
         rows=None,
         validation=validation,
         sample_weight=None,
+        class_weight=class_weight,
         first=samples[0],
         batches=batches,
         steps=stream.steps,

@@ -13,7 +13,7 @@ import numpy as np
 from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.containers import in_memory
-from gradus.data.splits import split
+from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.errors import DataError, GradusError
@@ -252,7 +252,7 @@ def split_validation(
     if validation_split is None or (is_number(validation_split) and validation_split == 0):
         return None, None
     share = validation_share(validation_split)
-    targets = y if isinstance(y, np.ndarray) else len(jax.tree.leaves(x)[0])
+    targets = y if isinstance(y, np.ndarray | dict) else len(jax.tree.leaves(x)[0])
     return split(targets, share, seed)
 
 

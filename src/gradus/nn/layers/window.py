@@ -23,6 +23,7 @@ INPUTS = {
     2: ("images", "height, width", "gray images"),
     3: ("volumes", "depth, height, width", "volumes of single numbers"),
 }
+FEWEST_PIXELS = 5  # along each axis of an image: there are one to four channels
 
 
 def per_axis(layer: Layer, name: str, rank: int) -> Sizes:
@@ -115,14 +116,24 @@ def check_fits(layer: Layer, name: str, spans: Sizes, shape: Sizes, padding: str
     space = shape[1:-1]
     fits = all(span <= size for span, size in zip(spans, space, strict=True))
     if min(space) < 1 or not (fits or padding != "valid"):
-        hint = ""
-        if len(space) == 2 and space[0] in (1, 3) and space[1] == shape[-1]:
-            hint = " If its channels come first, write np.moveaxis(x, 1, -1)."
         raise ShapeError(
             f"{layer._label()} has a window of {format_sizes(spans)} but was given an input of "
             f'shape {tuple(shape)}, {format_sizes(space)} large: write padding="same" or a smaller '
-            f"{name}, or remove a layer before it that shrinks its input.{hint}"
+            f"{name}, or remove a layer before it that shrinks its input."
         )
+
+
+def seems_channels_first(shape: Sizes) -> bool:
+    """Whether samples of a shape look like images `(channels, height, width)`.
+
+    That is one, three, or four rows, of at least `FEWEST_PIXELS` pixels with as many channels; for
+    one row, of as many pixels as channels, as it may be a series, `(1, steps, features)`.
+    """
+    if len(shape) != 3:
+        return False
+    first, height, width = shape
+    is_image = height == width if first == 1 else first in (3, 4)
+    return is_image and min(height, width) >= FEWEST_PIXELS
 
 
 def format_sizes(sizes: Sizes) -> str:

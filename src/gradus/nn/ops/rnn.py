@@ -127,7 +127,8 @@ def _backward(cell: Cell, all_steps: bool, residuals: Any, dh: jax.Array) -> tup
 
     zeros = jax.tree.map(jnp.zeros_like, start)
     dend = zeros if all_steps else (dh, *zeros[1:])
-    dstart, (dx, dr) = lax.scan(scan_body, dend, (vjps, dh if all_steps else None), reverse=True)
+    steps = vjps, dh if all_steps else None  # without arrays where a cell is linear
+    dstart, (dx, dr) = lax.scan(scan_body, dend, steps, length=len(h), reverse=True)
     dx = dr if dx is None else dx
     previous_h = jnp.concatenate([start[0][None], h[:-1]])
     units, width = kernel.shape

@@ -43,7 +43,8 @@ def fit_all(
         validation_data: `(x, y)` to evaluate after each epoch.
         shuffle: whether each epoch has an order of its own; False trains in the given order.
         shuffle_seed: the seed of the sample order, which all models share.
-        probes: whether to record layer statistics.
+        probes: whether to record layer statistics, and what `Model.diagnose` examines. The latter
+            takes some ten milliseconds for each model; without it, only curves are judged.
 
     Returns:
         The models.
@@ -75,6 +76,10 @@ def fit_all(
     members = [builder.build(n, model, fit_settings, fold) for n, model in enumerate(models)]
     if len({member.structure_key for member in members}) != 1:
         raise structure_error()
+    records = [member.record_before() for member in members] if probes else []
     program = PopulationProgram(members[0], Parallelism(len(members)))
     program.train(members)
-    return [member.finish() for member in members]
+    trained = [member.finish() for member in members]
+    for member, record in zip(members, records, strict=False):
+        member.diagnose(record)
+    return trained

@@ -144,7 +144,7 @@ class TrialRunner:
                 untrained = self.factory.make_member(
                     trial.number, trial.values, member.seed_index, member.fold.number
                 )
-                member.diagnose(untrained)
+                member.diagnose(untrained.record_before())
 
     def with_probes(self) -> TrialRunner:
         """Return a runner of the same trials that records layer statistics."""

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.data.splits import k_folds
+from gradus.data.splitting.splits import k_folds
 from gradus.errors import DataError, GradusError, unknown
 from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_locations
 from gradus.models.inputs.training_data import TrainingData, make_training_data
@@ -85,6 +85,7 @@ class SweepData:
         cv: the number of folds; None for a single validation set.
         seed: the seed of the hold-out.
         groups: of each row the group that stays in one fold, or None.
+        times: of each row a time, before which the rows are that a fold is trained on, or None.
 
     Attributes:
         names: the hyperparameters that decide the samples.
@@ -102,12 +103,16 @@ class SweepData:
         cv: int | None,
         seed: int,
         groups: Any = None,
+        times: Any = None,
     ) -> None:
         self.data, self.hypers = data, hypers
         self.validation_split, self.cv, self.seed = validation_split, cv, seed
-        self.groups = groups
-        if groups is not None and not cv:
-            raise GradusError("groups are those of folds: write Sweep(…, cv=5), or leave them out.")
+        self.groups, self.times = groups, times
+        for name, given in (("groups", groups), ("times", times)):
+            if given is not None and not cv:
+                raise GradusError(
+                    f"{name} are those of folds: write Sweep(…, cv=5), or leave them out."
+                )
         spaces = [location.space for location in space_locations(data)]
         self.names = [name for name, hyper in hypers.items() if _is_among(hyper.space, spaces)]
         self.fold_count = cv or 1
@@ -122,8 +127,8 @@ class SweepData:
 
     def __reduce__(self) -> Any:
         """Pickle the arguments only, nothing on a device."""
-        arguments = (self.data, self.hypers, self.validation_split, self.cv, self.seed, self.groups)
-        return SweepData, arguments
+        held_out = self.validation_split, self.cv, self.seed, self.groups, self.times
+        return SweepData, (self.data, self.hypers, *held_out)
 
     def key(self, values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
         """Return a key that trials with the same samples share."""
@@ -196,8 +201,8 @@ class SweepData:
                 f"cv={self.cv} is more folds than the {count} rows of x: write a "
                 f"whole number from 2 to {count}."
             )
-        rows = y if isinstance(y, np.ndarray) else count
-        pairs = k_folds(rows, self.cv, self.seed, groups=self.groups)
+        rows = y if isinstance(y, np.ndarray | dict) else count
+        pairs = k_folds(rows, self.cv, self.seed, groups=self.groups, times=self.times)
         return [first.with_rows(rows, held, k) for k, (rows, held) in enumerate(pairs)]
 
 

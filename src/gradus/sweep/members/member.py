@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradus.diagnosis.record import Record
 from gradus.models.diagnosing import diagnose_fit, with_settings
 from gradus.models.fit_state import end_fit
 from gradus.models.model import Model
@@ -128,23 +129,24 @@ class Member:
             train_state if self.fused_form is None else self.fused_form.leave(train_state)
         )
 
-    def diagnose(self, untrained: Member) -> None:
+    def record_before(self) -> Record:
+        """Return the record of the experiment, of a member that is not trained yet."""
+        data = self.fold.data
+        return with_settings(
+            self.model.record_before(self.task, data),
+            self.config,
+            data,
+            self.early_stopping,
+            self.train_state.best is not None,
+        )
+
+    def diagnose(self, before: Record) -> None:
         """Give the trained model its record, and what this shows to be wrong.
 
         Args:
-            untrained: the member before its training.
+            before: the record of the experiment.
         """
-        data = self.fold.data
-        record = untrained.model.record_before(untrained.task, data)
-        record = with_settings(
-            record,
-            self.config,
-            data.count,
-            self.early_stopping,
-            untrained.train_state.best is not None,
-            data.class_weight,
-        )
-        diagnose_fit(self.model, self.task, record, data)
+        diagnose_fit(self.model, self.task, before, self.fold.data)
 
     def finish(self) -> Model:
         """Return the model with its trained weights, the best ones if they were kept."""

@@ -280,16 +280,16 @@ def run_chunk(
         (x, y, weight), present = jax.tree.map(take, (chunk.samples, chunk.present))
         return Batch(x, y, present if weight is None else present * weight, present)
 
-    # As a jitted function it is traced once: for the shapes of its results and for the loop.
-    step = jax.jit(
-        functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
-    )
+    # As a jitted function it is traced once: for the shapes of its results, for the loop, and for
+    # the statistics.
+    arguments = net, optimizer, task, batch_of, key, learning_rate_scale
+    step = jax.jit(functools.partial(train_step, *arguments, keep_outputs=record is not None))
 
     def add_step(
         index: Int[Array, ""], carry: tuple[StepState, Accumulators]
     ) -> tuple[StepState, Accumulators]:
         step_state, total = carry
-        step_state, accumulators = step(index, step_state)
+        step_state, accumulators, _ = step(index, step_state)
         return step_state, jax.tree.map(jnp.add, total, accumulators)
 
     zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
@@ -299,10 +299,8 @@ def run_chunk(
         return step_state, total, {}
 
     def statistics(step_state: StepState) -> Float[Array, "statistics"]:
-        batch, step_key = batch_of(end - 1), jax.random.fold_in(key, end - 1)
-        return layer_statistics(
-            net, optimizer, task, batch, step_key, learning_rate_scale, step_state
-        )
+        (updated, _, _), _, trace = step(end - 1, step_state)
+        return layer_statistics(net, step_state[0], updated, trace)
 
     size = jax.eval_shape(statistics, step_state).shape
     recorded = lax.cond(

@@ -1,32 +1,82 @@
 """Inputs so small that the first layer hardly sees them.
 
 The largest standard deviation of a column and its largest mean, below `SMALL`; a fault where little
-was learned. Source: TheDeepChecker (deviation below 0.01).
+was learned. Source: TheDeepChecker (deviation below 0.01). Or a first `Rescaling` that makes
+columns so alike which are not so before: of inputs within `SCALED` it is a fault, unless the
+network learned, as they were scaled before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import InputRecord, LayerRecord
+from gradus.diagnosis.symptoms.data.inputs_unscaled import PASSING
 
 CATEGORY = "unscaled-inputs"
 SMALL = 0.02
+SCALED = -1.0, 1.0  # what images are scaled to
+SCALING = "Normalization", "Rescaling"  # `BatchNormalization` adds 0.001 to a variance: too much
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each array of inputs that are all small."""
-    if record.learned:
+    layers = iter(each for each in record.layers if each.kind not in PASSING)
+    first, second = next(layers, None), next(layers, None)
+    if first is not None and first.kind == "Normalization":
         return
     for given in record.inputs:
         size = max(given.mean, given.deviation)
-        if given.is_codes or not 0 < size < SMALL:
+        if given.is_codes or not size > 0:
             continue
-        yield Finding(
-            message=f"The inputs {given.name} are small: no column deviates by {size:.2g} or more.",
-            why="The first layer's outputs hardly differ between samples, and so do its gradients.",
-            remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
-            severity=record.doubt,
-            evidence={"largest mean or deviation": {"value": size, "threshold": SMALL}},
-        )
+        if first is not None and first.kind == "Rescaling":
+            if len(record.inputs) == 1 and (second is None or second.kind not in SCALING):
+                yield from _find_rescaled(record, first, given)
+        elif size < SMALL and not record.learned:
+            yield Finding(
+                message=(
+                    f"The inputs {given.name} are small: no column deviates by {size:.2g} or more."
+                ),
+                why=(
+                    "The first layer's outputs hardly differ between samples, and so do its "
+                    "gradients."
+                ),
+                remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
+                severity=record.doubt,
+                evidence={"largest mean or deviation": {"value": size, "threshold": SMALL}},
+            )
+
+
+def _find_rescaled(record: Record, layer: LayerRecord, given: InputRecord) -> Iterator[Finding]:
+    """Yield a finding if the layer makes inputs small, or nearly equal, that are not so before."""
+    if layer.scaling is None:
+        return
+    scale, offset = layer.scaling
+    after = abs(scale) * given.deviation
+    if not after < SMALL <= given.deviation:
+        return
+    low, high = sorted(scale * each + offset for each in (given.minimum, given.maximum))
+    is_scaled = SCALED[0] <= given.minimum and given.maximum <= SCALED[1]
+    yield Finding(
+        message=(
+            f"The inputs {given.name} are between {three_digits(given.minimum)} and "
+            f"{three_digits(given.maximum)}, and layer {layer.path!r} brings them to between "
+            f"{three_digits(low)} and {three_digits(high)}."
+        ),
+        why=(
+            "They were scaled before, so it is done twice. The first weights hardly see a "
+            "difference between samples."
+            if is_scaled
+            else "The first weights hardly see a difference between samples."
+        ),
+        remedy=(
+            f"Leave out layer {layer.path!r}, or the scaling before it, for new samples, too."
+            if is_scaled
+            else "Write a scale with which the inputs deviate by about 1."
+        ),
+        severity="fault" if is_scaled and not record.learned else "note",
+        layer=layer.path,
+        evidence={"largest deviation of a column": {"value": after, "threshold": SMALL}},
+    )

@@ -1,7 +1,8 @@
 """Labels of which many contradict those of the nearest samples, which agree with each other.
 
-The share of such samples (`gradus.diagnosis.neighbors.contradicted_share`) above `MANY`; of labels
-that are right, a few percent. Source: Northcutt, Jiang & Chuang, "Confident learning" (2021).
+The share of such samples (`gradus.diagnosis.references.neighbors.contradicted_share`) above
+`MANY`; of labels that are right, a few percent. Source: Northcutt, Jiang & Chuang, "Confident
+learning" (2021).
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradus.diagnosis.findings import Finding, counted
+from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.errors import counted
 
 CATEGORY = "underfitting"
 CAUSES = ("diverged", "rate-invalid", "symmetric-weights")

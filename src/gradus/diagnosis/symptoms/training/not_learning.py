@@ -15,6 +15,7 @@ from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import LEARNED, Record
 from gradus.diagnosis.training import TrainingRecord
+from gradus.errors import counted
 
 CATEGORY = "not-learning"
 UNLESS = ("*",)  # any other fault
@@ -48,7 +49,10 @@ def find(record: Record) -> Iterator[Finding]:
     if output.linear is not None and output.linear < 1 - LEARNED:
         told = f"The inputs tell: a linear model leaves {output.linear:.0%} of the constant's loss."
     yield Finding(
-        message=(f"After {training.epochs} epochs {what} is no better than a constant: {known}."),
+        message=(
+            f"After {counted(training.epochs, 'epoch')} {what} is no better than a constant: "
+            f"{known}."
+        ),
         why=f"Nothing in {looked_at} says why. {told}",
         remedy=REMEDY,
         kind="dynamic",

@@ -20,6 +20,7 @@ CAUSES = (
     "diverged",
     "preprocessing-mismatch",
     "labels-shuffled",
+    "recurrent-gradient",
     "rate-high",
     "initial-scale",
     "inputs-unscaled",

@@ -22,6 +22,7 @@ from gradus.diagnosis.record import Record
 CATEGORY = "learning-rate-low"
 UNLESS = (
     "rate-invalid",
+    "optimizer-setting",
     "diverged",
     "exploding-gradient",
     "rate-high",

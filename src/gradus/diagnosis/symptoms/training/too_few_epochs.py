@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
-from gradus.diagnosis.findings import Finding, counted
+from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import rate_low
 from gradus.diagnosis.training import FEW, TrainingRecord
+from gradus.errors import counted
 
 CATEGORY = "too-few-epochs"
-UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing")
+UNLESS = (*rate_low.UNLESS, "rate-low", "oscillation", "hidden-squashing", "recurrent-gradient")
 FALLS, REMAINS = 0.15, 0.3
 ADVERSARIAL = 200  # steps of a GAN, of which fewer tell nothing
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
@@ -59,7 +60,7 @@ def find(record: Record) -> Iterator[Finding]:
         remedy=(
             "Write a larger patience, and leave min_delta out."
             if is_impatient
-            else f"Write epochs={4 * training.epochs}, and patience to end it in time."
+            else f"Write epochs={4 * training.epochs}, and patience=10 to end it in time."
         ),
         kind="dynamic",
         epoch=training.epochs,

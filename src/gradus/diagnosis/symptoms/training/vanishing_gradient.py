@@ -18,7 +18,10 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms.training import dead_relu
 
 CATEGORY = "vanishing"
-CAUSES = (*dead_relu.STEPS, "dead-relu", "saturation", *dead_relu.ORIGINS)
+CAUSES = (
+    *(*dead_relu.STEPS, "dead-relu", "saturation", "recurrent-gradient"),
+    *dead_relu.ORIGINS,
+)
 RATIO, SMALL = 1e-3, 1e-7
 
 

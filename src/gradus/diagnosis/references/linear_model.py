@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradus.data.arrays import named_leaves
-from gradus.data.splits import class_labels
-from gradus.diagnosis.features import draw_rows, make_columns, standardize
+from gradus.data.splitting.strata import class_labels
+from gradus.diagnosis.references.features import draw_rows, make_columns, standardize
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped

@@ -1,0 +1,55 @@
+"""Recurrent layers that have forgotten the first steps at the last, though these tell the target.
+
+The gradient of the last output by the inputs of the first quarter of the steps, below `SMALL` times
+that by the inputs of the step that counts most. That alone is no fault: where the last steps tell
+the target, sound networks forget, too (down to 1e-11). So a linear model of the first quarter alone
+must do clearly better than the network, as `gradus.diagnosis.record.Record.trails_by` says; on new
+samples, if there are any, as what it cannot carry a network may learn by heart. Those
+that learned from their first steps had 0.03 and more, those that could not 1e-3 and less.
+Sources: Bengio, Simard & Frasconi, "Learning long-term dependencies with gradient descent is
+difficult" (1994); Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural
+networks" (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.evidence import loss_chart
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.symptoms.training import rate_low
+
+CATEGORY = "vanishing"
+UNLESS = (
+    *(code for code in rate_low.UNLESS if code not in ("labels-shuffled", "vanishing-gradient")),
+    "rate-low",
+)
+SMALL = 1e-2
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault if the first steps do not reach the last output, and would help."""
+    found = record.recurrence
+    if found is None or not found.carried < SMALL:
+        return
+    if not record.trails_by(record.outputs[0], found.told, found.told_error, new=True):
+        return
+    yield Finding(
+        message=(
+            f"The last output of layer {found.layer!r} hardly depends on the first quarter of the "
+            f"{found.steps} steps: the gradient by these is {found.carried:.1e} of the largest."
+        ),
+        why=(
+            "From step to step the gradient shrinks, so what comes early is not learned. A linear "
+            f"model of the first quarter alone leaves {found.told:.0%} of a constant's loss."
+        ),
+        remedy=(
+            "Read in both directions, as gr.Bidirectional(gr.LSTM(16)) does, or shorten the "
+            "sequences. An LSTM or a GRU carries more than a SimpleRNN."
+        ),
+        kind="dynamic",
+        layer=found.layer,
+        chart=loss_chart(record),
+        evidence={"gradient by the first steps": {"value": found.carried, "threshold": SMALL}},
+    )
