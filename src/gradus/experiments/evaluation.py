@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradus.data import Target
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.experiments.preparation.model_builder import decide_classes
+from gradus.experiments.unit_scores import (
+    ClassScores,
+    Metrics,
+    UnitScores,
+    encoded_labels,
+    new_scores,
+    true_values,
+)
 from gradus.models.model import Model
 from gradus.objectives import losses
-
-Metrics = dict[str, float]
-UNEVEN = 0.15  # by how much the share of the largest class is above 1/K
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,10 @@ class Evaluation:
 
 
 def evaluate_parts(
-    model_of: Callable[[str], Model], parts: Mapping[str, tuple[Any, np.ndarray]], target: Target
+    model_of: Callable[[str], Model],
+    parts: Mapping[str, tuple[Any, np.ndarray]],
+    target: Target,
+    streams: Mapping[str, RowStream] = {},
 ) -> dict[str, Metrics]:
     """Return the metrics of each part of the data, all parts by the same metrics.
 
@@ -44,17 +52,18 @@ def evaluate_parts(
         model_of: the model that scores a part, by its name.
         parts: the inputs of the network, and the targets encoded for the loss.
         target: the fitted target.
+        streams: all rows of those parts of which `parts` has a sample.
     """
-    is_label = target.task in ("binary", "multiclass")
-    balanced = is_label and any(are_uneven(encoded_labels(y)) for _, y in parts.values())
+    counts = [_class_counts(y, target) for _, y in parts.values()]
+    balanced = any(each is not None and each.are_uneven for each in counts)
     return {
-        name: evaluate_in_units(model_of(name), x, y, target, balanced)
+        name: evaluate_in_units(model_of(name), streams.get(name, x), y, target, balanced)
         for name, (x, y) in parts.items()
     }
 
 
 def evaluate_in_units(
-    model: Model, x: Any, y: np.ndarray, target: Target, balanced: bool = False
+    model: Model, x: Any, y: np.ndarray | None, target: Target, balanced: bool = False
 ) -> Metrics:
     """Return the loss and metrics; for a regression also MAE, RMSE and R² in the target's units.
 
@@ -63,117 +72,83 @@ def evaluate_in_units(
 
     Args:
         model: a trained model.
-        x: the inputs of the network.
-        y: the targets, encoded for the loss.
+        x: the inputs of the network; or all rows, which are read in parts with their own targets.
+        y: the targets, encoded for the loss; of rows that are read in parts they are not used.
         target: the fitted target.
         balanced: whether the balanced accuracy of classes is told even if they are even.
     """
-    results = model.evaluate(x, y)
+    return evaluate_rows(model, x, y, target, balanced)[0]
+
+
+def evaluate_rows(
+    model: Model, x: Any, y: np.ndarray | None, target: Target, balanced: bool = False
+) -> tuple[Metrics, int]:
+    """Return what `evaluate_in_units` does, and the number of rows that have a target."""
+    streamed = isinstance(x, RowStream)
+    results = model.evaluate(x) if streamed else model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
-    if target.task == "regression":
-        predicted = target.inverse(model.predict(x))
-        metrics |= regression_errors(target.inverse(y), predicted, target.columns)
-    elif target.task == "multilabel":
-        loss = losses.get(model.settings["loss"])
-        flags = decide_classes(np.asarray(model.predict(x)), loss, target)
-        metrics |= label_scores(y.astype(int), flags, target.class_names)
-    elif are_uneven(labels := encoded_labels(y)) or balanced:
-        loss = losses.get(model.settings["loss"])
-        predicted = decide_classes(np.asarray(model.predict(x)), loss, target)
-        metrics |= {"balanced_accuracy": balanced_accuracy(labels, predicted)}
-    return metrics
+    known = None if streamed or y is None else _class_counts(y, target)
+    if known is not None and not (balanced or known.are_uneven):
+        return metrics, known.rows
+    scores, loss = new_scores(target), losses.get(model.settings["loss"])
+    for rows, targets in _in_parts(x, y):
+        outputs = np.asarray(model.predict(rows))
+        is_number = target.task == "regression"
+        said = target.inverse(outputs) if is_number else decide_classes(outputs, loss, target)
+        scores.add(true_values(targets, target), said)
+    if isinstance(scores, ClassScores):
+        told = scores.metrics(balanced)
+        return metrics | {name: told[name] for name in told if name != "accuracy"}, scores.rows
+    return metrics | scores.metrics(), scores.rows
 
 
-def are_uneven(labels: np.ndarray) -> bool:
-    """Return whether accuracy hides much: a class has `UNEVEN` more than an equal share."""
-    counts = np.bincount(labels)
-    present = counts[counts > 0]
-    return len(present) > 1 and bool(present.max() / len(labels) > 1 / len(present) + UNEVEN)
-
-
-def balanced_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the mean, over the classes that occur, of the share of its samples that are right.
-
-    Always answering the same class scores 1/K. Source: Brodersen et al. (2010).
-
-    Args:
-        true: labels `(n,)`.
-        predicted: labels `(n,)`.
-    """
-    right = true == predicted
-    return float(np.mean([right[true == label].mean() for label in np.unique(true)]))
-
-
-def label_scores(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Metrics:
-    """Return the accuracy of each label, flags (n, k), and where it is rare the balanced one."""
-    scores = {"accuracy": float((true == predicted).mean())}
-    for name, flags, said in zip(names, true.T, predicted.T, strict=True):
-        scores[f"accuracy {name}"] = float((flags == said).mean())
-        if are_uneven(flags):
-            scores[f"balanced_accuracy {name}"] = balanced_accuracy(flags, said)
+def _class_counts(y: np.ndarray, target: Target) -> ClassScores | None:
+    """Return how many rows each class has; None if the target is no class of each row."""
+    scores = new_scores(target)
+    if not isinstance(scores, ClassScores):
+        return None
+    labels = encoded_labels(y)
+    scores.add(labels, labels)
     return scores
 
 
-def regression_errors(
-    true: np.ndarray, predicted: np.ndarray, names: Sequence[str] = ()
-) -> Metrics:
-    """Return MAE, RMSE, and R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)², the mean over the outputs (n, k).
-
-    With the names of the outputs, all are of each output, as "mae price", and R² is the mean too:
-    the others may have different units.
-    """
-    if names:
-        each = [
-            regression_errors(true[:, k : k + 1], predicted[:, k : k + 1])
-            for k in range(len(names))
-        ]
-        mean = {"r2": float(np.mean([errors["r2"] for errors in each]))}
-        pairs = list(zip(names, each, strict=True))
-        return mean | {
-            f"{m} {name}": errors[m] for m in ("r2", "mae", "rmse") for name, errors in pairs
-        }
-    residual = true - predicted
-    total = np.square(true - true.mean(axis=0)).sum(axis=0)
-    rest = np.square(residual).sum(axis=0)
-    explained = np.where(total > 0, 1 - rest / np.where(total > 0, total, 1), 1.0 * (rest == 0))
-    return {
-        "mae": float(np.abs(residual).mean()),
-        "rmse": math.sqrt(float(np.square(residual).mean())),
-        "r2": float(explained.mean()),
-    }
+def _in_parts(x: Any, y: np.ndarray | None) -> Iterator[tuple[Any, np.ndarray]]:
+    """Yield inputs and targets: arrays at once, and rows that are read in parts as they come."""
+    if isinstance(x, RowStream):
+        yield from x.batched(None, None).epoch(0)
+    elif y is not None:
+        yield x, y
 
 
 def constant_metrics(
-    training: np.ndarray, y: np.ndarray, target: Target, metrics: Container[str] = ()
+    training: np.ndarray,
+    y: np.ndarray | RowStream,
+    target: Target,
+    metrics: Container[str] = (),
 ) -> Metrics:
     """Return what the best constant prediction scores: the most frequent class, or the mean.
 
     Args:
         training: the targets of training, encoded for the loss, which the constant is taken from.
-        y: the targets that it is scored on.
+        y: the targets that it is scored on; or all rows, which are read in parts.
         target: the fitted target.
         metrics: what the network was scored by.
     """
+    known = true_values(training, target)
     if target.task == "regression":
-        true, known = target.inverse(y), target.inverse(training)
-        constant = np.broadcast_to(known.mean(axis=0), true.shape)
-        return regression_errors(true, constant, target.columns)
-    if target.task == "multilabel":
-        flags = np.broadcast_to(training.mean(axis=0) > 0.5, y.shape).astype(int)
-        return label_scores(y.astype(int), flags, target.class_names)
-    known, true = (encoded_labels(values) for values in (training, y))
-    constant = np.full_like(true, np.bincount(known).argmax())
-    scores = {"accuracy": float((true == constant).mean())}
-    if are_uneven(true) or "balanced_accuracy" in metrics:
-        scores["balanced_accuracy"] = balanced_accuracy(true, constant)
-    return scores
-
-
-def encoded_labels(y: np.ndarray) -> np.ndarray:
-    """Return labels 0, 1, … of targets that `encode_targets` made: labels, flags, one-hot rows."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        return np.asarray(y.argmax(-1))
-    return np.asarray(y.reshape(len(y)).astype(int))
+        constant = known.mean(axis=0)
+    elif target.task == "multilabel":
+        constant = (known.mean(axis=0) > 0.5).astype(int)
+    else:
+        constant = np.bincount(known).argmax()
+    scores: UnitScores = new_scores(target)
+    parts = [(None, y)] if isinstance(y, np.ndarray) else _in_parts(y, None)
+    for _, targets in parts:
+        true = true_values(targets, target)
+        scores.add(true, np.broadcast_to(constant, true.shape))
+    if isinstance(scores, ClassScores):
+        return scores.metrics("balanced_accuracy" in metrics)
+    return scores.metrics()
 
 
 def headline_part(parts: dict[str, Metrics]) -> str:

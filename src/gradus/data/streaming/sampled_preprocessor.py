@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -58,21 +58,21 @@ def fit_in_parts(
 
     kinds = {name: given.kind for name, given in sample.formats.items()}
     categories = {name for name, kind in kinds.items() if kind == "category"}
-    target_name = sample.target if isinstance(sample.target, str) else None
-    is_classes = sample.task not in (None, "regression")
-    if is_classes and target_name is not None:
-        categories.add(target_name)
+    is_classes = isinstance(sample.target, str) and sample.task != "regression"
+    if is_classes:
+        categories |= {*sample.target_columns}
     statistics = TableStatistics(sample.x, categories)
     for part in parts:
         statistics.add(part)
     frame = pl.concat([sample.x, *statistics.telling_rows()])
     names: Sequence[str] = ()
-    if is_classes and target_name is not None:
-        known = sample.formats[target_name].levels or ()
-        names = sorted_names(list(statistics.levels[target_name].counts), known)
+    if is_classes:
+        (name,) = sample.target_columns
+        known = sample.formats[name].levels or ()
+        names = sorted_names(list(statistics.levels[name].counts), known)
     fitted = TablePreprocessor.fit(
         frame,
-        target_name,
+        sample.target,
         sample.task,
         classes=names,
         keep=keep,
@@ -147,5 +147,7 @@ def _exact_target(target: Target, statistics: TableStatistics) -> Target:
     """Return a target with the mean and the deviation of all rows; its classes are known."""
     if target.task != "regression":
         return target
-    found: Any = statistics.moments[target.name][""]
-    return replace(target, mean=(found.mean,), std=(found.std,))
+    found = [statistics.moments[name][""] for name in target.column_names]
+    return replace(
+        target, mean=tuple(each.mean for each in found), std=tuple(each.std for each in found)
+    )

@@ -24,7 +24,8 @@ from gradus.data.streaming.sampled_preprocessor import fit_in_parts
 from gradus.data.streaming.shuffling import block_batches
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import as_table
-from gradus.errors import DataError, GradusError
+from gradus.data.targets import require_target
+from gradus.errors import DataError, GradusError, no_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -145,7 +146,16 @@ class TableStream(RowStream):
         return {label: counts[name] for label, name in enumerate(target.class_names)}
 
     def count_rows(self) -> int:
-        """Return how many rows have a target; about, before the preprocessor is fitted to them."""
+        """Return how many rows have a target, which may read this column."""
+        targets = self.example.target_columns
+        if "_own" in vars(self) or not (targets or self.share):
+            return self.expected_rows
+        parts = (self._typed(block, targets) for block in self.blocks())
+        return sum(part.height for part in parts if part is not None)
+
+    @property
+    def expected_rows(self) -> int:
+        """How many rows have a target; about, before the preprocessor is fitted to them."""
         return int(self._own[1].rows) if "_own" in vars(self) else len(self)
 
     def split(
@@ -186,6 +196,20 @@ class TableStream(RowStream):
             if frame is not None:
                 yield frame
 
+    def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> TableStream:
+        """Return these rows with the targets that a loss takes.
+
+        Args:
+            encode: makes these of encoded targets; None leaves them.
+
+        Raises:
+            DataError: for a table without the target of its preprocessor, with the nearest name.
+        """
+        for name in require_target(self.preprocessor().target).column_names:
+            if name not in self.source.names:
+                raise no_column(name, self.source.names, "target column")
+        return replace(self, encode_target=encode)
+
     def inputs(self) -> TableStream:
         """Return these rows without targets: none is left out, whether it has one or not."""
         example = replace(self.example, target=None)
@@ -210,14 +234,14 @@ class TableStream(RowStream):
         preprocessor = self.preprocessor()
         target, used = preprocessor.target, list(preprocessor.formats)
         if target is not None and self.example.target is None:
-            used = [name for name in used if name != target.name]
+            used = [name for name in used if name not in target.column_names]
             target = None
         frame = self._typed(block, used)
         if frame is None:
             return None
         try:
             x = preprocessor.encode(frame)
-            y = None if target is None else target.transform_column(frame[target.name])
+            y = None if target is None else target.transform_frame(frame)
         except GradusError as error:
             raise located(error, block.row, block.size, self.name) from None
         return x, y if y is None or self.encode_target is None else self.encode_target(y)
@@ -234,7 +258,7 @@ class TableStream(RowStream):
 
     def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         """Return these rows of a block with their types, or None if there are none."""
-        frame = self.source.read(block, columns)
+        frame = self.source.read(block, columns or None)
         if self.share:
             numbers = np.arange(block.row, block.row + block.size, dtype=np.uint64)
             frame = frame.filter(
@@ -246,9 +270,7 @@ class TableStream(RowStream):
             frame = as_table(frame, self.example.options, self.example.formats).frame
         except GradusError as error:
             raise located(error, block.row, block.size, self.name) from None
-        target = self.example.target
-        if isinstance(target, str):
-            frame = frame.filter(frame[target].is_not_null())
+        frame = frame.drop_nulls(self.example.target_columns)
         return frame if frame.height else None
 
     def _dataset(self, frames: Iterator[pl.DataFrame]) -> Dataset:
@@ -284,7 +306,7 @@ class TableBatches(BatchStream):
 
     def __init__(self, stream: TableStream, size: int, seed: int | None) -> None:
         self.name, self.identity = stream.name, stream.identity
-        self.steps = -(-stream.count_rows() // size)
+        self.steps = -(-stream.expected_rows // size)
         self._stream, self._size, self._seed = stream, size, seed
 
     def epoch(self, number: int) -> Iterator[Any]:

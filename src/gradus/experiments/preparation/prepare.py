@@ -25,6 +25,7 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
 from gradus.data.sources import TargetName
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
@@ -69,6 +70,7 @@ class PreparedData:
         notes: observations about the data, in sentences.
         columns: of a table: the name, the kind and the encoding of each column used.
         record: what the split, and the test part beside the other rows, show.
+        streams: all rows of those parts of which `parts` has a sample, to score them.
     """
 
     experiment: Experiment
@@ -82,6 +84,7 @@ class PreparedData:
     notes: list[str]
     columns: list[tuple[str, str, str]] = field(default_factory=list)
     record: Record = field(default_factory=Record)
+    streams: Mapping[str, RowStream] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:

@@ -10,15 +10,15 @@ from typing import Any
 
 from msgspec import structs
 
-from gradus.data import Preprocessing, TablePreprocessor, stream
+from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.streaming.open_rows import STREAMED_TEXT
 from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
+from gradus.data.targets import require_target
 from gradus.errors import DataError
 from gradus.experiments.preparation.model_builder import encode_targets
 from gradus.experiments.preparation.prepare import (
     PreparedData,
-    integers_to_floats,
     load_data,
     prepare,
     prepare_split,
@@ -89,10 +89,9 @@ def reads_in_parts(experiment: Experiment) -> bool:
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
-    column = None if isinstance(experiment.target, list) else experiment.target
     whole = stream(
         experiment.data,
-        column,
+        experiment.target,
         task=experiment.task,
         keep=experiment.keep_columns,
         drop=experiment.drop_columns,
@@ -114,24 +113,48 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     parts = {"training": training.sample(SHOWN_ROWS)}
     if held_out is not None:
         parts["validation"] = held_out.load()
-    if isinstance(experiment.test, str) and fitted.target is not None:
-        target, known = fitted.target, fitted.formats
-        names = target.class_names
-        test = load_data(experiment.test, target.name, target.task, names, example.options, known)
-        parts["test"] = integers_to_floats(test)
+    test = None
+    if isinstance(experiment.test, str):
+        test, parts["test"] = _test_part(experiment.test, fitted)
     counts = {name: len(part) for name, part in parts.items()}
     counts["training"] = training.count_rows()
+    if test is not None:
+        counts["test"] = test.count_rows()
     prepared = prepare_split(SplitData(summary, parts), complete, fitted)
     encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
     notes = _notes(whole, counts, share, len(parts["training"]))
+    if test is not None:
+        notes.append(
+            f"the test file is read in parts, too: it is scored on all of its rows, and the report "
+            f"shows {len(parts['test']):,} of them"
+        )
     fields = {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
+    streams = {} if test is None else {"test": test.labeled(encode)}
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     lines = [*prepared.summary_lines[:-1], f"rows      {sizes}, read in parts"]
     return StreamedPreparedData(
-        **{**fields, "notes": [*notes, *prepared.notes], "summary_lines": lines},
+        **{
+            **fields,
+            "notes": [*notes, *prepared.notes],
+            "summary_lines": lines,
+            "streams": streams,
+        },
         rows=replace(training, fitted=fitted, encode_target=encode),
         counts=counts,
     )
+
+
+def _test_part(source: str, fitted: TablePreprocessor) -> tuple[TableStream | None, Dataset]:
+    """Return the rows of a test file, read in parts if it is too large, and those that are shown.
+
+    A file that fits into memory has all of its rows shown, and no others.
+    """
+    path, target = Path(source), require_target(fitted.target)
+    if is_too_large(path):
+        rows = stream(path, preprocessor=fitted).labeled()
+        return rows, rows.sample(SHOWN_ROWS)
+    columns, classes = target.columns or target.name, target.class_names
+    return None, load_data(source, columns, target.task, classes, fitted.options, fitted.formats)
 
 
 def _notes(whole: TableStream, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
@@ -180,8 +203,6 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
     whole: dict[str, Any] = {"group": experiment.group, "split_by_time": experiment.split_by_time}
     if not isinstance(experiment.test, str):
         whole["test"] = experiment.test
-    if isinstance(experiment.target, list):
-        whole["target"] = experiment.target
     for name, value in whole.items():
         if value is not None:
             raise ExperimentError(
