@@ -13,8 +13,9 @@ from gradus.apps import summaries
 from gradus.apps.cli import main
 from gradus.apps.output import Output
 from gradus.data import TablePreprocessor
-from gradus.data.streaming import table_stream
+from gradus.data.streaming import parquet_rows, split_rows, table_stream
 from gradus.experiments.preparation import prepare_streamed
+from gradus.experiments.settings.experiment import Experiment
 
 QUICK = ("--epochs", "2", "--layers", "8", "--batch-size", "64", "--quiet")
 
@@ -44,11 +45,11 @@ def rows(tmp_path_factory):
 def small_parts():
     """A sample of 300 rows, of which 200 are scored, and 50 rows held out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_stream, "SAMPLE_ROWS", 300)
+        patch.setattr(split_rows, "SAMPLE_ROWS", 300)
         patch.setattr(prepare_streamed, "MOST_HELD_OUT", 50)
         patch.setattr(prepare_streamed, "SHOWN_ROWS", 200)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
-        patch.setattr(table_stream, "READ_ROWS", 128)
+        patch.setattr(split_rows, "READ_ROWS", 128)
         yield
 
 
@@ -199,10 +200,37 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
     assert not prepare_streamed.reads_in_parts(prepare_streamed.Experiment(data="iris"))
 
 
+def test_rows_are_split_by_group_or_time(rows, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+
+    def prepared(**given):
+        data = str(rows.with_name("later.parquet"))
+        return prepare_streamed.prepare_data(Experiment(data=data, stream=True, **given))
+
+    split = prepared(target="grown", split_by_time="id", validation=0.03)
+    assert split.raw["validation"].x["id"].min() == 1456
+    told = "\n".join(split.notes)
+    assert "rows are split by 'id': validation is later than 1455" in told
+    assert "column 'id' stays an input, although its later values were never trained on" in told
+    split = prepared(target="x,z", group="kind", validation=0.5, validation_seed=1)
+    assert split.target.columns == ("x", "z")
+    assert split.counts["training"] + split.counts["validation"] == 1500
+    kinds = [set(split.raw[part].x["kind"]) for part in ("training", "validation")]
+    assert not kinds[0] & kinds[1]
+    assert "kind" not in [name for name, *_ in split.columns]
+    told = "\n".join(split.notes)
+    assert "groups of 'kind' stay whole, drawn by a hash of their names; it is no input" in told
+    with pytest.raises(gr.GradusError, match="rows are split by the one or the other"):
+        prepared(target="x", group="kind", split_by_time="id")
+    with pytest.raises(gr.GradusError, match="Did you mean 'kind'"):
+        prepared(target="x", group="kin")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
+        (("--test", "0.2"), "leave it out, or name a file of test data"),
         (("--refit", "yes"), "refit = true needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),

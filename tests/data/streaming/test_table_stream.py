@@ -13,8 +13,11 @@ from gradus.data.streaming import (
     mapped_arrays,
     open_rows,
     parquet_rows,
+    split_rows,
     table_stream,
 )
+from gradus.data.streaming import held_out as held_out_rules
+from gradus.data.streaming.held_out import ByGroup, ByTime
 from gradus.data.streaming.row_source import Block
 from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
 from gradus.errors import DataError, GradusError
@@ -29,7 +32,7 @@ ROWS, PER_FILE = 6_000, (2_500, 0, 3_500)
 def small_parts():
     """Samples and blocks of a size that a small table exceeds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_stream, "SAMPLE_ROWS", 600)
+        patch.setattr(split_rows, "SAMPLE_ROWS", 600)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 700))
         yield
 
@@ -102,6 +105,70 @@ def test_rows_are_held_out_by_their_number(table, split):
     assert other == parts[1]
 
 
+def test_whole_groups_are_held_out(table, rows, monkeypatch):
+    def split_by(column, share, seed=0):
+        rule = ByGroup.fit(rows.frames(columns=[column]), share, len(rows), column, seed)
+        return rows.split_by(rule)
+
+    training, held_out = split_by("row", 0.3)
+    assert written(held_out).height == round(0.3 * len(rows))  # each row is a group
+    again = [k for f in held_out.frames(training.source.blocks(97)) for k in f["row"]]
+    assert again == written(held_out)["row"].to_list()
+    assert again != written(split_by("row", 0.3, seed=1)[1])["row"].to_list()
+    for share in (0.01, 0.9):  # of few groups, one and all but one at least are held out
+        parts = [set(written(part)["kind"]) for part in split_by("kind", share)]
+        assert not parts[0] & parts[1]
+        assert parts[0] | parts[1] == set(table["kind"])
+        assert all(parts)
+    with pytest.raises(DataError, match="'size' is empty in a row, so rows cannot be split by it"):
+        split_by("size", 0.5)
+    monkeypatch.setattr(held_out_rules, "MAX_GROUPS", 100)
+    assert 0.27 < written(split_by("row", 0.3)[1]).height / ROWS < 0.33
+    with pytest.raises(DataError, match="'row' is always the same"):
+        ByGroup.fit([table[:1]], 0.5, 1, "row")
+
+
+@pytest.mark.parametrize("column", ["at", "row"])
+def test_the_latest_rows_are_held_out(table, rows, column):
+    rule = ByTime.fit(rows.frames(columns=[column]), 0.1, len(rows), column)
+    training, held_out = rows.split_by(rule)
+    assert written(training)[column].max() < written(held_out)[column].min()
+    present = table.drop_nulls("y")
+    assert written(held_out).height == 599  # one fewer than a tenth, as no time is divided
+    assert training.count_rows() + held_out.count_rows() == present.height
+    alike = [table.select(pl.col("odd")), table.select(pl.lit(1.0).alias("odd"))]
+    assert ByTime.fit(alike[:1], 0.1, ROWS, "odd").last < 9  # one row, not 600, is the latest
+    with pytest.raises(DataError, match="'odd' is always the same"):
+        ByTime.fit(alike[1:], 0.1, ROWS, "odd")
+    with pytest.raises(DataError, match=r"read as text, such as .* a split by time needs"):
+        ByTime.fit([table], 0.1, ROWS, "kind")
+
+
+def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypatch):
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    streamed = gr.data.stream(folder, ["y", "size"], drop=["row"])
+    fitted = streamed.preprocessor()
+    x, y = (
+        np.concatenate(part) for part in zip(*streamed.batched(512, None).epoch(0), strict=True)
+    )
+    data = gr.data.load(table, "y,size")
+    whole = data.preprocessor(drop=["row"])
+    assert fitted.target.columns == ("y", "size")
+    for given, expected in zip((x, y), data.xy(whole), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert streamed.count_rows() == len(data)
+
+
+def test_classes_of_rows_held_out_are_known(folder, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    latest = gr.data.stream(folder, "kind", drop=["row"])
+    training, held_out = latest.split_by(ByTime(0.3, "row", 4_321.0))
+    assert training.preprocessor().target.class_names == ("a", "b", "c", "rare")
+    assert training.class_counts()[3] == 0
+    assert (held_out.load().y == 3).sum() == 2
+
+
 def test_statistics_are_those_of_all_training_rows(split):
     frame, fitted = written(split[0]), split[0].preprocessor()
     assert split[1].preprocessor() is fitted
@@ -126,7 +193,7 @@ def test_statistics_are_those_of_all_training_rows(split):
 
 
 def test_a_sample_of_all_rows_fits_what_a_table_in_memory_does(folder, table, monkeypatch):
-    monkeypatch.setattr(table_stream, "SAMPLE_ROWS", ROWS)
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
     fitted = gr.data.stream(folder, "y", drop=["row"]).preprocessor()
     whole = gr.data.load(table, "y").preprocessor(drop=["row"])
     assert [c.name for c in fitted.columns] == [c.name for c in whole.columns]

@@ -10,7 +10,7 @@ from typing import Any
 from gradus.data.columns.formats import texts
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.sources import TargetName, load
-from gradus.data.streaming import table_stream
+from gradus.data.streaming import split_rows, table_stream
 from gradus.data.streaming.open_rows import open_rows, typed_copy
 from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -75,7 +75,7 @@ def stream(
     opened = open_rows(source, options)
     if preprocessor is not None:
         target, task, classes = _known_target(preprocessor, opened.rows)
-    parts = opened.rows.spread_blocks(table_stream.SAMPLE_ROWS, table_stream.SAMPLE_PARTS)
+    parts = opened.rows.spread_blocks(split_rows.SAMPLE_ROWS, split_rows.SAMPLE_PARTS)
     sample = pl.concat([opened.rows.read(block) for block in parts])
     formats = None if preprocessor is None else preprocessor.formats
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gradus.data.column_encoders import CategoryEncoder, ColumnEncoder, DateEncoder, NumberEncoder
-from gradus.data.columns.conversions import LARGEST
+from gradus.data.columns.conversions import LARGEST, to_names
 from gradus.data.columns.labels import sorted_names
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import Preprocessing
@@ -34,6 +34,7 @@ def fit_in_parts(
     preprocessing: Preprocessing,
     keep: Sequence[str],
     drop: Sequence[str],
+    others: Iterable[pl.DataFrame] = (),
 ) -> tuple[TablePreprocessor, TableStatistics]:
     """Fit a preprocessor to the rows of a table that come in parts.
 
@@ -47,6 +48,7 @@ def fit_in_parts(
         preprocessing: how values are scaled, filled in and encoded.
         keep: columns to use even if they look useless or like a leak.
         drop: columns not to use.
+        others: rows that are held out, of which the classes of the target alone are learned.
 
     Returns:
         The preprocessor, and the statistics.
@@ -69,7 +71,10 @@ def fit_in_parts(
     if is_classes:
         (name,) = sample.target_columns
         known = sample.formats[name].levels or ()
-        names = sorted_names(list(statistics.levels[name].counts), known)
+        classes = set(statistics.levels[name].counts)
+        for part in others:
+            classes |= set(to_names(part[name].unique()))
+        names = sorted_names(list(classes), known)
     fitted = TablePreprocessor.fit(
         frame,
         sample.target,

@@ -12,10 +12,13 @@ from msgspec import structs
 
 from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
+from gradus.data.columns.unseen import written
+from gradus.data.streaming.held_out import ByGroup, ByNumber, ByTime, HeldOut
 from gradus.data.streaming.open_rows import STREAMED_TEXT
-from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
+from gradus.data.streaming.split_rows import MOST_HELD_OUT
+from gradus.data.streaming.table_stream import TableStream
 from gradus.data.targets import require_target
-from gradus.errors import DataError
+from gradus.errors import DataError, no_column
 from gradus.experiments.preparation.model_builder import encode_targets
 from gradus.experiments.preparation.prepare import (
     PreparedData,
@@ -24,7 +27,15 @@ from gradus.experiments.preparation.prepare import (
     prepare_split,
     table_options,
 )
-from gradus.experiments.preparation.splitting import SplitData
+from gradus.experiments.preparation.splitting import (
+    SplitData,
+    check_split,
+    input_time_notes,
+    share_notes,
+    test_share,
+    untrained_notes,
+    unused_inputs,
+)
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
@@ -62,6 +73,7 @@ class StreamedPreparedData(PreparedData):
         if self.experiment.training.class_weight != "balanced":
             return None
         counts = self.rows.class_counts()
+        counts = {label: count for label, count in counts.items() if count}
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
 
 
@@ -94,18 +106,20 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
         experiment.target,
         task=experiment.task,
         keep=experiment.keep_columns,
-        drop=experiment.drop_columns,
+        drop=unused_inputs(experiment),
         preprocessing=Preprocessing(**structs.asdict(experiment.preprocessing)),
         options=table_options(experiment),
     )
     example = whole.example
+    check_split(example, experiment)
     summary = DataSummary(len(whole), str(example.task), False)
     once = structs.replace(experiment.training, refit=False)
     experiment = structs.replace(experiment, stream=True, training=once)
     complete = defaults.fill_defaults(experiment, summary)
-    share, seed = float(complete.validation or 0.0), experiment.validation_seed
-    seed = experiment.shuffle_seed if seed is None else seed
-    training, held_out = whole.split(share, seed, MOST_HELD_OUT) if share else (whole, None)
+    share = float(complete.validation or 0.0)
+    training, held_out = (whole, None)
+    if share:
+        training, held_out = whole.split_by(_rule(whole, experiment, share))
     if isinstance(preprocessor, TablePreprocessor):
         training = replace(training, fitted=preprocessor)
         held_out = None if held_out is None else replace(held_out, fitted=preprocessor)
@@ -123,6 +137,7 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     prepared = prepare_split(SplitData(summary, parts), complete, fitted)
     encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
     notes = _notes(whole, counts, share, len(parts["training"]))
+    notes += _split_notes(training, counts, complete)
     if test is not None:
         notes.append(
             f"the test file is read in parts, too: it is scored on all of its rows, and the report "
@@ -142,6 +157,47 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
         rows=replace(training, fitted=fitted, encode_target=encode),
         counts=counts,
     )
+
+
+def _rule(whole: TableStream, experiment: Experiment, share: float) -> HeldOut:
+    """Return the rule by which rows are held out for validation.
+
+    Raises:
+        DataError: for a column to split by that does not exist, or is missing values.
+    """
+    share, seed = whole.share_of(share, MOST_HELD_OUT), experiment.validation_seed
+    seed = experiment.shuffle_seed if seed is None else seed
+    group, time = experiment.group, experiment.split_by_time
+    for name in (group, time):
+        if name is not None and name not in whole.source.names:
+            raise no_column(name, whole.source.names)
+    if group is not None:
+        return ByGroup.fit(whole.frames(columns=[group]), share, len(whole), group, seed)
+    if time is not None:
+        return ByTime.fit(whole.frames(columns=[time]), share, len(whole), time)
+    return ByNumber(share, seed)
+
+
+def _split_notes(
+    training: TableStream, counts: Mapping[str, int], experiment: Experiment
+) -> list[str]:
+    """Return how the rows were split by a column, and what a reader of the scores must know."""
+    rule, notes = training.rule, list[str]()
+    if isinstance(rule, ByGroup):
+        notes = [
+            f"groups of {rule.column!r} stay whole, drawn by a hash of their names; it is no input "
+            "of the network"
+        ]
+    elif isinstance(rule, ByTime):
+        kind = training.schema[rule.column]
+        later = f"validation is later than {written(rule.last, kind)}"
+        notes = [f"rows are split by {rule.column!r}: {later}", *input_time_notes(experiment)]
+    if rule is not None and rule.columns:
+        shown = {name: count for name, count in counts.items() if name != "test"}
+        notes += share_notes(shown, {"validation": rule.share})
+    names = require_target(training.preprocessor().target).class_names
+    trained = training.class_counts() if training.fitted is None else {}
+    return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
 
 
 def _test_part(source: str, fitted: TablePreprocessor) -> tuple[TableStream | None, Dataset]:
@@ -200,15 +256,11 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
             f"stream = true reads .parquet files, folders of them, and .csv files in parts, not "
             f"{experiment.data!r}: leave it out."
         )
-    whole: dict[str, Any] = {"group": experiment.group, "split_by_time": experiment.split_by_time}
-    if not isinstance(experiment.test, str):
-        whole["test"] = experiment.test
-    for name, value in whole.items():
-        if value is not None:
-            raise ExperimentError(
-                f"{name} = {value!r} needs all rows in memory, but they are read in parts "
-                "(stream): leave it out."
-            )
+    if test_share(experiment):
+        raise ExperimentError(
+            f"test = {experiment.test!r} needs all rows in memory, but they are read in parts "
+            "(stream): leave it out, or name a file of test data."
+        )
     if training.batch_size == "all":
         raise ExperimentError(
             'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
