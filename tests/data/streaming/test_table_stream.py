@@ -1,6 +1,11 @@
 """Tables that are read in parts: their preprocessing, their order, and what goes wrong."""
 
+import bz2
+import gzip
+import lzma
 import os
+import shutil
+import tempfile
 
 import jax
 import numpy as np
@@ -20,6 +25,7 @@ from gradus.data.streaming import held_out as held_out_rules
 from gradus.data.streaming.held_out import ByGroup, ByTime
 from gradus.data.streaming.row_source import Block
 from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
+from gradus.data.table_options import TableOptions
 from gradus.errors import DataError, GradusError
 from gradus.models.inputs import streamed_data
 from gradus.train.progress import TrainingProgress
@@ -371,12 +377,58 @@ def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
         gr.data.stream(path, "y")
 
 
-def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("4,5\n6,7,8\n", r"1 row has fewer values than the 3 columns, .* line 402"),
+        ('"4,5",6\n6,7,8\n"a, b"\n', r"2 rows have fewer values .* line 402"),
+        ('"4\n,5",6,7\n6,"7\n"\n', r"1 row has fewer values .* line 404"),
+        ('"4\n,5",6,7\n\n5" ,6" ,7\n"a ""b, c""",4,5\n', None),
+    ],
+)
+def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch, rows, told):
     monkeypatch.setattr(open_rows, "HEAD_BYTES", 600)
     path = tmp_path / "rows.csv"
-    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + "4,5\n" + "6,7,8\n")
-    with pytest.raises(DataError, match=r"1 row has fewer values than the 3 columns, .* line 402"):
+    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + rows)
+    head = open_rows._head(path, "it", TableOptions())
+    if told is None:
+        open_rows._check_short_rows(path, head, "it")
+        return
+    with pytest.raises(DataError, match=told):
         gr.data.stream(path, "y")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_packed_text_is_unpacked_first(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    path = tmp_path / f"rows.csv{suffix}"
+    content = ("x,y\n" + "".join(f"{i / 8},{i}\n" for i in range(900))).encode()
+    packed = compress(suffix, content)
+    path.write_bytes(packed)
+    rows = gr.data.stream(path, "y")
+    assert written(rows)["y"].to_list() == list(range(900))
+    assert [each.name for each in rows.source.states[0].path.parent.iterdir()].count(path.name)
+    (kept,) = (tmp_path / "tmp").iterdir()
+    assert {each.suffix for each in kept.iterdir()} == {".parquet"}
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"rows.csv\.\w+' is (cut short|damaged)"):
+        gr.data.stream(path, "y")
+    path.write_bytes(packed)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000))
+    with pytest.raises(DataError, match=r"unpacks to more than .*: set TMPDIR to a folder"):
+        gr.data.stream(path, "y")
+    assert list((tmp_path / "tmp").iterdir()) == [kept]
+    path.write_bytes(b"x,y\n1,2\n")
+    with pytest.raises(DataError, match=rf"is named \{suffix} but is not"):
+        gr.data.stream(path, "y")
+
+
+def compress(suffix, content):
+    if suffix == ".zst":
+        return pytest.importorskip("backports.zstd").compress(content)
+    return {".gz": gzip, ".bz2": bz2, ".xz": lzma}[suffix].compress(content)
 
 
 @pytest.mark.parametrize(

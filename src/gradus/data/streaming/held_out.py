@@ -106,7 +106,7 @@ class ByGroup(HeldOut):
             >>> frame = pl.DataFrame({"patient": ["a", "b", "c", "a", "b", "c"]})
             >>> rule = ByGroup.fit([frame], 0.5, 6, "patient")
             >>> rule.mask(np.arange(6), frame).tolist()
-            [False, True, False, False, True, False]
+            [True, False, False, True, False, False]
         """
         counts = Counter[int]()
         for frame in frames:

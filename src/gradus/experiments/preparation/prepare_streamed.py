@@ -13,8 +13,9 @@ from msgspec import structs
 from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.unseen import written
+from gradus.data.reading.compression import PACKED
 from gradus.data.streaming.held_out import ByGroup, ByNumber, ByTime, HeldOut
-from gradus.data.streaming.open_rows import STREAMED_TEXT
+from gradus.data.streaming.open_rows import is_streamed
 from gradus.data.streaming.split_rows import MOST_HELD_OUT
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.targets import require_target
@@ -43,6 +44,7 @@ from gradus.host_memory import host_free_bytes
 
 SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored
 IN_MEMORY = 6  # times the bytes of a file, which reading and encoding it takes
+UNPACKED = 5  # times the bytes of a packed file, which its text has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,12 +235,12 @@ def is_too_large(path: Path) -> bool:
     Args:
         path: of the table; what is no file or folder of a table takes none.
     """
-    suffixes = (".parquet", *STREAMED_TEXT)
     if path.is_dir():
         files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]
     else:
-        files = [path] if path.is_file() and path.suffix.lower() in suffixes else []
-    return IN_MEMORY * sum(file.stat().st_size for file in files) > host_free_bytes()
+        files = [path] if path.is_file() and is_streamed(path) else []
+    unpacks = UNPACKED if path.suffix.lower() in PACKED else 1
+    return IN_MEMORY * unpacks * sum(file.stat().st_size for file in files) > host_free_bytes()
 
 
 def _check_settings(experiment: Experiment, path: Path) -> None:
@@ -249,9 +251,7 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
         DataError: for data that are no table.
     """
     training = experiment.training
-    if not path.exists() or not (
-        path.is_dir() or path.suffix.lower() in (".parquet", *STREAMED_TEXT)
-    ):
+    if not path.exists() or not (path.is_dir() or is_streamed(path)):
         raise DataError(
             f"stream = true reads .parquet files, folders of them, and .csv files in parts, not "
             f"{experiment.data!r}: leave it out."
