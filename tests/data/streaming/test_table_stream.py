@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import shutil
 import tempfile
 
@@ -445,6 +446,21 @@ def test_what_needs_all_samples_is_refused(split, options, message):
     model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
     with pytest.raises(GradusError, match=message):
         model.fit(split[0], verbose=False, **options)
+
+
+def test_what_takes_rows_in_memory_says_how_to_get_some(split):
+    rows = split[0]
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.Adam(0.01))
+    code = r"x, y = rows.preprocessor().xy(rows.sample(10_000).x)"
+    calls = (model.check, model.find_learning_rate, lambda rows: gr.repair(model, rows))
+    for call in calls:
+        with pytest.raises(GradusError, match=f"which is read in parts, .*{re.escape(code)}"):
+            call(rows)
+    names: dict = {"rows": rows}
+    exec(code, names)  # noqa: S102 - it is our own message
+    assert model.find_learning_rate(names["x"], names["y"], steps=3).losses.shape == (3,)
+    with pytest.raises(GradusError, match="The loss needs targets"):
+        model.find_learning_rate(names["x"])
 
 
 def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch):
