@@ -12,8 +12,8 @@ import gradus as gr
 from gradus.apps import summaries
 from gradus.apps.cli import main
 from gradus.apps.output import Output
-from gradus.data import TablePreprocessor
-from gradus.data.streaming import parquet_rows, split_rows, table_stream
+from gradus.data import ArrayPreprocessor, TablePreprocessor
+from gradus.data.streaming import array_stream, parquet_rows, split_rows, table_stream
 from gradus.experiments.preparation import prepare_streamed
 from gradus.experiments.settings.experiment import Experiment
 
@@ -241,6 +241,46 @@ def test_settings_that_parts_lack_are_named(rows, gradus, flags, message):
     status, _, err = gradus("train", rows, "--stream", "yes", *target, *flags)
     assert status != 0
     assert message in err
+
+
+def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
+    monkeypatch.setattr(array_stream, "BLOCK_BYTES", 100 * 3 * 8)
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, size=(900, 3))
+    kinds = np.where(x[:, 0] > 4, "large", "small")
+    np.savez("a.npz", x=x[:600], y=kinds[:600], x_test=x[600:], y_test=kinds[600:])
+    np.savez_compressed("packed.npz", x=x, y=kinds)
+    status, out, _ = gradus("train", "a.npz", "--stream", "yes", *QUICK, "--out", "of-arrays")
+    assert status == 0
+    assert "300 test, read in parts" in out
+    loaded = gr.load("of-arrays")
+    whole, metrics = loaded.predict_proba("a.npz"), loaded.evaluated_rows("a.npz")
+    assert metrics.part == "its test part"
+    assert loaded.record.metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    assert loaded.evaluated_part().metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    counts, transform = [], ArrayPreprocessor.transform
+
+    def counted(preprocessor, x):
+        counts.append(len(x))
+        return transform(preprocessor, x)
+
+    monkeypatch.setattr(ArrayPreprocessor, "transform", counted)
+    np.testing.assert_allclose(loaded.predict_proba("a.npz"), whole, atol=1e-6)
+    assert counts == [100, 100, 100]
+    parts = loaded.evaluated_rows("a.npz")
+    assert max(counts) == 100
+    assert parts.metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    assert (parts.rows, parts.part) == (300, "its test part")
+    status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
+    assert (status, "save it with np.savez instead of" in err) == (1, True)
+    assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
+    for flags, told in (
+        (("--target", "y"), "target = 'y' names columns of a table, but 'a.npz' is arrays"),
+        (("--group", "y"), "names a column of a table, but 'a' is arrays"),
+    ):
+        status, _, err = gradus("train", "a.npz", "--stream", "yes", *flags)
+        assert (status, told in err) == (2, True)
 
 
 def test_data_without_parts_are_named(gradus):

@@ -1,43 +1,47 @@
-"""A table that a run predicts or is evaluated on, in parts where memory is too small for it."""
+"""What a run predicts or is evaluated on, read in parts where memory is too small for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gradus.data import Dataset, TablePreprocessor, stream
+from gradus.data import TablePreprocessor, stream
+from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.unseen import UnseenValues, joined
+from gradus.data.streaming.array_stream import ArrayStream
+from gradus.data.streaming.open_arrays import stream_arrays
 from gradus.data.streaming.table_stream import TableStream
 from gradus.experiments.inference import PredictedRows
 from gradus.experiments.preparation.prepare_streamed import is_too_large
+from gradus.files import user_path
 
 
-def rows_in_parts(data: Any, preprocessor: Any) -> TableStream | None:
-    """Return a table that is read in parts, or None for data that are read whole.
+def rows_in_parts(data: Any, preprocessor: Preprocessor) -> TableStream | ArrayStream | None:
+    """Return rows that are read in parts, or None for data that are read whole.
 
     Args:
         data: as `Run.predict` takes them.
         preprocessor: of the run.
 
     Raises:
-        DataError: for a table that cannot be read in parts.
+        DataError: for data that cannot be read in parts, or are of another kind.
     """
-    if not isinstance(preprocessor, TablePreprocessor) or not isinstance(data, str | Path):
+    if not isinstance(data, str | Path):
         return None
-    path = Path(data).expanduser()
-    return stream(path, preprocessor=preprocessor) if is_too_large(path) else None
-
-
-def raw_parts(rows: TableStream) -> Iterator[Dataset]:
-    """Yield all rows of a table, part by part, as data sets without a target."""
-    for frame in rows.inputs().frames():
-        yield replace(
-            rows.example, x=frame, y=None, task=None, target=None, notes=rows.source.notes
-        )
+    path = user_path(data)
+    is_table = isinstance(preprocessor, TablePreprocessor)
+    if not is_too_large(path) or is_table == (path.suffix.lower() == ".npz"):
+        return None  # what reads them whole says what they are
+    if isinstance(preprocessor, TablePreprocessor):
+        return stream(path, preprocessor=preprocessor)
+    target = preprocessor.target
+    task, classes = (None, ()) if target is None else (target.task, target.class_names)
+    rows = stream_arrays(path, task=task, classes=classes, preprocessor=preprocessor)
+    return rows if rows.test is None else rows.test
 
 
 @dataclass

@@ -15,6 +15,7 @@ import numpy as np
 from gradus import files, manifests
 from gradus.data import Dataset, TablePreprocessor, Target, preprocessor_from_dict
 from gradus.data.datasets import BUILT_IN
+from gradus.data.streaming.array_stream import ArrayStream
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
@@ -28,7 +29,6 @@ from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.rows_in_parts import (
     PredictedParts,
     concatenated_outputs,
-    raw_parts,
     rows_in_parts,
 )
 from gradus.experiments.settings import experiment_file
@@ -244,7 +244,7 @@ class Run:
         if rows is None:
             yield self.predicted_rows(data, kept)
             return
-        for part in raw_parts(rows):
+        for part in rows.inputs().parts():
             yield self._predicted(part, kept)
 
     def _predicted(self, rows: Dataset, kept: Sequence[str]) -> inference.PredictedRows:
@@ -280,11 +280,10 @@ class Run:
             notes.append(TRAINED_ON)
         return Evaluation(metrics, len(rows), part, notes)
 
-    def _evaluated_stream(self, data: Any, rows: TableStream) -> Evaluation:
-        """Return the metrics on a table that is read in parts."""
+    def _evaluated_stream(self, data: Any, rows: TableStream | ArrayStream) -> Evaluation:
+        """Return the metrics on rows that are read in parts."""
         encode = functools.partial(encode_targets, loss=self.loss, target=self.target)
-        labeled = rows.labeled(encode)
-        metrics, count = evaluate_rows(self.model, labeled, None, self.target)
+        metrics, count = evaluate_rows(self.model, rows.labeled(encode), None, self.target)
         notes = list(rows.source.notes)
         if count < len(rows):
             left_out = len(rows) - count
@@ -294,9 +293,9 @@ class Run:
                 else f"{left_out:,} rows have no target and are"
             )
             notes.append(f"{verb} not used")
-        if self._is_training_data(data):
+        if rows.part == "all rows" and self._is_training_data(data):
             notes.append(TRAINED_ON)
-        return Evaluation(metrics, count, "all rows", notes)
+        return Evaluation(metrics, count, rows.part, notes)
 
     def evaluated_part(self) -> Evaluation:
         """Return the metrics on the part that the run is scored on, held out of its data again.

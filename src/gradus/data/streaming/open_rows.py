@@ -15,8 +15,10 @@ from gradus.data.datasets import Dataset
 from gradus.data.files import existing_file, file_suffix
 from gradus.data.reading.compression import packing_of, unpack_file
 from gradus.data.reading.delimited_text import LONGEST_CELL, DelimitedText, read_delimited
+from gradus.data.streaming.mapped_table import MappedTable
 from gradus.data.streaming.parquet_rows import ParquetRows, parquet_files
-from gradus.data.streaming.row_source import FileState
+from gradus.data.streaming.row_source import FileState, RowSource
+from gradus.data.table_files import NPY
 from gradus.data.table_options import TableOptions
 from gradus.data.tables import as_table
 from gradus.errors import DataError, GradusError
@@ -39,7 +41,7 @@ class OpenedRows:
         typed: whether cells have the types of their file.
     """
 
-    rows: ParquetRows
+    rows: RowSource
     options: TableOptions
     typed: bool
 
@@ -57,11 +59,13 @@ def open_rows(source: Any, options: TableOptions) -> OpenedRows:
     path = existing_file(source)
     if path.is_dir() or path.suffix.lower() == ".parquet":
         return OpenedRows(ParquetRows(parquet_files(path), repr(str(path))), options, typed=True)
+    if path.suffix.lower() == NPY:
+        return OpenedRows(MappedTable(path), options, typed=True)
     if not is_streamed(path):
         unpack = " Unpack it first." if path.suffix.lower() == ".zip" else ""
         raise DataError(
             f"{str(path)!r} cannot be read in parts: these are .parquet files, folders of them, "
-            f"and .csv files, also packed as .gz, .bz2, .xz, or .zst.{unpack}"
+            f".npy files, and .csv files, also packed as .gz, .bz2, .xz, or .zst.{unpack}"
         )
     state, name = FileState.of(path), repr(str(path))
     with path.open("rb") as file:
@@ -80,7 +84,7 @@ def open_rows(source: Any, options: TableOptions) -> OpenedRows:
 
 def is_streamed(path: Path) -> bool:
     """Return whether a file is of a format that is read in parts, by its name."""
-    return path.suffix.lower() == ".parquet" or file_suffix(path) in STREAMED_TEXT
+    return path.suffix.lower() in (".parquet", NPY) or file_suffix(path) in STREAMED_TEXT
 
 
 def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -> OpenedRows:
@@ -134,7 +138,7 @@ def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -
     return OpenedRows(rows, replace(options, header=head.header), typed=False)
 
 
-def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
+def typed_copy(rows: RowSource, example: Dataset) -> ParquetRows:
     """Return a copy of rows of text in which each cell has the type of its column.
 
     Args:

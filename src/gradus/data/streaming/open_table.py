@@ -36,7 +36,7 @@ def stream(
     A .csv file is copied as Parquet into the folder for temporary files, which takes as much disk.
 
     Args:
-        source: the path of a .parquet or .csv file, or of a folder of .parquet files.
+        source: the path of a .parquet, .npy, or .csv file, or of a folder of .parquet files.
         target: the column to predict, its name or number, or several of them, as in `load`.
         task: as in `load`.
         classes: as in `load`.

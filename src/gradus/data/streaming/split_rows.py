@@ -18,7 +18,7 @@ from gradus.data.datasets import Dataset
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
 from gradus.data.streaming.block_cache import BlockCache
 from gradus.data.streaming.held_out import ByNumber, HeldOut
-from gradus.data.streaming.row_source import Block
+from gradus.data.streaming.row_source import Block, BlockSource
 from gradus.data.streaming.shuffling import block_batches
 from gradus.errors import DataError
 
@@ -34,28 +34,22 @@ class SplitRows(RowStream):
     A subclass is a dataclass with these attributes.
 
     Attributes:
+        source: the files.
         example: a sample of the rows, as a data set with its target and task.
+        part: which rows of the files these are, in words.
         rule: by which rows are held out, or None.
         training: of rows held out, the others, whose preprocessor they have; else None.
         fitted: a preprocessor that is used instead of one fitted to these rows, or None.
         encode_target: makes of encoded targets those that a loss takes; None leaves them.
     """
 
+    source: BlockSource
     example: Dataset
+    part: str
     rule: HeldOut | None
     training: Self | None
     fitted: Any
     encode_target: Callable[[np.ndarray], np.ndarray] | None
-
-    @property
-    @abc.abstractmethod
-    def all_rows(self) -> int:
-        """The rows of the files."""
-
-    @property
-    @abc.abstractmethod
-    def files(self) -> str:
-        """A checksum of the files."""
 
     @abc.abstractmethod
     def preprocessor(self) -> Preprocessor:
@@ -82,12 +76,27 @@ class SplitRows(RowStream):
         """Return all of these rows as a data set, in memory."""
 
     @abc.abstractmethod
+    def parts(self) -> Iterator[Dataset]:
+        """Yield these rows as data sets, a block at a time."""
+
+    @abc.abstractmethod
+    def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> Self:
+        """Return these rows with the targets that a loss takes.
+
+        Args:
+            encode: makes these of encoded targets; None leaves them.
+
+        Raises:
+            DataError: if there are none.
+        """
+
+    @abc.abstractmethod
     def class_counts(self) -> dict[int, int]:
         """Return how many of these rows have each label, if the target is classes."""
 
     def __len__(self) -> int:
-        held_out = round(self.rule.share * self.all_rows) if self.rule else 0
-        return self.all_rows - held_out if self.training is None else held_out
+        held_out = round(self.rule.share * len(self.source)) if self.rule else 0
+        return len(self.source) - held_out if self.training is None else held_out
 
     @property
     def expected_rows(self) -> int:
@@ -104,7 +113,7 @@ class SplitRows(RowStream):
     def identity(self) -> str:
         """A checksum of the files and of how they are encoded, for checkpoints."""
         part = f"{self.rule!r}{self.training is None}{self.encoding}"
-        return hashlib.sha256(f"{self.files}{part}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.source.identity}{part}".encode()).hexdigest()[:12]
 
     def split(
         self, share: float = 0.1, seed: int = 0, most: int = MOST_HELD_OUT
@@ -142,7 +151,11 @@ class SplitRows(RowStream):
         """
         if not is_number(share) or not 0 < share < 1:
             raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
-        return min(share, whole_number("most", most, 1) / self.all_rows)
+        return min(share, whole_number("most", most, 1) / len(self.source))
+
+    def encoded_by(self, preprocessor: Preprocessor) -> Self:
+        """Return these rows encoded by a preprocessor that may be that of others."""
+        return replace(self, fitted=preprocessor)  # type: ignore[type-var]
 
     def batched(self, size: int | None, seed: int | None) -> RowBatches:
         """Return these rows in batches, encoded.

@@ -39,6 +39,7 @@ class TableStream(split_rows.SplitRows):
     Attributes:
         source: the files.
         example: a sample of the rows, as a data set with its formats, target, and task.
+        part: which rows of the files these are, in words.
         rule: by which rows are held out, or None.
         training: of rows held out, the others, whose preprocessor they have; else None.
         preprocessing: how values are scaled, filled in and encoded.
@@ -66,6 +67,7 @@ class TableStream(split_rows.SplitRows):
     drop: Sequence[str] = ()
     fitted: TablePreprocessor | None = None
     encode_target: Callable[[np.ndarray], np.ndarray] | None = None
+    part: str = "all rows"
 
     def __repr__(self) -> str:
         return f"TableStream({self.source.name}: {len(self):,} rows, {len(self.schema)} columns)"
@@ -79,16 +81,6 @@ class TableStream(split_rows.SplitRows):
     def schema(self) -> dict[str, str]:
         """The kind of each column, as inferred from a sample: "number", "category", …."""
         return {name: str(given.kind) for name, given in self.example.formats.items()}
-
-    @property
-    def all_rows(self) -> int:
-        """The rows of the files."""
-        return len(self.source)
-
-    @property
-    def files(self) -> str:
-        """A checksum of the files."""
-        return self.source.identity
 
     def preprocessor(self) -> TablePreprocessor:
         """Return the preprocessor fitted to these rows, which reads all of them once.
@@ -170,6 +162,13 @@ class TableStream(split_rows.SplitRows):
             frame = self._typed(block, columns)
             if frame is not None:
                 yield frame
+
+    def parts(self) -> Iterator[Dataset]:
+        """Yield these rows as data sets without a target, a block at a time."""
+        for frame in self.frames():
+            yield replace(
+                self.example, x=frame, y=None, task=None, target=None, notes=self.source.notes
+            )
 
     def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> TableStream:
         """Return these rows with the targets that a loss takes.

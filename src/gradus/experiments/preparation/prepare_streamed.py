@@ -14,9 +14,12 @@ from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.unseen import written
 from gradus.data.reading.compression import PACKED
+from gradus.data.streaming.array_stream import ArrayStream
 from gradus.data.streaming.held_out import ByGroup, ByNumber, ByTime, HeldOut
+from gradus.data.streaming.mapped_files import is_packed
+from gradus.data.streaming.open_arrays import stream_arrays
 from gradus.data.streaming.open_rows import is_streamed
-from gradus.data.streaming.split_rows import MOST_HELD_OUT
+from gradus.data.streaming.split_rows import MOST_HELD_OUT, SplitRows
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.targets import require_target
 from gradus.errors import DataError, no_column
@@ -33,17 +36,18 @@ from gradus.experiments.preparation.splitting import (
     check_split,
     input_time_notes,
     share_notes,
+    summarize_data,
     test_share,
     untrained_notes,
     unused_inputs,
 )
 from gradus.experiments.settings import defaults
-from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.host_memory import host_free_bytes
 
 SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored
-IN_MEMORY = 6  # times the bytes of a file, which reading and encoding it takes
+IN_MEMORY, ARRAYS_IN_MEMORY = 6, 3  # times the bytes of a file, which reading and encoding takes
+NPZ = ".npz"
 UNPACKED = 5  # times the bytes of a packed file, which its text has
 
 
@@ -56,7 +60,7 @@ class StreamedPreparedData(PreparedData):
         counts: the rows of each part.
     """
 
-    rows: TableStream
+    rows: SplitRows
     counts: Mapping[str, int]
 
     @property
@@ -103,35 +107,30 @@ def reads_in_parts(experiment: Experiment) -> bool:
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
-    whole = stream(
-        experiment.data,
-        experiment.target,
-        task=experiment.task,
-        keep=experiment.keep_columns,
-        drop=unused_inputs(experiment),
-        preprocessing=Preprocessing(**structs.asdict(experiment.preprocessing)),
-        options=table_options(experiment),
-    )
+    whole = _opened(experiment)
     example = whole.example
     check_split(example, experiment)
-    summary = DataSummary(len(whole), str(example.task), False)
+    summary = replace(summarize_data(example), rows=len(whole))
     once = structs.replace(experiment.training, refit=False)
     experiment = structs.replace(experiment, stream=True, training=once)
     complete = defaults.fill_defaults(experiment, summary)
     share = float(complete.validation or 0.0)
-    training, held_out = (whole, None)
+    training: SplitRows = whole
+    held_out: SplitRows | None = None
     if share:
         training, held_out = whole.split_by(_rule(whole, experiment, share))
-    if isinstance(preprocessor, TablePreprocessor):
-        training = replace(training, fitted=preprocessor)
-        held_out = None if held_out is None else replace(held_out, fitted=preprocessor)
+    if preprocessor is not None:
+        training = training.encoded_by(preprocessor)
+        held_out = None if held_out is None else held_out.encoded_by(preprocessor)
     fitted = training.preprocessor()
     parts = {"training": training.sample(SHOWN_ROWS)}
     if held_out is not None:
         parts["validation"] = held_out.load()
-    test = None
-    if isinstance(experiment.test, str):
-        test, parts["test"] = _test_part(experiment.test, fitted)
+    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
+    if test is not None:
+        parts["test"] = test.sample(SHOWN_ROWS)
+    elif isinstance(experiment.test, str):
+        test, parts["test"] = _test_part(experiment.test, example, fitted)
     counts = {name: len(part) for name, part in parts.items()}
     counts["training"] = training.count_rows()
     if test is not None:
@@ -142,11 +141,13 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     notes += _split_notes(training, counts, complete)
     if test is not None:
         notes.append(
-            f"the test file is read in parts, too: it is scored on all of its rows, and the report "
+            f"the test part is read in parts, too: it is scored on all of its rows, and the report "
             f"shows {len(parts['test']):,} of them"
         )
     fields = {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
-    streams = {} if test is None else {"test": test.labeled(encode)}
+    streams = {}
+    if test is not None:
+        streams["test"] = test.encoded_by(prepared.preprocessor).labeled(encode)
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     lines = [*prepared.summary_lines[:-1], f"rows      {sizes}, read in parts"]
     return StreamedPreparedData(
@@ -156,12 +157,12 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
             "summary_lines": lines,
             "streams": streams,
         },
-        rows=replace(training, fitted=fitted, encode_target=encode),
+        rows=training.encoded_by(prepared.preprocessor).labeled(encode),
         counts=counts,
     )
 
 
-def _rule(whole: TableStream, experiment: Experiment, share: float) -> HeldOut:
+def _rule(whole: SplitRows, experiment: Experiment, share: float) -> HeldOut:
     """Return the rule by which rows are held out for validation.
 
     Raises:
@@ -170,6 +171,8 @@ def _rule(whole: TableStream, experiment: Experiment, share: float) -> HeldOut:
     share, seed = whole.share_of(share, MOST_HELD_OUT), experiment.validation_seed
     seed = experiment.shuffle_seed if seed is None else seed
     group, time = experiment.group, experiment.split_by_time
+    if not isinstance(whole, TableStream):
+        return ByNumber(share, seed)
     for name in (group, time):
         if name is not None and name not in whole.source.names:
             raise no_column(name, whole.source.names)
@@ -181,7 +184,7 @@ def _rule(whole: TableStream, experiment: Experiment, share: float) -> HeldOut:
 
 
 def _split_notes(
-    training: TableStream, counts: Mapping[str, int], experiment: Experiment
+    training: SplitRows, counts: Mapping[str, int], experiment: Experiment
 ) -> list[str]:
     """Return how the rows were split by a column, and what a reader of the scores must know."""
     rule, notes = training.rule, list[str]()
@@ -191,7 +194,7 @@ def _split_notes(
             "of the network"
         ]
     elif isinstance(rule, ByTime):
-        kind = training.schema[rule.column]
+        kind = str(training.example.formats[rule.column].kind)
         later = f"validation is later than {written(rule.last, kind)}"
         notes = [f"rows are split by {rule.column!r}: {later}", *input_time_notes(experiment)]
     if rule is not None and rule.columns:
@@ -202,20 +205,67 @@ def _split_notes(
     return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
 
 
-def _test_part(source: str, fitted: TablePreprocessor) -> tuple[TableStream | None, Dataset]:
+def _opened(experiment: Experiment) -> SplitRows:
+    """Return all rows of the data of an experiment.
+
+    Raises:
+        DataError: if they cannot be read in parts.
+    """
+    preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
+    if not experiment.data.lower().endswith(NPZ):
+        return stream(
+            experiment.data,
+            experiment.target,
+            task=experiment.task,
+            keep=experiment.keep_columns,
+            drop=unused_inputs(experiment),
+            preprocessing=preprocessing,
+            options=table_options(experiment),
+        )
+    for setting in ("target", "keep_columns", "drop_columns"):
+        if value := getattr(experiment, setting):
+            raise ExperimentError(
+                f"{setting} = {value!r} names columns of a table, but "
+                f"{Path(experiment.data).name!r} is arrays: leave it out."
+            )
+    rows = stream_arrays(
+        Path(experiment.data),
+        task=experiment.task,
+        image_size=preprocessing.image_size or defaults.MOST_PIXELS,
+        preprocessing=preprocessing,
+    )
+    if rows.y is None:
+        raise DataError(
+            f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
+        )
+    return rows
+
+
+def _test_part(
+    source: str, example: Dataset, fitted: Preprocessor
+) -> tuple[SplitRows | None, Dataset]:
     """Return the rows of a test file, read in parts if it is too large, and those that are shown.
 
     A file that fits into memory has all of its rows shown, and no others.
     """
     path, target = Path(source), require_target(fitted.target)
-    if is_too_large(path):
+    if not is_too_large(path):
+        columns = (target.columns or target.name) if example.is_table else None
+        size = example.x.shape[1:3] if example.resized else None
+        known = example.formats or None
+        rest = (target.task, target.class_names, example.options, known, size)
+        return None, load_data(source, columns, *rest)
+    rows: SplitRows
+    if isinstance(fitted, TablePreprocessor):
         rows = stream(path, preprocessor=fitted).labeled()
-        return rows, rows.sample(SHOWN_ROWS)
-    columns, classes = target.columns or target.name, target.class_names
-    return None, load_data(source, columns, target.task, classes, fitted.options, fitted.formats)
+    else:
+        rows = stream_arrays(
+            path, task=target.task, classes=target.class_names, preprocessor=fitted
+        ).labeled()
+    return rows, rows.sample(SHOWN_ROWS)
 
 
-def _notes(whole: TableStream, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
+def _notes(whole: SplitRows, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
     """Return what differs from data in memory, in sentences."""
     notes = [
         f"the rows are read in parts in each epoch, mixed among parts that are read together; "
@@ -238,9 +288,15 @@ def is_too_large(path: Path) -> bool:
     if path.is_dir():
         files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]
     else:
-        files = [path] if path.is_file() and is_streamed(path) else []
-    unpacks = UNPACKED if path.suffix.lower() in PACKED else 1
-    return IN_MEMORY * unpacks * sum(file.stat().st_size for file in files) > host_free_bytes()
+        files = [path] if path.is_file() and _can_be_streamed(path) else []
+    suffix = path.suffix.lower()
+    times = ARRAYS_IN_MEMORY if suffix == NPZ else IN_MEMORY * (UNPACKED if suffix in PACKED else 1)
+    return times * sum(file.stat().st_size for file in files) > host_free_bytes()
+
+
+def _can_be_streamed(path: Path) -> bool:
+    """Return whether a file can be read in parts, as a compressed .npz file cannot."""
+    return is_streamed(path) or (path.suffix.lower() == NPZ and not is_packed(path))
 
 
 def _check_settings(experiment: Experiment, path: Path) -> None:
@@ -251,10 +307,11 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
         DataError: for data that are no table.
     """
     training = experiment.training
-    if not path.exists() or not (path.is_dir() or is_streamed(path)):
+    is_arrays = path.suffix.lower() == NPZ
+    if not path.exists() or not (path.is_dir() or is_arrays or is_streamed(path)):
         raise DataError(
-            f"stream = true reads .parquet files, folders of them, and .csv files in parts, not "
-            f"{experiment.data!r}: leave it out."
+            f"stream = true reads .parquet files, folders of them, .csv, .npy, and .npz files in "
+            f"parts, not {experiment.data!r}: leave it out."
         )
     if test_share(experiment):
         raise ExperimentError(
@@ -271,7 +328,7 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
             "refit = true needs all rows in memory, but they are read in parts (stream): write "
             "refit = false."
         )
-    if experiment.target is None:
+    if experiment.target is None and not is_arrays:
         names = ", ".join(stream(experiment.data).schema)
         raise ExperimentError(
             f"{path.name} is a table: name the column to predict, with --target COLUMN or "
