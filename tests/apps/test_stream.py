@@ -272,6 +272,9 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
     assert max(counts) == 100
     assert parts.metrics == pytest.approx(metrics.metrics, rel=1e-5)
     assert (parts.rows, parts.part) == (300, "its test part")
+    pl.DataFrame({"x": [1.0]}).write_parquet("table.parquet")
+    with pytest.raises(gr.GradusError, match=r"trained on arrays, but 'table.parquet' is a table"):
+        loaded.predict("table.parquet")
     status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
     assert (status, "save it with np.savez instead of" in err) == (1, True)
     assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole

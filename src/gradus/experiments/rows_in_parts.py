@@ -15,8 +15,8 @@ from gradus.data.columns.unseen import UnseenValues, joined
 from gradus.data.streaming.array_stream import ArrayStream
 from gradus.data.streaming.open_arrays import stream_arrays
 from gradus.data.streaming.table_stream import TableStream
-from gradus.experiments.inference import PredictedRows
-from gradus.experiments.preparation.prepare_streamed import is_too_large
+from gradus.experiments.inference import PredictedRows, of_other_kind
+from gradus.experiments.preparation.prepare_streamed import NPZ, is_too_large
 from gradus.files import user_path
 
 
@@ -34,8 +34,10 @@ def rows_in_parts(data: Any, preprocessor: Preprocessor) -> TableStream | ArrayS
         return None
     path = user_path(data)
     is_table = isinstance(preprocessor, TablePreprocessor)
-    if not is_too_large(path) or is_table == (path.suffix.lower() == ".npz"):
-        return None  # what reads them whole says what they are
+    if not is_too_large(path):
+        return None
+    if is_table == (path.suffix.lower() == NPZ):
+        raise of_other_kind(data, is_table)
     if isinstance(preprocessor, TablePreprocessor):
         return stream(path, preprocessor=preprocessor)
     target = preprocessor.target

@@ -158,7 +158,7 @@ def typed_copy(rows: RowSource, example: Dataset) -> ParquetRows:
                 raise located(error, block.row, block.size, rows.name) from None
             files.append(folder / f"{block.row:015d}.parquet")
             typed.write_parquet(files[-1], compression="lz4")
-        return ParquetRows(files, rows.name, folder, rows.states)
+        return ParquetRows(files, rows.name, folder, rows.states, rows.notes)
 
 
 @contextlib.contextmanager
