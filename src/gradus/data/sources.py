@@ -296,7 +296,7 @@ def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
     arrays, keys, others = _npz_arrays(path)
     train = _npz_part(arrays, keys, task, classes, path.stem)
     if others:
-        note = unused_note(others)
+        note = unused_arrays_note(others)
         train = replace(train, notes=(*train.notes, note))
     test_keys = (test_key(keys[0]), test_key(keys[1]))
     if test_keys[0] not in arrays:
@@ -305,7 +305,7 @@ def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
     return replace(train, test=test)
 
 
-def unused_note(names: Sequence[str]) -> str:
+def unused_arrays_note(names: Sequence[str]) -> str:
     """Return which arrays of a file are not used, in a sentence without its end."""
     if len(names) == 1:
         return f"the array {names[0]} is not used"

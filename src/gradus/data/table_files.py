@@ -10,7 +10,7 @@ from gradus.data.frames import frame_columns, with_plain_type
 from gradus.data.reading.array_files import (
     NPY_MAGIC,
     array_columns,
-    column_names,
+    names_of_columns,
     read_npy,
     unnamed_notes,
 )
@@ -93,7 +93,7 @@ def read_cells(
         return _spreadsheet_cells(content, name, options, learned)
     if suffix == NPY:
         array = read_npy(content, name)
-        columns = array_columns(array, column_names(array, name))
+        columns = array_columns(array, names_of_columns(array, name))
         cells = cells_in_memory(columns, name, options)
         return replace(cells, notes=(*cells.notes, *unnamed_notes(array)))
     if suffix not in (*PARQUET, *ARROW, *JSON):

@@ -27,7 +27,7 @@ def read_npy(content: bytes, name: str) -> np.ndarray:
         raise DataError(f"{name} is not an .npy file of numbers, or is damaged: {error}.") from None
 
 
-def column_names(array: np.ndarray, name: str) -> list[str]:
+def names_of_columns(array: np.ndarray, name: str) -> list[str]:
     """Return the names of an array's columns: those that it has, or column_1, column_2, ….
 
     Args:
@@ -48,7 +48,7 @@ def column_names(array: np.ndarray, name: str) -> list[str]:
 
 
 def array_columns(array: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-    """Return the columns of an array by their names, as `column_names` returns them."""
+    """Return the columns of an array by their names, as `names_of_columns` returns them."""
     if array.dtype.names:
         return {name: array[name] for name in names}
     return {name: array[:, int(name.split("_")[1]) - 1] for name in names}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradus.data.reading.array_files import array_columns, column_names, unnamed_notes
+from gradus.data.reading.array_files import array_columns, names_of_columns, unnamed_notes
 from gradus.data.streaming.mapped_files import map_npy
 from gradus.data.streaming.row_source import Block, FileState, RowSource
 
@@ -28,7 +28,7 @@ class MappedTable(RowSource):
 
     def __init__(self, path: Path) -> None:
         self.name, self._array = repr(str(path)), map_npy(path)
-        self._names = column_names(self._array, self.name)
+        self._names = names_of_columns(self._array, self.name)
         self.counts, self.states = [len(self._array)], [FileState.of(path)]
         self.notes = unnamed_notes(self._array)
 

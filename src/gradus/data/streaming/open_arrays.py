@@ -14,7 +14,7 @@ from gradus.data.datasets import Dataset
 from gradus.data.images import ImageSize
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.reading.compression import check_unpacked_size
-from gradus.data.sources import array_dataset, resized, test_key, training_keys, unused_note
+from gradus.data.sources import array_dataset, resized, test_key, training_keys, unused_arrays_note
 from gradus.data.streaming import split_rows
 from gradus.data.streaming.array_stream import ArrayStream, MappedRows
 from gradus.data.streaming.mapped_files import map_npz
@@ -52,7 +52,7 @@ def stream_arrays(
     whole = _stream(arrays, (x_key, y_key), path, task, classes, image_size)
     others = [key for key in arrays if key not in (x_key, y_key, *test_keys)]
     if others:
-        notes = (*whole.example.notes, unused_note(others))
+        notes = (*whole.example.notes, unused_arrays_note(others))
         whole = replace(whole, example=replace(whole.example, notes=notes))
     whole = replace(whole, preprocessing=preprocessing, fitted=preprocessor)
     if test_keys[0] not in arrays:
