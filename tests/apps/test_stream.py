@@ -226,6 +226,28 @@ def test_rows_are_split_by_group_or_time(rows, monkeypatch):
         prepared(target="x", group="kin")
 
 
+def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    few = pl.read_parquet(rows).filter(pl.col("grown") != "maybe").head(40)
+    few.write_parquet(small := rows.with_name("few.parquet"))
+    test = rows.with_name("of-two.parquet")
+    pl.read_parquet(rows).filter(pl.col("grown") != "maybe").write_parquet(test)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 6 * small.stat().st_size)
+    experiment = Experiment(data=str(small), target="grown", test=str(test))
+    parts = prepare_streamed.prepare_data(experiment)
+    assert dict(parts.row_counts) == {"training": 36, "validation": 4, "test": 1499}
+    assert parts.summary_lines[-1] == "rows      36 training, 4 validation, 1,499 test"
+    assert len(parts.parts["test"][1]) == 192
+    assert sum(len(y) for _, y in parts.streams["test"].batched(None, None).epoch(0)) == 1499
+    told = "the test part is read in parts: it is scored on all of its rows, and the report shows"
+    assert any(told in note for note in parts.notes)
+    monkeypatch.undo()
+    whole = prepare_streamed.prepare_data(experiment)
+    x, _ = whole.parts["test"]
+    read = np.concatenate([x for x, _ in parts.streams["test"].batched(None, None).epoch(0)])
+    np.testing.assert_allclose(read, x, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -71,6 +71,7 @@ class PreparedData:
         columns: of a table: the name, the kind and the encoding of each column used.
         record: what the split, and the test part beside the other rows, show.
         streams: all rows of those parts of which `parts` has a sample, to score them.
+        counts: how many rows these parts have.
     """
 
     experiment: Experiment
@@ -85,6 +86,7 @@ class PreparedData:
     columns: list[tuple[str, str, str]] = field(default_factory=list)
     record: Record = field(default_factory=Record)
     streams: Mapping[str, RowStream] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
@@ -99,7 +101,7 @@ class PreparedData:
     @property
     def row_counts(self) -> Mapping[str, int]:
         """The number of rows of each part."""
-        return {name: len(y) for name, (_, y) in self.parts.items()}
+        return {name: self.counts.get(name, len(y)) for name, (_, y) in self.parts.items()}
 
     @property
     def class_weight(self) -> Any:
@@ -175,7 +177,7 @@ def prepare_split(
     _check_images(training, experiment)
     _check_refit(experiment)
     loss = _check_loss(experiment)
-    fitted = preprocessor or _fit_preprocessor(training, experiment)
+    fitted = preprocessor or fit_preprocessor(training, experiment)
     byte_scaling = None
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
@@ -268,7 +270,12 @@ def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Loss) -> XY:
     return x, encode_targets(y, loss, require_target(preprocessor.target))
 
 
-def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
+def fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
+    """Return the preprocessor of training rows.
+
+    Raises:
+        DataError: as `Dataset.preprocessor`.
+    """
     preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
     keep, drop = experiment.keep_columns, unused_inputs(experiment)
     return training.preprocessor(preprocessing, keep=keep, drop=drop)

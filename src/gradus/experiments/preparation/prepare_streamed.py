@@ -26,6 +26,8 @@ from gradus.errors import DataError, no_column
 from gradus.experiments.preparation.model_builder import encode_targets
 from gradus.experiments.preparation.prepare import (
     PreparedData,
+    fit_preprocessor,
+    load_and_split,
     load_data,
     prepare,
     prepare_split,
@@ -57,21 +59,14 @@ class StreamedPreparedData(PreparedData):
 
     Attributes:
         rows: all training rows, which are trained on.
-        counts: the rows of each part.
     """
 
     rows: SplitRows
-    counts: Mapping[str, int]
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
         """What `fit` trains on: the rows as they are read."""
         return self.rows, None
-
-    @property
-    def row_counts(self) -> Mapping[str, int]:
-        """The number of rows of each part."""
-        return self.counts
 
     @property
     def class_weight(self) -> Any:
@@ -95,6 +90,9 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
     if not reads_in_parts(experiment):
+        test = experiment.test
+        if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
+            return _prepare_with_streamed_test(experiment, test, preprocessor)
         return prepare(experiment, preprocessor)
     _check_settings(experiment, Path(experiment.data))
     return _prepare_streamed(experiment, preprocessor)
@@ -140,25 +138,21 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     notes = _notes(whole, counts, share, len(parts["training"]))
     notes += _split_notes(training, counts, complete)
     if test is not None:
-        notes.append(
-            f"the test part is read in parts, too: it is scored on all of its rows, and the report "
-            f"shows {len(parts['test']):,} of them"
-        )
+        notes.append(_test_note(parts["test"]))
     fields = {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
     streams = {}
     if test is not None:
         streams["test"] = test.encoded_by(prepared.preprocessor).labeled(encode)
-    sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    lines = [*prepared.summary_lines[:-1], f"rows      {sizes}, read in parts"]
+    lines = [*prepared.summary_lines[:-1], f"rows      {_sizes(counts)}, read in parts"]
     return StreamedPreparedData(
         **{
             **fields,
             "notes": [*notes, *prepared.notes],
             "summary_lines": lines,
             "streams": streams,
+            "counts": counts,
         },
         rows=training.encoded_by(prepared.preprocessor).labeled(encode),
-        counts=counts,
     )
 
 
@@ -203,6 +197,43 @@ def _split_notes(
     names = require_target(training.preprocessor().target).class_names
     trained = training.class_counts() if training.fitted is None else {}
     return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
+
+
+def _prepare_with_streamed_test(
+    experiment: Experiment, test: str, preprocessor: Preprocessor | None
+) -> PreparedData:
+    """Prepare data in memory, whose test file is too large for it."""
+    split = load_and_split(structs.replace(experiment, test=None))
+    training = split.parts["training"]
+    complete = defaults.fill_defaults(experiment, split.summary)
+    fitted = preprocessor or fit_preprocessor(training, complete)
+    rows, shown = _test_part(test, training, fitted)
+    split = replace(split, parts={**split.parts, "test": shown})
+    prepared = prepare_split(split, experiment, fitted)
+    if rows is None:
+        return prepared
+    encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
+    prepared = replace(
+        prepared,
+        notes=[*prepared.notes, _test_note(shown)],
+        streams={"test": rows.encoded_by(prepared.preprocessor).labeled(encode)},
+        counts={"test": rows.count_rows()},
+    )
+    sizes = _sizes(prepared.row_counts)
+    return replace(prepared, summary_lines=[*prepared.summary_lines[:-1], f"rows      {sizes}"])
+
+
+def _sizes(counts: Mapping[str, int]) -> str:
+    """Return how many rows each part has, "90 training, 10 validation"."""
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _test_note(shown: Dataset) -> str:
+    """Return what becomes of a test part that is read in parts, in a sentence."""
+    return (
+        f"the test part is read in parts: it is scored on all of its rows, and the report shows "
+        f"{len(shown):,} of them"
+    )
 
 
 def _opened(experiment: Experiment) -> SplitRows:
