@@ -121,10 +121,7 @@ def _expected(target: Target | None, is_table: bool) -> tuple[Any, Any, Any]:
     """Return the target's column, its task, and its classes, as `load_data` takes them."""
     if target is None:
         return None, None, ()
-    classes: Any = target.class_names
-    if target.parts:
-        classes = {part.name: part.class_names for part in target.parts}
-    return (target.columns or target.name if is_table else None), target.task, classes
+    return (target.columns or target.name if is_table else None), target.task, target.classes
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:

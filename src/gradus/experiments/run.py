@@ -133,9 +133,7 @@ class Run:
 
         Of several targets that have a task each, a dict of those of each.
         """
-        if self.target.parts:
-            return {part.name: part.class_names for part in self.target.parts}
-        return self.target.class_names
+        return self.target.classes
 
     @property
     def history(self) -> History:

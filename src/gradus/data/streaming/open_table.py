@@ -80,6 +80,12 @@ def stream(
     formats = None if preprocessor is None else preprocessor.formats
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}
     example = load(sample, target, task=task, **known)
+    if preprocessor is None and example.task == "multitask":
+        raise DataError(
+            f"The targets {', '.join(example.target_columns)} have a task each, but a network is "
+            "trained on rows that are read in parts for one task: name one, or only numbers, or "
+            "only columns of 0 and 1; or load a table that fits into memory: gradus.data.load."
+        )
     name = Path(source).name.split(".")[0]
     told = example.notes
     if sample.height < len(opened.rows):
@@ -109,7 +115,7 @@ def _check_says_all(preprocessor: Any, chosen: Sequence[str]) -> None:
 
 def _known_target(
     preprocessor: TablePreprocessor, rows: RowSource
-) -> tuple[TargetName | None, str | None, Sequence[str]]:
+) -> tuple[TargetName | None, str | None, Any]:
     """Return target, task, and classes that a preprocessor has learned; none where they lack."""
     target = preprocessor.target
     names = () if target is None else target.column_names
@@ -121,4 +127,4 @@ def _known_target(
         )
     if target is None or any(name not in rows.names for name in names):
         return None, None, ()
-    return target.columns or target.name, target.task, target.class_names
+    return target.columns or target.name, target.task, target.classes

@@ -252,7 +252,7 @@ class TableStream(split_rows.SplitRows):
             pl.concat(found),
             example.target,
             task=example.task,
-            classes=example.class_names if known is None else known.class_names,
+            classes=example.class_names if known is None else known.classes,
             options=example.options,
             formats=example.formats,
         )

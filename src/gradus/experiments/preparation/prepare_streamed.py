@@ -284,7 +284,7 @@ def _test_part(
         columns = (target.columns or target.name) if example.is_table else None
         size = example.x.shape[1:3] if example.resized else None
         known = example.formats or None
-        rest = (target.task, target.class_names, example.options, known, size)
+        rest = (target.task, target.classes, example.options, known, size)
         return None, load_data(source, columns, *rest)
     rows: SplitRows
     if isinstance(fitted, TablePreprocessor):
