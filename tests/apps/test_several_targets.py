@@ -158,6 +158,8 @@ def test_several_tasks_are_scored_alike_in_parts_and_trained_on_in_memory(
         expected = pl.read_csv(io.StringIO(predicted))[name]
         assert column.dtype == expected.dtype
         assert np.array_equal(column, expected) or np.allclose(column, expected, rtol=1e-5)
+    held_out = gradus_json("evaluate", "mixed")["metrics"]  # read as in its training
+    assert held_out == pytest.approx(gr.load("mixed").record.metrics, rel=1e-5)
     status, _, err = gradus("train", "table.csv", "--target", "color,weight", "--out", "streamed")
     assert status == 1
     assert "color, weight have a task each" in " ".join(err.split())

@@ -89,7 +89,9 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
         DataError: if the data cannot be read or trained on.
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    if not reads_in_parts(experiment):
+    # Other rows are held out in parts than in memory, so a run is read as it was trained.
+    in_parts = reads_in_parts(experiment) if preprocessor is None else bool(experiment.stream)
+    if not in_parts:
         test = experiment.test
         if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
             return _prepare_with_streamed_test(experiment, test, preprocessor)
