@@ -12,6 +12,8 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_sc
 
 import gradus as gr
 from gradus.apps.cli import main
+from gradus.data.streaming import table_stream
+from gradus.experiments.preparation import prepare_streamed
 from gradus.experiments.settings.experiment import ExperimentError
 from gradus.experiments.sweep_setup import set_up_sweep
 from gradus.serving.description import describe_service
@@ -137,6 +139,30 @@ def test_targets_of_several_kinds_have_a_task_each(gradus, gradus_json):
         "probability_spam_0", "probability_spam_1",
     ]  # fmt: skip
     np.testing.assert_allclose(columns["probability_color_red"], probable["color"][:, 2], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_several_tasks_are_scored_alike_in_parts_and_trained_on_in_memory(
+    gradus, gradus_json, monkeypatch
+):
+    whole = gradus_json("evaluate", "mixed", "table.csv")["metrics"]
+    _, predicted, _ = gradus("predict", "mixed", "table.csv")
+    monkeypatch.setattr(table_stream, "BLOCK_ROWS", (64, 64))
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    in_parts = gradus_json("evaluate", "mixed", "table.csv")["metrics"]
+    assert list(in_parts) == list(whole)
+    assert in_parts == pytest.approx(whole, rel=1e-5)
+    _, out, err = gradus("predict", "mixed", "table.csv")
+    assert "read in parts" in err
+    for name, column in pl.read_csv(io.StringIO(out)).to_dict().items():
+        expected = pl.read_csv(io.StringIO(predicted))[name]
+        assert column.dtype == expected.dtype
+        assert np.array_equal(column, expected) or np.allclose(column, expected, rtol=1e-5)
+    held_out = gradus_json("evaluate", "mixed")["metrics"]  # read as in its training
+    assert held_out == pytest.approx(gr.load("mixed").record.metrics, rel=1e-5)
+    status, _, err = gradus("train", "table.csv", "--target", "color,weight", "--out", "streamed")
+    assert status == 1
+    assert "color, weight have a task each" in " ".join(err.split())
 
 
 @pytest.mark.usefixtures("in_folder")

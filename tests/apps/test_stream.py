@@ -1,7 +1,9 @@
 """`gradus train --stream yes`: tables that are read in parts, and their runs."""
 
+import io
 import json
 import tomllib
+import warnings
 
 import numpy as np
 import polars as pl
@@ -11,8 +13,11 @@ import gradus as gr
 from gradus.apps import summaries
 from gradus.apps.cli import main
 from gradus.apps.output import Output
-from gradus.data.streaming import table_stream
+from gradus.apps.prediction_files import write_predictions
+from gradus.data import ArrayPreprocessor, TablePreprocessor
+from gradus.data.streaming import array_stream, parquet_rows, split_rows, table_stream
 from gradus.experiments.preparation import prepare_streamed
+from gradus.experiments.settings.experiment import Experiment
 
 QUICK = ("--epochs", "2", "--layers", "8", "--batch-size", "64", "--quiet")
 
@@ -25,7 +30,16 @@ def rows(tmp_path_factory):
     grown = np.where(x[:, 0] > -1, "yes", "no").astype(object)
     grown[1400] = "maybe"
     table = {"x": x[:, 0], "z": x[:, 1], "kind": kind, "grown": grown.tolist()}
-    pl.DataFrame(table).write_parquet(path)
+    frame = pl.DataFrame(table)
+    frame.write_parquet(path)
+    later = frame.with_columns(
+        id=pl.int_range(1500),
+        grown=pl.when(pl.int_range(1500) == 7).then(None).otherwise("grown"),
+        x=pl.when(pl.int_range(1500).is_in([5, 1200, 1201])).then(99.0).otherwise("x"),
+        kind=pl.when(pl.int_range(1500) == 1300).then(pl.lit("new")).otherwise("kind"),
+    )
+    later.write_parquet(path.with_name("later.parquet"))
+    later.write_csv(path.with_name("later.csv"))
     return path
 
 
@@ -33,19 +47,39 @@ def rows(tmp_path_factory):
 def small_parts():
     """A sample of 300 rows, of which 200 are scored, and 50 rows held out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_stream, "SAMPLE_ROWS", 300)
+        patch.setattr(split_rows, "SAMPLE_ROWS", 300)
         patch.setattr(prepare_streamed, "MOST_HELD_OUT", 50)
         patch.setattr(prepare_streamed, "SHOWN_ROWS", 200)
+        patch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
+        patch.setattr(split_rows, "READ_ROWS", 128)
         yield
 
 
 @pytest.fixture(scope="module")
 def run(rows):
-    """The folder of a run on it."""
+    """The folder of a run on it, whose test file is read in parts, too."""
     folder, balanced = rows.parent / "run", ("--class-weight", "balanced")
     given = ("--target", "grown", "--stream", "yes", *balanced, *QUICK, "--out", str(folder))
-    assert main(["train", str(rows), *given]) == 0
+    test = ("--test", str(rows.with_name("later.parquet")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+        assert main(["train", str(rows), *given, *test]) == 0
     return folder
+
+
+@pytest.fixture
+def few_rows(monkeypatch):
+    """Have files be larger than memory; return a list of how many rows are encoded at once."""
+    counts = []
+    encode = TablePreprocessor.encode
+
+    def counted(preprocessor, table):
+        counts.append(table.height)
+        return encode(preprocessor, table)
+
+    monkeypatch.setattr(TablePreprocessor, "encode", counted)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    return counts
 
 
 def test_a_run_on_parts_is_one_as_any(run, rows, gradus):
@@ -69,14 +103,74 @@ def test_a_run_on_parts_is_one_as_any(run, rows, gradus):
     assert "accuracy" in out
 
 
-def test_what_is_read_whole_or_cannot_be_resumed_is_told(run, rows, gradus, monkeypatch, capsys):
-    loaded = gr.load(run)
-    parts = gr.data.stream(rows, preprocessor=loaded.preprocessor)  # as the note says
-    assert loaded.model.predict(parts).shape == (1500, 3)
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
-    status, _, err = gradus("predict", run, rows)
+@pytest.mark.parametrize("name", ["later.parquet", "later.csv"])
+def test_predictions_in_parts_are_those_of_the_whole(run, rows, gradus, few_rows, name, work):
+    loaded, data = gr.load(run), rows.with_name(name)
+    with warnings.catch_warnings(record=True, action="always") as whole:
+        expected = loaded.predict_proba(pl.read_parquet(rows.with_name("later.parquet")))
+    assert few_rows == [1500]
+    few_rows.clear()
+    with warnings.catch_warnings(record=True, action="always") as parts:
+        np.testing.assert_allclose(loaded.predict_proba(data), expected, atol=1e-6)
+    assert max(few_rows) <= 400
+    assert sum(few_rows) == 1500
+    told = [str(warning.message) for warning in whole]
+    assert told[-1] == "1 column is not used: id"  # which is said once
+    assert any("99 in row 5 (counted from 0)" in n and "; 2 more cells are" in n for n in told)
+    assert [str(warning.message) for warning in parts] == told[:-1]
+    assert any("'new' in row 1300 (counted from 0) is no category" in note for note in told)
+    flags = ("--out", "p.parquet") if data.suffix == ".parquet" else ()
+    status, out, err = gradus("predict", run, data, "--keep", "id", *flags)
     assert status == 0
-    assert f"{rows} is read whole, which may take more than the free memory" in err
+    assert f"note: {data} is read in parts, as it may not fit into memory" in err
+    assert "99 in row 5 (counted from 0) is outside" in err
+    written = pl.read_parquet(work / "p.parquet") if flags else pl.read_csv(io.StringIO(out))
+    assert written["id"].to_list() == list(range(1500))
+    named = [f"probability_{name}" for name in loaded.classes]
+    np.testing.assert_allclose(written.select(named), expected, atol=1e-6)
+
+
+def test_an_error_in_a_later_part_leaves_the_file_as_it_was(run, rows, gradus, few_rows, work):
+    (work / "p.csv").write_text("mine")
+    kept = ("--keep", "prediction", "--out", "p.csv")
+    later = pl.read_parquet(rows.with_name("later.parquet")).with_columns(prediction=pl.lit(1))
+    later.write_parquet("named.parquet")
+    status, _, err = gradus("predict", run, "named.parquet", *kept)
+    assert (status, few_rows[0]) == (1, 400)
+    assert "--keep prediction: a column of the predictions has this name" in err
+    assert [path.name for path in work.iterdir() if path.name != "named.parquet"] == ["p.csv"]
+    assert (work / "p.csv").read_text() == "mine"
+    parts = [pl.DataFrame({"prediction": [k]}) for k in range(3)]
+    for name in ("p.csv", "p.tsv", "p.parquet"):
+        assert write_predictions(parts, name) == ["prediction"]
+        read = pl.read_parquet if name == "p.parquet" else pl.read_csv
+        assert read(name)["prediction"].to_list() == [0, 1, 2]
+
+
+def test_an_evaluation_in_parts_is_that_of_the_whole(run, rows, few_rows):
+    loaded, data = gr.load(run), rows.with_name("later.parquet")
+    parts = loaded.evaluated_rows(data)
+    assert max(few_rows) <= 400
+    few_rows.clear()
+    whole = loaded.evaluated_rows(pl.read_parquet(data))
+    assert few_rows == [1499]
+    assert whole.metrics.keys() == parts.metrics.keys() > {"balanced_accuracy"}
+    assert parts.metrics == pytest.approx(whole.metrics, rel=1e-5)
+    assert (parts.rows, parts.notes) == (1499, ["1 row has no target and is not used"])
+    record = json.loads((run / "run.json").read_text())
+    assert record["split"] == "test"
+    assert record["rows"]["test"] == 1499
+    assert record["metrics"] == pytest.approx(whole.metrics, rel=1e-5)
+    assert record["constant"]["accuracy"] == pytest.approx(1 - 0.1587, abs=0.03)
+    assert loaded.evaluated_part().metrics == pytest.approx(whole.metrics, rel=1e-5)
+    note = "it is scored on all of its rows, and the report shows 192 of them"
+    assert any(note in each for each in loaded.notes)
+    pl.read_parquet(data).drop("grown").write_parquet(other := data.with_name("without.parquet"))
+    with pytest.raises(gr.GradusError, match="has no target column 'grown'"):
+        loaded.evaluate(other)
+
+
+def test_a_training_that_cannot_be_resumed_is_told(run, rows, capsys):
     record = json.loads((run / "run.json").read_text()) | {"status": "interrupted"}
     summaries.print_training_summary(record | {"run": str(rows.parent / "none")}, Output(False))
     assert "cannot be resumed. To train it again: gradus train" in capsys.readouterr().out
@@ -97,7 +191,8 @@ def test_a_run_that_ended_is_resumed_to_nothing(run, gradus):
     status, out, err = gradus("train", "--resume", run, "--quiet")
     assert (status, err) == (0, "")
     assert "has ended after 2 epochs" in out
-    assert json.loads((run / "run.json").read_text())["metrics"] == before
+    after = json.loads((run / "run.json").read_text())["metrics"]
+    assert after == pytest.approx(before, rel=1e-5)
 
 
 def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
@@ -108,10 +203,57 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
     assert not prepare_streamed.reads_in_parts(prepare_streamed.Experiment(data="iris"))
 
 
+def test_rows_are_split_by_group_or_time(rows, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+
+    def prepared(**given):
+        data = str(rows.with_name("later.parquet"))
+        return prepare_streamed.prepare_data(Experiment(data=data, stream=True, **given))
+
+    split = prepared(target="grown", split_by_time="id", validation=0.03)
+    assert split.raw["validation"].x["id"].min() == 1456
+    told = "\n".join(split.notes)
+    assert "rows are split by 'id': validation is later than 1455" in told
+    assert "column 'id' stays an input, although its later values were never trained on" in told
+    split = prepared(target="x,z", group="kind", validation=0.5, validation_seed=1)
+    assert split.target.columns == ("x", "z")
+    assert split.counts["training"] + split.counts["validation"] == 1500
+    kinds = [set(split.raw[part].x["kind"]) for part in ("training", "validation")]
+    assert not kinds[0] & kinds[1]
+    assert "kind" not in [name for name, *_ in split.columns]
+    told = "\n".join(split.notes)
+    assert "groups of 'kind' stay whole, drawn by a hash of their names; it is no input" in told
+    with pytest.raises(gr.GradusError, match="rows are split by the one or the other"):
+        prepared(target="x", group="kind", split_by_time="id")
+    with pytest.raises(gr.GradusError, match="Did you mean 'kind'"):
+        prepared(target="x", group="kin")
+
+
+def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    few = pl.read_parquet(rows).filter(pl.col("grown") != "maybe").head(40)
+    few.write_parquet(small := rows.with_name("few.parquet"))
+    test = rows.with_name("of-two.parquet")
+    pl.read_parquet(rows).filter(pl.col("grown") != "maybe").write_parquet(test)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 6 * small.stat().st_size)
+    experiment = Experiment(data=str(small), target="grown", test=str(test))
+    parts = prepare_streamed.prepare_data(experiment)
+    assert dict(parts.row_counts) == {"training": 36, "validation": 4, "test": 1499}
+    assert parts.summary_lines[-1] == "rows      36 training, 4 validation, 1,499 test"
+    assert len(parts.parts["test"][1]) == 192
+    assert sum(len(y) for _, y in parts.streams["test"].batched(None, None).epoch(0)) == 1499
+    told = "the test part is read in parts: it is scored on all of its rows, and the report shows"
+    assert any(told in note for note in parts.notes)
+    x = parts.preprocessor.transform(pl.read_parquet(test))
+    read = np.concatenate([x for x, _ in parts.streams["test"].batched(None, None).epoch(0)])
+    np.testing.assert_allclose(read, x, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
+        (("--test", "0.2"), "leave it out, or name a file of test data"),
         (("--refit", "yes"), "refit = true needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),
@@ -122,6 +264,46 @@ def test_settings_that_parts_lack_are_named(rows, gradus, flags, message):
     status, _, err = gradus("train", rows, "--stream", "yes", *target, *flags)
     assert status != 0
     assert message in err
+
+
+def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
+    monkeypatch.setattr(array_stream, "BLOCK_BYTES", 100 * 3 * 8)
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, size=(900, 3))
+    kinds = np.where(x[:, 0] > 4, "large", "small")
+    np.savez("a.npz", x=x[:600], y=kinds[:600], x_test=x[600:], y_test=kinds[600:])
+    np.savez_compressed("packed.npz", x=x, y=kinds)
+    status, out, _ = gradus("train", "a.npz", "--stream", "yes", *QUICK, "--out", "of-arrays")
+    assert status == 0
+    assert "300 test, read in parts" in out
+    loaded = gr.load("of-arrays")
+    whole, metrics = loaded.predict_proba("a.npz"), loaded.evaluated_rows("a.npz")
+    assert metrics.part == "its test part"
+    assert loaded.record.metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    assert loaded.evaluated_part().metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    counts, transform = [], ArrayPreprocessor.transform
+
+    def counted(preprocessor, x):
+        counts.append(len(x))
+        return transform(preprocessor, x)
+
+    monkeypatch.setattr(ArrayPreprocessor, "transform", counted)
+    np.testing.assert_allclose(loaded.predict_proba("a.npz"), whole, atol=1e-6)
+    assert counts == [100, 100, 100]
+    parts = loaded.evaluated_rows("a.npz")
+    assert max(counts) == 100
+    assert parts.metrics == pytest.approx(metrics.metrics, rel=1e-5)
+    assert (parts.rows, parts.part) == (300, "its test part")
+    pl.DataFrame({"x": [1.0]}).write_parquet("table.parquet")
+    with pytest.raises(gr.GradusError, match=r"trained on arrays, but 'table.parquet' is a table"):
+        loaded.predict("table.parquet")
+    status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
+    assert (status, "save it with np.savez instead of" in err) == (1, True)
+    assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
+    status, _, err = gradus("train", "a.npz", "--stream", "yes", "--target", "y")
+    assert status == 2
+    assert "target = 'y' names columns of a table, but 'a.npz' is arrays" in err
 
 
 def test_data_without_parts_are_named(gradus):

@@ -279,15 +279,21 @@ def test_what_a_constant_scores():
 
 
 def test_the_balanced_accuracy_is_that_of_scikit_learn():
-    from gradus.experiments.evaluation import are_uneven, balanced_accuracy
+    from gradus.experiments.unit_scores import ClassScores
+
+    def scored(true, predicted):
+        scores = ClassScores(4)
+        for part in (slice(None, 25), slice(25, None)):
+            scores.add(true[part], predicted[part])
+        return scores
 
     rng = np.random.default_rng(0)
     for count, shares in ((60, [0.9, 0.1]), (200, [0.6, 0.3, 0.1, 0.0])):
         true, predicted = (rng.choice(len(shares), count, p=shares) for _ in range(2))
         predicted = np.where(rng.uniform(size=count) < 0.7, true, predicted)
         expected = metrics.balanced_accuracy_score(true, predicted)
-        assert balanced_accuracy(true, predicted) == pytest.approx(expected)
-        assert are_uneven(true)
-    assert not are_uneven(np.arange(100) % 3)
-    assert not are_uneven((np.arange(100) < 62).astype(int))  # as survived of the Titanic
-    assert not are_uneven(np.zeros(9, int))
+        assert scored(true, predicted).balanced_accuracy == pytest.approx(expected)
+        assert scored(true, predicted).are_uneven
+    survived = (np.arange(100) < 62).astype(int)  # as of the Titanic
+    for even in (np.arange(100) % 3, survived, np.zeros(29, int)):
+        assert not scored(even, even).are_uneven

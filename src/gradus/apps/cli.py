@@ -247,19 +247,21 @@ def predict(
     opened = open_run(run)
     _tell_of_memory(data, output)
     doing(f"predicting {data}")
-    made = prediction_files.predict_table(opened, data, keep or [], threshold)
-    for note in made.notes:
-        output.print_note(note)
-    result: dict[str, Any] = {"run": str(opened.folder), "data": data, **made.summary}
+    made = prediction_files.PredictionTable(opened, data, keep or [], threshold)
+    result: dict[str, Any] = {"run": str(opened.folder), "data": data}
     if json and to_stdout:
-        result["predictions"] = made.frame.to_dict(as_series=False)
+        result["predictions"] = prediction_files.as_lists(made.parts())
+        columns = list(result["predictions"])
     else:
-        prediction_files.write_predictions(made.frame, out)
-        if not to_stdout:
-            result["out"] = out
-            output.print_line(f"{made.frame.height:,} predictions are in {out}")
-    output.print_json({**result, "columns": made.frame.columns})
-    return FAILED if "unreadable" in made.summary else DONE
+        columns = prediction_files.write_predictions(made.parts(), out)
+    result |= made.summary()
+    for note in result["notes"]:
+        output.print_note(note)
+    if not to_stdout:
+        result["out"] = out
+        output.print_line(f"{result['rows']:,} predictions are in {out}")
+    output.print_json({**result, "columns": columns})
+    return FAILED if "unreadable" in result else DONE
 
 
 @app.command(group=LOOK)
@@ -382,14 +384,12 @@ def _run_command(arguments: list[str]) -> int:
 
 
 def _tell_of_memory(data: str | None, output: Output) -> None:
-    """Print a note before a table is read whole that may not fit into memory."""
+    """Print a note before data are read in parts, as they may not fit into memory."""
     from gradus.experiments.preparation.prepare_streamed import is_too_large
+    from gradus.files import user_path
 
-    if data is not None and is_too_large(Path(data)):
-        output.print_note(
-            f"{data} is read whole, which may take more than the free memory. To read it in parts, "
-            "in Python: gr.data.stream(path, preprocessor=gr.load(run).preprocessor)"
-        )
+    if data is not None and is_too_large(user_path(data)):
+        output.print_note(f"{data} is read in parts, as it may not fit into memory")
 
 
 def _fail(arguments: Sequence[str], message: str, status: int) -> int:

@@ -199,7 +199,7 @@ class TrainOptions:
     ] = None
     stream: Annotated[
         YesNo | None,
-        *_flag("stream", DATA, "Whether a table is read in parts; by default if it is too large."),
+        *_flag("stream", DATA, "Whether data are read in parts; by default if they are too large."),
     ] = None
     validation: Annotated[
         float | None, *_flag("validation", DATA, "Fraction of rows held out for validation.")

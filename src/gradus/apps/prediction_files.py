@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from gradus import files
 from gradus.apps.output import print_table_file
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference
+from gradus.experiments.rows_in_parts import PredictedParts
 from gradus.experiments.run import Run, unused_note
 
 if TYPE_CHECKING:
@@ -19,27 +21,12 @@ if TYPE_CHECKING:
 EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 
-@dataclass(frozen=True)
+@dataclass
 class PredictionTable:
-    """Predictions, a row for each row of the data.
+    """Predictions as a table that comes in parts, a row for each row of the data.
 
-    Attributes:
-        frame: the columns that were kept, or the "file" of an image; "prediction", and
-            "probability_<class>", ….
-        notes: what cannot be trusted, and what was not used, in sentences.
-        summary: the number of rows, the notes, the counts of unseen values by column, and files
-            that cannot be read.
-    """
-
-    frame: pl.DataFrame
-    notes: list[str]
-    summary: dict[str, Any]
-
-
-def predict_table(
-    run: Run, source: str, keep: Sequence[str], threshold: float | None
-) -> PredictionTable:
-    """Return the predictions of a run as a table.
+    Its columns are those that were kept, or the "file" of an image; "prediction", and
+    "probability_<class>", ….
 
     Args:
         run: the run.
@@ -48,59 +35,131 @@ def predict_table(
         threshold: of two classes, from which probability on the second is predicted.
 
     Raises:
-        DataError: for data that the run cannot predict from, or a column to keep that is absent
-            or named as a prediction.
         GradusError: for a threshold where there are not two classes with probabilities.
     """
-    import polars as pl
 
-    inference.check_threshold(threshold, run.loss, run.target)
-    rows = run.predicted_rows(source, keep)
-    columns = inference.prediction_columns(rows.outputs, run.loss, run.target, threshold)
-    files = {"file": rows.data.files} if rows.data.files else {}
-    values = {name: column.tolist() for name, column in columns.items()}
-    frame = pl.DataFrame({**files, **values})
-    if keep:
-        kept = inference.kept_columns(rows.data, keep)
+    run: Run
+    source: str
+    keep: Sequence[str]
+    threshold: float | None
+    told: PredictedParts = field(default_factory=PredictedParts)
+
+    def __post_init__(self) -> None:
+        inference.check_threshold(self.threshold, self.run.loss, self.run.target)
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows, all at once or, of a file that memory is too small for, in parts.
+
+        Raises:
+            DataError: for data that the run cannot predict from, or a column to keep that is absent
+                or named as a prediction.
+        """
+        for rows in self.run.predicted_parts(self.source, self.keep):
+            self.told.add(rows)
+            yield self._frame(rows)
+
+    def _frame(self, rows: inference.PredictedRows) -> pl.DataFrame:
+        import polars as pl
+
+        run = self.run
+        columns = inference.prediction_columns(rows.outputs, run.loss, run.target, self.threshold)
+        files = {"file": rows.data.files} if rows.data.files else {}
+        values = {name: column.tolist() for name, column in columns.items()}
+        frame = pl.DataFrame({**files, **values})
+        if not self.keep:
+            return frame
+        kept = inference.kept_columns(rows.data, self.keep)
         for name in kept.columns:
             if name in columns:
                 raise DataError(
                     f"--keep {name}: a column of the predictions has this name; rename it in the "
                     "data, or leave it out."
                 )
-        frame = pl.concat([kept, frame], how="horizontal")
-    notes = [*rows.data.notes, *rows.notes]
-    if threshold is not None:
-        positive = "a label" if run.target.task == "multilabel" else repr(run.classes[1])
-        notes = [f"{positive} is predicted where its probability is above {threshold}", *notes]
-    if rows.unused:
-        notes = [*notes, unused_note(rows.unused)]
-    unseen = [
-        {"column": found.column, "kind": found.kind, "count": found.count} for found in rows.unseen
-    ]
-    summary: dict[str, Any] = {"rows": frame.height, "notes": notes, "unseen": unseen}
-    if rows.data.unreadable:
-        summary["unreadable"] = list(rows.data.unreadable)
-    return PredictionTable(frame, notes, summary)
+        return pl.concat([kept, frame], how="horizontal")
+
+    def notes(self) -> list[str]:
+        """Return what cannot be trusted, and what was not used, in sentences, after all parts."""
+        notes = [*self.told.about_data, *(unseen.note for unseen in self.told.unseen)]
+        if self.threshold is not None:
+            several = self.run.target.task == "multilabel"
+            positive = "a label" if several else repr(self.run.classes[1])
+            above = f"{positive} is predicted where its probability is above {self.threshold}"
+            notes = [above, *notes]
+        return [*notes, unused_note(self.told.unused)] if self.told.unused else notes
+
+    def summary(self) -> dict[str, Any]:
+        """Return the rows, the notes, the counts of unseen values, and files that are unreadable.
+
+        The last of these is there only if there are such files.
+        """
+        unseen = [
+            {"column": found.column, "kind": found.kind, "count": found.count}
+            for found in self.told.unseen
+        ]
+        found = {"rows": self.told.rows, "notes": self.notes(), "unseen": unseen}
+        unreadable = {"unreadable": list(self.told.unreadable)} if self.told.unreadable else {}
+        return found | unreadable
 
 
-def write_predictions(frame: pl.DataFrame, out: str | None) -> None:
+def write_predictions(parts: Iterable[pl.DataFrame], out: str | None) -> list[str]:
     """Write predictions to a file by its extension, or as CSV to standard output.
+
+    A file is replaced once all of its parts are written; on standard output they come one by one.
+
+    Returns:
+        The names of the columns.
 
     Raises:
         SavedError: for an unknown extension, or a file that cannot be written.
     """
+    columns: list[str] = []
     if out is None or out == "-":
-        print_table_file(frame.write_csv())
-        return
+        for frame in parts:
+            print_table_file(frame.write_csv(include_header=not columns))
+            columns = frame.columns
+        return columns
     path = check_output_path(out)
     try:
-        if path.suffix == ".parquet":
-            files.write_table(path, frame)
-        else:
-            frame.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+        with tempfile.TemporaryDirectory(prefix=".gradus-", dir=path.parent) as folder:
+            written = Path(folder, path.name)
+            columns = (_write_parquet if path.suffix == ".parquet" else _write_text)(written, parts)
+            written.replace(path)
     except OSError as error:
         raise SavedError(f"{out!r} cannot be written: {error.strerror or error}.") from None
+    return columns
+
+
+def as_lists(parts: Iterable[pl.DataFrame]) -> dict[str, list[Any]]:
+    """Return the columns of predictions, which are all in memory."""
+    import polars as pl
+
+    return pl.concat(parts).to_dict(as_series=False)
+
+
+def _write_text(path: Path, parts: Iterable[pl.DataFrame]) -> list[str]:
+    columns: list[str] = []
+    with path.open("wb") as file:
+        for frame in parts:
+            separator = "\t" if path.suffix == ".tsv" else ","
+            frame.write_csv(file, separator=separator, include_header=not columns)
+            columns = frame.columns
+    return columns
+
+
+def _write_parquet(path: Path, parts: Iterable[pl.DataFrame]) -> list[str]:
+    """Write parts to files of their own, and then these to one, a part at a time."""
+    import polars as pl
+
+    written, columns = [], list[str]()
+    for number, frame in enumerate(parts):
+        written.append(path.with_name(f"{number}.parquet"))
+        files.write_table(written[-1], frame)
+        columns = frame.columns
+    if len(written) == 1:
+        written[0].replace(path)
+    else:
+        pl.scan_parquet(written).sink_parquet(path)
+    return columns
 
 
 def check_output_path(out: str, source: str = "") -> Path:

@@ -143,7 +143,8 @@ def refuse_no_data(values: Any, name: str) -> None:
         name: what errors call them.
 
     Raises:
-        DataError: for text, a path, a module, a class, an open file, or a set, with what to write.
+        DataError: for text, a path, a module, a class, an open file, a set, or a table that is read
+            in parts, with what to write.
 
     Examples:
         >>> from gradus.data.containers import refuse_no_data
@@ -183,6 +184,11 @@ def _what_it_is(values: Any, name: str) -> str:
         return (
             "a data set as gr.data.load returns it: write x, y = data.xy(data.preprocessor()), "
             "and pass these"
+        )
+    if hasattr(values, "sample") and hasattr(values, "preprocessor"):
+        return (
+            f"{values!r}, which is read in parts, but this takes rows in memory: pass a sample of "
+            "them, x, y = rows.preprocessor().xy(rows.sample(10_000).x)"
         )
     if isinstance(values, dict) and values and all(map(_is_split, values.values())):
         first = next(iter(values))

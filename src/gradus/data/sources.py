@@ -100,7 +100,7 @@ def load(
         return _table(source, "table", target, task, known, options, formats)
     if str(source) in BUILT_IN:
         _check_no_target(target, source)
-        return _resized(BUILT_IN.find(str(source))(), image_size)
+        return resized(BUILT_IN.find(str(source))(), image_size)
     if is_no_path(source) or is_pattern(source) or is_in_archive(source):
         return _table(source, source_name(source), target, task, known, options, formats)
     path = _locate(source)
@@ -109,7 +109,7 @@ def load(
         return _folder(path, labels, image_size)
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
-        return _resized(_read_npz(path, task, labels), image_size)
+        return resized(_read_npz(path, task, labels), image_size)
     if is_picture(path):
         raise DataError(
             f"{str(source)!r} is one image: name a folder with a subfolder of images of each class."
@@ -147,11 +147,11 @@ def _locate(source: str | Path) -> Path:
 
 def _folder(path: Path, classes: tuple[str, ...], image_size: ImageSize) -> Dataset:
     if idx_parts(path):
-        return _resized(read_idx_folder(path, classes), image_size)
+        return resized(read_idx_folder(path, classes), image_size)
     return read_image_folder(path, classes, image_size)
 
 
-def _resized(data: Dataset, size: ImageSize) -> Dataset:
+def resized(data: Dataset, size: ImageSize) -> Dataset:
     """Return a data set of arrays with its images resized; a number only shrinks them."""
     is_bound = isinstance(size, int)
     if size is None or (is_bound and (data.is_table or data.x.ndim != 4)):
@@ -308,18 +308,24 @@ def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
     arrays, keys, others = _npz_arrays(path)
     train = _npz_part(arrays, keys, task, classes, path.stem)
     if others:
-        count = "the array" if len(others) == 1 else "the arrays"
-        verb = "is" if len(others) == 1 else "are"
-        note = f"{count} {', '.join(others)} {verb} not used"
+        note = unused_arrays_note(others)
         train = replace(train, notes=(*train.notes, note))
-    test_keys = (_test_key(keys[0]), _test_key(keys[1]))
+    test_keys = (test_key(keys[0]), test_key(keys[1]))
     if test_keys[0] not in arrays:
         return train
     test = _npz_part(arrays, test_keys, train.task, train.class_names, path.stem)
     return replace(train, test=test)
 
 
-def _test_key(key: str) -> str:
+def unused_arrays_note(names: Sequence[str]) -> str:
+    """Return which arrays of a file are not used, in a sentence without its end."""
+    if len(names) == 1:
+        return f"the array {names[0]} is not used"
+    return f"the arrays {', '.join(names)} are not used"
+
+
+def test_key(key: str) -> str:
+    """Return the name of the test part beside that of the training part, "x_test" for "x"."""
     return key.replace("train", "test") if "train" in key else f"{key}_test"
 
 
@@ -330,8 +336,8 @@ def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str], lis
     """
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
-            keys = _training_keys(archive.files, str(path))
-            wanted = [key for key in (*keys, *map(_test_key, keys)) if key in archive.files]
+            keys = training_keys(archive.files, str(path))
+            wanted = [key for key in (*keys, *map(test_key, keys)) if key in archive.files]
             sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
             size = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in wanted)
             check_unpacked_size(size, host_free_bytes(), repr(str(path)))
@@ -350,7 +356,7 @@ def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str], lis
         ) from None
 
 
-def _training_keys(names: Sequence[str], path: str) -> tuple[str, str]:
+def training_keys(names: Sequence[str], path: str) -> tuple[str, str]:
     """Return the names of the inputs and targets to train on among the arrays of a file."""
     for keys in _NPZ_KEYS:
         if keys[0] in names:

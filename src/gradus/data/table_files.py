@@ -7,6 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradus.data.frames import frame_columns, with_plain_type
+from gradus.data.reading.array_files import (
+    NPY_MAGIC,
+    array_columns,
+    names_of_columns,
+    read_npy,
+    unnamed_notes,
+)
 from gradus.data.reading.arrow_files import ARROW_MAGIC, PARQUET_MAGIC, read_arrow, read_parquet
 from gradus.data.reading.compression import ZIP_MAGIC
 from gradus.data.reading.delimited_text import (
@@ -28,20 +35,21 @@ TABS = (".tsv", ".tab")
 PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc", ".arrows")
 JSON = (".json", ".jsonl", ".ndjson")
 SPREADSHEET = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-ARCHIVE = ".zip"
+NPY, ARCHIVE = ".npy", ".zip"
 TABLE_SUFFIXES = (
     *(".csv", *TABS, ".txt", ".data", ".dat", ".psv"),
-    *(*PARQUET, *ARROW, *JSON, *SPREADSHEET, ARCHIVE),
+    *(*PARQUET, *ARROW, *JSON, *SPREADSHEET, NPY, ARCHIVE),
 )
 """The endings of tables; before them, `compression.PACKED`."""
 
 KNOWN_FORMATS = (
-    "a table in .csv, .tsv, .parquet, .arrow, .feather, .json, .jsonl, or .xlsx, also packed as "
-    ".gz, .bz2, .xz, .zst, or .zip"
+    "a table in .csv, .tsv, .parquet, .arrow, .feather, .json, .jsonl, .npy, or .xlsx, also packed "
+    "as .gz, .bz2, .xz, .zst, or .zip"
 )
 
 _MAGIC = {
     PARQUET_MAGIC: ".parquet",
+    NPY_MAGIC: NPY,
     ARROW_MAGIC: ".arrow",
     b"\xff\xff\xff\xff": ".arrow",  # a stream of Arrow
     b"\xd0\xcf\x11\xe0": ".xls",
@@ -83,6 +91,11 @@ def read_cells(
     suffix = suffix or suffix_of_content(content)
     if suffix in SPREADSHEET:
         return _spreadsheet_cells(content, name, options, learned)
+    if suffix == NPY:
+        array = read_npy(content, name)
+        columns = array_columns(array, names_of_columns(array, name))
+        cells = cells_in_memory(columns, name, options)
+        return replace(cells, notes=(*cells.notes, *unnamed_notes(array)))
     if suffix not in (*PARQUET, *ARROW, *JSON):
         read = read_delimited(
             content,

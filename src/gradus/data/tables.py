@@ -80,8 +80,8 @@ def read_table(path: str | Path, options: TableOptions = AUTOMATIC_TABLE) -> pl.
     r"""Read the file of a table as a Polars frame with inferred types.
 
     The format is that of its ending: delimited text (.csv, .tsv, .txt), Parquet, Arrow (.arrow,
-    .feather), JSON (.json, .jsonl), or a spreadsheet (.xlsx, .ods), also packed (.gz, .bz2, .xz,
-    .zst, .zip).
+    .feather), JSON (.json, .jsonl), an array (.npy), or a spreadsheet (.xlsx, .ods), also packed
+    (.gz, .bz2, .xz, .zst, .zip).
 
     In text files white space around values is stripped, and words such as "?" or "NaN" are missing.
     A column is one of numbers, dates or booleans if nearly all of its values are, else it is text.

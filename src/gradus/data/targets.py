@@ -200,6 +200,13 @@ class Target:
         return self.columns or (self.name,)
 
     @property
+    def classes(self) -> Any:
+        """The names of the classes, as `fit` takes them; of several with a task each, a dict."""
+        if self.parts:
+            return {part.name: part.class_names for part in self.parts}
+        return self.class_names
+
+    @property
     def outputs(self) -> int:
         """Number of classes, or of regression outputs."""
         return len(self.class_names) or len(self.mean)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradus.data import Target
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.experiments.preparation.outputs import decide_classes, losses_of
+from gradus.experiments.unit_scores import (
+    ClassScores,
+    Metrics,
+    UnitScores,
+    encoded_labels,
+    new_scores,
+    true_values,
+)
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
-
-Metrics = dict[str, float]
-_BALANCED = ("balanced_accuracy",)
-UNEVEN = 0.15  # by how much the share of the largest class is above 1/K
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,10 @@ class Evaluation:
 
 
 def evaluate_parts(
-    model_of: Callable[[str], Model], parts: Mapping[str, tuple[Any, Any]], target: Target
+    model_of: Callable[[str], Model],
+    parts: Mapping[str, tuple[Any, Any]],
+    target: Target,
+    streams: Mapping[str, RowStream] = {},
 ) -> dict[str, Metrics]:
     """Return the metrics of each part of the data, all parts by the same metrics.
 
@@ -45,15 +52,16 @@ def evaluate_parts(
         model_of: the model that scores a part, by its name.
         parts: the inputs of the network, and the targets encoded for the loss.
         target: the fitted target.
+        streams: all rows of those parts of which `parts` has a sample.
     """
     balanced = {
         one.name
         for one in _each_target(target)
-        if _is_label(one)
-        and any(are_uneven(encoded_labels(_of(y, one, target))) for _, y in parts.values())
+        for _, y in parts.values()
+        if (counts := _class_counts(_of(y, one, target), one)) and counts.are_uneven
     }
     return {
-        name: evaluate_in_units(model_of(name), x, y, target, balanced)
+        name: evaluate_in_units(model_of(name), streams.get(name, x), y, target, balanced)
         for name, (x, y) in parts.items()
     }
 
@@ -68,26 +76,60 @@ def evaluate_in_units(
 
     Args:
         model: a trained model.
-        x: the inputs of the network.
-        y: the targets, encoded for the loss.
+        x: the inputs of the network; or all rows, which are read in parts with their own targets.
+        y: the targets, encoded for the loss; of rows that are read in parts they are not used.
         target: the fitted target.
         balanced: the targets whose balanced accuracy is told even if their classes are even.
     """
-    results = model.evaluate(x, y)
+    return evaluate_rows(model, x, y, target, balanced)[0]
+
+
+def evaluate_rows(
+    model: Model, x: Any, y: Any, target: Target, balanced: Container[str] = ()
+) -> tuple[Metrics, int]:
+    """Return what `evaluate_in_units` does, and the number of rows that have a target."""
+    streamed = isinstance(x, RowStream)
+    results = model.evaluate(x) if streamed else model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
-    loss = losses_of(model)
-    if _is_label(target) and not _is_told(y, target, balanced):
-        return metrics
-    outputs = model.predict(x)
+    known = None if streamed or target.parts else _class_counts(y, target)
+    if known and not (target.name in balanced or known.are_uneven):
+        return metrics, known.rows
+    scores, loss, each = _new_scores(target), losses_of(model), _each_target(target)
+    for rows, targets in _in_parts(x, y):
+        outputs = model.predict(rows)
+        for one in each:
+            true, said, own = (_of(values, one, target) for values in (targets, outputs, loss))
+            scores[one.name].add(true_values(true, one), _said(said, own, one))
+    more = {one.name: _beside_metrics(scores[one.name], one, balanced) for one in each}
+    count = scores[each[0].name].rows
     if not target.parts:
-        return metrics | _scores_in_units(outputs, y, loss, target, balanced)
-    scores = {}
-    for part, own in zip(target.parts, model.task.objectives.values(), strict=True):
-        name = part.name
-        found = {m.name: metrics[f"{name}_{m.name}"] for m in own.metrics if m.scalar}
-        found |= _scores_in_units(outputs[name], y[name], loss[name], part, balanced)
-        scores[name] = {**found, "loss": metrics[f"{name}_loss"]}
-    return {"loss": metrics["loss"]} | _by_rank(scores)
+        return metrics | more[target.name], count
+    for one, objective in zip(each, model.task.objectives.values(), strict=True):
+        found = {m.name: metrics[f"{one.name}_{m.name}"] for m in objective.metrics if m.scalar}
+        more[one.name] = found | more[one.name] | {"loss": metrics[f"{one.name}_loss"]}
+    return {"loss": metrics["loss"]} | _by_rank(more), count
+
+
+def _said(outputs: Any, loss: Loss, target: Target) -> np.ndarray:
+    """Return what a network's outputs say of a target, as scores compare it."""
+    if target.task == "regression":
+        return target.inverse(outputs)
+    return decide_classes(np.asarray(outputs), loss, target)
+
+
+def _beside_metrics(scores: UnitScores, target: Target, balanced: Container[str]) -> Metrics:
+    """Return the scores of a target that stand beside the metrics of its loss."""
+    told = _told(scores, target, balanced)
+    if isinstance(scores, ClassScores):
+        del told["accuracy"]  # which is a metric, if it is wanted
+    return told
+
+
+def _told(scores: UnitScores, target: Target, balanced: Container[str]) -> Metrics:
+    """Return the scores of a target, of classes the balanced accuracy if it is to be told."""
+    if isinstance(scores, ClassScores):
+        return scores.metrics(target.name in balanced)
+    return scores.metrics()
 
 
 def _by_rank(scores: Mapping[str, Metrics]) -> Metrics:
@@ -103,7 +145,7 @@ def _by_rank(scores: Mapping[str, Metrics]) -> Metrics:
     return {label: value for _, label, value in sorted(ranked, key=lambda entry: entry[0])}
 
 
-def score_label(score: str, one: Target, target: Target) -> str:
+def _score_label(score: str, one: Target, target: Target) -> str:
     """Return what a score is called: by the name of its target, if there are several."""
     return f"{score} {one.name}" if target.parts else score
 
@@ -111,7 +153,7 @@ def score_label(score: str, one: Target, target: Target) -> str:
 def told_balanced(metrics: Container[str], target: Target) -> set[str]:
     """Return the targets whose balanced accuracy is among metrics."""
     each = _each_target(target)
-    return {one.name for one in each if score_label("balanced_accuracy", one, target) in metrics}
+    return {one.name for one in each if _score_label("balanced_accuracy", one, target) in metrics}
 
 
 def _each_target(target: Target) -> tuple[Target, ...]:
@@ -123,87 +165,27 @@ def _of(values: Any, one: Target, target: Target) -> Any:
     return values[one.name] if target.parts else values
 
 
-def _is_label(target: Target) -> bool:
-    return target.task in ("binary", "multiclass")
+def _new_scores(target: Target) -> dict[str, UnitScores]:
+    """Return the scores of each target, of no rows, by its name."""
+    return {one.name: new_scores(one) for one in _each_target(target)}
 
 
-def _scores_in_units(
-    outputs: np.ndarray, y: np.ndarray, loss: Loss, target: Target, balanced: Container[str]
-) -> Metrics:
-    """Return the scores of a target that are no metrics of its loss."""
-    if target.task == "regression":
-        return regression_errors(target.inverse(y), target.inverse(outputs), target.columns)
-    if target.task == "multilabel":
-        flags = decide_classes(np.asarray(outputs), loss, target)
-        return label_scores(y.astype(int), flags, target.class_names)
-    if not _is_told(y, target, balanced):
-        return {}
-    predicted = decide_classes(np.asarray(outputs), loss, target)
-    return {"balanced_accuracy": balanced_accuracy(encoded_labels(y), predicted)}
-
-
-def _is_told(y: np.ndarray, target: Target, balanced: Container[str]) -> bool:
-    """Whether the balanced accuracy of classes is told."""
-    return target.name in balanced or are_uneven(encoded_labels(y))
-
-
-def are_uneven(labels: np.ndarray) -> bool:
-    """Return whether accuracy hides much: a class has `UNEVEN` more than an equal share."""
-    counts = np.bincount(labels)
-    present = counts[counts > 0]
-    return len(present) > 1 and bool(present.max() / len(labels) > 1 / len(present) + UNEVEN)
-
-
-def balanced_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the mean, over the classes that occur, of the share of its samples that are right.
-
-    Always answering the same class scores 1/K. Source: Brodersen et al. (2010).
-
-    Args:
-        true: labels `(n,)`.
-        predicted: labels `(n,)`.
-    """
-    right = true == predicted
-    return float(np.mean([right[true == label].mean() for label in np.unique(true)]))
-
-
-def label_scores(true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Metrics:
-    """Return the accuracy of each label, flags (n, k), and where it is rare the balanced one."""
-    scores = {"accuracy": float((true == predicted).mean())}
-    for name, flags, said in zip(names, true.T, predicted.T, strict=True):
-        scores[f"accuracy {name}"] = float((flags == said).mean())
-        if are_uneven(flags):
-            scores[f"balanced_accuracy {name}"] = balanced_accuracy(flags, said)
+def _class_counts(y: np.ndarray, target: Target) -> ClassScores | None:
+    """Return how many rows each class has; None if the target is no class of each row."""
+    scores = new_scores(target)
+    if not isinstance(scores, ClassScores):
+        return None
+    labels = encoded_labels(y)
+    scores.add(labels, labels)
     return scores
 
 
-def regression_errors(
-    true: np.ndarray, predicted: np.ndarray, names: Sequence[str] = ()
-) -> Metrics:
-    """Return MAE, RMSE, and R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)², the mean over the outputs (n, k).
-
-    With the names of the outputs, all are of each output, as "mae price", and R² is the mean too:
-    the others may have different units.
-    """
-    if names:
-        each = [
-            regression_errors(true[:, k : k + 1], predicted[:, k : k + 1])
-            for k in range(len(names))
-        ]
-        mean = {"r2": float(np.mean([errors["r2"] for errors in each]))}
-        pairs = list(zip(names, each, strict=True))
-        return mean | {
-            f"{m} {name}": errors[m] for m in ("r2", "mae", "rmse") for name, errors in pairs
-        }
-    residual = true - predicted
-    total = np.square(true - true.mean(axis=0)).sum(axis=0)
-    rest = np.square(residual).sum(axis=0)
-    explained = np.where(total > 0, 1 - rest / np.where(total > 0, total, 1), 1.0 * (rest == 0))
-    return {
-        "mae": float(np.abs(residual).mean()),
-        "rmse": math.sqrt(float(np.square(residual).mean())),
-        "r2": float(explained.mean()),
-    }
+def _in_parts(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield inputs and targets: arrays at once, and rows that are read in parts as they come."""
+    if isinstance(x, RowStream):
+        yield from x.batched(None, None).epoch(0)
+    else:
+        yield x, y
 
 
 def constant_metrics(
@@ -213,39 +195,32 @@ def constant_metrics(
 
     Args:
         training: the targets of training, encoded for the loss, which the constant is taken from.
-        y: the targets that it is scored on.
+        y: the targets that it is scored on; or all rows, which are read in parts.
         target: the fitted target.
         metrics: what the network was scored by.
     """
-    if target.parts:
-        told = told_balanced(metrics, target)
-        return {
-            score_label(score, part, target): value
-            for part in target.parts
-            for score, value in constant_metrics(
-                training[part.name], y[part.name], part, _BALANCED * (part.name in told)
-            ).items()
-        }
+    scores, balanced = _new_scores(target), told_balanced(metrics, target)
+    each = _each_target(target)
+    constants = {one.name: _constant(_of(training, one, target), one) for one in each}
+    for _, targets in _in_parts(y, y):
+        for one in each:
+            true: Any = true_values(_of(targets, one, target), one)
+            scores[one.name].add(true, np.broadcast_to(constants[one.name], true.shape))
+    return {
+        _score_label(name, one, target): value
+        for one in each
+        for name, value in _told(scores[one.name], one, balanced).items()
+    }
+
+
+def _constant(training: np.ndarray, target: Target) -> Any:
+    """Return the best constant prediction for the targets of training."""
+    known = true_values(training, target)
     if target.task == "regression":
-        true, known = target.inverse(y), target.inverse(training)
-        constant = np.broadcast_to(known.mean(axis=0), true.shape)
-        return regression_errors(true, constant, target.columns)
+        return known.mean(axis=0)
     if target.task == "multilabel":
-        flags = np.broadcast_to(training.mean(axis=0) > 0.5, y.shape).astype(int)
-        return label_scores(y.astype(int), flags, target.class_names)
-    known, true = (encoded_labels(values) for values in (training, y))
-    constant = np.full_like(true, np.bincount(known).argmax())
-    scores = {"accuracy": float((true == constant).mean())}
-    if are_uneven(true) or "balanced_accuracy" in metrics:
-        scores["balanced_accuracy"] = balanced_accuracy(true, constant)
-    return scores
-
-
-def encoded_labels(y: np.ndarray) -> np.ndarray:
-    """Return labels 0, 1, … of targets that `encode_targets` made: labels, flags, one-hot rows."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        return np.asarray(y.argmax(-1))
-    return np.asarray(y.reshape(len(y)).astype(int))
+        return (known.mean(axis=0) > 0.5).astype(int)
+    return np.bincount(known).argmax()
 
 
 def headline_part(parts: dict[str, Metrics]) -> str:

@@ -102,19 +102,26 @@ def _read_source(
         return image_inputs.read_image_files(source, model, target)
     data = load_data(source, *_expected(target, is_table), *_reading(preprocessor))
     if data.is_table != is_table:
-        expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
-        raise DataError(f"The run was trained on {expected}, but {source!r} is {actual}.")
+        raise of_other_kind(source, is_table)
     return data
+
+
+def of_other_kind(source: Any, is_table: bool) -> DataError:
+    """Return the error for arrays where a run was trained on a table, or a table where on arrays.
+
+    Args:
+        source: the data.
+        is_table: whether the run was trained on a table.
+    """
+    expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
+    return DataError(f"The run was trained on {expected}, but {str(source)!r} is {actual}.")
 
 
 def _expected(target: Target | None, is_table: bool) -> tuple[Any, Any, Any]:
     """Return the target's column, its task, and its classes, as `load_data` takes them."""
     if target is None:
         return None, None, ()
-    classes: Any = target.class_names
-    if target.parts:
-        classes = {part.name: part.class_names for part in target.parts}
-    return (target.columns or target.name if is_table else None), target.task, classes
+    return (target.columns or target.name if is_table else None), target.task, target.classes
 
 
 def _reading(preprocessor: Any) -> tuple[TableOptions, Mapping[str, ColumnFormat] | None]:

@@ -17,19 +17,14 @@ from gradus.drawing.charts import bars
 from gradus.experiments import runs
 from gradus.experiments.column_importance import column_importance, score_name
 from gradus.experiments.column_overrides import override_rows
-from gradus.experiments.evaluation import (
-    Metrics,
-    constant_metrics,
-    encoded_labels,
-    evaluate_parts,
-    headline_part,
-)
+from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.preparation.outputs import decide_classes, losses_of
 from gradus.experiments.preparation.prepare import XY, PreparedData
 from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
+from gradus.experiments.unit_scores import Metrics, encoded_labels
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
@@ -84,9 +79,10 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     overrides = [] if prepared is None else override_rows(prepared.columns)
     constant: Metrics = {}
     if prepared is not None:
-        known, shown_y = (prepared.parts[part][1] for part in ("training", headline_part(parts)))
-        scored = parts[headline_part(parts)]
-        constant = constant_metrics(known, shown_y, run.target, scored)
+        split = headline_part(parts)
+        known, shown_y = (prepared.parts[part][1] for part in ("training", split))
+        scored = prepared.streams.get(split, shown_y)
+        constant = constant_metrics(known, scored, run.target, parts[split])
     whole = dataclasses.replace(
         report,
         metrics=metrics,
@@ -109,7 +105,7 @@ def rewrite_page(run: Run) -> tuple[Path, str]:
         prepared = prepare_data(run.experiment, run.preprocessor)
     except (ValueError, OSError) as error:
         return _page_without_data(run, "cannot be read", f": {error}")
-    parts = evaluate_parts(run.model_of_part, prepared.parts, run.target)
+    parts = evaluate_parts(run.model_of_part, prepared.parts, run.target, prepared.streams)
     if not _same_losses(parts, run.record.parts):
         command = format_command("evaluate", run.folder, run.experiment.data)
         return _page_without_data(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,25 +13,40 @@ from typing import Any, cast
 import numpy as np
 
 from gradus import files, manifests
-from gradus.data import TablePreprocessor, Target, preprocessor_from_dict
+from gradus.data import Dataset, TablePreprocessor, Target, preprocessor_from_dict
 from gradus.data.datasets import BUILT_IN
-from gradus.data.streaming.trees import count_rows
+from gradus.data.streaming.array_stream import ArrayStream
+from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference, runs
-from gradus.experiments.evaluation import Evaluation, Metrics, evaluate_in_units, told_balanced
-from gradus.experiments.preparation.outputs import Losses, losses_of
-from gradus.experiments.preparation.prepare import encode_dataset, prepare
+from gradus.experiments.evaluation import (
+    Evaluation,
+    evaluate_in_units,
+    evaluate_rows,
+    told_balanced,
+)
+from gradus.experiments.preparation.outputs import Losses, encode_targets, losses_of
+from gradus.experiments.preparation.prepare import encode_dataset
+from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.rows_in_parts import (
+    PredictedParts,
+    concatenated_outputs,
+    rows_in_parts,
+)
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
+from gradus.experiments.unit_scores import Metrics
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.models.saving import load_model
 from gradus.train import checkpoint
 from gradus.train.history import History
+
+TRAINED_ON = "the run was trained on most of these rows"
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,9 +133,7 @@ class Run:
 
         Of several targets that have a task each, a dict of those of each.
         """
-        if self.target.parts:
-            return {part.name: part.class_names for part in self.target.parts}
-        return self.target.class_names
+        return self.target.classes
 
     @property
     def history(self) -> History:
@@ -155,7 +169,8 @@ class Run:
             data: for a run on a table, a frame of pandas or Polars, a dict of columns, or a list
                 of dicts, whose columns are found by name; for one on arrays or images, an array;
                 or the path of such data: for images also one image, a folder of them, or a list
-                of paths. No target is needed.
+                of paths. No target is needed. A file that would not fit into memory is read in
+                parts.
             threshold: of two classes, the second one of `classes` is predicted where its
                 probability is more than this; by default the more probable one.
 
@@ -169,8 +184,8 @@ class Run:
                 that are not used.
         """
         inference.check_threshold(threshold, self.loss, self.target)
-        rows = self._predicted_and_told(data)
-        return inference.predicted_values(rows.outputs, self.loss, self.target, threshold)
+        outputs = self._predicted_and_told(data)
+        return inference.predicted_values(outputs, self.loss, self.target, threshold)
 
     def predict_proba(self, data: Any) -> Any:
         """Return the probability of each class, (n, classes), in the order of `classes`.
@@ -188,7 +203,7 @@ class Run:
             RuntimeWarning: as `predict`.
         """
         inference.check_probabilities(self.loss, self.target)
-        outputs = self._predicted_and_told(data).outputs
+        outputs = self._predicted_and_told(data)
         if not self.target.parts:
             return inference.class_probabilities(outputs)
         return {
@@ -226,7 +241,30 @@ class Run:
             DataError: as `predict`.
         """
         rows = inference.read_data(data, self.preprocessor, self.model)
-        rows = rows.test if rows.test is not None else rows
+        return self._predicted(rows if rows.test is None else rows.test, kept)
+
+    def predicted_parts(
+        self, data: Any, kept: Sequence[str] = ()
+    ) -> Iterator[inference.PredictedRows]:
+        """Yield what `predicted_rows` returns, of a file that would not fit into memory in parts.
+
+        The numbers of unseen cells' rows are those in their part.
+
+        Args:
+            data: as of `predict`.
+            kept: columns that are carried through, so that they count as used.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        rows = rows_in_parts(data, self.preprocessor)
+        if rows is None:
+            yield self.predicted_rows(data, kept)
+            return
+        for part in rows.inputs().parts():
+            yield self._predicted(part, kept)
+
+    def _predicted(self, rows: Dataset, kept: Sequence[str]) -> inference.PredictedRows:
         outputs = self.model.predict(self.preprocessor.transform(rows.x))
         is_table = isinstance(self.preprocessor, TablePreprocessor)
         unseen = self.preprocessor.unseen_values(rows.x) if is_table else []
@@ -243,6 +281,9 @@ class Run:
         Raises:
             DataError: as `evaluate`.
         """
+        streamed = None if y is not None else rows_in_parts(data, self.preprocessor)
+        if streamed is not None:
+            return self._evaluated_stream(data, streamed)
         rows = inference.read_data(data, self.preprocessor, self.model, y, labeled=True)
         if rows.y is None:
             raise DataError(f"{str(data)!r} has no targets to compare predictions to.")
@@ -253,8 +294,25 @@ class Run:
         metrics = evaluate_in_units(self.model, *encoded, self.target)
         notes = list(rows.notes)
         if part == "all rows" and self._is_training_data(data):
-            notes.append("the run was trained on most of these rows")
+            notes.append(TRAINED_ON)
         return Evaluation(metrics, len(rows), part, notes)
+
+    def _evaluated_stream(self, data: Any, rows: TableStream | ArrayStream) -> Evaluation:
+        """Return the metrics on rows that are read in parts."""
+        encode = functools.partial(encode_targets, loss=self.loss, target=self.target)
+        metrics, count = evaluate_rows(self.model, rows.labeled(encode), None, self.target)
+        notes = list(rows.source.notes)
+        if count < len(rows):
+            left_out = len(rows) - count
+            verb = (
+                "1 row has no target and is"
+                if left_out == 1
+                else f"{left_out:,} rows have no target and are"
+            )
+            notes.append(f"{verb} not used")
+        if rows.part == "all rows" and self._is_training_data(data):
+            notes.append(TRAINED_ON)
+        return Evaluation(metrics, count, rows.part, notes)
 
     def evaluated_part(self) -> Evaluation:
         """Return the metrics on the part that the run is scored on, held out of its data again.
@@ -262,8 +320,8 @@ class Run:
         Raises:
             DataError: if the data cannot be read, or have other rows than in the training.
         """
-        part, parts = self.record.split, prepare(self.experiment, self.preprocessor).parts
-        rows = {name: count_rows(y) for name, (_, y) in parts.items()}
+        part, prepared = self.record.split, prepare_data(self.experiment, self.preprocessor)
+        rows = dict(prepared.row_counts)
         if rows != self.record.rows:
             then, now = (
                 ", ".join(f"{n:,} {p}" for p, n in r.items()) for r in (self.record.rows, rows)
@@ -273,7 +331,9 @@ class Run:
                 "now), so the rows that were held out cannot be told from the others: name data."
             )
         told = told_balanced(self.record.metrics, self.target)
-        metrics = evaluate_in_units(self.model_of_part(part), *parts[part], self.target, told)
+        x, y = prepared.parts[part]
+        x = prepared.streams.get(part, x)
+        metrics = evaluate_in_units(self.model_of_part(part), x, y, self.target, told)
         before, notes = self.record.metrics.get("loss"), []
         if before is not None and not np.isclose(metrics["loss"], before, rtol=1e-3):
             notes = [f"the data have changed since the training, when the loss was {before:.4g}"]
@@ -284,15 +344,16 @@ class Run:
         """The columns that were said not to be used."""
         return set()
 
-    def _predicted_and_told(self, data: Any) -> inference.PredictedRows:
-        """Return predicted rows, and warn of what cannot be trusted."""
-        rows = self.predicted_rows(data)
+    def _predicted_and_told(self, data: Any) -> Any:
+        """Return the network's outputs for data, and warn of what cannot be trusted."""
+        rows = PredictedParts()
+        outputs = concatenated_outputs(self.predicted_parts(data), rows)
         for note in rows.notes:
             warnings.warn(note, RuntimeWarning, stacklevel=3)
         if untold := [name for name in rows.unused if name not in self._told]:
             self._told.update(untold)
             warnings.warn(unused_note(untold), RuntimeWarning, stacklevel=3)
-        return rows
+        return outputs
 
     def _is_training_data(self, data: Any) -> bool:
         if not isinstance(data, str | Path) or str(data) == STANDARD_INPUT:

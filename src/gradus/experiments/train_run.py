@@ -139,7 +139,10 @@ def write_run(
     kept = refit(model, prepared)
     doing("scoring")
     parts = evaluate_parts(
-        lambda name: kept if name == "test" else model, prepared.parts, prepared.target
+        lambda name: kept if name == "test" else model,
+        prepared.parts,
+        prepared.target,
+        prepared.streams,
     )
     history = model.history
     if model.record is not None:
@@ -152,7 +155,10 @@ def write_run(
         "split": split,
         "parts": parts,
         "constant": constant_metrics(
-            prepared.parts["training"][1], prepared.parts[split][1], prepared.target, parts[split]
+            prepared.parts["training"][1],
+            prepared.streams.get(split, prepared.parts[split][1]),
+            prepared.target,
+            parts[split],
         ),
         "data": prepared.experiment.data,
         "task": prepared.target.task,

@@ -269,7 +269,7 @@ class Model(BaseModel):
     def find_learning_rate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         *,
         lowest: float = 1e-6,
         highest: float = 10.0,
@@ -279,7 +279,7 @@ class Model(BaseModel):
         """Try growing learning rates in one short training, which leaves the model unchanged.
 
         Args:
-            x: inputs, as in `fit`.
+            x: inputs in memory, as in `fit`.
             y: targets, as in `fit`.
             lowest: the first rate.
             highest: the last.

@@ -1,6 +1,12 @@
 """Tables that are read in parts: their preprocessing, their order, and what goes wrong."""
 
+import bz2
+import gzip
+import lzma
 import os
+import re
+import shutil
+import tempfile
 
 import jax
 import numpy as np
@@ -13,10 +19,14 @@ from gradus.data.streaming import (
     mapped_arrays,
     open_rows,
     parquet_rows,
+    split_rows,
     table_stream,
 )
+from gradus.data.streaming import held_out as held_out_rules
+from gradus.data.streaming.held_out import ByGroup, ByTime
 from gradus.data.streaming.row_source import Block
 from gradus.data.streaming.shuffling import WINDOW_BLOCKS, block_batches
+from gradus.data.table_options import TableOptions
 from gradus.errors import DataError, GradusError
 from gradus.models.inputs import streamed_data
 from gradus.train.progress import TrainingProgress
@@ -29,7 +39,7 @@ ROWS, PER_FILE = 6_000, (2_500, 0, 3_500)
 def small_parts():
     """Samples and blocks of a size that a small table exceeds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_stream, "SAMPLE_ROWS", 600)
+        patch.setattr(split_rows, "SAMPLE_ROWS", 600)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 700))
         yield
 
@@ -102,6 +112,70 @@ def test_rows_are_held_out_by_their_number(table, split):
     assert other == parts[1]
 
 
+def test_whole_groups_are_held_out(table, rows, monkeypatch):
+    def split_by(column, share, seed=0):
+        rule = ByGroup.fit(rows.frames(columns=[column]), share, len(rows), column, seed)
+        return rows.split_by(rule)
+
+    training, held_out = split_by("row", 0.3)
+    assert written(held_out).height == round(0.3 * len(rows))  # each row is a group
+    again = [k for f in held_out.frames(training.source.blocks(97)) for k in f["row"]]
+    assert again == written(held_out)["row"].to_list()
+    assert again != written(split_by("row", 0.3, seed=1)[1])["row"].to_list()
+    for share in (0.01, 0.9):  # of few groups, one and all but one at least are held out
+        parts = [set(written(part)["kind"]) for part in split_by("kind", share)]
+        assert not parts[0] & parts[1]
+        assert parts[0] | parts[1] == set(table["kind"])
+        assert all(parts)
+    with pytest.raises(DataError, match="'size' is empty in a row, so rows cannot be split by it"):
+        split_by("size", 0.5)
+    monkeypatch.setattr(held_out_rules, "MAX_GROUPS", 100)
+    assert 0.27 < written(split_by("row", 0.3)[1]).height / ROWS < 0.33
+    with pytest.raises(DataError, match="'row' is always the same"):
+        ByGroup.fit([table[:1]], 0.5, 1, "row")
+
+
+@pytest.mark.parametrize("column", ["at", "row"])
+def test_the_latest_rows_are_held_out(table, rows, column):
+    rule = ByTime.fit(rows.frames(columns=[column]), 0.1, len(rows), column)
+    training, held_out = rows.split_by(rule)
+    assert written(training)[column].max() < written(held_out)[column].min()
+    present = table.drop_nulls("y")
+    assert written(held_out).height == 599  # one fewer than a tenth, as no time is divided
+    assert training.count_rows() + held_out.count_rows() == present.height
+    alike = [table.select(pl.col("odd")), table.select(pl.lit(1.0).alias("odd"))]
+    assert ByTime.fit(alike[:1], 0.1, ROWS, "odd").last < 9  # one row, not 600, is the latest
+    with pytest.raises(DataError, match="'odd' is always the same"):
+        ByTime.fit(alike[1:], 0.1, ROWS, "odd")
+    with pytest.raises(DataError, match=r"read as text, such as .* a split by time needs"):
+        ByTime.fit([table], 0.1, ROWS, "kind")
+
+
+def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypatch):
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    streamed = gr.data.stream(folder, ["y", "size"], drop=["row"])
+    fitted = streamed.preprocessor()
+    x, y = (
+        np.concatenate(part) for part in zip(*streamed.batched(512, None).epoch(0), strict=True)
+    )
+    data = gr.data.load(table, "y,size")
+    whole = data.preprocessor(drop=["row"])
+    assert fitted.target.columns == ("y", "size")
+    for given, expected in zip((x, y), data.xy(whole), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    assert streamed.count_rows() == len(data)
+
+
+def test_classes_of_rows_held_out_are_known(folder, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    latest = gr.data.stream(folder, "kind", drop=["row"])
+    training, held_out = latest.split_by(ByTime(0.3, "row", 4_321.0))
+    assert training.preprocessor().target.class_names == ("a", "b", "c", "rare")
+    assert training.class_counts()[3] == 0
+    assert (held_out.load().y == 3).sum() == 2
+
+
 def test_statistics_are_those_of_all_training_rows(split):
     frame, fitted = written(split[0]), split[0].preprocessor()
     assert split[1].preprocessor() is fitted
@@ -126,7 +200,7 @@ def test_statistics_are_those_of_all_training_rows(split):
 
 
 def test_a_sample_of_all_rows_fits_what_a_table_in_memory_does(folder, table, monkeypatch):
-    monkeypatch.setattr(table_stream, "SAMPLE_ROWS", ROWS)
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
     fitted = gr.data.stream(folder, "y", drop=["row"]).preprocessor()
     whole = gr.data.load(table, "y").preprocessor(drop=["row"])
     assert [c.name for c in fitted.columns] == [c.name for c in whole.columns]
@@ -304,12 +378,58 @@ def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
         gr.data.stream(path, "y")
 
 
-def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("4,5\n6,7,8\n", r"1 row has fewer values than the 3 columns, .* line 402"),
+        ('"4,5",6\n6,7,8\n"a, b"\n', r"2 rows have fewer values .* line 402"),
+        ('"4\n,5",6,7\n6,"7\n"\n', r"1 row has fewer values .* line 404"),
+        ('"4\n,5",6,7\n\n5" ,6" ,7\n"a ""b, c""",4,5\n', None),
+    ],
+)
+def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch, rows, told):
     monkeypatch.setattr(open_rows, "HEAD_BYTES", 600)
     path = tmp_path / "rows.csv"
-    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + "4,5\n" + "6,7,8\n")
-    with pytest.raises(DataError, match=r"1 row has fewer values than the 3 columns, .* line 402"):
+    path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + rows)
+    head = open_rows._head(path, "it", TableOptions())
+    if told is None:
+        open_rows._check_short_rows(path, head, "it")
+        return
+    with pytest.raises(DataError, match=told):
         gr.data.stream(path, "y")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_packed_text_is_unpacked_first(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    path = tmp_path / f"rows.csv{suffix}"
+    content = ("x,y\n" + "".join(f"{i / 8},{i}\n" for i in range(900))).encode()
+    packed = compress(suffix, content)
+    path.write_bytes(packed)
+    rows = gr.data.stream(path, "y")
+    assert written(rows)["y"].to_list() == list(range(900))
+    assert [each.name for each in rows.source.states[0].path.parent.iterdir()].count(path.name)
+    (kept,) = (tmp_path / "tmp").iterdir()
+    assert {each.suffix for each in kept.iterdir()} == {".parquet"}
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"rows.csv\.\w+' is (cut short|damaged)"):
+        gr.data.stream(path, "y")
+    path.write_bytes(packed)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000))
+    with pytest.raises(DataError, match=r"unpacks to more than .*: set TMPDIR to a folder"):
+        gr.data.stream(path, "y")
+    assert list((tmp_path / "tmp").iterdir()) == [kept]
+    path.write_bytes(b"x,y\n1,2\n")
+    with pytest.raises(DataError, match=rf"is named \{suffix} but is not"):
+        gr.data.stream(path, "y")
+
+
+def compress(suffix, content):
+    if suffix == ".zst":
+        return pytest.importorskip("backports.zstd").compress(content)
+    return {".gz": gzip, ".bz2": bz2, ".xz": lzma}[suffix].compress(content)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +446,21 @@ def test_what_needs_all_samples_is_refused(split, options, message):
     model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse")
     with pytest.raises(GradusError, match=message):
         model.fit(split[0], verbose=False, **options)
+
+
+def test_what_takes_rows_in_memory_says_how_to_get_some(split):
+    rows = split[0]
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.Adam(0.01))
+    code = r"x, y = rows.preprocessor().xy(rows.sample(10_000).x)"
+    calls = (model.check, model.find_learning_rate, lambda rows: gr.repair(model, rows))
+    for call in calls:
+        with pytest.raises(GradusError, match=f"which is read in parts, .*{re.escape(code)}"):
+            call(rows)
+    names: dict = {"rows": rows}
+    exec(code, names)  # noqa: S102 - it is our own message
+    assert model.find_learning_rate(names["x"], names["y"], steps=3).losses.shape == (3,)
+    with pytest.raises(GradusError, match="The loss needs targets"):
+        model.find_learning_rate(names["x"])
 
 
 def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch):

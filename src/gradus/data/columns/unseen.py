@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,52 +77,69 @@ class UnseenValues:
             a known word, "range" for a number or date outside the training range, "missing" where
             no training value was missing.
         count: of the cells.
-        note: the first of them, and what it counts as, in a sentence.
+        row: of the first of them, counted from 0.
+        cell: the first of them, as the note writes it.
+        fault: what the note says of it.
+        others: what the note says of several others.
     """
 
     column: str
     kind: str
     count: int
-    note: str
+    row: int
+    cell: str
+    fault: str
+    others: str = "are"
 
     @classmethod
     def levels(cls, column: str, cell: str, row: int, count: int, what: str) -> UnseenValues:
         """Return the cells that are no level: how many, the first of them, and its row."""
-        note = f"{cell!r} in row {row} (counted from 0) is no {what} and counts as unknown"
-        return cls._noted(column, CATEGORY, count, note, "are none")
+        fault = f"is no {what} and counts as unknown"
+        return cls(column, CATEGORY, count, row, repr(cell), fault, "are none")
 
     @classmethod
     def texts(cls, column: str, text: str, row: int, count: int) -> UnseenValues:
         """Return the texts without a known word: how many, the first of them, and its row."""
         shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        note = f"{shown!r} in row {row} (counted from 0) has no word of the training data"
-        return cls._noted(column, TEXT, count, note, "have none")
+        fault = "has no word of the training data"
+        return cls(column, TEXT, count, row, repr(shown), fault, "have none")
 
     @classmethod
     def outside(
         cls, column: str, cell: float, row: int, count: int, kind: str, training: TrainingRange
     ) -> UnseenValues:
         """Return the numbers or dates outside the range: how many, the first, and its row."""
-        note = (
-            f"{written(cell, kind)} in row {row} (counted from 0) is outside the range of the "
-            f"training data, {training.describe(kind)}"
-        )
-        return cls._noted(column, RANGE, count, note, "are")
+        fault = f"is outside the range of the training data, {training.describe(kind)}"
+        return cls(column, RANGE, count, row, written(cell, kind), fault)
 
     @classmethod
     def missing(cls, column: str, row: int, count: int) -> UnseenValues:
         """Return the missing cells where none was missing: how many, and the row of the first."""
-        note = (
-            f"the value in row {row} (counted from 0) is missing, as none of the training data was"
-        )
-        return cls._noted(column, MISSING, count, note, "are")
+        fault = "is missing, as none of the training data was"
+        return cls(column, MISSING, count, row, "the value", fault)
 
-    @classmethod
-    def _noted(cls, column: str, kind: str, count: int, note: str, others: str) -> UnseenValues:
-        one = others.replace("are", "is").replace("have", "has")
+    @property
+    def note(self) -> str:
+        """The first of the cells, and what it counts as, in a sentence."""
+        one = self.others.replace("are", "is").replace("have", "has")
         more = {1: "", 2: f"; 1 more cell {one}"}
-        rest = more.get(count, f"; {count - 1:,} more cells {others}")
-        return cls(column, kind, count, f"column {column!r}: {note}{rest}")
+        rest = more.get(self.count, f"; {self.count - 1:,} more cells {self.others}")
+        first = f"{self.cell} in row {self.row} (counted from 0) {self.fault}"
+        return f"column {self.column!r}: {first}{rest}"
+
+    def after(self, rows: int) -> UnseenValues:
+        """Return the same of a table in which so many other rows come before."""
+        return replace(self, row=self.row + rows)
+
+
+def joined(first: Iterable[UnseenValues], later: Iterable[UnseenValues]) -> list[UnseenValues]:
+    """Return the unseen values of some rows and of later ones, those of a kind as one."""
+    found = {(each.column, each.kind): each for each in first}
+    for each in later:
+        known = found.setdefault((each.column, each.kind), each)
+        if known is not each:
+            found[each.column, each.kind] = replace(known, count=known.count + each.count)
+    return list(found.values())
 
 
 def unseen_levels(column: pl.Series, levels: tuple[str, ...], what: str) -> UnseenValues | None:

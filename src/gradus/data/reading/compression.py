@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import importlib
 import io
@@ -10,8 +11,8 @@ import lzma
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gradus.errors import DataError, nearest
@@ -50,16 +51,72 @@ def unpacked(content: bytes, name: str, suffix: str = "") -> bytes:
         >>> unpacked(gzip.compress(b"a,b"), "'t.csv.gz'"), unpacked(b"a,b", "'t.csv'")
         (b'a,b', b'a,b')
     """
-    method = next((how for magic, how in _MAGIC.items() if content.startswith(magic)), None)
-    if method is None:
-        if suffix in PACKED and content:
-            raise DataError(
-                f"{name} is named {suffix} but is not {PACKED[suffix]} (its first bytes say so)."
-            )
+    method = packing_of(content, name, suffix)
+    if not method:
         return content
+    with _told(method, name), _opener(method)(io.BytesIO(content)) as file:
+        return _read_within_memory(file, name)
+
+
+def unpack_file(packed: Path, method: str, name: str, target: Path, most: int) -> int:
+    """Write the content of a packed file to another file, part by part; return its bytes.
+
+    Args:
+        packed: the packed file.
+        method: what it is packed with, as `packing_of` returns it.
+        name: what errors call it.
+        target: the file to write.
+        most: bytes that there is room for.
+
+    Raises:
+        DataError: if it is cut short, damaged, or larger than that.
+        GradusError: if unpacking needs a package that is not installed.
+    """
+    size, opener = 0, _opener(method)
     try:
-        with _opener(method)(io.BytesIO(content)) as file:
-            return _read_within_memory(file, name)
+        with (
+            packed.open("rb") as source,
+            target.open("wb") as out,
+            _told(method, name),
+            opener(source) as file,
+        ):
+            while part := file.read(_PART):
+                size += len(part)
+                if size > most:
+                    raise DataError(
+                        f"{name} unpacks to more than {readable(most)}, for which there is no room "
+                        f"in {target.parent.parent}: set TMPDIR to a folder on a larger disk."
+                    )
+                out.write(part)
+    except OSError as error:
+        raise DataError(f"{name} cannot be unpacked: {error.strerror}.") from None
+    return size
+
+
+def packing_of(start: bytes, name: str, suffix: str = "") -> str:
+    """Return what a file is packed with, by its first bytes: "gzip", …; "" if it is not.
+
+    Args:
+        start: its first bytes.
+        name: what errors call it.
+        suffix: the ending of its name, such as ".gz".
+
+    Raises:
+        DataError: if it is not what its ending says.
+    """
+    method = next((how for magic, how in _MAGIC.items() if start.startswith(magic)), "")
+    if not method and suffix in PACKED and start:
+        raise DataError(
+            f"{name} is named {suffix} but is not {PACKED[suffix]} (its first bytes say so)."
+        )
+    return method
+
+
+@contextlib.contextmanager
+def _told(method: str, name: str) -> Iterator[None]:
+    """Have the errors of unpacking name the file, and say what is wrong with it."""
+    try:
+        yield
     except DataError:
         raise
     except EOFError:
@@ -67,6 +124,8 @@ def unpacked(content: bytes, name: str, suffix: str = "") -> bytes:
             f"{name} is cut short: its {method} stream has no end. Download it again."
         ) from None
     except (OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk
+            raise
         raise DataError(
             f"{name} is damaged, or not {method}: {error}. Download it again."
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from typing import Any
 
 from gradus.data.datasets import Dataset
 from gradus.data.files import existing_file, file_suffix
-from gradus.data.reading.delimited_text import DelimitedText, read_delimited
+from gradus.data.reading.compression import packing_of, unpack_file
+from gradus.data.reading.delimited_text import LONGEST_CELL, DelimitedText, read_delimited
+from gradus.data.streaming.mapped_table import MappedTable
 from gradus.data.streaming.parquet_rows import ParquetRows, parquet_files
-from gradus.data.streaming.row_source import FileState
+from gradus.data.streaming.row_source import FileState, RowSource
+from gradus.data.table_files import NPY
 from gradus.data.table_options import TableOptions
 from gradus.data.tables import as_table
 from gradus.errors import DataError, GradusError
@@ -37,7 +41,7 @@ class OpenedRows:
         typed: whether cells have the types of their file.
     """
 
-    rows: ParquetRows
+    rows: RowSource
     options: TableOptions
     typed: bool
 
@@ -53,23 +57,51 @@ def open_rows(source: Any, options: TableOptions) -> OpenedRows:
         DataError: if there is none, or it cannot be read in parts.
     """
     path = existing_file(source)
-    suffix = "" if path.is_dir() else path.suffix.lower()
-    if path.is_dir() or suffix == ".parquet":
+    if path.is_dir() or path.suffix.lower() == ".parquet":
         return OpenedRows(ParquetRows(parquet_files(path), repr(str(path))), options, typed=True)
-    if suffix in STREAMED_TEXT:
-        return _open_text(path, options)
-    unpack = " Unpack it first." if suffix == ".gz" else ""
-    raise DataError(
-        f"{str(path)!r} cannot be read in parts: these are .parquet files, folders of them, and "
-        f".csv files.{unpack}"
-    )
+    if path.suffix.lower() == NPY:
+        return OpenedRows(MappedTable(path), options, typed=True)
+    if not is_streamed(path):
+        unpack = " Unpack it first." if path.suffix.lower() == ".zip" else ""
+        raise DataError(
+            f"{str(path)!r} cannot be read in parts: these are .parquet files, folders of them, "
+            f".npy files, and .csv files, also packed as .gz, .bz2, .xz, or .zst.{unpack}"
+        )
+    state, name = FileState.of(path), repr(str(path))
+    with path.open("rb") as file:
+        method = packing_of(file.read(8), name, path.suffix.lower())
+    if not method:
+        return _open_text(path, state, name, options)
+    with _new_folder() as folder:
+        most = shutil.disk_usage(folder).free // COPIES
+        unpacked = folder / path.with_suffix("").name
+        unpack_file(path, method, name, unpacked, most)
+        try:
+            return _open_text(unpacked, state, name, options)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _open_text(path: Path, options: TableOptions) -> OpenedRows:
-    """Return the rows of a text file, copied to Parquet as they are spelled."""
+def is_streamed(path: Path) -> bool:
+    """Return whether a file is of a format that is read in parts, by its name."""
+    return path.suffix.lower() in (".parquet", NPY) or file_suffix(path) in STREAMED_TEXT
+
+
+def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -> OpenedRows:
+    """Return the rows of a text file, copied to Parquet as they are spelled.
+
+    Args:
+        path: of the text, unpacked.
+        state: of the file that the user named.
+        name: what errors call it.
+        options: how it is read.
+
+    Raises:
+        DataError: if it cannot be read in parts.
+    """
     import polars as pl
 
-    state, name = FileState.of(path), repr(str(path))
+    size = path.stat().st_size
     head = _head(path, name, options)
     columns = head.frame.columns
     scan = pl.scan_csv(
@@ -83,7 +115,7 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
         scan = scan.filter(~pl.all_horizontal(pl.all().is_null()))
     scan = scan.select(pl.all().str.strip_chars().fill_null(""))
     with _new_folder() as folder:
-        _check_disk(folder, COPIES * state.size, name)
+        _check_disk(folder, COPIES * size, name)
         copy = folder / "text.parquet"
         try:
             compared = head.frame.head(COMPARED_ROWS)
@@ -106,7 +138,7 @@ def _open_text(path: Path, options: TableOptions) -> OpenedRows:
     return OpenedRows(rows, replace(options, header=head.header), typed=False)
 
 
-def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
+def typed_copy(rows: RowSource, example: Dataset) -> ParquetRows:
     """Return a copy of rows of text in which each cell has the type of its column.
 
     Args:
@@ -126,7 +158,7 @@ def typed_copy(rows: ParquetRows, example: Dataset) -> ParquetRows:
                 raise located(error, block.row, block.size, rows.name) from None
             files.append(folder / f"{block.row:015d}.parquet")
             typed.write_parquet(files[-1], compression="lz4")
-        return ParquetRows(files, rows.name, folder, rows.states)
+        return ParquetRows(files, rows.name, folder, rows.states, rows.notes)
 
 
 @contextlib.contextmanager
@@ -169,9 +201,7 @@ def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
 
 
 def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
-    """Check that no row has fewer values than columns, in a file without quotation marks.
-
-    Polars would fill in missing values. Quoted values may have separators in them.
+    """Check that no row has fewer values than columns, for which Polars would fill in missing ones.
 
     Raises:
         DataError: with the number of such rows, and the line of the first.
@@ -179,8 +209,9 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
     import polars as pl
 
     line, between = pl.col("line"), len(head.frame.columns) - 1
+    outside = line.str.replace_all('"[^"]*"', "")  # of what is quoted, if not over several lines
     filled = line.str.strip_chars(" ").str.len_bytes() > 0
-    short = filled & (line.str.count_matches(head.separator, literal=True) < between)
+    short = filled & (outside.str.count_matches(head.separator, literal=True) < between)
     lines = pl.scan_csv(
         path,
         separator="\x01",
@@ -189,18 +220,36 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
         new_columns=["line"],
         infer_schema=False,
     )
+    is_open = outside.str.contains('"', literal=True)
     facts = lines.select(
         count=short.sum(),
         first=short.arg_max(),
-        quoted=line.str.contains('"', literal=True).any(),
+        quoted=(short & line.str.contains('"', literal=True)).any() | is_open.any(),
     )
     count, first, quoted = facts.collect().row(0)
-    if count and not quoted:
+    if quoted:  # perhaps within a cell, which takes as long again to tell
+        count, first = _count_short_rows(path, head.separator, between + 1)
+    if count:
         rows = "1 row has" if count == 1 else f"{count:,} rows have"
         raise DataError(
             f"{name}: {rows} fewer values than the {between + 1} columns, the first in line "
             f"{first + 1}: complete or remove them."
         )
+
+
+def _count_short_rows(path: Path, separator: str, width: int) -> tuple[int, int]:
+    """Return how many rows have too few values, and the line of the first, counted from 0."""
+    count, first, line = 0, 0, 0
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        for row in reader:
+            is_blank = not row or (len(row) == 1 and not row[0].strip())
+            if len(row) < width and not is_blank:
+                first = first if count else line
+                count += 1
+            line = reader.line_num
+    return count, first
 
 
 def _check_disk(folder: Path, needed: int, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from gradus.data.columns.formats import texts
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.sources import load
-from gradus.data.streaming import table_stream
+from gradus.data.sources import TargetName, load
+from gradus.data.streaming import split_rows, table_stream
 from gradus.data.streaming.open_rows import open_rows, typed_copy
 from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -20,7 +20,7 @@ from gradus.errors import DataError
 
 def stream(
     source: str | Path,
-    target: str | int | None = None,
+    target: TargetName | None = None,
     *,
     task: str | None = None,
     classes: Sequence[str] = (),
@@ -36,8 +36,8 @@ def stream(
     A .csv file is copied as Parquet into the folder for temporary files, which takes as much disk.
 
     Args:
-        source: the path of a .parquet or .csv file, or of a folder of .parquet files.
-        target: the column to predict, its name or number, as in `load`.
+        source: the path of a .parquet, .npy, or .csv file, or of a folder of .parquet files.
+        target: the column to predict, its name or number, or several of them, as in `load`.
         task: as in `load`.
         classes: as in `load`.
         keep: columns to use even if they look useless or like a leak.
@@ -75,15 +75,16 @@ def stream(
     opened = open_rows(source, options)
     if preprocessor is not None:
         target, task, classes = _known_target(preprocessor, opened.rows)
-    parts = opened.rows.spread_blocks(table_stream.SAMPLE_ROWS, table_stream.SAMPLE_PARTS)
+    parts = opened.rows.spread_blocks(split_rows.SAMPLE_ROWS, split_rows.SAMPLE_PARTS)
     sample = pl.concat([opened.rows.read(block) for block in parts])
     formats = None if preprocessor is None else preprocessor.formats
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}
     example = load(sample, target, task=task, **known)
-    if isinstance(example.target, tuple):
+    if preprocessor is None and example.task == "multitask":
         raise DataError(
-            f"target={target!r}: rows that are read in parts have one target. Name one, or load a "
-            "table that fits into memory: gradus.data.load."
+            f"The targets {', '.join(example.target_columns)} have a task each, but a network is "
+            "trained on rows that are read in parts for one task: name one, or only numbers, or "
+            "only columns of 0 and 1; or load a table that fits into memory: gradus.data.load."
         )
     name = Path(source).name.split(".")[0]
     told = example.notes
@@ -114,16 +115,16 @@ def _check_says_all(preprocessor: Any, chosen: Sequence[str]) -> None:
 
 def _known_target(
     preprocessor: TablePreprocessor, rows: RowSource
-) -> tuple[str | None, str | None, Sequence[str]]:
+) -> tuple[TargetName | None, str | None, Any]:
     """Return target, task, and classes that a preprocessor has learned; none where they lack."""
     target = preprocessor.target
-    name = target.name if target is not None else None
-    missing = [column for column in preprocessor.formats if column not in {*rows.names, name}]
+    names = () if target is None else target.column_names
+    missing = [column for column in preprocessor.formats if column not in {*rows.names, *names}]
     if missing:
         raise DataError(
             f"{rows.name} lacks {', '.join(map(repr, missing))}, which the preprocessor was fitted "
             f"to. Its columns: {', '.join(rows.names)}."
         )
-    if target is None or name not in rows.names:
+    if target is None or any(name not in rows.names for name in names):
         return None, None, ()
-    return name, target.task, target.class_names
+    return target.columns or target.name, target.task, target.classes

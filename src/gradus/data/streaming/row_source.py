@@ -73,8 +73,8 @@ class FileState:
             )
 
 
-class RowSource(abc.ABC):
-    """Rows of a table in files, of which a few at a time are in memory.
+class BlockSource:
+    """Rows in files, of which a block at a time is in memory.
 
     Attributes:
         name: what errors call it.
@@ -87,23 +87,6 @@ class RowSource(abc.ABC):
     counts: Sequence[int]
     states: Sequence[FileState]
     notes: tuple[str, ...] = ()
-
-    @property
-    @abc.abstractmethod
-    def names(self) -> list[str]:
-        """The names of the columns."""
-
-    @abc.abstractmethod
-    def read(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return the rows of a block.
-
-        Args:
-            block: the rows.
-            columns: the names of those that are wanted; None for all.
-
-        Raises:
-            DataError: if their file has changed, is gone, or cannot be read.
-        """
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -136,3 +119,24 @@ class RowSource(abc.ABC):
             start = first - int(ends[file]) + self.counts[file]
             found.append(Block(file, start, min(size, self.counts[file] - start), first))
         return found
+
+
+class RowSource(BlockSource, abc.ABC):
+    """Rows of a table in files, of which a few at a time are in memory."""
+
+    @property
+    @abc.abstractmethod
+    def names(self) -> list[str]:
+        """The names of the columns."""
+
+    @abc.abstractmethod
+    def read(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the rows of a block.
+
+        Args:
+            block: the rows.
+            columns: the names of those that are wanted; None for all.
+
+        Raises:
+            DataError: if their file has changed, is gone, or cannot be read.
+        """

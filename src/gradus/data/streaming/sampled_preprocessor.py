@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from gradus.data.column_encoders import CategoryEncoder, ColumnEncoder, DateEncoder, NumberEncoder
-from gradus.data.columns.conversions import LARGEST
+from gradus.data.columns.conversions import LARGEST, to_names
 from gradus.data.columns.labels import sorted_names
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import Preprocessing
@@ -34,6 +34,7 @@ def fit_in_parts(
     preprocessing: Preprocessing,
     keep: Sequence[str],
     drop: Sequence[str],
+    others: Iterable[pl.DataFrame] = (),
 ) -> tuple[TablePreprocessor, TableStatistics]:
     """Fit a preprocessor to the rows of a table that come in parts.
 
@@ -47,6 +48,7 @@ def fit_in_parts(
         preprocessing: how values are scaled, filled in and encoded.
         keep: columns to use even if they look useless or like a leak.
         drop: columns not to use.
+        others: rows that are held out, of which the classes of the target alone are learned.
 
     Returns:
         The preprocessor, and the statistics.
@@ -58,21 +60,24 @@ def fit_in_parts(
 
     kinds = {name: given.kind for name, given in sample.formats.items()}
     categories = {name for name, kind in kinds.items() if kind == "category"}
-    target_name = sample.target if isinstance(sample.target, str) else None
-    is_classes = sample.task not in (None, "regression")
-    if is_classes and target_name is not None:
-        categories.add(target_name)
+    is_classes = isinstance(sample.target, str) and sample.task != "regression"
+    if is_classes:
+        categories |= {*sample.target_columns}
     statistics = TableStatistics(sample.x, categories)
     for part in parts:
         statistics.add(part)
     frame = pl.concat([sample.x, *statistics.telling_rows()])
     names: Sequence[str] = ()
-    if is_classes and target_name is not None:
-        known = sample.formats[target_name].levels or ()
-        names = sorted_names(list(statistics.levels[target_name].counts), known)
+    if is_classes:
+        (name,) = sample.target_columns
+        known = sample.formats[name].levels or ()
+        classes = set(statistics.levels[name].counts)
+        for part in others:
+            classes |= set(to_names(part[name].unique()))
+        names = sorted_names(list(classes), known)
     fitted = TablePreprocessor.fit(
         frame,
-        target_name,
+        sample.target,
         sample.task,
         classes=names,
         keep=keep,
@@ -147,5 +152,7 @@ def _exact_target(target: Target, statistics: TableStatistics) -> Target:
     """Return a target with the mean and the deviation of all rows; its classes are known."""
     if target.task != "regression":
         return target
-    found: Any = statistics.moments[target.name][""]
-    return replace(target, mean=(found.mean,), std=(found.std,))
+    found = [statistics.moments[name][""] for name in target.column_names]
+    return replace(
+        target, mean=tuple(each.mean for each in found), std=tuple(each.std for each in found)
+    )

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.checks import is_number, whole_number
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.sources import load
-from gradus.data.streaming.batch_stream import BatchStream, RowStream
-from gradus.data.streaming.block_cache import BlockCache
-from gradus.data.streaming.held_out import is_held_out
+from gradus.data.streaming import split_rows
+from gradus.data.streaming.held_out import HeldOut
 from gradus.data.streaming.open_rows import located
 from gradus.data.streaming.row_source import Block, RowSource
 from gradus.data.streaming.sampled_preprocessor import fit_in_parts
-from gradus.data.streaming.shuffling import block_batches
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import as_table
-from gradus.errors import DataError, GradusError
+from gradus.data.targets import require_target
+from gradus.errors import DataError, GradusError, no_column
 
 if TYPE_CHECKING:
     import polars as pl
 
-SAMPLE_ROWS, SAMPLE_PARTS = 100_000, 32  # from which formats are inferred
 BLOCK_BYTES = 1 << 25  # of the rows that are read at once, as arrays
 BLOCK_ROWS = 1_024, 131_072  # at least, unless there are no more, and at most
-MOST_HELD_OUT = 100_000  # rows that are validated after each epoch, which stay in memory
-READ_ROWS = 8_192  # of a batch that is not trained on
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TableStream(RowStream):
+class TableStream(split_rows.SplitRows):
     """A table that is read in parts, as often as it is needed; `stream` returns it.
 
     `fit`, `evaluate`, and `predict` take it in place of arrays, encoded by its preprocessor. It has
@@ -46,9 +39,9 @@ class TableStream(RowStream):
     Attributes:
         source: the files.
         example: a sample of the rows, as a data set with its formats, target, and task.
-        share: of the rows, drawn by their number, which are held out.
+        part: which rows of the files these are, in words.
+        rule: by which rows are held out, or None.
         training: of rows held out, the others, whose preprocessor they have; else None.
-        seed: of the rows held out.
         preprocessing: how values are scaled, filled in and encoded.
         keep: columns to use even if they look useless or like a leak.
         drop: columns not to use.
@@ -67,18 +60,14 @@ class TableStream(RowStream):
 
     source: RowSource
     example: Dataset
-    share: float = 0.0
+    rule: HeldOut | None = None
     training: TableStream | None = None
-    seed: int = 0
     preprocessing: Preprocessing = AUTOMATIC
     keep: Sequence[str] = ()
     drop: Sequence[str] = ()
     fitted: TablePreprocessor | None = None
-    encode_target: Callable[[np.ndarray], np.ndarray] | None = field(default=None)
-
-    def __len__(self) -> int:
-        held_out = round(self.share * len(self.source))
-        return len(self.source) - held_out if self.training is None else held_out
+    encode_target: Callable[[np.ndarray], np.ndarray] | None = None
+    part: str = "all rows"
 
     def __repr__(self) -> str:
         return f"TableStream({self.source.name}: {len(self):,} rows, {len(self.schema)} columns)"
@@ -92,18 +81,6 @@ class TableStream(RowStream):
     def schema(self) -> dict[str, str]:
         """The kind of each column, as inferred from a sample: "number", "category", …."""
         return {name: str(given.kind) for name, given in self.example.formats.items()}
-
-    @property
-    def encoding(self) -> str:
-        """A checksum of the preprocessor: a network takes rows as those it was trained on."""
-        plain = json.dumps(self.preprocessor().to_dict(), sort_keys=True, default=str)
-        return hashlib.sha256(plain.encode()).hexdigest()[:12]
-
-    @property
-    def identity(self) -> str:
-        """A checksum of the files and of how they are encoded, for checkpoints."""
-        part = f"{self.share!r}{self.training is None}{self.seed}{self.encoding}"
-        return hashlib.sha256(f"{self.source.identity}{part}".encode()).hexdigest()[:12]
 
     def preprocessor(self) -> TablePreprocessor:
         """Return the preprocessor fitted to these rows, which reads all of them once.
@@ -119,8 +96,14 @@ class TableStream(RowStream):
     def _own(self) -> tuple[TablePreprocessor, Any]:
         """The preprocessor of these rows, and the statistics that it was made from."""
         sample = replace(self._own_sample, notes=self.example.notes)
+        held_out = None if self.rule is None else replace(self, training=self)
         fitted, statistics = fit_in_parts(
-            sample, self.frames(), self.preprocessing, self.keep, self.drop
+            sample,
+            self.frames(),
+            self.preprocessing,
+            self.keep,
+            self.drop,
+            others=() if held_out is None else held_out.frames(columns=()),
         )
         if statistics.rows > self._own_sample.x.height:
             note = (
@@ -134,90 +117,96 @@ class TableStream(RowStream):
     @functools.cached_property
     def _own_sample(self) -> Dataset:
         """The rows of the sample that belong to this part, with a target."""
-        return self.sample(SAMPLE_ROWS)
+        return self.sample(split_rows.SAMPLE_ROWS)
 
     def class_counts(self) -> dict[int, int]:
         """Return how many of these rows have each label, if the target is classes."""
         target = self.preprocessor().target
-        if target is None or not target.class_names:
+        if target is None or target.task not in ("binary", "multiclass"):
             return {}
         counts = self._own[1].levels[target.name].counts
         return {label: counts[name] for label, name in enumerate(target.class_names)}
 
     def count_rows(self) -> int:
-        """Return how many rows have a target; about, before the preprocessor is fitted to them."""
+        """Return how many rows have a target, which may read this column."""
+        targets = self.example.target_columns
+        if "_own" in vars(self) or not (targets or self.rule):
+            return self.expected_rows
+        return sum(frame.height for frame in self.frames(columns=targets))
+
+    @property
+    def expected_rows(self) -> int:
+        """How many rows have a target; about, before the preprocessor is fitted to them."""
         return int(self._own[1].rows) if "_own" in vars(self) else len(self)
-
-    def split(
-        self, share: float = 0.1, seed: int = 0, most: int = MOST_HELD_OUT
-    ) -> tuple[TableStream, TableStream]:
-        """Hold out rows by their number, at random; return the others and the rows held out.
-
-        Both have one preprocessor, that of the others.
-
-        Args:
-            share: of the rows, between 0 and 1.
-            seed: of the rows.
-            most: rows held out, about; `fit` keeps those of validation in memory.
-
-        Raises:
-            DataError: if the share is none.
-        """
-        if not is_number(share) or not 0 < share < 1:
-            raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
-        if self.share:
-            raise DataError(f"{self.name} is split already: split the whole.")
-        share = min(share, whole_number("most", most, 1) / len(self.source))
-        training = replace(self, share=share, seed=seed)
-        return training, replace(training, training=training)
 
     def sample(self, rows: int) -> Dataset:
         """Return at most so many of these rows, spread evenly, as a data set that is in memory."""
-        return self._dataset(self.frames(self.source.spread_blocks(rows, SAMPLE_PARTS)))
+        return self._dataset(self.frames(self.source.spread_blocks(rows, split_rows.SAMPLE_PARTS)))
 
     def load(self) -> Dataset:
         """Return all of these rows as a data set, in memory."""
         return self._dataset(self.frames())
 
-    def frames(self, blocks: Sequence[Block] | None = None) -> Iterator[pl.DataFrame]:
-        """Yield these rows, typed, a block at a time; those without a target are left out."""
+    def frames(
+        self, blocks: Sequence[Block] | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Yield these rows, typed, a block at a time; those without a target are left out.
+
+        Args:
+            blocks: what is read; None for all.
+            columns: the names of those that are read beside the target; None for all.
+        """
+        if columns is not None:
+            columns = list(dict.fromkeys([*columns, *self.example.target_columns]))
         for block in self.blocks() if blocks is None else blocks:
-            frame = self._typed(block)
+            frame = self._typed(block, columns)
             if frame is not None:
                 yield frame
+
+    def parts(self) -> Iterator[Dataset]:
+        """Yield these rows as data sets without a target, a block at a time."""
+        for frame in self.frames():
+            yield replace(
+                self.example, x=frame, y=None, task=None, target=None, notes=self.source.notes
+            )
+
+    def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> TableStream:
+        """Return these rows with the targets that a loss takes.
+
+        Args:
+            encode: makes these of encoded targets; None leaves them.
+
+        Raises:
+            DataError: for a table without the target of its preprocessor, with the nearest name.
+        """
+        for name in require_target(self.preprocessor().target).column_names:
+            if name not in self.source.names:
+                raise no_column(name, self.source.names, "target column")
+        return replace(self, encode_target=encode)
 
     def inputs(self) -> TableStream:
         """Return these rows without targets: none is left out, whether it has one or not."""
         example = replace(self.example, target=None)
         return replace(self, example=example, fitted=self.preprocessor())
 
-    def batched(self, size: int | None, seed: int | None) -> TableBatches:
-        """Return these rows in batches, encoded.
-
-        Args:
-            size: rows of a batch; None for as many as are read at once.
-            seed: of their order; None for that of the file.
-        """
-        return TableBatches(self, size or READ_ROWS, seed)
-
-    @functools.cached_property
-    def cache(self) -> BlockCache:
-        """What reads the rows of a block, encoded, and keeps them for the next epoch."""
-        return BlockCache(self.encoded)
+    def width(self) -> int:
+        """Return the bytes of an encoded row, about."""
+        fitted = self.preprocessor()
+        return 4 * len((*fitted.feature_names, *fitted.category_names))
 
     def encoded(self, block: Block) -> tuple[Any, np.ndarray | None] | None:
         """Return the inputs and targets of the rows of a block; None if it has none of these."""
         preprocessor = self.preprocessor()
         target, used = preprocessor.target, list(preprocessor.formats)
         if target is not None and self.example.target is None:
-            used = [name for name in used if name != target.name]
+            used = [name for name in used if name not in target.column_names]
             target = None
         frame = self._typed(block, used)
         if frame is None:
             return None
         try:
             x = preprocessor.encode(frame)
-            y = None if target is None else target.transform_column(frame[target.name])
+            y = None if target is None else target.transform_frame(frame)
         except GradusError as error:
             raise located(error, block.row, block.size, self.name) from None
         return x, y if y is None or self.encode_target is None else self.encode_target(y)
@@ -234,28 +223,27 @@ class TableStream(RowStream):
 
     def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         """Return these rows of a block with their types, or None if there are none."""
-        frame = self.source.read(block, columns)
-        if self.share:
-            numbers = np.arange(block.row, block.row + block.size, dtype=np.uint64)
-            frame = frame.filter(
-                is_held_out(numbers, self.share, self.seed) == (self.training is not None)
-            )
-        if not frame.height:
-            return None
+        also = self.rule.columns if self.rule else ()
+        wanted = None if columns is None else list(dict.fromkeys([*columns, *also]))
+        frame = self.source.read(block, wanted or None)
         try:
             frame = as_table(frame, self.example.options, self.example.formats).frame
+            chosen = self.is_in_part(block, frame)
         except GradusError as error:
             raise located(error, block.row, block.size, self.name) from None
-        target = self.example.target
-        if isinstance(target, str):
-            frame = frame.filter(frame[target].is_not_null())
+        if chosen is not None:
+            frame = frame.filter(chosen)
+        frame = frame.drop_nulls(self.example.target_columns)
         return frame if frame.height else None
 
     def _dataset(self, frames: Iterator[pl.DataFrame]) -> Dataset:
         """Return rows as a data set of the kind of the example."""
         import polars as pl
 
-        example, found = self.example, list(frames)
+        example, found = self.example, list[pl.DataFrame]()
+        for frame in frames:
+            found.append(frame)
+            self.check_fits(sum(each.height for each in found))
         if not found:
             raise DataError(f"{self.name} has no rows with a target in this part.")
         fitted = self.fitted or ("_own" in vars(self.training or self) and self.preprocessor())
@@ -264,31 +252,8 @@ class TableStream(RowStream):
             pl.concat(found),
             example.target,
             task=example.task,
-            classes=example.class_names if known is None else known.class_names,
+            classes=example.class_names if known is None else known.classes,
             options=example.options,
             formats=example.formats,
         )
         return replace(loaded, name=example.name)
-
-
-class TableBatches(BatchStream):
-    """The rows of a table in batches, encoded; in a new order in each epoch, if there is a seed.
-
-    Args:
-        stream: the rows.
-        size: of a batch.
-        seed: of their order; None for that of the file.
-    """
-
-    takes_batch_size = True
-
-    def __init__(self, stream: TableStream, size: int, seed: int | None) -> None:
-        self.name, self.identity = stream.name, stream.identity
-        self.steps = -(-stream.count_rows() // size)
-        self._stream, self._size, self._seed = stream, size, seed
-
-    def epoch(self, number: int) -> Iterator[Any]:
-        """Yield the batches of an epoch, counted from 0."""
-        fitted = self._stream.preprocessor()
-        blocks = self._stream.blocks(4 * len((*fitted.feature_names, *fitted.category_names)))
-        return block_batches(blocks, self._stream.cache.read, self._size, self._seed, number)

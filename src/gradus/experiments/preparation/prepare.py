@@ -25,6 +25,7 @@ from gradus.data.columns.formats import ColumnFormat
 from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
 from gradus.data.sources import TargetName
+from gradus.data.streaming.batch_stream import RowStream
 from gradus.data.streaming.trees import count_rows
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
@@ -70,6 +71,8 @@ class PreparedData:
         notes: observations about the data, in sentences.
         columns: of a table: the name, the kind and the encoding of each column used.
         record: what the split, and the test part beside the other rows, show.
+        streams: all rows of those parts of which `parts` has a sample, to score them.
+        counts: how many rows these parts have.
     """
 
     experiment: Experiment
@@ -83,6 +86,8 @@ class PreparedData:
     notes: list[str]
     columns: list[tuple[str, str, str]] = field(default_factory=list)
     record: Record = field(default_factory=Record)
+    streams: Mapping[str, RowStream] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
@@ -110,7 +115,7 @@ class PreparedData:
     @property
     def row_counts(self) -> Mapping[str, int]:
         """The number of rows of each part."""
-        return {name: count_rows(y) for name, (_, y) in self.parts.items()}
+        return {name: self.counts.get(name, count_rows(y)) for name, (_, y) in self.parts.items()}
 
     @property
     def class_weight(self) -> Any:
@@ -186,7 +191,7 @@ def prepare_split(
     _check_images(training, experiment)
     _check_refit(experiment)
     loss = _make_losses(experiment)
-    fitted = preprocessor or _fit_preprocessor(training, experiment)
+    fitted = preprocessor or fit_preprocessor(training, experiment)
     byte_scaling = None
     if is_bytes(training.x) and isinstance(fitted, ArrayPreprocessor):  # the network scales bytes
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
@@ -281,7 +286,12 @@ def encode_dataset(data: Dataset, preprocessor: Preprocessor, loss: Losses) -> X
     return x, encode_targets(y, loss, require_target(preprocessor.target))
 
 
-def _fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
+def fit_preprocessor(training: Dataset, experiment: Experiment) -> Preprocessor:
+    """Return the preprocessor of training rows.
+
+    Raises:
+        DataError: as `Dataset.preprocessor`.
+    """
     preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
     keep, drop = experiment.keep_columns, unused_inputs(experiment)
     return training.preprocessor(preprocessing, keep=keep, drop=drop)

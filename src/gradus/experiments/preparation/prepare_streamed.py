@@ -10,28 +10,47 @@ from typing import Any
 
 from msgspec import structs
 
-from gradus.data import Preprocessing, TablePreprocessor, stream
+from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
-from gradus.data.streaming.open_rows import STREAMED_TEXT
-from gradus.data.streaming.table_stream import MOST_HELD_OUT, TableStream
-from gradus.errors import DataError
+from gradus.data.columns.unseen import written
+from gradus.data.reading.compression import PACKED
+from gradus.data.streaming.array_stream import ArrayStream
+from gradus.data.streaming.held_out import ByGroup, ByNumber, ByTime, HeldOut
+from gradus.data.streaming.mapped_files import is_packed
+from gradus.data.streaming.open_arrays import stream_arrays
+from gradus.data.streaming.open_rows import is_streamed
+from gradus.data.streaming.split_rows import MOST_HELD_OUT, SplitRows
+from gradus.data.streaming.table_stream import TableStream
+from gradus.data.targets import require_target
+from gradus.errors import DataError, no_column
 from gradus.experiments.preparation.outputs import encode_targets
 from gradus.experiments.preparation.prepare import (
     PreparedData,
-    integers_to_floats,
+    fit_preprocessor,
+    load_and_split,
     load_data,
     prepare,
     prepare_split,
     table_options,
 )
-from gradus.experiments.preparation.splitting import SplitData
+from gradus.experiments.preparation.splitting import (
+    SplitData,
+    check_split,
+    input_time_notes,
+    share_notes,
+    summarize_data,
+    test_share,
+    untrained_notes,
+    unused_inputs,
+)
 from gradus.experiments.settings import defaults
-from gradus.experiments.settings.defaults import DataSummary
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.host_memory import host_free_bytes
 
 SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored
-IN_MEMORY = 6  # times the bytes of a file, which reading and encoding it takes
+IN_MEMORY, ARRAYS_IN_MEMORY = 6, 3  # times the bytes of a file, which reading and encoding takes
+NPZ = ".npz"
+UNPACKED = 5  # times the bytes of a packed file, which its text has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +59,9 @@ class StreamedPreparedData(PreparedData):
 
     Attributes:
         rows: all training rows, which are trained on.
-        counts: the rows of each part.
     """
 
-    rows: TableStream
-    counts: Mapping[str, int]
+    rows: SplitRows
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
@@ -52,16 +69,12 @@ class StreamedPreparedData(PreparedData):
         return self.rows, None
 
     @property
-    def row_counts(self) -> Mapping[str, int]:
-        """The number of rows of each part."""
-        return self.counts
-
-    @property
     def class_weight(self) -> Any:
         """The weights of classes, of all rows, as `fit` takes them."""
         if self.experiment.training.class_weight != "balanced":
             return None
         counts = self.rows.class_counts()
+        counts = {label: count for label, count in counts.items() if count}
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
 
 
@@ -76,7 +89,12 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
         DataError: if the data cannot be read or trained on.
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    if not reads_in_parts(experiment):
+    # Other rows are held out in parts than in memory, so a run is read as it was trained.
+    in_parts = reads_in_parts(experiment) if preprocessor is None else bool(experiment.stream)
+    if not in_parts:
+        test = experiment.test
+        if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
+            return _prepare_with_streamed_test(experiment, test, preprocessor)
         return prepare(experiment, preprocessor)
     _check_settings(experiment, Path(experiment.data))
     return _prepare_streamed(experiment, preprocessor)
@@ -89,52 +107,198 @@ def reads_in_parts(experiment: Experiment) -> bool:
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
-    column = None if isinstance(experiment.target, list) else experiment.target
-    whole = stream(
-        experiment.data,
-        column,
-        task=experiment.task,
-        keep=experiment.keep_columns,
-        drop=experiment.drop_columns,
-        preprocessing=Preprocessing(**structs.asdict(experiment.preprocessing)),
-        options=table_options(experiment),
-    )
+    whole = _opened(experiment)
     example = whole.example
-    summary = DataSummary(len(whole), str(example.task), False)
+    check_split(example, experiment)
+    summary = replace(summarize_data(example), rows=len(whole))
     once = structs.replace(experiment.training, refit=False)
     experiment = structs.replace(experiment, stream=True, training=once)
     complete = defaults.fill_defaults(experiment, summary)
-    share, seed = float(complete.validation or 0.0), experiment.validation_seed
-    seed = experiment.shuffle_seed if seed is None else seed
-    training, held_out = whole.split(share, seed, MOST_HELD_OUT) if share else (whole, None)
-    if isinstance(preprocessor, TablePreprocessor):
-        training = replace(training, fitted=preprocessor)
-        held_out = None if held_out is None else replace(held_out, fitted=preprocessor)
+    share = float(complete.validation or 0.0)
+    training: SplitRows = whole
+    held_out: SplitRows | None = None
+    if share:
+        training, held_out = whole.split_by(_rule(whole, experiment, share))
+    if preprocessor is not None:
+        training = training.encoded_by(preprocessor)
+        held_out = None if held_out is None else held_out.encoded_by(preprocessor)
     fitted = training.preprocessor()
     parts = {"training": training.sample(SHOWN_ROWS)}
     if held_out is not None:
         parts["validation"] = held_out.load()
-    if isinstance(experiment.test, str) and fitted.target is not None:
-        target, known = fitted.target, fitted.formats
-        names = target.class_names
-        test = load_data(experiment.test, target.name, target.task, names, example.options, known)
-        parts["test"] = integers_to_floats(test)
+    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
+    if test is not None:
+        parts["test"] = test.sample(SHOWN_ROWS)
+    elif isinstance(experiment.test, str):
+        test, parts["test"] = _test_part(experiment.test, example, fitted)
     counts = {name: len(part) for name, part in parts.items()}
     counts["training"] = training.count_rows()
+    if test is not None:
+        counts["test"] = test.count_rows()
     prepared = prepare_split(SplitData(summary, parts), complete, fitted)
     encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
     notes = _notes(whole, counts, share, len(parts["training"]))
+    notes += _split_notes(training, counts, complete)
+    if test is not None:
+        notes.append(_test_note(parts["test"]))
     fields = {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
-    sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    lines = [*prepared.summary_lines[:-1], f"rows      {sizes}, read in parts"]
+    streams = {}
+    if test is not None:
+        streams["test"] = test.encoded_by(prepared.preprocessor).labeled(encode)
+    lines = [*prepared.summary_lines[:-1], f"rows      {_sizes(counts)}, read in parts"]
     return StreamedPreparedData(
-        **{**fields, "notes": [*notes, *prepared.notes], "summary_lines": lines},
-        rows=replace(training, fitted=fitted, encode_target=encode),
-        counts=counts,
+        **{
+            **fields,
+            "notes": [*notes, *prepared.notes],
+            "summary_lines": lines,
+            "streams": streams,
+            "counts": counts,
+        },
+        rows=training.encoded_by(prepared.preprocessor).labeled(encode),
     )
 
 
-def _notes(whole: TableStream, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
+def _rule(whole: SplitRows, experiment: Experiment, share: float) -> HeldOut:
+    """Return the rule by which rows are held out for validation.
+
+    Raises:
+        DataError: for a column to split by that does not exist, or is missing values.
+    """
+    share, seed = whole.share_of(share, MOST_HELD_OUT), experiment.validation_seed
+    seed = experiment.shuffle_seed if seed is None else seed
+    group, time = experiment.group, experiment.split_by_time
+    if not isinstance(whole, TableStream):
+        return ByNumber(share, seed)
+    for name in (group, time):
+        if name is not None and name not in whole.source.names:
+            raise no_column(name, whole.source.names)
+    if group is not None:
+        return ByGroup.fit(whole.frames(columns=[group]), share, len(whole), group, seed)
+    if time is not None:
+        return ByTime.fit(whole.frames(columns=[time]), share, len(whole), time)
+    return ByNumber(share, seed)
+
+
+def _split_notes(
+    training: SplitRows, counts: Mapping[str, int], experiment: Experiment
+) -> list[str]:
+    """Return how the rows were split by a column, and what a reader of the scores must know."""
+    rule, notes = training.rule, list[str]()
+    if isinstance(rule, ByGroup):
+        notes = [
+            f"groups of {rule.column!r} stay whole, drawn by a hash of their names; it is no input "
+            "of the network"
+        ]
+    elif isinstance(rule, ByTime):
+        kind = str(training.example.formats[rule.column].kind)
+        later = f"validation is later than {written(rule.last, kind)}"
+        notes = [f"rows are split by {rule.column!r}: {later}", *input_time_notes(experiment)]
+    if rule is not None and rule.columns:
+        shown = {name: count for name, count in counts.items() if name != "test"}
+        notes += share_notes(shown, {"validation": rule.share})
+    names = require_target(training.preprocessor().target).class_names
+    trained = training.class_counts() if training.fitted is None else {}
+    return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
+
+
+def _prepare_with_streamed_test(
+    experiment: Experiment, test: str, preprocessor: Preprocessor | None
+) -> PreparedData:
+    """Prepare data in memory, whose test file is too large for it."""
+    split = load_and_split(structs.replace(experiment, test=None))
+    training = split.parts["training"]
+    complete = defaults.fill_defaults(experiment, split.summary)
+    fitted = preprocessor or fit_preprocessor(training, complete)
+    rows, shown = _test_part(test, training, fitted)
+    split = replace(split, parts={**split.parts, "test": shown})
+    prepared = prepare_split(split, experiment, fitted)
+    if rows is None:
+        return prepared
+    encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
+    prepared = replace(
+        prepared,
+        notes=[*prepared.notes, _test_note(shown)],
+        streams={"test": rows.encoded_by(prepared.preprocessor).labeled(encode)},
+        counts={"test": rows.count_rows()},
+    )
+    sizes = _sizes(prepared.row_counts)
+    return replace(prepared, summary_lines=[*prepared.summary_lines[:-1], f"rows      {sizes}"])
+
+
+def _sizes(counts: Mapping[str, int]) -> str:
+    """Return how many rows each part has, "90 training, 10 validation"."""
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _test_note(shown: Dataset) -> str:
+    """Return what becomes of a test part that is read in parts, in a sentence."""
+    return (
+        f"the test part is read in parts: it is scored on all of its rows, and the report shows "
+        f"{len(shown):,} of them"
+    )
+
+
+def _opened(experiment: Experiment) -> SplitRows:
+    """Return all rows of the data of an experiment.
+
+    Raises:
+        DataError: if they cannot be read in parts.
+    """
+    preprocessing = Preprocessing(**structs.asdict(experiment.preprocessing))
+    if not experiment.data.lower().endswith(NPZ):
+        return stream(
+            experiment.data,
+            experiment.target,
+            task=experiment.task,
+            keep=experiment.keep_columns,
+            drop=unused_inputs(experiment),
+            preprocessing=preprocessing,
+            options=table_options(experiment),
+        )
+    for setting in ("target", "keep_columns", "drop_columns"):
+        if value := getattr(experiment, setting):
+            raise ExperimentError(
+                f"{setting} = {value!r} names columns of a table, but "
+                f"{Path(experiment.data).name!r} is arrays: leave it out."
+            )
+    rows = stream_arrays(
+        Path(experiment.data),
+        task=experiment.task,
+        image_size=preprocessing.image_size or defaults.MOST_PIXELS,
+        preprocessing=preprocessing,
+    )
+    if rows.y is None:
+        raise DataError(
+            f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
+        )
+    return rows
+
+
+def _test_part(
+    source: str, example: Dataset, fitted: Preprocessor
+) -> tuple[SplitRows | None, Dataset]:
+    """Return the rows of a test file, read in parts if it is too large, and those that are shown.
+
+    A file that fits into memory has all of its rows shown, and no others.
+    """
+    path, target = Path(source), require_target(fitted.target)
+    if not is_too_large(path):
+        columns = (target.columns or target.name) if example.is_table else None
+        size = example.x.shape[1:3] if example.resized else None
+        known = example.formats or None
+        rest = (target.task, target.classes, example.options, known, size)
+        return None, load_data(source, columns, *rest)
+    rows: SplitRows
+    if isinstance(fitted, TablePreprocessor):
+        rows = stream(path, preprocessor=fitted).labeled()
+    else:
+        rows = stream_arrays(
+            path, task=target.task, classes=target.class_names, preprocessor=fitted
+        ).labeled()
+    return rows, rows.sample(SHOWN_ROWS)
+
+
+def _notes(whole: SplitRows, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
     """Return what differs from data in memory, in sentences."""
     notes = [
         f"the rows are read in parts in each epoch, mixed among parts that are read together; "
@@ -154,12 +318,18 @@ def is_too_large(path: Path) -> bool:
     Args:
         path: of the table; what is no file or folder of a table takes none.
     """
-    suffixes = (".parquet", *STREAMED_TEXT)
     if path.is_dir():
         files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]
     else:
-        files = [path] if path.is_file() and path.suffix.lower() in suffixes else []
-    return IN_MEMORY * sum(file.stat().st_size for file in files) > host_free_bytes()
+        files = [path] if path.is_file() and _can_be_streamed(path) else []
+    suffix = path.suffix.lower()
+    times = ARRAYS_IN_MEMORY if suffix == NPZ else IN_MEMORY * (UNPACKED if suffix in PACKED else 1)
+    return times * sum(file.stat().st_size for file in files) > host_free_bytes()
+
+
+def _can_be_streamed(path: Path) -> bool:
+    """Return whether a file can be read in parts, as a compressed .npz file cannot."""
+    return is_streamed(path) or (path.suffix.lower() == NPZ and not is_packed(path))
 
 
 def _check_settings(experiment: Experiment, path: Path) -> None:
@@ -170,24 +340,17 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
         DataError: for data that are no table.
     """
     training = experiment.training
-    if not path.exists() or not (
-        path.is_dir() or path.suffix.lower() in (".parquet", *STREAMED_TEXT)
-    ):
+    is_arrays = path.suffix.lower() == NPZ
+    if not path.exists() or not (path.is_dir() or is_arrays or is_streamed(path)):
         raise DataError(
-            f"stream = true reads .parquet files, folders of them, and .csv files in parts, not "
-            f"{experiment.data!r}: leave it out."
+            f"stream = true reads .parquet files, folders of them, .csv, .npy, and .npz files in "
+            f"parts, not {experiment.data!r}: leave it out."
         )
-    whole: dict[str, Any] = {"group": experiment.group, "split_by_time": experiment.split_by_time}
-    if not isinstance(experiment.test, str):
-        whole["test"] = experiment.test
-    if isinstance(experiment.target, list):
-        whole["target"] = experiment.target
-    for name, value in whole.items():
-        if value is not None:
-            raise ExperimentError(
-                f"{name} = {value!r} needs all rows in memory, but they are read in parts "
-                "(stream): leave it out."
-            )
+    if test_share(experiment):
+        raise ExperimentError(
+            f"test = {experiment.test!r} needs all rows in memory, but they are read in parts "
+            "(stream): leave it out, or name a file of test data."
+        )
     if training.batch_size == "all":
         raise ExperimentError(
             'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
@@ -198,7 +361,7 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
             "refit = true needs all rows in memory, but they are read in parts (stream): write "
             "refit = false."
         )
-    if experiment.target is None:
+    if experiment.target is None and not is_arrays:
         names = ", ".join(stream(experiment.data).schema)
         raise ExperimentError(
             f"{path.name} is a table: name the column to predict, with --target COLUMN or "

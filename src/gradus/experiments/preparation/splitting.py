@@ -72,7 +72,7 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
         DataError: for a column to split by that is missing values, or has too few of them.
         ExperimentError: for settings that contradict each other, or the data.
     """
-    _check_settings(data, experiment)
+    check_split(data, experiment)
     is_random = experiment.split_by_time is None
     share, test = test_share(experiment), data.test
     if share:
@@ -156,8 +156,12 @@ def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Data
     return data.take(rest), data.take(held)
 
 
-def _check_settings(data: Dataset, experiment: Experiment) -> None:
-    """Check that the settings of the split fit each other, and the data."""
+def check_split(data: Dataset, experiment: Experiment) -> None:
+    """Check that the settings of the split fit each other, and the data.
+
+    Raises:
+        ExperimentError: for settings that do not.
+    """
     group, time = experiment.group, experiment.split_by_time
     if group is not None and time is not None:
         raise ExperimentError(
@@ -235,17 +239,17 @@ def _split_notes(
         notes = _time_notes(parts, experiment, experiment.split_by_time)
     else:
         return ()
-    return (*notes, *_share_notes(parts, shares), *_untrained_classes(parts))
+    sizes = {name: len(part) for name, part in parts.items()}
+    return (*notes, *share_notes(sizes, shares), *_untrained_classes(parts))
 
 
-def _share_notes(parts: dict[str, Dataset], shares: dict[str, float]) -> list[str]:
+def share_notes(sizes: Mapping[str, int], shares: Mapping[str, float]) -> list[str]:
     """Return a note on each part that is far from its share, as groups and times are not divided.
 
     Args:
-        parts: of the data.
+        sizes: the rows of each part.
         shares: the share of "test" in all rows, and of "validation" in the others; 0 for none.
     """
-    sizes = {name: len(part) for name, part in parts.items()}
     others = sizes["training"] + sizes.get("validation", 0)
     found = {
         "test": sizes.get("test", 0) / (others + sizes.get("test", 0)),
@@ -283,12 +287,18 @@ def _time_notes(parts: dict[str, Dataset], experiment: Experiment, name: str) ->
         if part != "test" or not own_file
     ]
     notes = [f"rows are split by {name!r}: {', '.join(spans)}"]
-    if name not in experiment.drop_columns and len(spans) > 1:
-        notes.append(
-            f"column {name!r} stays an input, although its later values were never trained on: "
-            f"drop={[name]!r} leaves it out"
-        )
-    return notes
+    return notes + input_time_notes(experiment) if len(spans) > 1 else notes
+
+
+def input_time_notes(experiment: Experiment) -> list[str]:
+    """Return a note if the column of times is an input, too."""
+    name = experiment.split_by_time
+    if name is None or name in experiment.drop_columns:
+        return []
+    return [
+        f"column {name!r} stays an input, although its later values were never trained on: "
+        f"drop={[name]!r} leaves it out"
+    ]
 
 
 def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:
@@ -296,12 +306,19 @@ def _untrained_classes(parts: dict[str, Dataset]) -> list[str]:
     notes = []
     for number, (y, classes) in enumerate(_each_target(parts["training"])):
         others = [_each_target(part)[number][0] for part in parts.values() if part.y is not None]
-        if not classes or not (absent := set(np.concatenate(others)) - set(y)):
-            continue
-        names = ", ".join(classes[label] for label in sorted(absent))
-        word = "class" if len(absent) == 1 else "classes"
-        notes.append(f"no training row has the {word} {names}, which can never be predicted right")
+        if classes:
+            absent = set(np.concatenate(others)) - set(y)
+            notes += untrained_notes([classes[label] for label in sorted(absent)])
     return notes
+
+
+def untrained_notes(names: Sequence[str]) -> list[str]:
+    """Return a note on classes that no training row has, if there are any."""
+    if not names:
+        return []
+    word = "class" if len(names) == 1 else "classes"
+    listed = ", ".join(names)
+    return [f"no training row has the {word} {listed}, which can never be predicted right"]
 
 
 def _compare(data: Dataset, test: Dataset) -> PartComparison:
