@@ -18,7 +18,8 @@ def test_a_table_has_errors_of_whole_trainings_only(capsys):
         outcome("clipped", 0.9, 0.8, 0.1, 0),
         outcome("wider", 0.9, 0.85, 0.1, 0),
     )
-    found = SimpleNamespace(outcomes=tried, trainings=3.2, seconds=1.5, helped=True)
+    notes = ("labels were weighted",)
+    found = SimpleNamespace(outcomes=tried, trainings=3.2, seconds=1.5, helped=True, notes=notes)
     print_repair(found, Output(False))
     printed = capsys.readouterr().out
     table = [line.split() for line in printed.splitlines()[1:4]]
@@ -29,6 +30,7 @@ def test_a_table_has_errors_of_whole_trainings_only(capsys):
     ]
     assert "Dropped after the first epochs, best first: clipped; wider." in printed
     assert "0.9" not in printed
+    assert "labels were weighted" in printed
 
 
 RECORD = {
