@@ -31,10 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from gradus.optional import installed_version
+
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("GRADUS_DATA", HERE.parent.parent / "shared" / "data"))
 LIBRARIES = {
-    "gradus": "gradus",
     "jax": "JAX",
     "jaxlib": "jaxlib",
     "optax": "Optax",
@@ -337,7 +338,7 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that are installed."""
-    found = {"Python": platform.python_version()}
+    found = {"Python": platform.python_version(), "gradus": installed_version()}
     for name, called in LIBRARIES.items():
         try:
             found[called] = importlib.metadata.version(name)

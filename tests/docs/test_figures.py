@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gradus.optional import installed_version
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -60,3 +62,7 @@ def test_a_goal_that_is_missed_is_called_so(figures):
     assert goal(1.49, 1.5, most=True) == "1.49 (goal ≤ 1.5)"
     assert goal(0.6, 0.5, most=True, unit=" s") == "0.6 s (goal ≤ 0.5 s, missed)"
     assert goal(3.5, None) == "3.5"
+
+
+def test_results_name_the_version_that_is_installed(figures):
+    assert figures.common.versions()["gradus"].startswith(installed_version())
