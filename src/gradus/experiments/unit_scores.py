@@ -74,7 +74,7 @@ class ClassScores:
         classes: how many there are.
 
     Attributes:
-        rows: of each class, (K,).
+        counts: the rows of each class, (K,).
         right: those that were predicted so, (K,).
 
     Examples:
