@@ -17,8 +17,8 @@ def find_strata(y: Any) -> np.ndarray | None:
     Several targets, a dict, are stratified by all that are classes. None if there are no classes.
     """
     if isinstance(y, Mapping):
-        found = [labels for labels in map(class_labels, map(np.asarray, y.values()))
-                 if labels is not None]  # fmt: skip
+        of_each = (class_labels(np.asarray(values)) for values in y.values())
+        found = [labels for labels in of_each if labels is not None]
         return found[0] if len(found) == 1 else _joined(found) if found else None
     labels = class_labels(y)
     return _flags(y) if labels is None else labels
