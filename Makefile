@@ -30,7 +30,7 @@ fuzz: $(VENV)/tests $(VENV)/fuzz  ## try many altered files and odd calls, for s
 
 SANITIZED := build/sanitized/libgradus_kernels.so.1
 HEADERS = $(shell $(BIN)/python -c 'import jax; print(jax.ffi.include_dir())')
-CXXFLAGS := -std=c++17 -fno-math-errno -Wall -Wextra -Werror -fPIC -shared
+CXXFLAGS := -std=c++17 -pthread -fno-math-errno -Wall -Wextra -Werror -fPIC -shared
 
 sanitize: $(VENV)/gradus  ## call the native kernels with random shapes under Address- and UBSanitizer
 	mkdir -p $(dir $(SANITIZED))

@@ -6,7 +6,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "src/gradus/kernels/native"
-OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno", "-g0"]
+OPTIONS = ["-std=c++17", "-O3", "-fno-math-errno", "-pthread", "-g0"]
 
 
 def extensions() -> list[Extension]:

@@ -58,6 +58,27 @@ def check_adam(rng):
             np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
 
 
+def check_products_with_adam(rng):
+    """Update weights whose gradients are products, some of them by several threads."""
+    shapes = [tuple(int(2 ** rng.uniform(0, most)) for most in (8, 9.5, 7)) for _ in range(CALLS)]
+    factors = [(draw(rng, n, d), draw(rng, n, units)) for n, d, units in shapes]
+    states = [[abs(draw(rng, *shape[1:])) for _ in range(3)] for shape in shapes]
+    numbers, decays = jnp.array([0.9, 0.99, 0.01, 1e-3]), jnp.full(CALLS, 0.01)
+
+    def update(product):
+        def run(factors, states):
+            gradients = [product(*pair) for pair in factors]
+            leaves = [AdamLeaf(g, *state) for g, state in zip(gradients, states, strict=True)]
+            return adam_step(numbers, decays, leaves)
+
+        return jax.jit(run)(factors, states)
+
+    found = update(lambda a, b: _multiply(a, b, True, False))
+    for one, other in zip(found, update(lambda a, b: a.T @ b), strict=True):
+        for array, expected in zip(one, other, strict=True):
+            np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-3)
+
+
 def check_rows(rng):
     """Take rows of tables of many shapes."""
     shapes = [tuple(rng.integers(1, 9, rng.integers(1, 4))) for _ in range(CALLS)]
@@ -91,6 +112,9 @@ def check_errors(rng):
         raise AssertionError(f"no error for shapes {a}, {b}, {c}")
 
 
+CHECKS = check_products, check_adam, check_products_with_adam, check_rows, check_errors
+
+
 def main(path, seconds):
     """Check again and again, each time with other shapes."""
     kernel_library._path = lambda: Path(path)
@@ -98,7 +122,7 @@ def main(path, seconds):
     end, round_ = time.monotonic() + float(seconds), 0
     while time.monotonic() < end or round_ == 0:
         rng = np.random.default_rng(round_)
-        for check in (check_products, check_adam, check_rows, check_errors):
+        for check in CHECKS:
             check(rng)
         jax.clear_caches()
         round_ += 1

@@ -153,6 +153,41 @@ def test_adam_is_that_of_optax():
         np.testing.assert_allclose(leaf.weight, weight, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("batch", "inputs", "units"),
+    [(1, 1, 1), (5, 7, 10), (33, 17, 33), (600, 784, 70), (1024, 8, 300)],
+)
+def test_a_gradient_that_is_a_product_is_never_stored(batch, inputs, units):
+    x, error = draw(batch, inputs), draw(batch, units, seed=1)
+    state = [draw(inputs, units, seed=2), draw(inputs, units, seed=3), draw(inputs, units, seed=4)]
+    numbers, decays = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
+
+    @jax.jit
+    def fused(x, error, state):
+        gradient = _multiply(x, error, True, False)
+        leaf = AdamLeaf(gradient, state[0], state[1], state[2] ** 2)
+        return adam_kernel.adam_step(numbers, decays, [leaf])[0], gradient
+
+    updated, gradient = fused(x, error, state)  # elsewhere it is needed, too
+    program = fused.lower(x, error, state).as_text()
+    assert 'products = "p"' in program
+    leaf = AdamLeaf(gradient, state[0], state[1], state[2] ** 2)
+    stored = jax.jit(lambda leaf: adam_kernel.adam_step(numbers, decays, [leaf])[0])(leaf)
+    for one, other in zip(updated, stored, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_adam_at_the_ends_of_the_numbers():
+    gradients = np.array([0, 1e-30, 1e-12, 1, 1e15, 1e25, -1e25, np.nan], np.float32)
+    state = np.zeros_like(gradients)
+    numbers, decays = jnp.array([0.9, 0.999, 0.001, 1e-7], jnp.float32), jnp.zeros(1)
+    leaf = [AdamLeaf(gradients, state + 1, state, state)]
+    ours = jax.jit(adam_kernel.adam_step)(numbers, decays, leaf)[0]
+    plain = jax.jit(adam_kernel.plain_adam_step)(numbers, decays, leaf)[0]
+    for one, other in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
 def test_adam_has_the_derivative_of_its_reference():
     leaves = [AdamLeaf(draw(5), draw(5, seed=1), draw(5, seed=2), draw(5, seed=3) ** 2)]
     arguments = jnp.array([0.9, 0.99, 0.1, 1e-3]), jnp.array([0.01])
@@ -203,8 +238,11 @@ def test_operations_are_counted():
         ("matmul", [(2, 3), (4, 5)], (2, 5), {"transpose_a": False, "transpose_b": False}),
         ("matmul", [(2, 3), (3, 5)], (2, 6), {"transpose_a": False, "transpose_b": False}),
         ("matmul", [(2, 3), (3, 5)], (2, 5), {"transpose_a": True, "transpose_b": False}),
-        ("adam", [(4,), (1,), (3,), (3,), (2,), (3,)], (3,), {}),
-        ("adam", [(3,), (1,), (3,), (3,), (3,), (3,)], (3,), {}),
+        ("adam", [(4,), (1,), (3,), (3,), (2,), (3,)], (3,), {"products": "g"}),
+        ("adam", [(3,), (1,), (3,), (3,), (3,), (3,)], (3,), {"products": "g"}),
+        ("adam", [(4,), (1,), (3,), (3,), (3,), (3,)], (3,), {"products": "p"}),
+        ("adam", [(4,), (1,), (9, 1), (8, 3), (3,), (3,), (3,)], (3,), {"products": "p"}),
+        ("adam", [(4,), (1,), (9, 1), (9, 4), (3,), (3,), (3,)], (3,), {"products": "p"}),
     ],
 )
 def test_shapes_that_do_not_fit_are_an_error(target, shapes, result, options):

@@ -27,18 +27,18 @@ def test_an_order_is_a_permutation_of_the_rows_filled_up(count, batch):
     rows = np.arange(count) * 3
     config = training_program.FitConfig(4, batch, 0, 7)
     shape = training_program.program_shape(count, config, False)
-    order = training_program.draw_sample_order(rows, shape, config, 0, 4)
+    draw = training_program.SampleOrder(rows, shape, config)
+    order = draw(0, 4)
     assert order.shape == (shape.max_epochs, -(-count // batch), batch)
     assert order.dtype == np.int32
     for epoch in order[:4].reshape(4, -1):
         assert sorted(epoch[:count]) == list(rows)
         assert set(epoch) <= set(rows)
     # An epoch's order depends on its number, not on the call in which it is drawn.
-    later = training_program.draw_sample_order(rows, shape, config, 2, 2)
-    np.testing.assert_array_equal(later[:2], order[2:4])
-    other = training_program.draw_sample_order(
-        rows, shape, training_program.FitConfig(4, batch, 0, 8), 0, 4
-    )
+    draw.draw_ahead(3, 4)  # only epoch 3 is left
+    np.testing.assert_array_equal(draw(2, 2)[:2], order[2:4])
+    other_config = training_program.FitConfig(4, batch, 0, 8)
+    other = training_program.SampleOrder(rows, shape, other_config)(0, 4)
     assert not np.array_equal(other[:4], order[:4])
 
 

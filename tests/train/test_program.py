@@ -62,7 +62,7 @@ def orders(epochs, batch):
         return [np.arange(N)] * epochs
     config = training_program.FitConfig(epochs, batch, 0, 0)
     shape = training_program.program_shape(N, config, False)
-    return training_program.draw_sample_order(np.arange(N), shape, config, 0, epochs).reshape(
+    return training_program.SampleOrder(np.arange(N), shape, config)(0, epochs).reshape(
         shape.max_epochs, -1
     )[:, :N]
 
@@ -191,7 +191,7 @@ def run_in(cuts, member):
     feed = validation_source(Samples(*HELD), None)
     parts, first = [], 0
     for count in cuts:
-        order = training_program.draw_sample_order(np.arange(N), shape, config, first, count)
+        order = training_program.SampleOrder(np.arange(N), shape, config)(first, count)
         train_state, logs = run_epochs(
             train_state, net, optimizer, task, stopping,
             BatchSource(Samples(X, Y), order, np.int32(N)), feed,
@@ -248,7 +248,7 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
         segments_per_record=2,
         epochs_per_record=2,
     )
-    order = training_program.draw_sample_order(np.arange(N), shape, config, 0, 8)
+    order = training_program.SampleOrder(np.arange(N), shape, config)(0, 8)
     feed = validation_source(Samples(*HELD), None)
 
     def one(leaves):

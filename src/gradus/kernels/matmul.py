@@ -8,11 +8,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import core, lax
+from jax import core
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.extend.mlir import ir
+from jax.interpreters import ad
 
 from gradus.kernels.library import in_use
+from gradus.kernels.primitive import define_kernel
 
 _CALL = re.compile(r"@gradus_matmul\(.*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>")
 MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
@@ -75,31 +77,21 @@ def _gradient_of_b(g: Any, a: Any, _: Any, *, transpose_a: bool, transpose_b: bo
     return _multiply(a, g, not transpose_a, False)
 
 
-def _map(arguments: Any, axes: Any, **kind: bool) -> tuple[Any, int]:
-    """Multiply the members of a population one by one, so each has the bits that it has alone."""
-    stacked = [
-        None if axis is None else jnp.moveaxis(argument, axis, 0)
-        for argument, axis in zip(arguments, axes, strict=True)
-    ]
-
-    def one(own: Any) -> Any:
-        pairs = zip(own, arguments, strict=True)
-        return _product.bind(*(shared if mine is None else mine for mine, shared in pairs), **kind)
-
-    return lax.map(one, stacked), 0
-
-
-def _run(a: Any, b: Any, **kind: bool) -> Any:
-    """Multiply arrays outside a program, and inside one that runs under `jax.disable_jit`."""
-    with jax.disable_jit(False):
-        return _compiled(a, b, **kind)
+def factors_of_product(value: Any) -> list[Any]:
+    """Return a and b if a value of a program being lowered is the kernel's aᵀ b, or nothing."""
+    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
+    if operation is None or operation.name != "stablehlo.custom_call":
+        return []
+    attributes = operation.attributes
+    if ir.StringAttr(attributes["call_target_name"]).value != "gradus_matmul":
+        return []
+    kind = attributes["mhlo.backend_config"]
+    wanted = {"transpose_a": True, "transpose_b": False}
+    fits = all(ir.BoolAttr(kind[name]).value == flag for name, flag in wanted.items())
+    return list(operation.operands) if fits else []
 
 
 _product = Primitive("gradus_matmul")
 _product.def_abstract_eval(_shape)
-_product.def_impl(_run)
-_compiled = jax.jit(_product.bind, static_argnames=("transpose_a", "transpose_b"))
+define_kernel(_product, plain_product, jax.ffi.ffi_lowering("gradus_matmul"))
 ad.defbilinear(_product, _gradient_of_a, _gradient_of_b)
-batching.primitive_batchers[_product] = _map
-mlir.register_lowering(_product, mlir.lower_fun(plain_product, multiple_results=False))
-mlir.register_lowering(_product, jax.ffi.ffi_lowering("gradus_matmul"), platform="cpu")

@@ -26,7 +26,7 @@ from gradus.train.batches import Batch, BatchSource, Samples, gather_batch
 from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, TrainState, without_weights
 from gradus.train.task import Accumulators, Task
-from gradus.train.training_program import FitConfig, draw_sample_order, program_shape
+from gradus.train.training_program import FitConfig, SampleOrder, program_shape
 from gradus.train.update import StepTrace
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def locate_divergence(
     order = None
     if config.batch_size is not None:
         rows = np.arange(count) if rows is None else rows
-        order = draw_sample_order(rows, shape, config, epoch, 1)
+        order = SampleOrder(rows, shape, config)(epoch, 1)
     source = BatchSource(samples, order, np.int32(count))
     batch_of = functools.partial(gather_batch, source, jnp.int32(0))
     key = jax.random.fold_in(prng.make_key(config.seed), epoch)

@@ -115,7 +115,7 @@ class TrainingProgram:
         all_rows = np.arange(len(jax.tree.leaves(samples.x)[0])) if rows is None else rows
         shape = program_shape(len(all_rows), config, train_state.best is not None)
         components = canonicalize((without_weights(net), optimizer, task, early_stopping))
-        sample_order = functools.partial(draw_sample_order, all_rows, shape, config)
+        sample_order = SampleOrder(all_rows, shape, config)
         key = _make_key(config.seed)
         if config.mesh is not None:  # the program is compiled for arrays on those devices
             components, key = replicate((components, key), config.mesh)
@@ -160,6 +160,8 @@ class TrainingProgram:
         """
         arguments = self._arguments(train_state, first_epoch, epochs)
         trained: tuple[TrainState, Logs] = self.run_epochs(*arguments, shape=self.shape)
+        if isinstance(self.sample_order, SampleOrder):  # while the device is busy
+            self.sample_order.draw_ahead(first_epoch + epochs, epochs)
         return trained
 
     def _arguments(self, train_state: TrainState, first_epoch: int, epochs: int) -> tuple[Any, ...]:
@@ -201,28 +203,50 @@ def program_shape(count: int, config: FitConfig, keep_best: bool) -> ProgramShap
     )
 
 
-def draw_sample_order(
-    rows: Int[np.ndarray, "train"],
-    shape: ProgramShape,
-    config: FitConfig,
-    first_epoch: int,
-    epochs: int,
-) -> Int[np.ndarray, "epochs steps batch"] | None:
-    """Return the rows of every step of some epochs; None for full batches.
+class SampleOrder:
+    """The rows of every step, drawn for some epochs at a time, and ahead of them.
 
     The order of an epoch depends on the shuffle seed and the number of the epoch alone; without
-    shuffling it is that of `rows`. The last
-    batch is padded from the beginning of the epoch; padding has weight zero. The axis of epochs is
-    `shape.max_epochs` long, whatever `epochs` is.
+    shuffling it is that of `rows`. The last batch is padded from the beginning of the epoch;
+    padding has weight zero.
+
+    Args:
+        rows: the rows that are trained on.
+        shape: the structure of the program.
+        config: how much is trained, and in which order.
     """
-    if config.batch_size is None:
-        return None
-    size = shape.steps_per_epoch * config.batch_size
-    order = np.zeros((shape.max_epochs, size), np.int32)
-    for index in range(epochs):
-        drawn = rows
-        if config.shuffle:
-            rng = host_rng(config.shuffle_seed, "order", str(first_epoch + index))
-            drawn = rng.permutation(rows)
-        order[index] = np.resize(drawn, size)
-    return order.reshape(shape.max_epochs, shape.steps_per_epoch, -1)
+
+    def __init__(
+        self, rows: Int[np.ndarray, "rows"], shape: ProgramShape, config: FitConfig
+    ) -> None:
+        self.rows, self.shape, self.config = rows, shape, config
+        self._drawn: dict[int, Int[np.ndarray, "rows"]] = {}  # by epoch
+
+    def __call__(
+        self, first_epoch: int, epochs: int
+    ) -> Int[np.ndarray, "epochs steps batch"] | None:
+        """Return the rows of every step of some epochs; None for full batches.
+
+        The axis of epochs is `shape.max_epochs` long, whatever `epochs` is.
+        """
+        if self.config.batch_size is None:
+            return None
+        size = self.shape.steps_per_epoch * self.config.batch_size
+        order = np.zeros((self.shape.max_epochs, size), np.int32)
+        for index in range(epochs):
+            drawn = self._drawn.pop(first_epoch + index, None)
+            rows = self._draw(first_epoch + index) if drawn is None else drawn
+            order[index] = np.resize(rows, size)
+        return order.reshape(self.shape.max_epochs, self.shape.steps_per_epoch, -1)
+
+    def draw_ahead(self, first_epoch: int, epochs: int) -> None:
+        """Draw the order of some epochs, as far as there are so many, before they are asked for."""
+        if self.config.batch_size is not None and self.config.shuffle:
+            for epoch in range(first_epoch, min(first_epoch + epochs, self.config.epochs)):
+                self._drawn[epoch] = self._draw(epoch)
+
+    def _draw(self, epoch: int) -> Int[np.ndarray, "rows"]:
+        if not self.config.shuffle:
+            return self.rows
+        rng = host_rng(self.config.shuffle_seed, "order", str(epoch))
+        return rng.permutation(self.rows)

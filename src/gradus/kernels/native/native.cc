@@ -1,12 +1,19 @@
 // Kernels of the training step for the CPU, called by XLA. See README.md beside the package.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "xla/ffi/api/ffi.h"
 
@@ -14,12 +21,12 @@ namespace ffi = xla::ffi;
 
 namespace {
 
-// C (rows × columns, side by side) = A (rows × depth) · B (depth × columns), both by their strides.
+// C (rows × columns) = A (rows × depth) · B (depth × columns), with the strides of each.
 struct Product {
   const float* a;
   const float* b;
   float* c;
-  int64_t rows, columns, depth, a_row, a_column, b_row, b_column;
+  int64_t rows, columns, depth, a_row, a_column, b_row, b_column, c_row;
 };
 
 struct AdamNumbers {
@@ -29,8 +36,8 @@ struct AdamNumbers {
 namespace baseline {
 #define LANES 4
 constexpr int64_t kRows = 4;
-#include "adam.inc"
 #include "matmul.inc"
+#include "optimizers.inc"
 #undef LANES
 }  // namespace baseline
 
@@ -42,8 +49,8 @@ constexpr int64_t kRows = 4;
 namespace avx2 {
 #define LANES 8
 constexpr int64_t kRows = 6;
-#include "adam.inc"
 #include "matmul.inc"
+#include "optimizers.inc"
 #undef LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -52,9 +59,11 @@ constexpr int64_t kRows = 6;
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define LANES 16
+#define GRADUS_RECIPROCALS 1
 constexpr int64_t kRows = 8;
-#include "adam.inc"
 #include "matmul.inc"
+#include "optimizers.inc"
+#undef GRADUS_RECIPROCALS
 #undef LANES
 }  // namespace avx512
 #pragma GCC pop_options
@@ -63,13 +72,16 @@ constexpr int64_t kRows = 8;
 struct Kernels {
   const char* name;
   void (*matmul_rows)(const Product&, int64_t, int64_t);
-  void (*adam)(AdamNumbers, float, int64_t, const float*, float*, float*, float*);
+  void (*adam)(const AdamNumbers&, float, int64_t, const float*, float*, float*, float*);
+  void (*adam_rows)(const Product&, int64_t, int64_t, const AdamNumbers&, float, float*, float*,
+                    float*);
 };
 
-constexpr Kernels kBaseline = {"baseline", baseline::matmul_rows, baseline::adam};
+#define KERNELS(name) {#name, name::matmul_rows, name::adam, name::adam_rows}
+constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
-constexpr Kernels kAvx2 = {"avx2", avx2::matmul_rows, avx2::adam};
-constexpr Kernels kAvx512 = {"avx512", avx512::matmul_rows, avx512::adam};
+constexpr Kernels kAvx2 = KERNELS(avx2);
+constexpr Kernels kAvx512 = KERNELS(avx512);
 #endif
 
 // The instruction sets of this processor, the best first.
@@ -91,100 +103,214 @@ const Kernels* chosen = supported().front();
 // --- parts on several threads ------------------------------------------------------------------
 
 // The parts of a kernel's work. Whoever comes takes the next one, the caller too: so it never waits
-// for a thread that has not begun, and a pool whose threads are all busy blocks nothing.
+// for a thread that has not begun. The caller takes them from the first one on and the others from
+// the last: so in each kernel of a step a core has much the same rows, which are in its cache.
 struct Parts {
-  Product product;
-  int64_t count, rows_per_part;
-  std::atomic<int64_t> next{0};
-  std::mutex mutex;
-  std::condition_variable ended;
-  int64_t done = 0;
+  const int64_t count;
+  void (*const part)(const void*, int64_t);
+  const void* const context;
+  std::atomic<int64_t> taken{0}, first{0}, last{0};
 
-  void work() {
-    for (int64_t part; (part = next.fetch_add(1)) < count;) {
-      const int64_t begin = part * rows_per_part;
-      const int64_t end = begin + rows_per_part;
-      chosen->matmul_rows(product, begin, end < product.rows ? end : product.rows);
-      std::lock_guard<std::mutex> lock(mutex);
-      if (++done == count) ended.notify_one();
-    }
+  void work(bool caller) {
+    while (taken.fetch_add(1) < count)
+      part(context, caller ? first.fetch_add(1) : count - 1 - last.fetch_add(1));
   }
 };
 
-constexpr double kOperationsPerPart = 8e6;  // below, waking a thread costs more than it gives
+// Threads that help with the parts of one kernel at a time. XLA's own pool would do, but its
+// threads sleep between two kernels, and to wake one costs as much as a small kernel (80 µs where
+// this was measured): these look for work for a while before they sleep, and yield the core
+// meanwhile. Without them, as in a process that was forked, the caller does all parts.
+class Helpers {
+ public:
+  // Does all parts, with at most so many helpers; alone if they help another caller, or did not get
+  // a core of late.
+  void run(Parts& parts, int64_t helpers) {
+    std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
+    if (!turn || Clock::now() < resting_) {
+      parts.work(true);
+      return;
+    }
+    for (; started_ < helpers; ++started_) std::thread([this, i = started_] { help(i); }).detach();
+    wanted_ = helpers;
+    job_ = &parts;
+    ++round_;
+    if (asleep_ > 0) {
+      std::lock_guard<std::mutex> lock(sleep_);
+      wake_.notify_all();
+    }
+    parts.work(true);
+    job_ = nullptr;
+    const auto begin = Clock::now();
+    for (int64_t i = 1; busy_ > 0; ++i) i % 64 ? pause() : std::this_thread::yield();
+    const auto end = Clock::now();
+    if (end - begin > kStall) resting_ = end + kRest;
+  }
 
-void run(ffi::ThreadPool& pool, const Product& product) {
-  const double operations = 2.0 * product.rows * product.columns * product.depth;
-  const int64_t most = static_cast<int64_t>(operations / kOperationsPerPart);
-  const int64_t threads = most < 2 ? 1 : pool.num_threads() < most ? pool.num_threads() : most;
-  if (threads < 2 || product.rows < 64) {
-    chosen->matmul_rows(product, 0, product.rows);
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr auto kPatience = std::chrono::milliseconds(2);  // before a helper sleeps
+  static constexpr auto kStall = std::chrono::milliseconds(1);     // longer than any part takes
+  static constexpr auto kRest = std::chrono::milliseconds(100);
+
+  static void pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
+
+  void help(int64_t index) {
+    for (uint64_t seen = 0;;) {
+      seen = next_round(seen);
+      ++busy_;  // before the job is read: the caller sees that this thread has it, or it sees none
+      Parts* job = job_;
+      if (job && index < wanted_) job->work(false);
+      --busy_;
+    }
+  }
+
+  // Waits for a round other than `seen` and returns it.
+  uint64_t next_round(uint64_t seen) {
+    const auto end = Clock::now() + kPatience;
+    do {
+      for (int i = 0; i < 64; ++i, pause())
+        if (round_ != seen) return round_;
+      std::this_thread::yield();
+    } while (Clock::now() < end);
+    std::unique_lock<std::mutex> lock(sleep_);
+    ++asleep_;
+    wake_.wait(lock, [&] { return round_ != seen; });
+    --asleep_;
+    return round_;
+  }
+
+  std::mutex turn_, sleep_;
+  std::condition_variable wake_;
+  std::atomic<Parts*> job_{nullptr};
+  std::atomic<uint64_t> round_{0};
+  std::atomic<int64_t> wanted_{0}, busy_{0}, asleep_{0};
+  int64_t started_ = 0;
+  Clock::time_point resting_;
+};
+
+constexpr double kOperationsPerThread = 2e6;  // below, another thread costs more than it gives
+
+// Calls `part` with parts of the rows of a product, on several threads if that pays.
+template <typename Part>
+void for_rows(ffi::ThreadPool& pool, const Product& p, Part part) {
+  const double operations = 2.0 * p.rows * p.columns * p.depth;
+  const int64_t pays = static_cast<int64_t>(operations / kOperationsPerThread);
+  const int64_t threads = pool.num_threads() < pays ? pool.num_threads() : pays;
+  const int64_t share = threads < 2 ? p.rows : (p.rows / (2 * threads) + 7) / 8 * 8;
+  if (share >= p.rows) {
+    part(0, p.rows);
     return;
   }
-  auto parts = std::make_shared<Parts>();
-  parts->product = product;
-  const int64_t share = (product.rows + 2 * threads - 1) / (2 * threads);
-  parts->rows_per_part = (share + 31) / 32 * 32;
-  parts->count = (product.rows + parts->rows_per_part - 1) / parts->rows_per_part;
-  for (int64_t i = 1; i < threads; ++i) pool.Schedule([parts] { parts->work(); });
-  parts->work();
-  std::unique_lock<std::mutex> lock(parts->mutex);
-  parts->ended.wait(lock, [&] { return parts->done == parts->count; });
+  static Helpers& helpers = *new Helpers;  // never destroyed: its threads run until the end
+  const auto do_part = [&](int64_t i) {
+    part(i * share, p.rows - i * share < share ? p.rows : (i + 1) * share);
+  };
+  Parts parts = {(p.rows + share - 1) / share,
+                 [](const void* call, int64_t i) { (*static_cast<decltype(&do_part)>(call))(i); },
+                 &do_part};
+  helpers.run(parts, threads - 1);
 }
 
 // --- handlers ----------------------------------------------------------------------------------
 
 using Matrix = ffi::Buffer<ffi::F32, 2>;
 
-ffi::Error matmul(ffi::ThreadPool pool, Matrix a, Matrix b, ffi::Result<Matrix> c, bool transpose_a,
-                  bool transpose_b) {
+// The product of two matrices, either of them transposed; false if their shapes do not fit.
+bool make_product(Matrix a, Matrix b, bool transpose_a, bool transpose_b, Product& p) {
   const int64_t a_rows = a.dimensions()[0], a_columns = a.dimensions()[1];
   const int64_t b_rows = b.dimensions()[0], b_columns = b.dimensions()[1];
-  Product p;
-  p.a = a.typed_data(), p.b = b.typed_data(), p.c = c->typed_data();
+  p.a = a.typed_data(), p.b = b.typed_data(), p.c = nullptr;
   p.rows = transpose_a ? a_columns : a_rows;
   p.depth = transpose_a ? a_rows : a_columns;
-  p.columns = transpose_b ? b_rows : b_columns;
+  p.columns = p.c_row = transpose_b ? b_rows : b_columns;
   p.a_row = transpose_a ? 1 : a_columns, p.a_column = transpose_a ? a_columns : 1;
   p.b_row = transpose_b ? 1 : b_columns, p.b_column = transpose_b ? b_columns : 1;
-  if (p.depth != (transpose_b ? b_columns : b_rows) || p.rows != c->dimensions()[0] ||
+  return p.depth == (transpose_b ? b_columns : b_rows);
+}
+
+ffi::Error matmul(ffi::ThreadPool pool, Matrix a, Matrix b, ffi::Result<Matrix> c, bool transpose_a,
+                  bool transpose_b) {
+  Product p;
+  if (!make_product(a, b, transpose_a, transpose_b, p) || p.rows != c->dimensions()[0] ||
       p.columns != c->dimensions()[1])
     return ffi::Error::InvalidArgument("matmul: the shapes do not fit");
-  run(pool, p);
+  p.c = c->typed_data();
+  for_rows(pool, p, [&](int64_t begin, int64_t end) { chosen->matmul_rows(p, begin, end); });
   return ffi::Error::Success();
 }
 
-// Arguments: the numbers (β₁, β₂, s, ε), a decay for each weight, then for each weight g, w, m, v;
-// results: w, m, v of each, where the arguments were or elsewhere.
-ffi::Error adam(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
-  const size_t leaves = results.size() / 3;
-  if (results.size() != 3 * leaves || arguments.size() != 2 + 4 * leaves)
-    return ffi::Error::InvalidArgument("adam: the number of arrays does not fit");
+// A weight of Adam's, with its gradient or the product that is its gradient.
+struct Leaf {
+  const float* gradient;
+  Product product;
+  size_t size;
+  float *w, *m, *v;
+  float decay;
+};
+
+// Arguments: the numbers (β₁, β₂, s, ε), a decay for each weight, then for each weight g, w, m, v,
+// or, where `products` has a p, a, b, w, m, v, with g = aᵀ b. Results: w, m, v of each, where the
+// arguments were or elsewhere.
+ffi::Error adam(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
+                std::string_view products) {
+  const auto wrong = [](const char* what) {
+    return ffi::Error::InvalidArgument(std::string("adam: ") + what + " do not fit");
+  };
+  const size_t count = results.size() / 3;
+  size_t wanted = 2 + 4 * count;
+  for (char kind : products) wanted += kind == 'p';
+  if (results.size() != 3 * count || products.size() != count || arguments.size() != wanted)
+    return wrong("the arrays");
   auto numbers = arguments.get<ffi::BufferR1<ffi::F32>>(0);
   auto decays = arguments.get<ffi::BufferR1<ffi::F32>>(1);
-  if (!numbers || !decays || numbers->element_count() != 4 || decays->element_count() != leaves)
-    return ffi::Error::InvalidArgument("adam: its numbers do not fit");
+  if (!numbers || !decays || numbers->element_count() != 4 || decays->element_count() != count)
+    return wrong("the numbers");
   const float* n = numbers->typed_data();
   const AdamNumbers adam_numbers = {n[0], n[1], n[2], n[3]};
-  for (size_t leaf = 0; leaf < leaves; ++leaf) {
-    const float* from[4];
-    size_t size = 0;
-    for (size_t i = 0; i < 4; ++i) {
-      auto array = arguments.get<ffi::AnyBuffer>(2 + 4 * leaf + i);
-      if (!array || array->element_type() != ffi::F32 || (i && array->element_count() != size))
-        return ffi::Error::InvalidArgument("adam: the arrays of a weight do not fit");
-      size = array->element_count();
-      from[i] = array->typed_data<float>();
+  std::vector<Leaf> leaves(count);
+  size_t next = 2;
+  for (size_t i = 0; i < count; ++i) {
+    Leaf& leaf = leaves[i];
+    leaf.decay = decays->typed_data()[i];
+    if (products[i] == 'p') {
+      auto a = arguments.get<Matrix>(next), b = arguments.get<Matrix>(next + 1);
+      if (!a || !b || !make_product(*a, *b, true, false, leaf.product)) return wrong("two factors");
+      leaf.gradient = nullptr;
+      leaf.size = leaf.product.rows * leaf.product.columns;
+      next += 2;
+    } else {
+      auto any = arguments.get<ffi::AnyBuffer>(next);
+      if (!any || any->element_type() != ffi::F32) return wrong("the gradients");
+      leaf.gradient = any->typed_data<float>();
+      leaf.size = any->element_count();
+      ++next;
     }
-    float* to[3];
-    for (size_t i = 0; i < 3; ++i) {
-      auto array = results.get<ffi::AnyBuffer>(3 * leaf + i);
-      if (!array || (*array)->element_type() != ffi::F32 || (*array)->element_count() != size)
-        return ffi::Error::InvalidArgument("adam: a result does not fit");
-      to[i] = (*array)->typed_data<float>();
-      if (to[i] != from[i + 1]) std::memcpy(to[i], from[i + 1], size * sizeof(float));
+    float** to[] = {&leaf.w, &leaf.m, &leaf.v};
+    for (size_t k = 0; k < 3; ++k) {
+      auto array = arguments.get<ffi::AnyBuffer>(next++);
+      auto result = results.get<ffi::AnyBuffer>(3 * i + k);
+      if (!array || array->element_type() != ffi::F32 || array->element_count() != leaf.size ||
+          !result || (*result)->element_type() != ffi::F32 ||
+          (*result)->element_count() != leaf.size)
+        return wrong("the arrays of a weight");
+      *to[k] = (*result)->typed_data<float>();
+      if (*to[k] != array->typed_data<float>())
+        std::memcpy(*to[k], array->untyped_data(), array->size_bytes());
     }
-    chosen->adam(adam_numbers, decays->typed_data()[leaf], size, from[0], to[0], to[1], to[2]);
+  }
+  for (const Leaf& leaf : leaves) {
+    if (leaf.gradient) {
+      chosen->adam(adam_numbers, leaf.decay, leaf.size, leaf.gradient, leaf.w, leaf.m, leaf.v);
+      continue;
+    }
+    for_rows(pool, leaf.product, [&](int64_t begin, int64_t end) {
+      chosen->adam_rows(leaf.product, begin, end, adam_numbers, leaf.decay, leaf.w, leaf.m, leaf.v);
+    });
   }
   return ffi::Error::Success();
 }
@@ -219,7 +345,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
                                   .Attr<bool>("transpose_a")
                                   .Attr<bool>("transpose_b"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_adam, adam, ffi::Ffi::Bind().RemainingArgs().RemainingRets());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    gradus_adam, adam,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets().Attr<std::string_view>(
+        "products"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     gradus_take_rows, take_rows,
