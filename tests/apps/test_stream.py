@@ -206,15 +206,32 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
 def test_rows_are_split_by_group_or_time(rows, monkeypatch):
     monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
 
-    def prepared(**given):
+    def prepared(preprocessor=None, **given):
         data = str(rows.with_name("later.parquet"))
-        return prepare_streamed.prepare_data(Experiment(data=data, stream=True, **given))
+        experiment = Experiment(data=data, stream=True, **given)
+        return prepare_streamed.prepare_data(experiment, preprocessor)
 
     split = prepared(target="grown", split_by_time="id", validation=0.03)
     assert split.raw["validation"].x["id"].min() == 1456
     told = "\n".join(split.notes)
     assert "rows are split by 'id': validation is later than 1455" in told
     assert "column 'id' stays an input, although its later values were never trained on" in told
+    split = prepared(target="grown", split_by_time="id", validation=0.03, test=0.2)
+    assert split.counts == {"training": 1165, "validation": 35, "test": 299}
+    assert "'id': test is later than 1200, validation is later than 1165" in "\n".join(split.notes)
+    assert split.raw["test"].x["id"].min() > 1200
+    given = {"target": "z", "validation": 0.03, "test": 0.2}
+    assert prepared(group="id", **given).counts["test"] == 300  # each row is a group
+    split = prepared(**given)
+    assert sum(split.counts.values()) == 1500
+    assert 250 < split.counts["test"] < 350
+    assert "1,500 rows" in split.summary_lines[0]
+    again = prepared(split.preprocessor, **given)  # as a run finds its test rows
+    assert again.row_counts == split.row_counts
+    found = [next(each.streams["test"].batched(500, None).epoch(0)) for each in (split, again)]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    assert len(found[0][1]) == split.counts["test"]
     split = prepared(target="x,z", group="kind", validation=0.5, validation_seed=1)
     assert split.target.columns == ("x", "z")
     assert split.counts["training"] + split.counts["validation"] == 1500
@@ -253,7 +270,6 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
     ("flags", "message"),
     [
         (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
-        (("--test", "0.2"), "leave it out, or name a file of test data"),
         (("--refit", "yes"), "refit = true needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),

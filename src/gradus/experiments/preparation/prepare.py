@@ -43,7 +43,6 @@ from gradus.experiments.preparation.outputs import (
 from gradus.experiments.preparation.splitting import (
     SplitData,
     split_data,
-    test_share,
     unused_inputs,
 )
 from gradus.experiments.settings import defaults
@@ -206,9 +205,8 @@ def prepare_split(
     notes = list(dict.fromkeys([*training.notes, *data.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
-    count = data.summary.rows + (rows["test"] if test_share(experiment) else 0)
     lines = [
-        f"data      {name}: {count:,} rows, {_describe_shape(training, shape)}",
+        f"data      {name}: {data.rows:,} rows, {_describe_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]

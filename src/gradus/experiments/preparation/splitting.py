@@ -31,12 +31,14 @@ class SplitData:
 
     Attributes:
         summary: the facts that the default settings depend on.
+        rows: how many the source has, without a test part of its own.
         parts: "training", and "validation" and "test" if they exist.
         record: what the split, and the test part beside the other rows, show.
         notes: how rows were split by a column, in sentences.
     """
 
     summary: DataSummary
+    rows: int
     parts: dict[str, Dataset]
     record: Record = field(default_factory=Record)
     notes: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     """
     check_split(data, experiment)
     is_random = experiment.split_by_time is None
-    share, test = test_share(experiment), data.test
+    share, test, count = test_share(experiment), data.test, summarize_data(data).rows
     if share:
         data, test = _held_out(data, share, experiment)
     summary = summarize_data(data)
@@ -94,7 +96,7 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     record = Record(comparisons=tuple(comparisons), order=order)
     shares = {"test": share or 0.0, "validation": validation or 0.0}
     notes = (*_own_part_notes(data, validation), *_split_notes(parts, experiment, shares))
-    return SplitData(summary, parts, record, notes)
+    return SplitData(summary, count, parts, record, notes)
 
 
 def test_share(experiment: Experiment) -> float | None:
