@@ -447,7 +447,6 @@ def compress(suffix, content):
         ({"batch_size": "all"}, "batch_size='all': write a whole number of at least 1"),
         ({"y": "y"}, "x is .*, which yields its target 'y', too: leave y out"),
         ({"steps_per_epoch": 3}, "steps_per_epoch=3: an epoch is all of"),
-        ({"validation_split": 0.1}, "validation_split=0.1 needs all samples at once"),
     ],
 )
 def test_what_needs_all_samples_is_refused(split, options, message):
@@ -496,6 +495,14 @@ def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch)
     with pytest.warns(RuntimeWarning, match="this memory map is read in parts"):
         assert loss(mapped) == pytest.approx(expected, rel=1e-5)
     assert set(reads) == {170, 50}
+    parts = mapped_arrays.MappedArrays(mapped, y).hold_out(0.2, 0)
+    found = [[x for x, _ in part.batched(64, None).epoch(0)] for part in parts]
+    counts = [sum(map(len, batches)) for batches in found]
+    assert (counts, sum(counts)) == ([part.rows for part in parts], 900)
+    assert 150 < counts[1] < 210
+    mixed = np.concatenate([*found[0], *found[1]])
+    np.testing.assert_array_equal(np.sort(mixed[:, 0]), np.sort(x[:, 0]))
+    assert parts[0].identity != parts[1].identity
 
 
 def test_wrong_calls_say_what_to_write(folder, split):

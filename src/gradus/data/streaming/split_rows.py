@@ -137,6 +137,10 @@ class SplitRows(RowStream):
         """
         return self.split_by(ByNumber(self.share_of(share, most), self.split_seed(seed)))
 
+    def hold_out(self, share: float, seed: int) -> tuple[Self, Self]:
+        """Return the others, and rows held out by their number, all encoded as these are."""
+        return self.encoded_by(self.preprocessor()).split(share, seed, len(self.source))
+
     def split_by(self, rule: HeldOut) -> tuple[Self, Self]:
         """Hold out rows by a rule; return the others and the rows held out.
 
