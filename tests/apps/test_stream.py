@@ -327,5 +327,24 @@ def test_data_without_parts_are_named(gradus):
     assert status == 1
     assert "stream = true reads .parquet files" in err
     status, _, err = gradus("sweep", "iris", "--stream", "yes")
-    assert status == 2
-    assert "a sweep needs all rows in memory" in err
+    assert (status, "stream = true reads .parquet files" in err) == (1, True)
+
+
+def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work):
+    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    given = ("--target", "grown", "--stream", "yes", "--layers", "none", "--trials", "2")
+    given = (*given, "--class-weight", "balanced", *QUICK[:2], *QUICK[4:], "--out", "swept")
+    status, out, err = gradus("sweep", rows, *given)
+    assert (status, err) == (0, "")
+    assert "each batch is read once for all trials" in out
+    assert "2 trials in" in out
+    loaded = gr.load("swept")
+    assert loaded.experiment.stream
+    assert loaded.evaluated_part().metrics == pytest.approx(loaded.record.metrics, rel=1e-5)
+    assert loaded.history.probes
+    status, _, err = gradus("sweep", rows, *given[:-2], "--cv", "3")
+    assert (status, "cv = 3 needs all rows in memory" in err) == (2, True)
+    space = "[training]\nbatch_size = {choice = [32, 64]}\n"
+    (work / "s.toml").write_text(f'data = "{rows}"\ntarget = "grown"\nstream = true\n{space}')
+    status, _, err = gradus("sweep", "s.toml")
+    assert (status, "batch_size in [training] has several values" in err) == (2, True)

@@ -120,7 +120,12 @@ class PreparedData:
     def class_weight(self) -> Any:
         """The weights of classes, as `fit` takes them."""
         weight = self.experiment.training.class_weight
-        return None if weight == "none" else weight
+        return None if weight == "none" else self.balanced_weight
+
+    @property
+    def balanced_weight(self) -> Any:
+        """The weights that give rare classes as much as the others, as `fit` takes them."""
+        return "balanced"
 
     @property
     def steps(self) -> int:

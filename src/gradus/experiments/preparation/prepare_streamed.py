@@ -59,9 +59,11 @@ class StreamedPreparedData(PreparedData):
 
     Attributes:
         rows: all training rows, which are trained on.
+        summary: the facts that the defaults depend on.
     """
 
     rows: SplitRows
+    summary: defaults.DataSummary
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
@@ -69,10 +71,8 @@ class StreamedPreparedData(PreparedData):
         return self.rows, None
 
     @property
-    def class_weight(self) -> Any:
-        """The weights of classes, of all rows, as `fit` takes them."""
-        if self.experiment.training.class_weight != "balanced":
-            return None
+    def balanced_weight(self) -> Any:
+        """The weights that give rare classes as much as the others, of all rows."""
         counts = self.rows.class_counts()
         counts = {label: count for label, count in counts.items() if count}
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
@@ -110,8 +110,7 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     whole = _opened(experiment)
     example = whole.example
     check_split(example, experiment)
-    once = structs.replace(experiment.training, refit=False)
-    experiment = structs.replace(experiment, stream=True, training=once)
+    experiment = in_parts(experiment)
     rest: SplitRows = whole
     test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
     if test_part := test_share(experiment):
@@ -159,7 +158,14 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
             "counts": counts,
         },
         rows=training.encoded_by(prepared.preprocessor).labeled(encode),
+        summary=summary,
     )
+
+
+def in_parts(experiment: Experiment) -> Experiment:
+    """Return an experiment whose data are read in parts, and which is trained once."""
+    once = structs.replace(experiment.training, refit=False)
+    return structs.replace(experiment, stream=True, training=once)
 
 
 def _rule(rows: SplitRows, experiment: Experiment, share: float) -> HeldOut:
