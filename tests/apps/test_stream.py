@@ -201,6 +201,10 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
     monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: rows.stat().st_size)
     assert prepare_streamed.reads_in_parts(experiment)
     assert not prepare_streamed.reads_in_parts(prepare_streamed.Experiment(data="iris"))
+    # What was trained in memory goes on there: in parts, other rows would be held out.
+    assert not prepare_streamed.reads_in_parts(experiment, again=True)
+    assert "as they were before" in prepare_streamed.reading_lines(experiment, again=True)[0]
+    assert "in parts" in prepare_streamed.reading_lines(experiment)[0]
 
 
 def test_rows_are_split_by_group_or_time(rows, monkeypatch):

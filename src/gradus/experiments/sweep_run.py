@@ -83,7 +83,7 @@ def sweep_run(
     """
     started = time.perf_counter()
     doing(f"reading {Path(str(raw.get('data', 'the data'))).name}")
-    setup = set_up_sweep(raw, overrides, where)
+    setup = set_up_sweep(raw, overrides, where, again=resume is not None)
     sweep = setup.sweep
     for line in setup.describe():
         print_line(line)

@@ -96,13 +96,14 @@ class SweepSetup:
         ]
 
 
-def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
+def set_up_sweep(raw: Settings, overrides: Settings, where: str, again: bool = False) -> SweepSetup:
     """Return the sweep of an experiment, validated before any training.
 
     Args:
         raw: the experiment's settings, with spaces as inline tables, and the section `sweep`.
         overrides: settings, each with one value, that replace those of the experiment.
         where: the file of the settings, for errors.
+        again: whether an earlier sweep goes on.
 
     Raises:
         GradusError: for invalid data or settings.
@@ -122,7 +123,7 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     check_keys(raw, where)
     first = check_experiment(flatten_spaces(first_values(parse_spaces(raw, where))), where)
     require_packages(first.track)
-    configurator = _configurator(first, raw, section)
+    configurator = _configurator(first, raw, section, again)
     if not find_hyperparameters(parse_spaces(raw, where)):
         raw = merge_settings(raw, default_spaces(fill_defaults(first, configurator.summary)))
         raw = merge_settings(raw, overrides)
@@ -142,13 +143,15 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     return SweepSetup(raw, section, settings, configurator, prepared, sweep, track)
 
 
-def _configurator(first: Experiment, raw: Settings, section: SweepSection) -> TrialConfigurator:
+def _configurator(
+    first: Experiment, raw: Settings, section: SweepSection, again: bool
+) -> TrialConfigurator:
     """Return what makes data and models of trials, with the data in memory or read in parts.
 
     Raises:
         ExperimentError: for folds of data that are read in parts.
     """
-    if not reads_in_parts(first):
+    if not reads_in_parts(first, again):
         data = load_and_split(_at_largest_size(first, raw))
         count = len(data.parts["training"])
         return TrialConfigurator(data, count - count // section.cv if section.cv else count)

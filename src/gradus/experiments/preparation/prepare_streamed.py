@@ -78,20 +78,21 @@ class StreamedPreparedData(PreparedData):
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
 
 
-def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = None) -> PreparedData:
+def prepare_data(
+    experiment: Experiment, preprocessor: Preprocessor | None = None, again: bool = False
+) -> PreparedData:
     """Prepare data, in memory if they fit, else in parts.
 
     Args:
         experiment: the settings; `stream` decides, if it is not None.
         preprocessor: of an earlier training, to use instead of fitting one.
+        again: whether an earlier training goes on.
 
     Raises:
         DataError: if the data cannot be read or trained on.
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    # Other rows are held out in parts than in memory, so a run is read as it was trained.
-    in_parts = reads_in_parts(experiment) if preprocessor is None else bool(experiment.stream)
-    if not in_parts:
+    if not reads_in_parts(experiment, again or preprocessor is not None):
         test = experiment.test
         if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
             return _prepare_with_streamed_test(experiment, test, preprocessor)
@@ -100,10 +101,36 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
     return _prepare_streamed(experiment, preprocessor)
 
 
-def reads_in_parts(experiment: Experiment) -> bool:
-    """Return whether an experiment's data are read in parts, as it says or as memory is small."""
-    wanted = experiment.stream
-    return is_too_large(Path(experiment.data)) if wanted is None else wanted
+def reads_in_parts(experiment: Experiment, again: bool = False) -> bool:
+    """Return whether an experiment's data are read in parts, as it says or as memory is small.
+
+    Other rows are held out in parts than in memory, so data of an earlier training are read as they
+    were then.
+
+    Args:
+        experiment: the settings.
+        again: whether they are those of an earlier training.
+    """
+    if experiment.stream is not None or again:
+        return bool(experiment.stream)
+    return is_too_large(Path(experiment.data))
+
+
+def reading_lines(experiment: Experiment, again: bool = False) -> list[str]:
+    """Return what to say before data are read that may be larger than memory.
+
+    Args:
+        experiment: the settings.
+        again: whether an earlier training goes on.
+    """
+    if reads_in_parts(experiment, again):
+        return ["reading   all rows in parts: to check them, for statistics, in each epoch"]
+    if again and experiment.stream is None and is_too_large(Path(experiment.data)):
+        return [
+            "reading   all rows into memory, as they were before, although they may not fit into "
+            "what is free"
+        ]
+    return []
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
