@@ -274,7 +274,6 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
     ("flags", "message"),
     [
         (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
-        (("--refit", "yes"), "refit = true needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),
     ],
@@ -337,7 +336,8 @@ def test_data_without_parts_are_named(gradus):
 def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work):
     monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
     given = ("--target", "grown", "--stream", "yes", "--layers", "none", "--trials", "2")
-    given = (*given, "--class-weight", "balanced", *QUICK[:2], *QUICK[4:], "--out", "swept")
+    given = (*given, "--class-weight", "balanced", *QUICK[:2], *QUICK[4:])
+    given = (*given, "--patience", "0", "--refit", "yes", "--out", "swept")
     status, out, err = gradus("sweep", rows, *given)
     assert (status, err) == (0, "")
     assert "each batch is read once for all trials" in out
@@ -346,6 +346,8 @@ def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work)
     assert loaded.experiment.stream
     assert loaded.evaluated_part().metrics == pytest.approx(loaded.record.metrics, rel=1e-5)
     assert loaded.history.probes
+    assert loaded.is_refitted
+    assert int(loaded.model.train_state.epoch) == 2
     status, _, err = gradus("sweep", rows, *given[:-2], "--cv", "3")
     assert (status, "cv = 3 needs all rows in memory" in err) == (2, True)
     space = "[training]\nbatch_size = {choice = [32, 64]}\n"

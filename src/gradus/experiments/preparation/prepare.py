@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from msgspec import structs
 
@@ -126,6 +127,15 @@ class PreparedData:
     def balanced_weight(self) -> Any:
         """The weights that give rare classes as much as the others, as `fit` takes them."""
         return "balanced"
+
+    def with_validation_rows(self) -> PreparedData:
+        """Return the data with the validation rows among those of training, and no other part."""
+        both = (self.parts["training"], self.parts["validation"])
+        rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
+        weight, held = self.weights["training"], self.weights["validation"]
+        if weight is not None and held is not None:
+            weight = np.concatenate([weight, held])
+        return replace(self, parts={"training": rows}, weights={"training": weight})
 
     @property
     def steps(self) -> int:

@@ -59,16 +59,28 @@ class StreamedPreparedData(PreparedData):
 
     Attributes:
         rows: all training rows, which are trained on.
+        all_rows: these and the validation rows.
         summary: the facts that the defaults depend on.
     """
 
     rows: SplitRows
+    all_rows: SplitRows
     summary: defaults.DataSummary
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
         """What `fit` trains on: the rows as they are read."""
         return self.rows, None
+
+    def with_validation_rows(self) -> PreparedData:
+        """Return the data with the validation rows among those of training, and no other part."""
+        names = ("training", "validation")
+        return replace(
+            self,
+            rows=self.all_rows,
+            parts={"training": self.parts["training"]},
+            counts={"training": sum(self.counts[name] for name in names)},
+        )
 
     @property
     def balanced_weight(self) -> Any:
@@ -185,14 +197,15 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
             "counts": counts,
         },
         rows=training.encoded_by(prepared.preprocessor).labeled(encode),
+        all_rows=rest.encoded_by(prepared.preprocessor).labeled(encode),
         summary=summary,
     )
 
 
 def in_parts(experiment: Experiment) -> Experiment:
-    """Return an experiment whose data are read in parts, and which is trained once."""
-    once = structs.replace(experiment.training, refit=False)
-    return structs.replace(experiment, stream=True, training=once)
+    """Return an experiment whose data are read in parts; it is trained once unless it says so."""
+    training = structs.replace(experiment.training, refit=bool(experiment.training.refit))
+    return structs.replace(experiment, stream=True, training=training)
 
 
 def _rule(rows: SplitRows, experiment: Experiment, share: float) -> HeldOut:
@@ -397,11 +410,6 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
         raise ExperimentError(
             'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
             "write a number, such as 1024."
-        )
-    if training.refit:
-        raise ExperimentError(
-            "refit = true needs all rows in memory, but they are read in parts (stream): write "
-            "refit = false."
         )
     if experiment.target is None and not is_arrays:
         names = ", ".join(stream(experiment.data).schema)
