@@ -37,6 +37,7 @@ from gradus.experiments.preparation.model_builder import augmentation_layers, in
 from gradus.experiments.preparation.outputs import (
     Losses,
     check_loss,
+    check_loss_weights,
     encode_targets,
     fitting_metrics,
     make_losses,
@@ -211,6 +212,7 @@ def prepare_split(
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
     target = require_target(fitted.target)
     check_loss(loss, target)
+    check_loss_weights(experiment.loss_weights, target)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
     weights = {name: part.weight for name, part in data.parts.items()}
     x, _ = parts["training"]
