@@ -273,7 +273,7 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
+        (("--batch-size", "all"), "--batch-size all needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),
     ],
@@ -322,7 +322,7 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
     assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
     status, _, err = gradus("train", "a.npz", "--stream", "yes", "--target", "y")
     assert status == 2
-    assert "target = 'y' names columns of a table, but 'a.npz' is arrays" in err
+    assert "--target y names columns of a table, but 'a.npz' is arrays" in err
 
 
 def test_data_without_parts_are_named(gradus):
@@ -349,7 +349,7 @@ def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work)
     assert loaded.is_refitted
     assert int(loaded.model.train_state.epoch) == 2
     status, _, err = gradus("sweep", rows, *given[:-2], "--cv", "3")
-    assert (status, "cv = 3 needs all rows in memory" in err) == (2, True)
+    assert (status, "--cv 3 needs all rows in memory" in err) == (2, True)
     space = "[training]\nbatch_size = {choice = [32, 64]}\n"
     (work / "s.toml").write_text(f'data = "{rows}"\ntarget = "grown"\nstream = true\n{space}')
     status, _, err = gradus("sweep", "s.toml")

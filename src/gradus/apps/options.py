@@ -402,7 +402,7 @@ class TrainOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                *section, key = _setting_path(field.name).split(".")
+                *section, key = setting_path(field.name).split(".")
                 if field.name in YES_NO:
                     value = value == "yes"
                 elif field.name in _ENTRIES:
@@ -442,7 +442,8 @@ class SweepOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _setting_path(name: str) -> str:
+def setting_path(name: str) -> str:
+    """Return the setting of a flag, "training.epochs", by its name in Python."""
     from typing import get_type_hints
 
     hints = get_type_hints(TrainOptions, include_extras=True)
