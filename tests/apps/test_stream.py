@@ -328,9 +328,9 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
 def test_data_without_parts_are_named(gradus):
     status, _, err = gradus("train", "iris", "--stream", "yes")
     assert status == 1
-    assert "stream = true reads .parquet files" in err
+    assert "--stream yes reads .parquet files" in err
     status, _, err = gradus("sweep", "iris", "--stream", "yes")
-    assert (status, "stream = true reads .parquet files" in err) == (1, True)
+    assert (status, "--stream yes reads .parquet files" in err) == (1, True)
 
 
 def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work):

@@ -46,7 +46,9 @@ def as_flags(message: str) -> str:
     settings = rf"(?<![\w.'\"-])({'|'.join(longest)}) = ({_VALUE})( in \[\w+\])?"
     flags = re.sub(settings, lambda found: f"{_flag(found[1])} {_word(found[2])}", message)
     several = "|".join(name for name in longest if "_" in name)
-    return re.sub(rf"(?<![\w.'\"-])({several})\b(?![='\"])", lambda found: _flag(found[1]), flags)
+    return re.sub(
+        rf"(?<![\w.'\"-])({several})\b(?![='\"]| = )", lambda found: _flag(found[1]), flags
+    )
 
 
 def _flag(setting: str) -> str:
