@@ -45,13 +45,14 @@ def rows(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def small_parts():
-    """A sample of 300 rows, of which 200 are scored, and 50 rows held out."""
+    """A sample of 300 rows, of which 200 are scored, 50 rows held out, and no process to check."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split_rows, "SAMPLE_ROWS", 300)
         patch.setattr(prepare_streamed, "MOST_HELD_OUT", 50)
         patch.setattr(prepare_streamed, "SHOWN_ROWS", 200)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
         patch.setattr(split_rows, "READ_ROWS", 128)
+        patch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
         yield
 
 
@@ -207,8 +208,7 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
     assert "in parts" in prepare_streamed.reading_lines(experiment)[0]
 
 
-def test_rows_are_split_by_group_or_time(rows, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+def test_rows_are_split_by_group_or_time(rows):
 
     def prepared(preprocessor=None, **given):
         data = str(rows.with_name("later.parquet"))
@@ -251,7 +251,6 @@ def test_rows_are_split_by_group_or_time(rows, monkeypatch):
 
 
 def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
     few = pl.read_parquet(rows).filter(pl.col("grown") != "maybe").head(40)
     few.write_parquet(small := rows.with_name("few.parquet"))
     test = rows.with_name("of-two.parquet")
@@ -333,8 +332,7 @@ def test_data_without_parts_are_named(gradus):
     assert (status, "--stream yes reads .parquet files" in err) == (1, True)
 
 
-def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, monkeypatch, work):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, work):
     given = ("--target", "grown", "--stream", "yes", "--layers", "none", "--trials", "2")
     given = (*given, "--class-weight", "balanced", *QUICK[:2], *QUICK[4:])
     given = (*given, "--patience", "0", "--refit", "yes", "--out", "swept")
