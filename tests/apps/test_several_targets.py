@@ -105,7 +105,7 @@ def test_each_label_is_scored(gradus_json):
 @pytest.mark.parametrize(
     ("target", "weights", "status", "message"),
     [
-        ("color,spam", "spm=2", 2, "Unknown target in loss_weights 'spm'. Did you mean 'spam'?"),
+        ("color,spam", "spm=2", 2, "Unknown target in --loss-weights 'spm'. Did you mean 'spam'?"),
         ("color,spam", "spam=0,color=0", 2, "all 0, so nothing would be learned"),
         ("color,spam", "spam", 2, "write TARGET=NUMBER, or several: price=2,spam=0.5"),
         ("spam,late", "late=2", 2, "or give each a loss of its own: --task multitask"),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
+from gradus.apps.experiment_sources import COMMAND_LINE
 from gradus.apps.options import SweepOptions, TrainOptions, setting_path
 
 _VALUE = r"true|false|\"[^\"…]+\"|'[^']*'|\[[^\]]*\]|[\w.+-]*\w"
@@ -27,7 +28,7 @@ def flags_in_errors(given: bool) -> Iterator[None]:
         yield
     except (DataError, ExperimentError) as error:
         if given:
-            error.args = (as_flags(str(error)),)
+            error.args = (as_flags(str(error).removeprefix(f"{COMMAND_LINE}: ")),)
         raise
 
 
