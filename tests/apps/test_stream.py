@@ -319,6 +319,8 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
     status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
     assert (status, "save it with np.savez instead of" in err) == (1, True)
     assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
+    status, _, err = gradus("train", "a.npz", "--stream", "yes", "--test", "0.2")
+    assert (status, "has a test part of its own, of 300 rows" in err) == (2, True)
     status, _, err = gradus("train", "a.npz", "--stream", "yes", "--target", "y")
     assert status == 2
     assert "--target y names columns of a table, but 'a.npz' is arrays" in err

@@ -148,10 +148,10 @@ def reading_lines(experiment: Experiment, again: bool = False) -> list[str]:
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
     whole = _opened(experiment)
     example = whole.example
-    check_split(example, experiment)
+    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
+    check_split(example, experiment, 0 if test is None else len(test))
     experiment = in_parts(experiment)
     rest: SplitRows = whole
-    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
     if test_part := test_share(experiment):
         rest, test = whole.split_by(_rule(whole, experiment, test_part))
     summary = replace(summarize_data(example), rows=len(rest))
