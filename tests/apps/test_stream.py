@@ -348,6 +348,8 @@ def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, work):
     assert loaded.history.probes
     assert loaded.is_refitted
     assert int(loaded.model.train_state.epoch) == 2
+    assert gradus("export", "swept", "--out", "swept.py")[0] == 0
+    assert "This script loads all of them into memory" in (work / "swept.py").read_text()
     status, _, err = gradus("sweep", rows, *given[:-2], "--cv", "3")
     assert (status, "--cv 3 needs all rows in memory" in err) == (2, True)
     space = "[training]\nbatch_size = {choice = [32, 64]}\n"
