@@ -224,6 +224,7 @@ def test_rows_are_split_by_group_or_time(rows):
     assert split.counts == {"training": 1165, "validation": 35, "test": 299}
     assert "'id': test is later than 1200, validation is later than 1165" in "\n".join(split.notes)
     assert split.raw["test"].x["id"].min() > 1200
+    assert 150 < len(split.raw["test"]) < 250  # as many as are shown
     given = {"target": "z", "validation": 0.03, "test": 0.2}
     assert prepared(group="id", **given).counts["test"] == 300  # each row is a group
     split = prepared(**given)

@@ -170,7 +170,7 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
         parts["validation"] = held_out.load()
     if test is not None:
         test = test.encoded_by(fitted)
-        parts["test"] = test.sample(SHOWN_ROWS)
+        parts["test"] = test.sample(round(SHOWN_ROWS / (test_part or 1)))
     elif isinstance(experiment.test, str):
         test, parts["test"] = _test_part(experiment.test, example, fitted)
     counts = {name: len(part) for name, part in parts.items()}
