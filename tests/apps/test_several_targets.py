@@ -313,7 +313,7 @@ def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
         (("--target", "spam,color", "--loss", "huber"), r"loss 'huber' is one, .*\[loss\.spam\]"),
         (("--target", "spam,color", "--metrics", "mae,r2"), "--metrics r2 does not apply to any"),
         (("--target", "spam,color", "--class-weight", "balanced"), "several targets: leave it out"),
-        (("--target", "spam,late", "--group", "late"), "'late' is the target"),
+        (("--target", "spam,late", "--group", "late"), "--group late is the target"),
         (("--target", "spam,late", "--class-weight", "balanced"), "leave it out"),
         (("--target", "spam,late", "--loss", "sparse_categorical_crossentropy"), "several labels"),
         (("--target", "weight", "--test", "20"), "0.2 for 20 %"),
