@@ -24,7 +24,7 @@ def houses(work):
             '--batch-size 5000 is more than the 54 samples to train on: write at most 54, or "all"',
         ),
         (("--monitor", "val_acc"), "Unknown monitor 'val_acc'. Did you mean 'val_r2'?"),
-        (("--class-weight", "balanced"), "class_weight = 'balanced' is for classes, but"),
+        (("--class-weight", "balanced"), "--class-weight balanced is for classes, but"),
         (("--learning-rate", "0,01"), "--learning-rate 0,01: write 0.01, with a decimal point."),
         (("--dropout", "0,5"), "--dropout 0,5: write 0.5, with a decimal point."),
     ],

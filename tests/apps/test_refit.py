@@ -79,7 +79,7 @@ def test_a_refit_needs_validation_rows_and_a_training_that_did_not_fail(table):
 
 def test_a_refit_needs_a_fixed_length(gradus, table):
     status, _, err = gradus("train", table, "--target", "y", "--refit", "yes", "--patience", 3)
-    assert (status, "patience = 0 instead of 3, or refit = false" in err) == (2, True), err
+    assert (status, "write --patience 0 instead of 3, or --refit no" in err) == (2, True), err
     experiment = prepare(experiment_on(table, training=TrainingSection(patience=3))).experiment
     assert experiment.training.refit is False
     assert prepare(experiment_on(table, training=TrainingSection())).experiment.training.refit

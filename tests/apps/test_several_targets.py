@@ -32,7 +32,7 @@ TABLE = pl.DataFrame(
         "late": np.where(X[:, 1] > 0.7, "true", "false"),
     }
 )
-LOSS = '[loss."price, net"]\nname = "huber"\ndelta = 2.0\n'
+LOSS = '[loss."price, net"]\nname = "huber"\ndelta = 2.0\n[loss_weights]\nspam = 0.5\n'
 QUICK = (
     "--layers", "none", "--epochs", "3", "--learning-rate", "0.1", "--refit", "no",
     "--test", "0.25", "--quiet",
@@ -102,6 +102,24 @@ def test_each_label_is_scored(gradus_json):
 
 
 @pytest.mark.usefixtures("in_folder")
+@pytest.mark.parametrize(
+    ("target", "weights", "status", "message"),
+    [
+        ("color,spam", "spm=2", 2, "Unknown target in --loss-weights 'spm'. Did you mean 'spam'?"),
+        ("color,spam", "spam=0,color=0", 2, "all 0, so nothing would be learned"),
+        ("color,spam", "spam", 2, "write TARGET=NUMBER, or several: price=2,spam=0.5"),
+        ("spam,late", "late=2", 2, "or give each a loss of its own: --task multitask"),
+        ("spam", "spam=2", 2, "the target spam is one, with one loss: leave it out"),
+    ],
+)
+def test_weights_that_fit_no_losses_are_named(gradus, target, weights, status, message):
+    given = ("--target", target, "--loss-weights", weights, "--quiet")
+    found, _, err = gradus("train", "table.csv", *given)
+    assert found == status
+    assert message in err
+
+
+@pytest.mark.usefixtures("in_folder")
 def test_targets_of_several_kinds_have_a_task_each(gradus, gradus_json):
     run, frame = gr.load("mixed"), pl.read_csv("table.csv").drop("weight", "late")
     names = ("price, net", "color", "spam")
@@ -127,9 +145,11 @@ def test_targets_of_several_kinds_have_a_task_each(gradus, gradus_json):
     assert found["loss color"] == pytest.approx(
         log_loss(frame["color"], probable["color"]), rel=1e-4
     )
+    weighted = zip(names, (1, 1, 0.5), strict=True)
     assert found["loss"] == pytest.approx(
-        sum(found[f"loss {name}"] for name in names), abs=0.05
+        sum(weight * found[f"loss {name}"] for name, weight in weighted), abs=0.05
     )  # and the penalty
+    assert run.model.task.objectives["spam"].weight == 0.5
     assert "r2 spam" not in found
     _, out, _ = gradus("predict", "mixed", "table.csv")
     columns = pl.read_csv(io.StringIO(out))
@@ -293,7 +313,7 @@ def test_a_run_with_several_targets_is_code_that_splits_as_it_did():
         (("--target", "spam,color", "--loss", "huber"), r"loss 'huber' is one, .*\[loss\.spam\]"),
         (("--target", "spam,color", "--metrics", "mae,r2"), "--metrics r2 does not apply to any"),
         (("--target", "spam,color", "--class-weight", "balanced"), "several targets: leave it out"),
-        (("--target", "spam,late", "--group", "late"), "'late' is the target"),
+        (("--target", "spam,late", "--group", "late"), "--group late is the target"),
         (("--target", "spam,late", "--class-weight", "balanced"), "leave it out"),
         (("--target", "spam,late", "--loss", "sparse_categorical_crossentropy"), "several labels"),
         (("--target", "weight", "--test", "20"), "0.2 for 20 %"),

@@ -45,13 +45,14 @@ def rows(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def small_parts():
-    """A sample of 300 rows, of which 200 are scored, and 50 rows held out."""
+    """A sample of 300 rows, of which 200 are scored, 50 rows held out, and no process to check."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split_rows, "SAMPLE_ROWS", 300)
         patch.setattr(prepare_streamed, "MOST_HELD_OUT", 50)
         patch.setattr(prepare_streamed, "SHOWN_ROWS", 200)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
         patch.setattr(split_rows, "READ_ROWS", 128)
+        patch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
         yield
 
 
@@ -201,20 +202,41 @@ def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
     monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: rows.stat().st_size)
     assert prepare_streamed.reads_in_parts(experiment)
     assert not prepare_streamed.reads_in_parts(prepare_streamed.Experiment(data="iris"))
+    # What was trained in memory goes on there: in parts, other rows would be held out.
+    assert not prepare_streamed.reads_in_parts(experiment, again=True)
+    assert "as they were before" in prepare_streamed.reading_lines(experiment, again=True)[0]
+    assert "in parts" in prepare_streamed.reading_lines(experiment)[0]
 
 
-def test_rows_are_split_by_group_or_time(rows, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+def test_rows_are_split_by_group_or_time(rows):
 
-    def prepared(**given):
+    def prepared(preprocessor=None, **given):
         data = str(rows.with_name("later.parquet"))
-        return prepare_streamed.prepare_data(Experiment(data=data, stream=True, **given))
+        experiment = Experiment(data=data, stream=True, **given)
+        return prepare_streamed.prepare_data(experiment, preprocessor)
 
     split = prepared(target="grown", split_by_time="id", validation=0.03)
     assert split.raw["validation"].x["id"].min() == 1456
     told = "\n".join(split.notes)
     assert "rows are split by 'id': validation is later than 1455" in told
     assert "column 'id' stays an input, although its later values were never trained on" in told
+    split = prepared(target="grown", split_by_time="id", validation=0.03, test=0.2)
+    assert split.counts == {"training": 1165, "validation": 35, "test": 299}
+    assert "'id': test is later than 1200, validation is later than 1165" in "\n".join(split.notes)
+    assert split.raw["test"].x["id"].min() > 1200
+    assert 150 < len(split.raw["test"]) < 250  # as many as are shown
+    given = {"target": "z", "validation": 0.03, "test": 0.2}
+    assert prepared(group="id", **given).counts["test"] == 300  # each row is a group
+    split = prepared(**given)
+    assert sum(split.counts.values()) == 1500
+    assert 250 < split.counts["test"] < 350
+    assert "1,500 rows" in split.summary_lines[0]
+    again = prepared(split.preprocessor, **given)  # as a run finds its test rows
+    assert again.row_counts == split.row_counts
+    found = [next(each.streams["test"].batched(500, None).epoch(0)) for each in (split, again)]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    assert len(found[0][1]) == split.counts["test"]
     split = prepared(target="x,z", group="kind", validation=0.5, validation_seed=1)
     assert split.target.columns == ("x", "z")
     assert split.counts["training"] + split.counts["validation"] == 1500
@@ -230,7 +252,6 @@ def test_rows_are_split_by_group_or_time(rows, monkeypatch):
 
 
 def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
     few = pl.read_parquet(rows).filter(pl.col("grown") != "maybe").head(40)
     few.write_parquet(small := rows.with_name("few.parquet"))
     test = rows.with_name("of-two.parquet")
@@ -252,9 +273,7 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--batch-size", "all"), 'batch_size = "all" needs all rows in memory'),
-        (("--test", "0.2"), "leave it out, or name a file of test data"),
-        (("--refit", "yes"), "refit = true needs all rows in memory"),
+        (("--batch-size", "all"), "--batch-size all needs all rows in memory"),
         (("--target", "growm"), "Did you mean 'grown'?"),
         ((), "name the column to predict, with --target COLUMN"),
     ],
@@ -301,15 +320,40 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
     status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
     assert (status, "save it with np.savez instead of" in err) == (1, True)
     assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
+    status, _, err = gradus("train", "a.npz", "--stream", "yes", "--test", "0.2")
+    assert (status, "has a test part of its own, of 300 rows" in err) == (2, True)
     status, _, err = gradus("train", "a.npz", "--stream", "yes", "--target", "y")
     assert status == 2
-    assert "target = 'y' names columns of a table, but 'a.npz' is arrays" in err
+    assert "--target y names columns of a table, but 'a.npz' is arrays" in err
 
 
 def test_data_without_parts_are_named(gradus):
     status, _, err = gradus("train", "iris", "--stream", "yes")
     assert status == 1
-    assert "stream = true reads .parquet files" in err
+    assert "--stream yes reads .parquet files" in err
     status, _, err = gradus("sweep", "iris", "--stream", "yes")
-    assert status == 2
-    assert "a sweep needs all rows in memory" in err
+    assert (status, "--stream yes reads .parquet files" in err) == (1, True)
+
+
+def test_a_sweep_reads_rows_once_for_all_trials(rows, gradus, work):
+    given = ("--target", "grown", "--stream", "yes", "--layers", "none", "--trials", "2")
+    given = (*given, "--class-weight", "balanced", *QUICK[:2], *QUICK[4:])
+    given = (*given, "--patience", "0", "--refit", "yes", "--out", "swept")
+    status, out, err = gradus("sweep", rows, *given)
+    assert (status, err) == (0, "")
+    assert "each batch is read once for all trials" in out
+    assert "2 trials in" in out
+    loaded = gr.load("swept")
+    assert loaded.experiment.stream
+    assert loaded.evaluated_part().metrics == pytest.approx(loaded.record.metrics, rel=1e-5)
+    assert loaded.history.probes
+    assert loaded.is_refitted
+    assert int(loaded.model.train_state.epoch) == 2
+    assert gradus("export", "swept", "--out", "swept.py")[0] == 0
+    assert "This script loads all of them into memory" in (work / "swept.py").read_text()
+    status, _, err = gradus("sweep", rows, *given[:-2], "--cv", "3")
+    assert (status, "--cv 3 needs all rows in memory" in err) == (2, True)
+    space = "[training]\nbatch_size = {choice = [32, 64]}\n"
+    (work / "s.toml").write_text(f'data = "{rows}"\ntarget = "grown"\nstream = true\n{space}')
+    status, _, err = gradus("sweep", "s.toml")
+    assert (status, "batch_size in [training] has several values" in err) == (2, True)

@@ -93,4 +93,4 @@ def test_mlflow_calls_the_run_as_its_folder(gradus_json, work, monkeypatch):
 def test_a_tracker_that_is_misspelled_is_told_with_the_nearest(gradus):
     status, _, err = gradus("train", "iris", "--track", "mlflow,tensorbord")
     assert status == 2
-    assert "track = 'tensorbord' is unknown. Did you mean 'tensorboard'?" in err
+    assert "--track tensorbord is unknown. Did you mean 'tensorboard'?" in err

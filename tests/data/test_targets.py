@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gradus.data import TableOptions, TablePreprocessor, load, preprocessor_from_dict
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.datasets import labeled_dataset
 from gradus.data.targets import Target
 from gradus.errors import DataError
 
@@ -49,6 +50,9 @@ def test_few_numbers_of_a_regression_are_told():
     assert (data.task, len(data.notes)) == ("regression", 1)
     assert "'y' has 4 different numbers" in data.notes[0]
     assert load({"a": NORMAL, "y": NORMAL}, "y").notes == ()
+    data = labeled_dataset(np.eye(40), np.tile([[0, 1], [1, 1]], (20, 1)))
+    assert data.task == "regression"
+    assert "'y' has 2 columns of 0 and 1, taken as a regression" in data.notes[0]
 
 
 @pytest.mark.parametrize("kind", [int, float, bool])

@@ -20,6 +20,7 @@ from gradus.apps import summaries
 from gradus.apps.doctor import diagnose, repair_command
 from gradus.apps.experiment_sources import read_experiment, resume_folder
 from gradus.apps.export import export_command
+from gradus.apps.flag_names import flags_in_errors
 from gradus.apps.lessons import lesson, lessons
 from gradus.apps.options import (
     NAMES,
@@ -123,8 +124,9 @@ def train(
         raise ExperimentError("Name the data to train on: gradus train DATA.")
     source = str(Path(str(resumed), experiment_file.FILE)) if data is None else data
     raw, where, flags = read_experiment(source, options)
-    experiment = experiment_file.check_experiment(experiment_file.merge_settings(raw, flags), where)
-    with experiment_file.name_file_in_errors(where):
+    with flags_in_errors(not where.endswith(".toml")), experiment_file.name_file_in_errors(where):
+        settings = experiment_file.merge_settings(raw, flags)
+        experiment = experiment_file.check_experiment(settings, where)
         record = train_run.train_run(experiment, out, resumed, output.print_line, not quiet)
     summaries.print_training_summary(record, output)
     output.print_json(record)
@@ -174,7 +176,7 @@ def sweep(
         flags["sweep"] = sweep_flags
     if resumed is not None:
         sweep_setup.check_resume_flags(raw, flags, where)
-    with experiment_file.name_file_in_errors(where):
+    with flags_in_errors(not where.endswith(".toml")), experiment_file.name_file_in_errors(where):
         record = sweep_run.sweep_run(raw, flags, where, out, resumed, output.print_line, not quiet)
     summaries.print_sweep_summary(record, output)
     output.print_json(record)

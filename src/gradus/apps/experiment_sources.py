@@ -7,6 +7,8 @@ from typing import Any
 
 from gradus.apps.options import TrainOptions
 
+COMMAND_LINE = "The command line"
+
 
 def resume_folder(resume: str | None, out: str | None, command: str) -> Path | None:
     """Return the folder of the run that `train` or `sweep` is to resume, or None."""
@@ -37,4 +39,4 @@ def read_experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], s
         )
     if data.endswith(".toml"):
         return experiment_file.read_settings(Path(data)), data, flags
-    return {"data": experiment_file.absolute_source(data, Path.cwd())}, "The command line", flags
+    return {"data": experiment_file.absolute_source(data, Path.cwd())}, COMMAND_LINE, flags

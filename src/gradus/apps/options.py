@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -114,6 +115,35 @@ def _columns(texts: list[str]) -> dict[str, Any]:
 
 
 _COLUMN_LISTS = ("levels", "missing")
+
+
+def _parse_weights(_: Any, tokens: Any) -> list[str]:
+    """Return ["price=2", "spam=0.5"] as they are, if `_weights` can read them."""
+    texts = _parse_names(_, tokens)
+    _weights(texts)
+    return texts
+
+
+def _weights(texts: list[str]) -> dict[str, float]:
+    """Parse ["price=2", "spam=0.5"]."""
+    weights = {}
+    for written in texts:
+        name, _, weight = written.rpartition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            name = ""
+        if not name.strip():
+            raise ValueError(
+                f"--loss-weights {written}: write TARGET=NUMBER, or several: price=2,spam=0.5."
+            )
+    return weights
+
+
+_ENTRIES: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+    "column": _columns,
+    "loss_weights": _weights,
+}
 
 
 def _flag(path: str, group: Group, help: str, **options: Any) -> Any:  # noqa: A002
@@ -305,6 +335,17 @@ class TrainOptions:
         *_flag("schedule.name", TRAINING, "Learning rate schedule: none, cosine, one_cycle, …."),
     ] = None
     loss: Annotated[str | None, *_flag("loss.name", TRAINING, "Loss: mae, huber, focal, ….")] = None
+    loss_weights: Annotated[
+        list[str] | None,
+        *_flag(
+            "loss_weights",
+            TRAINING,
+            "Of several targets that have a loss each, its weight: price=2,spam=0.5.",
+            converter=_parse_weights,
+            n_tokens=1,
+            negative="",
+        ),
+    ] = None
     metrics: Annotated[
         list[str] | None,
         *_flag("metrics", TRAINING, "Metrics of each epoch: accuracy,f1.", **NAMES),
@@ -361,11 +402,11 @@ class TrainOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                *section, key = _setting_path(field.name).split(".")
+                *section, key = setting_path(field.name).split(".")
                 if field.name in YES_NO:
                     value = value == "yes"
-                elif field.name == "column":
-                    value = _columns(value)
+                elif field.name in _ENTRIES:
+                    value = _ENTRIES[field.name](value)
                 inner = settings.setdefault(section[0], {}) if section else settings
                 inner[key] = value
         return settings
@@ -401,7 +442,8 @@ class SweepOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _setting_path(name: str) -> str:
+def setting_path(name: str) -> str:
+    """Return the setting of a flag, "training.epochs", by its name in Python."""
     from typing import get_type_hints
 
     hints = get_type_hints(TrainOptions, include_extras=True)

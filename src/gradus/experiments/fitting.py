@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-import numpy as np
 from msgspec import structs
 
 from gradus.experiments.preparation.model_builder import build_model
@@ -73,16 +72,9 @@ def refit(model: Model, prepared: PreparedData) -> Model:
     wanted = prepared.experiment.training.refit and "validation" in prepared.parts
     if not wanted or model.history.stopped:  # by a divergence or Ctrl-C
         return model
-    both = (prepared.parts["training"], prepared.parts["validation"])
-    rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
     training = structs.replace(prepared.experiment.training, monitor="loss")
     experiment = structs.replace(prepared.experiment, training=training)
-    weight, held = prepared.weights["training"], prepared.weights["validation"]
-    if weight is not None and held is not None:
-        weight = np.concatenate([weight, held])
-    whole = dataclasses.replace(
-        prepared, experiment=experiment, parts={"training": rows}, weights={"training": weight}
-    )
+    whole = dataclasses.replace(prepared.with_validation_rows(), experiment=experiment)
     final = new_model(whole)
     fit_model(final, whole)
     final.history, final.record = model.history, model.record

@@ -17,7 +17,6 @@ import jax
 from msgspec import structs
 
 from gradus import files
-from gradus.data.streaming.trees import count_rows
 from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
@@ -84,7 +83,7 @@ def sweep_run(
     """
     started = time.perf_counter()
     doing(f"reading {Path(str(raw.get('data', 'the data'))).name}")
-    setup = set_up_sweep(raw, overrides, where)
+    setup = set_up_sweep(raw, overrides, where, again=resume is not None)
     sweep = setup.sweep
     for line in setup.describe():
         print_line(line)
@@ -115,12 +114,13 @@ def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -
     arguments = {name: getattr(defaults, name) for name in FIT_SETTINGS} | section
     if "patience" not in section and (defaults.patience or 0) >= (defaults.epochs or 0):
         arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
+    balanced = setup.prepared.balanced_weight
     setup.sweep.fit(
-        _trial_data(setup),
+        **_trial_data(setup),
         **_order_of_folds(setup),
         batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
         epochs=arguments["epochs"],
-        class_weight=_class_weight(arguments["class_weight"]),
+        class_weight=_class_weight(arguments["class_weight"], balanced),
         shuffle_seed=setup.settings.get("shuffle_seed", experiment.shuffle_seed),
         patience=arguments["patience"] or None,
         monitor=defaults.monitor,
@@ -130,8 +130,11 @@ def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -
     )
 
 
-def _trial_data(setup: SweepSetup) -> Any:
+def _trial_data(setup: SweepSetup) -> dict[str, Any]:
     """Return the training and validation data of the trials, by the settings they depend on."""
+    if setup.in_parts:  # once more to the same weights would be to read all rows once more
+        rows, _ = setup.prepared.fit_data
+        return {"x": rows, "validation_data": setup.prepared.weighted_validation, "probes": True}
     configurator, settings = setup.configurator, setup.settings
     first = first_values(settings)
 
@@ -153,7 +156,7 @@ def _trial_data(setup: SweepSetup) -> Any:
         varied["loss"] = Choice(
             options, name=loss.name
         )  # has the name, so the value, of the model's
-    return prepared_inputs(make_data, **varied)
+    return {"x": prepared_inputs(make_data, **varied)}
 
 
 def _order_of_folds(setup: SweepSetup) -> dict[str, Any]:
@@ -169,11 +172,12 @@ def _target_shape(configurator: TrialConfigurator, first: Settings, loss: str) -
     return y.shape[1:]
 
 
-def _class_weight(value: Any) -> Any:
+def _class_weight(value: Any, balanced: Any) -> Any:
     """Return class weights as `Model.fit` takes them, with None for "none"."""
     if isinstance(value, Choice):
-        return Choice(tuple(map(_class_weight, value.options)), name=value.name)
-    return None if value == "none" else value
+        options = tuple(_class_weight(option, balanced) for option in value.options)
+        return Choice(options, name=value.name)
+    return None if value == "none" else balanced
 
 
 # --- the run folder ----------------------------------------------------------------------------
@@ -243,7 +247,7 @@ def _write_best(
     """Write the best trial as a run, and the table and the page of all trials."""
     sweep = setup.sweep
     best = sweep.ranking[0]
-    model, prepared = _best_model(sweep, best, setup.configurator, print_line)
+    model, prepared = _best_model(setup, best, print_line)
     runs.start_run(folder, prepared.experiment, prepared.preprocessor)
     if sweep.cv:  # each model of the trial has left out a fold
         fit_model(model, prepared, folder / runs.CHECKPOINT)
@@ -285,22 +289,25 @@ def _commands(folder: Path) -> list[str]:
 
 
 def _best_model(
-    sweep: Sweep, best: Trial, configurator: TrialConfigurator, print_line: PrintLine
+    setup: SweepSetup, best: Trial, print_line: PrintLine
 ) -> tuple[Model, PreparedData]:
     """Return the best trial's model, and the data that it was trained on.
 
     With folds, no model has seen all training rows, so the model is a new, untrained one.
     """
-    trained = _best_with_statistics(sweep, best, print_line)
+    sweep, configurator = setup.sweep, setup.configurator
+    trained = _best_with_statistics(setup, best, print_line)
     settings = resolve(sweep.model.settings["settings"], sweep.hypers, best.values)
     prepared = configurator.prepare(settings)
-    x, y = prepared.parts["training"]
-    model = configurator.build_model({**settings, "seed": trained.seed}, count=count_rows(y))
+    x, _ = prepared.parts["training"]
+    count = prepared.row_counts["training"]
+    model = configurator.build_model({**settings, "seed": trained.seed}, count=count)
     if not sweep.cv:
         model.build(jax.tree.map(lambda a: a[:2], x))
         model.set_weights(trained.weights)
         model.history, model.record = trained.history, trained.record
-    notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * sweep.interrupted
+    no_statistics = sweep.interrupted and not setup.in_parts
+    notes = [SETTINGS_CHANGED] * bool(best.lineage) + [NO_STATISTICS] * no_statistics
     experiment = structs.replace(prepared.experiment, seed=trained.seed)
     if best.lineage:
         fixed = structs.replace(experiment.training, refit=False)
@@ -310,9 +317,10 @@ def _best_model(
     )
 
 
-def _best_with_statistics(sweep: Sweep, best: Trial, print_line: PrintLine) -> Model:
-    """Return the best trial's model with layer statistics, which trials do not record."""
-    if sweep.cv or sweep.interrupted:
+def _best_with_statistics(setup: SweepSetup, best: Trial, print_line: PrintLine) -> Model:
+    """Return the best trial's model with layer statistics, which trials in memory do not record."""
+    sweep = setup.sweep
+    if sweep.cv or sweep.interrupted or setup.in_parts:
         return sweep.member_models(best)[0]
     print_line("Training the best trial once more, to the same weights, for its layer statistics.")
     doing("training the best trial")

@@ -9,6 +9,11 @@ from msgspec import structs
 from gradus.errors import GradusError
 from gradus.experiments.preparation.outputs import fitting_metrics
 from gradus.experiments.preparation.prepare import PreparedData, load_and_split
+from gradus.experiments.preparation.prepare_streamed import (
+    StreamedPreparedData,
+    prepare_data,
+    reads_in_parts,
+)
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
 from gradus.experiments.settings.experiment import (
@@ -25,7 +30,12 @@ from gradus.experiments.settings.experiment_file import (
     merge_settings,
 )
 from gradus.experiments.settings.spaces import flatten_spaces, inline_toml, parse_spaces
-from gradus.experiments.trial_config import ExperimentModel, TrialConfigurator, check_trials
+from gradus.experiments.trial_config import (
+    ExperimentModel,
+    StreamedTrials,
+    TrialConfigurator,
+    check_trials,
+)
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.report.sweeps import format_setting
 from gradus.space import Choice, Space
@@ -40,6 +50,7 @@ from gradus.tracking.tracker import require_packages
 TRIALS = 32
 VALIDATION = 0.2  # fraction of rows; to tell similar trials apart takes many
 RESUMABLE_SETTINGS = ("sweep.trials", "sweep.storage", "track")  # a resumed sweep may change these
+READ_ONCE = "reading   each batch is read once for all trials that fit into memory together"
 NO_SPACES = (
     "There is nothing to search, because every setting has one value: leave out a flag such as "
     "--learning-rate, or write a space instead of a value in an experiment.toml, such as "
@@ -69,23 +80,30 @@ class SweepSetup:
     sweep: Sweep
     track: list[str]
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether the data are read in parts, each batch once for all trials."""
+        return isinstance(self.configurator, StreamedTrials)
+
     def describe(self) -> list[str]:
         """Return lines about the data, the search spaces and the search."""
         return [
             *self.prepared.summary_lines,
             *_describe_folds(self.prepared, self.section),
             *_describe_search(self.sweep, self.settings, self.section),
+            *([READ_ONCE] if self.in_parts else []),
             *(f"note      {note}" for note in self.prepared.notes),
         ]
 
 
-def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
+def set_up_sweep(raw: Settings, overrides: Settings, where: str, again: bool = False) -> SweepSetup:
     """Return the sweep of an experiment, validated before any training.
 
     Args:
         raw: the experiment's settings, with spaces as inline tables, and the section `sweep`.
         overrides: settings, each with one value, that replace those of the experiment.
         where: the file of the settings, for errors.
+        again: whether an earlier sweep goes on.
 
     Raises:
         GradusError: for invalid data or settings.
@@ -105,20 +123,16 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     check_keys(raw, where)
     first = check_experiment(flatten_spaces(first_values(parse_spaces(raw, where))), where)
     require_packages(first.track)
-    if first.stream:
-        raise ExperimentError(
-            "stream = true: a sweep needs all rows in memory, as its trials share them: leave it "
-            "out, or sweep over a sample of the rows."
-        )
-    data = load_and_split(_at_largest_size(first, raw))
+    configurator = _configurator(first, raw, section, again)
     if not find_hyperparameters(parse_spaces(raw, where)):
-        raw = merge_settings(raw, default_spaces(fill_defaults(first, data.summary)))
+        raw = merge_settings(raw, default_spaces(fill_defaults(first, configurator.summary)))
         raw = merge_settings(raw, overrides)
     settings = parse_spaces(raw, where)
     if not find_hyperparameters(settings):
         raise ExperimentError(NO_SPACES)
-    count = len(data.parts["training"])
-    configurator = TrialConfigurator(data, count - count // section.cv if section.cv else count)
+    if isinstance(configurator, StreamedTrials):
+        raw["stream"] = settings["stream"] = True
+        configurator.check_spaces(settings)
     prepared = configurator.prepare(first_values(settings), where)
     _fix_batch_size(settings, prepared)
     _fix_monitor(settings, prepared)
@@ -127,6 +141,29 @@ def set_up_sweep(raw: Settings, overrides: Settings, where: str) -> SweepSetup:
     track = settings.pop("track", [])  # it is no setting of a trial
     sweep = _make_sweep(configurator, settings, section)
     return SweepSetup(raw, section, settings, configurator, prepared, sweep, track)
+
+
+def _configurator(
+    first: Experiment, raw: Settings, section: SweepSection, again: bool
+) -> TrialConfigurator:
+    """Return what makes data and models of trials, with the data in memory or read in parts.
+
+    Raises:
+        ExperimentError: for folds of data that are read in parts.
+    """
+    if not reads_in_parts(first, again):
+        data = load_and_split(_at_largest_size(first, raw))
+        count = len(data.parts["training"])
+        return TrialConfigurator(data, count - count // section.cv if section.cv else count)
+    if section.cv:
+        raise ExperimentError(
+            f"cv = {section.cv} needs all rows in memory, but they are read in parts (stream): "
+            "leave it out, so that trials are scored on the validation rows."
+        )
+    prepared = prepare_data(structs.replace(first, stream=True))
+    if not isinstance(prepared, StreamedPreparedData):
+        raise TypeError("data in parts are prepared in memory")
+    return StreamedTrials(prepared)
 
 
 def check_resume_flags(raw: Settings, flags: Settings, where: str) -> None:

@@ -21,7 +21,7 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_parts, head
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.preparation.prepare import PreparedData
-from gradus.experiments.preparation.prepare_streamed import prepare_data, reads_in_parts
+from gradus.experiments.preparation.prepare_streamed import prepare_data, reading_lines
 from gradus.experiments.resuming import check_epochs, ended_line
 from gradus.experiments.run import Run
 from gradus.experiments.settings.commands import format_command
@@ -65,12 +65,12 @@ def train_run(
         runs.hold_run(out, experiment.data, resume) as folder,
         _saying_what_is_left(folder, new=resume is None),
     ):
-        doing(f"reading {Path(experiment.data).name}")
-        if reads_in_parts(experiment):
-            print_line("reading   all rows in parts: to check them, for statistics, in each epoch")
-        prepared = prepare_data(experiment)
-        model = new_model(prepared)
         from_checkpoint = resume is not None and runs.has_checkpoint(folder)
+        doing(f"reading {Path(experiment.data).name}")
+        for line in reading_lines(experiment, from_checkpoint):
+            print_line(line)
+        prepared = prepare_data(experiment, again=from_checkpoint)
+        model = new_model(prepared)
         if resume is not None and not from_checkpoint:
             print_line(f"{folder} was stopped before its first checkpoint: it begins again.")
         if from_checkpoint:

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradus.experiments.preparation.model_builder import build_model
+from gradus.experiments.preparation.outputs import make_losses
 from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.prepare_streamed import StreamedPreparedData, in_parts
 from gradus.experiments.preparation.splitting import SplitData
 from gradus.experiments.settings import defaults
-from gradus.experiments.settings.experiment import Settings
+from gradus.experiments.settings.defaults import DataSummary
+from gradus.experiments.settings.experiment import ExperimentError, Settings
 from gradus.experiments.settings.experiment_file import check_experiment
 from gradus.experiments.settings.spaces import flatten_spaces
 from gradus.hyperparameters import Hyperparameter, find_hyperparameters, resolve
@@ -31,6 +34,11 @@ class TrialConfigurator:
     def __init__(self, data: SplitData, count: int) -> None:
         self.data, self.count = data, count
         self._prepared: dict[Any, PreparedData] = {}
+
+    @property
+    def summary(self) -> DataSummary:
+        """The facts that the defaults depend on."""
+        return self.data.summary
 
     def prepare(self, settings: Mapping[str, Any], where: str = "The experiment") -> PreparedData:
         """Return the preprocessed data of settings without spaces.
@@ -66,6 +74,52 @@ class TrialConfigurator:
         rows = self.count if count is None else count
         steps = 1 if batch in ("all", None) else math.ceil(rows / int(str(batch)))
         return build_model(prepared.experiment, prepared.target, prepared.input_layers, steps)
+
+
+class StreamedTrials(TrialConfigurator):
+    """From the settings of a trial to its model, of trials that share data read in parts.
+
+    Args:
+        prepared: the data.
+    """
+
+    def __init__(self, prepared: StreamedPreparedData) -> None:
+        self._shared, self.count = prepared, prepared.row_counts["training"]
+
+    @property
+    def summary(self) -> DataSummary:
+        """The facts that the defaults depend on."""
+        return self._shared.summary
+
+    def prepare(self, settings: Mapping[str, Any], where: str = "The experiment") -> PreparedData:
+        """Return the data with the settings of a trial, which have no spaces."""
+        experiment = check_experiment(flatten_spaces(settings), where)
+        experiment = defaults.fill_defaults(in_parts(experiment), self.summary)
+        return replace(self._shared, experiment=experiment, loss=make_losses(experiment.loss))
+
+    def check_spaces(self, settings: Settings) -> None:
+        """Check that all trials can be trained on the same batches.
+
+        Raises:
+            ExperimentError: naming the setting, with what to write instead.
+        """
+        loss, training = settings.get("loss", {}), settings.get("training", {})
+        shared = {
+            "[preprocessing]": settings.get("preprocessing"),
+            "drop_columns": settings.get("drop_columns"),
+            "keep_columns": settings.get("keep_columns"),
+            "shuffle_seed": settings.get("shuffle_seed"),
+            "batch_size in [training]": training.get("batch_size"),
+        }
+        if self.summary.task != "regression":  # whose targets no loss encodes otherwise
+            shared["name in [loss]"] = loss.get("name")
+        for name, value in shared.items():
+            if find_hyperparameters(value):
+                raise ExperimentError(
+                    f"{name} has several values to try, but the data are read in parts (stream), "
+                    "and all trials are trained on the same batches: write one value, or sweep "
+                    "over a sample of the rows that fits into memory."
+                )
 
 
 class ExperimentModel(Model):

@@ -22,6 +22,10 @@ from gradus.objectives.loss import Loss
 from gradus.optional import installed_version
 
 MODEL = ("net", "loss", "optimizer", "metrics", "loss_weights", "penalty", "seed")
+IN_PARTS = (
+    "# The run read them in parts, with other rows held out, by a hash: gr.data.stream reads so.",
+    "# This script loads all of them into memory.",
+)
 _NONE: tuple[Any, ...] = (None, (), [], {})
 
 
@@ -59,6 +63,7 @@ def _data_lines(run: Run, is_table: bool) -> list[str]:
     lines = [
         "",
         "# The data, and their preprocessing, which learns from the training rows.",
+        *(IN_PARTS if experiment.stream else ()),
         *_loading(experiment, is_table),
         *_splitting(experiment, run.target),
         *_preprocessing(experiment),

@@ -22,6 +22,7 @@ from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
+from gradus.sweep.execution.on_stream import shared_order, stream_executor
 from gradus.sweep.execution.sweep_runner import SweepRunner
 from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.members.branch_fusion import fusible_choices
@@ -160,7 +161,9 @@ class Sweep:
         `validation_data=(gr.choice(a_held, b_held, name="inputs"), y_held)`.
 
         Args:
-            x: inputs, `(n, ...)`, or inputs that a function makes from settings, `gr.prepared(…)`.
+            x: inputs, `(n, ...)`, or inputs that a function makes from settings, `gr.prepared(…)`;
+                or rows that are read in parts (`gr.data.stream`), once in an epoch for all trials
+                that fit into memory together.
             y: targets, `(n, ...)`.
             batch_size: samples per step.
             epochs: the maximum number of epochs.
@@ -213,7 +216,15 @@ class Sweep:
                 "The model has no hyperparameter to search: write a space in place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
-        data = SweepData(arrays, self.hypers, validation_split, self.cv, self.seed, groups, times)
+        order = shared_order(
+            x,
+            {**fit_settings, "shuffle": shuffle, "groups": groups, "times": times},
+            self.cv,
+            self.fuse,
+        )
+        executor = self.executor if order is None else stream_executor(self.executor)
+        held_out = validation_split, self.cv, self.seed, groups, times
+        data = SweepData(arrays, self.hypers, *held_out, order)
         if not data.names:
             data.folds({})  # an error in data that all trials share is no single trial's failure
         if validation_split is not None:
@@ -226,12 +237,11 @@ class Sweep:
         search = get_search(self.search, self.hypers, self.trial_count, self.seed)
         builder = MemberBuilder(options)
         factory = MemberFactory(type(self.model), settings, self.hypers, data, builder)
-        factory = self._with_fused_choices(factory, search)
+        if order is None:
+            factory = self._with_fused_choices(factory, search)
         with Tracking(given_trackers) as tracking:  # one that fails leaves the last trials
             self.trials, self.interrupted = [], False
-            self._runner = SweepRunner(
-                factory, self.seeds, self.executor, self._on_trial_end, self.seed
-            )
+            self._runner = SweepRunner(factory, self.seeds, executor, self._on_trial_end, self.seed)
             self._tracked = TrackedTrials(tracking, self.hypers)
             try:
                 self._open_storage(search, settings, data, options)

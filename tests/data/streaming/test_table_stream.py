@@ -110,15 +110,23 @@ def test_rows_are_held_out_by_their_number(table, split):
     again = training.source.blocks(97)  # in other blocks, too
     other = [row for frame in held_out.frames(again) for row in frame["row"]]
     assert other == parts[1]
+    rest, more = training.split(0.1)  # of the rows that are left, by the same seed
+    assert 0.07 < more.count_rows() / len(parts[0]) < 0.13
+    assert len(more) == pytest.approx(more.count_rows(), rel=0.2)
+    again = [*written(rest)["row"], *written(more)["row"]]
+    assert sorted(again) == parts[0]
+    assert sorted(c for p in rest.held_out for c in written(p)["row"]) == sorted(
+        [*parts[1], *written(more)["row"]]
+    )
 
 
 def test_whole_groups_are_held_out(table, rows, monkeypatch):
     def split_by(column, share, seed=0):
-        rule = ByGroup.fit(rows.frames(columns=[column]), share, len(rows), column, seed)
+        rule = ByGroup.fit(rows.frames(columns=[column]), share, column, seed)
         return rows.split_by(rule)
 
     training, held_out = split_by("row", 0.3)
-    assert written(held_out).height == round(0.3 * len(rows))  # each row is a group
+    assert written(held_out).height == round(0.3 * rows.count_rows())  # each row is a group
     again = [k for f in held_out.frames(training.source.blocks(97)) for k in f["row"]]
     assert again == written(held_out)["row"].to_list()
     assert again != written(split_by("row", 0.3, seed=1)[1])["row"].to_list()
@@ -131,8 +139,8 @@ def test_whole_groups_are_held_out(table, rows, monkeypatch):
         split_by("size", 0.5)
     monkeypatch.setattr(held_out_rules, "MAX_GROUPS", 100)
     assert 0.27 < written(split_by("row", 0.3)[1]).height / ROWS < 0.33
-    with pytest.raises(DataError, match="'row' is always the same"):
-        ByGroup.fit([table[:1]], 0.5, 1, "row")
+    with pytest.raises(DataError, match="'row' is the same in all of these rows"):
+        ByGroup.fit([table[:1]], 0.5, "row")
 
 
 @pytest.mark.parametrize("column", ["at", "row"])
@@ -145,7 +153,7 @@ def test_the_latest_rows_are_held_out(table, rows, column):
     assert training.count_rows() + held_out.count_rows() == present.height
     alike = [table.select(pl.col("odd")), table.select(pl.lit(1.0).alias("odd"))]
     assert ByTime.fit(alike[:1], 0.1, ROWS, "odd").last < 9  # one row, not 600, is the latest
-    with pytest.raises(DataError, match="'odd' is always the same"):
+    with pytest.raises(DataError, match="'odd' is the same in all of these rows"):
         ByTime.fit(alike[1:], 0.1, ROWS, "odd")
     with pytest.raises(DataError, match=r"read as text, such as .* a split by time needs"):
         ByTime.fit([table], 0.1, ROWS, "kind")
@@ -439,7 +447,6 @@ def compress(suffix, content):
         ({"batch_size": "all"}, "batch_size='all': write a whole number of at least 1"),
         ({"y": "y"}, "x is .*, which yields its target 'y', too: leave y out"),
         ({"steps_per_epoch": 3}, "steps_per_epoch=3: an epoch is all of"),
-        ({"validation_split": 0.1}, "validation_split=0.1 needs all samples at once"),
     ],
 )
 def test_what_needs_all_samples_is_refused(split, options, message):
@@ -488,13 +495,21 @@ def test_memory_maps_larger_than_memory_are_read_in_parts(tmp_path, monkeypatch)
     with pytest.warns(RuntimeWarning, match="this memory map is read in parts"):
         assert loss(mapped) == pytest.approx(expected, rel=1e-5)
     assert set(reads) == {170, 50}
+    parts = mapped_arrays.MappedArrays(mapped, y).hold_out(0.2, 0)
+    found = [[x for x, _ in part.batched(64, None).epoch(0)] for part in parts]
+    counts = [sum(map(len, batches)) for batches in found]
+    assert (counts, sum(counts)) == ([part.rows for part in parts], 900)
+    assert 150 < counts[1] < 210
+    mixed = np.concatenate([*found[0], *found[1]])
+    np.testing.assert_array_equal(np.sort(mixed[:, 0]), np.sort(x[:, 0]))
+    assert parts[0].identity != parts[1].identity
 
 
 def test_wrong_calls_say_what_to_write(folder, split):
     with pytest.raises(DataError, match=r"share must be the fraction held out"):
         split[0].split(2)
-    with pytest.raises(DataError, match="is split already"):
-        split[0].split(0.1)
+    with pytest.raises(DataError, match="held out already: split the others"):
+        split[1].split(0.1)
     with pytest.raises(DataError, match=r"cannot be read in parts: these are \.parquet files"):
         gr.data.stream(__file__)
     with pytest.raises(DataError, match=r"^source is a DataFrame, not a path: .*gr\.data\.load"):

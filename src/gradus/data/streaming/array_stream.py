@@ -58,8 +58,9 @@ class ArrayStream(split_rows.SplitRows):
         y: the targets of all rows, as those of a `Dataset`; None without.
         part: which rows of the file these are.
         test: the test part of the file, if it has one.
-        rule: by which rows are held out, or None.
-        training: of rows held out, the others, whose preprocessor they have; else None.
+        rules: by which rows are held out, one after another, each some of those that are left.
+        training: of rows that the last rule holds out, the others, whose preprocessor they have;
+            else None.
         preprocessing: how inputs are scaled.
         fitted: a preprocessor that is used instead of one fitted to these rows, or None.
         encode_target: makes of encoded targets those that a loss takes; None leaves them.
@@ -70,7 +71,7 @@ class ArrayStream(split_rows.SplitRows):
     y: np.ndarray | None = None
     part: str = "all rows"
     test: ArrayStream | None = None
-    rule: HeldOut | None = None
+    rules: tuple[HeldOut, ...] = ()
     training: ArrayStream | None = None
     preprocessing: Preprocessing = AUTOMATIC
     fitted: ArrayPreprocessor | None = None
@@ -114,9 +115,7 @@ class ArrayStream(split_rows.SplitRows):
     def _numbers(self) -> np.ndarray:
         """Return the numbers of these rows among all."""
         numbers = np.arange(len(self.source), dtype=np.uint64)
-        if self.rule is None:
-            return numbers
-        return numbers[self.rule.mask(numbers, None) == (self.training is not None)]
+        return numbers[self.chosen(numbers, None)] if self.rules else numbers
 
     def class_counts(self) -> dict[int, int]:
         """Return how many of these rows have each label, if the target is classes."""

@@ -70,6 +70,15 @@ class RowStream(abc.ABC):
         return self
 
     @abc.abstractmethod
+    def hold_out(self, share: float, seed: int) -> tuple[RowStream, RowStream]:
+        """Return the others, and rows held out by their number; values stay the same inputs.
+
+        Args:
+            share: of the rows that are held out, about.
+            seed: of the choice.
+        """
+
+    @abc.abstractmethod
     def batched(self, size: int | None, seed: int | None) -> BatchStream:
         """Return the rows in batches.
 

@@ -85,7 +85,7 @@ class ByGroup(HeldOut):
 
     @classmethod
     def fit(
-        cls, frames: Iterable[pl.DataFrame], share: float, rows: int, column: str, seed: int = 0
+        cls, frames: Iterable[pl.DataFrame], share: float, column: str, seed: int = 0
     ) -> ByGroup:
         """Find the hash below which groups have about a share of the rows, in one pass.
 
@@ -94,7 +94,6 @@ class ByGroup(HeldOut):
         Args:
             frames: the rows.
             share: of the rows, to hold out.
-            rows: how many there are.
             column: what names the group of a row.
             seed: of the choice.
 
@@ -104,7 +103,7 @@ class ByGroup(HeldOut):
         Examples:
             >>> import polars as pl
             >>> frame = pl.DataFrame({"patient": ["a", "b", "c", "a", "b", "c"]})
-            >>> rule = ByGroup.fit([frame], 0.5, 6, "patient")
+            >>> rule = ByGroup.fit([frame], 0.5, "patient")
             >>> rule.mask(np.arange(6), frame).tolist()
             [True, False, False, True, False, False]
         """
@@ -116,10 +115,12 @@ class ByGroup(HeldOut):
             if len(counts) > MAX_GROUPS:
                 return cls(share, column, int(share * 2**64), seed)
         if len(counts) < 2:
-            raise DataError(f"Column {column!r} is always the same, so it cannot split rows.")
+            raise DataError(
+                f"Column {column!r} is the same in all of these rows, so it cannot split them."
+            )
         ordered = sorted(counts)
         until = np.cumsum([counts[each] for each in ordered])[:-1]
-        last = int(np.abs(until - share * rows).argmin())
+        last = int(np.abs(until - share * counts.total()).argmin())
         return cls(share, column, ordered[last + 1], seed)
 
     def mask(self, rows: np.ndarray, frame: pl.DataFrame | None) -> np.ndarray:
@@ -181,7 +182,9 @@ class ByTime(HeldOut):
         if last == kept.max():  # the latest time has more rows than the share
             last = np.nextafter(last, -np.inf)
         if not earliest <= last:
-            raise DataError(f"Column {column!r} is always the same, so it cannot split rows.")
+            raise DataError(
+                f"Column {column!r} is the same in all of these rows, so it cannot split them."
+            )
         return cls(share, column, float(last))
 
     def mask(self, rows: np.ndarray, frame: pl.DataFrame | None) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradus.data.arrays import check_same_length
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
+from gradus.data.streaming.held_out import is_held_out
 from gradus.data.streaming.row_source import Block, FileState
 from gradus.data.streaming.shuffling import block_batches
 
@@ -23,6 +24,7 @@ class MappedArrays(RowStream):
     Args:
         x: the inputs, (n, …).
         y: the targets, (n, …), or None.
+        chosen: which rows are used, (n,); None for all.
 
     Raises:
         DataError: if the numbers of rows differ.
@@ -36,8 +38,12 @@ class MappedArrays(RowStream):
         [[0, 1, 2, 3], [4, 5]]
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray | None) -> None:
-        self.x, self.y, self.rows = x, y, check_same_length(x, y)
+    def __init__(
+        self, x: np.ndarray, y: np.ndarray | None, chosen: np.ndarray | None = None
+    ) -> None:
+        self.x, self.y, self.chosen = x, y, chosen
+        count = check_same_length(x, y)
+        self.rows = count if chosen is None else int(chosen.sum())
 
     @property
     def name(self) -> str:
@@ -49,8 +55,15 @@ class MappedArrays(RowStream):
         """A checksum of the files, by their size and last change, for checkpoints."""
         maps = [each for each in (self.x, self.y) if isinstance(each, np.memmap)]
         states = [FileState.of(Path(each.filename)) for each in maps if each.filename is not None]
-        told = [(state.path.name, state.size, state.modified) for state in states]
+        told: list[Any] = [(state.path.name, state.size, state.modified) for state in states]
+        if self.chosen is not None:
+            told.append(hashlib.sha256(np.packbits(self.chosen).tobytes()).hexdigest())
         return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+    def hold_out(self, share: float, seed: int) -> tuple[MappedArrays, MappedArrays]:
+        """Return the others, and rows held out by their number."""
+        held = is_held_out(np.arange(len(self.x), dtype=np.uint64), share, seed)
+        return MappedArrays(self.x, self.y, ~held), MappedArrays(self.x, self.y, held)
 
     def batched(self, size: int | None, seed: int | None) -> BatchStream:
         """Return the rows in batches; `size` and `seed` as in `RowStream`."""
@@ -60,13 +73,16 @@ class MappedArrays(RowStream):
         """Return all rows in blocks of about `MAPPED_BLOCK_BYTES`."""
         width = sum(each[:1].nbytes for each in (self.x, self.y) if each is not None)
         size = max(MAPPED_BLOCK_BYTES // max(width, 1), 1)
-        starts = range(0, self.rows, size)
-        return [Block(0, start, min(size, self.rows - start), start) for start in starts]
+        starts = range(0, len(self.x), size)
+        return [Block(0, start, min(size, len(self.x) - start), start) for start in starts]
 
-    def read(self, block: Block) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the rows of a block, in memory."""
+    def read(self, block: Block) -> tuple[np.ndarray, np.ndarray | None] | None:
+        """Return the rows of a block, in memory; None if it has none that are used."""
         part = slice(block.start, block.start + block.size)
-        return np.array(self.x[part]), None if self.y is None else np.array(self.y[part])
+        chosen = slice(None) if self.chosen is None else np.flatnonzero(self.chosen[part])
+        x, y = self.x[part], None if self.y is None else self.y[part]
+        rows = np.array(x[chosen]), None if y is None else np.array(y[chosen])
+        return rows if len(rows[0]) else None
 
 
 class _MappedBatches(BatchStream):

@@ -21,6 +21,7 @@ from gradus.data.streaming.held_out import ByNumber, HeldOut
 from gradus.data.streaming.row_source import Block, BlockSource
 from gradus.data.streaming.shuffling import block_batches
 from gradus.errors import DataError
+from gradus.rng import host_rng
 
 SAMPLE_ROWS, SAMPLE_PARTS = 100_000, 32  # from which formats are inferred
 MOST_HELD_OUT = 100_000  # rows that are validated after each epoch, which stay in memory
@@ -37,8 +38,9 @@ class SplitRows(RowStream):
         source: the files.
         example: a sample of the rows, as a data set with its target and task.
         part: which rows of the files these are, in words.
-        rule: by which rows are held out, or None.
-        training: of rows held out, the others, whose preprocessor they have; else None.
+        rules: by which rows are held out, one after another, each some of those that are left.
+        training: of rows that the last rule holds out, the others, whose preprocessor they have;
+            else None.
         fitted: a preprocessor that is used instead of one fitted to these rows, or None.
         encode_target: makes of encoded targets those that a loss takes; None leaves them.
     """
@@ -46,7 +48,7 @@ class SplitRows(RowStream):
     source: BlockSource
     example: Dataset
     part: str
-    rule: HeldOut | None
+    rules: tuple[HeldOut, ...]
     training: Self | None
     fitted: Any
     encode_target: Callable[[np.ndarray], np.ndarray] | None
@@ -95,8 +97,11 @@ class SplitRows(RowStream):
         """Return how many of these rows have each label, if the target is classes."""
 
     def __len__(self) -> int:
-        held_out = round(self.rule.share * len(self.source)) if self.rule else 0
-        return len(self.source) - held_out if self.training is None else held_out
+        count = len(self.source)
+        for rule in self.rules[:-1]:
+            count -= round(rule.share * count)
+        held_out = round(self.rules[-1].share * count) if self.rules else 0
+        return count - held_out if self.training is None else held_out
 
     @property
     def expected_rows(self) -> int:
@@ -112,7 +117,7 @@ class SplitRows(RowStream):
     @property
     def identity(self) -> str:
         """A checksum of the files and of how they are encoded, for checkpoints."""
-        part = f"{self.rule!r}{self.training is None}{self.encoding}"
+        part = f"{self.rules!r}{self.training is None}{self.encoding}"
         return hashlib.sha256(f"{self.source.identity}{part}".encode()).hexdigest()[:12]
 
     def split(
@@ -120,7 +125,7 @@ class SplitRows(RowStream):
     ) -> tuple[Self, Self]:
         """Hold out rows by their number, at random; return the others and the rows held out.
 
-        Both have one preprocessor, that of the others.
+        Both have one preprocessor, that of the others. These can be split again.
 
         Args:
             share: of the rows, between 0 and 1.
@@ -130,18 +135,31 @@ class SplitRows(RowStream):
         Raises:
             DataError: if the share is none.
         """
-        return self.split_by(ByNumber(self.share_of(share, most), seed))
+        return self.split_by(ByNumber(self.share_of(share, most), self.split_seed(seed)))
+
+    def hold_out(self, share: float, seed: int) -> tuple[Self, Self]:
+        """Return the others, and rows held out by their number, all encoded as these are."""
+        return self.encoded_by(self.preprocessor()).split(share, seed, len(self.source))
 
     def split_by(self, rule: HeldOut) -> tuple[Self, Self]:
         """Hold out rows by a rule; return the others and the rows held out.
 
         Raises:
-            DataError: if it is split already.
+            DataError: of rows that are held out themselves.
         """
-        if self.rule is not None:
-            raise DataError(f"{self.name} is split already: split the whole.")
-        training = replace(self, rule=rule)  # type: ignore[type-var]
+        if self.training is not None:
+            raise DataError(f"{self.name}: these rows are held out already: split the others.")
+        training = replace(self, rules=(*self.rules, rule))  # type: ignore[type-var]
         return training, replace(training, training=training)  # type: ignore[type-var]
+
+    def split_seed(self, seed: int) -> int:
+        """Return the seed of the hash that holds out more of these rows.
+
+        Of rows that a split left, it is another: with the same one, none of them has a small hash.
+        """
+        if not self.rules:
+            return seed
+        return int(host_rng(seed, "split", str(len(self.rules))).integers(2**63))
 
     def share_of(self, share: float, most: int) -> float:
         """Return a share of the rows that is at most so many.
@@ -177,10 +195,23 @@ class SplitRows(RowStream):
 
     def is_in_part(self, block: Block, frame: Any) -> np.ndarray | None:
         """Return which rows of a block are among these, (n,); None for all of them."""
-        if self.rule is None:
+        if not self.rules:
             return None
-        numbers = np.arange(block.row, block.row + block.size, dtype=np.uint64)
-        return self.rule.mask(numbers, frame) == (self.training is not None)
+        return self.chosen(np.arange(block.row, block.row + block.size, dtype=np.uint64), frame)
+
+    def chosen(self, numbers: np.ndarray, frame: Any) -> np.ndarray:
+        """Return which rows are among these, (n,), by their numbers and values."""
+        *before, last = [rule.mask(numbers, frame) for rule in self.rules]
+        mine: np.ndarray = last == (self.training is not None)
+        return functools.reduce(lambda left, held: left & ~held, before, mine)
+
+    @property
+    def held_out(self) -> list[Self]:
+        """What each rule holds out of the rows that are left."""
+        return [
+            replace(self, rules=self.rules[: number + 1], training=self)  # type: ignore[type-var]
+            for number in range(len(self.rules))
+        ]
 
     def check_fits(self, rows: int) -> None:
         """Check that rows that are held out fit into memory: one group may have most of them.
@@ -189,7 +220,7 @@ class SplitRows(RowStream):
             DataError: if they are many more than should be held out.
         """
         if self.training is not None and rows > FAR * max(MOST_HELD_OUT, len(self)):
-            by = ", ".join(map(repr, self.rule.columns)) if self.rule else ""
+            by = ", ".join(map(repr, self.rules[-1].columns))
             raise DataError(
                 f"{self.name}: more than {rows:,} rows are held out by {by} instead of about "
                 f"{len(self):,}, as none of its values is divided, and they stay in memory: split "

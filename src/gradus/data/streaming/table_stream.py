@@ -40,8 +40,9 @@ class TableStream(split_rows.SplitRows):
         source: the files.
         example: a sample of the rows, as a data set with its formats, target, and task.
         part: which rows of the files these are, in words.
-        rule: by which rows are held out, or None.
-        training: of rows held out, the others, whose preprocessor they have; else None.
+        rules: by which rows are held out, one after another, each some of those that are left.
+        training: of rows that the last rule holds out, the others, whose preprocessor they have;
+            else None.
         preprocessing: how values are scaled, filled in and encoded.
         keep: columns to use even if they look useless or like a leak.
         drop: columns not to use.
@@ -60,7 +61,7 @@ class TableStream(split_rows.SplitRows):
 
     source: RowSource
     example: Dataset
-    rule: HeldOut | None = None
+    rules: tuple[HeldOut, ...] = ()
     training: TableStream | None = None
     preprocessing: Preprocessing = AUTOMATIC
     keep: Sequence[str] = ()
@@ -96,14 +97,13 @@ class TableStream(split_rows.SplitRows):
     def _own(self) -> tuple[TablePreprocessor, Any]:
         """The preprocessor of these rows, and the statistics that it was made from."""
         sample = replace(self._own_sample, notes=self.example.notes)
-        held_out = None if self.rule is None else replace(self, training=self)
         fitted, statistics = fit_in_parts(
             sample,
             self.frames(),
             self.preprocessing,
             self.keep,
             self.drop,
-            others=() if held_out is None else held_out.frames(columns=()),
+            others=(frame for part in self.held_out for frame in part.frames(columns=())),
         )
         if statistics.rows > self._own_sample.x.height:
             note = (
@@ -130,7 +130,7 @@ class TableStream(split_rows.SplitRows):
     def count_rows(self) -> int:
         """Return how many rows have a target, which may read this column."""
         targets = self.example.target_columns
-        if "_own" in vars(self) or not (targets or self.rule):
+        if "_own" in vars(self) or not (targets or self.rules):
             return self.expected_rows
         return sum(frame.height for frame in self.frames(columns=targets))
 
@@ -223,7 +223,7 @@ class TableStream(split_rows.SplitRows):
 
     def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         """Return these rows of a block with their types, or None if there are none."""
-        also = self.rule.columns if self.rule else ()
+        also = [name for rule in self.rules for name in rule.columns]
         wanted = None if columns is None else list(dict.fromkeys([*columns, *also]))
         frame = self.source.read(block, wanted or None)
         try:

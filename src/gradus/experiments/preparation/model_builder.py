@@ -90,6 +90,7 @@ def build_model(
             loss=loss,
             optimizer=make_optimizer(experiment, steps),
             metrics=fitting_metrics(experiment.metrics or (), loss, target),
+            loss_weights=experiment.loss_weights or None,
             penalty=_penalty(experiment),
             seed=experiment.seed,
         )

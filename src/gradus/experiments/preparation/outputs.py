@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.data import Target
 from gradus.diagnosis.record_entries import RELATIVE
-from gradus.errors import GradusError, ShapeError, nearest
+from gradus.errors import GradusError, ShapeError, nearest, unknown
 from gradus.experiments.preparation.named_settings import apply_settings, require_name
 from gradus.experiments.settings.experiment import ExperimentError
 from gradus.models.model import Model
@@ -82,6 +82,27 @@ def check_loss(loss: Losses, target: Target) -> None:
             close = nearest(name, columns)
             hint = f" Did you mean {close!r}?" if close else f" They are {', '.join(columns)}."
             raise ExperimentError(f"[loss.{name}] is the loss of no target.{hint}")
+
+
+def check_loss_weights(weights: Mapping[str, float], target: Target) -> None:
+    """Check that weights of losses are those of targets that have a loss each.
+
+    Raises:
+        ExperimentError: with what to write instead.
+    """
+    columns = [part.name for part in target.parts]
+    for name, weight in weights.items():
+        if not columns:
+            of = "are one task, with one loss" if target.columns else "is one, with one loss"
+            hint = ', or give each a loss of its own: task = "multitask"' * bool(target.columns)
+            raise ExperimentError(
+                f"loss_weights has {name} = {weight:g}, but the target {target.name} {of}: leave "
+                f"it out{hint}."
+            )
+        if name not in columns:
+            raise ExperimentError(str(unknown("target in loss_weights", name, columns)))
+    if weights and not sum(weights.get(name, 1.0) for name in columns):
+        raise ExperimentError("loss_weights are all 0, so nothing would be learned.")
 
 
 def output_layer(loss: Loss, target: Target) -> tuple[int, str | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from msgspec import structs
 
@@ -36,6 +37,7 @@ from gradus.experiments.preparation.model_builder import augmentation_layers, in
 from gradus.experiments.preparation.outputs import (
     Losses,
     check_loss,
+    check_loss_weights,
     encode_targets,
     fitting_metrics,
     make_losses,
@@ -43,7 +45,6 @@ from gradus.experiments.preparation.outputs import (
 from gradus.experiments.preparation.splitting import (
     SplitData,
     split_data,
-    test_share,
     unused_inputs,
 )
 from gradus.experiments.settings import defaults
@@ -121,7 +122,21 @@ class PreparedData:
     def class_weight(self) -> Any:
         """The weights of classes, as `fit` takes them."""
         weight = self.experiment.training.class_weight
-        return None if weight == "none" else weight
+        return None if weight == "none" else self.balanced_weight
+
+    @property
+    def balanced_weight(self) -> Any:
+        """The weights that give rare classes as much as the others, as `fit` takes them."""
+        return "balanced"
+
+    def with_validation_rows(self) -> PreparedData:
+        """Return the data with the validation rows among those of training, and no other part."""
+        both = (self.parts["training"], self.parts["validation"])
+        rows = jax.tree.map(lambda *arrays: np.concatenate(arrays), *both)
+        weight, held = self.weights["training"], self.weights["validation"]
+        if weight is not None and held is not None:
+            weight = np.concatenate([weight, held])
+        return replace(self, parts={"training": rows}, weights={"training": weight})
 
     @property
     def steps(self) -> int:
@@ -197,6 +212,7 @@ def prepare_split(
         byte_scaling, fitted = fitted.scaling, replace(fitted, scaling=None)
     target = require_target(fitted.target)
     check_loss(loss, target)
+    check_loss_weights(experiment.loss_weights, target)
     parts = {name: encode_dataset(part, fitted, loss) for name, part in data.parts.items()}
     weights = {name: part.weight for name, part in data.parts.items()}
     x, _ = parts["training"]
@@ -206,9 +222,8 @@ def prepare_split(
     notes = list(dict.fromkeys([*training.notes, *data.notes, *getattr(fitted, "notes", ())]))
     shape = _feature_count(x) if isinstance(fitted, TablePreprocessor) else x.shape[1:]
     name = training.name or experiment.data
-    count = data.summary.rows + (rows["test"] if test_share(experiment) else 0)
     lines = [
-        f"data      {name}: {count:,} rows, {_describe_shape(training, shape)}",
+        f"data      {name}: {data.rows:,} rows, {_describe_shape(training, shape)}",
         f"target    {target.describe()}",
         f"rows      {sizes}",
     ]

@@ -59,39 +59,52 @@ class StreamedPreparedData(PreparedData):
 
     Attributes:
         rows: all training rows, which are trained on.
+        all_rows: these and the validation rows.
+        summary: the facts that the defaults depend on.
     """
 
     rows: SplitRows
+    all_rows: SplitRows
+    summary: defaults.DataSummary
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
         """What `fit` trains on: the rows as they are read."""
         return self.rows, None
 
+    def with_validation_rows(self) -> PreparedData:
+        """Return the data with the validation rows among those of training, and no other part."""
+        names = ("training", "validation")
+        return replace(
+            self,
+            rows=self.all_rows,
+            parts={"training": self.parts["training"]},
+            counts={"training": sum(self.counts[name] for name in names)},
+        )
+
     @property
-    def class_weight(self) -> Any:
-        """The weights of classes, of all rows, as `fit` takes them."""
-        if self.experiment.training.class_weight != "balanced":
-            return None
+    def balanced_weight(self) -> Any:
+        """The weights that give rare classes as much as the others, of all rows."""
         counts = self.rows.class_counts()
         counts = {label: count for label, count in counts.items() if count}
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
 
 
-def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = None) -> PreparedData:
+def prepare_data(
+    experiment: Experiment, preprocessor: Preprocessor | None = None, again: bool = False
+) -> PreparedData:
     """Prepare data, in memory if they fit, else in parts.
 
     Args:
         experiment: the settings; `stream` decides, if it is not None.
         preprocessor: of an earlier training, to use instead of fitting one.
+        again: whether an earlier training goes on.
 
     Raises:
         DataError: if the data cannot be read or trained on.
         ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    # Other rows are held out in parts than in memory, so a run is read as it was trained.
-    in_parts = reads_in_parts(experiment) if preprocessor is None else bool(experiment.stream)
-    if not in_parts:
+    if not reads_in_parts(experiment, again or preprocessor is not None):
         test = experiment.test
         if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
             return _prepare_with_streamed_test(experiment, test, preprocessor)
@@ -100,25 +113,54 @@ def prepare_data(experiment: Experiment, preprocessor: Preprocessor | None = Non
     return _prepare_streamed(experiment, preprocessor)
 
 
-def reads_in_parts(experiment: Experiment) -> bool:
-    """Return whether an experiment's data are read in parts, as it says or as memory is small."""
-    wanted = experiment.stream
-    return is_too_large(Path(experiment.data)) if wanted is None else wanted
+def reads_in_parts(experiment: Experiment, again: bool = False) -> bool:
+    """Return whether an experiment's data are read in parts, as it says or as memory is small.
+
+    Other rows are held out in parts than in memory, so data of an earlier training are read as they
+    were then.
+
+    Args:
+        experiment: the settings.
+        again: whether they are those of an earlier training.
+    """
+    if experiment.stream is not None or again:
+        return bool(experiment.stream)
+    return is_too_large(Path(experiment.data))
+
+
+def reading_lines(experiment: Experiment, again: bool = False) -> list[str]:
+    """Return what to say before data are read that may be larger than memory.
+
+    Args:
+        experiment: the settings.
+        again: whether an earlier training goes on.
+    """
+    if reads_in_parts(experiment, again):
+        return ["reading   all rows in parts: to check them, for statistics, in each epoch"]
+    if again and experiment.stream is None and is_too_large(Path(experiment.data)):
+        return [
+            "reading   all rows into memory, as they were before, although they may not fit into "
+            "what is free"
+        ]
+    return []
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
     whole = _opened(experiment)
     example = whole.example
-    check_split(example, experiment)
-    summary = replace(summarize_data(example), rows=len(whole))
-    once = structs.replace(experiment.training, refit=False)
-    experiment = structs.replace(experiment, stream=True, training=once)
+    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
+    check_split(example, experiment, 0 if test is None else len(test))
+    experiment = in_parts(experiment)
+    rest: SplitRows = whole
+    if test_part := test_share(experiment):
+        rest, test = whole.split_by(_rule(whole, experiment, test_part))
+    summary = replace(summarize_data(example), rows=len(rest))
     complete = defaults.fill_defaults(experiment, summary)
     share = float(complete.validation or 0.0)
-    training: SplitRows = whole
-    held_out: SplitRows | None = None
+    training, held_out = rest, None
     if share:
-        training, held_out = whole.split_by(_rule(whole, experiment, share))
+        most = rest.share_of(share, MOST_HELD_OUT)
+        training, held_out = rest.split_by(_rule(rest, experiment, most))
     if preprocessor is not None:
         training = training.encoded_by(preprocessor)
         held_out = None if held_out is None else held_out.encoded_by(preprocessor)
@@ -126,18 +168,18 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
     parts = {"training": training.sample(SHOWN_ROWS)}
     if held_out is not None:
         parts["validation"] = held_out.load()
-    test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
     if test is not None:
-        parts["test"] = test.sample(SHOWN_ROWS)
+        test = test.encoded_by(fitted)
+        parts["test"] = test.sample(round(SHOWN_ROWS / (test_part or 1)))
     elif isinstance(experiment.test, str):
         test, parts["test"] = _test_part(experiment.test, example, fitted)
     counts = {name: len(part) for name, part in parts.items()}
     counts["training"] = training.count_rows()
     if test is not None:
         counts["test"] = test.count_rows()
-    prepared = prepare_split(SplitData(summary, parts), complete, fitted)
+    prepared = prepare_split(SplitData(summary, len(whole), parts), complete, fitted)
     encode = functools.partial(encode_targets, loss=prepared.loss, target=prepared.target)
-    notes = _notes(whole, counts, share, len(parts["training"]))
+    notes = _notes(rest, counts, share, len(parts["training"]))
     notes += _split_notes(training, counts, complete)
     if test is not None:
         notes.append(_test_note(parts["test"]))
@@ -155,27 +197,35 @@ def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None)
             "counts": counts,
         },
         rows=training.encoded_by(prepared.preprocessor).labeled(encode),
+        all_rows=rest.encoded_by(prepared.preprocessor).labeled(encode),
+        summary=summary,
     )
 
 
-def _rule(whole: SplitRows, experiment: Experiment, share: float) -> HeldOut:
-    """Return the rule by which rows are held out for validation.
+def in_parts(experiment: Experiment) -> Experiment:
+    """Return an experiment whose data are read in parts; it is trained once unless it says so."""
+    training = structs.replace(experiment.training, refit=bool(experiment.training.refit))
+    return structs.replace(experiment, stream=True, training=training)
+
+
+def _rule(rows: SplitRows, experiment: Experiment, share: float) -> HeldOut:
+    """Return the rule by which a share of rows is held out, for the test or for validation.
 
     Raises:
         DataError: for a column to split by that does not exist, or is missing values.
     """
-    share, seed = whole.share_of(share, MOST_HELD_OUT), experiment.validation_seed
-    seed = experiment.shuffle_seed if seed is None else seed
+    seed = experiment.validation_seed
+    seed = rows.split_seed(experiment.shuffle_seed if seed is None else seed)
     group, time = experiment.group, experiment.split_by_time
-    if not isinstance(whole, TableStream):
+    if not isinstance(rows, TableStream):
         return ByNumber(share, seed)
     for name in (group, time):
-        if name is not None and name not in whole.source.names:
-            raise no_column(name, whole.source.names)
+        if name is not None and name not in rows.source.names:
+            raise no_column(name, rows.source.names)
     if group is not None:
-        return ByGroup.fit(whole.frames(columns=[group]), share, len(whole), group, seed)
+        return ByGroup.fit(rows.frames(columns=[group]), share, group, seed)
     if time is not None:
-        return ByTime.fit(whole.frames(columns=[time]), share, len(whole), time)
+        return ByTime.fit(rows.frames(columns=[time]), share, len(rows), time)
     return ByNumber(share, seed)
 
 
@@ -183,22 +233,32 @@ def _split_notes(
     training: SplitRows, counts: Mapping[str, int], experiment: Experiment
 ) -> list[str]:
     """Return how the rows were split by a column, and what a reader of the scores must know."""
-    rule, notes = training.rule, list[str]()
-    if isinstance(rule, ByGroup):
+    parts = ["test"] * bool(test_share(experiment)) + ["validation"] * bool(experiment.validation)
+    rules, notes = dict(zip(parts, training.rules, strict=True)), list[str]()
+    if any(isinstance(rule, ByGroup) for rule in rules.values()):
         notes = [
-            f"groups of {rule.column!r} stay whole, drawn by a hash of their names; it is no input "
-            "of the network"
+            f"groups of {experiment.group!r} stay whole, drawn by a hash of their names; it is no "
+            "input of the network"
         ]
-    elif isinstance(rule, ByTime):
-        kind = str(training.example.formats[rule.column].kind)
-        later = f"validation is later than {written(rule.last, kind)}"
-        notes = [f"rows are split by {rule.column!r}: {later}", *input_time_notes(experiment)]
-    if rule is not None and rule.columns:
-        shown = {name: count for name, count in counts.items() if name != "test"}
-        notes += share_notes(shown, {"validation": rule.share})
+    later = [
+        f"{part} is later than {written(rule.last, _kind(training, rule.column))}"
+        for part, rule in rules.items()
+        if isinstance(rule, ByTime)
+    ]
+    if later:
+        told = f"rows are split by {experiment.split_by_time!r}: {', '.join(later)}"
+        notes = [told, *input_time_notes(experiment)]
+    if notes:
+        shown = {name: count for name, count in counts.items() if name in ("training", *rules)}
+        notes += share_notes(shown, {part: rule.share for part, rule in rules.items()})
     names = require_target(training.preprocessor().target).class_names
     trained = training.class_counts() if training.fitted is None else {}
     return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
+
+
+def _kind(rows: SplitRows, column: str) -> str:
+    """Return the kind of a column, such as "date"."""
+    return str(rows.example.formats[column].kind)
 
 
 def _prepare_with_streamed_test(
@@ -298,15 +358,15 @@ def _test_part(
     return rows, rows.sample(SHOWN_ROWS)
 
 
-def _notes(whole: SplitRows, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
+def _notes(rest: SplitRows, counts: Mapping[str, int], share: float, shown: int) -> list[str]:
     """Return what differs from data in memory, in sentences."""
     notes = [
         f"the rows are read in parts in each epoch, mixed among parts that are read together; "
         f"the score of the training part is that of {shown:,} of its rows"
     ]
-    if share * len(whole) > MOST_HELD_OUT:
+    if share * len(rest) > MOST_HELD_OUT:
         notes.append(
-            f"validation = {share:g} would be {share * len(whole):,.0f} rows, but they stay in "
+            f"validation = {share:g} would be {share * len(rest):,.0f} rows, but they stay in "
             f"memory: {counts['validation']:,} are held out"
         )
     return notes
@@ -346,20 +406,10 @@ def _check_settings(experiment: Experiment, path: Path) -> None:
             f"stream = true reads .parquet files, folders of them, .csv, .npy, and .npz files in "
             f"parts, not {experiment.data!r}: leave it out."
         )
-    if test_share(experiment):
-        raise ExperimentError(
-            f"test = {experiment.test!r} needs all rows in memory, but they are read in parts "
-            "(stream): leave it out, or name a file of test data."
-        )
     if training.batch_size == "all":
         raise ExperimentError(
             'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
             "write a number, such as 1024."
-        )
-    if training.refit:
-        raise ExperimentError(
-            "refit = true needs all rows in memory, but they are read in parts (stream): write "
-            "refit = false."
         )
     if experiment.target is None and not is_arrays:
         names = ", ".join(stream(experiment.data).schema)

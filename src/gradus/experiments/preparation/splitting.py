@@ -31,12 +31,14 @@ class SplitData:
 
     Attributes:
         summary: the facts that the default settings depend on.
+        rows: how many the source has, without a test part of its own.
         parts: "training", and "validation" and "test" if they exist.
         record: what the split, and the test part beside the other rows, show.
         notes: how rows were split by a column, in sentences.
     """
 
     summary: DataSummary
+    rows: int
     parts: dict[str, Dataset]
     record: Record = field(default_factory=Record)
     notes: tuple[str, ...] = ()
@@ -72,9 +74,9 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
         DataError: for a column to split by that is missing values, or has too few of them.
         ExperimentError: for settings that contradict each other, or the data.
     """
-    check_split(data, experiment)
+    check_split(data, experiment, 0 if data.test is None else len(data.test))
     is_random = experiment.split_by_time is None
-    share, test = test_share(experiment), data.test
+    share, test, count = test_share(experiment), data.test, summarize_data(data).rows
     if share:
         data, test = _held_out(data, share, experiment)
     summary = summarize_data(data)
@@ -94,7 +96,7 @@ def split_data(data: Dataset, experiment: Experiment) -> SplitData:
     record = Record(comparisons=tuple(comparisons), order=order)
     shares = {"test": share or 0.0, "validation": validation or 0.0}
     notes = (*_own_part_notes(data, validation), *_split_notes(parts, experiment, shares))
-    return SplitData(summary, parts, record, notes)
+    return SplitData(summary, count, parts, record, notes)
 
 
 def test_share(experiment: Experiment) -> float | None:
@@ -156,8 +158,13 @@ def _held_out(data: Dataset, share: float, experiment: Experiment) -> tuple[Data
     return data.take(rest), data.take(held)
 
 
-def check_split(data: Dataset, experiment: Experiment) -> None:
+def check_split(data: Dataset, experiment: Experiment, own_test: int) -> None:
     """Check that the settings of the split fit each other, and the data.
+
+    Args:
+        data: the data, or a sample of them.
+        experiment: the settings.
+        own_test: the rows of a test part of their own.
 
     Raises:
         ExperimentError: for settings that do not.
@@ -168,10 +175,10 @@ def check_split(data: Dataset, experiment: Experiment) -> None:
             f"group = {group!r} and split_by_time = {time!r}: rows are split by the one or the "
             "other; leave out one."
         )
-    if test_share(experiment) and data.test is not None:
+    if test_share(experiment) and own_test:
         raise ExperimentError(
             f"{Path(data.name or experiment.data).name!r} has a test part of its own, of "
-            f"{len(data.test):,} rows, which is scored at the end: leave out "
+            f"{own_test:,} rows, which is scored at the end: leave out "
             f"test = {experiment.test}."
         )
     if group is not None and group in experiment.keep_columns:

@@ -171,6 +171,8 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
         optimizer: `name`, `learning_rate` and its other settings.
         schedule: `name` and settings of the learning rate schedule, or the name "none".
         loss: `name` and settings; of several targets that have a task each, a section for each.
+        loss_weights: of several targets that have a loss each, its weight in their sum; 1 by
+            default.
         penalty: on every kernel.
         training: epochs, batches and early stopping.
     """
@@ -197,6 +199,7 @@ class Experiment(Struct, forbid_unknown_fields=True, frozen=True):
     optimizer: Settings = {}
     schedule: Settings = {}
     loss: Settings = {}
+    loss_weights: dict[str, NonNegativeFloat] = {}
     penalty: PenaltySection = PenaltySection()
     training: TrainingSection = TrainingSection()
 

@@ -39,6 +39,7 @@ from gradus.train.batches import Samples
 
 HEAD_ROWS = 2048  # that are checked before the first step, and that the doctor looks at
 SPARSE_ROWS = 256  # of a sparse matrix, which are dense at once where none is trained on
+NEEDS_ARRAYS = "This optimizer needs all samples at once: pass arrays."
 VALIDATION_SHARE = 0.5  # of the free memory, which validation batches may take
 
 
@@ -136,6 +137,9 @@ def data_to_fit(
             stacklevel=3,
         )
     check_batch_size(batch_size)
+    x, validation_split, validation_data = _with_rows_held_out(
+        x, validation_split, validation_data, shuffle_seed
+    )
     if isinstance(x, RowStream):
         _check_row_stream(x, y, batch_size)
     if steps_per_epoch is not None:
@@ -176,7 +180,7 @@ def data_to_fit(
         if value is not None and not resumes:
             raise GradusError(f"{name} needs all samples in memory, but {stream.name} is read.")
     if full_batch:
-        raise GradusError("This optimizer needs all samples at once: pass arrays.")
+        raise GradusError(NEEDS_ARRAYS)
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
     data = dataclasses.replace(data, notes=tuple(notes), columns=columns)
     size = len(jax.tree.leaves(data.first.x)[0])
@@ -186,6 +190,14 @@ def data_to_fit(
             "out."
         )
     return data, size
+
+
+def _with_rows_held_out(x: Any, share: Any, data: Any, seed: int) -> tuple[Any, Any, Any]:
+    """Return inputs, what is to be split off them, and validation data; rows in parts are split."""
+    if not isinstance(x, RowStream) or not share or data is not None:
+        return x, share, data
+    rows, held_out = x.hold_out(validation_share(share), seed)
+    return rows, None, held_out
 
 
 def _with_validation(

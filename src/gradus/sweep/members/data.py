@@ -12,7 +12,12 @@ import numpy as np
 from gradus.data.splitting.splits import k_folds
 from gradus.errors import DataError, GradusError, unknown
 from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_locations
-from gradus.models.inputs.training_data import TrainingData, make_training_data
+from gradus.models.inputs.streamed_data import data_to_fit
+from gradus.models.inputs.training_data import (
+    TrainingData,
+    make_training_data,
+    validation_share,
+)
 from gradus.space import Choice, Space, Value
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.search.values import values_activating
@@ -75,6 +80,45 @@ def prepared(make: Callable[..., Mapping[str, Any]], **settings: Any) -> Any:
     return PreparedInputs(make, settings)
 
 
+@dataclasses.dataclass(frozen=True)
+class SharedOrder:
+    """How rows that are read in parts come in batches, the same ones for all trials.
+
+    Attributes:
+        batch_size: rows of a batch.
+        shuffle_seed: of their order.
+        shuffle: whether each epoch has an order of its own.
+    """
+
+    batch_size: int
+    shuffle_seed: int
+    shuffle: bool
+
+    def read(self, data: Mapping[str, Any], share: float, seed: int) -> TrainingData:
+        """Return what members are trained on.
+
+        Args:
+            data: the arguments of `fit` in `DATA_ARGUMENTS`.
+            share: of the rows, to hold out for validation; 0 for none.
+            seed: by which they are held out.
+        """
+        rows = data["x"]
+        if share:
+            rows, held_out = rows.hold_out(validation_share(share), seed)
+            data = {**data, "validation_data": held_out}
+        samples, _ = data_to_fit(
+            **{**data, "x": rows},
+            **dataclasses.asdict(self),
+            first_epoch=0,
+            full_batch=False,
+            epochs=1,
+            steps_per_epoch=None,
+            needs_arrays={},
+            validation_split=None,
+        )
+        return samples
+
+
 class SweepData:
     """The samples of all trials, each put on the device once, when a trial first needs it.
 
@@ -86,6 +130,7 @@ class SweepData:
         seed: the seed of the hold-out.
         groups: of each row the group that stays in one fold, or None.
         times: of each row a time, before which the rows are that a fold is trained on, or None.
+        order: of rows that are read in parts; else None.
 
     Attributes:
         names: the hyperparameters that decide the samples.
@@ -104,10 +149,11 @@ class SweepData:
         seed: int,
         groups: Any = None,
         times: Any = None,
+        order: SharedOrder | None = None,
     ) -> None:
         self.data, self.hypers = data, hypers
         self.validation_split, self.cv, self.seed = validation_split, cv, seed
-        self.groups, self.times = groups, times
+        self.groups, self.times, self.order = groups, times, order
         for name, given in (("groups", groups), ("times", times)):
             if given is not None and not cv:
                 raise GradusError(
@@ -127,7 +173,7 @@ class SweepData:
 
     def __reduce__(self) -> Any:
         """Pickle the arguments only, nothing on a device."""
-        held_out = self.validation_split, self.cv, self.seed, self.groups, self.times
+        held_out = self.validation_split, self.cv, self.seed, self.groups, self.times, self.order
         return SweepData, (self.data, self.hypers, *held_out)
 
     def key(self, values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
@@ -149,6 +195,9 @@ class SweepData:
                 data |= data["x"].arguments()
             keep_all = data["validation_data"] is not None or self.cv
             split = 0.0 if keep_all else self.validation_split
+            if self.order is not None:
+                self._samples[key] = self.order.read(data, split, self.seed)
+                return self._samples[key]
             self._samples[key] = make_training_data(
                 **data, validation_split=split, shuffle_seed=self.seed
             )

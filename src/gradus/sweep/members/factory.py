@@ -10,10 +10,11 @@ from typing import Any
 import jax
 
 from gradus.checks import whole_number
-from gradus.errors import ShapeError
+from gradus.errors import GradusError, ShapeError
 from gradus.hyperparameters import Hyperparameter, resolve
 from gradus.models.fit_state import begin_fit
 from gradus.models.inputs import arguments
+from gradus.models.inputs.streamed_data import NEEDS_ARRAYS, StreamedData
 from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
 from gradus.models.supervised import fit_metrics
@@ -70,6 +71,8 @@ class MemberBuilder:
         task = self._task_for(model, data)
         model.columns = data.columns
         full_batch = model.optimizer.full_batch
+        if full_batch and isinstance(data, StreamedData):
+            raise GradusError(NEEDS_ARRAYS)
         config = FitConfig(
             epochs=whole_number("epochs", fit_settings["epochs"], 1),
             batch_size=arguments.batch_size(fit_settings["batch_size"], data.count, full_batch),

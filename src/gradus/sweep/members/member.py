@@ -13,12 +13,14 @@ import numpy as np
 from gradus.diagnosis.record import Record
 from gradus.models.diagnosing import diagnose_fit, with_settings
 from gradus.models.fit_state import end_fit
+from gradus.models.inputs.streamed_data import StreamedData
 from gradus.models.model import Model
 from gradus.space import Value
 from gradus.sweep.members.branch_fusion import BranchFusion, FusedForm
 from gradus.sweep.members.fold import Fold
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.state import TrainState
+from gradus.train.streaming.stream_program import StreamProgram
 from gradus.train.task import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
@@ -72,6 +74,29 @@ class Member:
         )
 
     @functools.cached_property
+    def stream_training(self) -> StreamProgram:
+        """The training program with the member's settings, on data that are read in parts."""
+        data = self.fold.data
+        if not isinstance(data, StreamedData):
+            raise TypeError("the samples are in memory")
+        return StreamProgram.create(
+            self.model.net,
+            self.model.optimizer,
+            self.task,
+            self.early_stopping,
+            data.checked_batches(functools.partial(self.model.check_batch, self.task)),
+            data.first,
+            data.steps,
+            self.fold.validation,
+            self.config,
+        )
+
+    @property
+    def _own_training(self) -> TrainingProgram | StreamProgram:
+        is_streamed = isinstance(self.fold.data, StreamedData)
+        return self.stream_training if is_streamed else self.training
+
+    @functools.cached_property
     def fused_form(self) -> FusedForm | None:
         """Its components with switches; None without fusion."""
         if self.fusion is None or self.values is None:
@@ -83,7 +108,9 @@ class Member:
     @property
     def program_components(self) -> tuple[Any, ...]:
         """Network, optimizer, task, and early stopping as the program takes them."""
-        return self.training.components if self.fused_form is None else self.fused_form.components
+        if self.fused_form is not None:
+            return self.fused_form.components
+        return self._own_training.components
 
     @property
     def program_state(self) -> TrainState:
@@ -98,7 +125,7 @@ class Member:
 
         They have the same structure, and the same samples in the same order.
         """
-        return self._key(self.training.components, self.train_state)
+        return self._key(self._own_training.components, self.train_state)
 
     @functools.cached_property
     def program_key(self) -> tuple[Hashable, Hashable]:
@@ -110,7 +137,7 @@ class Member:
 
     def _key(self, components: Any, train_state: TrainState) -> tuple[Hashable, Hashable]:
         leaves, structure = jax.tree.flatten((components, train_state))
-        program = structure, tuple(map(np.shape, leaves)), self.training.shape
+        program = structure, tuple(map(np.shape, leaves)), self._own_training.shape
         samples = id(self.fold), self.config.batch_size, self.config.shuffle_seed
         return program, samples
 

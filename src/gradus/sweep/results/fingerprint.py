@@ -34,6 +34,7 @@ def _arrays_of(data: TrainingData) -> dict[str, Any]:
     x, y, weight = data.samples
     return {
         "x": x, "y": y, "sample_weight": weight, "validation": data.validation, "rows": data.rows,
+        **data.identity,
     }  # fmt: skip
 
 

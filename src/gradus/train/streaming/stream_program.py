@@ -2,7 +2,7 @@
 
 With batches in the order of a training on arrays, the weights are the same.
 
-    StreamProgram.run → run_chunk (again and again) → end_stream_epoch
+    StreamProgram.run → EpochSteps.take → run_chunk (again and again) → end_stream_epoch
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -119,11 +120,20 @@ class StreamProgram:
         """The samples of a batch."""
         return len(jax.tree.leaves(self.first.x)[0])
 
+    @property
+    def shape(self) -> tuple[int, int | None]:
+        """What the shapes of chunks depend on, besides those of the samples."""
+        return self.batch_size, self.steps
+
+    def chunks(self, epoch: int) -> AbstractContextManager[Iterator[StepChunk]]:
+        """Return the chunks of an epoch, which a thread reads ahead of their use."""
+        return read_ahead(group_batches(self.batches(epoch), self.batch_size, self.steps))
+
     def lowered(self, train_state: TrainState) -> list[jax.stages.Lowered]:
         """Return the programs of a chunk and of an epoch's end, to be compiled."""
         chunk = chunk_shapes(self.first, self.batch_size, self.steps)
         step_state = _step_state(train_state)
-        arguments = self._chunk_arguments(train_state, chunk, np.int32(0), record=True)
+        arguments = self.chunk_arguments(train_state, chunk, np.int32(0), record=True)
         step_state, total, _ = jax.eval_shape(run_chunk, step_state, *arguments)
         end = end_stream_epoch.lower(
             train_state, step_state, total, *self.components, self.validation
@@ -153,53 +163,26 @@ class StreamProgram:
             The state after the epoch and its logs; the state before it and none if reading fails,
             and then `raise_error` says why.
         """
+        steps = EpochSteps(self, train_state, first_epoch)
         try:
-            step_state, total, statistics = self._take_steps(train_state, first_epoch, interrupted)
+            with self.chunks(first_epoch) as chunks:
+                for chunk in chunks:
+                    steps.take(chunk)
+                    if interrupted():
+                        self.was_cut = True
+                        break
+            steps.check_any()
         except Exception as error:
             self.error = error
             return train_state, {}
-        train_state, logs = end_stream_epoch(
-            train_state, step_state, total, *self.components, self.validation
-        )
-        segments = jax.tree.map(lambda *values: jnp.stack(values), *statistics)
-        return train_state, jax.tree.map(lambda value: value[None], logs | segments)
+        return steps.end()
 
     def raise_error(self) -> None:
         """Raise what ended the training, if it was a batch."""
         if self.error is not None:
             raise self.error
 
-    def _take_steps(
-        self, train_state: TrainState, epoch: int, interrupted: Callable[[], bool]
-    ) -> tuple[StepState, Accumulators, list[Logs]]:
-        """Take the steps of an epoch; return the state, the accumulators, and chunks' statistics.
-
-        Raises:
-            DataError: if there are no batches, or one cannot be trained on.
-        """
-        step_state, total, statistics = _step_state(train_state), None, []
-        count = unrecorded = 0  # steps
-        batches = group_batches(self.batches(epoch), self.batch_size, self.steps)
-        with read_ahead(batches) as chunks:
-            for number, chunk in enumerate(chunks):
-                unrecorded += int(chunk.steps)
-                early = epoch < RECORDED_EPOCHS and number < (1 if epoch else FIRST_RECORDS)
-                record = early or unrecorded >= STEPS_PER_RECORD
-                arguments = self._chunk_arguments(train_state, chunk, np.int32(count), record)
-                # One chunk runs while the next one is sent: more would only fill the memory.
-                jax.block_until_ready(total)
-                step_state, added, recorded = run_chunk(step_state, *arguments)
-                total = added if total is None else jax.tree.map(jnp.add, total, added)
-                statistics.append(recorded)
-                count, unrecorded = count + int(chunk.steps), 0 if record else unrecorded
-                if interrupted():
-                    self.was_cut = True
-                    break
-        if total is None:
-            raise DataError(f"There are no batches in epoch {epoch + 1}.")
-        return step_state, total, statistics
-
-    def _chunk_arguments(
+    def chunk_arguments(
         self, train_state: TrainState, chunk: StepChunk, first_step: Int[Any, ""], record: bool
     ) -> tuple[Any, ...]:
         """Return the arguments of `run_chunk` after the first, in its order."""
@@ -216,6 +199,58 @@ class StreamProgram:
             train_state.learning_rate_scale,
             record_or_none,
         )
+
+
+class EpochSteps:
+    """The steps of one training in an epoch on a stream, taken a chunk at a time.
+
+    Args:
+        training: the training.
+        train_state: the state before the epoch.
+        epoch: its number.
+    """
+
+    def __init__(self, training: StreamProgram, train_state: TrainState, epoch: int) -> None:
+        self._training, self._before, self._epoch = training, train_state, epoch
+        self._step_state, self._statistics = _step_state(train_state), list[Logs]()
+        self._total: Accumulators | None = None
+        self._count = self._unrecorded = 0  # steps
+
+    def take(self, chunk: StepChunk) -> None:
+        """Take the steps of the next chunk."""
+        number = len(self._statistics)
+        self._unrecorded += int(chunk.steps)
+        early = self._epoch < RECORDED_EPOCHS and number < (1 if self._epoch else FIRST_RECORDS)
+        record = early or self._unrecorded >= STEPS_PER_RECORD
+        first = np.int32(self._count)
+        arguments = self._training.chunk_arguments(self._before, chunk, first, record)
+        # One chunk runs while the next one is sent: more would only fill the memory.
+        jax.block_until_ready(self._total)
+        self._step_state, added, recorded = run_chunk(self._step_state, *arguments)
+        before = self._total
+        self._total = added if before is None else jax.tree.map(jnp.add, before, added)
+        self._statistics.append(recorded)
+        self._count += int(chunk.steps)
+        if record:
+            self._unrecorded = 0
+
+    def check_any(self) -> None:
+        """Check that there was a chunk.
+
+        Raises:
+            DataError: if there was none.
+        """
+        if self._total is None:
+            raise DataError(f"There are no batches in epoch {self._epoch + 1}.")
+
+    def end(self) -> tuple[TrainState, Logs]:
+        """Return the state after the epoch, and its logs."""
+        training = self._training
+        train_state, logs = end_stream_epoch(
+            self._before, self._step_state, self._total, *training.components, training.validation
+        )
+        segments = jax.tree.map(lambda *values: jnp.stack(values), *self._statistics)
+        return train_state, jax.tree.map(lambda value: value[None], logs | segments)
 
 
 def of_whole_epochs(writer: Listener, training: EpochProgram) -> Listener:
