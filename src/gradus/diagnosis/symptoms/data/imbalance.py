@@ -38,11 +38,17 @@ def find(record: Record) -> Iterator[Finding]:
                     f"Always answering it is {max(shares):.1%} accurate. Accuracy says little of "
                     "the other classes."
                 ),
-                remedy='Look at f1 or auc; try class_weight="balanced".',
+                remedy=_remedy(record),
                 severity="note",
                 chart=class_chart(targets) if targets else None,
                 evidence={"perplexity over classes": {"value": value, "threshold": LOW}},
             )
+
+
+def _remedy(record: Record) -> str:
+    """Return the advice, without what the training already does."""
+    is_weighted = record.settings is not None and record.settings.class_weight is not None
+    return f"Look at f1 or auc{'' if is_weighted else '; try class_weight="balanced"'}."
 
 
 def _shifted(record: Record) -> Finding | None:
