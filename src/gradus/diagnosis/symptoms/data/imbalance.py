@@ -47,8 +47,9 @@ def find(record: Record) -> Iterator[Finding]:
 
 def _remedy(record: Record) -> str:
     """Return the advice, without what the training already does."""
-    is_weighted = record.settings is not None and record.settings.class_weight is not None
-    return f"Look at f1 or auc{'' if is_weighted else '; try class_weight="balanced"'}."
+    if record.settings is not None and record.settings.class_weight is not None:
+        return "Look at f1 or auc."
+    return 'Look at f1 or auc; try class_weight="balanced".'
 
 
 def _shifted(record: Record) -> Finding | None:
