@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
+from gradus.drawing.style import axis_label
 from gradus.errors import counted
 from gradus.experiments.settings.commands import format_command
 
@@ -78,7 +79,7 @@ def _print_metrics(record: dict[str, Any], output: Output) -> None:
     """Print the metrics of each part of the data, and what a constant prediction would score."""
     parts = {**record["parts"], "constant": record["constant"]}
     rows = [
-        [name, *(format_value(metrics.get(name)) for metrics in parts.values())]
+        [axis_label(name), *(format_value(metrics.get(name)) for metrics in parts.values())]
         for name in record["metrics"]  # the training part may have others, as it is more uneven
     ]
     output.print_table(["", *parts], rows)
@@ -151,7 +152,9 @@ def run_row(run: dict[str, Any]) -> list[str]:
     """Return a run's row in the list of runs, with a text for each of `RUN_COLUMNS`."""
     metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
     metrics = {n: v for n, v in metrics.items() if " " not in n} or metrics  # not those by target
-    shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
+    shown = ", ".join(
+        f"{axis_label(name)} {format_value(value)}" for name, value in metrics.items()
+    )
     shown = f"{shown} ({run['split']})" if shown else ""
     if run["status"] != "finished":
         shown = ": ".join(filter(None, [run["status"], shown]))
