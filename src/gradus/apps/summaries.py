@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.apps.output import Output, format_value
-from gradus.drawing.style import axis_label
 from gradus.errors import counted
 from gradus.experiments.settings.commands import format_command
 
@@ -77,6 +76,8 @@ def _print_next_command(run: str, output: Output) -> None:
 
 def _print_metrics(record: dict[str, Any], output: Output) -> None:
     """Print the metrics of each part of the data, and what a constant prediction would score."""
+    from gradus.drawing.style import axis_label  # imports NumPy, which --help does without
+
     parts = {**record["parts"], "constant": record["constant"]}
     rows = [
         [axis_label(name), *(format_value(metrics.get(name)) for metrics in parts.values())]
@@ -150,6 +151,8 @@ OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
 
 def run_row(run: dict[str, Any]) -> list[str]:
     """Return a run's row in the list of runs, with a text for each of `RUN_COLUMNS`."""
+    from gradus.drawing.style import axis_label
+
     metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
     metrics = {n: v for n, v in metrics.items() if " " not in n} or metrics  # not those by target
     shown = ", ".join(
