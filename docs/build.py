@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "gradus"
 STAGE = ROOT / "build" / "docs"
 SITE = ROOT / "docs" / "site"
+BREAKABLE_DOT = "\u200b."  # before which a narrow menu may break a name
 COURSE = "lessons"  # the folder of the built lessons within the site
 # Pages that live elsewhere in the repository, and where they stand on the site.
 BORROWED = {
@@ -118,7 +119,7 @@ def configuration(reference: dict[str, str]) -> dict[str, Any]:
     packages: list[Any] = []
     for place in reference:
         if place.endswith("/index.md"):
-            packages.append({".".join(Path(place).parts[1:-1]): [place]})
+            packages.append({BREAKABLE_DOT.join(Path(place).parts[1:-1]): [place]})
         else:
             *_, section = packages[-1].values()
             section.append({Path(place).stem: place})

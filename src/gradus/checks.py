@@ -149,7 +149,10 @@ def object_of(owner: str, name: str, value: Any, kinds: Any, advice: str) -> Non
         GradusError: saying what was given.
     """
     if not isinstance(value, kinds):
-        raise GradusError(f"{as_written(name, value, owner)[:100]}: write {advice}.")
+        written = as_written(name, value, owner)
+        if len(written) > 80:
+            written = f"{owner}({name}=…) was given a {type(value).__name__}"
+        raise GradusError(f"{written}: write {advice}.")
 
 
 def as_result(value: Any) -> str:

@@ -1,12 +1,25 @@
-"""The errors that users see, and helpers for their messages."""
+"""The errors and warnings that users see, and helpers for their messages."""
 
 from __future__ import annotations
 
 import difflib
+import os
+import sys
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
+PACKAGE = f"{Path(__file__).parent}{os.sep}"
 MOST_ABSENT = 10  # missing columns that an error names, besides the first
-ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size"}
+OTHER_WORDS = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "int": "number",
+    "integer": "number",
+    "float": "number",
+    "id": "identifier",
+}  # which no likeness of letters leads to
 
 
 class GradusError(ValueError):
@@ -61,9 +74,13 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the valid name closest to `name`, or None if none is close."""
     lowered = {candidate.lower(): candidate for candidate in names}
     key = str(name).lower()
-    if ABBREVIATIONS.get(key) in lowered:
-        return lowered[ABBREVIATIONS[key]]
-    matches = difflib.get_close_matches(key, lowered, n=1, cutoff=0.5)
+    if OTHER_WORDS.get(key) in lowered:
+        return lowered[OTHER_WORDS[key]]
+    swapped = [name for name in lowered if sorted(name) == sorted(key)]
+    words = set(key.split("_"))
+    longer = [name for name in lowered if len(words) > 1 and words <= set(name.split("_"))]
+    matches = swapped or longer or lowered
+    matches = difflib.get_close_matches(key, matches, n=1, cutoff=0.5)
     return lowered[matches[0]] if matches else None
 
 
@@ -92,3 +109,11 @@ def no_column(name: object, columns: Iterable[str], kind: str = "column") -> Dat
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 epoch", "2,000 epochs"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the caller that is outside gradus, however deep it is called from."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.init_args import is_configurable
 
 MAX_COUNT = 1_000_000  # of the numbers of `linspace`
@@ -155,6 +156,7 @@ class Range(Space):
         return f"{kind}({self.low!r}, {self.high!r})"
 
 
+@explain_arguments
 def choice(*options: Any, name: str | None = None) -> Any:
     """Return the space of some options: `choice(64, 128)`, `choice("relu", "tanh")`.
 
@@ -181,6 +183,7 @@ def choice(*options: Any, name: str | None = None) -> Any:
     return Choice(options, name=name, words=words)
 
 
+@explain_arguments
 def uniform(low: float, high: float, name: str | None = None) -> Any:
     """Return the space of the numbers from `low` to `high`, uniformly distributed.
 
@@ -197,6 +200,7 @@ def uniform(low: float, high: float, name: str | None = None) -> Any:
     return Range(low, high, name=name)
 
 
+@explain_arguments
 def log_uniform(low: float, high: float, name: str | None = None) -> Any:
     """Return the space of the numbers from `low` to `high`, uniformly distributed on a log scale.
 
@@ -210,6 +214,7 @@ def log_uniform(low: float, high: float, name: str | None = None) -> Any:
     return Range(low, high, log=True, name=name)
 
 
+@explain_arguments
 def int_uniform(low: int, high: int, name: str | None = None) -> Any:
     """Return the space of the whole numbers from `low` to `high`, both included.
 
@@ -224,6 +229,7 @@ def int_uniform(low: int, high: int, name: str | None = None) -> Any:
     return Range(low, high, whole=True, name=name)
 
 
+@explain_arguments
 def linspace(low: float, high: float, count: int, name: str | None = None) -> Any:
     """Return the space of `count` evenly spaced numbers from `low` to `high`.
 
@@ -237,6 +243,7 @@ def linspace(low: float, high: float, count: int, name: str | None = None) -> An
     return _spaced_choice("linspace", low, high, count, name)
 
 
+@explain_arguments
 def logspace(low: float, high: float, count: int, name: str | None = None) -> Any:
     """Return the space of `count` numbers from `low` to `high`, evenly spaced on a log scale.
 

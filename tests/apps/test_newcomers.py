@@ -26,12 +26,13 @@ def houses(work):
         (("--monitor", "val_acc"), "Unknown monitor 'val_acc'. Did you mean 'val_r2'?"),
         (("--class-weight", "balanced"), "--class-weight balanced is for classes, but"),
         (("--learning-rate", "0,01"), "--learning-rate 0,01: write 0.01, with a decimal point."),
+        (("--validation", "20%"), "--validation 20%: write 0.2, a share of 1."),
         (("--dropout", "0,5"), "--dropout 0,5: write 0.5, with a decimal point."),
     ],
 )
 def test_wrong_flags_are_told_before_anything_is_shown(gradus, houses, work, flags, words):
     status, out, err = gradus("train", houses, "--target", "price", *flags)
-    assert (status, out) == (2 if "0," in str(flags[1]) else 1, "")
+    assert (status, out) == (2 if flags[1] in ("0,01", "0,5", "20%") else 1, "")
     assert words in err
     assert not list(work.glob("runs/*"))
 

@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from gradus.apps.output import Output
 from gradus.apps.summaries import print_repair, print_training_summary, run_row
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.scores import Comparison
+from gradus.experiments.run_list import sort_by
 
 
 def test_a_table_has_errors_of_whole_trainings_only(capsys):
@@ -48,13 +51,19 @@ RECORD = {
 
 
 def test_a_list_of_runs_has_no_scores_of_single_targets():
-    assert run_row(RECORD)[3] == "diverged: r2 0.2500 (validation)"
+    assert run_row(RECORD)[3] == "diverged: R² 0.2500 (validation)"
     only = {**RECORD, "status": "finished", "metrics": {"mae a": 0.5}}
-    assert run_row(only)[3] == "mae a 0.5000 (validation)"
+    assert run_row(only)[3] == "MAE a 0.5000 (validation)"
+
+
+@pytest.mark.parametrize("metric", ["r2", "R²"])
+def test_runs_are_sorted_by_a_metric_as_it_is_named_or_shown(metric):
+    better = {**RECORD, "metrics": {"r2": 0.5}}
+    assert sort_by([RECORD, better], metric) == [better, RECORD]
 
 
 def test_a_training_of_one_epoch_has_the_metrics_of_its_headline(capsys):
     print_training_summary(RECORD, Output(False))
     printed = capsys.readouterr().out
     assert "\n1 epoch in 0.2 s." in printed or "\n1 epoch in 0.3 s." in printed
-    assert "balanced_accuracy" not in printed
+    assert "balanced accuracy" not in printed

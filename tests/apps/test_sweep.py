@@ -145,7 +145,8 @@ def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work)
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
     assert gr.load(run).model.predict([[5.0, 3, 2, 1]]).shape == (1, 3)
     assert gradus("evaluate", run, "iris")[0] == 0
-    assert gradus("report", run)[0] == 0
+    status, out, _ = gradus("report", run)
+    assert (status, f"gradus sweep --resume {run}" in out) == (0, True)
     assert [one["run"] for one in gradus_json("runs")["runs"]] == ["runs/iris-1", "runs/iris-2"]
 
 

@@ -152,3 +152,11 @@ def test_folds_and_the_first_programs_are_announced(gradus):
 def test_short_names_are_known(given, meant):
     assert nearest(given, ["layer_rates", "learning_rate", "rate", "weight_decay"]) == meant
     assert nearest(given, ["xyzzy"]) is None
+
+
+def test_swapped_letters_and_left_out_words_come_before_other_names():
+    assert nearest("adma", ["adamax", "adam"]) == "adam"
+    losses = ["binary_crossentropy", "sparse_categorical_crossentropy"]
+    assert nearest("sparse_crossentropy", losses) == losses[1]
+    kinds = ["category", "date", "identifier", "number", "text"]
+    assert [nearest(kind, kinds) for kind in ("integer", "id")] == ["number", "identifier"]

@@ -254,7 +254,7 @@ def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
     constant = {"accuracy": pytest.approx(5 / 6, abs=0.18), "balanced_accuracy": 0.5}
     assert record["constant"] == constant
     assert 0 <= record["metrics"]["balanced_accuracy"] <= 1
-    assert re.search(r"balanced_accuracy .* 0\.5000\n", err)
+    assert re.search(r"balanced accuracy .* 0\.5000\n", err)
     page = (work / "mine" / "report.html").read_text()
     assert "constant guess 8" in page
     assert "validation balanced accuracy" in page

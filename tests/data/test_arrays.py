@@ -84,6 +84,7 @@ def test_rows_without_columns_are_refused():
     ("values", "word"),
     [
         (np.array(["a", "b"]), "text"),
+        (np.array(["1", "2.5"]), r"numbers as text, such as '1': write np.asarray\(pixels, float"),
         (pd.DataFrame({"a": ["x", "y"]}), "table"),
         (np.array([1, None], object), "table"),
         ([[1, 2], [3]], "equal length"),

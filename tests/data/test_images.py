@@ -223,7 +223,8 @@ def test_folders_name_classes_as_they_are_spelled(tmp_path):
     for name in names:
         for index in range(2):
             save(tmp_path / name / f"{index}.png", 1)
-    assert set(load(tmp_path).class_names) == set(names)
+    data = load(tmp_path)
+    assert (set(data.class_names), data.notes) == (set(names), ())
 
 
 def test_what_is_left_out_of_a_folder_is_told_unless_a_system_wrote_it(tmp_path):

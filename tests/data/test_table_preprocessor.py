@@ -336,7 +336,10 @@ def test_probabilities_become_names():
         (["x"] * 40, "one class"),
         ([2.5] * 40, "always 2.5"),
         ([None] * 40, "is empty"),
-        ([f"name {index}" for index in range(40)], "too many for classes"),
+        (
+            [f"name {index}" for index in range(40)],
+            r"too many for classes. Write another target\.$",
+        ),
         ([date(2024, 1, 1), date(2024, 1, 2)] * 20, "Date"),
         ([1.0, float("inf")] * 20, "infinite"),
     ],

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from gradus.data import Scaling, TablePreprocessor, Target, load, read_table
+from gradus.data import Scaling, TableOptions, TablePreprocessor, Target, load, read_table
 from gradus.data.tables import as_table
 from gradus.errors import DataError
 
@@ -96,6 +96,12 @@ def test_parquet_is_read_with_its_own_types(tmp_path):
 def test_broken_text_files_raise(tmp_path, content, word):
     with pytest.raises(DataError, match=word):
         read_table(write(tmp_path, content))
+
+
+def test_a_separator_that_the_header_lacks_is_told(tmp_path):
+    path = write(tmp_path, b"a;b\n1,5;2\n")
+    with pytest.raises(DataError, match=r"has 1 column.*not separated by ','"):
+        read_table(path, TableOptions(separator=","))
 
 
 def test_files_and_values_that_are_not_tables_raise(tmp_path):

@@ -12,7 +12,10 @@ import pytest
 import gradus as gr
 from gradus.diagnosis import symptoms
 from gradus.diagnosis.findings import Diagnosis, Finding
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import OutputRecord, SettingsRecord, TargetRecord
 from gradus.diagnosis.recording import make_record
+from gradus.diagnosis.symptoms.data import imbalance
 from gradus.diagnosis.training import make_training_record
 from gradus.errors import FaultError, GradusError
 from gradus.models.supervised import make_supervised
@@ -179,6 +182,16 @@ def test_a_constant_target_is_a_fault():
     assert found(check(*network, y=VALUES * 0 + 3, loss="mse")) == [
         ("fault", "labels-constant", "dense_1")
     ]
+
+
+@pytest.mark.parametrize(("weights", "advised"), [(None, True), ("balanced", False)])
+def test_class_weights_are_advised_where_there_are_none(weights, advised):
+    targets = TargetRecord(200, 0, 1, 0.5, 0.5, {}, (196, 4))
+    output = OutputRecord("output", None, "softmax", "", (2,), "mean_squared_error", None,
+                          "labels", {}, targets)  # fmt: skip
+    settings = SettingsRecord("Adam", 0.01, 10, 200, class_weight=weights)
+    (finding,) = imbalance.find(Record(outputs=(output,), settings=settings))
+    assert ("class_weight" in finding.remedy) == advised
 
 
 def test_uneven_classes_are_noted():

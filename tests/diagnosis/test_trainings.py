@@ -185,6 +185,14 @@ def test_dropout_is_too_strong_where_validation_samples_are_not_learned_either(v
     assert [each.severity for each in strong] == found
 
 
+@pytest.mark.parametrize(("steps", "found"), [(17, []), (100, [("fault", "over-regularised")])])
+def test_penalties_are_judged_after_a_hundred_steps(steps, found):
+    """In the first epoch they are most of a loss that has hardly begun to fall."""
+    made = record([1.3], penalty=0.6)
+    settings = dataclasses.replace(made.settings, samples=10 * steps)
+    assert codes(examine(dataclasses.replace(made, settings=settings, penalty=0.8))) == found
+
+
 def test_a_loss_that_rises_above_a_constant_is_a_rate_that_is_too_high():
     calm, wild = np.full(20, 0.99), np.array([0.9, 3.0] * 10)
     assert codes(examine(record(calm))) == [("fault", "not-learning")]

@@ -113,6 +113,16 @@ def test_wrong_labels_are_named(topics, change, settings, message):
         gr.Classifier(**settings).fit(x, change(y))
 
 
+def test_one_hot_rows_may_be_meant_as_classes(topics):
+    one_hot = np.eye(4)[np.arange(len(topics[0])) % 4]
+    with (
+        pytest.raises(gr.GradusError, match="several labels: write"),
+        pytest.warns(UserWarning, match=r"exactly one of 4 labels.*argmax") as told,
+    ):
+        gr.Classifier(loss="sparse_categorical_crossentropy").fit(topics[0], one_hot)
+    assert told[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     ("classes", "settings"), [(2, {}), (2, {"loss": "sparse_categorical_crossentropy"}), (3, {})]
 )

@@ -167,7 +167,7 @@ def test_wrong_distributions_are_named(iris, spaces, message):
         ({"cv": "five"}, "cv='five'.*number of folds"),
         ({"cv": [1, 2]}, "pairs of row numbers"),
         ({"cv": 100}, "cv=100: "),
-        ({"scoring": "acuracy"}, "scoring='acuracy'"),
+        ({"scoring": "acuracy"}, "Unknown scoring 'acuracy'. Did you mean 'accuracy'"),
         ({"scoring": {"a": 1}}, "write names or functions"),
         ({"scoring": lambda estimator: 0}, "is called as"),
         ({"refit": []}, "refit=.*True or False"),

@@ -31,6 +31,9 @@ from gradus.train.progress import TrainingProgress
         ("Else leave it out: np.delete(x, 3, axis=1).", "out: --drop-columns with its name."),
         ("and deviation 1: (x - x.mean(0)) / x.std(0).", "1: --scaling standard."),
         ('try class_weight="balanced".', "try --class-weight balanced."),
+        ("column 'a': 'k.A.' is; if so: missing=['k.A.']", "if so: --missing 'k.A.'"),
+        ("column 'a': '1.10' is; if names, say so: kind='text'", "write --column 'a=text'"),
+        ("column 'a': if not, give its pattern: date='%d'", "write --column 'a=date;date=%d'"),
         ("column 'day' stays an input: drop=['day'] leaves", "--drop-columns 'day' leaves"),
     ],
 )

@@ -28,6 +28,7 @@ def test_the_extension_is_the_format(model, tmp_path):
     assert gr.export(model, str(tmp_path / "m.stablehlo"), "stablehlo").exists()
     unknown = message(GradusError, model, tmp_path / "model.onx")
     assert "'.onx' is none. Did you mean '.onnx'?" in unknown
+    assert "gr.to_torch" in message(GradusError, model, tmp_path / "model.pt")
     assert "'' is none" in message(GradusError, model, tmp_path / "model")
     assert "Did you mean 'onnx'?" in message(GradusError, model, tmp_path / "m.onnx", "onn")
     both = message(GradusError, model, tmp_path / "m.stablehlo", format="onnx")

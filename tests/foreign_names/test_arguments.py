@@ -97,6 +97,21 @@ def test_arguments_of_methods_are_told():
             call()
 
 
+# Those of JAX, an exception, and what other code hands its arrays to.
+PLAIN = ("GradusError", "attention_weights", "fresh", "show_config", "sigmoid", "softmax")
+PARTS = ("Dataset", "Scaling", "TableStream", "Target", "as_array", "as_tree")
+CHECKS = ("check_finite", "check_same_length", "preprocessor_from_dict")
+
+
+@pytest.mark.parametrize("module", [gr, gr.data, gr.figures], ids=lambda module: module.__name__)
+def test_public_functions_explain_wrong_arguments(module):
+    names = [name for name in module.__all__ if name not in (*PLAIN, *PARTS, *CHECKS)]
+    for public in (getattr(module, name) for name in names):
+        if callable(public):
+            with pytest.raises(ArgumentError, match="has no argument 'xyzzy'"):
+                public(xyzzy=1)
+
+
 def test_it_is_a_type_error_too():
     with pytest.raises(TypeError):
         gr.Dense(3, unitz=3)

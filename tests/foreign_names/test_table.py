@@ -34,6 +34,8 @@ CLASSES = {
     "Optimizer": [gr.Adam, gr.Lion, gr.Adagrad],
     "RMSprop": [gr.RMSprop],
     "Sweep": [gr.Sweep],
+    "TableOptions": [gr.data.TableOptions],
+    "load": [gr.data.load],
 }
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gradus.lessons import formats
+from gradus.lessons.labels import format_label
 
 
 @pytest.mark.parametrize(
@@ -48,5 +49,7 @@ def test_numbers_in_text_are_written_as_people_do():
 
 
 def test_names_are_words():
-    assert formats.format_label("wrong_on_AND") == "wrong on AND"
+    assert format_label("wrong_on_AND") == "wrong on AND"
+    assert format_label("cnn_weights") == "weights, CNN"
+    assert format_label("accuracy_LSTM_30") == "accuracy after 30 letters, LSTM"
     assert formats.format_lesson_number("test_accuracy", 0.5) == "50.0%"

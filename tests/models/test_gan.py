@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.errors import GradusError, ShapeError
+from gradus.errors import DataError, GradusError, ShapeError
 from gradus.models.gan import GAN
 from gradus.nn import prng
 from gradus.nn.network import fresh
@@ -115,6 +115,8 @@ def test_it_learns_where_the_data_are_and_is_saved(tmp_path):
 def test_bad_input():
     with pytest.raises(GradusError, match="non_saturating"):
         made(loss="non_saturation")
+    with pytest.raises(DataError, match="samples alone"):
+        made().fit(X, np.zeros(len(X)), verbose=False)
     with pytest.raises(GradusError, match="generator"):
         GAN("dense", gr.Dense(1))
     with pytest.raises(ShapeError, match=r"makes samples of shape \(2,\).*\(3,\)"):

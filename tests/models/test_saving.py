@@ -211,6 +211,9 @@ def test_saving_again_replaces_and_keeps_other_files(model, folder):
     (folder / "notes.txt").write_text("mine")
     other = trained(network(4))
     other.save(folder)
+    with pytest.warns(UserWarning, match="no .keras file.*gr.export") as told:
+        other.save(folder.parent / "saved.keras")
+    assert told[0].filename == __file__
     np.testing.assert_array_equal(gr.Model.load(folder).predict(X), other.predict(X))
     assert (folder / "notes.txt").read_text() == "mine"
 

@@ -214,6 +214,8 @@ def test_confusion_takes_one_hot_rows_and_probabilities():
     plain = figures.confusion_matrix(true, guess)
     other = figures.confusion_matrix(np.eye(3)[true], 0.7 * np.eye(3)[guess] + 0.1)
     assert plain.data[0].customdata == other.data[0].customdata
+    with pytest.raises(DataError, match="what is true first"):
+        figures.confusion_matrix(0.7 * np.eye(3)[guess] + 0.1, true)
 
 
 def test_class_names_are_shown_letter_by_letter():

@@ -191,6 +191,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
 
     gradus evaluate runs/titanic-1 later.csv
     """
+    from gradus.drawing.style import axis_label
     from gradus.experiments.run import open_run
 
     output = Output(json)
@@ -204,7 +205,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
     output.print_line(f"{opened.folder} on {data} ({part})")
     for note in found.notes:
         output.print_line(f"note: {note}")
-    metrics = [[name, format_value(value)] for name, value in found.metrics.items()]
+    metrics = [[axis_label(name), format_value(value)] for name, value in found.metrics.items()]
     output.print_table(["", "value"], metrics)
     result = {"run": str(opened.folder), "data": data, **asdict(found)}
     output.print_json(finite_or_none(result))
@@ -272,8 +273,9 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
 
     gradus report runs/digits-1
     """
-    from gradus.experiments import page
+    from gradus.experiments import page, runs
     from gradus.experiments.run import open_run
+    from gradus.experiments.settings.commands import format_command
 
     output = Output(json)
     opened = open_run(run)
@@ -282,6 +284,14 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     if missing:
         output.print_line(missing)
     output.print_line(f"The report is in {path}")
+    if (opened.folder / runs.SWEEP).exists():
+        again = format_command("sweep", "--resume", opened.folder)
+        kept = (
+            "The page of all trials, sweep.html, stays as it was. To write it again, without the "
+            f"curves of the trials, which are not kept: {again}"
+        )
+        output.print_line(kept)
+        missing = f"{missing} {kept}".strip()
     note = {"note": missing} if missing else {}
     output.print_json({"run": str(opened.folder), "report": str(path), **note})
     return DONE

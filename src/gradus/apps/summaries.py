@@ -76,9 +76,11 @@ def _print_next_command(run: str, output: Output) -> None:
 
 def _print_metrics(record: dict[str, Any], output: Output) -> None:
     """Print the metrics of each part of the data, and what a constant prediction would score."""
+    from gradus.drawing.style import axis_label  # imports NumPy, which --help does without
+
     parts = {**record["parts"], "constant": record["constant"]}
     rows = [
-        [name, *(format_value(metrics.get(name)) for metrics in parts.values())]
+        [axis_label(name), *(format_value(metrics.get(name)) for metrics in parts.values())]
         for name in record["metrics"]  # the training part may have others, as it is more uneven
     ]
     output.print_table(["", *parts], rows)
@@ -149,9 +151,13 @@ OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
 
 def run_row(run: dict[str, Any]) -> list[str]:
     """Return a run's row in the list of runs, with a text for each of `RUN_COLUMNS`."""
+    from gradus.drawing.style import axis_label
+
     metrics = {n: v for n, v in (run.get("metrics") or {}).items() if n != "loss"}
     metrics = {n: v for n, v in metrics.items() if " " not in n} or metrics  # not those by target
-    shown = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
+    shown = ", ".join(
+        f"{axis_label(name)} {format_value(value)}" for name, value in metrics.items()
+    )
     shown = f"{shown} ({run['split']})" if shown else ""
     if run["status"] != "finished":
         shown = ": ".join(filter(None, [run["status"], shown]))

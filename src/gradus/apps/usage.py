@@ -73,6 +73,7 @@ COMMANDS = {
     "version": "--version",
 }
 
+_PERCENT = re.compile(r"(\d+\.?\d*) ?%")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -127,4 +128,7 @@ def usage_message(error: CycloptsError) -> str:
         if _DECIMAL_COMMA.fullmatch(token.value.strip()):
             number = token.value.strip().replace(",", ".")
             return f"{token.keyword} {token.value}: write {number}, with a decimal point."
+        if percent := _PERCENT.fullmatch(token.value.strip()):
+            share = f"{float(percent[1]) / 100:g}"
+            return f"{token.keyword} {token.value}: write {share}, a share of 1."
     return str(error)

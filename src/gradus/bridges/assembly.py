@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from gradus.errors import GradusError
+from gradus.errors import GradusError, warn
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import abstract_network
 from gradus.models.supervised import output_heads
@@ -102,4 +101,4 @@ def tell(function: str, notes: list[str]) -> None:
         notes: sentences without a full stop.
     """
     if notes:
-        warnings.warn(f"{function}: {'; '.join(notes)}.", UserWarning, stacklevel=3)
+        warn(f"{function}: {'; '.join(notes)}.", UserWarning)

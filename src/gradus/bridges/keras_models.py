@@ -36,6 +36,7 @@ from gradus.bridges.keras_training import (
 )
 from gradus.bridges.keras_writing import LayerWriter
 from gradus.errors import GradusError, SavedError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.models.supervised import output_heads
 from gradus.nn.layer import Layer, named_layers
@@ -48,6 +49,7 @@ from gradus.train.task import is_head
 STEPS = 64  # of a sequence whose length the model leaves open, to build the network
 
 
+@explain_arguments
 def from_keras(
     model: Any, *, loss: Any = None, optimizer: Any = None, metrics: Any = None
 ) -> Model:
@@ -225,6 +227,7 @@ def _compare_logits(loss: Any, net: Layer, example: Any, network: KerasNetwork) 
         )
 
 
+@explain_arguments
 def to_keras(model: Model) -> Any:
     """Return a model of gradus as a Keras 3 model with the same weights, compiled as it is.
 

@@ -12,11 +12,13 @@ from gradus.bridges.torch_reading import ModuleReader
 from gradus.bridges.torch_recurrent import RECURRENT
 from gradus.bridges.torch_writing import ModuleWriter
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.nn.layer import Layer
 from gradus.nn.layers.containers import Sequential
 
 
+@explain_arguments
 def from_torch(
     module: Any, x: Any = None, *, loss: Any = None, optimizer: Any = "adam", metrics: Any = ()
 ) -> Model:
@@ -81,6 +83,7 @@ def from_torch(
     return model
 
 
+@explain_arguments
 def to_torch(model: Model) -> Any:
     """Return a model's network as a PyTorch `nn.Sequential` with the same weights, to evaluate.
 

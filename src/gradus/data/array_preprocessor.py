@@ -15,6 +15,7 @@ from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, SavedError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.records import as_plain, as_record
 
 CHANNELS = (1, 3, 4)
@@ -86,6 +87,7 @@ class Scaling:
 EIGHT_BIT = Scaling((0.0,), (255.0,))
 
 
+@explain_methods
 @dataclass(frozen=True)
 class ArrayPreprocessor:
     """Preprocessing learned from training arrays: a scaling of x, and the target's kind and scale.

@@ -53,6 +53,11 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
         return np.ascontiguousarray(array)
     if array.dtype.kind == "O" and all(map(_is_number, array.flat)):
         return as_array(_as_float64(array, name), name, wide)
+    if array.dtype.kind in "USO" and _spells_numbers(array):
+        raise DataError(
+            f"{name} holds numbers as text, such as {str(array.flat[0])!r}: write "
+            f"np.asarray({name}, float), or int for labels and codes."
+        )
     if array.dtype.kind in "USO" and name.removeprefix("validation ").startswith("y"):
         raise DataError(
             f"{name} holds {_kind(array)}, not numbers. For class names, write "
@@ -86,6 +91,17 @@ def _columns_without_numbers(values: Any) -> str:
         return ""
     more = ", …" if len(names) > 5 else ""
     return f"the column{'s' * (len(names) > 1)} {', '.join(names[:5])}{more}"
+
+
+def _spells_numbers(array: np.ndarray) -> bool:
+    """Return whether all items are text that is a number: "3" or "2.5"."""
+    if not array.size or not all(isinstance(item, str) for item in array.flat):
+        return False
+    try:
+        array.astype(np.float64)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(value: Any) -> bool:

@@ -19,6 +19,7 @@ from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target
 from gradus.drawing.notebook import preformatted
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.registry import Registry
 from gradus.rng import seeded_rng
 
@@ -266,7 +267,7 @@ def labeled_dataset(
         y = as_array(values, "y", wide=True).astype(np.float64)
         more = regression_notes(y, "y")
     else:
-        y, more = target.transform(values), target.class_name_notes()
+        y, more = target.transform(values), target.class_name_notes(are_cells="files" not in fields)
     fields["notes"] = (*fields.get("notes", ()), *more)
     return Dataset(x, y, target.task, target.class_names, **fields)
 
@@ -341,6 +342,7 @@ def _balanced_labels(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @BUILT_IN.add("two_moons")
+@explain_arguments
 def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Return two interleaving half circles: (cos t, sin t) and (1 - cos t, ½ - sin t).
 
@@ -357,6 +359,7 @@ def two_moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
 
 
 @BUILT_IN.add("circles")
+@explain_arguments
 def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.5) -> Dataset:
     """Return a circle of radius 1 (class 0) around one of radius `factor` (class 1).
 
@@ -375,6 +378,7 @@ def circles(n: int = 500, noise: float = 0.05, seed: int = 0, factor: float = 0.
 
 
 @BUILT_IN.add("spirals")
+@explain_arguments
 def spirals(
     n: int = 500, noise: float = 0.02, seed: int = 0, classes: int = 2, turns: float = 1.5
 ) -> Dataset:
@@ -396,6 +400,7 @@ def spirals(
 
 
 @BUILT_IN.add("xor")
+@explain_arguments
 def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Return points at the corners of the unit square, with y = x₁ xor x₂.
 
@@ -410,6 +415,7 @@ def xor(n: int = 400, noise: float = 0.1, seed: int = 0) -> Dataset:
 
 
 @BUILT_IN.add("blobs")
+@explain_arguments
 def blobs(
     n: int = 500, noise: float = 1.0, seed: int = 0, classes: int = 3, features: int = 2
 ) -> Dataset:

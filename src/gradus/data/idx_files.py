@@ -12,10 +12,12 @@ from gradus.data.array_preprocessor import byte_scaling, standard_images
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import existing_file, read_bytes
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
+@explain_arguments
 def read_idx(path: str | Path) -> np.ndarray:
     """Read an IDX file, plain or gzipped, as an array of the type and shape in its header.
 
@@ -70,6 +72,7 @@ def idx_parts(folder: str | Path) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
+@explain_arguments
 def read_idx_folder(folder: str | Path, classes: tuple[str, ...] = ()) -> Dataset:
     """Read MNIST or a data set in its format: `train-images…`, `train-labels…`, `t10k-…`.
 

@@ -22,6 +22,7 @@ from gradus.data.images import (
     visible_files,
 )
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 
 PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -30,6 +31,7 @@ PARTS = {
 }
 
 
+@explain_arguments
 def read_image_folder(
     folder: str | Path,
     classes: Sequence[str] = (),

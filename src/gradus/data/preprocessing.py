@@ -7,6 +7,7 @@ from typing import Any
 
 from gradus.checks import as_index, as_items, flag, is_word, whole_number
 from gradus.errors import DataError, unknown
+from gradus.foreign_names.arguments import explain_methods
 from gradus.space import Space, given_values
 
 SCALINGS = ("auto", "standard", "normal", "minmax", "none")
@@ -17,6 +18,7 @@ MAX_SIDE = 100_000  # of images
 SAVED_AS = "The saved preprocessing"  # what errors call it
 
 
+@explain_methods
 @dataclass(frozen=True)
 class Preprocessing:
     """Settings of a preprocessor; each may be a space of a sweep.

@@ -14,6 +14,7 @@ from msgspec import Struct
 from gradus.checks import MAX_INT, as_items, is_word, number, whole_number
 from gradus.data.arrays import as_array
 from gradus.errors import DataError, GradusError, SavedError, unknown
+from gradus.foreign_names.arguments import explain_arguments, explain_methods
 from gradus.records import as_record
 
 PADDING, UNKNOWN = 0, 1  # the codes of padding and of tokens outside the vocabulary
@@ -25,6 +26,7 @@ _LETTER = rf"[\w{_MARKS}]"  # with accents and vowel signs of their own, which \
 _WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 
 
+@explain_arguments
 def pad_sequences(
     sequences: Sequence[Any],
     maxlen: int | None = None,
@@ -78,6 +80,7 @@ def pad_sequences(
     return padded
 
 
+@explain_arguments
 def windows(
     series: Any, length: int, horizon: int = 1, stride: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -133,6 +136,7 @@ class _SavedVectorizer(Struct):
     vocabulary: tuple[str, ...]
 
 
+@explain_methods
 class TextVectorizer:
     """Text as codes: 0 is padding, 1 an unknown token, the others are the vocabulary.
 

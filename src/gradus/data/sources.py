@@ -38,6 +38,7 @@ from gradus.data.table_sources import (
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target
 from gradus.errors import DataError, nearest, no_column
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.host_memory import host_free_bytes
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
@@ -49,6 +50,7 @@ TargetName = str | int | Sequence[str | int]
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
 
+@explain_arguments
 def load(
     source: Any,
     target: TargetName | None = None,

@@ -9,8 +9,10 @@ from typing import Any
 from gradus.checks import flag
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.errors import DataError, no_column
+from gradus.foreign_names.arguments import explain_methods
 
 
+@explain_methods
 @dataclass(frozen=True)
 class TableOptions:
     r"""How a table is read; None is inferred, and what was inferred is told.

@@ -37,6 +37,7 @@ from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, TooLargeError, no_column
+from gradus.foreign_names.arguments import explain_methods
 from gradus.host_memory import host_free_bytes, readable
 from gradus.records import as_plain, as_record
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 COPIES = 3  # of the numbers of texts that exist while they are joined with those of other columns
 
 
+@explain_methods
 @dataclass(frozen=True)
 class TablePreprocessor:
     """Preprocessing learned from a table's training rows: encoders of its columns and the target.

@@ -15,6 +15,7 @@ from gradus.data.table_files import cells_in_memory
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_sources import read_source
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +77,7 @@ class Table:
         return replace(self, frame=self.frame.filter(self.frame[name].is_not_null())), [note]
 
 
+@explain_arguments
 def read_table(path: str | Path, options: TableOptions = AUTOMATIC_TABLE) -> pl.DataFrame:
     r"""Read the file of a table as a Polars frame with inferred types.
 

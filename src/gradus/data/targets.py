@@ -180,15 +180,19 @@ class Target:
             )
         return cls(column.name, "multiclass" if task == "multiclass" else kind, tuple(names))
 
-    def class_name_notes(self) -> list[str]:
-        """Return notes on names of classes: such as "NA", and those that differ in case only."""
+    def class_name_notes(self, are_cells: bool = True) -> list[str]:
+        """Return notes on names of classes: such as "NA", and those that differ in case only.
+
+        Args:
+            are_cells: whether they stand in cells, which may be missing; folders never are.
+        """
         if self.parts:
             return [note for part in self.parts for note in part.class_name_notes()]
         missing = [
             f"the target {self.name!r} has a class {name!r}; if it means a missing value, say so: "
             f"missing=[{name!r}]"
             for name in self.class_names
-            if name.lower() in MISSING_IN_TYPED
+            if are_cells and name.lower() in MISSING_IN_TYPED
         ]
         if self.task == "multilabel":  # the names of columns
             return missing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.columns.unseen import RANGE
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
-from gradus.errors import GradusError
+from gradus.errors import GradusError, warn
 from gradus.estimators.inputs import (
     as_dataset,
     checked_data,
@@ -210,10 +209,10 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         self.experiment_ = training.prepared.experiment
         if self.history_.stopped == "interrupted":
             epoch = f"after epoch {self.n_iter_}"
-            warnings.warn(f"{type(self).__name__}: interrupted {epoch}.", UserWarning, stacklevel=3)
+            warn(f"{type(self).__name__}: interrupted {epoch}.", UserWarning)
         faults = () if self.findings_ is None else self.findings_.faults
         for fault in faults if not partial or self.history_.stopped == "diverged" else ():
-            warnings.warn(f"{type(self).__name__}: {fault}", ConvergenceWarning, stacklevel=3)
+            warn(f"{type(self).__name__}: {fault}", ConvergenceWarning)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
@@ -257,7 +256,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         except GradusError as error:
             raise type(error)(in_arguments(str(error))) from None
         for note in [] if goes_on else prepared.notes:
-            warnings.warn(f"{owner}: {in_arguments(note)}.", UserWarning, stacklevel=4)
+            warn(f"{owner}: {in_arguments(note)}.", UserWarning)
         return make_training(prepared, model_arguments(arguments, owner))
 
     def _checked(self, X: Any, y: Any, goes_on: bool, fewest: int) -> tuple[Any, np.ndarray]:
@@ -338,7 +337,7 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         if isinstance(fitted, TablePreprocessor):
             # Numbers beyond those of the training are of every cross-validation.
             for unseen in (each for each in fitted.unseen_values(X) if each.kind != RANGE):
-                warnings.warn(f"{type(self).__name__}: {unseen.note}.", UserWarning, stacklevel=3)
+                warn(f"{type(self).__name__}: {unseen.note}.", UserWarning)
         elif X.ndim > 2:
             X = read_data(X, fitted, self.model_).x
         return np.asarray(self.model_.predict(fitted.transform(X), logits=logits))

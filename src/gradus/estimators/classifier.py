@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from gradus.data import Dataset
-from gradus.errors import DataError, GradusError
+from gradus.errors import DataError, GradusError, warn
 from gradus.estimators.base import NetworkEstimator
 from gradus.experiments.preparation.outputs import decide_classes, make_loss
 from gradus.foreign_names.arguments import explain_methods
@@ -315,6 +315,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):
             raise DataError(
                 f"partial_fit: y has {columns} labels of each row, but classes={classes!r}: leave "
                 "it out."
+            )
+        if not goes_on and columns > 2 and (y.sum(axis=1) == 1).all():
+            warn(
+                f"Classifier: each row of y has exactly one of {columns} labels. Each is predicted "
+                "by itself, so a row may get none or several; for classes write y.argmax(axis=1).",
+                UserWarning,
             )
         self.classes_ = np.arange(columns)
 

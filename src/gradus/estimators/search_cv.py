@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import copy
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from gradus.checks import flag, function
-from gradus.errors import GradusError
+from gradus.errors import GradusError, unknown, warn
 from gradus.estimators.base import NetworkEstimator
 from gradus.estimators.candidate_trainings import CandidateTrainings
 from gradus.estimators.candidates import draw_candidates
 from gradus.estimators.cv_results import SINGLE, make_cv_results
 from gradus.estimators.population import Population
 from gradus.estimators.training import Training
+from gradus.foreign_names.arguments import explain_methods
 
 
 def _refits(search: SearchCV) -> bool:
@@ -43,6 +43,7 @@ def _decides(search: SearchCV) -> bool:
     return _refits(search) and hasattr(search.estimator, "decision_function")
 
 
+@explain_methods
 class SearchCV(MetaEstimatorMixin, BaseEstimator):
     """Cross-validated random search over a `Classifier` or a `Regressor`, as scikit-learn has it.
 
@@ -206,6 +207,8 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
                 raise GradusError(f"scoring={self.scoring!r}: write names or functions.")
             if callable(scorer):
                 function("scoring", scorer, "estimator, X, y")
+        if isinstance(self.scoring, str) and self.scoring not in get_scorer_names():
+            raise unknown("scoring", self.scoring, get_scorer_names())
         try:
             return check_scoring(estimator, self.scoring)
         except (ValueError, TypeError) as error:
@@ -292,8 +295,7 @@ def _report_failed(failed: dict[tuple[int, int], str], count: int) -> None:
     reasons = list(dict.fromkeys(failed.values()))
     if len(failed) == count:
         raise GradusError(f"All {count} trainings failed: {reasons[0]}")
-    warnings.warn(
+    warn(
         f"{len(failed)} of {count} trainings failed, and have no score: {' '.join(reasons[:3])}",
         FitFailedWarning,
-        stacklevel=4,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from msgspec import structs
 
 from gradus.data import Dataset
 from gradus.data.array_preprocessor import Preprocessor
+from gradus.errors import warn
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.preparation.model_builder import build_model
 from gradus.experiments.preparation.prepare import PreparedData, prepare_split
@@ -99,10 +99,9 @@ def _with_fitting_batches(prepared: PreparedData) -> PreparedData:
     rows, batch = len(prepared.parts["training"][1]), training.batch_size
     if not isinstance(batch, int) or batch <= rows:
         return prepared
-    warnings.warn(
+    warn(
         f"batch_size={batch} is more than the {rows} rows to train on: they are one batch.",
         UserWarning,
-        stacklevel=2,
     )
     training = structs.replace(training, batch_size=rows)
     experiment = structs.replace(prepared.experiment, training=training)

@@ -102,18 +102,19 @@ def _read_source(
         return image_inputs.read_image_files(source, model, target)
     data = load_data(source, *_expected(target, is_table), *_reading(preprocessor))
     if data.is_table != is_table:
-        raise of_other_kind(source, is_table)
+        raise of_other_kind(source, is_table, "images" if data.files else "arrays")
     return data
 
 
-def of_other_kind(source: Any, is_table: bool) -> DataError:
+def of_other_kind(source: Any, is_table: bool, arrays: str = "arrays") -> DataError:
     """Return the error for arrays where a run was trained on a table, or a table where on arrays.
 
     Args:
         source: the data.
         is_table: whether the run was trained on a table.
+        arrays: what arrays are called, such as "images".
     """
-    expected, actual = ("a table", "arrays") if is_table else ("arrays", "a table")
+    expected, actual = ("a table", arrays) if is_table else (arrays, "a table")
     return DataError(f"The run was trained on {expected}, but {str(source)!r} is {actual}.")
 
 

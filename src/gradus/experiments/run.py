@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
-from gradus.errors import DataError, SavedError
+from gradus.errors import DataError, SavedError, warn
 from gradus.experiments import inference, runs
 from gradus.experiments.evaluation import (
     Evaluation,
@@ -40,6 +39,7 @@ from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.unit_scores import Metrics
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.models.saving import load_model
@@ -227,7 +227,7 @@ class Run:
         """
         found = self.evaluated_rows(data, y)
         for note in found.notes:
-            warnings.warn(note, RuntimeWarning, stacklevel=2)
+            warn(note, RuntimeWarning)
         return found.metrics
 
     def predicted_rows(self, data: Any, kept: Sequence[str] = ()) -> inference.PredictedRows:
@@ -349,10 +349,10 @@ class Run:
         rows = PredictedParts()
         outputs = concatenated_outputs(self.predicted_parts(data), rows)
         for note in rows.notes:
-            warnings.warn(note, RuntimeWarning, stacklevel=3)
+            warn(note, RuntimeWarning)
         if untold := [name for name in rows.unused if name not in self._told]:
             self._told.update(untold)
-            warnings.warn(unused_note(untold), RuntimeWarning, stacklevel=3)
+            warn(unused_note(untold), RuntimeWarning)
         return outputs
 
     def _is_training_data(self, data: Any) -> bool:
@@ -367,6 +367,7 @@ def unused_note(columns: Sequence[str]) -> str:
     return f"{len(columns)} {verb} not used: {', '.join(columns)}"
 
 
+@explain_arguments
 def load(path: str | Path) -> Run:
     """Return a run of the command line: `gradus train`, the best of `gradus sweep`, or `repair`.
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gradus import files
+from gradus.drawing.style import axis_label
 from gradus.errors import SavedError, unknown
 from gradus.experiments import runs
 from gradus.experiments.run import Run
@@ -55,10 +56,15 @@ def list_runs(folder: Path) -> list[Summary]:
 def sort_by(listed: Sequence[Summary], metric: str) -> list[Summary]:
     """Return summaries from best to worst by a metric; those that lack it are last.
 
+    Args:
+        listed: the summaries.
+        metric: its name, or as the list shows it: "r2" or "R²".
+
     Raises:
         SavedError: for a metric that none of them has, with the nearest.
     """
     known = {name for summary in listed for name in summary.get("metrics") or {}}
+    metric = {axis_label(name): name for name in known}.get(metric, metric)
     if metric not in known:
         raise SavedError(str(unknown("metric of these runs", metric, sorted(known))))
     sign = -1 if direction(metric) == "max" else 1

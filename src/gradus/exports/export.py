@@ -12,8 +12,10 @@ from gradus.errors import GradusError
 from gradus.exports import keras_model, onnx_model, python_script, stablehlo
 from gradus.exports.formats import check_target, format_of
 from gradus.exports.trained import Trained, as_trained, network_notes
+from gradus.foreign_names.arguments import explain_arguments
 
 
+@explain_arguments
 def export(
     model: Any,
     path: str | Path,

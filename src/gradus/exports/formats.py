@@ -57,6 +57,8 @@ def format_of(path: str | Path, format: str | None = None) -> str:  # noqa: A002
     if format is None and found is None:
         close = nearest(extension, [each.extension for each in FORMATS.values()])
         hint = f" Did you mean {close!r}?" if close else ""
+        if extension in (".pt", ".pth"):
+            hint = " For PyTorch, gr.to_torch returns a module."
         raise GradusError(
             f"{str(path)!r}: the extension of the file is its format, but {extension!r} is none."
             f"{hint} Known: {known}."

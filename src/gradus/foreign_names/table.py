@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradus.foreign_names.estimator_arguments import ESTIMATOR, ESTIMATOR_FIT
+from gradus.foreign_names.table_arguments import LOAD, TABLE_OPTIONS
 
 _SHAPE = "not needed: the first batch says the shape"
 _SEED = '`gr.Model(net, "mse", seed=1)`: one seed draws weights, dropout, and noise'
@@ -303,6 +304,8 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "StepDecay": {"gamma": "`factor=0.5`", "step_size": "`every=1000`"},
     "Sweep": _SWEEP,
     "Sweep.fit": _FIT_ARGUMENTS,
+    "TableOptions": TABLE_OPTIONS,
+    "load": LOAD,
     "mlp": _MLP,
 }
 

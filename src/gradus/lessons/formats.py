@@ -15,11 +15,6 @@ RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e\+?([-−]?)0*(\d+)(?!\w)")
 
 
-def format_label(name: str) -> str:
-    """Return a name as words: "test_accuracy" becomes "test accuracy"."""
-    return name.replace("_", " ").replace("scikit learn", "scikit-learn")
-
-
 def format_lesson_number(name: str, value: Any) -> str:
     """Format one number: accuracies and shares as percentages, others with four digits."""
     return format_column(name, [value])[0]

@@ -19,6 +19,7 @@ from gradus.files import user_path
 from gradus.lessons import catalog, formats
 from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
 from gradus.lessons.catalog import CHAPTERS, Lesson
+from gradus.lessons.labels import format_label
 from gradus.lessons.page import Page
 
 MAX_TILES = 4
@@ -66,7 +67,7 @@ def write_lesson(
         SavedError: if it cannot be written.
     """
     tiles = [
-        (formats.format_label(name), formats.format_lesson_number(name, value))
+        (format_label(name), formats.format_lesson_number(name, value))
         for name, value in numbers.items()
     ]
     content = (

@@ -18,6 +18,7 @@ from rich.theme import Theme
 
 from gradus.lessons import formats
 from gradus.lessons.blocks import FigureBlock, TableBlock, TextBlock
+from gradus.lessons.labels import format_label
 
 TEXT_WIDTH = 80  # columns of text
 THEME = Theme({"markdown.code": "bold"})  # readable on any background
@@ -49,7 +50,7 @@ def print_numbers(numbers: Mapping[str, float], stream: TextIO | None = None) ->
     grid = Grid.grid(Column(), Column(justify="right"), padding=(0, 2))
     for name, value in numbers.items():
         grid.add_row(
-            Text(formats.format_label(name)),
+            Text(format_label(name)),
             Text(formats.format_lesson_number(name, value), style="bold"),
         )
     _print(stream, grid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +23,7 @@ from gradus.errors import (
     FaultError,
     GradusError,
     UnknownCodeError,
+    warn,
 )
 from gradus.models.doctor_link import doctor
 from gradus.models.inputs import arguments
@@ -121,8 +121,9 @@ class BaseModel(NetworkModel):
             try:
                 self.check_input(part.x)
             except UnknownCodeError as error:  # one such row does not spoil the others
-                warnings.warn(
-                    f"{error} Its prediction is not a number.", RuntimeWarning, stacklevel=4
+                warn(
+                    f"{error} Its prediction is not a number.",
+                    RuntimeWarning,
                 )
             if not predicted:
                 self._warn_of_range(part.x)
@@ -250,7 +251,7 @@ class BaseModel(NetworkModel):
     def _warn_of_range(self, x: Any) -> None:
         """Warn of inputs that are not in the range of those that were trained on."""
         if note := range_note(self.record, x):
-            warnings.warn(note, RuntimeWarning, stacklevel=5)
+            warn(note, RuntimeWarning)
 
     @with_standard_promotion
     def prepare_task(

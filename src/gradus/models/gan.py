@@ -10,7 +10,7 @@ import numpy as np
 from jax.nn import softplus
 
 from gradus.checks import is_word, number, whole_number
-from gradus.errors import GradusError, ShapeError, unknown
+from gradus.errors import DataError, GradusError, ShapeError, unknown
 from gradus.models.model import Model
 from gradus.nn import prng
 from gradus.nn.layer import Layer
@@ -232,6 +232,15 @@ class GAN(Model):
             "optimizer": optimizer,
             "seed": seed,
         }
+
+    def task_for(self, x: Any, y: Any, where: str = "y") -> Task:
+        """Return the task, as any model does; a GAN has no targets."""
+        if y is not None:
+            raise DataError(
+                "A GAN learns from samples alone: write fit(x), without y; for those of one class, "
+                "fit(x[y == 3])."
+            )
+        return super().task_for(x, y, where)
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """Return `n` samples of the generator, `(n, ...)`, from codes drawn by `seed`."""

@@ -308,6 +308,9 @@ class Model(BaseModel):
     def save(self, path: str | Path) -> Path:
         """Save the model to the folder `path`: settings, weights and history, without pickle.
 
+        Warns:
+            UserWarning: for a name that ends as a file of another library, such as "model.keras".
+
         Raises:
             SavedError: if the folder cannot be written; a model saved there before stays intact.
         """

@@ -12,7 +12,6 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from gradus import files, manifests
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.record_files import FILE as RECORD
 from gradus.diagnosis.record_files import read_record, write_record
-from gradus.errors import SavedError, nearest
+from gradus.errors import SavedError, nearest, warn
 from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
 from gradus.nn.network import weights
@@ -42,6 +41,7 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
     "training.safetensors",
 )
 # The parts of the train state that `fit` continues from; it initializes the others.
+FOREIGN_SUFFIXES = (".keras", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".joblib", ".onnx")
 SAVED_PARTS = ("epoch", "opt_states", "plateau_state")
 
 
@@ -73,6 +73,13 @@ def save_model(model: BaseModel, folder: Path) -> Path:
             folder cannot be written; a model saved there before stays intact.
     """
     folder, example = files.user_path(folder), model.example
+    if folder.suffix.lower() in FOREIGN_SUFFIXES:
+        warn(
+            f"save: {folder.name!r} becomes a folder of gradus, which Model.load reads, and no "
+            f"{folder.suffix} file: for another library write gr.export(model, 'model.keras'), or "
+            "gr.to_torch(model).",
+            UserWarning,
+        )
     if not model.built or example is None:
         raise SavedError("The model has no weights to save yet: call fit or build(x) first.")
     settings = {name: serialize(value, name) for name, value in model.settings.items()}
@@ -136,11 +143,10 @@ def load_model(folder: Path, custom: Sequence[type] = (), tell_of_run: bool = Fa
     folder = files.user_path(folder)
     manifest = manifests.read_manifest(folder, MANIFEST, ModelManifest)
     if tell_of_run and (folder / "preprocessing.json").exists():
-        warnings.warn(
+        warn(
             f"Model.load: {str(folder)!r} is a run, of which this is the network alone: it takes "
             "what the preprocessing makes of data, not the data. gr.load has both.",
             UserWarning,
-            stacklevel=4,
         )
     try:
         settings = {k: deserialize(v, custom) for k, v in manifest.settings.items()}

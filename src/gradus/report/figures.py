@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradus.drawing.charts import bars, lines
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.report.attention import attention_map
 from gradus.report.images import feature_maps, filters, images, reconstructions
 from gradus.report.importance_figure import importance
@@ -57,3 +58,6 @@ __all__ = [
     "trial_curves",
     "updates_by_layer",
 ]
+
+for _name in __all__:  # wrong arguments are told here as at other public functions
+    globals()[_name] = explain_arguments(globals()[_name])

@@ -27,6 +27,11 @@ def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np
     Raises:
         DataError: if the two differ in length, or hold anything but labels.
     """
+    if np.ndim(y_pred) == 1 and np.ndim(y_true) == 2 and not np.isin(y_true, (0, 1)).all():
+        raise DataError(
+            "y_true holds probabilities and y_pred labels: write what is true first, (y, "
+            "model.predict(x))."
+        )
     true, predicted = labels_of(y_true, "y_true"), labels_of(y_pred, "y_pred")
     if len(true) != len(predicted):
         raise DataError(f"y_true has {len(true)} labels but y_pred has {len(predicted)}.")

@@ -17,7 +17,9 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.optional import installed_version
 from gradus.report import predictions, score_curves, trained_network
 from gradus.report.page import Panel, Report, format_duration
+from gradus.report.reconstruction_panels import reconstruction_panels
 from gradus.train.history import History
+from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import OutputObjective, Supervised
 
 if TYPE_CHECKING:
@@ -34,11 +36,14 @@ def build_report(
     title: str = "A training",
     data: Sequence[str] = (),
     class_names: Sequence[object] | None = None,
+    column_names: Sequence[str] = (),
     unit: str = "",
     settings: Mapping[str, Any] | str | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
     """Build the report of a trained model, evaluated on test data.
+
+    An autoencoder, whose targets are its inputs, has no `y`; its report shows reconstructions.
 
     Args:
         model: a trained model.
@@ -47,6 +52,7 @@ def build_report(
         title: the run's name.
         data: lines about the data.
         class_names: names of the labels 0, 1, ….
+        column_names: names of the columns of a table that an autoencoder reproduces.
         unit: the unit of a regression's targets.
         settings: the experiment; by default the model's own settings.
         notes: findings, in sentences.
@@ -54,10 +60,16 @@ def build_report(
     metrics = training_metrics(model.history)
     figures: list[Panel] = []
     inside: list[Panel] = []
-    if x is not None and y is not None:
+    reproduces = isinstance(model.task, Reconstruction)
+    if x is not None and (y is not None or reproduces):
         test = model.evaluate(x, y)
         metrics["test"] = {name: value for name, value in test.items() if np.ndim(value) == 0}
-        figures = result_panels(_target_kind(model), y, model.predict(x), class_names, unit)
+        if reproduces:
+            noisy = model.add_noise(x) if hasattr(model, "add_noise") else None
+            outputs = model.predict(x if noisy is None else noisy)
+            figures = reconstruction_panels(x, outputs, noisy, column_names)
+        else:
+            figures = result_panels(_target_kind(model), y, model.predict(x), class_names, unit)
         inside.append(
             Panel(
                 "Outputs of each layer",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
+from gradus.errors import warn
 from gradus.hyperparameters import Hyperparameter
 from gradus.models.tracked_fit import plain_settings
 from gradus.sweep.search.trial import DIVERGED, FAILED, Trial
@@ -38,7 +38,7 @@ class TrackedTrials:
         """Wait for the trackers, and warn of those that failed."""
         self.tracking.finish()
         for note in self.tracking.notes:
-            warnings.warn(note, RuntimeWarning, stacklevel=3)
+            warn(note, RuntimeWarning)
 
 
 def mean_epochs(trial: Trial) -> list[dict[str, float]]:

@@ -46,6 +46,9 @@ def test_a_column_of_mostly_numbers_is_told():
     assert "8 of 40 cells are not numbers, such as '<0.01'" in note
     assert read(["<0.01"] * 8 + MEASURED[8:], "number")[1].null_count() == 8
     assert read(["3+", "0", "1", "2"] * 10)[2] == ()
+    kind, _, (note,) = read(["k.A.", "1", "2", "3"] * 10)
+    assert (kind, "missing=['k.A.']" in note) == ("category", True)
+    assert read(["K", "J", "1", "2"] * 10)[2] == ()
 
 
 @pytest.mark.parametrize("column", [["-999.0", "1.5", "2.5"], [-999, 1, 2], [-999.0, 1.5, 2.5]])

@@ -12,6 +12,7 @@ from gradus.data.columns import dates, numbers
 from gradus.data.columns.cells import MISSING, MISSING_IN_TYPED
 from gradus.data.columns.numbers import NumberStyle
 from gradus.errors import DataError, unknown
+from gradus.foreign_names.arguments import explain_methods
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +42,7 @@ def texts(name: str, words: Any) -> tuple[str, ...]:
     return tuple(map(str, items))
 
 
+@explain_methods
 @dataclass(frozen=True)
 class ColumnFormat:
     """How the cells of a column are read; what is None is inferred from the training data.

@@ -172,7 +172,7 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
             values = numbers.parse_numbers(cells, style)
     fits = len(cells) - values.null_count()
     if given.kind is None and _has_codes(cells, values):
-        return None
+        return _beside_one_word(cells.filter(values.is_null()), given)
     if given.kind is None and style.unit and not _is_measured(values):
         return None  # such as "36 months" and "60 months"
     if given.kind is None and not _enough(fits, len(cells)):
@@ -243,6 +243,18 @@ def _mostly_numbers(cells: pl.Series, values: pl.Series, given: ColumnFormat) ->
     note = (
         f"{len(misfits)} of {len(cells)} cells are not numbers, such as {misfits[0]!r}, so it is a "
         "category; if they are missing, say so: kind='number'"
+    )
+    return Inferred(replace(given, kind="category"), (note,))
+
+
+def _beside_one_word(misfits: pl.Series, given: ColumnFormat) -> Inferred | None:
+    """Return a category, and a note, if all cells but a few whole numbers are the same word."""
+    if misfits.n_unique() > 1 or misfits.str.contains(r"\d")[0]:
+        return None
+    word = misfits[0]
+    note = (
+        f"{word!r} stands {len(misfits)} times beside whole numbers, so it is a category; if it "
+        f"means a missing value, say so: missing=[{word!r}]"
     )
     return Inferred(replace(given, kind="category"), (note,))
 

@@ -104,6 +104,8 @@ def class_names(column: pl.Series, levels: Sequence[str] = ()) -> list[str]:
     Raises:
         DataError: if they are no classes: dates, all the same, or nearly all different.
     """
+    import polars as pl
+
     if column.dtype.is_temporal() or column.dtype.is_nested():
         raise DataError(
             f"The target {column.name!r} is {column.dtype}; it must be classes or numbers."
@@ -114,10 +116,11 @@ def class_names(column: pl.Series, levels: Sequence[str] = ()) -> list[str]:
     if len(names) < 2:
         raise DataError(f"The target {column.name!r} has one class, {names}: nothing to learn.")
     if len(names) > MAX_INTEGER_CLASSES and len(names) > len(column) / 2:
+        spelled = column.cast(pl.Float64, strict=False)
+        numbers = "" if spelled.null_count() > column.null_count() else ", or task='regression'"
         raise DataError(
             f"The target {column.name!r} has {len(names)} distinct values in {len(column)} "
-            "rows: too many for classes. Choose another target or, for numbers, "
-            "task='regression'."
+            f"rows, such as {names[0]!r}: too many for classes. Write another target{numbers}."
         )
     return names
 

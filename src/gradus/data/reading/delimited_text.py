@@ -22,7 +22,7 @@ from gradus.data.reading.text_layout import (
     tidy_quotes,
     without_preamble,
 )
-from gradus.errors import DataError
+from gradus.errors import DataError, counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -335,10 +335,13 @@ def _rows(text: str, separator: str, name: str) -> Iterator[list[str]]:
 
 def _unequal(name: str, line: int, found: int, width: int, separator: str) -> DataError:
     advice = f"Quote values that contain {separator!r}."
-    if found < width:
+    if width == 1:
+        advice = f"If the values are not separated by {separator!r}, write what separates them."
+    elif found < width:
         advice = "Complete the line, or remove it."
     return DataError(
-        f"{name} has {found} values in line {line}, but its header has {width} columns. {advice}"
+        f"{name} has {found} values in line {line}, but its header has {counted(width, 'column')}. "
+        f"{advice}"
     )
 
 

@@ -16,9 +16,11 @@ from gradus.data.splitting.strata import (
     spread_labels,
 )
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.rng import seeded_rng
 
 
+@explain_arguments
 def split(
     n_or_y: int | np.ndarray | Mapping[str, np.ndarray],
     share: float = 0.2,
@@ -101,6 +103,7 @@ def split(
     return _masked(held)
 
 
+@explain_arguments
 def k_folds(
     n_or_y: int | np.ndarray | Mapping[str, np.ndarray],
     k: int = 5,

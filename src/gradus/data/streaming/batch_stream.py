@@ -11,7 +11,6 @@ import abc
 import functools
 import inspect
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -28,7 +27,7 @@ from gradus.data.containers import (
 )
 from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_functions import batch_function
-from gradus.errors import DataError
+from gradus.errors import DataError, warn
 from gradus.rng import host_rng
 
 
@@ -127,11 +126,10 @@ class Loader(BatchStream):
                 batch = next(self._iterator, self)
             if batch is self:
                 if count:
-                    warnings.warn(
+                    warn(
                         f"{self.name} ended after {count} of {self._steps_per_epoch} batches of "
                         f"epoch {number + 1}.",
                         RuntimeWarning,
-                        stacklevel=2,
                     )
                 return
             yield batch

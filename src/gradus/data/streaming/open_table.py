@@ -16,8 +16,10 @@ from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_arguments
 
 
+@explain_arguments
 def stream(
     source: str | Path,
     target: TargetName | None = None,

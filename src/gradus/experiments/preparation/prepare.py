@@ -32,7 +32,7 @@ from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
 from gradus.diagnosis.record import Record
-from gradus.errors import DataError, GradusError, unknown
+from gradus.errors import DataError, GradusError, counted, unknown
 from gradus.experiments.preparation.model_builder import augmentation_layers, input_layers
 from gradus.experiments.preparation.outputs import (
     Losses,
@@ -387,6 +387,6 @@ def _feature_count(x: Any) -> tuple[int, ...]:
 
 def _describe_shape(data: Dataset, shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
-        columns = f"{len(data.feature_names)} columns as " if data.is_table else ""
+        columns = f"{counted(len(data.feature_names), 'column')} as " if data.is_table else ""
         return f"{columns}{shape[0]} features"
     return "images of " + " × ".join(map(str, shape))

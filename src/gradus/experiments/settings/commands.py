@@ -16,7 +16,14 @@ def with_flag_names(message: str) -> str:
     'To predict all as numbers, write --task regression.'
     """
     flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
-    flags = re.sub(r"(column '([^']*)' .*)\bsay kind='(\w+)'", r"\1write --column '\2=\3'", flags)
+    of_column = r"(column '([^']*)':? .*)\b"
+    flags = re.sub(of_column + r"say (?:so: )?kind='(\w+)'", r"\1write --column '\2=\3'", flags)
+    flags = re.sub(
+        of_column + r"give its pattern: date='([^']+)'",
+        r"\1write --column '\2=date;date=\3'",
+        flags,
+    )
+    flags = re.sub(r"\bmissing=\[('[^']*')\]", r"--missing \1", flags)
     flags = re.sub(r"\b(task|target)='(\w+)'", r"--\1 \2", flags)
     flags = re.sub(r"\bdrop_columns = \['([^']*)'\]", r"--drop-columns '\1'", flags)
     flags = re.sub(r"\bclipnorm=([\d.]*\d)", r"--clipnorm \1", flags)
@@ -31,7 +38,7 @@ def with_flag_names(message: str) -> str:
     counterfactuals = "gradus diagnose RUN --counterfactuals"
     flags = flags.replace("model.diagnose(x, y, counterfactuals=True)", counterfactuals)
     flags = re.sub(r"\bheader=True", "--header yes", flags)
-    flags = re.sub(r"\b(sheet|separator)=('[^']*'|…)", r"--\1 \2", flags)
+    flags = re.sub(r"\b(sheet|separator|decimal)=('[^']*'|…)", r"--\1 \2", flags)
     flags = re.sub(r"[A-Z][^.]*another file, or.*", "Start a new one with --out.", flags)
     flags = flags.replace(", or None for all", ', or "all"')
     flags = flags.replace("leave out resume to start over", "start a new one with --out")

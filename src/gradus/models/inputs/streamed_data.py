@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from gradus.data.streaming.batch_stream import (
     head_of,
 )
 from gradus.data.streaming.mapped_arrays import MappedArrays, is_larger_than
-from gradus.errors import DataError, GradusError
+from gradus.errors import DataError, GradusError, warn
 from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import DEFAULT_BATCH, check_batch_size
 from gradus.models.inputs.arguments import batch_size as step_size
@@ -130,11 +129,10 @@ def data_to_fit(
     """
     if batch_size is not None and is_larger_than(x, y, host_free_bytes()):
         x, y = MappedArrays(x, y), None
-        warnings.warn(
+        warn(
             "x and y take more than half of the free memory, so this memory map is read in parts: "
             "rows are mixed among parts that are read together.",
             RuntimeWarning,
-            stacklevel=3,
         )
     check_batch_size(batch_size)
     x, validation_split, validation_data = _with_rows_held_out(

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradus.data.splitting.splits import k_folds
 from gradus.errors import DataError, GradusError, unknown
+from gradus.foreign_names.arguments import explain_arguments
 from gradus.hyperparameters import Hyperparameter, is_active, resolve, space_locations
 from gradus.models.inputs.streamed_data import data_to_fit
 from gradus.models.inputs.training_data import (
@@ -58,6 +59,7 @@ class PreparedInputs:
         return dict(result)
 
 
+@explain_arguments
 def prepared(make: Callable[..., Mapping[str, Any]], **settings: Any) -> Any:
     """Return inputs for `Sweep.fit` that a function makes from hyperparameters.
 

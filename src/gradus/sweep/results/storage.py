@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gradus.errors import GradusError
+from gradus.errors import GradusError, warn
 from gradus.files import user_path
 from gradus.hyperparameters import Hyperparameter
 from gradus.optional import import_optional, quiet_optuna
@@ -152,11 +151,10 @@ class Storage:
                     del self._pending[0]
         except Exception as error:  # no error may lose the results of the sweep
             self._failed = True
-            warnings.warn(
+            warn(
                 f"storage={self._redacted_url()} cannot be written ({_reason(error)}): "
                 f"{consequence}.",
                 RuntimeWarning,
-                stacklevel=2,
             )
 
     def _acquire_lock(self) -> None:

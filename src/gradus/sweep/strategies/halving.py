@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gradus.checks import whole_number
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.rng import host_rng
 from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.search.trial import Trial
@@ -15,6 +16,7 @@ from gradus.sweep.strategies.base import Strategy, rank_by_score
 HALVINGS = 2
 
 
+@explain_methods
 class SuccessiveHalving(Strategy):
     """Trains all trials a little, the best 1/`factor` of them `factor` times as long, and so on.
 
@@ -62,6 +64,7 @@ class SuccessiveHalving(Strategy):
         halve(runner, trials, self.factor, last / self.factor**halvings)
 
 
+@explain_methods
 class Hyperband(Strategy):
     """Successive halving with several first rungs, in case early scores predict late ones badly.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradus.checks import whole_number
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_methods
 from gradus.hyperparameters import find_hyperparameters
 from gradus.rng import host_rng
 from gradus.space import Choice, Range, Space, Value
@@ -22,6 +23,7 @@ LESS, MORE = 0.8, 1.25
 RESAMPLE_PROBABILITY = 0.25  # of drawing a new value instead of perturbing
 
 
+@explain_methods
 class PopulationBased(Strategy):
     """Population-based training: the worst quarter continues from the best, perturbed.
 

@@ -38,11 +38,18 @@ def find(record: Record) -> Iterator[Finding]:
                     f"Always answering it is {max(shares):.1%} accurate. Accuracy says little of "
                     "the other classes."
                 ),
-                remedy='Look at f1 or auc; try class_weight="balanced".',
+                remedy=_remedy(record),
                 severity="note",
                 chart=class_chart(targets) if targets else None,
                 evidence={"perplexity over classes": {"value": value, "threshold": LOW}},
             )
+
+
+def _remedy(record: Record) -> str:
+    """Return the advice, without what the training already does."""
+    if record.settings is not None and record.settings.class_weight is not None:
+        return "Look at f1 or auc."
+    return 'Look at f1 or auc; try class_weight="balanced".'
 
 
 def _shifted(record: Record) -> Finding | None:

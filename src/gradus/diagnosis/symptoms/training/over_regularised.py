@@ -1,10 +1,10 @@
 """Penalties or dropout that keep a network from fitting.
 
 Penalties that are above `STRONG` times the loss of the best constant prediction before training,
-and above the share `MUCH` of the last loss, or below the share `CRUSHED` of what they were; or a
-rate of dropout above `DROPPED`. In each case more than `REMAINS` of the loss of that constant is
-left; for dropout, with which the training loss is measured, of that of the validation samples, too.
-Without these it is a note. Sources: TheDeepChecker, UMLAUT.
+and above the share `MUCH` of the last loss after `ENOUGH` steps, or below the share `CRUSHED` of
+what they were; or a rate of dropout above `DROPPED`. In each case more than `REMAINS` of the loss
+of that constant is left; for dropout, with which the training loss is measured, of that of the
+validation samples, too. Without these it is a note. Sources: TheDeepChecker, UMLAUT.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def find(record: Record) -> Iterator[Finding]:
             chart=loss_chart(record),
             evidence={"penalty / penalty before": {"value": left, "threshold": CRUSHED}},
         )
-    elif strong and share > MUCH:
+    elif strong and share > MUCH and record.is_long:
         yield Finding(
             message=f"Penalties are {share:.0%} of the last loss.",
             why=(
