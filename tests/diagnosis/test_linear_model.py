@@ -223,7 +223,7 @@ def test_fit_compares_with_a_linear_model():
 
     slow = fitted(1e-4)
     output = slow.record.outputs[0]
-    reached = output.linear, output.linear_error
+    reached = output.linear, output.linear_error, output.sure_error
     assert reached == fit_linear(x, y, "sparse_categorical_crossentropy")
     assert [each.code for each in slow.diagnose().faults] == ["rate-low"]
     assert fitted(0.01).diagnose().healthy

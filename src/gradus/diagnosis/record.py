@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
+MUCH = 0.3  # of the loss of the best constant
 ENOUGH = 100  # steps, before which a network is not said to learn nothing
 GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
 WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
@@ -125,6 +126,16 @@ class Record:
             return self.generated.distance
         shares = [self.remaining_of(output) for output in self.outputs]
         return max((share for share in shares if share is not None), default=None)
+
+    @property
+    def unseen(self) -> float | None:
+        """What is left of the loss of validation in its best epoch, as `remaining` is of training.
+
+        Of several outputs the largest share; None where it is not known.
+        """
+        losses = [self.losses_of(output, "val_") for output in self.outputs]
+        known = [np.nan_to_num(each, nan=np.inf) for each in losses if each is not None]
+        return max((float(each.min()) for each in known), default=None)
 
     @property
     def start(self) -> float | None:
@@ -245,6 +256,12 @@ class Record:
     def doubt(self) -> Severity:
         """The severity of what harms only where little is learned: "fault" or "note"."""
         return "fault" if self.learned is False else "note"
+
+    @property
+    def concern(self) -> Severity:
+        """As `doubt`, and "fault", too, where more than `MUCH` of a constant's loss is left."""
+        is_much = self.training is not None and (self.remaining or 0.0) > MUCH
+        return "fault" if is_much else self.doubt
 
     @property
     def hidden(self) -> tuple[LayerRecord, ...]:

@@ -74,6 +74,7 @@ class OutputRecord:
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
         linear_error: the share of those samples whose class it gets wrong; None of values.
+        sure_error: the same among the half that it is surest of; None of values and several flags.
         contradicted: the share of samples whose nearest ones agree on another label; None where it
             is not known.
     """
@@ -94,6 +95,7 @@ class OutputRecord:
     weight: float = 1.0
     linear: float | None = None
     linear_error: float | None = None
+    sure_error: float | None = None
     contradicted: float | None = None
 
     @property
