@@ -260,8 +260,7 @@ class Record:
     @property
     def concern(self) -> Severity:
         """As `doubt`, and "fault", too, where more than `MUCH` of a constant's loss is left."""
-        is_much = self.training is not None and (self.remaining or 0.0) > MUCH
-        return "fault" if is_much else self.doubt
+        return "fault" if self.is_long and (self.remaining or 0.0) > MUCH else self.doubt
 
     @property
     def hidden(self) -> tuple[LayerRecord, ...]:

@@ -7,7 +7,8 @@ ones, which neither weights nor inputs explain. Or units that are dead, above `D
 where the first records have a step that moves a kernel by more than `LONG` of its size. Or, where
 the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
 of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
-to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left.
+to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left,
+of training, or of validation in its best epoch.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -98,7 +99,8 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
     if not (np.isfinite(losses).all() and losses.min() > 0):
         return None
     jump = float(np.median(np.abs(np.diff(losses)) / losses[:-1]))
-    if not (moved > RESTLESS and jump > JUMPS and (record.remaining or 0.0) > LEFT):
+    left = max(record.remaining or 0.0, record.unseen or 0.0)
+    if not (moved > RESTLESS and jump > JUMPS and left > LEFT):
         return None
     return Finding(
         message=(
@@ -107,8 +109,8 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
             f"{jump:.0%} from one epoch to the next."
         ),
         why=(
-            f"{record.remaining:.0%} of the loss of a constant prediction is left. Steps this long "
-            "jump around the minimum."
+            f"{left:.0%} of the loss of a constant prediction is left. Steps this long jump around "
+            "the minimum."
         ),
         remedy=(
             f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or a schedule that lets it "

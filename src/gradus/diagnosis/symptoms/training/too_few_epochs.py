@@ -2,12 +2,13 @@
 
 The fall of the loss over the last quarter, above `FALLS` of what was left before, while more than
 `REMAINS` of the loss of the best constant prediction remains, or a linear model is clearly better.
-Of fewer than `gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`, the second half is
-compared with the first, if more than `REMAINS` is left. A training that early stopping ended is
-long enough, unless its last epoch was the best one by `IMPROVED`, or a linear model is clearly
-better. Where only curves are known, the first loss stands for that of the constant, and it is a
-note. Sources: Google's tuning playbook; Prechelt, "Early stopping - but when?" (1998): alone, the
-first rule would fire on most sound trainings.
+Or one of `STEADY` over the last half, if the loss fell in each epoch and that of validation is
+lowest in the last one. Of fewer than `gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`,
+the second half is compared with the first, or validation with training. A training that early
+stopping ended is long enough, unless its last epoch was the best one by `IMPROVED`, or a linear
+model is clearly better. Where only curves are known, the first loss stands for that of the
+constant, and it is a note. Sources: Google's tuning playbook; Prechelt, "Early stopping - but
+when?" (1998): alone, the first rule would fire on most sound trainings.
 """
 
 from __future__ import annotations
@@ -98,9 +99,7 @@ def _fall(record: Record, training: TrainingRecord) -> Fall | None:
     """Return by how much the loss fell if that is much, and much is left."""
     remaining = record.remaining or 0.0
     if _is_first_part(record, training):
-        half = len(training.segments) // 2
-        first, second = training.segments[:half].mean(), training.segments[half:].mean()
-        fell = float(1 - (second - training.penalty) / max(first - training.penalty, 1e-30))
+        fell = max(_half_fall(training), 1 - (record.unseen or remaining) / max(remaining, 1e-30))
         if fell > SHORT_FALLS and remaining > REMAINS:
             return Fall("half", fell, SHORT_FALLS, REMAINS)
     if remaining > REMAINS and (steady := _steady_fall(training)) > STEADY:
@@ -114,17 +113,26 @@ def _fall(record: Record, training: TrainingRecord) -> Fall | None:
     return Fall("quarter", fell, falls, REMAINS) if fell >= falls else None
 
 
+def _half_fall(training: TrainingRecord) -> float:
+    """Return by how much the mean loss of the second half is below that of the first."""
+    half = len(training.segments) // 2
+    first, second = training.segments[:half].mean(), training.segments[half:].mean()
+    return float(1 - (second - training.penalty) / max(first - training.penalty, 1e-30))
+
+
 def _steady_fall(training: TrainingRecord) -> float:
     """Return by how much the loss fell in the last half, if it did in all epochs; else 0.
 
-    The loss of validation, if there is one, must be lowest in the last of them.
+    It fell from the lowest loss before. That of validation, if there is one, must be lowest in the
+    last epoch.
     """
-    validation = training.validation_loss
-    half = training.loss[-(training.epochs // 2) :] - training.penalty
+    validation, losses = training.validation_loss, training.loss - training.penalty
+    half = training.epochs // 2
     is_lowest = validation is None or int(validation.argmin()) == len(validation) - 1
-    if training.epochs < FEW or not is_lowest or not (np.diff(half) < 0).all():
+    if training.epochs < FEW or not is_lowest or not (np.diff(losses[-half:]) < 0).all():
         return 0.0
-    return float(1 - half[-1] / half[0]) if half[0] > 0 else 0.0
+    before = float(losses[: 1 - half].min())
+    return float(1 - losses[-1] / before) if before > 0 else 0.0
 
 
 def _is_first_part(record: Record, training: TrainingRecord) -> bool:
