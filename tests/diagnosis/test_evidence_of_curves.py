@@ -77,6 +77,8 @@ def test_a_loss_that_falls_in_each_of_the_last_epochs_was_not_at_its_end():
     assert codes(record(falls, [*falls[:-1], falls[-2]])) == []  # validation fell no more
     assert codes(record(np.linspace(0.5, 0.47, 40))) == []  # 3% in the last half
     assert codes(record(0.5 * falls)) == []  # little is left
+    rates = {"learning_rate": 0.01 * np.linspace(1, 0.05, 40)}
+    assert codes(record(falls, falls, metrics=rates)) == []  # as its schedule means it
 
 
 def test_few_steps_are_the_beginning_of_a_training():
@@ -114,6 +116,8 @@ def test_long_steps_and_a_validation_loss_that_jumps_are_a_rate_that_is_too_high
     assert codes(restless(0.005, 0.3)) == []  # steps of a usual length
     assert codes(restless(0.02, 0.05)) == []  # the noise of batches
     assert codes(restless(0.02, 0.3, left=0.05)) == []  # learned
+    assert codes(restless(0.02, 0.0, left=0.5)) == []
+    assert codes(restless(0.04, 0.0, left=0.5)) == [("fault", "rate-high")]
 
 
 # --- few rows -----------------------------------------------------------------------------------

@@ -271,3 +271,19 @@ class Record:
     def kernels(self) -> tuple[LayerRecord, ...]:
         """The layers with a trained kernel, in the order of the calls."""
         return tuple(layer for layer in self.layers if layer.kernel is not None)
+
+    @property
+    def median_update(self) -> float | None:
+        """The median of the largest update of a kernel, as a share of it; None if not recorded.
+
+        It is that over the records of the second half.
+        """
+        training = self.training
+        if training is None:
+            return None
+        paths = [f"{layer.path}/kernel" for layer in self.kernels]
+        moved = [training.weights[path].moved for path in paths if path in training.weights]
+        if not moved or not len(moved[0]):
+            return None
+        largest = np.nanmax(np.nan_to_num(np.stack(moved)), axis=0)
+        return float(np.median(largest[len(largest) // 2 :]))

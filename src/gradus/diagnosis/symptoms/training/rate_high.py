@@ -8,7 +8,8 @@ where the first records have a step that moves a kernel by more than `LONG` of i
 the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
 of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
 to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left,
-of training, or of validation in its best epoch.
+of training, or of validation in its best epoch; or steps of more than `WILD` where more than
+`gradus.diagnosis.record.MUCH` is left.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -25,9 +26,8 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import MUCH, Record
 from gradus.diagnosis.record_entries import SettingsRecord
-from gradus.diagnosis.symptoms.training import rate_low
 from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "learning-rate-high"
@@ -48,7 +48,8 @@ CAUSES = (
 RISE, THROWN = 1.5, 4.0
 LONG, FIRST = 0.1, 5  # of a kernel's size; records
 DEAD = 0.5  # of a layer's units
-RESTLESS, JUMPS, LEFT = 8e-3, 0.1, 0.1  # of kernels, of the validation loss, of a constant's
+RESTLESS, JUMPS, LEFT = 0.01, 0.1, 0.1  # of kernels, of the validation loss, of a constant's
+WILD = 0.03  # of kernels, where more than `MUCH` is left
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -92,7 +93,7 @@ def find(record: Record) -> Iterator[Finding]:
 
 def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -> Finding | None:
     """Return a fault if steps are long to the end, and the validation loss jumps about."""
-    losses, moved = training.validation_loss, rate_low.median_update(record)
+    losses, moved = training.validation_loss, record.median_update
     if losses is None or moved is None or training.epochs < FEW or training.stopped == "diverged":
         return None
     losses = losses[-(training.epochs // 2) :] - training.penalty
@@ -100,7 +101,8 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
         return None
     jump = float(np.median(np.abs(np.diff(losses)) / losses[:-1]))
     left = max(record.remaining or 0.0, record.unseen or 0.0)
-    if not (moved > RESTLESS and jump > JUMPS and left > LEFT):
+    is_restless = moved > RESTLESS and jump > JUMPS and left > LEFT
+    if not is_restless and not (moved > WILD and (record.remaining or 0.0) > MUCH):
         return None
     return Finding(
         message=(

@@ -68,7 +68,7 @@ def find(record: Record) -> Iterator[Finding]:
         return
     if not record.is_long:
         return
-    moved = median_update(record)
+    moved = record.median_update
     if moved is None or training.stopped in ("diverged", "patience"):
         return
     if training.stopped == "interrupted" and record.learned is not False:
@@ -128,19 +128,3 @@ def _decayed(record: Record) -> Finding | None:
         chart=loss_chart(record),
         evidence={"rate / largest": {"value": float(rates[-1]) / largest, "threshold": DECAYED}},
     )
-
-
-def median_update(record: Record) -> float | None:
-    """Return the median over records of the largest update of a kernel, as a share of it."""
-    training = record.training
-    if training is None:
-        return None
-    moved = [
-        training.weights[f"{layer.path}/kernel"].moved
-        for layer in record.kernels
-        if f"{layer.path}/kernel" in training.weights
-    ]
-    if not moved or not len(moved[0]):
-        return None
-    largest = np.nanmax(np.nan_to_num(np.stack(moved)), axis=0)
-    return float(np.median(largest[len(largest) // 2 :]))

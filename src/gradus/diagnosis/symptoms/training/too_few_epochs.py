@@ -2,13 +2,14 @@
 
 The fall of the loss over the last quarter, above `FALLS` of what was left before, while more than
 `REMAINS` of the loss of the best constant prediction remains, or a linear model is clearly better.
-Or one of `STEADY` over the last half, if the loss fell in each epoch and that of validation is
-lowest in the last one. Of fewer than `gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`,
-the second half is compared with the first, or validation with training. A training that early
-stopping ended is long enough, unless its last epoch was the best one by `IMPROVED`, or a linear
-model is clearly better. Where only curves are known, the first loss stands for that of the
-constant, and it is a note. Sources: Google's tuning playbook; Prechelt, "Early stopping - but
-when?" (1998): alone, the first rule would fire on most sound trainings.
+Or one of `STEADY` over the last half, if the loss fell in each epoch, that of validation is lowest
+in the last one, and no schedule has brought the rate below `ENDS` of its largest. Of fewer than
+`gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`, the second half is compared with the
+first, or validation with training. A training that early stopping ended is long enough, unless its
+last epoch was the best one by `IMPROVED`, or a linear model is clearly better. Where only curves
+are known, the first loss stands for that of the constant, and it is a note. Sources: Google's
+tuning playbook; Prechelt, "Early stopping - but when?" (1998): alone, the first rule would fire on
+most sound trainings.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ADVERSARIAL = 200  # steps of a GAN, of which fewer tell nothing
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 TRIED = 10  # steps; fewer are a trial
-STEADY = 0.08  # in the last half, if the loss fell in each of its epochs
+STEADY, ENDS = 0.08, 0.1  # in the last half, if all of it falls; of the rate, at a schedule's end
 IMPATIENT, IMPROVED = 0.2, 0.05  # what early stopping leaves, and its best epoch's improvement
 
 
@@ -124,12 +125,13 @@ def _steady_fall(training: TrainingRecord) -> float:
     """Return by how much the loss fell in the last half, if it did in all epochs; else 0.
 
     It fell from the lowest loss before. That of validation, if there is one, must be lowest in the
-    last epoch.
+    last epoch. A loss falls to the end, too, where a schedule brings the rate down until then.
     """
     validation, losses = training.validation_loss, training.loss - training.penalty
-    half = training.epochs // 2
+    half, rates = training.epochs // 2, training.metrics.get("learning_rate", np.ones(1))
     is_lowest = validation is None or int(validation.argmin()) == len(validation) - 1
-    if training.epochs < FEW or not is_lowest or not (np.diff(losses[-half:]) < 0).all():
+    ends = not is_lowest or rates[-1] < ENDS * rates.max()
+    if training.epochs < FEW or ends or not (np.diff(losses[-half:]) < 0).all():
         return 0.0
     before = float(losses[: 1 - half].min())
     return float(1 - losses[-1] / before) if before > 0 else 0.0
