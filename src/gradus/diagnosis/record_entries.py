@@ -32,6 +32,7 @@ class TargetRecord:
         counts: how many samples each class has, by label; empty where the targets are no classes.
         one_hot: whether each row is zeros and a single one.
         several: whether they are zeros and ones, and rows have none or more than a single one.
+        constant: the share of columns that are constant.
     """
 
     count: int
@@ -43,6 +44,7 @@ class TargetRecord:
     counts: tuple[int, ...] = ()
     one_hot: bool = False
     several: bool = False
+    constant: float = 0.0
 
     @property
     def majority(self) -> float | None:

@@ -46,6 +46,7 @@ def target_record(
         counts=counts,
         one_hot=one_hot,
         several=is_flags and numbers.shape[1] > 1 and not one_hot,
+        constant=float((np.ptp(numbers, axis=0) == 0).mean()),
     )
 
 
