@@ -14,7 +14,7 @@ from gradus.diagnosis.record_entries import (
     TargetRecord,
 )
 from gradus.diagnosis.symptoms import examine
-from gradus.diagnosis.training import TrainingRecord, WeightTraining
+from gradus.diagnosis.training import LayerTraining, TrainingRecord, WeightTraining
 
 LOSS = "sparse_categorical_crossentropy"
 
@@ -118,6 +118,33 @@ def test_long_steps_and_a_validation_loss_that_jumps_are_a_rate_that_is_too_high
     assert codes(restless(0.02, 0.3, left=0.05)) == []  # learned
     assert codes(restless(0.02, 0.0, left=0.5)) == []
     assert codes(restless(0.04, 0.0, left=0.5)) == [("fault", "rate-high")]
+
+
+def slow(moved, start=1.2, left=0.95, silent=(0.0, 0.0)):
+    """Return a training of 200 steps of one size, with the first and the last share of silence."""
+    ones = np.ones(20)
+    weights = {"dense/kernel": WeightTraining(ones, ones, moved * ones)}
+    layer = dataclasses.replace(chain(1)[0], path="dense")
+    made = record(np.linspace(start, left, 20), weights=weights, layers=(layer,))
+    shares = np.linspace(*silent, 20)
+    outputs = LayerTraining(ones, ones, np.full(20, np.nan), shares, ones)
+    training = dataclasses.replace(made.training, layers={"dense": outputs})
+    return dataclasses.replace(made, training=training)
+
+
+def test_steps_are_short_though_a_little_was_learned():
+    assert codes(slow(1e-4)) == [("fault", "rate-low")]
+    assert codes(slow(1e-4, left=0.25)) == []
+
+
+def test_units_that_were_silent_from_the_beginning_explain_nothing():
+    def flat(moved, *silent):
+        return codes(slow(moved, start=1.0, left=1.0, silent=silent))
+
+    assert flat(1e-4, 0.7, 0.7) == [("fault", "rate-low")]
+    assert flat(5e-3, 0.55, 0.6) == [("fault", "not-learning")]
+    for silent in ((0.7, 0.7), (0.3, 0.7)):  # too many to be chance, or died in training
+        assert flat(5e-3, *silent) == [("fault", "dead-relu")]
 
 
 # --- few rows -----------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 The share of a layer's units that are zero on a whole set of samples, above `MANY` where nothing was
 learned, and above `ALL` in any case, as then nothing passes. If it is one layer and the loss still
 falls, its other units learn. Half of all outputs being zero is normal, and so are units that are
-zero from the beginning, while all steps together move no kernel by `STILL` of its size. Source:
-SageMaker Debugger, TheDeepChecker (95 % quantile over a probe set below 1e-5).
+zero from the first record on, if they are fewer than `BEGAN`, or if all steps together move no
+kernel by `STILL` of its size. Source: SageMaker Debugger, TheDeepChecker (95 % quantile over a
+probe set below 1e-5).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ ORIGINS = (
 CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
 FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
-STILL, DIED = 0.3, 0.1  # of a kernel's size; of the units, since the first record
+STILL, DIED, BEGAN = 0.3, 0.1, 0.6  # of a kernel's size; of the units, later and at first
 RECTIFIERS = ("relu", "relu6")
 
 
@@ -79,10 +80,11 @@ def find(record: Record) -> Iterator[Finding]:
 
 
 def _only_began_silent(record: Record, training: TrainingRecord, path: str) -> bool:
-    """Whether units of a layer were silent before any step, and steps are too short to matter."""
+    """Whether units of a layer were silent from the first record on, which explains nothing."""
     settings, moved = record.settings, record.median_update
     shares = training.layers[path].silent if path in training.layers else np.zeros(0)
     if settings is None or moved is None or not len(shares) or shares[0] >= ALL:
         return False
     is_still = moved * training.epochs * settings.steps < STILL
-    return bool(is_still and training.silent_share(path) - shares[0] < DIED)
+    has_died = training.silent_share(path) - shares[0] >= DIED
+    return bool((is_still or shares[0] < BEGAN) and not has_died)
