@@ -85,12 +85,15 @@ def test_few_steps_are_the_beginning_of_a_training():
     parts = [1.0, 0.95, 0.9, 0.85]
     assert codes(record([0.95, 0.88], segments=parts)) == [("fault", "too-few-epochs")]
     assert codes(record([0.95, 0.94], segments=[0.95, 0.95, 0.94, 0.95])) == []
-    # Validation is judged after the last step.
-    flat = {"segments": [0.95, 0.95]}
-    assert codes(record([0.95], [0.8], **flat)) == [("fault", "too-few-epochs")]
-    assert codes(record([0.95], [0.95], **flat)) == []
-    tried = dataclasses.replace(record([0.95], [0.8], **flat).settings, samples=288)  # 9 steps
-    assert codes(dataclasses.replace(record([0.95], [0.8], **flat), settings=tried)) == []
+
+    def one_epoch(validation, samples=640):  # 20 steps
+        made = record([0.95], [validation], segments=[0.95, 0.95])
+        settings = dataclasses.replace(made.settings, samples=samples)
+        return codes(dataclasses.replace(made, settings=settings))
+
+    assert one_epoch(0.8) == [("fault", "too-few-epochs")]  # judged after the last step
+    assert one_epoch(0.95) == []
+    assert one_epoch(0.8, samples=600) == []  # 19 steps are a trial
 
 
 # --- steps that are too long --------------------------------------------------------------------
@@ -128,7 +131,8 @@ def slow(moved, start=1.2, left=0.95, silent=(0.0, 0.0)):
     made = record(np.linspace(start, left, 20), weights=weights, layers=(layer,))
     shares = np.linspace(*silent, 20)
     outputs = LayerTraining(ones, ones, np.full(20, np.nan), shares, ones)
-    training = dataclasses.replace(made.training, layers={"dense": outputs})
+    epoch = np.arange(1, 21)
+    training = dataclasses.replace(made.training, layers={"dense": outputs}, epoch=epoch)
     return dataclasses.replace(made, training=training)
 
 

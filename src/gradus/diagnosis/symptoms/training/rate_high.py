@@ -7,9 +7,8 @@ ones, which neither weights nor inputs explain. Or units that are dead, above `D
 where the first records have a step that moves a kernel by more than `LONG` of its size. Or, where
 the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
 of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
-to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left,
-of training, or of validation in its best epoch; or steps of more than `WILD` where more than
-`gradus.diagnosis.record.MUCH` is left.
+to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left;
+or steps of more than `WILD` where more than `gradus.diagnosis.record.MUCH` is left.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -100,9 +99,9 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
     if not (np.isfinite(losses).all() and losses.min() > 0):
         return None
     jump = float(np.median(np.abs(np.diff(losses)) / losses[:-1]))
-    left = max(record.remaining or 0.0, record.unseen or 0.0)
+    left = record.remaining or 0.0
     is_restless = moved > RESTLESS and jump > JUMPS and left > LEFT
-    if not is_restless and not (moved > WILD and (record.remaining or 0.0) > MUCH):
+    if not is_restless and not (moved > WILD and left > MUCH):
         return None
     return Finding(
         message=(

@@ -36,7 +36,7 @@ FALLS, REMAINS = 0.15, 0.3
 ADVERSARIAL = 200  # steps of a GAN, of which fewer tell nothing
 ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number of epochs
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
-TRIED = 10  # steps; fewer are a trial
+TRIED = 20  # steps; fewer are a trial
 STEADY, ENDS = 0.09, 0.1  # in the last half, if all of it falls; of the rate, at a schedule's end
 IMPATIENT, IMPROVED = 0.2, 0.05  # what early stopping leaves, and its best epoch's improvement
 
