@@ -242,6 +242,8 @@ def test_what_harms_is_a_fault_where_much_is_left(left, severity):
     one, two = chain(2)
     linear = record(flat, layers=(dataclasses.replace(one, activation="linear"), two))
     assert codes(linear) == [(severity, "hidden-linear")]
+    narrow = (dataclasses.replace(one, units=1), two)
+    assert codes(record(flat, layers=narrow)) == [("fault", "narrow-layer")] * (left > 0.3)
     assert codes(record(flat, with_={"epsilon": 1.0})) == [(severity, "optimizer-setting")]
 
 
@@ -254,3 +256,21 @@ def test_nearly_all_units_dropped_is_too_much_though_validation_is_learned():
     assert dropped(0.95, 0.1) == []
     assert dropped(0.8, 0.2) == []
     assert dropped(0.8, 0.5) == [("fault", "over-regularised")]
+
+
+def test_outputs_of_a_rectifier_that_are_zero_though_targets_differ_are_dead():
+    def silent(share, left=0.5, activation="relu", constant=0.1):
+        targets = TargetRecord(100, 0, 1, 0.5, 0.5, {"mean_squared_error": 1.0}, constant=constant)
+        end = OutputRecord("output", "dense", activation, "linear", (8,), "mean_squared_error",
+                           None, "values", {}, targets)  # fmt: skip
+        ones = np.ones(40)
+        layers = {"dense": LayerTraining(ones, ones, ones, share * ones, ones)}
+        made = record(np.full(40, left), outputs=(end,))
+        training = dataclasses.replace(made.training, layers=layers, epoch=np.arange(1, 41))
+        return codes(dataclasses.replace(made, training=training))
+
+    assert silent(0.4) == [("fault", "output-range")]
+    assert silent(0.25) == []
+    assert silent(0.4, constant=0.3) == []  # such as the edge of images
+    assert silent(0.4, left=0.1) == []
+    assert silent(0.4, activation="sigmoid") == []

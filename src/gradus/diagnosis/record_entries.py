@@ -8,6 +8,7 @@ import math
 from gradus.diagnosis.columns import TellingColumn
 
 SOFTMAX = ("softmax", "log_softmax")
+RECTIFIERS = ("relu", "relu6")
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 # Losses that depend on where zero is, so that their targets cannot be standardized.
 RELATIVE = (

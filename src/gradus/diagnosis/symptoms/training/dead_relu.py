@@ -17,6 +17,7 @@ import numpy as np
 from gradus.diagnosis.evidence import layer_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import RECTIFIERS
 from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "dead-relu"
@@ -42,7 +43,6 @@ CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
 FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
 STILL, DIED, BEGAN = 0.3, 0.1, 0.6  # of a kernel's size; of the units, later and at first
-RECTIFIERS = ("relu", "relu6")
 
 
 def find(record: Record) -> Iterator[Finding]:
