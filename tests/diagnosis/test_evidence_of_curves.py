@@ -57,10 +57,13 @@ def test_patience_that_ended_a_training_at_its_best_epoch_was_too_small():
     assert of("too-few-epochs", ended)["fall in the last epoch"] == pytest.approx(0.25)
     for loss, validation in (
         ([0.9, 0.7, 0.6], [0.8, 0.6, 0.59]),  # hardly better
+        ([0.9] * 9 + [0.7], [0.8] * 9 + [0.77]),  # after 100 steps
         ([0.9, 0.7, 0.6], [0.8, 0.6, 0.65]),  # worse, as patience means it
         ([0.5, 0.2, 0.1], [0.5, 0.2, 0.1]),  # little is left
     ):
         assert codes(record(loss, validation, stopped="patience")) == []
+    early = record([0.9, 0.7], [0.8, 0.77], stopped="patience")
+    assert codes(early) == [("fault", "too-few-epochs")]  # after 20
     settings = dataclasses.replace(ended.settings, monitor="loss")
     of_training = dataclasses.replace(ended, settings=settings)
     assert of("too-few-epochs", of_training)["fall in the last epoch"] == pytest.approx(2 / 9)

@@ -5,11 +5,14 @@ The fall of the loss over the last quarter, above `FALLS` of what was left befor
 Or one of `STEADY` over the last half, if the loss fell in each epoch, that of validation is lowest
 in the last one, and no schedule has brought the rate below `ENDS` of its largest. Of fewer than
 `gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`, the second half is compared with the
-first, or validation with training. A training that early stopping ended is long enough, unless its
-last epoch was the best one by `IMPROVED`, or a linear model is clearly better. Where only curves
-are known, the first loss stands for that of the constant, and it is a note. Sources: Google's
-tuning playbook; Prechelt, "Early stopping - but when?" (1998): alone, the first rule would fire on
-most sound trainings.
+first, or validation with training.
+
+A training that early stopping ended is long enough, unless its last epoch was the best one by
+`IMPROVED` (after so few steps by `SHORT_FALLS`), or a linear model is clearly better. Where only
+curves are known, the first loss stands for that of the constant, and it is a note.
+
+Sources: Google's tuning playbook; Prechelt, "Early stopping - but when?" (1998): alone, the first
+rule would fire on most sound trainings.
 """
 
 from __future__ import annotations
@@ -156,7 +159,8 @@ def _patience_fall(record: Record, training: TrainingRecord) -> Fall | None:
         return None
     best = float(losses[:-1].min()) - training.penalty
     fell = 1 - (float(losses[-1]) - training.penalty) / best if best > 0 else 0.0
-    return Fall("epoch", fell, IMPROVED, IMPATIENT) if fell > IMPROVED else None
+    limit = IMPROVED if record.is_long else SHORT_FALLS
+    return Fall("epoch", fell, limit, IMPATIENT) if fell > limit else None
 
 
 def _find_in_generated(record: Record, training: TrainingRecord) -> Iterator[Finding]:
