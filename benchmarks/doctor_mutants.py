@@ -18,8 +18,10 @@ before any mutant was diagnosed:
 
 The doctor's first rules were fixed before any of these trainings. Later ones, of what a linear
 model or a normal distribution reaches, were chosen by the first seeds of the networks in
-`CALIBRATED`; the tables are of all other runs. Outcomes are kept in the folder that
-GRADUS_DOCTOR_OUTCOMES names, if it does, so that an interrupted run goes on.
+`CALIBRATED`; the tables are of all other runs. The latest were chosen by what these tables miss,
+and by seeds 0 and 10 of all networks but two outputs and GAN: when they are measured, `CALIBRATED`
+must say so. Outcomes are kept in the folder that GRADUS_DOCTOR_OUTCOMES names, if it does, so that
+an interrupted run goes on.
 """
 
 from __future__ import annotations

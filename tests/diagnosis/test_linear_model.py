@@ -21,6 +21,8 @@ from gradus.diagnosis.training import TrainingRecord
 
 RNG = np.random.default_rng(0)
 DIGITS, LABELS = (a[:600] for a in load_digits(return_X_y=True))
+TUMORS, BENIGN = load_breast_cancer(return_X_y=True)
+FLIPPED = np.where(RNG.random(len(BENIGN)) < 0.25, 1 - BENIGN, BENIGN)
 ONE_HOT = np.eye(10, dtype=np.float32)[LABELS]
 
 
@@ -39,8 +41,9 @@ def logistic(x, y):
     predicted = model.predict_proba(scaler.transform(others))
     labels = np.arange(len(shares))
     constant = log_loss(theirs, np.tile(shares, (len(theirs), 1)), labels=labels)
-    error = (predicted.argmax(1) != theirs).mean()
-    return log_loss(theirs, predicted, labels=labels) / constant, error
+    wrong = predicted.argmax(1) != theirs
+    surest = wrong[np.argsort(-predicted.max(1))][: len(wrong) // 2]
+    return log_loss(theirs, predicted, labels=labels) / constant, wrong.mean(), surest.mean()
 
 
 @pytest.mark.parametrize(
@@ -48,15 +51,17 @@ def logistic(x, y):
     [
         (DIGITS, LABELS, LABELS, "sparse_categorical_crossentropy"),
         (DIGITS.reshape(-1, 8, 8), LABELS, ONE_HOT, "categorical_crossentropy"),
-        (*load_breast_cancer(return_X_y=True), None, "binary_crossentropy"),
+        (TUMORS, BENIGN, None, "binary_crossentropy"),
+        (TUMORS, FLIPPED, None, "binary_crossentropy"),
     ],
-    ids=["labels", "one-hot images", "flags"],
+    ids=["labels", "one-hot images", "flags", "wrong flags"],
 )
 def test_classes_are_told_as_well_as_by_scikit_learn(x, y, given, loss):
     fit = fit_linear(x.astype(np.float32), y if given is None else given, loss)
-    share, error = logistic(x.reshape(len(x), -1), y)
+    share, error, sure_error = logistic(x.reshape(len(x), -1), y)
     assert fit.share == pytest.approx(share, abs=0.02)
     assert fit.error == pytest.approx(error, abs=0.02)
+    assert fit.sure_error == pytest.approx(sure_error, abs=0.02)
 
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error"])
@@ -89,6 +94,13 @@ def test_codes_are_counted():
     y = (codes < 10).sum(axis=1)
     assert fit_linear(codes, y, "mean_squared_error").share < 0.02
     assert fit_linear(codes.astype(np.float32), y, "mean_squared_error").share > 0.2  # as numbers
+
+
+def test_the_place_of_a_code_tells_what_counts_do_not():
+    codes = RNG.integers(0, 5, (400, 6))
+    fit = fit_linear(codes, codes[:, 2], "sparse_categorical_crossentropy")
+    assert fit.error == 0
+    assert fit.share < 0.1
 
 
 @pytest.mark.parametrize(
@@ -223,7 +235,7 @@ def test_fit_compares_with_a_linear_model():
 
     slow = fitted(1e-4)
     output = slow.record.outputs[0]
-    reached = output.linear, output.linear_error
+    reached = output.linear, output.linear_error, output.sure_error
     assert reached == fit_linear(x, y, "sparse_categorical_crossentropy")
     assert [each.code for each in slow.diagnose().faults] == ["rate-low"]
     assert fitted(0.01).diagnose().healthy

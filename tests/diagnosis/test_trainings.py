@@ -211,7 +211,7 @@ def test_a_loss_that_swings_is_told_and_noise_and_single_bursts_are_not():
     assert examined(waves) == [("fault", "oscillation")]
     assert examined(0.3 * waves) == [("note", "oscillation")]
     assert examined(0.05 * waves) == []  # fitted
-    burst = np.concatenate([np.linspace(0.9, 0.5, 30), [0.9, 0.8], np.linspace(0.5, 0.45, 28)])
+    burst = np.concatenate([np.linspace(0.9, 0.5, 30), [0.9, 0.8], np.linspace(0.5, 0.47, 28)])
     assert examined(burst) == []
     rng = np.random.default_rng(0)
     few = dataclasses.replace(settings, samples=200)  # whose losses differ by 2 / √200

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
+MUCH = 0.3  # of the loss of the best constant
 ENOUGH = 100  # steps, before which a network is not said to learn nothing
 GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
 WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
@@ -125,6 +126,16 @@ class Record:
             return self.generated.distance
         shares = [self.remaining_of(output) for output in self.outputs]
         return max((share for share in shares if share is not None), default=None)
+
+    @property
+    def unseen(self) -> float | None:
+        """What is left of the loss of validation in its best epoch, as `remaining` is of training.
+
+        Of several outputs the largest share; None where it is not known.
+        """
+        losses = [self.losses_of(output, "val_") for output in self.outputs]
+        known = [np.nan_to_num(each, nan=np.inf) for each in losses if each is not None]
+        return max((float(each.min()) for each in known), default=None)
 
     @property
     def start(self) -> float | None:
@@ -247,6 +258,11 @@ class Record:
         return "fault" if self.learned is False else "note"
 
     @property
+    def concern(self) -> Severity:
+        """As `doubt`, and "fault", too, where more than `MUCH` of a constant's loss is left."""
+        return "fault" if self.is_long and (self.remaining or 0.0) > MUCH else self.doubt
+
+    @property
     def hidden(self) -> tuple[LayerRecord, ...]:
         """The layers that compute and are no output."""
         return tuple(layer for layer in self.layers if not layer.is_output)
@@ -255,3 +271,19 @@ class Record:
     def kernels(self) -> tuple[LayerRecord, ...]:
         """The layers with a trained kernel, in the order of the calls."""
         return tuple(layer for layer in self.layers if layer.kernel is not None)
+
+    @property
+    def median_update(self) -> float | None:
+        """The median of the largest update of a kernel, as a share of it; None if not recorded.
+
+        It is that over the records of the second half.
+        """
+        training = self.training
+        if training is None:
+            return None
+        paths = [f"{layer.path}/kernel" for layer in self.kernels]
+        moved = [training.weights[path].moved for path in paths if path in training.weights]
+        if not moved or not len(moved[0]):
+            return None
+        largest = np.nanmax(np.nan_to_num(np.stack(moved)), axis=0)
+        return float(np.median(largest[len(largest) // 2 :]))

@@ -8,6 +8,7 @@ import math
 from gradus.diagnosis.columns import TellingColumn
 
 SOFTMAX = ("softmax", "log_softmax")
+RECTIFIERS = ("relu", "relu6")
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 # Losses that depend on where zero is, so that their targets cannot be standardized.
 RELATIVE = (
@@ -32,6 +33,7 @@ class TargetRecord:
         counts: how many samples each class has, by label; empty where the targets are no classes.
         one_hot: whether each row is zeros and a single one.
         several: whether they are zeros and ones, and rows have none or more than a single one.
+        constant: the share of columns that are constant.
     """
 
     count: int
@@ -43,6 +45,7 @@ class TargetRecord:
     counts: tuple[int, ...] = ()
     one_hot: bool = False
     several: bool = False
+    constant: float = 0.0
 
     @property
     def majority(self) -> float | None:
@@ -74,6 +77,7 @@ class OutputRecord:
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
         linear_error: the share of those samples whose class it gets wrong; None of values.
+        sure_error: the same among the half that it is surest of; None of values and several flags.
         contradicted: the share of samples whose nearest ones agree on another label; None where it
             is not known.
     """
@@ -94,6 +98,7 @@ class OutputRecord:
     weight: float = 1.0
     linear: float | None = None
     linear_error: float | None = None
+    sure_error: float | None = None
     contradicted: float | None = None
 
     @property

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import named_leaves
-from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.pixels import pixel_records
@@ -21,8 +20,9 @@ from gradus.diagnosis.record_entries import (
     LayerRecord,
     OutputRecord,
     SettingsRecord,
-    TargetRecord,
 )
+from gradus.diagnosis.sampling import SAMPLES, drawn_rows, sampled
+from gradus.diagnosis.targets import class_indices, target_record
 from gradus.nn import activations
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_trained
@@ -38,10 +38,8 @@ from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
 
-SAMPLES = 2_000  # at most so many rows are looked at
 VALUES = 500_000  # and so many numbers
 FEW = 100  # rows of which columns are looked at, however many there are
-MOST_CLASSES = 100_000  # whose samples are counted
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of an optimizer
 TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
@@ -286,95 +284,6 @@ def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | No
     return factor, float(grid[always][0]) if varied and always.any() else None
 
 
-def target_record(
-    values: Any, kind: str, weight: Float[np.ndarray, "samples"] | None = None
-) -> TargetRecord | None:
-    """Return the statistics of the targets of an output, or None where they are no array.
-
-    Args:
-        values: the targets.
-        kind: what the loss takes them for: "values", "classes", or "flags".
-        weight: of each in the loss; None for 1.
-    """
-    if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "biuf":
-        return None
-    count, sample = len(values), _sampled(values)
-    weight = np.ones(count) if weight is None else weight
-    numbers = sample.reshape(len(sample), -1).astype(np.float64)
-    is_flags = bool(np.isin(numbers, (0, 1)).all())
-    one_hot = is_flags and numbers.shape[1] > 1 and bool((numbers.sum(axis=1) == 1).all())
-    labels = _labels(values) if kind != "values" or one_hot else None
-    counts = () if labels is None else tuple(np.bincount(labels).tolist())
-    return TargetRecord(
-        count=count,
-        minimum=float(values.min()),
-        maximum=float(values.max()),
-        mean=float(numbers.mean()),
-        deviation=float(numbers.std(axis=0).max()),
-        constant_losses=_constant_losses(numbers, is_flags, _sampled(weight))
-        | ({} if labels is None else {"categorical": _constant_entropy(labels, weight)}),
-        counts=counts,
-        one_hot=one_hot,
-        several=is_flags and numbers.shape[1] > 1 and not one_hot,
-    )
-
-
-def _labels(values: np.ndarray) -> np.ndarray | None:
-    """Return the labels of targets that are classes, as they are if they may count from 0."""
-    labels = class_labels(values)
-    if labels is None or (values.ndim == 2 and values.shape[1] > 1):
-        return labels
-    given = values.reshape(-1)
-    is_index = given.min() >= 0 and given.max() < MOST_CLASSES
-    return given.astype(int) if is_index else labels
-
-
-def _constant_losses(
-    numbers: Float[np.ndarray, "samples columns"],
-    is_flags: bool,
-    weight: Float[np.ndarray, "samples"],
-) -> dict[str, float]:
-    """Return by the name of a loss that of the best constant for each column."""
-    total = weight.sum()
-    if not total > 0:
-        return {}
-
-    def mean(of: np.ndarray) -> np.ndarray:
-        return weight @ of / total
-
-    variance = float(mean(np.square(numbers - mean(numbers))).mean())
-    absolute = float(mean(np.abs(numbers - _medians(numbers, weight))).mean())
-    scale = float(total / len(weight))
-    losses = {
-        "mean_squared_error": scale * variance,
-        "root_mean_squared_error": (scale * variance) ** 0.5,
-        "mean_absolute_error": scale * absolute,
-    }
-    if is_flags:
-        shares = np.clip(mean(numbers), 1e-12, 1 - 1e-12)
-        entropy = -shares * np.log(shares) - (1 - shares) * np.log(1 - shares)
-        losses["binary_crossentropy"] = scale * float(entropy.mean())
-    return losses
-
-
-def _medians(
-    numbers: Float[np.ndarray, "samples columns"], weight: Float[np.ndarray, "samples"]
-) -> Float[np.ndarray, "columns"]:
-    """Return the number of each column below which half of the weight lies."""
-    order = np.argsort(numbers, axis=0)
-    below = np.cumsum(weight[order], axis=0) < weight.sum() / 2
-    return np.take_along_axis(numbers, np.take_along_axis(order, below.sum(0)[None], 0), 0)[0]
-
-
-def _constant_entropy(
-    labels: Int[np.ndarray, "samples"], weight: Float[np.ndarray, "samples"]
-) -> float:
-    """Return the cross-entropy of the best constant prediction of classes."""
-    sums = np.bincount(labels, weight)
-    shares = sums[sums > 0] / sums.sum()
-    return float(-(shares * np.log(shares)).sum() * sums.sum() / len(labels))
-
-
 def _input_record(
     name: str,
     x: np.ndarray,
@@ -382,7 +291,7 @@ def _input_record(
     target: tuple[np.ndarray, OutputRecord] | None,
 ) -> InputRecord:
     numbering, telling = _remarkable_columns(x, rows, target) if x.ndim == 2 else (None, None)
-    columns = _sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
+    columns = sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
     kept = max(1, VALUES // len(columns))
     if columns.shape[1] > kept:  # those of an image's edge say little
         columns = columns[:, np.linspace(0, columns.shape[1] - 1, kept).astype(int)]
@@ -413,25 +322,13 @@ def _remarkable_columns(
 ) -> tuple[int | None, TellingColumn | None]:
     """Return `numbering` and `telling` of some rows that are trained on."""
     count = len(x) if rows is None else len(rows)
-    drawn = _drawn(count, min(SAMPLES, max(FEW, VALUES // x.shape[1])))
+    drawn = drawn_rows(count, min(SAMPLES, max(FEW, VALUES // x.shape[1])))
     taken = x[drawn if rows is None else rows[drawn]].astype(np.float64)
     numbering = numbering_column(taken)
     if target is None:
         return numbering, None
     y, output = target
-    targets = y.reshape(-1) if output.kind == "values" else _labels(y)
+    targets = y.reshape(-1) if output.kind == "values" else class_indices(y)
     if targets is None or len(targets) != count:  # several numbers or classes for a sample
         return numbering, None
     return numbering, telling_column(taken, targets[drawn], output.kind != "values")
-
-
-def _sampled(array: np.ndarray) -> np.ndarray:
-    """Return at most `SAMPLES` rows, drawn without regard to an order that the rows may have."""
-    return array if len(array) <= SAMPLES else array[_drawn(len(array), SAMPLES)]
-
-
-def _drawn(count: int, most: int) -> Int[np.ndarray, "rows"]:
-    """Return the numbers of at most so many of some rows."""
-    if count <= most:
-        return np.arange(count)
-    return np.sort(host_rng(0, "record").choice(count, most, replace=False))

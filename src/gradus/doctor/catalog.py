@@ -100,6 +100,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "too-few-epochs": (LONGER, *HIGHER),
     "dead-relu": (*LOWER, USUAL, ELU, INITIAL, INPUTS),
     "saturation": (INPUTS, INITIAL, RELU, *LOWER),
+    "too-deep": (SHALLOW, NORMED, RELU, INITIAL),
     "vanishing-gradient": (PRE_NORM, RELU, NORMED, SHALLOW, INITIAL),
     "over-regularised": (*PENALTIES, NO_DROPOUT),
     "overfitting": (NARROWER, ADAM_W),
@@ -109,7 +110,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "batch-size": (BATCH,),
     "imbalance": (BALANCED,),
 }
-MUCH = 0.3  # of a constant's loss: more is much to be left where nothing was found
+LEFT = 0.1  # of a constant's loss: more is worth trying where nothing was found
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little; what attention needs changes no other network.
 GENERAL = (PRE_NORM, LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT, WARM_UP)
@@ -147,7 +148,8 @@ def candidates_for(
     wanted = [*first, *(changing([together(first[:TOGETHER])]) if len(first) > 1 else [])]
     wanted += [each for remedies in (*roots, *others) for each in remedies]
     is_ambiguous = record.learned is False or any(each.kind == "dynamic" for each in found)
-    is_unexplained = notes and not wanted and (record.remaining or 0.0) > MUCH
+    left = max(record.remaining or 0.0, record.unseen or 0.0)
+    is_unexplained = notes and not wanted and left > LEFT
     if (diagnosis.faults and is_ambiguous) or is_unexplained:
         wanted += changing(GENERAL)
     distinct: dict[frozenset[str], Remedy] = {}

@@ -33,6 +33,7 @@ from gradus.train.training_program import FitConfig
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
 
+POOR = 0.5  # of a constant's loss of new samples, where training ones are learned by heart
 PROBED = 512  # samples on which silent units are confirmed
 SUSPECT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
 DEAD = 0.99  # the share of silent units of a layer through which nothing passes any more
@@ -173,21 +174,23 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
         task: what was learned.
         data: what it was trained on.
     """
-    if not record.outputs or (record.remaining or 0.0) < BY or data.weight is not None:
+    is_poor = (record.remaining or 0.0) >= BY or (record.unseen or 0.0) >= POOR
+    if not record.outputs or not is_poor or data.weight is not None:
         return record
     x, references = data.samples.x, []
     if isinstance(task, Supervised):
         for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
-            linear = fit_linear(x, y, objective.loss.name, data.rows) or (None, None)
+            linear = fit_linear(x, y, objective.loss.name, data.rows) or (None, None, None)
             is_softmax = objective.loss.link == "softmax"
             contradicted = contradicted_share(x, y, data.rows) if is_softmax else None
             references.append((*linear, contradicted))
     elif record.outputs[0].loss in SQUARED[:1]:  # of an autoencoder
         narrowest = min((layer.units for layer in record.kernels), default=0)
-        references.append((component_share(x, narrowest, data.rows), None, None))
+        references.append((component_share(x, narrowest, data.rows), None, None, None))
+    names = "linear", "linear_error", "sure_error", "contradicted"
     outputs = [
-        dataclasses.replace(output, linear=linear, linear_error=error, contradicted=contradicted)
-        for output, (linear, error, contradicted) in zip(record.outputs, references, strict=False)
+        dataclasses.replace(output, **dict(zip(names, found, strict=True)))
+        for output, found in zip(record.outputs, references, strict=False)
     ]
     return dataclasses.replace(record, outputs=tuple(outputs) or record.outputs)
 
@@ -210,11 +213,12 @@ def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
     if output is None or not isinstance(y, np.ndarray):
         return record
     told = fit_linear(first_steps(x), y, output.loss, data.rows)
-    if told is None or not record.trails_by(output, *told, new=True):
+    if told is None or not record.trails_by(output, told.share, told.error, new=True):
         return record
     if (carried := carried_share(net, readers, x)) is None:
         return record
-    return dataclasses.replace(record, recurrence=RecurrenceRecord(readers.last, *carried, *told))
+    found = RecurrenceRecord(readers.last, *carried, told.share, told.error)
+    return dataclasses.replace(record, recurrence=found)
 
 
 def with_generated(record: Record, model: BaseModel, data: TrainingData) -> Record:

@@ -26,7 +26,7 @@ def draw_rows(count: int) -> Int[np.ndarray, "rows"] | None:
 
 
 def make_columns(x: Any, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
-    """Return numbers and counts of codes of all arrays of inputs, in `WIDTH` columns at most."""
+    """Return numbers, and counts and places of codes, of all arrays, in `WIDTH` columns at most."""
     parts = []
     for _, leaf in named_leaves(x, "x"):
         flat = leaf[rows].reshape(len(rows), -1)
@@ -42,14 +42,24 @@ def _are_codes(array: np.ndarray) -> bool:
     return array.dtype.kind in "iu" and array.dtype != np.uint8
 
 
-def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows codes"]:
-    """Return how often a row has each of the most frequent codes."""
+def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows columns"]:
+    """Return how often a row has each of the most frequent codes, and which one at each step.
+
+    The latter only where it takes at most `WIDTH` columns: what counts tell of a sequence is what
+    does not depend on its order.
+    """
     found, numbers, often = np.unique(codes, return_inverse=True, return_counts=True)
     counts = np.zeros((len(codes), len(found) if len(found) <= CODES else 0))
     if counts.size:
         where = np.repeat(np.arange(len(codes)), codes.shape[1])
         np.add.at(counts, (where, numbers.reshape(-1)), 1)
-    return counts[:, np.sort(np.argsort(-often, kind="stable")[:WIDTH])] if counts.size else counts
+    if not counts.size:
+        return counts
+    frequent = counts[:, np.sort(np.argsort(-often, kind="stable")[:WIDTH])]
+    if codes.shape[1] == 1 or codes.shape[1] * len(found) > WIDTH - len(found):
+        return frequent
+    places = np.eye(len(found))[numbers.reshape(-1)].reshape(len(codes), -1)
+    return np.concatenate([frequent, places], axis=1)
 
 
 def standardize(

@@ -30,10 +30,12 @@ class LinearFit(NamedTuple):
     Attributes:
         share: its loss, as a share of that of the best constant prediction.
         error: the share of samples whose class it gets wrong; None for values.
+        sure_error: the same of the half that it is surest of; None for values and several flags.
     """
 
     share: float
     error: float | None
+    sure_error: float | None = None
 
 
 def fit_linear(
@@ -70,10 +72,10 @@ def fit_linear(
     if not worst > 0:
         return None
     predicted, right = others @ weights, targets[judges]
-    return LinearFit(
-        float(measure(predicted, right) / worst),
-        None if curvature is None else _error(predicted, right),
-    )
+    share = float(measure(predicted, right) / worst)
+    if curvature is None:
+        return LinearFit(share, None)
+    return LinearFit(share, _error(predicted, right), _sure_error(predicted, right))
 
 
 def component_share(
@@ -154,6 +156,18 @@ def _error(logits: np.ndarray, targets: np.ndarray) -> float:
     if logits.shape[1] > 1 and (targets.sum(axis=1) == 1).all():
         return float((logits.argmax(axis=1) != targets.argmax(axis=1)).mean())
     return float(((logits > 0) != (targets > 0.5)).mean())
+
+
+def _sure_error(logits: np.ndarray, targets: np.ndarray) -> float | None:
+    """Return the share of wrong classes among the half of the samples with the surest ones."""
+    if logits.shape[1] == 1:
+        surest = np.abs(logits[:, 0])
+    elif (targets.sum(axis=1) == 1).all():
+        surest = _softmax(logits).max(axis=1)
+    else:
+        return None
+    chosen = np.argsort(-surest, kind="stable")[: len(surest) // 2]
+    return _error(logits[chosen], targets[chosen])
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from gradus.diagnosis.evidence import class_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import OutputRecord
 
 CATEGORY = "imbalance"
 LOW = 0.7  # of two classes: 94% and 6%
@@ -29,7 +30,7 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         entropy = -sum(share * math.log(share) for share in shares)
         value = math.exp(entropy) / len(shares)
-        if (shifted := _shifted(record)) is not None and output is record.outputs[0]:
+        if (shifted := _shifted(record, output)) is not None:
             yield shifted
         elif value < LOW:
             yield Finding(
@@ -52,12 +53,13 @@ def _remedy(record: Record) -> str:
     return 'Look at f1 or auc; try class_weight="balanced".'
 
 
-def _shifted(record: Record) -> Finding | None:
+def _shifted(record: Record, output: OutputRecord) -> Finding | None:
     """Return a fault if validation has many samples of classes that training has few of."""
-    output, training = record.outputs[0], record.training
+    training = record.training
     if training is None or output.targets is None or output.validation is None:
         return None
-    accuracy, validation = (training.metrics.get(n) for n in ("accuracy", "val_accuracy"))
+    name = f"{output.name}_accuracy" if len(record.outputs) > 1 else "accuracy"
+    accuracy, validation = (training.metrics.get(f"{part}{name}") for part in ("", "val_"))
     counts, validated = output.targets.counts, output.validation.counts
     if accuracy is None or validation is None or not counts or len(counts) != len(validated):
         return None

@@ -2,8 +2,8 @@
 
 The largest magnitude of a column's mean, or its largest standard deviation, above `LARGE`; said
 before training, and afterward only if nothing was learned, or if the first losses were above `JUMP`
-times that of the best constant prediction and more than `REMAINS` of that is left. Sources:
-TheDeepChecker, UMLAUT.
+times that of the best constant prediction and more than `REMAINS` of that is left, of training or
+of validation samples in the best epoch. Sources: TheDeepChecker, UMLAUT.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PASSING = (
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each array of large inputs that goes straight into weights."""
     first = next((layer for layer in record.layers if layer.kind not in PASSING), None)
-    remaining = record.remaining or 0.0
+    remaining = max(record.remaining or 0.0, record.unseen or 0.0)
     harmed = (record.start or 0.0) > JUMP and remaining > REMAINS
     if (record.learned and not harmed) or first is None or first.kernel is None:
         return

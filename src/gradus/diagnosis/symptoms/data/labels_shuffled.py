@@ -1,10 +1,11 @@
 """Labels that have nothing to do with the inputs.
 
-A network that fits its training samples a little, with gradients in all layers, and whose
-validation accuracy is not above the share of the most frequent class while its validation loss is
-above that of the best constant prediction. Of values: a validation loss that is that of the
-constant in every epoch, at best within `CLOSE`, while the training loss is lower by `LOWER`, and no
-linear model does better. The proof is a twin that is trained on shuffled labels.
+After at least `gradus.diagnosis.record.ENOUGH` steps, a network that fits its training samples a
+little, and whose validation accuracy is not above the share of the most frequent class while its
+validation loss is above that of the best constant prediction, and no linear model is better by
+`LOWER`. Of values: a validation loss that is that of the constant in every epoch, at best within
+`CLOSE`, while the training loss is lower by `LOWER`, and no linear model does better. The proof is
+a twin that is trained on shuffled labels.
 Sources: Karpathy (2019); Zhang et al., "Understanding deep learning requires rethinking
 generalization" (2017).
 """
@@ -17,6 +18,7 @@ from gradus.diagnosis.evidence import accuracy_chart, loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import OutputRecord
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "labels"
 CAUSES = (
@@ -55,34 +57,45 @@ REMEDY = (
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault if training samples are learned a little, and validation not at all."""
     training = record.training
-    if training is None or len(record.outputs) != 1 or training.validation_loss is None:
+    if training is None or training.validation_loss is None:
         return
     if record.recurrence is not None:  # a linear model of the first steps does better
         return
-    output, accuracy = record.outputs[0], training.metrics.get("val_accuracy")
-    constant, validation = output.constant_loss, output.validation
-    if output.kind == "values" and not (output.targets and output.targets.one_hot):
-        yield from _find_in_values(record, output)
+    for output in record.outputs:
+        if output.kind == "values" and not (output.targets and output.targets.one_hot):
+            yield from _find_in_values(record, output)
+        else:
+            yield from _find_in_classes(record, training, output)
+
+
+def _find_in_classes(
+    record: Record, training: TrainingRecord, output: OutputRecord
+) -> Iterator[Finding]:
+    """Yield a fault if an output is right no more often than the most frequent class is."""
+    name = f"{output.name}_" if len(record.outputs) > 1 else ""  # of its metrics
+    accuracy = training.metrics.get(f"val_{name}accuracy")
+    shares, left = record.losses_of(output, "val_"), record.remaining_of(output)
+    majority = output.validation.majority if output.validation is not None else None
+    if accuracy is None or majority is None or shares is None or left is None:
         return
-    if accuracy is None or not constant or validation is None or validation.majority is None:
-        return
-    fitted = 1 - training.final_loss / constant
+    tells = output.linear is not None and output.linear < 1 - LOWER
     last = float(accuracy[-training.last :].mean())
-    worse = float(training.validation_loss[-1]) - training.penalty
-    if fitted > FITS and last <= validation.majority + NOISE and worse > constant:
-        yield Finding(
-            message=(
-                f"The network fits its training samples, but is right in {last:.0%} of the "
-                f"validation samples; the most frequent class has {validation.majority:.0%}."
-            ),
-            why=WHY,
-            remedy=REMEDY,
-            kind="dynamic",
-            chart=accuracy_chart(record, validation.majority),
-            evidence={
-                "validation accuracy": {"value": last, "threshold": validation.majority + NOISE}
-            },
-        )
+    if tells or not record.is_long or left >= 1 - FITS:
+        return
+    if last > majority + NOISE or not shares[-1] > 1:
+        return
+    what = f"the output {output.name!r} " if name else ""
+    yield Finding(
+        message=(
+            f"The network fits its training samples, but {what}is right in {last:.0%} of the "
+            f"validation samples; the most frequent class has {majority:.0%}."
+        ),
+        why=WHY,
+        remedy=REMEDY,
+        kind="dynamic",
+        chart=accuracy_chart(record, majority) if not name else loss_chart(record),
+        evidence={"validation accuracy": {"value": last, "threshold": majority + NOISE}},
+    )
 
 
 def _find_in_values(record: Record, output: OutputRecord) -> Iterator[Finding]:

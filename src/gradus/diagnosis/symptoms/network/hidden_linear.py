@@ -1,7 +1,9 @@
 """Two layers in a row without an activation between them.
 
 Together they are one linear layer. A narrow layer between wider ones, as the code of an
-autoencoder, is meant. Source: TheDeepChecker.
+autoencoder, is meant. A note, and a fault where little was learned, or more than
+`gradus.diagnosis.record.MUCH` of the loss of the best constant prediction is left. Source:
+TheDeepChecker.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "hidden-activation"
+UNLESS = ("narrow-layer",)
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -33,6 +36,6 @@ def find(record: Record) -> Iterator[Finding]:
                     "looks."
                 ),
                 remedy=f'Write {before.kind}(…, "relu") for {before.path!r}.',
-                severity=record.doubt,
+                severity=record.concern,
                 layer=before.path,
             )

@@ -1,8 +1,9 @@
 """A hidden layer with too few units to pass on what the outputs need.
 
 A dense or recurrent layer of one unit, or of fewer than a quarter as many as there are classes,
-where little was learned: each unit passes one number. Source: Goodfellow, Bengio & Courville, "Deep
-Learning" (2016), 6.4.
+where little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best
+constant prediction is left: each unit passes one number. Source: Goodfellow, Bengio & Courville,
+"Deep Learning" (2016), 6.4.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KINDS = ("Dense", "SimpleRNN", "GRU", "LSTM")
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for the narrowest layer, if it is too narrow and little was learned."""
-    if record.learned is not False:
+    if record.training is None or record.concern != "fault":
         return
     classes = max((len(each.targets.counts) for each in record.outputs if each.targets), default=0)
     layers = [layer for layer in record.hidden if layer.kind in KINDS and layer.inputs > 1]

@@ -1,8 +1,10 @@
 """A final activation that does not suit the loss.
 
 Cross-entropy needs probabilities or logits, a hinge scores, a Poisson rate numbers above 0; squared
-errors of a softmax have no gradient where it is confident and wrong. Sources: DeepDiagnosis,
-NeuraLint, UMLAUT (Schoop et al., CHI 2021).
+errors of a softmax have no gradient where it is confident and wrong, and absolute ones hardly any
+where it is wrong at all. They are faults where more than `SLOW`, or `SLOWER`, of the error of the
+best constant prediction is left. Sources: DeepDiagnosis, NeuraLint, UMLAUT (Schoop et al., CHI
+2021); Zhang & Sabuncu, "Generalized cross entropy loss" (2018), on absolute errors.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from gradus.objectives.loss import is_probability
 
 CATEGORY = "output-activation"
 SLOW = 0.15  # of a constant's squared error that is left: a softmax learns slowly by it
+SLOWER = 0.04  # of its absolute error, by which a few classes may not be learned at all
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -28,7 +31,8 @@ def find(record: Record) -> Iterator[Finding]:
         problem = _problem(output, record.doubt)
         if problem is not None:
             severity, why, remedy = problem
-            if output.loss in SQUARED and (record.remaining or 0.0) > SLOW:
+            slow = SLOWER if output.loss == "mean_absolute_error" else SLOW
+            if output.loss in SQUARED and (record.remaining or 0.0) > slow:
                 severity = "fault"
             # Of a probability under a loss of scores or values, the loss is the odd one.
             is_loss = is_probability(output.activation) and output.link is None

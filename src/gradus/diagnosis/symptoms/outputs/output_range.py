@@ -1,7 +1,10 @@
 """Targets that the final activation cannot reach, such as negative ones under a ReLU.
 
 Proof: the share of targets outside the activation's range, of which more than `MOST` is a fault.
-Losses of probabilities check their targets themselves. A generator's targets are the data.
+Losses of probabilities check their targets themselves. A generator's targets are the data. Or a
+share of the outputs of a rectifier that is zero on all samples of the last record, by `DEAD` above
+that of the targets that never differ, while more than `LEFT` of the loss of the best constant
+prediction is left. Source: Lu et al., "Dying ReLU and initialization" (2020).
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import RECTIFIERS, OutputRecord
 from gradus.nn import activations
 
 CATEGORY = "output-activation"
 MARGIN = 1e-3  # of the range of the targets
+DEAD, LEFT = 0.2, 0.2
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -23,6 +28,7 @@ def find(record: Record) -> Iterator[Finding]:
         if output.kind == "values" and targets is not None:
             where, span = f"{output.where} ends", (targets.minimum, targets.maximum)
             yield from _out_of_reach(where, output.activation, "targets", span, output.layer)
+            yield from _dead(record, output)
     generator = [layer for layer in record.layers if layer.path.startswith("generator/")]
     if generator and len(record.inputs) == 1:
         last, given = generator[-1], record.inputs[0]
@@ -58,4 +64,25 @@ def _out_of_reach(
             "smallest target": {"value": span[0], "threshold": low},
             "largest target": {"value": span[1], "threshold": high},
         },
+    )
+
+
+def _dead(record: Record, output: OutputRecord) -> Iterator[Finding]:
+    """Yield a fault if a rectifier gives zero for many targets that differ between samples."""
+    training, targets, path = record.training, output.targets, output.layer
+    if output.activation not in RECTIFIERS or training is None or targets is None or path is None:
+        return
+    share = training.silent_share(path) - targets.constant
+    if not share > DEAD or (record.remaining_of(output) or 0.0) <= LEFT:
+        return
+    yield Finding(
+        message=(
+            f"{output.where} ends with {output.activation}, and {share:.0%} of its numbers are 0 "
+            "for all samples, though their targets are not."
+        ),
+        why="A rectifier that is 0 for all samples passes no gradient. It never comes back.",
+        remedy="End with linear, or with sigmoid for targets from 0 to 1.",
+        kind="dynamic",
+        layer=path,
+        evidence={"dead outputs": {"value": share, "threshold": DEAD}},
     )

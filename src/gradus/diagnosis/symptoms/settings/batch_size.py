@@ -1,8 +1,8 @@
 """A batch that suits neither the data nor the rate.
 
 At most `FEW` samples a step, where nothing was learned: such gradients are noise. Or so many that
-the training has fewer than `STEPS` steps, and much of the loss is left, which was still falling or
-which a linear model does not leave. Sources: Masters & Luschi
+the training has fewer than `STEPS` steps, and more than `REMAINS` of the loss of the best constant
+is left, which was still falling or which a linear model does not leave. Sources: Masters & Luschi
 (2018), Google's tuning playbook.
 """
 
@@ -24,7 +24,7 @@ CAUSES = (
     "inputs-unscaled",
     "targets-unscaled",
 )
-FEW, STEPS, SAMPLES, FALLS = 4, 60, 200, 0.05
+FEW, STEPS, SAMPLES, FALLS, REMAINS = 4, 60, 200, 0.05, 0.2
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def find(record: Record) -> Iterator[Finding]:
     elif (
         steps < STEPS
         and batch > 32
-        and (record.remaining or 0) > 0.5
+        and (record.remaining or 0) > REMAINS
         and (training.fell > FALLS or record.trails)
         and training.stopped != "interrupted"
     ):

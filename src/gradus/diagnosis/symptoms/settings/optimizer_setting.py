@@ -3,7 +3,8 @@
 An ε above `EPSILON`, which divides the steps where gradients are smaller than it: defaults are
 1e-7, though Keras names 0.1 and 1 as good choices for one large network. Or gradients that are
 clipped below `CLIPPED`, where 1 is usual. Both are meant sometimes, so they are notes, and faults
-where little was learned. Sources: Kingma & Ba (2015); Keras, "Adam"; Pascanu, Mikolov & Bengio
+where little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best
+constant prediction is left. Sources: Kingma & Ba (2015); Keras, "Adam"; Pascanu, Mikolov & Bengio
 (2013).
 """
 
@@ -31,7 +32,7 @@ def find(record: Record) -> Iterator[Finding]:
                 "are smaller, steps are shorter than the learning rate says."
             ),
             remedy="Leave epsilon out.",
-            severity=record.doubt,
+            severity=record.concern,
             evidence={"epsilon": {"value": settings.epsilon, "threshold": EPSILON}},
         )
     if settings.clipped is not None and settings.clipped < CLIPPED:
@@ -42,6 +43,6 @@ def find(record: Record) -> Iterator[Finding]:
                 "the same length."
             ),
             remedy="Write clipnorm=1.0, or leave it out.",
-            severity=record.doubt,
+            severity=record.concern,
             evidence={"clipped at": {"value": settings.clipped, "threshold": CLIPPED}},
         )

@@ -2,17 +2,23 @@
 
 The share of a layer's units that are zero on a whole set of samples, above `MANY` where nothing was
 learned, and above `ALL` in any case, as then nothing passes. If it is one layer and the loss still
-falls, its other units learn. Half of all outputs being zero is normal. Source: SageMaker Debugger,
-TheDeepChecker (95 % quantile over a probe set below 1e-5).
+falls, its other units learn. Half of all outputs being zero is normal, and so are units that are
+zero from the first record on, if they are fewer than `BEGAN`, or if all steps together move no
+kernel by `STILL` of its size. Source: SageMaker Debugger, TheDeepChecker (95 % quantile over a
+probe set below 1e-5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradus.diagnosis.evidence import layer_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import RECTIFIERS
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "dead-relu"
 STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
@@ -36,7 +42,7 @@ ORIGINS = (
 CAUSES = (*STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
 FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
-RECTIFIERS = ("relu", "relu6")
+STILL, DIED, BEGAN = 0.3, 0.1, 0.6  # of a kernel's size; of the units, later and at first
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -55,7 +61,7 @@ def find(record: Record) -> Iterator[Finding]:
     share = shares.get(path, 0.0)
     several = sum(share > MANY for share in shares.values()) > 1
     is_stuck = record.learned is False and (several or not training.fell > FALLS)
-    if share <= (MANY if is_stuck else ALL):
+    if share <= (MANY if is_stuck else ALL) or _only_began_silent(record, training, path):
         return
     epoch = training.since(path, "silent", MANY)
     yield Finding(
@@ -71,3 +77,14 @@ def find(record: Record) -> Iterator[Finding]:
         epoch=epoch,
         evidence={"dead units": {"value": share, "threshold": MANY}},
     )
+
+
+def _only_began_silent(record: Record, training: TrainingRecord, path: str) -> bool:
+    """Whether units of a layer were silent from the first record on, which explains nothing."""
+    settings, moved = record.settings, record.median_update
+    shares = training.layers[path].silent if path in training.layers else np.zeros(0)
+    if settings is None or moved is None or not len(shares) or shares[0] >= ALL:
+        return False
+    is_still = moved * training.epochs * settings.steps < STILL
+    has_died = training.silent_share(path) - shares[0] >= DIED
+    return bool((is_still or shares[0] < BEGAN) and not has_died)

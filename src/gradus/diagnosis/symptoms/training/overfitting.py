@@ -1,8 +1,12 @@
-"""A validation loss that rises while the training loss falls.
+"""A validation loss that rises while the training loss falls, or that few rows leave high.
 
 The last validation loss above `RISES` times its minimum, which is at least `CHECKS` epochs back,
 while the training loss fell since. It is a note: early stopping keeps the best weights, and
-validation scores are often best later than losses. Source: AutoTrainer.
+validation scores are often best later than losses. Or, as a fault, fewer than `ROWS` training
+rows, or `PER_CLASS` for each class, and a validation loss that in its best epoch is above that of
+training by `GAP` of that of the best constant prediction. Sources: AutoTrainer; Raudys & Jain,
+"Small sample size effects in statistical pattern recognition" (1991), where ten samples of a class
+for each feature are the least.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import numpy as np
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.errors import counted
 
 CATEGORY = "overfitting"
 CAUSES = (
@@ -26,12 +31,16 @@ CAUSES = (
     "inputs-unscaled",
 )
 RISES, CHECKS = 1.3, 5
+ROWS, PER_CLASS, GAP = 50, 10, 0.2
 TINY = float(np.finfo(np.float32).tiny)  # losses below it are told from 0 by rounding alone
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding if the validation loss has risen since its minimum."""
     training = record.training
+    if (few := _of_few_rows(record)) is not None:
+        yield few
+        return
     if training is None or training.validation_loss is None or training.stopped:
         return
     losses = training.validation_loss - training.penalty
@@ -63,4 +72,33 @@ def find(record: Record) -> Iterator[Finding]:
             mark=best + 1,
         ),
         evidence={"validation loss / minimum": {"value": ratio, "threshold": RISES}},
+    )
+
+
+def _of_few_rows(record: Record) -> Finding | None:
+    """Return a fault if few rows are learned better than those of validation."""
+    settings, left, unseen = record.settings, record.remaining, record.unseen
+    if settings is None or left is None or unseen is None or not settings.samples:
+        return None
+    counted_by_row = [each.targets for each in record.outputs if len(each.shape) == 1]
+    classes = max((len(each.counts) for each in counted_by_row if each), default=0)
+    least = max(ROWS, PER_CLASS * classes)
+    if settings.samples >= least or not np.isfinite(unseen) or unseen - left <= GAP:
+        return None
+    return Finding(
+        message=(
+            f"With {counted(settings.samples, 'training row')} {unseen:.0%} of a constant's loss "
+            f"of validation is left in its best epoch, {left:.0%} of that of training."
+        ),
+        why="So few rows are learned by heart: what they share by chance holds nowhere else.",
+        remedy=f"Get {least} rows or more; hold fewer out, as folds do; or use a smaller network.",
+        kind="dynamic",
+        chart=loss_chart(record),
+        evidence={
+            "training rows": {"value": float(settings.samples), "threshold": float(least)},
+            "validation - training, of a constant's loss": {
+                "value": unseen - left,
+                "threshold": GAP,
+            },
+        },
     )

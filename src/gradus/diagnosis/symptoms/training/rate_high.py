@@ -4,12 +4,17 @@ A network that ends no better than the best constant prediction, and a loss abov
 of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
 loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
 ones, which neither weights nor inputs explain. Or units that are dead, above `DEAD` of a layer,
-where the first records have a step that moves a kernel by more than `LONG` of its size.
+where the first records have a step that moves a kernel by more than `LONG` of its size. Or, where
+the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
+of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
+to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left;
+or steps of more than `WILD` where more than `gradus.diagnosis.record.MUCH` is left.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
 
-Sources: TheDeepChecker (a loss of twice its minimum), Google's tuning playbook.
+Sources: TheDeepChecker (a loss of twice its minimum), Google's tuning playbook, Karpathy's CS231n
+notes (updates of a thousandth of the weights).
 """
 
 from __future__ import annotations
@@ -20,8 +25,9 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import Record
-from gradus.diagnosis.training import TrainingRecord
+from gradus.diagnosis.record import MUCH, Record
+from gradus.diagnosis.record_entries import SettingsRecord
+from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "learning-rate-high"
 CAUSES = (
@@ -41,6 +47,8 @@ CAUSES = (
 RISE, THROWN = 1.5, 4.0
 LONG, FIRST = 0.1, 5  # of a kernel's size; records
 DEAD = 0.5  # of a layer's units
+RESTLESS, JUMPS, LEFT = 0.01, 0.1, 0.1  # of kernels, of the validation loss, of a constant's
+WILD = 0.03  # of kernels, where more than `MUCH` is left
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -48,7 +56,10 @@ def find(record: Record) -> Iterator[Finding]:
     training, settings = record.training, record.settings
     if record.curves is not None:
         yield from _find_in_curve(record, record.curves)
-    if training is None or settings is None or record.learned or not record.is_long:
+    if training is None or settings is None or not record.is_long:
+        return
+    if record.learned:
+        yield from filter(None, [_jumps(record, training, settings)])
         return
     if (died := _died(record)) is not None:
         yield died
@@ -76,6 +87,42 @@ def find(record: Record) -> Iterator[Finding]:
         kind="dynamic",
         chart=loss_chart(record),
         evidence={"rise of the loss": {"value": rise, "threshold": RISE}},
+    )
+
+
+def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -> Finding | None:
+    """Return a fault if steps are long to the end, and the validation loss jumps about."""
+    losses, moved = training.validation_loss, record.median_update
+    if losses is None or moved is None or training.epochs < FEW or training.stopped == "diverged":
+        return None
+    losses = losses[-(training.epochs // 2) :] - training.penalty
+    if not (np.isfinite(losses).all() and losses.min() > 0):
+        return None
+    jump = float(np.median(np.abs(np.diff(losses)) / losses[:-1]))
+    left = record.remaining or 0.0
+    is_restless = moved > RESTLESS and jump > JUMPS and left > LEFT
+    if not is_restless and not (moved > WILD and left > MUCH):
+        return None
+    return Finding(
+        message=(
+            f"To the end a step of {settings.optimizer} at a rate of {settings.learning_rate:g} "
+            f"moves the weights by {moved:.1%} of their size, and the validation loss jumps by "
+            f"{jump:.0%} from one epoch to the next."
+        ),
+        why=(
+            f"{left:.0%} of the loss of a constant prediction is left. Steps this long jump around "
+            "the minimum."
+        ),
+        remedy=(
+            f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or a schedule that lets it "
+            "fall."
+        ),
+        kind="dynamic",
+        chart=loss_chart(record),
+        evidence={
+            "update / weight": {"value": moved, "threshold": RESTLESS},
+            "change of the validation loss": {"value": jump, "threshold": JUMPS},
+        },
     )
 
 

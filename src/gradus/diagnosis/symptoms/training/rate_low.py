@@ -1,9 +1,10 @@
 """Steps so short that the training ends long before the loss does.
 
 The median, over the records of the second half, of the largest update of a kernel as a share of the
-kernel, below `SHORT`, while the loss still falls and much of it remains. Where something was
-learned, all steps together must be short, too (`FAR`). Or a rate that a schedule has brought below
-`DECAYED` of its largest value in the last epoch and in half of them, where little was learned.
+kernel, below `SHORT`, while the loss still falls and much of it remains. Where less than
+`NEARLY_ALL` of it remains, all steps together must be short, too (`FAR`). Or a rate that a schedule
+has brought below `DECAYED` of its largest value in the last epoch and in half of them, where little
+was learned.
 
 Source: TheDeepChecker (update below 1e-4 of the weight); the threshold is higher here, as little
 must have been learned.
@@ -49,7 +50,7 @@ UNLESS = (
     "gan-collapse",
 )
 SHORT = 1e-3
-REMAINS = 0.3  # of the loss of the best constant
+REMAINS, NEARLY_ALL = 0.3, 0.9  # of the loss of the best constant
 FALLS, FALLS_LEARNED = 0.03, 0.1  # in the last quarter
 STILL_FALLS = 1e-3  # where a linear model says that more could be learned
 DECAYED = 0.02  # of the largest rate
@@ -68,21 +69,22 @@ def find(record: Record) -> Iterator[Finding]:
         return
     if not record.is_long:
         return
-    moved = median_update(record)
+    moved = record.median_update
     if moved is None or training.stopped in ("diverged", "patience"):
         return
     if training.stopped == "interrupted" and record.learned is not False:
         return  # where its steps would have led is not known
-    limit = SHORT if record.learned else 2 * SHORT
+    learned = record.learned and remaining < NEARLY_ALL
+    limit = SHORT if learned else 2 * SHORT
     far = moved * training.epochs * settings.steps > FAR
-    falls = training.fell > (FALLS_LEARNED if record.learned else FALLS)
+    falls = training.fell > (FALLS_LEARNED if learned else FALLS)
     if record.trails:  # more could be learned, so it has not arrived anywhere
         tells = bool(record.outputs)  # of a generator the loss does not tell
         falls |= training.fell > STILL_FALLS or record.beats_constant is False or not tells
-    if not record.learned and not far:  # as if nothing had been trained, or still on the way
+    if not learned and not far:  # as if nothing had been trained, or still on the way
         falls |= moved * training.epochs * settings.steps < NEAR
         falls |= training.loss[-1] < (1 - FALLS) * training.loss[0]
-    if not STILL < moved < limit or not falls or (record.learned and far):
+    if not STILL < moved < limit or not falls or (learned and far):
         return
     yield Finding(
         message=(
@@ -128,19 +130,3 @@ def _decayed(record: Record) -> Finding | None:
         chart=loss_chart(record),
         evidence={"rate / largest": {"value": float(rates[-1]) / largest, "threshold": DECAYED}},
     )
-
-
-def median_update(record: Record) -> float | None:
-    """Return the median over records of the largest update of a kernel, as a share of it."""
-    training = record.training
-    if training is None:
-        return None
-    moved = [
-        training.weights[f"{layer.path}/kernel"].moved
-        for layer in record.kernels
-        if f"{layer.path}/kernel" in training.weights
-    ]
-    if not moved or not len(moved[0]):
-        return None
-    largest = np.nanmax(np.nan_to_num(np.stack(moved)), axis=0)
-    return float(np.median(largest[len(largest) // 2 :]))

@@ -1,0 +1,50 @@
+"""Many layers in a row that neither a sum nor a normalization helps to train.
+
+A chain of at least `MANY` trained layers, each of which takes the output of the one before, where
+little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best constant
+prediction is left. Source: He et al., "Deep residual learning for image recognition" (2016): plain
+networks with more layers have the larger training error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradus.diagnosis.findings import Finding
+from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import LayerRecord
+from gradus.diagnosis.symptoms.training import rate_low
+
+CATEGORY = "vanishing"
+UNLESS = (*rate_low.UNLESS, "rate-low", "hidden-squashing", "hidden-softmax", "hidden-linear")
+MANY = 12
+
+
+def find(record: Record) -> Iterator[Finding]:
+    """Yield a fault for the end of the longest chain, if it is too long and little was learned."""
+    if record.training is None or record.concern != "fault":
+        return
+    depths = _depths(record.layers)
+    path = max(depths, key=lambda path: depths[path], default="")
+    if not depths or depths[path] < MANY:
+        return
+    yield Finding(
+        message=f"{depths[path]} trained layers follow each other up to layer {path!r}.",
+        why=(
+            "What passes through so many layers changes a little in each, forward and back, so "
+            "that more layers learn less."
+        ),
+        remedy="Use a quarter of them, gr.Residual, or batch normalization between them.",
+        kind="dynamic",
+        layer=path,
+        evidence={"layers in a row": {"value": float(depths[path]), "threshold": float(MANY)}},
+    )
+
+
+def _depths(layers: tuple[LayerRecord, ...]) -> dict[str, int]:
+    """Return how many trained layers lead to each layer without a sum or a normalization."""
+    depths: dict[str, int] = {}
+    for layer in layers:
+        before = 0 if layer.takes is None else depths.get(layer.takes, 0)
+        depths[layer.path] = 0 if "Norm" in layer.kind else before + (layer.kernel is not None)
+    return depths
