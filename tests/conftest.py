@@ -93,6 +93,7 @@ LONGEST = [
 def pytest_collection_modifyitems(items):
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+    gc.freeze()  # what was imported stays, a million objects that no collection need look at
 
 
 def pytest_sessionfinish():
