@@ -279,5 +279,5 @@ def iris_run(tmp_path_factory):
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Train a run and return its folder."""
-    return lambda *arguments: trained(tmp_path / "run", *arguments)
+    """Train a run, once, and return its folder."""
+    return lambda *arguments: trained(tmp_path / "run", *arguments, "--refit", "no")
