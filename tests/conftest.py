@@ -93,6 +93,7 @@ LONGEST = [
 def pytest_collection_modifyitems(items):
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+    gc.freeze()  # what was imported stays, a million objects that no collection need look at
 
 
 def pytest_sessionfinish():
@@ -278,5 +279,5 @@ def iris_run(tmp_path_factory):
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Train a run and return its folder."""
-    return lambda *arguments: trained(tmp_path / "run", *arguments)
+    """Train a run, once, and return its folder."""
+    return lambda *arguments: trained(tmp_path / "run", *arguments, "--refit", "no")

@@ -21,7 +21,7 @@ FIT = textwrap.dedent("""
     import gradus as gr
     x = jax.random.normal(jax.random.key(0), (24, 3))
     model = gr.Model(gr.mlp([4, 1]), "mse", seed=1)
-    model.fit(x, x[:, :1], epochs=2, verbose=False)
+    model.fit(x, x[:, :1], epochs=2, probes=False, verbose=False)
     print(json.dumps([model.predict(x).tolist(), events.count("cache_misses")]))
 """)
 

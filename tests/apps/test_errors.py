@@ -225,7 +225,7 @@ def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
         (["train", "iris", "--epoks", "4"], "Did you mean --epochs?"),
         (["train", "iris", "--layers", "64", "32"], "'32' is left over"),
         (["train", "mine.csv", "churn"], "as in --target NAME"),
-        (["train", "iris", "--test", "20%"], "--test 20%: write the share, 0.2"),
+        (["train", "iris", "--test", "20%"], "--test 20%: write 0.2, a share of 1"),
         (
             ["train", "a.csv", __file__, __file__],
             "one pattern, in quotes, since the shell resolves",

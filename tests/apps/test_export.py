@@ -85,7 +85,7 @@ def test_a_run_of_a_table(gradus, gradus_json, run):
 def test_what_is_said_of_the_inputs(gradus, work):
     rows = [f"{k % 28 + 1:02}.{k % 12 + 1:02}.2020;{k % 7},5 kg;{k % 2 == 0}" for k in range(60)]
     (work / "t.csv").write_text("\n".join(["when;weight;old", *rows]))
-    flags = ("--target", "weight", "--out", "run", "--epochs", "1", "--quiet")
+    flags = ("--target", "weight", "--out", "run", "--epochs", "1", "--refit", "no", "--quiet")
     assert gradus("train", "t.csv", *flags)[0] == 0
     status, _, err = gradus("export", "run")
     assert status == 0
@@ -179,7 +179,7 @@ def test_a_script_of_other_settings_trains_the_same_weights(gradus, work, flower
 @pytest.mark.parametrize(("table", "target"), [("titanic", "survived"), ("mpg", "mpg")])
 def test_real_tables_with_rows_as_they_come(gradus, gradus_json, tabular, table, target):
     source = tabular / f"{table}.csv"
-    flags = ("--target", target, "--out", "run", "--epochs", "1", "--quiet")
+    flags = ("--target", target, "--out", "run", "--epochs", "1", "--refit", "no", "--quiet")
     assert gradus("train", source, *flags)[0] == 0
     gr.export("run", "m.onnx")
     frame = pl.read_csv(source, infer_schema_length=None, null_values="").head(300)

@@ -13,7 +13,8 @@ from gradus import manifests
 from gradus.apps.output import format_value
 from gradus.records import checksum
 
-QUICK = ("--epochs", 8, "--layers", "16")
+ONCE = ("--refit", "no")  # a refit compiles another program, and test_refit.py predicts with one
+QUICK = ("--epochs", 8, "--layers", "16", *ONCE)
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_new_data_are_read_as_the_training_data_were(gradus_json, gradus, work):
     ]
     rows[3] = '"n/k";13/1/2024;True'
     (work / "rents.csv").write_text("\n".join(["rent;when;paid", *rows]))
-    gradus_json("train", "rents.csv", "--target", "paid", "--out", "rents", "--epochs", 2)
+    gradus_json("train", "rents.csv", "--target", "paid", "--out", "rents", "--epochs", 2, *ONCE)
     saved = json.loads((work / "rents" / "preprocessing.json").read_text())["fitted"]["formats"]
     assert (saved["rent"]["decimal"], saved["when"]["date"]) == (",", "%d/%m/%Y")
     new = ['"1.036"', '"1.036,00"', '"n/k"', '""']
@@ -208,7 +209,7 @@ def test_predictions_keep_the_digits_of_arrays_as_evaluation_does(gradus_json, g
     rng = np.random.default_rng(0)
     seconds = rng.uniform(0, 100, (120, 1))  # float32 holds time stamps to 128 seconds
     np.savez(work / "t.npz", x=1.7e9 + seconds, y=(seconds[:, 0] > 50).astype(int))
-    gradus_json("train", "t.npz", "--epochs", 30, "--out", "stamps")
+    gradus_json("train", "t.npz", "--epochs", 30, "--out", "stamps", *ONCE)
     accuracy = gradus_json("evaluate", "stamps", "t.npz")["metrics"]["accuracy"]
     assert gradus("predict", "stamps", "t.npz", "--out", "p.csv")[0] == 0
     predicted = pl.read_csv(work / "p.csv")["prediction"].to_numpy()

@@ -41,16 +41,15 @@ def test_a_folder_of_tables_is_told(gradus, houses, work):
     (work / "tables").mkdir()
     for name in ("one.csv", "two.csv"):
         (work / "tables" / name).write_text((work / houses).read_text())
-    status, out, _ = gradus(
-        "train", "tables", "--target", "price", "--layers", "none", "--epochs", 2, "--quiet"
-    )
+    options = ("--layers", "none", "--epochs", 2, "--refit", "no", "--quiet")
+    status, out, _ = gradus("train", "tables", "--target", "price", *options)
     assert status == 0
     assert "one.csv, two.csv" in out
 
 
 @pytest.mark.slow
 def test_a_run_is_no_data_and_says_when_it_has_ended(gradus, houses):
-    quick = ("--layers", "none", "--quiet")
+    quick = ("--layers", "none", "--refit", "no", "--quiet")
     status, out, _ = gradus("train", houses, "--target", "price", "--epochs", 2, *quick)
     assert status == 0
     assert "missing become " in out
@@ -72,8 +71,8 @@ def test_a_run_is_no_data_and_says_when_it_has_ended(gradus, houses):
 
 @pytest.mark.slow
 def test_a_run_without_schedule_goes_on_for_more_epochs(gradus, gradus_json, houses):
-    options = ("--target", "price", "--layers", "none", "--schedule", "none", "--out", "run")
-    assert gradus_json("train", houses, *options, "--epochs", 2)["epochs"] == 2
+    options = ("--target", "price", "--layers", "none", "--schedule", "none", "--refit", "no")
+    assert gradus_json("train", houses, *options, "--epochs", 2, "--out", "run")["epochs"] == 2
     status, out, err = gradus("train", "--resume", "run", "--epochs", 4, "--quiet")
     assert (status, err) == (0, "")
     assert "has ended" not in out

@@ -10,7 +10,7 @@ from gradus.files import user_path
 from gradus.report.page import Report, write_report
 
 ODD = "a b?%20#'\"é日{}"
-QUICK = ("--epochs", 1, "--layers", "4", "--quiet")
+QUICK = ("--epochs", 1, "--layers", "4", "--refit", "no", "--quiet")
 
 
 @pytest.fixture

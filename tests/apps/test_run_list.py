@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.slow
 def test_runs_are_compared(gradus, gradus_json, work, flowers, read):
     for rate in (0.1, 0.001):
-        options = ["--target", "kind", "--epochs", "2", "--layers", "4"]
+        options = ["--target", "kind", "--epochs", "2", "--layers", "4", "--refit", "no"]
         assert gradus("train", flowers, *options, "--learning-rate", rate, "--quiet")[0] == 0
     listed = gradus_json("runs", "--sort", "loss")["runs"]
     losses = [run["metrics"]["loss"] for run in listed]

@@ -108,7 +108,8 @@ def test_a_run_is_not_resumed_with_other_settings(gradus, gradus_json):
 def test_a_refused_resume_leaves_preprocessing_and_predictions_as_they_were(gradus, work):
     rows = [f"{i % 7},{i % 2}" for i in range(60)]
     Path("t.csv").write_text("\n".join(["a,y", *rows]))
-    assert gradus("train", "t.csv", "--target", "y", *QUICK, "--out", "mine")[0] == 0
+    options = ("--target", "y", *QUICK, "--refit", "no", "--out", "mine")
+    assert gradus("train", "t.csv", *options)[0] == 0
     expected = gradus("predict", "mine", "t.csv")[1]
     Path("t.csv").write_text("\n".join(["a,y", "1000,0", *rows[1:]]))
     status, _, err = gradus("train", "--resume", "mine")

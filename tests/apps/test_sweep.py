@@ -26,6 +26,7 @@ learning_rate = {log_uniform = [1e-3, 1e-1]}
 momentum = {uniform = [0, 0.9]}
 [training]
 epochs = 3
+refit = false
 [sweep]
 trials = 6
 seed = 1

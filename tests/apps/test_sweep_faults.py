@@ -20,6 +20,7 @@ layers = [6]
 dropout = {linspace = [0, 0.4, 5]}
 [training]
 epochs = 3
+refit = false
 [sweep]
 trials = 4
 """

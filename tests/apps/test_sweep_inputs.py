@@ -24,6 +24,7 @@ name = "sgd"
 learning_rate = 0.05
 [training]
 epochs = 8
+refit = false
 [sweep]
 search = "grid"
 """
@@ -118,7 +119,7 @@ def test_images_of_other_sizes_and_scalings(gradus, gradus_json, work):
     np.savez(work / "images.npz", x=images, y=labels)
     (work / "mine.toml").write_text(
         'data = "images.npz"\n[preprocessing]\nimage_size = {choice = [[4, 4], [6, 6]]}\n'
-        'scaling = {choice = ["standard", "auto"]}\n[training]\nepochs = 2\n'
+        'scaling = {choice = ["standard", "auto"]}\n[training]\nepochs = 2\nrefit = false\n'
         "[network]\nlayers = [4]\n"
     )
     record = gradus_json("sweep", "mine.toml", "--search", "grid", "--quiet")
@@ -167,7 +168,7 @@ def test_losses_with_different_target_encodings(gradus, gradus_json, work):
     losses = '["sparse_categorical_crossentropy", "mse", "categorical_crossentropy"]'
     (work / "mine.toml").write_text(
         f'data = "iris"\nloss.name = {{choice = {losses}}}\nnetwork.layers = [4]\n'
-        "training.epochs = 2\n"
+        "training.epochs = 2\ntraining.refit = false\n"
     )
     record = gradus_json("sweep", "mine.toml", "--search", "grid", "--quiet")
     assert record["statuses"] == {"finished": 3}

@@ -14,6 +14,7 @@ import gradus as gr
 from gradus.train.progress import TrainingProgress
 
 QUICK = ("--epochs", 8, "--layers", "16")
+ONCE = ("--refit", "no")  # a refit compiles another program
 
 
 @pytest.mark.slow
@@ -38,7 +39,7 @@ def test_a_run_folder_has_all_files(gradus_json, work):
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns)
     assert (run / "weights.safetensors").stat().st_size > 4 * (4 * 16 + 16 + 16 * 3 + 3)
     (finding,) = json.loads((run / "findings.json").read_text())["findings"]
-    assert "worse than a linear model" in finding["message"]  # in eight epochs of three steps
+    assert "still falling" in finding["message"]  # in eight epochs of three steps
     page = (run / "report.html").read_text()
     assert "iris-1" in page
     assert "virginica" in page
@@ -209,7 +210,7 @@ def test_no_validation_trains_on_every_row(gradus_json):
     ],
 )
 def test_settings_of_every_kind_train(gradus_json, flags):
-    record = gradus_json("train", "iris", "--epochs", 40, "--layers", "16", *flags)
+    record = gradus_json("train", "iris", "--epochs", 40, "--layers", "16", *ONCE, *flags)
     assert record["parts"]["training"]["accuracy"] > 0.6
     assert all(value is not None for value in record["metrics"].values())
 
@@ -248,7 +249,8 @@ def test_a_constant_stands_beside_the_score(gradus, gradus_json, work):
     # Of 60 rows 45 are "no", of the validation part 4 or 5 of 6.
     rows = [f"{i % 7},{'yes' if i % 4 == 0 else 'no'}" for i in range(60)]
     (work / "t.csv").write_text("\n".join(["a,y", *rows]))
-    status, out, err = gradus("train", "t.csv", "--target", "y", *QUICK, "--out", "mine", "--json")
+    options = ("--target", "y", *QUICK, *ONCE, "--out", "mine", "--json")
+    status, out, err = gradus("train", "t.csv", *options)
     assert status == 0, err
     record = json.loads(out)
     constant = {"accuracy": pytest.approx(5 / 6, abs=0.18), "balanced_accuracy": 0.5}

@@ -282,7 +282,7 @@ def test_training_goes_on_as_in_keras(classifier):
     )
     before = ours.evaluate(x, y)["loss"]
     for epochs, error in ((1, 5e-6), (20, 1e-4)):
-        ours.fit(x, y, batch_size=None, epochs=epochs, verbose=False)
+        ours.fit(x, y, batch_size=None, epochs=epochs, probes=False, verbose=False)
         model.fit(x, y, batch_size=32, epochs=epochs, shuffle=False, verbose=0)
         for mine, theirs in zip(ours.weights.values(), model.get_weights(), strict=True):
             np.testing.assert_allclose(mine, theirs, atol=error)
@@ -292,10 +292,10 @@ def test_training_goes_on_as_in_keras(classifier):
 def test_training_goes_on_in_keras(classifier):
     model, x, y = classifier
     ours = gr.from_keras(model)
-    ours.fit(x, y, batch_size=None, epochs=3, verbose=False)
+    ours.fit(x, y, batch_size=None, epochs=3, probes=False, verbose=False)
     back = gr.to_keras(ours)
     assert int(back.optimizer.iterations) == int(model.optimizer.iterations) + 3
-    ours.fit(x, y, batch_size=None, epochs=1, verbose=False)
+    ours.fit(x, y, batch_size=None, epochs=1, probes=False, verbose=False)
     back.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0)
     for mine, theirs in zip(ours.weights.values(), back.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=5e-6)

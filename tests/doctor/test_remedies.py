@@ -91,7 +91,7 @@ def test_what_does_not_apply_changes_nothing(classifier, trained):
         assert applied(model, candidate, by_name(name)) is candidate, name
     codes = np.arange(60)[:, None] % 7
     model = gr.Model(gr.Sequential([gr.Embedding(7, 2), gr.Flatten(), gr.Dense(1)]), "mse")
-    model.fit(codes, X[:, 0], epochs=1, verbose=False)
+    model.fit(codes, X[:, 0], epochs=1, probes=False, verbose=False)
     candidate = make_candidate(model, make_data(model, codes, X[:, 0], None, 0), 0)
     assert applied(model, candidate, by_name("scaled inputs")) is candidate
     assert applied(model, candidate, by_name("relu, drawn by he_normal")) is candidate

@@ -44,7 +44,7 @@ def names(tmp_path_factory):
     """What the code of the rows refers to, in a folder with a saved model."""
     net = gr.Sequential([gr.Dense(3, "tanh"), gr.Dense(1)])
     model = gr.Model(net, "mse", gr.SGD(0.01))
-    history = model.fit(X, Y, epochs=1, verbose=False)
+    history = model.fit(X, Y, epochs=1, probes=False, verbose=False)
     space = gr.Model(gr.Dense(1), "mse", gr.SGD(gr.choice(0.001, 0.1)))
     sweep = gr.Sweep(space, trials=2).fit(X, Y, epochs=1, verbose=False)
     flags = gr.Model(gr.Dense(1, "sigmoid"), "binary_crossentropy")

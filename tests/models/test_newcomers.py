@@ -24,7 +24,7 @@ def flags():
 
 
 def fit(model, x=X, y=LABELS, **settings):
-    return model.fit(x, y, epochs=1, verbose=False, **settings)
+    return model.fit(x, y, epochs=1, probes=False, verbose=False, **settings)
 
 
 @pytest.fixture(scope="module")

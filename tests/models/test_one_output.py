@@ -17,7 +17,7 @@ def trained(y, loss, metrics=(), activation=None, validation=None, **settings):
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dense(1, activation)])
     model = gr.Model(net, loss, gr.Adam(0.01), list(metrics))
     settings = {"validation_data": (X[:9], validation)} if validation is not None else settings
-    model.fit(X, y, epochs=3, batch_size=16, verbose=False, **settings)
+    model.fit(X, y, epochs=3, batch_size=16, probes=False, verbose=False, **settings)
     return model
 
 
@@ -61,22 +61,24 @@ def test_a_split_weights_and_full_batch_accept_them():
     trained(VALUES, "mse", validation_split=0.25, sample_weight=np.ones(40))
     trained(FLAGS, "binary_crossentropy", activation="sigmoid", class_weight="balanced")
     net = gr.Sequential([gr.Dense(1)])
-    gr.Model(net, "mse", "lbfgs").fit(X, VALUES, epochs=2, batch_size=None, verbose=False)
+    gr.Model(net, "mse", "lbfgs").fit(
+        X, VALUES, epochs=2, batch_size=None, probes=False, verbose=False
+    )
 
 
 def test_each_output_of_several_and_each_step_of_a_sequence_may_be_one_number():
     heads = gr.Parallel({"a": gr.Dense(1), "b": gr.Dense(2, "softmax")})
     model = gr.Model(heads, {"a": "mse", "b": "sparse_categorical_crossentropy"})
-    model.fit(X, {"a": VALUES, "b": FLAGS}, epochs=1, verbose=False)
+    model.fit(X, {"a": VALUES, "b": FLAGS}, epochs=1, probes=False, verbose=False)
     steps = RNG.normal(size=(8, 5, 3)).astype(np.float32)
     model = gr.Model(gr.Sequential([gr.LSTM(2, return_sequences=True), gr.Dense(1)]), "mse")
-    model.fit(steps, steps.sum(-1), epochs=1, verbose=False)
+    model.fit(steps, steps.sum(-1), epochs=1, probes=False, verbose=False)
 
 
 def test_a_sweep_accepts_them():
     net = gr.Sequential([gr.Dense(gr.choice(2, 3)), gr.Dense(1)])
     sweep = gr.Sweep(gr.Model(net, "mse", metrics=["r2"]), search="grid")
-    assert len(sweep.fit(X, VALUES, epochs=1, verbose=False).trials) == 2
+    assert len(sweep.fit(X, VALUES, epochs=1, probes=False, verbose=False).trials) == 2
 
 
 def test_what_else_does_not_fit_is_still_refused():

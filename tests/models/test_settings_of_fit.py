@@ -33,7 +33,7 @@ def by_hand(kernel, bias, epochs, rate, size):
 def test_without_shuffling_samples_come_in_their_order():
     m = model().build(X)
     start = m.weights
-    m.fit(X, Y, epochs=3, batch_size=8, shuffle=False, verbose=False)
+    m.fit(X, Y, epochs=3, batch_size=8, shuffle=False, probes=False, verbose=False)
     kernel, bias = by_hand(start["kernel"], start["bias"], 3, 0.1, 8)
     np.testing.assert_allclose(m.weights["kernel"], kernel, rtol=1e-4)
     np.testing.assert_allclose(m.weights["bias"], bias, rtol=1e-4, atol=1e-6)
@@ -45,13 +45,13 @@ def test_a_sweep_does_not_shuffle_either():
     sweep = gr.Sweep(model(gr.choice(0.05, 0.1)), search="grid")
     sweep.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=False, validation_data=(X, Y))
     alone = model(sweep.best_settings["optimizer.learning_rate"])
-    alone.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=False)
+    alone.fit(X, Y, epochs=2, batch_size=8, shuffle=False, probes=False, verbose=False)
     np.testing.assert_allclose(sweep.best.weights["kernel"], alone.weights["kernel"], rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_a_training_resumes_in_the_order_that_it_had(tmp_path):
-    options = {"batch_size": 8, "verbose": False}
+    options = {"batch_size": 8, "probes": False, "verbose": False}
     model().fit(X, Y, epochs=2, shuffle=False, checkpoint=tmp_path / "run", **options)
     resumed = model()
     resumed.fit(X, Y, epochs=4, shuffle=False, resume=tmp_path / "run", **options)
@@ -86,12 +86,12 @@ def test_a_batch_size_has_its_name():
 
 def test_another_learning_rate_counts_from_the_next_fit_on(tmp_path):
     m = model(0.1)
-    m.fit(X, Y, epochs=1, batch_size=None, verbose=False)
+    m.fit(X, Y, epochs=1, batch_size=None, probes=False, verbose=False)
     before = m.weights["kernel"]
     m.learning_rate = 0.025
-    m.fit(X, Y, epochs=1, batch_size=None, verbose=False)
+    m.fit(X, Y, epochs=1, batch_size=None, probes=False, verbose=False)
     other = model(0.1)
-    other.fit(X, Y, epochs=2, batch_size=None, verbose=False)
+    other.fit(X, Y, epochs=2, batch_size=None, probes=False, verbose=False)
     ratio = (m.weights["kernel"] - before) / (other.weights["kernel"] - before)
     np.testing.assert_allclose(ratio, 0.25, rtol=1e-4)  # a step is proportional to its rate
     np.testing.assert_allclose(m.history["learning_rate"], [0.1, 0.025])
@@ -103,10 +103,10 @@ def test_another_learning_rate_counts_from_the_next_fit_on(tmp_path):
 def test_another_rate_compiles_nothing():
     m = model(0.1)
     for _ in range(2):
-        m.fit(X, Y, epochs=1, verbose=False)
+        m.fit(X, Y, epochs=1, probes=False, verbose=False)
     size = run_epochs._cache_size()
     m.learning_rate = 0.05
-    m.fit(X, Y, epochs=1, verbose=False)
+    m.fit(X, Y, epochs=1, probes=False, verbose=False)
     assert run_epochs._cache_size() == size
 
 
@@ -114,12 +114,12 @@ def test_another_rate_compiles_nothing():
 def test_a_schedule_and_another_optimizer_may_follow():
     m = model(0.1)
     for rate in (gr.schedules.ReduceOnPlateau(0.01), 0.02):
-        m.fit(X, Y, epochs=1, verbose=False)
+        m.fit(X, Y, epochs=1, probes=False, verbose=False)
         m.learning_rate = rate
     for optimizer in (gr.Adam(0.1), gr.SGD(0.1, momentum=0.9)):
-        m.fit(X, Y, epochs=1, verbose=False)
+        m.fit(X, Y, epochs=1, probes=False, verbose=False)
         m.optimizer = optimizer
-    assert m.fit(X, Y, epochs=1, verbose=False).epochs == 5
+    assert m.fit(X, Y, epochs=1, probes=False, verbose=False).epochs == 5
 
 
 def test_settings_that_do_not_change_say_how_to_change_them():

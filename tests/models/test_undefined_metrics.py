@@ -10,6 +10,7 @@ from gradus.report.sweeps import scored
 
 X = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
 Y = (X[:, :1] > 0).astype(int)
+QUIET = {"probes": False, "verbose": False}
 ONE_CLASS = np.random.default_rng(1).normal(size=(10, 4)), np.ones((10, 1), int)
 
 
@@ -19,7 +20,7 @@ def model(rate=0.01):
 
 def test_early_stopping_does_not_count_epochs_without_a_number():
     history = model().fit(
-        X, Y, epochs=6, validation_data=ONE_CLASS, monitor="val_auc", patience=2, verbose=False
+        X, Y, epochs=6, validation_data=ONE_CLASS, monitor="val_auc", patience=2, **QUIET
     )
     assert (history.epochs, history.stopped, history.best_epoch) == (6, "", 0)
     assert np.isnan(history["val_auc"]).all()
@@ -30,11 +31,11 @@ def test_early_stopping_does_not_count_epochs_without_a_number():
 
 
 def test_a_metric_that_is_not_monitored_is_told_too_and_one_that_exists_is_not():
-    history = model().fit(X, Y, epochs=2, validation_data=ONE_CLASS, verbose=False)
+    history = model().fit(X, Y, epochs=2, validation_data=ONE_CLASS, **QUIET)
     assert history.notes[1:] == [  # after the note on classes that validation lacks
         "val_auc is not a number in any epoch: it needs samples of both classes"
     ]
-    assert model().fit(X, Y, epochs=2, validation_split=0.2, verbose=False).notes == []
+    assert model().fit(X, Y, epochs=2, validation_split=0.2, **QUIET).notes == []
 
 
 def test_a_sweep_says_that_the_score_does_not_exist_and_not_that_trials_diverged():

@@ -97,4 +97,4 @@ def test_a_fit_that_failed_at_a_shape_leaves_the_model_open_for_another():
     model = gr.Model(gr.Sequential([gr.LSTM(2), gr.Dense(1)]), "mse")
     with pytest.raises(ShapeError):
         model.fit(X, X[:, :1], epochs=1, verbose=False)
-    model.fit(X[..., None], X[:, :1], epochs=1, verbose=False)
+    model.fit(X[..., None], X[:, :1], epochs=1, probes=False, verbose=False)

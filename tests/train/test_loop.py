@@ -62,14 +62,16 @@ def test_a_listener_ends_training_and_all_listeners_are_called():
 
     seen = []
     history = model().fit(
-        X, Y, epochs=9, verbose=False,
+        X, Y, epochs=9, probes=False, verbose=False,
         callbacks=[
             lambda m, epoch, logs: seen.append((epoch, logs["loss"], m.weights)), stop_at_3,
         ],
     )  # fmt: skip
     assert [epoch for epoch, _, _ in seen] == [1, 2, 3]
     assert history.stopped == "callback"
-    assert model().fit(X, Y, epochs=3, callbacks=stop_at_3, verbose=False).stopped == ""
+    assert (
+        model().fit(X, Y, epochs=3, callbacks=stop_at_3, probes=False, verbose=False).stopped == ""
+    )
     np.testing.assert_allclose([loss for _, loss, _ in seen], history["loss"])
     assert not np.array_equal(seen[0][2]["dense/kernel"], seen[2][2]["dense/kernel"])
 
@@ -77,8 +79,8 @@ def test_a_listener_ends_training_and_all_listeners_are_called():
 @pytest.mark.slow
 def test_callbacks_change_no_bit():
     plain, watched = model(), model()
-    one = plain.fit(X, Y, epochs=5, verbose=False)
-    two = watched.fit(X, Y, epochs=5, verbose=False, callbacks=[lambda *_: None])
+    one = plain.fit(X, Y, epochs=5, probes=False, verbose=False)
+    two = watched.fit(X, Y, epochs=5, probes=False, verbose=False, callbacks=[lambda *_: None])
     np.testing.assert_array_equal(one["loss"], two["loss"])
     jax.tree.map(np.testing.assert_array_equal, plain.weights, watched.weights)
 
@@ -122,7 +124,7 @@ def test_plain_lines_say_epoch_numbers_and_rate(capsys):
     for word in ("loss ", "accuracy ", "samples/s"):
         assert word in line
     assert "left" not in line
-    model().fit(X, Y, epochs=1, verbose=False)
+    model().fit(X, Y, epochs=1, probes=False, verbose=False)
     assert capsys.readouterr() == ("", "")
 
 
@@ -135,11 +137,11 @@ def test_ctrl_c_ends_training_cleanly_and_keeps_what_was_learned():
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    history = m.fit(X, Y, epochs=50, verbose=False, callbacks=[press])
+    history = m.fit(X, Y, epochs=50, probes=False, verbose=False, callbacks=[press])
     assert history.stopped == "interrupted"
     assert history.epochs in (2, 3)
     assert signal.getsignal(signal.SIGINT) is before
-    assert m.fit(X, Y, epochs=1, verbose=False).stopped == ""
+    assert m.fit(X, Y, epochs=1, probes=False, verbose=False).stopped == ""
 
     with TrainingProgress(False, 1, 1):
         os.kill(os.getpid(), signal.SIGINT)

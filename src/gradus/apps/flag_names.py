@@ -40,7 +40,7 @@ def as_flags(message: str) -> str:
     >>> as_flags("group = 'town' is no input: take it out of keep_columns.")
     '--group town is no input: take it out of --keep-columns.'
     """
-    paths = [setting_path(field.name) for field in fields(TrainOptions)]
+    paths = [setting_path(field) for field in fields(TrainOptions)]
     names = {path.rpartition(".")[2] for path in paths} - {"name", "columns"}
     names |= {field.name for field in fields(SweepOptions)}
     longest = sorted(names, key=len, reverse=True)

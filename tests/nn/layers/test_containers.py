@@ -107,9 +107,9 @@ def test_what_is_no_layer_is_told(make, words):
 def test_a_function_is_a_layer_that_trains_but_is_not_saved(tmp_path):
     net = gr.Sequential(gr.Lambda(lambda x: x**2), gr.Dense(2, "softmax"))
     model = gr.Model(net, "sparse_categorical_crossentropy")
-    model.fit(X, Y, epochs=1, verbose=False)
+    model.fit(X, Y, epochs=1, probes=False, verbose=False)
     by_hand = gr.Model(gr.Sequential(gr.Identity(), gr.Dense(2, "softmax")), model.settings["loss"])
-    by_hand.fit(X**2, Y, epochs=1, verbose=False)
+    by_hand.fit(X**2, Y, epochs=1, probes=False, verbose=False)
     np.testing.assert_allclose(model.predict(X), by_hand.predict(X**2), rtol=1e-5)
     with pytest.raises(GradusError, match=r"code is never stored.*your own class"):
         model.save(tmp_path / "m")
