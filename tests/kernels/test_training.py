@@ -6,7 +6,9 @@ import pytest
 
 import gradus as gr
 from gradus.kernels import library as kernel_library
+from gradus.kernels.library import LARGEST_BATCH
 from gradus.sweep.execution.local import Local
+from gradus.train.training_program import TrainingProgram
 
 X = np.random.default_rng(0).normal(size=(150, 33)).astype(np.float32)
 Y = (np.abs(X[:, :3]).argmax(1)).astype(np.int32)
@@ -74,3 +76,20 @@ def test_in_a_sweep_the_bits_are_the_same(trained):
     sweep.fit(X, Y, **FIT)
     member = sweep.member_models(sweep.trials[0])[0]  # of the first rate
     assert_same(numbers(member), numbers(trained))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [LARGEST_BATCH, LARGEST_BATCH + 1])
+@pytest.mark.usefixtures("native")
+def test_large_batches_are_left_to_xla(batch, monkeypatch):
+    original, texts = TrainingProgram.lowered, []
+
+    def lowered(self, train_state):
+        programs = original(self, train_state)
+        texts.extend(program.as_text() for program in programs)
+        return programs
+
+    monkeypatch.setattr(TrainingProgram, "lowered", lowered)
+    x, y = np.resize(X, (300, 33)), np.resize(Y, 300)
+    model().fit(x, y, epochs=1, batch_size=batch, probes=False, verbose=False)
+    assert ("gradus_adam" in texts[0]) == (batch == LARGEST_BATCH)

@@ -6,17 +6,17 @@ import contextlib
 import ctypes
 import functools
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 
-from gradus.errors import GradusError
+from gradus.errors import GradusError, warn
 
 SETTING = "GRADUS_KERNELS"
 CHOICES = ("on", "avx512", "avx2", "baseline")  # the best instruction set, or one of them
+LARGEST_BATCH = 256  # samples of a step, above which XLA, on all cores, is as fast or faster
 TARGETS = ("gradus_matmul", "gradus_adam", "gradus_take_rows")
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
@@ -64,11 +64,10 @@ def library() -> Library:
         instructions = _register(path, setting)
     except (OSError, AttributeError, RuntimeError, ValueError, jax.errors.JaxRuntimeError) as error:
         reason = f"{path.name} cannot be used ({str(error).splitlines()[0]})"
-        warnings.warn(
+        warn(
             f"The native kernels are off: {reason}. Training runs without them; to compile them "
             "again, install gradus again.",
             RuntimeWarning,
-            stacklevel=2,
         )
         return Library(None, reason)
     if instructions is None:

@@ -68,6 +68,13 @@ class BatchSource:
     count: Int[Any, ""]
     mesh: Mesh | None = static(default=None)
 
+    @property
+    def batch_size(self) -> int:
+        """The samples of a batch."""
+        if self.rows is not None:
+            return int(self.rows.shape[-1])
+        return len(jax.tree.leaves(self.samples.x)[0])
+
 
 def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any, ""]) -> Batch:
     """Return one batch; a full batch is all samples in their own order.

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gradus.kernels.library import kernels
+from gradus.kernels.library import LARGEST_BATCH, kernels
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
@@ -134,7 +134,8 @@ def run_epochs(
 
         return lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
 
-    with kernels(train.mesh is None):  # they know nothing of a batch that devices share
+    # They know nothing of a batch that devices share.
+    with kernels(train.mesh is None and train.batch_size <= LARGEST_BATCH):
         logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
         history = jax.tree.map(
             lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs
