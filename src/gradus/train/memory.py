@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLENTY = 64  # times the weights: with as much, no optimizer state needs to be counted
 
+_program_bytes: dict[bytes | None, int] = {}  # by the fingerprint of the program
+
 
 def free_bytes() -> int:
     """Return the free bytes where programs run: those of the device, or `host_free_bytes()`."""
@@ -37,11 +39,18 @@ def tree_bytes(tree: PyTree[Shaped[Any, "..."]]) -> int:
 
 
 def program_bytes(compiled: jax.stages.Compiled) -> int:
-    """Return the bytes that a compiled program needs besides its arguments, as XLA reports them."""
-    stats = compiled.memory_analysis()
-    if stats is None:
-        return 0
-    return int(stats.output_size_in_bytes + stats.temp_size_in_bytes - stats.alias_size_in_bytes)
+    """Return the bytes that a compiled program needs besides its arguments, as XLA reports them.
+
+    XLA takes 10 to 40 ms for a training, so it is asked once for each program.
+    """
+    fingerprint = compiled.runtime_executable().fingerprint
+    if fingerprint is None or fingerprint not in _program_bytes:
+        stats = compiled.memory_analysis()
+        _program_bytes[fingerprint] = 0
+        if stats is not None:
+            new = stats.output_size_in_bytes - stats.alias_size_in_bytes
+            _program_bytes[fingerprint] = int(new + stats.temp_size_in_bytes)
+    return _program_bytes[fingerprint]
 
 
 def check_weights(network: AbstractNetwork, free: int) -> None:
