@@ -43,7 +43,7 @@ def program_bytes(compiled: jax.stages.Compiled) -> int:
 
     XLA takes 10 to 40 ms for a training, so it is asked once for each program.
     """
-    fingerprint = compiled.runtime_executable().fingerprint
+    fingerprint = getattr(compiled.runtime_executable(), "fingerprint", None)
     if fingerprint is None or fingerprint not in _program_bytes:
         stats = compiled.memory_analysis()
         _program_bytes[fingerprint] = 0
