@@ -123,7 +123,7 @@ def test_long_steps_and_a_validation_loss_that_jumps_are_a_rate_that_is_too_high
     assert codes(restless(0.02, 0.05)) == []  # the noise of batches
     assert codes(restless(0.02, 0.3, left=0.05)) == []  # learned
     assert codes(restless(0.02, 0.0, left=0.5)) == []
-    assert codes(restless(0.04, 0.0, left=0.5)) == [("fault", "rate-high")]
+    assert codes(restless(0.04, 0.0, left=0.5)) == []  # of noisy data, much is left
 
 
 def slow(moved, start=1.2, left=0.95, silent=(0.0, 0.0)):

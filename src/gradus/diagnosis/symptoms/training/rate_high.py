@@ -7,8 +7,8 @@ ones, which neither weights nor inputs explain. Or units that are dead, above `D
 where the first records have a step that moves a kernel by more than `LONG` of its size. Or, where
 the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
 of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
-to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left;
-or steps of more than `WILD` where more than `gradus.diagnosis.record.MUCH` is left.
+to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left.
+Long steps alone tell nothing: on noisy data much is left by a sound training, too.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -25,7 +25,7 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import MUCH, Record
+from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import SettingsRecord
 from gradus.diagnosis.training import FEW, TrainingRecord
 
@@ -48,7 +48,6 @@ RISE, THROWN = 1.5, 4.0
 LONG, FIRST = 0.1, 5  # of a kernel's size; records
 DEAD = 0.5  # of a layer's units
 RESTLESS, JUMPS, LEFT = 0.01, 0.1, 0.1  # of kernels, of the validation loss, of a constant's
-WILD = 0.03  # of kernels, where more than `MUCH` is left
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -100,8 +99,7 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
         return None
     jump = float(np.median(np.abs(np.diff(losses)) / losses[:-1]))
     left = record.remaining or 0.0
-    is_restless = moved > RESTLESS and jump > JUMPS and left > LEFT
-    if not is_restless and not (moved > WILD and left > MUCH):
+    if not (moved > RESTLESS and jump > JUMPS and left > LEFT):
         return None
     return Finding(
         message=(
