@@ -227,6 +227,10 @@ def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
         (["train", "mine.csv", "churn"], "as in --target NAME"),
         (["train", "iris", "--test", "20%"], "--test 20%: write 0.2, a share of 1"),
         (
+            ["train", "iris", "--test", "150%"],
+            "gradus: --test 150%: write a share of the rows",
+        ),
+        (
             ["train", "a.csv", __file__, __file__],
             "one pattern, in quotes, since the shell resolves",
         ),

@@ -2,13 +2,21 @@
 
 # Annotations are objects here, not texts: cyclopts would evaluate each flag's several times in
 # every command, a third of the time in which it reads the arguments.
-import re
-from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Group, Parameter
+
+from gradus.apps.flag_values import (
+    ENTRIES,
+    parse_columns,
+    parse_names,
+    parse_size,
+    parse_test,
+    parse_weights,
+    parse_whole,
+    parse_widths,
+)
 
 DATA = Group.create_ordered("Data")
 NETWORK = Group.create_ordered("Network")
@@ -33,119 +41,6 @@ OutOption = Annotated[
 QuietOption = Annotated[bool, Parameter(negative="", show_default=False, help="Show no progress.")]
 
 
-def _parse_widths(_: Any, tokens: Any) -> list[int]:
-    """Parse "128,64"; "none" means no hidden layer."""
-    text = tokens[0].value
-    if text.strip().lower() in ("", "none", "0"):
-        return []
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(
-            f'{tokens[0].keyword} {text}: write widths such as "128,64", or "none".'
-        ) from None
-
-
-def _parse_size(_: Any, tokens: Any) -> list[int]:
-    """Parse "48,64", a height and a width, or "64" for both."""
-    text: str = tokens[0].value
-    sides = text.replace("x", ",").replace("×", ",").split(",")
-    try:
-        size = [int(side) for side in sides]
-    except ValueError:
-        size = []
-    if len(size) not in (1, 2) or min(size) < 1:
-        raise ValueError(
-            f"--image-size {text}: write the height and the width in pixels, such as 48,64, or one "
-            "number for both."
-        )
-    return size * 2 if len(size) == 1 else size
-
-
-def _parse_names(_: Any, tokens: Any) -> list[str]:
-    """Parse "accuracy,f1"."""
-    return [part.strip() for part in tokens[0].value.split(",") if part.strip()]
-
-
-def _parse_whole(kind: Any, tokens: Any) -> int | str:
-    """Parse "10", and "all" where that is a choice; otherwise 10.5 would become 10."""
-    text: str = tokens[0].value.strip()
-    if text == "all" and "all" in str(kind):
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no whole number.") from None
-
-
-def _parse_test(_: Any, tokens: Any) -> float | str:
-    """Parse "0.2", a share of the rows; anything else is the name of test data."""
-    text: str = tokens[0].value
-    if re.fullmatch(r"\d+(\.\d+)?%", text) and not Path(text).exists():
-        raise ValueError(f"--test {text}: write the share, {float(text[:-1]) / 100:g}.")
-    try:
-        share = float(text)
-    except ValueError:
-        return text
-    return text if Path(text).exists() else share  # a folder may be called 2024
-
-
-def _check_columns(_: Any, tokens: Any) -> list[str]:
-    """Return "zip=category" and the like as they are, if `_columns` can read them."""
-    texts = [token.value for token in tokens]
-    _columns(texts)
-    return texts
-
-
-def _columns(texts: list[str]) -> dict[str, Any]:
-    """Parse ["zip=category", "when=date;date=%d/%m/%Y", "size=category;levels=S,M,L"]."""
-    columns = {}
-    for written in texts:
-        name, _, text = written.partition("=")
-        kind, *settings = (part.strip() for part in text.split(";"))
-        pairs = dict(setting.partition("=")[::2] for setting in settings)
-        if not name or not kind or not all(pairs.values()):
-            raise ValueError(
-                f'--column {written}: write NAME=KIND, or "NAME=KIND;SETTING=VALUE", '
-                'such as "when=date;date=%d/%m/%Y" or "size=category;levels=S,M,L".'
-            )
-        lists = {key: value.split(",") for key, value in pairs.items() if key in _COLUMN_LISTS}
-        columns[name.strip()] = {"kind": kind, **pairs, **lists}
-    return columns
-
-
-_COLUMN_LISTS = ("levels", "missing")
-
-
-def _parse_weights(_: Any, tokens: Any) -> list[str]:
-    """Return ["price=2", "spam=0.5"] as they are, if `_weights` can read them."""
-    texts = _parse_names(_, tokens)
-    _weights(texts)
-    return texts
-
-
-def _weights(texts: list[str]) -> dict[str, float]:
-    """Parse ["price=2", "spam=0.5"]."""
-    weights = {}
-    for written in texts:
-        name, _, weight = written.rpartition("=")
-        try:
-            weights[name.strip()] = float(weight)
-        except ValueError:
-            name = ""
-        if not name.strip():
-            raise ValueError(
-                f"--loss-weights {written}: write TARGET=NUMBER, or several: price=2,spam=0.5."
-            )
-    return weights
-
-
-_ENTRIES: dict[str, Callable[[list[str]], dict[str, Any]]] = {
-    "column": _columns,
-    "loss_weights": _weights,
-}
-
-
 def _flag(path: str, group: Group, help: str, **options: Any) -> Any:  # noqa: A002
     """Return the annotations of a flag: its path in an experiment ("training.epochs"), its help."""
     return _SettingPath(path), Parameter(group=group, help=help, **options)
@@ -157,12 +52,12 @@ class _SettingPath:
 
 
 _COLUMN = {
-    "converter": _check_columns,
+    "converter": parse_columns,
     "n_tokens": 1,
     "negative": "",
 }
-NAMES: dict[str, Any] = {"converter": _parse_names, "n_tokens": 1, "negative": ""}
-WHOLE: dict[str, Any] = {"converter": _parse_whole, "n_tokens": 1}
+NAMES: dict[str, Any] = {"converter": parse_names, "n_tokens": 1, "negative": ""}
+WHOLE: dict[str, Any] = {"converter": parse_whole, "n_tokens": 1}
 
 
 YesNo = Literal["yes", "no"]
@@ -223,7 +118,7 @@ class TrainOptions:
             "test",
             DATA,
             "Test data of the same kind, or the fraction of rows held out: 0.2.",
-            converter=_parse_test,
+            converter=parse_test,
             n_tokens=1,
         ),
     ] = None
@@ -258,7 +153,7 @@ class TrainOptions:
             "preprocessing.image_size",
             DATA,
             "Height and width that images are resized to: 48,64.",
-            converter=_parse_size,
+            converter=parse_size,
             n_tokens=1,
             negative="",
         ),
@@ -287,7 +182,7 @@ class TrainOptions:
             "network.conv",
             NETWORK,
             'Filters of the convolutions on images: 16,32, or "none".',
-            converter=_parse_widths,
+            converter=parse_widths,
             n_tokens=1,
             negative="",
         ),
@@ -298,7 +193,7 @@ class TrainOptions:
             "network.layers",
             NETWORK,
             'Units of the hidden layers: 128,64, or "none".',
-            converter=_parse_widths,
+            converter=parse_widths,
             n_tokens=1,
             negative="",
         ),
@@ -341,7 +236,7 @@ class TrainOptions:
             "loss_weights",
             TRAINING,
             "Of several targets that have a loss each, its weight: price=2,spam=0.5.",
-            converter=_parse_weights,
+            converter=parse_weights,
             n_tokens=1,
             negative="",
         ),
@@ -405,8 +300,8 @@ class TrainOptions:
                 *section, key = setting_path(field).split(".")
                 if field.name in YES_NO:
                     value = value == "yes"
-                elif field.name in _ENTRIES:
-                    value = _ENTRIES[field.name](value)
+                elif field.name in ENTRIES:
+                    value = ENTRIES[field.name](value)
                 inner = settings.setdefault(section[0], {}) if section else settings
                 inner[key] = value
         return settings

@@ -73,6 +73,7 @@ COMMANDS = {
     "version": "--version",
 }
 
+_TWICE = re.compile(r"^Invalid value for (\S+): (?=\1 )")  # the flag, which our message names
 _PERCENT = re.compile(r"(\d+\.?\d*) ?%")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -128,7 +129,8 @@ def usage_message(error: CycloptsError) -> str:
         if _DECIMAL_COMMA.fullmatch(token.value.strip()):
             number = token.value.strip().replace(",", ".")
             return f"{token.keyword} {token.value}: write {number}, with a decimal point."
-        if percent := _PERCENT.fullmatch(token.value.strip()):
+        percent = _PERCENT.fullmatch(token.value.strip())
+        if percent and float(percent[1]) <= 100:
             share = f"{float(percent[1]) / 100:g}"
             return f"{token.keyword} {token.value}: write {share}, a share of 1."
-    return str(error)
+    return _TWICE.sub("", str(error))
