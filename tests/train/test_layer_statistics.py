@@ -8,6 +8,7 @@ import pytest
 import gradus as gr
 from gradus.models.supervised import make_supervised
 from gradus.nn.network import weights, with_weights
+from gradus.nn.prng import DerivedKey
 from gradus.train import layer_statistics, training_program
 from gradus.train.batches import Batch
 from gradus.train.state import init_opt_states
@@ -43,7 +44,8 @@ def look(net, optimizer, task=None):
     ones = jnp.ones(len(X), jnp.float32)
     task = task or make_supervised("mse")
     (updated, _, _), _, trace = update_weights(
-        net, optimizer, task, Batch(X, Y, ones, ones), jax.random.key(0), jnp.float32(1),
+        net, optimizer, task, Batch(X, Y, ones, ones), DerivedKey(jax.random.key(0)),
+        jnp.float32(1),
         (params, weights(net, "state"), init_opt_states(optimizer, task, params)),
         keep_outputs=True,
     )  # fmt: skip

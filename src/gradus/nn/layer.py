@@ -21,6 +21,7 @@ from gradus.init_args import short_repr
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
+from gradus.nn.prng import DerivedKey
 from gradus.nn.pytree import check_scalar
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Scope:
 
     def __init__(
         self,
-        key: Key[Array, ""] | None = None,
+        key: Key[Array, ""] | DerivedKey | None = None,
         training: bool = False,
         building: bool = False,
         recording: bool = False,
@@ -74,7 +75,8 @@ class Scope:
             )
         count = self.draws.get(path, 0)
         self.draws[path] = count + 1
-        return jax.random.fold_in(self.key, (zlib.crc32(path.encode()) + count) & 0x7FFFFFFF)
+        key = self.key.folded() if isinstance(self.key, DerivedKey) else self.key
+        return jax.random.fold_in(key, (zlib.crc32(path.encode()) + count) & 0x7FFFFFFF)
 
 
 class Layer:

@@ -24,6 +24,7 @@ from gradus.nn.layer import (
     named_layers,
     named_layers_trained,
 )
+from gradus.nn.prng import DerivedKey
 from gradus.rng import host_rng
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def abstract_init(net: Layer, example: PyTree[Shaped[Any, "batch ..."]]) -> Abst
 
 def fresh(
     net: L,
-    key: Key[Array, ""] | None = None,
+    key: Key[Array, ""] | DerivedKey | None = None,
     *,
     training: bool = False,
     recording: bool = False,

@@ -10,6 +10,8 @@ Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -30,6 +32,26 @@ def make_key(seed: Any) -> jax.Array:
     # The same key, made on the host: on the device it takes ten times as long.
     words: Any = np.array([0, seed & 0xFFFFFFFF], np.uint32)
     return jax.random.wrap_key_data(words, impl=_threefry)
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivedKey:
+    """A key, and the numbers to fold into it where random numbers are drawn.
+
+    So a network that draws none is traced and compiled without Threefry, a tenth of a small
+    program.
+    """
+
+    key: jax.Array
+    numbers: tuple[Any, ...] = ()
+
+    def fold_in(self, number: Any) -> DerivedKey:
+        """Return the key derived with one more number."""
+        return DerivedKey(self.key, (*self.numbers, number))
+
+    def folded(self) -> jax.Array:
+        """Return the key with all numbers folded in."""
+        return functools.reduce(jax.random.fold_in, self.numbers, self.key)
 
 
 @jax.jit  # traced once for all programs; XLA inlines it

@@ -75,7 +75,8 @@ def mean_sums(values: Array, weight: ArrayLike) -> tuple[Array, Array]:
 
 def ratio(part: Array, whole: Array) -> Array:
     """Return part / whole, and 0 where the whole is 0."""
-    return jnp.where(whole != 0, part / jnp.where(whole != 0, whole, 1), 0)
+    nonzero = whole != 0
+    return jnp.where(nonzero, part / jnp.where(nonzero, whole, 1), 0)
 
 
 def decide(

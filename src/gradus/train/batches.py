@@ -91,8 +91,8 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
     else:
         rows = source.rows
         if epoch is not None:
-            rows = lax.dynamic_index_in_dim(rows, epoch, 0, keepdims=False)
-        rows = lax.dynamic_index_in_dim(rows, step, 0, keepdims=False)  # (batch,)
+            rows = entry(rows, epoch)
+        rows = entry(rows, step)  # (batch,)
         size = rows.shape[0]
         present = (step * size + jnp.arange(size) < source.count).astype(jnp.float32)
 
@@ -102,6 +102,14 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
         x, y, weight = jax.tree.map(take, samples)
     batch = Batch(x, y, present if weight is None else present * weight, present)
     return shard_batch(batch, source.mesh)
+
+
+def entry(array: Shaped[Any, "entries ..."], index: Int[Any, ""]) -> Shaped[Array, "..."]:
+    """Return `array[index]`, for an index from 0 on: one operation, as none of them is checked."""
+    found: Array = lax.dynamic_index_in_dim(
+        array, index, 0, keepdims=False, allow_negative_indices=False
+    )
+    return found
 
 
 def validation_source(samples: Samples, rows: Shaped[np.ndarray, "held"] | None) -> BatchSource:

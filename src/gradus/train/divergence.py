@@ -20,6 +20,7 @@ from jax import lax
 from gradus.nn import prng
 from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.nn.network import fresh, recorded, with_weights
+from gradus.nn.prng import DerivedKey
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch, BatchSource, Samples, gather_batch
@@ -30,7 +31,7 @@ from gradus.train.training_program import FitConfig, SampleOrder, program_shape
 from gradus.train.update import StepTrace
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
+    from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 LARGE = 1e6  # a magnitude that no network passes on while it learns
 
@@ -81,7 +82,7 @@ def locate_divergence(
         order = SampleOrder(rows, shape, config)(epoch, 1)
     source = BatchSource(samples, order, np.int32(count))
     batch_of = functools.partial(gather_batch, source, jnp.int32(0))
-    key = jax.random.fold_in(prng.make_key(config.seed), epoch)
+    key = DerivedKey(prng.make_key(config.seed)).fold_in(epoch)
     net, optimizer, task = canonicalize((without_weights(net), optimizer, task))
     learning_rate_scale = train_state.learning_rate_scale
     step = functools.partial(train_step, net, optimizer, task, batch_of, key, learning_rate_scale)
@@ -92,8 +93,8 @@ def locate_divergence(
             f"{epoch_words}: its mean loss is not finite, though that of each step is.",
             "Try a smaller learning rate or clipnorm=1.0, and check the loss.",
         )
-    step_key = jax.random.fold_in(key, index)
-    magnitudes = _step_magnitudes(net, task, batch_of(jnp.int32(index)), step_key, step_state)
+    batch, step_key = batch_of(jnp.int32(index)), key.fold_in(index)
+    magnitudes = _step_magnitudes(net, task, batch, step_key, step_state)
     params, _, opt_states = step_state
     rate = float(optimizer.rate(opt_states[0]["step"]) * learning_rate_scale)
     largest_weight = float(_largest(params))
@@ -142,7 +143,7 @@ def _first_diverging_step(
 
 
 def _step_magnitudes(
-    net: Layer, task: Task, batch: Batch, key: Key[Array, ""], step_state: StepState
+    net: Layer, task: Task, batch: Batch, key: DerivedKey, step_state: StepState
 ) -> StepMagnitudes:
     """Compute one step's loss and gradients, and return the magnitudes in every layer.
 

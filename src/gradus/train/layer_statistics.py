@@ -7,10 +7,11 @@ In the program, `layer_statistics` computes them after the steps of a segment. O
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from gradus.nn import activations
 from gradus.nn.layer import Layer, has_sublayers, named_layers
@@ -21,7 +22,7 @@ from gradus.train.update import StepTrace
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-LAYER_STATISTICS = ("mean", "deviation", "saturated", "silent", "spread")
+LAYER_NUMBERS = 5  # that the program records of each layer
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
 # What the program writes where nothing was recorded. NaN, which the history has there, would make
 # every training fail under `jax_debug_nans`.
@@ -49,15 +50,15 @@ def recorded_paths(net: Layer) -> tuple[list[str], list[str]]:
 def layer_statistics(
     net: Layer, params: Params, updated: Params, trace: StepTrace
 ) -> Float[Array, "statistics"]:
-    """Return statistics of the network on the batch of one step.
+    """Return statistics of the network on the batch of one step, as `unpack_statistics` reads them.
 
-    For each layer, in the order of `recorded_layers`: the mean and the standard deviation of its
-    outputs, the share of saturated outputs (where the activation's derivative is nearly zero;
+    For each layer, in the order of `recorded_layers`: the mean of its outputs, the variance of the
+    units' means, the share of saturated outputs (where the activation's derivative is nearly zero;
     `UNRECORDED` where the activation does not saturate), the share of silent units, whose output is
-    zero on the whole batch, and the spread: the root mean square, over units, of a unit's deviation
-    over the samples, near zero where a layer says the same of all samples. For each trained weight,
-    in the order of their paths: the Euclidean norms of its gradient, of the weight, and of the
-    update that the optimizer makes.
+    zero on the whole batch, and the mean over units of a unit's variance over the samples. For each
+    trained weight, in the order of their paths: the sums of the squares of its gradient, of the
+    weight, and of the update that the optimizer makes. The host takes the roots: operations here
+    are compiled with every training.
 
     Args:
         net: the network without its weights.
@@ -66,18 +67,21 @@ def layer_statistics(
         trace: the gradients of the step, and the outputs of the layers.
 
     Returns:
-        All of them in one vector, for `unpack_statistics`: one vector costs one kernel to write.
+        All of them in one vector: it costs one kernel to write.
     """
     layers = dict(named_layers(net))
-    statistics = [
-        number
-        for path in recorded_layers(net)
-        for number in _output_statistics(layers[path], trace.outputs.get(path))
-    ]
+    sums: list[Float[Array, ""]] = []
+    counts: list[int] = []  # what each sum is divided by
+    for path in recorded_layers(net):
+        of_layer, counts_of_layer = _output_sums(layers[path], trace.outputs.get(path))
+        sums += of_layer
+        counts += counts_of_layer
     for path in sorted(params):
         change = updated[path] - params[path]
-        statistics += [_norm(trace.gradients[path]), _norm(params[path]), _norm(change)]
-    return jnp.stack(statistics)
+        of_weight = trace.gradients[path], params[path], change
+        sums += [_sum(lax.square(array)) for array in of_weight]
+        counts += [1] * len(of_weight)
+    return jnp.stack(sums) / np.array(counts, np.float32)
 
 
 def unpack_statistics(
@@ -85,35 +89,56 @@ def unpack_statistics(
 ) -> dict[str, Float[np.ndarray, "*records _"]]:
     """Return the statistics by name, `(..., layers)` and `(..., trained)`, from their vectors.
 
+    Of layers: the mean and the standard deviation of the outputs; the shares of saturated outputs
+    and of silent units; and the spread: the root mean square, over units, of a unit's deviation
+    over the samples, near zero where a layer says the same of all samples. Of weights: the
+    Euclidean norms of gradient, weight, and update.
+
     Args:
         vectors: from `layer_statistics`.
         layers: the number of layers.
         trained: the number of trained weights.
     """
     vectors = np.where(vectors == UNRECORDED, np.float32(np.nan), vectors)
-    cut = layers * len(LAYER_STATISTICS)
+    cut = layers * LAYER_NUMBERS
     shape = vectors.shape[:-1]
-    by_layer = vectors[..., :cut].reshape(*shape, layers, len(LAYER_STATISTICS))
+    by_layer = vectors[..., :cut].reshape(*shape, layers, LAYER_NUMBERS)
     by_weight = vectors[..., cut:].reshape(*shape, trained, len(WEIGHT_STATISTICS))
-    of_layers = {name: by_layer[..., index] for index, name in enumerate(LAYER_STATISTICS)}
-    return of_layers | {name: by_weight[..., index] for index, name in enumerate(WEIGHT_STATISTICS)}
+    mean, between, saturated, silent, within = np.moveaxis(by_layer, -1, 0)
+    norms = np.sqrt(np.moveaxis(by_weight, -1, 0))
+    return {
+        "mean": mean,
+        "deviation": np.sqrt(between + within),  # the law of total variance
+        "saturated": saturated,
+        "silent": silent,
+        "spread": np.sqrt(within),
+    } | dict(zip(WEIGHT_STATISTICS, norms, strict=True))
 
 
-def _output_statistics(layer: Layer, output: Float[Array, "..."] | None) -> list[Float[Array, ""]]:
+def _output_sums(
+    layer: Layer, output: Float[Array, "..."] | None
+) -> tuple[list[Float[Array, ""]], list[int]]:
+    """Return what `layer_statistics` says of a layer as sums, and what each is to be divided by."""
     missing = jnp.float32(UNRECORDED)
     if output is None:  # not called by this task, or with several outputs
-        return [missing] * len(LAYER_STATISTICS)
-    mean = jnp.mean(output)
+        return [missing] * LAYER_NUMBERS, [1] * LAYER_NUMBERS
+    output = output.astype(jnp.float32)
+    samples, units = output.shape[0], math.prod(output.shape[1:])
+    means = lax.reduce_sum(output, (0,)) / np.float32(samples)
+    mean = _sum(means) / np.float32(units)
     is_saturated = activations.info(layer.__dict__.get("activation")).saturated
-    silent = jnp.all(output == 0, axis=tuple(range(output.ndim - 1)))
-    return [
+    silent = lax.reduce_and(output == 0, tuple(range(output.ndim - 1)))
+    sums = [
         mean,
-        _norm(output - mean) / math.sqrt(output.size),
-        missing if is_saturated is None else jnp.mean(is_saturated(output).astype(jnp.float32)),
-        jnp.mean(silent, dtype=jnp.float32),
-        _norm(output - jnp.mean(output, axis=0)) / math.sqrt(output.size),
+        _sum(lax.square(means - mean)),
+        missing if is_saturated is None else _sum(is_saturated(output).astype(jnp.float32)),
+        _sum(silent.astype(jnp.float32)),
+        _sum(lax.square(output - means)),
     ]
+    saturable = 1 if is_saturated is None else output.size
+    return sums, [1, units, saturable, max(silent.size, 1), output.size]
 
 
-def _norm(array: Float[Any, "..."]) -> Float[Array, ""]:
-    return jnp.sqrt(jnp.sum(jnp.square(array)))
+def _sum(array: Float[Array, "..."]) -> Float[Array, ""]:
+    total: Float[Array, ""] = lax.reduce_sum(array, tuple(range(array.ndim)))
+    return total

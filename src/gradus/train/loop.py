@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -103,7 +103,9 @@ def _compile(training: EpochProgram, train_state: TrainState) -> float:
     """
     started = time.perf_counter()
     release_programs()
-    for program in training.lowered(train_state):
+    config: Any = jax.config
+    programs = [] if config.jax_disable_jit else training.lowered(train_state)
+    for program in programs:
         memory.check_program(memory.program_bytes(program.compile()), memory.free_bytes())
     if time.perf_counter() - started > LONG:
         _release_free_memory()

@@ -14,6 +14,7 @@ from jax import lax
 from gradus.nn import prng
 from gradus.nn.layer import Layer
 from gradus.nn.network import weights
+from gradus.nn.prng import DerivedKey
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ExponentialDecay
@@ -107,7 +108,9 @@ def _step_losses(
     steps: int,
 ) -> Float[Array, "steps"]:
     batch_of = functools.partial(gather_batch, source, None)
-    step = functools.partial(train_step, net, optimizer, task, batch_of, key, jnp.float32(1))
+    step = functools.partial(
+        train_step, net, optimizer, task, batch_of, DerivedKey(key), jnp.float32(1)
+    )
 
     def take_step(
         step_state: StepState, index: Int[Array, ""]

@@ -24,6 +24,7 @@ from gradus.kernels.library import LARGEST_BATCH, kernels
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
+from gradus.nn.prng import DerivedKey
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.program_cache import cached_program
@@ -74,9 +75,14 @@ class ProgramShape:
         steps. So a training of thirty steps has ten records, too.
         """
         last = segment == self.segments - 1
-        regular = last | ((segment + 1) % self.segments_per_record == 0)
-        regular &= epoch % self.epochs_per_record == 0
+        regular = last | _is_multiple(segment + 1, self.segments_per_record)
+        regular &= _is_multiple(epoch, self.epochs_per_record)
         return regular | (epoch == 0) | (last & (epoch < RECORDED_EPOCHS))
+
+
+def _is_multiple(number: Int[Any, ""], factor: int) -> Bool[Array, ""]:
+    """Whether a number from 0 on is a multiple; `%` takes eight operations, also for negatives."""
+    return lax.rem(jnp.int32(number), jnp.int32(factor)) == 0
 
 
 @cached_program
@@ -120,7 +126,7 @@ def run_epochs(
     def run_epoch(train_state: TrainState, index: Int[Array, ""]) -> tuple[TrainState, Logs]:
         batch_of = functools.partial(gather_batch, train, index)
         trained, logs = train_epoch(
-            train_state, net, optimizer, task, batch_of, first_epoch + index, key, shape
+            train_state, net, optimizer, task, batch_of, first_epoch + index, DerivedKey(key), shape
         )
         logs |= validation_logs(net, trained, task, validation)
         return end_epoch(train_state, trained, logs, optimizer, early_stopping), logs
@@ -152,7 +158,7 @@ def train_epoch(
     task: Task,
     batch_of: Callable[[Int[Any, ""]], Batch],
     epoch: Int[Any, ""],
-    key: Key[Array, ""],
+    key: DerivedKey,
     shape: ProgramShape,
 ) -> tuple[TrainState, Logs]:
     """Take all steps of one epoch, in segments, and record layer statistics after each segment.
@@ -160,7 +166,7 @@ def train_epoch(
     Statistics come from the same step, taken once more with its result discarded: the step that
     trains is the same with and without them.
     """
-    key = jax.random.fold_in(key, epoch)
+    key = key.fold_in(epoch)
     learning_rate_scale = train_state.learning_rate_scale
     has_statistics = shape.epochs_per_record > 0
     arguments = net, optimizer, task, batch_of, key, learning_rate_scale
@@ -286,7 +292,7 @@ def train_step(
     optimizer: Optimizer,
     task: Task,
     batch_of: Callable[[Int[Any, ""]], Batch],
-    key: Key[Array, ""],
+    key: DerivedKey,
     learning_rate_scale: Float[Any, ""],
     index: Int[Any, ""],
     step_state: StepState,
@@ -308,7 +314,7 @@ def train_step(
     Returns:
         The new step state, the accumulators of the batch, and gradients and outputs.
     """
-    batch, key = batch_of(index), jax.random.fold_in(key, index)
+    batch, key = batch_of(index), key.fold_in(index)
     return update_weights(
         net, optimizer, task, batch, key, learning_rate_scale, step_state, keep_outputs
     )
@@ -334,13 +340,12 @@ def validate(
     def measure(index: Int[Array, ""]) -> Accumulators:
         return task.measure(fresh(whole_net), gather_batch(source, None, index))[1]
 
-    def add_batch(total: Accumulators, index: Int[Array, ""]) -> tuple[Accumulators, None]:
-        return jax.tree.map(jnp.add, total, measure(index)), None
+    def add_batch(index: Int[Array, ""], total: Accumulators) -> Accumulators:
+        return jax.tree.map(jnp.add, total, measure(index))
 
     zeros = zeros_like(jax.eval_shape(measure, jnp.int32(0)))
     steps = 1 if source.rows is None else source.rows.shape[0]
-    total, _ = lax.scan(add_batch, zeros, jnp.arange(steps))
-    return task.compute(total)
+    return task.compute(lax.fori_loop(jnp.int32(0), jnp.int32(steps), add_batch, zeros))
 
 
 def end_epoch(
@@ -383,7 +388,9 @@ def _write_entry(
 ) -> PyTree[Shaped[Array, "entries ..."]]:
     """Write one entry of each buffer; a slice update compiles faster than a scatter."""
     return jax.tree.map(
-        lambda buffer, value: lax.dynamic_update_index_in_dim(buffer, value, index, 0),
+        lambda buffer, value: lax.dynamic_update_index_in_dim(
+            buffer, value, index, 0, allow_negative_indices=False
+        ),
         buffers,
         values,
     )

@@ -8,13 +8,14 @@ import jax
 
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, recorded, weights, with_weights
+from gradus.nn.prng import DerivedKey
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch
 from gradus.train.state import OptState, Params, StepState, params_of
 from gradus.train.task import Accumulators, Task, apply_constraints
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Key
+    from jaxtyping import Array, Float
 
 
 class StepTrace(NamedTuple):
@@ -34,7 +35,7 @@ def update_weights(
     optimizer: Optimizer,
     task: Task,
     batch: Batch,
-    key: Key[Array, ""],
+    key: DerivedKey,
     learning_rate_scale: Float[Any, ""],
     step_state: StepState,
     keep_outputs: bool = False,
@@ -60,7 +61,7 @@ def update_weights(
     gradients: Params = {}
     outputs: dict[str, Array] = {}
     for index, (path, subtask) in enumerate(task.updates()):
-        update_key = jax.random.fold_in(key, index) if index else key
+        update_key = key.fold_in(index) if index else key
         update_state = params, model_state, opt_states[index]
         (params, model_state, opt_state), update_accumulators, trace = _run_update(
             net,
@@ -87,7 +88,7 @@ def _run_update(
     task: Task,
     path: str,
     batch: Batch,
-    key: Key[Array, ""],
+    key: DerivedKey,
     learning_rate_scale: Float[Any, ""],
     update_state: tuple[Params, Params, OptState],
     keep_outputs: bool,

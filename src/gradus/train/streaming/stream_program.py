@@ -24,10 +24,11 @@ from gradus.kernels.library import kernels
 from gradus.nn import prng
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
+from gradus.nn.prng import DerivedKey
 from gradus.nn.pytree import canonicalize
 from gradus.optim.base import Optimizer
 from gradus.program_cache import cached_program
-from gradus.train.batches import Batch, BatchSource, Samples
+from gradus.train.batches import Batch, BatchSource, Samples, entry
 from gradus.train.devices import put_on_device
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
@@ -306,18 +307,18 @@ def run_chunk(
         The state after the last step, the accumulators of the batches, and the loss and the layer
         statistics of the chunk as log entries; {} if none are ever recorded.
     """
-    key = jax.random.fold_in(key, epoch)
+    step_key = DerivedKey(key).fold_in(epoch)
 
     def batch_of(index: Int[Array, ""]) -> Batch:
         def take(array: Any) -> Any:
-            return lax.dynamic_index_in_dim(array, index - first_step, 0, keepdims=False)
+            return entry(array, index - first_step)
 
         (x, y, weight), present = jax.tree.map(take, (chunk.samples, chunk.present))
         return Batch(x, y, present if weight is None else present * weight, present)
 
     # As a jitted function it is traced once: for the shapes of its results, for the loop, and for
     # the statistics.
-    arguments = net, optimizer, task, batch_of, key, learning_rate_scale
+    arguments = net, optimizer, task, batch_of, step_key, learning_rate_scale
     step = jax.jit(functools.partial(train_step, *arguments, keep_outputs=record is not None))
 
     def add_step(
