@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -214,6 +215,13 @@ def _computes(metric: Metric, loss: Loss, target: Target) -> bool:
     units, _ = output_layer(loss, target)
     shape = (2, target.outputs) if target.task == "multilabel" else (2,)
     y = encode_targets(np.zeros(shape, np.int32), loss, target)
+    return _takes(metric, y.shape, y.dtype, units)
+
+
+@functools.lru_cache(1024)  # a trace takes milliseconds
+def _takes(metric: Metric, shape: tuple[int, ...], dtype: np.dtype[Any], units: int) -> bool:
+    """Whether a metric takes targets of a shape and a type, and outputs of some units."""
+    y = np.zeros(shape, dtype)
     try:
         jax.eval_shape(metric.update, y, np.ones((2, units), np.float32), np.ones(2))
     except ShapeError:
