@@ -276,10 +276,19 @@ def test_a_population_is_run_mapped_and_equals_single_runs(stop):
 
 
 @pytest.mark.slow
-def test_a_dropout_share_of_zero_trains_like_no_dropout():
+def test_a_dropout_share_of_zero_trains_like_no_dropout_which_draws_no_numbers(monkeypatch):
+    texts, lower = [], training_program.TrainingProgram.lowered
+
+    def lowered(training, train_state):
+        (program,) = lower(training, train_state)
+        texts.append(program.as_text())
+        return [program]
+
+    monkeypatch.setattr(training_program.TrainingProgram, "lowered", lowered)
     train_state, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
     plain, _ = train(classifier(), gr.Adam(0.01), 2)
     close(train_state.params, plain.params)
+    assert ["threefry" in text for text in texts] == [True, False]
 
 
 @pytest.mark.slow
