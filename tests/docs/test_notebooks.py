@@ -18,13 +18,23 @@ def test_there_are_two_and_they_hold_no_output():
         assert not [cell for cell in notebook.cells if cell.get("outputs")]
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The notebooks, run one after the other in one kernel, which begins the second one empty."""
+    notebooks = {name: nbformat.read(EXAMPLES / name, 4) for name in NOTEBOOKS}
+    both = nbformat.v4.new_notebook()
+    for notebook in notebooks.values():
+        both.cells += [nbformat.v4.new_code_cell("%reset -f"), *notebook.cells]
+    where = {"metadata": {"path": tmp_path_factory.mktemp("notebooks")}}
+    nbclient.NotebookClient(both, timeout=300, resources=where).execute()
+    return notebooks
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the kernel's sockets
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs(name, tmp_path):
-    notebook = nbformat.read(EXAMPLES / name, 4)
-    where = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(notebook, timeout=300, resources=where).execute()
+def test_a_notebook_runs(name, run):
+    notebook = run[name]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type in ("stream", "error")]
     data = [output.data for output in outputs]
