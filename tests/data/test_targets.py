@@ -50,9 +50,33 @@ def test_few_numbers_of_a_regression_are_told():
     assert (data.task, len(data.notes)) == ("regression", 1)
     assert "'y' has 4 different numbers" in data.notes[0]
     assert load({"a": NORMAL, "y": NORMAL}, "y").notes == ()
-    data = labeled_dataset(np.eye(40), np.tile([[0, 1], [1, 1]], (20, 1)))
-    assert data.task == "regression"
-    assert "'y' has 2 columns of 0 and 1, taken as a regression" in data.notes[0]
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_columns_of_0_and_1_are_labels_of_which_a_row_may_have_any(kind):
+    flags = np.tile([[0, 1, 1], [1, 1, 0], [0, 0, 0]], (10, 1)).astype(kind)
+    data = labeled_dataset(np.eye(30), flags)
+    assert (data.task, data.class_names, data.notes) == ("multilabel", ("0", "1", "2"), ())
+    y = data.xy(data.preprocessor())[1]
+    assert (y.dtype, y.tolist()) == (np.int32, flags.astype(int).tolist())
+    target = Target.fit(pd.DataFrame(flags, columns=["a", "b", "c"]))
+    assert target.class_names == ("a", "b", "c")
+    assert target.inverse(np.array([[0.2, 0.7, 0.9]])).tolist() == [[0, 1, 1]]
+    (one_row,) = labeled_dataset(np.eye(1), flags[:1], "multilabel", ("a", "b", "c")).y.tolist()
+    assert one_row == [0, 1, 1]
+    for wrong, said in (
+        (flags[:, :2], r"has shape \(30, 2\), not one column of 0 and 1 for each of the 3 labels"),
+        (flags.astype(int) * 2, r"'b' is 2 in row 0"),
+    ):
+        with pytest.raises(DataError, match=said):
+            target.transform(wrong)
+    with pytest.raises(DataError, match="label '1' of the target 'y' is always 0: nothing to"):
+        labeled_dataset(np.eye(30), flags * np.array([1, 0, 1]).astype(kind))
+    assert labeled_dataset(np.eye(30), flags, "regression").task == "regression"
+    one_hot = np.eye(3)[np.arange(12) % 3]
+    assert Target.fit(one_hot, "multilabel").task == "multilabel"
+    with pytest.raises(DataError, match="task='multilabel' is for several columns"):
+        Target.fit(flags[:, 0], "multilabel")
 
 
 @pytest.mark.parametrize("kind", [int, float, bool])

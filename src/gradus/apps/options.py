@@ -105,7 +105,8 @@ class TrainOptions:
         *_flag("table.sheet", DATA, "The sheet of a spreadsheet; by default the first."),
     ] = None
     task: Annotated[
-        Literal["binary", "multiclass", "classification", "regression", "multitask"] | None,
+        Literal["binary", "multiclass", "classification", "multilabel", "regression", "multitask"]
+        | None,
         *_flag(
             "task",
             DATA,

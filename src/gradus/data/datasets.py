@@ -202,7 +202,7 @@ class Dataset:
             return x, None
         if self._has_target_column:
             return x, preprocessor.transform_target(self.x)
-        if self.task == "regression":
+        if self.task in ("regression", "multilabel"):
             return x, preprocessor.target.transform(self.y)
         if preprocessor.target.class_names == self.class_names:
             return x, self.y.astype(np.int32)

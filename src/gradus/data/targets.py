@@ -81,7 +81,8 @@ class Target:
         are a regression; so are integers of which most values are distinct.
 
         Args:
-            values: shape (n,), or (n, k) numbers for a regression with k outputs.
+            values: shape (n,), or (n, k): one-hot rows, flags 0 and 1 of k labels of which a row
+                may have any, or other numbers for a regression with k outputs.
             task: one of `TASKS`; inferred by default.
             classes: all class names, if `values` may lack some.
             name: what errors call the target.
@@ -91,10 +92,10 @@ class Target:
         """
         classes = texts("classes", classes)
         check_task(task)
-        check_one_column(task, name)
         values = _rows(values, name)
-        if _axes(values) == 2 and np.shape(values)[1] != 1:
-            return cls._fit_outputs(values, task, name)
+        if _axes(values) == 2 and np.shape(values)[1] != 1 and task != "multitask":
+            return cls._fit_outputs(values, task, classes, name)
+        check_one_column(task, name)
         as_classes = bool(classes) or (task != "regression" and is_few_words(values))
         table = _table(values, name, as_classes)
         column, levels = table.label_column(name, task, classes), table.formats[name].levels
@@ -128,25 +129,44 @@ class Target:
         return cls.from_outputs(regression_targets(column)[:, None], column.name)
 
     @classmethod
-    def _fit_outputs(cls, values: Any, task: str | None, name: str) -> Target:
+    def _fit_outputs(
+        cls, values: Any, task: str | None, classes: Sequence[str], name: str
+    ) -> Target:
         outputs = as_array(values, name, wide=True)
         if not outputs.size:
             raise DataError(f"The target {name!r} has no rows.")
+        if task == "multilabel" and classes:
+            return cls(name, task, tuple(classes))
         if len(outputs) == 1 and outputs.ndim == 2:
             raise DataError(
                 f"The target {name!r} has shape {outputs.shape}, one row of "
                 f"{outputs.shape[1]} outputs; for one target of each row, write {name}.reshape(-1)."
             )
-        if task != "regression" and class_labels(outputs) is not None:
-            names = _column_names(values) or tuple(map(str, range(outputs.shape[1])))
+        names = _column_names(values) or tuple(map(str, range(outputs.shape[-1])))
+        if task not in ("regression", "multilabel") and class_labels(outputs) is not None:
             is_binary = len(names) == 2 and task != "multiclass"
             return cls(name, "binary" if is_binary else "multiclass", names)
+        is_flags = outputs.ndim == 2 and bool(np.isin(outputs, (0, 1)).all())
+        if task == "multilabel" or (task is None and is_flags):
+            return cls._fit_flags(outputs, names, name)
         if task not in (None, "regression"):
             raise DataError(
                 f"{name} has shape {outputs.shape}, but classes are labels of shape (n,), or "
                 "one-hot rows."
             )
         return cls.from_outputs(np.asarray(outputs, np.float64), name)
+
+    @classmethod
+    def _fit_flags(cls, flags: np.ndarray, names: tuple[str, ...], name: str) -> Target:
+        target = cls(name, "multilabel", names)
+        constant = is_constant(target.flags(flags), axis=0)
+        if constant.any():
+            column = int(constant.argmax())
+            raise DataError(
+                f"The label {names[column]!r} of the target {name!r} is always "
+                f"{flags[0, column]:g}: nothing to learn. Leave it out."
+            )
+        return target
 
     @classmethod
     def from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
@@ -225,6 +245,8 @@ class Target:
             raise DataError(f"The targets {self.name} are columns of a table: pass the table.")
         values = _rows(values, self.name)
         if _axes(values) == 2 and np.shape(values)[1] != 1:
+            if self.task == "multilabel":
+                return self.flags(as_array(values, self.name, wide=True))
             if self.task != "regression":
                 return self._one_hot_labels(values)
             return self._standardize(as_array(values, self.name, wide=True).astype(np.float64))
@@ -240,11 +262,24 @@ class Target:
         values = np.stack([to_numbers(frame[name]) for name in self.columns], axis=1)
         if self.task == "regression":
             return self._standardize(values)
+        return self.flags(values)
+
+    def flags(self, values: np.ndarray) -> np.ndarray:
+        """Return flags (n, k) of several labels as int32.
+
+        Raises:
+            DataError: for another number of labels, or a value that is not 0 or 1.
+        """
+        if values.ndim != 2 or values.shape[1] != len(self.class_names):
+            raise DataError(
+                f"The target {self.name!r} has shape {values.shape}, not one column of 0 and 1 "
+                f"for each of the {len(self.class_names)} labels {', '.join(self.class_names)}."
+            )
         known = (values == 0) | (values == 1)
         if not known.all():
             row, column = np.argwhere(~known)[0].tolist()
             raise DataError(
-                f"The target {self.columns[column]!r} is {values[row, column]:g} in row {row} "
+                f"The target {self.class_names[column]!r} is {values[row, column]:g} in row {row} "
                 "(counted from 0), not 0 or 1."
             )
         return values.astype(np.int32)

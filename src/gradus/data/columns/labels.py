@@ -35,11 +35,6 @@ def infer_task(column: pl.Series) -> str:
 
 def regression_notes(values: np.ndarray, name: str) -> list[str]:
     """Return a note if a regression's targets, (n,) or (n, k), may as well be labels."""
-    if values.ndim == 2 and values.shape[1] > 1 and np.isin(values, (0, 1)).all():
-        return [
-            f"the target {name!r} has {values.shape[1]} columns of 0 and 1, taken as a regression; "
-            "if they are labels, make a table of them, whose columns are the target: target=a,b"
-        ]
     distinct = len(np.unique(values)) if values.ndim == 1 else len(values)
     if distinct > min(MAX_INTEGER_CLASSES, len(values) / 4):
         return []

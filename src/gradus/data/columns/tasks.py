@@ -17,8 +17,6 @@ def check_task(task: Any) -> None:
 
 
 def check_one_column(task: str | None, name: str) -> None:
-    """Refuse the task of several columns for one."""
-    if task == "multitask":
-        raise DataError(
-            f"task='multitask' is for several columns, but {name!r} is one: leave it out."
-        )
+    """Refuse the tasks of several columns for one."""
+    if task in ("multilabel", "multitask"):
+        raise DataError(f"task={task!r} is for several columns, but {name!r} is one: leave it out.")
