@@ -22,6 +22,13 @@ def test_settings_that_are_the_same_are_left_out():
     assert alone == [{}]
 
 
+def test_names_that_mean_the_same_are_no_difference():
+    settings = {"metrics": ["r2_score", "MAE"], "network.activation": "Relu", "target": "R2_score"}
+    assert {name: run_list._canonical(name, value) for name, value in settings.items()} == {
+        "metrics": ["r2", "mae"], "network.activation": "relu", "target": "R2_score",
+    }  # fmt: skip
+
+
 def test_a_run_is_no_folder_of_runs(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "experiment.toml").write_text('data = "iris"\n')

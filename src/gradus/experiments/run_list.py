@@ -17,9 +17,21 @@ from gradus.experiments import runs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.commands import format_command
 from gradus.models.inputs.arguments import direction
+from gradus.nn import activations, initializers
+from gradus.objectives import loss, metric
+from gradus.optim import optimizers, schedules
 from gradus.train.history import History
 
 Summary = dict[str, Any]
+# Settings that name an entry of a registry, which may have several names.
+NAMED = {
+    "loss.name": loss.REGISTRY,
+    "metrics": metric.REGISTRY,
+    "network.activation": activations.REGISTRY,
+    "network.initializer": initializers.REGISTRY,
+    "optimizer.name": optimizers.REGISTRY,
+    "schedule.name": schedules.REGISTRY,
+}
 KEYS = ("status", "date", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
 
 
@@ -112,6 +124,16 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tup
             yield f"{prefix}{name}", value
 
 
+def _canonical(name: str, value: Any) -> Any:
+    """Return a setting with the first of the names that mean the same: "r2" for "r2_score"."""
+    if isinstance(value, list | tuple):
+        return [_canonical(name, each) for each in value]
+    registry = NAMED.get(name)
+    if registry is None or not isinstance(value, str) or value.lower() not in registry:
+        return value
+    return registry.name_of(registry.find(value)) or value
+
+
 def _start_time(folder: Path) -> float | None:
     """Return the time a run's experiment was written, or None if the folder is not a run."""
     for name in runs.RUN_STARTS:
@@ -131,7 +153,10 @@ def _summarize(folder: Path) -> Summary:
     except SavedError as error:
         return {**summary, "status": "damaged", "error": str(error)}
     try:
-        settings = dict(flat_settings(msgspec.to_builtins(run.experiment)))
+        settings = {
+            name: _canonical(name, value)
+            for name, value in flat_settings(msgspec.to_builtins(run.experiment))
+        }
         settings.pop("track", None)  # where it was logged says nothing of the training
     except SavedError as error:
         return {**summary, "error": str(error)}
