@@ -298,7 +298,7 @@ def test_the_task_is_inferred_and_shown(values, task, names):
     assert preprocessor.target.task == task
     assert preprocessor.target.class_names == names
     assert task in preprocessor.describe()
-    assert f"<p>target {task}" in preprocessor._repr_html_()
+    assert f"<p>target y: {task}" in preprocessor._repr_html_()
     x, y = saved(preprocessor).xy(frame)
     present = [value for value in values if value is not None]
     assert len(x) == len(y) == len(present)

@@ -23,14 +23,14 @@ from gradus.optim import optimizers, schedules
 from gradus.train.history import History
 
 Summary = dict[str, Any]
-# Settings that name an entry of a registry, which may have several names.
+# Settings that name an entry of registries, which may have several names.
 NAMED = {
-    "loss.name": loss.REGISTRY,
-    "metrics": metric.REGISTRY,
-    "network.activation": activations.REGISTRY,
-    "network.initializer": initializers.REGISTRY,
-    "optimizer.name": optimizers.REGISTRY,
-    "schedule.name": schedules.REGISTRY,
+    "loss.name": [loss.REGISTRY],
+    "metrics": [metric.REGISTRY, loss.REGISTRY],
+    "network.activation": [activations.REGISTRY],
+    "network.initializer": [initializers.REGISTRY],
+    "optimizer.name": [optimizers.REGISTRY],
+    "schedule.name": [schedules.REGISTRY],
 }
 KEYS = ("status", "date", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
 
@@ -106,10 +106,10 @@ def histories(listed: Sequence[Summary]) -> dict[str, dict[str, History]]:
 
 
 def keep_differences(settings: Sequence[dict[str, Any]]) -> None:
-    """Remove from some settings, by name, what is the same in all of them."""
+    """Remove from some settings, by name, what means the same in all of them."""
     names = dict.fromkeys(name for each in settings for name in each)
     for name in names:
-        values = [each.get(name) for each in settings]
+        values = [_canonical(name, each.get(name)) for each in settings]
         if all(value == values[0] for value in values):
             for each in settings:
                 each.pop(name, None)
@@ -128,10 +128,10 @@ def _canonical(name: str, value: Any) -> Any:
     """Return a setting with the first of the names that mean the same: "r2" for "r2_score"."""
     if isinstance(value, list | tuple):
         return [_canonical(name, each) for each in value]
-    registry = NAMED.get(name)
-    if registry is None or not isinstance(value, str) or value.lower() not in registry:
-        return value
-    return registry.name_of(registry.find(value)) or value
+    for registry in NAMED.get(name, ()):
+        if isinstance(value, str) and value.lower() in registry:
+            return registry.name_of(registry.find(value))
+    return value
 
 
 def _start_time(folder: Path) -> float | None:
@@ -153,10 +153,7 @@ def _summarize(folder: Path) -> Summary:
     except SavedError as error:
         return {**summary, "status": "damaged", "error": str(error)}
     try:
-        settings = {
-            name: _canonical(name, value)
-            for name, value in flat_settings(msgspec.to_builtins(run.experiment))
-        }
+        settings = dict(flat_settings(msgspec.to_builtins(run.experiment)))
         settings.pop("track", None)  # where it was logged says nothing of the training
     except SavedError as error:
         return {**summary, "error": str(error)}
