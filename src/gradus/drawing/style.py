@@ -116,7 +116,7 @@ def template() -> Any:
             },
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "xaxis": {**axis, "showgrid": False, "linecolor": "#9AA5B1", "showline": True},
-            "yaxis": axis,
+            "yaxis": {**axis, "ticklabelstandoff": 4},
         }
     )
 

@@ -154,12 +154,17 @@ def result_panels(
             )
         )
     if bool((predicted >= 0).all() and (predicted <= 1).all()):
+        claim = "How often predictions are right, against how probable the network said they are"
+        if columns <= 2:
+            claim = (
+                f"How often a sample is {class_names[1]}, against how probable the network said "
+                "that is"
+            )
         panels.append(
             Panel(
                 "Calibration",
-                "How often predictions are right, against how probable the network said they are: "
-                "on the line, its probabilities can be taken at their word.",
-                score_curves.calibration(true, predicted),
+                f"{claim}: on the line, its probabilities can be taken at their word.",
+                score_curves.calibration(true, predicted, class_names[1]),
             )
         )
     return panels
