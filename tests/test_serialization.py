@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradus as gr
-from gradus.errors import SavedError
+from gradus.errors import GradusError, SavedError
 from gradus.nn import activations, initializers, penalties
 from gradus.nn.layers.conv import BaseConv
 from gradus.nn.layers.conv_transpose import BaseConvTranspose
@@ -239,6 +239,9 @@ def test_a_custom_class_must_be_passed():
     assert deserialize(described, custom=[Scaled]).factor == 3.0
     with pytest.raises(SavedError, match=r"'Scaled'.*custom=\[Scaled\]"):
         deserialize(described)
+    for custom in (Scaled, {"Scaled": Scaled}):
+        with pytest.raises(GradusError, match=r"write a list of your classes, custom=\[Scaled\]"):
+            deserialize(described, custom=custom)
 
 
 def test_a_custom_class_named_like_one_of_gradus_stays_custom():

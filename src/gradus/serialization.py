@@ -72,10 +72,25 @@ def deserialize(data: Any, custom: Sequence[type] = ()) -> Any:
         custom: the user's own classes that may occur in it.
 
     Raises:
+        GradusError: for a `custom` that is no list of classes.
         SavedError: for a class that is neither gradus's nor in `custom`, arguments that it does not
             take, or invalid data.
     """
+    check_custom(custom)
     return _restore(data, {_CUSTOM + cls.__name__: cls for cls in custom})
+
+
+def check_custom(custom: Any) -> None:
+    """Check that what was passed to load as the user's own classes are these, in a list.
+
+    Raises:
+        GradusError: if not.
+    """
+    if isinstance(custom, list | tuple) and all(isinstance(cls, type) for cls in custom):
+        return
+    given = custom.values() if isinstance(custom, Mapping) else (custom,)
+    names = ", ".join(cls.__name__ if isinstance(cls, type) else "MyLayer" for cls in given)
+    raise GradusError(f"custom={custom!r}: write a list of your classes, custom=[{names}].")
 
 
 def _restore(data: Any, custom: Mapping[str, type]) -> Any:

@@ -206,6 +206,9 @@ def test_useless_columns_are_dropped_with_a_note():
         assert f"column {name!r} " in notes
         assert word in notes
     assert notes in preprocessor.describe().replace("note: ", "")
+    shown = preprocessor._repr_html_()
+    assert "<tr><td>good</td><td>number</td><td>" in shown
+    assert shown.count("<p>note: ") == len(preprocessor.notes)
     kept = TablePreprocessor.fit({"row": list(range(40)), "good": NORMAL[:40]}, keep=["row"])
     assert kept.feature_names == ("row", "good")
     alone = TablePreprocessor.fit({"row": list(range(40))})  # a curve, y = f(row)
@@ -295,6 +298,7 @@ def test_the_task_is_inferred_and_shown(values, task, names):
     assert preprocessor.target.task == task
     assert preprocessor.target.class_names == names
     assert task in preprocessor.describe()
+    assert f"<p>target y: {task}" in preprocessor._repr_html_()
     x, y = saved(preprocessor).xy(frame)
     present = [value for value in values if value is not None]
     assert len(x) == len(y) == len(present)

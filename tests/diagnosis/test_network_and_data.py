@@ -345,6 +345,7 @@ def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
     assert (saved["version"], saved["healthy"], saved["limits"]) == (1, True, [])
     assert set(saved) == {"version", "healthy", "findings", "limits"}
     assert [finding["code"] for finding in saved["findings"]] == [f.code for f in diagnosis]
+    assert diagnosis[0] is next(iter(diagnosis))
     assert set(saved["findings"][0]) == {
         "code", "category", "severity", "kind", "layer", "epoch", "message", "why", "remedy",
         "evidence", "cause", "proof",

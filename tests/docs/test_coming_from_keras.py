@@ -12,6 +12,7 @@ SECTIONS = {
     "Names at `gr.…`": NAMES,
     "Words for `loss=`": WORDS["loss"],
     "Arguments of layers": ARGUMENTS["Layer"],
+    "Arguments of `add_weight`": ARGUMENTS["Layer.add_weight"],
     "Arguments of `gr.mlp`": ARGUMENTS["mlp"],
     "Arguments of optimizers": ARGUMENTS["Optimizer"] | ARGUMENTS["RMSprop"],
     "Arguments of schedules": ARGUMENTS["Schedule"],

@@ -17,6 +17,10 @@ def test_settings_that_are_the_same_are_left_out():
     runs = [{"epochs": 5, "seed": 0}, {"epochs": 9, "seed": 0, "loss": "mse"}]
     keep_differences(runs)
     assert runs == [{"epochs": 5}, {"epochs": 9, "loss": "mse"}]
+    same = {"metrics": ["r2", "mae"], "network.activation": "relu", "target": "Relu"}
+    others = {"metrics": ["r2_score", "MAE"], "network.activation": "ReLU", "target": "relu"}
+    keep_differences(both := [same, others])
+    assert both == [{"target": "Relu"}, {"target": "relu"}]
     alone = [{"epochs": 5}]
     keep_differences(alone)
     assert alone == [{}]

@@ -204,6 +204,35 @@ def test_mistakes_in_a_layer_are_refused():
     with pytest.raises(ShapeError, match=r"'wrong' \(Wrong\) cannot take its input"):
         gr.init(sequential(Wrong()), 0, X)
 
+    class Keras(gr.Layer):
+        def __init__(self, **options):
+            self.options = options
+
+        def build(self, shape):
+            self.kernel = self.add_weight(**self.options, shape=(7, 2))
+
+    with pytest.raises(GradusError, match=r"add_weight needs name: write add_weight\(name=…\)"):
+        gr.init(Keras(), 0, X)
+    with pytest.raises(GradusError, match=r"add_weight has no argument 'trainable'.*kind=.state"):
+        gr.init(Keras(name="kernel", trainable=False), 0, X)
+
+    class More(gr.Layer):
+        def call(self, x, train):
+            return x
+
+    with pytest.raises(GradusError, match=r"'more' \(More\): its call needs 'train'.*`training`"):
+        gr.init(sequential(More()), 0, X)
+
+    class Penalized(gr.Layer):
+        def call(self, x):
+            self.add_loss(x)
+            return x
+
+    with pytest.raises(ShapeError, match=r"'penalized' \(Penalized\) adds a loss of shape"):
+        gr.init(sequential(Penalized()), 0, X)
+    with pytest.raises(GradusError, match=r"Text\.hypers = 'rate' .* write \('rate',\)"):
+        type("Text", (gr.Layer,), {"hypers": "rate"})
+
 
 def test_training_and_randomness_need_a_fresh_copy_and_a_key():
     net = gr.init(sequential(gr.Dense(2), gr.Dropout(0.5)), 0, X)

@@ -314,6 +314,7 @@ def test_duration(seconds, words):
 def test_number():
     assert format_number("accuracy", 0.9731) == "97.3%"
     assert format_number("val_top_5_accuracy", 1.0) == "100.0%"
+    assert format_number("discriminator_accuracy", 0.5) == "50.0%"  # of one output
     assert format_number("loss", 0.034567) == "0.03457"
     assert format_number("loss", 1234567.8) == "1,234,568"
     assert format_number("loss", float("nan")) == "not finite"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.report.reconstruction_panels import reconstruction_panels
+from gradus.report.reconstruction_panels import generated_panels, reconstruction_panels
 from gradus.report.report_builder import build_report
 
 RNG = np.random.default_rng(0)
@@ -47,3 +47,23 @@ def test_the_report_of_a_denoising_autoencoder_has_the_noise_too():
     report = build_report(coder, x)
     assert report.metrics["test"].keys() == {"loss"}
     assert report.figures[0].figure.layout.yaxis.ticktext == ("input", "noisy", "output")
+
+
+def test_generated_samples_stand_beside_the_data(rng):
+    data, samples = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
+    (panel,) = generated_panels(data, samples)
+    assert [(points.name, len(points.x)) for points in panel.figure.data] == [
+        ("data", 20), ("generated", 20),
+    ]  # fmt: skip
+    pictures = rng.uniform(size=(50, 64))
+    (panel,) = generated_panels(pictures, pictures[:30])
+    assert "below them two of generated samples" in panel.caption
+    assert generated_panels(data[:, :1], samples[:, :1]) == []
+    assert generated_panels({"a": data}, samples) == []
+
+
+def test_the_report_of_a_gan_shows_samples(rng):
+    gan = gr.GAN(gr.mlp([2]), gr.mlp([1]), code=2)
+    gan.build(rng.normal(size=(8, 2)))
+    report = build_report(gan, rng.normal(size=(8, 2)))
+    assert [panel.title for panel in report.figures] == ["Generated samples"]

@@ -54,6 +54,9 @@ def test_calibration_of_two_classes_is_scikit_learns():
     np.testing.assert_allclose(line.y, shares)
     both = figures.calibration(true, np.stack([1 - score, score], axis=1)).data[1]
     np.testing.assert_array_equal(both.y, line.y)
+    layout = figures.calibration(true, score, "pleased & glad").layout
+    assert layout.xaxis.title.text == "probability of pleased &amp; glad"
+    assert layout.yaxis.title.text == "share that is pleased &amp; glad"
 
 
 def test_calibration_of_several_classes_is_that_of_the_predicted_one():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from cyclopts import CoercionError, CycloptsError, UnknownOptionError
@@ -78,6 +79,7 @@ _PERCENT = re.compile(r"(\d+\.?\d*) ?%")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
+TRAINING = ("train", "sweep")  # the commands that take the settings of a training
 _SWITCHES = ("--quiet", "--json")  # which take no value
 
 
@@ -100,12 +102,26 @@ def with_dash_as_data(arguments: Sequence[str]) -> list[str]:
     return [*rest, "--", "-"]
 
 
+def _training_flags() -> set[str]:
+    """Return the flags of `gradus train`."""
+    from gradus.apps.options import TrainOptions
+
+    return {f"--{field.name.replace('_', '-')}" for field in fields(TrainOptions)}
+
+
 def usage_message(error: CycloptsError) -> str:
     """Return what to say of a wrong use of the command line."""
     if isinstance(error, UnknownOptionError):
         flag = (error.token.keyword or error.token.value).partition("=")[0]
-        if flag.lower() in FLAGS:
-            return f"Unknown option: {flag}. Here it is {FLAGS[flag.lower()]}."
+        here = FLAGS.get(flag.lower(), flag)
+        if (command := (error.command_chain or ("train",))[0]) not in TRAINING:
+            if here in _training_flags():
+                return (
+                    f"gradus {command} has no {flag}. gradus train has {here}, and what a run was "
+                    "trained with is kept in it."
+                )
+        elif here != flag:
+            return f"Unknown option: {flag}. Here it is {here}."
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         command = error.unused_tokens[0]
         if command.lower() in COMMANDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -135,6 +135,9 @@ def _what_rows_must_be(values: Any, name: str) -> str:
     if not isinstance(values, list | tuple):
         return ""
     if all(isinstance(row, tuple) and len(row) == 2 for row in values):
+        x, y = map(np.shape, values[0])
+        if x and x[:1] == y[:1]:
+            return f" Its items are batches: pass a function that returns them, lambda: {name}."
         return (
             f" Its items are pairs, as of inputs and targets: {name}, y = map(np.stack, "
             f"zip(*{name}))."
@@ -361,7 +364,18 @@ def check_same_length(x: Any, y: Any = None, weights: Any = None) -> int:
         >>> gr.data.check_same_length(np.zeros((3, 2)), np.zeros(3))
         3
     """
-    parts = {"x": x, "y": y, "sample_weight": weights}
+    return same_length({"x": x, "y": y, "sample_weight": weights})
+
+
+def same_length(parts: Mapping[str, Any]) -> int:
+    """Check that arrays, or trees of them, have the same number of rows, and return it.
+
+    Args:
+        parts: by their names in an error; None for those that there are not.
+
+    Raises:
+        DataError: if the numbers of rows differ, or there are no rows, or nothing in them.
+    """
     rows = {}
     for part, tree in parts.items():
         for name, array in () if tree is None else named_leaves(tree, part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from gradus.data.several_targets import Classes, SeveralTargets
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
 from gradus.data.targets import Target, require_target
+from gradus.drawing.notebook import html_table
 from gradus.errors import DataError, TooLargeError, no_column
 from gradus.foreign_names.arguments import explain_methods
 from gradus.host_memory import host_free_bytes, readable
@@ -289,6 +291,12 @@ class TablePreprocessor:
         if self.target is not None:
             lines.append(f"target {self.target.describe()}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """Return for a notebook what `describe` says, with the columns as a table."""
+        target = "" if self.target is None else f"target {self.target.describe()}"
+        table = html_table(["column", "kind", "encoding"], self.column_rows(), target)
+        return table + "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that fits into JSON; `from_dict` restores an equal object."""

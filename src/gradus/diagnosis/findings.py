@@ -191,6 +191,9 @@ class Diagnosis:
     def __len__(self) -> int:
         return len(self.findings)
 
+    def __getitem__(self, number: int) -> Finding:
+        return self.findings[number]
+
     def __repr__(self) -> str:
         found = "".join(f"\n- {line}" for line in self.lines()) or " nothing wrong was found."
         return "\n".join([f"Diagnosis:{found}", *self.limits])

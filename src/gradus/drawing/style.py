@@ -116,7 +116,7 @@ def template() -> Any:
             },
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "xaxis": {**axis, "showgrid": False, "linecolor": "#9AA5B1", "showline": True},
-            "yaxis": axis,
+            "yaxis": {**axis, "ticklabelstandoff": 4},
         }
     )
 
@@ -166,8 +166,9 @@ def log_axis(values: np.ndarray) -> dict[str, Any]:
 
 
 def is_percentage(name: str) -> bool:
-    """Return whether a metric is shown as a percentage, like accuracy."""
-    return name.removeprefix("val_").startswith(PERCENTAGES)
+    """Return whether a metric is shown as a percentage, like accuracy, also that of one output."""
+    name = name.removeprefix("val_")
+    return name.startswith(PERCENTAGES) or name.endswith(tuple(f"_{last}" for last in PERCENTAGES))
 
 
 def axis_label(name: str) -> str:

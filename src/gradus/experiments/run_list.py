@@ -17,9 +17,21 @@ from gradus.experiments import runs
 from gradus.experiments.run import Run
 from gradus.experiments.settings.commands import format_command
 from gradus.models.inputs.arguments import direction
+from gradus.nn import activations, initializers
+from gradus.objectives import loss, metric
+from gradus.optim import optimizers, schedules
 from gradus.train.history import History
 
 Summary = dict[str, Any]
+# Settings that name an entry of registries, which may have several names.
+NAMED = {
+    "loss.name": [loss.REGISTRY],
+    "metrics": [metric.REGISTRY, loss.REGISTRY],
+    "network.activation": [activations.REGISTRY],
+    "network.initializer": [initializers.REGISTRY],
+    "optimizer.name": [optimizers.REGISTRY],
+    "schedule.name": [schedules.REGISTRY],
+}
 KEYS = ("status", "date", "data", "task", "split", "metrics", "epochs", "parameters", "seconds")
 
 
@@ -94,10 +106,10 @@ def histories(listed: Sequence[Summary]) -> dict[str, dict[str, History]]:
 
 
 def keep_differences(settings: Sequence[dict[str, Any]]) -> None:
-    """Remove from some settings, by name, what is the same in all of them."""
+    """Remove from some settings, by name, what means the same in all of them."""
     names = dict.fromkeys(name for each in settings for name in each)
     for name in names:
-        values = [each.get(name) for each in settings]
+        values = [_canonical(name, each.get(name)) for each in settings]
         if all(value == values[0] for value in values):
             for each in settings:
                 each.pop(name, None)
@@ -110,6 +122,16 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tup
             yield from flat_settings(value, f"{prefix}{name}.")
         elif value is not None:
             yield f"{prefix}{name}", value
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """Return a setting with the first of the names that mean the same: "r2" for "r2_score"."""
+    if isinstance(value, list | tuple):
+        return [_canonical(name, each) for each in value]
+    for registry in NAMED.get(name, ()):
+        if isinstance(value, str) and value.lower() in registry:
+            return registry.name_of(registry.find(value))
+    return value
 
 
 def _start_time(folder: Path) -> float | None:

@@ -201,7 +201,8 @@ _FIT_ARGUMENTS = {
     "validation_batch_size": "not needed: validation does not depend on a batch size",
     "validation_freq": "not needed: validation is part of each epoch",
     "validation_set": "`validation_data=(x, y)`",
-    "validation_steps": "not needed: validation sees each sample once",
+    "validation_steps": "not needed: validation sees each sample once; of a generator "
+    "without an end, take some: `lambda: itertools.islice(batches(), 20)`",
     "workers": _NO_WORKERS,
 }
 _APPLY = {
@@ -282,6 +283,14 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "BaseModel.predict": _APPLY,
     "BaseModel.predict_classes": _APPLY,
     "Layer": _LAYER,
+    "Layer.add_weight": {
+        "constraint": "an attribute of the layer named after the weight: "
+        "`self.kernel_constraint = gr.NonNeg()`",
+        "dtype": "not needed: weights are float32",
+        "regularizer": "an attribute of the layer named after the weight: "
+        "`self.kernel_regularizer = gr.L2(0.01)`",
+        "trainable": '`kind="state"` for a value that is not trained',
+    },
     "Loss": _LOSS,
     "NetworkEstimator": ESTIMATOR,
     "NetworkEstimator.fit": ESTIMATOR_FIT,

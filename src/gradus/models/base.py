@@ -30,6 +30,7 @@ from gradus.models.inputs import arguments
 from gradus.models.inputs.ranges import range_note
 from gradus.models.inputs.streamed_data import parts_of
 from gradus.models.inputs.training_data import (
+    NO_TARGETS,
     TrainingData,
     check_arrays,
     check_columns,
@@ -285,6 +286,8 @@ class BaseModel(NetworkModel):
     def checked_task(self, data: TrainingData) -> Task:
         """Return the task fitted to the targets of data, after all checks of network and data."""
         check_columns(self.columns, data.columns)
+        if data.samples.y is None and isinstance(self.task, Supervised):
+            raise data.no_targets()
         self.build(data.samples.x)
         arguments.check_trainable(self.net, self.optimizer.layer_rates)
         arguments.check_codes(self.net, data.samples.x)
@@ -332,7 +335,8 @@ class BaseModel(NetworkModel):
             task: Task = self.task
             return task
         if y is None:
-            raise DataError("The loss needs targets: give y, as in fit(x, y).")
+            validated = f"The loss needs targets, but there is no {where}: pass pairs (x, y)."
+            raise DataError(NO_TARGETS if where == "y" else validated)
         return self._check_task(self.task, x, y, where)
 
     def _check_task(self, task: Supervised, x: Any, y: Any, where: str) -> Supervised:

@@ -29,7 +29,7 @@ from gradus.models.base import BaseModel
 from gradus.nn.layer import named_layers
 from gradus.nn.network import weights
 from gradus.records import as_plain, as_record
-from gradus.serialization import deserialize, serialize
+from gradus.serialization import check_custom, deserialize, serialize
 from gradus.train import checkpoint
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.state import init_train_state
@@ -140,6 +140,7 @@ def load_model(folder: Path, custom: Sequence[type] = (), tell_of_run: bool = Fa
         SavedError: if there is none, it was altered or written by a newer version, or it needs a
             class that is not in `custom`.
     """
+    check_custom(custom)
     folder = files.user_path(folder)
     manifest = manifests.read_manifest(folder, MANIFEST, ModelManifest)
     if tell_of_run and (folder / "preprocessing.json").exists():

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["param", "state"]  # of a weight: trained by the optimizer, or updated by `call`
 KINDS = ("param", "state")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class WeightSpec:
@@ -70,8 +71,9 @@ class Scope:
         """Return a new key for the next draw of the layer at `path`."""
         if self.key is None:
             raise GradusError(
-                f"Layer {path!r} draws random numbers, but the fresh network has no key: "
-                "write fresh(net, jax.random.key(seed))."
+                f"Layer {path!r} draws random numbers, but outside a training there is no key: "
+                "draw `if training` alone, in call(self, x, training). For a network "
+                "that you call yourself, write fresh(net, jax.random.key(seed))."
             )
         count = self.draws.get(path, 0)
         self.draws[path] = count + 1
@@ -119,6 +121,13 @@ class Layer:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
+        for name in ("hypers", "build_only"):
+            names = getattr(cls, name)
+            if not isinstance(names, tuple):
+                raise GradusError(
+                    f"{cls.__name__}.{name} = {names!r} is no tuple of names: write "
+                    f"{(names,) if isinstance(names, str) else tuple(names)!r}."
+                )
         jax.tree_util.register_pytree_with_keys(
             cls, flatten_with_keys, functools.partial(unflatten, cls), flatten
         )
@@ -182,6 +191,7 @@ class Layer:
             scope.outputs[self.path] = outputs
         return outputs
 
+    @explain_arguments
     def add_weight(
         self,
         name: str,
@@ -234,7 +244,15 @@ class Layer:
         """Add a term to the training loss, in `call`, such as a penalty on the layer's outputs.
 
         It is a scalar, or a number for each sample, `(batch,)`, which are averaged.
+
+        Raises:
+            ShapeError: for an array of several axes.
         """
+        if len(shape := jnp.shape(value)) > 1:
+            raise ShapeError(
+                f"{self._label()} adds a loss of shape {shape}: write a scalar, such as its mean, "
+                "jnp.mean(value), or a number for each sample."
+            )
         scope = self.__dict__.get("_scope")
         if scope is not None:
             scope.losses.append(value)
@@ -300,6 +318,12 @@ class Layer:
         options = {"training": training, "mask": mask}
         return {name: value for name, value in options.items() if name in accepted}
 
+    def _missing_arguments(self, inputs: tuple[Arrays, ...]) -> str:
+        """Return the names of what the layer's `call` needs, but is never given."""
+        parameters = list(inspect.signature(self.call).parameters.values())[len(inputs) :]
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
+        return " and ".join(repr(p) for p in needed if p not in ("training", "mask"))
+
     def _require_built(self, built: bool) -> None:
         if not built:
             raise GradusError(
@@ -322,6 +346,11 @@ class Layer:
                 raise
             raise explained from error
         except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            if missing := self._missing_arguments(inputs):
+                raise GradusError(
+                    f"{self._label()}: its call needs {missing}, but is given inputs alone, and "
+                    "those of `training` and `mask` that it takes."
+                ) from error
             several = any(isinstance(x, dict | list | tuple) for x in inputs)
             if not scope.building or not (several or isinstance(error, TypeError | ValueError)):
                 raise

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradus.drawing import style
 from gradus.errors import GradusError
+from gradus.report.sweeps import score_label
 from gradus.sweep.results.importance import Curve, Importance
 from gradus.sweep.sweep import Sweep
 
@@ -40,6 +41,7 @@ def importance(sweep: Sweep | Importance) -> Any:
     drawn = list(result.curves.items())[:MAX_CURVES]
     bars = BAR_HEIGHT * len(result.shares) + 40
     heights = [bars, *[PANEL_HEIGHT] * len(drawn)]
+    score = score_label(result.score)
     figure = style.figure(
         "Hyperparameter importance",
         len(heights),
@@ -47,7 +49,7 @@ def importance(sweep: Sweep | Importance) -> Any:
         row_heights=heights,
         vertical_spacing=60 / (30 + sum(heights) + 60 * len(drawn)),
         subplot_titles=[f"R² on unseen trials: {result.explained:.2f}"]
-        + [f"{style.heading(result.score)} by {style.escape(name)}" for name, _ in drawn],
+        + [f"{score[:1].upper()}{score[1:]} by {style.escape(name)}" for name, _ in drawn],
     )
     _draw_shares(figure, result)
     for row, (name, curve) in enumerate(drawn, 2):

@@ -10,8 +10,13 @@ import numpy as np
 from gradus.data.arrays import as_array
 from gradus.drawing import style
 from gradus.drawing.charts import legend_below
+from gradus.drawing.labels import place_labels
 from gradus.errors import DataError
 from gradus.report.predictions import MAX_POINTS, class_texts, labels_of
+
+MAX_WORDS = 100  # that are written beside their points; more are shown under the mouse alone
+MARGIN = 0.08  # around the points, of their range
+NEAR = 20  # pixels, from which on a word has a line to its point
 
 
 def codes(
@@ -30,7 +35,8 @@ def codes(
         codes: `(n, d)` with d ≥ 2.
         labels: labels of the samples, `(n,)`, or one-hot rows; None for no classes.
         class_names: names of the labels 0, 1, ….
-        words: a word beside each point.
+        words: a word beside each point, if there are at most 100 and it has room; else the mouse
+            shows it.
 
     Raises:
         DataError: if the codes have another shape or are not finite, or the number of labels or
@@ -64,6 +70,8 @@ def codes(
                     _label_center(figure, np.median(plane[rows], axis=0), name)
     figure.update_xaxes(title_text=axes[0])
     figure.update_yaxes(title_text=axes[1], showgrid=False)
+    if words is not None and len(words) <= MAX_WORDS:
+        _label_points(figure, plane, [str(word) for word in words])
     figure.update_layout(hovermode="closest")
     legend_below(figure)
     return figure
@@ -112,9 +120,8 @@ def _draw_points(
         x=plane[rows, 0],
         y=plane[rows, 1],
         name=name,
-        mode="markers" if labels is None else "markers+text",
+        mode="markers",
         text=labels,
-        textposition="top center",
         marker={
             "size": 6 if len(plane) > 100 else 9,
             "color": style.translucent(style.pick(index), 0.7),
@@ -123,6 +130,30 @@ def _draw_points(
         },
         hovertemplate=f"{'%{text}' if labels else name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
     )
+
+
+def _label_points(figure: Any, plane: np.ndarray, words: Sequence[str]) -> None:
+    """Write words beside their points, with a line to those farther off, where there is room."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    room = MARGIN * np.where(high > low, high - low, 1)
+    figure.update_xaxes(range=[low[0] - room[0], high[0] + room[0]])
+    figure.update_yaxes(range=[low[1] - room[1], high[1] + room[1]])
+    offsets = place_labels((plane - low + room) / (high - low + 2 * room), words)
+    for point, word, offset in zip(plane, words, offsets, strict=True):
+        if offset is not None:
+            figure.add_annotation(
+                x=point[0],
+                y=point[1],
+                ax=offset[0],
+                ay=-offset[1],
+                text=style.escape(word),
+                font={"size": 12},
+                arrowhead=0,
+                arrowwidth=1,
+                arrowcolor=style.MUTED if np.hypot(*offset) > NEAR else "rgba(0, 0, 0, 0)",
+                standoff=4,
+                borderpad=0,
+            )
 
 
 def _label_center(figure: Any, center: np.ndarray, name: str) -> None:

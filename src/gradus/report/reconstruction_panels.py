@@ -1,4 +1,4 @@
-"""Panels of an autoencoder: samples beside what it makes of them, and what it loses most of."""
+"""Panels of what a network makes of samples, what is lost most, and of the samples it generates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from gradus.drawing.charts import bars
-from gradus.report.images import reconstructions
+from gradus.report.images import images, reconstructions
+from gradus.report.latent_codes import codes
 from gradus.report.page import Panel
 
+GENERATED = 500  # samples of each kind that a figure compares
 PICTURES, WORST = 10, 20  # images of a panel; columns of the figure
 LEAST_SIDE = 8  # of rows that are drawn as square images
 CHANNELS = (1, 3)
@@ -37,6 +39,30 @@ def reconstruction_panels(
     if _are_images(x) and not columns:
         return _image_panels(x, outputs, None if noisy is None else np.asarray(noisy))
     return _column_panels(x, outputs, columns)
+
+
+def generated_panels(x: Any, samples: Any) -> list[Panel]:
+    """Return the panel that shows generated samples beside the data; none for a single column.
+
+    Args:
+        x: data, (n, ...).
+        samples: as many generated ones of the same shape, or fewer.
+    """
+    if isinstance(x, dict | tuple) or np.shape(x)[1:] != np.shape(samples)[1:]:
+        return []
+    x, samples = np.asarray(x, np.float64)[: len(samples)], np.asarray(samples, np.float64)
+    if _are_images(x):
+        shown = np.concatenate([x[: 2 * PICTURES], samples[: 2 * PICTURES]])
+        caption = "Two rows of the data, and below them two of generated samples."
+        return [Panel("Generated samples", caption, images(shown, PICTURES), wide=True)]
+    x, samples = x.reshape(len(x), -1), samples.reshape(len(samples), -1)
+    if x.shape[1] < 2:
+        return []
+    kinds = np.repeat([0, 1], [len(x), len(samples)])
+    figure = codes(np.concatenate([x, samples]), kinds, ["data", "generated"])
+    figure.update_layout(annotations=[])  # the names, which would stand on each other
+    caption = "Generated samples among the data: where they are alike, each covers the other."
+    return [Panel("Generated samples", caption, figure, wide=True)]
 
 
 def _are_images(x: np.ndarray) -> bool:

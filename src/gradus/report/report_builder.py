@@ -17,7 +17,11 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers
 from gradus.optional import installed_version
 from gradus.report import predictions, score_curves, trained_network
 from gradus.report.page import Panel, Report, format_duration
-from gradus.report.reconstruction_panels import reconstruction_panels
+from gradus.report.reconstruction_panels import (
+    GENERATED,
+    generated_panels,
+    reconstruction_panels,
+)
 from gradus.train.history import History
 from gradus.train.reconstruction import Reconstruction
 from gradus.train.task import OutputObjective, Supervised
@@ -43,7 +47,8 @@ def build_report(
 ) -> Report:
     """Build the report of a trained model, evaluated on test data.
 
-    An autoencoder, whose targets are its inputs, has no `y`; its report shows reconstructions.
+    An autoencoder, whose targets are its inputs, has no `y`; its report shows reconstructions. That
+    of a GAN, or of a variational autoencoder, shows generated samples beside the data.
 
     Args:
         model: a trained model.
@@ -78,6 +83,8 @@ def build_report(
                 wide=True,
             )
         )
+    if x is not None and hasattr(model, "sample"):
+        figures = [*figures, *generated_panels(x, model.sample(min(GENERATED, len(x))))]
     return Report(
         title=title,
         data=data,
@@ -154,12 +161,17 @@ def result_panels(
             )
         )
     if bool((predicted >= 0).all() and (predicted <= 1).all()):
+        claim = "How often predictions are right, against how probable the network said they are"
+        if columns <= 2:
+            claim = (
+                f"How often a sample is {class_names[1]}, against how probable the network said "
+                "that is"
+            )
         panels.append(
             Panel(
                 "Calibration",
-                "How often predictions are right, against how probable the network said they are: "
-                "on the line, its probabilities can be taken at their word.",
-                score_curves.calibration(true, predicted),
+                f"{claim}: on the line, its probabilities can be taken at their word.",
+                score_curves.calibration(true, predicted, class_names[1]),
             )
         )
     return panels

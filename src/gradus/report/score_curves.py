@@ -106,7 +106,7 @@ def precision_recall_curve(y_true: Any, probability: Any) -> Any:
     return figure
 
 
-def calibration(y_true: Any, probability: Any) -> Any:
+def calibration(y_true: Any, probability: Any, class_name: object = "class 1") -> Any:
     """Draw how often a prediction is right against how probable the network said it is.
 
     The points of calibrated probabilities lie on the line. Two classes are compared by the
@@ -117,6 +117,7 @@ def calibration(y_true: Any, probability: Any) -> Any:
     Args:
         y_true: labels `(n,)` or `(n, 1)`, or one-hot rows.
         probability: of class 1, `(n,)` or `(n, 1)`; or of each class, `(n, classes)`.
+        class_name: what class 1 of two is called on the axes.
 
     Raises:
         DataError: if the lengths differ.
@@ -132,17 +133,19 @@ def calibration(y_true: Any, probability: Any) -> Any:
     if given.size == 2 * len(given):
         given = given[:, 1]
     if given.size == len(given):
-        said, right, x_title = given.reshape(-1), true == 1, "probability of class 1"
+        said, right = given.reshape(-1), true == 1
+        name = style.escape(class_name)
+        titles = f"probability of {name}", f"share that is {name}"
     else:
         said, right = given.max(axis=1), given.argmax(axis=1) == true
-        x_title = "probability of the predicted class"
+        titles = "probability of the predicted class", "share that is right"
     bins = np.minimum((said * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     kept = counts > 0
     means = np.bincount(bins, said, BINS)[kept] / counts[kept]
     shares = np.bincount(bins, right, BINS)[kept] / counts[kept]
     error = float(np.sum(counts[kept] * np.abs(shares - means)) / len(said))
-    figure = _shares("Calibration", x_title, "share that is right")
+    figure = _shares("Calibration", *titles)
     _add_reference(figure, "calibrated", [0, 1])
     figure.add_scatter(
         x=means,
@@ -152,7 +155,7 @@ def calibration(y_true: Any, probability: Any) -> Any:
         customdata=counts[kept],
         marker={"size": 8},
         line={"color": style.BLUE, "width": 2.5},
-        hovertemplate="said %{x:.1%}, right %{y:.1%} of %{customdata:,} samples<extra></extra>",
+        hovertemplate="said %{x:.1%}, found %{y:.1%} of %{customdata:,} samples<extra></extra>",
     )
     return figure
 

@@ -199,13 +199,18 @@ def _axis_limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1e-9 + 0.01 * abs(low))
 
 
+def score_label(monitor: str) -> str:
+    """Return what a score is called where there is little room."""
+    name = style.axis_label(monitor)
+    return name if len(name) <= MAX_LABEL_LENGTH else "score"
+
+
 def _score_axis(scores: np.ndarray, monitor: str) -> dict[str, Any]:
     """Return the axis of scores. Outliers lie at its end, which is labeled ≤ or ≥."""
     low, high = _axis_limits(scores)
-    name = style.axis_label(monitor)
     percentage = style.is_percentage(monitor)
     axis: dict[str, Any] = {
-        "label": style.escape(name if len(name) <= MAX_LABEL_LENGTH else "score"),
+        "label": style.escape(score_label(monitor)),
         "values": np.clip(scores, low, high),
         "range": [low, high],
         **({"tickformat": ".1%"} if percentage else {}),

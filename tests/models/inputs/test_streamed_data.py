@@ -51,6 +51,10 @@ def batches(size=20, count=None):
         yield X[start : start + size], Y[start : start + size]
 
 
+def dicts():
+    return ({"label": y, "inputs": x} for x, y in batches())
+
+
 def model(**settings):
     net = gr.Sequential([gr.Dense(4, "tanh"), gr.Dropout(0.2), gr.Dense(2, "softmax")])
     loss = "sparse_categorical_crossentropy"
@@ -134,7 +138,7 @@ def test_weights_classes_and_dicts():
     by_class.fit(batches, class_weight={0: 1.0, 1: 5.0}, **OPTIONS)
     by_sample.fit(weighted, **OPTIONS)
     np.testing.assert_array_equal(by_class.history["loss"], by_sample.history["loss"])
-    by_key.fit(lambda: ({"label": y, "inputs": x} for x, y in batches()), "label", **OPTIONS)
+    by_key.fit(dicts, "label", **OPTIONS)
     assert np.isfinite(by_key.history["loss"]).all()
 
 
@@ -167,13 +171,20 @@ def test_a_share_of_items_is_held_out(on_items):
 
 
 def test_dicts_are_validated_by_the_same_key():
-    def dicts():
-        return ({"label": y, "inputs": x} for x, y in batches())
-
     trained = model()
     trained.fit(dicts, "label", validation_data=dicts, **{**OPTIONS, "epochs": 1})
     expected = trained.evaluate(X, Y)["loss"]
     assert trained.history["val_loss"][-1] == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(GradusError, match="Its 'inputs' alone has such samples"):
+        trained.evaluate(dicts)
+
+
+def test_batches_without_an_end_are_told(monkeypatch):
+    monkeypatch.setattr("gradus.data.streaming.batch_stream.MANY_BATCHES", 20)
+    unending = as_stream(lambda: itertools.cycle(batches()), "validation_data").epoch(0)
+    assert len(list(itertools.islice(unending, 19))) == 19
+    with pytest.warns(RuntimeWarning, match=r"validation_data .* yielded 20 batches and not ended"):
+        next(unending)
 
 
 def test_a_generator_that_ends_within_an_epoch_is_told():
@@ -213,6 +224,15 @@ def test_patience_and_callbacks_work_on_batches():
         (lambda: batches, {"devices": 1}, "devices needs all samples in memory"),
         (Items, {"steps_per_epoch": 3}, "has 100 items, which are an epoch"),
         (lambda: lambda: 3, {}, "x is a function that returned 3: it must"),
+        (lambda: lambda: (x for x, _ in batches()), {}, r"batches have none: yield pairs \(x, y\)"),
+        (lambda: dicts, {}, r"dicts of 'label', 'inputs': .*fit\(x, 'inputs'\)"),
+        (lambda: dicts, {"y": "lable"}, "has the keys .* Did you mean 'label'"),
+        (lambda: lambda: ({"label": y} for _, y in batches()), {"y": "label"}, "has no inputs"),
+        (lambda: lambda: ((x, y, y, y) for x, y in batches()), {}, "a tuple of 4: yield"),
+        (lambda: lambda: [(X, Y), (X, Y[1:])], {}, "x of batch 1 has 100, y of batch 1 has 99"),
+        (lambda: lambda: [(X, Y), (X[:, 1:], Y)], {}, r"\(3,\) in batch 0, but \(2,\) in batch 1"),
+        (lambda: [*batches(), (X[:9], Y[:9])], {}, "Its items are batches: pass a function"),
+        (lambda: batches, {"validation_data": lambda: [X]}, "there is no validation y"),
     ],
 )
 def test_what_does_not_go_with_batches_is_refused(x, arguments, words):

@@ -30,6 +30,8 @@ from gradus.data.streaming.batch_functions import batch_function
 from gradus.errors import DataError, warn
 from gradus.rng import host_rng
 
+MANY_BATCHES = 10_000  # after which it is said that no end is in sight
+
 
 class BatchStream(abc.ABC):
     """Batches that are read in every epoch, each `x`, `(x, y)`, or `(x, y, weight)`.
@@ -117,7 +119,15 @@ class Loader(BatchStream):
             if self._begun and self._start is not None:
                 self._iterator = self._start()
             self._begun = True
-            yield from self._iterator
+            for count, batch in enumerate(self._iterator, 1):
+                if count == MANY_BATCHES and self.steps is None:
+                    warn(
+                        f"{self.name} has yielded {count:,} batches and not ended. If it never "
+                        "does, train with steps_per_epoch=…, and evaluate some of its batches, "
+                        "lambda: itertools.islice(batches(), 20).",
+                        RuntimeWarning,
+                    )
+                yield batch
             return
         for count in range(self._steps_per_epoch):
             batch = next(self._iterator, self)

@@ -234,13 +234,18 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
     """
     expected, actual = (jax.tree.map(lambda a: tuple(a.shape[1:]), tree) for tree in (example, x))
     if expected != actual:
-        one = jax.tree.map(lambda a: tuple(a.shape), x) == expected
-        hint = (
-            f" For a single sample write {where}[None]; of a list, or a row of a frame, [{where}]."
-        )
+        hint = ""
+        if jax.tree.map(lambda a: tuple(a.shape), x) == expected:
+            hint = (
+                f" For a single sample write {where}[None]; of a list, or a row of a frame, "
+                f"[{where}]."
+            )
+        elif isinstance(actual, dict):
+            alike = [key for key, shape in actual.items() if shape == expected]
+            hint = f" Its {alike[0]!r} alone has such samples." if len(alike) == 1 else ""
         raise ShapeError(
             f"The network was built for samples of shape {expected} but {where} has samples of "
-            f"shape {actual}.{hint if one else ''}"
+            f"shape {actual}.{hint}"
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from gradus.checks import whole_number
 from gradus.data.containers import fits_when_dense, in_memory, is_container, is_sparse, sparse_note
@@ -34,6 +33,7 @@ from gradus.models.inputs.training_data import (
     split_validation,
     validation_share,
 )
+from gradus.models.inputs.yielded_batches import checked_batch, concatenated
 from gradus.train.batches import Samples
 
 HEAD_ROWS = 2048  # that are checked before the first step, and that the doctor looks at
@@ -69,6 +69,16 @@ class StreamedData(TrainingData):
                 yield batch
 
         return checked
+
+    def no_targets(self) -> DataError:
+        """Return the error for a loss that needs targets where a batch has none."""
+        x = self.first.x
+        if not isinstance(x, dict):
+            return DataError("The loss needs targets, but batches have none: yield pairs (x, y).")
+        return DataError(
+            f"The loss needs targets, but batches are dicts of {', '.join(map(repr, x))}: "
+            f"name that of the targets, as in fit(x, {[*x][-1]!r})."
+        )
 
     @property
     def identity(self) -> dict[str, str]:
@@ -176,7 +186,9 @@ def data_to_fit(
     for name, value in needs_arrays.items():
         resumes = stream.identity and name in ("checkpoint", "resume")
         if value is not None and not resumes:
-            raise GradusError(f"{name} needs all samples in memory, but {stream.name} is read.")
+            raise GradusError(
+                f"{name} needs all samples in memory, but {stream.name} is read: leave it out."
+            )
     if full_batch:
         raise GradusError(NEEDS_ARRAYS)
     data = make_streamed_data(stream, y, first_epoch, **weights, **held_out)
@@ -282,10 +294,7 @@ def make_streamed_data(
 
     def converted(items: Iterable[Any]) -> Iterator[Samples]:
         for number, item in enumerate(items):
-            x, targets, weight = check_arrays(
-                *batch_parts(item, y, stream.name, number),
-                (f"x of batch {number}", f"y of batch {number}"),
-            )
+            x, targets, weight = checked_batch(item, y, stream.name, number)
             yield Samples(x, targets, apply_class_weight(weight, targets, class_weight))
 
     head, whole = head_of(stream, first_epoch, HEAD_ROWS)
@@ -311,30 +320,6 @@ def make_streamed_data(
     )
 
 
-def batch_parts(item: Any, y: str | None, name: str, number: int) -> tuple[Any, Any, Any]:
-    """Return inputs, targets, and weights of a batch as it was yielded.
-
-    Args:
-        item: `x`, `(x, y)`, `(x, y, weight)`, also as a list, or a dict with the targets in it.
-        y: the key of the targets in a dict, or None.
-        name: what yielded it.
-        number: of the batch.
-
-    Raises:
-        DataError: for a dict without that key, or something else if a key was given.
-    """
-    if y is not None:
-        if not isinstance(item, dict) or y not in item:
-            keys = f"the keys {', '.join(map(repr, item))}" if isinstance(item, dict) else "no keys"
-            raise DataError(f"y={y!r}: batch {number} of {name} has {keys}.")
-        rest = {key: value for key, value in item.items() if key != y}
-        return rest if len(rest) > 1 else next(iter(rest.values())), item[y], None
-    if isinstance(item, list | tuple) and 1 <= len(item) <= 3:
-        x, targets, weight = (*item, None, None)[:3]
-        return x, targets, weight
-    return item, None, None
-
-
 def validation_arrays(validation_data: Any, y: str | None = None) -> Any:
     """Return validation data as `Model.fit` takes arrays; batches are read once, and kept.
 
@@ -355,9 +340,8 @@ def validation_arrays(validation_data: Any, y: str | None = None) -> Any:
     free, read = VALIDATION_SHARE * host_free_bytes(), 0
     parts = []
     for number, item in enumerate(stream.epoch(0)):
-        where = f"validation x of batch {number}", f"validation y of batch {number}"
         key = y if isinstance(item, dict) else None
-        parts.append(Samples(*check_arrays(*batch_parts(item, key, stream.name, number), where)))
+        parts.append(checked_batch(item, key, stream.name, number, "validation "))
         read += sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
         if read > free:
             raise DataError(
@@ -386,22 +370,6 @@ def parts_of(x: Any, y: Any, sample_weight: Any) -> Iterator[Samples]:
         raise DataError(f"{stream.name} yields batches: it yields their targets and weights, too.")
     number = -1
     for number, item in enumerate(stream.epoch(0)):
-        where = f"x of batch {number}", f"y of batch {number}"
-        yield Samples(*check_arrays(*batch_parts(item, y, stream.name, number), where))
+        yield checked_batch(item, y, stream.name, number)
     if number < 0:
         raise DataError(f"{stream.name} has no batches.")
-
-
-def concatenated(parts: list[Samples]) -> Samples:
-    """Return batches as one; the last axes of their arrays must agree.
-
-    Raises:
-        DataError: if they do not.
-    """
-    try:
-        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
-    except ValueError:
-        shapes = {str([leaf.shape[1:] for leaf in jax.tree.leaves(part)]): part for part in parts}
-        raise DataError(
-            f"The rows of batches differ in shape: {' and '.join(list(shapes)[:2])}."
-        ) from None

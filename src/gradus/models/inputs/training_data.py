@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gradus.checks import is_number, number
-from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_array, as_tree, check_finite, same_length
 from gradus.data.containers import in_memory
 from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_stream import RowStream
@@ -21,6 +21,7 @@ from gradus.train.batches import BatchSource, Samples, validation_source
 
 Columns = Mapping[str, Sequence[str]]
 ENCODING = "encoding"  # among columns: that of rows that are read in parts
+NO_TARGETS = "The loss needs targets: give y, as in fit(x, y)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,10 @@ class TrainingData:
     def validated(self) -> bool:
         """Whether anything is evaluated after each epoch."""
         return self.validation is not None
+
+    def no_targets(self) -> DataError:
+        """Return the error for a loss that needs targets where there are none."""
+        return DataError(NO_TARGETS)
 
     @property
     def example(self) -> Any:
@@ -152,7 +157,7 @@ def check_arrays(
     x = as_tree(x, where[0])
     y = None if y is None else as_tree(y, where[1])
     weight = None if sample_weight is None else as_array(sample_weight, "sample_weight")
-    check_same_length(x, y, weight)
+    same_length({where[0]: x, where[1]: y, "sample_weight": weight})
     check_finite(x, where[0])
     if y is not None:
         check_finite(y, where[1])
