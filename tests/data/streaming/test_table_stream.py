@@ -161,7 +161,7 @@ def test_the_latest_rows_are_held_out(table, rows, column):
 
 def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypatch):
     monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     streamed = gr.data.stream(folder, ["y", "size"], drop=["row"])
     fitted = streamed.preprocessor()
     x, y = (
@@ -176,7 +176,7 @@ def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypat
 
 
 def test_classes_of_rows_held_out_are_known(folder, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     latest = gr.data.stream(folder, "kind", drop=["row"])
     training, held_out = latest.split_by(ByTime(0.3, "row", 4_321.0))
     assert training.preprocessor().target.class_names == ("a", "b", "c", "rare")
@@ -357,7 +357,7 @@ def test_a_file_that_changes_is_an_error_that_names_it(tmp_path):
 def test_files_of_other_columns_are_refused(tmp_path, monkeypatch, other, message):
     pl.DataFrame({"x": [1.0, 2.0], "y": [2.0, 3.0]}).write_parquet(tmp_path / "a.parquet")
     pl.DataFrame(other).write_parquet(tmp_path / "b.parquet")
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     with pytest.raises(DataError, match=message):
         gr.data.stream(tmp_path, "y")
 

@@ -17,7 +17,7 @@ def rows(tmp_path_factory):
     x = rng.normal(size=(300, 2))
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [2.0, -1.0]}).write_parquet(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+        patch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
         return gr.data.stream(path, "y").split(0.2)
 
 
