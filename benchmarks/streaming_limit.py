@@ -1,13 +1,14 @@
 """Training on more gigabytes of rows than memory: the kernel gives the process 2 GB.
 
-The limit is Linux's `RLIMIT_DATA`. It counts all private memory that a process may write to, used or
-not: heaps, arrays, stacks of threads. It leaves out what is mapped of files. An allocation beyond it
-fails, and with it the training. The process that checks the files has the same limit of its own.
+The limit is Linux's `RLIMIT_DATA`. It counts all private memory that a process may write to, used
+or not: heaps, arrays, stacks of threads. It leaves out what is mapped of files. An allocation
+beyond it fails, and with it the training. The process that checks the files has the same limit of
+its own.
 
 Rows are 51 numbers and a target, float64, in row groups of 1,048,576 rows, as pyarrow writes them,
-which are 436 MB each; random numbers, which do not compress. Groups hold the same columns in an order
-of their own, so that the files are written fast. The network has 16 hidden units, the batch is 8192,
-and validation rows are held out.
+which are 436 MB each; random numbers, which do not compress. Groups hold the same columns in an
+order of their own, so that the files are written fast. The network has 16 hidden units, the batch
+is 8192, and validation rows are held out.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def train(folder: Path) -> None:
         "rows": len(rows) + len(held_out),
         "prepare_s": read - began,
         "epoch_s": ended - read,
-        "val_r2": model.history["val_r2"][-1],
+        "val_r2": float(model.history["val_r2"][-1]),
         "peak_mb": int(peak) * 1024 / 1e6,
         "check_peak_mb": checked * 1024 / 1e6,
     }

@@ -60,6 +60,36 @@ def test_trials_share_what_is_read_and_equal_trainings_alone(rows, monkeypatch):
     assert scores == [trial.scores[0] for trial in sweep.trials]
 
 
+def test_trials_that_ctrl_c_stops_keep_their_whole_epochs(rows, monkeypatch, tmp_path):
+    """Two of three, which equal trainings as long; resumed, they are trained to their end."""
+
+    def pressed(members, epoch, pool, train=shared_batches._train_epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        train(members, epoch, pool)
+
+    def swept():
+        sweep = gr.Sweep(
+            model(gr.choice(0.001, 0.1)), search="grid", seed=0, storage=tmp_path / "sweep.db"
+        )
+        return sweep.fit(rows[0], validation_data=rows[1], **FIT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_batches, "_train_epoch", pressed)
+        sweep = swept()
+    assert sweep.interrupted
+    assert [(trial.status, trial.epochs) for trial in sweep.trials] == [("stopped", 2)] * 2
+    assert sweep.best_settings == {"optimizer.learning_rate": 0.1}
+    alone = model(0.1, seed=sweep.best.seed)
+    alone.fit(rows[0], validation_data=rows[1], **{**FIT, "epochs": 2})
+    np.testing.assert_array_equal(sweep.best.weights["kernel"], alone.weights["kernel"])
+    assert [(trial.status, trial.epochs) for trial in swept().trials] == [("finished", 3)] * 2
+    sweep = gr.Sweep(model(gr.choice(0.001, 0.1)), search="grid")
+    monkeypatch.setattr(shared_batches, "_train_epoch", lambda *_: pressed(None, 2, None))
+    with pytest.raises(KeyboardInterrupt):  # before any epoch, nothing is known
+        sweep.fit(rows[0], **FIT)
+
+
 def test_rows_are_held_out_and_encoded_as_all(rows):
     whole = rows[0].encoded_by(rows[0].preprocessor())
     trained = model(0.1)

@@ -27,9 +27,9 @@ class _Kept(NamedTuple):
 class BlockCache:
     """Reads blocks, and keeps what was read in a file as long as half of the free disk lasts.
 
-    The file has no name, so nothing of it is left, however the process ends. Blocks that are decoded
-    together are kept together, when the first of them is read. Those for which there is no room are
-    read anew each time.
+    The file has no name, so nothing of it is left, however the process ends. Blocks that are
+    decoded together are kept together, when the first of them is read. Those for which there is no
+    room are read anew each time.
 
     Args:
         read: returns the rows of a block, a tree of arrays, or None.

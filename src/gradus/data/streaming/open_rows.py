@@ -179,9 +179,9 @@ def _in_small_groups(rows: ParquetRows) -> ParquetRows:
     size = sum(state.size for state in rows.states)
     with _new_folder() as folder:
         _check_disk(folder, size + rows.largest_group, rows.name)
-        files = []
+        files = list[Path]()
         for group in dict.fromkeys(block.whole for block in rows.blocks(COPY_ROWS)):
-            parts = []
+            parts = list[Path]()
             for columns in rows.columns_at_once(group, rows.names):
                 parts.append(folder / f"columns-{len(parts)}.parquet")
                 frame = rows.read(group, columns)
