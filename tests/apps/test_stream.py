@@ -52,7 +52,7 @@ def small_parts():
         patch.setattr(prepare_streamed, "SHOWN_ROWS", 200)
         patch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
         patch.setattr(split_rows, "READ_ROWS", 128)
-        patch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+        patch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
         yield
 
 

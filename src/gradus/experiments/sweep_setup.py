@@ -154,7 +154,9 @@ def _configurator(
     if not reads_in_parts(first, again):
         data = load_and_split(_at_largest_size(first, raw))
         count = len(data.parts["training"])
-        return TrialConfigurator(data, count - count // section.cv if section.cv else count)
+        if section.cv:  # what the longest fold trains on; the first window by time is in no fold
+            count -= count // (section.cv + (first.split_by_time is not None))
+        return TrialConfigurator(data, count)
     if section.cv:
         raise ExperimentError(
             f"cv = {section.cv} needs all rows in memory, but they are read in parts (stream): "
@@ -323,6 +325,8 @@ def _describe_folds(prepared: PreparedData, section: SweepSection) -> list[str]:
             f"in {section.cv} windows of {prepared.experiment.split_by_time!r}, each later than its"
         )
         size += " training rows"
+        if (schedule := prepared.experiment.schedule["name"]) != "none":
+            size += f" (the schedule {schedule} is as long as the last of them takes)"
     rest = ""
     if "validation" in sizes:
         rest = f"; the {sizes['validation']:,} validation rows are for the best trial only"

@@ -37,7 +37,7 @@ from gradus.sweep.results.importance import Importance, hyperparameter_importanc
 from gradus.sweep.results.storage import Storage, get_storage
 from gradus.sweep.search import get_search
 from gradus.sweep.search.base import Search
-from gradus.sweep.search.trial import DIVERGED, FAILED, Trial, rank_trials, table_rows
+from gradus.sweep.search.trial import DIVERGED, FAILED, STOPPED, Trial, rank_trials, table_rows
 from gradus.sweep.strategies import get_strategy
 from gradus.sweep.strategies.base import Strategy
 from gradus.sweep.tracked_trials import TrackedTrials
@@ -81,7 +81,8 @@ class Sweep:
         hypers: the hyperparameters by name.
         trials: the trials, by number.
         seconds: the wall time of the last `fit`.
-        interrupted: whether Ctrl-C ended it; the trials that had finished by then are kept.
+        interrupted: whether Ctrl-C ended it; the trials that had finished by then are kept, and on
+            rows that are read in parts all of them, as they were after their last whole epoch.
 
     Raises:
         GradusError: for invalid settings.
@@ -300,8 +301,11 @@ class Sweep:
                     search.tell(batch, stopping.mode if stopping else "min")
             except KeyboardInterrupt:
                 self.interrupted = True
-            if self.interrupted and not runner.end_finished(self.trials):
-                raise KeyboardInterrupt
+            if self.interrupted:
+                runner.end_finished(self.trials)
+                runner.stop_in_step(self.trials)
+                if not any(trial.ended for trial in self.trials):
+                    raise KeyboardInterrupt
 
     def _require_a_built_trial(self) -> None:
         """Raise the reason if no trial could be built."""
@@ -475,7 +479,8 @@ class Sweep:
             self._progress(trial)
         if self._tracked is not None and trial.number not in self._fitted_runner().records:
             self._tracked(trial)
-        if self.storage is not None:
+        cut = self.interrupted and trial.status == STOPPED  # and trained to its end when resumed
+        if self.storage is not None and not cut:
             self.storage.write(self._fitted_runner().record(trial))
         if trial.status == FAILED:
             return

@@ -6,6 +6,8 @@ import lzma
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 
 import jax
@@ -161,7 +163,7 @@ def test_the_latest_rows_are_held_out(table, rows, column):
 
 def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypatch):
     monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS)
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     streamed = gr.data.stream(folder, ["y", "size"], drop=["row"])
     fitted = streamed.preprocessor()
     x, y = (
@@ -176,7 +178,7 @@ def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypat
 
 
 def test_classes_of_rows_held_out_are_known(folder, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     latest = gr.data.stream(folder, "kind", drop=["row"])
     training, held_out = latest.split_by(ByTime(0.3, "row", 4_321.0))
     assert training.preprocessor().target.class_names == ("a", "b", "c", "rare")
@@ -328,6 +330,110 @@ def test_blocks_are_kept_as_long_as_there_is_room():
     assert reads == [blocks[0], blocks[1], blocks[1]]  # the second one has no room
 
 
+def test_a_row_group_is_decoded_once_for_all_of_its_blocks(tmp_path, monkeypatch):
+    count, groups = 2_600, (1_000, 1_000, 600)
+    frame = pl.DataFrame({"row": np.arange(count), "y": np.arange(count) / 7})
+    frame.write_parquet(path := tmp_path / "rows.parquet", row_group_size=groups[0])
+    calls, decode = [], parquet_rows.ParquetRows._decode
+    monkeypatch.setattr(
+        parquet_rows.ParquetRows,
+        "_decode",
+        lambda self, block, columns: calls.append(block) or decode(self, block, columns),
+    )
+    monkeypatch.setattr(table_stream, "BLOCK_ROWS", (1, 400))
+    monkeypatch.setattr(parquet_rows, "COLUMN_BYTES", 1)  # one column after another
+    rows = gr.data.stream(path, "y", keep=["row"])
+    blocks = rows.blocks()
+    assert [block.size for block in blocks] == [334, 334, 332, 334, 334, 332, 300, 300]
+    assert np.cumsum([0, *(block.size for block in blocks)])[:-1].tolist() == [
+        block.row for block in blocks
+    ]
+    calls.clear()
+    assert written(rows).equals(frame)
+    whole = [(block.start, block.size) for block in calls]
+    assert whole == [(0, 1_000), (1_000, 1_000), (2_000, 600)]
+    assert rows.source._decoded is None
+    rows.preprocessor()
+    calls.clear()
+    batches = rows.batched(100, seed=1)
+    for epoch in range(2):  # whose blocks are those of any group
+        y = np.concatenate([y for _, y in batches.epoch(epoch)])[:, 0]
+        np.testing.assert_allclose(np.sort(y), np.sort(rows.preprocessor().xy(frame)[1][:, 0]))
+    assert sorted((block.start, block.size) for block in calls) == whole
+    small = parquet_rows.ParquetRows([path], "rows").blocks(2_100)  # of several groups
+    assert [(block.start, block.size, block.group) for block in small] == [
+        (0, 2_000, None),
+        (2_000, 600, None),
+    ]
+
+
+def test_row_groups_too_large_for_memory_are_copied_in_small_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "COLUMN_BYTES", 1)
+    monkeypatch.setattr(open_rows, "GROUP_BYTES", 10_000)
+    monkeypatch.setattr(open_rows, "COPY_ROWS", 250)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    values = np.arange(600)
+    frame = pl.DataFrame({"n": values, "kind": pl.Series(values % 3).cast(pl.String), "y": values})
+    frame = frame.with_columns(pl.col("kind").cast(pl.Categorical), pl.col("y") / 7)
+    (tmp_path / "rows").mkdir()
+    for part in range(2):
+        frame[part * 400 : part * 400 + 400].write_parquet(tmp_path / f"rows/{part}.parquet")
+    rows = gr.data.stream(tmp_path / "rows", "y")
+    assert rows.schema == {"n": "number", "kind": "category", "y": "number"}
+    assert [block.size for block in rows.source.blocks(10_000)] == [250, 150, 200]
+    assert (
+        written(rows)
+        .with_columns(pl.col("kind").cast(pl.String))
+        .equals(frame.with_columns(pl.col("kind").cast(pl.String)))
+    )
+    (note,) = rows.source.notes
+    assert re.search(r"a row group takes 1[0-9] kB in memory, so a copy with smaller ones", note)
+    (copies,) = (tmp_path / "temporary").glob("gradus-*")
+    assert sorted(path.name for path in copies.iterdir())[0] == f"{0:015d}.parquet"
+    monkeypatch.setattr(open_rows.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(DataError, match="set TMPDIR to a folder on a larger disk"):
+        gr.data.stream(tmp_path / "rows", "y")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import gradus as gr
+from gradus.data.streaming import parquet_rows, split_rows, table_stream
+
+table_stream.BLOCK_BYTES, parquet_rows.COLUMN_BYTES = 1 << 20, 1 << 22
+split_rows.SAMPLE_ROWS = 5_000
+
+def read(path):
+    rows = gr.data.stream(path, preprocessor=fitted)
+    return sum(len(y) for _, y in rows.batched(4096, seed=0).epoch(0))
+
+fitted = gr.data.stream(sys.argv[1], "y").preprocessor()
+read(sys.argv[1])  # what that takes is in use
+fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+limit = 1024 * int(fields["VmData"].split()[0]) + int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(read(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux counts the memory of a process")
+def test_an_epoch_needs_less_memory_than_half_of_the_rows(tmp_path):
+    rng, extra, rows, parts = np.random.default_rng(0), 96 << 20, 50_000, 24
+    group = pl.DataFrame({f"n{i}": rng.random(rows) for i in range(20)})
+    group = group.with_columns(y=pl.col("n0") * 2)
+    few, many = tmp_path / "few.parquet", tmp_path / "many"
+    group.head(20_000).write_parquet(few, compression="uncompressed")
+    many.mkdir()
+    for part in range(parts):
+        group.write_parquet(many / f"{part:02d}.parquet", compression="uncompressed")
+    assert sum(path.stat().st_size for path in many.iterdir()) > 2 * extra
+    command = [sys.executable, "-c", LIMITED, str(few), str(many), str(extra)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout == f"{parts * rows}\n", done.stderr
+
+
 def test_a_file_that_changes_is_an_error_that_names_it(tmp_path):
     path = tmp_path / "rows.parquet"
     frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=300), "y": np.arange(300) / 7})
@@ -357,7 +463,7 @@ def test_a_file_that_changes_is_an_error_that_names_it(tmp_path):
 def test_files_of_other_columns_are_refused(tmp_path, monkeypatch, other, message):
     pl.DataFrame({"x": [1.0, 2.0], "y": [2.0, 3.0]}).write_parquet(tmp_path / "a.parquet")
     pl.DataFrame(other).write_parquet(tmp_path / "b.parquet")
-    monkeypatch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     with pytest.raises(DataError, match=message):
         gr.data.stream(tmp_path, "y")
 

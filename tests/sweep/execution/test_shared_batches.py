@@ -17,7 +17,7 @@ def rows(tmp_path_factory):
     x = rng.normal(size=(300, 2))
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x @ [2.0, -1.0]}).write_parquet(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_rows, "_check_files", parquet_rows._count_rows)  # faster
+        patch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
         return gr.data.stream(path, "y").split(0.2)
 
 
@@ -58,6 +58,36 @@ def test_trials_share_what_is_read_and_equal_trainings_alone(rows, monkeypatch):
     assert epochs == [0, 0, 1, 2, 0, 1, 2]
     scores = [trial.scores[0] for trial in narrow.trials]
     assert scores == [trial.scores[0] for trial in sweep.trials]
+
+
+def test_trials_that_ctrl_c_stops_keep_their_whole_epochs(rows, monkeypatch, tmp_path):
+    """Two of three, which equal trainings as long; resumed, they are trained to their end."""
+
+    def pressed(members, epoch, pool, train=shared_batches._train_epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        train(members, epoch, pool)
+
+    def swept():
+        sweep = gr.Sweep(
+            model(gr.choice(0.001, 0.1)), search="grid", seed=0, storage=tmp_path / "sweep.db"
+        )
+        return sweep.fit(rows[0], validation_data=rows[1], **FIT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_batches, "_train_epoch", pressed)
+        sweep = swept()
+    assert sweep.interrupted
+    assert [(trial.status, trial.epochs) for trial in sweep.trials] == [("stopped", 2)] * 2
+    assert sweep.best_settings == {"optimizer.learning_rate": 0.1}
+    alone = model(0.1, seed=sweep.best.seed)
+    alone.fit(rows[0], validation_data=rows[1], **{**FIT, "epochs": 2})
+    np.testing.assert_array_equal(sweep.best.weights["kernel"], alone.weights["kernel"])
+    assert [(trial.status, trial.epochs) for trial in swept().trials] == [("finished", 3)] * 2
+    sweep = gr.Sweep(model(gr.choice(0.001, 0.1)), search="grid")
+    monkeypatch.setattr(shared_batches, "_train_epoch", lambda *_: pressed(None, 2, None))
+    with pytest.raises(KeyboardInterrupt):  # before any epoch, nothing is known
+        sweep.fit(rows[0], **FIT)
 
 
 def test_rows_are_held_out_and_encoded_as_all(rows):

@@ -27,8 +27,9 @@ class _Kept(NamedTuple):
 class BlockCache:
     """Reads blocks, and keeps what was read in a file as long as half of the free disk lasts.
 
-    The file has no name, so nothing of it is left, however the process ends. Blocks for which there
-    is no room are read anew each time.
+    The file has no name, so nothing of it is left, however the process ends. Blocks that are
+    decoded together are kept together, when the first of them is read. Those for which there is no
+    room are read anew each time.
 
     Args:
         read: returns the rows of a block, a tree of arrays, or None.
@@ -43,7 +44,7 @@ class BlockCache:
 
     def __init__(self, read: Callable[[Block], Any], most: int | None = None) -> None:
         folder = tempfile.gettempdir()
-        self.size = 0
+        self.size, self._is_full = 0, False
         self._most = DISK_SHARE * shutil.disk_usage(folder).free if most is None else most
         self._read, self._kept, self._lock = read, dict[Block, _Kept | None](), threading.Lock()
         self._file = tempfile.TemporaryFile(prefix="gradus-", dir=folder)  # noqa: SIM115 - it lasts
@@ -54,9 +55,10 @@ class BlockCache:
         if block in self._kept:
             return self._read_kept(self._kept[block])
         rows = self._read(block)
-        arrays = leaves_of(rows)
-        if self.size + sum(array.nbytes for array in arrays) <= self._most:
-            self._keep(block, rows, arrays)
+        self._keep(block, rows)
+        for other in block.together:
+            if not self._is_full and other not in self._kept:
+                self._keep(other, self._read(other))
         return rows
 
     def _read_kept(self, kept: _Kept | None) -> Any:
@@ -71,11 +73,14 @@ class BlockCache:
                 arrays.append(array)
         return with_leaves(kept.tree, arrays)
 
-    def _keep(self, block: Block, rows: Any, arrays: list[np.ndarray]) -> None:
-        """Append the arrays of a block; on a full disk this and later blocks are not kept."""
-        places = []
+    def _keep(self, block: Block, rows: Any) -> None:
+        """Append the arrays of a block, unless there is no room for it."""
+        places, arrays = [], leaves_of(rows)
         with self._lock:
             start = self.size
+            if start + sum(array.nbytes for array in arrays) > self._most:
+                self._is_full = True
+                return
             try:
                 self._file.seek(start)
                 for array in arrays:
@@ -84,7 +89,7 @@ class BlockCache:
                     self.size += array.nbytes
                 self._file.flush()
             except OSError:
-                self.size, self._most = start, start
+                self.size, self._most, self._is_full = start, start, True
                 return
             self._kept[block] = None if rows is None else _Kept(places_in(rows), places)
 

@@ -28,6 +28,7 @@ STREAMED_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 HEAD_BYTES = 1 << 20  # of a text file, from which separator and header are inferred
 COMPARED_ROWS = 100  # of these, which must be the same in both ways of reading them
 COPY_ROWS = 100_000  # of a file of the copy
+GROUP_BYTES = 1 << 29  # of the largest row group that is decoded in memory
 COPIES = 2  # text as it is spelled, and typed, are on the disk at once
 
 
@@ -58,7 +59,10 @@ def open_rows(source: Any, options: TableOptions) -> OpenedRows:
     """
     path = existing_file(source)
     if path.is_dir() or path.suffix.lower() == ".parquet":
-        return OpenedRows(ParquetRows(parquet_files(path), repr(str(path))), options, typed=True)
+        rows = ParquetRows(parquet_files(path), repr(str(path)))
+        if rows.largest_group > GROUP_BYTES:
+            rows = _in_small_groups(rows)
+        return OpenedRows(rows, options, typed=True)
     if path.suffix.lower() == NPY:
         return OpenedRows(MappedTable(path), options, typed=True)
     if not is_streamed(path):
@@ -159,6 +163,41 @@ def typed_copy(rows: RowSource, example: Dataset) -> ParquetRows:
             files.append(folder / f"{block.row:015d}.parquet")
             typed.write_parquet(files[-1], compression="lz4")
         return ParquetRows(files, rows.name, folder, rows.states, rows.notes)
+
+
+def _in_small_groups(rows: ParquetRows) -> ParquetRows:
+    """Return a copy of rows whose row groups are too large for memory, in small ones.
+
+    A group is decoded a few columns at a time. These are written to a file each, from which the
+    rows are put together again.
+
+    Raises:
+        DataError: if the copy does not fit on the disk.
+    """
+    import polars as pl
+
+    size = sum(state.size for state in rows.states)
+    with _new_folder() as folder:
+        _check_disk(folder, size + rows.largest_group, rows.name)
+        files = list[Path]()
+        for group in dict.fromkeys(block.whole for block in rows.blocks(COPY_ROWS)):
+            parts = list[Path]()
+            for columns in rows.columns_at_once(group, rows.names):
+                parts.append(folder / f"columns-{len(parts)}.parquet")
+                frame = rows.read(group, columns)
+                frame.write_parquet(parts[-1], compression="lz4", row_group_size=COPY_ROWS)
+            for start in range(0, group.size, COPY_ROWS):
+                files.append(folder / f"{group.row + start:015d}.parquet")
+                scans = [pl.scan_parquet(part).slice(start, COPY_ROWS) for part in parts]
+                frame = pl.concat([scan.collect() for scan in scans], how="horizontal")
+                frame.write_parquet(files[-1], compression="lz4")
+            for part in parts:
+                part.unlink()
+        told = (
+            f"a row group takes {readable(rows.largest_group)} in memory, so a copy with smaller "
+            f"ones is kept in {folder.parent} until the end"
+        )
+        return ParquetRows(files, rows.name, folder, rows.states, (*rows.notes, told))
 
 
 @contextlib.contextmanager

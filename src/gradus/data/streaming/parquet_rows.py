@@ -8,30 +8,36 @@ import shutil
 import subprocess
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradus.data.files import existing_file, file_suffix
 from gradus.data.reading.delimited_text import check_names
+from gradus.data.reading.parquet_footer import RowGroup, row_groups
 from gradus.data.streaming.row_source import Block, FileState, RowSource
 from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
+CHECKED_ROWS = 131_072  # at once, unless a row group has more
+COLUMN_BYTES = 1 << 26  # of a row group that are decoded at once, unless one column has more
 # A damaged file can end the process that reads it, so all of them are read once in another one.
-# What it prints is the rows of each file, and the columns that pandas declared categories.
+# What it prints is the columns that pandas declared categories.
 _CHECK = """
 import json, sys
 import polars
-counts, declared = [], []
-for path in json.load(sys.stdin):
+declared = []
+files, most = json.load(sys.stdin)
+for path, parts in files:
     try:
-        rows = polars.scan_parquet(path).select(polars.len()).collect().item()
-        for start in range(0, rows, 131072):
-            polars.scan_parquet(path).slice(start, 131072).collect()
-        counts.append(rows)
+        scan = polars.scan_parquet(path)
+        names = list(polars.read_parquet_schema(path))
+        for start, rows, size in parts:
+            step = max(most * len(names) // max(size, 1), 1)
+            for first in range(0, len(names), step):
+                scan.select(names[first : first + step]).slice(start, rows).collect()
         try:
             noted = json.loads(polars.read_parquet_metadata(path)["pandas"])["columns"]
             declared += [c["field_name"] for c in noted if c["pandas_type"] == "categorical"]
@@ -41,8 +47,16 @@ for path in json.load(sys.stdin):
         print(json.dumps({"path": path, "error": str(error).split("\\n")[0]}))
         sys.exit(1)
     print(json.dumps({"path": path}), flush=True)
-print(json.dumps({"counts": counts, "declared": sorted(set(declared))}))
+print(json.dumps({"declared": sorted(set(declared))}))
 """
+
+
+class _Decoded(NamedTuple):
+    """Rows of a file that are cut into blocks, as long as one of these is still to come."""
+
+    key: tuple[Block, tuple[str, ...]]
+    frame: pl.DataFrame
+    left: set[int]
 
 
 class ParquetRows(RowSource):
@@ -74,19 +88,20 @@ class ParquetRows(RowSource):
         if kept is not None:
             weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
         own = [FileState.of(path) for path in files]
-        found = _check_files(files) if kept is None else _count_rows(files)
-        rows = [index for index, count in enumerate(found["counts"]) if count]
+        groups = [row_groups(path) for path in files]
+        declared = _check_files(files, groups) if kept is None else []
+        rows = [index for index, found in enumerate(groups) if found]
         if not rows:
             raise DataError(f"{name} has no rows.")
         if len(rows) < len(files):
-            first = next(
-                path for path, count in zip(files, found["counts"], strict=True) if not count
-            )
+            first = next(path for path, found in zip(files, groups, strict=True) if not found)
             self.notes += (
                 f"{len(files) - len(rows)} of {len(files)} files have no rows, as {first.name}",
             )
-        self.counts = [found["counts"][index] for index in rows]
+        self._groups = [groups[index] for index in rows]
         self._files = [own[index] for index in rows]
+        self._decoded: _Decoded | None = None
+        self.counts = [sum(group.rows for group in found) for found in self._groups]
         self.states = own if states is None else states
         schemas = [pl.read_parquet_schema(state.path) for state in self._files]
         check_names(list(schemas[0]), name)
@@ -97,22 +112,38 @@ class ParquetRows(RowSource):
             )
         names = [column for column in schemas[0] if column not in index]
         self._schema = _common_schema(schemas, names, [state.path for state in self._files])
-        self._declared = [c for c in found["declared"] if c in names and schemas[0][c].is_numeric()]
+        self._declared = [c for c in declared if c in names and schemas[0][c].is_numeric()]
 
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
         return list(self._schema)
 
+    @property
+    def largest_group(self) -> int:
+        """The bytes of the largest row group, decoded, about."""
+        return max(self._decoded_bytes(group) for groups in self._groups for group in groups)
+
+    def blocks(self, rows: int) -> list[Block]:
+        """Return all rows in blocks of at most so many: whole row groups, or parts of one."""
+        found, first = list[Block](), 0
+        for file, groups in enumerate(self._groups):
+            for start, group in _joined(groups, rows):
+                step = -(-group.rows // -(-group.rows // rows))  # parts of about one size
+                parts = range(start, start + group.rows, step) if step < group.rows else None
+                block = Block(file, start, step, first + start, parts)
+                found += block.together
+            first += self.counts[file]
+        return found
+
     def read(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return the rows of a block."""
+        """Return the rows of a block; its row group is decoded once for all of its blocks."""
         import polars as pl
 
         state, wanted = self._files[block.file], self.names if columns is None else list(columns)
         state.check()
-        scan = pl.scan_parquet(state.path).select(wanted).slice(block.start, block.size)
         try:
-            frame = scan.collect()
+            frame = self._part_of_group(block, wanted)
         except (pl.exceptions.PolarsError, OSError) as error:
             state.check()  # says that the file is gone, or another one
             reason = str(error).split("\n", maxsplit=1)[0]
@@ -121,6 +152,44 @@ class ParquetRows(RowSource):
         others = {c: t for c, t in self._schema.items() if c in wanted and frame.schema[c] != t}
         as_names = pl.col(c for c in self._declared if c in wanted).cast(pl.String)
         return frame.cast(others).with_columns(as_names.cast(pl.Categorical))  # type: ignore[arg-type]
+
+    def columns_at_once(self, block: Block, columns: Sequence[str]) -> list[Sequence[str]]:
+        """Return columns in parts, whose row groups take little memory while they are decoded."""
+        touched, first = 0, 0
+        for group in self._groups[block.file]:
+            if first < block.start + block.size and block.start < first + group.rows:
+                touched += group.size
+            first += group.rows
+        step = max(COLUMN_BYTES * len(self.names) // max(touched, 1), 1)
+        return [columns[index : index + step] for index in range(0, len(columns), step)]
+
+    def _part_of_group(self, block: Block, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the rows of a block, which stay in memory until all of its row group are read."""
+        if block.group is None:
+            return self._decode(block, columns)
+        key, decoded = (block.whole, tuple(columns)), self._decoded
+        if decoded is None or decoded.key != key:
+            decoded = self._decoded = None  # frees these before others are decoded
+            frame = self._decode(block.whole, columns)
+            decoded = self._decoded = _Decoded(key, frame, set(block.group))
+        decoded.left.discard(block.start)
+        if not decoded.left:
+            self._decoded = None
+        return decoded.frame.slice(block.start - block.group.start, block.size)
+
+    def _decode(self, block: Block, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the rows of a block as their file has them."""
+        import polars as pl
+
+        scan = pl.scan_parquet(self._files[block.file].path).slice(block.start, block.size)
+        parts = [scan.select(part).collect() for part in self.columns_at_once(block, columns)]
+        return parts[0] if len(parts) == 1 else pl.concat(parts, how="horizontal")
+
+    def _decoded_bytes(self, group: RowGroup) -> int:
+        """Return the bytes of a row group in memory, about."""
+        numbers = sum(dtype.is_numeric() for dtype in self._schema.values())
+        others = len(self._schema) - numbers
+        return max(group.size, 8 * numbers * group.rows) + 16 * others * group.rows
 
 
 def parquet_files(path: Path) -> list[Path]:
@@ -145,34 +214,47 @@ def parquet_files(path: Path) -> list[Path]:
     return files
 
 
-def _check_files(files: Sequence[Path]) -> dict[str, Any]:
-    """Read files once, in a process of their own; return what it found.
+def _joined(groups: Sequence[RowGroup], rows: int) -> Iterator[tuple[int, RowGroup]]:
+    """Yield row groups and where they start, several as one while they have at most so many rows.
+
+    Examples:
+        >>> list(_joined([RowGroup(2, 8), RowGroup(3, 12), RowGroup(9, 36)], 5))
+        [(0, RowGroup(rows=5, size=20)), (5, RowGroup(rows=9, size=36))]
+    """
+    start, joined = 0, RowGroup(0, 0)
+    for group in groups:
+        if joined.rows and joined.rows + group.rows > rows:
+            yield start, joined
+            start, joined = start + joined.rows, RowGroup(0, 0)
+        joined = RowGroup(joined.rows + group.rows, joined.size + group.size)
+    if joined.rows:
+        yield start, joined
+
+
+def _check_files(files: Sequence[Path], groups: Sequence[Sequence[RowGroup]]) -> list[str]:
+    """Read files once, in a process of their own; return columns that pandas declared categories.
 
     Raises:
         DataError: naming a file that is damaged.
     """
+    parts = [
+        (str(path), [(start, *group) for start, group in _joined(found, CHECKED_ROWS)])
+        for path, found in zip(files, groups, strict=True)
+    ]
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-I", "-c", _CHECK],
-        input=json.dumps([str(path) for path in files]),
+        input=json.dumps((parts, COLUMN_BYTES)),
         capture_output=True,
         check=False,
         text=True,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode == 0 and lines:
-        return dict(lines[-1])
+        return list(lines[-1]["declared"])
     last = lines[-1] if lines and "error" in lines[-1] else {}
     path = last.get("path", str(files[min(len(lines), len(files) - 1)]))
     reason = str(last.get("error", "reading it fails")).rstrip(".")
     raise DataError(f"{path!r} is not a Parquet file, or is damaged: {reason}.")
-
-
-def _count_rows(files: Sequence[Path]) -> dict[str, Any]:
-    """Return what `_check_files` returns, of files that this process wrote."""
-    import polars as pl
-
-    counts = [pl.scan_parquet(path).select(pl.len()).collect().item() for path in files]
-    return {"counts": counts, "declared": []}
 
 
 def _common_schema(

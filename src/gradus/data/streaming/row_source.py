@@ -25,12 +25,40 @@ class Block(NamedTuple):
         start: the first of them, counted in the file.
         size: how many they are.
         row: the number of the first one among all rows.
+        group: where the blocks that are decoded together start, counted in the file; None for one
+            alone.
     """
 
     file: int
     start: int
     size: int
     row: int
+    group: range | None = None
+
+    @property
+    def whole(self) -> Block:
+        """All rows that are decoded together."""
+        if self.group is None:
+            return self
+        start, size = self.group.start, self.group.stop - self.group.start
+        return Block(self.file, start, size, self.row - self.start + start)
+
+    @property
+    def together(self) -> list[Block]:
+        """The blocks that are decoded together, this one among them.
+
+        Examples:
+            >>> block = Block(0, 4, 4, 104, group=range(0, 10, 4))
+            >>> [(each.start, each.size, each.row) for each in block.together]
+            [(0, 4, 100), (4, 4, 104), (8, 2, 108)]
+        """
+        group, first = self.group, self.row - self.start
+        if group is None:
+            return [self]
+        return [
+            Block(self.file, start, min(group.step, group.stop - start), first + start, group)
+            for start in group
+        ]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from gradus.errors import GradusError
 from gradus.hyperparameters import resolve
 from gradus.space import Value
 from gradus.sweep.execution.executor import Executor, MemberStream
+from gradus.sweep.execution.shared_batches import SharedBatches
 from gradus.sweep.members.factory import MemberBuilder, MemberFactory
 from gradus.sweep.members.member import Member
 from gradus.sweep.search.trial import FAILED, FINISHED, STOPPED, Trial
@@ -90,6 +91,14 @@ class TrialRunner:
         """End trials at their current epochs."""
         for trial in trials:
             self._end_trial(trial, STOPPED)
+
+    def stop_in_step(self, trials: Iterable[Trial]) -> None:
+        """End trials that share their batches at their last whole epoch, if they have one."""
+        if isinstance(self.executor, SharedBatches):
+            running = [t for t in trials if not t.ended and t.number in self.members]
+            self.stop_trials(
+                t for t in running if all(m.train_state.epoch > 0 for m in self.members[t.number])
+            )
 
     def end_finished(self, trials: Iterable[Trial]) -> list[Trial]:
         """End the trials that reached their last epoch; return all that have ended."""
