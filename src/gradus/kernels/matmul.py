@@ -115,8 +115,8 @@ def find_call(value: Any) -> Call | None:
     if ir.StringAttr(attributes["call_target_name"]).value != "gradus_matmul":
         return None
     kind = attributes["mhlo.backend_config"]
-    flags = (ir.BoolAttr(kind[name]).value for name in ("transpose_a", "transpose_b"))
-    return Call(list(operation.operands), *flags, ir.StringAttr(kind["then"]).value)
+    of_a, of_b = (ir.BoolAttr(kind[name]).value for name in ("transpose_a", "transpose_b"))
+    return Call(list(operation.operands), of_a, of_b, ir.StringAttr(kind["then"]).value)
 
 
 def factors_of_product(value: Any) -> list[Any]:
