@@ -135,7 +135,7 @@ def check_errors(rng):
             jnp.zeros(a), jnp.zeros(b), transpose_a=False, transpose_b=False, then=""
         ),
         lambda: jax.ffi.ffi_call("gradus_take_rows", jax.ShapeDtypeStruct((1, a[1]), jnp.float32))(
-            jnp.zeros(a), jnp.array([a[0] + c[0] - 1], jnp.int32)
+            jnp.array([a[0] + c[0] - 1], jnp.int32), jnp.zeros(a)
         ),
     ]
     for call in calls:

@@ -361,21 +361,28 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remai
   return ffi::Error::Success();
 }
 
-// Rows of a table by their numbers, which are below its length; a number outside is an error.
-ffi::Error take_rows(ffi::AnyBuffer table, ffi::BufferR1<ffi::S32> rows,
-                     ffi::Result<ffi::AnyBuffer> taken) {
-  const int64_t count = table.dimensions().size() == 0 ? 0 : table.dimensions()[0];
-  const int64_t bytes = count ? table.size_bytes() / count : 0;
-  const int64_t wanted = rows.element_count();
-  if (static_cast<int64_t>(taken->size_bytes()) != wanted * bytes)
-    return ffi::Error::InvalidArgument("take_rows: the shapes do not fit");
-  const char* from = static_cast<const char*>(table.untyped_data());
-  char* to = static_cast<char*>(taken->untyped_data());
-  const int32_t* numbers = rows.typed_data();
-  for (int64_t i = 0; i < wanted; ++i) {
-    if (numbers[i] < 0 || numbers[i] >= count)
-      return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
-    std::memcpy(to + i * bytes, from + numbers[i] * bytes, bytes);
+// Rows of tables by their numbers, which are below their lengths; a number outside is an error.
+// Arguments: the numbers, then the tables. Results: the rows of each.
+ffi::Error take_rows(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
+  auto rows = arguments.get<ffi::BufferR1<ffi::S32>>(0);
+  if (!rows || arguments.size() != results.size() + 1)
+    return ffi::Error::InvalidArgument("take_rows: the arrays do not fit");
+  const int64_t wanted = rows->element_count();
+  const int32_t* numbers = rows->typed_data();
+  for (size_t k = 0; k < results.size(); ++k) {
+    auto table = arguments.get<ffi::AnyBuffer>(k + 1);
+    auto taken = results.get<ffi::AnyBuffer>(k);
+    const int64_t count = !table || table->dimensions().size() == 0 ? 0 : table->dimensions()[0];
+    const int64_t bytes = count ? table->size_bytes() / count : 0;
+    if (!taken || static_cast<int64_t>((*taken)->size_bytes()) != wanted * bytes)
+      return ffi::Error::InvalidArgument("take_rows: the shapes do not fit");
+    const char* from = static_cast<const char*>(table->untyped_data());
+    char* to = static_cast<char*>((*taken)->untyped_data());
+    for (int64_t i = 0; i < wanted; ++i) {
+      if (numbers[i] < 0 || numbers[i] >= count)
+        return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
+      std::memcpy(to + i * bytes, from + numbers[i] * bytes, bytes);
+    }
   }
   return ffi::Error::Success();
 }
@@ -400,9 +407,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
                                   .Attr<std::string_view>("decays")
                                   .Attr<std::string_view>("gradients"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    gradus_take_rows, take_rows,
-    ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::BufferR1<ffi::S32>>().Ret<ffi::AnyBuffer>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
+                              ffi::Ffi::Bind().RemainingArgs().RemainingRets());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.
