@@ -19,10 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.kernels import library as kernel_library
-from gradus.kernels.adam import AdamLeaf, adam_step, plain_adam_step
+from gradus.kernels.epilogues import affine, plain_rectify, rectify
 from gradus.kernels.library import kernels
-from gradus.kernels.matmul import _multiply
+from gradus.kernels.matmul import multiply
 from gradus.kernels.rows import gather_rows
+from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
 CALLS = 40  # in a program: compiling takes longer than running
 
@@ -39,7 +40,7 @@ def check_products(rng):
         kind = bool(rng.integers(2)), bool(rng.integers(2))
         cases.append((draw(rng, rows, depth), draw(rng, depth, columns), kind))
     pairs = [(a.T if of_a else a, b.T if of_b else b) for a, b, (of_a, of_b) in cases]
-    found = jax.jit(lambda pairs: [_multiply(*pair, *cases[i][2]) for i, pair in enumerate(pairs)])(
+    found = jax.jit(lambda pairs: [multiply(*pair, *cases[i][2]) for i, pair in enumerate(pairs)])(
         pairs
     )
     for product, (a, b, _) in zip(found, cases, strict=True):
@@ -47,34 +48,67 @@ def check_products(rng):
         np.testing.assert_allclose(product, expected, atol=1e-3)
 
 
-def check_adam(rng):
+def unfused_affine(x, kernel, bias):
+    return multiply(x, kernel, False, False) + bias  # with the bits of the kernel, so the same gate
+
+
+def check_dense(rng):
+    """Differentiate a layer with all that follows a product, some by several threads."""
+    for _ in range(4):
+        rows, depth, units = (int(2 ** rng.uniform(0, most)) for most in (10, 9.5, 7))
+        arguments = draw(rng, rows, depth), draw(rng, depth, units), draw(rng, units)
+        last = draw(rng, units, 3)
+
+        def loss(arguments, affine, rectify, last=last):
+            return jnp.sum((rectify(affine(*arguments)) @ last) ** 2) / 1e3
+
+        with kernels():
+            found = jax.jit(lambda arguments: jax.grad(loss)(arguments, affine, rectify))(arguments)
+        expected = jax.jit(jax.grad(loss), static_argnums=(1, 2))(
+            arguments, unfused_affine, plain_rectify
+        )
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def draw_rule(rng):
+    """Draw a rule, and how many states it has."""
+    name = str(rng.choice(list(RULES)))
+    return Rule(name, 0.01, 0.9, 0.99, 1e-3, 0.01), {"adam": 2, "sgd": 0}.get(name, 1)
+
+
+def check_updates(rng):
     """Update weights of many shapes."""
+    rule, count = draw_rule(rng)
     shapes = [tuple(rng.integers(1, 12, rng.integers(0, 4))) for _ in range(CALLS)]
-    leaves = [AdamLeaf(*(abs(draw(rng, *shape)) for _ in range(4))) for shape in shapes]
-    numbers, decays = jnp.array([0.9, 0.99, 0.01, 1e-6]), jnp.full(CALLS, 0.01)
-    found = jax.jit(adam_step)(numbers, decays, leaves)
-    for one, other in zip(found, plain_adam_step(numbers, decays, leaves), strict=True):
+    leaves = [
+        Leaf(draw(rng, *shape), draw(rng, *shape), (abs(draw(rng, *shape)),) * count)
+        for shape in shapes
+    ]
+    decaying = [bool(rng.integers(2)) for _ in leaves]
+    found = jax.jit(lambda leaves: update(rule, decaying, leaves))(leaves)
+    for one, other in zip(found, plain_update(rule, decaying, leaves), strict=True):
         for array, expected in zip(one, other, strict=True):
             np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
 
 
-def check_products_with_adam(rng):
+def check_products_with_updates(rng):
     """Update weights whose gradients are products, some of them by several threads."""
+    rule, count = draw_rule(rng)
     shapes = [tuple(int(2 ** rng.uniform(0, most)) for most in (8, 9.5, 7)) for _ in range(CALLS)]
     factors = [(draw(rng, n, d), draw(rng, n, units)) for n, d, units in shapes]
-    states = [[abs(draw(rng, *shape[1:])) for _ in range(3)] for shape in shapes]
-    numbers, decays = jnp.array([0.9, 0.99, 0.01, 1e-3]), jnp.full(CALLS, 0.01)
+    states = [[abs(draw(rng, *shape[1:])) for _ in range(1 + count)] for shape in shapes]
 
-    def update(product):
+    def run_with(product):
         def run(factors, states):
-            gradients = [product(*pair) for pair in factors]
-            leaves = [AdamLeaf(g, *state) for g, state in zip(gradients, states, strict=True)]
-            return adam_step(numbers, decays, leaves)
+            pairs = zip(factors, states, strict=True)
+            leaves = [Leaf(product(*pair), w, tuple(own)) for pair, (w, *own) in pairs]
+            return update(rule, [True] * CALLS, leaves)
 
         return jax.jit(run)(factors, states)
 
-    found = update(lambda a, b: _multiply(a, b, True, False))
-    for one, other in zip(found, update(lambda a, b: a.T @ b), strict=True):
+    found = run_with(lambda a, b: multiply(a, b, True, False))
+    for one, other in zip(found, run_with(lambda a, b: a.T @ b), strict=True):
         for array, expected in zip(one, other, strict=True):
             np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-3)
 
@@ -98,10 +132,10 @@ def check_errors(rng):
     result = jax.ShapeDtypeStruct(c, jnp.float32)
     calls = [
         lambda: jax.ffi.ffi_call("gradus_matmul", result)(
-            jnp.zeros(a), jnp.zeros(b), transpose_a=False, transpose_b=False
+            jnp.zeros(a), jnp.zeros(b), transpose_a=False, transpose_b=False, then=""
         ),
         lambda: jax.ffi.ffi_call("gradus_take_rows", jax.ShapeDtypeStruct((1, a[1]), jnp.float32))(
-            jnp.zeros(a), jnp.array([a[0] + c[0] - 1], jnp.int32)
+            jnp.array([a[0] + c[0] - 1], jnp.int32), jnp.zeros(a)
         ),
     ]
     for call in calls:
@@ -112,7 +146,14 @@ def check_errors(rng):
         raise AssertionError(f"no error for shapes {a}, {b}, {c}")
 
 
-CHECKS = check_products, check_adam, check_products_with_adam, check_rows, check_errors
+CHECKS = (
+    check_products,
+    check_dense,
+    check_updates,
+    check_products_with_updates,
+    check_rows,
+    check_errors,
+)
 
 
 def main(path, seconds):

@@ -1,22 +1,36 @@
 """The native kernels, whatever the environment says."""
 
+import contextlib
+
 import pytest
 
 from gradus import program_cache
 from gradus.kernels import library as kernel_library
 
 
+@pytest.fixture(scope="session")
+def using():
+    """Return a context manager in which GRADUS_KERNELS has a value."""
+
+    @contextlib.contextmanager
+    def use(setting):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GRADUS_KERNELS", setting)
+            forget_choice()
+            yield
+        forget_choice()
+
+    return use
+
+
 @pytest.fixture(scope="module")
-def native():
+def native(using):
     """Use the kernels in the tests of a module; they are skipped where none are compiled."""
     if kernel_library._path() is None:
         pytest.skip("the native kernels are not compiled: python setup.py build_ext --inplace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADUS_KERNELS", "on")
-        forget_choice()
+    with using("on"):
         assert kernel_library.library().instructions
         yield
-    forget_choice()
 
 
 def forget_choice():

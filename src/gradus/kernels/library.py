@@ -17,7 +17,7 @@ from gradus.errors import GradusError, warn
 SETTING = "GRADUS_KERNELS"
 CHOICES = ("on", "avx512", "avx2", "baseline")  # the best instruction set, or one of them
 LARGEST_BATCH = 256  # samples of a step, above which XLA, on all cores, is as fast or faster
-TARGETS = ("gradus_matmul", "gradus_adam", "gradus_take_rows")
+TARGETS = ("gradus_matmul", "gradus_update", "gradus_take_rows")
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
 _in_training = jax.make_user_context(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,10 @@ from jax.interpreters import ad
 from gradus.kernels.library import in_use
 from gradus.kernels.primitive import define_kernel
 
-_CALL = re.compile(r"@gradus_matmul\(.*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>")
+# Where something follows a product, the product alone stands in the program, too, and is left out.
+_CALL = re.compile(
+    r'@gradus_matmul\(.*then = "".*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>'
+)
 MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
 
 
@@ -27,14 +30,15 @@ def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
         x: shape `(..., d)`.
         kernel: shape `(d, units)`.
     """
-    if not (in_use() and _takes(x, kernel)):
+    if not (in_use() and takes(x, kernel)):
         return x @ kernel
     rows = x.reshape(-1, x.shape[-1])
     product: jax.Array = _product.bind(rows, kernel, transpose_a=False, transpose_b=False)
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-def _takes(x: Any, kernel: Any) -> bool:
+def takes(x: Any, kernel: Any) -> bool:
+    """Return whether the kernel takes these arrays."""
     operations = math.prod(x.shape) * kernel.shape[-1]  # as many as of its two derivatives
     return x.dtype == kernel.dtype == jnp.float32 and 0 < operations <= MOST_OPERATIONS
 
@@ -53,7 +57,8 @@ def count_operations(program: str) -> int:
     return sum(2 * int(a) * int(b) * int(columns) for a, b, columns in products)
 
 
-def _multiply(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+def multiply(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    """Return what `plain_product` does, by the kernel."""
     return _product.bind(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
@@ -67,31 +72,68 @@ def _shape(a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
 
 def _gradient_of_a(g: Any, _: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
     if transpose_a:
-        return _multiply(b, g, transpose_b, True)
-    return _multiply(g, b, False, not transpose_b)
+        return multiply(b, g, transpose_b, True)
+    return multiply(g, b, False, not transpose_b)
 
 
 def _gradient_of_b(g: Any, a: Any, _: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
     if transpose_b:
-        return _multiply(g, a, True, transpose_a)
-    return _multiply(a, g, not transpose_a, False)
+        return multiply(g, a, True, transpose_a)
+    return multiply(a, g, not transpose_a, False)
+
+
+class Call(NamedTuple):
+    """A call of the kernel in a program being lowered.
+
+    Attributes:
+        operands: the two matrices, and those of `then`.
+        transpose_a: whether the first is transposed.
+        transpose_b: whether the second is.
+        then: what is done with the product, a letter each (`epilogues.py`).
+    """
+
+    operands: list[Any]
+    transpose_a: bool
+    transpose_b: bool
+    then: str = ""
+
+
+def call_kernel(context: Any, call: Call) -> Any:
+    """Write a call into a program being lowered, and return its results."""
+    shapes = [core.ShapedArray(operand.type.shape, jnp.float32) for operand in call.operands]
+    operands, *kind = call
+    named = dict(zip(Call._fields[1:], kind, strict=True))
+    return _WRITE(context.replace(avals_in=shapes), *operands, **named)
+
+
+def find_call(value: Any) -> Call | None:
+    """Return the call whose result a value of a program being lowered is, or None."""
+    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
+    if operation is None or operation.name != "stablehlo.custom_call":
+        return None
+    attributes = operation.attributes
+    if ir.StringAttr(attributes["call_target_name"]).value != "gradus_matmul":
+        return None
+    kind = attributes["mhlo.backend_config"]
+    of_a, of_b = (ir.BoolAttr(kind[name]).value for name in ("transpose_a", "transpose_b"))
+    return Call(list(operation.operands), of_a, of_b, ir.StringAttr(kind["then"]).value)
 
 
 def factors_of_product(value: Any) -> list[Any]:
     """Return a and b if a value of a program being lowered is the kernel's aᵀ b, or nothing."""
-    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
-    if operation is None or operation.name != "stablehlo.custom_call":
-        return []
-    attributes = operation.attributes
-    if ir.StringAttr(attributes["call_target_name"]).value != "gradus_matmul":
-        return []
-    kind = attributes["mhlo.backend_config"]
-    wanted = {"transpose_a": True, "transpose_b": False}
-    fits = all(ir.BoolAttr(kind[name]).value == flag for name, flag in wanted.items())
-    return list(operation.operands) if fits else []
+    operation = getattr(value.owner, "operation", None)
+    if operation is not None and operation.name == "stablehlo.reshape":  # that of a bias is a row
+        value = operation.operands[0]
+    call = find_call(value)
+    return call.operands if call and call[1:] == (True, False, "") else []
 
 
+def _lower(context: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
+    return call_kernel(context, Call([a, b], transpose_a, transpose_b))
+
+
+_WRITE = jax.ffi.ffi_lowering("gradus_matmul")
 _product = Primitive("gradus_matmul")
 _product.def_abstract_eval(_shape)
-define_kernel(_product, plain_product, jax.ffi.ffi_lowering("gradus_matmul"))
+define_kernel(_product, plain_product, _lower)
 ad.defbilinear(_product, _gradient_of_a, _gradient_of_b)

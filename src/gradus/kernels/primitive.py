@@ -13,7 +13,10 @@ from jax.interpreters import ad, batching, mlir
 
 
 def define_kernel(
-    primitive: Primitive, plain: Callable[..., Any], lower: Callable[..., Any]
+    primitive: Primitive,
+    plain: Callable[..., Any],
+    lower: Callable[..., Any],
+    elementwise: bool = False,
 ) -> None:
     """Define how a primitive runs, is differentiated, mapped, and lowered.
 
@@ -23,6 +26,8 @@ def define_kernel(
         primitive: has its abstract evaluation already.
         plain: what the kernel does, written with JAX: used on every device but the CPU.
         lower: the lowering that calls the kernel, on the CPU.
+        elementwise: whether `plain` gives a member of a population the bits that it has alone, so
+            that it is mapped in place of the kernel.
     """
 
     def run(*arguments: Any, **kind: Any) -> Any:
@@ -36,6 +41,8 @@ def define_kernel(
 
     def map_members(arguments: Any, axes: Any, **kind: Any) -> tuple[Any, Any]:
         """Run the members of a population one by one, so each has the bits that it has alone."""
+        if elementwise:
+            return jax.vmap(lambda *own: plain(*own, **kind), axes)(*arguments), 0
         stacked = [
             None if axis is None else jnp.moveaxis(argument, axis, 0)
             for argument, axis in zip(arguments, axes, strict=True)

@@ -20,6 +20,7 @@ from jax.scipy.special import erf
 
 from gradus.checks import function
 from gradus.errors import GradusError
+from gradus.kernels.epilogues import rectify
 from gradus.nn import heads
 from gradus.registry import Registry
 
@@ -312,7 +313,7 @@ def relu(x: Array) -> Array:
         >>> gr.activations.relu(jnp.array([-2.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 3.0]
     """
-    return _zero_where(x <= 0, x)  # maximum(x, 0) has derivative ½ at 0; NaN stays NaN
+    return rectify(x)
 
 
 @_activation(

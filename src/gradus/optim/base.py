@@ -16,6 +16,9 @@ import optax
 
 from gradus.checks import as_items, whole_number
 from gradus.errors import GradusError
+from gradus.kernels import updates
+from gradus.kernels.library import in_use
+from gradus.kernels.updates import Leaf, Rule
 from gradus.nn.pytree import (
     AT_LEAST_ZERO,
     FRACTION,
@@ -214,11 +217,46 @@ class Optimizer(abc.ABC):
         inner = jax.tree.map(lambda new, old: new.astype(old.dtype), inner, state["inner"])
         return params, {"step": step, "inner": inner}
 
+    def _native_rule(self, rate: Float[Array, ""], step: Int[Array, ""]) -> Rule | None:
+        """Return the rule of a native kernel that does what `transformation` does, or None.
+
+        Args:
+            rate: the learning rate of this step.
+            step: its number, counted from 1.
+        """
+        return None
+
     def _native_update(
         self, gradients: Params, state: OptState, params: Params, rate: Float[Array, ""]
     ) -> tuple[Params, OptState] | None:
         """Return what `update` does of clipped gradients, by a native kernel; None without one."""
-        return None
+        is_own = _definer(self, "transformation") is _definer(self, "_native_rule")
+        if not (in_use() and is_own and params and self.layer_rates is None):
+            return None
+        step = state["step"] + 1
+        rule = self._native_rule(rate, step)
+        if rule is None:
+            return None
+        weights, structure = jax.tree_util.tree_flatten_with_path(params)
+        states, inner = jax.tree.flatten(state["inner"])  # one tree like `params` after the other
+        count = len(weights)
+        leaves = [
+            Leaf(gradient, weight, tuple(states[i::count]))
+            for i, (gradient, (_, weight)) in enumerate(
+                zip(jax.tree.leaves(gradients), weights, strict=True)
+            )
+        ]
+        if not updates.takes(leaves):
+            return None
+        factors = [self._decay_factor(path, rate) for path, _ in weights]
+        decay = next((factor for factor in factors if factor is not None), 0.0)
+        decaying = [factor is not None for factor in factors]
+        new = updates.update(rule._replace(decay=decay), decaying, leaves)
+        new_states = [own[k] for k in range(1, len(new[0])) for own in new]
+        return jax.tree.unflatten(structure, [own[0] for own in new]), {
+            "step": step,
+            "inner": jax.tree.unflatten(inner, new_states),
+        }
 
     def _clip(self, gradients: Params) -> Params:
         """Clip the gradients by value, by the norm of each, and by the norm of all."""
@@ -258,6 +296,11 @@ class Optimizer(abc.ABC):
         weight_path, rates = _format_path(path), self.layer_rates or {}
         matches = [name for name in rates if weight_path.startswith(f"{name}/")]
         return update * rates[max(matches, key=len)] if matches else update
+
+
+def _definer(optimizer: Optimizer, name: str) -> type:
+    """Return the class that defines a method of an optimizer."""
+    return next(each for each in type(optimizer).__mro__ if name in vars(each))
 
 
 @functools.lru_cache(256)

@@ -6,7 +6,7 @@ gradient, η the learning rate, ε `epsilon`, t the number of the step, counted 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,11 @@ import optax
 import optax.contrib
 
 from gradus.errors import GradusError
-from gradus.kernels import adam as adam_kernel
-from gradus.kernels.adam import AdamLeaf
+from gradus.kernels.updates import Rule
 from gradus.nn.pytree import pytree, static
 from gradus.optim.base import LearningRate, Optimizer
 from gradus.optim.schedules import Number
 from gradus.registry import Registry
-
-if TYPE_CHECKING:
-    from gradus.optim.base import OptState, Params
 
 REGISTRY = Registry("optimizer")
 
@@ -85,6 +81,11 @@ class SGD(Optimizer):
                 " write SGD(momentum=0.9, nesterov=True)."
             )
         return optax.scale(-learning_rate)
+
+    def _native_rule(self, rate: jax.Array, step: jax.Array) -> Rule | None:
+        if self.momentum is None:
+            return Rule("sgd", rate)
+        return Rule("nesterov" if self.nesterov else "momentum", rate, self.momentum)
 
 
 @REGISTRY.add("momentum")
@@ -171,6 +172,11 @@ class RMSprop(Optimizer):
             parts.append(optax.trace(self.momentum))
         return optax.chain(*parts)
 
+    def _native_rule(self, rate: jax.Array, step: jax.Array) -> Rule | None:
+        if self.centered or self.momentum is not None:
+            return None
+        return Rule("rmsprop", rate, self.rho, epsilon=self.epsilon)
+
 
 @REGISTRY.add("adam")
 @pytree
@@ -196,24 +202,9 @@ class Adam(Optimizer):
         """Return the rule above."""
         return _adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)
 
-    def _native_update(
-        self, gradients: Params, state: OptState, params: Params, rate: jax.Array
-    ) -> tuple[Params, OptState] | None:
-        if type(self).transformation is not Adam.transformation or self.layer_rates is not None:
-            return None
-        paths, structure = jax.tree_util.tree_flatten_with_path(params)
-        trees = gradients, params, *state["inner"]
-        leaves = [AdamLeaf(*arrays) for arrays in zip(*map(jax.tree.leaves, trees), strict=True)]
-        if not adam_kernel.takes(leaves):
-            return None
-        step = state["step"] + 1
+    def _native_rule(self, rate: jax.Array, step: jax.Array) -> Rule | None:
         step_size, epsilon = _corrected(rate, self.beta_1, self.beta_2, self.epsilon, step)
-        numbers = jnp.stack([*map(jnp.float32, (self.beta_1, self.beta_2)), -step_size, epsilon])
-        factors = [self._decay_factor(path, rate) for path, _ in paths]
-        decays = jnp.stack([jnp.float32(0 if factor is None else factor) for factor in factors])
-        new = zip(*adam_kernel.adam_step(numbers, decays, leaves), strict=True)
-        params, *inner = (jax.tree.unflatten(structure, arrays) for arrays in new)
-        return params, {"step": step, "inner": tuple(inner)}
+        return Rule("adam", -step_size, self.beta_1, self.beta_2, epsilon)
 
 
 @REGISTRY.add("adamw")

@@ -16,7 +16,7 @@ from gradus.nn.pytree import pytree, static
 from gradus.train.devices import shard_batch
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, PyTree, Shaped
+    from jaxtyping import Float, Int, PyTree, Shaped
 
 VALIDATION_BATCH = 1024
 
@@ -95,11 +95,7 @@ def gather_batch(source: BatchSource, epoch: Int[Any, ""] | None, step: Int[Any,
         rows = entry(rows, step)  # (batch,)
         size = rows.shape[0]
         present = (step * size + jnp.arange(size) < source.count).astype(jnp.float32)
-
-        def take(array: Shaped[Array, "samples ..."]) -> Shaped[Array, "batch ..."]:
-            return gather_rows(array, rows)
-
-        x, y, weight = jax.tree.map(take, samples)
+        x, y, weight = gather_rows(samples, rows)
     batch = Batch(x, y, present if weight is None else present * weight, present)
     return shard_batch(batch, source.mesh)
 

@@ -21,17 +21,29 @@ namespace ffi = xla::ffi;
 
 namespace {
 
-// C (rows × columns) = A (rows × depth) · B (depth × columns), with the strides of each.
+// C (rows × columns) = A (rows × depth) · B (depth × columns), with the strides of each. Then,
+// where they are given: a bias (columns) is added, what is below zero becomes zero, and what has no
+// positive number in the gate (rows × columns) becomes zero.
 struct Product {
   const float* a;
   const float* b;
   float* c;
   int64_t rows, columns, depth, a_row, a_column, b_row, b_column, c_row;
+  const float* bias = nullptr;
+  const float* gate = nullptr;
+  bool rectified = false;
 };
 
-struct AdamNumbers {
-  float beta_1, beta_2, step_size, epsilon;
+// Of an optimizer's rule; what each is, optimizers.inc says.
+struct Numbers {
+  float step_size, beta_1, beta_2, epsilon, decay;
 };
+
+// Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
+float* scratch(std::vector<float>& memory, size_t size) {
+  if (memory.size() < size) memory.resize(size);
+  return memory.data();
+}
 
 namespace baseline {
 #define LANES 4
@@ -69,15 +81,29 @@ constexpr int64_t kRows = 8;
 #pragma GCC pop_options
 #endif
 
+// An optimizer's rule: of numbers that lie side by side, and of rows of a product.
+struct Optimizer {
+  const char* name;
+  size_t states;  // arrays of a weight, besides itself
+  void (*update)(const Numbers&, int64_t, const float*, float* const*);
+  void (*update_rows)(const Product&, int64_t, int64_t, const Numbers&, float* const*);
+};
+
 struct Kernels {
   const char* name;
   void (*matmul_rows)(const Product&, int64_t, int64_t);
-  void (*adam)(const AdamNumbers&, float, int64_t, const float*, float*, float*, float*);
-  void (*adam_rows)(const Product&, int64_t, int64_t, const AdamNumbers&, float, float*, float*,
-                    float*);
+  Optimizer optimizers[5];
 };
 
-#define KERNELS(name) {#name, name::matmul_rows, name::adam, name::adam_rows}
+#define RULE(space, name, type) \
+  {name, space::type::kStates, space::update<space::type>, space::update_rows<space::type>}
+#define KERNELS(space)                                                                           \
+  {                                                                                              \
+    #space, space::matmul_rows, {                                                                \
+      RULE(space, "adam", Adam), RULE(space, "sgd", Descent), RULE(space, "momentum", Momentum), \
+          RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)                     \
+    }                                                                                            \
+  }
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -233,51 +259,72 @@ bool make_product(Matrix a, Matrix b, bool transpose_a, bool transpose_b, Produc
   return p.depth == (transpose_b ? b_columns : b_rows);
 }
 
-ffi::Error matmul(ffi::ThreadPool pool, Matrix a, Matrix b, ffi::Result<Matrix> c, bool transpose_a,
-                  bool transpose_b) {
+// Arguments: a, b, then what `then` names in this order: "b" a bias, "r" the zero in place of what
+// is below it, "g" a gate.
+ffi::Error matmul(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<Matrix> c,
+                  bool transpose_a, bool transpose_b, std::string_view then) {
+  const auto wrong = [] { return ffi::Error::InvalidArgument("matmul: the shapes do not fit"); };
+  auto a = arguments.get<Matrix>(0), b = arguments.get<Matrix>(1);
   Product p;
-  if (!make_product(a, b, transpose_a, transpose_b, p) || p.rows != c->dimensions()[0] ||
-      p.columns != c->dimensions()[1])
-    return ffi::Error::InvalidArgument("matmul: the shapes do not fit");
+  if (!a || !b || !make_product(*a, *b, transpose_a, transpose_b, p) ||
+      p.rows != c->dimensions()[0] || p.columns != c->dimensions()[1])
+    return wrong();
+  size_t next = 2;
+  for (char kind : then) {
+    if (kind == 'r') {
+      p.rectified = true;
+    } else if (kind == 'b') {
+      auto bias = arguments.get<ffi::BufferR1<ffi::F32>>(next++);
+      if (!bias || bias->dimensions()[0] != p.columns) return wrong();
+      p.bias = bias->typed_data();
+    } else {
+      auto gate = arguments.get<Matrix>(next++);
+      if (!gate || gate->dimensions()[0] != p.rows || gate->dimensions()[1] != p.columns)
+        return wrong();
+      p.gate = gate->typed_data();
+    }
+  }
+  if (arguments.size() != next) return wrong();
   p.c = c->typed_data();
   for_rows(pool, p, [&](int64_t begin, int64_t end) { chosen->matmul_rows(p, begin, end); });
   return ffi::Error::Success();
 }
 
-// A weight of Adam's, with its gradient or the product that is its gradient.
+// A weight, with its gradient or the product that is its gradient.
 struct Leaf {
   const float* gradient;
   Product product;
   size_t size;
-  float *w, *m, *v;
-  float decay;
+  float* arrays[3];  // the weight, and the states that its rule has
+  Numbers numbers;
 };
 
-// Arguments: the numbers (β₁, β₂, s, ε), a decay for each weight, then for each weight g, w, m, v,
-// or, where `products` has a p, a, b, w, m, v, with g = aᵀ b. Results: w, m, v of each, where the
-// arguments were or elsewhere.
-ffi::Error adam(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
-                std::string_view products) {
+// Arguments: the numbers of a rule, then for each weight its gradient g, itself, and its states,
+// or, where `gradients` has a p, a and b in place of g = aᵀ b. Results: the weight and states of
+// each, where the arguments were or elsewhere. Weights decay where `decays` has a d.
+ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
+                  std::string_view name, std::string_view decays, std::string_view gradients) {
   const auto wrong = [](const char* what) {
-    return ffi::Error::InvalidArgument(std::string("adam: ") + what + " do not fit");
+    return ffi::Error::InvalidArgument(std::string("update: ") + what + " do not fit");
   };
-  const size_t count = results.size() / 3;
-  size_t wanted = 2 + 4 * count;
-  for (char kind : products) wanted += kind == 'p';
-  if (results.size() != 3 * count || products.size() != count || arguments.size() != wanted)
+  const Optimizer* rule = nullptr;
+  for (const Optimizer& known : chosen->optimizers)
+    if (name == known.name) rule = &known;
+  if (!rule) return wrong("the rules");
+  const size_t count = gradients.size(), arrays = 1 + rule->states;
+  size_t wanted = 1 + (1 + arrays) * count;
+  for (char kind : gradients) wanted += kind == 'p';
+  if (decays.size() != count || results.size() != arrays * count || arguments.size() != wanted)
     return wrong("the arrays");
-  auto numbers = arguments.get<ffi::BufferR1<ffi::F32>>(0);
-  auto decays = arguments.get<ffi::BufferR1<ffi::F32>>(1);
-  if (!numbers || !decays || numbers->element_count() != 4 || decays->element_count() != count)
-    return wrong("the numbers");
-  const float* n = numbers->typed_data();
-  const AdamNumbers adam_numbers = {n[0], n[1], n[2], n[3]};
+  auto of_rule = arguments.get<ffi::BufferR1<ffi::F32>>(0);
+  if (!of_rule || of_rule->element_count() != 5) return wrong("the numbers");
+  const float* n = of_rule->typed_data();
   std::vector<Leaf> leaves(count);
-  size_t next = 2;
+  size_t next = 1;
   for (size_t i = 0; i < count; ++i) {
     Leaf& leaf = leaves[i];
-    leaf.decay = decays->typed_data()[i];
-    if (products[i] == 'p') {
+    leaf.numbers = {n[0], n[1], n[2], n[3], decays[i] == 'd' ? n[4] : 0};
+    if (gradients[i] == 'p') {
       auto a = arguments.get<Matrix>(next), b = arguments.get<Matrix>(next + 1);
       if (!a || !b || !make_product(*a, *b, true, false, leaf.product)) return wrong("two factors");
       leaf.gradient = nullptr;
@@ -290,46 +337,52 @@ ffi::Error adam(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remaini
       leaf.size = any->element_count();
       ++next;
     }
-    float** to[] = {&leaf.w, &leaf.m, &leaf.v};
-    for (size_t k = 0; k < 3; ++k) {
+    for (size_t k = 0; k < arrays; ++k) {
       auto array = arguments.get<ffi::AnyBuffer>(next++);
-      auto result = results.get<ffi::AnyBuffer>(3 * i + k);
+      auto result = results.get<ffi::AnyBuffer>(arrays * i + k);
       if (!array || array->element_type() != ffi::F32 || array->element_count() != leaf.size ||
           !result || (*result)->element_type() != ffi::F32 ||
           (*result)->element_count() != leaf.size)
         return wrong("the arrays of a weight");
-      *to[k] = (*result)->typed_data<float>();
-      if (*to[k] != array->typed_data<float>())
-        std::memcpy(*to[k], array->untyped_data(), array->size_bytes());
+      leaf.arrays[k] = (*result)->typed_data<float>();
+      if (leaf.arrays[k] != array->typed_data<float>())
+        std::memcpy(leaf.arrays[k], array->untyped_data(), array->size_bytes());
     }
   }
   for (const Leaf& leaf : leaves) {
     if (leaf.gradient) {
-      chosen->adam(adam_numbers, leaf.decay, leaf.size, leaf.gradient, leaf.w, leaf.m, leaf.v);
+      rule->update(leaf.numbers, leaf.size, leaf.gradient, leaf.arrays);
       continue;
     }
     for_rows(pool, leaf.product, [&](int64_t begin, int64_t end) {
-      chosen->adam_rows(leaf.product, begin, end, adam_numbers, leaf.decay, leaf.w, leaf.m, leaf.v);
+      rule->update_rows(leaf.product, begin, end, leaf.numbers, leaf.arrays);
     });
   }
   return ffi::Error::Success();
 }
 
-// Rows of a table by their numbers, which are below its length; a number outside is an error.
-ffi::Error take_rows(ffi::AnyBuffer table, ffi::BufferR1<ffi::S32> rows,
-                     ffi::Result<ffi::AnyBuffer> taken) {
-  const int64_t count = table.dimensions().size() == 0 ? 0 : table.dimensions()[0];
-  const int64_t bytes = count ? table.size_bytes() / count : 0;
-  const int64_t wanted = rows.element_count();
-  if (static_cast<int64_t>(taken->size_bytes()) != wanted * bytes)
-    return ffi::Error::InvalidArgument("take_rows: the shapes do not fit");
-  const char* from = static_cast<const char*>(table.untyped_data());
-  char* to = static_cast<char*>(taken->untyped_data());
-  const int32_t* numbers = rows.typed_data();
-  for (int64_t i = 0; i < wanted; ++i) {
-    if (numbers[i] < 0 || numbers[i] >= count)
-      return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
-    std::memcpy(to + i * bytes, from + numbers[i] * bytes, bytes);
+// Rows of tables by their numbers, which are below their lengths; a number outside is an error.
+// Arguments: the numbers, then the tables. Results: the rows of each.
+ffi::Error take_rows(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
+  auto rows = arguments.get<ffi::BufferR1<ffi::S32>>(0);
+  if (!rows || arguments.size() != results.size() + 1)
+    return ffi::Error::InvalidArgument("take_rows: the arrays do not fit");
+  const int64_t wanted = rows->element_count();
+  const int32_t* numbers = rows->typed_data();
+  for (size_t k = 0; k < results.size(); ++k) {
+    auto table = arguments.get<ffi::AnyBuffer>(k + 1);
+    auto taken = results.get<ffi::AnyBuffer>(k);
+    const int64_t count = !table || table->dimensions().size() == 0 ? 0 : table->dimensions()[0];
+    const int64_t bytes = count ? table->size_bytes() / count : 0;
+    if (!taken || static_cast<int64_t>((*taken)->size_bytes()) != wanted * bytes)
+      return ffi::Error::InvalidArgument("take_rows: the shapes do not fit");
+    const char* from = static_cast<const char*>(table->untyped_data());
+    char* to = static_cast<char*>((*taken)->untyped_data());
+    for (int64_t i = 0; i < wanted; ++i) {
+      if (numbers[i] < 0 || numbers[i] >= count)
+        return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
+      std::memcpy(to + i * bytes, from + numbers[i] * bytes, bytes);
+    }
   }
   return ffi::Error::Success();
 }
@@ -339,20 +392,23 @@ ffi::Error take_rows(ffi::AnyBuffer table, ffi::BufferR1<ffi::S32> rows,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Matrix>()
-                                  .Arg<Matrix>()
+                                  .RemainingArgs()
                                   .Ret<Matrix>()
                                   .Attr<bool>("transpose_a")
-                                  .Attr<bool>("transpose_b"));
+                                  .Attr<bool>("transpose_b")
+                                  .Attr<std::string_view>("then"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    gradus_adam, adam,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets().Attr<std::string_view>(
-        "products"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<std::string_view>("rule")
+                                  .Attr<std::string_view>("decays")
+                                  .Attr<std::string_view>("gradients"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    gradus_take_rows, take_rows,
-    ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::BufferR1<ffi::S32>>().Ret<ffi::AnyBuffer>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
+                              ffi::Ffi::Bind().RemainingArgs().RemainingRets());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.

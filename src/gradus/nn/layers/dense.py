@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradus.errors import ShapeError
-from gradus.kernels.matmul import matmul
+from gradus.kernels.epilogues import affine
 from gradus.nn import activations
 from gradus.nn.arguments import check_flags, check_functions, check_sizes
 from gradus.nn.casting import as_float
@@ -83,9 +83,7 @@ class Dense(Layer):
                 f"{self._label()} was built for {self.kernel.shape[0]} inputs (kernel "
                 f"{tuple(self.kernel.shape)}) but was given an input of shape {tuple(x.shape)}."
             )
-        z = matmul(as_float(x), self.kernel)
-        if self.use_bias:
-            z = z + self.bias
+        z = affine(as_float(x), self.kernel, self.bias if self.use_bias else None)
         return activations.get(self.activation)(z)
 
 
