@@ -17,7 +17,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, mlir
 
 from gradus.kernels.library import in_use
-from gradus.kernels.matmul import call_kernel, find_call, matmul, multiply, takes
+from gradus.kernels.matmul import call_kernel, find_call, matmul, multiply, takes_product
 from gradus.kernels.primitive import define_kernel
 
 FUSED = ("b", "r", "br", "g")  # what a call does after its product, letter by letter
@@ -33,7 +33,7 @@ def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array
     """
     if bias is None:
         return matmul(x, kernel)
-    if not (in_use() and takes(x, kernel) and bias.dtype == jnp.float32):
+    if not (in_use() and takes_product(x, kernel) and bias.dtype == jnp.float32):
         return matmul(x, kernel) + bias
     product = matmul(x.reshape(-1, x.shape[-1]), kernel)
     z: jax.Array = _add_bias.bind(product, bias)

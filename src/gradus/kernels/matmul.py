@@ -30,14 +30,14 @@ def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
         x: shape `(..., d)`.
         kernel: shape `(d, units)`.
     """
-    if not (in_use() and takes(x, kernel)):
+    if not (in_use() and takes_product(x, kernel)):
         return x @ kernel
     rows = x.reshape(-1, x.shape[-1])
     product: jax.Array = _product.bind(rows, kernel, transpose_a=False, transpose_b=False)
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-def takes(x: Any, kernel: Any) -> bool:
+def takes_product(x: Any, kernel: Any) -> bool:
     """Return whether the kernel takes these arrays."""
     operations = math.prod(x.shape) * kernel.shape[-1]  # as many as of its two derivatives
     return x.dtype == kernel.dtype == jnp.float32 and 0 < operations <= MOST_OPERATIONS
@@ -82,7 +82,7 @@ def _gradient_of_b(g: Any, a: Any, _: Any, *, transpose_a: bool, transpose_b: bo
     return multiply(a, g, not transpose_a, False)
 
 
-class Call(NamedTuple):
+class ProductCall(NamedTuple):
     """A call of the kernel in a program being lowered.
 
     Attributes:
@@ -98,15 +98,15 @@ class Call(NamedTuple):
     then: str = ""
 
 
-def call_kernel(context: Any, call: Call) -> Any:
+def call_kernel(context: Any, call: ProductCall) -> Any:
     """Write a call into a program being lowered, and return its results."""
     shapes = [core.ShapedArray(operand.type.shape, jnp.float32) for operand in call.operands]
     operands, *kind = call
-    named = dict(zip(Call._fields[1:], kind, strict=True))
+    named = dict(zip(ProductCall._fields[1:], kind, strict=True))
     return _WRITE(context.replace(avals_in=shapes), *operands, **named)
 
 
-def find_call(value: Any) -> Call | None:
+def find_call(value: Any) -> ProductCall | None:
     """Return the call whose result a value of a program being lowered is, or None."""
     operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
     if operation is None or operation.name != "stablehlo.custom_call":
@@ -116,7 +116,7 @@ def find_call(value: Any) -> Call | None:
         return None
     kind = attributes["mhlo.backend_config"]
     of_a, of_b = (ir.BoolAttr(kind[name]).value for name in ("transpose_a", "transpose_b"))
-    return Call(list(operation.operands), of_a, of_b, ir.StringAttr(kind["then"]).value)
+    return ProductCall(list(operation.operands), of_a, of_b, ir.StringAttr(kind["then"]).value)
 
 
 def factors_of_product(value: Any) -> list[Any]:
@@ -129,7 +129,7 @@ def factors_of_product(value: Any) -> list[Any]:
 
 
 def _lower(context: Any, a: Any, b: Any, *, transpose_a: bool, transpose_b: bool) -> Any:
-    return call_kernel(context, Call([a, b], transpose_a, transpose_b))
+    return call_kernel(context, ProductCall([a, b], transpose_a, transpose_b))
 
 
 _WRITE = jax.ffi.ffi_lowering("gradus_matmul")

@@ -46,7 +46,7 @@ class Rule(NamedTuple):
 Updated = list[tuple[jax.Array, ...]]  # of each leaf, the weight and its states
 
 
-def takes(leaves: Sequence[Leaf]) -> bool:
+def takes_leaves(leaves: Sequence[Leaf]) -> bool:
     """Return whether the native kernel is in use and takes these arrays."""
     arrays = [array for leaf in leaves for array in (leaf.gradient, leaf.weight, *leaf.states)]
     return in_use() and all(array.dtype == jnp.float32 for array in arrays)
@@ -61,7 +61,7 @@ def update(rule: Rule, decaying: Sequence[bool], leaves: Sequence[Leaf]) -> Upda
     Args:
         rule: the rule and its numbers.
         decaying: which weights decay.
-        leaves: the weights, for which `takes` is true.
+        leaves: the weights, for which `takes_leaves` is true.
     """
     numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in rule[1:]])
     arrays = [array for leaf in leaves for array in (leaf.gradient, leaf.weight, *leaf.states)]

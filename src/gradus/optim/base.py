@@ -246,7 +246,7 @@ class Optimizer(abc.ABC):
                 zip(jax.tree.leaves(gradients), weights, strict=True)
             )
         ]
-        if not updates.takes(leaves):
+        if not updates.takes_leaves(leaves):
             return None
         factors = [self._decay_factor(path, rate) for path, _ in weights]
         decay = next((factor for factor in factors if factor is not None), 0.0)

@@ -16,7 +16,7 @@ from gradus.nn.pytree import pytree, static
 from gradus.train.devices import shard_batch
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int, PyTree, Shaped
+    from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 VALIDATION_BATCH = 1024
 
