@@ -28,6 +28,12 @@ SECTIONS = {
     "Arguments of `gr.data.TableOptions`": ARGUMENTS["TableOptions"],
     "Arguments of `Model.save`": ARGUMENTS["Model.save"],
     "Arguments of `gr.Sweep`": ARGUMENTS["Sweep"],
+    "Arguments of a sweep's `fit`, besides those of `fit`": {
+        name: here
+        for name, here in ARGUMENTS["Sweep.fit"].items()
+        if name not in ARGUMENTS["Model.fit"]
+    },
+    "Arguments of `gr.distributed.start`": ARGUMENTS["start"],
     "Arguments of `gr.Classifier` and `gr.Regressor`": ARGUMENTS["NetworkEstimator"],
     "Arguments of their `fit`": ARGUMENTS["NetworkEstimator.fit"],
     "Attributes of a model": ATTRIBUTES["BaseModel"],
@@ -54,6 +60,6 @@ def test_the_page_shows_the_rows_of_a_table(heading):
 
 def test_no_rows_are_left_out():
     shown = [id(rows) for rows in SECTIONS.values()]
-    others = {id(ARGUMENTS["Optimizer"]), id(ARGUMENTS["RMSprop"])}
+    others = {id(ARGUMENTS[name]) for name in ("Optimizer", "RMSprop", "Sweep.fit")}
     for rows in [NAMES, *WORDS.values(), *ARGUMENTS.values(), *ATTRIBUTES.values()]:
         assert id(rows) in {*shown, *others}

@@ -30,6 +30,7 @@ CLASSES = {
         gr.schedules.Constant,
     ],
     "StepDecay": [gr.schedules.StepDecay],
+    "start": [gr.distributed.start],
     "Loss": [gr.losses.MeanSquaredError, gr.losses.SparseCategoricalCrossentropy],
     "Optimizer": [gr.Adam, gr.Lion, gr.Adagrad],
     "RMSprop": [gr.RMSprop],
@@ -76,7 +77,11 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
     """
     cls, _, method = place.partition(".")
     if method:
-        owners = {"Sweep": names["sweep"], "NetworkEstimator": gr.Classifier()}
+        owners = {
+            "Sweep": names["sweep"],
+            "NetworkEstimator": gr.Classifier(),
+            "Layer": names["layer"],
+        }
         calls = [getattr(owners.get(cls, names["model"]), method)]
     else:
         calls = CLASSES.get(place) or [getattr(gr, place)]

@@ -224,9 +224,10 @@ def test_devices_that_cannot_be_are_refused(devices, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(("localhost", 2, 0), "host and a free port"), ((":1234", 2, 0), "host and a free port"),
+     (("http://h:1", 2, 1), "host and a free port"),
      (("h:1", 0, 0), "processes=0"), (("h:1", 2, True), "index=True"),
      (("h:1", 2, 2), "from 0 to 1")],
-    ids=["no port", "no host", "none", "no number", "too many"],
+    ids=["no port", "no host", "an address", "none", "no number", "too many"],
 )  # fmt: skip
 def test_a_start_that_cannot_be_is_refused(arguments, message):
     with pytest.raises(GradusError, match=message):

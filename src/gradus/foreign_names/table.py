@@ -285,10 +285,10 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "Layer": _LAYER,
     "Layer.add_weight": {
         "constraint": "an attribute of the layer named after the weight: "
-        "`self.kernel_constraint = gr.NonNeg()`",
+        "`layer.kernel_constraint = gr.MaxNorm(2.0)`",
         "dtype": "not needed: weights are float32",
         "regularizer": "an attribute of the layer named after the weight: "
-        "`self.kernel_regularizer = gr.L2(0.01)`",
+        "`layer.kernel_regularizer = gr.L2(0.01)`",
         "trainable": '`kind="state"` for a value that is not trained',
     },
     "Loss": _LOSS,
@@ -312,8 +312,21 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "Schedule": _SCHEDULE,
     "StepDecay": {"gamma": "`factor=0.5`", "step_size": "`every=1000`"},
     "Sweep": _SWEEP,
-    "Sweep.fit": _FIT_ARGUMENTS,
+    "Sweep.fit": _FIT_ARGUMENTS
+    | {
+        "devices": "not needed: a sweep uses all cores or GPUs of a machine; for several "
+        'machines write `gr.Sweep(model, executor="ray")`',
+    },
     "TableOptions": TABLE_OPTIONS,
+    "start": {
+        "coordinator_address": '`address="10.0.0.1:1234"`',
+        "init_method": '`address="10.0.0.1:1234"`',
+        "local_device_ids": "not needed: a process uses all devices of its machine",
+        "num_processes": "`processes=2`",
+        "process_id": "`index=0`",
+        "rank": "`index=0`",
+        "world_size": "`processes=2`",
+    },
     "load": LOAD,
     "mlp": _MLP,
 }

@@ -20,11 +20,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from gradus.errors import GradusError
+from gradus.foreign_names.arguments import explain_arguments
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
 
 
+@explain_arguments
 def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
     """Connect this process with the others; call it before JAX computes anything.
 
@@ -47,7 +49,7 @@ def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
         >>> gr.distributed.start("localhost:1234", processes=1, index=0)
     """
     host, _, port = str(address).rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or "/" in host:
         raise GradusError(
             f"address={address!r}: write the host and a free port of process 0, '10.0.0.1:1234'."
         )
