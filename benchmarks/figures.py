@@ -26,7 +26,7 @@ PAGES = (Path("README.md"), Path("docs", "performance.md"), Path("docs", "doctor
 NAMES = (
     *("cold_start", "memory", "epoch_speed", "time_to_accuracy", "network_speed", "cnn_quality"),
     *("defaults_quality", "sweep_speed", "sweep_size", "sweep_quality", "search_cv", "serve"),
-    *("streaming", "kernels"),
+    *("streaming", "streaming_limit", "kernels"),
     *("doctor_detection", "doctor_alarms", "doctor_mutants", "doctor_repair", "doctor_cost"),
 )
 MARKER = re.compile(r"<!-- (?:begin|end): \S+ -->")

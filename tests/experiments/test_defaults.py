@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gradus.experiments.settings import experiment_file
-from gradus.experiments.settings.defaults import MANY_ROWS, DataSummary, fill_defaults
+from gradus.experiments.settings.defaults import (
+    MANY_ROWS,
+    DataSummary,
+    default_spaces,
+    fill_defaults,
+)
 from gradus.experiments.settings.experiment import (
     Experiment,
     ExperimentError,
@@ -139,3 +144,12 @@ def test_a_section_without_its_name_is_an_error(section):
     raw = {"data": "iris", section: {"delta": 2.0}}
     with pytest.raises(ExperimentError, match=rf"\[{section}\] has no name"):
         experiment_file.check_experiment(raw)
+
+
+def test_a_rate_that_is_no_number_has_no_space_around_it():
+    done = fill_defaults(Experiment("x"), DataSummary(rows=100, task="regression", image=False))
+    rate = done.optimizer["learning_rate"]
+    low, high = default_spaces(done)["optimizer"]["learning_rate"]["log_uniform"]
+    assert (low, high) == pytest.approx((rate / 10, 10 * rate))
+    odd = structs.replace(done, optimizer={"name": "adam", "learning_rate": {"low": 1e-4}})
+    assert "optimizer" not in default_spaces(odd)  # the model that it builds has the error

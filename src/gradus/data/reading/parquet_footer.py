@@ -42,7 +42,7 @@ def row_groups(path: Path) -> list[RowGroup]:
             tail = file.read(TAIL)
             length = int.from_bytes(tail[:4], "little")
             if tail[4:] != MAGIC or length > end - TAIL:
-                raise DataError(f"{str(path)!r} is not a Parquet file, or is damaged.")
+                raise ValueError("no footer ends the file")
             file.seek(end - TAIL - length)
             footer = CompactReader(file.read(length)).struct()
         groups = [RowGroup(int(fields[3]), int(fields[2])) for fields in footer.get(4, [])]

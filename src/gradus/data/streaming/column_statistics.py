@@ -46,7 +46,7 @@ class Moments:
         count, mean = len(present), float(present.mean())
         distance, total = mean - self.mean, self.count + count
         deviations = present - mean
-        self.squares += float(deviations @ deviations)
+        self.squares += float(np.square(deviations, out=deviations).sum())
         self.squares += distance**2 * self.count * count / total
         self.mean += distance * count / total
         self.count = total

@@ -86,7 +86,8 @@ def stream(
         raise DataError(
             f"The targets {', '.join(example.target_columns)} have a task each, but a network is "
             "trained on rows that are read in parts for one task: name one, or only numbers, or "
-            "only columns of 0 and 1; or load a table that fits into memory: gradus.data.load."
+            "only columns of 0 and 1; or read a table that fits into memory whole, by "
+            "gradus.data.load, or with --stream no."
         )
     name = Path(source).name.split(".")[0]
     told = example.notes

@@ -187,9 +187,12 @@ class ParquetRows(RowSource):
 
     def _decoded_bytes(self, group: RowGroup) -> int:
         """Return the bytes of a row group in memory, about."""
-        numbers = sum(dtype.is_numeric() for dtype in self._schema.values())
-        others = len(self._schema) - numbers
-        return max(group.size, 8 * numbers * group.rows) + 16 * others * group.rows
+        import polars as pl
+
+        numbers = [dtype for dtype in self._schema.values() if dtype.is_numeric()]
+        width = sum(pl.Series(dtype=dtype).to_numpy().itemsize for dtype in numbers)
+        views = 16 * (len(self._schema) - len(numbers))  # of text and the like
+        return max(group.size, width * group.rows) + views * group.rows
 
 
 def parquet_files(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import structs
 
+from gradus.checks import is_number
 from gradus.experiments.settings.experiment import (
     AugmentationSection,
     Experiment,
@@ -130,8 +131,10 @@ def default_spaces(complete: Experiment) -> dict[str, Any]:
     """
     optimizer = complete.optimizer
     rate: Any = optimizer.get("learning_rate", optimizers.get(optimizer["name"]).learning_rate)
-    rates = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
-    spaces: dict[str, Any] = {"optimizer": {"learning_rate": {"log_uniform": rates}}}
+    spaces: dict[str, Any] = {}
+    if is_number(rate):  # else the error is that of building a model
+        rates = [float(f"{rate * factor:.3g}") for factor in (0.1, 10)]
+        spaces["optimizer"] = {"learning_rate": {"log_uniform": rates}}
     if isinstance(complete.loss.get("name"), str):
         spaces["penalty"] = {"l2": {"log_uniform": [1e-6, 1e-2]}}
     network = complete.network
