@@ -49,7 +49,7 @@ FACTOR, MARGIN = 1.1, 0.01  # the mean error of a kept mutant is above 1.1 × it
 FOUND, NAMED, ROOTS = 0.95, 0.85, 1.5  # goals, as for the literature's programs
 FIRST_SEED = 14  # rules were chosen by runs of those before
 FEWEST = 5  # seeds that all networks are trained with before any is with more
-REPAIRED = 60  # poor runs that a repair is tried on; each takes some ten seconds
+REPAIRED = 30  # poor runs that a repair is tried on, which takes long
 QUICK = ("rate × 30", "output ReLU", "hidden softmax")
 Runs = list[dict[str, Any]]
 
