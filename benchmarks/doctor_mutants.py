@@ -11,17 +11,16 @@ before any mutant was diagnosed:
 - A run of a kept mutant is *found* if it comes back with a fault, *named* if the category of its
   first root fault is among the operator's; *roots* are faults that follow from no other.
 - A run is *poor*, as in `doctor_detection.py`, if its error is above 1.5 × its twin's mean + 0.02.
-- The poor runs of the last seed are given to `gr.repair`, which compares on validation samples. One
-  is *repaired* if half of what its error has above its twin's mean is gone.
+- A random sample of the first seed's poor runs is given to `gr.repair`, which compares on
+  validation samples. One is *repaired* if half of what its error has above its twin's mean is gone.
 - Only healthy twins count as sound. Mutants that are not kept are reported apart, since some of
   them are wrong, though it does no harm.
 
-The doctor's first rules were fixed before any of these trainings. Later ones, of what a linear
-model or a normal distribution reaches, were chosen by the first seeds of the networks in
-`CALIBRATED`; the tables are of all other runs. The latest were chosen by what these tables miss,
-and by seeds 0 and 10 of all networks but two outputs and GAN: when they are measured, `CALIBRATED`
-must say so. Outcomes are kept in the folder that GRADUS_DOCTOR_OUTCOMES names, if it does, so that
-an interrupted run goes on.
+Rules were chosen by runs of the seeds 0 to 13, so seeds begin at 14, which no rule knows: a run
+of a seed from 14 on must never be looked at while a rule is written. All networks are trained with
+the first five seeds before any is with others, so that a run that is stopped is a whole measurement
+of fewer seeds (`--rounds`). Outcomes are kept in the folder that GRADUS_DOCTOR_OUTCOMES names, if
+it does, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -48,17 +47,9 @@ if TYPE_CHECKING:
 SIGNIFICANT, EFFECT = 0.01, 0.5  # of Welch's p, and of Cohen's d
 FACTOR, MARGIN = 1.1, 0.01  # the mean error of a kept mutant is above 1.1 × its twin's + 0.01
 FOUND, NAMED, ROOTS = 0.95, 0.85, 1.5  # goals, as for the literature's programs
-CALIBRATED = dict.fromkeys(  # how many seeds of a network rules were chosen by
-    (
-        "MLP, digits",
-        "MLP, house prices",
-        "CNN, digits",
-        "GRU, letters",
-        "two outputs, digits",
-        "GAN, ring",
-    ),
-    5,
-)
+FIRST_SEED = 14  # rules were chosen by runs of those before
+FEWEST = 5  # seeds that all networks are trained with before any is with more
+REPAIRED = 30  # poor runs that a repair is tried on, which takes long
 QUICK = ("rate × 30", "output ReLU", "hidden softmax")
 Runs = list[dict[str, Any]]
 
@@ -66,41 +57,65 @@ Runs = list[dict[str, Any]]
 def measure(options: Any) -> dict[str, Any]:
     """Train the healthy networks and all of their mutants; a round is a seed."""
     from operators import OPERATORS
-    from twins import TWINS
 
     kept = os.environ.get("GRADUS_DOCTOR_OUTCOMES")
     folder = Path(kept or tempfile.mkdtemp(prefix="doctor-")) / "mutants"
     folder.mkdir(parents=True, exist_ok=True)
-    cases = options.cases[:1] if options.quick else options.cases
-    chosen = QUICK if options.quick else OPERATORS
-    kinds = {}
-    for kind in cases:
-        path = folder / f"{kind}.json"
-        record = json.loads(path.read_text()) if path.is_file() else {}
-        for name in ("", *chosen):
-            setup = OPERATORS[name].change(TWINS[kind]) if name else TWINS[kind]
-            if setup is not None:
-                began = time.perf_counter()
-                record[name] = trained(setup, record.get(name, {}), options.rounds)
-                path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-                common.say(f"{kind}: {name or 'healthy'}: {time.perf_counter() - began:.0f} s")
-        repair_last(kind, record, options.rounds)
-        path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-        kinds[kind] = {
-            name: shortened(record[name], options.rounds)
-            for name in ("", *chosen)
-            if name in record
-        }
-    return {"kinds": kinds, "categories": {name: OPERATORS[name].categories for name in chosen}}
+    chosen = list(QUICK if options.quick else OPERATORS)
+    paths = {
+        kind: folder / f"{kind}.json"
+        for kind in (options.cases[:1] if options.quick else options.cases)
+    }
+    for rounds in sorted({min(FEWEST, options.rounds), options.rounds}):
+        for kind, path in paths.items():
+            train_all(kind, path, chosen, rounds)
+    repair_some(paths, options.rounds)
+    return {
+        "source": f"seeds {FIRST_SEED} to {FIRST_SEED + options.rounds - 1}",
+        "kinds": {
+            kind: {
+                name: shortened(record[name], options.rounds)
+                for name in ("", *chosen)
+                if name in record
+            }
+            for kind, record in ((kind, read(path)) for kind, path in paths.items())
+        },
+        "categories": {name: OPERATORS[name].categories for name in chosen},
+    }
 
 
-def trained(setup: Setup, known: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Return the outcomes of a network and its mutants, as far as they are known."""
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def write(path: Path, record: Mapping[str, Any]) -> None:
+    """Keep the outcomes of a network and its mutants."""
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def train_all(kind: str, path: Path, operators: Iterable[str], rounds: int) -> None:
+    """Train a network and its mutants with so many seeds, and keep the outcomes."""
+    from operators import OPERATORS
+    from twins import TWINS
+
+    record = read(path)
+    for name in ("", *operators):
+        setup = OPERATORS[name].change(TWINS[kind]) if name else TWINS[kind]
+        if setup is not None:
+            began = time.perf_counter()
+            record[name] = trained(setup, record.get(name, {}), rounds)
+            write(path, record)
+            common.say(f"{kind}: {name or 'healthy'}: {time.perf_counter() - began:.0f} s")
+
+
+def trained(setup: Setup, known: Mapping[str, Any], rounds: int) -> dict[str, Any]:
     """Return the outcome of each seed, by its number; those that are known are not trained again.
 
     What gradus refuses, it refuses with every seed.
     """
     found = dict(known)
-    for seed in range(seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + rounds):
         if str(seed) not in found and "prevented" not in found:
             run = common.plain(outcome(setup, seed))
             found |= run if "prevented" in run else {str(seed): run}
@@ -124,43 +139,55 @@ def outcome(setup: Setup, seed: int) -> dict[str, Any]:
     }
 
 
-def repair_last(kind: str, record: dict[str, Any], rounds: int) -> None:
-    """Repair the run of the last seed of each kept mutant of a kind, if it is poor."""
-    from operators import OPERATORS
+def repair_some(paths: Mapping[str, Path], rounds: int) -> None:
+    """Repair `REPAIRED` of the first seed's poor runs of kept mutants, drawn from all networks.
+
+    A GAN and an autoencoder are left out, which `gr.repair` refuses.
+    """
     from scores import is_poor
     from twins import TWINS
 
-    last = str(rounds - 1)
-    errors = {
-        name: [runs[str(seed)]["error"] for seed in range(rounds)]
-        for name, runs in record.items()
-        if "prevented" not in runs
-    }
-    healthy = errors.pop("")
-    for name, of_mutant in errors.items():
-        run = record[name][last]
-        poor = is_poor(of_mutant[-1], float(np.mean(healthy)), False)
-        if rounds > 1 and poor and is_kept(of_mutant, healthy) and "repaired" not in run:
-            setup = OPERATORS[name].change(TWINS[kind])
-            run["repaired"] = repaired(setup, rounds - 1, float(np.mean(healthy)))
+    poor = []
+    for kind in (kind for kind in paths if TWINS[kind].task not in ("points", "copies")):
+        errors = {
+            name: [runs[str(FIRST_SEED + number)]["error"] for number in range(rounds)]
+            for name, runs in read(paths[kind]).items()
+            if "prevented" not in runs
+        }
+        healthy = errors.pop("")
+        mean = float(np.mean(healthy))
+        poor += [
+            (kind, name, mean)
+            for name, of_mutant in errors.items()
+            if rounds > 1 and is_poor(of_mutant[0], mean, False) and is_kept(of_mutant, healthy)
+        ]
+    for number in np.random.default_rng(0).permutation(len(poor))[:REPAIRED]:
+        kind, name, mean = poor[number]
+        record = read(paths[kind])
+        run = record[name][str(FIRST_SEED)]
+        if "repaired" not in run:
+            run["repaired"] = repaired(kind, name, mean)
+            write(paths[kind], record)
             common.say(f"{kind}: {name}: repaired {run['repaired']}")
 
 
-def repaired(setup: Setup, seed: int, healthy: float) -> bool | None:
-    """Return whether repair mends a mutant; None for a GAN or an autoencoder, which it refuses."""
+def repaired(kind: str, name: str, healthy: float) -> bool:
+    """Return whether repair mends the first seed's run of a mutant."""
+    from operators import OPERATORS
+    from twins import TWINS
+
     import gradus as gr
 
-    if setup.task in ("points", "copies"):
-        return None
-    parts = setup.parts(seed)
-    model = setup.train(parts, seed)
-    found = gr.repair(model, *parts.train, validation_data=parts.validation, seed=seed)
+    setup = OPERATORS[name].change(TWINS[kind])
+    parts = setup.parts(FIRST_SEED)
+    model = setup.train(parts, FIRST_SEED)
+    found = gr.repair(model, *parts.train, validation_data=parts.validation, seed=FIRST_SEED)
     error = setup.error(model, parts)
     after = error if found.model is None else setup.error(found.model, parts)
     return after <= error - 0.5 * (error - healthy)
 
 
-def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+def shortened(record: Mapping[str, Any], rounds: int) -> dict[str, Any]:
     """Return what the tables need of the outcomes, in few lines, the seeds in their order.
 
     They are the errors; the root faults of all runs in a string, runs parted by ";"; the number of
@@ -168,7 +195,7 @@ def shortened(record: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """
     if "prevented" in record:
         return {"prevented": record["prevented"]}
-    runs = [record[str(seed)] for seed in range(seeds)]
+    runs = [record[str(FIRST_SEED + number)] for number in range(rounds)]
     return {
         "errors": [run["error"] for run in runs],
         "roots": ";".join(
@@ -222,22 +249,17 @@ def mutants(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 errors = outcome["errors"]
                 kept = len(errors) > 1 and is_kept(errors, healthy)
                 found.append({"kind": kind, "operator": name, "kept": kept})
-                found[-1]["runs"] = runs_of(
-                    outcome, result["categories"][name], healthy, CALIBRATED.get(kind, 0)
-                )
+                found[-1]["runs"] = runs_of(outcome, result["categories"][name], healthy)
     return found
 
 
-def runs_of(
-    outcome: Mapping[str, Any], right: Sequence[str], healthy: Sequence[float], chosen_by: int
-) -> Runs:
+def runs_of(outcome: Mapping[str, Any], right: Sequence[str], healthy: Sequence[float]) -> Runs:
     """Return each seed's run: its error, whether it is poor, found, and named, and its roots.
 
     Args:
         outcome: of a mutant.
         right: the categories that name its fault.
         healthy: the errors of its twin.
-        chosen_by: how many of the seeds rules were chosen by.
     """
     from scores import is_poor
 
@@ -252,7 +274,6 @@ def runs_of(
                 "roots": [code for code, _, _ in named],
                 "named": bool(named) and named[0][2] in right,
                 "repaired": outcome["repaired"].get(str(number)),
-                "chosen_by": number < chosen_by,
             }
         )
     return runs
@@ -300,9 +321,9 @@ def scored(runs: Runs, goals: bool = False) -> list[Any]:
 HEADS = ("found", "named", "roots a run", "repaired")
 
 
-def of(mutants: Iterable[Mapping[str, Any]], chosen_by: bool = False) -> Runs:
-    """Return the runs of some mutants, those that rules were chosen by or the others."""
-    return [run for mutant in mutants for run in mutant["runs"] if run["chosen_by"] is chosen_by]
+def of(mutants: Iterable[Mapping[str, Any]]) -> Runs:
+    """Return the runs of some mutants."""
+    return [run for mutant in mutants for run in mutant["runs"]]
 
 
 def by_operator(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
@@ -315,14 +336,11 @@ def by_operator(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
         if "prevented" in outcome
     )
     poor = [run for run in of(kept) if run["poor"]]
-    total, chosen = f"{len(kept)} of {len(found)}", of(kept, chosen_by=True)
+    total = f"{len(kept)} of {len(found)}"
     rows = [
         ["all kept", "", total, refused.total(), *scored(of(kept), goals=True), ""],
         [f"their {len(poor)} poor runs of {len(of(kept))}", "", None, None, *scored(poor), ""],
     ]
-    if chosen:
-        label = f"{len(chosen)} runs that rules were chosen by"
-        rows.append([label, "", None, None, *scored(chosen), ""])
     for name, right in result["categories"].items():
         mine = [mutant for mutant in found if mutant["operator"] == name]
         mine_kept = [mutant for mutant in mine if mutant["kept"]]

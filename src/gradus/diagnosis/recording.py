@@ -264,16 +264,19 @@ def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | No
     # All of the targets' range, and the ends of probabilities.
     low, high = float(rows.min()), float(rows.max())
     grid = np.union1d(np.linspace(low - (high - low), high + (high - low), GRID), [1e-3, 0.999, 1])
-    guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (2 * TRIED, *shape)).astype(np.float32)
+    guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (TRIED, *shape)).astype(np.float32)
     try:
-        both, half = loss(rows, guesses), loss(rows[:TRIED], guesses[:TRIED])
+        once, twice = (
+            loss(np.concatenate([rows[:TRIED]] * times), np.concatenate([guesses] * times))
+            for times in (1, 2)
+        )
         many = np.repeat(grid, len(rows)).reshape(-1, *[1] * len(shape)).astype(np.float32)
         constants = np.broadcast_to(many, (len(many), *shape))
         costs = np.asarray(loss(np.tile(rows, (len(grid), *[1] * (rows.ndim - 1))), constants))
     except Exception:  # what is wrong with it is said where it is trained with
         return None, None
     with np.errstate(all="ignore"):
-        ratios = np.asarray(both)[:TRIED] / np.asarray(half)
+        ratios = np.asarray(twice)[:TRIED] / np.asarray(once)
     factor = float(np.median(ratios[np.isfinite(ratios)])) if np.isfinite(ratios).any() else None
     costs = costs.reshape(len(grid), len(rows)).astype(np.float64)
     costs = np.nan_to_num(costs, nan=np.inf, posinf=np.inf)
