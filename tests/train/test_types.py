@@ -108,7 +108,7 @@ def test_annotations_are_right(tmp_path):
     ("file", "right", "wrong"),
     [
         ("batches.py", 'step: Int[Any, ""]', 'step: Int[Any, "steps"]'),  # another rank
-        ("batches.py", 'take(array: Shaped[Array, "', 'take(array: Int[Array, "'),  # another type
+        ("batches.py", 'entry(array: Shaped[Any, "', 'entry(array: Float[Any, "'),  # another type
     ],
 )
 def test_a_wrong_annotation_is_found(tmp_path, file, right, wrong):
