@@ -176,7 +176,7 @@ class Helpers {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr auto kPatience = std::chrono::microseconds(300);  // before a helper sleeps
-  static constexpr auto kStall = std::chrono::milliseconds(1);     // longer than any part takes
+  static constexpr auto kStall = std::chrono::milliseconds(1);       // longer than any part takes
   static constexpr auto kRest = std::chrono::milliseconds(100);
 
   static void pause() {
