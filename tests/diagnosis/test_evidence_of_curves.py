@@ -102,15 +102,16 @@ def test_few_steps_are_the_beginning_of_a_training():
 # --- steps that are too long --------------------------------------------------------------------
 
 
-def restless(moved, jump, left=0.3):
+def restless(moved, jump, left=0.3, linear=None, falls=0.0):
     """Return a training whose steps move a kernel, and whose validation loss jumps up and down."""
     ones = np.ones(20)
     weights = {"dense/kernel": WeightTraining(ones, ones, moved * ones)}
     kernel = KernelRecord((4, 8), 0.0, 0.3, 1.0, 1.0, 1.0)
     layers = (LayerRecord("dense", "Dense", "relu", 8, 4, None, False, kernel),)
-    loss = left * (1 + 0.05 * np.cos(np.pi * np.arange(40)))
+    loss = left * (1 + 0.05 * np.cos(np.pi * np.arange(40)) + np.linspace(falls, 0, 40))
     validation = left * np.where(np.arange(40) % 2, 1.5, 1.5 * (1 + jump))
-    return record(loss, validation, weights=weights, layers=layers)
+    outputs = (output(linear=linear),)
+    return record(loss, validation, weights=weights, layers=layers, outputs=outputs)
 
 
 def test_long_steps_and_a_validation_loss_that_jumps_are_a_rate_that_is_too_high():
@@ -124,6 +125,15 @@ def test_long_steps_and_a_validation_loss_that_jumps_are_a_rate_that_is_too_high
     assert codes(restless(0.02, 0.3, left=0.05)) == []  # learned
     assert codes(restless(0.02, 0.0, left=0.5)) == []
     assert codes(restless(0.04, 0.0, left=0.5)) == []  # of noisy data, much is left
+
+
+def test_very_long_steps_to_a_loss_above_a_linear_models_are_a_rate_that_is_too_high():
+    found = restless(0.04, 0.0, left=0.6, linear=0.5)
+    assert codes(found) == [("fault", "rate-high")]
+    assert of("rate-high", found)["loss / constant's"] == pytest.approx(0.6)
+    assert codes(restless(0.02, 0.0, left=0.6, linear=0.5)) == []
+    assert codes(restless(0.04, 0.0, left=0.6, linear=0.58)) == []  # data are noisy
+    assert codes(restless(0.04, 0.0, left=0.6, linear=0.5, falls=0.2)) == []  # on the way
 
 
 def slow(moved, start=1.2, left=0.95, silent=(0.0, 0.0)):
@@ -142,6 +152,11 @@ def slow(moved, start=1.2, left=0.95, silent=(0.0, 0.0)):
 def test_steps_are_short_though_a_little_was_learned():
     assert codes(slow(1e-4)) == [("fault", "rate-low")]
     assert codes(slow(1e-4, left=0.25)) == []
+
+
+def test_long_first_steps_explain_a_loss_that_stays_high():
+    assert codes(slow(0.2, start=2.0, left=2.0)) == [("fault", "rate-high")]
+    assert codes(slow(5e-3, start=2.0, left=2.0)) == [("fault", "not-learning")]
 
 
 def test_units_that_were_silent_from_the_beginning_explain_nothing():
@@ -168,6 +183,39 @@ def test_few_rows_that_validation_does_not_follow_are_learned_by_heart():
     assert codes(few(40, 0.2)) == []
     assert codes(few(60, 0.6)) == []
     assert codes(few(60, 0.6, counts=(6,) * 10)) == [("fault", "overfitting")]  # 6 a class
+
+
+def test_what_holds_for_no_validation_sample_was_learned_by_heart():
+    def memorized(best=1.1, right=0.55, left=0.0, linear=0.8, **settings):
+        metrics = {} if right is None else {"val_accuracy": np.linspace(right, 0.5, 40)}
+        made = record(
+            np.linspace(1, left, 40), np.linspace(best, 3, 40), metrics=metrics,
+            outputs=(output(linear=linear),), with_=settings,
+        )  # fmt: skip
+        return ("fault", "overfitting") in codes(made)
+
+    assert memorized()
+    assert not memorized(right=0.7)  # the loss alone is worse than a constant's
+    assert not memorized(right=None)
+    assert not memorized(best=0.9)
+    assert not memorized(left=0.4)
+    assert not memorized(class_weight="balanced")
+
+
+def test_labels_that_no_linear_model_tells_either_belong_to_other_rows():
+    def shuffled(linear=1.2, best=1.1, **metrics):
+        return record(
+            np.linspace(1, 0, 40), np.linspace(best, 3, 40),
+            metrics=metrics, outputs=(output(linear=linear),),
+        )  # fmt: skip
+
+    causes = {
+        each.code: each.cause for each in examine(shuffled(val_accuracy=np.full(40, 0.5))).faults
+    }
+    assert causes == {"labels-shuffled": None, "overfitting": "labels-shuffled"}
+    assert [each.code for each in examine(shuffled()).faults] == ["labels-shuffled"]
+    for made in (shuffled(linear=0.9), shuffled(best=0.9), shuffled(linear=None)):
+        assert not examine(made).faults
 
 
 # --- labels -------------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 After at least `gradus.diagnosis.record.ENOUGH` steps, a network that fits its training samples a
 little, and whose validation accuracy is not above the share of the most frequent class while its
 validation loss is above that of the best constant prediction, and no linear model is better by
-`LOWER`. Of values: a validation loss that is that of the constant in every epoch, at best within
-`CLOSE`, while the training loss is lower by `LOWER`, and no linear model does better. The proof is
-a twin that is trained on shuffled labels.
+`LOWER`. Of values, and of classes without that metric: a validation loss that is that of the
+constant in every epoch, at best within `CLOSE`, while the training loss is lower by `LOWER`, and no
+linear model does better. The proof is a twin that is trained on shuffled labels.
 Sources: Karpathy (2019); Zhang et al., "Understanding deep learning requires rethinking
 generalization" (2017).
 """
@@ -13,12 +13,18 @@ generalization" (2017).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gradus.diagnosis.evidence import accuracy_chart, loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import OutputRecord
 from gradus.diagnosis.training import TrainingRecord
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 CATEGORY = "labels"
 CAUSES = (
@@ -62,21 +68,25 @@ def find(record: Record) -> Iterator[Finding]:
     if record.recurrence is not None:  # a linear model of the first steps does better
         return
     for output in record.outputs:
-        if output.kind == "values" and not (output.targets and output.targets.one_hot):
-            yield from _find_in_values(record, output)
+        name = f"{output.name}_" if len(record.outputs) > 1 else ""  # of its metrics
+        accuracy = training.metrics.get(f"val_{name}accuracy")
+        is_value = output.kind == "values" and not (output.targets and output.targets.one_hot)
+        if is_value or accuracy is None:
+            yield from _find_in_losses(record, output)
         else:
-            yield from _find_in_classes(record, training, output)
+            yield from _find_in_classes(record, training, output, accuracy)
 
 
 def _find_in_classes(
-    record: Record, training: TrainingRecord, output: OutputRecord
+    record: Record,
+    training: TrainingRecord,
+    output: OutputRecord,
+    accuracy: Float[np.ndarray, "epochs"],
 ) -> Iterator[Finding]:
     """Yield a fault if an output is right no more often than the most frequent class is."""
-    name = f"{output.name}_" if len(record.outputs) > 1 else ""  # of its metrics
-    accuracy = training.metrics.get(f"val_{name}accuracy")
     shares, left = record.losses_of(output, "val_"), record.remaining_of(output)
     majority = output.validation.majority if output.validation is not None else None
-    if accuracy is None or majority is None or shares is None or left is None:
+    if majority is None or shares is None or left is None:
         return
     tells = output.linear is not None and output.linear < 1 - LOWER
     last = float(accuracy[-training.last :].mean())
@@ -84,7 +94,7 @@ def _find_in_classes(
         return
     if last > majority + NOISE or not shares[-1] > 1:
         return
-    what = f"the output {output.name!r} " if name else ""
+    what = f"the output {output.name!r} " if len(record.outputs) > 1 else ""
     yield Finding(
         message=(
             f"The network fits its training samples, but {what}is right in {last:.0%} of the "
@@ -93,12 +103,12 @@ def _find_in_classes(
         why=WHY,
         remedy=REMEDY,
         kind="dynamic",
-        chart=accuracy_chart(record, majority) if not name else loss_chart(record),
+        chart=loss_chart(record) if what else accuracy_chart(record, majority),
         evidence={"validation accuracy": {"value": last, "threshold": majority + NOISE}},
     )
 
 
-def _find_in_values(record: Record, output: OutputRecord) -> Iterator[Finding]:
+def _find_in_losses(record: Record, output: OutputRecord) -> Iterator[Finding]:
     """Yield a fault if no epoch made the validation loss better than that of a constant."""
     shares, left = record.losses_of(output, "val_"), record.remaining
     tells = output.linear is None or output.linear < 1 - CLOSE

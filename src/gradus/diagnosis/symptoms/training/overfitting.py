@@ -1,12 +1,15 @@
-"""A validation loss that rises while the training loss falls, or that few rows leave high.
+"""A validation loss that rises while the training loss falls, or that is high from the first.
 
 The last validation loss above `RISES` times its minimum, which is at least `CHECKS` epochs back,
 while the training loss fell since. It is a note: early stopping keeps the best weights, and
 validation scores are often best later than losses. Or, as a fault, fewer than `ROWS` training
 rows, or `PER_CLASS` for each class, and a validation loss that in its best epoch is above that of
-training by `GAP` of that of the best constant prediction. Sources: AutoTrainer; Raudys & Jain,
-"Small sample size effects in statistical pattern recognition" (1991), where ten samples of a class
-for each feature are the least.
+training by `GAP` of that of the best constant prediction. Or, also as a fault, training samples
+that are learned but for `gradus.diagnosis.record.MUCH`, and a validation loss that no epoch brings
+below that of the constant, while the validation accuracy of no epoch has the share `GAINED` of the
+errors of the most frequent class less. Sources: AutoTrainer; Raudys & Jain, "Small sample size
+effects in statistical pattern recognition" (1991), where ten samples of a class for each feature
+are the least.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import GAINED, LEARNED, MUCH, Record
+from gradus.diagnosis.record_entries import OutputRecord
 from gradus.errors import counted
 
 CATEGORY = "overfitting"
@@ -38,8 +42,8 @@ TINY = float(np.finfo(np.float32).tiny)  # losses below it are told from 0 by ro
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding if the validation loss has risen since its minimum."""
     training = record.training
-    if (few := _of_few_rows(record)) is not None:
-        yield few
+    if (by_heart := _of_few_rows(record) or _in_no_epoch(record)) is not None:
+        yield by_heart
         return
     if training is None or training.validation_loss is None or training.stopped:
         return
@@ -102,3 +106,48 @@ def _of_few_rows(record: Record) -> Finding | None:
             },
         },
     )
+
+
+def _in_no_epoch(record: Record) -> Finding | None:
+    """Return a fault for an output that is learned, and never better than a constant elsewhere."""
+    settings = record.settings
+    if settings is None or settings.class_weight or settings.sample_weight or not record.is_long:
+        return None  # with weights, training has another constant than validation
+    for output in record.outputs:
+        left, losses = record.remaining_of(output), record.losses_of(output, "val_")
+        if left is None or losses is None or not (left < MUCH and losses.min() > 1):
+            continue
+        if _is_often_right(record, output):
+            continue
+        best = float(losses.min())
+        return Finding(
+            message=(
+                f"{output.where} has {left:.0%} of a constant's loss left in training, but "
+                f"{best:.0%} in validation in its best epoch."
+            ),
+            why=(
+                "The training samples are learned by heart: what they share by chance holds "
+                "nowhere else."
+            ),
+            remedy=(
+                "Get more rows, leave inputs out that tell nothing, or use a smaller network and "
+                "a penalty. If validation has the latest rows, compare with a random split."
+            ),
+            kind="dynamic",
+            chart=loss_chart(record),
+            evidence={"validation loss / constant's": {"value": best, "threshold": 1.0}},
+        )
+    return None
+
+
+def _is_often_right(record: Record, output: OutputRecord) -> bool:
+    """Whether classes are told in some epoch, whatever the loss, or this is not known."""
+    training, targets = record.training, output.validation or output.targets
+    if output.kind == "values":
+        return False
+    name = f"val_{output.name}_accuracy" if len(record.outputs) > 1 else "val_accuracy"
+    accuracy = None if training is None else training.metrics.get(name)
+    if accuracy is None or targets is None or targets.majority is None:
+        return True
+    gained = float(accuracy.max()) - targets.majority
+    return gained > max(LEARNED, GAINED * (1 - targets.majority))

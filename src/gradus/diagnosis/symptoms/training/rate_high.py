@@ -3,12 +3,15 @@
 A network that ends no better than the best constant prediction, and a loss above `RISE` times that
 of the constant and its own minimum before; or a rise of `THROWN` times in the first epoch; or a
 loss of `THROWN` times that of the constant in the first steps, and of half as much in the next
-ones, which neither weights nor inputs explain. Or units that are dead, above `DEAD` of a layer,
-where the first records have a step that moves a kernel by more than `LONG` of its size. Or, where
-the network learned, steps of more than `RESTLESS` of a kernel's size, in the median of the records
-of the second half, while the validation loss changes by more than `JUMPS` of itself from one epoch
-to the next, in the median of that half, and more than `LEFT` of the loss of the constant is left.
-Long steps alone tell nothing: on noisy data much is left by a sound training, too.
+ones, which neither weights nor inputs explain. Or units that are dead, above `DEAD` of a layer, or
+a last loss above `RISE` times that of the constant, where the first records have a step that moves
+a kernel by more than `LONG` of its size. Or, where the network learned, steps of more than
+`RESTLESS` of a kernel's size, in the median of the records of the second half, while the validation
+loss changes by more than `JUMPS` of itself from one epoch to the next, in the median of that half,
+and more than `LEFT` of the loss of the constant is left. Or steps of more than `WILD`, while the
+loss does not fall and is above that of a linear model by the share `gradus.diagnosis.record.BY` of
+that of the constant, in training and in each epoch of validation. Long steps alone tell nothing: on
+noisy data much is left by a sound training, too.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
 it; or, as a note, one of `THROWN` times its minimum that ends above half of its first one.
@@ -25,7 +28,7 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import BY, MUCH, Record
 from gradus.diagnosis.record_entries import SettingsRecord
 from gradus.diagnosis.training import FEW, TrainingRecord
 
@@ -48,6 +51,7 @@ RISE, THROWN = 1.5, 4.0
 LONG, FIRST = 0.1, 5  # of a kernel's size; records
 DEAD = 0.5  # of a layer's units
 RESTLESS, JUMPS, LEFT = 0.01, 0.1, 0.1  # of kernels, of the validation loss, of a constant's
+WILD, FALLS = 0.03, 0.02  # of kernels; of the loss in the last quarter
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -56,6 +60,9 @@ def find(record: Record) -> Iterator[Finding]:
     if record.curves is not None:
         yield from _find_in_curve(record, record.curves)
     if training is None or settings is None or not record.is_long:
+        return
+    if (wild := _wild(record, training, settings)) is not None:
+        yield wild
         return
     if record.learned:
         yield from filter(None, [_jumps(record, training, settings)])
@@ -124,8 +131,35 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
     )
 
 
+def _wild(record: Record, training: TrainingRecord, settings: SettingsRecord) -> Finding | None:
+    """Return a fault if steps are very long to the end, and what a line knows is not learned."""
+    moved, linear = record.median_update, record.outputs[0].linear if record.outputs else None
+    if moved is None or linear is None or len(record.outputs) > 1 or training.fell > FALLS:
+        return None
+    left = min(each for each in (record.remaining, record.unseen, np.inf) if each is not None)
+    if not (moved > WILD and max(MUCH, linear + BY) < left < np.inf):
+        return None
+    return Finding(
+        message=(
+            f"To the end a step of {settings.optimizer} at a rate of {settings.learning_rate:g} "
+            f"moves the weights by {moved:.1%} of their size, and the loss falls no more."
+        ),
+        why=(
+            f"{left:.0%} of the loss of a constant prediction is left, where a linear model leaves "
+            f"{linear:.0%}. Steps this long undo what the ones before have learned."
+        ),
+        remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
+        kind="dynamic",
+        chart=loss_chart(record),
+        evidence={
+            "update / weight": {"value": moved, "threshold": WILD},
+            "loss / constant's": {"value": left, "threshold": max(MUCH, linear + BY)},
+        },
+    )
+
+
 def _died(record: Record) -> Finding | None:
-    """Return a fault if steps were long and units are silent that were not at first."""
+    """Return a fault if the first steps were long, and units are silent or the loss stays high."""
     training, settings = record.training, record.settings
     if training is None or settings is None or record.learned is not False:
         return None
@@ -137,18 +171,23 @@ def _died(record: Record) -> Finding | None:
     dead = {path: training.silent_share(path) for path in moved if path in training.layers}
     worst = max(dead, key=lambda path: dead[path], default="")
     longest = max((float(np.nan_to_num(each).max()) for each in moved.values()), default=0.0)
-    if not dead.get(worst, 0.0) > DEAD or not longest > LONG:
+    has_died, left = dead.get(worst, 0.0) > DEAD, record.remaining or 0.0
+    if not longest > LONG or not (has_died or RISE < left < np.inf):
         return None
+    then = (
+        f"{dead[worst]:.0%} of the units of layer {worst!r} died"
+        if has_died
+        else f"the loss ends at {left:.3g} times that of a constant prediction"
+    )
     return Finding(
         message=(
             f"The first steps of {settings.optimizer} at a rate of {settings.learning_rate:g} "
-            f"moved the weights by {longest:.0%} of their size, and {dead[worst]:.0%} of the units "
-            f"of layer {worst!r} died."
+            f"moved the weights by {longest:.0%} of their size, and {then}."
         ),
         why="Steps this long jump over every minimum. Units that they throw far off may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
-        layer=worst,
+        layer=worst if has_died else None,
         chart=loss_chart(record),
         evidence={"update / weight": {"value": longest, "threshold": LONG}},
     )
