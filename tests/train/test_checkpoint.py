@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -233,7 +234,8 @@ def test_checkpoints_are_written_by_the_clock(tmp_path, monkeypatch):
     monkeypatch.setattr(
         checkpoint, "write_checkpoint", lambda folder, train_state, *_: written.append(train_state)
     )
-    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])  # not that of all threads
+    monkeypatch.setattr(checkpoint, "time", clock)
     writer = checkpoint.CheckpointWriter(tmp_path, {}, 10)
     for second in (4, 9, 12, 15, 23, 24):
         now[0] = second
