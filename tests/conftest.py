@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import tempfile
 import threading
 from importlib.metadata import version
@@ -24,6 +25,12 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # As another worker of pytest has the other core.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(threads, "1")
+# What tests write goes to memory if there is room: they wait for the disk some ten thousand times.
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30:
+    runs_programs = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC  # kernels, an installed wheel
+    if runs_programs:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 # Hundreds of small programs: compiled in less time, though a few then run more slowly, and each by
 # one thread, as another worker of pytest has the other core.
 # `XLA_FLAGS= make test` tests what users run.
@@ -61,6 +68,28 @@ def make_ir_context(make=mlir.make_ir_context):
 
 
 mlir.make_ir_context = make_ir_context
+
+
+class LoweredInPlace:
+    """The primitives that JAX lowers where they stand: all whose lowering it would inline.
+
+    JAX writes a function for each first, in case that another is like it, and inlines that: a fifth
+    of the time of lowering, for a module that is the same.
+    """
+
+    def __init__(self, others):
+        self.others = others
+
+    def __contains__(self, primitive):
+        rules = mlir._lowerings, mlir._platform_specific_lowerings["cpu"]
+        found = [rule[primitive] for rule in rules if primitive in rule]
+        return primitive in self.others or all(rule.inline for rule in found)
+
+    def add(self, primitive):
+        self.others.add(primitive)
+
+
+mlir._uncacheable_primitives = LoweredInPlace(mlir._uncacheable_primitives)
 
 # Programs that were traced are kept, millions of objects, which the collector need not walk often.
 gc.set_threshold(200_000, 50, 1000)
@@ -147,6 +176,29 @@ def few_migrations():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(util, "load_python_file", load_python_file)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_collections():
+    """Have Cyclopts read the flags of a command once, not for each of a thousand command lines."""
+    from cyclopts.argument import ArgumentCollection
+    from cyclopts.utils import UNSET
+
+    original, known = ArgumentCollection._from_callable, {}
+
+    def from_callable(function, *defaults, parse_docstring=True, **settings):
+        key = function, parse_docstring
+        if key not in known:
+            known[key] = original(function, *defaults, parse_docstring=parse_docstring, **settings)
+        for argument in known[key]:  # what the last command line said is forgotten
+            argument.tokens.clear()
+            argument.value = UNSET
+            argument._marked_converted = argument._mark_converted_override = False
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ArgumentCollection, "_from_callable", from_callable)
         yield
 
 
