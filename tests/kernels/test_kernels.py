@@ -11,7 +11,7 @@ from gradus.kernels import library as kernel_library
 from gradus.kernels import updates
 from gradus.kernels.epilogues import affine, plain_rectify, rectify
 from gradus.kernels.library import kernels
-from gradus.kernels.matmul import MOST_OPERATIONS, count_operations, matmul, multiply
+from gradus.kernels.matmul import MOST_OPERATIONS, MOST_WEIGHTS, count_operations, matmul, multiply
 from gradus.kernels.rows import gather_rows
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
@@ -296,9 +296,18 @@ def test_other_dtypes_and_sizes_take_the_path_of_jax():
     assert "gradus_matmul" not in str(jax.make_jaxpr(matmul)(x, kernel))
     assert "gradus_matmul" not in traced(matmul, x.astype(jnp.bfloat16), kernel)
     assert "gradus_matmul" not in traced(matmul, x[:0], kernel)
-    side = int(MOST_OPERATIONS ** (1 / 3)) + 1
-    square = jax.ShapeDtypeStruct((side, side), jnp.float32)
-    assert "gradus_matmul" not in traced(matmul, square, square)
+    for rows, weights in (
+        (int(MOST_OPERATIONS / MOST_WEIGHTS) + 1, MOST_WEIGHTS),
+        (1, MOST_WEIGHTS + 1),
+    ):
+        arrays = [
+            jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((rows, weights), (weights, 1))
+        ]
+        assert "gradus_matmul" not in traced(matmul, *arrays)
+    fitting = [
+        jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, MOST_WEIGHTS), (MOST_WEIGHTS, 1))
+    ]
+    assert "gradus_matmul" in traced(matmul, *fitting)
     assert "gradus_take_rows" not in traced(gather_rows, x, jnp.arange(2, dtype=jnp.uint8))
 
 

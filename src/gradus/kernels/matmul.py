@@ -21,6 +21,7 @@ _CALL = re.compile(
     r'@gradus_matmul\(.*then = "".*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>'
 )
 MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
+MOST_WEIGHTS = 250_000  # of a layer: more leave the cache from step to step, and XLA is as fast
 
 
 def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -40,7 +41,8 @@ def matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def takes_product(x: Any, kernel: Any) -> bool:
     """Return whether the kernel takes these arrays."""
     operations = math.prod(x.shape) * kernel.shape[-1]  # as many as of its two derivatives
-    return x.dtype == kernel.dtype == jnp.float32 and 0 < operations <= MOST_OPERATIONS
+    fits = 0 < operations <= MOST_OPERATIONS and kernel.size <= MOST_WEIGHTS
+    return fits and x.dtype == kernel.dtype == jnp.float32
 
 
 def plain_product(a: jax.Array, b: jax.Array, *, transpose_a: bool, transpose_b: bool) -> jax.Array:
