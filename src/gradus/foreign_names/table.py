@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradus.foreign_names.estimator_arguments import ESTIMATOR, ESTIMATOR_FIT
+from gradus.foreign_names.keras_names import KERAS_NAMES
 from gradus.foreign_names.table_arguments import LOAD, TABLE_OPTIONS
 
 _SHAPE = "not needed: the first batch says the shape"
@@ -32,7 +33,7 @@ _WANDB = "`gr.trackers.WandB()`, the argument trackers of fit"
 _BEST = "`sweep.best`, a trained model"
 
 # Classes, functions, and modules at `gr.…`.
-NAMES = {
+NAMES = KERAS_NAMES | {
     "AdaptiveAvgPool2d": "`gr.GlobalAveragePooling2D()`",
     "BCELoss": '`gr.Model(net, "binary_crossentropy")`',
     "BCEWithLogitsLoss": '`gr.Model(net, "binary_crossentropy")`, with or without a last sigmoid',
