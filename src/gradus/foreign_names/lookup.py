@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from gradus.foreign_names.table import NAMES
 
@@ -47,7 +48,7 @@ def module_here(name: str, modules: Mapping[str, str]) -> str:
     """
     for shown, path in modules.items():
         module = importlib.import_module(path)
-        entries = getattr(module, "REGISTRY", {})
+        entries: Any = getattr(module, "REGISTRY", {})
         if name in entries:
             return f" Here it is gr.{shown}.{entries.find(name).__name__}."
         own = getattr(getattr(module, name, None), "__module__", None) == path

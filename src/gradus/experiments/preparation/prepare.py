@@ -99,7 +99,7 @@ class PreparedData:
     def page_lines(self) -> list[str]:
         """The lines that describe the data, as a page begins with them."""
         data, target, rows = (line.split(maxsplit=1)[1] for line in self.summary_lines)
-        return [data, f"target {target}", f"rows: {rows}"]
+        return [data, f"predicts {target}", f"rows: {rows}"]
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
