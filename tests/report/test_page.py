@@ -319,6 +319,7 @@ def test_number():
     assert format_number("val_top_5_accuracy", 1.0) == "100.0%"
     assert format_number("discriminator_accuracy", 0.5) == "50.0%"  # of one output
     assert format_number("loss", 0.034567) == "0.03457"
+    assert format_number("r2", -0.00006856) == "-0.0001"
     assert format_number("loss", 1234567.8) == "1,234,568"
     assert format_number("loss", float("nan")) == "not finite"
 

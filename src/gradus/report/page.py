@@ -201,6 +201,8 @@ def format_number(name: str, value: float) -> str:
         return "not finite"
     if style.is_percentage(name):
         return style.percent(value)
+    if -1e-3 < value < 0:  # a score such as R², which is about zero
+        return f"{value:.4f}"
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 

@@ -348,7 +348,7 @@ def _metric_axis(figure: Any, name: str, values: np.ndarray) -> None:
         if present.max() > 1000 * present.min():
             log_y_axis(figure, present, style.escape(style.axis_label(name)))
         else:
-            figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+            figure.update_yaxes(**style.log_axis(present))
 
 
 def _hover_text(trial: Trial, sweep: Sweep) -> str:

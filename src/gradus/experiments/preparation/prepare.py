@@ -389,4 +389,5 @@ def _describe_shape(data: Dataset, shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
         columns = f"{counted(len(data.feature_names), 'column')} as " if data.is_table else ""
         return f"{columns}{shape[0]} features"
-    return "images of " + " × ".join(map(str, shape))
+    kind = "images" if len(shape) == 3 else "arrays"
+    return f"{kind} of {' × '.join(map(str, shape))}"
